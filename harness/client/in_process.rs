@@ -1,0 +1,60 @@
+//! A [`Client`] in this process, made ready for the workload.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Client, ClientError, DynClient, Launch};
+use crate::environment::address::Address;
+use crate::history::{ClientFacts, Ended, OpError, OpKind};
+
+/// Makes clients from a closure.
+pub(crate) struct InProcess<F> {
+    pub name: String,
+    pub connect: F,
+}
+
+#[async_trait]
+impl<F, Connecting, C> Launch for InProcess<F>
+where
+    F: Fn(Address) -> Connecting + Send + Sync + 'static,
+    Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
+    C: Client,
+{
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn launch(&self, address: &Address, _folder: &Path) -> Result<Arc<dyn DynClient>, ClientError> {
+        match (self.connect)(address.clone()).await {
+            Ok(client) => Ok(Arc::new(Resident(client))),
+            Err(error) => Err(ClientError::SetUp(error.to_string())),
+        }
+    }
+}
+
+struct Resident<C>(C);
+
+#[async_trait]
+impl<C: Client> DynClient for Resident<C> {
+    fn facts(&self) -> ClientFacts {
+        self.0.facts()
+    }
+
+    async fn perform(&self, _id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
+        match kind {
+            OpKind::Write => self.0.write(key).await.map(|()| None),
+            OpKind::Read => self.0.read(key).await.map(Some),
+            OpKind::Transaction => self.0.transaction(key).await.map(|()| None),
+        }
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        None
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}

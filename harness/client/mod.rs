@@ -1,0 +1,111 @@
+//! The client under test: what it must be able to do, and the kinds of it.
+//!
+//! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); the
+//! built-in ones (`reference`) show what good and bad clients do.
+
+pub mod error;
+mod in_process;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub(crate) use in_process::InProcess;
+
+use crate::environment::address::Address;
+use crate::history::{ClientFacts, Ended, OpError, OpKind};
+
+/// A client under test, written in Rust: usually a thin layer over a pool.
+///
+/// Every method may be called by several workers at once. None is ever cancelled by the harness: a call that never
+/// returns is what the *hung operation* check is for.
+pub trait Client: Send + Sync + 'static {
+    /// Inserts `key` into `pgsquall_ledger (id)`, and returns once it is there for good.
+    ///
+    /// A client that retries by itself must also fill `idempotency_key`, which is unique, so that no retry can
+    /// insert twice.
+    fn write(&self, key: i64) -> impl Future<Output = Result<(), OpError>> + Send;
+
+    /// Reads whether `key` is in the ledger.
+    fn read(&self, key: i64) -> impl Future<Output = Result<bool, OpError>> + Send;
+
+    /// Several statements and a COMMIT, one of which inserts `key`.
+    ///
+    /// Asked only of a client whose [`facts`](Client::facts) name the capability `transaction`.
+    fn transaction(&self, key: i64) -> impl Future<Output = Result<(), OpError>> + Send {
+        self.write(key)
+    }
+
+    /// What the client says of itself; the default has no name, four operations at once and no capability.
+    fn facts(&self) -> ClientFacts {
+        ClientFacts {
+            name: "in-process".into(),
+            version: String::new(),
+            concurrency: 4,
+            capabilities: Vec::new(),
+            timeout: None,
+        }
+    }
+
+    /// Gives its connections back; called once, after the last operation.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// A client of any kind, as the workload drives it.
+#[async_trait]
+pub(crate) trait DynClient: Send + Sync + 'static {
+    fn facts(&self) -> ClientFacts;
+
+    /// Carries out one operation; for a read, says whether the key was found.
+    async fn perform(&self, id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError>;
+
+    /// How it went away, if it did though nobody asked it to.
+    fn ended(&self) -> Option<Ended>;
+
+    /// Ends it, by force if it does not leave within a moment.
+    async fn close(&self);
+}
+
+/// How a client of one kind is brought up.
+#[async_trait]
+pub(crate) trait Launch: Send + Sync + 'static {
+    /// As `--client` takes it.
+    fn name(&self) -> String;
+
+    /// Brings one up against `address`; files of its own go to `folder`.
+    async fn launch(&self, address: &Address, folder: &Path) -> Result<Arc<dyn DynClient>, ClientError>;
+}
+
+/// Why a client could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("no client {name:?}: it is neither built in ({}) nor a program that can be run: {reason}", known.join(", "))]
+    Unknown { name: String, known: Vec<&'static str>, reason: String },
+
+    #[error("client {command:?} said no hello within {}: its first line on stdout must be \
+             {{\"hello\":{{\"name\":…,\"version\":…,\"concurrency\":…}}}}{}", crate::time::show(*within), tail(stderr))]
+    NoHello { command: String, within: Duration, stderr: String },
+
+    #[error("client {command:?} ended before its hello ({status}){}", tail(stderr))]
+    EndedEarly { command: String, status: String, stderr: String },
+
+    #[error("client {command:?}: {reason}{}", tail(stderr))]
+    BadHello { command: String, reason: String, stderr: String },
+
+    #[error("the client could not be set up: {0}")]
+    SetUp(String),
+
+    #[error("cannot write {}: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+}
+
+fn tail(stderr: &str) -> String {
+    match stderr.trim() {
+        "" => String::new(),
+        text => format!("\n  its stderr ends with: {text}"),
+    }
+}

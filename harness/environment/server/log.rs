@@ -1,0 +1,48 @@
+//! The server's own log: the witness that a fault happened.
+
+/// `log_line_prefix` of every server we start: time, pid, SQLSTATE and role of each line.
+pub(crate) const LINE_PREFIX: &str = "%m|%p|%e|%u|";
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub pid: i32,
+    /// `00000` where nothing is wrong.
+    pub sqlstate: String,
+    /// The session's role; empty for the server's own processes.
+    pub role: String,
+    /// From the severity on: `FATAL:  sorry, too many clients already`.
+    pub text: String,
+}
+
+/// Takes a log apart. Lines without our prefix (continuations, what the entrypoint of an image prints) are left out.
+pub(crate) fn parse_log(log: &str) -> Vec<LogLine> {
+    log.lines().filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Option<LogLine> {
+    let mut parts = line.splitn(5, '|');
+    let _time = parts.next()?;
+    Some(LogLine {
+        pid: parts.next()?.parse().ok()?,
+        sqlstate: parts.next().filter(|code| code.len() == 5)?.to_owned(),
+        role: parts.next()?.to_owned(),
+        text: parts.next()?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_lines_with_our_prefix_and_leaves_the_rest() {
+        let log = "initdb: hello\n\
+                   2026-01-02 03:04:05.678 UTC|42|53300|squall|FATAL:  sorry | too many\n\
+                   \tcontinued\n";
+        let lines = parse_log(log);
+        assert_eq!(lines.len(), 1);
+        assert_eq!((lines[0].pid, lines[0].sqlstate.as_str(), lines[0].role.as_str()), (42, "53300", "squall"));
+        assert_eq!(lines[0].text, "FATAL:  sorry | too many");
+    }
+}

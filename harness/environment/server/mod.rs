@@ -1,0 +1,119 @@
+//! A Postgres server that can be stopped, killed, frozen and asked as superuser.
+//!
+//! [`Server`] is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
+//! do; what it cannot do is an error that names it, never a silent success.
+
+mod log;
+mod readiness;
+mod superuser;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use log::LogLine;
+pub(crate) use log::{LINE_PREFIX, parse_log};
+pub use readiness::Readiness;
+pub(crate) use superuser::{Session, Superuser};
+
+use crate::fault::StopMode;
+use crate::history::ServerFacts;
+
+/// A server under the harness's control.
+#[async_trait]
+pub(crate) trait Server: Send + Sync + 'static {
+    fn facts(&self) -> ServerFacts;
+
+    /// Where it listens now; may change with every [`start`](Server::start).
+    fn address(&self) -> SocketAddr;
+
+    /// How to reach it as superuser, now.
+    fn superuser(&self) -> Superuser;
+
+    /// Asks it to stop, and waits until it has.
+    async fn stop(&self, mode: StopMode) -> Result<(), ServerError>;
+
+    /// Kills it as a power cut would (SIGKILL), and waits until it is gone.
+    ///
+    /// Returns how its end was seen, in words.
+    async fn kill(&self) -> Result<String, ServerError>;
+
+    /// Launches it again after a stop or a kill; returns before it is ready.
+    async fn start(&self) -> Result<(), ServerError>;
+
+    /// Freezes every process of it; its kernel goes on acknowledging bytes.
+    async fn pause(&self) -> Result<(), ServerError>;
+
+    /// Thaws what [`pause`](Server::pause) froze.
+    async fn resume(&self) -> Result<(), ServerError>;
+
+    /// Kills one backend (SIGKILL), which makes the server drop every session and run crash recovery, and freezes the
+    /// recovering process as soon as it appears.
+    async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError>;
+
+    /// Lets a recovery held by [`crash_into_recovery`](Server::crash_into_recovery) finish.
+    async fn release_recovery(&self) -> Result<(), ServerError>;
+
+    /// Everything it has logged so far, oldest first.
+    async fn log(&self) -> Result<Vec<LogLine>, ServerError>;
+
+    /// Ends it and removes all that belongs to it. A second call does nothing.
+    async fn remove(&self) -> Result<(), ServerError>;
+
+    /// Waits until it is as ready as asked.
+    ///
+    /// *Errors*: [`ServerError::NotReady`] with the last observation, once the deadline has passed.
+    async fn wait(&self, wanted: Readiness, within: Duration) -> Result<(), ServerError> {
+        readiness::wait(|| self.superuser(), wanted, within).await
+    }
+
+    /// Makes it read its configuration files again.
+    async fn reload(&self) -> Result<(), ServerError> {
+        let session = self.superuser().connect().await?;
+        session.batch("SELECT pg_reload_conf()").await
+    }
+}
+
+/// What went wrong with a server, by what the harness was doing.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error(
+        "no Postgres server binaries found (looked in {}): install them (Debian: apt-get install postgresql), or name \
+         their folder with --server local:/path/to/bin, or use --server docker",
+        searched.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoBinaries { searched: Vec<PathBuf> },
+
+    #[error("{}: {reason}", path.display())]
+    BadBinaries { path: PathBuf, reason: String },
+
+    #[error("running as root, and Postgres refuses that: no user \"postgres\" or \"nobody\" to run it as")]
+    NoUnprivilegedUser,
+
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Folder { doing: &'static str, path: PathBuf, source: io::Error },
+
+    #[error("cannot run {}: {source}", program.display())]
+    Launch { program: PathBuf, source: io::Error },
+
+    #[error("{program} failed ({status}): {output}")]
+    Program { program: String, status: String, output: String },
+
+    #[error("the server was not {wanted} within {}; last seen: {last}", crate::time::show(*within))]
+    NotReady { wanted: Readiness, within: Duration, last: String },
+
+    #[error("cannot {doing}: {reason}")]
+    Sql { doing: String, reason: String },
+
+    #[error("cannot {doing} the server: {reason}")]
+    Control { doing: &'static str, reason: String },
+
+    #[error("cannot {doing}: {reason}; is Docker installed and running (docker info), and may this user use it?")]
+    Docker { doing: String, reason: String },
+
+    #[error("{0}")]
+    BadUrl(String),
+}

@@ -1,0 +1,55 @@
+//! Readiness as data: what is waited for, for how long, and what was seen last.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{ServerError, Superuser};
+
+/// How ready a server is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It speaks the protocol, be it only to say 57P03.
+    Answering,
+    /// It runs queries.
+    AcceptingQueries,
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Readiness::Answering => "answering",
+            Readiness::AcceptingQueries => "accepting queries",
+        })
+    }
+}
+
+/// Between two looks: a restarted local server is ready within 30 ms, and what we add to that is our own error.
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+
+/// Longest that one look may take.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Looks until the server is as ready as wanted. `superuser` is asked anew each time: its address may change.
+pub(super) async fn wait(
+    superuser: impl Fn() -> Superuser,
+    wanted: Readiness,
+    within: Duration,
+) -> Result<(), ServerError> {
+    let deadline = Instant::now() + within;
+    loop {
+        let refusal = match superuser().connect_within(LOOK_PATIENCE).await {
+            Ok(session) => match session.batch("SELECT 1").await {
+                Ok(()) => return Ok(()),
+                Err(error) => error.to_string(),
+            },
+            Err(refusal) if refusal.sqlstate.is_some() && wanted == Readiness::Answering => return Ok(()),
+            Err(refusal) => refusal.text,
+        };
+        if Instant::now() >= deadline {
+            return Err(ServerError::NotReady { wanted, within, last: refusal });
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,107 @@
+//! Superuser sessions of the harness itself: direct to the server, never through the gateway.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, NoTls, Row};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::ServerError;
+
+/// By which the harness's own sessions are told from the client's in `pg_stat_activity`.
+pub(crate) const APPLICATION_NAME: &str = "pgsquall";
+
+/// Longest that the harness waits for one of its own connections or statements. A healthy server answers within a
+/// millisecond; on a machine busy with a dozen others, within a second.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How to become superuser on one server.
+#[derive(Clone)]
+pub(crate) struct Superuser {
+    config: Config,
+}
+
+impl Superuser {
+    pub fn new(mut config: Config) -> Superuser {
+        config.application_name(APPLICATION_NAME);
+        config.connect_timeout(PATIENCE);
+        Superuser { config }
+    }
+
+    /// The same person in another database.
+    pub fn in_database(&self, name: &str) -> Superuser {
+        let mut config = self.config.clone();
+        config.dbname(name);
+        Superuser { config }
+    }
+
+    /// Opens a session.
+    pub async fn connect(&self) -> Result<Session, ServerError> {
+        self.connect_within(PATIENCE).await.map_err(|reason| ServerError::Sql {
+            doing: "connect to the server as superuser".into(),
+            reason: reason.text,
+        })
+    }
+
+    /// Opens a session, or says what came instead.
+    pub async fn connect_within(&self, patience: Duration) -> Result<Session, Refusal> {
+        match timeout(patience, self.config.connect(NoTls)).await {
+            Ok(Ok((client, connection))) => {
+                let task = AbortOnDropHandle::new(tokio::spawn(async move {
+                    // Its error reaches the session's next statement, which reports it.
+                    let _ = connection.await;
+                }));
+                Ok(Session { client, _connection: task })
+            }
+            Ok(Err(error)) => {
+                Err(Refusal { sqlstate: error.code().map(|code| code.code().to_owned()), text: explain(&error) })
+            }
+            Err(_) => Err(Refusal { sqlstate: None, text: format!("no answer within {patience:?}") }),
+        }
+    }
+}
+
+/// Why a connection was not made.
+pub(crate) struct Refusal {
+    /// Present where a server spoke.
+    pub sqlstate: Option<String>,
+    pub text: String,
+}
+
+/// An open superuser session; closes when dropped.
+pub(crate) struct Session {
+    client: tokio_postgres::Client,
+    _connection: AbortOnDropHandle<()>,
+}
+
+impl Session {
+    /// Runs statements without parameters.
+    pub async fn batch(&self, sql: &str) -> Result<(), ServerError> {
+        bounded(sql, self.client.batch_execute(sql)).await
+    }
+
+    /// Runs one query.
+    pub async fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ServerError> {
+        bounded(sql, self.client.query(sql, parameters)).await
+    }
+}
+
+async fn bounded<T>(sql: &str, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, ServerError> {
+    let failed = |reason| ServerError::Sql { doing: format!("run {sql:?}"), reason };
+    match timeout(PATIENCE, work).await {
+        Ok(done) => done.map_err(|error| failed(explain(&error))),
+        Err(_) => Err(failed(format!("no answer within {PATIENCE:?}"))),
+    }
+}
+
+/// The whole chain of causes; tokio-postgres alone prints "db error".
+pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,228 @@
+//! What a history consists of.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Op;
+use crate::budget::Budget;
+use crate::fault::{Class, Fault};
+use crate::load::Load;
+use crate::seed::Seed;
+use crate::time::{micros, optional_micros};
+
+/// What was asked: all that a judge must know of the plan, so that a history can be judged alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the stored form.
+    pub format: u32,
+    /// The version of pgsquall that recorded it.
+    pub pgsquall: String,
+    /// The scenario's name, as `pgsquall run` takes it.
+    pub scenario: String,
+    pub title: String,
+    pub class: Class,
+    /// The client's name, as `pgsquall run --client` takes it.
+    pub client: String,
+    /// The seed of the whole run.
+    pub seed: Seed,
+    /// Which of `--repeat` this is, from 0.
+    pub repeat: u32,
+    pub faults: Vec<Fault>,
+    /// Whether the first fault is in force before the client starts, so that no steady state can be asked for.
+    pub precedes_client: bool,
+    pub budget: Budget,
+    pub load: Load,
+}
+
+/// What is known of the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFacts {
+    /// `local`, `docker` or `external`.
+    pub kind: String,
+    /// As the server prints it, `15.18`.
+    pub version: String,
+    /// Where it comes from: a folder of binaries, an image, a host.
+    pub origin: String,
+}
+
+/// What is known of the client under test, mostly by its own word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientFacts {
+    pub name: String,
+    pub version: String,
+    /// Operations that it can carry at once.
+    pub concurrency: u32,
+    pub capabilities: Vec<String>,
+    /// The longest that it lets one operation take, where it declares that.
+    #[serde(rename = "timeout_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+/// The stages of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Calibrate,
+    SteadyState,
+    Faults,
+    Observe,
+    Settle,
+    Audit,
+}
+
+/// Where a fault has got to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultStep {
+    /// The nemesis begins to inject it.
+    Injecting,
+    /// It is known to be in force.
+    InForce,
+    /// The nemesis begins to heal it.
+    Healing,
+    /// The environment is known to work again.
+    Healed,
+    /// The nemesis could not do its work.
+    Failed { reason: String },
+}
+
+/// Something observed that shows a fault at work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// In plain words, plural: `sockets reset`.
+    pub what: String,
+    pub count: u64,
+    /// Whether it proves that the fault met this client; the rest only shows that something was done.
+    pub decisive: bool,
+}
+
+/// A change of one connection through the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionChange {
+    /// The client's connect was accepted.
+    Opened,
+    Ended {
+        by: Severed,
+        /// Bytes carried from client to server.
+        upstream: u64,
+        /// Bytes carried from server to client.
+        downstream: u64,
+    },
+}
+
+/// Who ended a connection, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severed {
+    /// Both sides finished in order, the client first.
+    ByClient,
+    /// Both sides finished in order, the server first.
+    ByServer,
+    ClientReset,
+    ServerReset,
+    /// A FIN to both sides, by the nemesis.
+    Closed,
+    /// An RST to both sides, by the nemesis.
+    Reset,
+    /// The server could not be reached; the client got an RST.
+    Unreachable,
+    /// The run ended.
+    Teardown,
+}
+
+/// Sessions that the client holds, counted at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    pub open: u32,
+    /// Of these: inside a transaction, with nothing running.
+    pub idle_in_transaction: u32,
+}
+
+/// How a client that should have stayed went away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// The process exited: its status in words, and the end of its stderr.
+    Exited { status: String, stderr: String },
+    /// An in-process client panicked.
+    Panicked { message: String },
+    /// It broke the adapter protocol, so that nothing it says can be trusted.
+    Violated { reason: String },
+}
+
+/// One line of a history. `at` is the time since the run's origin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The header; always the first line and only there.
+    Run(Box<Header>),
+    Server(ServerFacts),
+    Client(ClientFacts),
+    Phase {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        phase: Phase,
+    },
+    /// Round trips with no fault, direct and through the gateway: medians.
+    Calibration {
+        #[serde(rename = "direct_us", with = "micros")]
+        direct: Duration,
+        #[serde(rename = "gateway_us", with = "micros")]
+        gateway: Duration,
+    },
+    Op(Op),
+    Fault {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        /// Its place in the header's list.
+        fault: usize,
+        step: FaultStep,
+    },
+    Evidence {
+        fault: usize,
+        found: Evidence,
+    },
+    Connection {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        id: u64,
+        change: ConnectionChange,
+    },
+    /// The gateway began or ceased to refuse connections (ECONNREFUSED), as a stopped server does.
+    Refusing {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        on: bool,
+    },
+    /// Before the first fault.
+    SteadySessions(Sessions),
+    /// After the workload ended, before the client was closed.
+    SettledSessions(Sessions),
+    /// Every key in the ledger, read directly at the audit.
+    ///
+    /// *Shape*: runs `[first, last, copies]` of neighbouring keys, ascending.
+    Ledger {
+        runs: Vec<(i64, i64, u64)>,
+    },
+    /// Errors that the server logged for the client's role, by SQLSTATE.
+    ServerErrors(BTreeMap<String, u64>),
+    ClientEnded {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        how: Ended,
+    },
+    /// A reason for which the harness does not trust this run.
+    Doubt {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        reason: String,
+    },
+    /// The workload has stopped; operations still open are recorded without an end.
+    WorkloadEnded {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+    },
+}

@@ -1,0 +1,79 @@
+//! The record of one run: what was asked, what was done to the client, and what came of every operation.
+//!
+//! A history is a header followed by events in the order of their recording. On disk it is JSON lines, one event a
+//! line, written while the run happens; [`History::read`] takes it back, so that it can be judged again later. It holds
+//! facts only: nothing in it is a judgement, and nothing in it is a secret.
+
+mod event;
+mod operation;
+
+use std::fmt;
+use std::io::BufRead;
+
+pub use event::{
+    ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, Severed,
+};
+pub use operation::{ErrorKind, Op, OpError, OpKind, Outcome};
+
+/// The version of the stored form. A reader refuses any other.
+pub const FORMAT: u32 = 1;
+
+/// Longest line a reader accepts, in bytes: the ledger of a million writes in the worst order is far below it.
+const LONGEST_LINE: usize = 64 << 20;
+
+/// A header and the events that followed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    pub header: Header,
+    pub events: Vec<Event>,
+}
+
+impl History {
+    /// Reads a stored history.
+    ///
+    /// *Errors*: the line that could not be understood, and why. A last line cut short by a killed run is an error
+    /// too: such a history has no audit, and a verdict on it would be worth nothing.
+    pub fn read(input: impl BufRead) -> Result<History, HistoryError> {
+        let mut header = None;
+        let mut events = Vec::new();
+        for (index, line) in input.lines().enumerate() {
+            let at = |reason: String| HistoryError { line: index + 1, reason };
+            let line = line.map_err(|error| at(error.to_string()))?;
+            if line.len() > LONGEST_LINE {
+                return Err(at(format!("a line of {} bytes: this is not a history", line.len())));
+            }
+            let event: Event = serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
+            match (event, header.is_some()) {
+                (Event::Run(found), false) if found.format != FORMAT => {
+                    return Err(at(format!(
+                        "stored in format {}, but this version reads format {FORMAT}: judge it with pgsquall {}",
+                        found.format, found.pgsquall
+                    )));
+                }
+                (Event::Run(found), false) => header = Some(*found),
+                (Event::Run(_), true) => return Err(at("a second header".into())),
+                (_, false) => return Err(at("the first line must be the \"run\" header".into())),
+                (event, true) => events.push(event),
+            }
+        }
+        match header {
+            Some(header) => Ok(History { header, events }),
+            None => Err(HistoryError { line: 1, reason: "the file is empty".into() }),
+        }
+    }
+}
+
+/// A stored history that cannot be read: the line, counted from 1, and the reason.
+#[derive(Debug)]
+pub struct HistoryError {
+    pub line: usize,
+    pub reason: String,
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+impl std::error::Error for HistoryError {}

@@ -1,0 +1,11 @@
+//! Chaos testing for Postgres clients.
+
+pub mod budget;
+pub mod client;
+pub mod environment;
+pub mod fault;
+pub mod history;
+pub mod load;
+pub mod seed;
+pub mod sqlstate;
+pub mod time;

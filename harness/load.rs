@@ -1,0 +1,27 @@
+//! How hard a client is driven: plain data shared by plans, histories and the workload.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::micros;
+
+/// The pace of a workload.
+///
+/// Open in time, closed in number: each worker has a fixed grid of intended starts, and at most one operation open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Operations open at once; never more than the client says it can carry.
+    pub workers: u32,
+    /// Between two intended starts of one worker.
+    #[serde(rename = "interval_us", with = "micros")]
+    pub interval: Duration,
+}
+
+impl Default for Load {
+    fn default() -> Load {
+        // 80 operations a second: enough to place an instant within 50 ms, and light enough that a dozen
+        // experiments share two cores without changing each other's figures.
+        Load { workers: 4, interval: Duration::from_millis(50) }
+    }
+}

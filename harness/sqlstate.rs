@@ -1,0 +1,19 @@
+//! What a SQLSTATE says of the operation that got it.
+//!
+//! A code alone never tells transient from persistent for good (FACTS §6.2); these lists are the cases that do not
+//! depend on the circumstances.
+//!
+//! *Source*: PostgreSQL manual, appendix "PostgreSQL Error Codes"; FACTS §1 and §3.
+
+/// Whether the code proves that the statement had no effect, because the server refused it or rolled it back.
+///
+/// Errors that end a session (57P01, 57P02) are left out: they can arrive after a commit was made durable.
+pub fn proves_no_effect(code: &str) -> bool {
+    const CLASSES: [&str; 9] = ["0A", "22", "23", "25", "28", "3D", "40", "42", "53"];
+    matches!(code, "57014" | "57P03") || CLASSES.iter().any(|class| code.starts_with(class))
+}
+
+/// Whether a client that calls the code final is wrong: what it reports passes without anybody's doing.
+pub fn is_transient(code: &str) -> bool {
+    matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "40001" | "40P01") || code.starts_with("08")
+}
