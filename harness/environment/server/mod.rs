@@ -3,9 +3,16 @@
 //! [`Server`] is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
 //! do; what it cannot do is an error that names it, never a silent success.
 
+mod binaries;
+// #[cfg(feature = "docker")]
+// mod docker;
+mod external;
+mod local;
 mod log;
+mod process;
 mod readiness;
 mod superuser;
+mod template;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,10 +21,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use binaries::Binaries;
+// #[cfg(feature = "docker")]
+// pub(crate) use docker::{DockerServer, sweep as sweep_containers};
+pub(crate) use external::ExternalServer;
+pub(crate) use local::{LocalServer, end_leftover};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
 pub use readiness::Readiness;
 pub(crate) use superuser::{Session, Superuser};
+pub(crate) use template::cache_folder;
 
 use crate::fault::StopMode;
 use crate::history::ServerFacts;

@@ -36,6 +36,13 @@ impl Superuser {
         Superuser { config }
     }
 
+    /// Somebody else on the same way in, without a superuser's privileges.
+    pub fn in_role(&self, role: &str, password: &str) -> Superuser {
+        let mut config = self.config.clone();
+        config.user(role).password(password);
+        Superuser { config }
+    }
+
     /// Opens a session.
     pub async fn connect(&self) -> Result<Session, ServerError> {
         self.connect_within(PATIENCE).await.map_err(|reason| ServerError::Sql {

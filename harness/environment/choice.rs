@@ -1,0 +1,128 @@
+//! Which server a run is to use, as a user says it, and what that comes to on this machine.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::server::{Binaries, ServerError};
+
+/// What `--server` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerChoice {
+    /// Local binaries where they are found, else Docker.
+    Auto,
+    /// Installed binaries; `None`: wherever they are found.
+    Local(Option<PathBuf>),
+    /// A container; `None`: the image built for pgsquall, else the official one.
+    Docker(Option<String>),
+    /// A server that somebody else runs.
+    External(String),
+}
+
+impl FromStr for ServerChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ServerChoice, String> {
+        let argument = |name: &str, rest: &str| match rest {
+            "" => Err(format!("{name}: needs something after the colon")),
+            rest => Ok(rest.to_owned()),
+        };
+        match text.split_once(':') {
+            None if text == "auto" => Ok(ServerChoice::Auto),
+            None if text == "local" => Ok(ServerChoice::Local(None)),
+            None if text == "docker" => Ok(ServerChoice::Docker(None)),
+            Some(("local", folder)) => Ok(ServerChoice::Local(Some(argument("local", folder)?.into()))),
+            Some(("docker", image)) => Ok(ServerChoice::Docker(Some(argument("docker", image)?))),
+            Some(("postgres" | "postgresql", _)) => Ok(ServerChoice::External(text.to_owned())),
+            _ => Err(format!(
+                "{text:?} is no server: write auto, local, local:/path/to/bin, docker, docker:IMAGE or \
+                 postgres://user:password@host/database"
+            )),
+        }
+    }
+}
+
+/// What a choice came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerSource {
+    Local(Binaries),
+    Docker(Option<String>),
+    External(String),
+}
+
+/// The kinds of server, as far as faults care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    Local,
+    Docker,
+    External,
+}
+
+impl ServerSource {
+    pub fn kind(&self) -> ServerKind {
+        match self {
+            ServerSource::Local(_) => ServerKind::Local,
+            ServerSource::Docker(_) => ServerKind::Docker,
+            ServerSource::External(_) => ServerKind::External,
+        }
+    }
+}
+
+impl fmt::Display for ServerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerSource::Local(binaries) => {
+                write!(f, "Postgres {} in {} ({})", binaries.version, binaries.folder.display(), binaries.found_by)
+            }
+            ServerSource::Docker(Some(image)) => write!(f, "Docker image {image}"),
+            ServerSource::Docker(None) => f.write_str("Docker"),
+            // Its URL may hold a password.
+            ServerSource::External(_) => f.write_str("the server of the given URL"),
+        }
+    }
+}
+
+impl ServerChoice {
+    /// Finds out what the choice comes to here; also says why, where there was something to choose.
+    ///
+    /// *Errors*: what was asked for is not there, with the remedy.
+    pub fn resolve(&self) -> Result<(ServerSource, Option<String>), ServerError> {
+        match self {
+            ServerChoice::Local(None) => Ok((ServerSource::Local(Binaries::find()?), None)),
+            ServerChoice::Local(Some(folder)) => Ok((ServerSource::Local(Binaries::at(folder, "named by you")?), None)),
+            ServerChoice::Docker(image) if cfg!(feature = "docker") => Ok((ServerSource::Docker(image.clone()), None)),
+            ServerChoice::Docker(_) => Err(ServerError::Control {
+                doing: "provide",
+                reason: "this build has no Docker support; build it with the feature \"docker\"".into(),
+            }),
+            ServerChoice::External(url) => Ok((ServerSource::External(url.clone()), None)),
+            ServerChoice::Auto => match Binaries::find() {
+                Ok(binaries) => Ok((ServerSource::Local(binaries), Some("installed binaries were found".into()))),
+                Err(error) if cfg!(feature = "docker") => {
+                    let why = match error {
+                        ServerError::NoBinaries { .. } => "no installed Postgres binaries were found".into(),
+                        error => error.to_string(),
+                    };
+                    Ok((ServerSource::Docker(None), Some(why)))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_understood_and_others_are_explained() {
+        let parsed = |text: &str| text.parse::<ServerChoice>();
+        assert_eq!(parsed("auto"), Ok(ServerChoice::Auto));
+        assert_eq!(parsed("local:/opt/pg/bin"), Ok(ServerChoice::Local(Some("/opt/pg/bin".into()))));
+        assert_eq!(parsed("docker:postgres:17"), Ok(ServerChoice::Docker(Some("postgres:17".into()))));
+        assert!(matches!(parsed("postgres://u@h/d"), Ok(ServerChoice::External(_))));
+        assert!(parsed("docker:").unwrap_err().contains("after the colon"));
+        assert!(parsed("mysql://x").unwrap_err().contains("local:/path/to/bin"));
+    }
+}

@@ -1,0 +1,19 @@
+//! Which fault can truly be produced where. What cannot is skipped with its reason, never replaced by something else.
+
+use super::choice::ServerKind;
+use crate::fault::{FaultKind, StopMode};
+
+/// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
+///
+/// *Errors*: why not, in words that can stand in a report.
+pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
+    match (fault, server) {
+        (FaultKind::Restart(StopMode::Smart), _) => {
+            Err("a smart shutdown waits for its sessions to leave; this version cannot stage that".into())
+        }
+        (fault, ServerKind::External) if !fault.is_network() => {
+            Err(format!("{fault} would have to change a server that is not ours"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,65 @@
+//! What runs that were killed left behind: found by their label or their free lock, ended and removed.
+//!
+//! Nothing is touched that does not carry the mark of a run of this user whose owner is gone.
+
+use std::path::Path;
+
+use super::folder;
+use super::server;
+
+/// The environment variable that every client process of a run inherits; its value is the run's folder.
+pub(crate) const MARK: &str = "PGSQUALL_RUN";
+
+/// Removes all leftovers, and describes each in words.
+pub async fn remove() -> Vec<String> {
+    let mut removed = tokio::task::spawn_blocking(remove_folders).await.unwrap_or_default();
+    #[cfg(feature = "docker")]
+    match server::sweep_containers().await {
+        Ok(containers) => removed.extend(containers),
+        Err(error) => removed.push(format!("containers of killed runs could not be looked for: {error}")),
+    }
+    removed
+}
+
+fn remove_folders() -> Vec<String> {
+    let mut removed = Vec::new();
+    for folder in folder::abandoned() {
+        let path = folder.path().to_owned();
+        let clients = end_marked(&path);
+        let servers = usize::from(server::end_leftover(&path));
+        drop(folder);
+        let mut text = format!("the folder {} of a run that was killed", path.display());
+        for (count, what) in [(servers, "server"), (clients, "client process(es)")] {
+            if count > 0 {
+                text += &format!(", its {what}");
+            }
+        }
+        if path.exists() {
+            text += " could only be removed in part";
+        }
+        removed.push(text);
+    }
+    removed
+}
+
+/// Kills the processes that carry the mark of this run; says how many there were.
+#[cfg(target_os = "linux")]
+fn end_marked(run: &Path) -> usize {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let mark = format!("{MARK}={}", run.display());
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
+    let pids = entries.flatten().filter_map(|entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let environment = std::fs::read(entry.path().join("environ")).ok()?;
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then_some(pid)
+    });
+    pids.filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count()
+}
+
+/// Processes elsewhere cannot be told by their environment: they end when their stdin closes.
+#[cfg(not(target_os = "linux"))]
+fn end_marked(_run: &Path) -> usize {
+    0
+}

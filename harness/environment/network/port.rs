@@ -1,0 +1,111 @@
+//! Ports that stay ours: outside the range from which the kernel gives clients their outgoing ports, and held for as
+//! long as the reservation lives, also while nobody listens.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::environment::identity;
+
+/// Ports below need privileges or are known services; 10240 is above both and above common development servers.
+const LOWEST: u16 = 10_240;
+
+/// Where the kernel's ephemeral range begins if it does not say (Linux and IANA both begin higher).
+const EPHEMERAL_DEFAULT: Range<u16> = 32_768..61_000;
+
+/// How many ports are tried; with a few hundred in use of twenty thousand, two failures in a row are rare.
+const TRIES: u32 = 200;
+
+/// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
+const BACKLOG: i32 = 1024;
+
+/// A loopback port that nobody else can bind.
+///
+/// Holds a socket that is bound and never listens: connecting to it is refused by the kernel, with a true
+/// ECONNREFUSED, until somebody [`listen`](Reservation::listen)s or a child process binds it with `SO_REUSEADDR`.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    address: SocketAddr,
+    _holder: Socket,
+}
+
+impl Reservation {
+    pub fn new() -> io::Result<Reservation> {
+        let ephemeral = ephemeral_range();
+        let mut last = io::Error::other("no port was tried");
+        for _ in 0..TRIES {
+            let port = LOWEST + (identity::unique() % u64::from(u16::MAX - LOWEST)) as u16;
+            if ephemeral.contains(&port) {
+                continue;
+            }
+            match Reservation::bind(port) {
+                Ok(reservation) => return Ok(reservation),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn bind(port: u16) -> io::Result<Reservation> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let holder = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        // First without SO_REUSEADDR, so that a port in anyone's use is refused; then with it, so that our own
+        // listener may bind beside this socket.
+        holder.bind(&address.into())?;
+        holder.set_reuse_address(true)?;
+        Ok(Reservation { address, _holder: holder })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to listen; connections are refused again as soon as the listener is dropped.
+    pub fn listen(&self) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&self.address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    }
+}
+
+fn ephemeral_range() -> Range<u16> {
+    let read = || {
+        let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+        let mut bounds = text.split_whitespace().map(|bound| bound.parse::<u16>());
+        Some(bounds.next()?.ok()?..bounds.next()?.ok()?.saturating_add(1))
+    };
+    read().unwrap_or(EPHEMERAL_DEFAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_refuses_until_listened_on_and_again_afterwards() {
+        let reservation = Reservation::new().unwrap();
+        let refused = || TcpStream::connect(reservation.address()).unwrap_err().kind();
+        assert_eq!(refused(), io::ErrorKind::ConnectionRefused);
+        for _ in 0..3 {
+            let listener = reservation.listen().unwrap();
+            TcpStream::connect(reservation.address()).unwrap();
+            drop(listener);
+            assert_eq!(refused(), io::ErrorKind::ConnectionRefused);
+        }
+    }
+
+    #[test]
+    fn nobody_else_gets_a_reserved_port() {
+        let reservation = Reservation::new().unwrap();
+        assert!(!ephemeral_range().contains(&reservation.address().port()));
+        assert!(Reservation::bind(reservation.address().port()).is_err());
+    }
+}

@@ -1,0 +1,24 @@
+//! The stall: bytes are accepted and acknowledged, and go nowhere.
+//!
+//! What a frozen peer looks like from outside (FACTS §4). What was held is delivered when the stall is healed, also
+//! after its sender has left: a frozen server, too, finds the bytes in its buffers when it thaws.
+
+use std::sync::atomic::Ordering;
+
+use tokio::sync::watch;
+
+use super::Toxics;
+use crate::environment::network::proxy::link::Traffic;
+
+/// Holds `bytes` for as long as a stall is in force, and counts them.
+pub(in crate::environment::network::proxy) async fn pass_stall(
+    toxics: &mut watch::Receiver<Toxics>,
+    bytes: usize,
+    traffic: &Traffic<'_>,
+) {
+    if toxics.borrow().stall {
+        traffic.withheld.fetch_add(bytes as u64, Ordering::Relaxed);
+        // An error means that the gateway is gone, and its connections with it.
+        let _ = toxics.wait_for(|toxics| !toxics.stall).await;
+    }
+}

@@ -1,0 +1,62 @@
+//! What every server holds before a client sees it: one role, one database, one ledger.
+
+use crate::environment::server::{ServerError, Session, Superuser};
+
+/// The role that clients sign in as; an ordinary one, so that limits and reserved slots apply to it.
+pub const ROLE: &str = "squall";
+
+/// An ordinary role in whose name the nemesis takes connection slots.
+pub const OCCUPANT: &str = "squall_occupant";
+
+/// The database that clients use.
+pub const DATABASE: &str = "squall";
+
+/// The table that remembers every acknowledged write.
+pub const LEDGER: &str = "pgsquall_ledger";
+
+/// What the ledger looks like.
+///
+/// `id` is deliberately not unique: a write repeated without care must be able to show. `idempotency_key` is what a
+/// careful client fills, so that its repeats do nothing.
+const SCHEMA: &str = "\
+    CREATE TABLE pgsquall_ledger (id bigint NOT NULL, idempotency_key bigint UNIQUE);\
+    CREATE INDEX ON pgsquall_ledger (id);\
+    COMMENT ON TABLE pgsquall_ledger IS 'made by pgsquall; dropped when its run ends';";
+
+/// Creates role, database and ledger on a fresh server.
+pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
+    let session = superuser.connect().await?;
+    session.batch(&format!("CREATE ROLE {ROLE} LOGIN")).await?;
+    session.batch(&format!("CREATE ROLE {OCCUPANT} LOGIN")).await?;
+    session.batch(&format!("CREATE DATABASE {DATABASE}")).await?;
+    let session = superuser.in_database(DATABASE).connect().await?;
+    session.batch(SCHEMA).await?;
+    session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await
+}
+
+/// Makes the ledger on a server that is not ours, in the database that its URL names.
+///
+/// *Errors*: a table of that name that is not a ledger of ours is left alone and reported.
+pub(crate) async fn prepare_external(session: &Session) -> Result<(), ServerError> {
+    drop_external(session).await?;
+    session.batch(SCHEMA).await
+}
+
+/// Drops the ledger that [`prepare_external`] made, if it is there.
+pub(crate) async fn drop_external(session: &Session) -> Result<(), ServerError> {
+    let comment = "SELECT coalesce(obj_description(to_regclass($1)), '') LIKE 'made by pgsquall%' \
+                   WHERE to_regclass($1) IS NOT NULL";
+    match session.rows(comment, &[&LEDGER]).await?.first().map(|row| row.get::<_, bool>(0)) {
+        None => Ok(()),
+        Some(true) => session.batch(&format!("DROP TABLE {LEDGER}")).await,
+        Some(false) => Err(ServerError::BadUrl(format!(
+            "the database already has a table {LEDGER} that pgsquall did not make: drop it or name another database"
+        ))),
+    }
+}
+
+/// Gives a role of ours a password.
+pub(crate) async fn set_password(session: &Session, role: &str, password: &str) -> Result<(), ServerError> {
+    // ALTER ROLE takes no parameters; ours are letters, digits and hyphens (identity::password).
+    session.batch(&format!("ALTER ROLE {role} PASSWORD '{password}'")).await
+}

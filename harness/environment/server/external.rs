@@ -1,0 +1,155 @@
+//! A server that somebody else runs, named by a URL. Only the path to it is ours: it is never stopped or changed, but
+//! for one table that is made and dropped.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use async_trait::async_trait;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::{LogLine, Server, ServerError, Superuser};
+use crate::environment::address::Address;
+use crate::environment::preparation;
+use crate::fault::StopMode;
+use crate::history::ServerFacts;
+
+/// A server behind a URL.
+pub(crate) struct ExternalServer {
+    facts: ServerFacts,
+    address: SocketAddr,
+    config: Config,
+}
+
+impl ExternalServer {
+    /// Finds the server of a URL and makes the ledger there.
+    pub async fn create(url: &str) -> Result<ExternalServer, ServerError> {
+        let (config, address) = parse(url)?;
+        let session = Superuser::new(config.clone()).connect().await?;
+        preparation::prepare_external(&session).await?;
+        let rows = session.rows("SELECT current_setting('server_version')", &[]).await?;
+        let version: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        let facts = ServerFacts {
+            kind: "external".into(),
+            version: version.split_whitespace().next().unwrap_or_default().to_owned(),
+            origin: address.to_string(),
+        };
+        Ok(ExternalServer { facts, address, config })
+    }
+
+    /// What a client is to use, with the gateway in the server's place.
+    pub fn client_address(&self, gateway: SocketAddr) -> Address {
+        let user = self.config.get_user().unwrap_or_default().to_owned();
+        Address {
+            gateway,
+            password: String::from_utf8_lossy(self.config.get_password().unwrap_or_default()).into_owned(),
+            database: self.config.get_dbname().unwrap_or(&user).to_owned(),
+            user,
+        }
+    }
+
+    fn not_ours<T>(&self, doing: &'static str) -> Result<T, ServerError> {
+        Err(ServerError::Control { doing, reason: "it is external, and only its network is ours".into() })
+    }
+}
+
+/// Takes a URL apart.
+///
+/// *Errors*: [`ServerError::BadUrl`] in a sentence; the password is never part of it.
+fn parse(url: &str) -> Result<(Config, SocketAddr), ServerError> {
+    let bad = |reason: String| {
+        ServerError::BadUrl(format!(
+            "the server URL is not usable: {reason}; write it as postgres://user:password@host:5432/database"
+        ))
+    };
+    let mut config: Config =
+        url.parse().map_err(|error: tokio_postgres::Error| bad(super::superuser::explain(&error)))?;
+    if config.get_user().is_none() {
+        return Err(bad("it names no user".into()));
+    }
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(bad("it requires TLS, which pgsquall does not speak yet; allow sslmode=prefer".into()));
+    }
+    let [Host::Tcp(host)] = config.get_hosts() else {
+        return Err(bad("it must name exactly one TCP host".into()));
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let address = (host.as_str(), port)
+        .to_socket_addrs()
+        .map_err(|error| bad(format!("host {host:?}: {error}")))?
+        .next()
+        .ok_or_else(|| bad(format!("host {host:?} has no address")))?;
+    config.ssl_mode(SslMode::Disable);
+    Ok((config, address))
+}
+
+#[async_trait]
+impl Server for ExternalServer {
+    fn facts(&self) -> ServerFacts {
+        self.facts.clone()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn superuser(&self) -> Superuser {
+        Superuser::new(self.config.clone())
+    }
+
+    async fn stop(&self, _mode: StopMode) -> Result<(), ServerError> {
+        self.not_ours("stop")
+    }
+
+    async fn kill(&self) -> Result<String, ServerError> {
+        self.not_ours("kill")
+    }
+
+    async fn start(&self) -> Result<(), ServerError> {
+        self.not_ours("start")
+    }
+
+    async fn pause(&self) -> Result<(), ServerError> {
+        self.not_ours("pause")
+    }
+
+    async fn resume(&self) -> Result<(), ServerError> {
+        self.not_ours("resume")
+    }
+
+    async fn crash_into_recovery(&self, _backend: i32) -> Result<(), ServerError> {
+        self.not_ours("crash")
+    }
+
+    async fn release_recovery(&self) -> Result<(), ServerError> {
+        self.not_ours("release")
+    }
+
+    async fn log(&self) -> Result<Vec<LogLine>, ServerError> {
+        self.not_ours("read the log of")
+    }
+
+    async fn remove(&self) -> Result<(), ServerError> {
+        let session = self.superuser().connect().await?;
+        preparation::drop_external(&session).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_url_is_explained_without_its_password() {
+        for (url, wanted) in [
+            ("postgres://", "names no user"),
+            ("postgres://u:secret@127.0.0.1:notaport/d", "not usable"),
+            ("postgres://u:secret@127.0.0.1,127.0.0.2/d", "exactly one TCP host"),
+            ("postgres://u:secret@127.0.0.1/d?sslmode=require", "TLS"),
+            ("nonsense", "not usable"),
+        ] {
+            let error = parse(url).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(wanted) && error.contains("postgres://user:password@"), "{url}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

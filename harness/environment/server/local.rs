@@ -1,0 +1,301 @@
+//! A server of installed binaries, in a folder and on a port of its own.
+//!
+//! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms and would blur what is measured
+//! (FACTS §8).
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use nix::sys::signal::Signal;
+use tokio::process::Command;
+use tokio::task::spawn_blocking;
+use tokio_postgres::Config;
+
+use super::process::{self, Postmaster};
+use super::{Binaries, LINE_PREFIX, LogLine, Server, ServerError, Superuser, parse_log, template};
+use crate::environment::folder::RunFolder;
+use crate::environment::network::port::Reservation;
+use crate::fault::StopMode;
+use crate::history::ServerFacts;
+
+/// Longest that a fast or immediate shutdown may take. Measured 5 to 11 ms; a shutdown checkpoint on a busy disk is
+/// what the rest is for.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Settings of every local server; a scenario's own come after and win.
+const SETTINGS: [(&str, &str); 7] = [
+    ("listen_addresses", "127.0.0.1"),
+    ("log_line_prefix", LINE_PREFIX),
+    ("logging_collector", "off"),
+    ("lc_messages", "C"),
+    // Kept in the data folder, so that a killed server leaves nothing elsewhere.
+    ("dynamic_shared_memory_type", "mmap"),
+    // initdb scales these with the size of a WAL segment; these are Postgres's own defaults.
+    ("max_wal_size", "1GB"),
+    ("min_wal_size", "80MB"),
+];
+
+/// A local server; stopped and removed with its run folder, or when dropped.
+pub(crate) struct LocalServer {
+    binaries: Binaries,
+    user: Option<(u32, u32)>,
+    data: PathBuf,
+    socket: PathBuf,
+    log: PathBuf,
+    port: Reservation,
+    settings: Vec<(String, String)>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    postmaster: Option<Arc<Postmaster>>,
+    /// The frozen recovery process, while there is one.
+    recovering: Option<i32>,
+}
+
+impl LocalServer {
+    /// A copy of the template in `folder`, not yet started.
+    pub async fn create(
+        binaries: &Binaries,
+        folder: &RunFolder,
+        settings: &[(String, String)],
+    ) -> Result<LocalServer, ServerError> {
+        let template = template::template(binaries).await?;
+        let mut server = LocalServer::in_folder(binaries, folder)?;
+        server.settings.extend_from_slice(settings);
+        let (data, user) = (server.data.clone(), server.user);
+        spawn_blocking(move || template::copy_tree(&template, &data, user))
+            .await
+            .map_err(|error| ServerError::Control { doing: "copy", reason: error.to_string() })??;
+        Ok(server)
+    }
+
+    /// A cluster straight from `initdb`, for making the template.
+    pub(super) async fn on_new_cluster(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
+        let server = LocalServer::in_folder(binaries, folder)?;
+        template::initdb(binaries, &server.data, server.user).await?;
+        Ok(server)
+    }
+
+    fn in_folder(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
+        let user = process::unprivileged()?;
+        let inner = |name| {
+            folder.inner(name, user).map_err(|source| ServerError::Folder {
+                doing: "make",
+                path: folder.path().join(name),
+                source,
+            })
+        };
+        let port = Reservation::new()
+            .map_err(|error| ServerError::Control { doing: "find a port for", reason: error.to_string() })?;
+        Ok(LocalServer {
+            binaries: binaries.clone(),
+            user,
+            data: inner("data")?,
+            socket: inner("socket")?,
+            log: folder.path().join("server.log"),
+            port,
+            settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            state: Mutex::default(),
+        })
+    }
+
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn postmaster(&self) -> Result<Arc<Postmaster>, ServerError> {
+        self.state().postmaster.clone().filter(|postmaster| postmaster.exited().is_none()).ok_or_else(|| {
+            ServerError::Control { doing: "reach", reason: format!("it is not running{}", self.log_tail()) }
+        })
+    }
+
+    fn launch(&self) -> Result<Arc<Postmaster>, ServerError> {
+        let program = self.binaries.program("postgres");
+        let mut command = Command::new(&program);
+        command.arg("-D").arg(&self.data).arg("-k").arg(&self.socket).current_dir(&self.data);
+        command.args(["-p", &self.port.address().port().to_string()]);
+        for (name, value) in &self.settings {
+            command.args(["-c", &format!("{name}={value}")]);
+        }
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        // The caller's own libpq variables must not leak into the server's idea of the world.
+        command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
+        Ok(Arc::new(Postmaster::launch(command, &program, &self.log)?))
+    }
+
+    /// The end of the log, for errors.
+    fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(5).collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!("; its log ends with:\n  {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n  "))
+    }
+
+    /// Ends everything without a runtime.
+    fn end_now(&self) {
+        let mut state = self.state();
+        if let Some(pid) = state.recovering.take() {
+            process::signal_all(&[pid], Signal::SIGCONT);
+        }
+        if let Some(postmaster) = state.postmaster.take() {
+            postmaster.end_now();
+        }
+        process::end_orphan(&self.data);
+    }
+}
+
+#[async_trait]
+impl Server for LocalServer {
+    fn facts(&self) -> ServerFacts {
+        ServerFacts {
+            kind: "local".into(),
+            version: self.binaries.version.clone(),
+            origin: self.binaries.folder.display().to_string(),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    fn superuser(&self) -> Superuser {
+        let mut config = Config::new();
+        config.host_path(&self.socket).port(self.port.address().port()).user("postgres").dbname("postgres");
+        Superuser::new(config)
+    }
+
+    async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        let postmaster = self.postmaster()?;
+        postmaster.signal(match mode {
+            StopMode::Smart => Signal::SIGTERM,
+            StopMode::Fast => Signal::SIGINT,
+            StopMode::Immediate => Signal::SIGQUIT,
+        })?;
+        postmaster.wait(STOP_PATIENCE).await?;
+        Ok(())
+    }
+
+    async fn kill(&self) -> Result<String, ServerError> {
+        let postmaster = self.postmaster()?;
+        let orphans: Vec<_> = process::family(postmaster.pid()).split_off(1);
+        postmaster.signal(Signal::SIGKILL)?;
+        let status = postmaster.wait(STOP_PATIENCE).await?;
+        // The next start is refused for as long as one of them holds the old shared memory. They notice the death
+        // of their parent by themselves; one that works notices only when its statement ends.
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while orphans.iter().any(|pid| process::title(*pid).is_some_and(|title| title.starts_with("postgres"))) {
+            if Instant::now() >= deadline {
+                process::signal_all(&orphans, Signal::SIGKILL);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(status.to_string())
+    }
+
+    async fn start(&self) -> Result<(), ServerError> {
+        if self.state().postmaster.as_ref().is_some_and(|postmaster| postmaster.exited().is_none()) {
+            return Err(ServerError::Control { doing: "start", reason: "it already runs".into() });
+        }
+        let postmaster = self.launch()?;
+        self.state().postmaster = Some(postmaster);
+        Ok(())
+    }
+
+    async fn pause(&self) -> Result<(), ServerError> {
+        // The eldest first, so that it has no more children when the others are counted.
+        let eldest = self.postmaster()?;
+        eldest.signal(Signal::SIGSTOP)?;
+        process::signal_all(&process::family(eldest.pid()), Signal::SIGSTOP);
+        Ok(())
+    }
+
+    async fn resume(&self) -> Result<(), ServerError> {
+        process::signal_all(&process::family(self.postmaster()?.pid()), Signal::SIGCONT);
+        Ok(())
+    }
+
+    async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
+        let eldest = self.postmaster()?.pid();
+        // A thread of its own that does nothing else: recovery of what we wrote takes a few hundred milliseconds, and
+        // must be caught in its first.
+        let held = spawn_blocking(move || {
+            process::signal_all(&[backend], Signal::SIGKILL);
+            let deadline = Instant::now() + STOP_PATIENCE;
+            while Instant::now() < deadline {
+                let is_recovery =
+                    |pid: &i32| process::title(*pid).is_some_and(|title| title.starts_with("postgres: startup"));
+                if let Some(pid) = process::family(eldest).into_iter().find(is_recovery) {
+                    process::signal_all(&[pid], Signal::SIGSTOP);
+                    return Some(pid);
+                }
+                std::thread::sleep(Duration::from_micros(300));
+            }
+            None
+        })
+        .await
+        .map_err(|error| ServerError::Control { doing: "crash", reason: error.to_string() })?;
+        let Some(pid) = held else {
+            return Err(ServerError::Control {
+                doing: "hold the recovery of",
+                reason: format!("its recovery was never seen{}", self.log_tail()),
+            });
+        };
+        self.state().recovering = Some(pid);
+        Ok(())
+    }
+
+    async fn release_recovery(&self) -> Result<(), ServerError> {
+        match self.state().recovering.take() {
+            Some(pid) => process::signal_all(&[pid], Signal::SIGCONT),
+            None => return Err(ServerError::Control { doing: "release", reason: "no recovery is held".into() }),
+        }
+        Ok(())
+    }
+
+    async fn log(&self) -> Result<Vec<LogLine>, ServerError> {
+        let path = self.log.clone();
+        let text =
+            tokio::fs::read(&path).await.map_err(|source| ServerError::Folder { doing: "read", path, source })?;
+        Ok(parse_log(&String::from_utf8_lossy(&text)))
+    }
+
+    async fn remove(&self) -> Result<(), ServerError> {
+        let Ok(postmaster) = self.postmaster() else {
+            process::end_orphan(&self.data);
+            return Ok(());
+        };
+        if let Some(pid) = self.state().recovering.take() {
+            process::signal_all(&[pid], Signal::SIGCONT);
+        }
+        postmaster.signal(Signal::SIGQUIT)?;
+        process::signal_all(&process::family(postmaster.pid()), Signal::SIGCONT);
+        postmaster.wait(STOP_PATIENCE).await?;
+        self.state().postmaster = None;
+        Ok(())
+    }
+}
+
+impl Drop for LocalServer {
+    fn drop(&mut self) {
+        self.end_now();
+    }
+}
+
+/// Ends the server that a killed run left in its folder; says so if there was one.
+pub(crate) fn end_leftover(folder: &Path) -> bool {
+    process::end_orphan(&folder.join("data"))
+}

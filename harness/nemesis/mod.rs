@@ -1,0 +1,184 @@
+//! The nemesis: injects each fault of a plan, heals it, and brings the evidence. One file per family of faults.
+//!
+//! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
+
+mod credentials;
+mod network;
+mod recovery;
+mod restart;
+mod sessions;
+
+use std::io;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::environment::server::ServerError;
+use crate::environment::{Environment, EnvironmentError};
+use crate::fault::{Fault, FaultKind};
+use crate::history::{Event, Evidence, FaultStep};
+use crate::recorder::Recorder;
+
+/// Why a fault could not be injected, healed or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum NemesisError {
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error("the gateway: {0}")]
+    Gateway(#[from] io::Error),
+    #[error("{0}")]
+    NotInForce(String),
+}
+
+/// One fault, as it is carried out.
+#[async_trait]
+trait Injection: Send {
+    /// Prepares what takes time, before the client starts.
+    async fn arm(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+        Ok(())
+    }
+
+    /// Injects it; returns once it is in force.
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError>;
+
+    /// Heals it; returns once the environment is known to work.
+    async fn heal(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+        Ok(())
+    }
+
+    /// What shows that it met the client; asked once, after the workload.
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError>;
+}
+
+/// The faults of one run, ready to be carried out.
+pub(crate) struct Nemesis {
+    faults: Vec<(Fault, Box<dyn Injection>)>,
+    recorder: Recorder,
+}
+
+impl Nemesis {
+    /// Prepares every fault.
+    pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
+        let mut armed = Vec::new();
+        for fault in faults {
+            let mut injection = injection(fault.kind);
+            injection.arm(environment).await?;
+            armed.push((*fault, injection));
+        }
+        Ok(Nemesis { faults: armed, recorder })
+    }
+
+    /// Carries out the timeline, whose zero is `start`; returns once everything is healed. `stop` ends it early.
+    pub async fn run(&mut self, environment: &Environment, start: Instant, stop: &CancellationToken) {
+        let recorder = &self.recorder;
+        join_all(self.faults.iter_mut().enumerate().map(|(index, (fault, injection))| {
+            let record = move |step| {
+                recorder.record_now(|at| Event::Fault { at, fault: index, step });
+            };
+            carry_out(fault, injection.as_mut(), environment, start, stop, record)
+        }))
+        .await;
+    }
+
+    /// Records the evidence of every fault.
+    pub async fn testify(&mut self, environment: &Environment) {
+        for (index, (fault, injection)) in self.faults.iter_mut().enumerate() {
+            match injection.evidence(environment).await {
+                Ok(found) => {
+                    found.into_iter().for_each(|found| self.recorder.record(Event::Evidence { fault: index, found }));
+                }
+                Err(error) => self.recorder.doubt(format!("the evidence of {} cannot be read: {error}", fault.kind)),
+            }
+        }
+    }
+}
+
+async fn carry_out(
+    fault: &Fault,
+    injection: &mut dyn Injection,
+    environment: &Environment,
+    start: Instant,
+    stop: &CancellationToken,
+    record: impl Fn(FaultStep),
+) {
+    tokio::select! {
+        () = sleep_until(start + fault.at) => {}
+        () = stop.cancelled() => return,
+    }
+    record(FaultStep::Injecting);
+    match injection.inject(environment).await {
+        Ok(()) => record(FaultStep::InForce),
+        Err(error) => record(FaultStep::Failed { reason: format!("{} could not be injected: {error}", fault.kind) }),
+    }
+    if fault.lasts > Duration::ZERO {
+        tokio::select! {
+            () = sleep(fault.lasts) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    // Also after a failed injection: it may have been done in part.
+    if !fault.kind.is_instant() {
+        record(FaultStep::Healing);
+    }
+    match injection.heal(environment).await {
+        Ok(()) => record(FaultStep::Healed),
+        Err(error) => record(FaultStep::Failed { reason: format!("{} could not be healed: {error}", fault.kind) }),
+    }
+}
+
+fn injection(kind: FaultKind) -> Box<dyn Injection> {
+    use crate::environment::network::Cut;
+    match kind {
+        FaultKind::Close => Box::new(network::Cutting::new(Cut::Close)),
+        FaultKind::Reset => Box::new(network::Cutting::new(Cut::Reset)),
+        FaultKind::Stall => Box::<network::Stalling>::default(),
+        FaultKind::Restart(mode) => Box::new(restart::Restarting::new(restart::End::Stop(mode))),
+        FaultKind::Kill => Box::new(restart::Restarting::new(restart::End::Kill)),
+        FaultKind::TerminateSessions => Box::<sessions::Terminating>::default(),
+        FaultKind::ExhaustConnections => Box::<sessions::Exhausting>::default(),
+        FaultKind::WrongPassword => Box::<credentials::WrongPassword>::default(),
+        FaultKind::LongRecovery => Box::<recovery::LongRecovery>::default(),
+    }
+}
+
+/// Evidence that proves the fault met the client.
+fn decisive(what: &str, count: usize) -> Evidence {
+    Evidence { what: what.to_owned(), count: count as u64, decisive: true }
+}
+
+/// Evidence that something was done, though perhaps not to this client.
+fn supporting(what: &str, count: usize) -> Evidence {
+    Evidence { what: what.to_owned(), count: count as u64, decisive: false }
+}
+
+/// Looks at what the server logs from one moment on.
+#[derive(Default)]
+struct Witness {
+    seen: usize,
+}
+
+impl Witness {
+    /// Begins to watch now.
+    async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
+        self.seen = environment.server.log().await?.len();
+        Ok(())
+    }
+
+    /// Lines since then that hold the text, from any role.
+    async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
+        let log = environment.server.log().await?;
+        Ok(log.iter().skip(self.seen).filter(|line| line.text.contains(text)).count())
+    }
+
+    /// Errors of this code since then that the client's role got.
+    async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
+        let log = environment.server.log().await?;
+        let role = &environment.address.user;
+        Ok(log.iter().skip(self.seen).filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
+    }
+}

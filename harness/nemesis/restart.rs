@@ -1,0 +1,68 @@
+//! The server goes away and comes back.
+
+use async_trait::async_trait;
+
+use super::{Injection, NemesisError, Witness, decisive, supporting};
+use crate::environment::Environment;
+use crate::fault::StopMode;
+use crate::history::Evidence;
+
+/// How the server is made to end.
+#[derive(Clone, Copy)]
+pub(super) enum End {
+    Stop(StopMode),
+    Kill,
+}
+
+/// A server that ends, is away for a while, and is started again on the same address.
+pub(super) struct Restarting {
+    end: End,
+    witness: Witness,
+    /// The client's connections at the moment of the end.
+    sessions: usize,
+    /// How a killed server's exit was seen.
+    exit: Option<String>,
+}
+
+impl Restarting {
+    pub fn new(end: End) -> Restarting {
+        Restarting { end, witness: Witness::default(), sessions: 0, exit: None }
+    }
+}
+
+#[async_trait]
+impl Injection for Restarting {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        self.sessions = environment.gateway.connections();
+        match self.end {
+            End::Stop(mode) => environment.server.stop(mode).await?,
+            End::Kill => self.exit = Some(environment.server.kill().await?),
+        }
+        // Where nobody listens, a host refuses; until here the server spoke for itself (57P03 "shutting down").
+        environment.gateway.refuse().await?;
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        Ok(environment.start_server().await?)
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let lost = decisive("sessions lost with the server", self.sessions);
+        Ok(match (self.end, &self.exit) {
+            (End::Kill, exit) => {
+                let status = exit.as_deref().unwrap_or("not seen");
+                vec![lost, supporting(&format!("server ended ({status})"), usize::from(exit.is_some()))]
+            }
+            (End::Stop(mode), _) => {
+                let request = match mode {
+                    StopMode::Smart => "received smart shutdown request",
+                    StopMode::Fast => "received fast shutdown request",
+                    StopMode::Immediate => "received immediate shutdown request",
+                };
+                vec![lost, supporting(&format!("log: {request}"), self.witness.said(environment, request).await?)]
+            }
+        })
+    }
+}

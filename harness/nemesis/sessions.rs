@@ -1,0 +1,107 @@
+//! Sessions ended by an administrator, and connection slots taken by others.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
+
+use super::{Injection, NemesisError, Witness, decisive, supporting};
+use crate::environment::Environment;
+use crate::environment::preparation::OCCUPANT;
+use crate::environment::server::{ServerError, Session};
+use crate::history::Evidence;
+
+/// Ends every session of a role; the sum is how many were told.
+const TERMINATE: &str = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
+                         WHERE usename = $1 AND pid <> pg_backend_pid()";
+
+/// Sessions of a role.
+const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+
+/// Longest that taking every slot, or giving them back, may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn count(session: &Session, sql: &str, role: &str) -> Result<usize, ServerError> {
+    let rows = session.rows(sql, &[&role]).await?;
+    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
+}
+
+/// `pg_terminate_backend` on every session of the client.
+#[derive(Default)]
+pub(super) struct Terminating {
+    ended: usize,
+}
+
+#[async_trait]
+impl Injection for Terminating {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let session = environment.server.superuser().connect().await?;
+        self.ended = count(&session, TERMINATE, &environment.address.user).await?;
+        Ok(())
+    }
+
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        Ok(vec![decisive("sessions terminated", self.ended)])
+    }
+}
+
+/// The client's sessions ended, and every slot that an ordinary role can have taken by another.
+#[derive(Default)]
+pub(super) struct Exhausting {
+    occupants: Vec<Session>,
+    ended: usize,
+    witness: Witness,
+}
+
+#[async_trait]
+impl Injection for Exhausting {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        let superuser = environment.server.superuser();
+        let session = superuser.connect().await?;
+        let occupant = superuser.in_role(OCCUPANT, &environment.address.password);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Take what is free before and after, so that the client finds as little as possible in between.
+            self.ended += count(&session, TERMINATE, &environment.address.user).await?;
+            loop {
+                match occupant.connect_within(PATIENCE).await {
+                    Ok(occupant) => self.occupants.push(occupant),
+                    Err(refusal) if refusal.sqlstate.as_deref() == Some("53300") => break,
+                    Err(refusal) => return Err(NemesisError::NotInForce(refusal.text)),
+                }
+            }
+            let left = count(&session, COUNT, &environment.address.user).await?;
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(NemesisError::NotInForce(format!(
+                    "the client still holds {left} sessions after {}",
+                    crate::time::show(PATIENCE)
+                )));
+            }
+        }
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.occupants.clear();
+        let session = environment.server.superuser().connect().await?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = count(&session, COUNT, OCCUPANT).await?;
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(NemesisError::NotInForce(format!("{left} slots are still taken")));
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let refused = self.witness.refused(environment, "53300").await?;
+        Ok(vec![decisive("connections refused with 53300", refused), supporting("sessions terminated", self.ended)])
+    }
+}
