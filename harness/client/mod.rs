@@ -3,8 +3,10 @@
 //! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); the
 //! built-in ones (`reference`) show what good and bad clients do.
 
+// mod adapter;
 pub mod error;
 mod in_process;
+pub mod reference;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+// pub(crate) use adapter::Adapter;
 pub(crate) use in_process::InProcess;
 
 use crate::environment::address::Address;

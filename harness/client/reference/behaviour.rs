@@ -1,0 +1,150 @@
+//! What distinguishes the built-in clients: each planted defect is the good client with exactly one thing wrong, so
+//! that a check that fails it fails it for that thing.
+
+use std::time::Duration;
+
+/// Every choice that a client makes about failures. The default is the good one throughout.
+#[derive(Clone, Debug)]
+pub(super) struct Behaviour {
+    pub reconnects: Reconnects,
+    /// The longest wait for a connection, a statement, and an operation with all its retries. `None`: no limit.
+    pub deadlines: Option<Deadlines>,
+    /// Whether a repeated write carries its idempotency key.
+    pub repeats_safely: bool,
+    /// Whether a write is acknowledged although it failed, in the hope of doing it later.
+    pub acknowledges_early: bool,
+    pub backs_off: bool,
+    /// Whether each reconnect leaves a connection behind that nobody closes.
+    pub leaks: bool,
+    /// Whether reads, after the first failure, come from a snapshot that is never renewed.
+    pub reads_old_snapshot: bool,
+    /// Whether everything takes far longer after the first failure.
+    pub slows_down: bool,
+    pub panics: bool,
+    pub errors: Errors,
+}
+
+/// Which lost connections are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reconnects {
+    Always,
+    Never,
+    AllButOneSlot,
+}
+
+/// What the caller is told of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errors {
+    /// The code, and whether it is worth another try; after having tried.
+    Faithful,
+    /// That something timed out, whatever happened.
+    Swallowed,
+    /// The code, and that there is no hope, at once.
+    Final,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    pub connect: Duration,
+    pub statement: Duration,
+    pub operation: Duration,
+}
+
+impl Default for Behaviour {
+    fn default() -> Behaviour {
+        Behaviour {
+            reconnects: Reconnects::Always,
+            deadlines: Some(Deadlines {
+                // Generous beside a loopback round trip, small beside any outage worth the name.
+                connect: Duration::from_secs(2),
+                statement: Duration::from_secs(2),
+                // Several attempts; then the caller should know.
+                operation: Duration::from_secs(5),
+            }),
+            repeats_safely: true,
+            acknowledges_early: false,
+            backs_off: true,
+            leaks: false,
+            reads_old_snapshot: false,
+            slows_down: false,
+            panics: false,
+            errors: Errors::Faithful,
+        }
+    }
+}
+
+/// A built-in client.
+pub(super) struct BuiltIn {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub behaviour: fn() -> Behaviour,
+}
+
+/// Every built-in client; the good one first.
+pub(super) const ALL: &[BuiltIn] = &[
+    BuiltIn {
+        name: "reference",
+        about: "recovers well: deadlines, keepalive, jittered backoff, idempotent retry",
+        behaviour: Behaviour::default,
+    },
+    BuiltIn {
+        name: "never-reconnects",
+        about: "planted defect: a lost connection is never replaced",
+        behaviour: || Behaviour { reconnects: Reconnects::Never, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "loses-a-slot",
+        about: "planted defect: one slot of the pool is never replaced",
+        behaviour: || Behaviour { reconnects: Reconnects::AllButOneSlot, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "hangs",
+        about: "planted defect: no deadline on anything",
+        behaviour: || Behaviour { deadlines: None, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "retries-unsafely",
+        about: "planted defect: repeats writes whose outcome it does not know",
+        behaviour: || Behaviour { repeats_safely: false, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "acknowledges-early",
+        about: "planted defect: says ok before the write is safe",
+        behaviour: || Behaviour { acknowledges_early: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "storms",
+        about: "planted defect: reconnects without backoff",
+        behaviour: || Behaviour { backs_off: false, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "leaks-connections",
+        about: "planted defect: each reconnect leaves a session behind",
+        behaviour: || Behaviour { leaks: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "reads-old-snapshot",
+        about: "planted defect: after a failure, reads come from a snapshot that is never renewed",
+        behaviour: || Behaviour { reads_old_snapshot: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "slows-down",
+        about: "planted defect: comes back at a fraction of its speed",
+        behaviour: || Behaviour { slows_down: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "panics",
+        about: "planted defect: dies of a lost connection",
+        behaviour: || Behaviour { panics: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "swallows-errors",
+        about: "planted defect: every failure is reported as a timeout",
+        behaviour: || Behaviour { errors: Errors::Swallowed, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "gives-up",
+        about: "planted defect: calls transient errors final",
+        behaviour: || Behaviour { errors: Errors::Final, ..Behaviour::default() },
+    },
+];

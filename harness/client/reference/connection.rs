@@ -1,0 +1,109 @@
+//! One connection of a built-in client: how it is made, what runs on it, and how long it may take.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::behaviour::Deadlines;
+use crate::environment::address::Address;
+use crate::history::{ErrorKind, OpError};
+
+/// Keepalive after this much silence: the documented advice of 60 s, 10 s and 5 probes (FACTS §0), scaled to loopback.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+const INSERT_ONCE: &str = "INSERT INTO pgsquall_ledger (id, idempotency_key) VALUES ($1, $1) \
+                           ON CONFLICT (idempotency_key) DO NOTHING";
+const INSERT: &str = "INSERT INTO pgsquall_ledger (id) VALUES ($1)";
+const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1 LIMIT 1";
+
+/// An open connection. Dropping it closes the socket at once, whatever is still under way on it.
+pub(super) struct Connection {
+    client: Client,
+    _driver: AbortOnDropHandle<()>,
+}
+
+impl Connection {
+    pub async fn open(address: &Address, deadlines: Option<Deadlines>) -> Result<Connection, OpError> {
+        let mut config = Config::new();
+        config
+            .host(address.gateway.ip().to_string())
+            .port(address.gateway.port())
+            .user(&address.user)
+            .password(&address.password)
+            .dbname(&address.database)
+            .application_name("reference");
+        if let Some(deadlines) = deadlines {
+            config
+                .connect_timeout(deadlines.connect)
+                .tcp_user_timeout(deadlines.statement)
+                .keepalives_idle(KEEPALIVE_IDLE)
+                .keepalives_interval(KEEPALIVE_INTERVAL)
+                .keepalives_retries(KEEPALIVE_RETRIES);
+        }
+        // The library's own connect_timeout covers TCP only; a server that accepts and is silent needs this one.
+        let connect = within(deadlines.map(|deadlines| deadlines.connect), "connecting", async {
+            config.connect(NoTls).await.map_err(OpError::from)
+        });
+        let (client, connection) = connect.await?;
+        let driver = tokio::spawn(async move {
+            // Its error reaches the statement that waits, which reports it.
+            let _ = connection.await;
+        });
+        Ok(Connection { client, _driver: AbortOnDropHandle::new(driver) })
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub async fn write(&self, key: i64, once: bool) -> Result<(), OpError> {
+        self.client.execute(if once { INSERT_ONCE } else { INSERT }, &[&key]).await?;
+        Ok(())
+    }
+
+    pub async fn read(&self, key: i64) -> Result<bool, OpError> {
+        Ok(self.client.query_opt(SELECT, &[&key]).await?.is_some())
+    }
+
+    pub async fn transaction(&self, key: i64, once: bool) -> Result<(), OpError> {
+        self.client.batch_execute("BEGIN").await?;
+        let work = async {
+            self.read(key).await?;
+            self.write(key, once).await?;
+            self.client.batch_execute("COMMIT").await?;
+            Ok(())
+        };
+        let done = work.await;
+        if done.is_err() && !self.is_closed() {
+            // If even this fails, the connection is replaced: the caller sees the first error.
+            let _ = self.client.batch_execute("ROLLBACK").await;
+        }
+        done
+    }
+
+    /// Opens a snapshot that all later statements of this connection see, and no other.
+    pub async fn freeze_snapshot(&self) -> Result<(), OpError> {
+        self.client
+            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM pgsquall_ledger LIMIT 1")
+            .await?;
+        Ok(())
+    }
+}
+
+/// Bounds a wait, where there is a bound.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    doing: &str,
+    work: impl Future<Output = Result<T, OpError>>,
+) -> Result<T, OpError> {
+    match limit {
+        None => work.await,
+        Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(OpError::new(ErrorKind::Timeout, format!("{doing} took longer than {}", crate::time::show(limit))))
+        }),
+    }
+}

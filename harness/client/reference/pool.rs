@@ -1,0 +1,224 @@
+//! The pool behind the built-in clients: a fixed number of slots, each with one connection, replaced when it is lost.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex as Lock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::sleep;
+
+use super::backoff;
+use super::behaviour::{Behaviour, Errors, Reconnects};
+use super::connection::{Connection, within};
+use crate::environment::address::Address;
+use crate::history::{ErrorKind, OpError, OpKind};
+use crate::sqlstate;
+
+/// After a refusal that no retry can cure, nobody asks again for this long.
+const BREAKER: Duration = Duration::from_secs(1);
+
+/// What the defect *slows-down* adds to every operation: several intervals of the default workload.
+const SLOWNESS: Duration = Duration::from_millis(200);
+
+pub(super) struct Pool {
+    address: Address,
+    behaviour: Behaviour,
+    slots: Vec<Mutex<Slot>>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
+    /// The last refusal that no retry can cure, and when it came.
+    refused: Lock<Option<(Instant, OpError)>>,
+    /// Whether any connection was ever lost.
+    scarred: AtomicBool,
+    /// Connections that the defect *leaks-connections* has lost sight of.
+    forgotten: Lock<Vec<Connection>>,
+    /// The connection from which the defect *reads-old-snapshot* reads.
+    snapshot: Mutex<Option<Connection>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    connection: Option<Connection>,
+    /// Attempts that failed since the last that worked.
+    failures: u32,
+    ever_connected: bool,
+    given_up: bool,
+}
+
+impl Pool {
+    pub fn new(address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+        Pool {
+            address,
+            behaviour,
+            slots: (0..slots).map(|_| Mutex::default()).collect(),
+            turn: AtomicUsize::new(0),
+            refused: Lock::default(),
+            scarred: AtomicBool::new(false),
+            forgotten: Lock::default(),
+            snapshot: Mutex::default(),
+        }
+    }
+
+    /// The longest that an operation can take, all retries included.
+    pub fn operation_deadline(&self) -> Option<Duration> {
+        // The last attempt may begin just before the deadline.
+        self.behaviour.deadlines.map(|deadlines| deadlines.operation + deadlines.connect + deadlines.statement)
+    }
+
+    pub async fn perform(&self, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
+        if self.behaviour.slows_down && self.scarred.load(Ordering::Relaxed) {
+            sleep(SLOWNESS).await;
+        }
+        let done = self.persist(kind, key).await;
+        match done {
+            Err(_) if self.behaviour.acknowledges_early && kind.writes() => Ok(None),
+            Err(error) => Err(self.surface(error)),
+            done => done,
+        }
+    }
+
+    /// Tries until it works, cannot work, or has taken too long.
+    async fn persist(&self, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
+        let began = Instant::now();
+        let (index, mut slot) = self.slot().await;
+        loop {
+            let error = match self.attempt(index, &mut slot, kind, key).await {
+                Ok(found) => {
+                    slot.failures = 0;
+                    return Ok(found);
+                }
+                Err(error) => error,
+            };
+            assert!(!self.behaviour.panics || !slot.ever_connected, "connection lost: {error}");
+            slot.failures += 1;
+            let late = self.behaviour.deadlines.is_some_and(|deadlines| began.elapsed() >= deadlines.operation);
+            let hopeless = !may_help(&error) && self.behaviour.backs_off;
+            if late || hopeless || slot.given_up || self.behaviour.errors == Errors::Final {
+                return Err(error);
+            }
+            if self.behaviour.backs_off {
+                sleep(backoff::delay(slot.failures)).await;
+            }
+        }
+    }
+
+    /// One try on one slot. A connection that disappointed is dropped with all that is under way on it.
+    async fn attempt(&self, index: usize, slot: &mut Slot, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
+        if slot.connection.as_ref().is_none_or(Connection::is_closed) {
+            slot.connection = None;
+            slot.connection = Some(self.connect(index, slot).await?);
+        }
+        let Some(connection) = &slot.connection else {
+            return Err(OpError::new(ErrorKind::Other, "no connection"));
+        };
+        slot.ever_connected = true;
+        let once = self.behaviour.repeats_safely;
+        let limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        let done = within(limit, "the statement", async {
+            match kind {
+                OpKind::Write => connection.write(key, once).await.map(|()| None),
+                OpKind::Transaction => connection.transaction(key, once).await.map(|()| None),
+                OpKind::Read if self.behaviour.reads_old_snapshot => {
+                    self.read_snapshot(connection, key).await.map(Some)
+                }
+                OpKind::Read => connection.read(key).await.map(Some),
+            }
+        })
+        .await;
+        if done.is_err() {
+            self.scarred.store(true, Ordering::Relaxed);
+            slot.connection = None;
+        }
+        done
+    }
+
+    async fn connect(&self, index: usize, slot: &mut Slot) -> Result<Connection, OpError> {
+        let replaced = slot.ever_connected;
+        let abandons = match self.behaviour.reconnects {
+            Reconnects::Always => false,
+            Reconnects::Never => true,
+            Reconnects::AllButOneSlot => index == 0,
+        };
+        if replaced && abandons {
+            slot.given_up = true;
+            return Err(OpError::new(ErrorKind::Closed, "the connection was lost"));
+        }
+        if let Some(refusal) = self.remembered_refusal() {
+            return Err(refusal);
+        }
+        let opened = Connection::open(&self.address, self.behaviour.deadlines).await;
+        if let Err(error) = &opened
+            && !may_help(error)
+            && self.behaviour.backs_off
+        {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
+        }
+        let opened = opened?;
+        if replaced && self.behaviour.leaks {
+            let spare = Connection::open(&self.address, self.behaviour.deadlines).await?;
+            self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
+        }
+        Ok(opened)
+    }
+
+    fn remembered_refusal(&self) -> Option<OpError> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().filter(|(at, _)| at.elapsed() < BREAKER).map(|(_, error)| error.clone())
+    }
+
+    async fn read_snapshot(&self, fresh: &Connection, key: i64) -> Result<bool, OpError> {
+        if !self.scarred.load(Ordering::Relaxed) {
+            return fresh.read(key).await;
+        }
+        let mut snapshot = self.snapshot.lock().await;
+        if snapshot.as_ref().is_none_or(Connection::is_closed) {
+            let opened = Connection::open(&self.address, self.behaviour.deadlines).await?;
+            opened.freeze_snapshot().await?;
+            *snapshot = Some(opened);
+        }
+        match snapshot.as_ref() {
+            Some(snapshot) => snapshot.read(key).await,
+            None => fresh.read(key).await,
+        }
+    }
+
+    /// A slot that nobody uses, or else the first to be given back.
+    async fn slot(&self) -> (usize, MutexGuard<'_, Slot>) {
+        // Round robin, so that no connection lies idle for long.
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        for offset in 0..self.slots.len() {
+            let index = (first + offset) % self.slots.len();
+            if let Ok(slot) = self.slots[index].try_lock() {
+                return (index, slot);
+            }
+        }
+        let index = first % self.slots.len();
+        (index, self.slots[index].lock().await)
+    }
+
+    /// What the caller is told.
+    fn surface(&self, error: OpError) -> OpError {
+        let retryable = may_help(&error);
+        match self.behaviour.errors {
+            Errors::Faithful => error.with_retryable(retryable),
+            Errors::Swallowed => OpError::new(ErrorKind::Timeout, "the operation timed out").with_retryable(true),
+            Errors::Final => error.with_retryable(false),
+        }
+    }
+
+    pub async fn close(&self) {
+        for slot in &self.slots {
+            slot.lock().await.connection = None;
+        }
+        *self.snapshot.lock().await = None;
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Whether another try may end better: everything but what the server has decided against.
+fn may_help(error: &OpError) -> bool {
+    match &error.sqlstate {
+        Some(code) => sqlstate::is_transient(code) || !sqlstate::proves_no_effect(code),
+        None => true,
+    }
+}
