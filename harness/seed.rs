@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use rand::RngExt;
+use rand::rngs::SysRng;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{SeedableRng, UnwrapErr};
 use serde::{Deserialize, Serialize};
 
 /// A 64-bit seed; two runs of one version with equal seeds get equal plans.
@@ -24,6 +26,12 @@ impl Seed {
         hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Seed(hash ^ (hash >> 31))
+    }
+
+    /// A seed that nobody has chosen, from the operating system.
+    pub fn random() -> Seed {
+        // Short enough to be typed again from a report.
+        Seed(UnwrapErr(SysRng).random_range(0..1_000_000_000))
     }
 
     /// A generator whose sequence is fixed by its published algorithm (ChaCha, 8 rounds), on every platform.

@@ -1,0 +1,109 @@
+//! Looks at the server directly, not through the gateway: sessions, ledger, and what a round trip costs.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::environment::Environment;
+use crate::environment::address::Address;
+use crate::environment::preparation::LEDGER;
+use crate::environment::server::{ServerError, Session, Superuser};
+use crate::history::Sessions;
+
+/// Round trips from which a median is taken: 51 of some 50 µs each.
+const ROUND_TRIPS: usize = 51;
+
+/// Between two looks at something that settles.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Medians of a round trip without load and without fault: direct, and through the gateway.
+pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Duration), ServerError> {
+    let direct = median_round_trip(&with_credentials(&environment.address, environment.server.address())).await?;
+    let gateway = median_round_trip(&with_credentials(&environment.address, environment.gateway.address())).await?;
+    Ok((direct, gateway))
+}
+
+/// The client's own credentials, on the harness's account.
+fn with_credentials(address: &Address, at: std::net::SocketAddr) -> Superuser {
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(at.ip().to_string())
+        .port(at.port())
+        .user(&address.user)
+        .password(&address.password)
+        .dbname(&address.database);
+    Superuser::new(config)
+}
+
+async fn median_round_trip(person: &Superuser) -> Result<Duration, ServerError> {
+    let session = person.connect().await?;
+    let mut times = Vec::with_capacity(ROUND_TRIPS);
+    for _ in 0..ROUND_TRIPS {
+        let began = Instant::now();
+        session.batch("").await?;
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[ROUND_TRIPS / 2])
+}
+
+/// The client's sessions, as the server sees them. The harness's own are not counted.
+pub(crate) async fn sessions(session: &Session, environment: &Environment) -> Result<Sessions, ServerError> {
+    let rows = session
+        .rows(
+            "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%') FROM pg_stat_activity \
+             WHERE usename = $1 AND application_name <> 'pgsquall' AND backend_type = 'client backend'",
+            &[&environment.address.user],
+        )
+        .await?;
+    let count = |column| rows.first().map_or(0, |row| row.get::<_, i64>(column)) as u32;
+    Ok(Sessions { open: count(0), idle_in_transaction: count(1) })
+}
+
+/// Waits until the client has few enough sessions, or patience ends; returns the last count.
+pub(crate) async fn settled_sessions(
+    environment: &Environment,
+    enough: impl Fn(Sessions) -> bool,
+    patience: Duration,
+) -> Result<Sessions, ServerError> {
+    let session = environment.server.superuser().connect().await?;
+    let deadline = Instant::now() + patience;
+    loop {
+        let found = sessions(&session, environment).await?;
+        if enough(found) || Instant::now() >= deadline {
+            return Ok(found);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Everything in the ledger, as runs `(first key, last key, copies)`.
+pub(crate) async fn ledger(environment: &Environment) -> Result<Vec<(i64, i64, u64)>, ServerError> {
+    let session = environment.server.superuser().in_database(&environment.address.database).connect().await?;
+    let counts = format!("SELECT id, count(*) FROM {LEDGER} GROUP BY id ORDER BY id");
+    let rows = session.rows(&counts, &[]).await?;
+    Ok(runs(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1) as u64))))
+}
+
+/// Joins neighbouring keys that are there equally often.
+fn runs(keys: impl Iterator<Item = (i64, u64)>) -> Vec<(i64, i64, u64)> {
+    let mut runs: Vec<(i64, i64, u64)> = Vec::new();
+    for (key, copies) in keys {
+        match runs.last_mut() {
+            Some((_, last, same)) if *last + 1 == key && *same == copies => *last = key,
+            _ => runs.push((key, key, copies)),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_joined_while_their_count_is_the_same() {
+        let keys = [(1, 1), (2, 1), (4, 1), (5, 2), (6, 2), (7, 1)];
+        assert_eq!(runs(keys.into_iter()), [(1, 2, 1), (4, 4, 1), (5, 6, 2), (7, 7, 1)]);
+    }
+}

@@ -1,0 +1,36 @@
+//! Why a run could not be carried out. A client that fails its scenario is never an error: that is a verdict.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::client::ClientError;
+use crate::environment::EnvironmentError;
+use crate::nemesis::NemesisError;
+use crate::scenario::ScenarioError;
+
+/// What kept the harness from asking its question.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The fault cannot truly be produced here; the scenario is to be skipped with this reason.
+    #[error("{scenario} cannot be asked here: {reason}")]
+    NotExpressible { scenario: String, reason: String },
+    #[error("a fault could not be prepared: {0}")]
+    Nemesis(#[source] NemesisError),
+    #[error("no client was named: call client(…) or client_named(…) before run()")]
+    NoClient,
+    #[error("cannot write {}: {source}", path.display())]
+    Store { path: PathBuf, source: io::Error },
+}
+
+impl From<crate::environment::server::ServerError> for Error {
+    fn from(error: crate::environment::server::ServerError) -> Error {
+        Error::Environment(error.into())
+    }
+}

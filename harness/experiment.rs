@@ -1,0 +1,417 @@
+//! The front door: one scenario, one client, one run.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), pgsquall::Error> {
+//! use pgsquall::Experiment;
+//!
+//! let run = Experiment::scenario("connection-reset")?.client_named("reference")?.run().await?;
+//! run.assert_pass();
+//! # Ok(())
+//! # }
+//! ```
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::audit;
+use crate::client::{Client, ClientChoice, ClientError, DynClient, InProcess, Launch};
+use crate::environment::Environment;
+use crate::environment::address::Address;
+use crate::environment::choice::ServerChoice;
+use crate::environment::expressible::expressible;
+use crate::error::Error;
+use crate::history::{Ended, Event, FaultStep, History, OpError, Outcome, Phase};
+use crate::judge::{Facts, judge, rates, recovered_at};
+use crate::nemesis::Nemesis;
+use crate::plan::Plan;
+use crate::recorder::{Observer, Recorder};
+use crate::report::Run;
+use crate::scenario::{Scenario, ScenarioError};
+use crate::seed::Seed;
+use crate::workload::Workload;
+
+/// Longest wait for every worker's first success. A client that needs longer to connect to a healthy server on the
+/// same machine is not in steady state.
+const STEADY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often the run looks whether the client has recovered.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// How much longer than the stability window the run waits for the old rate, before it calls the client slow.
+const RATE_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long open operations are waited for when the workload ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long sessions may take to end: the server notices a closed socket at once, unless it is busy.
+const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// One question to one client, not yet asked.
+///
+/// The future of [`run`](Experiment::run) may be dropped at any time: the client, the gateway and the server go with it.
+pub struct Experiment {
+    scenario: Scenario,
+    server: ServerChoice,
+    client: Option<Arc<dyn Launch>>,
+    seed: Seed,
+    repeat: (u32, u32),
+    out: Option<PathBuf>,
+    observer: Option<Observer>,
+}
+
+impl Experiment {
+    /// A scenario of the built-in catalogue, by name.
+    ///
+    /// *Errors*: there is none of that name.
+    pub fn scenario(name: &str) -> Result<Experiment, ScenarioError> {
+        Ok(Experiment::new(Scenario::built_in(name)?))
+    }
+
+    /// Any scenario. The server is local where binaries are found, the seed is random.
+    pub fn new(scenario: Scenario) -> Experiment {
+        Experiment {
+            scenario,
+            server: ServerChoice::Auto,
+            client: None,
+            seed: Seed::random(),
+            repeat: (0, 1),
+            out: None,
+            observer: None,
+        }
+    }
+
+    /// The client under test: a closure that connects it to the address it is given.
+    pub fn client<F, Connecting, C>(mut self, connect: F) -> Experiment
+    where
+        F: Fn(Address) -> Connecting + Send + Sync + 'static,
+        Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
+        C: Client,
+    {
+        self.client = Some(Arc::new(InProcess { name: "in-process".into(), connect }));
+        self
+    }
+
+    /// The client under test: a built-in one by name, or the command line of an adapter.
+    pub fn client_named(self, name: &str) -> Result<Experiment, ClientError> {
+        Ok(self.client_choice(&ClientChoice::parse(name)?))
+    }
+
+    /// The client under test, already chosen.
+    pub fn client_choice(mut self, client: &ClientChoice) -> Experiment {
+        self.client = Some(Arc::clone(&client.0));
+        self
+    }
+
+    /// The server behind the gateway.
+    pub fn server(mut self, server: ServerChoice) -> Experiment {
+        self.server = server;
+        self
+    }
+
+    /// The longest acceptable time-to-recover; 60 s unless the scenario says otherwise.
+    pub fn budget(mut self, time_to_recover: Duration) -> Experiment {
+        self.scenario.budget.time_to_recover = time_to_recover;
+        self
+    }
+
+    /// The seed, to repeat a run.
+    pub fn seed(mut self, seed: Seed) -> Experiment {
+        self.seed = seed;
+        self
+    }
+
+    /// Which of several repeats this is, from 0, and of how many: they sweep the moment of the fault.
+    pub fn repeat(mut self, index: u32, of: u32) -> Experiment {
+        self.repeat = (index, of);
+        self
+    }
+
+    /// A folder for the history, the verdict and the logs; it is made if it is not there. Without one, nothing stays.
+    pub fn out(mut self, folder: impl Into<PathBuf>) -> Experiment {
+        self.out = Some(folder.into());
+        self
+    }
+
+    /// Somebody who is told of each event as it is recorded, and must not block.
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Experiment {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Asks the question.
+    ///
+    /// *Errors*: only where it could not be asked; whatever the client does is a verdict.
+    pub async fn run(self) -> Result<Run, Error> {
+        let launch = self.client.clone().ok_or(Error::NoClient)?;
+        let (source, _) = self.server.resolve()?;
+        for fault in &self.scenario.faults {
+            expressible(fault.kind, source.kind())
+                .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
+        }
+        let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
+        let file = self.out.as_deref().map(|folder| create(folder, "history.jsonl")).transpose()?;
+        let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
+
+        let environment = Environment::create(&source, &plan.settings, recorder.clone()).await?;
+        recorder.record(Event::Server(environment.server.facts()));
+        let attended = Attended { environment: &environment, plan: &plan, recorder: &recorder };
+        attended.run(launch.as_ref(), self.out.as_deref()).await?;
+        if let Some(folder) = &self.out {
+            store(folder, "server.log", &attended.server_log().await)?;
+        }
+        environment.close().await?;
+
+        let history = recorder.finish().map_err(|source| Error::Store {
+            path: self.out.clone().unwrap_or_default().join("history.jsonl"),
+            source,
+        })?;
+        let verdict = judge(&history);
+        if let Some(folder) = &self.out {
+            store(folder, "verdict.json", &verdict.to_json())?;
+        }
+        Ok(Run { verdict, title: self.scenario.title, server: self.server, out: self.out })
+    }
+}
+
+/// A run whose environment is up.
+struct Attended<'a> {
+    environment: &'a Environment,
+    plan: &'a Plan,
+    recorder: &'a Recorder,
+}
+
+impl Attended<'_> {
+    /// Calibration to audit.
+    async fn run(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
+        let Attended { environment, plan, recorder } = self;
+        recorder.phase(Phase::Calibrate);
+        let (direct, gateway) = audit::calibrate(environment).await?;
+        recorder.record(Event::Calibration { direct, gateway });
+        let mut nemesis = Nemesis::arm(&plan.header.faults, environment, (*recorder).clone())
+            .await
+            .map_err(Error::Nemesis)?;
+
+        let folder = out.unwrap_or(environment.folder.path());
+        let stop = CancellationToken::new();
+        if plan.header.precedes_client {
+            // The fault is there first; its timeline goes on while the client starts.
+            let began = tokio::time::Instant::now();
+            let faults = nemesis.run(environment, began, &stop);
+            let client = async {
+                self.in_force().await;
+                let driven = self.drive(launch, folder).await?;
+                Ok::<_, Error>(driven)
+            };
+            let ((), driven) = tokio::join!(faults, client);
+            self.conclude(driven?, &mut nemesis).await;
+        } else {
+            let driven = self.drive(launch, folder).await?;
+            if self.steady().await {
+                let start = recorder.instant(recorder.phase(Phase::SteadyState));
+                let faults = nemesis.run(environment, start, &stop);
+                tokio::pin!(faults);
+                tokio::select! {
+                    () = &mut faults => {}
+                    () = async {
+                        self.count_steady_sessions(start).await;
+                        self.client_gone(driven.client.as_ref()).await;
+                    } => {
+                        // Nobody is left to be hurt: heal at once.
+                        stop.cancel();
+                        faults.await;
+                    }
+                }
+            }
+            self.conclude(driven, &mut nemesis).await;
+        }
+        Ok(())
+    }
+
+    /// Brings the client up and sets it to work.
+    async fn drive(&self, launch: &dyn Launch, folder: &Path) -> Result<Driven, Error> {
+        let client = launch.launch(&self.environment.address, folder).await?;
+        self.recorder.record(Event::Client(client.facts()));
+        let header = &self.plan.header;
+        let workload = Workload::start(Arc::clone(&client), header.load, header.seed, self.recorder.clone());
+        Ok(Driven { workload, client })
+    }
+
+    /// From the last heal to the audit.
+    async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis) {
+        let Driven { workload, client } = driven;
+        if self.facts(|facts| facts.hit().is_some()) {
+            self.recorder.phase(Phase::Observe);
+            self.observe(client.as_ref()).await;
+        }
+        workload.finish(GRACE).await;
+        if let Err(error) = self.audit(client.as_ref(), nemesis).await {
+            self.recorder.doubt(format!("the audit failed: {error}"));
+        }
+    }
+
+    /// Waits until every worker has succeeded once; says whether that came to pass.
+    async fn steady(&self) -> bool {
+        let all = async {
+            loop {
+                let ready = self.facts(|facts| {
+                    let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
+                    (0..facts.workers()).all(succeeded)
+                });
+                if ready {
+                    return;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(STEADY_PATIENCE, all).await.is_ok()
+    }
+
+    /// Counts the client's sessions shortly before the first fault.
+    async fn count_steady_sessions(&self, start: tokio::time::Instant) {
+        const BEFORE: Duration = Duration::from_millis(200);
+        let onset = self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
+        sleep_until(start + onset.saturating_sub(BEFORE)).await;
+        let counted = async {
+            let session = self.environment.server.superuser().connect().await?;
+            audit::sessions(&session, self.environment).await
+        };
+        match counted.await {
+            Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
+            Err(error) => self.recorder.doubt(format!("the client's sessions could not be counted: {error}")),
+        }
+    }
+
+    /// Waits until the first fault is in force, or has failed.
+    async fn in_force(&self) {
+        let settled = |event: &Event| {
+            matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. })
+        };
+        while !self.recorder.look(|history| history.events.iter().any(settled)) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Returns once the client has gone away though nobody asked it to, and records that.
+    async fn client_gone(&self, client: &dyn DynClient) {
+        loop {
+            if self.note_client_gone(client) {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn note_client_gone(&self, client: &dyn DynClient) -> bool {
+        if self.facts(|facts| facts.client_ended.is_some()) {
+            return true;
+        }
+        let ended = client.ended();
+        if let Some(how) = &ended {
+            let how: Ended = how.clone();
+            self.recorder.record_now(|at| Event::ClientEnded { at, how });
+        }
+        ended.is_some()
+    }
+
+    /// Watches until the client has recovered and settled, or has used up its budget.
+    async fn observe(&self, client: &dyn DynClient) {
+        let budget = &self.plan.header.budget;
+        let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
+        // A recovery at the very end of the budget still needs its window.
+        let deadline = self.recorder.instant(starts + budget.time_to_recover + budget.stability);
+        let recovered = async {
+            loop {
+                if self.facts(|facts| recovered_at(facts).is_some()) || self.note_client_gone(client) {
+                    return;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout_at(deadline, recovered).await.is_err() {
+            return;
+        }
+        self.recorder.phase(Phase::Settle);
+        let at_speed = async {
+            loop {
+                let rates = self.facts(|facts| rates(facts));
+                if rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady)
+                    || self.note_client_gone(client)
+                {
+                    return;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        // Too slow to the end: the judge says so.
+        let _ = timeout(RATE_PATIENCE, at_speed).await;
+    }
+
+    /// Sessions, then the client's end, then the ledger and the evidence.
+    async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
+        let Attended { environment, recorder, .. } = self;
+        recorder.phase(Phase::Audit);
+        self.note_client_gone(client);
+        let allowed = self.facts(|facts| {
+            facts.steady.map_or(0, |sessions| sessions.open).max(client.facts().concurrency)
+        });
+        let settled = audit::settled_sessions(
+            environment,
+            |sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0,
+            SESSIONS_PATIENCE,
+        )
+        .await;
+        client.close().await;
+        recorder.record(Event::SettledSessions(settled?));
+        // Statements of sessions that nobody waits for any more may still write.
+        audit::settled_sessions(environment, |sessions| sessions.open == 0, SESSIONS_PATIENCE).await?;
+        let runs = audit::ledger(environment).await?;
+        recorder.record(Event::Ledger { runs });
+        nemesis.testify(environment).await;
+        if let Ok(lines) = environment.log_of_client().await {
+            let mut errors = std::collections::BTreeMap::<String, u64>::new();
+            for line in lines.into_iter().filter(|line| line.sqlstate != "00000") {
+                *errors.entry(line.sqlstate).or_default() += 1;
+            }
+            recorder.record(Event::ServerErrors(errors));
+        }
+        Ok(())
+    }
+
+    /// What the server has logged, for the run's folder; an external server's log is not ours to read.
+    async fn server_log(&self) -> String {
+        let Ok(lines) = self.environment.server.log().await else { return String::new() };
+        lines.iter().map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect()
+    }
+
+    fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {
+        let now = self.recorder.now();
+        self.recorder.look(|history: &History| {
+            let mut facts = Facts::gather(history);
+            facts.until = facts.until.max(now);
+            look(&facts)
+        })
+    }
+}
+
+/// A client at work. Fields are dropped in this order: first nobody asks any more, then the client goes.
+struct Driven {
+    workload: Workload,
+    client: Arc<dyn DynClient>,
+}
+
+fn create(folder: &Path, name: &str) -> Result<File, Error> {
+    let path = folder.join(name);
+    fs::create_dir_all(folder)
+        .and_then(|()| File::create(&path))
+        .map_err(|source| Error::Store { path: path.clone(), source })
+}
+
+fn store(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let path = folder.join(name);
+    fs::write(&path, text).map_err(|source| Error::Store { path, source })
+}

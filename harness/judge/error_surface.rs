@@ -1,0 +1,84 @@
+//! *error surface*: the caller is told what happened, soon, and with the right hope.
+
+use std::time::Duration;
+
+use super::facts::{Facts, is_ok, name, tally};
+use super::verdict::{CheckResult, Finding};
+use crate::fault::FaultKind;
+use crate::history::{ErrorKind, Op, OpError};
+use crate::sqlstate;
+use crate::time::show;
+
+pub(super) fn check(facts: &Facts) -> CheckResult {
+    let Some(hit) = facts.hit() else {
+        return CheckResult::not_applicable("no fault was injected");
+    };
+    let until = facts.healed().unwrap_or(facts.end());
+    let failed: Vec<&Op> = facts.answered_since(hit).filter(|op| !is_ok(op)).collect();
+    if facts.is_persistent() {
+        let expected = facts.header.faults.iter().find_map(|fault| expected_code(fault.kind));
+        match expected {
+            Some(code) => persistent(facts, hit, until, &failed, code),
+            None => CheckResult::not_applicable("this fault has no code of its own"),
+        }
+    } else {
+        transient(&failed)
+    }
+}
+
+/// The code by which a persistent fault must be reported.
+fn expected_code(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::WrongPassword => Some("28P01"),
+        _ => None,
+    }
+}
+
+fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], code: &str) -> CheckResult {
+    let limit = facts.header.budget.fail_fast;
+    let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
+    let Some(first_asked) = facts.ops.iter().map(|op| op.began.max(hit)).min() else {
+        return CheckResult::not_applicable("no operation was begun");
+    };
+    let told = during.iter().find(|op| op.error.as_ref().and_then(|error| error.sqlstate.as_deref()) == Some(code));
+    let what = match told.and_then(|op| op.ended) {
+        Some(at) if at.saturating_sub(first_asked) <= limit => return CheckResult::Pass,
+        Some(at) => format!("{code} was reported only after {}", show(at.saturating_sub(first_asked))),
+        None if during.is_empty() => format!("the server said {code}, but no operation reported any error"),
+        None => format!("the server said {code}, but operations reported {}", tally(during.iter().copied())),
+    };
+    CheckResult::of(vec![Finding {
+        what: format!("{what}; a persistent fault must be reported by its code within {}", show(limit)),
+        advice: "pass the server's SQLSTATE to the caller, and do not retry what cannot succeed".into(),
+        ops: name(during),
+    }])
+}
+
+fn transient(failed: &[&Op]) -> CheckResult {
+    let opinions = failed.iter().filter(|op| op.error.as_ref().is_some_and(|error| error.retryable.is_some())).count();
+    if opinions == 0 {
+        return CheckResult::not_applicable("no error said whether it was worth another try");
+    }
+    let wrong: Vec<&Op> =
+        failed.iter().copied().filter(|op| op.error.as_ref().is_some_and(calls_transient_final)).collect();
+    if wrong.is_empty() {
+        return CheckResult::Pass;
+    }
+    CheckResult::of(vec![Finding {
+        what: format!(
+            "{} errors that pass by themselves were called final: {}",
+            wrong.len(),
+            tally(wrong.iter().copied())
+        ),
+        advice: "report a lost or refused connection as worth another try".into(),
+        ops: name(wrong),
+    }])
+}
+
+fn calls_transient_final(error: &OpError) -> bool {
+    let passes = match &error.sqlstate {
+        Some(code) => sqlstate::is_transient(code),
+        None => matches!(error.kind, ErrorKind::Refused | ErrorKind::Reset | ErrorKind::Closed | ErrorKind::Timeout),
+    };
+    passes && error.retryable == Some(false)
+}

@@ -1,0 +1,194 @@
+//! A history, arranged for the checks: one pass over its events.
+
+use std::time::Duration;
+
+use super::verdict::EvidenceSummary;
+use crate::budget::RecoveryFrom;
+use crate::fault::{Class, Fault};
+use crate::history::{
+    ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, History, Op, Outcome, Phase, ServerFacts,
+    Sessions,
+};
+
+/// How many operations a finding names.
+pub(super) const NAMED: usize = 5;
+
+/// The times of one fault.
+pub(crate) struct FaultTimes<'a> {
+    pub fault: &'a Fault,
+    pub injecting: Option<Duration>,
+    pub healed: Option<Duration>,
+    pub failed: Option<&'a str>,
+    pub evidence: Vec<&'a Evidence>,
+}
+
+/// What the checks look at.
+pub(crate) struct Facts<'a> {
+    pub header: &'a Header,
+    pub server: Option<&'a ServerFacts>,
+    pub client: Option<&'a ClientFacts>,
+    /// In the order of their completion; those that never completed last.
+    pub ops: Vec<&'a Op>,
+    pub faults: Vec<FaultTimes<'a>>,
+    /// When connections were opened, ascending.
+    pub opened: Vec<Duration>,
+    pub steady: Option<Sessions>,
+    pub settled: Option<Sessions>,
+    pub ledger: Option<&'a [(i64, i64, u64)]>,
+    pub client_ended: Option<(Duration, &'a Ended)>,
+    pub doubts: Vec<&'a str>,
+    /// When the client began to be watched in steady state.
+    pub steady_since: Option<Duration>,
+    pub calibration: Option<(Duration, Duration)>,
+    pub workload_ended: Option<Duration>,
+    /// The end of what is known.
+    pub until: Duration,
+}
+
+impl<'a> Facts<'a> {
+    pub fn gather(history: &'a History) -> Facts<'a> {
+        let fault_times =
+            |fault| FaultTimes { fault, injecting: None, healed: None, failed: None, evidence: Vec::new() };
+        let mut facts = Facts {
+            header: &history.header,
+            server: None,
+            client: None,
+            ops: Vec::new(),
+            faults: history.header.faults.iter().map(fault_times).collect(),
+            opened: Vec::new(),
+            steady: None,
+            settled: None,
+            ledger: None,
+            client_ended: None,
+            doubts: Vec::new(),
+            steady_since: None,
+            calibration: None,
+            workload_ended: None,
+            until: Duration::ZERO,
+        };
+        for event in &history.events {
+            facts.add(event);
+        }
+        facts
+    }
+
+    fn add(&mut self, event: &'a Event) {
+        match event {
+            Event::Run(_) | Event::Refusing { .. } | Event::ServerErrors(_) => {}
+            Event::Server(server) => self.server = Some(server),
+            Event::Client(client) => self.client = Some(client),
+            Event::Calibration { direct, gateway } => self.calibration = Some((*direct, *gateway)),
+            Event::Op(op) => {
+                self.see(op.ended.unwrap_or(op.began));
+                self.ops.push(op);
+            }
+            Event::Phase { at, phase } => {
+                if *phase == Phase::SteadyState {
+                    self.steady_since = Some(*at);
+                }
+                self.see(*at);
+            }
+            Event::Fault { at, fault, step } => {
+                self.see(*at);
+                let Some(times) = self.faults.get_mut(*fault) else { return };
+                match step {
+                    FaultStep::Injecting => times.injecting = Some(*at),
+                    FaultStep::Healed => times.healed = Some(*at),
+                    FaultStep::Failed { reason } => times.failed = Some(reason),
+                    FaultStep::InForce | FaultStep::Healing => {}
+                }
+            }
+            Event::Evidence { fault, found } => {
+                if let Some(times) = self.faults.get_mut(*fault) {
+                    times.evidence.push(found);
+                }
+            }
+            Event::Connection { at, change, .. } => {
+                self.see(*at);
+                if *change == ConnectionChange::Opened {
+                    self.opened.push(*at);
+                }
+            }
+            Event::SteadySessions(sessions) => self.steady = Some(*sessions),
+            Event::SettledSessions(sessions) => self.settled = Some(*sessions),
+            Event::Ledger { runs } => self.ledger = Some(runs),
+            Event::ClientEnded { at, how } => self.client_ended = Some((*at, how)),
+            Event::Doubt { reason, .. } => self.doubts.push(reason),
+            Event::WorkloadEnded { at } => {
+                self.workload_ended = Some(*at);
+                self.see(*at);
+            }
+        }
+    }
+
+    fn see(&mut self, at: Duration) {
+        self.until = self.until.max(at);
+    }
+
+    /// Operations open at once.
+    pub fn workers(&self) -> u32 {
+        self.client.map_or(self.header.load.workers, |client| client.concurrency.min(self.header.load.workers))
+    }
+
+    /// When the first fault began to be injected.
+    pub fn hit(&self) -> Option<Duration> {
+        self.faults.iter().filter_map(|fault| fault.injecting).min()
+    }
+
+    /// When the last fault was known to be healed; `None` while one is not.
+    pub fn healed(&self) -> Option<Duration> {
+        self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// From when recovery is timed; `None` while it cannot be.
+    pub fn recovery_starts(&self) -> Option<Duration> {
+        let healed = self.healed()?;
+        match self.header.budget.from {
+            RecoveryFrom::Heal => Some(healed),
+            RecoveryFrom::Inject => self.faults.iter().filter_map(|fault| fault.injecting).max(),
+        }
+    }
+
+    /// When the workload stopped, as far as is known.
+    pub fn end(&self) -> Duration {
+        self.workload_ended.unwrap_or(self.until)
+    }
+
+    pub fn is_persistent(&self) -> bool {
+        self.header.class == Class::Persistent
+    }
+
+    /// Operations answered at this time or later, in order of their answers.
+    pub fn answered_since(&self, at: Duration) -> impl Iterator<Item = &'a Op> {
+        self.ops.iter().copied().filter(move |op| op.ended.is_some_and(|ended| ended >= at))
+    }
+
+    pub fn evidence_summary(&self) -> Vec<EvidenceSummary> {
+        let summary = |times: &FaultTimes| EvidenceSummary {
+            fault: times.fault.kind.to_string(),
+            found: times.evidence.iter().map(|found| (*found).clone()).collect(),
+        };
+        self.faults.iter().map(summary).collect()
+    }
+}
+
+/// Whether it succeeded.
+pub(super) fn is_ok(op: &Op) -> bool {
+    op.outcome == Outcome::Ok
+}
+
+/// The first few ids, for a finding.
+pub(super) fn name<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Vec<u64> {
+    ops.into_iter().take(NAMED).map(|op| op.id).collect()
+}
+
+/// What was counted, most frequent first: `57P03 × 40, refused × 3`.
+pub(super) fn tally<'a>(ops: impl IntoIterator<Item = &'a Op>) -> String {
+    let mut counts = std::collections::BTreeMap::<String, u64>::new();
+    for error in ops.into_iter().filter_map(|op| op.error.as_ref()) {
+        *counts.entry(error.label()).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counts.iter().map(|(label, count)| format!("{label} × {count}")).collect::<Vec<_>>().join(", ")
+}

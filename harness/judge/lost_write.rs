@@ -1,0 +1,37 @@
+//! *lost write*: what was acknowledged is there at the audit.
+
+use super::facts::{Facts, NAMED, is_ok, name};
+use super::verdict::{CheckResult, Finding};
+use crate::history::Op;
+
+pub(super) fn check(facts: &Facts) -> CheckResult {
+    let Some(ledger) = facts.ledger else {
+        return CheckResult::not_applicable("there was no audit");
+    };
+    let lost: Vec<&Op> =
+        facts.ops.iter().copied().filter(|op| is_ok(op) && op.kind.writes() && copies(ledger, op.key) == 0).collect();
+    if lost.is_empty() {
+        return CheckResult::Pass;
+    }
+    let acknowledged = facts.ops.iter().filter(|op| is_ok(op) && op.kind.writes()).count();
+    let first: Vec<_> = lost.iter().take(NAMED).map(|op| format!("{} {}", op.kind, op.id)).collect();
+    CheckResult::of(vec![Finding {
+        what: format!(
+            "{} of {acknowledged} acknowledged writes are not in the ledger: {}{}",
+            lost.len(),
+            first.join(", "),
+            if lost.len() > NAMED { ", …" } else { "" }
+        ),
+        advice: "acknowledge a write only after the server has confirmed its COMMIT".into(),
+        ops: name(lost),
+    }])
+}
+
+/// How often a key is in the ledger.
+pub(super) fn copies(ledger: &[(i64, i64, u64)], key: i64) -> u64 {
+    let after = ledger.partition_point(|(first, _, _)| *first <= key);
+    match after.checked_sub(1).map(|index| ledger[index]) {
+        Some((_, last, copies)) if key <= last => copies,
+        _ => 0,
+    }
+}

@@ -1,0 +1,91 @@
+//! History in, verdict out. Pure: no clock, no socket, no file; the same history always gives the same verdict.
+//!
+//! One file per check. The verdict is the worst of its checks, and *unknown* as soon as there is a doubt about the run
+//! itself: a fault without evidence, a client that was not healthy before, an audit that did not happen.
+
+mod connection_leak;
+mod doubts;
+mod duplicated_write;
+mod error_surface;
+mod facts;
+mod full_capacity;
+mod hung_operation;
+mod lost_write;
+mod measures;
+mod process;
+mod reconnect_storm;
+mod recovered;
+mod recovery;
+mod stale_read;
+mod throughput;
+mod verdict;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(crate) use facts::Facts;
+pub(crate) use recovery::recovered_at;
+pub(crate) use throughput::rates;
+pub use verdict::{Check, CheckResult, EvidenceSummary, Finding, Measures, Recovery, Verdict, VerdictKind, WorstOp};
+
+use crate::history::History;
+
+/// The version of a stored verdict.
+pub const FORMAT: u32 = 1;
+
+/// Judges one history.
+pub fn judge(history: &History) -> Verdict {
+    let facts = Facts::gather(history);
+    let checks: Vec<_> = CHECKS
+        .iter()
+        .map(|(check, run)| {
+            // A check that crashes has proved nothing, and must not take the others with it.
+            let result = catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
+                reason: "the check itself crashed: please report it".into(),
+            });
+            (*check, result)
+        })
+        .collect();
+    let failed = checks.iter().any(|(_, result)| matches!(result, CheckResult::Fail { .. }));
+    let mut doubts = doubts::find(&facts, failed);
+    doubts.extend(checks.iter().filter_map(|(check, result)| match result {
+        CheckResult::Unknown { reason } => Some(format!("{check}: {reason}")),
+        _ => None,
+    }));
+    let kind = match (doubts.is_empty(), failed) {
+        (false, _) => VerdictKind::Unknown,
+        (true, true) => VerdictKind::Fail,
+        (true, false) => VerdictKind::Pass,
+    };
+    Verdict {
+        format: FORMAT,
+        scenario: history.header.scenario.clone(),
+        client: history.header.client.clone(),
+        server: facts.server.map(|server| format!("{} {}", server.kind, server.version)),
+        plane: "proxy".into(),
+        seed: history.header.seed,
+        repeat: history.header.repeat,
+        verdict: kind,
+        doubts,
+        checks: checks.into_iter().collect(),
+        measures: measures::measure(&facts),
+        evidence: facts.evidence_summary(),
+    }
+}
+
+/// Every check, in the order of reports.
+const CHECKS: &[(Check, fn(&Facts) -> CheckResult)] = &[
+    (Check::Recovered, recovered::check),
+    (Check::FullCapacity, full_capacity::check),
+    (Check::HungOperation, hung_operation::check),
+    (Check::LostWrite, lost_write::check),
+    (Check::DuplicatedWrite, duplicated_write::check),
+    (Check::StaleRead, stale_read::check),
+    (Check::ReconnectStorm, reconnect_storm::check),
+    (Check::ConnectionLeak, connection_leak::check),
+    (Check::ErrorSurface, error_surface::check),
+    (Check::Throughput, throughput::check),
+    (Check::Process, process::check),
+];
+
+// #[cfg(test)]
+// mod samples;

@@ -1,0 +1,53 @@
+//! *recovered*: the client is back within its budget.
+
+use super::facts::{Facts, is_ok, name, tally};
+use super::recovery::recovered_at;
+use super::verdict::{CheckResult, Finding};
+use crate::history::Op;
+use crate::time::show;
+
+pub(super) fn check(facts: &Facts) -> CheckResult {
+    let Some(starts) = facts.recovery_starts() else {
+        return CheckResult::not_applicable("no fault was healed");
+    };
+    let budget = facts.header.budget.time_to_recover;
+    let what = match recovered_at(facts) {
+        Some(at) if at - starts <= budget => return CheckResult::Pass,
+        Some(at) => format!("time-to-recover was {}, over the budget of {}", show(at - starts), show(budget)),
+        None => not_recovered(facts, starts),
+    };
+    let failed: Vec<&Op> = facts.answered_since(starts).filter(|op| !is_ok(op)).collect();
+    CheckResult::of(vec![Finding {
+        what,
+        advice: "replace every connection that failed, retry with backoff until the server is back, and test pooled \
+                 connections before use"
+            .into(),
+        ops: name(failed),
+    }])
+}
+
+fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
+    let watched = show(facts.end().saturating_sub(starts));
+    let after: Vec<&Op> = facts.answered_since(starts).collect();
+    let failed: Vec<&Op> = after.iter().copied().filter(|op| !is_ok(op)).collect();
+    let mut what = format!(
+        "not recovered {watched} after {}: of {} operations answered since, {} failed",
+        if facts.header.faults.iter().all(|fault| fault.kind.is_instant()) { "the fault" } else { "heal" },
+        after.len(),
+        failed.len()
+    );
+    if !failed.is_empty() {
+        what += &format!(" ({})", tally(failed.iter().copied()));
+    }
+    let dead: Vec<_> = (0..facts.workers())
+        .filter(|worker| !after.iter().any(|op| op.worker == *worker && is_ok(op)))
+        .map(|worker| worker.to_string())
+        .collect();
+    if !dead.is_empty() {
+        what += &format!("; without any success: worker {}", dead.join(", "));
+    }
+    if let Some(error) = failed.last().and_then(|op| op.error.as_ref()) {
+        what += &format!("; the last error was {error}");
+    }
+    what
+}

@@ -1,0 +1,199 @@
+//! What a judge says: data only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::OpKind;
+use crate::seed::Seed;
+use crate::time::{micros, optional_micros};
+
+/// Pass, fail or unknown; unknown is never pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictKind {
+    Pass,
+    Unknown,
+    Fail,
+}
+
+impl fmt::Display for VerdictKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            VerdictKind::Pass => "pass",
+            VerdictKind::Unknown => "unknown",
+            VerdictKind::Fail => "fail",
+        })
+    }
+}
+
+/// One rule of recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    Recovered,
+    FullCapacity,
+    HungOperation,
+    LostWrite,
+    DuplicatedWrite,
+    StaleRead,
+    ReconnectStorm,
+    ConnectionLeak,
+    ErrorSurface,
+    Throughput,
+    Process,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Check::Recovered => "recovered",
+            Check::FullCapacity => "full capacity",
+            Check::HungOperation => "hung operation",
+            Check::LostWrite => "lost write",
+            Check::DuplicatedWrite => "duplicated write",
+            Check::StaleRead => "stale read",
+            Check::ReconnectStorm => "reconnect storm",
+            Check::ConnectionLeak => "connection leak",
+            Check::ErrorSurface => "error surface",
+            Check::Throughput => "throughput",
+            Check::Process => "process",
+        })
+    }
+}
+
+/// What came of one check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum CheckResult {
+    Pass,
+    Fail { findings: Vec<Finding> },
+    NotApplicable { reason: String },
+    Unknown { reason: String },
+}
+
+impl CheckResult {
+    /// Fails with what was found; passes if that is nothing.
+    pub(super) fn of(findings: Vec<Finding>) -> CheckResult {
+        if findings.is_empty() { CheckResult::Pass } else { CheckResult::Fail { findings } }
+    }
+
+    pub(super) fn not_applicable(reason: &str) -> CheckResult {
+        CheckResult::NotApplicable { reason: reason.to_owned() }
+    }
+}
+
+/// One thing that is wrong, with what shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was seen: operations, instants, codes and counts.
+    pub what: String,
+    /// What usually cures it.
+    pub advice: String,
+    /// Operations concerned, by id; the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ops: Vec<u64>,
+}
+
+/// How long recovery took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Recovery {
+    Recovered {
+        #[serde(rename = "ttr_us", with = "micros")]
+        after: Duration,
+    },
+    /// Not within the time it was watched: the true figure is larger, and unknown.
+    Censored {
+        #[serde(rename = "watched_us", with = "micros")]
+        watched: Duration,
+    },
+    /// There was nothing to recover from.
+    NotMeasured,
+}
+
+/// The slowest operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorstOp {
+    pub id: u64,
+    pub kind: OpKind,
+    #[serde(rename = "took_us", with = "micros")]
+    pub took: Duration,
+    /// False if it had not ended when the workload did.
+    pub ended: bool,
+}
+
+/// The figures of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measures {
+    /// `None`: no operation showed the fault; the client masked it.
+    #[serde(rename = "time_to_detect_us", with = "optional_micros")]
+    pub time_to_detect: Option<Duration>,
+    #[serde(rename = "time_to_first_success_us", with = "optional_micros")]
+    pub time_to_first_success: Option<Duration>,
+    pub time_to_recover: Recovery,
+    /// Operations that did not succeed from the fault on, by SQLSTATE or kind.
+    pub errors: BTreeMap<String, u64>,
+    pub ok: u64,
+    pub fail: u64,
+    pub info: u64,
+    pub worst_op: Option<WorstOp>,
+    /// Connections that the client opened, the first ones included.
+    pub connections_opened: u64,
+    /// The most in any one second.
+    pub connections_per_second_peak: u64,
+    /// Median cost of the gateway on one round trip, with no fault.
+    #[serde(rename = "gateway_overhead_us", with = "optional_micros")]
+    pub gateway_overhead: Option<Duration>,
+}
+
+/// Evidence of one fault, summed up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceSummary {
+    pub fault: String,
+    pub found: Vec<crate::history::Evidence>,
+}
+
+/// The answer to one question about one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The version of the stored form.
+    pub format: u32,
+    pub scenario: String,
+    pub client: String,
+    /// Kind and version.
+    pub server: Option<String>,
+    /// The plane that produced network faults.
+    pub plane: String,
+    pub seed: Seed,
+    pub repeat: u32,
+    pub verdict: VerdictKind,
+    /// Why the harness does not trust the run; empty unless the verdict is unknown.
+    pub doubts: Vec<String>,
+    pub checks: BTreeMap<Check, CheckResult>,
+    pub measures: Measures,
+    pub evidence: Vec<EvidenceSummary>,
+}
+
+impl Verdict {
+    /// The checks that failed, with their findings.
+    pub fn failures(&self) -> impl Iterator<Item = (Check, &[Finding])> {
+        self.checks.iter().filter_map(|(check, result)| match result {
+            CheckResult::Fail { findings } => Some((*check, findings.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// The stored form: one JSON document, the same bytes for the same verdict.
+    pub fn to_json(&self) -> String {
+        // A verdict holds nothing that JSON cannot express.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Whether this check failed.
+    pub fn fails(&self, check: Check) -> bool {
+        self.failures().any(|(failed, _)| failed == check)
+    }
+}

@@ -1,0 +1,45 @@
+//! What came of a run, told to people.
+
+pub mod text;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use text::explain;
+
+use crate::environment::choice::ServerChoice;
+use crate::judge::{Verdict, VerdictKind};
+
+/// A run that was carried out: its verdict, and where everything about it is.
+///
+/// Prints as a page that says what was asked, what was found, and how to repeat it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub verdict: Verdict,
+    /// The scenario's title.
+    pub title: String,
+    /// The server that was asked for.
+    pub server: ServerChoice,
+    /// The folder with history, verdict and logs, if any was asked for.
+    pub out: Option<PathBuf>,
+}
+
+impl Run {
+    /// Panics with the whole explanation unless the verdict is *pass*; for tests.
+    ///
+    /// *Panics*: on *fail* and on *unknown*, for a run that proves nothing is no reason to be calm.
+    #[track_caller]
+    pub fn assert_pass(&self) {
+        assert!(self.verdict.verdict == VerdictKind::Pass, "{self}");
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&explain(&self.verdict))?;
+        if let Some(out) = &self.out {
+            writeln!(f, "  history   {}", out.join("history.jsonl").display())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! One verdict in plain words: what failed and why, the figures, the evidence, and the line that repeats it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::judge::{CheckResult, Recovery, Verdict};
+use crate::time::show;
+
+/// Explains one verdict. Ends with a newline; holds no colour.
+pub fn explain(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut text, verdict);
+    text
+}
+
+fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    let Verdict { scenario, client, measures, .. } = verdict;
+    writeln!(to, "{scenario} with {client}: {}", verdict.verdict)?;
+    for doubt in &verdict.doubts {
+        writeln!(to, "  doubt     {doubt}")?;
+    }
+    for (check, findings) in verdict.failures() {
+        for finding in findings {
+            writeln!(to, "  fails     {check}: {}", finding.what)?;
+            if !finding.ops.is_empty() {
+                writeln!(to, "            operations {}", list(&finding.ops))?;
+            }
+            writeln!(to, "            try: {}", finding.advice)?;
+        }
+    }
+    let passed: Vec<_> = verdict
+        .checks
+        .iter()
+        .filter(|(_, result)| matches!(result, CheckResult::Pass))
+        .map(|(check, _)| check.to_string())
+        .collect();
+    if !passed.is_empty() {
+        writeln!(to, "  passes    {}", passed.join(", "))?;
+    }
+    writeln!(
+        to,
+        "  times     noticed after {}, first success after {}, recovered after {}",
+        optional(measures.time_to_detect, "nothing: masked"),
+        optional(measures.time_to_first_success, "never"),
+        recovery(&measures.time_to_recover)
+    )?;
+    writeln!(
+        to,
+        "  ops       {} ok, {} failed, {} indeterminate; errors: {}",
+        measures.ok,
+        measures.fail,
+        measures.info,
+        errors(verdict)
+    )?;
+    writeln!(to, "  evidence  {}", evidence(verdict))?;
+    let server = verdict.server.as_deref().unwrap_or("unknown");
+    writeln!(to, "  server    {server}, faults by the {} plane", verdict.plane)?;
+    writeln!(to, "  repeat    {}", repeat_command(verdict))
+}
+
+/// The command line that asks the same question with the same seed.
+pub fn repeat_command(verdict: &Verdict) -> String {
+    let client = match shlex::try_quote(&verdict.client) {
+        Ok(quoted) => quoted.into_owned(),
+        // Only a NUL byte cannot be quoted, and no command line holds one.
+        Err(_) => verdict.client.clone(),
+    };
+    format!("pgsquall run {} --client {client} --seed {}", verdict.scenario, verdict.seed)
+}
+
+/// Errors by code, most frequent first: `57P03 × 40, refused × 3`.
+pub fn errors(verdict: &Verdict) -> String {
+    let mut counts: Vec<_> = verdict.measures.errors.iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    match counts.is_empty() {
+        true => "none".into(),
+        false => counts.iter().map(|(label, count)| format!("{label} × {count}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What showed the faults at work.
+pub fn evidence(verdict: &Verdict) -> String {
+    let found: Vec<_> = verdict
+        .evidence
+        .iter()
+        .flat_map(|fault| &fault.found)
+        .filter(|found| found.count > 0)
+        .map(|found| format!("{} {}", found.count, found.what))
+        .collect();
+    if found.is_empty() { "none".into() } else { found.join(", ") }
+}
+
+/// A time-to-recover, or by how much it is unknown.
+pub fn recovery(recovery: &Recovery) -> String {
+    match recovery {
+        Recovery::Recovered { after } => show(*after),
+        Recovery::Censored { watched } => format!("> {}", show(*watched)),
+        Recovery::NotMeasured => "–".into(),
+    }
+}
+
+/// A duration, or what it means that there is none.
+pub fn optional(duration: Option<Duration>, none: &str) -> String {
+    duration.map_or_else(|| none.to_owned(), show)
+}
+
+fn list(ids: &[u64]) -> String {
+    ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
