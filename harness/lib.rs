@@ -6,6 +6,8 @@ pub mod environment;
 pub mod fault;
 pub mod history;
 pub mod load;
+pub mod plan;
+pub mod scenario;
 pub mod seed;
 pub mod sqlstate;
 pub mod time;
