@@ -89,16 +89,14 @@ pub(super) fn period(text: Text<'_>, value: &Spanned<Period>) -> Checked<Duratio
 /// A duration at least as long as `least`.
 pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<Period>, least: Duration) -> Checked<Duration> {
     match period(text, value)? {
-        zero if zero.is_zero() => Err(text.error(
-            value.span(),
-            format!("`{key}` is zero"),
-            format!("leave it out, or make it at least \"{}\"", exact(least)),
-        )),
-        short if short < least => Err(text.error(
-            value.span(),
-            format!("`{key}` is too short"),
-            format!("make it at least \"{}\"", exact(least)),
-        )),
+        short if short < least => {
+            let fault = if short.is_zero() { "zero" } else { "too short" };
+            Err(text.error(
+                value.span(),
+                format!("`{key}` is {fault}"),
+                format!("make it at least \"{}\"", exact(least)),
+            ))
+        }
         duration => Ok(duration),
     }
 }
@@ -182,9 +180,12 @@ pub(super) fn settings(
             Value::Integer(number) => number.to_string(),
             Value::Float(number) if number.is_finite() => number.to_string(),
             Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
-            _ => {
-                let message = format!("`{name}` cannot have this value");
-                return Err(text.error(value.span(), message, "one line of text, a number, true or false"));
+            other => {
+                let hint = match other {
+                    Value::Table(_) => "a name with a dot in it stands in \"quotes\"",
+                    _ => "one line of text, a number, true or false",
+                };
+                return Err(text.error(value.span(), format!("`{name}` cannot have this value"), hint));
             }
         };
         if settings.insert(name.clone(), value).is_some() {

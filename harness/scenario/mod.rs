@@ -65,7 +65,7 @@ impl Scenario {
             return Err(too_long(place));
         }
         let within = Text { place, text };
-        if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        if raw::first_key(text).is_empty() {
             return Err(ScenarioError::whole(
                 place,
                 "the file is empty",

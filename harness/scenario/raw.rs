@@ -153,33 +153,45 @@ fn explained(text: Text<'_>, error: toml::de::Error) -> ScenarioError {
     let found = error.message();
     // serde puts every word of the file and of the schema between backticks, the offending one first.
     let words: Vec<&str> = found.split('`').skip(1).step_by(2).collect();
-    let (message, hint) = match words.split_first() {
-        Some((key, keys)) if found.starts_with("unknown field") => {
-            let likely = near::meant(key, keys.iter().copied()).map(|key| format!("did you mean `{key}`? "));
-            let keys = near::nearest(key, keys.iter().copied()).join(", ");
-            (format!("unknown key {}", quoted(key)), format!("{}keys here: {keys}", likely.unwrap_or_default()))
-        }
-        _ => match found.strip_prefix("invalid type: ") {
-            Some(types) => {
-                let types = types.replace("sequence", "an array").replace("map, ", "a table, ");
-                (format!("wrong type: {types}"), type_hint(&types, words.first().copied()))
-            }
-            None => {
-                (found.to_owned(), "the file is TOML: `key = value` lines, text in \"quotes\", https://toml.io".into())
-            }
-        },
+    let (message, hint) = if found.starts_with("unknown field")
+        && let Some((key, keys)) = words.split_first()
+    {
+        let likely = near::meant(key, keys.iter().copied()).map(|key| format!("did you mean `{key}`? "));
+        (
+            format!("unknown key {}", quoted(key)),
+            format!("{}keys here: {}", likely.unwrap_or_default(), keys.join(", ")),
+        )
+    } else if let Some((found, expected)) =
+        found.strip_prefix("invalid type: ").and_then(|types| types.rsplit_once(", expected "))
+    {
+        wrong_type(found, expected, words.first().copied())
+    } else if found.starts_with("duplicate key") {
+        (found.to_owned(), "a key may stand only once in its table".to_owned())
+    } else {
+        (found.to_owned(), "the file is TOML: `key = value` lines, text in \"quotes\"; see https://toml.io".to_owned())
     };
     text.error(error.span().unwrap_or_else(|| first_key(text.text)), message, hint)
 }
 
-/// How to write a value of the type that was expected.
-fn type_hint(types: &str, value: Option<&str>) -> String {
-    match (types.rsplit("expected ").next().unwrap_or_default(), value) {
-        ("a duration", Some(value)) => format!("a duration is text with a unit: write \"{value}s\" or \"{value}ms\""),
-        ("a duration", None) => "a duration is text with a unit, like \"2s\"".into(),
-        ("a string", _) => "write it in \"quotes\"".into(),
-        ("an array", _) => "each fault begins with [[fault]], in double brackets".into(),
-        ("a table" | "a map", _) => "write its name in [brackets] on a line of its own, its keys below".into(),
-        _ => "write a number, without quotes".into(),
-    }
+/// Message and hint for a value of another type than the key has. `value` is the value itself, where it is short.
+fn wrong_type(found: &str, expected: &str, value: Option<&str>) -> (String, String) {
+    let found = match found {
+        "sequence" => "an array",
+        "map" => "a table",
+        other => other,
+    };
+    let number = value.filter(|value| value.parse::<f64>().is_ok());
+    let (expected, hint) = match (expected, number) {
+        ("a duration", Some(n)) => (expected, format!("a duration is text with a unit: write \"{n}s\" or \"{n}ms\"")),
+        ("a duration", None) => (expected, "a duration is text with a unit, like \"2s\"".to_owned()),
+        ("a string", _) => (expected, "write it in \"quotes\"".to_owned()),
+        ("a sequence", _) => ("a list of tables", "each fault begins with [[fault]], in double brackets".to_owned()),
+        ("a table" | "a map", _) => {
+            ("a table", "write its name in [brackets] on a line of its own, its keys below".to_owned())
+        }
+        ("i64", _) => ("a whole number", "write a whole number, without quotes".to_owned()),
+        ("f64", _) => ("a number", "write a number, without quotes".to_owned()),
+        _ => (expected, "the format is described in the scenarios that `pgsquall list` shows".to_owned()),
+    };
+    (format!("wrong type: {found}, expected {expected}"), hint)
 }

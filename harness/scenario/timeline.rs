@@ -143,14 +143,19 @@ fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
         if let Some(before) = lanes.insert(lane, placed)
             && (end(before) > placed.fault.at || before.fault.at == placed.fault.at)
         {
-            let over = end(before).max(before.fault.at + Duration::from_millis(1));
-            let message = format!(
-                "{kind} comes while the {} of line {} is in force, until {}",
-                before.fault.kind,
-                text.line(before.at.start),
-                exact(end(before)),
-            );
-            let hint = format!("write at = \"{}\" or later, or make the other shorter", exact(over));
+            let other = format!("the {} of line {}", before.fault.kind, text.line(before.at.start));
+            let (message, hint) = if before.fault.at == placed.fault.at {
+                (
+                    format!("{kind} comes in the same instant as {other}"),
+                    "remove one of them, or let it come later".into(),
+                )
+            } else {
+                let over = exact(end(before));
+                (
+                    format!("{kind} comes while {other} is in force, until {over}"),
+                    format!("write at = \"{over}\" or later, or make the other shorter"),
+                )
+            };
             return Err(text.error(placed.at.clone(), message, hint));
         }
     }
