@@ -192,9 +192,8 @@ impl Attended<'_> {
         recorder.phase(Phase::Calibrate);
         let (direct, gateway) = audit::calibrate(environment).await?;
         recorder.record(Event::Calibration { direct, gateway });
-        let mut nemesis = Nemesis::arm(&plan.header.faults, environment, (*recorder).clone())
-            .await
-            .map_err(Error::Nemesis)?;
+        let mut nemesis =
+            Nemesis::arm(&plan.header.faults, environment, (*recorder).clone()).await.map_err(Error::Nemesis)?;
 
         let folder = out.unwrap_or(environment.folder.path());
         let stop = CancellationToken::new();
@@ -259,7 +258,8 @@ impl Attended<'_> {
         let all = async {
             loop {
                 let ready = self.facts(|facts| {
-                    let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
+                    let succeeded =
+                        |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
                     (0..facts.workers()).all(succeeded)
                 });
                 if ready {
@@ -288,9 +288,8 @@ impl Attended<'_> {
 
     /// Waits until the first fault is in force, or has failed.
     async fn in_force(&self) {
-        let settled = |event: &Event| {
-            matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. })
-        };
+        let settled =
+            |event: &Event| matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. });
         while !self.recorder.look(|history| history.events.iter().any(settled)) {
             sleep(LOOK_EVERY).await;
         }
@@ -356,9 +355,8 @@ impl Attended<'_> {
         let Attended { environment, recorder, .. } = self;
         recorder.phase(Phase::Audit);
         self.note_client_gone(client);
-        let allowed = self.facts(|facts| {
-            facts.steady.map_or(0, |sessions| sessions.open).max(client.facts().concurrency)
-        });
+        let allowed =
+            self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(client.facts().concurrency));
         let settled = audit::settled_sessions(
             environment,
             |sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0,

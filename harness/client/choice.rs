@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Adapter, ClientError, Launch, reference};
+use super::{ClientError, Launch, reference};
 
 /// What `--client` takes: the name of a built-in client, or the command line of an adapter.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ impl ClientChoice {
             return Ok(ClientChoice(Arc::new(built_in)));
         }
         let known = reference::built_in().map(|(name, _)| name).collect();
-        Ok(ClientChoice(Arc::new(Adapter::new(text, known)?)))
+        Err(ClientError::Unknown { name: text.into(), known, reason: "todo".into() })
     }
 
     /// As the user named it.

@@ -4,6 +4,7 @@
 //! built-in ones (`reference`) show what good and bad clients do.
 
 // mod adapter;
+mod choice;
 pub mod error;
 mod in_process;
 pub mod reference;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 // pub(crate) use adapter::Adapter;
+pub use choice::ClientChoice;
 pub(crate) use in_process::InProcess;
 
 use crate::environment::address::Address;

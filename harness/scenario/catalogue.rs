@@ -1,0 +1,115 @@
+//! The scenarios that come with the program: their texts are part of it, so that they work from an empty folder.
+
+use super::error::ScenarioError;
+use super::{Scenario, near};
+
+macro_rules! texts {
+    ($($group:literal / $name:literal)*) => {
+        &[$(Text {
+            group: $group,
+            name: $name,
+            place: concat!("scenarios/", $group, "/", $name, ".toml"),
+            text: include_str!(concat!("../../scenarios/", $group, "/", $name, ".toml")),
+        }),*]
+    };
+}
+
+struct Text {
+    group: &'static str,
+    name: &'static str,
+    place: &'static str,
+    text: &'static str,
+}
+
+/// Every file under `scenarios/`, in the order in which `pgsquall list` shows them; a test holds it complete.
+const TEXTS: &[Text] = texts! {
+    "connection"/"connection-closed"
+    "connection"/"connection-reset"
+    "network"/"stall"
+    "restart"/"restart-fast"
+    "restart"/"restart-immediate"
+    "restart"/"session-terminated"
+    "restart"/"server-killed"
+    "restart"/"long-recovery"
+    "limits"/"connections-exhausted"
+    "sign-in"/"wrong-password"
+};
+
+/// Every built-in scenario.
+pub fn catalogue() -> Vec<Scenario> {
+    // A file that does not parse fails a test, so that none is left out here.
+    TEXTS.iter().filter_map(|text| parse(text).ok()).collect()
+}
+
+/// The built-in scenario of that name.
+pub(super) fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
+    if let Some(text) = TEXTS.iter().find(|text| text.name == name) {
+        return parse(text);
+    }
+    let names = || TEXTS.iter().map(|text| text.name);
+    let near = match near::meant(name, names()) {
+        Some(name) => vec![name],
+        // A part of a name is no typing mistake, but it tells what is looked for.
+        None => names().filter(|known| name.len() > 2 && known.contains(name)).collect(),
+    };
+    let hint = match near.as_slice() {
+        [] => "`pgsquall list` shows all names; a file of your own ends in .toml".to_owned(),
+        near => format!("did you mean {}? `pgsquall list` shows all names", near.join(" or ")),
+    };
+    Err(ScenarioError::whole(name, "there is no scenario of this name", hint))
+}
+
+fn parse(text: &Text) -> Result<Scenario, ScenarioError> {
+    Scenario::parse(text.name, text.group, text.place, text.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::fault::Class;
+
+    #[test]
+    fn every_file_is_in_the_table() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let mut files = BTreeSet::new();
+        for folder in std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()) {
+            let group = folder.file_name().unwrap().to_str().unwrap().to_owned();
+            if !folder.is_dir() {
+                assert!(!group.ends_with(".toml"), "{group} is in no folder, so it has no cause");
+            } else if group != "adapters" {
+                for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+                    files.insert(format!("scenarios/{group}/{}", file.file_name().unwrap().to_str().unwrap()));
+                }
+            }
+        }
+        assert_eq!(TEXTS.iter().map(|text| text.place.to_owned()).collect::<BTreeSet<_>>(), files);
+    }
+
+    #[test]
+    fn every_file_is_a_scenario_that_says_what_it_asks() {
+        for text in TEXTS {
+            let scenario = parse(text).unwrap_or_else(|error| panic!("{error}"));
+            assert!(scenario.why.contains('?') && scenario.why.contains("Source:"), "{}: {}", text.name, scenario.why);
+            assert!(!scenario.cause.is_empty(), "{} has no cause", text.name);
+        }
+        assert_eq!(catalogue().len(), TEXTS.len());
+    }
+
+    #[test]
+    fn names_and_titles_are_unique() {
+        let scenarios = catalogue();
+        let count = |of: fn(&Scenario) -> &str| scenarios.iter().map(of).collect::<BTreeSet<_>>().len();
+        assert_eq!(count(|scenario| &scenario.name), TEXTS.len());
+        assert_eq!(count(|scenario| &scenario.title), TEXTS.len());
+    }
+
+    #[test]
+    fn transient_problems_keep_to_the_documented_minute() {
+        for scenario in catalogue().into_iter().filter(|scenario| scenario.class == Class::Transient) {
+            assert!(scenario.budget.time_to_recover.as_secs() <= 60, "{}", scenario.name);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What a scenario file means: values checked one by one, and turned into the crate's own types.
+//!
+//! Faults and how they lie in time are `timeline`'s.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use toml::{Spanned, Value};
+
+use super::error::{ScenarioError, Text, quoted};
+use super::near;
+use super::raw::{Period, RawBudget, RawLoad};
+use crate::budget::{Budget, RecoveryFrom};
+use crate::load::Load;
+use crate::time::{exact, parse_duration};
+
+type Checked<T> = Result<T, ScenarioError>;
+
+/// Longest duration in a scenario. Runs happen in real time: a longer one is a typing mistake.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Shortest pace of a worker: the resolution of the timers that drive it.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Settings that belong to the harness: with other values it could not reach the server, or not read its log.
+const OWN_SETTINGS: [&str; 12] = [
+    "config_file",
+    "data_directory",
+    "hba_file",
+    "ident_file",
+    "lc_messages",
+    "listen_addresses",
+    "log_destination",
+    "log_line_prefix",
+    "logging_collector",
+    "port",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+];
+
+/// Text of one line, for people. `None` where the key is absent.
+pub(super) fn line(text: Text<'_>, key: &str, value: Option<Spanned<String>>) -> Checked<Option<String>> {
+    let Some(value) = value else { return Ok(None) };
+    if value.get_ref().trim().is_empty() {
+        return Err(text.error(value.span(), format!("the {key} is empty"), "say it in a few words"));
+    }
+    // Reports print it as one cell of a table.
+    if value.get_ref().contains(char::is_control) {
+        return Err(text.error(value.span(), format!("the {key} is not one line"), "explain more in comments"));
+    }
+    Ok(Some(value.into_inner().trim().to_owned()))
+}
+
+/// One word out of a list.
+pub(super) fn word<T: Copy>(text: Text<'_>, key: &str, value: &Spanned<String>, known: &[(&str, T)]) -> Checked<T> {
+    let given = value.get_ref();
+    if let Some((_, meaning)) = known.iter().find(|(word, _)| word == given) {
+        return Ok(*meaning);
+    }
+    let words = || known.iter().map(|(word, _)| *word);
+    let likely = near::meant(given, words()).map(|word| format!("did you mean \"{word}\"? ")).unwrap_or_default();
+    let all = near::nearest(given, words()).join(", ");
+    Err(text.error(value.span(), format!("unknown {key} {}", quoted(given)), format!("{likely}there are: {all}")))
+}
+
+/// A duration; zero is one.
+pub(super) fn period(text: Text<'_>, value: &Spanned<Period>) -> Checked<Duration> {
+    let given = value.get_ref().0.trim();
+    let wrong = |message: String, hint: &str| Err(text.error(value.span(), message, hint));
+    if given.starts_with('-') {
+        return wrong(format!("{} is negative", quoted(given)), "times count forward from the steady state");
+    }
+    if given.len() > 60 {
+        return wrong(format!("{} is not a duration", quoted(given)), "write it like \"500ms\", \"2s\" or \"1m 30s\"");
+    }
+    match parse_duration(given) {
+        Ok(duration) if duration > LONGEST => {
+            wrong(format!("{} is longer than a day", quoted(given)), "runs happen in real time: at most \"24h\"")
+        }
+        Ok(duration) => Ok(duration),
+        // The sentence ends with how to write it, which is the hint.
+        Err(sentence) => match sentence.rsplit_once(": write ") {
+            Some((message, hint)) => wrong(message.to_owned(), &format!("write {hint}")),
+            None => wrong(sentence, "write it like \"500ms\", \"2s\" or \"1m 30s\""),
+        },
+    }
+}
+
+/// A duration at least as long as `least`.
+pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<Period>, least: Duration) -> Checked<Duration> {
+    match period(text, value)? {
+        short if short < least => {
+            let fault = if short.is_zero() { "zero" } else { "too short" };
+            Err(text.error(
+                value.span(),
+                format!("`{key}` is {fault}"),
+                format!("make it at least \"{}\"", exact(least)),
+            ))
+        }
+        duration => Ok(duration),
+    }
+}
+
+/// The limits; what is not said keeps its default.
+pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
+    let mut budget = Budget::default();
+    for (key, value, field) in [
+        ("time_to_recover", raw.time_to_recover, &mut budget.time_to_recover),
+        ("op_deadline", raw.op_deadline, &mut budget.op_deadline),
+        ("stability", raw.stability, &mut budget.stability),
+        ("fail_fast", raw.fail_fast, &mut budget.fail_fast),
+        ("stall_threshold", raw.stall_threshold, &mut budget.stall_threshold),
+    ] {
+        if let Some(value) = value {
+            *field = at_least(text, key, &value, Duration::from_millis(1))?;
+        }
+    }
+    if let Some(value) = raw.from {
+        let known = [("heal", RecoveryFrom::Heal), ("inject", RecoveryFrom::Inject)];
+        budget.from = word(text, "start of recovery", &value, &known)?;
+    }
+    if let Some(value) = raw.attempts_per_worker {
+        // Zero is a strict limit, not a mistake: no attempt beyond those that the workload asked for.
+        budget.attempts_per_worker = u32::try_from(*value.get_ref()).map_err(|_| {
+            text.error(value.span(), "`attempts_per_worker` is out of range", format!("0 to {}", u32::MAX))
+        })?;
+    }
+    if let Some(value) = raw.throughput {
+        budget.throughput = *value.get_ref();
+        if !(0.0..=1.0).contains(&budget.throughput) {
+            let hint = "a share of the steady rate: 0.9 is nine tenths of it";
+            return Err(text.error(value.span(), "`throughput` is not between 0 and 1", hint));
+        }
+    }
+    Ok(budget)
+}
+
+/// The pace of the workload; what is not said keeps its default.
+pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<Load> {
+    let mut load = Load::default();
+    if let Some(value) = raw.workers {
+        // Above 256 the harness, not the client, would be what is measured on a small machine.
+        load.workers =
+            u32::try_from(*value.get_ref()).ok().filter(|workers| (1..=256).contains(workers)).ok_or_else(|| {
+                text.error(value.span(), "`workers` is out of range", "1 to 256 operations can be open at once")
+            })?;
+    }
+    if let Some(value) = raw.interval {
+        load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
+    }
+    Ok(load)
+}
+
+/// Settings of the server, as Postgres takes them, by name.
+///
+/// Names are lower-cased, as Postgres itself compares them without case; whether a name exists is the server's to say,
+/// for that depends on its version.
+pub(super) fn settings(
+    text: Text<'_>,
+    raw: BTreeMap<Spanned<String>, Spanned<Value>>,
+) -> Checked<Vec<(String, String)>> {
+    let mut settings = BTreeMap::new();
+    for (key, value) in raw {
+        let name = key.get_ref().to_ascii_lowercase();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        if name.is_empty() || !name.chars().all(allowed) {
+            let message = format!("{} is not the name of a Postgres setting", quoted(&name));
+            return Err(text.error(key.span(), message, "letters, digits, `_` and `.`, like max_connections"));
+        }
+        if OWN_SETTINGS.contains(&name.as_str()) {
+            let message = format!("`{name}` belongs to the harness");
+            return Err(text.error(
+                key.span(),
+                message,
+                "leave it out: pgsquall needs it to reach and read the server",
+            ));
+        }
+        let value = match value.get_ref() {
+            Value::String(word) if !word.contains(char::is_control) => word.clone(),
+            Value::Integer(number) => number.to_string(),
+            Value::Float(number) if number.is_finite() => number.to_string(),
+            Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
+            other => {
+                let hint = match other {
+                    Value::Table(_) => "a name with a dot in it stands in \"quotes\"",
+                    _ => "one line of text, a number, true or false",
+                };
+                return Err(text.error(value.span(), format!("`{name}` cannot have this value"), hint));
+            }
+        };
+        if settings.insert(name.clone(), value).is_some() {
+            let hint = "Postgres compares the names of settings without case";
+            return Err(text.error(key.span(), format!("`{name}` is set twice"), hint));
+        }
+    }
+    Ok(settings.into_iter().collect())
+}

@@ -1,0 +1,142 @@
+//! A scenario: one question put to a client, read from a TOML file.
+//!
+//! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `timeline` the
+//! faults; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
+//! here: what a seed decides is decided by `plan`. The only effect in this folder is [`Scenario::read`].
+
+mod catalogue;
+mod error;
+mod meaning;
+mod near;
+mod raw;
+mod timeline;
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::budget::Budget;
+use crate::fault::{Class, Fault};
+use crate::load::Load;
+
+pub use catalogue::catalogue;
+pub use error::ScenarioError;
+use error::Text;
+
+/// Longest file that is read, in bytes: a thousand times the longest scenario that anybody wrote.
+const LONGEST_FILE: usize = 1 << 20;
+
+/// One question: what is done to a client, and what it is allowed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The file's name without its ending, as `pgsquall run` takes it.
+    pub name: String,
+    /// The folder that it is in, which stands for a documented cause; `file` for a file of the user's own.
+    pub group: String,
+    pub title: String,
+    /// The documented cause, in the words of its source; empty where the file names none.
+    pub cause: String,
+    /// The comment that the file begins with, without its `#` marks; empty where there is none.
+    pub why: String,
+    pub class: Class,
+    pub budget: Budget,
+    pub load: Load,
+    /// In the order of their onsets; never empty.
+    pub faults: Vec<Fault>,
+    /// Postgres settings by lower-case name, each at most once.
+    pub settings: Vec<(String, String)>,
+    /// The file's text.
+    pub source: String,
+}
+
+impl Scenario {
+    /// Understands a scenario's text. `place` is what errors call it.
+    ///
+    /// *Errors*: the first mistake, with its line and column.
+    ///
+    /// ```
+    /// # use pgsquall::scenario::Scenario;
+    /// let text = "schema = 1\ntitle = \"All connections close\"\n[[fault]]\nkind = \"close\"\nat = \"2\"\n";
+    /// let error = Scenario::parse("mine", "file", "mine.toml", text).unwrap_err();
+    /// assert_eq!((error.line, error.column), (5, 6));
+    /// assert_eq!(error.hint, "write \"2s\" or \"2ms\"");
+    /// ```
+    pub fn parse(name: &str, group: &str, place: &str, text: &str) -> Result<Scenario, ScenarioError> {
+        if text.len() > LONGEST_FILE {
+            return Err(too_long(place));
+        }
+        let within = Text { place, text };
+        if raw::first_key(text).is_empty() {
+            return Err(ScenarioError::whole(
+                place,
+                "the file is empty",
+                "`pgsquall list` shows scenarios to copy from",
+            ));
+        }
+        let raw = raw::read(within)?;
+        let Some(title) = meaning::line(within, "title", raw.title)? else {
+            let hint = "add title = \"…\": reports call the scenario by it";
+            return Err(within.error(raw::first_key(text), "the key `title` is missing", hint));
+        };
+        let classes = [("transient", Class::Transient), ("persistent", Class::Persistent)];
+        let class = match raw.class {
+            Some(word) => meaning::word(within, "class", &word, &classes)?,
+            None => Class::Transient,
+        };
+        let budget = raw.budget.map_or_else(|| Ok(Budget::default()), |raw| meaning::budget(within, raw.0))?;
+        Ok(Scenario {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            title,
+            cause: meaning::line(within, "cause", raw.cause)?.unwrap_or_default(),
+            why: leading_comment(text),
+            class,
+            load: raw.load.map_or_else(|| Ok(Load::default()), |raw| meaning::load(within, raw.0))?,
+            faults: timeline::faults(within, class, &budget, raw.fault)?,
+            settings: meaning::settings(within, raw.server.and_then(|raw| raw.0.settings).unwrap_or_default())?,
+            budget,
+            source: text.to_owned(),
+        })
+    }
+
+    /// Reads a file of the user's own, under its name and in the group `file`.
+    pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
+        let place = path.display().to_string();
+        let failed = |error: std::io::Error| {
+            let hint = "give the path of a .toml file, or a name that `pgsquall list` shows";
+            ScenarioError::whole(&place, format!("cannot be read: {error}"), hint)
+        };
+        let mut bytes = Vec::new();
+        // One byte more than is allowed shows that there is more, without reading all of it.
+        let mut file = std::fs::File::open(path).map_err(failed)?.take(LONGEST_FILE as u64 + 1);
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() > LONGEST_FILE {
+            return Err(too_long(&place));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let end = valid.len();
+            let message = "the file is not UTF-8 from here on";
+            Text { place: &place, text: &valid }.error(end..end, message, "store it as UTF-8, without compression")
+        })?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Scenario::parse(&name, "file", &place, text)
+    }
+
+    /// The built-in scenario of that name.
+    ///
+    /// *Errors*: names that may have been meant.
+    pub fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
+        catalogue::built_in(name)
+    }
+}
+
+fn too_long(place: &str) -> ScenarioError {
+    ScenarioError::whole(place, "the file is longer than 1 MiB", "this is not a scenario: one file asks one question")
+}
+
+/// The comment lines that a text begins with, without their marks.
+fn leading_comment(text: &str) -> String {
+    let lines = text.trim_start_matches('\u{feff}').lines().skip_while(|line| line.trim().is_empty());
+    let comment = lines.map_while(|line| line.trim().strip_prefix('#'));
+    comment.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n").trim().to_owned()
+}

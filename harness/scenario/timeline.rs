@@ -1,0 +1,163 @@
+//! Faults in time: each one complete, and all of them possible together.
+//!
+//! The rules, beyond each fault's own keys:
+//! * A client must be seen to work before it is seen to fail, so a fault comes at [`EARLIEST`] or later. The exception
+//!   is a persistent fault at exactly zero: it is in force before the client starts, and no steady state is asked for.
+//! * At zero there are no connections, so a fault that only cuts connections would do nothing there.
+//! * A persistent scenario has a fault that lasts; where that comes at zero or after a steady state is its own affair
+//!   (a password wrong from the start, or changed at noon).
+//! * One server has one state: faults in it must not overlap, nor may two faults of the same kind, since the heal of
+//!   one would end the other.
+//! * Where recovery counts from the injection, the outage must be shorter than the budget, or no client could pass.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::{ScenarioError, Text};
+use super::meaning::{at_least, period, word};
+use super::raw::{RawFault, Table, first_key};
+use crate::budget::{Budget, RecoveryFrom};
+use crate::fault::{Class, Fault, FaultKind, StopMode};
+use crate::time::exact;
+
+/// Earliest onset after a steady state: ten operations of a worker at the default pace.
+const EARLIEST: Duration = Duration::from_millis(500);
+
+/// A fault, and where in the text its onset stands.
+struct Placed {
+    fault: Fault,
+    at: Range<usize>,
+}
+
+/// The faults in the order of their onsets.
+pub(super) fn faults(
+    text: Text<'_>,
+    class: Class,
+    budget: &Budget,
+    raw: Option<Vec<Spanned<Table<RawFault>>>>,
+) -> Result<Vec<Fault>, ScenarioError> {
+    let mut placed = Vec::new();
+    for fault in raw.unwrap_or_default() {
+        let span = fault.span();
+        placed.push(one(text, class, fault.into_inner().0, span)?);
+    }
+    placed.sort_by_key(|placed| placed.fault.at);
+    let (Some(first), Some(last)) = (placed.first(), placed.iter().max_by_key(|placed| end(placed))) else {
+        let hint = "add [[fault]] with its kind, at and for; `pgsquall list` shows scenarios to copy from";
+        return Err(text.error(first_key(text.text), "there is no fault", hint));
+    };
+    if class == Class::Persistent && placed.iter().all(|placed| placed.fault.kind.is_instant()) {
+        let message = format!("{} is over at once, so nothing here is persistent", first.fault.kind);
+        return Err(text.error(first.at.clone(), message, "use a fault that lasts, or class = \"transient\""));
+    }
+    let outage = end(last).saturating_sub(first.fault.at);
+    if budget.from == RecoveryFrom::Inject && outage >= budget.time_to_recover {
+        let (outage, allowed) = (exact(outage), exact(budget.time_to_recover));
+        let message =
+            format!("no client can pass: the faults last {outage}, recovery from injection may take {allowed}");
+        return Err(text.error(last.at.clone(), message, "count from = \"heal\", or allow a longer time_to_recover"));
+    }
+    overlaps(text, &placed)?;
+    Ok(placed.into_iter().map(|placed| placed.fault).collect())
+}
+
+fn end(placed: &Placed) -> Duration {
+    placed.fault.at + placed.fault.lasts
+}
+
+/// One fault by itself. `span` is where it begins.
+fn one(text: Text<'_>, class: Class, raw: RawFault, span: Range<usize>) -> Result<Placed, ScenarioError> {
+    let missing = |key: &str, span: &Range<usize>, hint: &str| {
+        Err(text.error(span.clone(), format!("the fault has no `{key}`"), hint))
+    };
+    let Some(kind_word) = raw.kind else {
+        let words = FaultKind::ALL.map(|(word, _)| word).join(", ");
+        return missing("kind", &span, &format!("say what is injected, one of: {words}"));
+    };
+    let kind = match (word(text, "kind of fault", &kind_word, &FaultKind::ALL)?, raw.mode) {
+        (FaultKind::Restart(_), Some(mode)) => FaultKind::Restart(word(text, "mode", &mode, &StopMode::ALL)?),
+        (FaultKind::Restart(_), None) => {
+            return missing("mode", &kind_word.span(), "say how the server is told to stop: smart, fast or immediate");
+        }
+        (kind, None) => kind,
+        (kind, Some(mode)) => {
+            let message = format!("{kind} has no mode");
+            return Err(text.error(mode.span(), message, "remove `mode`: only a restart has one"));
+        }
+    };
+    let Some(at_text) = raw.at else {
+        return missing("at", &span, "say how long after the steady state it comes, like at = \"2s\"");
+    };
+    let at = onset(text, class, kind, &at_text)?;
+    let lasts = match (kind.is_instant(), raw.lasts) {
+        (true, None) => Duration::ZERO,
+        (true, Some(lasts)) => {
+            let message = format!("{kind} is over as soon as it is done, so it lasts for no time");
+            return Err(text.error(lasts.span(), message, "remove `for`"));
+        }
+        (false, Some(lasts)) => at_least(text, "for", &lasts, Duration::from_millis(1))?,
+        (false, None) => {
+            return missing("for", &kind_word.span(), "say how long it lasts until it is healed, like for = \"5s\"");
+        }
+    };
+    Ok(Placed { fault: Fault { kind, at, lasts }, at: at_text.span() })
+}
+
+/// When a fault may come.
+fn onset(
+    text: Text<'_>,
+    class: Class,
+    kind: FaultKind,
+    value: &Spanned<super::raw::Period>,
+) -> Result<Duration, ScenarioError> {
+    let at = period(text, value)?;
+    let later = format!("at = \"{}\" or later", exact(EARLIEST));
+    let (message, hint) = match (at.is_zero(), class) {
+        (false, _) if at >= EARLIEST => return Ok(at),
+        (true, Class::Persistent) if !kind.is_instant() => return Ok(at),
+        (true, Class::Persistent) => {
+            (format!("{kind} at 0s does nothing: the client has no connection yet"), format!("write {later}"))
+        }
+        (false, Class::Persistent) => (
+            "too early: the client has neither started with the fault nor been seen to work before it".to_owned(),
+            format!("write at = \"0s\" for a fault that is there from the start, or {later}"),
+        ),
+        (_, Class::Transient) => (
+            "too early: the client must be seen to work before the fault".to_owned(),
+            format!("write {later}; only a class = \"persistent\" fault may be there from the start"),
+        ),
+    };
+    Err(text.error(value.span(), message, hint))
+}
+
+/// Refuses two faults that cannot be in force together.
+fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
+    // Within one lane only the latest fault can still be in force, since its predecessors were found to be over.
+    let mut lanes: BTreeMap<String, &Placed> = BTreeMap::new();
+    for placed in placed {
+        let kind = placed.fault.kind;
+        let lane = if kind.is_network() { kind.to_string() } else { "server".to_owned() };
+        if let Some(before) = lanes.insert(lane, placed)
+            && (end(before) > placed.fault.at || before.fault.at == placed.fault.at)
+        {
+            let other = format!("the {} of line {}", before.fault.kind, text.line(before.at.start));
+            let (message, hint) = if before.fault.at == placed.fault.at {
+                (
+                    format!("{kind} comes in the same instant as {other}"),
+                    "remove one of them, or let it come later".into(),
+                )
+            } else {
+                let over = exact(end(before));
+                (
+                    format!("{kind} comes while {other} is in force, until {over}"),
+                    format!("write at = \"{over}\" or later, or make the other shorter"),
+                )
+            };
+            return Err(text.error(placed.at.clone(), message, hint));
+        }
+    }
+    Ok(())
+}
