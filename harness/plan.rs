@@ -61,6 +61,7 @@ impl Plan {
             client: client.to_owned(),
             seed,
             repeat,
+            repeats: of.max(1),
             faults,
             precedes_client,
             budget: scenario.budget.clone(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 ///
 /// *Errors*: a sentence naming what is wrong and how to write it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    if let Ok(number) = text.trim().parse::<f64>() {
+    if let Some(number) = text.trim().parse::<f64>().ok().filter(|number| number.is_finite()) {
         return Err(format!("{text:?} has no unit: write \"{number}s\" or \"{number}ms\""));
     }
     humantime::parse_duration(text)

@@ -29,6 +29,8 @@ pub struct Header {
     pub seed: Seed,
     /// Which of `--repeat` this is, from 0.
     pub repeat: u32,
+    /// How many repeats share the sweep of the fault's moment.
+    pub repeats: u32,
     pub faults: Vec<Fault>,
     /// Whether the first fault is in force before the client starts, so that no steady state can be asked for.
     pub precedes_client: bool,

@@ -64,6 +64,7 @@ pub fn judge(history: &History) -> Verdict {
         plane: "proxy".into(),
         seed: history.header.seed,
         repeat: history.header.repeat,
+        repeats: history.header.repeats,
         verdict: kind,
         doubts,
         checks: checks.into_iter().collect(),

@@ -168,7 +168,9 @@ pub struct Verdict {
     /// The plane that produced network faults.
     pub plane: String,
     pub seed: Seed,
+    /// Which of the repeats this was, from 0, and of how many.
     pub repeat: u32,
+    pub repeats: u32,
     pub verdict: VerdictKind,
     /// Why the harness does not trust the run; empty unless the verdict is unknown.
     pub doubts: Vec<String>,

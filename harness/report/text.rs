@@ -66,7 +66,8 @@ pub fn repeat_command(verdict: &Verdict) -> String {
         // Only a NUL byte cannot be quoted, and no command line holds one.
         Err(_) => verdict.client.clone(),
     };
-    format!("pgsquall run {} --client {client} --seed {}", verdict.scenario, verdict.seed)
+    let repeat = if verdict.repeats > 1 { format!(" --repeat {}", verdict.repeats) } else { String::new() };
+    format!("pgsquall run {} --client {client} --seed {}{repeat}", verdict.scenario, verdict.seed)
 }
 
 /// Errors by code, most frequent first: `57P03 × 40, refused × 3`.
