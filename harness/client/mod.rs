@@ -3,6 +3,7 @@
 //! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); the
 //! built-in ones (`reference`) show what good and bad clients do.
 
+mod adapter;
 pub mod error;
 mod in_process;
 
