@@ -19,7 +19,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit;
-use crate::client::{Client, ClientChoice, ClientError, DynClient, InProcess, Launch};
+use crate::client::{Client, ClientChoice, ClientError, DynClient, Home, InProcess, Launch};
 use crate::environment::Environment;
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
@@ -195,7 +195,8 @@ impl Attended<'_> {
         let mut nemesis =
             Nemesis::arm(&plan.header.faults, environment, (*recorder).clone()).await.map_err(Error::Nemesis)?;
 
-        let folder = out.unwrap_or(environment.folder.path());
+        let run = environment.folder.path();
+        let home = Home { run, output: out.unwrap_or(run) };
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
@@ -203,13 +204,13 @@ impl Attended<'_> {
             let faults = nemesis.run(environment, began, &stop);
             let client = async {
                 self.in_force().await;
-                let driven = self.drive(launch, folder).await?;
+                let driven = self.drive(launch, home).await?;
                 Ok::<_, Error>(driven)
             };
             let ((), driven) = tokio::join!(faults, client);
             self.conclude(driven?, &mut nemesis).await;
         } else {
-            let driven = self.drive(launch, folder).await?;
+            let driven = self.drive(launch, home).await?;
             if self.steady().await {
                 let start = recorder.instant(recorder.phase(Phase::SteadyState));
                 let faults = nemesis.run(environment, start, &stop);
@@ -232,8 +233,8 @@ impl Attended<'_> {
     }
 
     /// Brings the client up and sets it to work.
-    async fn drive(&self, launch: &dyn Launch, folder: &Path) -> Result<Driven, Error> {
-        let client = launch.launch(&self.environment.address, folder).await?;
+    async fn drive(&self, launch: &dyn Launch, home: Home<'_>) -> Result<Driven, Error> {
+        let client = launch.launch(&self.environment.address, home).await?;
         self.recorder.record(Event::Client(client.facts()));
         let header = &self.plan.header;
         let workload = Workload::start(Arc::clone(&client), header.load, header.seed, self.recorder.clone());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ClientError, Launch, reference};
+use super::{Adapter, ClientError, Launch, reference};
 
 /// What `--client` takes: the name of a built-in client, or the command line of an adapter.
 #[derive(Clone)]
@@ -17,8 +17,8 @@ impl ClientChoice {
         if let Some(built_in) = reference::Reference::named(text) {
             return Ok(ClientChoice(Arc::new(built_in)));
         }
-        let known = reference::built_in().map(|(name, _)| name).collect();
-        Err(ClientError::Unknown { name: text.into(), known, reason: "todo".into() })
+        let known: Vec<_> = reference::built_in().map(|(name, _)| name).collect();
+        Ok(ClientChoice(Arc::new(Adapter::new(text, &known)?)))
     }
 
     /// As the user named it.

@@ -1,11 +1,10 @@
 //! A [`Client`] in this process, made ready for the workload.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Client, ClientError, DynClient, Launch};
+use super::{Client, ClientError, DynClient, Home, Launch};
 use crate::environment::address::Address;
 use crate::history::{ClientFacts, Ended, OpError, OpKind};
 
@@ -26,7 +25,7 @@ where
         self.name.clone()
     }
 
-    async fn launch(&self, address: &Address, _folder: &Path) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, _home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
         match (self.connect)(address.clone()).await {
             Ok(client) => Ok(Arc::new(Resident(client))),
             Err(error) => Err(ClientError::SetUp(error.to_string())),

@@ -3,7 +3,7 @@
 //! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); the
 //! built-in ones (`reference`) show what good and bad clients do.
 
-// mod adapter;
+mod adapter;
 mod choice;
 pub mod error;
 mod in_process;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-// pub(crate) use adapter::Adapter;
+pub(crate) use adapter::Adapter;
 pub use choice::ClientChoice;
 pub(crate) use in_process::InProcess;
 
@@ -81,8 +81,17 @@ pub(crate) trait Launch: Send + Sync + 'static {
     /// As `--client` takes it.
     fn name(&self) -> String;
 
-    /// Brings one up against `address`; files of its own go to `folder`.
-    async fn launch(&self, address: &Address, folder: &Path) -> Result<Arc<dyn DynClient>, ClientError>;
+    /// Brings one up against `address`.
+    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError>;
+}
+
+/// Where a client lives on this machine.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    /// The run's folder, by which its processes are marked.
+    pub run: &'a Path,
+    /// Where its output is kept.
+    pub output: &'a Path,
 }
 
 /// Why a client could not be brought up.

@@ -18,7 +18,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     if facts.is_persistent() {
         let expected = facts.header.faults.iter().find_map(|fault| expected_code(fault.kind));
         match expected {
-            Some(code) => persistent(facts, hit, until, &failed, code),
+            Some(expected) => persistent(facts, hit, until, &failed, expected),
             None => CheckResult::not_applicable("this fault has no code of its own"),
         }
     } else {
@@ -26,21 +26,30 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }
 }
 
-/// The code by which a persistent fault must be reported.
-fn expected_code(kind: FaultKind) -> Option<&'static str> {
+/// The code by which a persistent fault must be reported, and the server's words for it.
+///
+/// The words count as much as the code: libpq, and all that is built on it, gives no code for a failed connect.
+fn expected_code(kind: FaultKind) -> Option<(&'static str, &'static str)> {
     match kind {
-        FaultKind::WrongPassword => Some("28P01"),
+        FaultKind::WrongPassword => Some(("28P01", "password authentication failed")),
         _ => None,
     }
 }
 
-fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], code: &str) -> CheckResult {
+fn persistent(
+    facts: &Facts,
+    hit: Duration,
+    until: Duration,
+    failed: &[&Op],
+    (code, words): (&str, &str),
+) -> CheckResult {
     let limit = facts.header.budget.fail_fast;
     let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
     let Some(first_asked) = facts.ops.iter().map(|op| op.began.max(hit)).min() else {
         return CheckResult::not_applicable("no operation was begun");
     };
-    let told = during.iter().find(|op| op.error.as_ref().and_then(|error| error.sqlstate.as_deref()) == Some(code));
+    let tells = |error: &OpError| error.sqlstate.as_deref() == Some(code) || error.message.contains(words);
+    let told = during.iter().find(|op| op.error.as_ref().is_some_and(tells));
     let what = match told.and_then(|op| op.ended) {
         Some(at) if at.saturating_sub(first_asked) <= limit => return CheckResult::Pass,
         Some(at) => format!("{code} was reported only after {}", show(at.saturating_sub(first_asked))),

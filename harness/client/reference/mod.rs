@@ -5,14 +5,13 @@ mod behaviour;
 mod connection;
 mod pool;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use self::behaviour::{ALL, Behaviour};
 use self::pool::Pool;
-use super::{ClientError, DynClient, Launch};
+use super::{ClientError, DynClient, Home, Launch};
 use crate::environment::address::Address;
 use crate::history::{ClientFacts, Ended, OpError, OpKind};
 
@@ -44,7 +43,7 @@ impl Launch for Reference {
         self.name.to_owned()
     }
 
-    async fn launch(&self, address: &Address, _folder: &Path) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, _home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
         // Connections are opened when they are first needed, as lazy pools do: a server that is away at the start is
         // no different from one that goes away later.
         let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY);

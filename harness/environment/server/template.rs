@@ -21,14 +21,18 @@ use crate::environment::preparation;
 use crate::fault::StopMode;
 
 /// To be raised whenever what is prepared inside a template changes.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// Longest that `initdb` may take: 1.4 s on a quiet disk, far more on a busy one.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Who may sign in: the harness through the socket, whose folder nobody else can open; everybody else by password.
-const PG_HBA: &str =
-    "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n";
+/// Who may sign in: the superuser through the socket, whose folder nobody else can open; everybody else by password.
+const PG_HBA: &str = "\
+local all postgres trust
+local all all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+host all all ::1/128 scram-sha-256
+";
 
 /// The template for these binaries, made now if there is none yet. Several processes may ask at once; one makes it.
 pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError> {

@@ -1,0 +1,104 @@
+//! The operations in flight, and who waits for which answer.
+//!
+//! Knows neither process nor pipe. Holds every operation to exactly one answer: the adapter's, or in the end ours.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::lines::Line;
+use super::protocol;
+use crate::history::{Ended, ErrorKind, OpError, OpKind};
+
+pub(super) type Answered = Result<Option<bool>, OpError>;
+
+/// Where operations wait for their answers.
+#[derive(Default)]
+pub(super) struct Desk {
+    state: Mutex<State>,
+    /// Cancelled when the harness has no more to ask: what happens after that is no fault of the client.
+    pub closing: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    pending: HashMap<u64, (OpKind, oneshot::Sender<Answered>)>,
+    /// Every id ever asked, so that a second answer can be told from an invented one.
+    asked: HashSet<u64>,
+    ended: Option<Ended>,
+    /// The answer to every operation from now on.
+    over: Option<OpError>,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it went away, if nobody asked it to.
+    pub fn ended(&self) -> Option<Ended> {
+        self.lock().ended.clone()
+    }
+
+    /// Opens a place for the answer to one operation.
+    pub fn ask(&self, id: u64, kind: OpKind) -> Result<oneshot::Receiver<Answered>, OpError> {
+        let mut state = self.lock();
+        if let Some(error) = &state.over {
+            return Err(error.clone());
+        }
+        let (answer, answered) = oneshot::channel();
+        state.pending.insert(id, (kind, answer));
+        state.asked.insert(id);
+        Ok(answered)
+    }
+
+    /// Hands an answer to whoever waits for it.
+    ///
+    /// *Errors*: in what way the line breaks the protocol.
+    pub fn take(&self, line: &Line) -> Result<(), String> {
+        let answer = protocol::answer(line)?;
+        let mut state = self.lock();
+        match state.pending.get(&answer.id) {
+            Some((OpKind::Read, _)) if answer.result == Ok(None) => return Err(protocol::without_found(line)),
+            Some(_) => {}
+            None if state.asked.contains(&answer.id) => {
+                let wrong = format!("answers operation {} a second time", answer.id);
+                return Err(line.blame(&wrong, "answer every request exactly once"));
+            }
+            None => {
+                let wrong = format!("answers operation {}, which was never asked", answer.id);
+                return Err(line.blame(&wrong, "repeat the id of the request in its answer"));
+            }
+        }
+        if let Some((_, waiting)) = state.pending.remove(&answer.id) {
+            // Nobody need wait any more: the workload may have ended.
+            let _ = waiting.send(answer.result);
+        }
+        Ok(())
+    }
+
+    /// Answers all that is pending and all that will come.
+    pub fn finish(&self, how: Ended) {
+        let closing = self.closing.is_cancelled();
+        let error = match &how {
+            _ if closing => closed(),
+            Ended::Violated { reason } => {
+                OpError::new(ErrorKind::Other, format!("the client broke the adapter protocol: {reason}"))
+            }
+            _ => OpError::new(ErrorKind::Closed, "the client process exited"),
+        };
+        let mut state = self.lock();
+        state.ended = Some(how).filter(|_| !closing);
+        state.over = Some(error.clone());
+        for (_, (_, waiting)) in state.pending.drain() {
+            let _ = waiting.send(Err(error.clone()));
+        }
+    }
+}
+
+/// The error of an operation that the harness itself cut off.
+pub(super) fn closed() -> OpError {
+    OpError::new(ErrorKind::Closed, "the client was closed")
+}

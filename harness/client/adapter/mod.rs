@@ -1,0 +1,131 @@
+//! The client under test as a child process that speaks JSON lines on stdio, so that it can be written in any language.
+//!
+//! Owns the command line and the hello. `process` is the child and its process group, `lines` its stdout as bounded
+//! lines, `protocol` what the lines mean, `desk` the operations in flight, `session` all of it at work. It is no shell:
+//! the command line is only split into words. It never restarts an adapter; that it ended is a fact for the judge.
+
+mod desk;
+mod lines;
+mod process;
+mod protocol;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nix::unistd::{AccessFlags, access};
+
+use self::process::{Heard, Process};
+use self::session::Session;
+use super::{ClientError, DynClient, Home, Launch};
+use crate::environment::address::Address;
+use crate::history::ClientFacts;
+
+/// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// A command line that starts an adapter.
+#[derive(Debug)]
+pub(crate) struct Adapter {
+    /// As it was written.
+    command: String,
+    program: String,
+    arguments: Vec<String>,
+    hello_within: Duration,
+}
+
+impl Adapter {
+    /// Splits a command line into words, as a shell would but without one.
+    ///
+    /// `built_in` names the clients that need no command line, for the error.
+    ///
+    /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
+    pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
+        let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
+        let words = shlex::split(command)
+            .ok_or_else(|| unknown("a quote is never closed, or a backslash ends the command line".into()))?;
+        let Some((program, arguments)) = words.split_first() else {
+            return Err(unknown("the command line is empty".into()));
+        };
+        runnable(program).map_err(unknown)?;
+        Ok(Adapter {
+            command: command.to_owned(),
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            hello_within: HELLO_WITHIN,
+        })
+    }
+
+    /// The same, with another limit on the wait for the hello.
+    pub fn with_hello_within(mut self, within: Duration) -> Adapter {
+        self.hello_within = within;
+        self
+    }
+
+    /// Waits for the first line; on an error, the process and its group are gone.
+    async fn greet(&self, process: &mut Process) -> Result<ClientFacts, ClientError> {
+        let heard = tokio::time::timeout(self.hello_within, process.hear()).await;
+        if let Ok(Heard::Line(line)) = &heard
+            && let Ok(facts) = protocol::hello(line)
+        {
+            return Ok(facts);
+        }
+        process.end().await;
+        let (command, stderr) = (self.command.clone(), process.stderr_tail());
+        Err(match heard {
+            Ok(Heard::Line(line)) => {
+                let reason = protocol::hello(&line).err().unwrap_or_default();
+                ClientError::BadHello { command, reason, stderr }
+            }
+            Ok(Heard::Exited(status)) => ClientError::EndedEarly { command, status, stderr },
+            Ok(Heard::Silent) => ClientError::BadHello { command, reason: process::SILENT.into(), stderr },
+            Err(_) => match process.unfinished_line() {
+                Some(line) => {
+                    let reason =
+                        line.blame("has no end", "end every line with a newline, and flush stdout after each one");
+                    ClientError::BadHello { command, reason, stderr }
+                }
+                None => ClientError::NoHello { command, within: self.hello_within, stderr },
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Launch for Adapter {
+    fn name(&self) -> String {
+        self.command.clone()
+    }
+
+    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
+        let (mut process, stdin) = Process::spawn(&self.program, &self.arguments, address.variables(), home)?;
+        let facts = self.greet(&mut process).await?;
+        Ok(Arc::new(Session::begin(facts, process, stdin)))
+    }
+}
+
+/// Finds the program the way `execvp` does, so that a typo is told at once and not as "file not found" of something.
+fn runnable(program: &str) -> Result<(), String> {
+    let executable = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+    let path = Path::new(program);
+    if program.contains('/') {
+        return match (executable(path), path.exists()) {
+            (true, _) => Ok(()),
+            (false, true) => Err(format!("{program} is not an executable file (chmod +x?)")),
+            (false, false) => Err(format!("there is no file {program}")),
+        };
+    }
+    let folders = env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    if env::split_paths(&folders).any(|folder| executable(&folder.join(program))) {
+        return Ok(());
+    }
+    match path.is_file() {
+        true => Err(format!("{program} is not in PATH; for the file in this folder, write ./{program}")),
+        false => Err(format!("{program} is not in PATH")),
+    }
+}

@@ -1,0 +1,302 @@
+//! Bad adapters: each must be told apart, told what to mend, and be gone afterwards.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::Adapter;
+use crate::client::{ClientError, DynClient, Home, Launch};
+use crate::environment::address::Address;
+use crate::history::{Ended, ErrorKind, OpError, OpKind};
+
+const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":4}}'"#;
+
+/// How long a slow, busy machine may take for anything that takes milliseconds; no test waits for it unless it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A shell script as an adapter, and the folder of its run.
+struct Bench {
+    folder: TempDir,
+    adapter: Adapter,
+}
+
+impl Bench {
+    fn new(script: &str) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("adapter of a test.sh");
+        fs::write(&path, script).unwrap();
+        let adapter = Adapter::new(&format!("sh '{}'", path.display()), &["good"]).unwrap();
+        Bench { folder, adapter }
+    }
+
+    async fn launch(&self) -> Result<Arc<dyn DynClient>, ClientError> {
+        let address = Address {
+            gateway: "127.0.0.1:10432".parse().unwrap(),
+            user: "squall".into(),
+            password: "secret".into(),
+            database: "squall".into(),
+        };
+        let home = Home { run: self.folder.path(), output: self.folder.path() };
+        tokio::time::timeout(PATIENCE, self.adapter.launch(&address, home)).await.unwrap()
+    }
+
+    async fn refused(&self) -> String {
+        let error = match self.launch().await {
+            Ok(_) => panic!("it was launched"),
+            Err(error) => error.to_string(),
+        };
+        self.gone().await;
+        error
+    }
+
+    /// Processes of this run, found as leftovers are: by their environment. A zombie has none.
+    fn processes(&self) -> Vec<String> {
+        let mark = format!("PGSQUALL_RUN={}", self.folder.path().display());
+        let marked = |folder: &Path| {
+            fs::read(folder.join("environ"))
+                .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes()))
+        };
+        let folders = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+        folders.filter(|folder| marked(folder)).map(|folder| folder.display().to_string()).collect()
+    }
+
+    async fn gone(&self) {
+        let began = Instant::now();
+        while !self.processes().is_empty() {
+            assert!(began.elapsed() < PATIENCE, "still there: {:?}", self.processes());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn perform(client: &Arc<dyn DynClient>, id: u64, kind: OpKind) -> Result<Option<bool>, OpError> {
+    tokio::time::timeout(PATIENCE, client.perform(id, kind, id as i64)).await.expect("the operation is hung")
+}
+
+async fn ended(client: &Arc<dyn DynClient>) -> Ended {
+    let began = Instant::now();
+    loop {
+        if let Some(how) = client.ended() {
+            return how;
+        }
+        assert!(began.elapsed() < PATIENCE, "it goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Asks a read of an adapter that breaks the protocol over it; returns the reason.
+async fn violation(after_hello: &str) -> String {
+    violation_of(&format!("{HELLO}\n{after_hello}")).await
+}
+
+async fn violation_of(script: &str) -> String {
+    let bench = Bench::new(script);
+    let client = bench.launch().await.unwrap();
+    let _ = perform(&client, 1, OpKind::Read).await;
+    let Ended::Violated { reason } = ended(&client).await else { panic!("{:?}", client.ended()) };
+    let later = perform(&client, 2, OpKind::Write).await.unwrap_err();
+    assert_eq!(later.kind, ErrorKind::Other);
+    assert!(later.message.contains(&reason), "{later}");
+    bench.gone().await;
+    reason
+}
+
+#[test]
+fn a_command_line_that_cannot_run_is_refused_at_once() {
+    let refused = |command: &str| Adapter::new(command, &["good", "no-retry"]).unwrap_err().to_string();
+    assert!(refused("python3 'x.py").contains("a quote is never closed"));
+    assert!(refused("  ").contains("empty"));
+    let error = refused("no-such-program-of-pgsquall --fast");
+    assert!(error.contains("(good, no-retry)") && error.contains("is not in PATH"), "{error}");
+    assert!(refused("./no/such/file").contains("there is no file ./no/such/file"));
+    assert!(refused("/").contains("not an executable file"));
+    assert!(refused("Cargo.toml").contains("write ./Cargo.toml"));
+    assert_eq!(Adapter::new("sh -c 'a b'", &[]).unwrap().name(), "sh -c 'a b'");
+}
+
+#[tokio::test]
+async fn carries_several_operations_whose_answers_come_in_any_order() {
+    let bench = Bench::new(
+        r#"echo '{"hello":{"name":"sh","version":"5","concurrency":3,"capabilities":["transaction"],"timeout_ms":1500}}'
+        read a; read b; read c
+        echo "$DATABASE_URL $PGPORT $a $b $c" >&2
+        echo '{"id":3,"ok":true}'
+        echo '{"id":1,"error":{"message":"gone","sqlstate":"57P01","retryable":true}}'
+        echo '{"id":2,"ok":true,"found":false}'
+        while read line; do echo '{"id":4,"ok":true,"found":true}'; done"#,
+    );
+    let client = bench.launch().await.unwrap();
+    let facts = client.facts();
+    assert_eq!((facts.name.as_str(), facts.concurrency, facts.timeout), ("sh", 3, Some(Duration::from_millis(1500))));
+    let (first, second, third) = tokio::join!(
+        perform(&client, 1, OpKind::Write),
+        perform(&client, 2, OpKind::Read),
+        perform(&client, 3, OpKind::Transaction)
+    );
+    assert_eq!(first, Err(OpError::new(ErrorKind::Server, "gone").with_sqlstate("57P01").with_retryable(true)));
+    assert_eq!((second, third), (Ok(Some(false)), Ok(None)));
+    assert_eq!(perform(&client, 4, OpKind::Read).await, Ok(Some(true)));
+    let said = fs::read_to_string(bench.folder.path().join("client.stderr")).unwrap();
+    assert!(said.contains("127.0.0.1:10432") && said.contains(" 10432 "), "{said}");
+    assert!(said.contains(r#"{"id":2,"op":"read","key":2}"#) && said.contains(r#""op":"transaction""#), "{said}");
+
+    assert!(!bench.processes().is_empty());
+    client.close().await;
+    bench.gone().await;
+    assert_eq!(client.ended(), None);
+    let later = perform(&client, 5, OpKind::Write).await.unwrap_err();
+    assert_eq!((later.kind, later.message.as_str()), (ErrorKind::Closed, "the client was closed"));
+}
+
+#[tokio::test]
+async fn garbage_for_a_hello() {
+    let error = Bench::new("echo booting >&2; echo 'Listening on port 80'; sleep 1000").refused().await;
+    assert!(error.contains("stdout line 1 is not JSON") && error.contains("`Listening on port 80`"), "{error}");
+    assert!(error.contains("print logs to stderr") && error.contains("booting"), "{error}");
+}
+
+#[tokio::test]
+async fn death_before_the_hello() {
+    let error = Bench::new("echo 'ModuleNotFoundError: psycopg' >&2; exit 3").refused().await;
+    assert!(error.contains("(exit status 3)") && error.contains("ModuleNotFoundError"), "{error}");
+    let error = Bench::new("kill -SEGV $$; sleep 1000").refused().await;
+    assert!(error.contains("killed by signal 11 (SIGSEGV)"), "{error}");
+    // The first process of a run says nothing about the second; and only the end of a long stderr is quoted.
+    let bench = Bench::new("head -c 100000 /dev/zero | tr '\\0' x >&2; echo the end >&2; exit 1");
+    fs::write(bench.folder.path().join("client.stderr"), "earlier words\n").unwrap();
+    let error = bench.refused().await;
+    assert!(error.contains("the end") && !error.contains("earlier") && error.len() < 1500, "{error}");
+}
+
+#[tokio::test]
+async fn no_hello_at_all() {
+    let mut bench = Bench::new("sleep 1000 & echo waiting >&2; sleep 1000");
+    bench.adapter = bench.adapter.with_hello_within(Duration::from_millis(500));
+    let error = bench.refused().await;
+    assert!(error.contains("said no hello within 500 ms"), "{error}");
+    let mut bench = Bench::new("printf '{\"hello\":'; sleep 1000");
+    bench.adapter = bench.adapter.with_hello_within(Duration::from_millis(500));
+    let error = bench.refused().await;
+    assert!(error.contains("stdout line 1 has no end: `{\"hello\":…`"), "{error}");
+    let error = Bench::new("exec >&-; sleep 1000").refused().await;
+    assert!(error.contains("closed its stdout"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_given_twice() {
+    let reason = violation(r#"read a; echo '{"id":1,"ok":true,"found":true}'; echo '{"id":1,"ok":true}'; sleep 1000"#);
+    let reason = reason.await;
+    assert!(reason.contains("stdout line 3 answers operation 1 a second time: `{\"id\":1,\"ok\":true}`"), "{reason}");
+    assert!(reason.contains("exactly once"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_answer_never_asked_for() {
+    let reason = violation(r#"read a; echo '{"id":99,"ok":true}'; sleep 1000 & wait"#).await;
+    assert!(reason.contains("answers operation 99, which was never asked") && reason.contains("repeat"), "{reason}");
+}
+
+#[tokio::test]
+async fn garbage_for_an_answer() {
+    let reason = violation("read a; echo 'reconnecting...'; cat").await;
+    assert!(reason.contains("stdout line 2 is not JSON") && reason.contains("`reconnecting...`"), "{reason}");
+    assert!(reason.contains("print logs to stderr"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_read_without_found() {
+    let reason = violation(r#"read a; echo '{"id":1,"ok":true}'; cat"#).await;
+    assert!(reason.contains("answers a read without \"found\""), "{reason}");
+}
+
+#[tokio::test]
+async fn a_line_of_100_megabytes_is_cut_off() {
+    let reason = violation("read a; head -c 100000000 /dev/zero | tr '\\0' x; echo wrote it all >&2; sleep 1000").await;
+    assert!(reason.contains("stdout line 2 is longer than 1048576 bytes: `xxx") && reason.len() < 600, "{reason}");
+}
+
+#[tokio::test]
+async fn deaf_or_mute_from_one_moment_on() {
+    let reason = violation("exec >&-; cat >&2; sleep 1000").await;
+    assert!(reason.contains("closed its stdout"), "{reason}");
+    // Before the hello, so that the request cannot slip into the pipe before it is closed.
+    let reason = violation_of(&format!("exec <&-; {HELLO}; sleep 1000")).await;
+    assert!(reason.contains("closed its stdin"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_exit_while_at_work() {
+    let bench = Bench::new(&format!(
+        "{HELLO}; sleep 1000 & read a; read b; echo '{{\"id\":1,\"ok\":true}}'; echo panicked >&2; exit 7"
+    ));
+    let client = bench.launch().await.unwrap();
+    let (first, second) = tokio::join!(perform(&client, 1, OpKind::Write), perform(&client, 2, OpKind::Write));
+    assert_eq!(first, Ok(None), "it was answered before the exit");
+    assert_eq!(second, Err(OpError::new(ErrorKind::Closed, "the client process exited")));
+    assert_eq!(perform(&client, 3, OpKind::Write).await, second);
+    let expected = Ended::Exited { status: "exit status 7".into(), stderr: "panicked".into() };
+    assert_eq!(ended(&client).await, expected);
+    bench.gone().await;
+    client.close().await;
+    assert_eq!(client.ended(), Some(expected));
+}
+
+#[tokio::test]
+async fn one_that_does_not_read_blocks_nobody() {
+    let bench = Bench::new(&format!("{HELLO}; exec sleep 1000"));
+    let client = bench.launch().await.unwrap();
+    // More requests than a pipe of 64 KiB and the queue hold.
+    let mut asked = JoinSet::new();
+    for id in 1..=4000 {
+        let client = client.clone();
+        asked.spawn(async move { perform(&client, id, OpKind::Write).await });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(asked.try_join_next().is_none());
+    tokio::time::timeout(PATIENCE, client.close()).await.unwrap();
+    bench.gone().await;
+    let answers = asked.join_all().await;
+    assert_eq!(answers.len(), 4000);
+    assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Closed)));
+    assert_eq!(client.ended(), None);
+}
+
+#[tokio::test]
+async fn one_that_will_not_leave_is_killed_with_its_children() {
+    let bench = Bench::new(&format!("{HELLO}; trap '' TERM; sleep 1000 & cat; while :; do sleep 1; done"));
+    let client = bench.launch().await.unwrap();
+    tokio::time::timeout(PATIENCE, client.close()).await.unwrap();
+    bench.gone().await;
+    assert_eq!(client.ended(), None);
+}
+
+#[tokio::test]
+async fn children_left_behind_by_a_clean_exit_are_killed() {
+    let bench = Bench::new(&format!("{HELLO}; sleep 1000 & cat; echo 'not JSON, but who minds now'"));
+    let client = bench.launch().await.unwrap();
+    tokio::time::timeout(PATIENCE, client.close()).await.unwrap();
+    bench.gone().await;
+    assert_eq!(client.ended(), None);
+}
+
+#[tokio::test]
+async fn dropping_it_kills_it() {
+    let bench = Bench::new(&format!("{HELLO}; trap '' TERM; sleep 1000 & while :; do sleep 1; done"));
+    drop(bench.launch().await.unwrap());
+    bench.gone().await;
+}
+
+#[test]
+fn the_end_of_the_runtime_kills_it() {
+    let bench = Bench::new(&format!("{HELLO}; sleep 1000"));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let client = first.block_on(bench.launch()).unwrap();
+    drop(first);
+    runtime().block_on(bench.gone());
+    drop(client);
+}
