@@ -3,4 +3,5 @@
 //! Knows no scenario, no judge and no report.
 
 pub mod address;
+pub(crate) mod identity;
 pub mod server;
