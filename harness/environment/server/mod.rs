@@ -3,6 +3,8 @@
 //! [`Server`] is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
 //! do; what it cannot do is an error that names it, never a silent success.
 
+#[cfg(feature = "docker")]
+pub(crate) mod docker;
 mod log;
 mod readiness;
 mod superuser;
