@@ -12,7 +12,7 @@ use super::jobs::{Done, Ending};
 
 pub fn table(results: &[Done]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["scenario", "verdict", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"]);
     let mut rest = results;
     while let Some(first) = rest.first() {

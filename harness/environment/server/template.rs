@@ -59,8 +59,8 @@ pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError
     Ok(path)
 }
 
-/// Whether a template is already there, for `pgsquall list`.
-pub(crate) fn cache_folder() -> Result<PathBuf, ServerError> {
+/// Where templates are kept.
+fn cache_folder() -> Result<PathBuf, ServerError> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
