@@ -33,7 +33,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     println!("\nServers (--server)");
     match &resolved {
         Ok((source, why)) => {
-            let because = why.as_ref().map_or_else(String::new, |why| format!(", because {why}"));
+            let because = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
             println!("    {:24} {source}{because}", name(&arguments.server));
         }
         Err(error) => println!("    {:24} not here: {error}", name(&arguments.server)),

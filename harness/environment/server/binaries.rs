@@ -89,7 +89,9 @@ fn candidates() -> Vec<(PathBuf, String)> {
         }
     }
     for (root, bin) in VERSIONED {
-        found.extend(versions(Path::new(root), bin).into_iter().map(|folder| (folder, format!("newest under {root}"))));
+        found.extend(
+            versions(Path::new(root), bin).into_iter().map(|folder| (folder, format!("the newest under {root}"))),
+        );
     }
     found
 }
