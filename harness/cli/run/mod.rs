@@ -133,7 +133,7 @@ fn default_out(seed: Seed) -> PathBuf {
 
 /// Prints the table and explains what did not pass; returns the worst of all endings.
 fn tell(results: &[jobs::Done], verbose: bool) -> Exit {
-    println!("{}", table::table(results));
+    println!("{}", table::table(results).trim_fmt());
     let mut exit = Exit::Pass;
     let mut asked = false;
     for job in results {

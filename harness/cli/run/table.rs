@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use pgsquall::Run;
 use pgsquall::judge::{Recovery, VerdictKind};
 use pgsquall::report::text::{errors, evidence, optional, recovery};
@@ -10,9 +10,12 @@ use pgsquall::time::show;
 
 use super::jobs::{Done, Ending};
 
+/// A line under the header and nothing else: rows are short, and a log keeps them readable.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 pub fn table(results: &[Done]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["scenario", "verdict", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"]);
     let mut rest = results;
     while let Some(first) = rest.first() {
@@ -52,9 +55,9 @@ fn row(repeats: &[Done]) -> Vec<Cell> {
         Cell::new(optional(measures.time_to_detect, "masked")),
         Cell::new(optional(measures.time_to_first_success, "never")),
         Cell::new(recovered),
-        Cell::new(errors(&worst.verdict)),
+        Cell::new(errors(&worst.verdict).replace(", ", "\n")),
         Cell::new(measures.worst_op.as_ref().map_or_else(String::new, |op| format!("{} {}", show(op.took), op.kind))),
-        Cell::new(evidence(&worst.verdict)),
+        Cell::new(evidence(&worst.verdict).replace(", ", "\n")),
     ]
 }
 

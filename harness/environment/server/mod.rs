@@ -1,6 +1,6 @@
 //! A Postgres server that can be stopped, killed, frozen and asked as superuser.
 //!
-//! [`Server`] is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
+//! The trait `Server` is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
 //! do; what it cannot do is an error that names it, never a silent success.
 
 mod binaries;
