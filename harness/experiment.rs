@@ -145,8 +145,18 @@ impl Experiment {
 
     /// Asks the question.
     ///
-    /// *Errors*: only where it could not be asked; whatever the client does is a verdict.
+    /// *Errors*: only where it could not be asked; whatever the client does is a verdict. Then nothing stays in the
+    /// folder of [`out`](Experiment::out) but what the client wrote to stderr.
     pub async fn run(self) -> Result<Run, Error> {
+        let out = self.out.clone();
+        let result = self.ask().await;
+        if let (Err(_), Some(folder)) = (&result, out) {
+            forget(&folder);
+        }
+        result
+    }
+
+    async fn ask(self) -> Result<Run, Error> {
         let launch = self.client.clone().ok_or(Error::NoClient)?;
         let (source, _) = self.server.resolve()?;
         for fault in &self.scenario.faults {
@@ -403,11 +413,32 @@ struct Driven {
     client: Arc<dyn DynClient>,
 }
 
+/// What a run leaves in its folder beside the history.
+const BESIDE: [&str; 3] = ["verdict.json", "server.log", "client.stderr"];
+
+/// Makes a file in a folder, which then speaks of this run alone.
 fn create(folder: &Path, name: &str) -> Result<File, Error> {
     let path = folder.join(name);
     fs::create_dir_all(folder)
-        .and_then(|()| File::create(&path))
+        .and_then(|()| {
+            // From an earlier run; most often there is none.
+            BESIDE.iter().for_each(|name| drop(fs::remove_file(folder.join(name))));
+            File::create(&path)
+        })
         .map_err(|source| Error::Store { path: path.clone(), source })
+}
+
+/// Removes what a run stored that was not carried out: half a history proves nothing. What the client said stays.
+fn forget(folder: &Path) {
+    let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() == 0);
+    for name in ["history.jsonl", "server.log", "client.stderr"] {
+        let path = folder.join(name);
+        if name != "client.stderr" || is_empty(&path) {
+            let _ = fs::remove_file(path);
+        }
+    }
+    // Only if nothing is left in it.
+    let _ = fs::remove_dir(folder);
 }
 
 fn store(folder: &Path, name: &str, text: &str) -> Result<(), Error> {

@@ -55,7 +55,7 @@ impl Plan {
         let header = Header {
             format: FORMAT,
             pgsquall: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario: scenario.name.clone(),
+            scenario: scenario.asked().to_owned(),
             title: scenario.title.clone(),
             class: scenario.class,
             client: client.to_owned(),

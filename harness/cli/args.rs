@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::seed::Seed;
@@ -72,7 +74,7 @@ pub enum Verb {
 #[derive(Debug, Args)]
 pub struct ListArguments {
     /// The server to say it for: auto, local[:BINDIR], docker[:IMAGE] or a URL
-    #[arg(long, default_value = "auto", value_name = "SERVER")]
+    #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
 }
 
@@ -87,7 +89,7 @@ pub struct RunArguments {
     pub client: String,
 
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
-    #[arg(long, default_value = "auto", value_name = "SERVER")]
+    #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
 
     /// The longest acceptable time-to-recover, instead of each scenario's own
@@ -113,6 +115,27 @@ pub struct RunArguments {
     /// Explain every run, not only those that did not pass
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// Understands `--server` without repeating what it cannot understand: a mistyped URL may hold a password.
+#[derive(Clone)]
+struct ServerParser;
+
+impl TypedValueParser for ServerParser {
+    type Value = ServerChoice;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<ServerChoice, clap::Error> {
+        value.to_string_lossy().parse().map_err(|reason: String| {
+            let text =
+                format!("invalid value for '--server <SERVER>': {reason}\n\nFor more information, try '--help'.\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
 }
 
 fn positive(text: &str) -> Result<Duration, String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pgsquall::scenario::Scenario;
 
 use crate::exit::Exit;
+use crate::print::{complain, say};
 
 pub fn check(files: &[PathBuf]) -> Exit {
     let mut exit = Exit::Pass;
@@ -12,10 +13,10 @@ pub fn check(files: &[PathBuf]) -> Exit {
         match Scenario::read(file) {
             Ok(scenario) => {
                 let faults: Vec<_> = scenario.faults.iter().map(|fault| fault.kind.to_string()).collect();
-                println!("{}: in order: {} ({})", file.display(), scenario.title, faults.join(", "));
+                say!("{}: in order: {} ({})", file.display(), scenario.title, faults.join(", "));
             }
             Err(error) => {
-                eprintln!("error: {error}");
+                complain!("error: {error}");
                 exit = exit.max(Exit::Usage);
             }
         }

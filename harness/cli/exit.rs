@@ -57,7 +57,10 @@ impl From<&Error> for Exit {
             Error::Scenario(_) | Error::NoClient => Exit::Usage,
             Error::Client(error) => error.into(),
             Error::Environment(EnvironmentError::Server(error)) => error.into(),
-            Error::Environment(_) | Error::NotExpressible { .. } | Error::Nemesis(_) => Exit::Unavailable,
+            // A disk that is full or gone is missing here, like a server.
+            Error::Environment(_) | Error::NotExpressible { .. } | Error::Nemesis(_) | Error::Store { .. } => {
+                Exit::Unavailable
+            }
             _ => Exit::Internal,
         }
     }

@@ -8,6 +8,7 @@ use pgsquall::history::History;
 use pgsquall::report;
 
 use crate::exit::Exit;
+use crate::print::{self, complain};
 
 pub fn judge(histories: &[PathBuf], json: bool) -> Exit {
     let mut exit = Exit::Pass;
@@ -18,13 +19,14 @@ pub fn judge(histories: &[PathBuf], json: bool) -> Exit {
                 let verdict = pgsquall::judge::judge(&history);
                 exit = exit.max(verdict.verdict.into());
                 if json {
-                    print!("{}", verdict.to_json());
+                    print::text(&verdict.to_json());
                 } else {
-                    print!("{}", report::explain(&verdict));
+                    print::text(&report::explain(&verdict));
                 }
             }
             Err(reason) => {
-                eprintln!("error: {}: {reason}", path.display());
+                let hint = "give a history.jsonl that a finished run has stored, or its folder";
+                complain!("error: {}: {reason}\nhint: {hint}", path.display());
                 exit = exit.max(Exit::Usage);
             }
         }

@@ -8,58 +8,59 @@ use pgsquall::scenario::catalogue;
 
 use crate::args::ListArguments;
 use crate::exit::Exit;
+use crate::print::say;
 
 pub async fn list(arguments: &ListArguments) -> Exit {
     let resolved = arguments.server.resolve();
     let kind = resolved.as_ref().map(|(source, _)| source.kind()).ok();
 
-    println!("Scenarios (pgsquall show NAME prints one)");
+    say!("Scenarios (pgsquall show NAME prints one)");
     let mut group = String::new();
     for scenario in catalogue() {
         if scenario.group != group {
             group.clone_from(&scenario.group);
-            println!("  {group}/");
+            say!("  {group}/");
         }
         let skipped = kind.and_then(|kind| why_not(&scenario, kind));
         let note = skipped.map_or_else(String::new, |reason| format!("  [skipped here: {reason}]"));
-        println!("    {:24} {}{note}", scenario.name, scenario.title);
+        say!("    {:24} {}{note}", scenario.name, scenario.title);
     }
 
-    println!("\nClients (--client NAME, or --client 'COMMAND' for an adapter)");
+    say!("\nClients (--client NAME, or --client 'COMMAND' for an adapter)");
     for (name, about) in reference::built_in() {
-        println!("    {name:24} {about}");
+        say!("    {name:24} {about}");
     }
 
-    println!("\nServers (--server)");
+    say!("\nServers (--server)");
     match &resolved {
         Ok((source, why)) => {
             let because = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-            println!("    {:24} {source}{because}", name(&arguments.server));
+            say!("    {:24} {source}{because}", name(&arguments.server));
         }
-        Err(error) => println!("    {:24} not here: {error}", name(&arguments.server)),
+        Err(error) => say!("    {:24} not here: {error}", name(&arguments.server)),
     }
     match server::Binaries::find() {
         Ok(binaries) => {
-            println!("    {:24} Postgres {} in {}", "local", binaries.version, binaries.folder.display());
+            say!("    {:24} Postgres {} in {}", "local", binaries.version, binaries.folder.display());
         }
-        Err(error) => println!("    {:24} not here: {error}", "local"),
+        Err(error) => say!("    {:24} not here: {error}", "local"),
     }
     match environment::docker_availability().await {
-        Ok(found) => println!("    {:24} {found}", "docker"),
-        Err(reason) => println!("    {:24} not here: {reason}", "docker"),
+        Ok(found) => say!("    {:24} {found}", "docker"),
+        Err(reason) => say!("    {:24} not here: {reason}", "docker"),
     }
 
-    println!("\nThis machine");
+    say!("\nThis machine");
     let (folder, in_memory) = environment::storage();
     let note = if in_memory {
         "in memory: a server is ready in well under 100 ms"
     } else {
         "on disk: starting a server takes about a second more"
     };
-    println!("    data folders             {} ({note})", folder.display());
-    println!("    proxy plane              here: needs nothing");
-    println!("    kernel plane             not in this version: faults that drop packets cannot be asked yet");
-    println!("    simulation plane         not in this version");
+    say!("    data folders             {} ({note})", folder.display());
+    say!("    proxy plane              here: needs nothing");
+    say!("    kernel plane             not in this version: faults that drop packets cannot be asked yet");
+    say!("    simulation plane         not in this version");
     // Nothing that can be asked is a fact about the machine worth an exit code; a scripted check can rely on it.
     if resolved.is_ok() { Exit::Pass } else { Exit::Unavailable }
 }

@@ -5,15 +5,18 @@ mod check;
 mod exit;
 mod judge;
 mod list;
+mod print;
 mod run;
 mod show;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use self::args::{Arguments, Verb};
 use self::exit::Exit;
+use self::print::complain;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -29,18 +32,22 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            complain!("error: cannot start the runtime: {error}");
             return Exit::Internal.into();
         }
     };
-    let exit = runtime.block_on(async {
-        match arguments.verb {
-            Verb::Run(arguments) => run::run(arguments).await,
-            Verb::List(arguments) => list::list(&arguments).await,
-            Verb::Show { scenario } => show::show(&scenario),
-            Verb::Check { files } => check::check(&files),
-            Verb::Judge { histories, json } => judge::judge(&histories, json),
-        }
-    });
-    exit.into()
+    // A panic has already said what it had to say; the runtime's end drops what was under way, which heals it.
+    let exit = catch_unwind(AssertUnwindSafe(|| runtime.block_on(carry_out(arguments.verb))));
+    drop(runtime);
+    exit.unwrap_or(Exit::Internal).into()
+}
+
+async fn carry_out(verb: Verb) -> Exit {
+    match verb {
+        Verb::Run(arguments) => run::run(arguments).await,
+        Verb::List(arguments) => list::list(&arguments).await,
+        Verb::Show { scenario } => show::show(&scenario),
+        Verb::Check { files } => check::check(&files),
+        Verb::Judge { histories, json } => judge::judge(&histories, json),
+    }
 }

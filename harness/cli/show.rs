@@ -5,15 +5,16 @@ use pgsquall::scenario::Scenario;
 use pgsquall::time::exact;
 
 use crate::exit::Exit;
+use crate::print::{self, complain};
 
 pub fn show(name: &str) -> Exit {
     match crate::run::find(name) {
         Ok(scenario) => {
-            print!("{}", describe(&scenario));
+            print::text(&describe(&scenario));
             Exit::Pass
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             Exit::Usage
         }
     }

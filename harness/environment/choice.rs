@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::server::{Binaries, ServerError};
+use super::server::{self, Binaries, ServerError};
 
 /// What `--server` takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Neither `Debug` nor an error shows the password of a URL.
+#[derive(Clone, PartialEq, Eq)]
 pub enum ServerChoice {
     /// Local binaries where they are found, else Docker.
     Auto,
@@ -35,15 +37,18 @@ impl FromStr for ServerChoice {
             Some(("docker", image)) => Ok(ServerChoice::Docker(Some(argument("docker", image)?))),
             Some(("postgres" | "postgresql", _)) => Ok(ServerChoice::External(text.to_owned())),
             _ => Err(format!(
-                "{text:?} is no server: write auto, local, local:/path/to/bin, docker, docker:IMAGE or \
-                 postgres://user:password@host/database"
+                "{:?} is no server: write auto, local, local:/path/to/bin, docker, docker:IMAGE or \
+                 postgres://user:password@host/database",
+                without_password(text)
             )),
         }
     }
 }
 
 /// What a choice came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Neither `Debug` nor `Display` shows the password of a URL.
+#[derive(Clone, PartialEq, Eq)]
 pub enum ServerSource {
     Local(Binaries),
     Docker(Option<String>),
@@ -76,10 +81,31 @@ impl fmt::Display for ServerSource {
             }
             ServerSource::Docker(Some(image)) => write!(f, "Docker image {image}"),
             ServerSource::Docker(None) => f.write_str("Docker"),
-            // Its URL may hold a password.
-            ServerSource::External(_) => f.write_str("the server of the given URL"),
+            ServerSource::External(url) => f.write_str(&server::without_credentials(url)),
         }
     }
+}
+
+impl fmt::Debug for ServerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerSource({self})")
+    }
+}
+
+impl fmt::Debug for ServerChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerChoice::Auto => f.write_str("Auto"),
+            ServerChoice::Local(folder) => f.debug_tuple("Local").field(folder).finish(),
+            ServerChoice::Docker(image) => f.debug_tuple("Docker").field(image).finish(),
+            ServerChoice::External(url) => write!(f, "External({})", server::without_credentials(url)),
+        }
+    }
+}
+
+/// A text that may be a mistyped URL, without all that stands before its last `@`.
+fn without_password(text: &str) -> String {
+    text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"))
 }
 
 impl ServerChoice {
@@ -95,7 +121,10 @@ impl ServerChoice {
                 doing: "provide",
                 reason: "this build has no Docker support; build it with the feature \"docker\"".into(),
             }),
-            ServerChoice::External(url) => Ok((ServerSource::External(url.clone()), None)),
+            ServerChoice::External(url) => {
+                server::check_url(url)?;
+                Ok((ServerSource::External(url.clone()), None))
+            }
             ServerChoice::Auto => match Binaries::find() {
                 Ok(binaries) => Ok((ServerSource::Local(binaries), Some("auto: installed binaries come first".into()))),
                 Err(error) if cfg!(feature = "docker") => {
@@ -123,6 +152,10 @@ mod tests {
         assert_eq!(parsed("docker:postgres:17"), Ok(ServerChoice::Docker(Some("postgres:17".into()))));
         assert!(matches!(parsed("postgres://u@h/d"), Ok(ServerChoice::External(_))));
         assert!(parsed("docker:").unwrap_err().contains("after the colon"));
+        let mistyped = parsed("postgre://u:secret@h/d").unwrap_err();
+        assert!(mistyped.contains("…@h/d") && !mistyped.contains("secret"), "{mistyped}");
+        let debug = format!("{:?}", parsed("postgres://u:secret@h/d").unwrap());
+        assert!(debug.contains("u@h:5432/d") && !debug.contains("secret"), "{debug}");
         assert!(parsed("mysql://x").unwrap_err().contains("local:/path/to/bin"));
     }
 }

@@ -19,7 +19,7 @@ pub struct Header {
     pub format: u32,
     /// The version of pgsquall that recorded it.
     pub pgsquall: String,
-    /// The scenario's name, as `pgsquall run` takes it.
+    /// The scenario as `pgsquall run` takes it: a name, or the path of a file.
     pub scenario: String,
     pub title: String,
     pub class: Class,

@@ -62,6 +62,7 @@ pub fn judge(history: &History) -> Verdict {
         client: history.header.client.clone(),
         server: facts.server.map(|server| format!("{} {}", server.kind, server.version)),
         plane: "proxy".into(),
+        budget: history.header.budget.time_to_recover,
         seed: history.header.seed,
         repeat: history.header.repeat,
         repeats: history.header.repeats,

@@ -167,6 +167,9 @@ pub struct Verdict {
     pub server: Option<String>,
     /// The plane that produced network faults.
     pub plane: String,
+    /// The longest time-to-recover that was allowed.
+    #[serde(rename = "budget_us", with = "micros")]
+    pub budget: Duration,
     pub seed: Seed,
     /// Which of the repeats this was, from 0, and of how many.
     pub repeat: u32,

@@ -1,10 +1,12 @@
 //! One verdict in plain words: what failed and why, the figures, the evidence, and the line that repeats it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::judge::{CheckResult, Recovery, Verdict};
-use crate::time::show;
+use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
 pub fn explain(verdict: &Verdict) -> String {
@@ -60,14 +62,28 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
 }
 
 /// The command line that asks the same question with the same seed.
+///
+/// A local server is what `auto` takes; of an external one its password is not known here.
 pub fn repeat_command(verdict: &Verdict) -> String {
-    let client = match shlex::try_quote(&verdict.client) {
-        Ok(quoted) => quoted.into_owned(),
-        // Only a NUL byte cannot be quoted, and no command line holds one.
-        Err(_) => verdict.client.clone(),
-    };
-    let repeat = if verdict.repeats > 1 { format!(" --repeat {}", verdict.repeats) } else { String::new() };
-    format!("pgsquall run {} --client {client} --seed {}{repeat}", verdict.scenario, verdict.seed)
+    let mut line = format!("pgsquall run {} --client {}", quoted(&verdict.scenario), quoted(&verdict.client));
+    match verdict.server.as_deref().and_then(|server| server.split_whitespace().next()) {
+        Some("docker") => line += " --server docker",
+        Some("external") => line += " --server postgres://…",
+        _ => {}
+    }
+    if verdict.budget != Budget::default().time_to_recover {
+        line += &format!(" --budget {}", quoted(&exact(verdict.budget).to_string()));
+    }
+    line += &format!(" --seed {}", verdict.seed);
+    if verdict.repeats > 1 {
+        line += &format!(" --repeat {}", verdict.repeats);
+    }
+    line
+}
+
+fn quoted(word: &str) -> String {
+    // Only a NUL byte cannot be quoted, and no command line holds one.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }
 
 /// Errors by code, most frequent first: `57P03 × 40, refused × 3`.

@@ -30,6 +30,8 @@ const LONGEST_FILE: usize = 1 << 20;
 pub struct Scenario {
     /// The file's name without its ending, as `pgsquall run` takes it.
     pub name: String,
+    /// The path that it was read from, as it was given; `None` for one that no file of the user's holds.
+    pub file: Option<String>,
     /// The folder that it is in, which stands for a documented cause; `file` for a file of the user's own.
     pub group: String,
     pub title: String,
@@ -85,6 +87,7 @@ impl Scenario {
         let budget = raw.budget.map_or_else(|| Ok(Budget::default()), |raw| meaning::budget(within, raw.0))?;
         Ok(Scenario {
             name: name.to_owned(),
+            file: None,
             group: group.to_owned(),
             title,
             cause: meaning::line(within, "cause", raw.cause)?.unwrap_or_default(),
@@ -119,7 +122,13 @@ impl Scenario {
             Text { place: &place, text: &valid }.error(end..end, message, "store it as UTF-8, without compression")
         })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        Scenario::parse(&name, "file", &place, text)
+        let scenario = Scenario::parse(&name, "file", &place, text)?;
+        Ok(Scenario { file: Some(place), ..scenario })
+    }
+
+    /// As `pgsquall run` takes it: a name, or the path of a file.
+    pub fn asked(&self) -> &str {
+        self.file.as_deref().unwrap_or(&self.name)
     }
 
     /// The built-in scenario of that name.

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::progress::Progress;
-use super::skipped;
+use super::tell::skipped;
 
 /// One run to be done.
 pub struct Job {

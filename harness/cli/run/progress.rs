@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pgsquall::history::{Event, FaultStep, Phase};
+use pgsquall::judge::{Verdict, VerdictKind};
 use pgsquall::report::text::recovery;
 
 use super::jobs::Ending;
+use crate::print::complain;
 
 /// How often the live lines are drawn anew.
 const DRAW_EVERY: Duration = Duration::from_millis(120);
@@ -51,7 +53,7 @@ impl Progress {
             // A terminal that cannot be written to has no reader.
             let _ = self.lines.println(text);
         } else {
-            eprintln!("{text}");
+            complain!("{text}");
         }
     }
 
@@ -95,12 +97,7 @@ impl Watched {
     pub fn end(&self, ending: &Ending) {
         let text = match ending {
             Ending::Judged(run) => {
-                let verdict = &run.verdict;
-                format!(
-                    "{:8} recovered after {}",
-                    verdict.verdict.to_string(),
-                    recovery(&verdict.measures.time_to_recover)
-                )
+                format!("{:8} {}", run.verdict.verdict.to_string(), outcome(&run.verdict))
             }
             Ending::Skipped(_) => "skipped".into(),
             Ending::Failed(_) => "not carried out".into(),
@@ -109,6 +106,16 @@ impl Watched {
         self.line.finish_and_clear();
         self.all.say(&format!("{:28} {text}", self.name));
         self.all.total.inc(1);
+    }
+}
+
+/// What a run came to, in half a line.
+fn outcome(verdict: &Verdict) -> String {
+    let failed: Vec<_> = verdict.failures().map(|(check, _)| check.to_string()).collect();
+    match (verdict.verdict, &verdict.measures.time_to_recover) {
+        (VerdictKind::Unknown, _) => verdict.doubts.first().cloned().unwrap_or_default(),
+        (VerdictKind::Fail, _) => failed.join(", "),
+        (VerdictKind::Pass, ttr) => format!("recovered after {}", recovery(ttr)),
     }
 }
 

@@ -1,9 +1,12 @@
 //! A server that somebody else runs, named by a URL. Only the path to it is ours: it is never stopped or changed, but
 //! for one table that is made and dropped.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -13,19 +16,33 @@ use crate::environment::preparation;
 use crate::fault::StopMode;
 use crate::history::ServerFacts;
 
-/// A server behind a URL.
+/// Longest that a name may take to be looked up: resolvers give up after that themselves.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Longest that a run which was stopped tries to drop its ledger: somebody has pressed Ctrl-C and waits.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// A server behind a URL; its ledger is dropped with it.
 pub(crate) struct ExternalServer {
     facts: ServerFacts,
     address: SocketAddr,
     config: Config,
+    removed: AtomicBool,
 }
 
 impl ExternalServer {
     /// Finds the server of a URL and makes the ledger there.
     pub async fn create(url: &str) -> Result<ExternalServer, ServerError> {
-        let (config, address) = parse(url)?;
-        let session = Superuser::new(config.clone()).connect().await?;
-        preparation::prepare_external(&session).await?;
+        let (config, host, port) = parse(url)?;
+        let unreachable = |reason| ServerError::Unreachable { server: without_credentials(url), reason };
+        let address = timeout(LOOKUP_WITHIN, tokio::net::lookup_host((host.as_str(), port)))
+            .await
+            .map_err(|_| unreachable(format!("host {host:?} could not be looked up within {LOOKUP_WITHIN:?}")))?
+            .map_err(|error| unreachable(format!("host {host:?}: {error}")))?
+            .next()
+            .ok_or_else(|| unreachable(format!("host {host:?} has no address")))?;
+        let session = Superuser::new(config.clone()).connect_within(super::superuser::PATIENCE).await;
+        let session = session.map_err(|refusal| unreachable(refusal.text))?;
         let rows = session.rows("SELECT current_setting('server_version')", &[]).await?;
         let version: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
         let facts = ServerFacts {
@@ -33,7 +50,8 @@ impl ExternalServer {
             version: version.split_whitespace().next().unwrap_or_default().to_owned(),
             origin: address.to_string(),
         };
-        Ok(ExternalServer { facts, address, config })
+        preparation::prepare_external(&session).await?;
+        Ok(ExternalServer { facts, address, config, removed: AtomicBool::new(false) })
     }
 
     /// What a client is to use, with the gateway in the server's place.
@@ -52,10 +70,22 @@ impl ExternalServer {
     }
 }
 
-/// Takes a URL apart.
+/// Whether a URL can be used, as far as that can be told without asking anybody.
+pub(crate) fn check_url(url: &str) -> Result<(), ServerError> {
+    parse(url).map(drop)
+}
+
+/// What of a URL may be shown to anybody: `postgres://user@host:5432/database`.
+pub(crate) fn without_credentials(url: &str) -> String {
+    let Ok((config, host, port)) = parse(url) else { return "the server of the given URL".into() };
+    let user = config.get_user().unwrap_or_default();
+    format!("postgres://{user}@{host}:{port}/{}", config.get_dbname().unwrap_or(user))
+}
+
+/// Takes a URL apart: how to connect, host and port.
 ///
 /// *Errors*: [`ServerError::BadUrl`] in a sentence; the password is never part of it.
-fn parse(url: &str) -> Result<(Config, SocketAddr), ServerError> {
+fn parse(url: &str) -> Result<(Config, String, u16), ServerError> {
     let bad = |reason: String| {
         ServerError::BadUrl(format!(
             "the server URL is not usable: {reason}; write it as postgres://user:password@host:5432/database"
@@ -72,14 +102,9 @@ fn parse(url: &str) -> Result<(Config, SocketAddr), ServerError> {
     let [Host::Tcp(host)] = config.get_hosts() else {
         return Err(bad("it must name exactly one TCP host".into()));
     };
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    let address = (host.as_str(), port)
-        .to_socket_addrs()
-        .map_err(|error| bad(format!("host {host:?}: {error}")))?
-        .next()
-        .ok_or_else(|| bad(format!("host {host:?} has no address")))?;
+    let (host, port) = (host.clone(), config.get_ports().first().copied().unwrap_or(5432));
     config.ssl_mode(SslMode::Disable);
-    Ok((config, address))
+    Ok((config, host, port))
 }
 
 #[async_trait]
@@ -129,8 +154,34 @@ impl Server for ExternalServer {
     }
 
     async fn remove(&self) -> Result<(), ServerError> {
+        if self.removed.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let session = self.superuser().connect().await?;
-        preparation::drop_external(&session).await
+        preparation::drop_external(&session).await?;
+        self.removed.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Drop for ExternalServer {
+    /// Drops the ledger where nobody has called [`remove`](Server::remove): the run was stopped, or failed.
+    fn drop(&mut self) {
+        if *self.removed.get_mut() {
+            return;
+        }
+        let superuser = self.superuser();
+        let farewell = async move {
+            let session = superuser.connect().await?;
+            preparation::drop_external(&session).await
+        };
+        // On a thread and a runtime of its own, since the one that drops us may be at its end. A ledger that cannot be
+        // dropped now is dropped by the next run on this server.
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(timeout(FAREWELL, farewell)).map(drop)).map(drop)
+        });
+        let _ = thread.join();
     }
 }
 

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 pub use binaries::Binaries;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{DockerServer, availability as docker_availability, sweep as sweep_containers};
-pub(crate) use external::ExternalServer;
+pub(crate) use external::{ExternalServer, check_url, without_credentials};
 pub(crate) use local::{LocalServer, end_leftover};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
@@ -129,4 +129,10 @@ pub enum ServerError {
 
     #[error("{0}")]
     BadUrl(String),
+
+    #[error(
+        "cannot connect to {server}: {reason}; is a server listening there, and are the URL's user, password and \
+         database right?"
+    )]
+    Unreachable { server: String, reason: String },
 }

@@ -14,7 +14,7 @@ pub(crate) const APPLICATION_NAME: &str = "pgsquall";
 
 /// Longest that the harness waits for one of its own connections or statements. A healthy server answers within a
 /// millisecond; on a machine busy with a dozen others, within a second.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How to become superuser on one server.
 #[derive(Clone)]
@@ -45,10 +45,9 @@ impl Superuser {
 
     /// Opens a session.
     pub async fn connect(&self) -> Result<Session, ServerError> {
-        self.connect_within(PATIENCE).await.map_err(|reason| ServerError::Sql {
-            doing: "connect to the server as superuser".into(),
-            reason: reason.text,
-        })
+        self.connect_within(PATIENCE)
+            .await
+            .map_err(|reason| ServerError::Sql { doing: "connect to the server".into(), reason: reason.text })
     }
 
     /// Opens a session, or says what came instead.
