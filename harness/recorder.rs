@@ -78,14 +78,15 @@ impl Recorder {
         at(&self.lock().history)
     }
 
-    /// The history as it is now.
+    /// The history as it is now, the way a reader of its stored form finds it: times in whole microseconds, so that
+    /// judging it again later gives the same verdict to the last digit.
     ///
     /// *Errors*: the first failure to write it to disk: a history that is not stored whole is not a result.
     pub fn finish(&self) -> io::Result<History> {
         let mut record = self.lock();
         match record.failure.take() {
             Some(failure) => Err(failure),
-            None => Ok(record.history.clone()),
+            None => record.history.as_stored(),
         }
     }
 

@@ -42,9 +42,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run scenarios against a client, and judge it
-    #[command(after_help = RUN_EXAMPLES)]
+    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunArguments),
     /// List scenarios, built-in clients, and what this machine can run
+    #[command(after_help = "Example:\n  pgsquall list --server docker")]
     List(ListArguments),
     /// Print a scenario: what it asks, its timeline, its file
     #[command(after_help = "Example:\n  pgsquall show long-recovery > my-outage.toml")]

@@ -8,7 +8,7 @@ mod event;
 mod operation;
 
 use std::fmt;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 pub use event::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, Severed,
@@ -60,6 +60,18 @@ impl History {
             Some(header) => Ok(History { header, events }),
             None => Err(HistoryError { line: 1, reason: "the file is empty".into() }),
         }
+    }
+}
+
+impl History {
+    /// The history that [`read`](History::read) gives for the stored form of this one.
+    pub(crate) fn as_stored(&self) -> io::Result<History> {
+        let mut lines = serde_json::to_vec(&Event::Run(Box::new(self.header.clone())))?;
+        for event in &self.events {
+            lines.push(b'\n');
+            serde_json::to_writer(&mut lines, event)?;
+        }
+        History::read(lines.as_slice()).map_err(io::Error::other)
     }
 }
 

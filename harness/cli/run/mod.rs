@@ -39,7 +39,11 @@ pub async fn run(arguments: RunArguments) -> Exit {
 
     let exit = tell::tell(&results, arguments.verbose, began.elapsed());
     if plan.out.tidy(folders.iter().map(PathBuf::as_path)) {
-        say!("histories, verdicts and logs are in {}", plan.out.path().display());
+        let out = plan.out.path().display();
+        match results.iter().any(|job| job.verdict().is_some()) {
+            true => say!("histories, verdicts and logs are in {out}"),
+            false => complain!("what there is of it is in {out}"),
+        }
     }
     if interrupted {
         complain!("stopped by a signal: everything was healed and removed");

@@ -114,7 +114,7 @@ fn outcome(verdict: &Verdict) -> String {
     let failed: Vec<_> = verdict.failures().map(|(check, _)| check.to_string()).collect();
     match (verdict.verdict, &verdict.measures.time_to_recover) {
         (VerdictKind::Unknown, _) => verdict.doubts.first().cloned().unwrap_or_default(),
-        (VerdictKind::Fail, _) => failed.join(", "),
+        (VerdictKind::Fail, _) => format!("fails {}", failed.join(", ")),
         (VerdictKind::Pass, ttr) => format!("recovered after {}", recovery(ttr)),
     }
 }

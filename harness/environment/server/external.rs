@@ -178,8 +178,9 @@ impl Drop for ExternalServer {
         // On a thread and a runtime of its own, since the one that drops us may be at its end. A ledger that cannot be
         // dropped now is dropped by the next run on this server.
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(timeout(FAREWELL, farewell)).map(drop)).map(drop)
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                let _ = runtime.block_on(async { timeout(FAREWELL, farewell).await });
+            }
         });
         let _ = thread.join();
     }

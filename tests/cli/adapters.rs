@@ -1,0 +1,99 @@
+//! Adapters that do not keep to the protocol: told apart, told what to mend, and gone afterwards.
+
+use super::common::{Place, RESET, Said, YES_MAN, lives, processes_of, until};
+
+const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":2}}'"#;
+
+/// Answers one request and does something else before the next; `$id` is its id.
+const ANSWER_ONE: &str = r#"read -r line; id=${line#*:}; id=${id%%,*}"#;
+
+/// Runs a shell script as an adapter; nothing of it and of its run is there afterwards.
+fn ask(script: &str, scenario: &str) -> (Place, Said) {
+    ask_of("sh", script, scenario)
+}
+
+fn ask_of(shell: &str, script: &str, scenario: &str) -> (Place, Said) {
+    let place = Place::new();
+    let marked = format!("sleep 1000 & echo \"$PGSQUALL_RUN $$ $!\" > adapter\n{script}");
+    place.write("adapter.sh", &marked);
+    place.write("short.toml", scenario);
+    let client = format!("{shell} adapter.sh");
+    let said = place.run(&["run", "short.toml", "--client", &client, "--out", "out"]);
+    let (run, pids) = place.adapter();
+    assert!(!run.exists(), "{} is still there: {said}", run.display());
+    until("the end of the adapter, its child and its server", || {
+        !pids.into_iter().any(lives) && processes_of(&run).is_empty()
+    });
+    (place, said)
+}
+
+#[test]
+fn garbage_instead_of_the_hello() {
+    let (place, said) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
+    said.refuses(69, &["stdout line 1 is not JSON", "`Listening on port 80`", "\"hello\"", "print logs to stderr"]);
+    assert!(!place.holds("out"), "nothing came of it");
+}
+
+#[test]
+fn death_before_the_hello() {
+    let (place, said) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
+    said.refuses(69, &["ended before its hello (exit status 3)", "its stderr ends with: ModuleNotFoundError"]);
+    // What it said is kept in full, the rest is not.
+    assert!(place.read("out/short/client.stderr").contains("ModuleNotFoundError"));
+    assert!(!place.holds("out/short/history.jsonl"));
+}
+
+#[test]
+fn no_hello_at_all() {
+    let (place, said) = ask("sleep 1000", RESET);
+    said.refuses(69, &["said no hello within 10.0 s", "its first line on stdout must be {\"hello\":"]);
+    assert!(!place.holds("out"), "nothing came of it");
+}
+
+#[test]
+fn answers_that_break_the_protocol_prove_nothing() {
+    let twice = format!("{ANSWER_ONE}; for i in 1 2; do echo \"{{\\\"id\\\":$id,\\\"ok\\\":true}}\"; done; cat >&2");
+    let unknown = format!("{ANSWER_ONE}; echo '{{\"id\":987654,\"ok\":true}}'; cat >&2");
+    let endless = format!("{ANSWER_ONE}; head -c 100000000 /dev/zero | tr '\\0' x; cat >&2");
+    let scripts = [
+        (twice, "a second time", "answer every request exactly once"),
+        (unknown, "answers operation 987654, which was never asked", "repeat the id of the request"),
+        (endless, "is longer than 1048576 bytes", "one JSON object per line"),
+    ];
+    std::thread::scope(|scope| {
+        for (script, wrong, remedy) in &scripts {
+            scope.spawn(move || {
+                let (_place, said) = ask(&format!("{HELLO}; {script}"), RESET);
+                assert_eq!(said.code, Some(2), "{said}");
+                assert!(said.stdout.contains("unknown"), "{said}");
+                assert!(said.stdout.contains("doubt     the adapter broke its protocol"), "{said}");
+                assert!(said.stdout.contains(wrong) && said.stdout.contains(remedy), "{said}");
+                assert!(said.stdout.len() < 10_000, "a long line is quoted in part: {}", said.stdout.len());
+            });
+        }
+    });
+}
+
+#[test]
+fn an_exit_because_of_the_fault_is_a_failure() {
+    // It holds a connection, says yes, and once that connection was reset it dies as of an exception.
+    let connected = format!("exec 3<>/dev/tcp/127.0.0.1/$PGPORT\n{YES_MAN}");
+    let dies = connected.replace(
+        "; echo \"{\\\"id",
+        "; grep -q in-force out/short/history.jsonl && { echo 'Traceback: reset by peer' >&2; exit 7; }; echo \"{\\\"id",
+    );
+    assert!(dies.contains("exit 7"));
+    let (place, said) = ask_of("bash", &dies, RESET);
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.contains("fails     process: the client process ended (exit status 7)"), "{said}");
+    assert!(said.stdout.contains("Traceback: reset by peer"), "{said}");
+    assert!(place.read("out/short/client.stderr").contains("Traceback"));
+}
+
+#[test]
+fn an_exit_before_the_fault_proves_nothing_about_it() {
+    let (_place, said) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.stdout.contains("the client process ended (exit status 9)"), "{said}");
+    assert!(said.stdout.contains("out of memory"), "{said}");
+}

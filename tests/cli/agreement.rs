@@ -1,0 +1,53 @@
+//! The same question to the same client gives the same answer on installed binaries and in a container.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::common::{IMAGE, Place, docker_is_here};
+
+/// Short versions of shipped scenarios of their names.
+const SHORT: [(&str, &str); 3] = [
+    ("restart-fast", "kind = \"restart\"\nmode = \"fast\"\nfor = \"2s\""),
+    ("session-terminated", "kind = \"terminate-sessions\""),
+    ("connections-exhausted", "kind = \"exhaust-connections\"\nfor = \"2s\""),
+];
+
+/// What is compared: each verdict, and which errors the server logged for the client.
+fn answers(place: &Place, server: &str, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let files = SHORT.map(|(name, _)| format!("{name}.toml"));
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    // The first client shows every error that the server gives it; the reference hides most of them.
+    let words = [&["run"], files.as_slice(), &["--server", server, "--out", out]].concat();
+    let said = place.run(&words);
+    assert_eq!(said.code, Some(0), "{said}");
+    let answer = |(name, _): (&str, &str)| {
+        let verdict: Value = serde_json::from_str(&place.read(&format!("{out}/{name}/verdict.json"))).unwrap();
+        let history = place.read(&format!("{out}/{name}/history.jsonl"));
+        let events = history.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let errors = events.filter_map(|event| event.get("server-errors").and_then(Value::as_object).cloned());
+        let errors: BTreeSet<_> = errors.flat_map(|errors| errors.keys().cloned().collect::<Vec<_>>()).collect();
+        (name.to_owned(), (verdict["verdict"].as_str().unwrap().to_owned(), errors))
+    };
+    SHORT.map(answer).into()
+}
+
+#[test]
+fn local_and_docker_agree() {
+    if !docker_is_here() {
+        return;
+    }
+    let place = Place::new();
+    for (name, fault) in SHORT {
+        let settings = "[server.settings]\nmax_connections = 20\n[budget]\ntime_to_recover = \"30s\"\n";
+        let text = format!("schema = 1\ntitle = \"Short\"\n{settings}[[fault]]\nat = \"500ms\"\n{fault}\n");
+        place.write(&format!("{name}.toml"), &text);
+    }
+    let local = answers(&place, "local", "local");
+    let docker = answers(&place, &format!("docker:{IMAGE}"), "docker");
+    assert_eq!(local, docker);
+    for (name, code) in [("restart-fast", "57P01"), ("session-terminated", "57P01"), ("connections-exhausted", "53300")]
+    {
+        assert!(local[name].1.contains(code), "{name}: {:?}", local[name]);
+    }
+}

@@ -1,0 +1,105 @@
+//! Words that cannot be right: one error that says what is wrong and what to do, and nothing left behind.
+
+use super::common::{Place, RESET};
+
+/// Runs with these words, which must be refused; nothing may be left in the folder.
+#[track_caller]
+fn refused(words: &[&str], code: i32, texts: &[&str]) {
+    let place = Place::new();
+    place.run(&[&["run"], words].concat()).refuses(code, texts);
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_scenario_that_there_is_not() {
+    refused(&["conection-reset"], 64, &["no scenario of this name", "did you mean connection-reset", "pgsquall list"]);
+    refused(&["nothing-like-it"], 64, &["no scenario of this name", "pgsquall list"]);
+    refused(&["there/is/no.toml"], 64, &["there/is/no.toml: cannot be read", "hint: give the path of a .toml file"]);
+    let twice = ["connection-reset", "stall", "connection-reset"];
+    refused(&twice, 64, &["two scenarios are named connection-reset", "--repeat N"]);
+}
+
+#[test]
+fn a_client_that_there_is_not() {
+    refused(&["--client", "referense"], 64, &["(reference, never-reconnects", "referense is not in PATH"]);
+    refused(&["--client", "./adapter.py"], 64, &["there is no file ./adapter.py"]);
+    refused(&["--client", "python3 'adapter.py"], 64, &["a quote is never closed"]);
+}
+
+#[test]
+fn a_server_that_there_is_not() {
+    refused(&["--server", "local:/nowhere"], 69, &["/nowhere: no program postgres", "name a folder that has postgres"]);
+    refused(&["--server", "mysql://u:hidden@x"], 64, &["'--server <SERVER>'", "@x\" is no server", "docker:IMAGE"]);
+    refused(&["--server", "docker:"], 64, &["needs something after the colon"]);
+    refused(
+        &["--server", "postgres://u:p@h:port/d"],
+        64,
+        &["not usable", "postgres://user:password@host:5432/database"],
+    );
+    refused(&["--server", "postgres://u:p@h/d?sslmode=require"], 64, &["TLS", "sslmode=prefer"]);
+    refused(&["--server", "postgres:///d"], 64, &["not usable"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_one_error_for_all_runs() {
+    // Port 1 needs privileges to be listened on, and nothing does.
+    let url = "postgres://u:hidden@127.0.0.1:1/d";
+    let texts = ["cannot connect to postgres://u@127.0.0.1:1/d", "refused", "not carried out: connection-reset, stall"];
+    refused(&["connection-reset", "stall", "--server", url, "--out", "out"], 69, &texts);
+    refused(&["connection-reset", "--server", "postgres://u:p@no-such-host.invalid/d"], 69, &["no-such-host.invalid"]);
+}
+
+#[test]
+fn no_password_is_ever_repeated() {
+    for (server, code) in [
+        ("mysql://u:hidden@x", 64),
+        ("postgres//u:hidden@x/d", 64),
+        ("postgres://u:hidden@h:port/d", 64),
+        ("postgres://u:hidden@127.0.0.1:1/d", 69),
+    ] {
+        let said = Place::new().run(&["run", "connection-reset", "--server", server]);
+        assert_eq!(said.code, Some(code), "{said}");
+        assert!(!said.stderr.contains("hidden") && !said.stdout.contains("hidden"), "{said}");
+    }
+}
+
+#[test]
+fn no_docker() {
+    let place = Place::new();
+    let mut command = place.command(super::common::BINARY);
+    command.env("DOCKER_HOST", "unix:///nowhere");
+    command.args(["run", "connection-reset", "restart-fast", "--server", "docker"]);
+    let texts = ["cannot reach the Docker engine", "/nowhere", "docker info", "connection-reset, restart-fast"];
+    super::common::said(command).refuses(69, &texts);
+    assert!(!place.holds("pgsquall-runs"));
+}
+
+#[test]
+fn values_out_of_range() {
+    refused(&["--budget", "5"], 64, &["'--budget <DURATION>'", "has no unit: write \"5s\" or \"5ms\""]);
+    refused(&["--budget", "0s"], 64, &["'--budget <DURATION>'", "a budget of nothing"]);
+    refused(&["--budget", "soon"], 64, &["\"soon\" is not a duration", "\"500ms\""]);
+    refused(&["--repeat", "0"], 64, &["'--repeat <N>'", "0 is not in 1..=10000"]);
+    refused(&["--jobs", "0"], 64, &["'--jobs <N>'", "0 is not in 1..=512"]);
+    refused(&["--seed", "x"], 64, &["'--seed <SEED>'", "write the number that a run has printed"]);
+    refused(&["--colour"], 64, &["unexpected argument '--colour'", "--help"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to() {
+    // Even root can make nothing in /proc, nor a folder inside a file.
+    refused(&["--out", "/proc/pgsquall"], 64, &["results cannot be written to /proc/pgsquall", "--out DIR"]);
+    let place = Place::new();
+    let file = place.write("file", RESET);
+    let inside = file.join("out");
+    let said = place.run(&["run", "connection-reset", "--out", inside.to_str().unwrap()]);
+    said.refuses(64, &["results cannot be written to", "--out DIR"]);
+}
+
+#[test]
+fn no_words_at_all() {
+    let said = Place::new().run(&[]);
+    assert_eq!(said.code, Some(64), "{said}");
+    assert!(said.stderr.contains("Usage: pgsquall <COMMAND>"), "{said}");
+}

@@ -1,0 +1,74 @@
+//! A server that somebody else runs: only the network before it is ours, and one table, which is gone afterwards.
+
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+
+use super::common::postgres::Postgres;
+use super::common::{BINARY, Place, RESET, Said, signal};
+
+const LEDGER: &str = "SELECT to_regclass('pgsquall_ledger') IS NOT NULL";
+
+#[test]
+fn network_faults_are_asked_and_others_skipped() {
+    let Some(server) = Postgres::start() else { return };
+    let place = Place::new();
+    place.write("short.toml", RESET);
+    let url = server.url("Secret-1");
+    let said = place.run(&["run", "short.toml", "restart-fast", "--server", &url, "--out", "out"]);
+    assert!(said.succeeds().stdout.contains("1 pass, 0 fail, 0 unknown, 1 skipped"), "{said}");
+    assert!(
+        said.stdout.contains("restart-fast: skipped: restart (fast) would have to change a server that is not ours")
+    );
+    assert!(said.stderr.contains(&format!("server  postgres://squall@127.0.0.1:{}/postgres", server.port)), "{said}");
+    assert!(!place.holds("out/restart-fast"));
+    assert!(place.read("out/short/history.jsonl").contains("\"external\""));
+    for text in [said.stdout, said.stderr, place.read("out/short/history.jsonl"), place.read("out/short/verdict.json")]
+    {
+        assert!(!text.contains("Secret-1"), "a password is in:\n{text}");
+    }
+    assert_eq!(server.sql(LEDGER), "f");
+
+    // Where all is skipped nothing was asked, and that is no pass.
+    let said = place.run(&["run", "restart-fast", "--server", &url]);
+    assert_eq!(said.code, Some(69), "{said}");
+    assert!(said.stdout.contains("1 skipped"), "{said}");
+
+    wrong_password(&place, &server);
+    a_table_of_somebody_else_is_left_alone(&place, &server);
+    a_run_that_is_stopped_drops_its_ledger(&place, &server);
+    a_client_that_cannot_start_leaves_no_ledger(&place, &server);
+}
+
+fn wrong_password(place: &Place, server: &Postgres) {
+    let said = place.run(&["run", "short.toml", "--server", &server.url("wrong-Secret-2"), "--out", "none"]);
+    said.refuses(69, &["cannot connect to postgres://squall@", "password authentication failed for user \"squall\""]);
+    assert!(!said.stderr.contains("Secret-2"), "{said}");
+    assert!(!place.holds("none"));
+}
+
+fn a_table_of_somebody_else_is_left_alone(place: &Place, server: &Postgres) {
+    server.sql("CREATE TABLE pgsquall_ledger (mine int); INSERT INTO pgsquall_ledger VALUES (42)");
+    let said = place.run(&["run", "short.toml", "--server", &server.url("Secret-1")]);
+    said.refuses(64, &["already has a table pgsquall_ledger that pgsquall did not make", "name another database"]);
+    assert_eq!(server.sql("SELECT mine FROM pgsquall_ledger"), "42");
+    server.sql("DROP TABLE pgsquall_ledger");
+}
+
+fn a_run_that_is_stopped_drops_its_ledger(place: &Place, server: &Postgres) {
+    let url = server.url("Secret-1");
+    let words = ["run", "stall", "--server", &url, "--out", "stopped"];
+    let mut child = place.command(BINARY).args(words).stdin(Stdio::null()).spawn().unwrap();
+    place.wait_for("stopped/stall/history.jsonl", "in-force", &mut child);
+    assert_eq!(server.sql(LEDGER), "t");
+    signal(&child, Signal::SIGINT);
+    let said = Said::of(&mut child);
+    assert_eq!(said.code, Some(130), "{said}");
+    assert_eq!(server.sql(LEDGER), "f", "{said}");
+}
+
+fn a_client_that_cannot_start_leaves_no_ledger(place: &Place, server: &Postgres) {
+    let words = ["run", "short.toml", "--client", "sh -c 'exit 3'", "--server", &server.url("Secret-1")];
+    place.run(&words).refuses(69, &["ended before its hello"]);
+    assert_eq!(server.sql(LEDGER), "f");
+}

@@ -1,0 +1,57 @@
+//! Ctrl-C, and SIGTERM from a CI system that has lost its patience: the fault is healed and everything is gone within
+//! seconds.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::common::{FROZEN, IMAGE, Place, Said, YES_MAN, docker_is_here, lives, processes_of, signal, until};
+
+/// A busy machine may take this long for what takes a fraction of a second.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Stops a run in the middle of its fault. Returns the run's folder, which is gone.
+fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
+    let place = Place::new();
+    place.write("frozen.toml", FROZEN);
+    place.write("adapter.sh", YES_MAN);
+    let words = ["run", "frozen.toml", "--client", "sh adapter.sh", "--server", server, "--out", "out"];
+    let mut child = place.start(&words);
+    place.wait_for("out/frozen/history.jsonl", "in-force", &mut child);
+    let (run, pids) = place.adapter();
+    assert!(pids.into_iter().all(lives) && run.exists());
+    assert_eq!(processes_of(&run).is_empty(), server != "local");
+
+    signal(&child, with);
+    let began = Instant::now();
+    let said = Said::of(&mut child);
+    assert!(began.elapsed() < SOON, "it took {:?}", began.elapsed());
+    assert_eq!(said.code, Some(130), "{said}");
+    assert!(said.stdout.contains("stopped") && said.stderr.contains("everything was healed and removed"), "{said}");
+    assert!(!said.stderr.contains("panicked"), "{said}");
+    assert!(!run.exists(), "{} is still there", run.display());
+    until("the end of every process", || !pids.into_iter().any(lives) && processes_of(&run).is_empty());
+    run
+}
+
+#[test]
+fn ctrl_c() {
+    stopped_by(Signal::SIGINT, "local");
+}
+
+#[test]
+fn termination() {
+    stopped_by(Signal::SIGTERM, "local");
+}
+
+#[test]
+fn ctrl_c_with_a_container() {
+    if !docker_is_here() {
+        return;
+    }
+    let run = stopped_by(Signal::SIGINT, &format!("docker:{IMAGE}"));
+    let label = format!("label=pgsquall.run={}", run.display());
+    let left = Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}

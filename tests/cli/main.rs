@@ -1,0 +1,16 @@
+//! The binary, from its words to its exit code: what a person at a terminal, or a CI job, gets to see.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod adapters;
+mod agreement;
+mod arguments;
+mod external;
+mod files;
+mod happy;
+mod help;
+
+mod interrupted;
+mod psycopg;
+mod unprivileged;

@@ -1,0 +1,266 @@
+//! What the tests of the binary share: a folder of their own to run it in, what it said, and what it left running.
+
+#![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
+
+pub mod postgres;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, geteuid};
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_pgsquall");
+
+/// Longest for anything that takes seconds on a quiet machine; no test waits for it unless it fails.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A reset soon after the start, and a client that has five seconds to come back: about three seconds in all.
+pub const RESET: &str = r#"
+schema = 1
+title = "A short reset"
+[budget]
+from = "inject"
+time_to_recover = "5s"
+stability = "500ms"
+[[fault]]
+kind = "reset"
+at = "500ms"
+"#;
+
+/// A server that stays frozen for longer than any test looks at it.
+pub const FROZEN: &str = r#"
+schema = 1
+title = "A long freeze"
+[[fault]]
+kind = "freeze"
+at = "500ms"
+for = "10m"
+"#;
+
+/// An adapter that says yes to everything without asking Postgres, stays when its stdin ends, and has a child. It
+/// leaves the run's folder, its own pid and its child's in the file `adapter` of the folder that it was started in.
+pub const YES_MAN: &str = r#"
+sleep 1000 & echo "$PGSQUALL_RUN $$ $!" > adapter
+echo '{"hello":{"name":"yes-man","version":"1","concurrency":2}}'
+while read -r line; do
+  id=${line#*:}; echo "{\"id\":${id%%,*},\"ok\":true,\"found\":true}"
+done
+wait
+"#;
+
+/// A folder to run the binary in.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn holds(&self, name: &str) -> bool {
+        self.path().join(name).exists()
+    }
+
+    /// Anything run in this folder, with its output kept and the caller's own database out of sight.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for name in ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"] {
+            command.env_remove(name);
+        }
+        command.current_dir(self.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The binary, run by another user where we are root: by one whose runs nobody else on the machine can see, or
+    /// take for leftovers of his own. `group` opens what is closed to him otherwise.
+    pub fn as_user(&self, name: &str, group: Option<u32>) -> Command {
+        if !is_root() {
+            return self.command(BINARY);
+        }
+        let user = User::from_name(name).unwrap().unwrap_or_else(|| panic!("there is no user {name}"));
+        // The build's own folder may be closed to him.
+        let binary = self.path().join("pgsquall");
+        if !binary.exists() {
+            fs::set_permissions(self.path(), fs::Permissions::from_mode(0o777)).unwrap();
+            fs::copy(BINARY, &binary).unwrap();
+            fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut command = self.command("setpriv");
+        let group = group.unwrap_or(user.gid.as_raw());
+        command.args(["--reuid", name, "--regid", &group.to_string(), "--clear-groups", "--no-new-privs"]);
+        command.arg(binary).env("HOME", self.path()).env_remove("XDG_CACHE_HOME");
+        command
+    }
+
+    /// Starts the binary with these words.
+    pub fn start(&self, words: &[&str]) -> Child {
+        self.command(BINARY).args(words).spawn().unwrap()
+    }
+
+    /// Runs the binary with these words to its end.
+    pub fn run(&self, words: &[&str]) -> Said {
+        let mut command = self.command(BINARY);
+        command.args(words);
+        said(command)
+    }
+
+    /// What [`YES_MAN`] has left: the run's folder, its pid and its child's.
+    pub fn adapter(&self) -> (PathBuf, [u32; 2]) {
+        self.adapter_of("adapter")
+    }
+
+    /// The same, of one that was told to use another file.
+    pub fn adapter_of(&self, file: &str) -> (PathBuf, [u32; 2]) {
+        let text = self.read(file);
+        let mut words = text.split_whitespace();
+        let run = words.next().unwrap().into();
+        (run, [0, 1].map(|_| words.next().unwrap().parse().unwrap()))
+    }
+
+    /// Waits until a history in this folder holds a text.
+    pub fn wait_for(&self, history: &str, text: &str, child: &mut Child) {
+        let holds = || fs::read_to_string(self.path().join(history)).is_ok_and(|history| history.contains(text));
+        until(&format!("{text} in {history}"), || {
+            assert!(child.try_wait().unwrap().is_none(), "it ended early:\n{}", Said::of(child));
+            holds()
+        });
+    }
+}
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command to its end; it is killed if it has none in time.
+pub fn said(command: Command) -> Said {
+    let mut command = assert_cmd::Command::from_std(command);
+    let output = command.timeout(PATIENCE).output().unwrap();
+    Said {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Said {
+    /// Takes what an ended child said.
+    pub fn of(child: &mut Child) -> Said {
+        use std::io::Read;
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let status = ended(child);
+        child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        Said { code: status, stdout, stderr }
+    }
+
+    pub fn succeeds(&self) -> &Said {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// Exactly one error on stderr that holds all these texts, this exit code, no table, and no stack trace.
+    #[track_caller]
+    pub fn refuses(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self}");
+        let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error")).collect();
+        assert_eq!(errors.len(), 1, "{self}");
+        assert_eq!(self.stdout, "", "nothing came of it, so nothing is on stdout");
+        for text in texts {
+            assert!(self.stderr.contains(text), "{text:?} is not in:\n{self}");
+        }
+        for trace in ["panicked", "backtrace", "Err(", "Error {"] {
+            assert!(!self.stderr.contains(trace), "{self}");
+        }
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {:?}\nstdout:\n{}\nstderr:\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// Waits for a child's end; kills it if there is none in time.
+pub fn ended(child: &mut Child) -> Option<i32> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("still running after {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether a process is there, and no zombie.
+pub fn lives(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+/// Processes that work in a folder, as every process of a Postgres does, or that name it on their command line.
+pub fn processes_of(folder: &Path) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let of_it = |pid: &u32| {
+        let works_there = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
+        works_there && lives(*pid)
+    };
+    pids.filter(of_it).collect()
+}
+
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+pub fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+/// Whether Docker and the image for tests are here; says so where they are not.
+pub fn docker_is_here() -> bool {
+    let found = Command::new("docker").args(["image", "inspect", IMAGE]).output().is_ok_and(|out| out.status.success());
+    if !found {
+        println!("skipped: no Docker here that has the image {IMAGE} (ci/postgres-image.sh 15 builds it)");
+    }
+    found
+}
+
+/// Built by `ci/postgres-image.sh`.
+pub const IMAGE: &str = "pgsquall/postgres:15";

@@ -1,0 +1,105 @@
+//! `kill -9` leaves things behind; the next run removes them and says so, and a run that is still going is left alone.
+//!
+//! A file, and as root a user, of its own: any other run of the same user could be the one that removes them.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use nix::sys::signal::Signal;
+
+use common::{
+    FROZEN, IMAGE, Place, RESET, Said, YES_MAN, docker_is_here, is_root, lives, processes_of, said, signal, until,
+};
+
+/// A run whose fault is in force; it has a folder of its own for what its adapter tells.
+fn frozen_run(place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Child {
+    let adapter = YES_MAN.replace("> adapter", &format!("> {name}"));
+    place.write(&format!("{name}.sh"), &adapter);
+    place.write(&format!("{name}.toml"), FROZEN);
+    let mut command = place.as_user(user, group);
+    command.args(["run", &format!("{name}.toml"), "--server", server, "--out", &format!("out-{name}")]);
+    command.args(["--client", &format!("sh {name}.sh")]);
+    let mut child = command.spawn().unwrap();
+    place.wait_for(&format!("out-{name}/{name}/history.jsonl"), "in-force", &mut child);
+    child
+}
+
+fn next_run(place: &Place, user: &str, group: Option<u32>) -> Said {
+    place.write("short.toml", RESET);
+    let mut command = place.as_user(user, group);
+    command.args(["run", "short.toml", "--server", "local", "--out", "out"]);
+    said(command)
+}
+
+#[test]
+fn the_next_run_removes_servers_clients_and_folders() {
+    let (place, user) = (Place::new(), "daemon");
+    let mut live = frozen_run(&place, user, None, "live", "local");
+    let mut killed = frozen_run(&place, user, None, "killed", "local");
+    let (live_run, live_pids) = place.adapter_of("live");
+    let (run, pids) = place.adapter_of("killed");
+    signal(&killed, Signal::SIGKILL);
+    killed.wait().unwrap();
+    assert!(run.exists() && !processes_of(&run).is_empty(), "a server was left behind");
+    assert!(pids.into_iter().any(lives), "an adapter was left behind");
+
+    let said = next_run(&place, user, None);
+    assert!(said.succeeds().stdout.contains("1 pass"), "{said}");
+    // Without a user of its own, somebody else's run may have come first.
+    if is_root() {
+        let text = format!("removed the folder {} of a run that was killed, its server, its client", run.display());
+        assert!(said.stderr.contains(&text), "{said}");
+    }
+    assert!(!run.exists(), "{said}");
+    until("the end of every process", || processes_of(&run).is_empty() && !pids.into_iter().any(lives));
+
+    assert!(live.try_wait().unwrap().is_none(), "the live run has ended");
+    assert!(live_run.exists() && !processes_of(&live_run).is_empty() && live_pids.into_iter().all(lives));
+    assert!(!said.stderr.contains(&live_run.display().to_string()), "{said}");
+    signal(&live, Signal::SIGTERM);
+    let said = Said::of(&mut live);
+    assert_eq!(said.code, Some(130), "{said}");
+    assert!(!live_run.exists());
+}
+
+#[test]
+fn the_next_run_removes_containers() {
+    let socket = Path::new("/var/run/docker.sock");
+    if !docker_is_here() || !socket.exists() {
+        return;
+    }
+    let (place, user) = (Place::new(), "bin");
+    let group = Some(fs::metadata(socket).unwrap().gid());
+    let server = format!("docker:{IMAGE}");
+    let mut live = frozen_run(&place, user, group, "live", &server);
+    let mut killed = frozen_run(&place, user, group, "killed", &server);
+    let ((live_run, _), (run, _)) = (place.adapter_of("live"), place.adapter_of("killed"));
+    let containers = |run: &Path| {
+        let label = format!("label=pgsquall.run={}", run.display());
+        let output = Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    signal(&killed, Signal::SIGKILL);
+    killed.wait().unwrap();
+    assert_ne!(containers(&run), "", "a container was left behind");
+
+    // An engine that is too busy to answer soon is not waited for; then it is the run after that.
+    let mut told = String::new();
+    until("the container's end", || {
+        told += &next_run(&place, user, group).succeeds().stderr;
+        containers(&run).is_empty()
+    });
+    if is_root() {
+        assert!(told.contains("removed container ") && told.contains(&run.display().to_string()), "{told}");
+    }
+    assert!(!run.exists(), "{told}");
+    assert_ne!(containers(&live_run), "", "the live run has lost its container: {told}");
+    signal(&live, Signal::SIGINT);
+    let said = Said::of(&mut live);
+    assert_eq!(said.code, Some(130), "{said}");
+    assert_eq!(containers(&live_run), "", "{said}");
+}
