@@ -221,7 +221,7 @@ impl Attended<'_> {
             self.conclude(driven?, &mut nemesis).await;
         } else {
             let driven = self.drive(launch, home).await?;
-            if self.steady().await {
+            if self.steady(driven.client.as_ref()).await {
                 let start = recorder.instant(recorder.phase(Phase::SteadyState));
                 let faults = nemesis.run(environment, start, &stop);
                 tokio::pin!(faults);
@@ -264,8 +264,8 @@ impl Attended<'_> {
         }
     }
 
-    /// Waits until every worker has succeeded once; says whether that came to pass.
-    async fn steady(&self) -> bool {
+    /// Waits until every worker has succeeded once; says whether that came to pass. A client that has gone never will.
+    async fn steady(&self, client: &dyn DynClient) -> bool {
         let all = async {
             loop {
                 let ready = self.facts(|facts| {
@@ -273,13 +273,13 @@ impl Attended<'_> {
                         |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
                     (0..facts.workers()).all(succeeded)
                 });
-                if ready {
-                    return;
+                if ready || self.note_client_gone(client) {
+                    return ready;
                 }
                 sleep(LOOK_EVERY).await;
             }
         };
-        timeout(STEADY_PATIENCE, all).await.is_ok()
+        timeout(STEADY_PATIENCE, all).await.unwrap_or(false)
     }
 
     /// Counts the client's sessions shortly before the first fault.

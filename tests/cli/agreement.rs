@@ -13,11 +13,14 @@ const SHORT: [(&str, &str); 3] = [
     ("connections-exhausted", "kind = \"exhaust-connections\"\nfor = \"2s\""),
 ];
 
+/// "The database system is starting up": binaries start within 30 ms, a container takes ten times that, so that it is
+/// chance whether a client that pauses between its attempts ever comes by.
+const PASSING: &str = "57P03";
+
 /// What is compared: each verdict, and which errors the server logged for the client.
 fn answers(place: &Place, server: &str, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let files = SHORT.map(|(name, _)| format!("{name}.toml"));
     let files: Vec<_> = files.iter().map(String::as_str).collect();
-    // The first client shows every error that the server gives it; the reference hides most of them.
     let words = [&["run"], files.as_slice(), &["--server", server, "--out", out]].concat();
     let said = place.run(&words);
     assert_eq!(said.code, Some(0), "{said}");
@@ -26,7 +29,8 @@ fn answers(place: &Place, server: &str, out: &str) -> BTreeMap<String, (String, 
         let history = place.read(&format!("{out}/{name}/history.jsonl"));
         let events = history.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let errors = events.filter_map(|event| event.get("server-errors").and_then(Value::as_object).cloned());
-        let errors: BTreeSet<_> = errors.flat_map(|errors| errors.keys().cloned().collect::<Vec<_>>()).collect();
+        let codes = errors.flat_map(|errors| errors.keys().cloned().collect::<Vec<_>>());
+        let errors: BTreeSet<_> = codes.filter(|code| code != PASSING).collect();
         (name.to_owned(), (verdict["verdict"].as_str().unwrap().to_owned(), errors))
     };
     SHORT.map(answer).into()
