@@ -19,11 +19,9 @@ use pgsquall::judge::{VerdictKind, judge};
 use pgsquall::load::Load;
 use pgsquall::seed::Seed;
 
-/// As many as a busy workload has.
-const WORKERS: u32 = 16;
-
-/// Between two operations of one worker.
-const INTERVAL: Duration = Duration::from_millis(5);
+/// The default workload: a million operations of it last three and a half hours.
+const WORKERS: u32 = 4;
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// A run with this many operations, a third of it an outage in which everything fails and connects again and again.
 fn history(ops: u64) -> History {
