@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::facts::{Facts, FaultTimes, is_ok, name, tally};
+use super::facts::{Facts, FaultTimes, is_ok};
+use super::words::{name, tally};
 use crate::history::{Ended, Op};
 use crate::time::show;
 

@@ -1,8 +1,9 @@
 //! *duplicated write*: nothing is there twice.
 
-use super::facts::{Facts, NAMED};
+use super::facts::Facts;
 use super::lost_write::copies;
 use super::verdict::{CheckResult, Finding};
+use super::words::NAMED;
 use crate::history::Op;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::facts::{Facts, is_ok, name, tally};
+use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
+use super::words::{name, tally};
 use crate::fault::FaultKind;
 use crate::history::{ErrorKind, Op, OpError};
 use crate::sqlstate;

@@ -1,8 +1,9 @@
 //! *full capacity*: no worker or pool slot stays dead while others are back, nor dies again.
 
-use super::facts::{Facts, is_ok, name, tally};
+use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
 use super::verdict::{CheckResult, Finding};
+use super::words::{name, tally};
 use crate::history::Op;
 use crate::time::show;
 

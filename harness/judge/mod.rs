@@ -19,6 +19,7 @@ mod recovery;
 mod stale_read;
 mod throughput;
 mod verdict;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

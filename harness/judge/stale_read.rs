@@ -1,7 +1,8 @@
 //! *stale read*: a worker sees what it was told is written.
 
-use super::facts::{Facts, is_ok, name};
+use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
+use super::words::name;
 use crate::history::Op;
 use crate::time::show;
 

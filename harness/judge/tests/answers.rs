@@ -1,9 +1,9 @@
 //! What the caller is told, and how soon.
 
 use crate::fault::{Class, FaultKind};
-use crate::history::{Ended, ErrorKind, OpError};
+use crate::history::{Ended, ErrorKind, Event, OpError};
 use crate::judge::samples::{END, HEAL, HIT, STEADY, Sample, ms, proof, refused};
-use crate::judge::{Check, CheckResult, VerdictKind};
+use crate::judge::{Check, CheckResult, VerdictKind, judge};
 
 fn error_28p01() -> OpError {
     OpError::new(ErrorKind::Server, "no").with_sqlstate("28P01").with_retryable(false)
@@ -149,4 +149,17 @@ fn a_client_that_dies_fails_with_its_last_words() {
     sample.ended = Some((STEADY, Ended::Panicked { message: "x".into() }));
     assert!(sample.finding(Check::Process).contains("2.00 s before the fault"));
     assert_eq!(sample.verdict().verdict, VerdictKind::Unknown, "the fault is not to blame");
+}
+
+#[test]
+fn the_first_of_several_ends_is_the_cause_unless_the_protocol_was_broken() {
+    let mut sample = Sample::healthy();
+    sample.ended = Some((HIT + ms(40), Ended::Panicked { message: "the first".into() }));
+    let mut history = sample.history();
+    history.events.push(Event::ClientEnded { at: HEAL, how: Ended::Panicked { message: "the second".into() } });
+    let verdict = judge(&history);
+    let (_, findings) = verdict.failures().next().expect("it fails");
+    assert!(findings[0].what.contains("the first 40.0 ms after"), "{findings:?}");
+    history.events.push(Event::ClientEnded { at: HEAL, how: Ended::Violated { reason: "answered twice".into() } });
+    assert_eq!(judge(&history).verdict, VerdictKind::Unknown);
 }

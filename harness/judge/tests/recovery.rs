@@ -166,6 +166,10 @@ fn a_worker_that_dies_after_recovery_is_seen_at_the_end() {
     assert_eq!(sample.recovered_at(), Some(BACK));
     let finding = sample.only_finding(Check::FullCapacity);
     assert!(finding.contains("no answer came to worker 2"), "{finding}");
+    // Answered once in the last window, and then open for longer than one.
+    let mut sample = Sample::healthy();
+    sample.hang(2, STOP - ms(1_950));
+    assert!(sample.only_finding(Check::FullCapacity).contains("no answer came to worker 2"));
     let mut sample = Sample::healthy();
     sample.fail(|op| op.worker == 2 && op.began >= ms(11_500), &refused());
     let finding = sample.only_finding(Check::FullCapacity);
@@ -181,6 +185,8 @@ fn a_slot_that_stays_dead_fails_full_capacity() {
     assert!(finding.contains("in the last 2.00 s") && finding.contains("(refused × 40)"), "{finding}");
     // A longer interval gives each worker its turn, and does not reach back before recovery.
     let mut sample = Sample::healthy();
+    sample.ops.retain(|op| op.worker != 0 || op.began < STOP - ms(2_500));
+    assert!(sample.finding(Check::FullCapacity).contains("no answer came to worker 0"));
     sample.header.load.interval = ms(5_000);
     assert_eq!(sample.verdict().checks[&Check::FullCapacity], CheckResult::Pass);
 }
