@@ -7,6 +7,8 @@ mod properties;
 mod recovery;
 mod writes;
 
+use std::path::Path;
+
 use super::samples::Sample;
 use super::{Check, CheckResult, VerdictKind};
 use crate::fault::Class;
@@ -41,4 +43,22 @@ fn the_figures_of_a_healthy_run() {
     assert_eq!((measures.connections_opened, measures.connections_per_second_peak), (8, 4));
     assert_eq!((measures.ok, measures.fail, measures.info), (956 - 240, 240, 0));
     assert_eq!(measures.errors.into_iter().collect::<Vec<_>>(), [("refused".to_owned(), 240)]);
+}
+
+/// Architecture invariant: the judge knows vocabulary only. No clock, no socket, no file, no effect can reach a verdict.
+#[test]
+fn the_judge_imports_no_effect() {
+    const VOCABULARY: [&str; 8] = ["budget", "fault", "history", "judge", "load", "seed", "sqlstate", "time"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("harness/judge");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let Ok(source) = std::fs::read_to_string(entry.path()) else { continue };
+        read += 1;
+        for import in source.split("crate::").skip(1) {
+            let module = import.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            assert!(VOCABULARY.contains(&module), "{} imports {module}", entry.path().display());
+        }
+        assert!(!source.contains("Instant::now") && !source.contains("SystemTime"), "{}", entry.path().display());
+    }
+    assert!(read >= super::CHECKS.len(), "{read} files were read");
 }
