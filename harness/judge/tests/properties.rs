@@ -9,7 +9,7 @@ use crate::budget::RecoveryFrom;
 use crate::fault::{Class, Fault, FaultKind};
 use crate::history::{ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions};
 use crate::judge::samples::{Sample, ms, proof, refused};
-use crate::judge::{Check, VerdictKind, judge};
+use crate::judge::{Check, Facts, VerdictKind, judge, recovered_at};
 
 /// Instants up to 15 s, and now and then one that no clock will reach.
 fn instant() -> impl Strategy<Value = Duration> {
@@ -144,6 +144,17 @@ proptest! {
         }
         let expected = match how { 0 => Some(Check::LostWrite), 1 => Some(Check::DuplicatedWrite), _ => None };
         prop_assert!(expected.is_none_or(|check| after.fails(check)));
+    }
+
+    /// The run stops watching as soon as the client has recovered; the judge must not see it otherwise.
+    #[test]
+    fn what_is_recovered_while_it_runs_is_recovered_at_the_end(sample in spoilt(), seen: prop::sample::Index) {
+        let whole = sample.history();
+        let mut part = whole.clone();
+        part.events.truncate(seen.index(whole.events.len()) + 1);
+        if let Some(at) = recovered_at(&Facts::gather(&part)) {
+            prop_assert_eq!(recovered_at(&Facts::gather(&whole)), Some(at));
+        }
     }
 
     #[test]
