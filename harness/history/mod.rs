@@ -10,6 +10,8 @@ mod operation;
 use std::fmt;
 use std::io::BufRead;
 
+use serde::Deserialize;
+
 pub use event::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, Severed,
 };
@@ -42,14 +44,11 @@ impl History {
             if line.len() > LONGEST_LINE {
                 return Err(at(format!("a line of {} bytes: this is not a history", line.len())));
             }
+            if header.is_none() {
+                refuse_other_format(&line).map_err(at)?;
+            }
             let event: Event = serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
             match (event, header.is_some()) {
-                (Event::Run(found), false) if found.format != FORMAT => {
-                    return Err(at(format!(
-                        "stored in format {}, but this version reads format {FORMAT}: judge it with pgsquall {}",
-                        found.format, found.pgsquall
-                    )));
-                }
                 (Event::Run(found), false) => header = Some(*found),
                 (Event::Run(_), true) => return Err(at("a second header".into())),
                 (_, false) => return Err(at("the first line must be the \"run\" header".into())),
@@ -60,6 +59,26 @@ impl History {
             Some(header) => Ok(History { header, events }),
             None => Err(HistoryError { line: 1, reason: "the file is empty".into() }),
         }
+    }
+}
+
+/// Looks at a header's version before anything else of it, since in another format the rest may be of another shape.
+fn refuse_other_format(line: &str) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct First {
+        run: Stamp,
+    }
+    #[derive(Deserialize)]
+    struct Stamp {
+        format: u32,
+        pgsquall: String,
+    }
+    match serde_json::from_str(line) {
+        Ok(First { run: Stamp { format, pgsquall } }) if format != FORMAT => Err(format!(
+            "stored in format {format}, but this version reads format {FORMAT}: judge it with pgsquall {pgsquall}"
+        )),
+        // A line that is no header at all has its own error.
+        _ => Ok(()),
     }
 }
 
@@ -77,3 +96,6 @@ impl fmt::Display for HistoryError {
 }
 
 impl std::error::Error for HistoryError {}
+
+#[cfg(test)]
+mod tests;
