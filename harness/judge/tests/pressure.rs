@@ -31,6 +31,22 @@ fn a_hot_loop_is_a_storm() {
 }
 
 #[test]
+fn a_client_that_never_slows_down_is_a_storm() {
+    // 34 a second from four workers: below the limit of a single second, above what backoff leaves after the first.
+    let mut sample = Sample::healthy();
+    sample.refusing = None;
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_000, 100, 29);
+    let finding = sample.finding(Check::ReconnectStorm);
+    assert!(finding.contains("in 2.00 s") && finding.contains("40 more"), "{finding}");
+    // A fixed delay of 200 ms, 20 a second from four workers, is just allowed.
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_000, 60, 50);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
+}
+
+#[test]
 fn attempts_that_operations_ask_for_are_none() {
     let mut sample = Sample::healthy();
     // One for each of the 80 operations a second, and as many again as are allowed.
