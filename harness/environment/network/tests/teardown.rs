@@ -5,7 +5,7 @@ use std::io::Read;
 use std::{fs, thread};
 
 use super::*;
-use crate::environment::network::Toxics;
+use crate::environment::network::{Cut, Toxics};
 
 /// Sockets of this process that have one of these ports at their own end. Other tests run beside this one, so that a
 /// plain count of file descriptors would say nothing.
@@ -50,6 +50,38 @@ async fn closing_ends_every_connection_and_leaves_no_socket() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     assert!(bench.gateway.accept().await.is_err(), "what is closed stays closed");
     bench.gateway.close().await;
+}
+
+/// Tells this test binary, started again, that nothing runs beside this one test: only then descriptors can be counted.
+const ALONE: &str = "PGSQUALL_TEST_ALONE";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_descriptor_is_left() {
+    if std::env::var_os(ALONE).is_none() {
+        let name = format!("{}::no_descriptor_is_left", module_path!().split_once("::").unwrap().1);
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let before = open();
+        for cut in [None, Some(Cut::Close), Some(Cut::Reset)] {
+            let bench = Bench::new().await;
+            let peers = bench.pairs(200).await;
+            assert!(open() >= before + 4 * 200);
+            if let Some(cut) = cut {
+                assert_eq!(bench.gateway.cut(cut).await, 200);
+            }
+            bench.gateway.close().await;
+            drop((bench, peers));
+            assert_eq!(open(), before, "{cut:?}");
+        }
+    });
 }
 
 #[tokio::test]

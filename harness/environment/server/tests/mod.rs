@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, NoTls};
 
@@ -93,10 +92,7 @@ async fn connect(address: SocketAddr, role: &str, password: Option<&str>) -> Res
     }
     match in_time(config.connect(NoTls)).await {
         Ok((client, connection)) => {
-            // Ends with its socket.
-            let _: JoinHandle<()> = tokio::spawn(async move {
-                let _ = connection.await;
-            });
+            tokio::spawn(connection); // ends with the client
             Ok(client)
         }
         Err(error) => Err(error.code().map_or_else(|| error.to_string(), |code| code.code().to_owned())),
