@@ -338,7 +338,7 @@ impl Attended<'_> {
         self.recorder.phase(Phase::Settle);
         let at_speed = async {
             loop {
-                let rates = self.facts(|facts| rates(facts));
+                let rates = self.facts(rates);
                 if rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady)
                     || self.note_client_gone(client)
                 {

@@ -43,6 +43,8 @@ pub enum FaultKind {
     Restart(StopMode),
     /// The server's first process is killed (SIGKILL), and the server started again on heal.
     Kill,
+    /// Every process of the server is frozen (SIGSTOP) until heal; its kernel goes on acknowledging bytes.
+    Freeze,
     /// `pg_terminate_backend` on every session of the client.
     TerminateSessions,
     /// The client's sessions are ended and every connection slot is taken by others: 53300 until heal.
@@ -55,12 +57,13 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind, by the word used in scenario files. `restart` takes its mode from a further key.
-    pub const ALL: [(&str, FaultKind); 9] = [
+    pub const ALL: [(&str, FaultKind); 10] = [
         ("close", FaultKind::Close),
         ("reset", FaultKind::Reset),
         ("stall", FaultKind::Stall),
         ("restart", FaultKind::Restart(StopMode::Fast)),
         ("kill", FaultKind::Kill),
+        ("freeze", FaultKind::Freeze),
         ("terminate-sessions", FaultKind::TerminateSessions),
         ("exhaust-connections", FaultKind::ExhaustConnections),
         ("wrong-password", FaultKind::WrongPassword),

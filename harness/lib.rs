@@ -1,4 +1,35 @@
 //! Chaos testing for Postgres clients: real Postgres, real faults, one honest verdict.
+//!
+//! An [`Experiment`] asks one question, a [`scenario`], of one [`Client`]. It brings up a real server and a gateway in
+//! front of it, drives the client, injects the scenario's faults and heals them, and judges what was recorded:
+//!
+//! ```
+//! use pgsquall::Experiment;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let run = Experiment::scenario("connection-reset")?.client_named("reference")?.run().await?;
+//! run.assert_pass();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The map
+//!
+//! | to | look at |
+//! |---|---|
+//! | test a client of your own | [`Client`], [`Experiment::client`] |
+//! | ask something else | [`scenario`]: TOML files, and the built-in [`catalogue`](scenario::catalogue) |
+//! | choose the server | [`ServerChoice`](environment::choice::ServerChoice) |
+//! | read a result | [`Run`], [`judge::Verdict`] |
+//! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
+//!
+//! A client that fails its scenario is a verdict, never an [`Error`]: errors mean that the question could not be asked.
+//!
+//! # Features
+//!
+//! `cli` and `docker` are on by default, so that the program is complete; a library author switches them off
+//! (`default-features = false`) and has a light dev-dependency.
 
 // ---- vocabulary: plain data; no I/O, no clock, no async
 pub mod budget;

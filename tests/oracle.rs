@@ -1,18 +1,117 @@
-use pgsquall::Experiment;
+//! The oracle is tested: the reference client passes every scenario, and each planted defect is failed by the check
+//! meant for it. Outages are shortened here; `ci/oracle.sh` asks the same at full length, many times over.
 
-#[tokio::test(flavor = "multi_thread")]
-async fn smoke() {
-    let name = std::env::var("S").unwrap_or("connection-reset".into());
-    let client = std::env::var("C").unwrap_or("reference".into());
-    let begun = std::time::Instant::now();
-    let run = Experiment::scenario(&name)
-        .unwrap()
-        .client_named(&client)
-        .unwrap()
-        .out("/tmp/out")
-        .budget(std::time::Duration::from_secs(6))
-        .run()
-        .await
-        .unwrap();
-    println!("{run}{:?}", begun.elapsed());
+use std::time::Duration;
+
+use pgsquall::judge::{Check, VerdictKind};
+use pgsquall::scenario::Scenario;
+use pgsquall::{Experiment, Run};
+
+/// Long enough for a client that comes back at all, on a machine that is busy.
+const BUDGET: Duration = Duration::from_secs(15);
+
+/// A client that does not come back is watched for no longer than this.
+const SHORT_BUDGET: Duration = Duration::from_secs(4);
+
+async fn ask(scenario: &str, client: &str, budget: Duration) -> Run {
+    let mut scenario = Scenario::built_in(scenario).unwrap();
+    for fault in &mut scenario.faults {
+        fault.at = fault.at.min(Duration::from_secs(1));
+        fault.lasts = fault.lasts.min(Duration::from_secs(5));
+    }
+    // A deadline that the shortened stall still overruns.
+    scenario.budget.op_deadline = scenario.budget.op_deadline.min(Duration::from_secs(15));
+    if client == "hangs" {
+        scenario.budget.op_deadline = Duration::from_secs(3);
+    }
+    scenario.budget.time_to_recover = budget;
+    Experiment::new(scenario).client_named(client).unwrap().run().await.unwrap()
+}
+
+async fn passes(scenario: &str) {
+    ask(scenario, "reference", BUDGET).await.assert_pass();
+}
+
+async fn fails(client: &str, scenario: &str, check: Check) {
+    let run = ask(scenario, client, SHORT_BUDGET).await;
+    assert_eq!(run.verdict.verdict, VerdictKind::Fail, "{run}");
+    let findings = run.verdict.failures().find(|(failed, _)| *failed == check).map(|(_, findings)| findings);
+    let finding = findings.and_then(<[_]>::first).unwrap_or_else(|| panic!("{check} did not fail:\n{run}"));
+    assert!(finding.what.contains(|c: char| c.is_ascii_digit()), "a finding holds figures: {}", finding.what);
+    assert!(!finding.advice.is_empty());
+}
+
+macro_rules! reference_passes {
+    ($($test:ident $scenario:literal)*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            passes($scenario).await;
+        })*
+    };
+}
+
+reference_passes! {
+    reference_passes_connection_closed "connection-closed"
+    reference_passes_connection_reset "connection-reset"
+    reference_passes_stall "stall"
+    reference_passes_restart_fast "restart-fast"
+    reference_passes_restart_immediate "restart-immediate"
+    reference_passes_session_terminated "session-terminated"
+    reference_passes_server_killed "server-killed"
+    reference_passes_server_frozen "server-frozen"
+    reference_passes_long_recovery "long-recovery"
+    reference_passes_connections_exhausted "connections-exhausted"
+    reference_passes_wrong_password "wrong-password"
+}
+
+#[test]
+fn every_scenario_is_asked_of_the_reference() {
+    let asked = include_str!("oracle.rs");
+    for scenario in pgsquall::scenario::catalogue() {
+        assert!(asked.contains(&format!("reference_passes_{}", scenario.name.replace('-', "_"))), "{}", scenario.name);
+    }
+}
+
+macro_rules! defect_fails {
+    ($($test:ident $client:literal in $scenario:literal by $check:ident)*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            fails($client, $scenario, Check::$check).await;
+        })*
+
+        #[test]
+        fn every_defect_has_a_check() {
+            let covered = ["reference", $($client),*];
+            for (name, _) in pgsquall::client::reference::built_in() {
+                assert!(covered.contains(&name), "{name} has no test");
+            }
+        }
+
+        #[test]
+        fn every_check_has_a_defect() {
+            use pgsquall::judge::Check::*;
+            let covered = [$(Check::$check),*];
+            for check in [
+                Recovered, FullCapacity, HungOperation, LostWrite, DuplicatedWrite, StaleRead, ReconnectStorm,
+                ConnectionLeak, ErrorSurface, Throughput, Process,
+            ] {
+                assert!(covered.contains(&check), "{check} has no planted defect");
+            }
+        }
+    };
+}
+
+defect_fails! {
+    never_reconnects "never-reconnects" in "connection-reset" by Recovered
+    loses_a_slot "loses-a-slot" in "connection-reset" by FullCapacity
+    hangs "hangs" in "stall" by HungOperation
+    retries_unsafely "retries-unsafely" in "server-frozen" by DuplicatedWrite
+    acknowledges_early "acknowledges-early" in "restart-fast" by LostWrite
+    storms "storms" in "connections-exhausted" by ReconnectStorm
+    leaks_connections "leaks-connections" in "connection-reset" by ConnectionLeak
+    reads_old_snapshot "reads-old-snapshot" in "connection-reset" by StaleRead
+    slows_down "slows-down" in "connection-reset" by Throughput
+    panics "panics" in "connection-reset" by Process
+    swallows_errors "swallows-errors" in "wrong-password" by ErrorSurface
+    gives_up "gives-up" in "restart-fast" by ErrorSurface
 }

@@ -361,19 +361,19 @@ fn a_fault_by_itself() {
     mine.toml:3:1: the fault has no `kind`
       [[fault]]
       ^^^^^^^^^
-    hint: say what is injected, one of: close, reset, stall, restart, kill, terminate-sessions, exhaust-connections, wrong-password, long-recovery
+    hint: say what is injected, one of: close, reset, stall, restart, kill, freeze, terminate-sessions, exhaust-connections, wrong-password, long-recovery
     "#);
     assert_snapshot!(restart("\"restart\"", "\"restrat\""), @r#"
     mine.toml:4:8: unknown kind of fault "restrat"
       kind = "restrat"
              ^^^^^^^^^
-    hint: did you mean "restart"? there are: restart, reset, stall, close, kill, long-recovery, wrong-password, terminate-sessions, exhaust-connections
+    hint: did you mean "restart"? there are: restart, reset, stall, freeze, close, kill, long-recovery, wrong-password, terminate-sessions, exhaust-connections
     "#);
     assert_snapshot!(restart("\"restart\"", "\"earthquake\""), @r#"
     mine.toml:4:8: unknown kind of fault "earthquake"
       kind = "earthquake"
              ^^^^^^^^^^^^
-    hint: there are: stall, restart, close, reset, kill, long-recovery, wrong-password, exhaust-connections, terminate-sessions
+    hint: there are: stall, restart, freeze, close, reset, kill, long-recovery, wrong-password, exhaust-connections, terminate-sessions
     "#);
     assert_snapshot!(restart("\"fast\"", "\"quick\""), @r#"
     mine.toml:5:8: unknown mode "quick"

@@ -72,7 +72,7 @@ impl fmt::Display for ServerSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServerSource::Local(binaries) => {
-                write!(f, "Postgres {} in {} ({})", binaries.version, binaries.folder.display(), binaries.found_by)
+                write!(f, "Postgres {} in {}, {}", binaries.version, binaries.folder.display(), binaries.found_by)
             }
             ServerSource::Docker(Some(image)) => write!(f, "Docker image {image}"),
             ServerSource::Docker(None) => f.write_str("Docker"),
@@ -97,10 +97,10 @@ impl ServerChoice {
             }),
             ServerChoice::External(url) => Ok((ServerSource::External(url.clone()), None)),
             ServerChoice::Auto => match Binaries::find() {
-                Ok(binaries) => Ok((ServerSource::Local(binaries), Some("installed binaries were found".into()))),
+                Ok(binaries) => Ok((ServerSource::Local(binaries), Some("auto: installed binaries come first".into()))),
                 Err(error) if cfg!(feature = "docker") => {
                     let why = match error {
-                        ServerError::NoBinaries { .. } => "no installed Postgres binaries were found".into(),
+                        ServerError::NoBinaries { .. } => "auto: no installed Postgres binaries were found".into(),
                         error => error.to_string(),
                     };
                     Ok((ServerSource::Docker(None), Some(why)))

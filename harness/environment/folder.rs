@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 
 use super::identity;
@@ -15,6 +14,7 @@ use super::identity;
 /// Where Linux keeps a file system in memory that every user may write to.
 const MEMORY: &str = "/dev/shm";
 
+#[cfg(target_os = "linux")]
 /// Free space that makes a memory file system worth using: a dozen clusters of 40 MB and their WAL.
 const ENOUGH_MEMORY: u64 = 512 << 20;
 
@@ -80,12 +80,24 @@ pub fn storage() -> (PathBuf, bool) {
     (root, in_memory)
 }
 
+/// The fastest file system on which a run can put its folder.
 fn root() -> PathBuf {
+    if has_memory() { MEMORY.into() } else { std::env::temp_dir() }
+}
+
+/// Whether there is a file system in memory with enough room, open to all.
+#[cfg(target_os = "linux")]
+fn has_memory() -> bool {
     let memory = Path::new(MEMORY);
-    let roomy = statvfs(memory)
-        .is_ok_and(|found| found.blocks_available() as u64 * found.fragment_size() as u64 >= ENOUGH_MEMORY);
-    let writable = fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777);
-    if roomy && writable { memory.to_owned() } else { std::env::temp_dir() }
+    let roomy = nix::sys::statvfs::statvfs(memory)
+        .is_ok_and(|found| found.blocks_available() * found.fragment_size() >= ENOUGH_MEMORY);
+    roomy && fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
+}
+
+/// Whether there is a file system in memory: known only on Linux.
+#[cfg(not(target_os = "linux"))]
+fn has_memory() -> bool {
+    false
 }
 
 /// With what the names of this user's run folders begin.

@@ -12,13 +12,18 @@ pub(crate) const MARK: &str = "PGSQUALL_RUN";
 
 /// Removes all leftovers, and describes each in words.
 pub async fn remove() -> Vec<String> {
-    let mut removed = tokio::task::spawn_blocking(remove_folders).await.unwrap_or_default();
+    let removed = tokio::task::spawn_blocking(remove_folders).await.unwrap_or_default();
     #[cfg(feature = "docker")]
-    match server::sweep_containers().await {
-        Ok(containers) => removed.extend(containers),
-        Err(error) => removed.push(format!("containers of killed runs could not be looked for: {error}")),
-    }
+    let removed = removed.into_iter().chain(remove_containers().await).collect();
     removed
+}
+
+#[cfg(feature = "docker")]
+async fn remove_containers() -> Vec<String> {
+    match server::sweep_containers().await {
+        Ok(containers) => containers,
+        Err(error) => vec![format!("nothing of Docker: containers of killed runs could not be looked for ({error})")],
+    }
 }
 
 fn remove_folders() -> Vec<String> {

@@ -25,6 +25,16 @@ use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
 use crate::recorder::Recorder;
 
+pub use self::folder::storage;
+
+/// What Docker has to offer here, in words; or why it has nothing.
+pub async fn docker_availability() -> Result<String, String> {
+    #[cfg(feature = "docker")]
+    return server::docker_availability().await;
+    #[cfg(not(feature = "docker"))]
+    return Err("this build has no Docker support".into());
+}
+
 /// Longest wait for a new server: crash recovery and a cold disk included.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 

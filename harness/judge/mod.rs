@@ -73,8 +73,11 @@ pub fn judge(history: &History) -> Verdict {
     }
 }
 
+/// One check's rule.
+type Rule = fn(&Facts) -> CheckResult;
+
 /// Every check, in the order of reports.
-const CHECKS: &[(Check, fn(&Facts) -> CheckResult)] = &[
+const CHECKS: &[(Check, Rule)] = &[
     (Check::Recovered, recovered::check),
     (Check::FullCapacity, full_capacity::check),
     (Check::HungOperation, hung_operation::check),

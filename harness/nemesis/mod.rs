@@ -139,6 +139,7 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::Stall => Box::<network::Stalling>::default(),
         FaultKind::Restart(mode) => Box::new(restart::Restarting::new(restart::End::Stop(mode))),
         FaultKind::Kill => Box::new(restart::Restarting::new(restart::End::Kill)),
+        FaultKind::Freeze => Box::<restart::Freezing>::default(),
         FaultKind::TerminateSessions => Box::<sessions::Terminating>::default(),
         FaultKind::ExhaustConnections => Box::<sessions::Exhausting>::default(),
         FaultKind::WrongPassword => Box::<credentials::WrongPassword>::default(),

@@ -1,9 +1,10 @@
-//! The server goes away and comes back.
+//! The server goes away, or stands still, and comes back.
 
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::Environment;
+use crate::environment::server::Readiness;
+use crate::environment::{Environment, START_PATIENCE};
 use crate::fault::StopMode;
 use crate::history::Evidence;
 
@@ -64,5 +65,28 @@ impl Injection for Restarting {
                 vec![lost, supporting(&format!("log: {request}"), self.witness.said(environment, request).await?)]
             }
         })
+    }
+}
+
+/// A server that stands still: connections are accepted by its kernel, and nothing answers.
+#[derive(Default)]
+pub(super) struct Freezing {
+    sessions: usize,
+}
+
+#[async_trait]
+impl Injection for Freezing {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.sessions = environment.gateway.connections();
+        Ok(environment.server.pause().await?)
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        environment.server.resume().await?;
+        Ok(environment.server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?)
+    }
+
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        Ok(vec![decisive("sessions frozen with the server", self.sessions)])
     }
 }

@@ -30,6 +30,7 @@ const TEXTS: &[Text] = texts! {
     "restart"/"restart-immediate"
     "restart"/"session-terminated"
     "restart"/"server-killed"
+    "restart"/"server-frozen"
     "restart"/"long-recovery"
     "limits"/"connections-exhausted"
     "sign-in"/"wrong-password"

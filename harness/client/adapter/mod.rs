@@ -62,6 +62,7 @@ impl Adapter {
     }
 
     /// The same, with another limit on the wait for the hello.
+    #[cfg(test)]
     pub fn with_hello_within(mut self, within: Duration) -> Adapter {
         self.hello_within = within;
         self

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::behaviour::Deadlines;
@@ -23,11 +23,15 @@ const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1 LIMIT 1";
 /// An open connection. Dropping it closes the socket at once, whatever is still under way on it.
 pub(super) struct Connection {
     client: Client,
+    // Prepared once, as pools do, so that each later statement is a single message and a single answer.
+    insert: Statement,
+    select: Statement,
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Connection {
-    pub async fn open(address: &Address, deadlines: Option<Deadlines>) -> Result<Connection, OpError> {
+    /// Connects and prepares; `once`: whether writes carry their idempotency key.
+    pub async fn open(address: &Address, deadlines: Option<Deadlines>, once: bool) -> Result<Connection, OpError> {
         let mut config = Config::new();
         config
             .host(address.gateway.ip().to_string())
@@ -45,35 +49,38 @@ impl Connection {
                 .keepalives_retries(KEEPALIVE_RETRIES);
         }
         // The library's own connect_timeout covers TCP only; a server that accepts and is silent needs this one.
-        let connect = within(deadlines.map(|deadlines| deadlines.connect), "connecting", async {
-            config.connect(NoTls).await.map_err(OpError::from)
-        });
-        let (client, connection) = connect.await?;
-        let driver = tokio::spawn(async move {
-            // Its error reaches the statement that waits, which reports it.
-            let _ = connection.await;
-        });
-        Ok(Connection { client, _driver: AbortOnDropHandle::new(driver) })
+        let limit = deadlines.map(|deadlines| deadlines.connect);
+        within(limit, "connecting", async {
+            let (client, connection) = config.connect(NoTls).await?;
+            let driver = AbortOnDropHandle::new(tokio::spawn(async move {
+                // Its error reaches the statement that waits, which reports it.
+                let _ = connection.await;
+            }));
+            let insert = client.prepare(if once { INSERT_ONCE } else { INSERT });
+            let (insert, select) = tokio::try_join!(insert, client.prepare(SELECT))?;
+            Ok(Connection { client, insert, select, _driver: driver })
+        })
+        .await
     }
 
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
-    pub async fn write(&self, key: i64, once: bool) -> Result<(), OpError> {
-        self.client.execute(if once { INSERT_ONCE } else { INSERT }, &[&key]).await?;
+    pub async fn write(&self, key: i64) -> Result<(), OpError> {
+        self.client.execute(&self.insert, &[&key]).await?;
         Ok(())
     }
 
     pub async fn read(&self, key: i64) -> Result<bool, OpError> {
-        Ok(self.client.query_opt(SELECT, &[&key]).await?.is_some())
+        Ok(self.client.query_opt(&self.select, &[&key]).await?.is_some())
     }
 
-    pub async fn transaction(&self, key: i64, once: bool) -> Result<(), OpError> {
+    pub async fn transaction(&self, key: i64) -> Result<(), OpError> {
         self.client.batch_execute("BEGIN").await?;
         let work = async {
             self.read(key).await?;
-            self.write(key, once).await?;
+            self.write(key).await?;
             self.client.batch_execute("COMMIT").await?;
             Ok(())
         };

@@ -89,11 +89,11 @@ impl Pool {
                 }
                 Err(error) => error,
             };
-            assert!(!self.behaviour.panics || !slot.ever_connected, "connection lost: {error}");
             slot.failures += 1;
             let late = self.behaviour.deadlines.is_some_and(|deadlines| began.elapsed() >= deadlines.operation);
             let hopeless = !may_help(&error) && self.behaviour.backs_off;
-            if late || hopeless || slot.given_up || self.behaviour.errors == Errors::Final {
+            let indifferent = self.behaviour.acknowledges_early && kind.writes();
+            if late || hopeless || indifferent || slot.given_up || self.behaviour.errors == Errors::Final {
                 return Err(error);
             }
             if self.behaviour.backs_off {
@@ -104,20 +104,21 @@ impl Pool {
 
     /// One try on one slot. A connection that disappointed is dropped with all that is under way on it.
     async fn attempt(&self, index: usize, slot: &mut Slot, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
-        if slot.connection.as_ref().is_none_or(Connection::is_closed) {
-            slot.connection = None;
+        if slot.connection.as_ref().is_some_and(Connection::is_closed) {
+            self.lose(slot, "it was closed while idle");
+        }
+        if slot.connection.is_none() {
             slot.connection = Some(self.connect(index, slot).await?);
         }
         let Some(connection) = &slot.connection else {
             return Err(OpError::new(ErrorKind::Other, "no connection"));
         };
         slot.ever_connected = true;
-        let once = self.behaviour.repeats_safely;
         let limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
         let done = within(limit, "the statement", async {
             match kind {
-                OpKind::Write => connection.write(key, once).await.map(|()| None),
-                OpKind::Transaction => connection.transaction(key, once).await.map(|()| None),
+                OpKind::Write => connection.write(key).await.map(|()| None),
+                OpKind::Transaction => connection.transaction(key).await.map(|()| None),
                 OpKind::Read if self.behaviour.reads_old_snapshot => {
                     self.read_snapshot(connection, key).await.map(Some)
                 }
@@ -125,11 +126,17 @@ impl Pool {
             }
         })
         .await;
-        if done.is_err() {
-            self.scarred.store(true, Ordering::Relaxed);
-            slot.connection = None;
+        if let Err(error) = &done {
+            self.lose(slot, &error.message);
         }
         done
+    }
+
+    /// Gives up a connection, and remembers that one was ever lost.
+    fn lose(&self, slot: &mut Slot, why: &str) {
+        assert!(!self.behaviour.panics, "the connection was lost: {why}");
+        self.scarred.store(true, Ordering::Relaxed);
+        slot.connection = None;
     }
 
     async fn connect(&self, index: usize, slot: &mut Slot) -> Result<Connection, OpError> {
@@ -146,7 +153,7 @@ impl Pool {
         if let Some(refusal) = self.remembered_refusal() {
             return Err(refusal);
         }
-        let opened = Connection::open(&self.address, self.behaviour.deadlines).await;
+        let opened = self.open().await;
         if let Err(error) = &opened
             && !may_help(error)
             && self.behaviour.backs_off
@@ -155,10 +162,14 @@ impl Pool {
         }
         let opened = opened?;
         if replaced && self.behaviour.leaks {
-            let spare = Connection::open(&self.address, self.behaviour.deadlines).await?;
+            let spare = self.open().await?;
             self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
         }
         Ok(opened)
+    }
+
+    async fn open(&self) -> Result<Connection, OpError> {
+        Connection::open(&self.address, self.behaviour.deadlines, self.behaviour.repeats_safely).await
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {
@@ -172,7 +183,7 @@ impl Pool {
         }
         let mut snapshot = self.snapshot.lock().await;
         if snapshot.as_ref().is_none_or(Connection::is_closed) {
-            let opened = Connection::open(&self.address, self.behaviour.deadlines).await?;
+            let opened = self.open().await?;
             opened.freeze_snapshot().await?;
             *snapshot = Some(opened);
         }

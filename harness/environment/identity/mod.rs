@@ -1,19 +1,36 @@
-//! Credentials and names that live as long as one run, drawn from the operating system.
+//! Credentials and names that exist for one run only.
+//!
+//! Drawn from the operating system and never from a [`Seed`](crate::seed::Seed): a plan that is repeated must not
+//! repeat its passwords.
 
 use rand::RngExt;
-use rand::distr::Alphanumeric;
+use rand::distr::{Alphanumeric, SampleString};
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 
-/// A password nobody can guess: 24 letters and digits, 142 bits.
+/// Letters and digits only, so that it needs no escaping in URLs, SQL or environment variables.
 ///
-/// *Panics*: if the operating system has no randomness to give; there is nothing sensible to do without it.
+/// *Shape*: 24 characters, 142 bits.
+///
+/// *Panics* where the operating system has no randomness to give.
 pub(crate) fn password() -> String {
-    let rng = UnwrapErr(SysRng);
-    rng.sample_iter(Alphanumeric).take(24).map(char::from).collect()
+    Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 24)
 }
 
 /// A number by which a run is told from every other.
 pub(crate) fn unique() -> u64 {
     UnwrapErr(SysRng).random()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_need_no_escaping_and_differ() {
+        let password = password();
+        assert_eq!(password.len(), 24);
+        assert!(password.chars().all(|c| c.is_ascii_alphanumeric()), "{password}");
+        assert_ne!(password, super::password());
+    }
 }

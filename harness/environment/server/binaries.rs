@@ -72,12 +72,6 @@ impl Binaries {
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
-
-    /// The number before the first dot.
-    pub(crate) fn major(&self) -> u32 {
-        let digits: String = self.version.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().unwrap_or(0)
-    }
 }
 
 fn candidates() -> Vec<(PathBuf, String)> {
@@ -95,7 +89,9 @@ fn candidates() -> Vec<(PathBuf, String)> {
         }
     }
     for (root, bin) in VERSIONED {
-        found.extend(versions(Path::new(root), bin).into_iter().map(|folder| (folder, format!("newest under {root}"))));
+        found.extend(
+            versions(Path::new(root), bin).into_iter().map(|folder| (folder, format!("the newest under {root}"))),
+        );
     }
     found
 }

@@ -1,11 +1,11 @@
 //! A Postgres server that can be stopped, killed, frozen and asked as superuser.
 //!
-//! [`Server`] is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
+//! The trait `Server` is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what it can
 //! do; what it cannot do is an error that names it, never a silent success.
 
 mod binaries;
-// #[cfg(feature = "docker")]
-// mod docker;
+#[cfg(feature = "docker")]
+mod docker;
 mod external;
 mod family;
 mod local;
@@ -26,15 +26,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use binaries::Binaries;
-// #[cfg(feature = "docker")]
-// pub(crate) use docker::{DockerServer, sweep as sweep_containers};
+#[cfg(feature = "docker")]
+pub(crate) use docker::{DockerServer, availability as docker_availability, sweep as sweep_containers};
 pub(crate) use external::ExternalServer;
 pub(crate) use local::{LocalServer, end_leftover};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
 pub use readiness::Readiness;
 pub(crate) use superuser::{Session, Superuser};
-pub(crate) use template::cache_folder;
 
 use crate::fault::StopMode;
 use crate::history::ServerFacts;
@@ -88,6 +87,7 @@ pub(crate) trait Server: Send + Sync + 'static {
     }
 
     /// Makes it read its configuration files again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "every server can; faults of pg_hba will be the first to ask"))]
     async fn reload(&self) -> Result<(), ServerError> {
         let session = self.superuser().connect().await?;
         session.batch("SELECT pg_reload_conf()").await

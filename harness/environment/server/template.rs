@@ -61,7 +61,7 @@ pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError
 }
 
 /// Where templates are kept: the user's cache folder, else a folder of the user's own among the temporary ones.
-pub(crate) fn cache_folder() -> Result<PathBuf, ServerError> {
+fn cache_folder() -> Result<PathBuf, ServerError> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

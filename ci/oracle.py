@@ -1,0 +1,55 @@
+"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless every check did its duty."""
+
+import collections
+import json
+import pathlib
+import sys
+
+# Each planted defect, the scenario that brings it out, and the check that is there for it.
+MEANT = {
+    "never-reconnects": ("connection-reset", "recovered"),
+    "loses-a-slot": ("connection-reset", "full-capacity"),
+    "hangs": ("stall", "hung-operation"),
+    "retries-unsafely": ("server-frozen", "duplicated-write"),
+    "acknowledges-early": ("restart-fast", "lost-write"),
+    "storms": ("connections-exhausted", "reconnect-storm"),
+    "leaks-connections": ("connection-reset", "connection-leak"),
+    "reads-old-snapshot": ("connection-reset", "stale-read"),
+    "slows-down": ("connection-reset", "throughput"),
+    "panics": ("connection-reset", "process"),
+    "swallows-errors": ("wrong-password", "error-surface"),
+    "gives-up": ("restart-fast", "error-surface"),
+}
+
+root = pathlib.Path(sys.argv[1])
+cells = collections.defaultdict(lambda: collections.defaultdict(list))
+for path in sorted(root.rglob("verdict.json")):
+    verdict = json.loads(path.read_text())
+    failed = [name for name, check in verdict["checks"].items() if check["result"] == "fail"]
+    cells[path.relative_to(root).parts[0]][verdict["scenario"]].append((verdict["verdict"], failed, path))
+
+scenarios = sorted({scenario for row in cells.values() for scenario in row})
+wrong = []
+for client, row in cells.items():
+    print(f"\n{client}")
+    for scenario in scenarios:
+        runs = row.get(scenario, [])
+        kinds = collections.Counter(kind for kind, _, _ in runs)
+        checks = sorted({check for _, failed, _ in runs for check in failed})
+        count = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())) or "missing"
+        print(f"  {scenario:24} {count:16} {', '.join(checks)}")
+        if client == "reference" and set(kinds) != {"pass"}:
+            wrong.append(f"reference must pass {scenario}, but: {count}")
+for client, (scenario, check) in MEANT.items():
+    runs = cells[client].get(scenario, [])
+    if not runs or any(check not in failed or kind != "fail" for kind, failed, _ in runs):
+        wrong.append(f"{client} must be failed by {check} in {scenario}")
+for client in cells:
+    if client != "reference" and client not in MEANT:
+        wrong.append(f"{client} has no check that is meant for it")
+
+total = sum(len(runs) for row in cells.values() for runs in row.values())
+print(f"\n{total} runs; {len(wrong)} surprises")
+for line in wrong:
+    print(f"  {line}")
+sys.exit(1 if wrong else 0)

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Everything that must hold, from nothing but a Rust toolchain: installs what the tests need (Debian, as root or with
+# sudo), builds the container image, and runs formatting, lints, docs, tests and doctests. What is skipped is said.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+skip() { printf 'skipped: %s\n' "$*"; skipped+=("$*"); }
+skipped=()
+
+# --- what the tests need -------------------------------------------------------------------------------------------
+step "packages"
+as_root=()
+[ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && as_root=(sudo -n); }
+install() {
+    local missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    "${as_root[@]}" apt-get update -q
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -qy --no-install-recommends "${missing[@]}"
+}
+if ! command -v apt-get >/dev/null; then
+    skip "installing packages: this is no Debian; what is missing here is skipped below"
+elif ! install postgresql mmdebstrap python3-venv; then
+    skip "installing packages: apt-get failed (as root or with sudo it should not)"
+fi
+command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+
+step "container image"
+if docker info >/dev/null 2>&1; then
+    ci/postgres-image.sh 15
+else
+    skip "tests on containers: no Docker engine that this user may use"
+fi
+
+step "Python adapter"
+python=target/ci-python/bin/python3
+if [ ! -x "$python" ]; then
+    python3 -m venv target/ci-python || skip "the psycopg adapter: no python3 with venv"
+fi
+if [ -x "$python" ] && "$python" -m pip install -q --disable-pip-version-check \
+    -r scenarios/adapters/python/psycopg/requirements.txt; then
+    PGSQUALL_TEST_PYTHON=$PWD/$python
+    export PGSQUALL_TEST_PYTHON
+else
+    skip "the psycopg adapter: psycopg cannot be installed"
+fi
+
+# --- what must hold ------------------------------------------------------------------------------------------------
+step "format";           cargo fmt --check
+step "lints";            cargo clippy --all-targets -- -D warnings
+step "lints, light";     cargo clippy --lib --no-default-features -- -D warnings
+step "light build";      ci/light.sh
+step "docs";             RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+step "tests";            cargo nextest run
+step "doctests";         cargo test --doc
+
+step "done"
+for what in "${skipped[@]}"; do printf 'skipped: %s\n' "$what"; done

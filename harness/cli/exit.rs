@@ -1,0 +1,82 @@
+//! Exit codes, and which error gives which. Stable: scripts depend on them.
+
+use std::process::ExitCode;
+
+use pgsquall::Error;
+use pgsquall::client::ClientError;
+use pgsquall::environment::EnvironmentError;
+use pgsquall::environment::server::ServerError;
+use pgsquall::judge::VerdictKind;
+
+/// How the program ends. The worst of several wins; the order is that of the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// 0: every verdict is pass, or what was asked was done.
+    Pass,
+    /// 2: a verdict is unknown, and none is fail.
+    Unknown,
+    /// 1: a verdict is fail.
+    Fail,
+    /// 69: no server, no client, or nothing could be asked here.
+    Unavailable,
+    /// 70: the harness itself failed.
+    Internal,
+    /// 64: bad arguments or a bad scenario.
+    Usage,
+    /// 130: stopped by Ctrl-C, after cleaning up.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Pass => 0,
+            Exit::Fail => 1,
+            Exit::Unknown => 2,
+            Exit::Usage => 64,
+            Exit::Unavailable => 69,
+            Exit::Internal => 70,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+impl From<VerdictKind> for Exit {
+    fn from(verdict: VerdictKind) -> Exit {
+        match verdict {
+            VerdictKind::Pass => Exit::Pass,
+            VerdictKind::Unknown => Exit::Unknown,
+            VerdictKind::Fail => Exit::Fail,
+        }
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Exit {
+        match error {
+            Error::Scenario(_) | Error::NoClient => Exit::Usage,
+            Error::Client(error) => error.into(),
+            Error::Environment(EnvironmentError::Server(error)) => error.into(),
+            Error::Environment(_) | Error::NotExpressible { .. } | Error::Nemesis(_) => Exit::Unavailable,
+            _ => Exit::Internal,
+        }
+    }
+}
+
+impl From<&ClientError> for Exit {
+    fn from(error: &ClientError) -> Exit {
+        match error {
+            ClientError::Unknown { .. } => Exit::Usage,
+            _ => Exit::Unavailable,
+        }
+    }
+}
+
+impl From<&ServerError> for Exit {
+    fn from(error: &ServerError) -> Exit {
+        match error {
+            ServerError::BadUrl(_) => Exit::Usage,
+            _ => Exit::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `pgsquall judge`: stored histories, judged again.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use pgsquall::history::History;
+use pgsquall::report;
+
+use crate::exit::Exit;
+
+pub fn judge(histories: &[PathBuf], json: bool) -> Exit {
+    let mut exit = Exit::Pass;
+    for path in histories {
+        let path = if path.is_dir() { path.join("history.jsonl") } else { path.clone() };
+        match read(&path) {
+            Ok(history) => {
+                let verdict = pgsquall::judge::judge(&history);
+                exit = exit.max(verdict.verdict.into());
+                if json {
+                    print!("{}", verdict.to_json());
+                } else {
+                    print!("{}", report::explain(&verdict));
+                }
+            }
+            Err(reason) => {
+                eprintln!("error: {}: {reason}", path.display());
+                exit = exit.max(Exit::Usage);
+            }
+        }
+    }
+    exit
+}
+
+fn read(path: &Path) -> Result<History, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    History::read(BufReader::new(file)).map_err(|error| error.to_string())
+}

@@ -1,0 +1,137 @@
+//! Experiments carried out several at once, and stopped together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pgsquall::client::ClientChoice;
+use pgsquall::environment::choice::ServerChoice;
+use pgsquall::judge::VerdictKind;
+use pgsquall::scenario::Scenario;
+use pgsquall::seed::Seed;
+use pgsquall::{Error, Experiment, Run};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::progress::Progress;
+use super::skipped;
+
+/// One run to be done.
+pub struct Job {
+    pub scenario: Scenario,
+    pub client: ClientChoice,
+    pub server: ServerChoice,
+    pub seed: Seed,
+    pub repeat: u32,
+    pub repeats: u32,
+    pub folder: PathBuf,
+}
+
+/// One run that was done, or was not.
+pub struct Done {
+    pub scenario: String,
+    /// The scenario, and which repeat of it.
+    pub name: String,
+    pub ending: Ending,
+}
+
+pub enum Ending {
+    Judged(Box<Run>),
+    Skipped(String),
+    Failed(Error),
+    /// Somebody pressed Ctrl-C first.
+    Interrupted,
+}
+
+impl Done {
+    pub fn verdict(&self) -> Option<VerdictKind> {
+        match &self.ending {
+            Ending::Judged(run) => Some(run.verdict.verdict),
+            _ => None,
+        }
+    }
+}
+
+impl Job {
+    fn name(&self) -> String {
+        match self.repeats {
+            1 => self.scenario.name.clone(),
+            _ => format!("{} {}/{}", self.scenario.name, self.repeat + 1, self.repeats),
+        }
+    }
+}
+
+/// Carries out all jobs, so many at once; also says whether a signal ended that early.
+pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Vec<Done>, bool) {
+    let slots = Arc::new(Semaphore::new(at_once));
+    let mut done: Vec<Done> = jobs
+        .iter()
+        .map(|job| Done { scenario: job.scenario.name.clone(), name: job.name(), ending: Ending::Interrupted })
+        .collect();
+    let mut running = JoinSet::new();
+    for (index, job) in jobs.into_iter().enumerate() {
+        let (slots, progress) = (Arc::clone(&slots), progress.clone());
+        running.spawn(async move {
+            // The semaphore is never closed.
+            let _slot = slots.acquire_owned().await;
+            (index, carry_out(job, &progress).await)
+        });
+    }
+    let interrupted = tokio::select! {
+        () = collect(&mut running, &mut done) => false,
+        () = asked_to_stop() => {
+            progress.say("stopping: healing faults, ending clients and servers");
+            // Whoever asks twice does not want to wait; the next run then cleans up.
+            tokio::spawn(async { asked_to_stop().await; std::process::exit(130) });
+            running.shutdown().await;
+            true
+        }
+    };
+    (done, interrupted)
+}
+
+async fn collect(running: &mut JoinSet<(usize, Ending)>, done: &mut [Done]) {
+    while let Some(finished) = running.join_next().await {
+        match finished {
+            Ok((index, ending)) => done[index].ending = ending,
+            // A panic of the harness is not to be told as anything else.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn carry_out(job: Job, progress: &Progress) -> Ending {
+    let watched = progress.begin(&job.name());
+    let observer = watched.clone();
+    let result = Experiment::new(job.scenario)
+        .client_choice(&job.client)
+        .server(job.server)
+        .seed(job.seed)
+        .repeat(job.repeat, job.repeats)
+        .out(job.folder)
+        .observe(move |event| observer.see(event))
+        .run()
+        .await;
+    let ending = match result {
+        Ok(run) => Ending::Judged(Box::new(run)),
+        Err(error) => match skipped(&error) {
+            Some(reason) => Ending::Skipped(reason),
+            None => Ending::Failed(error),
+        },
+    };
+    watched.end(&ending);
+    ending
+}
+
+/// Returns at Ctrl-C or SIGTERM.
+async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler the default action ends the program; the next run cleans up.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,38 @@
+//! `pgsquall show`: one scenario, its timeline first, then the file itself.
+
+use pgsquall::fault::Class;
+use pgsquall::scenario::Scenario;
+use pgsquall::time::exact;
+
+use crate::exit::Exit;
+
+pub fn show(name: &str) -> Exit {
+    match crate::run::find(name) {
+        Ok(scenario) => {
+            print!("{}", describe(&scenario));
+            Exit::Pass
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Usage
+        }
+    }
+}
+
+/// The scenario as comments, followed by its file: what is printed is again a scenario file.
+fn describe(scenario: &Scenario) -> String {
+    let class = match scenario.class {
+        Class::Transient => "transient: the client must come back by itself",
+        Class::Persistent => "persistent: the client must say so plainly, and work again once it is repaired",
+    };
+    let mut text = format!("# {}/{}\n# {class}\n", scenario.group, scenario.name);
+    for fault in &scenario.faults {
+        text += &format!("# at {} {}", exact(fault.at), fault.kind);
+        if !fault.kind.is_instant() {
+            text += &format!(", for {}", exact(fault.lasts));
+        }
+        text += "\n";
+    }
+    text += &format!("# recovered within {}\n#\n", exact(scenario.budget.time_to_recover));
+    text + &scenario.source
+}

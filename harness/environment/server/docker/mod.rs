@@ -1,0 +1,179 @@
+//! A server in a container, through testcontainers; what that lacks (signals, labels, exec as root), through the
+//! engine's API.
+//!
+//! Takes any image that follows the official `postgres` image's contract. Reaches the server on a loopback port only,
+//! never by a bridge address: the engine must be on this machine. Does not build images: see `ci/postgres-image.sh`.
+
+mod container;
+mod engine;
+mod launch;
+mod owner;
+mod recovery;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use container::Container;
+pub(crate) use engine::availability;
+use engine::failed;
+pub(crate) use sweep::sweep;
+
+use super::{LogLine, Readiness, Server, ServerError, Superuser, parse_log};
+use crate::environment::identity::password;
+use crate::fault::StopMode;
+use crate::history::ServerFacts;
+
+const USER: &str = "postgres";
+const PORT: u16 = 5432;
+const RUN_LABEL: &str = "pgsquall.run";
+const OWNER_LABEL: &str = "pgsquall.owner";
+
+/// Longest from a container's start to its first query: a cluster is made first, which takes 2 s, on a busy machine 10.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Longest that a fast or immediate shutdown may take.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest that a smart shutdown waits for sessions to leave.
+const SMART_STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running or stopped container with Postgres as its first process.
+pub(crate) struct DockerServer {
+    container: Container,
+    image: String,
+    version: String,
+    password: String,
+    /// The startup process under SIGSTOP: its pid inside the container.
+    held: Mutex<Option<i32>>,
+}
+
+impl DockerServer {
+    /// Starts a server and waits until it runs queries. The image defaults to the newest that is here.
+    pub(crate) async fn create(
+        image: Option<&str>,
+        run: &str,
+        settings: &[(String, String)],
+    ) -> Result<DockerServer, ServerError> {
+        let docker = engine::connect().await?;
+        let image = match image {
+            Some(image) => image.to_owned(),
+            None => engine::default_image(&docker).await?,
+        };
+        let password = password();
+        let container = launch::launch(&docker, &image, run, &password, settings).await?;
+        let container = Container::new(docker, container);
+        let mut server = DockerServer { container, image, version: String::new(), password, held: Mutex::new(None) };
+        match server.first_query().await {
+            Ok(version) => server.version = version,
+            Err(error) => {
+                // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
+                let _ = server.remove().await;
+                return Err(error);
+            }
+        }
+        Ok(server)
+    }
+
+    /// Waits for the first query and returns the version. Does not wait for a container that has ended.
+    async fn first_query(&self) -> Result<String, ServerError> {
+        tokio::select! {
+            ready = async {
+                self.container.find_port().await?;
+                self.wait(Readiness::AcceptingQueries, READY_WITHIN).await
+            } => ready?,
+            code = self.container.ended() => {
+                let log = self.container.log().await?;
+                let tail: Vec<_> = log.lines().rev().take(5).collect();
+                let tail: Vec<_> = tail.into_iter().rev().collect();
+                let reason = format!("it ended with exit code {}; its log ends with: {}", code?, tail.join("\n"));
+                return Err(failed(format!("start Postgres in a container of {}", self.image), reason));
+            }
+        }
+        let rows = self.superuser().connect().await?.rows("SHOW server_version", &[]).await?;
+        // Debian says "15.18 (Debian 15.18-0+deb12u1)".
+        let version: &str = rows.first().map_or("", |row| row.get(0));
+        Ok(version.split(' ').next().unwrap_or_default().to_owned())
+    }
+
+    fn take_held(&self) -> Option<i32> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait]
+impl Server for DockerServer {
+    fn facts(&self) -> ServerFacts {
+        ServerFacts { kind: "docker".into(), version: self.version.clone(), origin: self.image.clone() }
+    }
+
+    fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.container.port()).into()
+    }
+
+    fn superuser(&self) -> Superuser {
+        let address = self.address();
+        let mut config = tokio_postgres::Config::new();
+        config.host(address.ip().to_string()).port(address.port());
+        config.user(USER).password(&self.password).dbname("postgres");
+        Superuser::new(config)
+    }
+
+    async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        if let Some(held) = self.take_held() {
+            // A process under SIGSTOP would not hear of it. Released but not yet recovered, it would not do either: a
+            // fast shutdown then never ends, the postmaster being left with a checkpointer that stays (15.20, measured).
+            self.container.release(held).await?;
+            self.wait(Readiness::AcceptingQueries, READY_WITHIN).await?;
+        }
+        let (signal, within) = match mode {
+            StopMode::Smart => ("SIGTERM", SMART_STOP_WITHIN),
+            StopMode::Fast => ("SIGINT", STOP_WITHIN),
+            StopMode::Immediate => ("SIGQUIT", STOP_WITHIN),
+        };
+        self.container.end("stop", signal, within).await.map(drop)
+    }
+
+    async fn kill(&self) -> Result<String, ServerError> {
+        let code = self.container.end("kill", "SIGKILL", STOP_WITHIN).await?;
+        self.take_held();
+        Ok(format!("container exited with code {code}"))
+    }
+
+    async fn start(&self) -> Result<(), ServerError> {
+        self.container.start().await
+    }
+
+    async fn pause(&self) -> Result<(), ServerError> {
+        self.container.pause().await
+    }
+
+    async fn resume(&self) -> Result<(), ServerError> {
+        self.container.resume().await
+    }
+
+    async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
+        let pid = self.container.crash(backend).await?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
+        Ok(())
+    }
+
+    async fn release_recovery(&self) -> Result<(), ServerError> {
+        match self.take_held() {
+            Some(pid) => self.container.release(pid).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn log(&self) -> Result<Vec<LogLine>, ServerError> {
+        Ok(parse_log(&self.container.log().await?))
+    }
+
+    async fn remove(&self) -> Result<(), ServerError> {
+        self.container.remove().await
+    }
+}

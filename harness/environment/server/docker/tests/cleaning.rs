@@ -1,0 +1,61 @@
+//! Nothing stays, and nothing of others goes.
+
+use testcontainers::bollard::models::ContainerCreateBody;
+use testcontainers::bollard::query_parameters::CreateContainerOptions;
+
+use super::super::owner::Owner;
+use super::*;
+
+#[tokio::test]
+async fn removed_twice_and_by_others_and_by_drop() {
+    let server = server_or_skip!();
+    server.remove().await.unwrap();
+    assert!(!exists(&server).await);
+    server.remove().await.unwrap();
+
+    let server = create(&[]).await;
+    assert!(sweep::remove(&server.container.docker, &server.container.id).await.unwrap());
+    server.remove().await.unwrap();
+
+    let server = create(&[]).await;
+    let (docker, id) = (server.container.docker.clone(), server.container.id.clone());
+    // On a thread without a runtime.
+    std::thread::spawn(move || drop(server)).join().unwrap();
+    docker.inspect_container(&id, None).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_sweep_takes_orphans_only() {
+    let living = server_or_skip!();
+    let here = Owner::this_process().unwrap();
+    let dead = Owner { started: here.started - 1, ..here.clone() };
+    let orphan = container_of(&living, &dead).await;
+    let foreign = container_of(&living, &Owner { uid: here.uid + 1, ..dead }).await;
+
+    let removed = sweep().await.unwrap();
+
+    assert!(removed.iter().any(|text| text.contains("of run swept, left by process")), "{removed:?}");
+    living.container.docker.inspect_container(&orphan, None).await.unwrap_err();
+    living.container.docker.inspect_container(&foreign, None).await.unwrap();
+    answers(&living).await;
+    sweep::remove(&living.container.docker, &foreign).await.unwrap();
+    living.remove().await.unwrap();
+}
+
+/// Runs where the rest is skipped; to see it here: `DOCKER_HOST=unix:///nowhere cargo test --lib docker::`
+#[tokio::test]
+async fn without_docker_a_sweep_says_nothing() {
+    if availability().await.is_ok() {
+        return println!("skipped: needs a machine without Docker");
+    }
+    let before = Instant::now();
+    assert_eq!(sweep().await.unwrap(), Vec::<String>::new());
+    assert!(before.elapsed() < Duration::from_secs(4));
+}
+
+/// A container, never started, labelled as somebody's.
+async fn container_of(server: &DockerServer, owner: &Owner) -> String {
+    let labels = [(RUN_LABEL.to_owned(), "swept".to_owned()), (OWNER_LABEL.to_owned(), owner.to_string())].into();
+    let body = ContainerCreateBody { image: Some(IMAGE.into()), labels: Some(labels), ..Default::default() };
+    server.container.docker.create_container(None::<CreateContainerOptions>, body).await.unwrap().id
+}

@@ -1,0 +1,158 @@
+//! Against the real engine; skipped, with a word, where there is none or the image is missing.
+
+mod cleaning;
+mod measures;
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+const IMAGE: &str = "pgsquall/postgres:15";
+
+/// Gives up a test where Docker or the image is missing.
+macro_rules! server_or_skip {
+    () => {
+        match availability().await {
+            Ok(found) if found.contains(IMAGE) => create(&[]).await,
+            found => {
+                println!("skipped: needs Docker and {IMAGE} (ci/postgres-image.sh 15); found: {found:?}");
+                return;
+            }
+        }
+    };
+}
+use server_or_skip;
+
+async fn create(settings: &[(&str, &str)]) -> DockerServer {
+    let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    DockerServer::create(Some(IMAGE), "test", &settings).await.unwrap()
+}
+
+async fn answers(server: &DockerServer) {
+    server.wait(Readiness::AcceptingQueries, Duration::from_secs(30)).await.unwrap();
+    let session = server.superuser().connect().await.unwrap();
+    let rows = session.rows("SELECT 41 + 1", &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, i32>(0), 42);
+}
+
+/// The SQLSTATE with which a new connection is refused.
+async fn refusal(server: &DockerServer) -> Option<String> {
+    match server.superuser().connect_within(Duration::from_secs(2)).await {
+        Ok(_) => panic!("the server let us in"),
+        Err(refusal) => refusal.sqlstate,
+    }
+}
+
+async fn exists(server: &DockerServer) -> bool {
+    server.container.docker.inspect_container(&server.container.id, None).await.is_ok()
+}
+
+#[tokio::test]
+async fn stops_in_every_mode_and_starts_again() {
+    let server = server_or_skip!();
+    assert!(server.facts().version.starts_with("15."), "{:?}", server.facts());
+    for mode in [StopMode::Fast, StopMode::Smart, StopMode::Immediate] {
+        answers(&server).await;
+        server.stop(mode).await.unwrap();
+        tokio::net::TcpStream::connect(server.address()).await.unwrap_err();
+        server.start().await.unwrap();
+    }
+    answers(&server).await;
+    server.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn comes_back_after_a_kill() {
+    let server = server_or_skip!();
+    assert_eq!(server.kill().await.unwrap(), "container exited with code 137");
+    let error = server.kill().await.unwrap_err().to_string();
+    assert!(error.contains("is not running"), "{error}");
+    server.start().await.unwrap();
+    answers(&server).await;
+    server.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn paused_it_accepts_and_says_nothing() {
+    let server = server_or_skip!();
+    let session = server.superuser().connect().await.unwrap();
+    server.pause().await.unwrap();
+    tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let query = session.rows("SELECT 1", &[]);
+    let mut query = pin!(query);
+    timeout(Duration::from_millis(500), query.as_mut()).await.expect_err("a paused server answered");
+    server.resume().await.unwrap();
+    timeout(Duration::from_secs(5), query).await.unwrap().unwrap();
+    answers(&server).await;
+    server.pause().await.unwrap();
+    server.remove().await.unwrap();
+    assert!(!exists(&server).await);
+}
+
+#[tokio::test]
+async fn the_log_bears_witness() {
+    let server = server_or_skip!();
+    let (ours, other) = (server.superuser().connect().await.unwrap(), server.superuser().connect().await.unwrap());
+    let victim: i32 = other.rows("SELECT pg_backend_pid()", &[]).await.unwrap()[0].get(0);
+    ours.rows("SELECT pg_terminate_backend($1)", &[&victim]).await.unwrap();
+    // The engine copies the log from a pipe, in its own time.
+    for _ in 0..100 {
+        if server.log().await.unwrap().iter().any(|line| line.sqlstate == "57P01" && line.pid == victim) {
+            return server.remove().await.unwrap();
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no 57P01 of {victim} in {:?}", server.log().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_held_recovery_refuses_until_released() {
+    let server = server_or_skip!();
+    hold_and_release(&server).await;
+    // A shutdown lets it go by itself.
+    crash(&server).await;
+    server.stop(StopMode::Fast).await.unwrap();
+    server.remove().await.unwrap();
+}
+
+/// Crashes a session amid 50 MB of uncommitted work.
+async fn crash(server: &DockerServer) {
+    let session = server.superuser().connect().await.unwrap();
+    let work = "CREATE TABLE bulk (x text); \
+                INSERT INTO bulk SELECT repeat(md5(i::text), 30) FROM generate_series(1, 50000) i";
+    session.batch(&format!("BEGIN; {work}")).await.unwrap();
+    let backend: i32 = session.rows("SELECT pg_backend_pid()", &[]).await.unwrap()[0].get(0);
+    server.crash_into_recovery(backend).await.unwrap();
+}
+
+async fn hold_and_release(server: &DockerServer) {
+    crash(server).await;
+    for _ in 0..5 {
+        assert_eq!(refusal(server).await.as_deref(), Some("57P03"));
+        sleep(Duration::from_millis(100)).await;
+    }
+    server.release_recovery().await.unwrap();
+    answers(server).await;
+}
+
+#[tokio::test]
+async fn a_setting_that_postgres_refuses_is_told_at_once() {
+    let server = server_or_skip!();
+    let before = Instant::now();
+    let settings = [("no_such_setting".to_owned(), "1".to_owned())];
+    let error = DockerServer::create(Some(IMAGE), "test", &settings).await.err().unwrap().to_string();
+    assert!(error.contains("no_such_setting") && error.contains("exit code 1"), "{error}");
+    assert!(before.elapsed() < READY_WITHIN / 2);
+    server.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_had_comes_with_the_remedy() {
+    let server = server_or_skip!();
+    let error = DockerServer::create(Some("localhost:1/none:7"), "test", &[]).await.err().unwrap().to_string();
+    assert!(error.contains("localhost:1/none:7") && error.contains("ci/postgres-image.sh 15"), "{error}");
+    server.remove().await.unwrap();
+}

@@ -1,0 +1,37 @@
+//! The README's snippet for library authors, as a test that runs; and that the README still says the same.
+
+// README: begin
+use pgsquall::{Address, Client, Experiment, OpError};
+use tokio_postgres::{NoTls, connect};
+
+struct MyClient(Address); // yours: a pool, made once
+
+impl Client for MyClient {
+    async fn write(&self, key: i64) -> Result<(), OpError> {
+        let (client, connection) = connect(&self.0.url(), NoTls).await?;
+        tokio::spawn(connection);
+        client.execute("INSERT INTO pgsquall_ledger (id) VALUES ($1)", &[&key]).await?;
+        Ok(())
+    }
+
+    async fn read(&self, key: i64) -> Result<bool, OpError> {
+        let (client, connection) = connect(&self.0.url(), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client.query_opt("SELECT FROM pgsquall_ledger WHERE id = $1", &[&key]).await?.is_some())
+    }
+}
+
+#[tokio::test]
+async fn comes_back_after_a_maintenance_restart() {
+    let question = Experiment::scenario("restart-fast").unwrap();
+    let run = question.client(|address| async move { Ok(MyClient(address)) }).run().await.unwrap();
+    run.assert_pass(); // else: which rule broke, when, the evidence, and how to repeat it
+}
+// README: end
+
+#[test]
+fn the_readme_says_the_same() {
+    let snippet = include_str!("library.rs").split("// README: begin\n").nth(1).unwrap();
+    let snippet = snippet.split("// README: end\n").next().unwrap();
+    assert!(include_str!("../README.md").contains(snippet), "README.md does not hold the snippet of tests/library.rs");
+}
