@@ -14,7 +14,8 @@ async fn until_steady() -> Duration {
     let seen = Arc::clone(&steady);
     let began = Instant::now();
     let run = Experiment::scenario("connection-reset")
-        .and_then(|experiment| Ok(experiment.client_named("reference").expect("it is built in")))
+        .expect("it is built in")
+        .client_named("reference")
         .expect("it is built in")
         .observe(move |event| {
             if matches!(event, Event::Phase { phase: Phase::SteadyState, .. }) {
