@@ -1,21 +1,27 @@
-//! From the call to steady state: how long somebody waits before anything happens. Target: at most a second, local, with
-//! the template made.
+//! From the call to steady state: how long somebody waits before anything happens. Target: at most a second with a local
+//! server and its template made.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pgsquall::Experiment;
+use pgsquall::environment::choice::ServerChoice;
+use pgsquall::environment::docker_availability;
 use pgsquall::history::{Event, Phase};
 use tokio::sync::Notify;
 
-async fn until_steady() -> Duration {
+const IMAGE: &str = "pgsquall/postgres:15";
+
+async fn until_steady(server: ServerChoice) -> Duration {
     let steady = Arc::new(Notify::new());
     let seen = Arc::clone(&steady);
     let began = Instant::now();
     let run = Experiment::scenario("connection-reset")
-        .and_then(|experiment| Ok(experiment.client_named("reference").expect("it is built in")))
         .expect("it is built in")
+        .client_named("reference")
+        .expect("it is built in")
+        .server(server)
         .observe(move |event| {
             if matches!(event, Event::Phase { phase: Phase::SteadyState, .. }) {
                 seen.notify_one();
@@ -31,13 +37,20 @@ async fn until_steady() -> Duration {
 
 fn cold_start(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    // The first run may have to make the template.
-    runtime.block_on(until_steady());
+    let mut servers = vec![("local server", ServerChoice::Local(None))];
+    match runtime.block_on(docker_availability()) {
+        Ok(found) if found.contains(IMAGE) => servers.push(("container", ServerChoice::Docker(Some(IMAGE.into())))),
+        found => println!("skipped: the container; needs Docker and {IMAGE}, found: {found:?}"),
+    }
     let mut group = criterion.benchmark_group("cold start");
-    group.sample_size(20).measurement_time(Duration::from_secs(12));
-    group.bench_function("local server, to steady state", |bencher| {
-        bencher.iter_custom(|rounds| (0..rounds).map(|_| runtime.block_on(until_steady())).sum());
-    });
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
+    for (name, server) in servers {
+        // The first run may have to make the template.
+        runtime.block_on(until_steady(server.clone()));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|rounds| (0..rounds).map(|_| runtime.block_on(until_steady(server.clone()))).sum());
+        });
+    }
     group.finish();
 }
 

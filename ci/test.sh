@@ -49,10 +49,9 @@ else
 fi
 
 # --- what must hold ------------------------------------------------------------------------------------------------
-export RUSTFLAGS="${RUSTFLAGS:-} -D warnings"
 step "format";           cargo fmt --check
-step "lints";            cargo clippy --all-targets
-step "lints, light";     cargo clippy --lib --no-default-features
+step "lints";            cargo clippy --all-targets -- -D warnings
+step "lints, light";     cargo clippy --lib --no-default-features -- -D warnings
 step "light build";      ci/light.sh
 step "docs";             RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 step "tests";            cargo nextest run

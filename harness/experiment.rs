@@ -258,6 +258,8 @@ impl Attended<'_> {
             self.recorder.phase(Phase::Observe);
             self.observe(client.as_ref()).await;
         }
+        // Nothing is begun from here on; the judge must not take the quiet for slowness.
+        self.recorder.phase(Phase::Audit);
         workload.finish(GRACE).await;
         if let Err(error) = self.audit(client.as_ref(), nemesis).await {
             self.recorder.doubt(format!("the audit failed: {error}"));
@@ -332,8 +334,8 @@ impl Attended<'_> {
     async fn observe(&self, client: &dyn DynClient) {
         let budget = &self.plan.header.budget;
         let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
-        // A recovery at the very end of the budget still needs its window.
-        let deadline = self.recorder.instant(starts + budget.time_to_recover + budget.stability);
+        // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
+        let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
         let recovered = async {
             loop {
                 if self.facts(|facts| recovered_at(facts).is_some()) || self.note_client_gone(client) {
@@ -364,7 +366,6 @@ impl Attended<'_> {
     /// Sessions, then the client's end, then the ledger and the evidence.
     async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
         let Attended { environment, recorder, .. } = self;
-        recorder.phase(Phase::Audit);
         self.note_client_gone(client);
         let allowed =
             self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(client.facts().concurrency));

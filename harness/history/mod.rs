@@ -10,6 +10,8 @@ mod operation;
 use std::fmt;
 use std::io::{self, BufRead};
 
+use serde::Deserialize;
+
 pub use event::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, Severed,
 };
@@ -42,14 +44,11 @@ impl History {
             if line.len() > LONGEST_LINE {
                 return Err(at(format!("a line of {} bytes: this is not a history", line.len())));
             }
+            if header.is_none() {
+                refuse_other_format(&line).map_err(at)?;
+            }
             let event: Event = serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
             match (event, header.is_some()) {
-                (Event::Run(found), false) if found.format != FORMAT => {
-                    return Err(at(format!(
-                        "stored in format {}, but this version reads format {FORMAT}: judge it with pgsquall {}",
-                        found.format, found.pgsquall
-                    )));
-                }
                 (Event::Run(found), false) => header = Some(*found),
                 (Event::Run(_), true) => return Err(at("a second header".into())),
                 (_, false) => return Err(at("the first line must be the \"run\" header".into())),
@@ -61,9 +60,7 @@ impl History {
             None => Err(HistoryError { line: 1, reason: "the file is empty".into() }),
         }
     }
-}
 
-impl History {
     /// The history that [`read`](History::read) gives for the stored form of this one.
     pub(crate) fn as_stored(&self) -> io::Result<History> {
         let mut lines = serde_json::to_vec(&Event::Run(Box::new(self.header.clone())))?;
@@ -72,6 +69,26 @@ impl History {
             serde_json::to_writer(&mut lines, event)?;
         }
         History::read(lines.as_slice()).map_err(io::Error::other)
+    }
+}
+
+/// Looks at a header's version before anything else of it, since in another format the rest may be of another shape.
+fn refuse_other_format(line: &str) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct First {
+        run: Stamp,
+    }
+    #[derive(Deserialize)]
+    struct Stamp {
+        format: u32,
+        pgsquall: String,
+    }
+    match serde_json::from_str(line) {
+        Ok(First { run: Stamp { format, pgsquall } }) if format != FORMAT => Err(format!(
+            "stored in format {format}, but this version reads format {FORMAT}: judge it with pgsquall {pgsquall}"
+        )),
+        // A line that is no header at all has its own error.
+        _ => Ok(()),
     }
 }
 
@@ -89,3 +106,6 @@ impl fmt::Display for HistoryError {
 }
 
 impl std::error::Error for HistoryError {}
+
+#[cfg(test)]
+mod tests;

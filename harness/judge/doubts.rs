@@ -1,27 +1,28 @@
 //! Why a run may prove nothing, whatever its checks say.
 
-use super::facts::{Facts, is_ok, name, tally};
+use std::time::Duration;
+
+use super::facts::{Facts, FaultTimes, is_ok};
+use super::words::{name, tally};
 use crate::history::{Ended, Op};
 use crate::time::show;
 
 /// Every reason not to trust the run. `failed`: whether some check failed.
 pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
     let mut doubts: Vec<String> = facts.doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
-    for times in &facts.faults {
-        let kind = times.fault.kind;
-        if let Some(reason) = times.failed {
-            doubts.push(reason.to_owned());
-        } else if times.injecting.is_none() {
-            doubts.push(format!("the fault {kind} was never injected"));
-        } else if times.healed.is_none() {
-            doubts.push(format!("the fault {kind} was never seen healed"));
-        } else if facts.workload_ended.is_some() {
-            doubts.extend(no_effect(facts, times, failed));
-        }
+    if facts.faults.is_empty() {
+        doubts.push("no fault was asked for, so nothing is shown about recovery".into());
     }
+    doubts.extend(facts.faults.iter().flat_map(|times| of_fault(facts, times, failed)));
     doubts.extend(no_steady_state(facts));
+    doubts.extend(late(facts));
     if let Some((_, Ended::Violated { reason })) = facts.client_ended {
         doubts.push(format!("the adapter broke its protocol, so nothing it says can be trusted: {reason}"));
+    }
+    if let (Some((at, Ended::Exited { .. } | Ended::Panicked { .. })), Some(hit)) = (facts.client_ended, facts.hit())
+        && at < hit
+    {
+        doubts.push("the client ended before the fault, which cannot be to blame".into());
     }
     if facts.workload_ended.is_none() {
         doubts.push("the run did not finish".into());
@@ -31,21 +32,45 @@ pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
     doubts
 }
 
+fn of_fault(facts: &Facts, times: &FaultTimes, failed: bool) -> Vec<String> {
+    let kind = times.fault.kind;
+    if !times.failed.is_empty() {
+        return times.failed.iter().map(|reason| (*reason).to_owned()).collect();
+    }
+    let doubt = match (times.injecting, times.healed) {
+        // A client that an earlier fault has killed is not spared the verdict by those that it did not live to see.
+        (None, _) if killed(facts) => None,
+        (None, _) => Some(format!("the fault {kind} was never injected")),
+        (_, None) => Some(format!("the fault {kind} was never seen healed")),
+        _ if facts.workload_ended.is_some() => no_effect(facts, times, failed),
+        _ => None,
+    };
+    doubt.into_iter().collect()
+}
+
+/// Whether the client ended by itself after the first fault.
+fn killed(facts: &Facts) -> bool {
+    match (facts.client_ended, facts.hit()) {
+        (Some((at, Ended::Exited { .. } | Ended::Panicked { .. })), Some(hit)) => at >= hit,
+        _ => false,
+    }
+}
+
 /// A fault proves something only if it met the client.
-fn no_effect(facts: &Facts, times: &super::facts::FaultTimes, failed: bool) -> Option<String> {
+fn no_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> {
     let kind = times.fault.kind;
     let met = times.evidence.iter().any(|found| found.decisive && found.count > 0);
     let done = times.evidence.iter().any(|found| found.count > 0);
     let missing: Vec<_> =
-        times.evidence.iter().filter(|found| found.decisive).map(|found| found.what.as_str()).collect();
+        times.evidence.iter().filter(|found| found.decisive).map(|found| format!("0 {}", found.what)).collect();
     match (met, done) {
         (true, _) => None,
         // A client that is broken by what came before never gets as far as the proof: it is broken all the same.
         (false, true) if failed => None,
         _ => Some(format!(
-            "the fault {kind} had no effect that was seen (0 {}), so surviving it proves nothing; {} connections were \
+            "the fault {kind} had no effect that was seen ({}), so surviving it proves nothing; {} connections were \
              opened in this run",
-            missing.join(", 0 "),
+            if missing.is_empty() { "no evidence".into() } else { missing.join(", ") },
             facts.opened.len()
         )),
     }
@@ -56,26 +81,69 @@ fn no_steady_state(facts: &Facts) -> Option<String> {
     if facts.header.precedes_client {
         return None;
     }
-    let Some(hit) = facts.hit() else {
-        return facts.steady_since.is_none().then(|| {
-            let failed: Vec<&Op> = facts.ops.iter().copied().filter(|op| !is_ok(op)).collect();
-            match failed.last().and_then(|op| op.error.as_ref()) {
-                Some(error) => format!("no steady state: {} ({error})", tally(failed.iter().copied())),
-                None => "no steady state: no operation succeeded on every worker".into(),
-            }
+    let hit = facts.hit().unwrap_or(facts.end());
+    let before: Vec<&Op> = facts.ops.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended < hit)).collect();
+    let Some(since) = facts.steady_since else {
+        let failed: Vec<&Op> = before.into_iter().filter(|op| !is_ok(op)).collect();
+        return Some(match failed.last().and_then(|op| op.error.as_ref()) {
+            Some(error) => format!("no steady state: {} ({error})", tally(failed.iter().copied())),
+            None => "no steady state: no operation succeeded on every worker".into(),
         });
     };
-    let since = facts.steady_since.unwrap_or(hit);
-    let before = |op: &&&Op| op.ended.is_some_and(|ended| ended >= since && ended < hit);
-    let failed: Vec<&Op> = facts.ops.iter().filter(before).copied().filter(|op| !is_ok(op)).collect();
-    if failed.is_empty() {
-        return None;
+    let failed: Vec<&Op> =
+        before.iter().copied().filter(|op| !is_ok(op) && op.ended.is_some_and(|ended| ended >= since)).collect();
+    if !failed.is_empty() {
+        return Some(format!(
+            "no steady state: {} operations failed in the {} before the fault ({}; operations {:?})",
+            failed.len(),
+            show(hit.saturating_sub(since)),
+            tally(failed.iter().copied()),
+            name(failed.iter().copied())
+        ));
     }
+    let unwell = idle_or_stuck(facts, &before, hit);
+    (!unwell.is_empty() || facts.workers() == 0).then(|| {
+        let workers: Vec<_> = unwell.iter().map(u32::to_string).collect();
+        format!("no steady state: no success before the fault, or stuck in an operation: worker {}", workers.join(", "))
+    })
+}
+
+/// Workers that had no success before the fault, or were already waiting too long for one when it came.
+fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
+    let mut well = vec![false; facts.workers() as usize];
+    for op in before.iter().filter(|op| is_ok(op)) {
+        if let Some(well) = well.get_mut(op.worker as usize) {
+            *well = true;
+        }
+    }
+    let threshold = facts.header.budget.stall_threshold;
+    let stuck = |op: &&&Op| op.ended.is_none_or(|ended| ended >= hit) && hit.saturating_sub(op.began) > threshold;
+    for op in facts.ops.iter().filter(stuck) {
+        if let Some(well) = well.get_mut(op.worker as usize) {
+            *well = false;
+        }
+    }
+    (0..).zip(well).filter(|(_, well)| !well).map(|(worker, _)| worker).collect()
+}
+
+/// A harness that does not keep its own pace measures itself: a machine out of breath, a laptop that slept, an
+/// in-process client that blocks the thread on which it is driven.
+fn late(facts: &Facts) -> Option<String> {
+    let mut free = vec![Duration::ZERO; facts.workers() as usize];
+    let mut worst: Option<(Duration, &Op)> = None;
+    for op in &facts.ops {
+        let Some(free) = free.get_mut(op.worker as usize) else { continue };
+        let late = op.began.saturating_sub(op.intended.max(*free));
+        if worst.is_none_or(|(worst, _)| late > worst) {
+            worst = Some((late, op));
+        }
+        *free = op.ended.unwrap_or(*free);
+    }
+    let (late, op) = worst.filter(|(late, _)| *late > facts.header.budget.stall_threshold)?;
     Some(format!(
-        "no steady state: {} operations failed in the {} before the fault ({}; operations {:?})",
-        failed.len(),
-        show(hit - since),
-        tally(failed.iter().copied()),
-        name(failed.iter().copied())
+        "the harness did not keep its pace: {} {} was begun {} late, with its worker idle",
+        op.kind,
+        op.id,
+        show(late)
     ))
 }

@@ -1,33 +1,35 @@
 //! *duplicated write*: nothing is there twice.
 
-use std::collections::HashMap;
-
-use super::facts::{Facts, NAMED};
+use super::facts::Facts;
+use super::lost_write::copies;
 use super::verdict::{CheckResult, Finding};
+use super::words::NAMED;
 use crate::history::Op;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(ledger) = facts.ledger else {
         return CheckResult::not_applicable("there was no audit");
     };
-    let repeated: Vec<(i64, u64)> = ledger
-        .iter()
-        .filter(|(_, _, copies)| *copies > 1)
-        .flat_map(|(first, last, copies)| (*first..=*last).map(|key| (key, *copies)))
-        .collect();
+    let repeated: Vec<_> = ledger.iter().filter(|(first, last, copies)| *copies > 1 && first <= last).collect();
     if repeated.is_empty() {
         return CheckResult::Pass;
     }
-    let by_key: HashMap<i64, &Op> = facts.ops.iter().filter(|op| op.kind.writes()).map(|op| (op.key, *op)).collect();
-    let named: Vec<(&Op, u64)> =
-        repeated.iter().filter_map(|(key, copies)| by_key.get(key).map(|op| (*op, *copies))).take(NAMED).collect();
+    // Counted, not listed: a run of keys can be long. Wider than a key, so that no run overflows it.
+    let keys: i128 = repeated.iter().map(|(first, last, _)| i128::from(*last) - i128::from(*first) + 1).sum();
+    let named: Vec<(&Op, u64)> = facts
+        .ops
+        .iter()
+        .filter(|op| op.kind.writes())
+        .map(|op| (*op, copies(ledger, op.key)))
+        .filter(|(_, copies)| *copies > 1)
+        .take(NAMED)
+        .collect();
     let shown: Vec<_> = named.iter().map(|(op, copies)| format!("{} {} ({copies} times)", op.kind, op.id)).collect();
     CheckResult::of(vec![Finding {
         what: format!(
-            "{} keys are in the ledger more than once: {}{}",
-            repeated.len(),
-            shown.join(", "),
-            if repeated.len() > shown.len() { ", …" } else { "" }
+            "{keys} keys are in the ledger more than once: {}{}",
+            if shown.is_empty() { "none of this run".into() } else { shown.join(", ") },
+            if keys > shown.len() as i128 { ", …" } else { "" }
         ),
         advice: "a write whose answer was lost may have happened: repeat it only under an idempotency key, or report \
                  it as indeterminate"

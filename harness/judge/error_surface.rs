@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::facts::{Facts, is_ok, name, tally};
+use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
+use super::words::{name, tally};
 use crate::fault::FaultKind;
 use crate::history::{ErrorKind, Op, OpError};
 use crate::sqlstate;
@@ -44,23 +45,38 @@ fn persistent(
     (code, words): (&str, &str),
 ) -> CheckResult {
     let limit = facts.header.budget.fail_fast;
-    let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
-    let Some(first_asked) = facts.ops.iter().map(|op| op.began.max(hit)).min() else {
-        return CheckResult::not_applicable("no operation was begun");
+    // An operation that the fault did not keep from succeeding needs no error: its connection was older than the fault.
+    let met: Vec<&Op> = facts.ops.iter().copied().filter(|op| is_affected(facts, op, hit, until)).collect();
+    let Some(first_met) = met.iter().map(|op| op.began.max(hit)).min() else {
+        return CheckResult::not_applicable("no operation was kept from succeeding");
     };
+    let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
     let tells = |error: &OpError| error.sqlstate.as_deref() == Some(code) || error.message.contains(words);
     let told = during.iter().find(|op| op.error.as_ref().is_some_and(tells));
     let what = match told.and_then(|op| op.ended) {
-        Some(at) if at.saturating_sub(first_asked) <= limit => return CheckResult::Pass,
-        Some(at) => format!("{code} was reported only after {}", show(at.saturating_sub(first_asked))),
-        None if during.is_empty() => format!("the server said {code}, but no operation reported any error"),
+        Some(at) if at.saturating_sub(first_met) <= limit => return CheckResult::Pass,
+        Some(at) => format!("{code} was reported only after {}", show(at.saturating_sub(first_met))),
+        None if during.is_empty() => format!(
+            "the server said {code}, but the {} operations that met it reported no error before it was healed",
+            met.len()
+        ),
         None => format!("the server said {code}, but operations reported {}", tally(during.iter().copied())),
     };
     CheckResult::of(vec![Finding {
         what: format!("{what}; a persistent fault must be reported by its code within {}", show(limit)),
         advice: "pass the server's SQLSTATE to the caller, and do not retry what cannot succeed".into(),
-        ops: name(during),
+        ops: name(if during.is_empty() { met } else { during }),
     }])
+}
+
+/// Whether the fault kept it from succeeding in time: it failed under the fault, or was open through it for longer than
+/// an operation should be.
+fn is_affected(facts: &Facts, op: &Op, hit: Duration, until: Duration) -> bool {
+    match op.ended {
+        Some(ended) if ended < hit => false,
+        Some(ended) if ended <= until => !is_ok(op),
+        _ => until.saturating_sub(op.began.max(hit)) > facts.header.budget.stall_threshold,
+    }
 }
 
 fn transient(failed: &[&Op]) -> CheckResult {

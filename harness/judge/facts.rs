@@ -1,5 +1,6 @@
 //! A history, arranged for the checks: one pass over its events.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::verdict::EvidenceSummary;
@@ -10,15 +11,13 @@ use crate::history::{
     Sessions,
 };
 
-/// How many operations a finding names.
-pub(super) const NAMED: usize = 5;
-
 /// The times of one fault.
 pub(crate) struct FaultTimes<'a> {
     pub fault: &'a Fault,
     pub injecting: Option<Duration>,
     pub healed: Option<Duration>,
-    pub failed: Option<&'a str>,
+    /// What the nemesis could not do.
+    pub failed: Vec<&'a str>,
     pub evidence: Vec<&'a Evidence>,
 }
 
@@ -27,11 +26,14 @@ pub(crate) struct Facts<'a> {
     pub header: &'a Header,
     pub server: Option<&'a ServerFacts>,
     pub client: Option<&'a ClientFacts>,
-    /// In the order of their completion; those that never completed last.
+    /// In the order of their completion; those that never completed last. The operations of one worker follow each
+    /// other, so that their order is also that of their beginnings.
     pub ops: Vec<&'a Op>,
     pub faults: Vec<FaultTimes<'a>>,
     /// When connections were opened, ascending.
     pub opened: Vec<Duration>,
+    /// When the gateway began or ceased to refuse connections. Those that it refuses are never seen as opened.
+    pub refusing: Vec<(Duration, bool)>,
     pub steady: Option<Sessions>,
     pub settled: Option<Sessions>,
     pub ledger: Option<&'a [(i64, i64, u64)]>,
@@ -40,15 +42,19 @@ pub(crate) struct Facts<'a> {
     /// When the client began to be watched in steady state.
     pub steady_since: Option<Duration>,
     pub calibration: Option<(Duration, Duration)>,
+    /// From when on nothing more was begun; until `workload_ended`, open operations were still waited for.
+    pub stopped: Option<Duration>,
     pub workload_ended: Option<Duration>,
     /// The end of what is known.
     pub until: Duration,
+    /// Computed once, by [`recovered_at`](super::recovered_at).
+    pub(super) recovered: OnceCell<Option<Duration>>,
 }
 
 impl<'a> Facts<'a> {
     pub fn gather(history: &'a History) -> Facts<'a> {
         let fault_times =
-            |fault| FaultTimes { fault, injecting: None, healed: None, failed: None, evidence: Vec::new() };
+            |fault| FaultTimes { fault, injecting: None, healed: None, failed: Vec::new(), evidence: Vec::new() };
         let mut facts = Facts {
             header: &history.header,
             server: None,
@@ -56,6 +62,7 @@ impl<'a> Facts<'a> {
             ops: Vec::new(),
             faults: history.header.faults.iter().map(fault_times).collect(),
             opened: Vec::new(),
+            refusing: Vec::new(),
             steady: None,
             settled: None,
             ledger: None,
@@ -63,18 +70,25 @@ impl<'a> Facts<'a> {
             doubts: Vec::new(),
             steady_since: None,
             calibration: None,
+            stopped: None,
             workload_ended: None,
             until: Duration::ZERO,
+            recovered: OnceCell::new(),
         };
         for event in &history.events {
             facts.add(event);
         }
+        // A recorder writes in the order of time, and then this costs one look; a stored history may come from
+        // anywhere, and every search below relies on the order.
+        facts.ops.sort_by_key(|op| op.ended.unwrap_or(Duration::MAX));
+        facts.opened.sort();
         facts
     }
 
     fn add(&mut self, event: &'a Event) {
         match event {
-            Event::Run(_) | Event::Refusing { .. } | Event::ServerErrors(_) => {}
+            Event::Run(_) | Event::ServerErrors(_) => {}
+            Event::Refusing { at, on } => self.refusing.push((*at, *on)),
             Event::Server(server) => self.server = Some(server),
             Event::Client(client) => self.client = Some(client),
             Event::Calibration { direct, gateway } => self.calibration = Some((*direct, *gateway)),
@@ -83,8 +97,10 @@ impl<'a> Facts<'a> {
                 self.ops.push(op);
             }
             Event::Phase { at, phase } => {
-                if *phase == Phase::SteadyState {
-                    self.steady_since = Some(*at);
+                match phase {
+                    Phase::SteadyState => self.steady_since = Some(*at),
+                    Phase::Audit => self.stopped = Some(*at),
+                    _ => {}
                 }
                 self.see(*at);
             }
@@ -94,7 +110,7 @@ impl<'a> Facts<'a> {
                 match step {
                     FaultStep::Injecting => times.injecting = Some(*at),
                     FaultStep::Healed => times.healed = Some(*at),
-                    FaultStep::Failed { reason } => times.failed = Some(reason),
+                    FaultStep::Failed { reason } => times.failed.push(reason),
                     FaultStep::InForce | FaultStep::Healing => {}
                 }
             }
@@ -112,7 +128,13 @@ impl<'a> Facts<'a> {
             Event::SteadySessions(sessions) => self.steady = Some(*sessions),
             Event::SettledSessions(sessions) => self.settled = Some(*sessions),
             Event::Ledger { runs } => self.ledger = Some(runs),
-            Event::ClientEnded { at, how } => self.client_ended = Some((*at, how)),
+            Event::ClientEnded { at, how } => {
+                self.see(*at);
+                // The first end is the cause of others; but a broken protocol outweighs whatever it led to.
+                if self.client_ended.is_none() || matches!(how, Ended::Violated { .. }) {
+                    self.client_ended = Some((*at, how));
+                }
+            }
             Event::Doubt { reason, .. } => self.doubts.push(reason),
             Event::WorkloadEnded { at } => {
                 self.workload_ended = Some(*at);
@@ -135,6 +157,11 @@ impl<'a> Facts<'a> {
         self.faults.iter().filter_map(|fault| fault.injecting).min()
     }
 
+    /// When the last fault began to be injected: what began before it says nothing of life after it.
+    pub fn last_injection(&self) -> Option<Duration> {
+        self.faults.iter().filter_map(|fault| fault.injecting).max()
+    }
+
     /// When the last fault was known to be healed; `None` while one is not.
     pub fn healed(&self) -> Option<Duration> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
@@ -145,7 +172,7 @@ impl<'a> Facts<'a> {
         let healed = self.healed()?;
         match self.header.budget.from {
             RecoveryFrom::Heal => Some(healed),
-            RecoveryFrom::Inject => self.faults.iter().filter_map(|fault| fault.injecting).max(),
+            RecoveryFrom::Inject => self.last_injection(),
         }
     }
 
@@ -154,13 +181,19 @@ impl<'a> Facts<'a> {
         self.workload_ended.unwrap_or(self.until)
     }
 
+    /// When the workload was told to stop, as far as is known.
+    pub fn stop(&self) -> Duration {
+        self.stopped.map_or(self.end(), |stopped| stopped.min(self.end()))
+    }
+
     pub fn is_persistent(&self) -> bool {
         self.header.class == Class::Persistent
     }
 
     /// Operations answered at this time or later, in order of their answers.
     pub fn answered_since(&self, at: Duration) -> impl Iterator<Item = &'a Op> {
-        self.ops.iter().copied().filter(move |op| op.ended.is_some_and(|ended| ended >= at))
+        let from = self.ops.partition_point(|op| op.ended.is_some_and(|ended| ended < at));
+        self.ops[from..].iter().copied().take_while(|op| op.ended.is_some())
     }
 
     pub fn evidence_summary(&self) -> Vec<EvidenceSummary> {
@@ -175,20 +208,4 @@ impl<'a> Facts<'a> {
 /// Whether it succeeded.
 pub(super) fn is_ok(op: &Op) -> bool {
     op.outcome == Outcome::Ok
-}
-
-/// The first few ids, for a finding.
-pub(super) fn name<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Vec<u64> {
-    ops.into_iter().take(NAMED).map(|op| op.id).collect()
-}
-
-/// What was counted, most frequent first: `57P03 × 40, refused × 3`.
-pub(super) fn tally<'a>(ops: impl IntoIterator<Item = &'a Op>) -> String {
-    let mut counts = std::collections::BTreeMap::<String, u64>::new();
-    for error in ops.into_iter().filter_map(|op| op.error.as_ref()) {
-        *counts.entry(error.label()).or_default() += 1;
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    counts.iter().map(|(label, count)| format!("{label} × {count}")).collect::<Vec<_>>().join(", ")
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::facts::{Facts, name};
+use super::facts::Facts;
 use super::verdict::{CheckResult, Finding};
+use super::words::name;
 use crate::history::Op;
 use crate::time::show;
 

@@ -1,7 +1,8 @@
 //! *lost write*: what was acknowledged is there at the audit.
 
-use super::facts::{Facts, NAMED, is_ok, name};
+use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
+use super::words::{NAMED, name};
 use crate::history::Op;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {

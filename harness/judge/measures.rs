@@ -47,8 +47,8 @@ fn time_to_detect(facts: &Facts) -> Option<Duration> {
 
 /// From the heal to the first success of an operation begun after the fault.
 fn time_to_first_success(facts: &Facts) -> Option<Duration> {
-    let (hit, starts) = (facts.hit()?, facts.recovery_starts()?);
-    let first = facts.answered_since(starts).find(|op| is_ok(op) && op.began >= hit)?;
+    let (fault, starts) = (facts.last_injection()?, facts.recovery_starts()?);
+    let first = facts.answered_since(starts).find(|op| is_ok(op) && op.began >= fault)?;
     first.ended.map(|ended| ended - starts)
 }
 

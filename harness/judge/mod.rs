@@ -19,6 +19,7 @@ mod recovery;
 mod stale_read;
 mod throughput;
 mod verdict;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -92,5 +93,7 @@ const CHECKS: &[(Check, Rule)] = &[
     (Check::Process, process::check),
 ];
 
-// #[cfg(test)]
-// mod samples;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

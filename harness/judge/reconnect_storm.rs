@@ -9,6 +9,16 @@ use crate::time::show;
 /// Attempts are counted over windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// Once an outage has lasted this long, a client that backs off has slowed down…
+const SLOWED_AFTER: Duration = Duration::from_secs(1);
+
+/// …and over windows of this length…
+const SLOW_WINDOW: Duration = Duration::from_secs(2);
+
+/// …makes no more than five attempts a second and worker: exponential backoff with a cap of a second makes two, a fixed
+/// delay of 200 ms five. A client without any delay is held back only by the server, and makes more even of a slow one.
+const SLOWED_ATTEMPTS: u64 = 5;
+
 /// Against a persistent fault, one attempt a second and worker is all that can be useful.
 const ATTEMPTS_AGAINST_PERSISTENT: u64 = 1;
 
@@ -21,13 +31,28 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     } else {
         u64::from(facts.header.budget.attempts_per_worker)
     };
-    let limit = each * u64::from(facts.workers());
-    let Some(worst) = worst_window(facts, hit).filter(|worst| worst.beyond > limit) else {
-        return CheckResult::Pass;
+    // To replace every connection that was lost, once, is no storm, also where there are more of them than workers.
+    let spare = match facts.is_persistent() {
+        true => 0,
+        false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(facts.workers())),
     };
+    let workers = u64::from(facts.workers());
+    let slow = SLOWED_ATTEMPTS.min(each) * SLOW_WINDOW.as_secs();
+    let rules = [(hit, WINDOW, each * workers + spare), (hit + SLOWED_AFTER, SLOW_WINDOW, slow * workers + spare)];
+    let broken = rules.iter().find_map(|(since, window, limit)| {
+        let worst = worst_window(facts, *since, *window)?;
+        (worst.beyond > *limit).then_some((worst, *window, *limit))
+    });
+    let Some((worst, window, limit)) = broken else {
+        return match blind(facts, hit) {
+            Some(reason) => CheckResult::NotApplicable { reason },
+            None => CheckResult::Pass,
+        };
+    };
+    let length = if window == WINDOW { "one second".to_owned() } else { show(window) };
     CheckResult::of(vec![Finding {
         what: format!(
-            "{} connection attempts in one second (from {} after the fault), {} more than the {} operations begun then; \
+            "{} connection attempts in {length} (from {} after the fault), {} more than the {} operations open then; \
              allowed are {limit} more for {} workers",
             worst.attempts,
             show(worst.from.saturating_sub(hit)),
@@ -43,24 +68,56 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
 struct Busy {
     from: Duration,
     attempts: u64,
-    /// Operations begun in the same second: what the workload itself may have caused.
+    /// Operations open in the same window: what the workload itself may have caused.
     asked: u64,
     beyond: u64,
 }
 
-/// The second with the most attempts beyond those that operations asked for.
-fn worst_window(facts: &Facts, hit: Duration) -> Option<Busy> {
+/// The window with the most attempts beyond those that operations asked for.
+fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy> {
     let mut begun: Vec<Duration> = facts.ops.iter().map(|op| op.began).collect();
-    begun.sort_unstable();
-    let opened = &facts.opened[facts.opened.partition_point(|at| *at < hit)..];
-    let in_window = |instants: &[Duration], from: Duration| {
-        (instants.partition_point(|at| *at < from + WINDOW) - instants.partition_point(|at| *at < from)) as u64
+    begun.sort();
+    let opened = &facts.opened[facts.opened.partition_point(|at| *at < since)..];
+    let attempts =
+        |from: Duration| opened.partition_point(|at| *at < from + window) - opened.partition_point(|at| *at < from);
+    // Also those that began earlier and were still open: an operation may connect long after it was asked for.
+    let asked = |from: Duration| {
+        let over = facts.ops.partition_point(|op| op.ended.is_some_and(|ended| ended < from));
+        begun.partition_point(|at| *at < from + window).saturating_sub(over)
     };
     opened
         .iter()
         .map(|from| {
-            let (attempts, asked) = (in_window(opened, *from), in_window(&begun, *from));
+            let (attempts, asked) = (attempts(*from) as u64, asked(*from) as u64);
             Busy { from: *from, attempts, asked, beyond: attempts.saturating_sub(asked) }
         })
+        // Of equals the last of the reversed: the first.
+        .rev()
         .max_by_key(|busy| busy.beyond)
+}
+
+/// Why attempts could not be counted, if for most of the outage they were refused: the kernel refuses without telling.
+fn blind(facts: &Facts, hit: Duration) -> Option<String> {
+    let end = facts.healed().unwrap_or(facts.end());
+    let mut refused = Duration::ZERO;
+    let mut since = None;
+    for (at, on) in facts.refusing.iter().chain([&(end, false)]) {
+        let at = (*at).clamp(hit, end.max(hit));
+        match (on, since) {
+            (true, None) => since = Some(at),
+            (false, Some(from)) => {
+                refused += at.saturating_sub(from);
+                since = None;
+            }
+            _ => {}
+        }
+    }
+    let outage = end.saturating_sub(hit);
+    (refused > outage.saturating_sub(refused)).then(|| {
+        format!(
+            "connections were refused for {} of the {} of the outage, and refused attempts are not counted",
+            show(refused),
+            show(outage)
+        )
+    })
 }

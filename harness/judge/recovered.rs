@@ -1,8 +1,9 @@
 //! *recovered*: the client is back within its budget.
 
-use super::facts::{Facts, is_ok, name, tally};
+use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
 use super::verdict::{CheckResult, Finding};
+use super::words::{name, tally};
 use crate::history::Op;
 use crate::time::show;
 

@@ -6,39 +6,86 @@ use super::facts::{Facts, is_ok};
 
 /// The instant from which the client counts as recovered; `None` while it does not.
 ///
-/// Every worker has succeeded with an operation begun after the fault; the instant is the success of the last worker to
-/// do so. From there on, for the stability window, nothing fails and every worker goes on succeeding. A failure in
-/// between starts the search anew.
+/// Every worker has succeeded with an operation begun after the last fault; the instant is the success of the last
+/// worker to do so. From there on, for the stability window, nothing fails and every worker goes on succeeding: the
+/// window is complete only when each of them has succeeded beyond its end, so that none can have died within it. A
+/// failure before that starts the search anew, and so does an operation that alone takes longer than the window.
+///
+/// Where recovery is timed from the injection, the instant may lie before the heal; the window then lasts until one
+/// whole stability window after the heal, since a fault that is still in force may yet have its effect.
+///
+/// Once there is such an instant, nothing that happens later changes it.
 pub(crate) fn recovered_at(facts: &Facts) -> Option<Duration> {
-    let starts = facts.recovery_starts()?;
-    let fault = facts.faults.iter().filter_map(|fault| fault.injecting).max()?;
+    *facts.recovered.get_or_init(|| search(facts))
+}
+
+fn search(facts: &Facts) -> Option<Duration> {
+    let (starts, fault, healed) = (facts.recovery_starts()?, facts.last_injection()?, facts.healed()?);
     let stability = facts.header.budget.stability;
     let workers = facts.workers() as usize;
 
-    let mut first = vec![None; workers];
-    let mut latest = vec![Duration::ZERO; workers];
+    // Which workers have succeeded, and which of them beyond the window.
+    let (mut back, mut beyond) = (Tally::new(workers), Tally::new(workers));
+    let mut window: Option<(Duration, Duration)> = None;
     for op in facts.answered_since(starts) {
         let Some(ended) = op.ended else { continue };
-        if let Some(stable) = stable_from(&first, stability, ended)
-            && latest.iter().all(|latest| *latest > stable)
-        {
-            return Some(stable);
-        }
         let worker = op.worker as usize;
-        if !is_ok(op) {
-            first.fill(None);
-        } else if worker < workers && op.began >= fault {
-            first[worker].get_or_insert(ended);
-            latest[worker] = ended;
+        let stalled = back.has(worker) && ended.saturating_sub(op.began) > stability;
+        if !is_ok(op) || stalled {
+            back.clear();
+            beyond.clear();
+            window = None;
+        }
+        if !is_ok(op) || op.began < fault {
+            continue;
+        }
+        back.add(worker);
+        match window {
+            None if back.is_full() => window = Some((ended, ended.max(healed) + stability)),
+            Some((recovered, until)) if ended >= until => {
+                beyond.add(worker);
+                if beyond.is_full() {
+                    return Some(recovered);
+                }
+            }
+            _ => {}
         }
     }
-    let stable = stable_from(&first, stability, facts.end())?;
-    // With a single worker its first success is also the instant itself: it must have gone on since.
-    latest.iter().all(|latest| *latest > stable).then_some(stable)
+    None
 }
 
-/// The instant at which the last worker had its first success, if a whole window has passed since.
-fn stable_from(first: &[Option<Duration>], stability: Duration, now: Duration) -> Option<Duration> {
-    let last = first.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().max()?;
-    (now >= last + stability).then_some(last)
+/// A set of workers that knows when it holds all of them.
+struct Tally {
+    seen: Vec<bool>,
+    missing: usize,
+}
+
+impl Tally {
+    fn new(workers: usize) -> Tally {
+        Tally { seen: vec![false; workers], missing: workers }
+    }
+
+    fn has(&self, worker: usize) -> bool {
+        self.seen.get(worker).is_some_and(|seen| *seen)
+    }
+
+    fn add(&mut self, worker: usize) {
+        if let Some(seen) = self.seen.get_mut(worker)
+            && !std::mem::replace(seen, true)
+        {
+            self.missing -= 1;
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.missing < self.seen.len() {
+            self.seen.fill(false);
+            self.missing = self.seen.len();
+        }
+    }
+
+    /// Whether every worker is in it; never true of no workers at all, for nobody has shown anything.
+    fn is_full(&self) -> bool {
+        self.missing == 0 && !self.seen.is_empty()
+    }
 }

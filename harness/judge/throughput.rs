@@ -29,21 +29,29 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }])
 }
 
-/// Successes per second in the last window before the fault and in the last window of the run.
+/// Successes per second in the last window before the fault, and in the best window after recovery; `None` while there
+/// is nothing to compare.
+///
+/// *The best*, because the question is whether the client comes back to its old speed. Any one window, the last say,
+/// can hold a hiccup of the machine, or the quiet in which the end of the workload waits for its slowest operation.
 pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
-    let (since, hit, end) = (facts.steady_since?, facts.hit()?, facts.end());
+    let (since, hit) = (facts.steady_since?, facts.hit()?);
+    let settled_from = recovered_at(facts)?.max(facts.healed()?);
     let window = facts.header.budget.stability.min(hit.checked_sub(since)?);
-    let rate = |from: Duration, to: Duration| {
-        let count = facts
-            .ops
-            .iter()
-            .filter(|op| is_ok(op) && op.ended.is_some_and(|ended| ended > from && ended <= to))
-            .count();
-        count as f64 / (to - from).as_secs_f64()
-    };
-    if window.is_zero() || end <= window {
+    if window.is_zero() {
         return None;
     }
-    let steady = rate(hit - window, hit);
-    (steady > 0.0).then(|| (steady, rate(end - window, end)))
+    let ended: Vec<Duration> = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| op.ended).collect();
+    let steady = ended.iter().filter(|at| **at > hit - window && **at <= hit).count();
+    // Windows that end with a success; `first` is the first success in the window.
+    let settled = &ended[ended.partition_point(|at| *at <= settled_from)..];
+    let (mut first, mut best) = (0, 0);
+    for (last, at) in settled.iter().enumerate().filter(|(_, at)| **at >= settled_from + window) {
+        while settled[first] + window <= *at {
+            first += 1;
+        }
+        best = best.max(last - first + 1);
+    }
+    let per_second = |count: usize| count as f64 / window.as_secs_f64();
+    (steady > 0).then(|| (per_second(steady), per_second(best)))
 }

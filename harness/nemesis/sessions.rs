@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
 use crate::environment::preparation::OCCUPANT;
-use crate::environment::server::{ServerError, Session};
+use crate::environment::server::{ServerError, Session, Superuser};
 use crate::history::Evidence;
 
 /// Ends every session of a role; the sum is how many were told.
@@ -45,12 +45,26 @@ impl Injection for Terminating {
     }
 }
 
-/// The client's sessions ended, and every slot that an ordinary role can have taken by another.
+/// The client's sessions ended, and every slot taken by others: those for ordinary roles, then those reserved for
+/// superusers, so that the server says "sorry, too many clients already" before it even asks for a password.
 #[derive(Default)]
 pub(super) struct Exhausting {
     occupants: Vec<Session>,
+    /// Opened first: once every slot is taken, nobody else can come in to count and to heal.
+    own: Option<Session>,
     ended: usize,
     witness: Witness,
+}
+
+/// Opens sessions until the server has no more for this role.
+async fn take_all(role: &Superuser, occupants: &mut Vec<Session>) -> Result<(), NemesisError> {
+    loop {
+        match role.connect_within(PATIENCE).await {
+            Ok(occupant) => occupants.push(occupant),
+            Err(refusal) if refusal.sqlstate.as_deref() == Some("53300") => return Ok(()),
+            Err(refusal) => return Err(NemesisError::NotInForce(refusal.text)),
+        }
+    }
 }
 
 #[async_trait]
@@ -58,22 +72,16 @@ impl Injection for Exhausting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
         let superuser = environment.server.superuser();
-        let session = superuser.connect().await?;
-        let occupant = superuser.in_role(OCCUPANT, &environment.address.password);
+        let ordinary = superuser.in_role(OCCUPANT, &environment.address.password);
+        let session = self.own.insert(superuser.connect().await?);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Take what is free before and after, so that the client finds as little as possible in between.
-            self.ended += count(&session, TERMINATE, &environment.address.user).await?;
-            loop {
-                match occupant.connect_within(PATIENCE).await {
-                    Ok(occupant) => self.occupants.push(occupant),
-                    Err(refusal) if refusal.sqlstate.as_deref() == Some("53300") => break,
-                    Err(refusal) => return Err(NemesisError::NotInForce(refusal.text)),
-                }
-            }
-            let left = count(&session, COUNT, &environment.address.user).await?;
+            self.ended += count(session, TERMINATE, &environment.address.user).await?;
+            // Whatever the client takes again meanwhile is ended in the next round.
+            take_all(&ordinary, &mut self.occupants).await?;
+            let left = count(session, COUNT, &environment.address.user).await?;
             if left == 0 {
-                return Ok(());
+                break;
             }
             if Instant::now() >= deadline {
                 return Err(NemesisError::NotInForce(format!(
@@ -82,11 +90,12 @@ impl Injection for Exhausting {
                 )));
             }
         }
+        take_all(&superuser, &mut self.occupants).await
     }
 
-    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+    async fn heal(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
         self.occupants.clear();
-        let session = environment.server.superuser().connect().await?;
+        let Some(session) = self.own.take() else { return Ok(()) };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = count(&session, COUNT, OCCUPANT).await?;

@@ -125,3 +125,16 @@ pub fn optional(duration: Option<Duration>, none: &str) -> String {
 fn list(ids: &[u64]) -> String {
     ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_off_is_never_shown_as_a_figure() {
+        let watched = Duration::from_millis(61_500);
+        assert_eq!(recovery(&Recovery::Censored { watched }), "> 61.5 s");
+        assert_eq!(recovery(&Recovery::Recovered { after: watched }), "61.5 s");
+        assert_eq!(recovery(&Recovery::NotMeasured), "–");
+    }
+}

@@ -1,6 +1,7 @@
 //! The stable address that a client is given, and the control of all that passes through it.
 //!
-//! Owns the listening socket and the list of open connections; what happens on one connection is `proxy`'s.
+//! Owns what is in force (where it leads, which toxics) and the list of open connections. Who comes in is
+//! `reception`'s, what happens on one connection is `proxy`'s.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,49 +13,38 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
 use super::port::Reservation;
-use super::proxy::{self, Toxics};
-use crate::history::{ConnectionChange, Event, Severed};
+use super::proxy::{self, Cut, Order, Orders, Toxics, Traffic};
+use super::reception::{self, Instruction, Request};
+use crate::history::{ConnectionChange, Event};
 use crate::recorder::Recorder;
 
-/// Longest that the accepting task may take to follow an order: a bind and a listen, on a busy machine.
-const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest that a task of the gateway may take to follow an order: a few system calls, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How the nemesis ends connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// FIN to both sides, as a process that exits sends it.
-    Close,
-    /// RST to both sides.
-    Reset,
-}
-
-/// An order to one connection; answered once its sockets are gone.
-pub(super) struct Order {
-    pub cut: Cut,
-    pub done: oneshot::Sender<()>,
-}
-
-/// The gateway of one run. Clones control the same gateway; it closes when the last is dropped.
+/// The gateway of one run. Clones control the same gateway; when the last is dropped, it and every connection end.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
-    _accepting: Arc<AbortOnDropHandle<()>>,
+    requests: mpsc::UnboundedSender<Request>,
+    /// The tasks hold `shared` too, so its end cannot be what ends them.
+    _end: Arc<DropGuard>,
 }
 
-struct Shared {
-    port: Reservation,
-    recorder: Recorder,
+/// What the gateway and its tasks have in common.
+pub(super) struct Shared {
+    pub port: Reservation,
+    pub recorder: Recorder,
     upstream: watch::Sender<SocketAddr>,
-    /// Whether there should be a listener, and whether there is one.
-    open: watch::Sender<bool>,
-    listening: watch::Sender<bool>,
     toxics: watch::Sender<Toxics>,
     /// Bytes that a stall has held back so far.
     withheld: AtomicU64,
     connections: Mutex<HashMap<u64, mpsc::UnboundedSender<Order>>>,
+    /// Cancelled when the gateway is to end, with all that belongs to it.
+    pub closing: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -67,15 +57,16 @@ impl Gateway {
             port,
             recorder,
             upstream: watch::Sender::new(upstream),
-            open: watch::Sender::new(true),
-            listening: watch::Sender::new(true),
             toxics: watch::Sender::new(Toxics::default()),
             withheld: AtomicU64::new(0),
             connections: Mutex::default(),
+            closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        let accepting = tokio::spawn(Arc::clone(&shared).accept_for_ever(listener));
-        Ok(Gateway { shared, _accepting: Arc::new(AbortOnDropHandle::new(accepting)) })
+        let (requests, received) = mpsc::unbounded_channel();
+        shared.tasks.spawn(reception::receive(Arc::clone(&shared), listener, received));
+        let end = Arc::new(shared.closing.clone().drop_guard());
+        Ok(Gateway { shared, requests, _end: end })
     }
 
     /// Where clients connect.
@@ -91,25 +82,23 @@ impl Gateway {
     /// Refuses new connections, as a host does where nobody listens: the kernel answers with ECONNREFUSED. Such
     /// attempts never reach user space, so they are not counted.
     pub async fn refuse(&self) -> io::Result<()> {
-        self.listen(false).await
+        self.request(Instruction::Listen(false)).await
     }
 
     /// Accepts connections again.
     pub async fn accept(&self) -> io::Result<()> {
-        self.listen(true).await
+        self.request(Instruction::Listen(true)).await
     }
 
-    /// Begins or ceases to listen; returns once it is so.
-    async fn listen(&self, on: bool) -> io::Result<()> {
-        if self.shared.open.send_replace(on) != on {
-            self.shared.recorder.record_now(|at| Event::Refusing { at, on: !on });
-        }
-        let mut listening = self.shared.listening.subscribe();
-        match timeout(LISTEN_PATIENCE, listening.wait_for(|listening| *listening == on)).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => {
-                Err(io::Error::other(format!("the gateway could not {} listening", if on { "begin" } else { "cease" })))
-            }
+    /// Has the reception do something; returns once it is done.
+    async fn request(&self, instruction: Instruction) -> io::Result<()> {
+        let (done, answer) = oneshot::channel();
+        // Without a reception there is no answer either.
+        let _ = self.requests.send(Request { instruction, done });
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(io::Error::other("the gateway is closed")),
+            Err(_) => Err(io::Error::other(format!("no answer within {}", crate::time::show(PATIENCE)))),
         }
     }
 
@@ -118,7 +107,7 @@ impl Gateway {
         self.shared.toxics.send_replace(toxics);
     }
 
-    /// Bytes held back since the run began.
+    /// Bytes held back since the run began. More may wait in the kernel's buffers behind them.
     pub fn bytes_withheld(&self) -> u64 {
         self.shared.withheld.load(Ordering::Relaxed)
     }
@@ -130,30 +119,34 @@ impl Gateway {
 
     /// Ends every connection that is open now, idle ones too; returns how many were.
     pub async fn cut(&self, cut: Cut) -> usize {
-        let orders: Vec<_> = self
-            .shared
-            .connections()
-            .values()
-            .filter_map(|connection| {
-                let (done, finished) = oneshot::channel();
-                connection.send(Order { cut, done }).ok().map(|()| finished)
-            })
-            .collect();
+        // A client whose connect succeeded has a connection, also while that waits in the kernel's queue. If there is
+        // no reception any more, there is no queue.
+        let _ = self.request(Instruction::TakeIn).await;
+        let order = |connection: &mpsc::UnboundedSender<Order>| {
+            let (done, finished) = oneshot::channel();
+            connection.send(Order { cut, done }).ok().map(|()| finished)
+        };
+        let orders: Vec<_> = self.shared.connections().values().filter_map(order).collect();
         let mut ended = 0;
-        for finished in orders {
-            // An error means that the connection ended by itself meanwhile.
-            ended += usize::from(finished.await.is_ok());
+        let all = async {
+            for finished in orders {
+                // An error means that the connection ended by itself meanwhile.
+                ended += usize::from(finished.await.is_ok());
+            }
+        };
+        if timeout(PATIENCE, all).await.is_err() {
+            self.shared.recorder.doubt("not every connection through the gateway could be cut");
         }
         ended
     }
 
     /// Closes the gateway and every connection.
     pub async fn close(&self) {
-        // What matters is that nobody is served any more; a listener that stays is closed with its task.
-        let _ = self.refuse().await;
-        self.cut(Cut::Reset).await;
+        self.shared.closing.cancel();
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        if timeout(PATIENCE, self.shared.tasks.wait()).await.is_err() {
+            self.shared.recorder.doubt("the gateway could not close every connection");
+        }
     }
 }
 
@@ -162,52 +155,27 @@ impl Shared {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn accept_for_ever(self: Arc<Self>, listener: TcpListener) {
-        let mut listener = Some(listener);
-        let mut open = self.open.subscribe();
-        let mut next = 1;
-        loop {
-            let accepted = match &listener {
-                Some(listening) => tokio::select! {
-                    biased;
-                    changed = open.changed() => changed.map(|()| None),
-                    accepted = listening.accept() => Ok(Some(accepted)),
-                },
-                None => open.changed().await.map(|()| None),
-            };
-            match accepted {
-                Err(_) => return, // the gateway is gone
-                Ok(None) => {
-                    listener = if *open.borrow_and_update() { self.listener() } else { None };
-                    self.listening.send_replace(listener.is_some());
-                }
-                Ok(Some(Ok((client, _)))) => {
-                    self.tasks.spawn(Arc::clone(&self).serve(next, client));
-                    next += 1;
-                }
-                // Out of file descriptors: the kernel keeps the connection waiting, so try again shortly.
-                Ok(Some(Err(_))) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
-    }
-
-    fn listener(&self) -> Option<TcpListener> {
-        let listener = self.port.listen().and_then(TcpListener::from_std);
-        if let Err(error) = &listener {
-            self.recorder.doubt(format!("the gateway could not listen again: {error}"));
-        }
-        listener.ok()
-    }
-
-    async fn serve(self: Arc<Self>, id: u64, client: TcpStream) {
+    /// Takes a client in as connection number `id`.
+    pub fn take_in(self: &Arc<Self>, id: u64, client: TcpStream) {
         let (connection, orders) = mpsc::unbounded_channel();
+        // Known from here on, not only from when its task first runs: it can be cut at once.
         self.connections().insert(id, connection);
         self.recorder.record_now(|at| Event::Connection { at, id, change: ConnectionChange::Opened });
+        self.tasks.spawn(Arc::clone(self).serve(id, client, orders));
+    }
+
+    async fn serve(self: Arc<Self>, id: u64, client: TcpStream, orders: mpsc::UnboundedReceiver<Order>) {
         let upstream = *self.upstream.borrow();
-        let traffic = proxy::Traffic::new(&self.withheld);
-        let by: Severed = proxy::carry(client, upstream, self.toxics.subscribe(), &traffic, orders).await;
+        let traffic = Traffic::new(&self.withheld);
+        let orders = Orders::new(orders, self.closing.clone());
+        let ending = proxy::carry(client, upstream, self.toxics.subscribe(), &traffic, orders).await;
         self.connections().remove(&id);
-        let change = ConnectionChange::Ended { by, upstream: traffic.upstream(), downstream: traffic.downstream() };
+        let (upstream, downstream) = (traffic.upstream(), traffic.downstream());
+        let change = ConnectionChange::Ended { by: ending.by, upstream, downstream };
         self.recorder.record_now(|at| Event::Connection { at, id, change });
+        tokio::select! {
+            () = ending.conclude() => {}
+            () = self.closing.cancelled() => {}
+        }
     }
 }

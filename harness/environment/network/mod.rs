@@ -3,6 +3,9 @@
 mod gateway;
 pub(crate) mod port;
 mod proxy;
+mod reception;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use gateway::{Cut, Gateway};
-pub(crate) use proxy::Toxics;
+pub(crate) use gateway::Gateway;
+pub(crate) use proxy::{Cut, Toxics};

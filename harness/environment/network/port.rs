@@ -20,7 +20,7 @@ const EPHEMERAL_DEFAULT: Range<u16> = 32_768..61_000;
 const TRIES: u32 = 200;
 
 /// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// A loopback port that nobody else can bind.
 ///
@@ -74,7 +74,7 @@ impl Reservation {
     }
 }
 
-fn ephemeral_range() -> Range<u16> {
+pub(super) fn ephemeral_range() -> Range<u16> {
     let read = || {
         let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
         let mut bounds = text.split_whitespace().map(|bound| bound.parse::<u16>());

@@ -15,7 +15,10 @@ use tokio::task::spawn_blocking;
 use tokio_postgres::Config;
 
 use super::process::{self, Postmaster};
-use super::{Binaries, LINE_PREFIX, LogLine, Server, ServerError, Superuser, parse_log, template};
+use super::{
+    Binaries, LINE_PREFIX, LogLine, Readiness, Server, ServerError, Superuser, family, parse_log, readiness, remains,
+    template,
+};
 use crate::environment::folder::RunFolder;
 use crate::environment::network::port::Reservation;
 use crate::fault::StopMode;
@@ -24,6 +27,10 @@ use crate::history::ServerFacts;
 /// Longest that a fast or immediate shutdown may take. Measured 5 to 11 ms; a shutdown checkpoint on a busy disk is
 /// what the rest is for.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the processes of a killed server may take to notice. Those that wait notice at once; one that computes
+/// would go on until its statement ends, which nobody would see of a power cut.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Settings of every local server; a scenario's own come after and win.
 const SETTINGS: [(&str, &str); 7] = [
@@ -148,12 +155,12 @@ impl LocalServer {
     fn end_now(&self) {
         let mut state = self.state();
         if let Some(pid) = state.recovering.take() {
-            process::signal_all(&[pid], Signal::SIGCONT);
+            family::signal_all(&[pid], Signal::SIGCONT);
         }
         if let Some(postmaster) = state.postmaster.take() {
             postmaster.end_now();
         }
-        process::end_orphan(&self.data);
+        remains::end_orphan(&self.data);
     }
 }
 
@@ -190,16 +197,21 @@ impl Server for LocalServer {
 
     async fn kill(&self) -> Result<String, ServerError> {
         let postmaster = self.postmaster()?;
-        let orphans: Vec<_> = process::family(postmaster.pid()).split_off(1);
+        // Frozen first, so that it has no more children when they are counted.
+        postmaster.signal(Signal::SIGSTOP)?;
+        let orphans: Vec<_> = family::family(postmaster.pid()).split_off(1);
         postmaster.signal(Signal::SIGKILL)?;
         let status = postmaster.wait(STOP_PATIENCE).await?;
-        // The next start is refused for as long as one of them holds the old shared memory. They notice the death
-        // of their parent by themselves; one that works notices only when its statement ends.
-        let deadline = Instant::now() + STOP_PATIENCE;
-        while orphans.iter().any(|pid| process::title(*pid).is_some_and(|title| title.starts_with("postgres"))) {
-            if Instant::now() >= deadline {
-                process::signal_all(&orphans, Signal::SIGKILL);
-                break;
+        // Whom a pause or a held recovery has frozen could not notice.
+        self.state().recovering = None;
+        family::signal_all(&orphans, Signal::SIGCONT);
+        let begun = Instant::now();
+        while remains::is_guarded(&self.data) {
+            if begun.elapsed() >= STOP_PATIENCE {
+                return Err(ServerError::Control { doing: "kill", reason: "its shared memory is still in use".into() });
+            }
+            if begun.elapsed() >= ORPHAN_PATIENCE {
+                family::signal_all(&orphans, Signal::SIGKILL);
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -216,51 +228,34 @@ impl Server for LocalServer {
     }
 
     async fn pause(&self) -> Result<(), ServerError> {
-        // The eldest first, so that it has no more children when the others are counted.
-        let eldest = self.postmaster()?;
-        eldest.signal(Signal::SIGSTOP)?;
-        process::signal_all(&process::family(eldest.pid()), Signal::SIGSTOP);
+        // The eldest comes first in its family, so that it soon has no more children.
+        family::freeze(self.postmaster()?.pid());
         Ok(())
     }
 
     async fn resume(&self) -> Result<(), ServerError> {
-        process::signal_all(&process::family(self.postmaster()?.pid()), Signal::SIGCONT);
+        family::signal_all(&family::family(self.postmaster()?.pid()), Signal::SIGCONT);
         Ok(())
     }
 
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
-        let eldest = self.postmaster()?.pid();
+        let postmaster = self.postmaster()?;
         // A thread of its own that does nothing else: recovery of what we wrote takes a few hundred milliseconds, and
         // must be caught in its first.
-        let held = spawn_blocking(move || {
-            process::signal_all(&[backend], Signal::SIGKILL);
-            let deadline = Instant::now() + STOP_PATIENCE;
-            while Instant::now() < deadline {
-                let is_recovery =
-                    |pid: &i32| process::title(*pid).is_some_and(|title| title.starts_with("postgres: startup"));
-                if let Some(pid) = process::family(eldest).into_iter().find(is_recovery) {
-                    process::signal_all(&[pid], Signal::SIGSTOP);
-                    return Some(pid);
-                }
-                std::thread::sleep(Duration::from_micros(300));
-            }
-            None
-        })
-        .await
-        .map_err(|error| ServerError::Control { doing: "crash", reason: error.to_string() })?;
-        let Some(pid) = held else {
-            return Err(ServerError::Control {
-                doing: "hold the recovery of",
-                reason: format!("its recovery was never seen{}", self.log_tail()),
-            });
-        };
+        let held = spawn_blocking(move || process::hold_recovery(&postmaster, backend, STOP_PATIENCE))
+            .await
+            .map_err(|error| ServerError::Control { doing: "crash", reason: error.to_string() })?;
+        let pid = held.map_err(|reason| ServerError::Control {
+            doing: "hold the recovery of",
+            reason: format!("{reason}{}", self.log_tail()),
+        })?;
         self.state().recovering = Some(pid);
         Ok(())
     }
 
     async fn release_recovery(&self) -> Result<(), ServerError> {
         match self.state().recovering.take() {
-            Some(pid) => process::signal_all(&[pid], Signal::SIGCONT),
+            Some(pid) => family::signal_all(&[pid], Signal::SIGCONT),
             None => return Err(ServerError::Control { doing: "release", reason: "no recovery is held".into() }),
         }
         Ok(())
@@ -274,18 +269,33 @@ impl Server for LocalServer {
     }
 
     async fn remove(&self) -> Result<(), ServerError> {
-        let Ok(postmaster) = self.postmaster() else {
-            process::end_orphan(&self.data);
-            return Ok(());
-        };
         if let Some(pid) = self.state().recovering.take() {
-            process::signal_all(&[pid], Signal::SIGCONT);
+            family::signal_all(&[pid], Signal::SIGCONT);
         }
-        postmaster.signal(Signal::SIGQUIT)?;
-        process::signal_all(&process::family(postmaster.pid()), Signal::SIGCONT);
-        postmaster.wait(STOP_PATIENCE).await?;
+        let mut ended = Ok(());
+        if let Ok(postmaster) = self.postmaster() {
+            postmaster.signal(Signal::SIGQUIT)?;
+            family::signal_all(&family::family(postmaster.pid()), Signal::SIGCONT);
+            ended = postmaster.wait(STOP_PATIENCE).await.map(drop);
+        }
         self.state().postmaster = None;
-        Ok(())
+        let data = self.data.clone();
+        let _ = spawn_blocking(move || remains::end_orphan(&data)).await;
+        ended
+    }
+
+    async fn wait(&self, wanted: Readiness, within: Duration) -> Result<(), ServerError> {
+        let postmaster = self.postmaster()?;
+        let ready = readiness::wait(|| self.superuser(), wanted, within);
+        tokio::select! {
+            biased;
+            ready = ready => ready,
+            // One that has ended, as with a setting it does not know, will never be ready.
+            status = postmaster.wait(within + STOP_PATIENCE) => Err(ServerError::Control {
+                doing: "wait for",
+                reason: format!("it ended ({}) before it was {wanted}{}", status?, self.log_tail()),
+            }),
+        }
     }
 }
 
@@ -297,5 +307,5 @@ impl Drop for LocalServer {
 
 /// Ends the server that a killed run left in its folder; says so if there was one.
 pub(crate) fn end_leftover(folder: &Path) -> bool {
-    process::end_orphan(&folder.join("data"))
+    remains::end_orphan(&folder.join("data"))
 }

@@ -7,13 +7,18 @@ pub(crate) const LINE_PREFIX: &str = "%m|%p|%e|%u|";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     pub pid: i32,
-    /// `00000` where nothing is wrong.
+    /// `00000` where nothing is wrong, and on lines that only add to the one before: each error is counted once.
     pub sqlstate: String,
     /// The session's role; empty for the server's own processes.
     pub role: String,
     /// From the severity on: `FATAL:  sorry, too many clients already`.
     pub text: String,
 }
+
+/// With what lines begin that add to the one before. Postgres repeats the SQLSTATE on each of them.
+///
+/// *Source*: `src/backend/utils/error/elog.c`, `send_message_to_server_log`.
+const ADDITIONS: [&str; 7] = ["DETAIL:", "HINT:", "QUERY:", "CONTEXT:", "LOCATION:", "BACKTRACE:", "STATEMENT:"];
 
 /// Takes a log apart. Lines without our prefix (continuations, what the entrypoint of an image prints) are left out.
 pub(crate) fn parse_log(log: &str) -> Vec<LogLine> {
@@ -23,12 +28,13 @@ pub(crate) fn parse_log(log: &str) -> Vec<LogLine> {
 fn parse_line(line: &str) -> Option<LogLine> {
     let mut parts = line.splitn(5, '|');
     let _time = parts.next()?;
-    Some(LogLine {
-        pid: parts.next()?.parse().ok()?,
-        sqlstate: parts.next().filter(|code| code.len() == 5)?.to_owned(),
-        role: parts.next()?.to_owned(),
-        text: parts.next()?.to_owned(),
-    })
+    let pid = parts.next()?.parse().ok()?;
+    let sqlstate = parts.next().filter(|code| code.len() == 5)?;
+    let role = parts.next()?.to_owned();
+    let text = parts.next()?.to_owned();
+    let adds = ADDITIONS.iter().any(|addition| text.starts_with(addition));
+    let sqlstate = if adds { "00000" } else { sqlstate }.to_owned();
+    Some(LogLine { pid, sqlstate, role, text })
 }
 
 #[cfg(test)]
@@ -39,9 +45,11 @@ mod tests {
     fn takes_lines_with_our_prefix_and_leaves_the_rest() {
         let log = "initdb: hello\n\
                    2026-01-02 03:04:05.678 UTC|42|53300|squall|FATAL:  sorry | too many\n\
-                   \tcontinued\n";
+                   \tcontinued\n\
+                   2026-01-02 03:04:05.678 UTC|42|53300|squall|DETAIL:  none left\n";
         let lines = parse_log(log);
-        assert_eq!(lines.len(), 1);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1].sqlstate, "00000", "the same error is not counted twice");
         assert_eq!((lines[0].pid, lines[0].sqlstate.as_str(), lines[0].role.as_str()), (42, "53300", "squall"));
         assert_eq!(lines[0].text, "FATAL:  sorry | too many");
     }

@@ -7,12 +7,16 @@ mod binaries;
 #[cfg(feature = "docker")]
 mod docker;
 mod external;
+mod family;
 mod local;
 mod log;
 mod process;
 mod readiness;
+mod remains;
 mod superuser;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

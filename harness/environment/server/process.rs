@@ -1,6 +1,6 @@
 //! Server processes of our own: started as an ordinary user, controlled by signals, waited for by their exit.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::ServerError;
+use super::family::{family, is_stopped, signal_all, title};
 
 /// Whom to run Postgres as: `None` is the user we are, since Postgres refuses only root.
 ///
@@ -108,112 +109,26 @@ impl Postmaster {
     }
 }
 
-/// A process and all that descend from it, the eldest first.
-pub(super) fn family(eldest: i32) -> Vec<i32> {
-    let parents = parents();
-    let mut members = vec![eldest];
-    let mut next = 0;
-    while next < members.len() {
-        let parent = members[next];
-        members.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
-        next += 1;
-    }
-    members
-}
-
-/// Sends a signal to each; one that has gone meanwhile is none of our business.
-pub(super) fn signal_all(pids: &[i32], signal: Signal) {
-    for pid in pids {
-        let _ = kill(Pid::from_raw(*pid), signal);
-    }
-}
-
-/// Every process with its parent.
-#[cfg(target_os = "linux")]
-fn parents() -> Vec<(i32, i32)> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let pid = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-            // "pid (name) state parent …"; a name may hold spaces and parentheses, so look from its end.
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-            Some((pid, parent))
-        })
-        .collect()
-}
-
-/// Every process with its parent.
-#[cfg(not(target_os = "linux"))]
-fn parents() -> Vec<(i32, i32)> {
-    let Ok(output) = std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output() else {
-        return Vec::new();
-    };
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| {
-            let mut numbers = line.split_whitespace().map(str::parse);
-            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-        })
-        .collect()
-}
-
-/// What a process calls itself; Postgres writes there what each of its processes does.
-pub(super) fn title(pid: i32) -> Option<String> {
-    #[cfg(target_os = "linux")]
-    let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    #[cfg(not(target_os = "linux"))]
-    let text = std::process::Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().ok()?.stdout;
-    Some(String::from_utf8_lossy(&text).trim_matches(['\0', ' ', '\n']).to_owned())
-}
-
-/// Makes sure that a data folder's server is gone, whoever started it, and that its shared memory is too.
-///
-/// Returns whether there was a process to end. Only for folders of our own: the process must have the folder as its
-/// working directory, so that a pid used again by somebody else is left alone.
-pub(super) fn end_orphan(data: &Path) -> bool {
-    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
-    let mut lines = text.lines();
-    let pid = lines.next().and_then(|pid| pid.trim().parse::<i32>().ok());
-    let mut ended = false;
-    if let Some(pid) = pid.filter(|pid| works_in(*pid, data)) {
-        let members = family(pid);
-        let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);
-        signal_all(&members, Signal::SIGCONT);
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while works_in(pid, data) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
+/// Kills a backend, and freezes the recovery that follows; returns the recovering process, or why there is none.
+pub(super) fn hold_recovery(postmaster: &Postmaster, backend: i32, within: Duration) -> Result<i32, String> {
+    let is_recovery = |pid: &i32| title(*pid).is_some_and(|title| title.starts_with("postgres: startup"));
+    signal_all(&[backend], Signal::SIGKILL);
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        if let Some(pid) = family(postmaster.pid()).into_iter().skip(1).find(is_recovery) {
+            signal_all(&[pid], Signal::SIGSTOP);
+            while title(pid).is_some() && Instant::now() < deadline {
+                if is_stopped(pid) {
+                    return Ok(pid);
+                }
+                std::thread::sleep(Duration::from_micros(300));
+            }
+            return Err("its recovery was over before it could be held".into());
         }
-        for member in members.into_iter().filter(|member| works_in(*member, data)) {
-            signal_all(&[member], Signal::SIGKILL);
+        if postmaster.exited().is_some() {
+            return Err("it ended instead of recovering".into());
         }
-        ended = true;
+        std::thread::sleep(Duration::from_micros(300));
     }
-    remove_shared_memory(&text);
-    ended
-}
-
-/// Whether a process is alive with this folder as its working directory, as every Postgres process is.
-#[cfg(target_os = "linux")]
-fn works_in(pid: i32, data: &Path) -> bool {
-    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data)
-}
-
-/// Whether a process is alive with this folder as its working directory: unknown here, so never.
-#[cfg(not(target_os = "linux"))]
-fn works_in(_pid: i32, _data: &Path) -> bool {
-    false
-}
-
-/// Removes the small System V segment by which a server guards its data folder. A server that ends in any orderly way
-/// removes it itself; one that was killed leaves it to its next start, which may never come.
-fn remove_shared_memory(pid_file: &str) {
-    // Line 7 of postmaster.pid: "key id".
-    let id = pid_file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).and_then(|id| id.parse().ok());
-    if let Some(id) = id {
-        // SAFETY: IPC_RMID takes no buffer, so the pointer may be null. An id that is gone, or is not ours, is refused
-        // by the kernel; one with processes attached lives on until they leave.
-        unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
-    }
+    Err(format!("its recovery was not seen within {}", crate::time::show(within)))
 }

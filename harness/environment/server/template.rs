@@ -6,11 +6,12 @@
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::unistd::{AccessFlags, access, geteuid};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -59,19 +60,25 @@ pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError
     Ok(path)
 }
 
-/// Where templates are kept.
+/// Where templates are kept: the user's cache folder, else a folder of the user's own among the temporary ones.
 fn cache_folder() -> Result<PathBuf, ServerError> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
+    let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| std::env::home_dir().filter(|home| home.is_dir()).map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir);
-    let path = base.join("pgsquall");
-    DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| ServerError::Folder {
-        doing: "make",
-        path: path.clone(),
-        source,
-    })?;
+        .map(|base| base.join("pgsquall"));
+    let create = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    // The home of an account may be missing, or belong to another (sudo keeps HOME).
+    if let Some(path) = cache.filter(|path| create(path).is_ok() && access(path, AccessFlags::W_OK).is_ok()) {
+        return Ok(path);
+    }
+    let path = std::env::temp_dir().join(format!("pgsquall-cache-{}", geteuid()));
+    let failed = |source| ServerError::Folder { doing: "make", path: path.clone(), source };
+    let made = create(&path).and_then(|()| fs::symlink_metadata(&path)).map_err(failed)?;
+    // Everybody may write beside it, so somebody else may have been here first.
+    if !made.is_dir() || made.uid() != geteuid().as_raw() {
+        return Err(failed(io::Error::other("it is somebody else's; set XDG_CACHE_HOME to a folder of yours")));
+    }
     Ok(path)
 }
 

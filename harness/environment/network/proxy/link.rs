@@ -1,13 +1,12 @@
 //! A link: one direction of one connection.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::toxic::{Toxics, pass_stall};
+use super::toxic::{Toxics, pass_stall, stall_begins};
 
 /// One read at most: larger reads save little, smaller ones cost a third more CPU for each byte (FACTS §8).
 const BUFFER: usize = 64 << 10;
@@ -47,8 +46,8 @@ pub(super) enum Direction {
 
 /// Which end of a link failed.
 pub(super) enum LinkError {
-    Source(io::Error),
-    Target(io::Error),
+    Source,
+    Target,
 }
 
 /// Carries bytes until the source has no more, then says so to the target: the other direction may go on.
@@ -65,13 +64,26 @@ pub(super) async fn run(
     };
     let mut buffer = vec![0; BUFFER];
     loop {
-        let length = source.read(&mut buffer).await.map_err(LinkError::Source)?;
-        // A frozen peer does not see the end of a stream either.
-        pass_stall(&mut toxics, length, traffic).await;
+        let read = source.read(&mut buffer).await;
+        // Past a frozen peer neither bytes go, nor the end of a stream, nor a reset.
+        pass_stall(&mut toxics, *read.as_ref().unwrap_or(&0), traffic).await;
+        let length = read.map_err(|_| LinkError::Source)?;
         if length == 0 {
-            return target.shutdown().await.map_err(LinkError::Target);
+            return target.shutdown().await.map_err(|_| LinkError::Target);
         }
-        target.write_all(&buffer[..length]).await.map_err(LinkError::Target)?;
-        carried.fetch_add(length as u64, Ordering::Relaxed);
+        let mut unsent = &buffer[..length];
+        while !unsent.is_empty() {
+            tokio::select! {
+                biased;
+                written = target.write(unsent) => {
+                    let written = written.map_err(|_| LinkError::Target)?;
+                    unsent = &unsent[written..];
+                    // Counted as it leaves: the connection may be cut before the rest can.
+                    carried.fetch_add(written as u64, Ordering::Relaxed);
+                }
+                // The target is slow, and meanwhile a stall begins: what has not left yet is held like the rest.
+                () = stall_begins(&mut toxics) => pass_stall(&mut toxics, unsent.len(), traffic).await,
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 mod stall;
 
-pub(super) use stall::pass_stall;
+pub(super) use stall::{pass_stall, stall_begins};
 
 /// The toxics in force. The default is none: bytes pass as they come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

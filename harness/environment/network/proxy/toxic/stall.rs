@@ -1,6 +1,7 @@
 //! The stall: bytes are accepted and acknowledged, and go nowhere.
 //!
-//! What a frozen peer looks like from outside (FACTS §4). What was held is delivered when the stall is healed, also
+//! What a frozen peer looks like from outside (FACTS §4): the kernel goes on taking bytes until its buffers are full.
+//! What it had already been given to send, before the stall, it still sends. What was held is delivered when the stall is healed, also
 //! after its sender has left: a frozen server, too, finds the bytes in its buffers when it thaws.
 
 use std::sync::atomic::Ordering;
@@ -20,5 +21,13 @@ pub(in crate::environment::network::proxy) async fn pass_stall(
         traffic.withheld.fetch_add(bytes as u64, Ordering::Relaxed);
         // An error means that the gateway is gone, and its connections with it.
         let _ = toxics.wait_for(|toxics| !toxics.stall).await;
+    }
+}
+
+/// Returns once a stall is in force. Cancel safe.
+pub(in crate::environment::network::proxy) async fn stall_begins(toxics: &mut watch::Receiver<Toxics>) {
+    if toxics.wait_for(|toxics| toxics.stall).await.is_err() {
+        // The gateway is gone, and nothing will begin any more.
+        std::future::pending().await
     }
 }

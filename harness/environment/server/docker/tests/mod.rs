@@ -1,7 +1,6 @@
 //! Against the real engine; skipped, with a word, where there is none or the image is missing.
 
 mod cleaning;
-mod measures;
 
 use std::pin::pin;
 use std::time::{Duration, Instant};

@@ -1,0 +1,86 @@
+//! How a connection ends: in order, by RST, or by the nemesis.
+
+use std::net::Shutdown;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::order::{Cut, Order};
+use crate::history::Severed;
+
+/// A peer that has sent nothing for so long has nothing under way. On loopback bytes arrive within microseconds, so
+/// this is for a busy machine.
+const LULL: Duration = Duration::from_millis(20);
+
+/// Longest that bytes under way are waited for; a peer that still sends then may as well learn that nobody listens.
+const SEND_OFF: Duration = Duration::from_secs(1);
+
+/// A connection that has ended: who ended it, and what is still to be done about it.
+pub(in crate::environment::network) struct Ending {
+    pub by: Severed,
+    /// Who waits to hear of it.
+    done: Option<oneshot::Sender<()>>,
+    /// Sockets that have sent FIN, but whose peers may be sending.
+    leaving: Vec<TcpStream>,
+}
+
+impl Ending {
+    /// Ended by its peers, in order.
+    pub(super) fn in_order(by: Severed) -> Ending {
+        Ending { by, done: None, leaving: Vec::new() }
+    }
+
+    /// Ended by RST to whoever is still there.
+    pub(super) fn by_reset(by: Severed, sockets: impl IntoIterator<Item = TcpStream>) -> Ending {
+        sockets.into_iter().for_each(reset);
+        Ending { by, done: None, leaving: Vec::new() }
+    }
+
+    /// Carries out an order of the nemesis; no order means that the gateway itself ends.
+    pub(super) fn by_order(order: Option<Order>, sockets: impl IntoIterator<Item = TcpStream>) -> Ending {
+        let Some(Order { cut, done }) = order else { return Ending::by_reset(Severed::Teardown, sockets) };
+        let ending = match cut {
+            Cut::Close => {
+                Ending { by: Severed::Closed, done: None, leaving: sockets.into_iter().map(finish).collect() }
+            }
+            Cut::Reset => Ending::by_reset(Severed::Reset, sockets),
+        };
+        Ending { done: Some(done), ..ending }
+    }
+
+    /// Tells whoever ordered it, then sees the sockets off. May be dropped at any time, which closes them.
+    pub async fn conclude(self) {
+        if let Some(done) = self.done {
+            // Nobody waits for it if the nemesis was stopped meanwhile.
+            let _ = done.send(());
+        }
+        let _ = timeout(SEND_OFF, join_all(self.leaving.into_iter().map(see_off))).await;
+    }
+}
+
+/// Sends FIN, after whatever was written before.
+fn finish(stream: TcpStream) -> TcpStream {
+    // If the socket is already dead there is nobody to tell.
+    let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
+    stream
+}
+
+/// Throws away what a peer was sending when the connection ended, until it falls silent; then closes the socket, and
+/// the kernel answers whatever still arrives with RST, as it does for a process that has exited.
+///
+/// Closing at once would send RST instead of FIN: the kernel does so while unread bytes are in its buffer.
+async fn see_off(mut stream: TcpStream) {
+    let mut scrap = vec![0; 64 << 10];
+    while let Ok(Ok(1..)) = timeout(LULL, stream.read(&mut scrap)).await {}
+}
+
+/// Ends a connection by RST, whatever is unsent or unread.
+fn reset(stream: TcpStream) {
+    // With no lingering, close() sends RST. If the socket is already dead there is nobody to tell.
+    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}

@@ -1,0 +1,109 @@
+//! Connections that their own peers end.
+
+use super::*;
+
+#[tokio::test]
+async fn a_client_that_has_nothing_more_to_say_still_hears_the_whole_reply() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    client.write_all(b"ask").await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(read_out(&mut server).await, (b"ask".to_vec(), Ok(())));
+
+    let reply = pattern(1 << 20);
+    let sent = reply.clone();
+    let sending = tokio::spawn(async move { server.write_all(&sent).await });
+    let (heard, end) = read_out(&mut client).await;
+    assert_eq!(end, Ok(()));
+    assert!(heard == reply);
+    sending.await.unwrap().unwrap();
+    assert_eq!(bench.endings(1).await, [(Severed::ByClient, 3, 1 << 20)]);
+}
+
+#[tokio::test]
+async fn a_server_that_has_nothing_more_to_say_still_hears_everything() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    server.write_all(b"tell").await.unwrap();
+    server.shutdown().await.unwrap();
+    assert_eq!(read_out(&mut client).await, (b"tell".to_vec(), Ok(())));
+
+    client.write_all(b"everything").await.unwrap();
+    drop(client);
+    assert_eq!(read_out(&mut server).await, (b"everything".to_vec(), Ok(())));
+    assert_eq!(bench.endings(1).await, [(Severed::ByServer, 10, 4)]);
+    assert_eq!(bench.gateway.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_peer_that_closes_is_seen_to_close_by_the_other() {
+    let bench = Bench::new().await;
+    let (client, mut server) = bench.pair().await;
+    drop(client);
+    assert_fin(&mut server).await;
+    drop(server);
+
+    let (mut client, server) = bench.pair().await;
+    drop(server);
+    assert_fin(&mut client).await;
+    drop(client);
+    assert_eq!(bench.endings(2).await, [(Severed::ByClient, 0, 0), (Severed::ByServer, 0, 0)]);
+}
+
+#[tokio::test]
+async fn a_reset_on_one_side_is_a_reset_on_the_other() {
+    let bench = Bench::new().await;
+    let (client, mut server) = bench.pair().await;
+    leave_by_rst(client);
+    assert_rst(&mut server).await;
+
+    let (mut client, server) = bench.pair().await;
+    leave_by_rst(server);
+    assert_rst(&mut client).await;
+    assert_eq!(bench.endings(2).await, [(Severed::ClientReset, 0, 0), (Severed::ServerReset, 0, 0)]);
+}
+
+#[tokio::test]
+async fn who_left_first_is_remembered_though_what_came_later_was_reset() {
+    let bench = Bench::new().await;
+    let (client, mut server) = bench.pair().await;
+    drop(client);
+    assert_fin(&mut server).await;
+    // The kernel answers for a client that is gone: the server must come to know.
+    let broken = in_time(async {
+        loop {
+            if let Err(error) = server.write_all(b"are you there?").await {
+                return error.kind();
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert!(matches!(broken, io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset), "{broken:?}");
+    assert_eq!(bench.endings(1).await[0].0, Severed::ByClient);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_an_rst_and_not_an_end_of_stream() {
+    let bench = Bench::new().await;
+    bench.gateway.lead_to(nobody_listens().await);
+    for _ in 0..20 {
+        let mut client = bench.connect().await;
+        let _ = client.write_all(b"hello").await; // it may have been reset before
+        assert_rst(&mut client).await;
+    }
+    assert_eq!(bench.endings(20).await, [(Severed::Unreachable, 0, 0); 20]);
+}
+
+#[tokio::test]
+async fn new_connections_are_led_elsewhere_and_old_ones_stay() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    bench.gateway.lead_to(other.local_addr().unwrap());
+    let mut moved = bench.connect().await;
+    let (mut there, _) = in_time(other.accept()).await.unwrap();
+    assert_passes(&mut moved, &mut there).await;
+    assert_passes(&mut client, &mut server).await;
+    assert_passes(&mut server, &mut client).await;
+}

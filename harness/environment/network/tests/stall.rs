@@ -1,0 +1,196 @@
+//! Bytes that go nowhere for a while.
+
+use super::*;
+use crate::environment::network::{Cut, Toxics};
+
+const STALL: Toxics = Toxics { stall: true };
+const HEALED: Toxics = Toxics { stall: false };
+
+/// Waits until so many bytes have been held back.
+async fn withheld(bench: &Bench, bytes: u64) {
+    in_time(async {
+        while bench.gateway.bytes_withheld() < bytes {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(bench.gateway.bytes_withheld(), bytes);
+}
+
+#[tokio::test]
+async fn nothing_passes_either_way_and_everything_does_afterwards() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    assert_passes(&mut client, &mut server).await;
+    bench.gateway.set_toxics(STALL);
+    client.write_all(b"one").await.unwrap();
+    server.write_all(b"seven").await.unwrap();
+    withheld(&bench, 8).await;
+    client.write_all(b" two").await.unwrap();
+    server.write_all(b" eight").await.unwrap();
+    assert_silence(&mut client).await;
+    assert_silence(&mut server).await;
+    bench.gateway.set_toxics(HEALED);
+    client.write_all(b" three").await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(read_out(&mut server).await, (b"one two three".to_vec(), Ok(())));
+    drop(server);
+    assert_eq!(read_out(&mut client).await, (b"seven eight".to_vec(), Ok(())));
+    assert_eq!(bench.endings(1).await, [(Severed::ByClient, 23, 11)]);
+}
+
+#[tokio::test]
+async fn connections_opened_meanwhile_are_accepted_and_held_too() {
+    let bench = Bench::new().await;
+    bench.gateway.set_toxics(STALL);
+    let (mut client, mut server) = bench.pair().await;
+    client.write_all(b"hello").await.unwrap();
+    assert_silence(&mut server).await;
+    withheld(&bench, 5).await;
+    bench.gateway.set_toxics(HEALED);
+    let mut heard = [0; 5];
+    in_time(server.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(&heard, b"hello");
+    assert_passes(&mut server, &mut client).await;
+}
+
+#[tokio::test]
+async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let (mut other_client, mut other_server) = bench.pair().await;
+    bench.gateway.set_toxics(STALL);
+    client.write_all(b"farewell").await.unwrap();
+    drop(client);
+    other_server.write_all(b"FATAL").await.unwrap();
+    drop(other_server);
+    assert_silence(&mut server).await;
+    assert_silence(&mut other_client).await;
+    assert_eq!(bench.gateway.connections(), 2);
+    bench.gateway.set_toxics(HEALED);
+    assert_eq!(read_out(&mut server).await, (b"farewell".to_vec(), Ok(())));
+    assert_eq!(read_out(&mut other_client).await, (b"FATAL".to_vec(), Ok(())));
+    drop((server, other_client));
+    assert_eq!(bench.endings(2).await, [(Severed::ByClient, 8, 0), (Severed::ByServer, 0, 5)]);
+}
+
+#[tokio::test]
+async fn the_end_of_an_idle_connection_is_held_too() {
+    let bench = Bench::new().await;
+    let (client, mut server) = bench.pair().await;
+    let (other_client, mut other_server) = bench.pair().await;
+    bench.gateway.set_toxics(STALL);
+    drop(client);
+    leave_by_rst(other_client);
+    assert_silence(&mut server).await;
+    assert_silence(&mut other_server).await;
+    bench.gateway.set_toxics(HEALED);
+    assert_fin(&mut server).await;
+    assert_rst(&mut other_server).await;
+    drop(server);
+    assert_eq!(bench.endings(2).await, [(Severed::ByClient, 0, 0), (Severed::ClientReset, 0, 0)]);
+}
+
+#[tokio::test]
+async fn that_the_server_is_down_does_not_pass_either() {
+    let bench = Bench::new().await;
+    bench.gateway.lead_to(nobody_listens().await);
+    bench.gateway.set_toxics(STALL);
+    let mut client = bench.connect().await;
+    assert_silence(&mut client).await;
+    bench.gateway.set_toxics(HEALED);
+    assert_rst(&mut client).await;
+    assert_eq!(bench.endings(1).await, [(Severed::Unreachable, 0, 0)]);
+}
+
+#[tokio::test]
+async fn large_amounts_come_through_whole() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let sent = pattern(4 << 20);
+    bench.gateway.set_toxics(STALL);
+    let sending = {
+        let sent = sent.clone();
+        tokio::spawn(async move { client.write_all(&sent).await })
+    };
+    assert_silence(&mut server).await;
+    assert!(bench.gateway.bytes_withheld() > 0);
+    bench.gateway.set_toxics(HEALED);
+    let (heard, end) = read_out(&mut server).await;
+    assert_eq!(end, Ok(()));
+    assert!(heard == sent, "{} of {} bytes, or not the same", heard.len(), sent.len());
+    sending.await.unwrap().unwrap();
+    drop(server);
+    assert_eq!(bench.endings(1).await, [(Severed::ByClient, 4 << 20, 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalls_that_come_and_go_lose_nothing() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let sent = pattern(8 << 20);
+    let sending = {
+        let sent = sent.clone();
+        tokio::spawn(async move { client.write_all(&sent).await })
+    };
+    let hearing = tokio::spawn(async move { read_out(&mut server).await });
+    for _ in 0..50 {
+        bench.gateway.set_toxics(STALL);
+        sleep(Duration::from_millis(1)).await;
+        bench.gateway.set_toxics(HEALED);
+        sleep(Duration::from_millis(1)).await;
+    }
+    let (heard, end) = in_time(hearing).await.unwrap();
+    assert_eq!(end, Ok(()));
+    assert!(heard == sent);
+    sending.await.unwrap().unwrap();
+    assert_eq!(bench.endings(1).await, [(Severed::ByClient, 8 << 20, 0)]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let sent = pattern(32 << 20);
+    let sending = {
+        let sent = sent.clone();
+        tokio::spawn(async move { client.write_all(&sent).await })
+    };
+    // Nobody reads, so every buffer fills, and the gateway is left with bytes in its hands.
+    sleep(WATCH).await;
+    bench.gateway.set_toxics(STALL);
+    in_time(async {
+        while bench.gateway.bytes_withheld() == 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    // What the kernel had been given arrives, and then no more.
+    let mut heard = vec![0; sent.len()];
+    let mut length = 0;
+    while let Ok(read) = timeout(WATCH, server.read(&mut heard[length..])).await {
+        length += read.unwrap();
+    }
+    assert!(length < sent.len());
+    bench.gateway.set_toxics(HEALED);
+    in_time(server.read_exact(&mut heard[length..])).await.unwrap();
+    assert!(heard == sent);
+    in_time(sending).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stall_does_not_hold_up_the_nemesis() {
+    let bench = Bench::new().await;
+    for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
+        let (mut client, mut server) = bench.pair().await;
+        bench.gateway.set_toxics(STALL);
+        client.write_all(b"held").await.unwrap();
+        assert_silence(&mut server).await;
+        assert_eq!(bench.gateway.cut(cut).await, 1);
+        let expected = if cut == Cut::Reset { Err(io::ErrorKind::ConnectionReset) } else { Ok(()) };
+        assert_eq!(read_out(&mut client).await, (Vec::new(), expected));
+        assert_eq!(read_out(&mut server).await, (Vec::new(), expected));
+        assert_eq!(bench.endings(bench.opened()).await.last(), Some(&(by, 0, 0)));
+        bench.gateway.set_toxics(HEALED);
+    }
+}

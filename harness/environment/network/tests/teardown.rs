@@ -1,0 +1,149 @@
+//! The end of the gateway itself.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::{fs, thread};
+
+use super::*;
+use crate::environment::network::{Cut, Toxics};
+
+/// Sockets of this process that have one of these ports at their own end. Other tests run beside this one, so that a
+/// plain count of file descriptors would say nothing.
+#[cfg(target_os = "linux")]
+fn sockets(ports: [u16; 2]) -> usize {
+    let own: HashSet<String> = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.to_str()?.to_owned()))
+        .collect();
+    let with_port = |line: &&str| {
+        let mut fields = line.split_whitespace();
+        let ends = [fields.nth(1), fields.next()];
+        let port = |end: Option<&str>| u16::from_str_radix(end?.rsplit_once(':')?.1, 16).ok();
+        ends.into_iter().filter_map(port).any(|port| ports.contains(&port))
+    };
+    let table = fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let inode = |line: &str| line.split_whitespace().nth(9).map(|inode| format!("socket:[{inode}]"));
+    table.lines().filter(with_port).filter_map(inode).filter(|socket| own.contains(socket)).count()
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn closing_ends_every_connection_and_leaves_no_socket() {
+    let bench = Bench::new().await;
+    let ports = [bench.gateway.address().port(), bench.server.local_addr().unwrap().port()];
+    let before = sockets(ports);
+    assert_eq!(before, 2, "the two listeners");
+    let (clients, servers) = bench.pairs(200).await;
+    assert_eq!(sockets(ports), before + 4 * 200);
+    bench.gateway.close().await;
+    assert_eq!(bench.gateway.connections(), 0);
+    for mut stream in clients.into_iter().chain(servers) {
+        assert_rst(&mut stream).await;
+    }
+    // A socket that has been reset has no port any more.
+    assert_eq!(sockets(ports), 1, "the server's own listener");
+    assert_eq!(bench.endings(200).await, [(Severed::Teardown, 0, 0); 200]);
+    assert_eq!(bench.doubts(), 0);
+
+    let error = TcpStream::connect(bench.gateway.address()).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(bench.gateway.accept().await.is_err(), "what is closed stays closed");
+    bench.gateway.close().await;
+}
+
+/// Tells this test binary, started again, that nothing runs beside this one test: only then descriptors can be counted.
+const ALONE: &str = "PGSQUALL_TEST_ALONE";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_descriptor_is_left() {
+    if std::env::var_os(ALONE).is_none() {
+        let name = format!("{}::no_descriptor_is_left", module_path!().split_once("::").unwrap().1);
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let before = open();
+        for cut in [None, Some(Cut::Close), Some(Cut::Reset)] {
+            let bench = Bench::new().await;
+            let peers = bench.pairs(200).await;
+            assert!(open() >= before + 4 * 200);
+            if let Some(cut) = cut {
+                assert_eq!(bench.gateway.cut(cut).await, 200);
+            }
+            bench.gateway.close().await;
+            drop((bench, peers));
+            assert_eq!(open(), before, "{cut:?}");
+        }
+    });
+}
+
+#[tokio::test]
+async fn closing_is_not_held_up_by_a_stall_or_by_peers_that_do_not_read() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let chunk = vec![7; 64 << 10];
+    while timeout(WATCH, server.write(&chunk)).await.is_ok() {}
+    bench.gateway.set_toxics(Toxics { stall: true });
+    client.write_all(b"held").await.unwrap();
+    in_time(bench.gateway.close()).await;
+    assert_eq!(read_out(&mut server).await.1, Err(io::ErrorKind::ConnectionReset));
+    assert_eq!(bench.endings(1).await[0].0, Severed::Teardown);
+    assert_eq!(bench.doubts(), 0);
+}
+
+#[tokio::test]
+async fn the_last_handle_takes_everything_with_it() {
+    let Bench { gateway, recorder, server } = Bench::new().await;
+    let address = gateway.address();
+    let other = gateway.clone();
+    let bench = Bench { gateway, recorder, server };
+    let (mut client, mut served) = bench.pair().await;
+    let Bench { gateway, recorder, server } = bench;
+    drop(gateway);
+    assert_passes(&mut client, &mut served).await;
+    drop(other);
+    assert_rst(&mut client).await;
+    assert_rst(&mut served).await;
+    in_time(async {
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let torn_down = |event: &Event| {
+        matches!(event, Event::Connection { change: ConnectionChange::Ended { by: Severed::Teardown, .. }, .. })
+    };
+    in_time(async {
+        while !recorder.look(|history| history.events.iter().any(torn_down)) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    drop(server);
+}
+
+#[test]
+fn a_runtime_that_ends_first_leaves_no_socket_open() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bench = runtime.block_on(Bench::new());
+    let (client, served) = runtime.block_on(bench.pair());
+    let peers = [client, served].map(|peer| peer.into_std().unwrap());
+    runtime.shutdown_timeout(PATIENCE);
+    for mut peer in peers {
+        peer.set_nonblocking(false).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        // FIN or RST, but an end.
+        let end = thread::spawn(move || peer.read(&mut [0; 16])).join().unwrap();
+        assert!(
+            matches!(&end, Ok(0)) || end.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset),
+            "{end:?}"
+        );
+    }
+}

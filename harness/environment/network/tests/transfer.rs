@@ -1,0 +1,53 @@
+//! Bytes that simply pass.
+
+use super::*;
+
+/// Sends and hears at once; returns what was heard.
+async fn exchange(stream: TcpStream, sent: Vec<u8>) -> Vec<u8> {
+    let (mut read, mut write) = stream.into_split();
+    let sending = tokio::spawn(async move {
+        write.write_all(&sent).await.unwrap();
+        write.shutdown().await.unwrap();
+        write
+    });
+    let mut heard = Vec::new();
+    read.read_to_end(&mut heard).await.unwrap();
+    sending.await.unwrap();
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_amounts_both_ways_at_once_arrive_whole() {
+    let bench = Bench::new().await;
+    let (up, down) = (pattern(24 << 20), pattern((24 << 20) + 12_345));
+    let (client, server) = bench.pair().await;
+    let (heard_down, heard_up) =
+        in_time(async { tokio::join!(exchange(client, up.clone()), exchange(server, down.clone())) }).await;
+    assert!(heard_up == up && heard_down == down);
+    let (_, carried_up, carried_down) = bench.endings(1).await[0];
+    assert_eq!((carried_up, carried_down), (up.len() as u64, down.len() as u64));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_connections_do_not_mix() {
+    let bench = Bench::new().await;
+    let (clients, servers) = bench.pairs(30).await;
+    let tasks: Vec<_> = clients
+        .into_iter()
+        .zip(servers)
+        .enumerate()
+        .map(|(number, (client, server))| {
+            let (up, down) = (pattern(100_000 + number), pattern(50_000 + number));
+            tokio::spawn(async move {
+                let (heard_down, heard_up) = tokio::join!(exchange(client, up.clone()), exchange(server, down.clone()));
+                assert!(heard_up == up && heard_down == down);
+            })
+        })
+        .collect();
+    for task in tasks {
+        in_time(task).await.unwrap();
+    }
+    for (number, (_, up, down)) in bench.endings(30).await.into_iter().enumerate() {
+        assert_eq!((up, down), (100_000 + number as u64, 50_000 + number as u64));
+    }
+}

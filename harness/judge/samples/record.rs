@@ -1,0 +1,86 @@
+//! What a recorder would have written of a sample.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{END, STOP, Sample, ms};
+use crate::history::{ConnectionChange, Event, History, Op, OpKind, Outcome, Phase, ServerFacts};
+
+impl Sample {
+    /// As a recorder would have written it.
+    pub fn history(&self) -> History {
+        let mut timed: Vec<(Duration, Event)> = Vec::new();
+        timed.extend(self.steady_since.map(|at| (at, Event::Phase { at, phase: Phase::SteadyState })));
+        timed.push((STOP, Event::Phase { at: STOP, phase: Phase::Audit }));
+        let steps = self.steps.iter().map(|(at, fault, step)| (*at, *fault, step.clone()));
+        timed.extend(steps.map(|(at, fault, step)| (at, Event::Fault { at, fault, step })));
+        timed.extend(self.ops.iter().filter_map(|op| Some((op.ended?, Event::Op(op.clone())))));
+        let opened = (0..).zip(&self.opened).map(|(id, at)| (id, *at));
+        timed.extend(opened.map(|(id, at)| (at, Event::Connection { at, id, change: ConnectionChange::Opened })));
+        let refusing = self.refusing.map(|(from, to)| [(from, true), (to, false)]);
+        timed.extend(refusing.into_iter().flatten().map(|(at, on)| (at, Event::Refusing { at, on })));
+        timed.extend(self.ended.iter().map(|(at, how)| (*at, Event::ClientEnded { at: *at, how: how.clone() })));
+        timed.extend(self.doubts.iter().map(|reason| (END, Event::Doubt { at: END, reason: reason.clone() })));
+        timed.sort_by_key(|(at, _)| *at);
+
+        let server = ServerFacts { kind: "local".into(), version: "15.18".into(), origin: "binaries".into() };
+        let mut events = vec![Event::Server(server), Event::Client(self.client.clone())];
+        events.push(Event::Calibration { direct: Duration::from_micros(40), gateway: Duration::from_micros(65) });
+        events.extend(self.steady.map(Event::SteadySessions));
+        events.extend(timed.into_iter().map(|(_, event)| event));
+        if self.finished {
+            events.push(Event::WorkloadEnded { at: END });
+            events.extend(self.ops.iter().filter(|op| op.ended.is_none()).cloned().map(Event::Op));
+        }
+        if self.audited {
+            events.extend(self.settled.map(Event::SettledSessions));
+            events.push(Event::Ledger { runs: self.ledger() });
+            events.extend(
+                self.evidence.iter().map(|(fault, found)| Event::Evidence { fault: *fault, found: found.clone() }),
+            );
+        }
+        History { header: self.header.clone(), events }
+    }
+
+    fn ledger(&self) -> Vec<(i64, i64, u64)> {
+        let written = self.ops.iter().filter(|op| op.outcome == Outcome::Ok && op.kind.writes());
+        let mut copies: BTreeMap<i64, u64> = written.map(|op| (op.key, 1)).collect();
+        copies.extend(&self.copies);
+        copies.into_iter().filter(|(_, copies)| *copies > 0).map(|(key, copies)| (key, key, copies)).collect()
+    }
+}
+
+/// Every operation of a run in which nothing happens.
+pub(super) fn grid(workers: u32) -> Vec<Op> {
+    const ROUND: [OpKind; 4] = [OpKind::Write, OpKind::Read, OpKind::Write, OpKind::Transaction];
+    let mut ops: Vec<Op> = Vec::new();
+    for step in 1.. {
+        let at = ms(50 * step);
+        if at >= STOP {
+            return ops;
+        }
+        for worker in 0..workers {
+            let id = ops.len() as u64 + 1;
+            let began = at + ms(10 * u64::from(worker));
+            let kind = ROUND[(step as usize + worker as usize) % 4];
+            let kind = if step == 1 { OpKind::Write } else { kind };
+            // Any key that is there does: only its own worker's acknowledged ones are read, and those are.
+            let key = if kind == OpKind::Read { i64::from(worker) + 1 } else { id as i64 };
+            let found = (kind == OpKind::Read).then_some(true);
+            let ended = Some(began + ms(2));
+            ops.push(Op {
+                id,
+                worker,
+                kind,
+                key,
+                intended: began,
+                began,
+                ended,
+                outcome: Outcome::Ok,
+                found,
+                error: None,
+            });
+        }
+    }
+    unreachable!("the grid ends")
+}

@@ -1,0 +1,64 @@
+//! The judge judged. Each file takes one sample that is well and changes what one verdict must depend on.
+
+mod answers;
+mod doubts;
+mod pressure;
+mod properties;
+mod recovery;
+mod writes;
+
+use std::path::Path;
+
+use super::samples::Sample;
+use super::{Check, CheckResult, VerdictKind};
+use crate::fault::Class;
+
+#[test]
+fn a_healthy_run_passes_every_check() {
+    let verdict = Sample::healthy().verdict();
+    assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
+    assert_eq!(verdict.checks.len(), super::CHECKS.len());
+    for (check, result) in &verdict.checks {
+        assert_eq!(*result, CheckResult::Pass, "{check}");
+    }
+}
+
+#[test]
+fn a_healthy_run_against_a_persistent_fault_passes() {
+    let mut sample = Sample::healthy();
+    answers::wrong_password(&mut sample);
+    let verdict = sample.verdict();
+    assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
+    assert_eq!(sample.header.class, Class::Persistent);
+    assert_eq!(verdict.checks[&Check::ErrorSurface], CheckResult::Pass);
+}
+
+#[test]
+fn the_figures_of_a_healthy_run() {
+    let measures = Sample::healthy().verdict().measures;
+    let us = std::time::Duration::from_micros;
+    assert_eq!(measures.time_to_detect, Some(us(2_000)));
+    assert_eq!(measures.time_to_first_success, Some(us(2_000)));
+    assert_eq!(measures.gateway_overhead, Some(us(25)));
+    assert_eq!((measures.connections_opened, measures.connections_per_second_peak), (8, 4));
+    assert_eq!((measures.ok, measures.fail, measures.info), (956 - 240, 240, 0));
+    assert_eq!(measures.errors.into_iter().collect::<Vec<_>>(), [("refused".to_owned(), 240)]);
+}
+
+/// Architecture invariant: the judge knows vocabulary only. No clock, no socket, no file, no effect can reach a verdict.
+#[test]
+fn the_judge_imports_no_effect() {
+    const VOCABULARY: [&str; 8] = ["budget", "fault", "history", "judge", "load", "seed", "sqlstate", "time"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("harness/judge");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let Ok(source) = std::fs::read_to_string(entry.path()) else { continue };
+        read += 1;
+        for import in source.split("crate::").skip(1) {
+            let module = import.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            assert!(VOCABULARY.contains(&module), "{} imports {module}", entry.path().display());
+        }
+        assert!(!source.contains("Instant::now") && !source.contains("SystemTime"), "{}", entry.path().display());
+    }
+    assert!(read >= super::CHECKS.len(), "{read} files were read");
+}

@@ -1,0 +1,151 @@
+//! What the client costs the server, and what it gives afterwards: attempts, sessions, speed.
+
+use crate::history::Sessions;
+use crate::judge::samples::{HEAL, HIT, Sample, ms};
+use crate::judge::{Check, CheckResult, VerdictKind};
+
+/// Adds attempts, so many milliseconds apart.
+fn attempts(sample: &mut Sample, from_ms: u64, count: u64, apart_ms: u64) {
+    sample.opened.extend((0..count).map(|n| ms(from_ms + n * apart_ms)));
+}
+
+/// Lets every worker wait in one operation through the whole outage, so that nothing asks for connections.
+fn wait_through(sample: &mut Sample) {
+    for worker in 0..4 {
+        let id = sample.answer_at(worker, HIT, HEAL);
+        sample.succeed(|op| op.id == id);
+    }
+}
+
+#[test]
+fn a_hot_loop_is_a_storm() {
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_100, 200, 10);
+    let finding = sample.only_finding(Check::ReconnectStorm);
+    for part in
+        ["100 connection attempts in one second", "(from 100 ms after the fault)", "96 more than the 4", "40 more"]
+    {
+        assert!(finding.contains(part), "{part}: {finding}");
+    }
+}
+
+#[test]
+fn a_client_that_never_slows_down_is_a_storm() {
+    // 34 a second from four workers: below the limit of a single second, above what backoff leaves after the first.
+    let mut sample = Sample::healthy();
+    sample.refusing = None;
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_000, 100, 29);
+    let finding = sample.finding(Check::ReconnectStorm);
+    assert!(finding.contains("in 2.00 s") && finding.contains("40 more"), "{finding}");
+    // A fixed delay of 200 ms, 20 a second from four workers, is just allowed.
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_000, 60, 50);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
+}
+
+#[test]
+fn attempts_that_operations_ask_for_are_none() {
+    let mut sample = Sample::healthy();
+    // One for each of the 80 operations a second, and as many again as are allowed.
+    attempts(&mut sample, 3_000, 240, 12);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
+}
+
+#[test]
+fn a_peak_across_two_seconds_is_one_peak() {
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    // 30 at the end of one second of the clock and 30 at the start of the next.
+    attempts(&mut sample, 3_850, 60, 5);
+    assert!(sample.finding(Check::ReconnectStorm).contains("60 connection attempts"));
+    // The same, more than a second apart.
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_100, 30, 1);
+    attempts(&mut sample, 4_200, 30, 1);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
+}
+
+#[test]
+fn attempts_before_the_fault_are_the_start_of_a_client() {
+    let mut sample = Sample::healthy();
+    attempts(&mut sample, 100, 500, 1);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
+}
+
+#[test]
+fn against_a_persistent_fault_one_attempt_a_second_and_worker_is_allowed() {
+    let mut sample = Sample::healthy();
+    super::answers::wrong_password(&mut sample);
+    wait_through(&mut sample);
+    attempts(&mut sample, 3_500, 8, 10);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass, "4 asked for, 4 more");
+    attempts(&mut sample, 3_600, 1, 1);
+    let finding = sample.finding(Check::ReconnectStorm);
+    assert!(finding.contains("9 connection attempts") && finding.contains("allowed are 4 more"), "{finding}");
+}
+
+#[test]
+fn a_large_pool_may_be_filled_again_at_once() {
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    sample.client.concurrency = 100;
+    sample.steady = Some(Sessions { open: 100, idle_in_transaction: 0 });
+    attempts(&mut sample, 4_000, 100, 1);
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
+    attempts(&mut sample, 4_100, 100, 1);
+    assert!(sample.verdict().fails(Check::ReconnectStorm));
+}
+
+#[test]
+fn what_is_refused_cannot_be_counted_and_is_not_called_good() {
+    let mut sample = Sample::healthy();
+    sample.refusing = Some((HIT + ms(100), HEAL));
+    let verdict = sample.verdict();
+    let CheckResult::NotApplicable { reason } = &verdict.checks[&Check::ReconnectStorm] else { panic!("{verdict:#?}") };
+    assert!(reason.contains("2.90 s of the 3.00 s"), "{reason}");
+    // A storm that is seen all the same is one.
+    attempts(&mut sample, 6_000, 500, 1);
+    assert!(sample.verdict().fails(Check::ReconnectStorm));
+}
+
+#[test]
+fn more_sessions_than_before_and_than_slots_are_a_leak() {
+    let mut sample = Sample::healthy();
+    sample.settled = Some(Sessions { open: 7, idle_in_transaction: 0 });
+    let finding = sample.only_finding(Check::ConnectionLeak);
+    assert!(finding.contains("7 sessions") && finding.contains("3 are too many"), "{finding}");
+    sample.client.concurrency = 7;
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "a pool may grow to its size");
+}
+
+#[test]
+fn an_open_transaction_is_a_leak_of_its_own() {
+    let mut sample = Sample::healthy();
+    sample.settled = Some(Sessions { open: 4, idle_in_transaction: 1 });
+    assert!(sample.only_finding(Check::ConnectionLeak).contains("1 sessions are left idle in a transaction"));
+}
+
+#[test]
+fn coming_back_at_half_the_speed_fails() {
+    let mut sample = Sample::healthy();
+    sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
+    let finding = sample.only_finding(Check::Throughput);
+    for part in ["40 operations a second", "50 % of the 80 before", "limit is 90 %"] {
+        assert!(finding.contains(part), "{part}: {finding}");
+    }
+}
+
+#[test]
+fn the_quiet_while_the_workload_ends_is_not_slowness() {
+    let mut sample = Sample::healthy();
+    // One operation is slow at the very end, and the run waits for it.
+    sample.answer_at(0, ms(11_900), ms(12_100));
+    // And a hiccup of the machine in the last window.
+    sample.ops.retain(|op| op.began < ms(10_500) || op.began >= ms(11_500));
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "{:#?}", sample.verdict());
+}
