@@ -7,23 +7,24 @@ mod common;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
 use common::{
-    FROZEN, IMAGE, Place, RESET, Said, YES_MAN, docker_is_here, is_root, lives, processes_of, said, signal, until,
+    FROZEN, IMAGE, Place, RESET, Running, Said, YES_MAN, docker_is_here, is_root, lives, processes_of, said, signal,
+    until,
 };
 
 /// A run whose fault is in force; it has a folder of its own for what its adapter tells.
-fn frozen_run(place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Child {
+fn frozen_run(place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
     let adapter = YES_MAN.replace("> adapter", &format!("> {name}"));
     place.write(&format!("{name}.sh"), &adapter);
     place.write(&format!("{name}.toml"), FROZEN);
     let mut command = place.as_user(user, group);
     command.args(["run", &format!("{name}.toml"), "--server", server, "--out", &format!("out-{name}")]);
     command.args(["--client", &format!("sh {name}.sh")]);
-    let mut child = command.spawn().unwrap();
+    let mut child = Running::start(command);
     place.wait_for(&format!("out-{name}/{name}/history.jsonl"), "in-force", &mut child);
     child
 }

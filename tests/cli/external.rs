@@ -1,11 +1,9 @@
 //! A server that somebody else runs: only the network before it is ours, and one table, which is gone afterwards.
 
-use std::process::Stdio;
-
 use nix::sys::signal::Signal;
 
 use super::common::postgres::Postgres;
-use super::common::{BINARY, Place, RESET, Said, signal};
+use super::common::{Place, RESET, Said, signal};
 
 const LEDGER: &str = "SELECT to_regclass('pgsquall_ledger') IS NOT NULL";
 
@@ -58,7 +56,7 @@ fn a_table_of_somebody_else_is_left_alone(place: &Place, server: &Postgres) {
 fn a_run_that_is_stopped_drops_its_ledger(place: &Place, server: &Postgres) {
     let url = server.url("Secret-1");
     let words = ["run", "stall", "--server", &url, "--out", "stopped"];
-    let mut child = place.command(BINARY).args(words).stdin(Stdio::null()).spawn().unwrap();
+    let mut child = place.start(&words);
     place.wait_for("stopped/stall/history.jsonl", "in-force", &mut child);
     assert_eq!(server.sql(LEDGER), "t");
     signal(&child, Signal::SIGINT);

@@ -3,15 +3,16 @@
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
 pub mod postgres;
+mod processes;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, User, geteuid};
+use nix::unistd::{User, geteuid};
+pub use processes::{Running, ended, lives, processes_of, signal, until};
 use tempfile::TempDir;
 
 /// The binary under test.
@@ -112,8 +113,10 @@ impl Place {
     }
 
     /// Starts the binary with these words.
-    pub fn start(&self, words: &[&str]) -> Child {
-        self.command(BINARY).args(words).spawn().unwrap()
+    pub fn start(&self, words: &[&str]) -> Running {
+        let mut command = self.command(BINARY);
+        command.args(words);
+        Running::start(command)
     }
 
     /// Runs the binary with these words to its end.
@@ -203,54 +206,8 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// Waits for a child's end; kills it if there is none in time.
-pub fn ended(child: &mut Child) -> Option<i32> {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if began.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("still running after {PATIENCE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Waits until something is so.
-#[track_caller]
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Whether a process is there, and no zombie.
-pub fn lives(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
-}
-
-/// Processes that work in a folder, as every process of a Postgres does, or that name it on their command line.
-pub fn processes_of(folder: &Path) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let of_it = |pid: &u32| {
-        let works_there = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
-        works_there && lives(*pid)
-    };
-    pids.filter(of_it).collect()
-}
-
 pub fn is_root() -> bool {
     geteuid().is_root()
-}
-
-pub fn signal(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
 }
 
 /// Whether Docker and the image for tests are here; says so where they are not.
