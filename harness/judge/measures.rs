@@ -56,7 +56,9 @@ fn time_to_recover(facts: &Facts) -> Recovery {
     let Some(starts) = facts.recovery_starts() else { return Recovery::NotMeasured };
     match recovered_at(facts) {
         Some(at) => Recovery::Recovered { after: at - starts },
-        None => Recovery::Censored { watched: facts.end().saturating_sub(starts) },
+        None => {
+            Recovery::Censored { beyond: facts.end().saturating_sub(starts).min(facts.header.budget.time_to_recover) }
+        }
     }
 }
 

@@ -32,7 +32,8 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
     let after: Vec<&Op> = facts.answered_since(starts).collect();
     let failed: Vec<&Op> = after.iter().copied().filter(|op| !is_ok(op)).collect();
     let mut what = format!(
-        "not recovered {watched} after {}: of {} operations answered since, {} failed",
+        "not recovered within {} of {}, watched for {watched}: of {} operations answered since, {} failed",
+        show(facts.header.budget.time_to_recover),
         if facts.header.faults.iter().all(|fault| fault.kind.is_instant()) { "the fault" } else { "heal" },
         after.len(),
         failed.len()

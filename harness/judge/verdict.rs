@@ -105,10 +105,10 @@ pub enum Recovery {
         #[serde(rename = "ttr_us", with = "micros")]
         after: Duration,
     },
-    /// Not within the time it was watched: the true figure is larger, and unknown.
+    /// Not within its budget, or within the shorter time for which it lived: the true figure is larger, and unknown.
     Censored {
-        #[serde(rename = "watched_us", with = "micros")]
-        watched: Duration,
+        #[serde(rename = "beyond_us", with = "micros")]
+        beyond: Duration,
     },
     /// There was nothing to recover from.
     NotMeasured,

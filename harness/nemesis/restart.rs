@@ -57,12 +57,12 @@ impl Injection for Restarting {
                 vec![lost, supporting(&format!("server ended ({status})"), usize::from(exit.is_some()))]
             }
             (End::Stop(mode), _) => {
-                let request = match mode {
-                    StopMode::Smart => "received smart shutdown request",
-                    StopMode::Fast => "received fast shutdown request",
-                    StopMode::Immediate => "received immediate shutdown request",
+                let (request, what) = match mode {
+                    StopMode::Smart => ("received smart shutdown request", "smart shutdown logged"),
+                    StopMode::Fast => ("received fast shutdown request", "fast shutdown logged"),
+                    StopMode::Immediate => ("received immediate shutdown request", "immediate shutdown logged"),
                 };
-                vec![lost, supporting(&format!("log: {request}"), self.witness.said(environment, request).await?)]
+                vec![lost, supporting(what, self.witness.said(environment, request).await?)]
             }
         })
     }

@@ -112,7 +112,7 @@ pub fn evidence(verdict: &Verdict) -> String {
 pub fn recovery(recovery: &Recovery) -> String {
     match recovery {
         Recovery::Recovered { after } => show(*after),
-        Recovery::Censored { watched } => format!("> {}", show(*watched)),
+        Recovery::Censored { beyond } => format!("> {}", show(*beyond)),
         Recovery::NotMeasured => "–".into(),
     }
 }
@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_never_shown_as_a_figure() {
-        let watched = Duration::from_millis(61_500);
-        assert_eq!(recovery(&Recovery::Censored { watched }), "> 61.5 s");
-        assert_eq!(recovery(&Recovery::Recovered { after: watched }), "61.5 s");
+        let beyond = Duration::from_millis(61_500);
+        assert_eq!(recovery(&Recovery::Censored { beyond }), "> 61.5 s");
+        assert_eq!(recovery(&Recovery::Recovered { after: beyond }), "61.5 s");
         assert_eq!(recovery(&Recovery::NotMeasured), "–");
     }
 }
