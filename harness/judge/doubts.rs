@@ -59,10 +59,11 @@ fn killed(facts: &Facts) -> bool {
 /// A fault proves something only if it met the client.
 fn no_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> {
     let kind = times.fault.kind;
-    let met = times.evidence.iter().any(|found| found.decisive && found.count > 0);
-    let done = times.evidence.iter().any(|found| found.count > 0);
+    let evidence = facts.evidence_of(times);
+    let met = evidence.iter().any(|found| found.decisive && found.count > 0);
+    let done = evidence.iter().any(|found| found.count > 0);
     let missing: Vec<_> =
-        times.evidence.iter().filter(|found| found.decisive).map(|found| format!("0 {}", found.what)).collect();
+        evidence.iter().filter(|found| found.decisive).map(|found| format!("0 {}", found.what)).collect();
     match (met, done) {
         (true, _) => None,
         // A client that is broken by what came before never gets as far as the proof: it is broken all the same.

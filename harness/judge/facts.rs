@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::verdict::EvidenceSummary;
 use crate::budget::RecoveryFrom;
-use crate::fault::{Class, Fault};
+use crate::fault::{Class, Fault, FaultKind};
 use crate::history::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, History, Op, Outcome, Phase, ServerFacts,
     Sessions,
@@ -199,9 +199,28 @@ impl<'a> Facts<'a> {
     pub fn evidence_summary(&self) -> Vec<EvidenceSummary> {
         let summary = |times: &FaultTimes| EvidenceSummary {
             fault: times.fault.kind.to_string(),
-            found: times.evidence.iter().map(|found| (*found).clone()).collect(),
+            found: self.evidence_of(times),
         };
         self.faults.iter().map(summary).collect()
+    }
+
+    /// What shows one fault at work: what the nemesis saw, and, where the server was away, what operations felt.
+    ///
+    /// A client that opens a connection for each operation may hold none at the moment the server goes, and so loses
+    /// none; it meets the fault all the same with every operation that fails before the server is back. Other faults
+    /// leave a mark of their own in the server's log, which no operation's failure can stand in for.
+    pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
+        let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
+        let away = matches!(times.fault.kind, FaultKind::Restart(_) | FaultKind::Kill);
+        if let (Some(from), Some(to), true) = (times.injecting, times.healed, away) {
+            // Failed, or could not end before the server was back.
+            let felt = self
+                .answered_since(from)
+                .filter(|op| op.began >= from && op.began <= to && (!is_ok(op) || op.ended > Some(to)));
+            let what = "operations failed or waited while the server was away".to_owned();
+            found.push(Evidence { what, count: felt.count() as u64, decisive: true });
+        }
+        found
     }
 }
 

@@ -20,25 +20,42 @@ fn changed(change: impl FnOnce(&mut Sample)) -> Sample {
     sample
 }
 
+/// With a fault whose only proof is what the nemesis brings.
+fn exhausted(change: impl FnOnce(&mut Sample)) -> Sample {
+    changed(|sample| {
+        sample.header.faults[0].kind = FaultKind::ExhaustConnections;
+        change(sample);
+    })
+}
+
 #[test]
 fn a_fault_without_evidence() {
-    doubted(&changed(|sample| sample.evidence.clear()), "had no effect that was seen (no evidence)");
+    doubted(&exhausted(|sample| sample.evidence.clear()), "had no effect that was seen (no evidence)");
     let none = vec![(0, proof("sessions lost", 0, true)), (0, proof("log lines", 0, false))];
-    doubted(&changed(|sample| sample.evidence = none), "(0 sessions lost)");
+    doubted(&exhausted(|sample| sample.evidence = none), "(0 sessions lost)");
 }
 
 #[test]
 fn evidence_that_is_only_supporting_lets_nobody_pass_but_does_not_excuse_a_failure() {
     let done = vec![(0, proof("sessions lost", 0, true)), (0, proof("log lines", 1, false))];
-    let mut sample = changed(|sample| sample.evidence = done);
+    let mut sample = exhausted(|sample| sample.evidence = done);
     doubted(&sample, "so surviving it proves nothing");
     sample.fail(|op| op.began >= HIT, &refused());
     assert_eq!((sample.verdict().verdict, sample.verdict().doubts.len()), (VerdictKind::Fail, 0));
 }
 
 #[test]
+fn a_server_that_was_away_is_felt_by_a_client_that_held_no_connection() {
+    let none = vec![(0, proof("sessions lost", 0, true))];
+    let mut sample = changed(|sample| sample.evidence = none);
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "operations failed meanwhile");
+    sample.succeed(|_| true);
+    doubted(&sample, "0 operations failed or waited while the server was away");
+}
+
+#[test]
 fn each_of_two_faults_needs_its_own_evidence() {
-    let mut sample = Sample::healthy();
+    let mut sample = exhausted(|_| ());
     sample.header.faults.push(Fault { kind: FaultKind::Stall, at: ms(4_000), lasts: ms(500) });
     sample.fault_at(1, ms(5_000), ms(5_500));
     doubted(&sample, "the fault stall had no effect");
@@ -93,7 +110,7 @@ fn no_steady_state() {
 
 #[test]
 fn a_run_without_an_end_or_an_audit() {
-    let verdict = changed(|sample| sample.audited = false).verdict();
+    let verdict = exhausted(|sample| sample.audited = false).verdict();
     assert_eq!(verdict.verdict, VerdictKind::Unknown);
     assert!(verdict.doubts[0].contains("no evidence"), "it comes with the audit: {:?}", verdict.doubts);
     assert!(verdict.doubts[1].contains("the audit did not happen"), "{:?}", verdict.doubts);
