@@ -213,10 +213,9 @@ impl<'a> Facts<'a> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
         let away = matches!(times.fault.kind, FaultKind::Restart(_) | FaultKind::Kill);
         if let (Some(from), Some(to), true) = (times.injecting, times.healed, away) {
-            // Failed, or could not end before the server was back.
-            let felt = self
-                .answered_since(from)
-                .filter(|op| op.began >= from && op.began <= to && (!is_ok(op) || op.ended > Some(to)));
+            let waited = |op: &Op| op.ended > Some(to) && op.began + self.header.budget.stall_threshold <= to;
+            let felt =
+                self.answered_since(from).filter(|op| op.began >= from && op.began <= to && (!is_ok(op) || waited(op)));
             let what = "operations failed or waited while the server was away".to_owned();
             found.push(Evidence { what, count: felt.count() as u64, decisive: true });
         }
