@@ -1,17 +1,6 @@
-//! The front door: one scenario, one client, one run.
-//!
-//! ```no_run
-//! # async fn example() -> Result<(), pgsquall::Error> {
-//! use pgsquall::Experiment;
-//!
-//! let run = Experiment::scenario("connection-reset")?.client_named("reference")?.run().await?;
-//! run.assert_pass();
-//! # Ok(())
-//! # }
-//! ```
+//! The course of one run, once its environment is up: calibration, steady state, faults, recovery, audit.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,20 +8,14 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit;
-use crate::client::{Client, ClientChoice, ClientError, DynClient, Home, InProcess, Launch};
+use crate::client::{DynClient, Home, Launch};
 use crate::environment::Environment;
-use crate::environment::address::Address;
-use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::expressible;
 use crate::error::Error;
-use crate::history::{Ended, Event, FaultStep, History, OpError, Outcome, Phase};
-use crate::judge::{Facts, judge, rates, recovered_at};
+use crate::history::{Ended, Event, FaultStep, History, Outcome, Phase};
+use crate::judge::{Facts, rates, recovered_at};
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
-use crate::recorder::{Observer, Recorder};
-use crate::report::Run;
-use crate::scenario::{Scenario, ScenarioError};
-use crate::seed::Seed;
+use crate::recorder::Recorder;
 use crate::workload::Workload;
 
 /// Longest wait for every worker's first success. A client that needs longer to connect to a healthy server on the
@@ -51,154 +34,17 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long sessions may take to end: the server notices a closed socket at once, unless it is busy.
 const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
 
-/// One question to one client, not yet asked.
-///
-/// The future of [`run`](Experiment::run) may be dropped at any time: the client, the gateway and the server go with it.
-pub struct Experiment {
-    scenario: Scenario,
-    server: ServerChoice,
-    client: Option<Arc<dyn Launch>>,
-    seed: Seed,
-    repeat: (u32, u32),
-    out: Option<PathBuf>,
-    observer: Option<Observer>,
-}
-
-impl Experiment {
-    /// A scenario of the built-in catalogue, by name.
-    ///
-    /// *Errors*: there is none of that name.
-    pub fn scenario(name: &str) -> Result<Experiment, ScenarioError> {
-        Ok(Experiment::new(Scenario::built_in(name)?))
-    }
-
-    /// Any scenario. The server is local where binaries are found, the seed is random.
-    pub fn new(scenario: Scenario) -> Experiment {
-        Experiment {
-            scenario,
-            server: ServerChoice::Auto,
-            client: None,
-            seed: Seed::random(),
-            repeat: (0, 1),
-            out: None,
-            observer: None,
-        }
-    }
-
-    /// The client under test: a closure that connects it to the address it is given.
-    pub fn client<F, Connecting, C>(mut self, connect: F) -> Experiment
-    where
-        F: Fn(Address) -> Connecting + Send + Sync + 'static,
-        Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
-        C: Client,
-    {
-        self.client = Some(Arc::new(InProcess { name: "in-process".into(), connect }));
-        self
-    }
-
-    /// The client under test: a built-in one by name, or the command line of an adapter.
-    pub fn client_named(self, name: &str) -> Result<Experiment, ClientError> {
-        Ok(self.client_choice(&ClientChoice::parse(name)?))
-    }
-
-    /// The client under test, already chosen.
-    pub fn client_choice(mut self, client: &ClientChoice) -> Experiment {
-        self.client = Some(Arc::clone(&client.0));
-        self
-    }
-
-    /// The server behind the gateway.
-    pub fn server(mut self, server: ServerChoice) -> Experiment {
-        self.server = server;
-        self
-    }
-
-    /// The longest acceptable time-to-recover; 60 s unless the scenario says otherwise.
-    pub fn budget(mut self, time_to_recover: Duration) -> Experiment {
-        self.scenario.budget.time_to_recover = time_to_recover;
-        self
-    }
-
-    /// The seed, to repeat a run.
-    pub fn seed(mut self, seed: Seed) -> Experiment {
-        self.seed = seed;
-        self
-    }
-
-    /// Which of several repeats this is, from 0, and of how many: they sweep the moment of the fault.
-    pub fn repeat(mut self, index: u32, of: u32) -> Experiment {
-        self.repeat = (index, of);
-        self
-    }
-
-    /// A folder for the history, the verdict and the logs; it is made if it is not there. Without one, nothing stays.
-    pub fn out(mut self, folder: impl Into<PathBuf>) -> Experiment {
-        self.out = Some(folder.into());
-        self
-    }
-
-    /// Somebody who is told of each event as it is recorded, and must not block.
-    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Experiment {
-        self.observer = Some(Arc::new(observer));
-        self
-    }
-
-    /// Asks the question.
-    ///
-    /// *Errors*: only where it could not be asked; whatever the client does is a verdict. Then nothing stays in the
-    /// folder of [`out`](Experiment::out) but what the client wrote to stderr.
-    pub async fn run(self) -> Result<Run, Error> {
-        let out = self.out.clone();
-        let result = self.ask().await;
-        if let (Err(_), Some(folder)) = (&result, out) {
-            forget(&folder);
-        }
-        result
-    }
-
-    async fn ask(self) -> Result<Run, Error> {
-        let launch = self.client.clone().ok_or(Error::NoClient)?;
-        let (source, _) = self.server.resolve()?;
-        for fault in &self.scenario.faults {
-            expressible(fault.kind, source.kind())
-                .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
-        }
-        let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
-        let file = self.out.as_deref().map(|folder| create(folder, "history.jsonl")).transpose()?;
-        let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
-
-        let environment = Environment::create(&source, &plan.settings, recorder.clone()).await?;
-        recorder.record(Event::Server(environment.server.facts()));
-        let attended = Attended { environment: &environment, plan: &plan, recorder: &recorder };
-        attended.run(launch.as_ref(), self.out.as_deref()).await?;
-        if let Some(folder) = &self.out {
-            store(folder, "server.log", &attended.server_log().await)?;
-        }
-        environment.close().await?;
-
-        let history = recorder.finish().map_err(|source| Error::Store {
-            path: self.out.clone().unwrap_or_default().join("history.jsonl"),
-            source,
-        })?;
-        let verdict = judge(&history);
-        if let Some(folder) = &self.out {
-            store(folder, "verdict.json", &verdict.to_json())?;
-        }
-        Ok(Run { verdict, title: self.scenario.title, server: self.server, out: self.out })
-    }
-}
-
 /// A run whose environment is up.
-struct Attended<'a> {
-    environment: &'a Environment,
-    plan: &'a Plan,
-    recorder: &'a Recorder,
+pub(super) struct Course<'a> {
+    pub environment: &'a Environment,
+    pub plan: &'a Plan,
+    pub recorder: &'a Recorder,
 }
 
-impl Attended<'_> {
+impl Course<'_> {
     /// Calibration to audit.
-    async fn run(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
-        let Attended { environment, plan, recorder } = self;
+    pub async fn run(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
+        let Course { environment, plan, recorder } = self;
         recorder.phase(Phase::Calibrate);
         let (direct, gateway) = audit::calibrate(environment).await?;
         recorder.record(Event::Calibration { direct, gateway });
@@ -365,7 +211,7 @@ impl Attended<'_> {
 
     /// Sessions, then the client's end, then the ledger and the evidence.
     async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
-        let Attended { environment, recorder, .. } = self;
+        let Course { environment, recorder, .. } = self;
         self.note_client_gone(client);
         let allowed =
             self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(client.facts().concurrency));
@@ -393,7 +239,7 @@ impl Attended<'_> {
     }
 
     /// What the server has logged, for the run's folder; an external server's log is not ours to read.
-    async fn server_log(&self) -> String {
+    pub async fn server_log(&self) -> String {
         let Ok(lines) = self.environment.server.log().await else { return String::new() };
         lines.iter().map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect()
     }
@@ -412,37 +258,4 @@ impl Attended<'_> {
 struct Driven {
     workload: Workload,
     client: Arc<dyn DynClient>,
-}
-
-/// What a run leaves in its folder beside the history.
-const BESIDE: [&str; 3] = ["verdict.json", "server.log", "client.stderr"];
-
-/// Makes a file in a folder, which then speaks of this run alone.
-fn create(folder: &Path, name: &str) -> Result<File, Error> {
-    let path = folder.join(name);
-    fs::create_dir_all(folder)
-        .and_then(|()| {
-            // From an earlier run; most often there is none.
-            BESIDE.iter().for_each(|name| drop(fs::remove_file(folder.join(name))));
-            File::create(&path)
-        })
-        .map_err(|source| Error::Store { path: path.clone(), source })
-}
-
-/// Removes what a run stored that was not carried out: half a history proves nothing. What the client said stays.
-fn forget(folder: &Path) {
-    let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() == 0);
-    for name in ["history.jsonl", "server.log", "client.stderr"] {
-        let path = folder.join(name);
-        if name != "client.stderr" || is_empty(&path) {
-            let _ = fs::remove_file(path);
-        }
-    }
-    // Only if nothing is left in it.
-    let _ = fs::remove_dir(folder);
-}
-
-fn store(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
-    let path = folder.join(name);
-    fs::write(&path, text).map_err(|source| Error::Store { path, source })
 }

@@ -1,0 +1,170 @@
+//! The front door: one scenario, one client, one run.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), pgsquall::Error> {
+//! use pgsquall::Experiment;
+//!
+//! let run = Experiment::scenario("connection-reset")?.client_named("reference")?.run().await?;
+//! run.assert_pass();
+//! # Ok(())
+//! # }
+//! ```
+
+mod course;
+mod kept;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::course::Course;
+use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
+use crate::environment::Environment;
+use crate::environment::address::Address;
+use crate::environment::choice::ServerChoice;
+use crate::environment::expressible::expressible;
+use crate::error::Error;
+use crate::history::{Event, OpError};
+use crate::judge::judge;
+use crate::plan::Plan;
+use crate::recorder::{Observer, Recorder};
+use crate::report::Run;
+use crate::scenario::{Scenario, ScenarioError};
+use crate::seed::Seed;
+
+/// One question to one client, not yet asked.
+///
+/// The future of [`run`](Experiment::run) may be dropped at any time: the client, the gateway and the server go with it.
+pub struct Experiment {
+    scenario: Scenario,
+    server: ServerChoice,
+    client: Option<Arc<dyn Launch>>,
+    seed: Seed,
+    repeat: (u32, u32),
+    out: Option<PathBuf>,
+    observer: Option<Observer>,
+}
+
+impl Experiment {
+    /// A scenario of the built-in catalogue, by name.
+    ///
+    /// *Errors*: there is none of that name.
+    pub fn scenario(name: &str) -> Result<Experiment, ScenarioError> {
+        Ok(Experiment::new(Scenario::built_in(name)?))
+    }
+
+    /// Any scenario. The server is local where binaries are found, the seed is random.
+    pub fn new(scenario: Scenario) -> Experiment {
+        Experiment {
+            scenario,
+            server: ServerChoice::Auto,
+            client: None,
+            seed: Seed::random(),
+            repeat: (0, 1),
+            out: None,
+            observer: None,
+        }
+    }
+
+    /// The client under test: a closure that connects it to the address it is given.
+    pub fn client<F, Connecting, C>(mut self, connect: F) -> Experiment
+    where
+        F: Fn(Address) -> Connecting + Send + Sync + 'static,
+        Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
+        C: Client,
+    {
+        self.client = Some(Arc::new(InProcess { name: "in-process".into(), connect }));
+        self
+    }
+
+    /// The client under test: a built-in one by name, or the command line of an adapter.
+    pub fn client_named(self, name: &str) -> Result<Experiment, ClientError> {
+        Ok(self.client_choice(&ClientChoice::parse(name)?))
+    }
+
+    /// The client under test, already chosen.
+    pub fn client_choice(mut self, client: &ClientChoice) -> Experiment {
+        self.client = Some(Arc::clone(&client.0));
+        self
+    }
+
+    /// The server behind the gateway.
+    pub fn server(mut self, server: ServerChoice) -> Experiment {
+        self.server = server;
+        self
+    }
+
+    /// The longest acceptable time-to-recover; 60 s unless the scenario says otherwise.
+    pub fn budget(mut self, time_to_recover: Duration) -> Experiment {
+        self.scenario.budget.time_to_recover = time_to_recover;
+        self
+    }
+
+    /// The seed, to repeat a run.
+    pub fn seed(mut self, seed: Seed) -> Experiment {
+        self.seed = seed;
+        self
+    }
+
+    /// Which of several repeats this is, from 0, and of how many: they sweep the moment of the fault.
+    pub fn repeat(mut self, index: u32, of: u32) -> Experiment {
+        self.repeat = (index, of);
+        self
+    }
+
+    /// A folder for the history, the verdict and the logs; it is made if it is not there. Without one, nothing stays.
+    pub fn out(mut self, folder: impl Into<PathBuf>) -> Experiment {
+        self.out = Some(folder.into());
+        self
+    }
+
+    /// Somebody who is told of each event as it is recorded, and must not block.
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Experiment {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Asks the question.
+    ///
+    /// *Errors*: only where it could not be asked; whatever the client does is a verdict. Then nothing stays in the
+    /// folder of [`out`](Experiment::out) but what the client wrote to stderr.
+    pub async fn run(self) -> Result<Run, Error> {
+        let out = self.out.clone();
+        let result = self.ask().await;
+        if let (Err(_), Some(folder)) = (&result, out) {
+            kept::forget(&folder);
+        }
+        result
+    }
+
+    async fn ask(self) -> Result<Run, Error> {
+        let launch = self.client.clone().ok_or(Error::NoClient)?;
+        let (source, _) = self.server.resolve()?;
+        for fault in &self.scenario.faults {
+            expressible(fault.kind, source.kind())
+                .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
+        }
+        let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
+        let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
+        let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
+
+        let environment = Environment::create(&source, &plan.settings, recorder.clone()).await?;
+        recorder.record(Event::Server(environment.server.facts()));
+        let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
+        course.run(launch.as_ref(), self.out.as_deref()).await?;
+        if let Some(folder) = &self.out {
+            kept::store(folder, "server.log", &course.server_log().await)?;
+        }
+        environment.close().await?;
+
+        let history = recorder.finish().map_err(|source| Error::Store {
+            path: self.out.clone().unwrap_or_default().join("history.jsonl"),
+            source,
+        })?;
+        let verdict = judge(&history);
+        if let Some(folder) = &self.out {
+            kept::store(folder, "verdict.json", &verdict.to_json())?;
+        }
+        Ok(Run { verdict, title: self.scenario.title, server: self.server, out: self.out })
+    }
+}
