@@ -53,7 +53,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     say!("\nThis machine");
     let (folder, in_memory) = environment::storage();
     let note = if in_memory {
-        "in memory: a server is ready in well under 100 ms"
+        "in memory: a server is ready about a tenth of a second after it is asked for"
     } else {
         "on disk: starting a server takes about a second more"
     };

@@ -216,7 +216,7 @@ impl<'a> Facts<'a> {
             let waited = |op: &Op| op.ended > Some(to) && op.began + self.header.budget.stall_threshold <= to;
             let felt =
                 self.answered_since(from).filter(|op| op.began >= from && op.began <= to && (!is_ok(op) || waited(op)));
-            let what = "operations failed or waited while the server was away".to_owned();
+            let what = "operations failed or held up meanwhile".to_owned();
             found.push(Evidence { what, count: felt.count() as u64, decisive: true });
         }
         found

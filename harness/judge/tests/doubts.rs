@@ -50,7 +50,7 @@ fn a_server_that_was_away_is_felt_by_a_client_that_held_no_connection() {
     let mut sample = changed(|sample| sample.evidence = none);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "operations failed meanwhile");
     sample.succeed(|_| true);
-    doubted(&sample, "0 operations failed or waited while the server was away");
+    doubted(&sample, "0 operations failed or held up meanwhile");
 }
 
 #[test]
