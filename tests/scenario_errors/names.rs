@@ -1,0 +1,118 @@
+//! Names and files, what is allowed, and that nothing at all makes the reader panic.
+
+use insta::assert_snapshot;
+use pgsquall::scenario::{Scenario, catalogue};
+use proptest::prelude::*;
+
+use crate::CLOSE;
+
+#[test]
+fn names_and_files() {
+    let built_in = |name| Scenario::built_in(name).unwrap_err().to_string();
+    assert_snapshot!(built_in("conection-reset"), @r#"
+    conection-reset: there is no scenario of this name
+    hint: did you mean connection-reset? `pgsquall list` shows all names
+    "#);
+    assert_snapshot!(built_in("connection"), @r#"
+    connection: there is no scenario of this name
+    hint: did you mean connection-closed or connection-reset or connections-exhausted? `pgsquall list` shows all names
+    "#);
+    assert_snapshot!(built_in("earthquake"), @r#"
+    earthquake: there is no scenario of this name
+    hint: `pgsquall list` shows all names; a file of your own ends in .toml
+    "#);
+
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Scenario::read(&path)
+    };
+    let shown =
+        |error: pgsquall::scenario::ScenarioError| error.to_string().replace(folder.path().to_str().unwrap(), "folder");
+    assert_snapshot!(shown(Scenario::read(&folder.path().join("absent.toml")).unwrap_err()), @r#"
+    folder/absent.toml: cannot be read: No such file or directory (os error 2)
+    hint: give the path of a .toml file, or a name that `pgsquall list` shows
+    "#);
+    assert_snapshot!(shown(Scenario::read(folder.path()).unwrap_err()), @r#"
+    folder: cannot be read: Is a directory (os error 21)
+    hint: give the path of a .toml file, or a name that `pgsquall list` shows
+    "#);
+    assert_snapshot!(shown(read("latin1.toml", b"schema = 1\ntitle = \"caf\xe9\"\n").unwrap_err()), @r#"
+    folder/latin1.toml:2:13: the file is not UTF-8 from here on
+      title = "caf
+                  ^
+    hint: store it as UTF-8, without compression
+    "#);
+    assert_snapshot!(shown(read("huge.toml", &vec![b'#'; 2 << 20]).unwrap_err()), @r#"
+    folder/huge.toml: the file is longer than 1 MiB
+    hint: this is not a scenario: one file asks one question
+    "#);
+    let mine = read("mine.toml", format!("# Why?\n#\n# So.\nschema = 1\ntitle = \"t\"\n{CLOSE}").as_bytes()).unwrap();
+    assert_eq!((mine.name.as_str(), mine.group.as_str(), mine.why.as_str()), ("mine", "file", "Why?\n\nSo."));
+}
+
+#[test]
+fn what_is_allowed() {
+    let sound =
+        |text: &str| Scenario::parse("mine", "file", "mine.toml", text).unwrap_or_else(|error| panic!("{error}"));
+    let scenario = sound(&format!(
+        "\u{feff}schema = 1\r\ntitle = \"t\"\r\n[server.settings]\r\nTimeZone = \"UTC\"\r\nfsync = true\r\nseq_page_cost = 1.5\r\n\
+         [budget]\nthroughput = 1\nfrom = \"heal\"\n[load]\nworkers = 256\n\
+         [[fault]]\nkind = \"kill\"\nat = \"5s\"\nfor = \"1s\"\n{CLOSE}[[fault]]\nkind = \"kill\"\nat = \"3s\"\nfor = \"2s\"\n"
+    ));
+    let onsets: Vec<_> = scenario.faults.iter().map(|fault| fault.at.as_secs()).collect();
+    assert_eq!(onsets, [2, 3, 5], "sorted, and one server fault may follow on another");
+    let settings: Vec<_> = scenario.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(settings, ["fsync=on", "seq_page_cost=1.5", "timezone=UTC"]);
+    assert_eq!((scenario.budget.throughput, scenario.load.workers), (1.0, 256));
+    // A network fault during a server fault is a harder question, not an impossible one.
+    sound(&format!("schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"kill\"\nat = \"1s\"\nfor = \"9s\"\n{CLOSE}"));
+    // A password that is changed while the client works.
+    sound(
+        "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[[fault]]\nkind = \"wrong-password\"\nat = \"2s\"\nfor = \"9s\"\n",
+    );
+}
+
+/// Shows whatever comes of a text: neither reading nor displaying may panic, and an error is always complete.
+fn survives(text: &str) {
+    if let Err(error) = Scenario::parse("mine", "file", "mine.toml", text) {
+        let lines = error.to_string().lines().count();
+        assert_eq!(lines, if error.line == 0 { 2 } else { 4 }, "{error}");
+        assert!(!error.message.is_empty() && !error.hint.is_empty() && error.line <= text.lines().count() + 1);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn any_text_is_survived(text in any::<String>()) {
+        survives(&text);
+    }
+
+    #[test]
+    fn anything_that_looks_like_a_scenario_is_survived(
+        lines in prop::collection::vec(
+            "(schema|title|at|for|kind|mode|class|workers|interval|from|fault|budget)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
+            0..12,
+        ),
+    ) {
+        survives(&format!("schema = 1\n{}", lines.join("\n")));
+    }
+
+    #[test]
+    fn a_damaged_scenario_is_survived(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        removed in 0usize..12,
+        inserted in "\\PC{0,3}|[\\[\\]\"'=.#\n\r\t{}0-9-]{0,4}",
+    ) {
+        let scenarios = catalogue();
+        let mut letters: Vec<char> = which.get(&scenarios).source.chars().collect();
+        let start = at.index(letters.len());
+        let end = (start + removed).min(letters.len());
+        letters.splice(start..end, inserted.chars());
+        survives(&letters.into_iter().collect::<String>());
+    }
+}
