@@ -68,7 +68,6 @@ pub struct ClientFacts {
 pub enum Phase {
     Calibrate,
     SteadyState,
-    Faults,
     Observe,
     Settle,
     Audit,

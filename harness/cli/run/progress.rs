@@ -77,7 +77,6 @@ impl Watched {
             Event::Phase { phase, .. } => match phase {
                 Phase::Calibrate => "calibrating",
                 Phase::SteadyState => "steady state",
-                Phase::Faults => "faults",
                 Phase::Observe => "waiting for recovery",
                 Phase::Settle => "recovered, settling",
                 Phase::Audit => "auditing",
