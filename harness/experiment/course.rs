@@ -11,7 +11,7 @@ use crate::audit;
 use crate::client::{DynClient, Home, Launch};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::history::{Ended, Event, FaultStep, History, Outcome, Phase};
+use crate::history::{Event, FaultStep, History, Outcome, Phase};
 use crate::judge::{Facts, rates, recovered_at};
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
@@ -75,7 +75,7 @@ impl Course<'_> {
                     () = &mut faults => {}
                     () = async {
                         self.count_steady_sessions(start).await;
-                        self.client_gone(driven.client.as_ref()).await;
+                        until(|| self.note_client_gone(driven.client.as_ref())).await;
                     } => {
                         // Nobody is left to be hurt: heal at once.
                         stop.cancel();
@@ -114,20 +114,16 @@ impl Course<'_> {
 
     /// Waits until every worker has succeeded once; says whether that came to pass. A client that has gone never will.
     async fn steady(&self, client: &dyn DynClient) -> bool {
-        let all = async {
-            loop {
-                let ready = self.facts(|facts| {
-                    let succeeded =
-                        |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
-                    (0..facts.workers()).all(succeeded)
-                });
-                if ready || self.note_client_gone(client) {
-                    return ready;
-                }
-                sleep(LOOK_EVERY).await;
-            }
+        let all_succeeded = |facts: &Facts| {
+            let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
+            (0..facts.workers()).all(succeeded)
         };
-        timeout(STEADY_PATIENCE, all).await.unwrap_or(false)
+        let mut ready = false;
+        let settled = until(|| {
+            ready = self.facts(all_succeeded);
+            ready || self.note_client_gone(client)
+        });
+        timeout(STEADY_PATIENCE, settled).await.is_ok() && ready
     }
 
     /// Counts the client's sessions shortly before the first fault.
@@ -149,31 +145,22 @@ impl Course<'_> {
     async fn in_force(&self) {
         let settled =
             |event: &Event| matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. });
-        while !self.recorder.look(|history| history.events.iter().any(settled)) {
-            sleep(LOOK_EVERY).await;
-        }
+        until(|| self.recorder.look(|history| history.events.iter().any(settled))).await;
     }
 
-    /// Returns once the client has gone away though nobody asked it to, and records that.
-    async fn client_gone(&self, client: &dyn DynClient) {
-        loop {
-            if self.note_client_gone(client) {
-                return;
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
+    /// Whether the client has gone away though nobody asked it to; records that the first time.
     fn note_client_gone(&self, client: &dyn DynClient) -> bool {
-        if self.facts(|facts| facts.client_ended.is_some()) {
+        // Looked for in the events themselves: arranging all of them as facts would be far more work.
+        let noted = |event: &Event| matches!(event, Event::ClientEnded { .. });
+        if self.recorder.look(|history| history.events.iter().any(noted)) {
             return true;
         }
         let ended = client.ended();
-        if let Some(how) = &ended {
-            let how: Ended = how.clone();
+        let gone = ended.is_some();
+        if let Some(how) = ended {
             self.recorder.record_now(|at| Event::ClientEnded { at, how });
         }
-        ended.is_some()
+        gone
     }
 
     /// Watches until the client has recovered and settled, or has used up its budget.
@@ -182,29 +169,15 @@ impl Course<'_> {
         let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
         // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
         let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
-        let recovered = async {
-            loop {
-                if self.facts(|facts| recovered_at(facts).is_some()) || self.note_client_gone(client) {
-                    return;
-                }
-                sleep(LOOK_EVERY).await;
-            }
-        };
+        let recovered = until(|| self.facts(|facts| recovered_at(facts).is_some()) || self.note_client_gone(client));
         if tokio::time::timeout_at(deadline, recovered).await.is_err() {
             return;
         }
         self.recorder.phase(Phase::Settle);
-        let at_speed = async {
-            loop {
-                let rates = self.facts(rates);
-                if rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady)
-                    || self.note_client_gone(client)
-                {
-                    return;
-                }
-                sleep(LOOK_EVERY).await;
-            }
-        };
+        let at_speed = until(|| {
+            let rates = self.facts(rates);
+            rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady) || self.note_client_gone(client)
+        });
         // Too slow to the end: the judge says so.
         let _ = timeout(RATE_PATIENCE, at_speed).await;
     }
@@ -251,6 +224,13 @@ impl Course<'_> {
             facts.until = facts.until.max(now);
             look(&facts)
         })
+    }
+}
+
+/// Looks again and again until something is so.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        sleep(LOOK_EVERY).await;
     }
 }
 

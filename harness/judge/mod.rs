@@ -27,6 +27,7 @@ pub(crate) use facts::Facts;
 pub(crate) use recovery::recovered_at;
 pub(crate) use throughput::rates;
 pub use verdict::{Check, CheckResult, EvidenceSummary, Finding, Measures, Recovery, Verdict, VerdictKind, WorstOp};
+pub(crate) use words::by_frequency;
 
 use crate::history::History;
 

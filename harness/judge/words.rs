@@ -12,14 +12,19 @@ pub(super) fn name<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Vec<u64> {
     ops.into_iter().take(NAMED).map(|op| op.id).collect()
 }
 
-/// What was counted, most frequent first: `57P03 × 40, refused × 3`.
+/// The errors of operations, counted.
 pub(super) fn tally<'a>(ops: impl IntoIterator<Item = &'a Op>) -> String {
     let mut counts = BTreeMap::<String, u64>::new();
     for op in ops {
         let label = op.error.as_ref().map_or_else(|| "no error given".to_owned(), OpError::label);
         *counts.entry(label).or_default() += 1;
     }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    by_frequency(&counts)
+}
+
+/// Counts in words, most frequent first: `57P03 × 40, refused × 3`.
+pub(crate) fn by_frequency(counts: &BTreeMap<String, u64>) -> String {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
     counts.iter().map(|(label, count)| format!("{label} × {count}")).collect::<Vec<_>>().join(", ")
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::budget::Budget;
-use crate::judge::{CheckResult, Recovery, Verdict};
+use crate::judge::{CheckResult, Recovery, Verdict, by_frequency};
 use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
@@ -88,12 +88,8 @@ fn quoted(word: &str) -> String {
 
 /// Errors by code, most frequent first: `57P03 × 40, refused × 3`.
 pub fn errors(verdict: &Verdict) -> String {
-    let mut counts: Vec<_> = verdict.measures.errors.iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-    match counts.is_empty() {
-        true => "none".into(),
-        false => counts.iter().map(|(label, count)| format!("{label} × {count}")).collect::<Vec<_>>().join(", "),
-    }
+    let errors = &verdict.measures.errors;
+    if errors.is_empty() { "none".into() } else { by_frequency(errors) }
 }
 
 /// What showed the faults at work.

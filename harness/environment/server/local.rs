@@ -151,13 +151,17 @@ impl LocalServer {
         format!("; its log ends with:\n  {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n  "))
     }
 
+    /// Lets a held recovery go on; says whether one was held.
+    fn thaw_recovery(&self) -> bool {
+        let held = self.state().recovering.take();
+        family::signal_all(held.as_slice(), Signal::SIGCONT);
+        held.is_some()
+    }
+
     /// Ends everything without a runtime.
     fn end_now(&self) {
-        let mut state = self.state();
-        if let Some(pid) = state.recovering.take() {
-            family::signal_all(&[pid], Signal::SIGCONT);
-        }
-        if let Some(postmaster) = state.postmaster.take() {
+        self.thaw_recovery();
+        if let Some(postmaster) = self.state().postmaster.take() {
             postmaster.end_now();
         }
         remains::end_orphan(&self.data);
@@ -254,11 +258,10 @@ impl Server for LocalServer {
     }
 
     async fn release_recovery(&self) -> Result<(), ServerError> {
-        match self.state().recovering.take() {
-            Some(pid) => family::signal_all(&[pid], Signal::SIGCONT),
-            None => return Err(ServerError::Control { doing: "release", reason: "no recovery is held".into() }),
+        match self.thaw_recovery() {
+            true => Ok(()),
+            false => Err(ServerError::Control { doing: "release", reason: "no recovery is held".into() }),
         }
-        Ok(())
     }
 
     async fn log(&self) -> Result<Vec<LogLine>, ServerError> {
@@ -269,9 +272,7 @@ impl Server for LocalServer {
     }
 
     async fn remove(&self) -> Result<(), ServerError> {
-        if let Some(pid) = self.state().recovering.take() {
-            family::signal_all(&[pid], Signal::SIGCONT);
-        }
+        self.thaw_recovery();
         let mut ended = Ok(());
         if let Ok(postmaster) = self.postmaster() {
             postmaster.signal(Signal::SIGQUIT)?;

@@ -1,8 +1,8 @@
 //! The stall: bytes are accepted and acknowledged, and go nowhere.
 //!
 //! What a frozen peer looks like from outside (FACTS §4): the kernel goes on taking bytes until its buffers are full.
-//! What it had already been given to send, before the stall, it still sends. What was held is delivered when the stall is healed, also
-//! after its sender has left: a frozen server, too, finds the bytes in its buffers when it thaws.
+//! What it had already been given to send, before the stall, it still sends. What was held is delivered when the stall
+//! is healed, also after its sender has left: a frozen server, too, finds the bytes in its buffers when it thaws.
 
 use std::sync::atomic::Ordering;
 
