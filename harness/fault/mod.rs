@@ -1,7 +1,13 @@
 //! What can be done to a client: a fault is a kind, an onset and a duration. Plain data; `nemesis` carries it out.
 
+mod point;
+mod toxic;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use point::{CutPoint, Point, Strike};
+pub use toxic::{Scope, Share, Stream, Toxic, ToxicKind};
 
 use serde::{Deserialize, Serialize};
 
