@@ -1,10 +1,13 @@
 //! Faults of the path: connections cut, bytes held.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, decisive};
 use crate::environment::Environment;
-use crate::environment::network::{Cut, Toxics};
+use crate::environment::network::{Cut, Rule, What};
+use crate::fault::ToxicKind;
 use crate::history::Evidence;
 
 /// FIN or RST on every open connection.
@@ -38,24 +41,26 @@ impl Injection for Cutting {
 /// Bytes held on every connection, old and new.
 #[derive(Default)]
 pub(super) struct Stalling {
-    withheld_before: u64,
+    rule: Option<Arc<Rule>>,
 }
 
 #[async_trait]
 impl Injection for Stalling {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.withheld_before = environment.gateway.bytes_withheld();
-        environment.gateway.set_toxics(Toxics { stall: true });
+        let toxic = What::Toxic(ToxicKind::Stall { close_after: None }.into());
+        self.rule = Some(environment.gateway.impose("stall", toxic).await);
         Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        environment.gateway.set_toxics(Toxics { stall: false });
+        if let Some(rule) = &self.rule {
+            environment.gateway.lift(rule).await;
+        }
         Ok(())
     }
 
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        let withheld = environment.gateway.bytes_withheld() - self.withheld_before;
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let withheld = self.rule.as_ref().map_or(0, |rule| rule.tally.bytes());
         Ok(vec![decisive("bytes withheld", withheld as usize)])
     }
 }
