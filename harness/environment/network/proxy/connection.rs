@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::ending::Ending;
 use super::link::{self, Direction, LinkError, Traffic};
+use super::old_toxic::{Toxics, pass_stall};
 use super::order::Orders;
-use super::toxic::{Toxics, pass_stall};
 use crate::history::Severed;
 
 /// Longest wait for the server to take a connection. On loopback it is there or it is not; through a tunnel a second

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::toxic::{Toxics, pass_stall, stall_begins};
+use super::old_toxic::{Toxics, pass_stall, stall_begins};
 
 /// One read at most: larger reads save little, smaller ones cost a third more CPU for each byte (FACTS §8).
 const BUFFER: usize = 64 << 10;
