@@ -93,8 +93,7 @@ impl Environment {
             }
         };
         server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
-        let gateway =
-            Gateway::open(server.address(), seed, Arc::new(recorder)).map_err(EnvironmentError::Gateway)?;
+        let gateway = Gateway::open(server.address(), seed, Arc::new(recorder)).map_err(EnvironmentError::Gateway)?;
         let address = match external {
             Some(server) => server.client_address(gateway.address()),
             None => own_address(source, server.as_ref(), gateway.address()).await?,

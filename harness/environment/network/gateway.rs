@@ -73,21 +73,9 @@ impl Gateway {
         let listener = port.listen()?;
         let closing = CancellationToken::new();
         let lanes = Lanes::start(closing.clone())?;
-        let state = State {
-            upstream,
-            rules: Rules::default(),
-            rule: 0,
-            newest: 0,
-            connections: Some(HashMap::new()),
-        };
-        let shared = Arc::new(Shared {
-            port,
-            tap,
-            syns_dropped: AtomicU64::new(0),
-            seed,
-            state: Mutex::new(state),
-            closing,
-        });
+        let state = State { upstream, rules: Rules::default(), rule: 0, newest: 0, connections: Some(HashMap::new()) };
+        let shared =
+            Arc::new(Shared { port, tap, syns_dropped: AtomicU64::new(0), seed, state: Mutex::new(state), closing });
         let (requests, received) = mpsc::unbounded_channel();
         let turns = Arc::clone(lanes.turns());
         lanes.turns().spawn(reception::receive(Arc::clone(&shared), turns, listener, received));

@@ -24,11 +24,7 @@ pub(super) struct FullQueue {
 
 impl FullQueue {
     /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out.
-    pub fn fill(
-        listener: TcpListener,
-        address: SocketAddr,
-        mut taken: impl FnMut(TcpStream),
-    ) -> io::Result<FullQueue> {
+    pub fn fill(listener: TcpListener, address: SocketAddr, mut taken: impl FnMut(TcpStream)) -> io::Result<FullQueue> {
         // The kernel takes one more than it is told to.
         SockRef::from(&listener).listen(0)?;
         let counted = drops(&listener);

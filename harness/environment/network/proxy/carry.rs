@@ -68,7 +68,9 @@ async fn serve(connection: &mut Connection, mut client: TcpStream, upstream: Soc
         tokio::pin!(connecting);
         poll_fn(|cx| match connection.poll_orders(cx) {
             Poll::Ready(end) => Poll::Ready(Err(end)),
-            Poll::Pending => connecting.as_mut().poll(cx).map(|connected| Ok(connected.map_err(io::Error::from).flatten())),
+            Poll::Pending => {
+                connecting.as_mut().poll(cx).map(|connected| Ok(connected.map_err(io::Error::from).flatten()))
+            }
         })
         .await
     };

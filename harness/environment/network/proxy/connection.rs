@@ -184,7 +184,11 @@ impl Connection {
             if let Poll::Ready(end) = self.poll_orders(cx) {
                 return Poll::Ready(end);
             }
-            if self.down.poll(cx, Pin::new(&mut nothing), Pin::new(&mut *client), &mut self.session, &mut self.watcher).is_ready() {
+            if self
+                .down
+                .poll(cx, Pin::new(&mut nothing), Pin::new(&mut *client), &mut self.session, &mut self.watcher)
+                .is_ready()
+            {
                 return Poll::Ready(End::Broken(Severed::Unreachable));
             }
             let Some(due) = self.down.due else { return Poll::Pending };

@@ -14,13 +14,19 @@ pub enum Note<'a> {
     BackendPid(u32),
     FirstRequest,
     Ready(u8),
-    Error { severity: String, sqlstate: [u8;5] },
-    Notice { severity: String, sqlstate: [u8;5] },
+    Error { severity: String, sqlstate: [u8; 5] },
+    Notice { severity: String, sqlstate: [u8; 5] },
     AncientError { text: &'a [u8] },
 }
 #[derive(Default)]
 pub struct Session {}
 impl Session {
-    pub fn inspect(&mut self, _direction: Direction, bytes: &[u8], _watch: &mut impl Watch) -> Inspected { Inspected { length: bytes.len(), pass: true, then: None } }
+    pub fn inspect(&mut self, _direction: Direction, bytes: &[u8], _watch: &mut impl Watch) -> Inspected {
+        Inspected { length: bytes.len(), pass: true, then: None }
+    }
 }
-pub struct Inspected { pub length: usize, pub pass: bool, pub then: Option<(Strike, u64)> }
+pub struct Inspected {
+    pub length: usize,
+    pub pass: bool,
+    pub then: Option<(Strike, u64)>,
+}

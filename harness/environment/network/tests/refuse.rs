@@ -1,6 +1,7 @@
 //! Nobody listens, and somebody listens again.
 
 use std::future::poll_fn;
+use std::io::Write;
 use std::pin::pin;
 use std::task::Poll;
 
