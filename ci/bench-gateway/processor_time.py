@@ -32,9 +32,9 @@ class Reading:
     """Processor seconds up to one moment.
 
     All participants descend from this process. Those of an ended process are not lost: its parent has them as soon as
-    it has waited for it, so the difference of two sums is what was used in between. Time that a hypervisor gave to other
-    machines counts as foreign. What /proc/stat has for the machine as a whole is not compared with the participants': it
-    is sampled by ticks, they are measured exactly, and under a load of short wake-ups the two differ by up to a quarter.
+    it has waited for it, so the difference of two sums is what was used in between. Time that a hypervisor gave to
+    other machines counts as foreign. The machine's total in /proc/stat is not what the participants are taken from: it
+    is sampled by ticks, they are measured exactly, and under short wake-ups the two differ by up to a quarter.
     """
 
     def __init__(self, proxy):

@@ -51,9 +51,10 @@ class Report:
             print("Medians\n")
             print_table(["", *self.names], medians)
         for name, found in bench.latency.items():
-            print(f"Latency toxic of {name}, {TRIPS} round trips of SELECT 1: {DELAY} ms add {found['added_p50']:.2f} ms")
-            print(f"(p50) and {found['added_p99']:.2f} ms (p99); 0 ms add {found['added_by_0_ms_p50'] * 1e3:.0f} µs (p50).")
-            print(f"COPY OUT under {DELAY} ms: {found['copy']:.0f} MB/s, {found['copy_ratio']:.2f} of what it is without.")
+            p50, p99, nothing = found["added_p50"], found["added_p99"], found["added_by_0_ms_p50"] * 1e3
+            print(f"Latency toxic of {name}, {TRIPS} round trips of SELECT 1: {DELAY} ms add {p50:.2f} ms (p50)")
+            print(f"and {p99:.2f} ms (p99); 0 ms add {nothing:.0f} µs (p50). COPY OUT under {DELAY} ms:")
+            print(f"{found['copy']:.0f} MB/s, {found['copy_ratio']:.2f} of what it is without.")
             print(f"Meanwhile, others had {found['foreign']:.0%} of the machine.\n")
         print(f"Samples thrown away because others had over {FOREIGN_LIMIT:.0%} of the machine: {bench.thrown_away}.")
         print(f"Samples kept all the same, after {REPEATS} repeats: {bench.kept_disturbed}.\n")

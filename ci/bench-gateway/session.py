@@ -29,8 +29,8 @@ class Session:
     def answer(self, until=None):
         """Reads to ReadyForQuery: bytes, and seconds from the first of them to the last.
 
-        Looks at nothing in between, so that the client is no part of what is measured. Stops early at the moment `until`
-        of the performance counter; the session is of no use then.
+        Looks at nothing in between: the client should cost little of what is measured. Stops early at the moment
+        `until` of the performance counter; the session is of no use then.
         """
         count, tail, began = 0, b"", None
         while tail != READY:
