@@ -8,7 +8,7 @@ use super::walk::{Dialect, HEADER, Measure, Unframed, reach};
 use super::{Note, Opaque, Severity, Struck, Watch};
 use crate::fault::{Point, Strike};
 
-/// A CommandComplete that may say COMMIT: its size.
+/// The CommandComplete of a COMMIT, whole. That of a failed transaction says ROLLBACK.
 const COMMIT: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 
 /// Until the session is ready, an error longer than this is one of the form used before protocol 3.

@@ -33,7 +33,7 @@ impl Requests {
     #[inline]
     pub fn forward_whole(&mut self) {
         self.extended = false;
-        self.expect();
+        self.owe_one();
     }
 
     /// A Sync has been forwarded. During a COPY from the client the server ignores it.
@@ -41,12 +41,12 @@ impl Requests {
     pub fn forward_sync(&mut self) {
         if !self.copying {
             self.extended = true;
-            self.expect();
+            self.owe_one();
         }
     }
 
     #[inline]
-    fn expect(&mut self) {
+    fn owe_one(&mut self) {
         if self.owed < u64::BITS {
             self.asking |= u64::from(self.open) << self.owed;
         }

@@ -92,7 +92,7 @@ pub fn bind_complete() -> Vec<u8> {
 
 /// A session that has just become ready, and what follows.
 pub fn session(rest: Vec<Said>) -> Vec<Said> {
-    let welcome = [authentication(0, b""), message(b'S', b"server_version\017\0"), key(), ready(b'I')].concat();
+    let welcome = [authentication(0, b""), message(b'S', b"in_hot_standby\0off\0"), key(), ready(b'I')].concat();
     let mut said = vec![up(startup()), down(welcome)];
     said.extend(rest);
     said

@@ -77,8 +77,8 @@ fn an_ancient_error_may_come_before_anything_was_said() {
     let text = "could not fork new process for connection: Resource temporarily unavailable\n";
     let ancient = format!("ancient {text:?}");
     let words = down(format!("E{text}\0"));
-    assert_eq!(see(&[words.clone(), up(startup())]).lines, [ancient.clone()]);
-    assert_eq!(see(&[up(startup()), words]).lines[3..], [ancient]);
+    assert_eq!(see(&[up(startup()), words.clone()]).lines[3..], [&*ancient]);
+    assert_eq!(see(&[words, up(startup())]).lines, [ancient]);
 }
 
 #[test]
