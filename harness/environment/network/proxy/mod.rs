@@ -5,11 +5,11 @@ mod ending;
 #[cfg_attr(not(test), expect(dead_code, reason = "in the making"))]
 mod framing;
 mod link;
-mod order;
 #[expect(dead_code, reason = "in the making")]
 mod parcel;
 #[expect(dead_code, reason = "in the making")]
 mod rule;
+mod order;
 mod toxic;
 
 pub(super) use connection::carry;
