@@ -185,9 +185,7 @@ async fn a_server_that_is_not_trusted_is_on_record() {
     let other = Authority::new().unwrap();
     let Certificate { chain, key } = other.issue(&["localhost"]).unwrap();
     let trusted = Some(other.certificate.as_bytes());
-    tls.bench.gateway.terminate(
-        Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap(),
-    );
+    tls.bench.gateway.terminate(Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap());
     let mut client = tls.bench.connect().await;
     client.write_all(SSL_REQUEST).await.unwrap();
     let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();

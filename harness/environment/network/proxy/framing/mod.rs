@@ -154,8 +154,8 @@ pub(super) struct Session {
 impl Session {
     /// Looks at the next bytes of one direction, up to the first place where something is to be done.
     ///
-    /// With nothing awaited one call takes all of them, except around the startup of a session. After a strike the same
-    /// bytes, less `length`, are inspected again, and pass that point.
+    /// With nothing awaited one call takes all of them, except around the startup of a session and where it goes opaque.
+    /// After a strike the same bytes, less `length`, are inspected again, and pass that point.
     #[inline]
     pub fn inspect(&mut self, direction: Direction, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
         if self.state.opaque {

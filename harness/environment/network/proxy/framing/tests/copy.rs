@@ -69,3 +69,14 @@ fn a_replication_stream_is_an_answer_without_end() {
     let said = vec![up(query("START_REPLICATION")), down(stream), up(message(b'd', b"r")), down(message(b'd', b"w"))];
     assert_eq!(seen(said).points(), ["request", "query-forwarded", "first-reply"]);
 }
+
+#[test]
+fn a_server_that_is_ready_waits_for_no_data() {
+    let said = vec![
+        up([execute(), sync()].concat()),
+        down([message(b'G', b"\0\0\0"), ready(b'I')].concat()),
+        up([execute(), sync()].concat()),
+        down([complete("SELECT 0"), ready(b'I')].concat()),
+    ];
+    assert!(seen([said, next()].concat()).points().ends_with(&NEXT));
+}
