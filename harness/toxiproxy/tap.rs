@@ -40,6 +40,8 @@ pub(super) struct Counts {
     bytes_downstream: u64,
     /// SSLRequests and GSSENCRequests.
     encryption_requests: u64,
+    /// TLS handshakes that came to nothing.
+    handshakes_failed: u64,
     /// Connections that cannot be read: encrypted, or not Postgres.
     opaque: u64,
     cancel_requests: u64,
@@ -118,6 +120,7 @@ impl Counts {
         match change {
             Opened => self.opened += 1,
             EncryptionRequested => self.encryption_requests += 1,
+            HandshakeFailed { .. } => self.handshakes_failed += 1,
             Opaque { .. } => self.opaque += 1,
             CancelRequested => self.cancel_requests += 1,
             Startup { .. } => self.startups += 1,
