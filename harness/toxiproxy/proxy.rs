@@ -380,8 +380,11 @@ fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> Complaint 
     Complaint::failed(format_args!("cannot listen on {address}: {error}{hint}"))
 }
 
-/// Closes a gateway. Its last handle waits for threads, so it is dropped where waiting is allowed.
+/// Closes a gateway, its connections in order. Its last handle waits for threads, so it is dropped where waiting is allowed.
 async fn end(gateway: Gateway) {
+    // Nobody new; where that cannot be had, the end does without.
+    let _ = gateway.refuse().await;
+    gateway.cut(Cut::Close).await;
     gateway.close().await;
     // It panicked if a thread of the gateway did, which has said so.
     let _ = tokio::task::spawn_blocking(move || drop(gateway)).await;

@@ -234,9 +234,14 @@ impl Link {
     /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
     fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
         while let Some(parcel) = self.outbox.front_mut() {
-            // A stall keeps back also what has passed the other toxics, and has not left yet.
+            // A stall keeps back also what has passed the other toxics, and has not left yet; all of that is lost at
+            // its own end.
             if self.pipeline.stalls().is_some() {
-                return Poll::Pending;
+                let cut = self.outbox.iter().find_map(|parcel| match parcel {
+                    Parcel::Cut(cut) => Some(*cut),
+                    _ => None,
+                });
+                return cut.map_or(Poll::Pending, |cut| Poll::Ready(LinkEnd::Cut(cut)));
             }
             match parcel {
                 Parcel::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
