@@ -188,7 +188,7 @@ impl Service {
 async fn listen(api: &str) -> Result<TcpListener, ServiceError> {
     let address = place::resolve("the API's address", api).await.map_err(|complaint| ServiceError::of(api, complaint))?;
     TcpListener::bind(address).await.map_err(|error| {
-        ServiceError::Unavailable(format!("the API cannot listen on {address}: {error}; name another place or none"))
+        ServiceError::Unavailable(format!("the API cannot listen on {address}: {error}; name another place (--api, or `api` of the settings)"))
     })
 }
 

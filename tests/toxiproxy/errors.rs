@@ -111,7 +111,7 @@ fn a_caller_that_leaves_gets_its_change_all_the_same() {
     let mut stream = TcpStream::connect(api.address()).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     drop(stream);
-    // Either it was never read, or it is done whole; what is listed can be taken away.
+    // It is done whole, too: what is listed can be taken away.
     until("the toxic", || api.read("/proxies/echo/toxics")[0]["name"] == "latency_downstream");
     api.done("DELETE", "/proxies/echo/toxics/latency_downstream");
 }
