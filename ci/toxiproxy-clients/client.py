@@ -3,6 +3,7 @@
 Fails at the first thing that is not as with Toxiproxy.
 """
 
+import contextlib
 import socket
 import sys
 import threading
@@ -16,7 +17,8 @@ def echo_server():
     """A server that says everything again; returns where it is."""
 
     def serve(connection):
-        with connection:
+        # Its client may be reset.
+        with connection, contextlib.suppress(ConnectionResetError):
             while word := connection.recv(4096):
                 connection.sendall(word)
 
