@@ -9,9 +9,11 @@ use toml::{Spanned, Value};
 
 use super::error::{ScenarioError, Text, quoted};
 use super::near;
-use super::raw::{Period, RawBudget, RawLoad};
+use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
+use super::timeline::EARLIEST;
 use crate::budget::{Budget, RecoveryFrom};
-use crate::load::Load;
+use crate::fault::Fault;
+use crate::load::{Load, Pause};
 use crate::time::{exact, parse_duration};
 
 type Checked<T> = Result<T, ScenarioError>;
@@ -132,11 +134,14 @@ pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
             return Err(text.error(value.span(), "`throughput` is not between 0 and 1", hint));
         }
     }
+    if let Some(value) = raw.undisturbed {
+        budget.undisturbed = value.into_inner();
+    }
     Ok(budget)
 }
 
 /// The pace of the workload; what is not said keeps its default.
-pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<Load> {
+pub(super) fn load(text: Text<'_>, raw: RawLoad, faults: &[Fault]) -> Checked<Load> {
     let mut load = Load::default();
     if let Some(value) = raw.workers {
         // Above 256 the harness, not the client, would be what is measured on a small machine.
@@ -148,7 +153,31 @@ pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<Load> {
     if let Some(value) = raw.interval {
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
     }
+    load.pause = raw.pause.map(|raw| pause(text, raw, faults)).transpose()?;
     Ok(load)
+}
+
+/// The pause of the workload. It must leave the client time to be seen to work before it, and begin before the last
+/// fault is over: one that came later would only interrupt the recovery that is timed.
+fn pause(text: Text<'_>, raw: Spanned<Table<RawPause>>, faults: &[Fault]) -> Checked<Pause> {
+    let span = raw.span();
+    let raw = raw.into_inner().0;
+    let missing = |key, hint| text.error(span.clone(), format!("the pause has no `{key}`"), hint);
+    let at_text =
+        raw.at.ok_or_else(|| missing("at", "say how long after the steady state it begins, like at = \"2s\""))?;
+    let lasts = raw.lasts.ok_or_else(|| missing("for", "say for how long nothing is begun, like for = \"4s\""))?;
+    let (at, lasts) = (period(text, &at_text)?, at_least(text, "for", &lasts, SHORTEST_INTERVAL)?);
+    if at < EARLIEST {
+        let message = "too early: the client must be seen to work before the pause";
+        return Err(text.error(at_text.span(), message, format!("write at = \"{}\" or later", exact(EARLIEST))));
+    }
+    match faults.iter().map(|fault| fault.at + fault.lasts).max() {
+        Some(over) if at > over => {
+            let message = "too late: the pause would interrupt the recovery that is timed";
+            Err(text.error(at_text.span(), message, format!("write at = \"{}\" or earlier", exact(over))))
+        }
+        _ => Ok(Pause { at, lasts }),
+    }
 }
 
 /// Settings of the server, as Postgres takes them, by name.

@@ -3,11 +3,11 @@
 mod connection;
 mod ending;
 mod link;
+mod order;
 #[expect(dead_code, reason = "in the making")]
 mod parcel;
 #[expect(dead_code, reason = "in the making")]
 mod rule;
-mod order;
 mod toxic;
 
 pub(super) use connection::carry;

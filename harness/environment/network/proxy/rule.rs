@@ -28,7 +28,10 @@ pub(crate) enum What {
     /// Connections are forgotten: see [`Forget`].
     Forget(Forget),
     /// A middlebox forgets connections on which nothing has moved for a while.
-    Idle { after: Duration, then: Expiry },
+    Idle {
+        after: Duration,
+        then: Expiry,
+    },
 }
 
 /// How the path forgets a connection without a word to the client, who gets an RST for the next bytes it sends.
