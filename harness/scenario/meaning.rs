@@ -10,9 +10,7 @@ use toml::{Spanned, Value};
 use super::error::{ScenarioError, Text, quoted};
 use super::near;
 use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
-use super::timeline::EARLIEST;
 use crate::budget::{Budget, RecoveryFrom};
-use crate::fault::Fault;
 use crate::load::{Load, Pause};
 use crate::time::{exact, parse_duration};
 
@@ -140,8 +138,8 @@ pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
     Ok(budget)
 }
 
-/// The pace of the workload; what is not said keeps its default.
-pub(super) fn load(text: Text<'_>, raw: RawLoad, faults: &[Fault]) -> Checked<Load> {
+/// The pace of the workload, and its pause with the place of its onset; what is not said keeps its default.
+pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanned<Pause>>)> {
     let mut load = Load::default();
     if let Some(value) = raw.workers {
         // Above 256 the harness, not the client, would be what is measured on a small machine.
@@ -153,31 +151,20 @@ pub(super) fn load(text: Text<'_>, raw: RawLoad, faults: &[Fault]) -> Checked<Lo
     if let Some(value) = raw.interval {
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
     }
-    load.pause = raw.pause.map(|raw| pause(text, raw, faults)).transpose()?;
-    Ok(load)
+    let pause = raw.pause.map(|raw| pause(text, raw)).transpose()?;
+    load.pause = pause.as_ref().map(|pause| *pause.get_ref());
+    Ok((load, pause))
 }
 
-/// The pause of the workload. It must leave the client time to be seen to work before it, and begin before the last
-/// fault is over: one that came later would only interrupt the recovery that is timed.
-fn pause(text: Text<'_>, raw: Spanned<Table<RawPause>>, faults: &[Fault]) -> Checked<Pause> {
+/// The pause of the workload; where in time it may lie is `timeline`'s.
+fn pause(text: Text<'_>, raw: Spanned<Table<RawPause>>) -> Checked<Spanned<Pause>> {
     let span = raw.span();
     let raw = raw.into_inner().0;
     let missing = |key, hint| text.error(span.clone(), format!("the pause has no `{key}`"), hint);
-    let at_text =
-        raw.at.ok_or_else(|| missing("at", "say how long after the steady state it begins, like at = \"2s\""))?;
+    let at = raw.at.ok_or_else(|| missing("at", "say how long after the steady state it begins, like at = \"2s\""))?;
     let lasts = raw.lasts.ok_or_else(|| missing("for", "say for how long nothing is begun, like for = \"4s\""))?;
-    let (at, lasts) = (period(text, &at_text)?, at_least(text, "for", &lasts, SHORTEST_INTERVAL)?);
-    if at < EARLIEST {
-        let message = "too early: the client must be seen to work before the pause";
-        return Err(text.error(at_text.span(), message, format!("write at = \"{}\" or later", exact(EARLIEST))));
-    }
-    match faults.iter().map(|fault| fault.at + fault.lasts).max() {
-        Some(over) if at > over => {
-            let message = "too late: the pause would interrupt the recovery that is timed";
-            Err(text.error(at_text.span(), message, format!("write at = \"{}\" or earlier", exact(over))))
-        }
-        _ => Ok(Pause { at, lasts }),
-    }
+    let lasts = at_least(text, "for", &lasts, SHORTEST_INTERVAL)?;
+    Ok(Spanned::new(at.span(), Pause { at: period(text, &at)?, lasts }))
 }
 
 /// Settings of the server, as Postgres takes them, by name.

@@ -86,14 +86,17 @@ impl Scenario {
             None => Class::Transient,
         };
         let budget = raw.budget.map_or_else(|| Ok(Budget::default()), |raw| meaning::budget(within, raw.0))?;
+        let cause = meaning::line(within, "cause", raw.cause)?.unwrap_or_default();
+        let load = raw.load.map_or_else(|| Ok((Load::default(), None)), |raw| meaning::load(within, raw.0))?;
+        let (load, pause) = load;
         let faults = timeline::faults(within, class, &budget, raw.fault)?;
-        let load = raw.load.map_or_else(|| Ok(Load::default()), |raw| meaning::load(within, raw.0, &faults))?;
+        timeline::pause(within, pause, &faults)?;
         Ok(Scenario {
             name: name.to_owned(),
             file: None,
             group: group.to_owned(),
             title,
-            cause: meaning::line(within, "cause", raw.cause)?.unwrap_or_default(),
+            cause,
             why: leading_comment(text),
             class,
             load,

@@ -89,7 +89,7 @@ fn left(raw: &RawFault) -> Option<(&'static str, Range<usize>)> {
         ("jitter", at(&raw.jitter)),
         ("bytes_per_second", at(&raw.bytes_per_second)),
         ("average", at(&raw.average)),
-        ("variation", at(&raw.variation)),
+        ("spread", at(&raw.spread)),
         ("pause", at(&raw.pause)),
         ("bytes", at(&raw.bytes)),
         ("after", at(&raw.after)),
@@ -212,8 +212,8 @@ fn slicer(keys: &mut Keys) -> Checked<FaultKind> {
     let hint = "say how many bytes a piece has, like average = 64";
     let average = keys.need_count("average", |raw| &mut raw.average, hint)?;
     // A piece has at least one byte.
-    let variation = keys.take("variation", |raw| &mut raw.variation);
-    let variation = variation.map(|value| keys.count("variation", &value, 0..average)).transpose()?.unwrap_or_default();
+    let variation = keys.take("spread", |raw| &mut raw.spread);
+    let variation = variation.map(|value| keys.count("spread", &value, 0..average)).transpose()?.unwrap_or_default();
     let pause = keys.time("pause", |raw| &mut raw.pause)?.unwrap_or_default();
     toxic(keys, ToxicKind::Slicer { average, variation, pause })
 }
@@ -272,7 +272,7 @@ mod tests {
             "cut-point" => "point = \"startup\"\naction = \"drop\"\ntimes = 3",
             "latency" => "delay = \"200ms\"\njitter = \"200ms\"\nstream = \"upstream\"\nconnections = \"new\"",
             "bandwidth" => "bytes_per_second = 16000\ntoxicity = 1.0",
-            "slicer" => "average = 10\nvariation = 9\npause = \"1ms\"",
+            "slicer" => "average = 10\nspread = 9\npause = \"1ms\"",
             "limit" => "bytes = 1000",
             "stall" => "close_after = \"1s\"\nconnections = \"established\"",
             "slow-close" => "delay = \"1s\"",

@@ -84,7 +84,7 @@ pub(super) struct RawFault {
     pub jitter: Option<Spanned<Period>>,
     pub bytes_per_second: Option<Spanned<i64>>,
     pub average: Option<Spanned<i64>>,
-    pub variation: Option<Spanned<i64>>,
+    pub spread: Option<Spanned<i64>>,
     pub pause: Option<Spanned<Period>>,
     pub bytes: Option<Spanned<i64>>,
     pub after: Option<Spanned<Period>>,

@@ -8,6 +8,8 @@
 //!   (a password wrong from the start, or changed at noon).
 //! * One server has one state, and the gateway one door: faults in the server must not overlap, nor may those that shut
 //!   the door, nor two that are the same in all but their times, since the heal of one would end the other.
+//! * A pause of the workload comes as late as a fault, and begins before the last fault is over: a later one would only
+//!   interrupt the recovery that is timed.
 //! * Where recovery counts from the injection, the outage must be shorter than the budget, or no client could pass.
 
 use std::collections::BTreeMap;
@@ -22,10 +24,11 @@ use super::parameters;
 use super::raw::{Period, RawFault, Table, first_key};
 use crate::budget::{Budget, RecoveryFrom};
 use crate::fault::{Class, Fault, FaultKind};
+use crate::load::Pause;
 use crate::time::exact;
 
 /// Earliest onset after a steady state: ten operations of a worker at the default pace.
-pub(super) const EARLIEST: Duration = Duration::from_millis(500);
+const EARLIEST: Duration = Duration::from_millis(500);
 
 /// A fault, and where in the text its onset stands.
 struct Placed {
@@ -128,6 +131,23 @@ fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<Period>)
         ),
     };
     Err(text.error(value.span(), message, hint))
+}
+
+/// Refuses a pause of the workload that would spoil what is measured.
+pub(super) fn pause(text: Text<'_>, pause: Option<Spanned<Pause>>, faults: &[Fault]) -> Result<(), ScenarioError> {
+    let Some(pause) = pause else { return Ok(()) };
+    let at = pause.get_ref().at;
+    let over = faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or(at);
+    let (message, hint) = if at < EARLIEST {
+        let message = "too early: the client must be seen to work before the pause";
+        (message, format!("write at = \"{}\" or later", exact(EARLIEST)))
+    } else if at > over {
+        let message = "too late: the pause would interrupt the recovery that is timed";
+        (message, format!("write at = \"{}\", when the last fault is over, or earlier", exact(over)))
+    } else {
+        return Ok(());
+    };
+    Err(text.error(pause.span(), message, hint))
 }
 
 /// Refuses two faults that cannot be in force together.
