@@ -24,6 +24,7 @@ use self::network::Gateway;
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
 use crate::recorder::Recorder;
+use crate::seed::Seed;
 
 pub use self::folder::storage;
 
@@ -64,6 +65,7 @@ impl Environment {
     pub async fn create(
         source: &ServerSource,
         settings: &[(String, String)],
+        seed: Seed,
         recorder: Recorder,
     ) -> Result<Environment, EnvironmentError> {
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
@@ -91,7 +93,7 @@ impl Environment {
             }
         };
         server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
-        let gateway = Gateway::open(server.address(), recorder).await.map_err(EnvironmentError::Gateway)?;
+        let gateway = Gateway::open(server.address(), seed, Arc::new(recorder)).map_err(EnvironmentError::Gateway)?;
         let address = match external {
             Some(server) => server.client_address(gateway.address()),
             None => own_address(source, server.as_ref(), gateway.address()).await?,

@@ -148,7 +148,7 @@ impl Experiment {
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
 
-        let environment = Environment::create(&source, &plan.settings, recorder.clone()).await?;
+        let environment = Environment::create(&source, &plan.settings, plan.header.seed, recorder.clone()).await?;
         recorder.record(Event::Server(environment.server.facts()));
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Op;
+use super::{ConnectionChange, Op};
 use crate::budget::Budget;
 use crate::fault::{Class, Fault};
 use crate::load::Load;
@@ -97,41 +97,6 @@ pub struct Evidence {
     pub count: u64,
     /// Whether it proves that the fault met this client; the rest only shows that something was done.
     pub decisive: bool,
-}
-
-/// A change of one connection through the gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConnectionChange {
-    /// The client's connect was accepted.
-    Opened,
-    Ended {
-        by: Severed,
-        /// Bytes carried from client to server.
-        upstream: u64,
-        /// Bytes carried from server to client.
-        downstream: u64,
-    },
-}
-
-/// Who ended a connection, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severed {
-    /// Both sides finished in order, the client first.
-    ByClient,
-    /// Both sides finished in order, the server first.
-    ByServer,
-    ClientReset,
-    ServerReset,
-    /// A FIN to both sides, by the nemesis.
-    Closed,
-    /// An RST to both sides, by the nemesis.
-    Reset,
-    /// The server could not be reached; the client got an RST.
-    Unreachable,
-    /// The run ended.
-    Teardown,
 }
 
 /// Sessions that the client holds, counted at the server.

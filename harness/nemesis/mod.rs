@@ -7,7 +7,6 @@ mod network;
 mod recovery;
 mod restart;
 mod sessions;
-mod standin;
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::standin::{Cut, Expiry, Forget, What};
+use crate::environment::network::{Cut, Expiry, Forget, What};
 use crate::environment::server::ServerError;
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind};

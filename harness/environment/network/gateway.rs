@@ -1,100 +1,133 @@
 //! The stable address that a client is given, and the control of all that passes through it.
 //!
-//! Owns what is in force (where it leads, which toxics) and the list of open connections. Who comes in is
-//! `reception`'s, what happens on one connection is `proxy`'s.
+//! Owns what is in force (where it leads, which rules) and the list of open connections. Who comes in is
+//! `reception`'s, what happens on one connection is `proxy`'s, and the threads are `lanes`'.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
+use super::lanes::Lanes;
 use super::port::Reservation;
-use super::proxy::{self, Cut, Order, Orders, Toxics, Traffic};
+use super::proxy::{self, Cut, Guest, Order, Rule, Rules, Tally, Termination, What};
 use super::reception::{self, Instruction, Request};
-use crate::history::{ConnectionChange, Event};
-use crate::recorder::Recorder;
+use super::tap::Tap;
+use crate::history::ConnectionChange;
+use crate::seed::Seed;
 
 /// Longest that a task of the gateway may take to follow an order: a few system calls, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The gateway of one run. Clones control the same gateway; when the last is dropped, it and every connection end.
+/// One gateway. Clones control the same one; when the last is dropped, it and every connection end.
 #[derive(Clone)]
-pub(crate) struct Gateway {
+pub(crate) struct Gateway(Arc<Control>);
+
+/// Dropped with the last handle on the gateway.
+struct Control {
     shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Request>,
-    /// The tasks hold `shared` too, so its end cannot be what ends them.
-    _end: Arc<DropGuard>,
+    /// Dropped last, which waits for every task.
+    lanes: Lanes,
 }
 
 /// What the gateway and its tasks have in common.
 pub(super) struct Shared {
     pub port: Reservation,
-    pub recorder: Recorder,
-    upstream: watch::Sender<SocketAddr>,
-    toxics: watch::Sender<Toxics>,
-    /// Bytes that a stall has held back so far.
-    withheld: AtomicU64,
-    connections: Mutex<HashMap<u64, mpsc::UnboundedSender<Order>>>,
+    pub tap: Arc<dyn Tap>,
+    /// SYNs that the kernel dropped because the queue was full on purpose.
+    pub syns_dropped: AtomicU64,
+    seed: Seed,
+    state: Mutex<State>,
     /// Cancelled when the gateway is to end, with all that belongs to it.
     pub closing: CancellationToken,
-    tasks: TaskTracker,
+}
+
+struct State {
+    upstream: SocketAddr,
+    rules: Rules,
+    /// Whether and how TLS is ended here, for connections to come.
+    termination: Option<Termination>,
+    /// The number of the newest rule.
+    rule: u64,
+    /// The number of the newest connection.
+    newest: u64,
+    /// `None` once the gateway closes: nobody is taken in any more.
+    connections: Option<HashMap<u64, mpsc::UnboundedSender<Order>>>,
 }
 
 impl Gateway {
-    /// Opens a gateway to `upstream` on a port of its own.
-    pub async fn open(upstream: SocketAddr, recorder: Recorder) -> io::Result<Gateway> {
-        let port = Reservation::new()?;
-        let listener = TcpListener::from_std(port.listen()?)?;
-        let shared = Arc::new(Shared {
-            port,
-            recorder,
-            upstream: watch::Sender::new(upstream),
-            toxics: watch::Sender::new(Toxics::default()),
-            withheld: AtomicU64::new(0),
-            connections: Mutex::default(),
-            closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        });
+    /// Opens a gateway to `upstream` on a loopback port of its own.
+    ///
+    /// *Chance*: whatever rules leave to it is drawn from `seed` and the number of the connection.
+    pub fn open(upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
+        Gateway::open_on(Reservation::new()?, upstream, seed, tap)
+    }
+
+    /// Opens a gateway on a given port.
+    pub fn open_on(port: Reservation, upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
+        let listener = port.listen()?;
+        let closing = CancellationToken::new();
+        let lanes = Lanes::start(closing.clone())?;
+        let state = State { upstream, termination: None, rules: Rules::default(), rule: 0, newest: 0, connections: Some(HashMap::new()) };
+        let shared =
+            Arc::new(Shared { port, tap, syns_dropped: AtomicU64::new(0), seed, state: Mutex::new(state), closing });
         let (requests, received) = mpsc::unbounded_channel();
-        shared.tasks.spawn(reception::receive(Arc::clone(&shared), listener, received));
-        let end = Arc::new(shared.closing.clone().drop_guard());
-        Ok(Gateway { shared, requests, _end: end })
+        let turns = Arc::clone(lanes.turns());
+        lanes.turns().spawn(reception::receive(Arc::clone(&shared), turns, listener, received));
+        Ok(Gateway(Arc::new(Control { shared, requests, lanes })))
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        self.shared.port.address()
+        self.0.shared.port.address()
     }
 
     /// Leads new connections to another place.
     pub fn lead_to(&self, upstream: SocketAddr) {
-        self.shared.upstream.send_replace(upstream);
+        self.0.shared.state().upstream = upstream;
+    }
+
+    /// Ends TLS on new connections, so that cut points and the tap work under it.
+    #[cfg(feature = "tls")]
+    pub fn terminate(&self, termination: Termination) {
+        self.0.shared.state().termination = Some(termination);
     }
 
     /// Refuses new connections, as a host does where nobody listens: the kernel answers with ECONNREFUSED. Such
     /// attempts never reach user space, so they are not counted.
     pub async fn refuse(&self) -> io::Result<()> {
-        self.request(Instruction::Listen(false)).await
+        self.request(Instruction::Refuse).await
+    }
+
+    /// Lets new connections hang: their SYNs are dropped, as by a firewall, and the client's kernel tries again.
+    pub async fn hang(&self) -> io::Result<()> {
+        self.request(Instruction::Hang).await
     }
 
     /// Accepts connections again.
     pub async fn accept(&self) -> io::Result<()> {
-        self.request(Instruction::Listen(true)).await
+        self.request(Instruction::Accept).await
+    }
+
+    /// SYNs dropped while connections were made to hang, and known as of now.
+    pub async fn syns_dropped(&self) -> u64 {
+        // Without a reception nothing is counted any more.
+        let _ = self.request(Instruction::Count).await;
+        self.0.shared.syns_dropped.load(Ordering::Relaxed)
     }
 
     /// Has the reception do something; returns once it is done.
     async fn request(&self, instruction: Instruction) -> io::Result<()> {
         let (done, answer) = oneshot::channel();
         // Without a reception there is no answer either.
-        let _ = self.requests.send(Request { instruction, done });
+        let _ = self.0.requests.send(Request { instruction, done });
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(io::Error::other("the gateway is closed")),
@@ -102,19 +135,52 @@ impl Gateway {
         }
     }
 
-    /// Changes what links do to the bytes they carry, on open connections too.
-    pub fn set_toxics(&self, toxics: Toxics) {
-        self.shared.toxics.send_replace(toxics);
+    /// Puts a rule in force, behind those that are: on every connection that is open once this returns, and on those to
+    /// come. Its name distinguishes its draws of chance from those of other rules.
+    pub async fn impose(&self, name: &str, what: What) -> Arc<Rule> {
+        // Who is connected is covered by what the rule says of open connections.
+        let _ = self.request(Instruction::TakeIn).await;
+        let (rule, told) = {
+            let mut state = self.0.shared.state();
+            let rule = state.rule(name, what);
+            let mut rules = state.rules.as_ref().clone();
+            rules.push(Arc::clone(&rule));
+            (rule, state.tell(rules))
+        };
+        self.heard(told).await;
+        rule
     }
 
-    /// Bytes held back since the run began. More may wait in the kernel's buffers behind them.
-    pub fn bytes_withheld(&self) -> u64 {
-        self.shared.withheld.load(Ordering::Relaxed)
+    /// Puts another rule in the place of one; one that is not in force any more is not replaced, but followed.
+    pub async fn replace(&self, old: &Rule, what: What) -> Arc<Rule> {
+        let (rule, told) = {
+            let mut state = self.0.shared.state();
+            let rule = state.rule(&old.name, what);
+            let mut rules = state.rules.as_ref().clone();
+            match rules.iter_mut().find(|other| other.id == old.id) {
+                Some(place) => *place = Arc::clone(&rule),
+                None => rules.push(Arc::clone(&rule)),
+            }
+            (rule, state.tell(rules))
+        };
+        self.heard(told).await;
+        rule
+    }
+
+    /// Takes a rule away: it is healed on every connection once this returns.
+    pub async fn lift(&self, rule: &Rule) {
+        let told = {
+            let mut state = self.0.shared.state();
+            let mut rules = state.rules.as_ref().clone();
+            rules.retain(|other| other.id != rule.id);
+            state.tell(rules)
+        };
+        self.heard(told).await;
     }
 
     /// Connections open now.
     pub fn connections(&self) -> usize {
-        self.shared.connections().len()
+        self.0.shared.state().connections.as_ref().map_or(0, HashMap::len)
     }
 
     /// Ends every connection that is open now, idle ones too; returns how many were.
@@ -122,57 +188,99 @@ impl Gateway {
         // A client whose connect succeeded has a connection, also while that waits in the kernel's queue. If there is
         // no reception any more, there is no queue.
         let _ = self.request(Instruction::TakeIn).await;
-        let order = |connection: &mpsc::UnboundedSender<Order>| {
-            let (done, finished) = oneshot::channel();
-            connection.send(Order { cut, done }).ok().map(|()| finished)
-        };
-        let orders: Vec<_> = self.shared.connections().values().filter_map(order).collect();
-        let mut ended = 0;
+        let told = self.0.shared.state().order(|done| Order::Cut { cut, done });
+        self.heard(told).await
+    }
+
+    /// Waits until an order is carried out; returns on how many connections it was.
+    async fn heard(&self, told: Vec<oneshot::Receiver<()>>) -> usize {
+        let mut count = 0;
         let all = async {
-            for finished in orders {
+            for answer in told {
                 // An error means that the connection ended by itself meanwhile.
-                ended += usize::from(finished.await.is_ok());
+                count += usize::from(answer.await.is_ok());
             }
         };
         if timeout(PATIENCE, all).await.is_err() {
-            self.shared.recorder.doubt("not every connection through the gateway could be cut");
+            self.0.shared.tap.doubt("not every connection through the gateway followed an order".into());
         }
-        ended
+        count
     }
 
     /// Closes the gateway and every connection.
     pub async fn close(&self) {
-        self.shared.closing.cancel();
-        self.shared.tasks.close();
-        if timeout(PATIENCE, self.shared.tasks.wait()).await.is_err() {
-            self.shared.recorder.doubt("the gateway could not close every connection");
+        self.0.shared.close();
+        if timeout(PATIENCE, self.0.lanes.idle()).await.is_err() {
+            self.0.shared.tap.doubt("the gateway could not close every connection".into());
         }
     }
 }
 
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl State {
+    fn rule(&mut self, name: &str, what: What) -> Arc<Rule> {
+        self.rule += 1;
+        Arc::new(Rule { id: self.rule, name: name.to_owned(), what, newest: self.newest, tally: Tally::default() })
+    }
+
+    /// Puts these rules in force; returns who will say that they are.
+    fn tell(&mut self, rules: Vec<Arc<Rule>>) -> Vec<oneshot::Receiver<()>> {
+        self.rules = Arc::new(rules);
+        let rules = Arc::clone(&self.rules);
+        self.order(|done| Order::Rules { rules: Arc::clone(&rules), done })
+    }
+
+    fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
+        let send = |connection: &mpsc::UnboundedSender<Order>| {
+            let (done, finished) = oneshot::channel();
+            connection.send(order(done)).ok().map(|()| finished)
+        };
+        self.connections.iter().flat_map(HashMap::values).filter_map(send).collect()
+    }
+}
+
 impl Shared {
-    fn connections(&self) -> MutexGuard<'_, HashMap<u64, mpsc::UnboundedSender<Order>>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a client in as connection number `id`.
-    pub fn take_in(self: &Arc<Self>, id: u64, client: TcpStream) {
+    /// Ends the reception and every connection.
+    fn close(&self) {
+        self.closing.cancel();
+        for connection in self.state().connections.take().into_iter().flat_map(HashMap::into_values) {
+            // It ended by itself meanwhile.
+            let _ = connection.send(Order::Teardown);
+        }
+    }
+
+    /// Takes a client in; it is known from here on, not only from when its task first runs, so that it can be cut at
+    /// once. Returns the task; `None` if the gateway closes.
+    pub fn take_in(self: &Arc<Self>, stream: TcpStream) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let mut state = self.state();
         let (connection, orders) = mpsc::unbounded_channel();
-        // Known from here on, not only from when its task first runs: it can be cut at once.
-        self.connections().insert(id, connection);
-        self.recorder.record_now(|at| Event::Connection { at, id, change: ConnectionChange::Opened });
-        self.tasks.spawn(Arc::clone(self).serve(id, client, orders));
+        state.newest += 1;
+        let id = state.newest;
+        state.connections.as_mut()?.insert(id, connection);
+        let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
+        let termination = state.termination.clone();
+        drop(state);
+        self.tap.connection(id, ConnectionChange::Opened);
+        let guest = Guest { id, stream, upstream, termination, rules, orders, seed, tap: Arc::clone(&self.tap) };
+        Some(Arc::clone(self).serve(guest))
     }
 
-    async fn serve(self: Arc<Self>, id: u64, client: TcpStream, orders: mpsc::UnboundedReceiver<Order>) {
-        let upstream = *self.upstream.borrow();
-        let traffic = Traffic::new(&self.withheld);
-        let orders = Orders::new(orders, self.closing.clone());
-        let ending = proxy::carry(client, upstream, self.toxics.subscribe(), &traffic, orders).await;
-        self.connections().remove(&id);
-        let (upstream, downstream) = (traffic.upstream(), traffic.downstream());
-        let change = ConnectionChange::Ended { by: ending.by, upstream, downstream };
-        self.recorder.record_now(|at| Event::Connection { at, id, change });
+    async fn serve(self: Arc<Self>, guest: Guest) {
+        let id = guest.id;
+        let (ending, (upstream, downstream)) = proxy::carry(guest).await;
+        if let Some(connections) = &mut self.state().connections {
+            connections.remove(&id);
+        }
+        self.tap.connection(id, ConnectionChange::Ended { by: ending.by, upstream, downstream });
         tokio::select! {
             () = ending.conclude() => {}
             () = self.closing.cancelled() => {}

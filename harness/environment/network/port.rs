@@ -50,12 +50,17 @@ impl Reservation {
     }
 
     fn bind(port: u16) -> io::Result<Reservation> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let holder = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        Reservation::at((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Reserves a given address; port 0 stands for any that is free.
+    pub fn at(address: SocketAddr) -> io::Result<Reservation> {
+        let holder = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // First without SO_REUSEADDR, so that a port in anyone's use is refused; then with it, so that our own
         // listener may bind beside this socket.
         holder.bind(&address.into())?;
         holder.set_reuse_address(true)?;
+        let address = holder.local_addr()?.as_socket().unwrap_or(address);
         Ok(Reservation { address, _holder: holder })
     }
 
@@ -65,7 +70,7 @@ impl Reservation {
 
     /// Begins to listen; connections are refused again as soon as the listener is dropped.
     pub fn listen(&self) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&self.address.into())?;

@@ -1,17 +1,20 @@
-//! The gateway's reception: listens, takes clients in, and ceases to listen when told.
+//! The gateway's reception: listens, takes clients in, and ceases to listen, or lets them hang, when told.
 
 use std::io;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::gateway::Shared;
+use super::lanes::Turns;
 use super::port::BACKLOG;
-use crate::history::Event;
+use super::queue::FullQueue;
 
 /// How long to wait for a file descriptor where there is none left.
 const SCARCITY: Duration = Duration::from_millis(10);
@@ -19,10 +22,16 @@ const SCARCITY: Duration = Duration::from_millis(10);
 /// What the reception can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Instruction {
-    /// Begin or cease to listen.
-    Listen(bool),
+    /// Listen, and take in who comes.
+    Accept,
+    /// Cease to listen.
+    Refuse,
+    /// Listen, and let SYNs be dropped.
+    Hang,
     /// Take in everybody who waits in the kernel's queue now.
     TakeIn,
+    /// Bring the count of dropped SYNs up to date.
+    Count,
 }
 
 /// An instruction, answered once it is carried out.
@@ -34,11 +43,15 @@ pub(super) struct Request {
 /// Takes clients in until the gateway closes.
 pub(super) async fn receive(
     shared: Arc<Shared>,
+    turns: Arc<Turns>,
     listener: TcpListener,
     mut requests: mpsc::UnboundedReceiver<Request>,
 ) {
-    let mut reception = Reception { shared, listener: Some(listener), next: 1 };
-    let closing = reception.shared.closing.clone();
+    let closing = shared.closing.clone();
+    let mut reception = match Door::open(listener) {
+        Ok(door) => Reception { shared, turns, door },
+        Err(error) => return shared.tap.doubt(format!("the gateway cannot listen: {error}")),
+    };
     loop {
         tokio::select! {
             biased;
@@ -48,7 +61,7 @@ pub(super) async fn receive(
                 // Nobody waits for it if the nemesis was stopped meanwhile.
                 let _ = done.send(reception.follow(instruction));
             }
-            accepted = accept(reception.listener.as_ref()) => match accepted {
+            accepted = reception.door.accept() => match accepted {
                 Ok(client) => reception.take_in(client),
                 // Out of file descriptors: the kernel keeps the connection waiting, so try again shortly.
                 Err(_) => sleep(SCARCITY).await,
@@ -57,59 +70,119 @@ pub(super) async fn receive(
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
-    match listener {
-        Some(listener) => listener.accept().await.map(|(client, _)| client),
-        None => std::future::pending().await,
+/// What meets a client that connects.
+enum Door {
+    Open(AsyncFd<TcpListener>),
+    /// ECONNREFUSED, from the kernel.
+    Closed,
+    /// Silence, from the kernel.
+    Jammed(FullQueue),
+}
+
+impl Door {
+    fn open(listener: TcpListener) -> io::Result<Door> {
+        // SAFETY: the listener owns its descriptor for as long as it lives, and nothing replaces it.
+        Ok(Door::Open(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?))
     }
+
+    /// The next client; cancel safe.
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let Door::Open(listener) = self else { return std::future::pending().await };
+        loop {
+            let mut ready = listener.readable().await?;
+            match ready.try_io(|listener| accept(listener.get_ref())) {
+                Ok(accepted) => return accepted,
+                Err(_nobody_there) => {}
+            }
+        }
+    }
+}
+
+/// Takes one client out of the kernel's queue. Its socket belongs to no runtime yet: another thread will carry it.
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (client, _) = listener.accept()?;
+    client.set_nonblocking(true)?;
+    Ok(client)
 }
 
 struct Reception {
     shared: Arc<Shared>,
-    /// `None` while connections are refused.
-    listener: Option<TcpListener>,
-    /// The number of the next connection.
-    next: u64,
+    turns: Arc<Turns>,
+    door: Door,
 }
 
 impl Reception {
     fn follow(&mut self, instruction: Instruction) -> io::Result<()> {
-        match instruction {
-            Instruction::TakeIn => self.take_in_waiting(),
-            Instruction::Listen(true) if self.listener.is_none() => {
-                self.listener = Some(self.shared.port.listen().and_then(TcpListener::from_std)?);
-                self.shared.recorder.record_now(|at| Event::Refusing { at, on: false });
+        match (instruction, &mut self.door) {
+            (Instruction::TakeIn, Door::Open(_)) => self.take_in_waiting(),
+            (Instruction::Count, Door::Jammed(queue)) => self.shared.count(queue),
+            (Instruction::Accept, Door::Closed) => {
+                self.door = Door::open(self.shared.port.listen()?)?;
+                self.shared.tap.refusing(false);
             }
-            Instruction::Listen(false) if self.listener.is_some() => {
+            (Instruction::Accept, Door::Jammed(queue)) => {
+                self.shared.count(queue);
+                let open = queue.clear()?;
+                self.door = Door::open(open)?;
+            }
+            (Instruction::Refuse, Door::Open(_)) => {
                 // They were connected before: the kernel would reset what is left in its queue.
                 self.take_in_waiting();
-                self.shared.recorder.record_now(|at| Event::Refusing { at, on: true });
-                self.listener = None;
+                self.close();
             }
-            Instruction::Listen(_) => {}
+            (Instruction::Refuse, Door::Jammed(queue)) => {
+                self.shared.count(queue);
+                self.close();
+            }
+            (Instruction::Hang, Door::Open(listener)) => {
+                let listener = listener.get_ref().try_clone()?;
+                let mut early = Vec::new();
+                let queue = FullQueue::fill(listener, self.shared.port.address(), |client| early.push(client))?;
+                self.door = Door::Jammed(queue);
+                early.into_iter().for_each(|client| self.take_in(client));
+            }
+            (Instruction::Hang, Door::Closed) => {
+                self.follow(Instruction::Accept)?;
+                self.follow(Instruction::Hang)?;
+            }
+            // As it is already.
+            (Instruction::Accept, Door::Open(_))
+            | (Instruction::Refuse, Door::Closed)
+            | (Instruction::Hang, Door::Jammed(_))
+            | (Instruction::TakeIn | Instruction::Count, _) => {}
         }
         Ok(())
     }
 
-    fn take_in(&mut self, client: TcpStream) {
-        self.shared.take_in(self.next, client);
-        self.next += 1;
+    fn close(&mut self) {
+        self.shared.tap.refusing(true);
+        self.door = Door::Closed;
     }
 
-    /// Empties the kernel's queue. Asks the kernel itself: tokio answers from what it was last told, which is older.
-    fn take_in_waiting(&mut self) {
+    fn take_in(&self, client: TcpStream) {
+        // Once the gateway closes, the client finds its connection ended.
+        if let Some(task) = self.shared.take_in(client) {
+            self.turns.spawn(task);
+        }
+    }
+
+    /// Empties the kernel's queue. Asks the kernel itself: the runtime answers from what it was last told.
+    fn take_in_waiting(&self) {
         // Bounded, so that a client in a hot loop cannot keep us here.
         for _ in 0..BACKLOG {
-            let Some(listener) = &self.listener else { return };
-            let accepted = SockRef::from(listener).accept().and_then(|(client, _)| {
-                client.set_nonblocking(true)?;
-                TcpStream::from_std(client.into())
-            });
-            match accepted {
+            let Door::Open(listener) = &self.door else { return };
+            match accept(listener.get_ref()) {
                 Ok(client) => self.take_in(client),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return, // the queue is empty, or there is nothing to hold another connection with
             }
         }
+    }
+}
+
+impl Shared {
+    /// Adds what a full queue has dropped since it was last asked.
+    fn count(&self, queue: &mut FullQueue) {
+        self.syns_dropped.fetch_add(queue.dropped(), Ordering::Relaxed);
     }
 }

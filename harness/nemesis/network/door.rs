@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::super::standin::{Cut, Forget, Rule, What};
+use crate::environment::network::{Cut, Forget, Rule, What};
 use super::super::{Injection, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::history::Evidence;
@@ -40,7 +40,7 @@ impl Shutting {
 impl Injection for Shutting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let gateway = &environment.gateway;
-        self.dropped_before = gateway.syns_dropped();
+        self.dropped_before = gateway.syns_dropped().await;
         match self.door {
             Door::Refuse | Door::Reject => gateway.refuse().await?,
             Door::Hang => gateway.hang().await?,
@@ -61,7 +61,7 @@ impl Injection for Shutting {
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let sent = self.forgotten.as_ref().map_or(0, |rule| rule.tally.strikes());
-        let dropped = environment.gateway.syns_dropped() - self.dropped_before;
+        let dropped = environment.gateway.syns_dropped().await - self.dropped_before;
         Ok(match self.door {
             Door::Refuse => vec![decisive("sockets reset", self.reset)],
             Door::Hang => vec![decisive("SYNs dropped", dropped as usize), supporting("sockets reset", self.reset)],

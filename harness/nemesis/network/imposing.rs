@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::standin::{Cut, Expiry, Forget, Rule, What};
+use crate::environment::network::{Cut, Expiry, Forget, Rule, What};
 use super::super::{Injection, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::fault::{CutPoint, Point, Scope, Strike, Toxic, ToxicKind};

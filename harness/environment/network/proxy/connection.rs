@@ -1,118 +1,222 @@
 //! The life of one proxied connection.
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
-use super::ending::Ending;
-use super::link::{self, Direction, LinkError, Traffic};
-use super::order::Orders;
-use super::toxic::{Toxics, pass_stall};
-use crate::history::Severed;
+use super::forgetting::Forgetting;
+use super::framing::{Note, Session, Watch};
+use super::leg::Leg;
+use super::link::{Direction, Link, LinkEnd};
+use super::order::{Cut, Order};
+use super::parcel::Parcel;
+use super::rule::{Forget, Rules};
+use super::timer::Timer;
+use super::tls::Failure;
+use super::watcher::Watcher;
+use crate::fault::{Point, Strike};
+use crate::history::{ConnectionChange, Severed};
+use crate::seed::Seed;
 
-/// Longest wait for the server to take a connection. On loopback it is there or it is not; through a tunnel a second
-/// round trip may be needed.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How a connection ended.
+pub(super) enum End {
+    /// Both sides finished in order.
+    InOrder(Severed),
+    /// One side is gone; whoever is still there is to be reset.
+    Broken(Severed),
+    /// A rule or the nemesis ended it; who waits to hear that it is done.
+    Cut(Cut, Option<oneshot::Sender<()>>),
+    /// The server's side alone is at its end; the client must not be told.
+    ServerSide,
+    Teardown,
+}
 
-/// Carries one client's connection to `upstream` until it ends; says who ended it.
-pub(in crate::environment::network) async fn carry(
-    mut client: TcpStream,
-    upstream: SocketAddr,
-    toxics: watch::Receiver<Toxics>,
-    traffic: &Traffic<'_>,
-    mut orders: Orders,
-) -> Ending {
-    let mut server = match begin_to_connect(upstream) {
-        Ok(server) => server,
-        Err(_) => return Ending::by_reset(Severed::Unreachable, [client]),
-    };
-    let connected = tokio::select! {
-        connected = connect(&server, toxics.clone(), traffic) => connected,
-        // The server may have taken the connection before we have looked, so that it too is to be told.
-        order = orders.next() => return Ending::by_order(order, [client, server]),
-    };
-    match connected {
-        Ok(()) => {}
-        // A connect that fails is refused or times out; this one succeeded, and was reset before we looked.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-            return Ending::by_reset(Severed::ServerReset, [client]);
+const FORGOTTEN: End = End::Broken(Severed::Forgotten);
+
+/// One connection: two links, and what is known of the conversation on them.
+pub(super) struct Connection {
+    seed: Seed,
+    up: Link,
+    down: Link,
+    /// Which link came to its end first, in order.
+    first: Option<Direction>,
+    session: Session,
+    watcher: Watcher,
+    forgetting: Forgetting,
+    timer: Timer,
+    orders: mpsc::UnboundedReceiver<Order>,
+}
+
+impl Connection {
+    pub fn new(seed: Seed, watcher: Watcher, rules: Rules, orders: mpsc::UnboundedReceiver<Order>) -> Connection {
+        let mut connection = Connection {
+            seed,
+            up: Link::new(Direction::Upstream),
+            down: Link::new(Direction::Downstream),
+            first: None,
+            session: Session::default(),
+            watcher,
+            forgetting: Forgetting::default(),
+            timer: Timer::default(),
+            orders,
+        };
+        connection.adapt(rules);
+        connection
+    }
+
+    /// Bytes that have left for the server, and for the client.
+    pub fn carried(&self) -> (u64, u64) {
+        (self.up.carried, self.down.carried)
+    }
+
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
+    /// The next thing that it is told, other than rules. Pending for ever once nobody can tell it anything.
+    pub fn poll_orders(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            match ready!(self.orders.poll_recv(cx)) {
+                None | Some(Order::Teardown) => return Poll::Ready(End::Teardown),
+                Some(Order::Cut { cut, done }) => return Poll::Ready(End::Cut(cut, Some(done))),
+                Some(Order::Rules { rules, done }) => {
+                    self.adapt(rules);
+                    // Nobody waits for it if the nemesis was stopped meanwhile.
+                    let _ = done.send(());
+                }
+            }
         }
-        Err(_) => return Ending::by_reset(Severed::Unreachable, [client]),
     }
-    // Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each (FACTS §8).
-    let _ = client.set_nodelay(true);
-    let _ = server.set_nodelay(true);
 
-    let ended = tokio::select! {
-        ended = run_links(&mut client, &mut server, &toxics, traffic) => Ok(ended),
-        order = orders.next() => Err(order),
-    };
-    match ended {
-        Ok(Ok(by)) => Ending::in_order(by),
-        // A reset on one side is a reset on the other.
-        Ok(Err(by)) => Ending::by_reset(by, [client, server]),
-        Err(order) => Ending::by_order(order, [client, server]),
+    /// Waits until the client sends something to a server that is gone without its knowledge.
+    pub fn poll_half_open(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
+        match self.poll_orders(cx) {
+            Poll::Ready(end) => Poll::Ready(end),
+            Poll::Pending => self.forgetting.poll(cx, client, None::<&mut TcpStream>).map(|()| FORGOTTEN),
+        }
     }
-}
 
-/// A socket that connects to the server. It is ours from the first, unlike one inside a future of tokio's.
-fn begin_to_connect(upstream: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(upstream), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&upstream.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => TcpStream::from_std(socket.into()),
+    fn adapt(&mut self, rules: Rules) {
+        let now = Instant::now();
+        for link in [&mut self.up, &mut self.down] {
+            link.adapt(&rules, self.watcher.id, self.seed, now);
+        }
+        self.forgetting.adapt(&rules, self.watcher.id, now);
+        self.watcher.adapt(rules);
     }
-}
 
-/// Waits until the server has taken the connection. That it cannot be reached passes a stall no sooner than anything
-/// else it has to say.
-async fn connect(server: &TcpStream, mut toxics: watch::Receiver<Toxics>, traffic: &Traffic<'_>) -> io::Result<()> {
-    let connected = timeout(CONNECT_PATIENCE, server.writable()).await.map_err(io::Error::from).flatten();
-    let connected = connected.and_then(|()| match server.take_error()? {
-        Some(error) => Err(error),
-        None => server.peer_addr().map(drop),
-    });
-    if connected.is_err() {
-        pass_stall(&mut toxics, 0, traffic).await;
+    /// Carries bytes both ways until the connection ends.
+    pub fn poll(&mut self, cx: &mut Context<'_>, client: &mut impl Leg, server: &mut impl Leg) -> Poll<End> {
+        if let Poll::Ready(end) = self.poll_orders(cx) {
+            return Poll::Ready(end);
+        }
+        loop {
+            match self.forgetting.in_force() {
+                None => {}
+                Some(Forget::ServerSide) => return Poll::Ready(End::ServerSide),
+                Some(Forget::Silently) => return self.forgetting.poll(cx, client, Some(server)).map(|()| FORGOTTEN),
+            }
+            let (session, watcher) = (&mut self.session, &mut self.watcher);
+            if self.first != Some(Direction::Upstream)
+                && let Poll::Ready(end) = self.up.poll(cx, client, server, session, watcher)
+                && let Some(end) = self.ended(Direction::Upstream, end)
+            {
+                return Poll::Ready(end);
+            }
+            let (session, watcher) = (&mut self.session, &mut self.watcher);
+            if self.first != Some(Direction::Downstream)
+                && let Poll::Ready(end) = self.down.poll(cx, server, client, session, watcher)
+                && let Some(end) = self.ended(Direction::Downstream, end)
+            {
+                return Poll::Ready(end);
+            }
+            if std::mem::take(&mut self.up.active) | std::mem::take(&mut self.down.active) {
+                self.forgetting.moved();
+            }
+            let due = [self.up.due, self.down.due, self.forgetting.due()].into_iter().flatten().min();
+            let Some(due) = due else { return Poll::Pending };
+            if let Some(end) = ready!(self.poll_timer(cx, due)) {
+                return Poll::Ready(end);
+            }
+            if let Some(cut) = self.forgetting.expire() {
+                return Poll::Ready(End::Cut(cut, None));
+            }
+        }
     }
-    connected
-}
 
-/// Runs both links. `Ok`: both sides finished in order, and who was first; `Err`: one of them failed, and by whom.
-async fn run_links(
-    client: &mut TcpStream,
-    server: &mut TcpStream,
-    toxics: &watch::Receiver<Toxics>,
-    traffic: &Traffic<'_>,
-) -> Result<Severed, Severed> {
-    let (client_read, client_write) = client.split();
-    let (server_read, server_write) = server.split();
-    let up = link::run(Direction::Upstream, client_read, server_write, toxics.clone(), traffic);
-    let down = link::run(Direction::Downstream, server_read, client_write, toxics.clone(), traffic);
-    tokio::pin!(up, down);
-    tokio::select! {
-        finished = &mut up => match finished {
-            Ok(()) => down.await.map(|()| Severed::ByClient).map_err(|error| match error {
-                // It has left, so that what reached it later was answered with RST.
-                LinkError::Target => Severed::ByClient,
-                LinkError::Source => Severed::ServerReset,
-            }),
-            Err(LinkError::Source) => Err(Severed::ClientReset),
-            Err(LinkError::Target) => Err(Severed::ServerReset),
-        },
-        finished = &mut down => match finished {
-            Ok(()) => up.await.map(|()| Severed::ByServer).map_err(|error| match error {
-                LinkError::Target => Severed::ByServer,
-                LinkError::Source => Severed::ClientReset,
-            }),
-            Err(LinkError::Source) => Err(Severed::ServerReset),
-            Err(LinkError::Target) => Err(Severed::ClientReset),
-        },
+    /// Waits; without a timer a toxic cannot do what it promised, and the connection ends.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<Option<End>> {
+        self.timer.poll(cx, due).map(|waited| {
+            let error = waited.err()?;
+            self.watcher.doubt(format!("a toxic had no timer: {error}"));
+            Some(End::Teardown)
+        })
+    }
+
+    /// One link has come to its end; the connection has not if the other may go on.
+    fn ended(&mut self, direction: Direction, end: LinkEnd) -> Option<End> {
+        use Direction::{Downstream, Upstream};
+        let broken = match (end, self.first, direction) {
+            (LinkEnd::Cut(cut), ..) => return Some(End::Cut(cut, None)),
+            (LinkEnd::InOrder, None, _) => {
+                self.first = Some(direction);
+                return None;
+            }
+            (LinkEnd::InOrder, Some(Upstream), _) => return Some(End::InOrder(Severed::ByClient)),
+            (LinkEnd::InOrder, Some(Downstream), _) => return Some(End::InOrder(Severed::ByServer)),
+            // Who had left already answered with RST what reached it later.
+            (LinkEnd::Target, Some(Upstream), _) => Severed::ByClient,
+            (LinkEnd::Target, Some(Downstream), _) => Severed::ByServer,
+            (LinkEnd::Source, _, Upstream) | (LinkEnd::Target, None, Downstream) => Severed::ClientReset,
+            (LinkEnd::Source, _, Downstream) | (LinkEnd::Target, None, Upstream) => Severed::ServerReset,
+        };
+        Some(End::Broken(broken))
+    }
+
+    /// The client asks for encryption that the gateway will end; what a cut point makes of that.
+    pub fn request_encryption(&mut self) -> Option<(Strike, u64)> {
+        self.watcher.note(Note::EncryptionRequested);
+        let point = Point::EncryptionRequest;
+        if self.watcher.awaits(point) { self.watcher.reach(point) } else { None }
+    }
+
+    /// No encryption came about, and nothing can go on.
+    pub fn handshake_failed(&self, failure: Failure) -> End {
+        let (with, why, by) = match failure {
+            Failure::Client(why) => ("client", why, Severed::ClientReset),
+            Failure::Server(why) => ("server", why, Severed::ServerReset),
+        };
+        self.watcher.tell(ConnectionChange::HandshakeFailed { with: with.into(), why: why.to_string() });
+        End::Broken(by)
+    }
+
+    /// Waits until a rule is not in force any more.
+    pub fn poll_gate(&mut self, cx: &mut Context<'_>, rule: u64) -> Poll<Result<(), End>> {
+        match self.poll_orders(cx) {
+            Poll::Ready(end) => Poll::Ready(Err(end)),
+            Poll::Pending if self.watcher.is_in_force(rule) => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Waits until the toxics let it be known that the server is gone: that passes them no sooner than anything else.
+    pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
+        if !self.down.is_dry() {
+            self.down.finish(Parcel::Failed);
+        }
+        loop {
+            if let Poll::Ready(end) = self.poll_orders(cx) {
+                return Poll::Ready(end);
+            }
+            if self.down.poll_dry(cx, client, &self.watcher).is_ready() {
+                return Poll::Ready(End::Broken(Severed::Unreachable));
+            }
+            let Some(due) = self.down.due else { return Poll::Pending };
+            if let Some(end) = ready!(self.poll_timer(cx, due)) {
+                return Poll::Ready(end);
+            }
+        }
     }
 }

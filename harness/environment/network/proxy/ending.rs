@@ -1,4 +1,4 @@
-//! How a connection ends: in order, by RST, or by the nemesis.
+//! How a connection ends: in order, by RST, or as it is told.
 
 use std::net::Shutdown;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::order::{Cut, Order};
+use super::order::Cut;
 use crate::history::Severed;
 
 /// A peer that has sent nothing for so long has nothing under way. On loopback bytes arrive within microseconds, so
@@ -41,16 +41,19 @@ impl Ending {
         Ending { by, done: None, leaving: Vec::new() }
     }
 
-    /// Carries out an order of the nemesis; no order means that the gateway itself ends.
-    pub(super) fn by_order(order: Option<Order>, sockets: impl IntoIterator<Item = TcpStream>) -> Ending {
-        let Some(Order { cut, done }) = order else { return Ending::by_reset(Severed::Teardown, sockets) };
+    /// Ended by the nemesis or by a rule; `done` waits to hear of it.
+    pub(super) fn by_cut(
+        cut: Cut,
+        done: Option<oneshot::Sender<()>>,
+        sockets: impl IntoIterator<Item = TcpStream>,
+    ) -> Ending {
         let ending = match cut {
             Cut::Close => {
                 Ending { by: Severed::Closed, done: None, leaving: sockets.into_iter().map(finish).collect() }
             }
             Cut::Reset => Ending::by_reset(Severed::Reset, sockets),
         };
-        Ending { done: Some(done), ..ending }
+        Ending { done, ..ending }
     }
 
     /// Tells whoever ordered it, then sees the sockets off. May be dropped at any time, which closes them.
@@ -80,7 +83,7 @@ async fn see_off(mut stream: TcpStream) {
 }
 
 /// Ends a connection by RST, whatever is unsent or unread.
-fn reset(stream: TcpStream) {
+pub(super) fn reset(stream: TcpStream) {
     // With no lingering, close() sends RST. If the socket is already dead there is nobody to tell.
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }

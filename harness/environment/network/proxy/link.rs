@@ -1,38 +1,32 @@
 //! A link: one direction of one connection.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::watch;
+use bytes::Bytes;
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
 
-use super::toxic::{Toxics, pass_stall, stall_begins};
+use super::framing::Session;
+use super::leg::Leg;
+use super::order::Cut;
+use super::parcel::Parcel;
+use super::rule::Rules;
+use super::toxic::Pipeline;
+use super::watcher::Watcher;
+use crate::fault::Strike;
+use crate::seed::Seed;
 
 /// One read at most: larger reads save little, smaller ones cost a third more CPU for each byte (FACTS §8).
 const BUFFER: usize = 64 << 10;
 
-/// How much a connection has carried.
-pub(in crate::environment::network) struct Traffic<'a> {
-    upstream: AtomicU64,
-    downstream: AtomicU64,
-    /// The gateway's own count of bytes held back.
-    pub(super) withheld: &'a AtomicU64,
-}
-
-impl Traffic<'_> {
-    pub fn new(withheld: &AtomicU64) -> Traffic<'_> {
-        Traffic { upstream: AtomicU64::new(0), downstream: AtomicU64::new(0), withheld }
-    }
-
-    /// Bytes from client to server.
-    pub fn upstream(&self) -> u64 {
-        self.upstream.load(Ordering::Relaxed)
-    }
-
-    /// Bytes from server to client.
-    pub fn downstream(&self) -> u64 {
-        self.downstream.load(Ordering::Relaxed)
-    }
+thread_local! {
+    /// What is read goes out again at once, so that one buffer serves every link of a thread: it stays in the
+    /// processor's cache, and an idle connection costs no memory.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
 }
 
 /// Which way a link leads.
@@ -44,46 +38,264 @@ pub(super) enum Direction {
     Downstream,
 }
 
-/// Which end of a link failed.
-pub(super) enum LinkError {
+/// How a link comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkEnd {
+    /// The source had no more, and the target has been told: the other direction may go on.
+    InOrder,
+    /// The source is gone.
     Source,
+    /// The target is gone.
     Target,
+    /// A rule ends the connection.
+    Cut(Cut),
 }
 
-/// Carries bytes until the source has no more, then says so to the target: the other direction may go on.
-pub(super) async fn run(
+/// One direction of one connection.
+pub(super) struct Link {
     direction: Direction,
-    mut source: ReadHalf<'_>,
-    mut target: WriteHalf<'_>,
-    mut toxics: watch::Receiver<Toxics>,
-    traffic: &Traffic<'_>,
-) -> Result<(), LinkError> {
-    let carried = match direction {
-        Direction::Upstream => &traffic.upstream,
-        Direction::Downstream => &traffic.downstream,
-    };
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = source.read(&mut buffer).await;
-        // Past a frozen peer neither bytes go, nor the end of a stream, nor a reset.
-        pass_stall(&mut toxics, *read.as_ref().unwrap_or(&0), traffic).await;
-        let length = read.map_err(|_| LinkError::Source)?;
-        if length == 0 {
-            return target.shutdown().await.map_err(|_| LinkError::Target);
+    pipeline: Pipeline,
+    /// Past the toxics; the target has not taken it yet.
+    outbox: VecDeque<Parcel>,
+    /// Bytes in the outbox.
+    waiting: usize,
+    /// The source has nothing more to say.
+    dry: bool,
+    /// The target has bytes in a buffer of its own.
+    unflushed: bool,
+    /// Bytes that have left.
+    pub carried: u64,
+    /// When the next parcel of the pipeline is due.
+    pub due: Option<Instant>,
+    /// Whether bytes have come since this was last cleared.
+    pub active: bool,
+}
+
+impl Link {
+    pub fn new(direction: Direction) -> Link {
+        Link {
+            direction,
+            pipeline: Pipeline::default(),
+            outbox: VecDeque::new(),
+            waiting: 0,
+            dry: false,
+            unflushed: false,
+            carried: 0,
+            due: None,
+            active: false,
         }
-        let mut unsent = &buffer[..length];
-        while !unsent.is_empty() {
-            tokio::select! {
-                biased;
-                written = target.write(unsent) => {
-                    let written = written.map_err(|_| LinkError::Target)?;
-                    unsent = &unsent[written..];
-                    // Counted as it leaves: the connection may be cut before the rest can.
-                    carried.fetch_add(written as u64, Ordering::Relaxed);
+    }
+
+    /// Carries what can be carried now; ready when the link has come to its end.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Leg,
+        target: &mut impl Leg,
+        session: &mut Session,
+        watcher: &mut Watcher,
+    ) -> Poll<LinkEnd> {
+        loop {
+            if let Poll::Ready(end) = self.poll_dry(cx, target, watcher) {
+                return Poll::Ready(end);
+            }
+            if self.dry || !self.has_room() {
+                return Poll::Pending;
+            }
+            let came = SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                let length = match Pin::new(&mut *source).poll_read(cx, &mut buffer) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Parcel::Failed)),
+                    Poll::Ready(Ok(())) => buffer.filled().len(),
+                };
+                if length == 0 {
+                    return Poll::Ready(Err(if source.is_cut_off() { Parcel::CutOff } else { Parcel::End }));
                 }
-                // The target is slow, and meanwhile a stall begins: what has not left yet is held like the rest.
-                () = stall_begins(&mut toxics) => pass_stall(&mut toxics, unsent.len(), traffic).await,
+                self.active = true;
+                Poll::Ready(Ok(self.pass(cx, &scratch[..length], target, session, watcher)))
+            });
+            match came {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(Some(end))) => return Poll::Ready(end),
+                Poll::Ready(Err(last)) => self.finish(last),
             }
         }
+    }
+
+    /// Carries what has been read before, and reads nothing.
+    pub fn poll_dry(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
+        if !self.pipeline.is_empty() {
+            self.release(Instant::now());
+        }
+        self.send(cx, target, watcher)
+    }
+
+    /// From now on these rules are in force.
+    pub fn adapt(&mut self, rules: &Rules, connection: u64, seed: Seed, now: Instant) {
+        let stalled = self.pipeline.stalls().is_some();
+        self.pipeline.adapt(rules, connection, self.direction, seed, now);
+        self.release(now);
+        if let Some(stall) = self.pipeline.stalls().filter(|_| !stalled) {
+            stall.tally.count_bytes(self.waiting);
+        }
+    }
+
+    /// Whether the source has said its last word.
+    pub fn is_dry(&self) -> bool {
+        self.dry
+    }
+
+    /// The source says its last word.
+    pub fn finish(&mut self, last: Parcel) {
+        self.dry = true;
+        self.put(last);
+    }
+
+    /// Lets go of what the toxics have held for long enough.
+    fn release(&mut self, now: Instant) {
+        let before = self.outbox.len();
+        self.due = self.pipeline.give(now, &mut self.outbox);
+        self.waiting += self.outbox.range(before..).map(Parcel::len).sum::<usize>();
+    }
+
+    /// Whether to read on. What the target has not taken keeps the source waiting, as it would without a gateway.
+    fn has_room(&self) -> bool {
+        if self.pipeline.is_empty() { self.waiting < BUFFER } else { self.pipeline.has_room() && self.waiting < BUFFER }
+    }
+
+    /// Inspects bytes that have come and sends them on.
+    fn pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        target: &mut impl Leg,
+        session: &mut Session,
+        watcher: &mut Watcher,
+    ) -> Option<LinkEnd> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let inspected = session.inspect(self.direction, rest, watcher);
+            let (seen, unseen) = rest.split_at(inspected.length);
+            rest = unseen;
+            if inspected.pass && !seen.is_empty() {
+                let sent = match self.send_directly(cx, seen, target) {
+                    Ok(sent) => sent,
+                    Err(_) => return Some(LinkEnd::Target),
+                };
+                if sent < seen.len() {
+                    self.put(Parcel::Data(Bytes::copy_from_slice(&seen[sent..])));
+                }
+            }
+            match inspected.then {
+                None | Some((Strike::Drop, _)) => {}
+                Some((Strike::Hold, rule)) => self.put(Parcel::Gate(rule)),
+                // Nothing behind the end of a connection matters any more.
+                Some((Strike::Reset, _)) => {
+                    self.finish(Parcel::Cut(Cut::Reset));
+                    return None;
+                }
+                Some((Strike::Close, _)) => {
+                    self.finish(Parcel::Cut(Cut::Close));
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends bytes without keeping them, as far as nothing stands before them and the target takes them at once.
+    fn send_directly(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        target: &mut impl Leg,
+    ) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < bytes.len() && self.pipeline.is_empty() && self.outbox.is_empty() {
+            match Pin::new(&mut *target).poll_write(cx, &bytes[sent..])? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => {
+                    sent += written;
+                    self.count(written);
+                }
+                Poll::Pending => break,
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Puts a parcel behind all that is under way.
+    fn put(&mut self, parcel: Parcel) {
+        if self.pipeline.is_empty() {
+            self.waiting += parcel.len();
+            self.outbox.push_back(parcel);
+        } else {
+            self.pipeline.take(parcel, Instant::now());
+        }
+    }
+
+    /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
+    fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut impl Leg,
+        watcher: &Watcher,
+    ) -> Poll<LinkEnd> {
+        while let Some(parcel) = self.outbox.front_mut() {
+            // A stall keeps back also what has passed the other toxics, and has not left yet.
+            if self.pipeline.stalls().is_some() {
+                return Poll::Pending;
+            }
+            match parcel {
+                Parcel::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
+                    Poll::Pending => break,
+                    Poll::Ready(Err(_) | Ok(0)) => return Poll::Ready(LinkEnd::Target),
+                    Poll::Ready(Ok(written)) => {
+                        // Counted as it leaves: the connection may be cut before the rest can.
+                        let _ = bytes.split_to(written);
+                        let all = bytes.is_empty();
+                        self.waiting -= written;
+                        self.count(written);
+                        if !all {
+                            continue;
+                        }
+                    }
+                },
+                Parcel::Gate(rule) if watcher.is_in_force(*rule) => break,
+                Parcel::Gate(_) => {}
+                Parcel::End => match Pin::new(&mut *target).poll_shutdown(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(())) => return Poll::Ready(LinkEnd::InOrder),
+                    Poll::Ready(Err(_)) => return Poll::Ready(LinkEnd::Target),
+                },
+                Parcel::CutOff => {
+                    let told = target.cut_off();
+                    return Poll::Ready(if told.is_ok() { LinkEnd::InOrder } else { LinkEnd::Target });
+                }
+                Parcel::Failed => return Poll::Ready(LinkEnd::Source),
+                Parcel::Cut(cut) => {
+                    let cut = *cut;
+                    // What was sent before has been sent; if the target does not take it now, it never will.
+                    let _ = Pin::new(&mut *target).poll_flush(cx);
+                    return Poll::Ready(LinkEnd::Cut(cut));
+                }
+            }
+            self.outbox.pop_front();
+        }
+        if self.unflushed {
+            match Pin::new(&mut *target).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(LinkEnd::Target),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn count(&mut self, written: usize) {
+        self.carried += written as u64;
+        self.unflushed = true;
     }
 }

@@ -1,17 +1,31 @@
 //! One connection through the gateway: two links, what is done to the bytes on them, and how it all ends.
+//!
+//! `carry` is the way of one client from its arrival to its end; `connection` is the two `link`s and what both know.
+//! On a link, `framing` sees the protocol in the bytes, `watcher` decides what that means, and `toxic` what becomes of
+//! the bytes. `rule` is what is in force, `order` how a connection is told.
 
+mod carry;
 mod connection;
 mod ending;
+mod forgetting;
+mod framing;
+mod leg;
 mod link;
 mod order;
-#[expect(dead_code, reason = "in the making")]
 mod parcel;
-#[expect(dead_code, reason = "in the making")]
 mod rule;
+mod timer;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod toxic;
+mod watcher;
 
-pub(super) use connection::carry;
-pub(super) use link::Traffic;
+pub(super) use carry::{Guest, carry};
 pub(crate) use order::Cut;
-pub(super) use order::{Order, Orders};
-pub(crate) use toxic::Toxics;
+pub(super) use order::Order;
+pub(super) use rule::Rules;
+pub(crate) use rule::{Expiry, Forget, Rule, Tally, What};
+pub(crate) use tls::Termination;

@@ -1,7 +1,8 @@
-//! What the nemesis has done to one connection.
+//! What a connection is told to do.
 
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
+
+use super::rule::Rules;
 
 /// How the nemesis ends connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,29 +13,12 @@ pub(crate) enum Cut {
     Reset,
 }
 
-/// An order to one connection; answered once both sides have been told.
-pub(in crate::environment::network) struct Order {
-    pub cut: Cut,
-    pub done: oneshot::Sender<()>,
-}
-
-/// Where a connection gets its orders.
-pub(in crate::environment::network) struct Orders {
-    orders: mpsc::UnboundedReceiver<Order>,
-    closing: CancellationToken,
-}
-
-impl Orders {
-    pub fn new(orders: mpsc::UnboundedReceiver<Order>, closing: CancellationToken) -> Orders {
-        Orders { orders, closing }
-    }
-
-    /// The next order; `None` once the gateway itself ends. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Order> {
-        tokio::select! {
-            biased;
-            () = self.closing.cancelled() => None,
-            order = self.orders.recv() => order,
-        }
-    }
+/// An order to one connection.
+pub(in crate::environment::network) enum Order {
+    /// End it; answered once both sides have been told.
+    Cut { cut: Cut, done: oneshot::Sender<()> },
+    /// From now on these rules are in force; answered once they are.
+    Rules { rules: Rules, done: oneshot::Sender<()> },
+    /// The gateway itself ends.
+    Teardown,
 }

@@ -1,7 +1,8 @@
 //! Rules: what is in force on a gateway, each with the count of what it has done.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::order::Cut;
@@ -59,6 +60,8 @@ pub(crate) struct Tally {
     pub bytes: AtomicU64,
     /// Connections struck, or points at which one was.
     pub strikes: AtomicU64,
+    /// Connections counted among the strikes, by their numbers: both links of one may be touched.
+    touched: Mutex<HashSet<u64>>,
 }
 
 impl Tally {
@@ -72,6 +75,14 @@ impl Tally {
 
     pub(super) fn count_bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a connection as struck, once.
+    pub(super) fn count_connection(&self, connection: u64) {
+        // A set of numbers cannot be left half changed.
+        if self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(connection) {
+            self.strikes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
-use crate::environment::network::{Cut, Toxics};
+use crate::environment::network::Cut;
 
 /// "At once", on a machine that does much else.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -111,7 +111,7 @@ async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
     let bench = Bench::new().await;
     for _ in 0..20 {
         let (mut client, mut server) = bench.pair().await;
-        bench.gateway.set_toxics(Toxics { stall: true });
+        let stall = bench.stall().await;
         // The first is read by the gateway and held there, the second stays in the kernel.
         for _ in 0..2 {
             client.write_all(b"up").await.unwrap();
@@ -121,7 +121,7 @@ async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
         assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
         assert_fin(&mut client).await;
         assert_fin(&mut server).await;
-        bench.gateway.set_toxics(Toxics::default());
+        bench.gateway.lift(&stall).await;
     }
     assert_eq!(bench.endings(20).await, [(Severed::Closed, 0, 0); 20]);
 }

@@ -9,6 +9,7 @@ mod transfer;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -16,9 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::Gateway;
+use super::{Gateway, Rule, What};
 use crate::budget::Budget;
-use crate::fault::Class;
+use crate::fault::{Class, ToxicKind};
 use crate::history::{ConnectionChange, Event, Header, Severed};
 use crate::load::Load;
 use crate::recorder::Recorder;
@@ -64,8 +65,14 @@ impl Bench {
     async fn new() -> Bench {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let recorder = recorder();
-        let gateway = Gateway::open(server.local_addr().unwrap(), recorder.clone()).await.unwrap();
+        let gateway = Gateway::open(server.local_addr().unwrap(), Seed(0), Arc::new(recorder.clone())).unwrap();
         Bench { gateway, recorder, server }
+    }
+
+    /// Holds every byte on every connection.
+    async fn stall(&self) -> Arc<Rule> {
+        let stall = What::Toxic(ToxicKind::Stall { close_after: None }.into());
+        in_time(self.gateway.impose("stall", stall)).await
     }
 
     async fn connect(&self) -> TcpStream {

@@ -1,33 +1,89 @@
 //! The stall: bytes are accepted and acknowledged, and go nowhere.
 //!
-//! What a frozen peer looks like from outside (FACTS §4): the kernel goes on taking bytes until its buffers are full.
-//! What it had already been given to send, before the stall, it still sends. What was held is delivered when the stall
-//! is healed, also after its sender has left: a frozen server, too, finds the bytes in its buffers when it thaws.
+//! What a frozen peer looks like from outside (FACTS §4): the kernel goes on taking bytes until its buffers are full, and
+//! when the peer thaws it finds them there, also after their sender has left.
 
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::Toxics;
-use crate::environment::network::proxy::link::Traffic;
+use super::Discipline;
+use super::queue::{Due, Queue};
+use crate::environment::network::proxy::order::Cut;
+use crate::environment::network::proxy::parcel::Parcel;
 
-/// Holds `bytes` for as long as a stall is in force, and counts them.
-pub(in crate::environment::network::proxy) async fn pass_stall(
-    toxics: &mut watch::Receiver<Toxics>,
-    bytes: usize,
-    traffic: &Traffic<'_>,
-) {
-    if toxics.borrow().stall {
-        traffic.withheld.fetch_add(bytes as u64, Ordering::Relaxed);
-        // An error means that the gateway is gone, and its connections with it.
-        let _ = toxics.wait_for(|toxics| !toxics.stall).await;
+pub(super) struct Stall;
+
+impl Stall {
+    pub fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Queue) -> Stall {
+        if let Some(after) = close_after {
+            queue.end_at(Due::after(now, after), Cut::Close);
+        }
+        Stall
     }
 }
 
-/// Returns once a stall is in force. Cancel safe.
-pub(in crate::environment::network::proxy) async fn stall_begins(toxics: &mut watch::Receiver<Toxics>) {
-    if toxics.wait_for(|toxics| toxics.stall).await.is_err() {
-        // The gateway is gone, and nothing will begin any more.
-        std::future::pending().await
+impl Discipline for Stall {
+    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+        queue.hold(parcel, now);
+    }
+
+    fn rate(&self) -> Option<u64> {
+        Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Bench, bytes, data, ms};
+    use super::*;
+    use crate::fault::ToxicKind;
+
+    const STALL: ToxicKind = ToxicKind::Stall { close_after: None };
+
+    #[test]
+    fn everything_is_held_and_delivered_in_order_on_heal() {
+        for end in [Parcel::End, Parcel::Failed] {
+            let mut bench = Bench::with(STALL);
+            bench.send([data("a")]);
+            bench.run_until(ms(10));
+            bench.send([data("b"), end.clone()]);
+            assert_eq!(bench.run_until(ms(60_000)), []);
+            assert_eq!(bench.counted(), (2, 1));
+            bench.heal();
+            let at = ms(60_000);
+            assert_eq!(bench.arrivals(), [(at, data("a")), (at, data("b")), (at, end)]);
+        }
+    }
+
+    #[test]
+    fn what_had_passed_before_is_left_alone_and_an_idle_connection_is_not_touched() {
+        let mut bench = Bench::default();
+        bench.send([data("before")]);
+        bench.impose(STALL);
+        assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data("before"))]);
+        assert_eq!(bench.counted(), (0, 0));
+    }
+
+    #[test]
+    fn the_source_is_read_until_one_read_is_held() {
+        let mut bench = Bench::with(STALL);
+        bench.send([bytes(65_535)]);
+        assert!(bench.has_room());
+        bench.send([data("a")]);
+        assert!(!bench.has_room());
+    }
+
+    #[test]
+    fn with_a_time_the_connection_is_closed_then_and_what_was_held_is_lost() {
+        let mut bench = Bench::with(ToxicKind::Stall { close_after: Some(ms(100)) });
+        bench.send([data("lost")]);
+        bench.run_until(ms(50));
+        bench.send([Parcel::End]);
+        assert_eq!(bench.run_until(ms(200)), [(ms(100), Parcel::Cut(Cut::Close))]);
+        bench.send([data("too late")]);
+        bench.heal();
+        assert_eq!(bench.arrivals(), []);
+        assert_eq!(bench.counted(), (12, 1));
     }
 }

@@ -1,0 +1,89 @@
+//! Lanes: the threads that carry the gateway's connections, each with a runtime of its own.
+//!
+//! A connection stays on its lane for life, so that carrying bytes takes no lock and wakes no other thread: that is a
+//! tenth faster than a scheduler that moves tasks between threads (FACTS §8), and keeps the gateway apart from whatever
+//! the client under test does to the runtime it shares with the harness.
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Most lanes of one gateway: beyond this, the server behind it is the limit.
+const MOST: usize = 8;
+
+/// Longest that connections may take to end once the gateway closes: a few system calls, on a busy machine.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The threads of one gateway. Dropping it ends every task, then the threads.
+pub(super) struct Lanes {
+    turns: Arc<Turns>,
+    threads: Vec<JoinHandle<()>>,
+    closing: CancellationToken,
+}
+
+/// Puts tasks on the lanes by turns. Tasks may hold this, but never the lanes: who drops those waits for every task.
+pub(super) struct Turns {
+    handles: Vec<Handle>,
+    next: AtomicUsize,
+    tasks: TaskTracker,
+}
+
+impl Lanes {
+    /// Starts one lane for each core; they end when `closing` is cancelled.
+    pub fn start(closing: CancellationToken) -> io::Result<Lanes> {
+        let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
+        let tasks = TaskTracker::new();
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+            handles.push(runtime.handle().clone());
+            let (closing, tasks) = (closing.clone(), tasks.clone());
+            let run = move || {
+                runtime.block_on(async {
+                    closing.cancelled().await;
+                    // What is still there afterwards goes with the runtime.
+                    let _ = timeout(FAREWELL, tasks.wait()).await;
+                });
+            };
+            threads.push(thread::Builder::new().name("pgsquall-gateway".into()).spawn(run)?);
+        }
+        Ok(Lanes { turns: Arc::new(Turns { handles, next: AtomicUsize::new(0), tasks }), threads, closing })
+    }
+
+    pub fn turns(&self) -> &Arc<Turns> {
+        &self.turns
+    }
+
+    /// Waits until every task has ended.
+    pub async fn idle(&self) {
+        self.turns.tasks.close();
+        self.turns.tasks.wait().await;
+    }
+}
+
+impl Turns {
+    /// Puts a task on the lane whose turn it is.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
+        self.tasks.spawn_on(task, &self.handles[turn]);
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        self.turns.tasks.close();
+        for thread in self.threads.drain(..) {
+            // It panicked if a task of ours did, and has said so.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! From a client that was taken in to a connection that has ended.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::connection::{Connection, End};
+use super::ending::{Ending, reset};
+use super::order::{Cut, Order};
+use super::rule::Rules;
+use super::tls::{Encrypted, Termination, asks_for_tls};
+use super::watcher::Watcher;
+use crate::environment::network::tap::Tap;
+use crate::fault::Strike;
+use crate::history::Severed;
+use crate::seed::Seed;
+
+/// Longest wait for the server to take a connection. On loopback it is there or it is not; through a tunnel a second
+/// round trip may be needed.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client that was taken in, and all that its connection needs.
+pub(in crate::environment::network) struct Guest {
+    /// The number of its connection.
+    pub id: u64,
+    pub stream: std::net::TcpStream,
+    /// Where the server is.
+    pub upstream: SocketAddr,
+    /// Whether TLS is ended here.
+    pub termination: Option<Termination>,
+    /// What is in force when it comes.
+    pub rules: Rules,
+    pub orders: mpsc::UnboundedReceiver<Order>,
+    pub seed: Seed,
+    pub tap: Arc<dyn Tap>,
+}
+
+/// Carries one client's connection until it ends; says how, and what it carried up and down.
+pub(in crate::environment::network) async fn carry(guest: Guest) -> (Ending, (u64, u64)) {
+    let Guest { id, stream, upstream, termination, rules, orders, seed, tap } = guest;
+    let mut connection = Connection::new(seed, Watcher::new(id, tap), rules, orders);
+    let ending = match TcpStream::from_std(stream) {
+        Ok(client) => serve(&mut connection, client, upstream, termination.as_ref()).await,
+        // Dropped with an RST, as the kernel does for what nobody could take.
+        Err(error) => {
+            connection.watcher().doubt(format!("a connection could not be taken in: {error}"));
+            Ending::in_order(Severed::Teardown)
+        }
+    };
+    (ending, connection.carried())
+}
+
+async fn serve(
+    connection: &mut Connection,
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    termination: Option<&Termination>,
+) -> Ending {
+    // Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each (FACTS §8).
+    let _ = client.set_nodelay(true);
+    let mut server = match begin_to_connect(upstream) {
+        Ok(server) => server,
+        Err(_) => return Ending::by_reset(Severed::Unreachable, [client]),
+    };
+    let _ = server.set_nodelay(true);
+    let connecting = timeout(CONNECT_PATIENCE, connect(&server));
+    let connected = match unless_told(connection, connecting).await {
+        Ok(connected) => connected.map_err(io::Error::from).flatten(),
+        // The server may have taken the connection before we have looked, so that it too is to be told.
+        Err(end) => return conclude(end, client, Some(server)),
+    };
+    if let Err(error) = connected {
+        let end = poll_fn(|cx| connection.poll_failure(cx, &mut client)).await;
+        return match (end, error.kind()) {
+            // A connect that fails is refused or times out; this one succeeded, and was reset before we looked.
+            (End::Broken(_), io::ErrorKind::ConnectionReset) => Ending::by_reset(Severed::ServerReset, [client]),
+            (end, _) => conclude(end, client, None),
+        };
+    }
+    let end = match secure(connection, termination, &mut client, &mut server).await {
+        Ok(Some([mut near, mut far])) => poll_fn(|cx| connection.poll(cx, &mut near, &mut far)).await,
+        Ok(None) => poll_fn(|cx| connection.poll(cx, &mut client, &mut server)).await,
+        Err(end) => end,
+    };
+    match end {
+        End::ServerSide => {
+            reset(server);
+            let end = poll_fn(|cx| connection.poll_half_open(cx, &mut client)).await;
+            conclude(end, client, None)
+        }
+        end => conclude(end, client, Some(server)),
+    }
+}
+
+/// Puts TLS on both legs, where the gateway is to end it and the client asks for it.
+async fn secure<'a>(
+    connection: &mut Connection,
+    termination: Option<&Termination>,
+    client: &'a mut TcpStream,
+    server: &'a mut TcpStream,
+) -> Result<Option<[Encrypted<'a>; 2]>, End> {
+    let Some(termination) = termination else { return Ok(None) };
+    match unless_told(connection, asks_for_tls(client)).await? {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(_) => return Err(End::Broken(Severed::ClientReset)),
+    }
+    match connection.request_encryption() {
+        None => {}
+        Some((Strike::Reset, _)) => return Err(End::Cut(Cut::Reset, None)),
+        Some((Strike::Close, _)) => return Err(End::Cut(Cut::Close, None)),
+        // Without this message there is nothing more that the client would send.
+        Some((Strike::Hold | Strike::Drop, rule)) => poll_fn(|cx| connection.poll_gate(cx, rule)).await?,
+    }
+    match unless_told(connection, termination.establish(client, server)).await? {
+        Ok(legs) => Ok(legs),
+        Err(failure) => Err(connection.handshake_failed(failure)),
+    }
+}
+
+/// Waits for something, unless the connection is told to end.
+async fn unless_told<T>(connection: &mut Connection, work: impl Future<Output = T>) -> Result<T, End> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match connection.poll_orders(cx) {
+        Poll::Ready(end) => Poll::Ready(Err(end)),
+        Poll::Pending => work.as_mut().poll(cx).map(Ok),
+    })
+    .await
+}
+
+fn conclude(end: End, client: TcpStream, server: Option<TcpStream>) -> Ending {
+    let sockets = std::iter::once(client).chain(server);
+    match end {
+        End::InOrder(by) => Ending::in_order(by),
+        // A reset on one side is a reset on the other.
+        End::Broken(by) => Ending::by_reset(by, sockets),
+        End::Cut(cut, done) => Ending::by_cut(cut, done, sockets),
+        End::Teardown | End::ServerSide => Ending::by_reset(Severed::Teardown, sockets),
+    }
+}
+
+/// A socket that connects to the server. It is ours from the first, unlike one inside a future of tokio's.
+fn begin_to_connect(upstream: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(upstream), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&upstream.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => TcpStream::from_std(socket.into()),
+    }
+}
+
+/// Waits until the server has taken the connection.
+async fn connect(server: &TcpStream) -> io::Result<()> {
+    server.writable().await?;
+    match server.take_error()? {
+        Some(error) => Err(error),
+        None => server.peer_addr().map(drop),
+    }
+}

@@ -1,0 +1,122 @@
+//! A timer that is exact to a few dozen microseconds: tokio's own rounds up to the next millisecond, which a latency of
+//! 50 ms shows as 51 (FACTS §8).
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
+
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(not(target_os = "linux"))]
+use portable as platform;
+
+/// Wakes one task at one instant at a time. Costs nothing until it is first used.
+#[derive(Default)]
+pub(super) struct Timer {
+    alarm: Option<platform::Alarm>,
+    set: Option<Instant>,
+}
+
+impl Timer {
+    /// Ready once `due` has come; else the task is woken then. A later call with another instant replaces this one.
+    ///
+    /// *Errors*: the process has no file descriptor left for a timer.
+    pub fn poll(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<io::Result<()>> {
+        loop {
+            if due <= Instant::now() {
+                return Poll::Ready(Ok(()));
+            }
+            let alarm = match &mut self.alarm {
+                Some(alarm) => alarm,
+                none => none.insert(platform::Alarm::new()?),
+            };
+            if self.set != Some(due) {
+                alarm.set(due)?;
+                self.set = Some(due);
+            }
+            ready!(alarm.poll(cx))?;
+            self.set = None;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::os::fd::{AsFd, AsRawFd, RawFd};
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use nix::sys::time::TimeSpec;
+    use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    use tokio::time::Instant;
+
+    /// A timerfd(2).
+    pub(super) struct Alarm(AsyncFd<Descriptor>);
+
+    struct Descriptor(TimerFd);
+
+    impl AsRawFd for Descriptor {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0.as_fd().as_raw_fd()
+        }
+    }
+
+    impl Alarm {
+        pub fn new() -> io::Result<Alarm> {
+            let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+            let timer = Descriptor(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?);
+            // SAFETY: the timer owns its descriptor for as long as it lives, and nothing replaces it.
+            Ok(Alarm(unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?))
+        }
+
+        pub fn set(&mut self, due: Instant) -> io::Result<()> {
+            // Zero would switch it off.
+            let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+            let once = Expiration::OneShot(TimeSpec::from_duration(wait));
+            Ok(self.0.get_ref().0.set(once, TimerSetTimeFlags::empty())?)
+        }
+
+        pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            loop {
+                let mut ready = ready!(self.0.poll_read_ready(cx))?;
+                match ready.get_inner().0.wait() {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    // It was set anew since it last went off.
+                    Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod portable {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::time::{Instant, Sleep, sleep_until};
+
+    /// A timer of the runtime's.
+    pub(super) struct Alarm(Pin<Box<Sleep>>);
+
+    impl Alarm {
+        pub fn new() -> io::Result<Alarm> {
+            Ok(Alarm(Box::pin(sleep_until(Instant::now()))))
+        }
+
+        pub fn set(&mut self, due: Instant) -> io::Result<()> {
+            self.0.as_mut().reset(due);
+            Ok(())
+        }
+
+        pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.as_mut().poll(cx).map(Ok)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A stage: one toxic at work on one link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::queue::{Due, Queue};
+use super::{Discipline, begin};
+use crate::environment::network::proxy::link::Direction;
+use crate::environment::network::proxy::parcel::Parcel;
+use crate::environment::network::proxy::rule::{Rule, What};
+use crate::fault::{Stream, Toxic, ToxicKind};
+use crate::seed::Seed;
+
+pub(super) struct Stage {
+    queue: Queue,
+    discipline: Box<dyn Discipline>,
+}
+
+impl Stage {
+    /// The stage of a rule that begins now; `None` if the rule leaves this link alone.
+    pub fn of(rule: &Arc<Rule>, connection: u64, direction: Direction, seed: Seed, now: Instant) -> Option<Stage> {
+        let What::Toxic(toxic) = rule.what else { return None };
+        // One draw for each connection: its two links are touched both, or neither.
+        let seed = seed.fork(&rule.name).fork(&connection.to_string());
+        if !leads(toxic, direction) || !rule.covers(connection) || !is_drawn(toxic, seed) {
+            return None;
+        }
+        let chance = seed.fork(match direction {
+            Direction::Upstream => "upstream",
+            Direction::Downstream => "downstream",
+        });
+        let mut queue = Queue::new(rule.clone(), connection);
+        let discipline = begin(toxic.kind, chance.rng(), now, &mut queue);
+        Some(Stage { queue, discipline })
+    }
+
+    /// Whether it is the stage of this rule.
+    pub fn is_of(&self, rule: &Rule) -> bool {
+        self.queue.rule.id == rule.id
+    }
+
+    /// Its rule, if that is a stall.
+    pub fn stalls(&self) -> Option<&Rule> {
+        let stalls = matches!(self.queue.rule.what, What::Toxic(Toxic { kind: ToxicKind::Stall { .. }, .. }));
+        stalls.then_some(&self.queue.rule)
+    }
+
+    pub fn take(&mut self, parcel: Parcel, now: Instant) {
+        self.discipline.take(parcel, now, &mut self.queue);
+    }
+
+    /// The next parcel that is due, and since when.
+    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
+        self.queue.pop(now)
+    }
+
+    /// When something will be due; `None` if nothing waits for time.
+    pub fn next(&self) -> Option<Instant> {
+        match self.queue.next()? {
+            Due::At(due) => Some(due),
+            Due::Never => None,
+        }
+    }
+
+    /// Bytes that it holds.
+    pub fn held(&self) -> usize {
+        self.queue.held()
+    }
+
+    pub fn rate(&self) -> Option<u64> {
+        self.discipline.rate()
+    }
+
+    pub fn delay(&self) -> Duration {
+        self.discipline.delay()
+    }
+
+    /// All that it holds, in order.
+    pub fn into_parcels(self) -> impl Iterator<Item = Parcel> {
+        self.queue.into_parcels()
+    }
+}
+
+fn leads(toxic: Toxic, direction: Direction) -> bool {
+    match toxic.stream {
+        Stream::Upstream => direction == Direction::Upstream,
+        Stream::Downstream => direction == Direction::Downstream,
+        Stream::Both => true,
+    }
+}
+
+fn is_drawn(toxic: Toxic, seed: Seed) -> bool {
+    seed.fork("toxicity").rng().random::<f64>() < toxic.toxicity.as_f64()
+}

@@ -1,0 +1,5 @@
+//! Pipelines as a whole.
+
+mod chance;
+mod pipeline;
+mod properties;
