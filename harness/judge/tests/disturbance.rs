@@ -72,9 +72,9 @@ fn a_point_that_no_connection_came_to_proves_nothing() {
     let mut sample = Sample::healthy();
     let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
     sample.header.faults[0].kind = FaultKind::CutPoint(cut);
-    sample.evidence = vec![(0, proof("commits executed, replies withheld", 0, true))];
+    sample.evidence = vec![(0, proof("executed commits with their reply withheld", 0, true))];
     let verdict = sample.verdict();
     assert_eq!(verdict.verdict, VerdictKind::Unknown);
-    let expected = "the fault cut-point (commit-reply, reset) had no effect that was seen (0 commits executed";
+    let expected = "the fault cut-point (commit-reply, reset) had no effect that was seen (0 executed commits";
     assert!(verdict.doubts[0].starts_with(expected), "{:?}", verdict.doubts);
 }

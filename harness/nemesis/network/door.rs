@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::environment::network::{Cut, Forget, Rule, What};
 use super::super::{Injection, NemesisError, decisive, supporting};
 use crate::environment::Environment;
+use crate::environment::network::{Cut, Forget, Rule, What};
 use crate::history::Evidence;
 
 /// How the door is shut, and what becomes of those who are inside.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::environment::network::{Cut, Expiry, Forget, Rule, What};
-use super::super::{Injection, NemesisError, decisive, supporting};
+use super::super::{Injection, NemesisError, decisive};
 use crate::environment::Environment;
+use crate::environment::network::{Cut, Expiry, Forget, Rule, What};
 use crate::fault::{CutPoint, Point, Scope, Strike, Toxic, ToxicKind};
 use crate::history::Evidence;
 
@@ -55,7 +55,7 @@ impl Injection for Imposing {
 /// What a rule's counts prove, in the words of the catalogue.
 fn found(what: What, bytes: usize, strikes: usize) -> Vec<Evidence> {
     match what {
-        What::CutPoint(cut) => struck(cut, bytes, strikes),
+        What::CutPoint(cut) => vec![struck(cut, strikes)],
         What::Toxic(toxic) => vec![touched(toxic, bytes, strikes)],
         What::Forget(Forget::ServerSide | Forget::Silently) | What::Idle { then: Expiry::Forget, .. } => {
             vec![decisive("RSTs sent", strikes)]
@@ -65,19 +65,18 @@ fn found(what: What, bytes: usize, strikes: usize) -> Vec<Evidence> {
     }
 }
 
-fn struck(CutPoint { point, strike, .. }: CutPoint, bytes: usize, strikes: usize) -> Vec<Evidence> {
+fn struck(CutPoint { point, strike, .. }: CutPoint, strikes: usize) -> Evidence {
     use Point::{Authentication, CommitReply, DataRow, EncryptionRequest, Startup, StartupForwarded};
     let goes_no_further = matches!(strike, Strike::Hold | Strike::Drop);
-    match point {
+    let what = match point {
         // The server's own CommandComplete for the COMMIT is what was withheld: it proves that it was executed.
-        CommitReply => vec![decisive("commits executed, replies withheld", strikes)],
-        EncryptionRequest | Startup | StartupForwarded | Authentication if goes_no_further => {
-            vec![decisive("handshakes withheld", strikes)]
-        }
-        _ if goes_no_further => vec![decisive("messages withheld", strikes)],
-        DataRow => vec![decisive("rows cut in two", strikes), supporting("bytes withheld", bytes)],
-        _ => vec![decisive("cut points hit", strikes)],
-    }
+        CommitReply => "executed commits with their reply withheld",
+        EncryptionRequest | Startup | StartupForwarded | Authentication if goes_no_further => "handshakes withheld",
+        _ if goes_no_further => "messages withheld",
+        DataRow => "rows cut in two",
+        _ => "cut points hit",
+    };
+    decisive(what, strikes)
 }
 
 fn touched(toxic: Toxic, bytes: usize, strikes: usize) -> Evidence {
@@ -120,7 +119,7 @@ mod tests {
         let cut = |point, strike| What::CutPoint(CutPoint { point, strike, times: None });
         let named = |what| found(what, 7, 3)[0].what.clone();
         assert_eq!(named(cut(Point::FirstReply, Strike::Reset)), "cut points hit");
-        assert_eq!(named(cut(Point::CommitReply, Strike::Reset)), "commits executed, replies withheld");
+        assert_eq!(named(cut(Point::CommitReply, Strike::Reset)), "executed commits with their reply withheld");
         assert_eq!(named(cut(Point::Authentication, Strike::Drop)), "handshakes withheld");
         assert_eq!(named(cut(Point::Startup, Strike::Reset)), "cut points hit");
         let toxic = |kind: ToxicKind, scope| What::Toxic(Toxic { scope, ..kind.into() });
