@@ -75,7 +75,14 @@ impl Gateway {
         let listener = port.listen()?;
         let closing = CancellationToken::new();
         let lanes = Lanes::start(closing.clone())?;
-        let state = State { upstream, termination: None, rules: Rules::default(), rule: 0, newest: 0, connections: Some(HashMap::new()) };
+        let state = State {
+            upstream,
+            termination: None,
+            rules: Rules::default(),
+            rule: 0,
+            newest: 0,
+            connections: Some(HashMap::new()),
+        };
         let shared =
             Arc::new(Shared { port, tap, syns_dropped: AtomicU64::new(0), seed, state: Mutex::new(state), closing });
         let (requests, received) = mpsc::unbounded_channel();

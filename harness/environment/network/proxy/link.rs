@@ -206,12 +206,7 @@ impl Link {
     }
 
     /// Sends bytes without keeping them, as far as nothing stands before them and the target takes them at once.
-    fn send_directly(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-        target: &mut impl Leg,
-    ) -> io::Result<usize> {
+    fn send_directly(&mut self, cx: &mut Context<'_>, bytes: &[u8], target: &mut impl Leg) -> io::Result<usize> {
         let mut sent = 0;
         while sent < bytes.len() && self.pipeline.is_empty() && self.outbox.is_empty() {
             match Pin::new(&mut *target).poll_write(cx, &bytes[sent..])? {
@@ -237,12 +232,7 @@ impl Link {
     }
 
     /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
-    fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        target: &mut impl Leg,
-        watcher: &Watcher,
-    ) -> Poll<LinkEnd> {
+    fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
         while let Some(parcel) = self.outbox.front_mut() {
             // A stall keeps back also what has passed the other toxics, and has not left yet.
             if self.pipeline.stalls().is_some() {

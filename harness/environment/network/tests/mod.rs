@@ -5,6 +5,8 @@ mod ends;
 mod refuse;
 mod stall;
 mod teardown;
+#[cfg(feature = "tls")]
+mod tls;
 mod transfer;
 
 use std::io;
