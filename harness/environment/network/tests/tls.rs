@@ -14,7 +14,7 @@ use crate::fault::{CutPoint, Point, Strike};
 
 const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 const QUERY: &[u8] = b"Q\0\0\0\x0dSELECT 1\0";
-const STARTUP: &[u8] = b"\0\0\0\x10\0\x03\0\0user\0me\0\0";
+const STARTUP: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
 /// AuthenticationOk and ReadyForQuery.
 const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 
@@ -122,7 +122,7 @@ async fn what_passes_is_read_and_passes_unchanged() {
     let (near_heard, far_heard) = in_time(both).await;
     assert!(near_heard == (sent.clone(), Ok(())) && far_heard == (sent, Ok(())));
     let seen = tls.bench.recorder.look(|history| format!("{:?}", history.events));
-    assert!(seen.contains("Authenticated") && !seen.contains("Opaque"), "{seen}");
+    assert!(seen.contains("Authenticated") && !seen.contains("why: \"TLS"), "{seen}");
 }
 
 #[tokio::test]
