@@ -33,7 +33,9 @@ fn list_says_what_a_server_of_somebody_else_cannot_show() {
     let said = Place::new().run(&["list", "--server", "postgres://u:hidden@127.0.0.1/d"]);
     said.succeeds();
     let line = |name: &str| said.stdout.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
-    for name in ["connection-reset ", "commit-reply-lost", "connect-hang", "slow-network", "firewall-terminate", "idle-close"] {
+    for name in
+        ["connection-reset ", "commit-reply-lost", "connect-hang", "slow-network", "firewall-terminate", "idle-close"]
+    {
         assert!(!line(name).contains("skipped"), "{said}");
     }
     assert!(line("restart-fast").contains("[skipped here: restart (fast) would have to change a server"), "{said}");

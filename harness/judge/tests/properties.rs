@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use crate::budget::RecoveryFrom;
 use crate::fault::{Class, Fault, FaultKind};
 use crate::history::{ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions};
-use crate::load::Pause;
 use crate::judge::samples::{Sample, ms, proof, refused};
 use crate::judge::{Check, Facts, VerdictKind, judge, recovered_at};
+use crate::load::Pause;
 
 /// Instants up to 15 s, and now and then one that no clock will reach.
 fn instant() -> impl Strategy<Value = Duration> {
