@@ -29,6 +29,7 @@ MEANT = {
         "stall": "hung-operation",
         "stall-established": "hung-operation",
         "startup-stall": "recovered",
+        "tls-stall": "recovered",
         "auth-stall": "recovered",
     },
     "impatient": {"slow-network": "undisturbed"},

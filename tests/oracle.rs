@@ -70,6 +70,7 @@ reference_passes! {
     reference_passes_outage_outlasting "outage-outlasting"
     reference_passes_connect_hang "connect-hang"
     reference_passes_startup_stall "startup-stall"
+    reference_passes_tls_stall "tls-stall"
     reference_passes_auth_stall "auth-stall"
     reference_passes_slow_network "slow-network"
     reference_passes_low_bandwidth "low-bandwidth"
@@ -130,6 +131,7 @@ defect_fails! {
     loses_a_slot_of_idle_ones "loses-a-slot" in "idle-reset" by FullCapacity
     hangs "hangs" in "stall" by HungOperation
     hangs_at_startup "hangs" in "startup-stall" by Recovered
+    hangs_at_tls "hangs" in "tls-stall" by Recovered
     hangs_at_authentication "hangs" in "auth-stall" by HungOperation
     impatient "impatient" in "slow-network" by Undisturbed
     retries_unsafely "retries-unsafely" in "server-frozen" by DuplicatedWrite

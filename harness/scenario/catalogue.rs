@@ -37,6 +37,7 @@ const TEXTS: &[Text] = texts! {
     "network"/"outage-outlasting"
     "network"/"connect-hang"
     "network"/"startup-stall"
+    "network"/"tls-stall"
     "network"/"auth-stall"
     "network"/"slow-network"
     "network"/"low-bandwidth"
