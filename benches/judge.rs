@@ -41,7 +41,7 @@ fn history(ops: u64) -> History {
         faults: vec![fault],
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
-        load: Load { workers: WORKERS, interval: INTERVAL },
+        load: Load { workers: WORKERS, interval: INTERVAL, pause: None },
     };
     let client = ClientFacts {
         name: "bench".into(),

@@ -40,6 +40,9 @@ pub struct Budget {
     pub attempts_per_worker: u32,
     /// The settled rate of successes as a share of the steady one.
     pub throughput: f64,
+    /// Whether the fault leaves every operation possible, so that none may fail.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undisturbed: bool,
 }
 
 impl Default for Budget {
@@ -60,6 +63,8 @@ impl Default for Budget {
             // Exponential backoff from 50 ms makes about six attempts in its first second; ten forgive jitter.
             attempts_per_worker: 10,
             throughput: 0.9,
+            // Most faults make some operations impossible.
+            undisturbed: false,
         }
     }
 }

@@ -16,12 +16,26 @@ pub struct Load {
     /// Between two intended starts of one worker.
     #[serde(rename = "interval_us", with = "micros")]
     pub interval: Duration,
+    /// When nothing is begun, so that the client's connections are idle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+}
+
+/// A time in which no worker begins anything. Starts in it are skipped, not made up for.
+///
+/// *Units*: `at` counts as the onsets of faults do, from the first moment of steady state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    #[serde(rename = "at_us", with = "micros")]
+    pub at: Duration,
+    #[serde(rename = "for_us", with = "micros")]
+    pub lasts: Duration,
 }
 
 impl Default for Load {
     fn default() -> Load {
         // 80 operations a second: enough to place an instant within 50 ms, and light enough that a dozen
         // experiments share two cores without changing each other's figures.
-        Load { workers: 4, interval: Duration::from_millis(50) }
+        Load { workers: 4, interval: Duration::from_millis(50), pause: None }
     }
 }

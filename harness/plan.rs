@@ -35,8 +35,8 @@ impl Plan {
     /// Resolves a scenario for one client and one repeat.
     ///
     /// The `of` repeats of a run are stratified: each has an equal part of the phase to itself, and its place in that
-    /// part is drawn from the seed. All faults of one run move together, so that what the scenario says of their order
-    /// stays true; a timeline that begins before the client does not move, since no timer runs yet that it could meet.
+    /// part is drawn from the seed. All faults of one run, and the pause of its workload, move together, so that what
+    /// the scenario says of their order stays true; a timeline that begins before the client does not move, since no timer runs yet that it could meet.
     ///
     /// *Shape*: `repeat` counts from 0; an `of` of 0 means 1, and repeats beyond `of` begin again at the first part.
     pub fn new(scenario: &Scenario, client: &str, seed: Seed, repeat: u32, of: u32) -> Plan {
@@ -46,6 +46,10 @@ impl Plan {
         let mut faults = scenario.faults.clone();
         for fault in &mut faults {
             fault.at += shift;
+        }
+        let mut load = scenario.load;
+        if let Some(pause) = &mut load.pause {
+            pause.at += shift;
         }
         let mut settings = scenario.settings.clone();
         let crashes = faults.iter().any(|fault| fault.kind.crashes_server());
@@ -65,7 +69,7 @@ impl Plan {
             faults,
             precedes_client,
             budget: scenario.budget.clone(),
-            load: scenario.load,
+            load,
         };
         Plan { header, settings }
     }
@@ -131,6 +135,17 @@ mod tests {
         let faults = Plan::new(&scenario, "c", Seed(3), 0, 1).header.faults;
         assert_eq!((faults[0].kind, faults[1].at - faults[0].at), (FaultKind::Reset, Duration::from_secs(3)));
         assert_ne!(faults[0].at, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_pause_moves_with_the_faults() {
+        let text = "schema = 1\ntitle = \"pause\"\n[load]\npause = { at = \"3s\", for = \"5s\" }\n\
+                    [[fault]]\nkind = \"reset\"\nat = \"4s\"\n";
+        let scenario = Scenario::parse("pause", "file", "pause.toml", text).unwrap();
+        let header = Plan::new(&scenario, "c", Seed(3), 0, 1).header;
+        let pause = header.load.pause.unwrap();
+        assert_eq!((header.faults[0].at - pause.at, pause.lasts), (Duration::from_secs(1), Duration::from_secs(5)));
+        assert_ne!(pause.at, Duration::from_secs(3));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Drives a client: workers that write, read back and commit, each on its own grid of intended starts.
 //!
-//! Knows nothing of faults. Every operation is recorded when it is answered, or as open when the workload ends.
+//! Knows nothing of faults. In a pause nothing is begun, so that the client's connections are idle. Every operation is recorded when it is answered, or as open when the workload ends.
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::DynClient;
 use crate::history::{Ended, ErrorKind, Event, Op, OpError, OpKind, Outcome};
-use crate::load::Load;
+use crate::load::{Load, Pause};
 use crate::recorder::Recorder;
 use crate::seed::Seed;
 use crate::sqlstate;
@@ -37,6 +38,8 @@ struct Shared {
     recorder: Recorder,
     interval: Duration,
     transactional: bool,
+    /// When nothing is begun; set once the timeline has a zero.
+    pause: OnceLock<Range<Duration>>,
     next_id: AtomicU64,
     /// Operations that have no answer yet.
     open: Mutex<BTreeMap<u64, Op>>,
@@ -53,6 +56,7 @@ impl Workload {
             recorder,
             interval: load.interval,
             transactional: facts.capabilities.iter().any(|capability| capability == "transaction"),
+            pause: OnceLock::new(),
             next_id: AtomicU64::new(1),
             open: Mutex::default(),
             stop: CancellationToken::new(),
@@ -66,6 +70,13 @@ impl Workload {
             })
             .collect();
         Workload { shared, workers }
+    }
+
+    /// Begins nothing for the time of a pause, which counts from `zero`.
+    pub fn pause(&self, zero: Duration, pause: Pause) {
+        let from = zero + pause.at;
+        // There is one timeline, and it begins once.
+        let _ = self.shared.pause.set(from..from + pause.lasts);
     }
 
     /// Begins no more operations, waits a while for those that are open, and records the rest as they are.
@@ -89,6 +100,11 @@ impl Shared {
                 () = self.stop.cancelled() => return,
                 () = sleep_until(self.recorder.instant(intended)) => {}
             }
+            if let Some(over) = self.pause.get().filter(|pause| pause.contains(&intended)).map(|pause| pause.end) {
+                // Those that the pause holds are skipped, as missed ones are.
+                intended = self.next_start(intended, over);
+                continue;
+            }
             let kind = match round.next() {
                 Some(OpKind::Transaction) if !self.transactional => OpKind::Write,
                 Some(OpKind::Read) if acknowledged.is_none() => OpKind::Write,
@@ -100,7 +116,7 @@ impl Shared {
             if outcome == Outcome::Ok && kind.writes() {
                 acknowledged = Some(key);
             }
-            intended = self.next_start(intended);
+            intended = self.next_start(intended, self.recorder.now());
         }
     }
 
@@ -158,11 +174,10 @@ impl Shared {
         }
     }
 
-    /// The next start on the grid. Starts that were missed are not made up for: the operation that overran them has
-    /// shown the delay, and a burst after an outage would be our doing.
-    fn next_start(&self, intended: Duration) -> Duration {
-        let now = self.recorder.now();
-        let missed = now.saturating_sub(intended).as_nanos() / self.interval.as_nanos().max(1);
+    /// The next start on the grid after a time. Starts that were missed are not made up for: the operation that overran
+    /// them has shown the delay, and a burst after an outage would be our doing.
+    fn next_start(&self, intended: Duration, after: Duration) -> Duration {
+        let missed = after.saturating_sub(intended).as_nanos() / self.interval.as_nanos().max(1);
         intended + self.interval * (missed as u32 + 1)
     }
 }
@@ -180,5 +195,87 @@ fn message_of(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
         Err(panic) => panic.downcast_ref::<&str>().map_or_else(|| "with no message".into(), |text| (*text).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::history::{ClientFacts, History};
+    use crate::plan::Plan;
+    use crate::scenario::Scenario;
+
+    /// Answers everything after some time.
+    struct Prompt(Duration);
+
+    #[async_trait]
+    impl DynClient for Prompt {
+        fn facts(&self) -> ClientFacts {
+            ClientFacts {
+                name: "prompt".into(),
+                version: "1".into(),
+                concurrency: 4,
+                capabilities: Vec::new(),
+                timeout: None,
+            }
+        }
+
+        async fn perform(&self, _id: u64, kind: OpKind, _key: i64) -> Result<Option<bool>, OpError> {
+            tokio::time::sleep(self.0).await;
+            Ok((kind == OpKind::Read).then_some(true))
+        }
+
+        fn ended(&self) -> Option<Ended> {
+            None
+        }
+
+        async fn close(&self) {}
+    }
+
+    /// Ten seconds of a workload that pauses from 3 s to 7 s.
+    async fn paused(answer: Duration) -> History {
+        let header = Plan::new(&Scenario::built_in("stall").unwrap(), "prompt", Seed(1), 0, 1).header;
+        let recorder = Recorder::begin(header, None, None);
+        let workload = Workload::start(Arc::new(Prompt(answer)), Load::default(), Seed(1), recorder.clone());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        workload.pause(recorder.now(), Pause { at: Duration::from_secs(2), lasts: Duration::from_secs(4) });
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        workload.finish(Duration::from_secs(1)).await;
+        recorder.finish().unwrap()
+    }
+
+    fn begun(history: &History) -> Vec<&Op> {
+        history.events.iter().filter_map(|event| if let Event::Op(op) = event { Some(op) } else { None }).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_begun_in_a_pause_and_nothing_is_made_up_for() {
+        let history = paused(Duration::from_millis(2)).await;
+        let ops = begun(&history);
+        let secs = |from, to| (Duration::from_secs(from), Duration::from_secs(to));
+        let between = |(from, to)| ops.iter().filter(|op| op.began >= from && op.began < to).count();
+        assert_eq!(between(secs(3, 7)), 0);
+        // Four workers, twenty starts a second each: as before, so after.
+        assert_eq!((between(secs(2, 3)), between(secs(7, 8)), between(secs(8, 9))), (80, 80, 80));
+        for worker in 0..4 {
+            let grid = ops.iter().filter(|op| op.worker == worker).map(|op| op.intended.as_micros() % 50_000);
+            assert_eq!(grid.collect::<std::collections::BTreeSet<_>>().len(), 1, "worker {worker} left its grid");
+        }
+        assert!(
+            ops.iter().all(|op| op.began - op.intended < Duration::from_millis(2)),
+            "no start of the pause is late"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_before_a_pause_ends_in_it() {
+        let history = paused(Duration::from_millis(800)).await;
+        let ops = begun(&history);
+        let (from, to) = (Duration::from_secs(3), Duration::from_secs(7));
+        assert!(ops.iter().all(|op| op.began < from || op.began >= to));
+        assert!(ops.iter().any(|op| op.ended.is_some_and(|ended| ended > from && ended < to)));
+        assert!(ops.iter().any(|op| op.began >= to));
     }
 }

@@ -15,9 +15,14 @@ const SHORT_BUDGET: Duration = Duration::from_secs(4);
 
 async fn ask(scenario: &str, client: &str, budget: Duration) -> Run {
     let mut scenario = Scenario::built_in(scenario).unwrap();
+    // All earlier together: in what order they come is part of the question.
+    let early = scenario.faults[0].at.saturating_sub(Duration::from_secs(1));
     for fault in &mut scenario.faults {
-        fault.at = fault.at.min(Duration::from_secs(1));
+        fault.at -= early;
         fault.lasts = fault.lasts.min(Duration::from_secs(5));
+    }
+    if let Some(pause) = &mut scenario.load.pause {
+        pause.at -= early;
     }
     // A deadline that the shortened stall still overruns.
     scenario.budget.op_deadline = scenario.budget.op_deadline.min(Duration::from_secs(15));
@@ -53,7 +58,24 @@ macro_rules! reference_passes {
 reference_passes! {
     reference_passes_connection_closed "connection-closed"
     reference_passes_connection_reset "connection-reset"
+    reference_passes_connection_reset_mid_query "connection-reset-mid-query"
+    reference_passes_connection_reset_in_transaction "connection-reset-in-transaction"
+    reference_passes_commit_reply_lost "commit-reply-lost"
+    reference_passes_reply_truncated "reply-truncated"
+    reference_passes_connection_flapping "connection-flapping"
+    reference_passes_connection_reset_at_request "connection-reset-at-request"
+    reference_passes_half_open "half-open"
     reference_passes_stall "stall"
+    reference_passes_stall_established "stall-established"
+    reference_passes_outage_outlasting "outage-outlasting"
+    reference_passes_connect_hang "connect-hang"
+    reference_passes_startup_stall "startup-stall"
+    reference_passes_tls_stall "tls-stall"
+    reference_passes_auth_stall "auth-stall"
+    reference_passes_slow_network "slow-network"
+    reference_passes_low_bandwidth "low-bandwidth"
+    reference_passes_firewall_reject_reset "firewall-reject-reset"
+    reference_passes_firewall_terminate "firewall-terminate"
     reference_passes_restart_fast "restart-fast"
     reference_passes_restart_immediate "restart-immediate"
     reference_passes_session_terminated "session-terminated"
@@ -62,6 +84,8 @@ reference_passes! {
     reference_passes_long_recovery "long-recovery"
     reference_passes_connections_exhausted "connections-exhausted"
     reference_passes_wrong_password "wrong-password"
+    reference_passes_idle_close "idle-close"
+    reference_passes_idle_reset "idle-reset"
 }
 
 #[test]
@@ -92,7 +116,7 @@ macro_rules! defect_fails {
             use pgsquall::judge::Check::*;
             let covered = [$(Check::$check),*];
             for check in [
-                Recovered, FullCapacity, HungOperation, LostWrite, DuplicatedWrite, StaleRead, ReconnectStorm,
+                Recovered, FullCapacity, HungOperation, Undisturbed, LostWrite, DuplicatedWrite, StaleRead, ReconnectStorm,
                 ConnectionLeak, ErrorSurface, Throughput, Process,
             ] {
                 assert!(covered.contains(&check), "{check} has no planted defect");
@@ -104,14 +128,26 @@ macro_rules! defect_fails {
 defect_fails! {
     never_reconnects "never-reconnects" in "connection-reset" by Recovered
     loses_a_slot "loses-a-slot" in "connection-reset" by FullCapacity
+    loses_a_slot_of_idle_ones "loses-a-slot" in "idle-reset" by FullCapacity
     hangs "hangs" in "stall" by HungOperation
+    hangs_at_startup "hangs" in "startup-stall" by Recovered
+    hangs_at_tls "hangs" in "tls-stall" by Recovered
+    hangs_at_authentication "hangs" in "auth-stall" by HungOperation
+    impatient "impatient" in "slow-network" by Undisturbed
     retries_unsafely "retries-unsafely" in "server-frozen" by DuplicatedWrite
+    retries_a_commit_unsafely "retries-unsafely" in "commit-reply-lost" by DuplicatedWrite
     acknowledges_early "acknowledges-early" in "restart-fast" by LostWrite
+    acknowledges_an_open_transaction "acknowledges-early" in "connection-reset-in-transaction" by LostWrite
     storms "storms" in "connections-exhausted" by ReconnectStorm
+    storms_at_each_request "storms" in "connection-reset-at-request" by ReconnectStorm
     leaks_connections "leaks-connections" in "connection-reset" by ConnectionLeak
     reads_old_snapshot "reads-old-snapshot" in "connection-reset" by StaleRead
     slows_down "slows-down" in "connection-reset" by Throughput
     panics "panics" in "connection-reset" by Process
     swallows_errors "swallows-errors" in "wrong-password" by ErrorSurface
     gives_up "gives-up" in "restart-fast" by ErrorSurface
+    gives_up_before_a_firewall "gives-up" in "firewall-terminate" by ErrorSurface
+    never_reconnects_half_open "never-reconnects" in "half-open" by Recovered
+    never_reconnects_idle "never-reconnects" in "idle-close" by Recovered
+    never_reconnects_after_rejects "never-reconnects" in "firewall-reject-reset" by Recovered
 }

@@ -23,7 +23,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
         }
         let skipped = kind.and_then(|kind| why_not(&scenario, kind));
         let note = skipped.map_or_else(String::new, |reason| format!("  [skipped here: {reason}]"));
-        say!("    {:24} {}{note}", scenario.name, scenario.title);
+        say!("    {:32} {}{note}", scenario.name, scenario.title);
     }
 
     say!("\nClients (--client NAME, or --client 'COMMAND' for an adapter)");

@@ -34,6 +34,12 @@ fn describe(scenario: &Scenario) -> String {
         }
         text += "\n";
     }
+    if let Some(pause) = scenario.load.pause {
+        text += &format!("# at {} the workload pauses, for {}\n", exact(pause.at), exact(pause.lasts));
+    }
+    if scenario.budget.undisturbed {
+        text += "# no operation may fail\n";
+    }
     text += &format!("# recovered within {}\n#\n", exact(scenario.budget.time_to_recover));
     text + &scenario.source
 }

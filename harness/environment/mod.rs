@@ -6,7 +6,7 @@ pub mod address;
 pub mod choice;
 pub mod expressible;
 pub(crate) mod folder;
-mod identity;
+pub(crate) mod identity;
 pub mod leftovers;
 pub(crate) mod network;
 pub mod preparation;

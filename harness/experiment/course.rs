@@ -61,6 +61,7 @@ impl Course<'_> {
             let client = async {
                 self.in_force().await;
                 let driven = self.drive(launch, home).await?;
+                self.pause(&driven.workload, self.facts(|facts| facts.hit()).unwrap_or_default());
                 Ok::<_, Error>(driven)
             };
             let ((), driven) = tokio::join!(faults, client);
@@ -68,7 +69,9 @@ impl Course<'_> {
         } else {
             let driven = self.drive(launch, home).await?;
             if self.steady(driven.client.as_ref()).await {
-                let start = recorder.instant(recorder.phase(Phase::SteadyState));
+                let zero = recorder.phase(Phase::SteadyState);
+                self.pause(&driven.workload, zero);
+                let start = recorder.instant(zero);
                 let faults = nemesis.run(environment, start, &stop);
                 tokio::pin!(faults);
                 tokio::select! {
@@ -95,6 +98,13 @@ impl Course<'_> {
         let header = &self.plan.header;
         let workload = Workload::start(Arc::clone(&client), header.load, header.seed, self.recorder.clone());
         Ok(Driven { workload, client })
+    }
+
+    /// Lets the workload pause when the plan says so.
+    fn pause(&self, workload: &Workload, zero: Duration) {
+        if let Some(pause) = self.plan.header.load.pause {
+            workload.pause(zero, pause);
+        }
     }
 
     /// From the last heal to the audit.

@@ -63,6 +63,12 @@ pub enum Stream {
     Both,
 }
 
+impl Stream {
+    /// Every choice, by the word used in scenario files.
+    pub const ALL: [(&str, Stream); 3] =
+        [("both", Stream::Both), ("upstream", Stream::Upstream), ("downstream", Stream::Downstream)];
+}
+
 /// Which connections, by when they were opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +79,12 @@ pub enum Scope {
     Established,
     /// Those opened since.
     New,
+}
+
+impl Scope {
+    /// Every choice, by the word used in scenario files.
+    pub const ALL: [(&str, Scope); 3] =
+        [("every", Scope::Every), ("established", Scope::Established), ("new", Scope::New)];
 }
 
 /// A toxic, and where it works.

@@ -1,11 +1,12 @@
 //! A history, arranged for the checks: one pass over its events.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::verdict::EvidenceSummary;
 use crate::budget::RecoveryFrom;
-use crate::fault::{Class, Fault, FaultKind};
+use crate::fault::{Class, Fault};
 use crate::history::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, History, Op, Outcome, Phase, ServerFacts,
     Sessions,
@@ -167,13 +168,23 @@ impl<'a> Facts<'a> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// From when recovery is timed; `None` while it cannot be.
+    /// From when recovery is timed; `None` while it cannot be. Not from within a pause of the workload, in which nobody
+    /// asks anything of the client: then from its end.
     pub fn recovery_starts(&self) -> Option<Duration> {
         let healed = self.healed()?;
-        match self.header.budget.from {
-            RecoveryFrom::Heal => Some(healed),
-            RecoveryFrom::Inject => self.last_injection(),
-        }
+        let starts = match self.header.budget.from {
+            RecoveryFrom::Heal => healed,
+            RecoveryFrom::Inject => self.last_injection()?,
+        };
+        Some(self.pause().filter(|pause| pause.contains(&starts)).map_or(starts, |pause| pause.end))
+    }
+
+    /// When nothing was begun because the workload paused.
+    pub fn pause(&self) -> Option<Range<Duration>> {
+        let pause = self.header.load.pause?;
+        // Without a steady state the timeline begins with its first fault, which is at zero then.
+        let from = self.steady_since.or(self.hit())? + pause.at;
+        Some(from..from + pause.lasts)
     }
 
     /// When the workload stopped, as far as is known.
@@ -204,14 +215,15 @@ impl<'a> Facts<'a> {
         self.faults.iter().map(summary).collect()
     }
 
-    /// What shows one fault at work: what the nemesis saw, and, where the server was away, what operations felt.
+    /// What shows one fault at work: what the nemesis saw, and, where the server was away or out of reach, what
+    /// operations felt.
     ///
     /// A client that opens a connection for each operation may hold none at the moment the server goes, and so loses
     /// none; it meets the fault all the same with every operation that fails before the server is back. Other faults
     /// leave a mark of their own in the server's log, which no operation's failure can stand in for.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
-        let away = matches!(times.fault.kind, FaultKind::Restart(_) | FaultKind::Kill);
+        let away = times.fault.kind.shuts_door();
         if let (Some(from), Some(to), true) = (times.injecting, times.healed, away) {
             let waited = |op: &Op| op.ended > Some(to) && op.began + self.header.budget.stall_threshold <= to;
             let felt =

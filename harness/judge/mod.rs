@@ -18,6 +18,7 @@ mod recovered;
 mod recovery;
 mod stale_read;
 mod throughput;
+mod undisturbed;
 mod verdict;
 mod words;
 
@@ -84,6 +85,7 @@ const CHECKS: &[(Check, Rule)] = &[
     (Check::Recovered, recovered::check),
     (Check::FullCapacity, full_capacity::check),
     (Check::HungOperation, hung_operation::check),
+    (Check::Undisturbed, undisturbed::check),
     (Check::LostWrite, lost_write::check),
     (Check::DuplicatedWrite, duplicated_write::check),
     (Check::StaleRead, stale_read::check),

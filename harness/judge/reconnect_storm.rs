@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::facts::Facts;
 use super::verdict::{CheckResult, Finding};
+use crate::fault::FaultKind;
 use crate::time::show;
 
 /// Attempts are counted over windows of this length.
@@ -96,7 +97,8 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
         .max_by_key(|busy| busy.beyond)
 }
 
-/// Why attempts could not be counted, if for most of the outage they were refused: the kernel refuses without telling.
+/// Why attempts could not be counted, if for most of the outage they were kept out: the kernel refuses, and drops SYNs,
+/// without telling.
 fn blind(facts: &Facts, hit: Duration) -> Option<String> {
     let end = facts.healed().unwrap_or(facts.end());
     let mut refused = Duration::ZERO;
@@ -112,11 +114,15 @@ fn blind(facts: &Facts, hit: Duration) -> Option<String> {
             _ => {}
         }
     }
+    let hung = facts.faults.iter().filter(|times| times.fault.kind == FaultKind::Hang);
+    let hung = hung.filter_map(|times| Some(times.healed.unwrap_or(end).saturating_sub(times.injecting?)));
+    let kept_out = refused + hung.sum::<Duration>();
     let outage = end.saturating_sub(hit);
-    (refused > outage.saturating_sub(refused)).then(|| {
+    (kept_out > outage.saturating_sub(kept_out)).then(|| {
         format!(
-            "connections were refused for {} of the {} of the outage, and refused attempts are not counted",
-            show(refused),
+            "connections were refused, or left without an answer, for {} of the {} of the outage, and such attempts are \
+             not counted",
+            show(kept_out),
             show(outage)
         )
     })

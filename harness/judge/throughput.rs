@@ -37,12 +37,14 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
 pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     let (since, hit) = (facts.steady_since?, facts.hit()?);
     let settled_from = recovered_at(facts)?.max(facts.healed()?);
-    let window = facts.header.budget.stability.min(hit.checked_sub(since)?);
+    // A pause of the workload before the fault is not slowness.
+    let before = facts.pause().map_or(hit, |pause| hit.min(pause.start));
+    let window = facts.header.budget.stability.min(before.checked_sub(since)?);
     if window.is_zero() {
         return None;
     }
     let ended: Vec<Duration> = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| op.ended).collect();
-    let steady = ended.iter().filter(|at| **at > hit - window && **at <= hit).count();
+    let steady = ended.iter().filter(|at| **at > before - window && **at <= before).count();
     // Windows that end with a success; `first` is the first success in the window.
     let settled = &ended[ended.partition_point(|at| *at <= settled_from)..];
     let (mut first, mut best) = (0, 0);

@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::environment::network::{Cut, Expiry, Forget, What};
 use crate::environment::server::ServerError;
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind};
@@ -45,6 +46,11 @@ trait Injection: Send {
 
     /// Injects it; returns once it is in force.
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError>;
+
+    /// What goes on while it is in force; dropped when it is to be healed.
+    async fn go_on(&mut self, _environment: &Environment) {
+        std::future::pending().await
+    }
 
     /// Heals it; returns once the environment is known to work.
     async fn heal(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
@@ -119,6 +125,7 @@ async fn carry_out(
         tokio::select! {
             () = sleep(fault.lasts) => {}
             () = stop.cancelled() => {}
+            () = injection.go_on(environment) => {}
         }
     }
     // Also after a failed injection: it may have been done in part.
@@ -132,11 +139,21 @@ async fn carry_out(
 }
 
 fn injection(kind: FaultKind) -> Box<dyn Injection> {
-    use crate::environment::network::Cut;
+    use network::{Cutting, Door, Imposing, Shutting};
+    let name = kind.to_string();
     match kind {
-        FaultKind::Close => Box::new(network::Cutting::new(Cut::Close)),
-        FaultKind::Reset => Box::new(network::Cutting::new(Cut::Reset)),
-        FaultKind::Stall => Box::<network::Stalling>::default(),
+        FaultKind::Close => Box::new(Cutting::new(Cut::Close, None)),
+        FaultKind::Reset => Box::new(Cutting::new(Cut::Reset, None)),
+        FaultKind::CloseRepeatedly { every } => Box::new(Cutting::new(Cut::Close, Some(every))),
+        FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
+        FaultKind::HalfOpen => Box::new(Imposing::new(name, What::Forget(Forget::ServerSide))),
+        FaultKind::CutPoint(cut) => Box::new(Imposing::new(name, What::CutPoint(cut))),
+        FaultKind::Toxic(toxic) => Box::new(Imposing::new(name, What::Toxic(toxic))),
+        FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
+        FaultKind::Hang => Box::new(Shutting::new(Door::Hang)),
+        FaultKind::Reject => Box::new(Shutting::new(Door::Reject)),
+        FaultKind::IdleClose { after } => Box::new(Imposing::idle(name, after, Expiry::Cut(Cut::Close))),
+        FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),
         FaultKind::Restart(mode) => Box::new(restart::Restarting::new(restart::End::Stop(mode))),
         FaultKind::Kill => Box::new(restart::Restarting::new(restart::End::Kill)),
         FaultKind::Freeze => Box::<restart::Freezing>::default(),

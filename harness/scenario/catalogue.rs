@@ -25,7 +25,24 @@ struct Text {
 const TEXTS: &[Text] = texts! {
     "connection"/"connection-closed"
     "connection"/"connection-reset"
+    "connection"/"connection-reset-mid-query"
+    "connection"/"connection-reset-in-transaction"
+    "connection"/"commit-reply-lost"
+    "connection"/"reply-truncated"
+    "connection"/"connection-flapping"
+    "connection"/"connection-reset-at-request"
+    "connection"/"half-open"
     "network"/"stall"
+    "network"/"stall-established"
+    "network"/"outage-outlasting"
+    "network"/"connect-hang"
+    "network"/"startup-stall"
+    "network"/"tls-stall"
+    "network"/"auth-stall"
+    "network"/"slow-network"
+    "network"/"low-bandwidth"
+    "firewall"/"firewall-reject-reset"
+    "firewall"/"firewall-terminate"
     "restart"/"restart-fast"
     "restart"/"restart-immediate"
     "restart"/"session-terminated"
@@ -34,6 +51,8 @@ const TEXTS: &[Text] = texts! {
     "restart"/"long-recovery"
     "limits"/"connections-exhausted"
     "sign-in"/"wrong-password"
+    "idle"/"idle-close"
+    "idle"/"idle-reset"
 };
 
 /// Every built-in scenario.
@@ -48,11 +67,11 @@ pub(super) fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
         return parse(text);
     }
     let names = || TEXTS.iter().map(|text| text.name);
-    let near = match near::meant(name, names()) {
-        Some(name) => vec![name],
-        // A part of a name is no typing mistake, but it tells what is looked for.
-        None => names().filter(|known| name.len() > 2 && known.contains(name)).collect(),
-    };
+    // A part of names tells what is looked for; else it is taken for a typing mistake.
+    let mut near: Vec<_> = names().filter(|known| name.len() > 2 && known.contains(name)).collect();
+    if near.is_empty() {
+        near.extend(near::meant(name, names()));
+    }
     let hint = match near.as_slice() {
         [] => "`pgsquall list` shows all names; a file of your own ends in .toml".to_owned(),
         near => format!("did you mean {}? `pgsquall list` shows all names", near.join(" or ")),

@@ -9,9 +9,9 @@ use toml::{Spanned, Value};
 
 use super::error::{ScenarioError, Text, quoted};
 use super::near;
-use super::raw::{Period, RawBudget, RawLoad};
+use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
 use crate::budget::{Budget, RecoveryFrom};
-use crate::load::Load;
+use crate::load::{Load, Pause};
 use crate::time::{exact, parse_duration};
 
 type Checked<T> = Result<T, ScenarioError>;
@@ -132,11 +132,14 @@ pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
             return Err(text.error(value.span(), "`throughput` is not between 0 and 1", hint));
         }
     }
+    if let Some(value) = raw.undisturbed {
+        budget.undisturbed = value.into_inner();
+    }
     Ok(budget)
 }
 
-/// The pace of the workload; what is not said keeps its default.
-pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<Load> {
+/// The pace of the workload, and its pause with the place of its onset; what is not said keeps its default.
+pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanned<Pause>>)> {
     let mut load = Load::default();
     if let Some(value) = raw.workers {
         // Above 256 the harness, not the client, would be what is measured on a small machine.
@@ -148,7 +151,20 @@ pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<Load> {
     if let Some(value) = raw.interval {
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
     }
-    Ok(load)
+    let pause = raw.pause.map(|raw| pause(text, raw)).transpose()?;
+    load.pause = pause.as_ref().map(|pause| *pause.get_ref());
+    Ok((load, pause))
+}
+
+/// The pause of the workload; where in time it may lie is `timeline`'s.
+fn pause(text: Text<'_>, raw: Spanned<Table<RawPause>>) -> Checked<Spanned<Pause>> {
+    let span = raw.span();
+    let raw = raw.into_inner().0;
+    let missing = |key, hint| text.error(span.clone(), format!("the pause has no `{key}`"), hint);
+    let at = raw.at.ok_or_else(|| missing("at", "say how long after the steady state it begins, like at = \"2s\""))?;
+    let lasts = raw.lasts.ok_or_else(|| missing("for", "say for how long nothing is begun, like for = \"4s\""))?;
+    let lasts = at_least(text, "for", &lasts, SHORTEST_INTERVAL)?;
+    Ok(Spanned::new(at.span(), Pause { at: period(text, &at)?, lasts }))
 }
 
 /// Settings of the server, as Postgres takes them, by name.

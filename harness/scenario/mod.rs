@@ -1,13 +1,14 @@
 //! A scenario: one question put to a client, read from a TOML file.
 //!
-//! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `timeline` the
-//! faults; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
+//! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `parameters`
+//! the kinds of faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
 //! here: what a seed decides is decided by `plan`. The only effect in this folder is [`Scenario::read`].
 
 mod catalogue;
 mod error;
 mod meaning;
 mod near;
+mod parameters;
 mod raw;
 mod timeline;
 
@@ -85,16 +86,21 @@ impl Scenario {
             None => Class::Transient,
         };
         let budget = raw.budget.map_or_else(|| Ok(Budget::default()), |raw| meaning::budget(within, raw.0))?;
+        let cause = meaning::line(within, "cause", raw.cause)?.unwrap_or_default();
+        let load = raw.load.map_or_else(|| Ok((Load::default(), None)), |raw| meaning::load(within, raw.0))?;
+        let (load, pause) = load;
+        let faults = timeline::faults(within, class, &budget, raw.fault)?;
+        timeline::pause(within, pause, &faults)?;
         Ok(Scenario {
             name: name.to_owned(),
             file: None,
             group: group.to_owned(),
             title,
-            cause: meaning::line(within, "cause", raw.cause)?.unwrap_or_default(),
+            cause,
             why: leading_comment(text),
             class,
-            load: raw.load.map_or_else(|| Ok(Load::default()), |raw| meaning::load(within, raw.0))?,
-            faults: timeline::faults(within, class, &budget, raw.fault)?,
+            load,
+            faults,
             settings: meaning::settings(within, raw.server.and_then(|raw| raw.0.settings).unwrap_or_default())?,
             budget,
             source: text.to_owned(),

@@ -42,6 +42,7 @@ pub(super) struct RawBudget {
     pub stall_threshold: Option<Spanned<Period>>,
     pub attempts_per_worker: Option<Spanned<i64>>,
     pub throughput: Option<Spanned<f64>>,
+    pub undisturbed: Option<Spanned<bool>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -49,6 +50,15 @@ pub(super) struct RawBudget {
 pub(super) struct RawLoad {
     pub workers: Option<Spanned<i64>>,
     pub interval: Option<Spanned<Period>>,
+    pub pause: Option<Spanned<Table<RawPause>>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPause {
+    pub at: Option<Spanned<Period>>,
+    #[serde(rename = "for")]
+    pub lasts: Option<Spanned<Period>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -61,10 +71,27 @@ pub(super) struct RawServer {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFault {
     pub kind: Option<Spanned<String>>,
-    pub mode: Option<Spanned<String>>,
     pub at: Option<Spanned<Period>>,
     #[serde(rename = "for")]
     pub lasts: Option<Spanned<Period>>,
+    // The further keys of single kinds; `parameters` knows which has which.
+    pub mode: Option<Spanned<String>>,
+    pub every: Option<Spanned<Period>>,
+    pub point: Option<Spanned<String>>,
+    pub action: Option<Spanned<String>>,
+    pub times: Option<Spanned<i64>>,
+    pub delay: Option<Spanned<Period>>,
+    pub jitter: Option<Spanned<Period>>,
+    pub bytes_per_second: Option<Spanned<i64>>,
+    pub average: Option<Spanned<i64>>,
+    pub spread: Option<Spanned<i64>>,
+    pub pause: Option<Spanned<Period>>,
+    pub bytes: Option<Spanned<i64>>,
+    pub after: Option<Spanned<Period>>,
+    pub close_after: Option<Spanned<Period>>,
+    pub stream: Option<Spanned<String>>,
+    pub connections: Option<Spanned<String>>,
+    pub toxicity: Option<Spanned<f64>>,
 }
 
 /// A table and nothing else: serde alone would also take an array with the values in the order of the fields.
@@ -191,6 +218,7 @@ fn wrong_type(found: &str, expected: &str, value: Option<&str>) -> (String, Stri
         }
         ("i64", _) => ("a whole number", "write a whole number, without quotes".to_owned()),
         ("f64", _) => ("a number", "write a number, without quotes".to_owned()),
+        ("a boolean", _) => ("true or false", "write true or false, without quotes".to_owned()),
         _ => (expected, "the format is described in the scenarios that `pgsquall list` shows".to_owned()),
     };
     (format!("wrong type: {found}, expected {expected}"), hint)

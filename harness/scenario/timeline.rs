@@ -6,8 +6,10 @@
 //! * At zero there are no connections, so a fault that only cuts connections would do nothing there.
 //! * A persistent scenario has a fault that lasts; where that comes at zero or after a steady state is its own affair
 //!   (a password wrong from the start, or changed at noon).
-//! * One server has one state: faults in it must not overlap, nor may two faults of the same kind, since the heal of
-//!   one would end the other.
+//! * One server has one state, and the gateway one door: faults in the server must not overlap, nor may those that shut
+//!   the door, nor two that are the same in all but their times, since the heal of one would end the other.
+//! * A pause of the workload comes as late as a fault, and begins before the last fault is over: a later one would only
+//!   interrupt the recovery that is timed.
 //! * Where recovery counts from the injection, the outage must be shorter than the budget, or no client could pass.
 
 use std::collections::BTreeMap;
@@ -17,10 +19,12 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ScenarioError, Text};
-use super::meaning::{at_least, period, word};
-use super::raw::{RawFault, Table, first_key};
+use super::meaning::{at_least, period};
+use super::parameters;
+use super::raw::{Period, RawFault, Table, first_key};
 use crate::budget::{Budget, RecoveryFrom};
-use crate::fault::{Class, Fault, FaultKind, StopMode};
+use crate::fault::{Class, Fault, FaultKind};
+use crate::load::Pause;
 use crate::time::exact;
 
 /// Earliest onset after a steady state: ten operations of a worker at the default pace.
@@ -69,50 +73,46 @@ fn end(placed: &Placed) -> Duration {
 }
 
 /// One fault by itself. `span` is where it begins.
-fn one(text: Text<'_>, class: Class, raw: RawFault, span: Range<usize>) -> Result<Placed, ScenarioError> {
-    let missing = |key: &str, span: &Range<usize>, hint: &str| {
-        Err(text.error(span.clone(), format!("the fault has no `{key}`"), hint))
-    };
-    let Some(kind_word) = raw.kind else {
-        let words = FaultKind::ALL.map(|(word, _)| word).join(", ");
-        return missing("kind", &span, &format!("say what is injected, one of: {words}"));
-    };
-    let kind = match (word(text, "kind of fault", &kind_word, &FaultKind::ALL)?, raw.mode) {
-        (FaultKind::Restart(_), Some(mode)) => FaultKind::Restart(word(text, "mode", &mode, &StopMode::ALL)?),
-        (FaultKind::Restart(_), None) => {
-            return missing("mode", &kind_word.span(), "say how the server is told to stop: smart, fast or immediate");
-        }
-        (kind, None) => kind,
-        (kind, Some(mode)) => {
-            let message = format!("{kind} has no mode");
-            return Err(text.error(mode.span(), message, "remove `mode`: only a restart has one"));
-        }
-    };
+fn one(text: Text<'_>, class: Class, mut raw: RawFault, span: Range<usize>) -> Result<Placed, ScenarioError> {
+    let missing =
+        |key: &str, span: Range<usize>, hint: &str| Err(text.error(span, format!("the fault has no `{key}`"), hint));
+    let (kind, word) = parameters::kind(text, &mut raw, span.clone())?;
     let Some(at_text) = raw.at else {
-        return missing("at", &span, "say how long after the steady state it comes, like at = \"2s\"");
+        return missing("at", span, "say how long after the steady state it comes, like at = \"2s\"");
     };
     let at = onset(text, class, kind, &at_text)?;
     let lasts = match (kind.is_instant(), raw.lasts) {
         (true, None) => Duration::ZERO,
         (true, Some(lasts)) => {
             let message = format!("{kind} is over as soon as it is done, so it lasts for no time");
-            return Err(text.error(lasts.span(), message, "remove `for`"));
+            let hint = match kind {
+                FaultKind::Close | FaultKind::Reset => "remove `for`, or repeat it, like every = \"500ms\"",
+                _ => "remove `for`",
+            };
+            return Err(text.error(lasts.span(), message, hint));
         }
-        (false, Some(lasts)) => at_least(text, "for", &lasts, Duration::from_millis(1))?,
+        (false, Some(lasts)) => duration(text, kind, &lasts)?,
         (false, None) => {
-            return missing("for", &kind_word.span(), "say how long it lasts until it is healed, like for = \"5s\"");
+            return missing("for", word, "say how long it lasts until it is healed, like for = \"5s\"");
         }
     };
     Ok(Placed { fault: Fault { kind, at, lasts }, at: at_text.span() })
 }
 
+/// How long a fault lasts.
+fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<Period>) -> Result<Duration, ScenarioError> {
+    let lasts = at_least(text, "for", value, Duration::from_millis(1))?;
+    match kind {
+        FaultKind::CloseRepeatedly { every } | FaultKind::ResetRepeatedly { every } if every >= lasts => {
+            let hint = format!("make it longer than \"{}\", or remove `every` and `for`", exact(every));
+            Err(text.error(value.span(), format!("it lasts too short for a {} to be repeated", kind.word()), hint))
+        }
+        _ => Ok(lasts),
+    }
+}
+
 /// When a fault may come.
-fn onset(
-    text: Text<'_>,
-    class: Class,
-    kind: FaultKind,
-    value: &Spanned<super::raw::Period>,
-) -> Result<Duration, ScenarioError> {
+fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<Period>) -> Result<Duration, ScenarioError> {
     let at = period(text, value)?;
     let later = format!("at = \"{}\" or later", exact(EARLIEST));
     let (message, hint) = match (at.is_zero(), class) {
@@ -133,16 +133,40 @@ fn onset(
     Err(text.error(value.span(), message, hint))
 }
 
+/// Refuses a pause of the workload that would spoil what is measured.
+pub(super) fn pause(text: Text<'_>, pause: Option<Spanned<Pause>>, faults: &[Fault]) -> Result<(), ScenarioError> {
+    let Some(pause) = pause else { return Ok(()) };
+    let at = pause.get_ref().at;
+    let over = faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or(at);
+    let (message, hint) = if at < EARLIEST {
+        let message = "too early: the client must be seen to work before the pause";
+        (message, format!("write at = \"{}\" or later", exact(EARLIEST)))
+    } else if at > over {
+        let message = "too late: the pause would interrupt the recovery that is timed";
+        (message, format!("write at = \"{}\", when the last fault is over, or earlier", exact(over)))
+    } else {
+        return Ok(());
+    };
+    Err(text.error(pause.span(), message, hint))
+}
+
 /// Refuses two faults that cannot be in force together.
 fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
     // Within one lane only the latest fault can still be in force, since its predecessors were found to be over.
     let mut lanes: BTreeMap<String, &Placed> = BTreeMap::new();
     for placed in placed {
         let kind = placed.fault.kind;
-        let lane = if kind.is_network() { kind.to_string() } else { "server".to_owned() };
-        if let Some(before) = lanes.insert(lane, placed)
-            && (end(before) > placed.fault.at || before.fault.at == placed.fault.at)
-        {
+        let itself = (kind.is_network() && !kind.shuts_door()).then(|| kind.to_string());
+        let lanes_of = [
+            itself,
+            kind.shuts_door().then(|| "the gateway's door".to_owned()),
+            (!kind.is_network()).then(|| "the server".to_owned()),
+        ];
+        for lane in lanes_of.into_iter().flatten() {
+            let Some(before) = lanes.insert(lane, placed) else { continue };
+            if end(before) <= placed.fault.at && before.fault.at != placed.fault.at {
+                continue;
+            }
             let other = format!("the {} of line {}", before.fault.kind, text.line(before.at.start));
             let (message, hint) = if before.fault.at == placed.fault.at {
                 (

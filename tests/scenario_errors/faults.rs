@@ -22,19 +22,19 @@ fn a_fault_by_itself() {
     mine.toml:3:1: the fault has no `kind`
       [[fault]]
       ^^^^^^^^^
-    hint: say what is injected, one of: close, reset, stall, restart, kill, freeze, terminate-sessions, exhaust-connections, wrong-password, long-recovery
+    hint: say what is injected, one of: close, reset, half-open, cut-point, refuse, hang, reject, stall, latency, bandwidth, slicer, limit, slow-close, reset-after, idle-close, idle-reset, restart, kill, freeze, terminate-sessions, exhaust-connections, wrong-password, long-recovery
     "#);
     assert_snapshot!(restart("\"restart\"", "\"restrat\""), @r#"
     mine.toml:4:8: unknown kind of fault "restrat"
       kind = "restrat"
              ^^^^^^^^^
-    hint: did you mean "restart"? there are: restart, reset, stall, freeze, close, kill, long-recovery, wrong-password, terminate-sessions, exhaust-connections
+    hint: did you mean "restart"? there are: restart, reset, reject, refuse, stall, reset-after, limit, freeze, close, hang, latency, slicer, kill, cut-point, bandwidth, idle-reset, half-open, idle-close, slow-close, long-recovery, wrong-password, terminate-sessions, exhaust-connections
     "#);
     assert_snapshot!(restart("\"restart\"", "\"earthquake\""), @r#"
     mine.toml:4:8: unknown kind of fault "earthquake"
       kind = "earthquake"
              ^^^^^^^^^^^^
-    hint: there are: stall, restart, freeze, close, reset, kill, long-recovery, wrong-password, exhaust-connections, terminate-sessions
+    hint: there are: refuse, hang, stall, latency, restart, freeze, close, reset, half-open, cut-point, reject, bandwidth, slow-close, reset-after, idle-close, slicer, limit, idle-reset, kill, long-recovery, wrong-password, exhaust-connections, terminate-sessions
     "#);
     assert_snapshot!(restart("\"fast\"", "\"quick\""), @r#"
     mine.toml:5:8: unknown mode "quick"
@@ -49,10 +49,10 @@ fn a_fault_by_itself() {
     hint: say how the server is told to stop: smart, fast or immediate
     "#);
     assert_snapshot!(restart("\"restart\"", "\"kill\""), @r#"
-    mine.toml:5:8: kill has no mode
+    mine.toml:5:8: kill has no `mode`
       mode = "fast"
              ^^^^^^
-    hint: remove `mode`: only a restart has one
+    hint: remove `mode`; keys of kill: at, for
     "#);
     assert_snapshot!(restart("at = \"2s\"\n", ""), @r#"
     mine.toml:3:1: the fault has no `at`
@@ -70,7 +70,7 @@ fn a_fault_by_itself() {
     mine.toml:6:7: close is over as soon as it is done, so it lasts for no time
       for = "3s"
             ^^^^
-    hint: remove `for`
+    hint: remove `for`, or repeat it, like every = "500ms"
     "#);
 }
 

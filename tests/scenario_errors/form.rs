@@ -76,13 +76,13 @@ fn keys() {
     mine.toml:4:1: unknown key "time-to-recover"
       time-to-recover = "60s"
       ^^^^^^^^^^^^^^^
-    hint: did you mean `time_to_recover`? keys here: time_to_recover, from, op_deadline, stability, fail_fast, stall_threshold, attempts_per_worker, throughput
+    hint: did you mean `time_to_recover`? keys here: time_to_recover, from, op_deadline, stability, fail_fast, stall_threshold, attempts_per_worker, throughput, undisturbed
     "#);
     assert_snapshot!(body("[budget]\nanswer = 42\n"), @r#"
     mine.toml:4:1: unknown key "answer"
       answer = 42
       ^^^^^^
-    hint: keys here: time_to_recover, from, op_deadline, stability, fail_fast, stall_threshold, attempts_per_worker, throughput
+    hint: keys here: time_to_recover, from, op_deadline, stability, fail_fast, stall_threshold, attempts_per_worker, throughput, undisturbed
     "#);
     assert_snapshot!(body("[server]\nimage = \"postgres:18\"\n"), @r#"
     mine.toml:4:1: unknown key "image"
@@ -94,7 +94,7 @@ fn keys() {
     mine.toml:7:1: unknown key "duration"
       duration = "3s"
       ^^^^^^^^
-    hint: keys here: kind, mode, at, for
+    hint: keys here: kind, at, for, mode, every, point, action, times, delay, jitter, bytes_per_second, average, spread, pause, bytes, after, close_after, stream, connections, toxicity
     "#);
     assert_snapshot!(file("schema = 1\n\n# no title\n[[fault]]\n"), @r#"
     mine.toml:1:1: the key `title` is missing

@@ -4,6 +4,7 @@
 mod faults;
 mod form;
 mod names;
+mod parameters;
 mod values;
 
 use pgsquall::scenario::Scenario;

@@ -15,7 +15,7 @@ fn names_and_files() {
     "#);
     assert_snapshot!(built_in("connection"), @r#"
     connection: there is no scenario of this name
-    hint: did you mean connection-closed or connection-reset or connections-exhausted? `pgsquall list` shows all names
+    hint: did you mean connection-closed or connection-reset or connection-reset-mid-query or connection-reset-in-transaction or connection-flapping or connection-reset-at-request or connections-exhausted? `pgsquall list` shows all names
     "#);
     assert_snapshot!(built_in("earthquake"), @r#"
     earthquake: there is no scenario of this name
@@ -68,6 +68,13 @@ fn what_is_allowed() {
     assert_eq!((scenario.budget.throughput, scenario.load.workers), (1.0, 256));
     // A network fault during a server fault is a harder question, not an impossible one.
     sound(&format!("schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"kill\"\nat = \"1s\"\nfor = \"9s\"\n{CLOSE}"));
+    // Rules of the gateway are independent of each other; a reset in the same instant meets both.
+    sound(
+        "schema = 1\ntitle = \"t\"\n[load]\npause = { at = \"2s\", for = \"9s\" }\n\
+         [[fault]]\nkind = \"latency\"\ndelay = \"1s\"\nat = \"2s\"\nfor = \"9s\"\n\
+         [[fault]]\nkind = \"latency\"\ndelay = \"2s\"\nstream = \"upstream\"\nat = \"2s\"\nfor = \"9s\"\n\
+         [[fault]]\nkind = \"reset\"\nat = \"2s\"\n",
+    );
     // A password that is changed while the client works.
     sound(
         "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[[fault]]\nkind = \"wrong-password\"\nat = \"2s\"\nfor = \"9s\"\n",
@@ -94,7 +101,7 @@ proptest! {
     #[test]
     fn anything_that_looks_like_a_scenario_is_survived(
         lines in prop::collection::vec(
-            "(schema|title|at|for|kind|mode|class|workers|interval|from|fault|budget)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
+            "(schema|title|at|for|kind|mode|class|workers|interval|from|fault|budget|pause|every|point|action|delay|toxicity)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|latency|cut-point|startup|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
             0..12,
         ),
     ) {

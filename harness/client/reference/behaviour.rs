@@ -50,6 +50,14 @@ pub(super) struct Deadlines {
     pub operation: Duration,
 }
 
+impl Deadlines {
+    /// Far above a loopback round trip, and below one across a slow network.
+    const IMPATIENT: Deadlines = {
+        let soon = Duration::from_millis(100);
+        Deadlines { connect: soon, statement: soon, operation: soon }
+    };
+}
+
 impl Default for Behaviour {
     fn default() -> Behaviour {
         Behaviour {
@@ -101,6 +109,11 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "hangs",
         about: "planted defect: no deadline on anything",
         behaviour: || Behaviour { deadlines: None, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "impatient",
+        about: "planted defect: gives up on anything that takes 100 ms",
+        behaviour: || Behaviour { deadlines: Some(Deadlines::IMPATIENT), ..Behaviour::default() },
     },
     BuiltIn {
         name: "retries-unsafely",

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Config, Statement};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::behaviour::Deadlines;
+use super::encryption::connector;
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError};
 
@@ -51,7 +52,7 @@ impl Connection {
         // The library's own connect_timeout covers TCP only; a server that accepts and is silent needs this one.
         let limit = deadlines.map(|deadlines| deadlines.connect);
         within(limit, "connecting", async {
-            let (client, connection) = config.connect(NoTls).await?;
+            let (client, connection) = config.connect(connector()?).await?;
             let driver = AbortOnDropHandle::new(tokio::spawn(async move {
                 // Its error reaches the statement that waits, which reports it.
                 let _ = connection.await;

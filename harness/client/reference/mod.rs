@@ -3,6 +3,7 @@
 mod backoff;
 mod behaviour;
 mod connection;
+mod encryption;
 mod pool;
 
 use std::sync::Arc;

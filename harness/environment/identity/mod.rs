@@ -5,6 +5,8 @@
 
 #[cfg(all(test, feature = "tls"))]
 pub(crate) mod certificate;
+#[cfg(feature = "tls")]
+pub(crate) mod trust;
 
 use rand::RngExt;
 use rand::distr::{Alphanumeric, SampleString};

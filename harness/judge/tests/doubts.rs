@@ -1,6 +1,6 @@
 //! Every doubt makes the verdict unknown, never pass.
 
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, ToxicKind};
 use crate::history::{Ended, ErrorKind, FaultStep, OpError};
 use crate::judge::samples::{END, HEAL, HIT, STEADY, Sample, ms, proof, refused};
 use crate::judge::{Check, VerdictKind};
@@ -56,7 +56,11 @@ fn a_server_that_was_away_is_felt_by_a_client_that_held_no_connection() {
 #[test]
 fn each_of_two_faults_needs_its_own_evidence() {
     let mut sample = exhausted(|_| ());
-    sample.header.faults.push(Fault { kind: FaultKind::Stall, at: ms(4_000), lasts: ms(500) });
+    sample.header.faults.push(Fault {
+        kind: ToxicKind::Stall { close_after: None }.into(),
+        at: ms(4_000),
+        lasts: ms(500),
+    });
     sample.fault_at(1, ms(5_000), ms(5_500));
     doubted(&sample, "the fault stall had no effect");
 }

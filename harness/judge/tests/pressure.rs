@@ -108,6 +108,12 @@ fn what_is_refused_cannot_be_counted_and_is_not_called_good() {
     let verdict = sample.verdict();
     let CheckResult::NotApplicable { reason } = &verdict.checks[&Check::ReconnectStorm] else { panic!("{verdict:#?}") };
     assert!(reason.contains("2.90 s of the 3.00 s"), "{reason}");
+    // SYNs that nobody answers are not seen either.
+    let mut hanging = Sample::healthy();
+    hanging.header.faults[0].kind = crate::fault::FaultKind::Hang;
+    let verdict = hanging.verdict();
+    let CheckResult::NotApplicable { reason } = &verdict.checks[&Check::ReconnectStorm] else { panic!("{verdict:#?}") };
+    assert!(reason.contains("3.00 s of the 3.00 s"), "{reason}");
     // A storm that is seen all the same is one.
     attempts(&mut sample, 6_000, 500, 1);
     assert!(sample.verdict().fails(Check::ReconnectStorm));

@@ -10,6 +10,7 @@ use crate::fault::{Class, Fault, FaultKind};
 use crate::history::{ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions};
 use crate::judge::samples::{Sample, ms, proof, refused};
 use crate::judge::{Check, Facts, VerdictKind, judge, recovered_at};
+use crate::load::Pause;
 
 /// Instants up to 15 s, and now and then one that no clock will reach.
 fn instant() -> impl Strategy<Value = Duration> {
@@ -64,6 +65,8 @@ fn any_history() -> impl Strategy<Value = History> {
             history.header.budget.from = if inject { RecoveryFrom::Inject } else { RecoveryFrom::Heal };
             history.header.faults = vec![Fault { kind, at: ms(1), lasts: ms(1) }; faults];
             history.header.load.workers = workers;
+            history.header.load.pause = inject.then_some(Pause { at: ms(1), lasts: ms(2_000) });
+            history.header.budget.undisturbed = persistent;
             match whole {
                 true => history.events.extend(events),
                 false => history.events = events,

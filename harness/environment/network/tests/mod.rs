@@ -7,6 +7,8 @@ mod stall;
 mod teardown;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_server;
 mod transfer;
 
 use std::io;

@@ -1,0 +1,47 @@
+//! *undisturbed*: what the fault leaves possible does not fail.
+
+use super::facts::{Facts, is_ok};
+use super::verdict::{CheckResult, Finding};
+use super::words::{name, tally};
+use crate::history::Op;
+use crate::time::show;
+
+pub(super) fn check(facts: &Facts) -> CheckResult {
+    if !facts.header.budget.undisturbed {
+        return CheckResult::not_applicable("operations may fail under this fault");
+    }
+    let Some(hit) = facts.hit() else {
+        return CheckResult::not_applicable("no fault was injected");
+    };
+    let touched: Vec<&Op> = facts.ops.iter().copied().filter(|op| op.ended.is_none_or(|ended| ended >= hit)).collect();
+    let failed: Vec<&Op> = touched.iter().copied().filter(|op| op.ended.is_some() && !is_ok(op)).collect();
+    let open: Vec<&Op> = touched.iter().copied().filter(|op| op.ended.is_none()).collect();
+    let mut findings = Vec::new();
+    if let Some(first) = failed.first() {
+        let after = first.ended.unwrap_or(hit).saturating_sub(hit);
+        findings.push(Finding {
+            what: format!(
+                "{} of {} operations failed ({}), the first {} after the fault, though the fault left every one of them \
+                 possible",
+                failed.len(),
+                touched.len(),
+                tally(failed.iter().copied()),
+                show(after)
+            ),
+            advice: "allow for a slow network: a deadline is for a peer that is lost, not for one that is late".into(),
+            ops: name(failed),
+        });
+    }
+    if !open.is_empty() {
+        findings.push(Finding {
+            what: format!(
+                "{} of {} operations had no answer at the end, though the fault left every one of them possible",
+                open.len(),
+                touched.len()
+            ),
+            advice: "look for answers that are waited for on a connection that was given up".into(),
+            ops: name(open),
+        });
+    }
+    CheckResult::of(findings)
+}

@@ -1,0 +1,60 @@
+//! Connections ended, once or again and again.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::super::{Injection, NemesisError, decisive, supporting};
+use crate::environment::Environment;
+use crate::environment::network::Cut;
+use crate::history::Evidence;
+
+/// FIN or RST on every open connection.
+pub(in crate::nemesis) struct Cutting {
+    cut: Cut,
+    /// How often until heal; `None`: once.
+    every: Option<Duration>,
+    rounds: usize,
+    ended: usize,
+}
+
+impl Cutting {
+    pub fn new(cut: Cut, every: Option<Duration>) -> Cutting {
+        Cutting { cut, every, rounds: 0, ended: 0 }
+    }
+}
+
+#[async_trait]
+impl Injection for Cutting {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.rounds += 1;
+        self.ended += environment.gateway.cut(self.cut).await;
+        Ok(())
+    }
+
+    async fn go_on(&mut self, environment: &Environment) {
+        let Some(every) = self.every else { return std::future::pending().await };
+        let mut rounds = interval(every);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first is over at once, and stands for the injection.
+        rounds.tick().await;
+        loop {
+            rounds.tick().await;
+            self.rounds += 1;
+            self.ended += environment.gateway.cut(self.cut).await;
+        }
+    }
+
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let what = match self.cut {
+            Cut::Close => "sockets closed",
+            Cut::Reset => "sockets reset",
+        };
+        let mut found = vec![decisive(what, self.ended)];
+        if self.every.is_some() {
+            found.push(supporting("rounds", self.rounds));
+        }
+        Ok(found)
+    }
+}
