@@ -128,8 +128,7 @@ pub(super) struct Toxic {
 const STREAMS: [(&str, Stream); 3] =
     [("upstream", Stream::Upstream), ("downstream", Stream::Downstream), ("both", Stream::Both)];
 
-const SCOPES: [(&str, Scope); 3] =
-    [("every", Scope::Every), ("established", Scope::Established), ("new", Scope::New)];
+const SCOPES: [(&str, Scope); 3] = [("every", Scope::Every), ("established", Scope::Established), ("new", Scope::New)];
 
 fn word<T: PartialEq>(words: &[(&'static str, T)], meaning: &T) -> &'static str {
     words.iter().find(|(_, other)| other == meaning).map_or("?", |(word, _)| word)
@@ -184,7 +183,9 @@ impl Toxic {
                 return Err(Complaint::body(format_args!("{word} cannot be left to chance: leave toxicity at 1")));
             }
             _ if self.connections != Scope::Every => {
-                return Err(Complaint::body(format_args!("{word} cannot choose its connections: leave connections out")));
+                return Err(Complaint::body(format_args!(
+                    "{word} cannot choose its connections: leave connections out"
+                )));
             }
             _ => {}
         }
@@ -220,7 +221,7 @@ impl Toxic {
 fn scope(fields: &mut Fields) -> Result<Option<Scope>, Complaint> {
     let Some(given) = fields.text("connections")? else { return Ok(None) };
     let scope = SCOPES.iter().find(|(word, _)| *word == given).map(|(_, scope)| *scope);
-    scope.map(Some).ok_or_else(|| {
-        Complaint::body(format_args!("connections must be every, established or new, not {given:?}"))
-    })
+    scope
+        .map(Some)
+        .ok_or_else(|| Complaint::body(format_args!("connections must be every, established or new, not {given:?}")))
 }

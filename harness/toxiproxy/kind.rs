@@ -138,7 +138,9 @@ pub(super) static KINDS: &[Kind] = &[
             let point = word_of(&Point::ALL, given.text("point")).ok_or("attributes.point is missing")?;
             let strike = word_of(&Strike::ALL, given.text("action")).unwrap_or(Strike::Reset);
             if strike == Strike::Drop && !point.holds_message() {
-                return Err("attributes.action cannot be drop at this point: a part of the message is delivered already");
+                return Err(
+                    "attributes.action cannot be drop at this point: a part of the message is delivered already",
+                );
             }
             let times = given.0.get("times").and_then(Value::as_u64).and_then(|times| u32::try_from(times).ok());
             connections(What::CutPoint(CutPoint { point, strike, times }))
@@ -185,11 +187,7 @@ impl Kind {
     }
 
     /// Attributes as given, over what they were before; others that are given are ignored, as by Toxiproxy.
-    pub fn attributes(
-        &self,
-        given: &Map<String, Value>,
-        before: Option<&Attributes>,
-    ) -> Result<Attributes, Complaint> {
+    pub fn attributes(&self, given: &Map<String, Value>, before: Option<&Attributes>) -> Result<Attributes, Complaint> {
         let mut attributes = Map::new();
         for Attribute(name, form) in self.attributes {
             let value = match given.get(*name).filter(|value| !value.is_null()) {

@@ -132,8 +132,7 @@ impl Service {
         };
         let proxies = Arc::new(Proxies::new(settings.seed, journal));
         let closing = CancellationToken::new();
-        let mut service =
-            Service { api, proxies: Arc::clone(&proxies), closing: closing.clone(), http: None, writer };
+        let mut service = Service { api, proxies: Arc::clone(&proxies), closing: closing.clone(), http: None, writer };
         for config in settings.proxies {
             let name = config.name.clone();
             if let Err(complaint) = proxies.create(config).await {
@@ -143,7 +142,8 @@ impl Service {
             }
         }
         service.http = listener.map(|listener| {
-            let serve = axum::serve(listener, routes::routes(proxies)).with_graceful_shutdown(closing.cancelled_owned());
+            let serve =
+                axum::serve(listener, routes::routes(proxies)).with_graceful_shutdown(closing.cancelled_owned());
             AbortOnDropHandle::new(tokio::spawn(serve.into_future()))
         });
         Ok(service)
@@ -186,9 +186,12 @@ impl Service {
 
 /// Opens the API's port.
 async fn listen(api: &str) -> Result<TcpListener, ServiceError> {
-    let address = place::resolve("the API's address", api).await.map_err(|complaint| ServiceError::of(api, complaint))?;
+    let address =
+        place::resolve("the API's address", api).await.map_err(|complaint| ServiceError::of(api, complaint))?;
     TcpListener::bind(address).await.map_err(|error| {
-        ServiceError::Unavailable(format!("the API cannot listen on {address}: {error}; name another place (--api, or `api` of the settings)"))
+        ServiceError::Unavailable(format!(
+            "the API cannot listen on {address}: {error}; name another place (--api, or `api` of the settings)"
+        ))
     })
 }
 

@@ -168,12 +168,7 @@ impl Proxy {
     }
 
     /// Leads elsewhere, or listens elsewhere; either cuts the connections, as Toxiproxy does.
-    async fn relocate(
-        self: &Arc<Self>,
-        state: &mut State,
-        listen: String,
-        upstream: String,
-    ) -> Result<(), Complaint> {
+    async fn relocate(self: &Arc<Self>, state: &mut State, listen: String, upstream: String) -> Result<(), Complaint> {
         if let Some(old) = state.gateway.clone() {
             if state.listen == listen {
                 old.lead_to(place::resolve("upstream", &upstream).await?);
@@ -362,10 +357,10 @@ impl Placed {
     }
 
     fn tally(&self) -> Tally {
-        let now = self.rule.as_ref().map_or(Tally::default(), |rule| Tally {
-            bytes: rule.tally.bytes(),
-            strikes: rule.tally.strikes(),
-        });
+        let now = self
+            .rule
+            .as_ref()
+            .map_or(Tally::default(), |rule| Tally { bytes: rule.tally.bytes(), strikes: rule.tally.strikes() });
         Tally { bytes: self.earlier.bytes + now.bytes, strikes: self.earlier.strikes + now.strikes }
     }
 }

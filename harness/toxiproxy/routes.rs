@@ -19,11 +19,11 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::DIALECT;
 use super::complaint::Complaint;
 use super::dialect::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
 use super::proxies::Proxies;
 use super::proxy::Proxy;
-use super::DIALECT;
 use crate::environment::network::Cut;
 
 /// Longest body, in bytes: thousands of proxies.
@@ -71,7 +71,9 @@ async fn guard(headers: HeaderMap, request: Request, next: Next) -> Response {
     match carried.await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Complaint::new(503, "it took too long").into_response(),
-        Err(_) => Complaint::failed("the request could not be carried out: this is a defect of pgsquall").into_response(),
+        Err(_) => {
+            Complaint::failed("the request could not be carried out: this is a defect of pgsquall").into_response()
+        }
     }
 }
 
@@ -171,10 +173,7 @@ async fn update(
     ok(proxies.find(&proxy).await?.update(&toxic, &body(sent)?).await?)
 }
 
-async fn lift(
-    State(proxies): Shared,
-    Path((proxy, toxic)): Path<(String, String)>,
-) -> Result<StatusCode, Complaint> {
+async fn lift(State(proxies): Shared, Path((proxy, toxic)): Path<(String, String)>) -> Result<StatusCode, Complaint> {
     proxies.find(&proxy).await?.remove(&toxic).await?;
     Ok(StatusCode::NO_CONTENT)
 }

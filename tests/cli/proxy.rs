@@ -6,6 +6,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
+use super::common::postgres::Postgres;
 use super::common::{Place, Running, Said, signal};
 
 /// A server that says everything again.
@@ -42,6 +43,17 @@ fn echoes(through: &str) -> TcpStream {
     stream
 }
 
+/// Asks the API for something; returns all that it answers.
+fn request(api: &str, what: &str, body: &str) -> String {
+    let mut http = TcpStream::connect(api).unwrap();
+    let length = body.len();
+    let text = format!("{what} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    http.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    http.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// Has it stopped, which must go well.
 #[track_caller]
 fn stops(mut child: Running, with: Signal) {
@@ -62,18 +74,57 @@ fn it_forwards_and_its_api_answers_until_it_is_told_to_stop() {
         let api = word_between(&mut lines, "the API is at http://", "; seed 7");
         let mut open = echoes(&address);
 
-        let mut http = TcpStream::connect(api).unwrap();
-        http.write_all(b"GET /proxies/postgres HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        http.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains(&format!("\"listen\":\"{address}\"")), "{answer}");
+        let answer = request(&api, "GET /proxies/postgres", "");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK") && answer.contains(&format!("\"listen\":\"{address}\"")),
+            "{answer}"
+        );
 
         stops(child, with);
         assert_eq!(open.read(&mut [0]).unwrap(), 0, "it ends in order");
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         let tap = place.read("tap.jsonl");
-        assert!(tap.starts_with("{\"pgsquall_tap\":1}\n") && tap.contains("\"opened\"") && tap.contains("\"ended\""), "{tap}");
+        assert!(
+            tap.starts_with("{\"pgsquall_tap\":1}\n") && tap.contains("\"opened\"") && tap.contains("\"ended\""),
+            "{tap}"
+        );
     }
+}
+
+#[tokio::test]
+async fn a_real_server_commits_what_its_client_never_hears_of() {
+    let Some(server) = Postgres::start() else { return };
+    let place = Place::new();
+    let upstream = format!("127.0.0.1:{}", server.port);
+    let mut child = place.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let address = word_between(&mut lines, "postgres listens on ", " and leads to ");
+    let api = word_between(&mut lines, "the API is at http://", "; seed ");
+    let url = server.url("Secret-1").replace(&upstream, &address);
+    let connect = async || {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+
+    let client = connect().await;
+    client.batch_execute("CREATE TABLE kept (id int)").await.unwrap();
+    let code = client.batch_execute("SELECT 1 / 0").await.unwrap_err().code().unwrap().code().to_owned();
+    let toxic = r#"{"type": "cut_point", "attributes": {"point": "commit-reply", "times": 1}}"#;
+    let answer = request(&api, "POST /proxies/postgres/toxics", toxic);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    client.batch_execute("BEGIN").await.unwrap();
+    client.batch_execute("INSERT INTO kept VALUES (1)").await.unwrap();
+    let error = client.batch_execute("COMMIT").await.unwrap_err();
+    assert!(error.as_db_error().is_none(), "the connection is gone: {error}");
+    assert_eq!(server.sql("SELECT count(*) FROM kept"), "1");
+    connect().await.batch_execute("BEGIN; COMMIT").await.expect("it was to be done once");
+
+    let tap = request(&api, "GET /proxies/postgres/tap", "");
+    for text in [&format!("\"{code}\":1"), "\"authenticated\":2", "\"struck\":1", "\"strikes\":1"] {
+        assert!(tap.contains(text), "{text} is not in {tap}");
+    }
+    stops(child, Signal::SIGTERM);
 }
 
 #[test]
@@ -117,7 +168,10 @@ fn words_that_cannot_be_right() {
     refused(&["--api", "off"], &["there is nothing to do", "--upstream HOST:PORT"]);
     refused(&["--listen", "127.0.0.1:0"], &["--upstream"]);
     refused(&["--upstream", "localhost", "--api", "off"], &["upstream \"localhost\" has no port", "127.0.0.1:5432"]);
-    refused(&["--upstream", "no-such-host.invalid:1", "--api", "off"], &["no-such-host.invalid:1\" cannot be resolved"]);
+    refused(
+        &["--upstream", "no-such-host.invalid:1", "--api", "off"],
+        &["no-such-host.invalid:1\" cannot be resolved"],
+    );
     refused(&["--upstream", "127.0.0.1:1", "--api", "on"], &["\"on\" has no port"]);
     refused(&["--upstream", "127.0.0.1:1", "--seed", "x"], &["'--seed <SEED>'"]);
     refused(&["--config", "no.json"], &["no.json cannot be read"]);

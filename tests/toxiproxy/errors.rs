@@ -45,7 +45,11 @@ fn with_the_field_and_the_remedy() {
         ("/proxies", "{", "bad request body: it is no JSON"),
         ("/proxies", "", "bad request body: it is empty"),
         ("/proxies", r#"{"name": 3, "upstream": "x:1"}"#, "name must be a text in quotes, not 3"),
-        ("/proxies", r#"{"name": "x", "upstream": "localhost"}"#, r#"upstream "localhost" has no port; write host:port"#),
+        (
+            "/proxies",
+            r#"{"name": "x", "upstream": "localhost"}"#,
+            r#"upstream "localhost" has no port; write host:port"#,
+        ),
         ("/proxies", r#"{"name": "x", "upstream": "h.invalid:1"}"#, r#"upstream "h.invalid:1" cannot be resolved"#),
         ("/proxies", r#"{"name": "x", "upstream": "127.0.0.1:1", "listen": "x"}"#, r#"listen "x" has no port"#),
         ("/populate", "{}", "a list of proxies was expected"),

@@ -8,9 +8,7 @@ use super::*;
 fn every_open_connection_is_reset_or_closed_at_once() {
     let api = Api::new();
     let address = api.echo();
-    for (path, end) in
-        [("/proxies/echo/reset", Err(ErrorKind::ConnectionReset)), ("/proxies/echo/close", Ok(()))]
-    {
+    for (path, end) in [("/proxies/echo/reset", Err(ErrorKind::ConnectionReset)), ("/proxies/echo/close", Ok(()))] {
         let mut streams = [connect(address), connect(address)];
         streams.iter_mut().for_each(|stream| {
             echo(stream);
@@ -100,7 +98,10 @@ fn the_tap_counts() {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0], json!({"pgsquall_tap": 1}));
     let (first, rest) = (&lines[1], &lines[2..]);
-    assert_eq!((&first["proxy"], &first["connection"], &first["change"]), (&json!("echo"), &json!(1), &json!("opened")));
+    assert_eq!(
+        (&first["proxy"], &first["connection"], &first["change"]),
+        (&json!("echo"), &json!(1), &json!("opened"))
+    );
     assert!(first["at_us"].as_u64().unwrap() > 1_600_000_000_000_000);
     let ended = rest.iter().filter(|line| line["change"].get("ended").is_some()).count();
     assert_eq!(ended, 4, "{text}");

@@ -13,8 +13,7 @@ fn a_proxy_from_its_creation_to_its_end() {
     let made = api.ask("POST", "/proxies", json!({"name": "a", "listen": "localhost:0", "upstream": upstream}), 201);
     let address = address_of(&made);
     assert_ne!(address.port(), 0);
-    let expected =
-        json!({"name": "a", "listen": address, "upstream": upstream, "enabled": true, "toxics": []});
+    let expected = json!({"name": "a", "listen": address, "upstream": upstream, "enabled": true, "toxics": []});
     assert_eq!(made, expected);
     assert_eq!(api.read("/proxies"), json!({"a": expected}));
     assert_eq!(api.read("/proxies/a"), expected);

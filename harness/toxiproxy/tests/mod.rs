@@ -149,7 +149,8 @@ fn an_error_names_the_field_and_what_to_write() {
     refused(json!({"type": "latency", "attributes": 3}), 400, &["attributes must be an object {…}, not 3"]);
     refused(json!({"type": "slicer"}), 400, &["attributes.average_size must be at least 1"]);
     refused(json!({"type": "idle_close"}), 400, &["attributes.after must be at least 1", "in ms"]);
-    let cut = |point: &str, action: &str| json!({"type": "cut_point", "attributes": {"point": point, "action": action}});
+    let cut =
+        |point: &str, action: &str| json!({"type": "cut_point", "attributes": {"point": point, "action": action}});
     refused(json!({"type": "cut_point"}), 400, &["attributes.point is missing"]);
     refused(cut("comit", "reset"), 400, &["attributes.point must be one of encryption-request", "not \"comit\""]);
     refused(cut("startup", "kill"), 400, &["attributes.action must be one of reset, close, hold, drop"]);
@@ -164,8 +165,10 @@ fn an_error_names_the_field_and_what_to_write() {
 
 #[test]
 fn lists_of_proxies() {
-    let list = ProxyConfig::read_list(br#"[{"name": "a", "upstream": "h:1"}, {"name": "b", "upstream": "h:2",
-        "listen": "h:3", "enabled": false}]"#);
+    let list = ProxyConfig::read_list(
+        br#"[{"name": "a", "upstream": "h:1"}, {"name": "b", "upstream": "h:2",
+        "listen": "h:3", "enabled": false}]"#,
+    );
     let config = |name: &str, upstream: &str, listen: &str, enabled| ProxyConfig {
         name: name.into(),
         listen: listen.into(),
@@ -178,7 +181,10 @@ fn lists_of_proxies() {
         (r#"[{"upstream": "h:1"}]"#, "missing required field: name at proxy 1"),
         (r#"[{"name": "a", "upstream": "h:1"}, {"name": "a", "upstream": "h:1"}]"#, "two proxies are named \"a\""),
         (r#"{"proxies": []}"#, "a list of proxies was expected"),
-        (r#"[{"name": "a", "upstream": "h:1", "enabled": "no"}]"#, "enabled must be true or false, not \"no\" at proxy 1"),
+        (
+            r#"[{"name": "a", "upstream": "h:1", "enabled": "no"}]"#,
+            "enabled must be true or false, not \"no\" at proxy 1",
+        ),
     ] {
         let said = ProxyConfig::read_list(text.as_bytes()).unwrap_err();
         assert!(said.contains(error), "{said}");
