@@ -28,6 +28,22 @@ fn a_proxy_from_its_creation_to_its_end() {
 }
 
 #[test]
+fn one_that_was_deleted_can_be_made_again_in_its_place_at_once() {
+    let api = Api::new();
+    let upstream = echo_server().to_string();
+    let mut listen = json!("127.0.0.1:0");
+    for _ in 0..3 {
+        let made = api.ask("POST", "/proxies", json!({"name": "a", "listen": listen, "upstream": upstream}), 201);
+        listen = made["listen"].clone();
+        let mut stream = connect(address_of(&made));
+        echo(&mut stream);
+        // We end it first, so that our side lingers.
+        api.done("DELETE", "/proxies/a");
+        assert_eq!(end_of(&mut stream), Ok(()));
+    }
+}
+
+#[test]
 fn disabled_it_refuses_and_enabled_it_is_where_it_was() {
     let api = Api::new();
     let address = api.echo();
