@@ -1,0 +1,44 @@
+//! A toxic that comes and goes while bytes flow.
+
+use super::*;
+
+/// How often it does.
+const ROUNDS: usize = 400;
+
+/// What flows each way.
+const BYTES: usize = 6 << 20;
+
+pub async fn law(case: Case) {
+    let bench = Bench::new().await;
+    let (client, server) = bench.pair().await;
+    let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
+    let (tx, mut over) = tokio::sync::oneshot::channel::<()>();
+    let flowing = {
+        let (up, down) = (up.clone(), down.clone());
+        tokio::spawn(async move {
+            let heard = tokio::join!(exchange(client, up), exchange(server, down));
+            drop(tx);
+            heard
+        })
+    };
+    for round in 0.. {
+        // Both peers may be done before; then rules come and go on a connection that ends.
+        if round >= ROUNDS && over.try_recv() != Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+            break;
+        }
+        assert!(round < 100 * ROUNDS, "bytes do not get through");
+        let rule = bench.impose(case.endless).await;
+        if round % 8 == 0 {
+            // Long enough for some to be held.
+            sleep(Duration::from_millis(1)).await;
+        }
+        bench.lift(&rule).await;
+        if round >= ROUNDS {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let (heard_down, heard_up) = in_time(flowing).await.unwrap();
+    assert!(heard_up == up && heard_down == down, "{} up, {} down of {BYTES}", heard_up.len(), heard_down.len());
+    assert_eq!(bench.doubts(), 0);
+    bench.assert_empty().await;
+}
