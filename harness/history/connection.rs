@@ -17,6 +17,12 @@ pub enum ConnectionChange {
         /// In words: `TLS`, `not Postgres`.
         why: String,
     },
+    /// The gateway was to end TLS, and came to no terms.
+    HandshakeFailed {
+        /// `client` or `server`.
+        with: String,
+        why: String,
+    },
     /// It is no session, but asks for another one's statement to be cancelled.
     CancelRequested,
     /// The startup packet came.

@@ -3,6 +3,9 @@
 //! Drawn from the operating system and never from a [`Seed`](crate::seed::Seed): a plan that is repeated must not
 //! repeat its passwords.
 
+#[cfg(all(test, feature = "tls"))]
+pub(crate) mod certificate;
+
 use rand::RngExt;
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rand_core::UnwrapErr;

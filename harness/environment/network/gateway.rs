@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::Lanes;
 use super::port::Reservation;
-use super::proxy::{self, Cut, Guest, Order, Rule, Rules, Tally, What};
+use super::proxy::{self, Cut, Guest, Order, Rule, Rules, Tally, Termination, What};
 use super::reception::{self, Instruction, Request};
 use super::tap::Tap;
 use crate::history::ConnectionChange;
@@ -52,6 +52,8 @@ pub(super) struct Shared {
 struct State {
     upstream: SocketAddr,
     rules: Rules,
+    /// Whether and how TLS is ended here, for connections to come.
+    termination: Option<Termination>,
     /// The number of the newest rule.
     rule: u64,
     /// The number of the newest connection.
@@ -73,7 +75,14 @@ impl Gateway {
         let listener = port.listen()?;
         let closing = CancellationToken::new();
         let lanes = Lanes::start(closing.clone())?;
-        let state = State { upstream, rules: Rules::default(), rule: 0, newest: 0, connections: Some(HashMap::new()) };
+        let state = State {
+            upstream,
+            termination: None,
+            rules: Rules::default(),
+            rule: 0,
+            newest: 0,
+            connections: Some(HashMap::new()),
+        };
         let shared =
             Arc::new(Shared { port, tap, syns_dropped: AtomicU64::new(0), seed, state: Mutex::new(state), closing });
         let (requests, received) = mpsc::unbounded_channel();
@@ -90,6 +99,12 @@ impl Gateway {
     /// Leads new connections to another place.
     pub fn lead_to(&self, upstream: SocketAddr) {
         self.0.shared.state().upstream = upstream;
+    }
+
+    /// Ends TLS on new connections, so that cut points and the tap work under it.
+    #[cfg(feature = "tls")]
+    pub fn terminate(&self, termination: Termination) {
+        self.0.shared.state().termination = Some(termination);
     }
 
     /// Refuses new connections, as a host does where nobody listens: the kernel answers with ECONNREFUSED. Such
@@ -259,9 +274,10 @@ impl Shared {
         let id = state.newest;
         state.connections.as_mut()?.insert(id, connection);
         let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
+        let termination = state.termination.clone();
         drop(state);
         self.tap.connection(id, ConnectionChange::Opened);
-        let guest = Guest { id, stream, upstream, rules, orders, seed, tap: Arc::clone(&self.tap) };
+        let guest = Guest { id, stream, upstream, termination, rules, orders, seed, tap: Arc::clone(&self.tap) };
         Some(Arc::clone(self).serve(guest))
     }
 

@@ -11,4 +11,6 @@ pub(crate) mod tap;
 mod tests;
 
 pub(crate) use gateway::Gateway;
+#[cfg(feature = "tls")]
+pub(crate) use proxy::Termination;
 pub(crate) use proxy::{Cut, Expiry, Forget, Rule, What};

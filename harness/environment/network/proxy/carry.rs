@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,11 +15,12 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, End};
 use super::ending::{Ending, reset};
-use super::leg::Leg;
-use super::order::Order;
+use super::order::{Cut, Order};
 use super::rule::Rules;
+use super::tls::{Encrypted, Termination, asks_for_tls};
 use super::watcher::Watcher;
 use crate::environment::network::tap::Tap;
+use crate::fault::Strike;
 use crate::history::Severed;
 use crate::seed::Seed;
 
@@ -33,6 +35,8 @@ pub(in crate::environment::network) struct Guest {
     pub stream: std::net::TcpStream,
     /// Where the server is.
     pub upstream: SocketAddr,
+    /// Whether TLS is ended here.
+    pub termination: Option<Termination>,
     /// What is in force when it comes.
     pub rules: Rules,
     pub orders: mpsc::UnboundedReceiver<Order>,
@@ -42,10 +46,10 @@ pub(in crate::environment::network) struct Guest {
 
 /// Carries one client's connection until it ends; says how, and what it carried up and down.
 pub(in crate::environment::network) async fn carry(guest: Guest) -> (Ending, (u64, u64)) {
-    let Guest { id, stream, upstream, rules, orders, seed, tap } = guest;
+    let Guest { id, stream, upstream, termination, rules, orders, seed, tap } = guest;
     let mut connection = Connection::new(seed, Watcher::new(id, tap), rules, orders);
     let ending = match TcpStream::from_std(stream) {
-        Ok(client) => serve(&mut connection, client, upstream).await,
+        Ok(client) => serve(&mut connection, client, upstream, termination.as_ref()).await,
         // Dropped with an RST, as the kernel does for what nobody could take.
         Err(error) => {
             connection.watcher().doubt(format!("a connection could not be taken in: {error}"));
@@ -55,54 +59,86 @@ pub(in crate::environment::network) async fn carry(guest: Guest) -> (Ending, (u6
     (ending, connection.carried())
 }
 
-async fn serve(connection: &mut Connection, mut client: TcpStream, upstream: SocketAddr) -> Ending {
+async fn serve(
+    connection: &mut Connection,
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    termination: Option<&Termination>,
+) -> Ending {
     // Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each (FACTS §8).
     let _ = client.set_nodelay(true);
-    let server = match begin_to_connect(upstream) {
+    let mut server = match begin_to_connect(upstream) {
         Ok(server) => server,
         Err(_) => return Ending::by_reset(Severed::Unreachable, [client]),
     };
     let _ = server.set_nodelay(true);
-    let connected = {
-        let connecting = timeout(CONNECT_PATIENCE, connect(&server));
-        tokio::pin!(connecting);
-        poll_fn(|cx| match connection.poll_orders(cx) {
-            Poll::Ready(end) => Poll::Ready(Err(end)),
-            Poll::Pending => {
-                connecting.as_mut().poll(cx).map(|connected| Ok(connected.map_err(io::Error::from).flatten()))
-            }
-        })
-        .await
-    };
-    match connected {
-        Ok(Ok(())) => run(connection, client, server).await,
+    let connecting = timeout(CONNECT_PATIENCE, connect(&server));
+    let connected = match unless_told(connection, connecting).await {
+        Ok(connected) => connected.map_err(io::Error::from).flatten(),
         // The server may have taken the connection before we have looked, so that it too is to be told.
-        Err(end) => conclude(end, client, Some(server)),
-        // A connect that fails is refused or times out; this one succeeded, and was reset before we looked.
-        Ok(Err(error)) => {
-            let end = poll_fn(|cx| connection.poll_failure(cx, &mut client)).await;
-            match (end, error.kind()) {
-                (End::Broken(_), io::ErrorKind::ConnectionReset) => Ending::by_reset(Severed::ServerReset, [client]),
-                (end, _) => conclude(end, client, None::<TcpStream>),
-            }
-        }
+        Err(end) => return conclude(end, client, Some(server)),
+    };
+    if let Err(error) = connected {
+        let end = poll_fn(|cx| connection.poll_failure(cx, &mut client)).await;
+        return match (end, error.kind()) {
+            // A connect that fails is refused or times out; this one succeeded, and was reset before we looked.
+            (End::Broken(_), io::ErrorKind::ConnectionReset) => Ending::by_reset(Severed::ServerReset, [client]),
+            (end, _) => conclude(end, client, None),
+        };
     }
-}
-
-/// Carries bytes between two legs until the connection ends.
-async fn run(connection: &mut Connection, mut client: impl Leg, mut server: impl Leg) -> Ending {
-    match poll_fn(|cx| connection.poll(cx, &mut client, &mut server)).await {
+    let end = match secure(connection, termination, &mut client, &mut server).await {
+        Ok(Some([mut near, mut far])) => poll_fn(|cx| connection.poll(cx, &mut near, &mut far)).await,
+        Ok(None) => poll_fn(|cx| connection.poll(cx, &mut client, &mut server)).await,
+        Err(end) => end,
+    };
+    match end {
         End::ServerSide => {
-            reset(server.into_tcp());
+            reset(server);
             let end = poll_fn(|cx| connection.poll_half_open(cx, &mut client)).await;
-            conclude(end, client, None::<TcpStream>)
+            conclude(end, client, None)
         }
         end => conclude(end, client, Some(server)),
     }
 }
 
-fn conclude(end: End, client: impl Leg, server: Option<impl Leg>) -> Ending {
-    let sockets = std::iter::once(client.into_tcp()).chain(server.map(Leg::into_tcp));
+/// Puts TLS on both legs, where the gateway is to end it and the client asks for it.
+async fn secure<'a>(
+    connection: &mut Connection,
+    termination: Option<&Termination>,
+    client: &'a mut TcpStream,
+    server: &'a mut TcpStream,
+) -> Result<Option<[Encrypted<'a>; 2]>, End> {
+    let Some(termination) = termination else { return Ok(None) };
+    match unless_told(connection, asks_for_tls(client)).await? {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(_) => return Err(End::Broken(Severed::ClientReset)),
+    }
+    match connection.request_encryption() {
+        None => {}
+        Some((Strike::Reset, _)) => return Err(End::Cut(Cut::Reset, None)),
+        Some((Strike::Close, _)) => return Err(End::Cut(Cut::Close, None)),
+        // Without this message there is nothing more that the client would send.
+        Some((Strike::Hold | Strike::Drop, rule)) => poll_fn(|cx| connection.poll_gate(cx, rule)).await?,
+    }
+    match unless_told(connection, termination.establish(client, server)).await? {
+        Ok(legs) => Ok(legs),
+        Err(failure) => Err(connection.handshake_failed(failure)),
+    }
+}
+
+/// Waits for something, unless the connection is told to end.
+async fn unless_told<T>(connection: &mut Connection, work: impl Future<Output = T>) -> Result<T, End> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match connection.poll_orders(cx) {
+        Poll::Ready(end) => Poll::Ready(Err(end)),
+        Poll::Pending => work.as_mut().poll(cx).map(Ok),
+    })
+    .await
+}
+
+fn conclude(end: End, client: TcpStream, server: Option<TcpStream>) -> Ending {
+    let sockets = std::iter::once(client).chain(server);
     match end {
         End::InOrder(by) => Ending::in_order(by),
         // A reset on one side is a reset on the other.

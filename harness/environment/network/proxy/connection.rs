@@ -1,6 +1,5 @@
 //! The life of one proxied connection.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::net::TcpStream;
@@ -8,15 +7,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::forgetting::Forgetting;
-use super::framing::Session;
+use super::framing::{Note, Session, Watch};
 use super::leg::Leg;
 use super::link::{Direction, Link, LinkEnd};
 use super::order::{Cut, Order};
 use super::parcel::Parcel;
 use super::rule::{Forget, Rules};
 use super::timer::Timer;
+use super::tls::Failure;
 use super::watcher::Watcher;
-use crate::history::Severed;
+use crate::fault::{Point, Strike};
+use crate::history::{ConnectionChange, Severed};
 use crate::seed::Seed;
 
 /// How a connection ended.
@@ -90,7 +91,7 @@ impl Connection {
     }
 
     /// Waits until the client sends something to a server that is gone without its knowledge.
-    pub fn poll_half_open(&mut self, cx: &mut Context<'_>, client: &mut impl Leg) -> Poll<End> {
+    pub fn poll_half_open(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
         match self.poll_orders(cx) {
             Poll::Ready(end) => Poll::Ready(end),
             Poll::Pending => self.forgetting.poll(cx, client, None::<&mut TcpStream>).map(|()| FORGOTTEN),
@@ -119,14 +120,14 @@ impl Connection {
             }
             let (session, watcher) = (&mut self.session, &mut self.watcher);
             if self.first != Some(Direction::Upstream)
-                && let Poll::Ready(end) = self.up.poll(cx, Pin::new(client), Pin::new(server), session, watcher)
+                && let Poll::Ready(end) = self.up.poll(cx, client, server, session, watcher)
                 && let Some(end) = self.ended(Direction::Upstream, end)
             {
                 return Poll::Ready(end);
             }
             let (session, watcher) = (&mut self.session, &mut self.watcher);
             if self.first != Some(Direction::Downstream)
-                && let Poll::Ready(end) = self.down.poll(cx, Pin::new(server), Pin::new(client), session, watcher)
+                && let Poll::Ready(end) = self.down.poll(cx, server, client, session, watcher)
                 && let Some(end) = self.ended(Direction::Downstream, end)
             {
                 return Poll::Ready(end);
@@ -174,9 +175,34 @@ impl Connection {
         Some(End::Broken(broken))
     }
 
+    /// The client asks for encryption that the gateway will end; what a cut point makes of that.
+    pub fn request_encryption(&mut self) -> Option<(Strike, u64)> {
+        self.watcher.note(Note::EncryptionRequested);
+        let point = Point::EncryptionRequest;
+        if self.watcher.awaits(point) { self.watcher.reach(point) } else { None }
+    }
+
+    /// No encryption came about, and nothing can go on.
+    pub fn handshake_failed(&self, failure: Failure) -> End {
+        let (with, why, by) = match failure {
+            Failure::Client(why) => ("client", why, Severed::ClientReset),
+            Failure::Server(why) => ("server", why, Severed::ServerReset),
+        };
+        self.watcher.tell(ConnectionChange::HandshakeFailed { with: with.into(), why: why.to_string() });
+        End::Broken(by)
+    }
+
+    /// Waits until a rule is not in force any more.
+    pub fn poll_gate(&mut self, cx: &mut Context<'_>, rule: u64) -> Poll<Result<(), End>> {
+        match self.poll_orders(cx) {
+            Poll::Ready(end) => Poll::Ready(Err(end)),
+            Poll::Pending if self.watcher.is_in_force(rule) => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Waits until the toxics let it be known that the server is gone: that passes them no sooner than anything else.
-    pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut impl Leg) -> Poll<End> {
-        let mut nothing = tokio::io::empty();
+    pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
         if !self.down.is_dry() {
             self.down.finish(Parcel::Failed);
         }
@@ -184,11 +210,7 @@ impl Connection {
             if let Poll::Ready(end) = self.poll_orders(cx) {
                 return Poll::Ready(end);
             }
-            if self
-                .down
-                .poll(cx, Pin::new(&mut nothing), Pin::new(&mut *client), &mut self.session, &mut self.watcher)
-                .is_ready()
-            {
+            if self.down.poll_dry(cx, client, &self.watcher).is_ready() {
                 return Poll::Ready(End::Broken(Severed::Unreachable));
             }
             let Some(due) = self.down.due else { return Poll::Pending };

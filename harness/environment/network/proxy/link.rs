@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::framing::Session;
+use super::leg::Leg;
 use super::order::Cut;
 use super::parcel::Parcel;
 use super::rule::Rules;
@@ -89,16 +90,13 @@ impl Link {
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        mut source: Pin<&mut (impl AsyncRead + ?Sized)>,
-        mut target: Pin<&mut (impl AsyncWrite + ?Sized)>,
+        source: &mut impl Leg,
+        target: &mut impl Leg,
         session: &mut Session,
         watcher: &mut Watcher,
     ) -> Poll<LinkEnd> {
         loop {
-            if !self.pipeline.is_empty() {
-                self.release(Instant::now());
-            }
-            if let Poll::Ready(end) = self.send(cx, target.as_mut(), watcher) {
+            if let Poll::Ready(end) = self.poll_dry(cx, target, watcher) {
                 return Poll::Ready(end);
             }
             if self.dry || !self.has_room() {
@@ -106,16 +104,16 @@ impl Link {
             }
             let came = SCRATCH.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
-                let length = match source.as_mut().poll_read(cx, &mut buffer) {
+                let length = match Pin::new(&mut *source).poll_read(cx, &mut buffer) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Parcel::Failed)),
                     Poll::Ready(Ok(())) => buffer.filled().len(),
                 };
                 if length == 0 {
-                    return Poll::Ready(Err(Parcel::End));
+                    return Poll::Ready(Err(if source.is_cut_off() { Parcel::CutOff } else { Parcel::End }));
                 }
                 self.active = true;
-                Poll::Ready(Ok(self.pass(cx, &scratch[..length], target.as_mut(), session, watcher)))
+                Poll::Ready(Ok(self.pass(cx, &scratch[..length], target, session, watcher)))
             });
             match came {
                 Poll::Pending => return Poll::Pending,
@@ -124,6 +122,14 @@ impl Link {
                 Poll::Ready(Err(last)) => self.finish(last),
             }
         }
+    }
+
+    /// Carries what has been read before, and reads nothing.
+    pub fn poll_dry(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
+        if !self.pipeline.is_empty() {
+            self.release(Instant::now());
+        }
+        self.send(cx, target, watcher)
     }
 
     /// From now on these rules are in force.
@@ -164,7 +170,7 @@ impl Link {
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
-        mut target: Pin<&mut (impl AsyncWrite + ?Sized)>,
+        target: &mut impl Leg,
         session: &mut Session,
         watcher: &mut Watcher,
     ) -> Option<LinkEnd> {
@@ -174,7 +180,7 @@ impl Link {
             let (seen, unseen) = rest.split_at(inspected.length);
             rest = unseen;
             if inspected.pass && !seen.is_empty() {
-                let sent = match self.send_directly(cx, seen, target.as_mut()) {
+                let sent = match self.send_directly(cx, seen, target) {
                     Ok(sent) => sent,
                     Err(_) => return Some(LinkEnd::Target),
                 };
@@ -200,15 +206,10 @@ impl Link {
     }
 
     /// Sends bytes without keeping them, as far as nothing stands before them and the target takes them at once.
-    fn send_directly(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-        mut target: Pin<&mut (impl AsyncWrite + ?Sized)>,
-    ) -> io::Result<usize> {
+    fn send_directly(&mut self, cx: &mut Context<'_>, bytes: &[u8], target: &mut impl Leg) -> io::Result<usize> {
         let mut sent = 0;
         while sent < bytes.len() && self.pipeline.is_empty() && self.outbox.is_empty() {
-            match target.as_mut().poll_write(cx, &bytes[sent..])? {
+            match Pin::new(&mut *target).poll_write(cx, &bytes[sent..])? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(written) => {
                     sent += written;
@@ -231,19 +232,14 @@ impl Link {
     }
 
     /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
-    fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut target: Pin<&mut (impl AsyncWrite + ?Sized)>,
-        watcher: &Watcher,
-    ) -> Poll<LinkEnd> {
+    fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
         while let Some(parcel) = self.outbox.front_mut() {
             // A stall keeps back also what has passed the other toxics, and has not left yet.
             if self.pipeline.stalls().is_some() {
                 return Poll::Pending;
             }
             match parcel {
-                Parcel::Data(bytes) => match target.as_mut().poll_write(cx, bytes) {
+                Parcel::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
                     Poll::Pending => break,
                     Poll::Ready(Err(_) | Ok(0)) => return Poll::Ready(LinkEnd::Target),
                     Poll::Ready(Ok(written)) => {
@@ -259,23 +255,27 @@ impl Link {
                 },
                 Parcel::Gate(rule) if watcher.is_in_force(*rule) => break,
                 Parcel::Gate(_) => {}
-                Parcel::End => match target.as_mut().poll_shutdown(cx) {
+                Parcel::End => match Pin::new(&mut *target).poll_shutdown(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(())) => return Poll::Ready(LinkEnd::InOrder),
                     Poll::Ready(Err(_)) => return Poll::Ready(LinkEnd::Target),
                 },
+                Parcel::CutOff => {
+                    let told = target.cut_off();
+                    return Poll::Ready(if told.is_ok() { LinkEnd::InOrder } else { LinkEnd::Target });
+                }
                 Parcel::Failed => return Poll::Ready(LinkEnd::Source),
                 Parcel::Cut(cut) => {
                     let cut = *cut;
                     // What was sent before has been sent; if the target does not take it now, it never will.
-                    let _ = target.as_mut().poll_flush(cx);
+                    let _ = Pin::new(&mut *target).poll_flush(cx);
                     return Poll::Ready(LinkEnd::Cut(cut));
                 }
             }
             self.outbox.pop_front();
         }
         if self.unflushed {
-            match target.as_mut().poll_flush(cx) {
+            match Pin::new(&mut *target).poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(_)) => return Poll::Ready(LinkEnd::Target),

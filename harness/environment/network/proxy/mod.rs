@@ -15,6 +15,11 @@ mod order;
 mod parcel;
 mod rule;
 mod timer;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod toxic;
 mod watcher;
 
@@ -23,3 +28,4 @@ pub(crate) use order::Cut;
 pub(super) use order::Order;
 pub(super) use rule::Rules;
 pub(crate) use rule::{Expiry, Forget, Rule, Tally, What};
+pub(crate) use tls::Termination;

@@ -10,6 +10,8 @@ pub(super) enum Parcel {
     Data(Bytes),
     /// The source has no more (FIN).
     End,
+    /// The source has no more, and has not said so as its encryption asks for (FIN without close_notify).
+    CutOff,
     /// The source is gone (RST).
     Failed,
     /// The connection ends here, on both sides.

@@ -85,7 +85,7 @@ fn change(note: Note<'_>) -> Option<ConnectionChange> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned();
     Some(match note {
         Note::EncryptionRequested => ConnectionChange::EncryptionRequested,
-        Note::Opaque(why) => ConnectionChange::Opaque { why: why.to_string() },
+        Note::Opaque(why) => ConnectionChange::Opaque { why: why.words().into() },
         Note::CancelRequested => ConnectionChange::CancelRequested,
         Note::Startup { major, minor, user, database, replication } => ConnectionChange::Startup {
             protocol: format!("{major}.{minor}"),
@@ -98,7 +98,7 @@ fn change(note: Note<'_>) -> Option<ConnectionChange> {
         Note::FirstRequest => ConnectionChange::FirstRequest,
         Note::Ready(_) => return None,
         Note::Error { severity, sqlstate } | Note::Notice { severity, sqlstate } => {
-            ConnectionChange::Error { severity: severity.to_string(), sqlstate: Some(text(&sqlstate)), message: None }
+            ConnectionChange::Error { severity: severity.word().into(), sqlstate: Some(text(&sqlstate)), message: None }
         }
         Note::AncientError { text: message } => {
             ConnectionChange::Error { severity: "FATAL".into(), sqlstate: None, message: Some(text(message)) }

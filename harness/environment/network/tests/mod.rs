@@ -12,6 +12,8 @@ mod refuse;
 mod sockets;
 mod stall;
 mod teardown;
+#[cfg(feature = "tls")]
+mod tls;
 mod transfer;
 
 use std::io;

@@ -76,7 +76,7 @@ mod tests {
         assert!(delays.iter().all(|delay| (ms(30)..=ms(70)).contains(delay)));
         // Of 2,000 even draws a quarter is 500, give or take 19; six times that never happens.
         for quarter in [30, 40, 50, 60] {
-            let count = delays.iter().filter(|delay| (ms(quarter)..ms(quarter + 10)).contains(delay)).count();
+            let count = delays.iter().filter(|delay| (ms(quarter)..ms(quarter + 10)).contains(*delay)).count();
             assert!((380..620).contains(&count), "{count} from {quarter} ms");
         }
     }

@@ -1,0 +1,47 @@
+//! The fields of an ErrorResponse or NoticeResponse that matter: how bad, and which code.
+
+use super::Severity;
+
+/// Severity and SQLSTATE.
+pub(super) struct ErrorFields {
+    pub severity: Severity,
+    pub sqlstate: Option<[u8; 5]>,
+}
+
+impl ErrorFields {
+    /// Reads the beginning of a message's body: each field is a letter and a text that ends with NUL. A field that is
+    /// not whole is not read; nor is anything after it.
+    ///
+    /// *Source*: PostgreSQL manual, "Error and Notice Message Fields". `V` is the severity in English; servers before
+    /// 9.6 say it only in their own language (`S`), and what cannot be read there counts as ERROR.
+    pub fn read(mut body: &[u8]) -> ErrorFields {
+        let (mut localized, mut severity, mut sqlstate) = (None, None, None);
+        while let [field, text @ ..] = body
+            && let Some(end) = text.iter().position(|byte| *byte == 0)
+        {
+            let (text, rest) = text.split_at(end);
+            match field {
+                b'S' => localized = level(text),
+                b'V' => severity = level(text),
+                b'C' => sqlstate = text.try_into().ok(),
+                _ => {}
+            }
+            // The server sends these three before all others.
+            if *field == 0 || (severity.is_some() && sqlstate.is_some()) {
+                break;
+            }
+            body = &rest[1..];
+        }
+        ErrorFields { severity: severity.or(localized).unwrap_or(Severity::Error), sqlstate }
+    }
+}
+
+fn level(text: &[u8]) -> Option<Severity> {
+    match text {
+        b"ERROR" => Some(Severity::Error),
+        b"FATAL" => Some(Severity::Fatal),
+        b"PANIC" => Some(Severity::Panic),
+        b"WARNING" | b"NOTICE" | b"DEBUG" | b"INFO" | b"LOG" => Some(Severity::Warning),
+        _ => None,
+    }
+}
