@@ -23,11 +23,27 @@ pub(super) struct FullQueue {
 }
 
 impl FullQueue {
-    /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out.
-    pub fn fill(listener: TcpListener, address: SocketAddr, mut taken: impl FnMut(TcpStream)) -> io::Result<FullQueue> {
+    /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out, also if that fails:
+    /// then the queue is as it was.
+    pub fn fill(listener: TcpListener, address: SocketAddr, taken: impl FnMut(TcpStream)) -> io::Result<FullQueue> {
         // The kernel takes one more than it is told to.
         SockRef::from(&listener).listen(0)?;
-        let counted = drops(&listener);
+        match FullQueue::keep_full(&listener, address, taken) {
+            Ok((filler, counted)) => Ok(FullQueue { listener, _filler: filler, counted }),
+            Err(error) => {
+                SockRef::from(&listener).listen(BACKLOG)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a connection of our own into a queue that has room for one; and the drops that are not to be counted.
+    fn keep_full(
+        listener: &TcpListener,
+        address: SocketAddr,
+        mut taken: impl FnMut(TcpStream),
+    ) -> io::Result<(TcpStream, u32)> {
+        let mut counted = drops(listener);
         for _ in 0..TRIES {
             while let Ok((client, _)) = listener.accept() {
                 client.set_nonblocking(true)?;
@@ -41,10 +57,11 @@ impl FullQueue {
                 _ => {}
             }
             if filler.peer_addr().is_ok() {
-                return Ok(FullQueue { listener, _filler: filler.into(), counted });
+                return Ok((filler.into(), counted));
             }
+            // A client has come first, and it was our own SYN that was dropped.
+            counted = counted.wrapping_add(1);
         }
-        SockRef::from(&listener).listen(BACKLOG)?;
         Err(io::Error::other(format!("the accept queue could not be filled in {TRIES} tries")))
     }
 

@@ -137,9 +137,10 @@ impl Reception {
             (Instruction::Hang, Door::Open(listener)) => {
                 let listener = listener.get_ref().try_clone()?;
                 let mut early = Vec::new();
-                let queue = FullQueue::fill(listener, self.shared.port.address(), |client| early.push(client))?;
-                self.door = Door::Jammed(queue);
+                let queue = FullQueue::fill(listener, self.shared.port.address(), |client| early.push(client));
+                // They are connected, whatever became of the queue.
                 early.into_iter().for_each(|client| self.take_in(client));
+                self.door = Door::Jammed(queue?);
             }
             (Instruction::Hang, Door::Closed) => {
                 self.follow(Instruction::Accept)?;

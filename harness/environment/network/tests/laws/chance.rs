@@ -14,7 +14,7 @@ async fn touched(seed: Seed) -> BTreeSet<usize> {
     let bench = Bench::with_seed(seed).await;
     let toxicity = Share::new(0.5).unwrap();
     let (mut clients, mut servers) = bench.pairs(CONNECTIONS / 2).await;
-    let rule = bench.impose(Toxic { toxicity, ..reset(0).into() }).await;
+    let rule = bench.impose(Toxic { toxicity, ..limit(0).into() }).await;
     let mut touched = BTreeSet::new();
     for number in 0..CONNECTIONS {
         if number >= clients.len() {

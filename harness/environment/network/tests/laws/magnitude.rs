@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use super::*;
 
-/// Has so many bytes sent by the server to the client, half of them before the toxic came; returns how long it took.
+/// Has so many bytes sent by the server to the client; returns how long it took.
 async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.impose(toxic).await;
     let sent = pattern(bytes);
+    let began = Instant::now();
     let sending = {
         let sent = sent.clone();
         tokio::spawn(async move {
@@ -17,7 +18,6 @@ async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
             server
         })
     };
-    let began = Instant::now();
     let mut heard = vec![0; bytes];
     in_time(client.read_exact(&mut heard)).await.unwrap();
     let took = began.elapsed();

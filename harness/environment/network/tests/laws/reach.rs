@@ -9,7 +9,7 @@ const MUCH: usize = 4 << 20;
 pub async fn direction(stream: Stream, case: Case) {
     let bench = Bench::new().await;
     let open = bench.pair().await;
-    let rule = bench.impose(Toxic { stream, ..case.endless.into() }).await;
+    let mut rule = bench.impose(Toxic { stream, ..case.endless.into() }).await;
     let new = bench.pair().await;
     for (client, server) in [open, new] {
         let (mut from, mut to) = match stream {
@@ -29,7 +29,7 @@ pub async fn direction(stream: Stream, case: Case) {
         drop(to);
         assert_eq!(read_out(&mut from).await, (MESSAGE.to_vec(), Ok(())));
         drop(from);
-        bench.impose(Toxic { stream, ..case.endless.into() }).await;
+        rule = bench.impose(Toxic { stream, ..case.endless.into() }).await;
     }
     bench.assert_empty().await;
 }
@@ -39,39 +39,28 @@ pub async fn scope(case: Case) {
     for scope in [Scope::Established, Scope::New] {
         let bench = Bench::new().await;
         let (mut old_client, mut old_server) = bench.pair().await;
-        bench.impose(Toxic { scope, ..case.strong.into() }).await;
+        let kind = if matches!(case.bytes, Fate::Cut(..)) { case.strong } else { case.endless };
+        bench.impose(Toxic { scope, ..kind.into() }).await;
         let (mut new_client, mut new_server) = bench.pair().await;
-        if let Fate::Cut(cut, _) = case.bytes {
-            let (touched, spared) = match scope {
-                Scope::Established => ((&mut old_client, &mut old_server), (&mut new_client, &mut new_server)),
-                _ => ((&mut new_client, &mut new_server), (&mut old_client, &mut old_server)),
-            };
-            let _ = touched.0.write_all(&MESSAGE).await;
-            assert_eq!(read_out(touched.0).await.1, by(cut));
-            assert_eq!(read_out(touched.1).await.1, by(cut));
-            spared.0.write_all(&MESSAGE).await.unwrap();
-            assert_passes(spared.1, spared.0).await;
-            continue;
+        let old = (&mut old_client, &mut old_server);
+        let new = (&mut new_client, &mut new_server);
+        let (touched, spared) = if scope == Scope::New { (new, old) } else { (old, new) };
+        let _ = touched.0.write_all(&MESSAGE).await;
+        match case.bytes {
+            Fate::Cut(cut, _) => {
+                assert_eq!(read_out(touched.0).await.1, by(cut));
+                assert_eq!(read_out(touched.1).await.1, by(cut));
+            }
+            _ => {
+                touched.0.shutdown().await.unwrap();
+                let heard = timeout(WATCH, touched.1.read_to_end(&mut Vec::new())).await;
+                assert!(heard.is_err(), "{scope:?}: all of it passed, {heard:?}");
+            }
         }
-        bench.impose(Toxic { scope, ..case.endless.into() }).await;
-        let (touched, spared) = match scope {
-            Scope::Established => ((old_client, old_server), (new_client, new_server)),
-            _ => ((new_client, new_server), (old_client, old_server)),
-        };
-        assert_ends_pass(spared).await;
-        let (mut client, mut server) = touched;
-        client.write_all(&MESSAGE).await.unwrap();
-        client.shutdown().await.unwrap();
-        let heard = timeout(WATCH, server.read_to_end(&mut Vec::new())).await;
-        assert!(heard.is_err(), "{scope:?}: all of it passed, {heard:?}");
+        spared.0.write_all(&MESSAGE).await.unwrap();
+        spared.0.shutdown().await.unwrap();
+        assert_eq!(read_out(spared.1).await, (MESSAGE.to_vec(), Ok(())), "{scope:?}");
+        spared.1.shutdown().await.unwrap();
+        assert_fin(spared.0).await;
     }
-}
-
-/// Bytes and their end pass.
-async fn assert_ends_pass((mut client, mut server): (TcpStream, TcpStream)) {
-    client.write_all(&MESSAGE).await.unwrap();
-    client.shutdown().await.unwrap();
-    assert_eq!(read_out(&mut server).await, (MESSAGE.to_vec(), Ok(())));
-    drop(server);
-    assert_fin(&mut client).await;
 }
