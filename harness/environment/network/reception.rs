@@ -122,17 +122,19 @@ impl Reception {
             }
             (Instruction::Accept, Door::Jammed(queue)) => {
                 self.shared.count(queue);
-                let open = queue.clear()?;
-                self.door = Door::open(open)?;
+                let mut early = Vec::new();
+                let open = queue.clear(|client| early.push(client));
+                early.into_iter().for_each(|client| self.take_in(client));
+                self.door = Door::open(open?)?;
             }
             (Instruction::Refuse, Door::Open(_)) => {
                 // They were connected before: the kernel would reset what is left in its queue.
                 self.take_in_waiting();
                 self.close();
             }
-            (Instruction::Refuse, Door::Jammed(queue)) => {
-                self.shared.count(queue);
-                self.close();
+            (Instruction::Refuse, Door::Jammed(_)) => {
+                self.follow(Instruction::Accept)?;
+                self.follow(Instruction::Refuse)?;
             }
             (Instruction::Hang, Door::Open(listener)) => {
                 let listener = listener.get_ref().try_clone()?;

@@ -93,6 +93,23 @@ impl Connection {
         }
     }
 
+    /// What ends the connection before anything can be carried: it is told to end, or a toxic's time has come.
+    pub fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if let Poll::Ready(end) = self.poll_orders(cx) {
+                return Poll::Ready(end);
+            }
+            let now = Instant::now();
+            if let Some(cut) = self.up.cut_early(now).or_else(|| self.down.cut_early(now)) {
+                return Poll::Ready(End::Cut(cut, None));
+            }
+            let Some(due) = [self.up.due, self.down.due].into_iter().flatten().min() else { return Poll::Pending };
+            if let Some(end) = ready!(self.poll_timer(cx, due)) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
     /// Waits until the client sends something to a server that is gone without its knowledge.
     pub fn poll_half_open(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
         match self.poll_orders(cx) {

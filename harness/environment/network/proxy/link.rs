@@ -138,6 +138,17 @@ impl Link {
         self.send(cx, target, watcher)
     }
 
+    /// The cut that has come before anything could be carried.
+    pub fn cut_early(&mut self, now: Instant) -> Option<Cut> {
+        if !self.pipeline.is_empty() {
+            self.release(now);
+        }
+        match self.outbox.front() {
+            Some(Parcel::Cut(cut)) => Some(*cut),
+            _ => None,
+        }
+    }
+
     /// From now on these rules are in force.
     pub fn adapt(&mut self, rules: &Rules, connection: u64, seed: Seed, now: Instant) {
         let stalled = self.pipeline.stalls().is_some();

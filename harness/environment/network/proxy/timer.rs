@@ -120,3 +120,45 @@ mod portable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_exact_to_a_fraction_of_a_millisecond() {
+        let mut timer = Timer::default();
+        let mut late = Vec::new();
+        for _ in 0..200 {
+            let due = Instant::now() + Duration::from_millis(5);
+            poll_fn(|cx| timer.poll(cx, due)).await.unwrap();
+            let now = Instant::now();
+            assert!(now >= due, "too soon");
+            late.push(now - due);
+        }
+        late.sort();
+        // A timer that rounds up to the next millisecond is late by half of one in the median, one that rounds twice by
+        // more; here it is some dozens of microseconds, and the rest is for a busy machine.
+        let median = late[late.len() / 2];
+        assert!(median < Duration::from_millis(1), "{median:?}");
+    }
+
+    #[tokio::test]
+    async fn it_can_be_set_anew_to_sooner_to_later_and_to_the_past() {
+        let mut timer = Timer::default();
+        let now = Instant::now();
+        let at = |millis| now + Duration::from_millis(millis);
+        for due in [at(3_600_000), at(20), at(10), at(30)] {
+            let waited = poll_fn(|cx| Poll::Ready(timer.poll(cx, due).is_ready())).await;
+            assert!(!waited || Instant::now() >= due);
+        }
+        poll_fn(|cx| timer.poll(cx, at(30))).await.unwrap();
+        assert!(Instant::now() >= at(30));
+        poll_fn(|cx| timer.poll(cx, now)).await.unwrap();
+        poll_fn(|cx| timer.poll(cx, at(40))).await.unwrap();
+        assert!(Instant::now() >= at(40));
+    }
+}

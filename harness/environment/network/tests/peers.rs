@@ -1,6 +1,6 @@
 //! What peers do, and what they are to see.
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::*;
 use crate::environment::network::Cut;
@@ -74,4 +74,25 @@ pub async fn exchange(stream: TcpStream, sent: Vec<u8>) -> Vec<u8> {
     read.read_to_end(&mut heard).await.unwrap();
     sending.await.unwrap();
     heard
+}
+
+/// A server whose queue is full: the kernel ignores who knocks.
+pub struct FullServer {
+    pub address: SocketAddr,
+    _listener: Socket,
+    _queue: Vec<TcpStream>,
+}
+
+impl FullServer {
+    pub async fn new() -> FullServer {
+        let full = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        full.listen(0).unwrap();
+        let address = full.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(waiting) = timeout(WATCH, TcpStream::connect(address)).await {
+            queue.push(waiting.unwrap());
+        }
+        FullServer { address, _listener: full, _queue: queue }
+    }
 }

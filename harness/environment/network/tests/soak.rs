@@ -140,7 +140,9 @@ async fn soak(seconds: u64) {
 fn a_thousand_connections_of_which_hundreds_are_replaced_every_second_leave_nothing() {
     let test = "a_thousand_connections_of_which_hundreds_are_replaced_every_second_leave_nothing";
     if let Some(text) = alone(module_path!(), test) {
-        text.lines().filter(|line| line.starts_with("soak") || line.starts_with("  ")).for_each(|line| println!("{line}"));
+        text.lines()
+            .filter(|line| line.starts_with("soak") || line.starts_with("  "))
+            .for_each(|line| println!("{line}"));
         return;
     }
     // Four for each connection: the peers' ends are in this process too.

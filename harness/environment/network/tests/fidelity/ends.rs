@@ -94,3 +94,18 @@ async fn what_a_client_said_under_a_latency_before_it_went_arrives_though_the_se
     let (heard, _) = read_out(&mut server).await;
     assert_eq!(heard, b"COMMIT");
 }
+
+#[tokio::test]
+async fn a_reset_does_not_wait_until_the_server_has_answered_a_connect() {
+    let bench = Bench::new().await;
+    let full = FullServer::new().await;
+    bench.gateway.lead_to(full.address);
+    let began = std::time::Instant::now();
+    let mut client = bench.connect().await;
+    let after = Duration::from_millis(100);
+    bench.impose(ToxicKind::Reset { after }).await;
+    assert_rst(&mut client).await;
+    // The gateway itself would wait for 10 s.
+    assert!((after..Duration::from_secs(8)).contains(&began.elapsed()));
+    assert_eq!(bench.endings(1).await, [(Severed::Reset, 0, 0)]);
+}

@@ -72,7 +72,7 @@ async fn whoever_hangs_is_refused_once_connections_are() {
     assert_passes(&mut client, &mut server).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_race_for_the_queue_are_connected_or_hang_and_none_is_lost() {
     let bench = Bench::new().await;
     let address = bench.gateway.address();

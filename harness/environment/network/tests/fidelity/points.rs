@@ -6,6 +6,9 @@ use crate::fault::{CutPoint, Point, Strike};
 /// Protocol 3.0, user "me".
 const STARTUP: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
 const AUTHENTICATION_OK: &[u8] = b"R\0\0\0\x08\0\0\0\0";
+/// AuthenticationCleartextPassword.
+const PASSWORD_REQUEST: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
+const PASSWORD: &[u8] = b"p\0\0\0\x0bsecret\0";
 const READY: &[u8] = b"Z\0\0\0\x05I";
 const IN_TRANSACTION: &[u8] = b"Z\0\0\0\x05T";
 const SELECT: &[u8] = b"Q\0\0\0\x0dselect 1\0";
@@ -108,14 +111,15 @@ async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
     let rule = strike(&bench, Point::Authentication, Strike::Hold, None).await;
     let (mut client, mut server) = bench.pair().await;
     say(&mut client, &mut server, STARTUP).await;
-    server.write_all(AUTHENTICATION_OK).await.unwrap();
-    server.write_all(READY).await.unwrap();
+    server.write_all(PASSWORD_REQUEST).await.unwrap();
     assert_silence(&mut client).await;
-    // The other direction goes on.
-    assert_passes(&mut client, &mut server).await;
+    // The other direction goes on, and nothing overtakes what is held.
+    say(&mut client, &mut server, PASSWORD).await;
+    server.write_all(&[AUTHENTICATION_OK, READY].concat()).await.unwrap();
+    assert_silence(&mut client).await;
     assert_eq!(rule.tally.strikes(), 1);
     bench.lift(&rule).await;
-    expect(&mut client, &[AUTHENTICATION_OK, READY].concat()).await;
+    expect(&mut client, &[PASSWORD_REQUEST, AUTHENTICATION_OK, READY].concat()).await;
 }
 
 #[tokio::test]
