@@ -103,7 +103,7 @@ impl Connection {
             if let Some(cut) = self.up.cut_early(now).or_else(|| self.down.cut_early(now)) {
                 return Poll::Ready(End::Cut(cut, None));
             }
-            let Some(due) = [self.up.due, self.down.due].into_iter().flatten().min() else { return Poll::Pending };
+            let Some(due) = self.due() else { return Poll::Pending };
             if let Some(end) = ready!(self.poll_timer(cx, due)) {
                 return Poll::Ready(end);
             }
@@ -162,8 +162,7 @@ impl Connection {
             if std::mem::take(&mut self.up.active) | std::mem::take(&mut self.down.active) {
                 self.forgetting.moved();
             }
-            let due = [self.up.due, self.down.due, self.forgetting.due()].into_iter().flatten().min();
-            let Some(due) = due else { return Poll::Pending };
+            let Some(due) = self.due().into_iter().chain(self.forgetting.due()).min() else { return Poll::Pending };
             if let Some(end) = ready!(self.poll_timer(cx, due)) {
                 return Poll::Ready(end);
             }
@@ -171,6 +170,11 @@ impl Connection {
                 return Poll::Ready(End::Cut(cut, None));
             }
         }
+    }
+
+    /// When one of the links has something to do.
+    fn due(&self) -> Option<Instant> {
+        self.up.due.into_iter().chain(self.down.due).min()
     }
 
     /// Waits; without a timer a toxic cannot do what it promised, and the connection ends.
@@ -255,10 +259,15 @@ impl Connection {
             if let Poll::Ready(end) = self.poll_orders(cx) {
                 return Poll::Ready(end);
             }
-            if self.down.poll_dry(cx, client, &self.watcher).is_ready() {
-                return Poll::Ready(End::Broken(Severed::Unreachable));
+            match self.down.poll_dry(cx, client, &self.watcher) {
+                Poll::Ready(LinkEnd::Cut(cut)) => return Poll::Ready(End::Cut(cut, None)),
+                Poll::Ready(_) => return Poll::Ready(End::Broken(Severed::Unreachable)),
+                Poll::Pending => {}
             }
-            let Some(due) = self.down.due else { return Poll::Pending };
+            if let Some(cut) = self.up.cut_early(Instant::now()) {
+                return Poll::Ready(End::Cut(cut, None));
+            }
+            let Some(due) = self.due() else { return Poll::Pending };
             if let Some(end) = ready!(self.poll_timer(cx, due)) {
                 return Poll::Ready(end);
             }

@@ -70,8 +70,10 @@ fn status(field: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn figures(gateway: &Gateway, server: &TcpListener) -> Figures {
+async fn figures(gateway: &Gateway, server: &TcpListener) -> Figures {
     let ports = [gateway.address().port(), server.local_addr().unwrap().port()];
+    // Two listeners, and four ends for each connection.
+    until(|| sockets::sockets(ports) == 2 + 4 * gateway.connections()).await;
     Figures {
         connections: gateway.connections(),
         descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
@@ -95,7 +97,7 @@ async fn soak(seconds: u64) {
     let count = Arc::new(Count::default());
     let tap: Arc<dyn Tap> = count.clone();
     let gateway = Gateway::open(server.local_addr().unwrap(), Seed(0), tap).unwrap();
-    let empty = figures(&gateway, &server);
+    let empty = figures(&gateway, &server).await;
     let mut pairs = std::collections::VecDeque::new();
     for _ in 0..HELD {
         pairs.push_back(pair(&gateway, &server).await);
@@ -114,15 +116,15 @@ async fn soak(seconds: u64) {
             pairs.push_back(pair(&gateway, &server).await);
         }
         if step + 1 == STEPS {
-            warm = Some(figures(&gateway, &server));
+            warm = Some(figures(&gateway, &server).await);
         }
         tokio::time::sleep_until(began + Duration::from_millis(1_000 / STEPS as u64) * (step as u32 + 1)).await;
     }
     until(|| gateway.connections() == HELD).await;
-    let (warm, last) = (warm.unwrap(), figures(&gateway, &server));
+    let (warm, last) = (warm.unwrap(), figures(&gateway, &server).await);
     drop(pairs);
-    until(|| gateway.connections() == 0 && sockets::sockets([gateway.address().port(); 2]) == 1).await;
-    let after = figures(&gateway, &server);
+    until(|| gateway.connections() == 0).await;
+    let after = figures(&gateway, &server).await;
     let (opened, ended) = (count.opened.load(Ordering::Relaxed), count.ended.load(Ordering::Relaxed));
     println!("soak of {seconds} s, {opened} connections in all, {:?}:", began.elapsed());
     for (when, figures) in [("empty", empty), ("warm", warm), ("last", last), ("after", after)] {

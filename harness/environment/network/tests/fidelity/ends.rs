@@ -109,3 +109,19 @@ async fn a_reset_does_not_wait_until_the_server_has_answered_a_connect() {
     assert!((after..Duration::from_secs(8)).contains(&began.elapsed()));
     assert_eq!(bench.endings(1).await, [(Severed::Reset, 0, 0)]);
 }
+
+#[tokio::test]
+async fn toxics_end_a_connection_as_they_do_though_its_server_cannot_be_reached() {
+    let after = Duration::from_millis(50);
+    for (kind, cut) in
+        [(ToxicKind::Stall { close_after: Some(after) }, Cut::Close), (ToxicKind::Reset { after }, Cut::Reset)]
+    {
+        let bench = Bench::new().await;
+        bench.gateway.lead_to(nobody_listens().await);
+        bench.impose(kind).await;
+        let mut client = bench.connect().await;
+        assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
+        let by = if cut == Cut::Close { Severed::Closed } else { Severed::Reset };
+        assert_eq!(bench.endings(1).await, [(by, 0, 0)]);
+    }
+}

@@ -31,6 +31,24 @@ async fn a_connect_hangs_until_connections_are_accepted_again_and_open_ones_go_o
 }
 
 #[tokio::test]
+#[cfg(target_os = "linux")]
+async fn what_is_counted_are_the_clients_syns_and_not_our_own() {
+    let bench = Bench::new().await;
+    for _ in 0..20 {
+        bench.gateway.hang().await.unwrap();
+        bench.gateway.accept().await.unwrap();
+    }
+    bench.gateway.hang().await.unwrap();
+    assert_eq!(bench.gateway.syns_dropped().await, 0);
+    for knocks in 1..=5 {
+        assert!(timeout(WATCH / 5, TcpStream::connect(bench.gateway.address())).await.is_err());
+        assert_eq!(bench.gateway.syns_dropped().await, knocks);
+    }
+    bench.gateway.accept().await.unwrap();
+    assert_eq!(bench.gateway.syns_dropped().await, 5);
+}
+
+#[tokio::test]
 async fn who_was_connected_before_is_served_though_connects_hang() {
     let bench = Bench::new().await;
     for _ in 0..10 {

@@ -42,3 +42,37 @@ pub async fn law(case: Case) {
     assert_eq!(bench.doubts(), 0);
     bench.assert_empty().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte() {
+    let bench = Arc::new(Bench::new().await);
+    let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
+    let mut flowing = Vec::new();
+    for _ in 0..3 {
+        let (client, server) = bench.pair().await;
+        let (up, down) = (up.clone(), down.clone());
+        flowing.push(tokio::spawn(async move { tokio::join!(exchange(client, up), exchange(server, down)) }));
+    }
+    let storm = every_case().into_iter().enumerate().map(|(number, case)| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move {
+            for round in 0..ROUNDS / 4 {
+                let stream = [Stream::Both, Stream::Upstream, Stream::Downstream][(number + round) % 3];
+                let rule = bench.impose(Toxic { stream, ..case.endless.into() }).await;
+                if (number + round) % 5 == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                bench.lift(&rule).await;
+            }
+        })
+    });
+    for task in storm.collect::<Vec<_>>() {
+        in_time(task).await.unwrap();
+    }
+    for heard in flowing {
+        let (heard_down, heard_up) = in_time(heard).await.unwrap();
+        assert!(heard_up == up && heard_down == down, "{} up, {} down", heard_up.len(), heard_down.len());
+    }
+    assert_eq!(bench.doubts(), 0);
+    bench.assert_empty().await;
+}
