@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use socket2::SockRef;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::*;

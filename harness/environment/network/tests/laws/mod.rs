@@ -71,7 +71,7 @@ macro_rules! laws {
 laws! {
     latency: Case { weak: Some(latency(0)), strong: latency(100), endless: latency(AGES), ..LATE_BY_100 },
     bandwidth: Case { weak: Some(bandwidth(u64::MAX)), strong: bandwidth(1_000), endless: bandwidth(1), ..BYTES_LATE_BY_100 },
-    slicer: Case { weak: Some(slicer(u32::MAX, 0)), strong: slicer(10, 12), endless: slicer(1, AGES), ..BYTES_LATE_BY_100 },
+    slicer: Case { weak: Some(slicer(u32::MAX, 0)), strong: slicer(10, 12), endless: slicer(60, AGES), ..BYTES_LATE_BY_100 },
     limit: Case { weak: Some(limit(u64::MAX)), strong: limit(50), endless: limit(u64::MAX), ..CUT_BY_BYTES },
     stall: Case { weak: None, strong: STALL, endless: STALL, ..HELD },
     stall_that_closes: Case { weak: None, strong: stall(200), endless: stall(AGES), ..CLOSED_AFTER_200 },
