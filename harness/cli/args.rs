@@ -176,6 +176,18 @@ pub struct ProxyArguments {
     /// Write every event of every connection to this file, as lines of JSON
     #[arg(long, value_name = "FILE")]
     pub tap: Option<PathBuf>,
+
+    /// End TLS here, so that cut points and the tap work under it: the server's own certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Who must have signed the certificate that the server shows; without it, any will do
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_authority: Option<PathBuf>,
 }
 
 /// Understands `--server` without repeating what it cannot understand: a mistyped URL may hold a password.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use pgsquall::seed::Seed;
-use pgsquall::toxiproxy::{ProxyConfig, Service, ServiceError, Settings};
+use pgsquall::toxiproxy::{ProxyConfig, Service, ServiceError, Settings, TlsFiles};
 
 use crate::args::ProxyArguments;
 use crate::exit::Exit;
@@ -62,7 +62,9 @@ fn settings(arguments: ProxyArguments) -> Result<Settings, String> {
         return Err("without an API and without a proxy there is nothing to do: write --upstream HOST:PORT".into());
     }
     let seed = arguments.seed.unwrap_or_else(Seed::random);
-    Ok(Settings { api, seed, proxies, tap: arguments.tap })
+    let tls = arguments.tls_certificate.zip(arguments.tls_key);
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key, authority: arguments.tls_authority });
+    Ok(Settings { api, seed, proxies, tap: arguments.tap, tls })
 }
 
 /// The proxies of a file.

@@ -25,6 +25,7 @@
 
 mod complaint;
 mod dialect;
+mod encryption;
 mod fields;
 mod journal;
 mod kind;
@@ -50,6 +51,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::complaint::Complaint;
 pub use self::dialect::ProxyConfig;
+use self::encryption::Encryption;
+pub use self::encryption::TlsFiles;
 use self::journal::Journal;
 use self::proxies::Proxies;
 use crate::seed::Seed;
@@ -74,12 +77,14 @@ pub struct Settings {
     pub proxies: Vec<ProxyConfig>,
     /// Every event of every connection goes there, as lines of JSON.
     pub tap: Option<PathBuf>,
+    /// TLS is ended by every proxy, for clients that ask for it; `None`: it passes through, and cannot be read.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for Settings {
     /// Toxiproxy's address, any seed, no proxies.
     fn default() -> Settings {
-        Settings { api: Some(API.into()), seed: Seed::random(), proxies: Vec::new(), tap: None }
+        Settings { api: Some(API.into()), seed: Seed::random(), proxies: Vec::new(), tap: None, tls: None }
     }
 }
 
@@ -118,6 +123,7 @@ pub struct Service {
 impl Service {
     /// Brings up the proxies, then the API.
     pub async fn start(settings: Settings) -> Result<Service, ServiceError> {
+        let encryption = settings.tls.as_ref().map(Encryption::read).transpose()?.map(Arc::new);
         let listener = match &settings.api {
             Some(api) => Some(listen(api).await?),
             None => None,
@@ -130,7 +136,7 @@ impl Service {
             },
             None => (None, None),
         };
-        let proxies = Arc::new(Proxies::new(settings.seed, journal));
+        let proxies = Arc::new(Proxies::new(settings.seed, encryption, journal));
         let closing = CancellationToken::new();
         let mut service = Service { api, proxies: Arc::clone(&proxies), closing: closing.clone(), http: None, writer };
         for config in settings.proxies {

@@ -8,12 +8,14 @@ use tokio::sync::RwLock;
 
 use super::complaint::Complaint;
 use super::dialect::{ProxyConfig, ProxyShown};
+use super::encryption::Encryption;
 use super::journal::Journal;
 use super::proxy::Proxy;
 use crate::seed::Seed;
 
 pub(super) struct Proxies {
     seed: Seed,
+    encryption: Option<Arc<Encryption>>,
     /// Locked for writing while proxies come and go, one at a time.
     open: RwLock<Option<Open>>,
 }
@@ -26,8 +28,8 @@ struct Open {
 }
 
 impl Proxies {
-    pub fn new(seed: Seed, journal: Option<Journal>) -> Proxies {
-        Proxies { seed, open: RwLock::new(Some(Open { named: BTreeMap::new(), journal })) }
+    pub fn new(seed: Seed, encryption: Option<Arc<Encryption>>, journal: Option<Journal>) -> Proxies {
+        Proxies { seed, encryption, open: RwLock::new(Some(Open { named: BTreeMap::new(), journal })) }
     }
 
     pub async fn find(&self, name: &str) -> Result<Arc<Proxy>, Complaint> {
@@ -54,7 +56,7 @@ impl Proxies {
         if open.named.contains_key(&config.name) {
             return Err(Complaint::proxy_exists());
         }
-        let proxy = Proxy::create(config, self.seed, open.journal.clone()).await?;
+        let proxy = Proxy::create(config, self.seed, self.encryption.clone(), open.journal.clone()).await?;
         open.named.insert(proxy.name.clone(), Arc::clone(&proxy));
         Ok(proxy)
     }

@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::complaint::Complaint;
 use super::dialect::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
+use super::encryption::Encryption;
 use super::journal::Journal;
 use super::kind::{Deed, Door};
 use super::place;
@@ -29,6 +30,7 @@ const LOOK_UP: Duration = Duration::from_secs(2);
 pub(super) struct Proxy {
     pub name: String,
     seed: Seed,
+    encryption: Option<Arc<Encryption>>,
     tap: Arc<Counters>,
     state: Mutex<State>,
 }
@@ -66,9 +68,15 @@ struct Tally {
 
 impl Proxy {
     /// Makes a proxy, listening if it is to be enabled.
-    pub async fn create(config: ProxyConfig, seed: Seed, journal: Option<Journal>) -> Result<Arc<Proxy>, Complaint> {
+    pub async fn create(
+        config: ProxyConfig,
+        seed: Seed,
+        encryption: Option<Arc<Encryption>>,
+        journal: Option<Journal>,
+    ) -> Result<Arc<Proxy>, Complaint> {
         let proxy = Arc::new(Proxy {
             seed: seed.fork(&config.name),
+            encryption,
             tap: Arc::new(Counters::new(&config.name, journal)),
             name: config.name,
             state: Mutex::new(State {
@@ -121,10 +129,16 @@ impl Proxy {
     /// Opens a gateway.
     async fn open(&self, listen: &str, upstream: &str) -> Result<Gateway, Complaint> {
         let address = place::listen(listen).await?;
+        let termination = self.encryption.as_ref().map(|encryption| encryption.termination(upstream)).transpose();
+        let termination = termination.map_err(Complaint::body)?;
         let upstream = place::resolve("upstream", upstream).await?;
         let tap: Arc<dyn Tap> = self.tap.clone();
         let open = |port| Gateway::open_on(port, upstream, self.seed, tap);
-        Reservation::at(address).and_then(open).map_err(|error| cannot_listen(address, &error))
+        let gateway = Reservation::at(address).and_then(open).map_err(|error| cannot_listen(address, &error))?;
+        if let Some(termination) = termination {
+            gateway.terminate(termination);
+        }
+        Ok(gateway)
     }
 
     /// Follows the name of an upstream to wherever it leads.

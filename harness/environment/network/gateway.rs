@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// Ends TLS on new connections, so that cut points and the tap work under it.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "proxy")]
     pub fn terminate(&self, termination: Termination) {
         self.0.shared.state().termination = Some(termination);
     }

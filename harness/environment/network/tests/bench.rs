@@ -9,7 +9,7 @@ use crate::load::Load;
 use crate::recorder::Recorder;
 use crate::seed::Seed;
 
-fn recorder() -> Recorder {
+pub(super) fn recorder() -> Recorder {
     let header = Header {
         format: 1,
         pgsquall: String::new(),
