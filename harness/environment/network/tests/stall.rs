@@ -1,7 +1,7 @@
 //! Bytes that go nowhere for a while.
 
 use super::*;
-use crate::environment::network::{Cut, Rule};
+use crate::environment::network::{Cut, Rule, What};
 
 /// Waits until so many bytes have been held back.
 async fn withheld(stall: &Rule, bytes: u64) {
