@@ -233,11 +233,8 @@ impl Connection {
 
     /// No encryption came about, and nothing can go on.
     pub fn handshake_failed(&self, failure: Failure) -> End {
-        let (with, why, by) = match failure {
-            Failure::Client(why) => ("client", why, Severed::ClientReset),
-            Failure::Server(why) => ("server", why, Severed::ServerReset),
-        };
-        self.watcher.tell(ConnectionChange::HandshakeFailed { with: with.into(), why: why.to_string() });
+        let (with, why, by) = failure.told();
+        self.watcher.tell(ConnectionChange::HandshakeFailed { with: with.into(), why });
         End::Broken(by)
     }
 
