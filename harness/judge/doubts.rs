@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Facts, FaultTimes, is_ok};
 use super::words::{name, tally};
+use crate::fault::FaultKind;
 use crate::history::{Ended, Op};
 use crate::time::show;
 
@@ -70,10 +71,22 @@ fn no_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> 
         (false, true) if failed => None,
         _ => Some(format!(
             "the fault {kind} had no effect that was seen ({}), so surviving it proves nothing; {} connections were \
-             opened in this run",
+             opened in this run{}",
             if missing.is_empty() { "no evidence".into() } else { missing.join(", ") },
-            facts.opened.len()
+            facts.opened.len(),
+            unread(facts, kind)
         )),
+    }
+}
+
+/// Where a cut point was never reached because nobody could look for it.
+fn unread(facts: &Facts, kind: FaultKind) -> String {
+    match (kind, facts.unread) {
+        (FaultKind::CutPoint(_), Some((count, why))) => format!(
+            ", and {count} of them could not be read ({why}): cut points need a client that speaks without encryption, \
+             like sslmode=disable"
+        ),
+        _ => String::new(),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Facts<'a> {
     pub opened: Vec<Duration>,
     /// Connections that are open at the gateway, and when they were opened.
     held: BTreeMap<u64, Duration>,
+    /// Connections whose bytes could not be read, and why the last of them could not.
+    pub unread: Option<(u64, &'a str)>,
     /// How many were open after the workload ended, before the client was closed.
     pub settled_held: Option<u32>,
     /// When the gateway began or ceased to refuse connections. Those that it refuses are never seen as opened.
@@ -69,6 +71,7 @@ impl<'a> Facts<'a> {
             faults: history.header.faults.iter().map(fault_times).collect(),
             opened: Vec::new(),
             held: BTreeMap::new(),
+            unread: None,
             settled_held: None,
             refusing: Vec::new(),
             steady: None,
@@ -152,7 +155,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn add_connection(&mut self, at: Duration, id: u64, change: &ConnectionChange) {
+    fn add_connection(&mut self, at: Duration, id: u64, change: &'a ConnectionChange) {
         match change {
             ConnectionChange::Opened => {
                 self.opened.push(at);
@@ -161,6 +164,9 @@ impl<'a> Facts<'a> {
             ConnectionChange::CancelRequested => {
                 let opened = self.held.remove(&id);
                 self.opened.retain(|at| Some(*at) != opened);
+            }
+            ConnectionChange::Opaque { why } => {
+                self.unread = Some((self.unread.map_or(0, |(count, _)| count) + 1, why));
             }
             ConnectionChange::Ended { .. } => {
                 self.held.remove(&id);

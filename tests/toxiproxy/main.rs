@@ -7,6 +7,7 @@ mod errors;
 mod faults;
 mod ours;
 mod proxies;
+mod tls;
 mod toxics;
 
 use std::io::{ErrorKind, Read, Write};

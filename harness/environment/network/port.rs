@@ -55,7 +55,7 @@ impl Reservation {
 
     /// Reserves an address that somebody chose, as any server takes it: also while connections of the one before it
     /// linger there (TIME-WAIT). Port 0 stands for any that is free.
-    #[cfg(feature = "proxy")]
+    #[cfg(any(test, feature = "proxy"))]
     pub fn at(address: SocketAddr) -> io::Result<Reservation> {
         Reservation::hold(address, address.port() != 0)
     }

@@ -1,9 +1,9 @@
 //! Every doubt makes the verdict unknown, never pass.
 
-use crate::fault::{Fault, FaultKind, ToxicKind};
-use crate::history::{Ended, ErrorKind, FaultStep, OpError};
+use crate::fault::{CutPoint, Fault, FaultKind, Point, Strike, ToxicKind};
+use crate::history::{ConnectionChange, Ended, ErrorKind, Event, FaultStep, OpError};
 use crate::judge::samples::{END, HEAL, HIT, STEADY, Sample, ms, proof, refused};
-use crate::judge::{Check, VerdictKind};
+use crate::judge::{Check, VerdictKind, judge};
 
 /// Unknown, for this reason only.
 #[track_caller]
@@ -63,6 +63,20 @@ fn each_of_two_faults_needs_its_own_evidence() {
     });
     sample.fault_at(1, ms(5_000), ms(5_500));
     doubted(&sample, "the fault stall had no effect");
+}
+
+#[test]
+fn a_cut_point_in_what_nobody_could_read() {
+    let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
+    let mut sample = changed(|sample| sample.header.faults[0].kind = FaultKind::CutPoint(cut));
+    sample.evidence = vec![(0, proof("cut points hit", 0, true))];
+    sample.succeed(|_| true);
+    doubted(&sample, "0 cut points hit");
+    let mut history = sample.history();
+    let change = ConnectionChange::Opaque { why: "TLS".into() };
+    history.events.insert(0, Event::Connection { at: ms(60), id: 0, change });
+    let doubts = judge(&history).doubts.join("; ");
+    assert!(doubts.contains("1 of them could not be read (TLS)") && doubts.contains("sslmode=disable"), "{doubts}");
 }
 
 #[test]

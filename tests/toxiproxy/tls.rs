@@ -1,0 +1,68 @@
+//! A proxy that ends TLS. What passes under it is tested with the gateway; here is how it is asked for.
+
+use std::fs;
+
+use pgsquall::toxiproxy::{ProxyConfig, ServiceError, TlsFiles};
+
+use super::*;
+
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// A certificate and its key, in a folder.
+fn files(folder: &std::path::Path) -> TlsFiles {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let files = TlsFiles { certificate: folder.join("server.crt"), key: folder.join("server.key"), authority: None };
+    fs::write(&files.certificate, certificate.pem()).unwrap();
+    fs::write(&files.key, key.serialize_pem()).unwrap();
+    files
+}
+
+fn start(tls: TlsFiles, proxies: Vec<ProxyConfig>) -> (Runtime, Result<Service, ServiceError>) {
+    let runtime = Runtime::new().unwrap();
+    let settings = Settings { api: None, proxies, tls: Some(tls), ..Settings::default() };
+    let service = runtime.block_on(Service::start(settings));
+    (runtime, service)
+}
+
+#[test]
+fn the_proxy_asks_the_server_for_tls_itself_and_hands_on_its_answer() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = ProxyConfig {
+        name: "postgres".into(),
+        listen: "127.0.0.1:0".into(),
+        upstream: server.local_addr().unwrap().to_string(),
+        enabled: true,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (runtime, service) = start(files(folder.path()), vec![config]);
+    let service = service.unwrap();
+    let address: SocketAddr = runtime.block_on(service.proxies())[0].listen.parse().unwrap();
+    let mut client = connect(address);
+    client.write_all(&SSL_REQUEST).unwrap();
+    let (mut served, _) = server.accept().unwrap();
+    served.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut asked = [0; 8];
+    served.read_exact(&mut asked).unwrap();
+    assert_eq!(asked, SSL_REQUEST);
+    // "S" would be followed by the proxy's own ClientHello.
+    served.write_all(b"S").unwrap();
+    let mut hello = [0; 3];
+    served.read_exact(&mut hello).unwrap();
+    assert_eq!(hello[..2], [0x16, 3], "a TLS handshake record");
+    drop(client);
+    runtime.block_on(service.shutdown()).unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_the_files_is_said_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = files(folder.path());
+    let refused = |files: TlsFiles| start(files, Vec::new()).1.err().unwrap().to_string();
+    let missing = TlsFiles { key: folder.path().join("none.key"), ..good.clone() };
+    assert!(refused(missing).contains("none.key cannot be read"));
+    let swapped = TlsFiles { certificate: good.key.clone(), key: good.certificate.clone(), authority: None };
+    assert!(refused(swapped).contains("the certificate holds no PEM certificate"));
+    let authority = Some(good.key.clone());
+    assert!(refused(TlsFiles { authority, ..good }).contains("the authority holds no PEM certificate"));
+}
