@@ -86,6 +86,10 @@ reference_passes! {
     reference_passes_wrong_password "wrong-password"
     reference_passes_idle_close "idle-close"
     reference_passes_idle_reset "idle-reset"
+    reference_passes_pgbouncer_idle "pgbouncer-idle"
+    reference_passes_pgbouncer_restart "pgbouncer-restart"
+    reference_passes_pgbouncer_server_lost "pgbouncer-server-lost"
+    reference_passes_haproxy_idle "haproxy-idle"
 }
 
 #[test]
@@ -149,5 +153,10 @@ defect_fails! {
     gives_up_before_a_firewall "gives-up" in "firewall-terminate" by ErrorSurface
     never_reconnects_half_open "never-reconnects" in "half-open" by Recovered
     never_reconnects_idle "never-reconnects" in "idle-close" by Recovered
+    loses_a_slot_of_pgbouncer "loses-a-slot" in "pgbouncer-idle" by FullCapacity
+    never_reconnects_to_pgbouncer "never-reconnects" in "pgbouncer-restart" by Recovered
+    leaks_connections_to_pgbouncer "leaks-connections" in "pgbouncer-restart" by ConnectionLeak
+    gives_up_on_pgbouncer "gives-up" in "pgbouncer-server-lost" by ErrorSurface
+    never_reconnects_to_haproxy "never-reconnects" in "haproxy-idle" by Recovered
     never_reconnects_after_rejects "never-reconnects" in "firewall-reject-reset" by Recovered
 }

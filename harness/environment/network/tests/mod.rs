@@ -54,6 +54,7 @@ fn recorder() -> Recorder {
         precedes_client: false,
         budget: Budget::default(),
         load: Load::default(),
+        middlebox: None,
     };
     Recorder::begin(header, None, None)
 }
