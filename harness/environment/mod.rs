@@ -170,11 +170,7 @@ impl Environment {
 }
 
 /// Credentials on a server of ours: a password that lives as long as the run.
-async fn own_address(
-    source: &ServerSource,
-    server: &dyn Server,
-    gateway: SocketAddr,
-) -> Result<Address, ServerError> {
+async fn own_address(source: &ServerSource, server: &dyn Server, gateway: SocketAddr) -> Result<Address, ServerError> {
     let superuser = server.superuser();
     if !matches!(source, ServerSource::Local(_)) {
         preparation::prepare(&superuser).await?;

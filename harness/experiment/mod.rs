@@ -152,8 +152,7 @@ impl Experiment {
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
 
         let (settings, middlebox) = (&plan.settings, plan.header.middlebox.as_ref());
-        let environment =
-            Environment::create(&source, settings, middlebox, plan.header.seed, recorder.clone()).await?;
+        let environment = Environment::create(&source, settings, middlebox, plan.header.seed, recorder.clone()).await?;
         recorder.record(Event::Server(environment.server.facts()));
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;

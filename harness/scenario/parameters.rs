@@ -288,8 +288,9 @@ mod tests {
         for (word, _) in KINDS {
             let fault = |lasts: &str| {
                 let keys = keys(word);
-                let text =
-                    format!("schema = 1\ntitle = \"t\"\n[path]\nthrough = \"haproxy\"\n[[fault]]\nkind = \"{word}\"\nat = \"2s\"\n{lasts}{keys}\n");
+                let text = format!(
+                    "schema = 1\ntitle = \"t\"\n[path]\nthrough = \"haproxy\"\n[[fault]]\nkind = \"{word}\"\nat = \"2s\"\n{lasts}{keys}\n"
+                );
                 crate::scenario::Scenario::parse("mine", "file", "mine.toml", &text).map(|found| found.faults[0])
             };
             let (instant, lasting) = (fault(""), fault("for = \"3s\"\n"));

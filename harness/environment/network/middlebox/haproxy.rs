@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn lines_of_its_log_are_told_apart() {
         let line = |state| {
-            format!("127.0.0.1:3279 [21/Nov/2026:11:54:51.523] postgres postgres/postgres 1/0/2002 514 {state} 1/1/0/0/0 0/0")
+            format!(
+                "127.0.0.1:3279 [21/Nov/2026:11:54:51.523] postgres postgres/postgres 1/0/2002 514 {state} 1/1/0/0/0 0/0"
+            )
         };
         let ends = ["cD", "sD", "--", "SC", "SD", "CD"].map(line);
         assert_eq!(ends.each_ref().map(|line| is_expiry(line)), [true, true, false, false, false, false]);

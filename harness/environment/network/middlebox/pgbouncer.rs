@@ -111,7 +111,8 @@ mod tests {
             "{HEAD} WARNING {client} pooler error: server login has been failing, try again later (server_login_retry)"
         );
         let left = format!("{HEAD} LOG {client} closing because: client unexpected eof (age=6s)");
-        let server = format!("{HEAD} LOG S-0x1: squall/squall@127.0.0.1:1 closing because: server conn crashed? (age=0s)");
+        let server =
+            format!("{HEAD} LOG S-0x1: squall/squall@127.0.0.1:1 closing because: server conn crashed? (age=0s)");
         let lines = [&closed, &told, &crashed, &failing, &left, &server];
         assert_eq!(lines.map(|line| is_expiry(line)), [true, false, false, false, false, false]);
         assert_eq!(lines.map(|line| is_refusal(line)), [false, false, true, true, false, false]);
