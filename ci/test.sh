@@ -36,7 +36,7 @@ install() {
 }
 if ! command -v apt-get >/dev/null; then
     skip "installing packages: this is no Debian; what is missing here is skipped below"
-elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv; then
+elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv libssl-dev pkg-config; then
     skip "installing packages: apt-get failed (as root or with sudo it should not)"
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
@@ -69,6 +69,8 @@ step "light build";      ci/light.sh
 step "docs";             RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc
+step "Toxiproxy clients"
+ci/toxiproxy-clients.sh || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
 
 step "done"
 for what in "${skipped[@]}"; do printf 'skipped: %s\n' "$what"; done

@@ -20,6 +20,7 @@
 //! |---|---|
 //! | test a client of your own | [`Client`], [`Experiment::client`] |
 //! | ask something else | [`scenario`]: TOML files, and the built-in [`catalogue`](scenario::catalogue) |
+//! | inject faults by hand, or from Toxiproxy's client libraries | [`toxiproxy`](toxiproxy::Service), feature `proxy` |
 //! | choose the server | [`ServerChoice`](environment::choice::ServerChoice) |
 //! | read a result | [`Run`], [`judge::Verdict`] |
 //! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
@@ -28,7 +29,7 @@
 //!
 //! # Features
 //!
-//! `cli` and `docker` are on by default, so that the program is complete; a library author switches them off
+//! `cli` (with it `proxy`) and `docker` are on by default, so that the program is complete; a library author switches them off
 //! (`default-features = false`) and has a light dev-dependency.
 
 // ---- vocabulary: plain data; no I/O, no clock, no async
@@ -50,6 +51,8 @@ pub mod client;
 pub mod environment;
 mod nemesis;
 mod recorder;
+#[cfg(feature = "proxy")]
+pub mod toxiproxy;
 mod workload;
 // ---- orchestration and telling
 mod error;

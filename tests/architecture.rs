@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["recorder"],
     &["environment"],
     &["client"],
-    &["audit", "nemesis", "workload"],
+    &["audit", "nemesis", "toxiproxy", "workload"],
     // orchestration and telling
     &["error", "experiment", "report"],
 ];

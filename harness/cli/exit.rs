@@ -7,6 +7,7 @@ use pgsquall::client::ClientError;
 use pgsquall::environment::EnvironmentError;
 use pgsquall::environment::server::ServerError;
 use pgsquall::judge::VerdictKind;
+use pgsquall::toxiproxy::ServiceError;
 
 /// How the program ends. The worst of several wins; the order is that of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +80,15 @@ impl From<&ServerError> for Exit {
     fn from(error: &ServerError) -> Exit {
         match error {
             ServerError::BadUrl(_) => Exit::Usage,
+            _ => Exit::Unavailable,
+        }
+    }
+}
+
+impl From<&ServiceError> for Exit {
+    fn from(error: &ServiceError) -> Exit {
+        match error {
+            ServiceError::Settings(_) => Exit::Usage,
             _ => Exit::Unavailable,
         }
     }

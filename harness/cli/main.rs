@@ -6,8 +6,10 @@ mod exit;
 mod judge;
 mod list;
 mod print;
+mod proxy;
 mod run;
 mod show;
+mod stop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::List(arguments) => list::list(&arguments).await,
         Verb::Show { scenario } => show::show(&scenario),
         Verb::Check { files } => check::check(&files),
+        Verb::Proxy(arguments) => proxy::proxy(arguments).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }
 }

@@ -204,8 +204,10 @@ impl Course<'_> {
             SESSIONS_PATIENCE,
         )
         .await;
+        // On record before the client closes: what is open then at the gateway counts too.
+        let settled = settled.map(|sessions| recorder.record(Event::SettledSessions(sessions)));
         client.close().await;
-        recorder.record(Event::SettledSessions(settled?));
+        settled?;
         // Statements of sessions that nobody waits for any more may still write.
         environment.clear_path().await?;
         audit::deserted(environment, SESSIONS_PATIENCE).await?;

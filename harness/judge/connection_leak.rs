@@ -24,6 +24,20 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
             ops: Vec::new(),
         });
     }
+    // Of connections that never came as far as a session, the server knows nothing.
+    let held = facts.settled_held.unwrap_or(0);
+    if settled.open <= allowed && held > allowed {
+        findings.push(Finding {
+            what: format!(
+                "{held} connections are open after the workload, {} of them without a session: {} are too many for a \
+                 pool of {concurrency} slots",
+                held.saturating_sub(settled.open),
+                held - allowed
+            ),
+            advice: "close the socket when a sign-in fails or takes too long".into(),
+            ops: Vec::new(),
+        });
+    }
     if settled.idle_in_transaction > 0 {
         findings.push(Finding {
             what: format!("{} sessions are left idle in a transaction after the workload", settled.idle_in_transaction),

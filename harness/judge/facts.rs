@@ -1,6 +1,7 @@
 //! A history, arranged for the checks: one pass over its events.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -31,8 +32,12 @@ pub(crate) struct Facts<'a> {
     /// other, so that their order is also that of their beginnings.
     pub ops: Vec<&'a Op>,
     pub faults: Vec<FaultTimes<'a>>,
-    /// When connections were opened, ascending.
+    /// When connections were opened, ascending; those that only cancel what another one does are none.
     pub opened: Vec<Duration>,
+    /// Connections that are open at the gateway, and when they were opened.
+    held: BTreeMap<u64, Duration>,
+    /// How many were open after the workload ended, before the client was closed.
+    pub settled_held: Option<u32>,
     /// When the gateway began or ceased to refuse connections. Those that it refuses are never seen as opened.
     pub refusing: Vec<(Duration, bool)>,
     pub steady: Option<Sessions>,
@@ -63,6 +68,8 @@ impl<'a> Facts<'a> {
             ops: Vec::new(),
             faults: history.header.faults.iter().map(fault_times).collect(),
             opened: Vec::new(),
+            held: BTreeMap::new(),
+            settled_held: None,
             refusing: Vec::new(),
             steady: None,
             settled: None,
@@ -120,14 +127,15 @@ impl<'a> Facts<'a> {
                     times.evidence.push(found);
                 }
             }
-            Event::Connection { at, change, .. } => {
+            Event::Connection { at, id, change } => {
                 self.see(*at);
-                if *change == ConnectionChange::Opened {
-                    self.opened.push(*at);
-                }
+                self.add_connection(*at, *id, change);
             }
             Event::SteadySessions(sessions) => self.steady = Some(*sessions),
-            Event::SettledSessions(sessions) => self.settled = Some(*sessions),
+            Event::SettledSessions(sessions) => {
+                self.settled = Some(*sessions);
+                self.settled_held = Some(self.held.len() as u32);
+            }
             Event::Ledger { runs } => self.ledger = Some(runs),
             Event::ClientEnded { at, how } => {
                 self.see(*at);
@@ -141,6 +149,23 @@ impl<'a> Facts<'a> {
                 self.workload_ended = Some(*at);
                 self.see(*at);
             }
+        }
+    }
+
+    fn add_connection(&mut self, at: Duration, id: u64, change: &ConnectionChange) {
+        match change {
+            ConnectionChange::Opened => {
+                self.opened.push(at);
+                self.held.insert(id, at);
+            }
+            ConnectionChange::CancelRequested => {
+                let opened = self.held.remove(&id);
+                self.opened.retain(|at| Some(*at) != opened);
+            }
+            ConnectionChange::Ended { .. } => {
+                self.held.remove(&id);
+            }
+            _ => {}
         }
     }
 

@@ -12,5 +12,6 @@ mod happy;
 mod help;
 
 mod interrupted;
+mod proxy;
 mod psycopg;
 mod unprivileged;

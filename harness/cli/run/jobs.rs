@@ -9,12 +9,13 @@ use pgsquall::judge::VerdictKind;
 use pgsquall::scenario::Scenario;
 use pgsquall::seed::Seed;
 use pgsquall::{Error, Experiment, Run};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::progress::Progress;
 use super::tell::skipped;
+
+use crate::stop::asked_to_stop;
 
 /// One run to be done.
 pub struct Job {
@@ -122,16 +123,4 @@ async fn carry_out(job: Job, progress: &Progress) -> Ending {
     };
     watched.end(&ending);
     ending
-}
-
-/// Returns at Ctrl-C or SIGTERM.
-async fn asked_to_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler the default action ends the program; the next run cleans up.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

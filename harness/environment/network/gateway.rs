@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// Ends TLS on new connections, so that cut points and the tap work under it.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "proxy")]
     pub fn terminate(&self, termination: Termination) {
         self.0.shared.state().termination = Some(termination);
     }
@@ -159,6 +159,7 @@ impl Gateway {
     }
 
     /// Puts another rule in the place of one; one that is not in force any more is not replaced, but followed.
+    #[cfg(feature = "proxy")]
     pub async fn replace(&self, old: &Rule, what: What) -> Arc<Rule> {
         let (rule, told) = {
             let mut state = self.0.shared.state();

@@ -50,14 +50,21 @@ impl Reservation {
     }
 
     fn bind(port: u16) -> io::Result<Reservation> {
-        Reservation::at((Ipv4Addr::LOCALHOST, port).into())
+        Reservation::hold((Ipv4Addr::LOCALHOST, port).into(), false)
     }
 
-    /// Reserves a given address; port 0 stands for any that is free.
+    /// Reserves an address that somebody chose, as any server takes it: also while connections of the one before it
+    /// linger there (TIME-WAIT). Port 0 stands for any that is free.
+    #[cfg(feature = "proxy")]
     pub fn at(address: SocketAddr) -> io::Result<Reservation> {
+        Reservation::hold(address, address.port() != 0)
+    }
+
+    fn hold(address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
         let holder = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // First without SO_REUSEADDR, so that a port in anyone's use is refused; then with it, so that our own
         // listener may bind beside this socket.
+        holder.set_reuse_address(is_shared)?;
         holder.bind(&address.into())?;
         holder.set_reuse_address(true)?;
         let address = holder.local_addr()?.as_socket().unwrap_or(address);
@@ -90,6 +97,7 @@ pub(super) fn ephemeral_range() -> Range<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::net::TcpStream;
 
     use super::*;
@@ -112,5 +120,23 @@ mod tests {
         let reservation = Reservation::new().unwrap();
         assert!(!ephemeral_range().contains(&reservation.address().port()));
         assert!(Reservation::bind(reservation.address().port()).is_err());
+    }
+    #[test]
+    fn an_address_that_was_chosen_can_be_taken_again_at_once() {
+        let first = Reservation::new().unwrap();
+        let address = first.address();
+        let listener = first.listen().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        drop(listener);
+        // The server's side ends first, and so lingers.
+        drop(server);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        drop((client, first));
+        assert_eq!(Reservation::bind(address.port()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let second = Reservation::at(address).unwrap();
+        let _listener = second.listen().unwrap();
+        assert_eq!(Reservation::at(address).unwrap_err().kind(), io::ErrorKind::AddrInUse, "somebody listens");
     }
 }

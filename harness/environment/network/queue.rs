@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -17,17 +18,33 @@ const TRIES: u32 = 64;
 pub(super) struct FullQueue {
     listener: TcpListener,
     /// It is in the queue, and nobody takes it out.
-    _filler: TcpStream,
+    filler: TcpStream,
     /// Drops of the socket that were counted before, or reported since.
     counted: u32,
 }
 
 impl FullQueue {
-    /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out.
-    pub fn fill(listener: TcpListener, address: SocketAddr, mut taken: impl FnMut(TcpStream)) -> io::Result<FullQueue> {
+    /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out, also if that fails:
+    /// then the queue is as it was.
+    pub fn fill(listener: TcpListener, address: SocketAddr, taken: impl FnMut(TcpStream)) -> io::Result<FullQueue> {
         // The kernel takes one more than it is told to.
         SockRef::from(&listener).listen(0)?;
-        let counted = drops(&listener);
+        match FullQueue::keep_full(&listener, address, taken) {
+            Ok((filler, counted)) => Ok(FullQueue { listener, filler, counted }),
+            Err(error) => {
+                SockRef::from(&listener).listen(BACKLOG)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a connection of our own into a queue that has room for one; and the drops that are not to be counted.
+    fn keep_full(
+        listener: &TcpListener,
+        address: SocketAddr,
+        mut taken: impl FnMut(TcpStream),
+    ) -> io::Result<(TcpStream, u32)> {
+        let mut counted = drops(listener);
         for _ in 0..TRIES {
             while let Ok((client, _)) = listener.accept() {
                 client.set_nonblocking(true)?;
@@ -35,16 +52,19 @@ impl FullQueue {
             }
             let filler = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             filler.set_nonblocking(true)?;
+            // Should it never get into the queue after all, it must not come there later.
+            filler.set_linger(Some(Duration::ZERO))?;
             // Over loopback the handshake is done before the call returns, if there is room in the queue.
             match filler.connect(&address.into()) {
                 Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
                 _ => {}
             }
             if filler.peer_addr().is_ok() {
-                return Ok(FullQueue { listener, _filler: filler.into(), counted });
+                return Ok((filler.into(), counted));
             }
+            // A client has come first, and it was our own SYN that was dropped.
+            counted = counted.wrapping_add(1);
         }
-        SockRef::from(&listener).listen(BACKLOG)?;
         Err(io::Error::other(format!("the accept queue could not be filled in {TRIES} tries")))
     }
 
@@ -54,11 +74,22 @@ impl FullQueue {
         u64::from(drops.wrapping_sub(std::mem::replace(&mut self.counted, drops)))
     }
 
-    /// Lets clients in again: the listener, its queue free.
-    pub fn clear(&mut self) -> io::Result<TcpListener> {
+    /// Lets clients in again: the listener, its queue free. A client that was in it is handed out.
+    pub fn clear(&mut self, mut taken: impl FnMut(TcpStream)) -> io::Result<TcpListener> {
         SockRef::from(&self.listener).listen(BACKLOG)?;
-        // Our own filler is the first in the queue.
-        let _ = self.listener.accept()?;
+        let filler = self.filler.local_addr()?;
+        // It is the first, unless a client came in the very moment in which it was put there: then the kernel may have
+        // dropped the last word of its handshake, and kept the client.
+        for _ in 0..BACKLOG {
+            match self.listener.accept() {
+                Ok((_, address)) if address == filler => break,
+                Ok((client, _)) => {
+                    client.set_nonblocking(true)?;
+                    taken(client);
+                }
+                Err(_) => break,
+            }
+        }
         self.listener.try_clone()
     }
 }

@@ -1,11 +1,12 @@
 //! The gateway's reception: listens, takes clients in, and ceases to listen, or lets them hang, when told.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
@@ -55,7 +56,7 @@ pub(super) async fn receive(
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => return,
+            () = closing.cancelled() => return reception.door.close(),
             request = requests.recv() => {
                 let Some(Request { instruction, done }) = request else { return };
                 // Nobody waits for it if the nemesis was stopped meanwhile.
@@ -83,6 +84,16 @@ impl Door {
     fn open(listener: TcpListener) -> io::Result<Door> {
         // SAFETY: the listener owns its descriptor for as long as it lives, and nothing replaces it.
         Ok(Door::Open(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?))
+    }
+
+    /// Ceases to listen at once. Dropping the listener would not be enough: a child process that is just being started
+    /// holds a copy of it until it runs its own program.
+    fn close(&mut self) {
+        if let Door::Open(listener) = self {
+            // Where a listener cannot be shut down (only Linux does it), dropping it must do.
+            let _ = SockRef::from(listener.get_ref()).shutdown(Shutdown::Both);
+        }
+        *self = Door::Closed;
     }
 
     /// The next client; cancel safe.
@@ -122,24 +133,27 @@ impl Reception {
             }
             (Instruction::Accept, Door::Jammed(queue)) => {
                 self.shared.count(queue);
-                let open = queue.clear()?;
-                self.door = Door::open(open)?;
+                let mut early = Vec::new();
+                let open = queue.clear(|client| early.push(client));
+                early.into_iter().for_each(|client| self.take_in(client));
+                self.door = Door::open(open?)?;
             }
             (Instruction::Refuse, Door::Open(_)) => {
                 // They were connected before: the kernel would reset what is left in its queue.
                 self.take_in_waiting();
                 self.close();
             }
-            (Instruction::Refuse, Door::Jammed(queue)) => {
-                self.shared.count(queue);
-                self.close();
+            (Instruction::Refuse, Door::Jammed(_)) => {
+                self.follow(Instruction::Accept)?;
+                self.follow(Instruction::Refuse)?;
             }
             (Instruction::Hang, Door::Open(listener)) => {
                 let listener = listener.get_ref().try_clone()?;
                 let mut early = Vec::new();
-                let queue = FullQueue::fill(listener, self.shared.port.address(), |client| early.push(client))?;
-                self.door = Door::Jammed(queue);
+                let queue = FullQueue::fill(listener, self.shared.port.address(), |client| early.push(client));
+                // They are connected, whatever became of the queue.
                 early.into_iter().for_each(|client| self.take_in(client));
+                self.door = Door::Jammed(queue?);
             }
             (Instruction::Hang, Door::Closed) => {
                 self.follow(Instruction::Accept)?;
@@ -156,7 +170,7 @@ impl Reception {
 
     fn close(&mut self) {
         self.shared.tap.refusing(true);
-        self.door = Door::Closed;
+        self.door.close();
     }
 
     fn take_in(&self, client: TcpStream) {

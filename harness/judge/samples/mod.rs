@@ -45,6 +45,8 @@ pub(super) struct Sample {
     pub steps: Vec<(Duration, usize, FaultStep)>,
     pub evidence: Vec<(usize, Evidence)>,
     pub opened: Vec<Duration>,
+    /// Of the older connections, so many never end.
+    pub lingering: usize,
     pub refusing: Option<(Duration, Duration)>,
     pub steady_since: Option<Duration>,
     pub steady: Option<Sessions>,
@@ -92,6 +94,7 @@ impl Sample {
             steps: Vec::new(),
             evidence: vec![(0, proof("sessions lost", 4, true))],
             opened: (0..4).flat_map(|slot| [ms(50 + slot), HEAL + ms(10 + slot)]).collect(),
+            lingering: 0,
             refusing: None,
             steady_since: Some(STEADY),
             steady: Some(sessions),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{END, STOP, Sample, ms};
-use crate::history::{ConnectionChange, Event, History, Op, OpKind, Outcome, Phase, ServerFacts};
+use super::{END, HIT, STOP, Sample, ms};
+use crate::history::{ConnectionChange, Event, History, Op, OpKind, Outcome, Phase, ServerFacts, Severed};
 
 impl Sample {
     /// As a recorder would have written it.
@@ -17,6 +17,10 @@ impl Sample {
         timed.extend(self.ops.iter().filter_map(|op| Some((op.ended?, Event::Op(op.clone())))));
         let opened = (0..).zip(&self.opened).map(|(id, at)| (id, *at));
         timed.extend(opened.map(|(id, at)| (at, Event::Connection { at, id, change: ConnectionChange::Opened })));
+        timed.extend(self.closed().map(|(id, at)| {
+            let change = ConnectionChange::Ended { by: Severed::ByServer, upstream: 0, downstream: 0 };
+            (at, Event::Connection { at, id, change })
+        }));
         let refusing = self.refusing.map(|(from, to)| [(from, true), (to, false)]);
         timed.extend(refusing.into_iter().flatten().map(|(at, on)| (at, Event::Refusing { at, on })));
         timed.extend(self.ended.iter().map(|(at, how)| (*at, Event::ClientEnded { at: *at, how: how.clone() })));
@@ -40,6 +44,15 @@ impl Sample {
             );
         }
         History { header: self.header.clone(), events }
+    }
+
+    /// When connections end: all but the newest, which the client goes on using, and those that linger.
+    fn closed(&self) -> impl Iterator<Item = (u64, Duration)> {
+        let mut opened: Vec<(Duration, u64)> = self.opened.iter().copied().zip(0..).collect();
+        opened.sort();
+        let in_use = self.client.concurrency as usize;
+        let ended = opened.len().saturating_sub(in_use + self.lingering);
+        opened.into_iter().take(ended).map(|(at, id)| (id, (at + ms(1)).max(HIT)))
     }
 
     fn ledger(&self) -> Vec<(i64, i64, u64)> {

@@ -1,8 +1,8 @@
 //! What the client costs the server, and what it gives afterwards: attempts, sessions, speed.
 
-use crate::history::Sessions;
+use crate::history::{ConnectionChange, Event, Sessions};
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
-use crate::judge::{Check, CheckResult, VerdictKind};
+use crate::judge::{Check, CheckResult, VerdictKind, judge};
 
 /// Adds attempts, so many milliseconds apart.
 fn attempts(sample: &mut Sample, from_ms: u64, count: u64, apart_ms: u64) {
@@ -127,6 +127,32 @@ fn more_sessions_than_before_and_than_slots_are_a_leak() {
     assert!(finding.contains("7 sessions") && finding.contains("3 are too many"), "{finding}");
     sample.client.concurrency = 7;
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "a pool may grow to its size");
+}
+
+#[test]
+fn connections_that_never_became_sessions_are_a_leak_too() {
+    let mut sample = Sample::healthy();
+    sample.lingering = 3;
+    let finding = sample.only_finding(Check::ConnectionLeak);
+    assert!(finding.contains("7 connections are open") && finding.contains("3 of them without a session"), "{finding}");
+    sample.lingering = 0;
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
+}
+
+#[test]
+fn a_request_to_cancel_is_no_attempt_to_connect() {
+    let mut sample = Sample::healthy();
+    let mut history = sample.history();
+    let id = 99;
+    let at = ms(3_000);
+    for change in [ConnectionChange::Opened, ConnectionChange::CancelRequested] {
+        history.events.insert(0, Event::Connection { at, id, change });
+    }
+    history.events.swap(0, 1);
+    let plain = judge(&sample.history()).measures.connections_opened;
+    assert_eq!(judge(&history).measures.connections_opened, plain);
+    sample.opened.push(at);
+    assert_eq!(judge(&sample.history()).measures.connections_opened, plain + 1);
 }
 
 #[test]

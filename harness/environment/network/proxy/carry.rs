@@ -130,7 +130,7 @@ async fn secure<'a>(
 /// Waits for something, unless the connection is told to end.
 async fn unless_told<T>(connection: &mut Connection, work: impl Future<Output = T>) -> Result<T, End> {
     let mut work = pin!(work);
-    poll_fn(|cx| match connection.poll_orders(cx) {
+    poll_fn(|cx| match connection.poll_early(cx) {
         Poll::Ready(end) => Poll::Ready(Err(end)),
         Poll::Pending => work.as_mut().poll(cx).map(Ok),
     })

@@ -42,6 +42,8 @@ pub(super) struct Connection {
     down: Link,
     /// Which link came to its end first, in order.
     first: Option<Direction>,
+    /// The link whose target is gone, while the other still carries what that had said, and the news.
+    abandoned: Option<Direction>,
     session: Session,
     watcher: Watcher,
     forgetting: Forgetting,
@@ -56,6 +58,7 @@ impl Connection {
             up: Link::new(Direction::Upstream),
             down: Link::new(Direction::Downstream),
             first: None,
+            abandoned: None,
             session: Session::default(),
             watcher,
             forgetting: Forgetting::default(),
@@ -90,11 +93,31 @@ impl Connection {
         }
     }
 
+    /// What ends the connection before anything can be carried: it is told to end, or a toxic's time has come.
+    pub fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if let Poll::Ready(end) = self.poll_orders(cx) {
+                return Poll::Ready(end);
+            }
+            let now = Instant::now();
+            if let Some(cut) = self.up.cut_early(now).or_else(|| self.down.cut_early(now)) {
+                return Poll::Ready(End::Cut(cut, None));
+            }
+            let Some(due) = self.due() else { return Poll::Pending };
+            if let Some(end) = ready!(self.poll_timer(cx, due)) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
     /// Waits until the client sends something to a server that is gone without its knowledge.
     pub fn poll_half_open(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
         match self.poll_orders(cx) {
             Poll::Ready(end) => Poll::Ready(end),
-            Poll::Pending => self.forgetting.poll(cx, client, None::<&mut TcpStream>).map(|()| FORGOTTEN),
+            Poll::Pending => {
+                let client = Some(client).filter(|_| !self.up.is_dry());
+                self.forgetting.poll(cx, client, None::<&mut TcpStream>).map(|()| FORGOTTEN)
+            }
         }
     }
 
@@ -116,18 +139,22 @@ impl Connection {
             match self.forgetting.in_force() {
                 None => {}
                 Some(Forget::ServerSide) => return Poll::Ready(End::ServerSide),
-                Some(Forget::Silently) => return self.forgetting.poll(cx, client, Some(server)).map(|()| FORGOTTEN),
+                Some(Forget::Silently) => {
+                    // Whoever has sent its FIN has nothing more to send.
+                    let client = Some(client).filter(|_| !self.up.is_dry());
+                    let server = Some(server).filter(|_| !self.down.is_dry());
+                    return self.forgetting.poll(cx, client, server).map(|()| FORGOTTEN);
+                }
             }
             let (session, watcher) = (&mut self.session, &mut self.watcher);
-            if self.first != Some(Direction::Upstream)
-                && let Poll::Ready(end) = self.up.poll(cx, client, server, session, watcher)
+            // Also one that has ended: a toxic on it may still cut the connection.
+            if let Poll::Ready(end) = self.up.poll(cx, client, server, session, watcher)
                 && let Some(end) = self.ended(Direction::Upstream, end)
             {
                 return Poll::Ready(end);
             }
             let (session, watcher) = (&mut self.session, &mut self.watcher);
-            if self.first != Some(Direction::Downstream)
-                && let Poll::Ready(end) = self.down.poll(cx, server, client, session, watcher)
+            if let Poll::Ready(end) = self.down.poll(cx, server, client, session, watcher)
                 && let Some(end) = self.ended(Direction::Downstream, end)
             {
                 return Poll::Ready(end);
@@ -135,8 +162,7 @@ impl Connection {
             if std::mem::take(&mut self.up.active) | std::mem::take(&mut self.down.active) {
                 self.forgetting.moved();
             }
-            let due = [self.up.due, self.down.due, self.forgetting.due()].into_iter().flatten().min();
-            let Some(due) = due else { return Poll::Pending };
+            let Some(due) = self.due().into_iter().chain(self.forgetting.due()).min() else { return Poll::Pending };
             if let Some(end) = ready!(self.poll_timer(cx, due)) {
                 return Poll::Ready(end);
             }
@@ -144,6 +170,11 @@ impl Connection {
                 return Poll::Ready(End::Cut(cut, None));
             }
         }
+    }
+
+    /// When one of the links has something to do.
+    fn due(&self) -> Option<Instant> {
+        self.up.due.into_iter().chain(self.down.due).min()
     }
 
     /// Waits; without a timer a toxic cannot do what it promised, and the connection ends.
@@ -160,8 +191,15 @@ impl Connection {
         use Direction::{Downstream, Upstream};
         let broken = match (end, self.first, direction) {
             (LinkEnd::Cut(cut), ..) => return Some(End::Cut(cut, None)),
+            // Who had left answered with RST what reached it since.
+            (LinkEnd::InOrder, None, Upstream) if self.abandoned.is_some() => Severed::ByClient,
+            (LinkEnd::InOrder, None, Downstream) if self.abandoned.is_some() => Severed::ByServer,
             (LinkEnd::InOrder, None, _) => {
                 self.first = Some(direction);
+                return None;
+            }
+            (LinkEnd::Target, None, _) if self.abandoned.is_none_or(|abandoned| abandoned == direction) => {
+                self.abandon(direction);
                 return None;
             }
             (LinkEnd::InOrder, Some(Upstream), _) => return Some(End::InOrder(Severed::ByClient)),
@@ -175,6 +213,17 @@ impl Connection {
         Some(End::Broken(broken))
     }
 
+    /// The target of a link is gone. What it said before, and that it is gone, the other link may still have to carry.
+    fn abandon(&mut self, direction: Direction) {
+        let (link, other) = match direction {
+            Direction::Upstream => (&mut self.up, &mut self.down),
+            Direction::Downstream => (&mut self.down, &mut self.up),
+        };
+        link.abandon();
+        other.outlive_source();
+        self.abandoned = Some(direction);
+    }
+
     /// The client asks for encryption that the gateway will end; what a cut point makes of that.
     pub fn request_encryption(&mut self) -> Option<(Strike, u64)> {
         self.watcher.note(Note::EncryptionRequested);
@@ -184,11 +233,8 @@ impl Connection {
 
     /// No encryption came about, and nothing can go on.
     pub fn handshake_failed(&self, failure: Failure) -> End {
-        let (with, why, by) = match failure {
-            Failure::Client(why) => ("client", why, Severed::ClientReset),
-            Failure::Server(why) => ("server", why, Severed::ServerReset),
-        };
-        self.watcher.tell(ConnectionChange::HandshakeFailed { with: with.into(), why: why.to_string() });
+        let (with, why, by) = failure.told();
+        self.watcher.tell(ConnectionChange::HandshakeFailed { with: with.into(), why });
         End::Broken(by)
     }
 
@@ -210,10 +256,15 @@ impl Connection {
             if let Poll::Ready(end) = self.poll_orders(cx) {
                 return Poll::Ready(end);
             }
-            if self.down.poll_dry(cx, client, &self.watcher).is_ready() {
-                return Poll::Ready(End::Broken(Severed::Unreachable));
+            match self.down.poll_dry(cx, client, &self.watcher) {
+                Poll::Ready(LinkEnd::Cut(cut)) => return Poll::Ready(End::Cut(cut, None)),
+                Poll::Ready(_) => return Poll::Ready(End::Broken(Severed::Unreachable)),
+                Poll::Pending => {}
             }
-            let Some(due) = self.down.due else { return Poll::Pending };
+            if let Some(cut) = self.up.cut_early(Instant::now()) {
+                return Poll::Ready(End::Cut(cut, None));
+            }
+            let Some(due) = self.due() else { return Poll::Pending };
             if let Some(end) = ready!(self.poll_timer(cx, due)) {
                 return Poll::Ready(end);
             }

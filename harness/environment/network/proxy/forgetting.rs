@@ -64,7 +64,8 @@ impl Forgetting {
 
     /// When the idle time will be over, if nothing moves until then.
     pub fn due(&self) -> Option<Instant> {
-        Some(self.since? + self.idle.as_ref()?.1)
+        // If no clock goes that far, it never is.
+        self.since?.checked_add(self.idle.as_ref()?.1)
     }
 
     /// Looks whether the idle time is over; a middlebox may then cut the connection, or forget it.
@@ -87,10 +88,16 @@ impl Forgetting {
         }
     }
 
-    /// Ready when one of the peers that are still there has sent something, and is to get an RST.
-    pub fn poll(&mut self, cx: &mut Context<'_>, client: &mut impl Leg, server: Option<&mut impl Leg>) -> Poll<()> {
+    /// Ready when one of the peers that may still send has sent something, and is to get an RST.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: Option<&mut impl Leg>,
+        server: Option<&mut impl Leg>,
+    ) -> Poll<()> {
         let Some((rule, _)) = &self.forgotten else { return Poll::Pending };
-        if !speaks(cx, client) && !server.is_some_and(|server| speaks(cx, server)) {
+        let client_speaks = client.is_some_and(|client| speaks(cx, client));
+        if !client_speaks && !server.is_some_and(|server| speaks(cx, server)) {
             return Poll::Pending;
         }
         rule.tally.strikes.fetch_add(1, Ordering::Relaxed);

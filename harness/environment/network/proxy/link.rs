@@ -61,6 +61,8 @@ pub(super) struct Link {
     waiting: usize,
     /// The source has nothing more to say.
     dry: bool,
+    /// The source is gone; what it said before may still be read.
+    orphaned: bool,
     /// The target has bytes in a buffer of its own.
     unflushed: bool,
     /// Bytes that have left.
@@ -79,6 +81,7 @@ impl Link {
             outbox: VecDeque::new(),
             waiting: 0,
             dry: false,
+            orphaned: false,
             unflushed: false,
             carried: 0,
             due: None,
@@ -109,6 +112,9 @@ impl Link {
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Parcel::Failed)),
                     Poll::Ready(Ok(())) => buffer.filled().len(),
                 };
+                if length == 0 && self.orphaned {
+                    return Poll::Ready(Err(Parcel::Failed));
+                }
                 if length == 0 {
                     return Poll::Ready(Err(if source.is_cut_off() { Parcel::CutOff } else { Parcel::End }));
                 }
@@ -132,6 +138,17 @@ impl Link {
         self.send(cx, target, watcher)
     }
 
+    /// The cut that has come before anything could be carried.
+    pub fn cut_early(&mut self, now: Instant) -> Option<Cut> {
+        if !self.pipeline.is_empty() {
+            self.release(now);
+        }
+        match self.outbox.front() {
+            Some(Parcel::Cut(cut)) => Some(*cut),
+            _ => None,
+        }
+    }
+
     /// From now on these rules are in force.
     pub fn adapt(&mut self, rules: &Rules, connection: u64, seed: Seed, now: Instant) {
         let stalled = self.pipeline.stalls().is_some();
@@ -151,6 +168,19 @@ impl Link {
     pub fn finish(&mut self, last: Parcel) {
         self.dry = true;
         self.put(last);
+    }
+
+    /// The target is gone: nothing more is carried.
+    pub fn abandon(&mut self) {
+        self.dry = true;
+        self.outbox.clear();
+        self.waiting = 0;
+    }
+
+    /// The source is gone, as the other link has found: once all that it said before has been read, its end is no orderly
+    /// one.
+    pub fn outlive_source(&mut self) {
+        self.orphaned = true;
     }
 
     /// Lets go of what the toxics have held for long enough.
@@ -233,11 +263,15 @@ impl Link {
 
     /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
     fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
-        while let Some(parcel) = self.outbox.front_mut() {
-            // A stall keeps back also what has passed the other toxics, and has not left yet.
+        while !self.outbox.is_empty() {
+            // A stall keeps back also what has passed the other toxics, and has not left yet: with its end that is lost.
             if self.pipeline.stalls().is_some() {
-                return Poll::Pending;
+                return match self.outbox.back() {
+                    Some(Parcel::Cut(cut)) if self.pipeline.has_stalled_to_the_end() => Poll::Ready(LinkEnd::Cut(*cut)),
+                    _ => Poll::Pending,
+                };
             }
+            let Some(parcel) = self.outbox.front_mut() else { break };
             match parcel {
                 Parcel::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
                     Poll::Pending => break,
@@ -257,13 +291,9 @@ impl Link {
                 Parcel::Gate(_) => {}
                 Parcel::End => match Pin::new(&mut *target).poll_shutdown(cx) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(())) => return Poll::Ready(LinkEnd::InOrder),
-                    Poll::Ready(Err(_)) => return Poll::Ready(LinkEnd::Target),
+                    Poll::Ready(told) => return Poll::Ready(self.told(told)),
                 },
-                Parcel::CutOff => {
-                    let told = target.cut_off();
-                    return Poll::Ready(if told.is_ok() { LinkEnd::InOrder } else { LinkEnd::Target });
-                }
+                Parcel::CutOff => return Poll::Ready(self.told(target.cut_off())),
                 Parcel::Failed => return Poll::Ready(LinkEnd::Source),
                 Parcel::Cut(cut) => {
                     let cut = *cut;
@@ -282,6 +312,13 @@ impl Link {
             }
         }
         Poll::Pending
+    }
+
+    /// The target has been told that there is no more; only a cut may still come.
+    fn told(&mut self, told: io::Result<()>) -> LinkEnd {
+        self.outbox.clear();
+        self.unflushed = false;
+        if told.is_ok() { LinkEnd::InOrder } else { LinkEnd::Target }
     }
 
     fn count(&mut self, written: usize) {

@@ -1,9 +1,10 @@
 //! A build without TLS: none is ended here, and it passes through unread.
 
-use std::convert::Infallible;
 use std::io;
 
 use tokio::net::TcpStream;
+
+use crate::history::Severed;
 
 /// There is no way to make one.
 #[derive(Clone)]
@@ -13,9 +14,12 @@ pub(crate) enum Termination {}
 pub(super) type Encrypted<'a> = &'a mut TcpStream;
 
 /// Of a handshake that never takes place.
-pub(super) enum Failure {
-    Client(Infallible),
-    Server(Infallible),
+pub(super) enum Failure {}
+
+impl Failure {
+    pub fn told(self) -> (&'static str, String, Severed) {
+        match self {}
+    }
 }
 
 impl Termination {

@@ -120,3 +120,56 @@ mod portable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// How late it is in the median of many waits.
+    async fn lateness() -> Duration {
+        let mut timer = Timer::default();
+        let mut late = Vec::new();
+        for _ in 0..200 {
+            let due = Instant::now() + Duration::from_millis(5);
+            poll_fn(|cx| timer.poll(cx, due)).await.unwrap();
+            let now = Instant::now();
+            assert!(now >= due, "too soon");
+            late.push(now - due);
+        }
+        late.sort();
+        late[late.len() / 2]
+    }
+
+    #[tokio::test]
+    async fn it_is_exact_to_a_fraction_of_a_millisecond() {
+        // It is late by some dozens of microseconds; the rest is for a busy machine, and so are the further tries.
+        let mut medians = Vec::new();
+        while medians.len() < 10 {
+            let median = lateness().await;
+            if median < Duration::from_millis(1) {
+                return;
+            }
+            medians.push(median);
+        }
+        panic!("late by {medians:?}");
+    }
+
+    #[tokio::test]
+    async fn it_can_be_set_anew_to_sooner_to_later_and_to_the_past() {
+        let mut timer = Timer::default();
+        let now = Instant::now();
+        let at = |millis| now + Duration::from_millis(millis);
+        for due in [at(3_600_000), at(20), at(10), at(30)] {
+            let waited = poll_fn(|cx| Poll::Ready(timer.poll(cx, due).is_ready())).await;
+            assert!(!waited || Instant::now() >= due);
+        }
+        poll_fn(|cx| timer.poll(cx, at(30))).await.unwrap();
+        assert!(Instant::now() >= at(30));
+        poll_fn(|cx| timer.poll(cx, now)).await.unwrap();
+        poll_fn(|cx| timer.poll(cx, at(40))).await.unwrap();
+        assert!(Instant::now() >= at(40));
+    }
+}

@@ -26,6 +26,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::leg::Leg;
 use crate::environment::identity::trust::Anybody;
+use crate::history::Severed;
 
 /// An SSLRequest, whole: its length, and a version that no protocol has.
 ///
@@ -125,6 +126,16 @@ pub(super) async fn asks_for_tls(client: &mut TcpStream) -> io::Result<bool> {
 pub(super) enum Failure {
     Client(io::Error),
     Server(io::Error),
+}
+
+impl Failure {
+    /// Whose it was, why, and what that makes of the connection.
+    pub fn told(self) -> (&'static str, String, Severed) {
+        match self {
+            Failure::Client(why) => ("client", why.to_string(), Severed::ClientReset),
+            Failure::Server(why) => ("server", why.to_string(), Severed::ServerReset),
+        }
+    }
 }
 
 /// A leg with TLS on it.

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
@@ -169,16 +168,8 @@ async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
 #[tokio::test]
 async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
     let bench = Bench::new().await;
-    // A server whose queue is full: the kernel ignores who knocks.
-    let full = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-    full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-    full.listen(0).unwrap();
-    let address = full.local_addr().unwrap().as_socket().unwrap();
-    let mut queue = Vec::new();
-    while let Ok(waiting) = timeout(WATCH, TcpStream::connect(address)).await {
-        queue.push(waiting.unwrap());
-    }
-    bench.gateway.lead_to(address);
+    let full = FullServer::new().await;
+    bench.gateway.lead_to(full.address);
     for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
         let mut client = bench.connect().await;
         assert_silence(&mut client).await;

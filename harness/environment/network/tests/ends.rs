@@ -90,10 +90,10 @@ async fn a_server_that_is_down_is_an_rst_and_not_an_end_of_stream() {
     for _ in 0..20 {
         // It may have been reset before we have looked whether it is connected.
         match TcpStream::connect(bench.gateway.address()).await {
-            Ok(mut client) => {
-                let _ = client.write_all(b"hello").await;
-                assert_rst(&mut client).await;
-            }
+            Ok(mut client) => match client.write_all(b"hello").await {
+                Ok(()) => assert_rst(&mut client).await,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+            },
             Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
         }
     }

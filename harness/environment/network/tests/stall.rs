@@ -1,7 +1,7 @@
 //! Bytes that go nowhere for a while.
 
 use super::*;
-use crate::environment::network::{Cut, Rule};
+use crate::environment::network::{Cut, Rule, What};
 
 /// Waits until so many bytes have been held back.
 async fn withheld(stall: &Rule, bytes: u64) {
@@ -190,4 +190,16 @@ async fn a_stall_does_not_hold_up_the_nemesis() {
         assert_eq!(bench.endings(bench.opened()).await.last(), Some(&(by, 0, 0)));
         bench.gateway.lift(&stall).await;
     }
+}
+
+#[tokio::test]
+async fn a_stall_that_ends_by_itself_closes_what_it_holds() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    assert_passes(&mut client, &mut server).await;
+    let stall = ToxicKind::Stall { close_after: Some(Duration::from_millis(100)) };
+    bench.gateway.impose("stall", What::Toxic(stall.into())).await;
+    client.write_all(b"lost").await.unwrap();
+    assert_eq!(read_out(&mut server).await, (Vec::new(), Ok(())));
+    assert_eq!(read_out(&mut client).await, (Vec::new(), Ok(())));
 }

@@ -1,41 +1,22 @@
 //! The end of the gateway itself.
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::{fs, thread};
 
+use super::alone::alone;
+use super::sockets::sockets;
 use super::*;
 use crate::environment::network::Cut;
-
-/// Sockets of this process that have one of these ports at their own end. Other tests run beside this one, so that a
-/// plain count of file descriptors would say nothing.
-#[cfg(target_os = "linux")]
-fn sockets(ports: [u16; 2]) -> usize {
-    let own: HashSet<String> = fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .flatten()
-        .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.to_str()?.to_owned()))
-        .collect();
-    let with_port = |line: &&str| {
-        let mut fields = line.split_whitespace();
-        let ends = [fields.nth(1), fields.next()];
-        let port = |end: Option<&str>| u16::from_str_radix(end?.rsplit_once(':')?.1, 16).ok();
-        ends.into_iter().filter_map(port).any(|port| ports.contains(&port))
-    };
-    let table = fs::read_to_string("/proc/self/net/tcp").unwrap();
-    let inode = |line: &str| line.split_whitespace().nth(9).map(|inode| format!("socket:[{inode}]"));
-    table.lines().filter(with_port).filter_map(inode).filter(|socket| own.contains(socket)).count()
-}
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn closing_ends_every_connection_and_leaves_no_socket() {
     let bench = Bench::new().await;
-    let ports = [bench.gateway.address().port(), bench.server.local_addr().unwrap().port()];
+    let ports = bench.ports();
     let before = sockets(ports);
     assert_eq!(before, 2, "the two listeners");
     let (clients, servers) = bench.pairs(200).await;
-    assert_eq!(sockets(ports), before + 4 * 200);
+    until(|| sockets(ports) == before + 4 * 200).await;
     bench.gateway.close().await;
     assert_eq!(bench.gateway.connections(), 0);
     for mut stream in clients.into_iter().chain(servers) {
@@ -52,18 +33,10 @@ async fn closing_ends_every_connection_and_leaves_no_socket() {
     bench.gateway.close().await;
 }
 
-/// Tells this test binary, started again, that nothing runs beside this one test: only then descriptors can be counted.
-const ALONE: &str = "PGSQUALL_TEST_ALONE";
-
 #[test]
 #[cfg(target_os = "linux")]
 fn no_descriptor_is_left() {
-    if std::env::var_os(ALONE).is_none() {
-        let name = format!("{}::no_descriptor_is_left", module_path!().split_once("::").unwrap().1);
-        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
-        let output = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    if alone(module_path!(), "no_descriptor_is_left").is_some() {
         return;
     }
     let open = || fs::read_dir("/proc/self/fd").unwrap().count();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use socket2::SockRef;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::*;
 use crate::environment::identity::certificate::{Authority, Certificate};
-use crate::environment::network::Termination;
+use crate::environment::network::{Termination, What};
 use crate::fault::{CutPoint, Point, Strike};
 
 const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];

@@ -5,13 +5,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Output;
 
+use super::bench::recorder;
 use super::*;
 use crate::environment::folder::RunFolder;
 use crate::environment::identity::certificate::Authority;
-use crate::environment::network::Termination;
+use crate::environment::network::{Gateway, Termination, What};
 use crate::environment::preparation::{DATABASE, ROLE, set_password};
 use crate::environment::server::{Binaries, LocalServer, Readiness, Server};
 use crate::fault::{CutPoint, Point, Strike};
+use crate::seed::Seed;
 
 const PASSWORD: &str = "test-password";
 

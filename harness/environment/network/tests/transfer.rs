@@ -2,20 +2,6 @@
 
 use super::*;
 
-/// Sends and hears at once; returns what was heard.
-async fn exchange(stream: TcpStream, sent: Vec<u8>) -> Vec<u8> {
-    let (mut read, mut write) = stream.into_split();
-    let sending = tokio::spawn(async move {
-        write.write_all(&sent).await.unwrap();
-        write.shutdown().await.unwrap();
-        write
-    });
-    let mut heard = Vec::new();
-    read.read_to_end(&mut heard).await.unwrap();
-    sending.await.unwrap();
-    heard
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_amounts_both_ways_at_once_arrive_whole() {
     let bench = Bench::new().await;

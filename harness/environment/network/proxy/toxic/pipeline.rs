@@ -42,9 +42,15 @@ impl Pipeline {
         self.stages.is_empty() && self.ready.is_empty()
     }
 
-    /// The stall at work here, if one is: it holds back what has left the other toxics too.
+    /// The stall at work here, or the reset that is to come, if there is one: it holds back what has left the other toxics
+    /// too.
     pub fn stalls(&self) -> Option<&Rule> {
         self.stages.iter().find_map(Stage::stalls)
+    }
+
+    /// Whether the time of such a toxic is over, and the cut has come with which it ends: that waits for nobody.
+    pub fn has_stalled_to_the_end(&self) -> bool {
+        self.stages.iter().any(|stage| stage.stalls().is_some() && stage.has_ended())
     }
 
     /// Adapts to the rules in force.

@@ -132,6 +132,11 @@ impl Queue {
         self.held
     }
 
+    /// Whether a cut has ended the stream.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// All that is in it, in order.
     pub fn into_parcels(self) -> impl Iterator<Item = Parcel> {
         self.waiting.into_iter().map(|(_, parcel)| parcel)

@@ -42,10 +42,15 @@ impl Stage {
         self.queue.rule.id == rule.id
     }
 
-    /// Its rule, if that is a stall.
+    /// Its rule, if that lets nothing pass.
     pub fn stalls(&self) -> Option<&Rule> {
-        let stalls = matches!(self.queue.rule.what, What::Toxic(Toxic { kind: ToxicKind::Stall { .. }, .. }));
-        stalls.then_some(&self.queue.rule)
+        let What::Toxic(Toxic { kind, .. }) = self.queue.rule.what else { return None };
+        matches!(kind, ToxicKind::Stall { .. } | ToxicKind::Reset { .. }).then_some(&self.queue.rule)
+    }
+
+    /// Whether a cut of its own has ended the stream.
+    pub fn has_ended(&self) -> bool {
+        self.queue.has_ended()
     }
 
     pub fn take(&mut self, parcel: Parcel, now: Instant) {

@@ -1,0 +1,122 @@
+//! Connections that the path has forgotten: a half-open one, and one that nobody knows any more.
+
+use super::*;
+
+#[tokio::test]
+async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when_it_next_sends() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let rule = impose(&bench, What::Forget(Forget::ServerSide)).await;
+    assert_rst(&mut server).await;
+    assert_silence(&mut client).await;
+    assert_eq!(rule.tally.strikes(), 0);
+    client.write_all(b"are you there?").await.unwrap();
+    assert_rst(&mut client).await;
+    assert_eq!(rule.tally.strikes(), 1);
+    assert_eq!(bench.endings(1).await, [(Severed::Forgotten, 0, 0)]);
+    let (mut client, mut server) = bench.pair().await;
+    assert_passes(&mut client, &mut server).await;
+}
+
+#[tokio::test]
+async fn a_half_open_connection_stays_half_open_when_the_rule_is_gone() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let rule = impose(&bench, What::Forget(Forget::ServerSide)).await;
+    assert_rst(&mut server).await;
+    bench.lift(&rule).await;
+    assert_silence(&mut client).await;
+    client.write_all(b"?").await.unwrap();
+    assert_rst(&mut client).await;
+    assert_eq!(bench.doubts(), 0);
+}
+
+#[tokio::test]
+async fn a_half_open_connection_can_be_cut_and_closes_with_the_gateway() {
+    let bench = Bench::new().await;
+    let (mut clients, _servers) = bench.pairs(2).await;
+    let (mut late, mut first) = (clients.pop().unwrap(), clients.pop().unwrap());
+    impose(&bench, What::Forget(Forget::ServerSide)).await;
+    assert_eq!(bench.gateway.cut(Cut::Close).await, 2);
+    assert_fin(&mut first).await;
+    assert_fin(&mut late).await;
+    let (mut client, mut server) = bench.pair().await;
+    impose(&bench, What::Forget(Forget::ServerSide)).await;
+    assert_rst(&mut server).await;
+    in_time(bench.gateway.close()).await;
+    assert_rst(&mut client).await;
+}
+
+#[tokio::test]
+async fn what_is_forgotten_silently_nobody_is_told_until_either_sends() {
+    for client_sends in [true, false] {
+        let bench = Bench::new().await;
+        let (mut client, mut server) = bench.pair().await;
+        let rule = impose(&bench, What::Forget(Forget::Silently)).await;
+        assert_silence(&mut client).await;
+        assert_silence(&mut server).await;
+        let speaker = if client_sends { &mut client } else { &mut server };
+        speaker.write_all(b"are you there?").await.unwrap();
+        assert_rst(&mut client).await;
+        assert_rst(&mut server).await;
+        assert_eq!(rule.tally.strikes(), 1);
+        assert_eq!(bench.endings(1).await, [(Severed::Forgotten, 0, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    for _ in 0..50 {
+        let rule = impose(&bench, What::Forget(Forget::Silently)).await;
+        bench.lift(&rule).await;
+        assert_passes(&mut client, &mut server).await;
+        assert_passes(&mut server, &mut client).await;
+        assert_eq!(rule.tally.strikes(), 0);
+    }
+    drop(client);
+    assert_fin(&mut server).await;
+}
+
+#[tokio::test]
+async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
+    for forget in [Forget::Silently, Forget::ServerSide] {
+        let bench = Bench::new().await;
+        let (mut client, mut server) = bench.pair().await;
+        client.shutdown().await.unwrap();
+        assert_fin(&mut server).await;
+        let rule = impose(&bench, What::Forget(forget)).await;
+        assert_silence(&mut client).await;
+        assert_eq!(rule.tally.strikes(), 0);
+        if forget == Forget::Silently {
+            assert_eq!(
+                timeout(WATCH, server.read_u8()).await.unwrap().unwrap_err().kind(),
+                io::ErrorKind::UnexpectedEof
+            );
+            server.write_all(b"reply").await.unwrap();
+            assert_rst(&mut client).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn orders_to_what_is_forgotten_are_followed() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let forgotten = impose(&bench, What::Forget(Forget::Silently)).await;
+    let stall = bench.stall().await;
+    bench.lift(&forgotten).await;
+    client.write_all(b"held").await.unwrap();
+    assert_silence(&mut server).await;
+    let forgotten = impose(&bench, What::Forget(Forget::Silently)).await;
+    bench.lift(&stall).await;
+    assert_silence(&mut server).await;
+    bench.lift(&forgotten).await;
+    let mut heard = [0; 4];
+    in_time(server.read_exact(&mut heard)).await.unwrap();
+    impose(&bench, What::Forget(Forget::Silently)).await;
+    assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
+    assert_rst(&mut client).await;
+    assert_eq!(bench.doubts(), 0);
+}

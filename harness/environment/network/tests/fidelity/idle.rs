@@ -1,0 +1,82 @@
+//! Middleboxes that drop connections on which nothing moves.
+
+use super::*;
+
+/// When they do.
+const AFTER: Duration = Duration::from_millis(400);
+
+/// Keeps a connection busy until the other has been dropped, and for a while afterwards.
+async fn keep_busy(
+    busy: (&mut TcpStream, &mut TcpStream),
+    idle: &mut TcpStream,
+) -> (Vec<u8>, Result<(), io::ErrorKind>) {
+    let (client, server) = busy;
+    let traffic = async {
+        loop {
+            assert_passes(client, server).await;
+            sleep(AFTER / 40).await;
+        }
+    };
+    let end = tokio::select! {
+        end = read_out(idle) => end,
+        () = traffic => unreachable!(),
+    };
+    let _ = timeout(AFTER * 2, async {
+        loop {
+            assert_passes(server, client).await;
+            sleep(AFTER / 40).await;
+        }
+    })
+    .await;
+    end
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_and_busy_ones_stay() {
+    for (cut, by) in [(Cut::Close, Severed::Closed), (Cut::Reset, Severed::Reset)] {
+        let bench = Bench::new().await;
+        let (mut client, mut server) = bench.pair().await;
+        let (mut idle_client, mut idle_server) = bench.pair().await;
+        let began = std::time::Instant::now();
+        let rule = impose(&bench, What::Idle { after: AFTER, then: Expiry::Cut(cut) }).await;
+        let end = keep_busy((&mut client, &mut server), &mut idle_client).await;
+        assert_eq!(end, (Vec::new(), peers::by(cut)));
+        assert!(began.elapsed() >= AFTER);
+        assert_eq!(read_out(&mut idle_server).await, (Vec::new(), peers::by(cut)));
+        assert_eq!(rule.tally.strikes(), 1);
+        assert_eq!(bench.gateway.connections(), 1);
+        drop((client, server));
+        assert_eq!(bench.endings(2).await[1], (by, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let after = Duration::from_millis(50);
+    let rule = impose(&bench, What::Idle { after, then: Expiry::Forget }).await;
+    sleep(after * 3).await;
+    assert_silence(&mut client).await;
+    assert_silence(&mut server).await;
+    // Its entry is gone for good.
+    bench.lift(&rule).await;
+    client.write_all(b"are you there?").await.unwrap();
+    assert_rst(&mut client).await;
+    assert_rst(&mut server).await;
+    assert_eq!(rule.tally.strikes(), 1);
+    assert_eq!(bench.endings(1).await, [(Severed::Forgotten, 0, 0)]);
+}
+
+#[tokio::test]
+async fn a_patience_beyond_all_clocks_is_no_harm() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    impose(&bench, What::Idle { after: Duration::MAX, then: Expiry::Cut(Cut::Close) }).await;
+    bench.impose(ToxicKind::SlowClose { delay: Duration::MAX }).await;
+    bench.impose(ToxicKind::Reset { after: Duration::MAX }).await;
+    client.write_all(b"held").await.unwrap();
+    assert_silence(&mut server).await;
+    assert_eq!(bench.doubts(), 0);
+    assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
+}

@@ -1,0 +1,81 @@
+//! A toxic that comes and goes while bytes flow.
+
+use super::*;
+
+/// How often it does.
+const ROUNDS: usize = 400;
+
+/// What flows each way.
+const BYTES: usize = 6 << 20;
+
+pub async fn law(case: Case) {
+    let bench = Bench::new().await;
+    let (client, server) = bench.pair().await;
+    let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
+    let (tx, mut over) = tokio::sync::oneshot::channel::<()>();
+    let flowing = {
+        let (up, down) = (up.clone(), down.clone());
+        tokio::spawn(async move {
+            let heard = tokio::join!(exchange(client, up), exchange(server, down));
+            drop(tx);
+            heard
+        })
+    };
+    for round in 0.. {
+        // Both peers may be done before; then rules come and go on a connection that ends.
+        if round >= ROUNDS && over.try_recv() != Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+            break;
+        }
+        assert!(round < 100 * ROUNDS, "bytes do not get through");
+        let rule = bench.impose(case.endless).await;
+        if round % 8 == 0 {
+            // Long enough for some to be held.
+            sleep(Duration::from_millis(1)).await;
+        }
+        bench.lift(&rule).await;
+        if round >= ROUNDS {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let (heard_down, heard_up) = in_time(flowing).await.unwrap();
+    assert!(heard_up == up && heard_down == down, "{} up, {} down of {BYTES}", heard_up.len(), heard_down.len());
+    assert_eq!(bench.doubts(), 0);
+    bench.assert_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte() {
+    let bench = Arc::new(Bench::new().await);
+    let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
+    let mut flowing = Vec::new();
+    for _ in 0..3 {
+        let (client, server) = bench.pair().await;
+        let (up, down) = (up.clone(), down.clone());
+        flowing.push(tokio::spawn(async move { tokio::join!(exchange(client, up), exchange(server, down)) }));
+    }
+    let storm = every_case().into_iter().enumerate().map(|(number, case)| {
+        let bench = Arc::clone(&bench);
+        // A line of a byte a second cuts all that it holds into single bytes, which many toxics then hand on one by one:
+        // in a debug build that is too slow for orders to be followed in time.
+        let kind = if matches!(case.endless, ToxicKind::Bandwidth { .. }) { bandwidth(20_000) } else { case.endless };
+        tokio::spawn(async move {
+            for round in 0..ROUNDS / 4 {
+                let stream = [Stream::Both, Stream::Upstream, Stream::Downstream][(number + round) % 3];
+                let rule = bench.impose(Toxic { stream, ..kind.into() }).await;
+                if (number + round) % 5 == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                bench.lift(&rule).await;
+            }
+        })
+    });
+    for task in storm.collect::<Vec<_>>() {
+        in_time(task).await.unwrap();
+    }
+    for heard in flowing {
+        let (heard_down, heard_up) = in_time(heard).await.unwrap();
+        assert!(heard_up == up && heard_down == down, "{} up, {} down", heard_up.len(), heard_down.len());
+    }
+    assert_eq!(bench.doubts(), 0);
+    bench.assert_empty().await;
+}

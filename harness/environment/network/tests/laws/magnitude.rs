@@ -1,0 +1,180 @@
+//! How much a toxic does: lower bounds are strict, and upper bounds leave room for a slow, busy machine.
+
+use std::time::Instant;
+
+use super::*;
+
+/// Has so many bytes sent by the server to the client; returns how long it took.
+async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.impose(toxic).await;
+    let sent = pattern(bytes);
+    let began = Instant::now();
+    let sending = {
+        let sent = sent.clone();
+        tokio::spawn(async move {
+            server.write_all(&sent).await.unwrap();
+            server
+        })
+    };
+    let mut heard = vec![0; bytes];
+    in_time(client.read_exact(&mut heard)).await.unwrap();
+    let took = began.elapsed();
+    assert!(heard == sent);
+    in_time(sending).await.unwrap();
+    took
+}
+
+#[tokio::test]
+async fn bytes_under_a_latency_do_not_wait_for_each_other() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.impose(latency(250)).await;
+    let chunks = 200;
+    let hearing = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        for number in 0..chunks {
+            assert_eq!(server.read_u8().await.unwrap(), number);
+            heard.push(Instant::now());
+        }
+        heard
+    });
+    let mut sent = Vec::new();
+    for number in 0..chunks {
+        sent.push(Instant::now());
+        client.write_all(&[number]).await.unwrap();
+        sleep(ms(1)).await;
+    }
+    let heard = in_time(hearing).await.unwrap();
+    let mut late: Vec<_> = heard.iter().zip(&sent).map(|(heard, sent)| *heard - *sent).collect();
+    late.sort();
+    assert!(late[0] >= ms(250), "{:?}", late[0]);
+    // One after the other they would take 50 s.
+    let median = late[late.len() / 2];
+    assert!(median < ms(400), "{median:?}");
+    // They arrive as far apart as they were sent.
+    let (first, last) = (sent[0], sent[usize::from(chunks) - 1]);
+    let spread = heard[usize::from(chunks) - 1] - heard[0];
+    assert!(spread.abs_diff(last - first) < ms(200), "{spread:?}, sent over {:?}", last - first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_latency_does_not_slow_a_fast_stream_down() {
+    // 16 MB in pieces of 64 kB, one after the other, would take 51 s.
+    let took = transfer(latency(200), 16 << 20).await;
+    assert!((ms(200)..ms(8_000)).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_narrow_bandwidth_is_as_narrow_as_it_should_be() {
+    let took = transfer(bandwidth(16_000), 16_000).await;
+    assert!((ms(1_000)..ms(2_000)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wide_bandwidth_is_as_wide_as_it_should_be() {
+    let took = transfer(bandwidth(50_000_000), 25_000_000).await;
+    assert!((ms(500)..ms(2_500)).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn sliced_bytes_arrive_piece_by_piece() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.impose(slicer(10, 20)).await;
+    client.write_all(&MESSAGE).await.unwrap();
+    let began = Instant::now();
+    let (mut heard, mut pieces, mut largest) = (0, 0, 0);
+    while heard < MESSAGE.len() {
+        let read = in_time(server.read(&mut [0; 1024])).await.unwrap();
+        (heard, pieces, largest) = (heard + read, pieces + 1, largest.max(read));
+        // A reader that is late finds several pieces together.
+        assert!(heard <= 10 * (began.elapsed().as_millis() as usize / 20 + 2), "{heard} bytes too soon");
+    }
+    assert!((3..=10).contains(&pieces) && largest % 10 == 0, "{pieces} pieces, of up to {largest} bytes");
+}
+
+#[tokio::test]
+async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
+    for bytes in [1, 999, 100_000] {
+        let bench = Bench::new().await;
+        let (mut client, mut server) = bench.pair().await;
+        assert_passes(&mut server, &mut client).await;
+        let only = Toxic { stream: Stream::Downstream, ..limit(bytes).into() };
+        bench.impose(only).await;
+        assert_passes(&mut client, &mut server).await;
+        let sent = pattern(200_000);
+        let sending = async {
+            // Who sends more is told, sooner or later.
+            let _ = server.write_all(&sent).await;
+            read_out(&mut server).await
+        };
+        let ((heard, end), (_, other)) = in_time(async { tokio::join!(read_out(&mut client), sending) }).await;
+        assert!(heard == sent[..bytes as usize], "{} bytes", heard.len());
+        assert_eq!((end, other), (Ok(()), Ok(())));
+        bench.endings(1).await;
+    }
+}
+
+#[tokio::test]
+async fn the_limit_that_is_reached_exactly_closes_too() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.impose(limit(100)).await;
+    client.write_all(&MESSAGE).await.unwrap();
+    assert_eq!(read_out(&mut server).await, (MESSAGE.to_vec(), Ok(())));
+    assert_fin(&mut client).await;
+    assert_eq!(bench.endings(1).await, [(Severed::Closed, 100, 0)]);
+}
+
+/// Neither peer reads, and every buffer on the way is full.
+async fn jam(bench: &Bench) -> (TcpStream, TcpStream) {
+    let (mut client, mut server) = bench.pair().await;
+    for peer in [&mut client, &mut server] {
+        let chunk = vec![7; 256 << 10];
+        while timeout(ms(50), peer.write(&chunk)).await.is_ok() {}
+    }
+    (client, server)
+}
+
+#[tokio::test]
+async fn a_reset_does_not_wait_for_peers_that_do_not_read() {
+    for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
+        let bench = Bench::new().await;
+        let peers = jam(&bench).await;
+        bench.impose(Toxic { stream, ..reset(20).into() }).await;
+        until(|| bench.gateway.connections() == 0).await;
+        for mut peer in [peers.0, peers.1] {
+            assert_eq!(read_out(&mut peer).await.1, Err(io::ErrorKind::ConnectionReset), "{stream:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stall_that_closes_does_not_wait_for_peers_that_do_not_read() {
+    for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
+        let bench = Bench::new().await;
+        let _peers = jam(&bench).await;
+        bench.impose(Toxic { stream, ..stall(20).into() }).await;
+        until(|| bench.gateway.connections() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_toxic_on_a_link_that_has_ended_still_cuts_the_connection() {
+    for (toxic, cut) in [(reset(30), Cut::Reset), (stall(30), Cut::Close)] {
+        for stream in [Stream::Upstream, Stream::Downstream] {
+            let bench = Bench::new().await;
+            let (mut client, mut server) = bench.pair().await;
+            // The link that is to be touched has nothing more to carry.
+            let (ended, other) =
+                if stream == Stream::Upstream { (&mut client, &mut server) } else { (&mut server, &mut client) };
+            ended.shutdown().await.unwrap();
+            assert_fin(other).await;
+            bench.impose(Toxic { stream, ..toxic.into() }).await;
+            assert_eq!(read_out(ended).await, (Vec::new(), by(cut)));
+            until(|| bench.gateway.connections() == 0).await;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What a proxy has seen: counts that can be asked for at any time, and every event, for whoever keeps them.
+//!
+//! Called from the threads that carry the bytes: it counts under a short lock, and leaves the writing to `journal`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::journal::Journal;
+use crate::environment::network::tap::Tap;
+use crate::history::{ConnectionChange, Severed};
+
+/// Most kinds of SQLSTATE that are told apart; Postgres knows about 260. Whatever speaks to us may make up more.
+const MOST_CODES: usize = 300;
+
+/// The tap of one proxy.
+pub(super) struct Counters {
+    proxy: Arc<str>,
+    seen: Mutex<Seen>,
+    began: Instant,
+    journal: Option<Journal>,
+}
+
+struct Seen {
+    counts: Counts,
+    recent: Recent,
+}
+
+/// Counts since the proxy came to be.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Counts {
+    /// Connections accepted.
+    opened: u64,
+    /// Connections that have ended, by who ended them.
+    ended: BTreeMap<&'static str, u64>,
+    /// Bytes from clients to the server, on connections that have ended.
+    bytes_upstream: u64,
+    bytes_downstream: u64,
+    /// SSLRequests and GSSENCRequests.
+    encryption_requests: u64,
+    /// TLS handshakes that came to nothing.
+    handshakes_failed: u64,
+    /// Connections that cannot be read: encrypted, or not Postgres.
+    opaque: u64,
+    cancel_requests: u64,
+    startups: u64,
+    /// Sessions that the server let in.
+    authenticated: u64,
+    /// Sessions that have sent a statement.
+    requested: u64,
+    /// Errors from the server, by SQLSTATE; `none` for those without.
+    errors: BTreeMap<String, u64>,
+    /// Cut points at which something was done.
+    struck: u64,
+    /// What the gateway could not do, as it last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doubt: Option<String>,
+}
+
+/// Connections accepted lately.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Lately {
+    last_second: u64,
+    last_10_seconds: u64,
+}
+
+impl Counters {
+    pub fn new(proxy: &str, journal: Option<Journal>) -> Counters {
+        let seen = Seen { counts: Counts::default(), recent: Recent::default() };
+        Counters { proxy: proxy.into(), seen: Mutex::new(seen), began: Instant::now(), journal }
+    }
+
+    /// The counts, and how many connections were accepted lately.
+    pub fn read(&self) -> (Counts, Lately) {
+        let mut seen = self.seen();
+        let tick = self.tick();
+        (seen.counts.clone(), seen.recent.read(tick))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tenths of a second since the beginning.
+    fn tick(&self) -> u64 {
+        (self.began.elapsed().as_millis() / 100) as u64
+    }
+}
+
+impl Tap for Counters {
+    fn connection(&self, id: u64, change: ConnectionChange) {
+        let tick = self.tick();
+        let mut seen = self.seen();
+        if change == ConnectionChange::Opened {
+            seen.recent.count(tick);
+        }
+        seen.counts.count(&change);
+        // Sent under the lock, so that the lines of one connection stay in their order.
+        if let Some(journal) = &self.journal {
+            journal.connection(&self.proxy, id, change);
+        }
+    }
+
+    fn refusing(&self, on: bool) {
+        if let Some(journal) = &self.journal {
+            journal.refusing(&self.proxy, on);
+        }
+    }
+
+    fn doubt(&self, reason: String) {
+        self.seen().counts.doubt = Some(reason);
+    }
+}
+
+impl Counts {
+    fn count(&mut self, change: &ConnectionChange) {
+        use ConnectionChange::*;
+        match change {
+            Opened => self.opened += 1,
+            EncryptionRequested => self.encryption_requests += 1,
+            HandshakeFailed { .. } => self.handshakes_failed += 1,
+            Opaque { .. } => self.opaque += 1,
+            CancelRequested => self.cancel_requests += 1,
+            Startup { .. } => self.startups += 1,
+            Authenticated => self.authenticated += 1,
+            FirstRequest => self.requested += 1,
+            Struck { .. } => self.struck += 1,
+            Backend { .. } => {}
+            Error { sqlstate, .. } => {
+                let code = sqlstate.as_deref().unwrap_or("none");
+                let known = self.errors.len() < MOST_CODES || self.errors.contains_key(code);
+                *self.errors.entry(if known { code } else { "other" }.to_owned()).or_default() += 1;
+            }
+            Ended { by, upstream, downstream } => {
+                *self.ended.entry(word(*by)).or_default() += 1;
+                self.bytes_upstream += upstream;
+                self.bytes_downstream += downstream;
+            }
+        }
+    }
+}
+
+/// Who ended a connection, as a history writes it.
+fn word(by: Severed) -> &'static str {
+    match by {
+        Severed::ByClient => "by-client",
+        Severed::ByServer => "by-server",
+        Severed::ClientReset => "client-reset",
+        Severed::ServerReset => "server-reset",
+        Severed::Closed => "closed",
+        Severed::Reset => "reset",
+        Severed::Forgotten => "forgotten",
+        Severed::Unreachable => "unreachable",
+        Severed::Teardown => "teardown",
+    }
+}
+
+/// Ten seconds in tenths, each with its count; a ring, so that a storm takes no more room than silence.
+struct Recent {
+    tenths: [u64; 100],
+    /// The newest tenth.
+    newest: u64,
+}
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent { tenths: [0; 100], newest: 0 }
+    }
+}
+
+impl Recent {
+    fn advance(&mut self, tick: u64) {
+        for passed in (self.newest + 1..=tick).take(self.tenths.len()) {
+            self.tenths[(passed % 100) as usize] = 0;
+        }
+        // All of a long silence is cleared by any hundred tenths of it.
+        self.newest = self.newest.max(tick);
+    }
+
+    fn count(&mut self, tick: u64) {
+        self.advance(tick);
+        self.tenths[(self.newest % 100) as usize] += 1;
+    }
+
+    fn read(&mut self, tick: u64) -> Lately {
+        self.advance(tick);
+        let last = |tenths: u64| (0..tenths).map(|back| self.tenths[((self.newest + 100 - back) % 100) as usize]).sum();
+        Lately { last_second: last(10), last_10_seconds: last(100) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connects_are_counted_over_a_sliding_second_and_ten() {
+        let mut recent = Recent::default();
+        for tick in [0, 0, 3, 95, 99] {
+            recent.count(tick);
+        }
+        assert_eq!(recent.read(99), Lately { last_second: 2, last_10_seconds: 5 });
+        assert_eq!(recent.read(100), Lately { last_second: 2, last_10_seconds: 3 });
+        assert_eq!(recent.read(105), Lately { last_second: 1, last_10_seconds: 2 });
+        assert_eq!(recent.read(100_000), Lately { last_second: 0, last_10_seconds: 0 });
+    }
+
+    #[test]
+    fn whatever_happens_to_connections_is_counted() {
+        let counters = Counters::new("postgres", None);
+        let error = |sqlstate: Option<&str>| ConnectionChange::Error {
+            severity: "FATAL".into(),
+            sqlstate: sqlstate.map(str::to_owned),
+            message: None,
+        };
+        counters.connection(1, ConnectionChange::Opened);
+        counters.connection(1, error(Some("57P01")));
+        counters.connection(1, error(None));
+        counters.connection(1, ConnectionChange::Ended { by: Severed::Reset, upstream: 3, downstream: 4 });
+        let (counts, lately) = counters.read();
+        assert_eq!((counts.opened, counts.bytes_upstream, counts.bytes_downstream), (1, 3, 4));
+        assert_eq!(counts.ended, BTreeMap::from([("reset", 1)]));
+        assert_eq!(counts.errors, BTreeMap::from([("57P01".into(), 1), ("none".into(), 1)]));
+        assert_eq!(lately.last_10_seconds, 1);
+    }
+
+    #[test]
+    fn ends_have_the_words_of_a_history() {
+        use Severed::*;
+        for by in [ByClient, ByServer, ClientReset, ServerReset, Closed, Reset, Forgotten, Unreachable, Teardown] {
+            assert_eq!(serde_json::to_value(by).unwrap(), word(by));
+        }
+    }
+
+    #[test]
+    fn a_server_that_makes_up_codes_takes_no_room() {
+        let counters = Counters::new("postgres", None);
+        for code in 0..2 * MOST_CODES {
+            let sqlstate = Some(format!("{code:05}"));
+            counters.connection(1, ConnectionChange::Error { severity: "ERROR".into(), sqlstate, message: None });
+        }
+        let (counts, _) = counters.read();
+        assert_eq!(counts.errors.len(), MOST_CODES + 1);
+        assert_eq!(counts.errors["other"], MOST_CODES as u64);
+    }
+}

@@ -1,0 +1,180 @@
+//! `pgsquall proxy`: it says where it listens, carries bytes, and leaves when told.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use super::common::postgres::Postgres;
+use super::common::{Place, Running, Said, signal};
+
+/// A server that says everything again.
+fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || {
+                let stream = stream.unwrap();
+                // Its client may be reset.
+                let _ = std::io::copy(&mut &stream, &mut &stream);
+            });
+        }
+    });
+    address
+}
+
+/// The next line, which must begin and go on like this; returns the word in between.
+#[track_caller]
+fn word_between(lines: &mut impl Iterator<Item = std::io::Result<String>>, before: &str, after: &str) -> String {
+    let line = lines.next().expect("it ended early").unwrap();
+    let rest = line.strip_prefix(before).unwrap_or_else(|| panic!("{line:?} does not begin with {before:?}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("{after:?} is not in {line:?}")).0.to_owned()
+}
+
+#[track_caller]
+fn echoes(through: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(through).unwrap();
+    stream.write_all(b"word").unwrap();
+    let mut word = [0; 4];
+    stream.read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"word");
+    stream
+}
+
+/// Asks the API for something; returns all that it answers.
+fn request(api: &str, what: &str, body: &str) -> String {
+    let mut http = TcpStream::connect(api).unwrap();
+    let length = body.len();
+    let text = format!("{what} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    http.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    http.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Has it stopped, which must go well.
+#[track_caller]
+fn stops(mut child: Running, with: Signal) {
+    signal(&child, with);
+    let said = Said::of(&mut child);
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said}");
+}
+
+#[test]
+fn it_forwards_and_its_api_answers_until_it_is_told_to_stop() {
+    let place = Place::new();
+    let upstream = echo_server().to_string();
+    for with in [Signal::SIGTERM, Signal::SIGINT] {
+        let words = ["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0", "--seed", "7", "--tap", "tap.jsonl"];
+        let mut child = place.start(&words);
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        let address = word_between(&mut lines, "postgres listens on ", &format!(" and leads to {upstream}"));
+        let api = word_between(&mut lines, "the API is at http://", "; seed 7");
+        let mut open = echoes(&address);
+
+        let answer = request(&api, "GET /proxies/postgres", "");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK") && answer.contains(&format!("\"listen\":\"{address}\"")),
+            "{answer}"
+        );
+
+        stops(child, with);
+        assert_eq!(open.read(&mut [0]).unwrap(), 0, "it ends in order");
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        let tap = place.read("tap.jsonl");
+        assert!(
+            tap.starts_with("{\"pgsquall_tap\":1}\n") && tap.contains("\"opened\"") && tap.contains("\"ended\""),
+            "{tap}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_real_server_commits_what_its_client_never_hears_of() {
+    let Some(server) = Postgres::start() else { return };
+    let place = Place::new();
+    let upstream = format!("127.0.0.1:{}", server.port);
+    let mut child = place.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let address = word_between(&mut lines, "postgres listens on ", " and leads to ");
+    let api = word_between(&mut lines, "the API is at http://", "; seed ");
+    let url = server.url("Secret-1").replace(&upstream, &address);
+    let connect = async || {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+
+    let client = connect().await;
+    client.batch_execute("CREATE TABLE kept (id int)").await.unwrap();
+    let code = client.batch_execute("SELECT 1 / 0").await.unwrap_err().code().unwrap().code().to_owned();
+    let toxic = r#"{"type": "cut_point", "attributes": {"point": "commit-reply", "times": 1}}"#;
+    let answer = request(&api, "POST /proxies/postgres/toxics", toxic);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    client.batch_execute("BEGIN").await.unwrap();
+    client.batch_execute("INSERT INTO kept VALUES (1)").await.unwrap();
+    let error = client.batch_execute("COMMIT").await.unwrap_err();
+    assert!(error.as_db_error().is_none(), "the connection is gone: {error}");
+    assert_eq!(server.sql("SELECT count(*) FROM kept"), "1");
+    connect().await.batch_execute("BEGIN; COMMIT").await.expect("it was to be done once");
+
+    let tap = request(&api, "GET /proxies/postgres/tap", "");
+    for text in [&format!("\"{code}\":1"), "\"authenticated\":2", "\"struck\":1", "\"strikes\":1"] {
+        assert!(tap.contains(text), "{text} is not in {tap}");
+    }
+    stops(child, Signal::SIGTERM);
+}
+
+#[test]
+fn proxies_from_a_file_and_no_api() {
+    let place = Place::new();
+    let upstream = echo_server();
+    let list = format!(
+        r#"[{{"name": "a", "listen": "127.0.0.1:0", "upstream": "{upstream}"}},
+            {{"name": "b", "listen": "127.0.0.1:0", "upstream": "{upstream}", "enabled": false}}]"#
+    );
+    place.write("proxies.json", &list);
+    let mut child = place.start(&["proxy", "--config", "proxies.json", "--api", "off"]);
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let address = word_between(&mut lines, "a listens on ", " and leads to ");
+    assert_eq!(lines.next().unwrap().unwrap(), format!("b is disabled; it would lead to {upstream}"));
+    word_between(&mut lines, "there is no API; seed", "");
+    echoes(&address);
+    stops(child, Signal::SIGTERM);
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _held = TcpListener::bind(taken).unwrap();
+    let taken = taken.to_string();
+    let words = ["proxy", "--listen", &taken, "--upstream", "127.0.0.1:1", "--api", "off"];
+    place.run(&words).refuses(69, &[&format!("postgres: cannot listen on {taken}"), "choose another port"]);
+    let words = ["proxy", "--upstream", "127.0.0.1:1", "--api", &taken];
+    place.run(&words).refuses(69, &[&format!("the API cannot listen on {taken}"), "--api"]);
+    let words = ["proxy", "--upstream", "127.0.0.1:1", "--api", "off", "--tap", "/nowhere/tap"];
+    place.run(&words).refuses(69, &["cannot write /nowhere/tap"]);
+}
+
+#[test]
+fn words_that_cannot_be_right() {
+    let place = Place::new();
+    let refused = |words: &[&str], texts: &[&str]| {
+        place.run(&[&["proxy"], words].concat()).refuses(64, texts);
+    };
+    refused(&["--api", "off"], &["there is nothing to do", "--upstream HOST:PORT"]);
+    refused(&["--listen", "127.0.0.1:0"], &["--upstream"]);
+    refused(&["--upstream", "localhost", "--api", "off"], &["upstream \"localhost\" has no port", "127.0.0.1:5432"]);
+    refused(
+        &["--upstream", "no-such-host.invalid:1", "--api", "off"],
+        &["no-such-host.invalid:1\" cannot be resolved"],
+    );
+    refused(&["--upstream", "127.0.0.1:1", "--api", "on"], &["\"on\" has no port"]);
+    refused(&["--upstream", "127.0.0.1:1", "--seed", "x"], &["'--seed <SEED>'"]);
+    refused(&["--config", "no.json"], &["no.json cannot be read"]);
+    place.write("bad.json", r#"[{"name": "a"}]"#);
+    refused(&["--config", "bad.json"], &["bad.json: missing required field: upstream at proxy 1"]);
+}

@@ -1,0 +1,56 @@
+//! What meets a client that connects: refusal or silence, and which of several has its way.
+
+use std::io::ErrorKind;
+
+use super::*;
+
+fn refused(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, PATIENCE).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Whether a connect hangs: the kernel tries again after a second, so this is short of that.
+fn hangs(address: SocketAddr) -> bool {
+    let short = Duration::from_millis(500);
+    TcpStream::connect_timeout(&address, short).is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+}
+
+#[test]
+fn refuse_leaves_open_connections_alone() {
+    let api = Api::new();
+    let address = api.echo();
+    let mut open = connect(address);
+    echo(&mut open);
+    api.toxic(json!({"type": "refuse"}));
+    assert!(refused(address));
+    echo(&mut open);
+    api.done("DELETE", "/proxies/echo/toxics/refuse_downstream");
+    echo(&mut connect(address));
+}
+
+#[test]
+fn hang_is_silence_and_is_counted() {
+    let api = Api::new();
+    let address = api.echo();
+    api.toxic(json!({"type": "hang"}));
+    assert!(hangs(address));
+    assert!(api.tap()["syns_dropped"].as_u64().unwrap() >= 1, "{}", api.tap());
+    api.done("DELETE", "/proxies/echo/toxics/hang_downstream");
+    echo(&mut connect(address));
+}
+
+#[test]
+fn refusal_is_stronger_than_silence_and_disabling_than_both() {
+    let api = Api::new();
+    let address = api.echo();
+    api.toxic(json!({"type": "hang"}));
+    api.toxic(json!({"type": "refuse"}));
+    assert!(refused(address));
+    api.done("DELETE", "/proxies/echo/toxics/refuse_downstream");
+    assert!(hangs(address));
+    api.ask("POST", "/proxies/echo", json!({"enabled": false}), 200);
+    assert!(refused(address));
+    api.ask("POST", "/proxies/echo", json!({"enabled": true}), 200);
+    assert!(hangs(address));
+    api.done("POST", "/reset");
+    echo(&mut connect(address));
+}

@@ -1,0 +1,181 @@
+//! The stand-alone proxy over HTTP: statuses and bodies as Toxiproxy has them, and what each fault does to a connection
+//! to an echo server.
+#![cfg(feature = "proxy")]
+
+mod door;
+mod errors;
+mod faults;
+mod ours;
+mod proxies;
+mod toxics;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pgsquall::seed::Seed;
+use pgsquall::toxiproxy::{Service, Settings};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+/// Longest for what takes milliseconds on a quiet machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A service, and the runtime that it lives on.
+struct Api {
+    runtime: Runtime,
+    service: Option<Service>,
+}
+
+impl Api {
+    fn new() -> Api {
+        Api::with_tap(None)
+    }
+
+    fn with_tap(tap: Option<PathBuf>) -> Api {
+        let runtime = Runtime::new().unwrap();
+        let settings = Settings { api: Some("127.0.0.1:0".into()), seed: Seed(7), tap, ..Settings::default() };
+        let service = Some(runtime.block_on(Service::start(settings)).unwrap());
+        Api { runtime, service }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.service.as_ref().unwrap().api().unwrap()
+    }
+
+    /// Sends a request as it stands; returns status and body.
+    fn raw(&self, request: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    /// Asks for something that must have this status and a body of JSON.
+    #[track_caller]
+    fn ask(&self, method: &str, path: &str, body: Value, status: u16) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (got, text) = self.send(method, path, &body);
+        assert_eq!(got, status, "{method} {path}: {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
+    }
+
+    #[track_caller]
+    fn read(&self, path: &str) -> Value {
+        self.ask("GET", path, Value::Null, 200)
+    }
+
+    /// Asks for something that must be done without a word.
+    #[track_caller]
+    fn done(&self, method: &str, path: &str) {
+        assert_eq!(self.send(method, path, ""), (204, String::new()), "{method} {path}");
+    }
+
+    /// A proxy `echo` before a new echo server; returns where it listens.
+    fn echo(&self) -> SocketAddr {
+        let proxy = json!({"name": "echo", "listen": "127.0.0.1:0", "upstream": echo_server().to_string()});
+        address_of(&self.ask("POST", "/proxies", proxy, 201))
+    }
+
+    /// Puts a toxic on `echo`.
+    #[track_caller]
+    fn toxic(&self, toxic: Value) -> Value {
+        self.ask("POST", "/proxies/echo/toxics", toxic, 200)
+    }
+
+    fn tap(&self) -> Value {
+        self.read("/proxies/echo/tap")
+    }
+
+    fn shutdown(&mut self) {
+        if let Some(service) = self.service.take() {
+            self.runtime.block_on(service.shutdown()).unwrap();
+        }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        // After a failure its own end is enough.
+        if !thread::panicking() {
+            self.shutdown();
+        }
+    }
+}
+
+fn address_of(proxy: &Value) -> SocketAddr {
+    proxy["listen"].as_str().unwrap().parse().unwrap()
+}
+
+/// A server that says everything again, and ends a connection in order when its client does.
+fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                    if stream.write_all(&bytes[..count]).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&to, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends a word and waits for it; returns how long that took.
+#[track_caller]
+fn echo(stream: &mut TcpStream) -> Duration {
+    let began = Instant::now();
+    stream.write_all(b"word").unwrap();
+    let mut word = [0; 4];
+    stream.read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"word");
+    began.elapsed()
+}
+
+/// How a connection ends that is read to its end.
+fn end_of(stream: &mut TcpStream) -> Result<(), ErrorKind> {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).map(|_| ()).map_err(|error| error.kind())
+}
+
+/// Whether nothing comes for a while that is long on a quiet machine.
+fn is_silent(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let silent = matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    silent
+}
+
+/// Waits until something is so.
+#[track_caller]
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
