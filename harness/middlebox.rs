@@ -59,3 +59,30 @@ impl fmt::Display for Middlebox {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_readable_and_is_read() {
+        let settings = vec![("timeout client".to_owned(), "2s".to_owned())];
+        let haproxy = Middlebox { through: Program::HaProxy, settings };
+        let pgbouncer = Middlebox { through: Program::PgBouncer, settings: Vec::new() };
+        for (middlebox, stored, shown) in [
+            (haproxy, r#"{"through":"haproxy","settings":[["timeout client","2s"]]}"#, "HAProxy: timeout client = 2s"),
+            (pgbouncer, r#"{"through":"pgbouncer"}"#, "PgBouncer"),
+        ] {
+            assert_eq!(serde_json::to_string(&middlebox).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<Middlebox>(stored).unwrap(), middlebox);
+            assert_eq!(middlebox.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_scenario_files() {
+        for (word, program) in Program::ALL {
+            assert_eq!((program.word(), program.to_string().to_ascii_lowercase().as_str()), (word, word));
+        }
+    }
+}
