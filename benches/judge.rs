@@ -42,6 +42,7 @@ fn history(ops: u64) -> History {
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
         load: Load { workers: WORKERS, interval: INTERVAL, pause: None },
+        middlebox: None,
     };
     let client = ClientFacts {
         name: "bench".into(),

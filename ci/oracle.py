@@ -17,6 +17,8 @@ MEANT = {
         "firewall-terminate": "recovered",
         "idle-close": "recovered",
         "idle-reset": "recovered",
+        "pgbouncer-restart": "recovered",
+        "haproxy-idle": "recovered",
     },
     "loses-a-slot": {
         "connection-reset": "full-capacity",
@@ -24,6 +26,7 @@ MEANT = {
         "reply-truncated": "full-capacity",
         "stall-established": "full-capacity",
         "idle-reset": "full-capacity",
+        "pgbouncer-idle": "full-capacity",
     },
     "hangs": {
         "stall": "hung-operation",
@@ -36,12 +39,16 @@ MEANT = {
     "retries-unsafely": {"server-frozen": "duplicated-write", "commit-reply-lost": "duplicated-write"},
     "acknowledges-early": {"restart-fast": "lost-write", "connection-reset-in-transaction": "lost-write"},
     "storms": {"connections-exhausted": "reconnect-storm", "connection-reset-at-request": "reconnect-storm"},
-    "leaks-connections": {"connection-reset": "connection-leak"},
+    "leaks-connections": {"connection-reset": "connection-leak", "pgbouncer-restart": "connection-leak"},
     "reads-old-snapshot": {"connection-reset": "stale-read"},
     "slows-down": {"connection-reset": "throughput"},
     "panics": {"connection-reset": "process"},
     "swallows-errors": {"wrong-password": "error-surface"},
-    "gives-up": {"restart-fast": "error-surface", "firewall-terminate": "error-surface"},
+    "gives-up": {
+        "restart-fast": "error-surface",
+        "firewall-terminate": "error-surface",
+        "pgbouncer-server-lost": "error-surface",
+    },
 }
 
 root = pathlib.Path(sys.argv[1])

@@ -18,12 +18,25 @@ install() {
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    "${as_root[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -qy --no-install-recommends "${missing[@]}"
+    # Debian starts a service when its package is installed. None is wanted here: tests start their own.
+    local policy=/usr/sbin/policy-rc.d installed=0 ours=
+    if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null; then
+        ours=1
+        trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+        "${as_root[@]}" chmod +x "$policy"
+    fi
+    "${as_root[@]}" apt-get update -q &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qy --no-install-recommends "${missing[@]}" || installed=1
+    if [ -n "$ours" ]; then
+        "${as_root[@]}" rm -f "$policy"
+        trap - EXIT
+    fi
+    return "$installed"
 }
 if ! command -v apt-get >/dev/null; then
     skip "installing packages: this is no Debian; what is missing here is skipped below"
-elif ! install postgresql mmdebstrap python3-venv libssl-dev pkg-config; then
+elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv libssl-dev pkg-config; then
     skip "installing packages: apt-get failed (as root or with sudo it should not)"
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::environment::Environment;
-use crate::environment::address::Address;
 use crate::environment::preparation::LEDGER;
 use crate::environment::server::{ServerError, Session, Superuser};
 use crate::history::Sessions;
@@ -18,21 +17,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Medians of a round trip without load and without fault: direct, and through the gateway.
 pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Duration), ServerError> {
-    let direct = median_round_trip(&with_credentials(&environment.address, environment.server.address())).await?;
-    let gateway = median_round_trip(&with_credentials(&environment.address, environment.gateway.address())).await?;
+    // With the client's own credentials. What stands before the server is in both, so that the rest is the gateway.
+    let person = |place| Superuser::new(environment.address.at(place));
+    let direct = median_round_trip(&person(environment.behind_gateway())).await?;
+    let gateway = median_round_trip(&person(environment.gateway.address())).await?;
     Ok((direct, gateway))
-}
-
-/// The client's own credentials, on the harness's account.
-fn with_credentials(address: &Address, at: std::net::SocketAddr) -> Superuser {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host(at.ip().to_string())
-        .port(at.port())
-        .user(&address.user)
-        .password(&address.password)
-        .dbname(&address.database);
-    Superuser::new(config)
 }
 
 async fn median_round_trip(person: &Superuser) -> Result<Duration, ServerError> {
@@ -47,8 +36,19 @@ async fn median_round_trip(person: &Superuser) -> Result<Duration, ServerError> 
     Ok(times[ROUND_TRIPS / 2])
 }
 
-/// The client's sessions, as the server sees them. The harness's own are not counted.
+/// The client's sessions, where they end: at the server, or at a pool before it, whose own sessions at the server it
+/// keeps after the client has left. What is in a transaction there is so on behalf of a client.
 pub(crate) async fn sessions(session: &Session, environment: &Environment) -> Result<Sessions, ServerError> {
+    let found = at_server(session, environment).await?;
+    let pool = environment.middlebox.as_ref().filter(|middlebox| middlebox.program().pools_sessions());
+    Ok(match pool {
+        Some(_) => Sessions { open: environment.gateway.connections() as u32, ..found },
+        None => found,
+    })
+}
+
+/// Sessions of the client's role, as the server sees them. The harness's own are not counted.
+async fn at_server(session: &Session, environment: &Environment) -> Result<Sessions, ServerError> {
     let rows = session
         .rows(
             "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%') FROM pg_stat_activity \
@@ -75,6 +75,16 @@ pub(crate) async fn settled_sessions(
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+/// Waits until the server has no session of the client's role, or patience ends.
+pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> Result<(), ServerError> {
+    let session = environment.server.superuser().connect().await?;
+    let deadline = Instant::now() + patience;
+    while at_server(&session, environment).await?.open > 0 && Instant::now() < deadline {
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
 }
 
 /// Everything in the ledger, as runs `(first key, last key, copies)`.

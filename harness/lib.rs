@@ -37,6 +37,7 @@ pub mod budget;
 pub mod fault;
 pub mod history;
 pub mod load;
+pub mod middlebox;
 pub mod seed;
 pub mod sqlstate;
 pub mod time;

@@ -70,6 +70,7 @@ impl Plan {
             precedes_client,
             budget: scenario.budget.clone(),
             load,
+            middlebox: scenario.middlebox.clone(),
         };
         Plan { header, settings }
     }

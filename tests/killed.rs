@@ -18,9 +18,13 @@ use common::{
 
 /// A run whose fault is in force; it has a folder of its own for what its adapter tells.
 fn frozen_run(place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
+    run_of(FROZEN, place, user, group, name, server)
+}
+
+fn run_of(scenario: &str, place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
     let adapter = YES_MAN.replace("> adapter", &format!("> {name}"));
     place.write(&format!("{name}.sh"), &adapter);
-    place.write(&format!("{name}.toml"), FROZEN);
+    place.write(&format!("{name}.toml"), scenario);
     let mut command = place.as_user(user, group);
     command.args(["run", &format!("{name}.toml"), "--server", server, "--out", &format!("out-{name}")]);
     command.args(["--client", &format!("sh {name}.sh")]);
@@ -65,6 +69,34 @@ fn the_next_run_removes_servers_clients_and_folders() {
     let said = Said::of(&mut live);
     assert_eq!(said.code, Some(130), "{said}");
     assert!(!live_run.exists());
+}
+
+#[test]
+fn the_next_run_removes_what_stood_in_the_path() {
+    let (place, user) = (Place::new(), "games");
+    for program in ["pgbouncer", "haproxy"] {
+        if !["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).is_file()) {
+            println!("skipped: {program} is not installed");
+            continue;
+        }
+        let scenario = format!("{FROZEN}[path]\nthrough = \"{program}\"\n");
+        let mut killed = run_of(&scenario, &place, user, None, program, "local");
+        let (run, _) = place.adapter_of(program);
+        let is_program =
+            |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == program);
+        let left: Vec<u32> = processes_of(&run).into_iter().filter(is_program).collect();
+        assert_eq!(left.len(), 1, "{program} does not run in {}", run.display());
+        signal(&killed, Signal::SIGKILL);
+        killed.wait().unwrap();
+        assert!(left.iter().copied().all(lives), "{program} was not left behind");
+
+        let said = next_run(&place, user, None);
+        if is_root() {
+            assert!(said.succeeds().stderr.contains("its server, its middlebox, its client"), "{said}");
+        }
+        assert!(!run.exists(), "{said}");
+        until("its end", || processes_of(&run).is_empty() && !left.iter().copied().any(lives));
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `pgsquall list`: what there is, and what of it this machine can do.
 
 use pgsquall::client::reference;
-use pgsquall::environment::choice::{ServerChoice, ServerKind};
-use pgsquall::environment::expressible::expressible;
+use pgsquall::environment::choice::{ServerChoice, ServerSource};
+use pgsquall::environment::expressible::{expressible, passable};
 use pgsquall::environment::{self, server};
-use pgsquall::scenario::catalogue;
+use pgsquall::scenario::{Scenario, catalogue};
 
 use crate::args::ListArguments;
 use crate::exit::Exit;
@@ -12,7 +12,7 @@ use crate::print::say;
 
 pub async fn list(arguments: &ListArguments) -> Exit {
     let resolved = arguments.server.resolve();
-    let kind = resolved.as_ref().map(|(source, _)| source.kind()).ok();
+    let source = resolved.as_ref().map(|(source, _)| source).ok();
 
     say!("Scenarios (pgsquall show NAME prints one)");
     let mut group = String::new();
@@ -21,7 +21,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
             group.clone_from(&scenario.group);
             say!("  {group}/");
         }
-        let skipped = kind.and_then(|kind| why_not(&scenario, kind));
+        let skipped = source.and_then(|source| why_not(&scenario, source));
         let note = skipped.map_or_else(String::new, |reason| format!("  [skipped here: {reason}]"));
         say!("    {:32} {}{note}", scenario.name, scenario.title);
     }
@@ -65,9 +65,11 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     if resolved.is_ok() { Exit::Pass } else { Exit::Unavailable }
 }
 
-/// Why a scenario cannot be asked of a server of this kind.
-pub fn why_not(scenario: &pgsquall::scenario::Scenario, kind: ServerKind) -> Option<String> {
-    scenario.faults.iter().find_map(|fault| expressible(fault.kind, kind).err())
+/// Why a scenario cannot be asked of this server.
+fn why_not(scenario: &Scenario, source: &ServerSource) -> Option<String> {
+    let kind = source.kind();
+    let fault = scenario.faults.iter().find_map(|fault| expressible(fault.kind, kind).err());
+    fault.or_else(|| passable(scenario.middlebox.as_ref()?.through, source).err())
 }
 
 fn name(choice: &ServerChoice) -> &'static str {

@@ -34,6 +34,9 @@ fn describe(scenario: &Scenario) -> String {
         }
         text += "\n";
     }
+    if let Some(middlebox) = &scenario.middlebox {
+        text += &format!("# through {middlebox}\n");
+    }
     if let Some(pause) = scenario.load.pause {
         text += &format!("# at {} the workload pauses, for {}\n", exact(pause.at), exact(pause.lasts));
     }

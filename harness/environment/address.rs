@@ -27,6 +27,14 @@ impl Address {
         )
     }
 
+    /// How the harness signs in with the client's credentials, at another place.
+    pub(crate) fn at(&self, place: SocketAddr) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config.host(place.ip().to_string()).port(place.port());
+        config.user(&self.user).password(&self.password).dbname(&self.database);
+        config
+    }
+
     /// The environment of an adapter: `DATABASE_URL` and libpq's own variables.
     ///
     /// *Source*: PostgreSQL manual, libpq, "Environment Variables".

@@ -1,7 +1,10 @@
 //! Which fault can truly be produced where. What cannot is skipped with its reason, never replaced by something else.
 
-use super::choice::ServerKind;
+use super::choice::{ServerKind, ServerSource};
+use super::network;
+use super::server;
 use crate::fault::{FaultKind, StopMode};
+use crate::middlebox::Program;
 
 /// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
 ///
@@ -13,6 +16,19 @@ pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
         }
         (fault, ServerKind::External) if !fault.is_network() => {
             Err(format!("{fault} would have to change a server that is not ours"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a program can stand in the path to a server.
+///
+/// *Errors*: why not, in words that can stand in a report.
+pub fn passable(program: Program, server: &ServerSource) -> Result<(), String> {
+    network::find(program).map_err(|error| error.to_string())?;
+    match server {
+        ServerSource::External(url) if program == Program::PgBouncer && !server::has_password(url) => {
+            Err(format!("{program} signs in at the server itself, and the URL has no password"))
         }
         _ => Ok(()),
     }

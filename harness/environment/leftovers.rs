@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::folder;
+use super::network;
 use super::server;
 
 /// The environment variable that every client process of a run inherits; its value is the run's folder.
@@ -32,9 +33,10 @@ fn remove_folders() -> Vec<String> {
         let path = folder.path().to_owned();
         let clients = end_marked(&path);
         let servers = usize::from(server::end_leftover(&path));
+        let middleboxes = usize::from(network::end_leftover(&path));
         drop(folder);
         let mut text = format!("the folder {} of a run that was killed", path.display());
-        for (count, what) in [(servers, "server"), (clients, "client process(es)")] {
+        for (count, what) in [(servers, "server"), (middleboxes, "middlebox"), (clients, "client process(es)")] {
             if count > 0 {
                 text += &format!(", its {what}");
             }

@@ -13,16 +13,18 @@ pub mod preparation;
 pub mod server;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::address::Address;
 use self::choice::ServerSource;
 use self::folder::RunFolder;
-use self::network::Gateway;
+use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
+use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
 use crate::seed::Seed;
 
@@ -44,6 +46,8 @@ pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 pub enum EnvironmentError {
     #[error(transparent)]
     Server(#[from] ServerError),
+    #[error(transparent)]
+    Middlebox(#[from] MiddleboxError),
     #[error("the gateway cannot listen on a loopback port: {0}")]
     Gateway(io::Error),
     #[error("cannot make a run folder: {0}")]
@@ -53,6 +57,8 @@ pub enum EnvironmentError {
 /// A server that is ready, and a gateway that leads to it.
 pub(crate) struct Environment {
     pub server: Arc<dyn Server>,
+    /// What stands between the gateway and the server, where something does.
+    pub middlebox: Option<MiddleboxProcess>,
     pub gateway: Gateway,
     /// What the client is given.
     pub address: Address,
@@ -61,10 +67,11 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Brings up a server with these settings, and a gateway before it.
+    /// Brings up a server with these settings, what is to stand before it, and a gateway before that.
     pub async fn create(
         source: &ServerSource,
         settings: &[(String, String)],
+        middlebox: Option<&Middlebox>,
         seed: Seed,
         recorder: Recorder,
     ) -> Result<Environment, EnvironmentError> {
@@ -98,16 +105,51 @@ impl Environment {
             Some(server) => server.client_address(gateway.address()),
             None => own_address(source, server.as_ref(), gateway.address()).await?,
         };
-        Ok(Environment { server, gateway, address, folder })
+        let middlebox =
+            middlebox.map(|found| MiddleboxProcess::create(found, &folder, server.address(), &address)).transpose()?;
+        if let Some(middlebox) = &middlebox {
+            middlebox.start().await?;
+            gateway.lead_to(middlebox.address());
+        }
+        Ok(Environment { server, middlebox, gateway, address, folder })
     }
 
     /// Starts the stopped server again, and lets clients through as soon as it answers.
     pub async fn start_server(&self) -> Result<(), EnvironmentError> {
         self.server.start().await?;
         self.server.wait(Readiness::Answering, START_PATIENCE).await?;
-        self.gateway.lead_to(self.server.address());
-        self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
+        match &self.middlebox {
+            Some(middlebox) => middlebox.lead_to(self.server.address()).await?,
+            None => {
+                self.gateway.lead_to(self.server.address());
+                self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
+            }
+        }
         self.server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+        if let Some(middlebox) = &self.middlebox {
+            middlebox.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// Has the gateway refuse, as a host does on which no server listens; a middlebox stays, and speaks for itself.
+    pub async fn without_server(&self) -> Result<(), EnvironmentError> {
+        match self.middlebox {
+            Some(_) => Ok(()),
+            None => self.gateway.refuse().await.map_err(EnvironmentError::Gateway),
+        }
+    }
+
+    /// Where the gateway leads: the server, or what stands before it.
+    pub fn behind_gateway(&self) -> SocketAddr {
+        self.middlebox.as_ref().map_or_else(|| self.server.address(), MiddleboxProcess::address)
+    }
+
+    /// Ends what stands before the server, with every session that it holds there.
+    pub async fn clear_path(&self) -> Result<(), EnvironmentError> {
+        if let Some(middlebox) = &self.middlebox {
+            middlebox.stop().await?;
+        }
         Ok(())
     }
 
@@ -119,18 +161,16 @@ impl Environment {
     }
 
     /// Takes everything down, in reverse order.
-    pub async fn close(self) -> Result<(), ServerError> {
+    pub async fn close(self) -> Result<(), EnvironmentError> {
         self.gateway.close().await;
-        self.server.remove().await
+        let cleared = self.clear_path().await;
+        self.server.remove().await?;
+        cleared
     }
 }
 
 /// Credentials on a server of ours: a password that lives as long as the run.
-async fn own_address(
-    source: &ServerSource,
-    server: &dyn Server,
-    gateway: std::net::SocketAddr,
-) -> Result<Address, ServerError> {
+async fn own_address(source: &ServerSource, server: &dyn Server, gateway: SocketAddr) -> Result<Address, ServerError> {
     let superuser = server.superuser();
     if !matches!(source, ServerSource::Local(_)) {
         preparation::prepare(&superuser).await?;

@@ -209,7 +209,8 @@ impl Course<'_> {
         client.close().await;
         settled?;
         // Statements of sessions that nobody waits for any more may still write.
-        audit::settled_sessions(environment, |sessions| sessions.open == 0, SESSIONS_PATIENCE).await?;
+        environment.clear_path().await?;
+        audit::deserted(environment, SESSIONS_PATIENCE).await?;
         let runs = audit::ledger(environment).await?;
         recorder.record(Event::Ledger { runs });
         nemesis.testify(environment).await;
@@ -227,6 +228,12 @@ impl Course<'_> {
     pub async fn server_log(&self) -> String {
         let Ok(lines) = self.environment.server.log().await else { return String::new() };
         lines.iter().map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect()
+    }
+
+    /// What stood before the server has logged, for the run's folder; `None` where nothing did.
+    pub fn middlebox_log(&self) -> Option<String> {
+        let lines = self.environment.middlebox.as_ref()?.log().unwrap_or_default();
+        Some(lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
     fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {

@@ -22,7 +22,7 @@ use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::Environment;
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::expressible;
+use crate::environment::expressible::{expressible, passable};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
@@ -140,20 +140,27 @@ impl Experiment {
     async fn ask(self) -> Result<Run, Error> {
         let launch = self.client.clone().ok_or(Error::NoClient)?;
         let (source, _) = self.server.resolve()?;
+        let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
         for fault in &self.scenario.faults {
-            expressible(fault.kind, source.kind())
-                .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
+            expressible(fault.kind, source.kind()).map_err(not_expressible)?;
+        }
+        if let Some(middlebox) = &self.scenario.middlebox {
+            passable(middlebox.through, &source).map_err(not_expressible)?;
         }
         let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
 
-        let environment = Environment::create(&source, &plan.settings, plan.header.seed, recorder.clone()).await?;
+        let (settings, middlebox) = (&plan.settings, plan.header.middlebox.as_ref());
+        let environment = Environment::create(&source, settings, middlebox, plan.header.seed, recorder.clone()).await?;
         recorder.record(Event::Server(environment.server.facts()));
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {
             kept::store(folder, "server.log", &course.server_log().await)?;
+            if let Some(log) = course.middlebox_log() {
+                kept::store(folder, "middlebox.log", &log)?;
+            }
         }
         environment.close().await?;
 

@@ -70,6 +70,11 @@ pub enum FaultKind {
         #[serde(rename = "after_us", with = "micros")]
         after: Duration,
     },
+    /// Nothing is injected: what stands in the path ends idle connections by its own settings. In force while it is
+    /// watched.
+    IdleExpiry,
+    /// What stands in the path is told to stop at once (SIGTERM), and started again on heal.
+    MiddleboxRestart,
     /// The server is stopped in the given mode, and started again on heal.
     Restart(StopMode),
     /// The server's first process is killed (SIGKILL), and the server started again on heal.
@@ -108,6 +113,8 @@ impl FaultKind {
             FaultKind::Reject => "reject",
             FaultKind::IdleClose { .. } => "idle-close",
             FaultKind::IdleReset { .. } => "idle-reset",
+            FaultKind::IdleExpiry => "idle-expiry",
+            FaultKind::MiddleboxRestart => "middlebox-restart",
             FaultKind::Restart(_) => "restart",
             FaultKind::Kill => "kill",
             FaultKind::Freeze => "freeze",
@@ -129,6 +136,7 @@ impl FaultKind {
         use FaultKind::*;
         match self {
             Close | Reset | CloseRepeatedly { .. } | ResetRepeatedly { .. } | HalfOpen => true,
+            IdleExpiry | MiddleboxRestart => true,
             CutPoint(_) | Toxic(_) | Refuse | Hang | Reject | IdleClose { .. } | IdleReset { .. } => true,
             Restart(_) | Kill | Freeze | TerminateSessions | ExhaustConnections | WrongPassword | LongRecovery => false,
         }
@@ -136,8 +144,13 @@ impl FaultKind {
 
     /// Whether new connections are kept out at the gateway, so that whatever else needs its door must wait.
     pub fn shuts_door(self) -> bool {
-        use FaultKind::{Hang, Kill, Refuse, Reject, Restart};
-        matches!(self, Refuse | Hang | Reject | Restart(_) | Kill)
+        use FaultKind::{Hang, Kill, MiddleboxRestart, Refuse, Reject, Restart};
+        matches!(self, Refuse | Hang | Reject | MiddleboxRestart | Restart(_) | Kill)
+    }
+
+    /// Whether the fault is one of a program in the path, so that there must be one.
+    pub fn is_of_middlebox(self) -> bool {
+        matches!(self, FaultKind::IdleExpiry | FaultKind::MiddleboxRestart)
     }
 
     /// Whether the server loses its memory, so that only what it had flushed to disk survives.

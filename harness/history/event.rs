@@ -9,6 +9,7 @@ use super::{ConnectionChange, Op};
 use crate::budget::Budget;
 use crate::fault::{Class, Fault};
 use crate::load::Load;
+use crate::middlebox::Middlebox;
 use crate::seed::Seed;
 use crate::time::{micros, optional_micros};
 
@@ -36,6 +37,9 @@ pub struct Header {
     pub precedes_client: bool,
     pub budget: Budget,
     pub load: Load,
+    /// What stands in the path to the server, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub middlebox: Option<Middlebox>,
 }
 
 /// What is known of the server.

@@ -63,7 +63,10 @@ pub fn judge(history: &History) -> Verdict {
         format: FORMAT,
         scenario: history.header.scenario.clone(),
         client: history.header.client.clone(),
-        server: facts.server.map(|server| format!("{} {}", server.kind, server.version)),
+        server: facts.server.map(|server| match &facts.header.middlebox {
+            None => format!("{} {}", server.kind, server.version),
+            Some(middlebox) => format!("{} {} through {}", server.kind, server.version, middlebox.through),
+        }),
         plane: "proxy".into(),
         budget: history.header.budget.time_to_recover,
         seed: history.header.seed,

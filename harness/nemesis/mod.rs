@@ -3,6 +3,7 @@
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
 mod credentials;
+mod middlebox;
 mod network;
 mod recovery;
 mod restart;
@@ -154,6 +155,8 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::Reject => Box::new(Shutting::new(Door::Reject)),
         FaultKind::IdleClose { after } => Box::new(Imposing::idle(name, after, Expiry::Cut(Cut::Close))),
         FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),
+        FaultKind::IdleExpiry => Box::<middlebox::IdleExpiry>::default(),
+        FaultKind::MiddleboxRestart => Box::<middlebox::Restarting>::default(),
         FaultKind::Restart(mode) => Box::new(restart::Restarting::new(restart::End::Stop(mode))),
         FaultKind::Kill => Box::new(restart::Restarting::new(restart::End::Kill)),
         FaultKind::Freeze => Box::<restart::Freezing>::default(),

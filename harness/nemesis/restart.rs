@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::middlebox::Overheard;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::server::Readiness;
 use crate::environment::{Environment, START_PATIENCE};
@@ -23,11 +24,13 @@ pub(super) struct Restarting {
     sessions: usize,
     /// How a killed server's exit was seen.
     exit: Option<String>,
+    /// What a middlebox told clients of it meanwhile.
+    overheard: Overheard,
 }
 
 impl Restarting {
     pub fn new(end: End) -> Restarting {
-        Restarting { end, witness: Witness::default(), sessions: 0, exit: None }
+        Restarting { end, witness: Witness::default(), sessions: 0, exit: None, overheard: Overheard::default() }
     }
 }
 
@@ -35,26 +38,34 @@ impl Restarting {
 impl Injection for Restarting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
+        self.overheard.listen(environment)?;
         self.sessions = environment.gateway.connections();
         match self.end {
             End::Stop(mode) => environment.server.stop(mode).await?,
             End::Kill => self.exit = Some(environment.server.kill().await?),
         }
         // Where nobody listens, a host refuses; until here the server spoke for itself (57P03 "shutting down").
-        environment.gateway.refuse().await?;
-        Ok(())
+        Ok(environment.without_server().await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        // Before we ourselves ask through it whether the server is back.
+        self.overheard.note_refusals(environment)?;
         Ok(environment.start_server().await?)
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        let lost = decisive("sessions lost with the server", self.sessions);
-        Ok(match (self.end, &self.exit) {
+        let lost = match &environment.middlebox {
+            None => vec![decisive("sessions lost with the server", self.sessions)],
+            Some(middlebox) => vec![
+                decisive(&format!("clients sent away by {}", middlebox.program()), self.overheard.refusals),
+                supporting("sessions open when the server went", self.sessions),
+            ],
+        };
+        let seen = match (self.end, &self.exit) {
             (End::Kill, exit) => {
                 let status = exit.as_deref().unwrap_or("not seen");
-                vec![lost, supporting(&format!("server ended ({status})"), usize::from(exit.is_some()))]
+                supporting(&format!("server ended ({status})"), usize::from(exit.is_some()))
             }
             (End::Stop(mode), _) => {
                 let (request, what) = match mode {
@@ -62,9 +73,10 @@ impl Injection for Restarting {
                     StopMode::Fast => ("received fast shutdown request", "fast shutdown logged"),
                     StopMode::Immediate => ("received immediate shutdown request", "immediate shutdown logged"),
                 };
-                vec![lost, supporting(what, self.witness.said(environment, request).await?)]
+                supporting(what, self.witness.said(environment, request).await?)
             }
-        })
+        };
+        Ok(lost.into_iter().chain([seen]).collect())
     }
 }
 

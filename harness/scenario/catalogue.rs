@@ -53,6 +53,10 @@ const TEXTS: &[Text] = texts! {
     "sign-in"/"wrong-password"
     "idle"/"idle-close"
     "idle"/"idle-reset"
+    "idle"/"pgbouncer-idle"
+    "idle"/"pgbouncer-restart"
+    "idle"/"pgbouncer-server-lost"
+    "idle"/"haproxy-idle"
 };
 
 /// Every built-in scenario.

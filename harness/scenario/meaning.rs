@@ -191,23 +191,28 @@ pub(super) fn settings(
                 "leave it out: pgsquall needs it to reach and read the server",
             ));
         }
-        let value = match value.get_ref() {
-            Value::String(word) if !word.contains(char::is_control) => word.clone(),
-            Value::Integer(number) => number.to_string(),
-            Value::Float(number) if number.is_finite() => number.to_string(),
-            Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
-            other => {
-                let hint = match other {
-                    Value::Table(_) => "a name with a dot in it stands in \"quotes\"",
-                    _ => "one line of text, a number, true or false",
-                };
-                return Err(text.error(value.span(), format!("`{name}` cannot have this value"), hint));
-            }
-        };
+        let value = setting(text, &name, &value, ["off", "on"])?;
         if settings.insert(name.clone(), value).is_some() {
             let hint = "Postgres compares the names of settings without case";
             return Err(text.error(key.span(), format!("`{name}` is set twice"), hint));
         }
     }
     Ok(settings.into_iter().collect())
+}
+
+/// The value of a setting, as text. `words`: how its program writes false and true.
+pub(super) fn setting(text: Text<'_>, name: &str, value: &Spanned<Value>, words: [&str; 2]) -> Checked<String> {
+    Ok(match value.get_ref() {
+        Value::String(word) if !word.contains(char::is_control) => word.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) if number.is_finite() => number.to_string(),
+        Value::Boolean(on) => words[usize::from(*on)].to_owned(),
+        other => {
+            let hint = match other {
+                Value::Table(_) => "a name with a dot in it stands in \"quotes\"",
+                _ => "one line of text, a number, true or false",
+            };
+            return Err(text.error(value.span(), format!("`{name}` cannot have this value"), hint));
+        }
+    })
 }

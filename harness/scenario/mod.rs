@@ -1,7 +1,7 @@
 //! A scenario: one question put to a client, read from a TOML file.
 //!
-//! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `parameters`
-//! the kinds of faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
+//! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `path` what
+//! stands before the server, `parameters` the kinds of faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
 //! here: what a seed decides is decided by `plan`. The only effect in this folder is [`Scenario::read`].
 
 mod catalogue;
@@ -9,6 +9,7 @@ mod error;
 mod meaning;
 mod near;
 mod parameters;
+mod path;
 mod raw;
 mod timeline;
 
@@ -18,6 +19,7 @@ use std::path::Path;
 use crate::budget::Budget;
 use crate::fault::{Class, Fault};
 use crate::load::Load;
+use crate::middlebox::Middlebox;
 
 pub use catalogue::catalogue;
 pub use error::ScenarioError;
@@ -43,6 +45,8 @@ pub struct Scenario {
     pub class: Class,
     pub budget: Budget,
     pub load: Load,
+    /// What stands in the path to the server; `None`: nothing but the gateway.
+    pub middlebox: Option<Middlebox>,
     /// In the order of their onsets; never empty.
     pub faults: Vec<Fault>,
     /// Postgres settings by lower-case name, each at most once.
@@ -89,7 +93,8 @@ impl Scenario {
         let cause = meaning::line(within, "cause", raw.cause)?.unwrap_or_default();
         let load = raw.load.map_or_else(|| Ok((Load::default(), None)), |raw| meaning::load(within, raw.0))?;
         let (load, pause) = load;
-        let faults = timeline::faults(within, class, &budget, raw.fault)?;
+        let middlebox = raw.path.map(|raw| path::middlebox(within, raw)).transpose()?;
+        let faults = timeline::faults(within, class, &budget, middlebox.is_some(), raw.fault)?;
         timeline::pause(within, pause, &faults)?;
         Ok(Scenario {
             name: name.to_owned(),
@@ -100,6 +105,7 @@ impl Scenario {
             why: leading_comment(text),
             class,
             load,
+            middlebox,
             faults,
             settings: meaning::settings(within, raw.server.and_then(|raw| raw.0.settings).unwrap_or_default())?,
             budget,

@@ -23,7 +23,7 @@ const SHORTEST_EVERY: Duration = Duration::from_millis(10);
 type Reader = fn(&mut Keys) -> Checked<FaultKind>;
 
 /// Every kind, by its word.
-const KINDS: [(&str, Reader); 23] = [
+const KINDS: [(&str, Reader); 25] = [
     ("close", |keys| cutting(keys, FaultKind::Close, |every| FaultKind::CloseRepeatedly { every })),
     ("reset", |keys| cutting(keys, FaultKind::Reset, |every| FaultKind::ResetRepeatedly { every })),
     ("half-open", |_| Ok(FaultKind::HalfOpen)),
@@ -40,6 +40,8 @@ const KINDS: [(&str, Reader); 23] = [
     ("reset-after", reset_after),
     ("idle-close", |keys| Ok(FaultKind::IdleClose { after: idle_time(keys)? })),
     ("idle-reset", |keys| Ok(FaultKind::IdleReset { after: idle_time(keys)? })),
+    ("idle-expiry", |_| Ok(FaultKind::IdleExpiry)),
+    ("middlebox-restart", |_| Ok(FaultKind::MiddleboxRestart)),
     ("restart", restart),
     ("kill", |_| Ok(FaultKind::Kill)),
     ("freeze", |_| Ok(FaultKind::Freeze)),
@@ -286,8 +288,9 @@ mod tests {
         for (word, _) in KINDS {
             let fault = |lasts: &str| {
                 let keys = keys(word);
-                let text =
-                    format!("schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"{word}\"\nat = \"2s\"\n{lasts}{keys}\n");
+                let text = format!(
+                    "schema = 1\ntitle = \"t\"\n[path]\nthrough = \"haproxy\"\n[[fault]]\nkind = \"{word}\"\nat = \"2s\"\n{lasts}{keys}\n"
+                );
                 crate::scenario::Scenario::parse("mine", "file", "mine.toml", &text).map(|found| found.faults[0])
             };
             let (instant, lasting) = (fault(""), fault("for = \"3s\"\n"));

@@ -28,6 +28,7 @@ pub(super) struct RawScenario {
     pub budget: Option<Table<RawBudget>>,
     pub load: Option<Table<RawLoad>>,
     pub server: Option<Table<RawServer>>,
+    pub path: Option<Spanned<Table<RawPath>>>,
     pub fault: Option<Vec<Spanned<Table<RawFault>>>>,
 }
 
@@ -64,6 +65,13 @@ pub(super) struct RawPause {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServer {
+    pub settings: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPath {
+    pub through: Option<Spanned<String>>,
     pub settings: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
 

@@ -41,12 +41,13 @@ pub(super) fn faults(
     text: Text<'_>,
     class: Class,
     budget: &Budget,
+    middlebox: bool,
     raw: Option<Vec<Spanned<Table<RawFault>>>>,
 ) -> Result<Vec<Fault>, ScenarioError> {
     let mut placed = Vec::new();
     for fault in raw.unwrap_or_default() {
         let span = fault.span();
-        placed.push(one(text, class, fault.into_inner().0, span)?);
+        placed.push(one(text, class, middlebox, fault.into_inner().0, span)?);
     }
     placed.sort_by_key(|placed| placed.fault.at);
     let (Some(first), Some(last)) = (placed.first(), placed.iter().max_by_key(|placed| end(placed))) else {
@@ -72,11 +73,21 @@ fn end(placed: &Placed) -> Duration {
     placed.fault.at + placed.fault.lasts
 }
 
-/// One fault by itself. `span` is where it begins.
-fn one(text: Text<'_>, class: Class, mut raw: RawFault, span: Range<usize>) -> Result<Placed, ScenarioError> {
+/// One fault by itself. `middlebox`: whether something stands in the path; `span`: where the fault begins.
+fn one(
+    text: Text<'_>,
+    class: Class,
+    middlebox: bool,
+    mut raw: RawFault,
+    span: Range<usize>,
+) -> Result<Placed, ScenarioError> {
     let missing =
         |key: &str, span: Range<usize>, hint: &str| Err(text.error(span, format!("the fault has no `{key}`"), hint));
     let (kind, word) = parameters::kind(text, &mut raw, span.clone())?;
+    if kind.is_of_middlebox() && !middlebox {
+        let hint = "add [path] with through = \"pgbouncer\" or \"haproxy\"";
+        return Err(text.error(word, format!("{kind} needs something in the path to the server"), hint));
+    }
     let Some(at_text) = raw.at else {
         return missing("at", span, "say how long after the steady state it comes, like at = \"2s\"");
     };

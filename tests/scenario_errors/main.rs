@@ -5,6 +5,7 @@ mod faults;
 mod form;
 mod names;
 mod parameters;
+mod path;
 mod values;
 
 use pgsquall::scenario::Scenario;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, Statement};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Config};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::behaviour::Deadlines;
@@ -24,14 +25,12 @@ const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1 LIMIT 1";
 /// An open connection. Dropping it closes the socket at once, whatever is still under way on it.
 pub(super) struct Connection {
     client: Client,
-    // Prepared once, as pools do, so that each later statement is a single message and a single answer.
-    insert: Statement,
-    select: Statement,
+    insert: &'static str,
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Connection {
-    /// Connects and prepares; `once`: whether writes carry their idempotency key.
+    /// Connects, and sees a query through; `once`: whether writes carry their idempotency key.
     pub async fn open(address: &Address, deadlines: Option<Deadlines>, once: bool) -> Result<Connection, OpError> {
         let mut config = Config::new();
         config
@@ -57,9 +56,9 @@ impl Connection {
                 // Its error reaches the statement that waits, which reports it.
                 let _ = connection.await;
             }));
-            let insert = client.prepare(if once { INSERT_ONCE } else { INSERT });
-            let (insert, select) = tokio::try_join!(insert, client.prepare(SELECT))?;
-            Ok(Connection { client, insert, select, _driver: driver })
+            // A pool in the path signs clients in by itself, also while it has no server for them.
+            client.batch_execute("SELECT 1").await?;
+            Ok(Connection { client, insert: if once { INSERT_ONCE } else { INSERT }, _driver: driver })
         })
         .await
     }
@@ -68,13 +67,16 @@ impl Connection {
         self.client.is_closed()
     }
 
+    // Statements have no name on the server, where a pool in the path could hand the next one to another session; each
+    // is a single message and a single answer all the same.
+
     pub async fn write(&self, key: i64) -> Result<(), OpError> {
-        self.client.execute(&self.insert, &[&key]).await?;
+        self.client.execute_typed(self.insert, &[(&key, Type::INT8)]).await?;
         Ok(())
     }
 
     pub async fn read(&self, key: i64) -> Result<bool, OpError> {
-        Ok(self.client.query_opt(&self.select, &[&key]).await?.is_some())
+        Ok(self.client.query_typed_opt(SELECT, &[(&key, Type::INT8)]).await?.is_some())
     }
 
     pub async fn transaction(&self, key: i64) -> Result<(), OpError> {

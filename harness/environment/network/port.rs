@@ -97,7 +97,6 @@ pub(super) fn ephemeral_range() -> Range<u16> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
     use std::net::TcpStream;
 
     use super::*;
@@ -121,8 +120,12 @@ mod tests {
         assert!(!ephemeral_range().contains(&reservation.address().port()));
         assert!(Reservation::bind(reservation.address().port()).is_err());
     }
+
+    #[cfg(feature = "proxy")]
     #[test]
     fn an_address_that_was_chosen_can_be_taken_again_at_once() {
+        use std::io::Read;
+
         let first = Reservation::new().unwrap();
         let address = first.address();
         let listener = first.listen().unwrap();

@@ -75,6 +75,11 @@ pub(crate) fn check_url(url: &str) -> Result<(), ServerError> {
     parse(url).map(drop)
 }
 
+/// Whether somebody who knows the URL alone can sign in with a password.
+pub(crate) fn has_password(url: &str) -> bool {
+    parse(url).is_ok_and(|(config, ..)| config.get_password().is_some_and(|password| !password.is_empty()))
+}
+
 /// What of a URL may be shown to anybody: `postgres://user@host:5432/database`.
 pub(crate) fn without_credentials(url: &str) -> String {
     let Ok((config, host, port)) = parse(url) else { return "the server of the given URL".into() };

@@ -88,13 +88,13 @@ pub(super) fn freeze(eldest: i32) -> Vec<i32> {
     }
 }
 
-/// The processes of Postgres, `initdb` among them, that have this folder as their working directory, as every process
-/// of a server has.
+/// The processes of programs that we run that have this folder as their working directory, as every process
+/// of a server has, and what stands before it.
 #[cfg(target_os = "linux")]
 pub(super) fn inhabitants(data: &Path) -> Vec<i32> {
     let lives_here = |pid: &i32| {
         fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data)
-            && title(*pid).is_some_and(|title| is_of_postgres(&title))
+            && title(*pid).is_some_and(|title| is_of_ours(&title))
     };
     parents().into_iter().map(|(pid, _)| pid).filter(lives_here).collect()
 }
@@ -105,8 +105,8 @@ pub(super) fn inhabitants(_data: &Path) -> Vec<i32> {
     Vec::new()
 }
 
-/// Whether a title is that of a program of Postgres: "/usr/…/bin/postgres -D …", "postgres: checkpointer".
-fn is_of_postgres(title: &str) -> bool {
+/// Whether a title is that of a program that we run: "/usr/…/bin/postgres -D …", "postgres: checkpointer".
+fn is_of_ours(title: &str) -> bool {
     let program = title.split(['\0', ' ', ':']).next().unwrap_or_default();
-    ["postgres", "initdb"].contains(&program.rsplit('/').next().unwrap_or_default())
+    ["postgres", "initdb", "pgbouncer", "haproxy"].contains(&program.rsplit('/').next().unwrap_or_default())
 }

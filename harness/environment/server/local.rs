@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio_postgres::Config;
 
-use super::process::{self, Postmaster};
+use super::process::{self, Daemon};
 use super::{
     Binaries, LINE_PREFIX, LogLine, Readiness, Server, ServerError, Superuser, family, parse_log, readiness, remains,
     template,
@@ -59,7 +59,7 @@ pub(crate) struct LocalServer {
 
 #[derive(Default)]
 struct State {
-    postmaster: Option<Arc<Postmaster>>,
+    postmaster: Option<Arc<Daemon>>,
     /// The frozen recovery process, while there is one.
     recovering: Option<i32>,
 }
@@ -119,13 +119,13 @@ impl LocalServer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn postmaster(&self) -> Result<Arc<Postmaster>, ServerError> {
+    fn postmaster(&self) -> Result<Arc<Daemon>, ServerError> {
         self.state().postmaster.clone().filter(|postmaster| postmaster.exited().is_none()).ok_or_else(|| {
             ServerError::Control { doing: "reach", reason: format!("it is not running{}", self.log_tail()) }
         })
     }
 
-    fn launch(&self) -> Result<Arc<Postmaster>, ServerError> {
+    fn launch(&self) -> Result<Arc<Daemon>, ServerError> {
         let program = self.binaries.program("postgres");
         let mut command = Command::new(&program);
         command.arg("-D").arg(&self.data).arg("-k").arg(&self.socket).current_dir(&self.data);
@@ -138,7 +138,7 @@ impl LocalServer {
         }
         // The caller's own libpq variables must not leak into the server's idea of the world.
         command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
-        Ok(Arc::new(Postmaster::launch(command, &program, &self.log)?))
+        Ok(Arc::new(Daemon::launch(command, &program, &self.log)?))
     }
 
     /// The end of the log, for errors.
@@ -162,7 +162,7 @@ impl LocalServer {
     fn end_now(&self) {
         self.thaw_recovery();
         if let Some(postmaster) = self.state().postmaster.take() {
-            postmaster.end_now();
+            postmaster.end_now(Signal::SIGQUIT);
         }
         remains::end_orphan(&self.data);
     }

@@ -28,11 +28,13 @@ use async_trait::async_trait;
 pub use binaries::Binaries;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{DockerServer, availability as docker_availability, sweep as sweep_containers};
-pub(crate) use external::{ExternalServer, check_url, without_credentials};
+pub(crate) use external::{ExternalServer, check_url, has_password, without_credentials};
 pub(crate) use local::{LocalServer, end_leftover};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
+pub(in crate::environment) use process::{Daemon, unprivileged};
 pub use readiness::Readiness;
+pub(in crate::environment) use remains::end_orphan;
 pub(crate) use superuser::{Session, Superuser};
 
 use crate::fault::StopMode;

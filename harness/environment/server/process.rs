@@ -1,4 +1,4 @@
-//! Server processes of our own: started as an ordinary user, controlled by signals, waited for by their exit.
+//! Processes of our own that serve, Postgres and what stands before it: started as an ordinary user, controlled by signals, waited for by their exit.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use super::ServerError;
 use super::family::{family, is_stopped, signal_all, title};
 
-/// Whom to run Postgres as: `None` is the user we are, since Postgres refuses only root.
+/// Whom to run servers as: `None` is the user we are, since Postgres and PgBouncer refuse only root.
 ///
 /// *Errors*: [`ServerError::NoUnprivilegedUser`] where we are root and there is nobody else.
-pub(super) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
+pub(in crate::environment) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
     if !geteuid().is_root() {
         return Ok(None);
     }
@@ -30,15 +30,15 @@ pub(super) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
         .ok_or(ServerError::NoUnprivilegedUser)
 }
 
-/// A running `postgres`, and when it ended.
-pub(super) struct Postmaster {
+/// A running process, a server's first or its only one, and when it ended.
+pub(in crate::environment) struct Daemon {
     pid: Pid,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
 
-impl Postmaster {
+impl Daemon {
     /// Launches a server process whose output goes to the end of `log`.
-    pub fn launch(mut command: Command, program: &Path, log: &Path) -> Result<Postmaster, ServerError> {
+    pub fn launch(mut command: Command, program: &Path, log: &Path) -> Result<Daemon, ServerError> {
         let failed = |source| ServerError::Launch { program: program.to_owned(), source };
         let output = File::options().create(true).append(true).open(log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
@@ -52,7 +52,7 @@ impl Postmaster {
                 ended.send_replace(Some(status));
             }
         });
-        Ok(Postmaster { pid: Pid::from_raw(pid as i32), exit })
+        Ok(Daemon { pid: Pid::from_raw(pid as i32), exit })
     }
 
     pub fn pid(&self) -> i32 {
@@ -85,13 +85,13 @@ impl Postmaster {
         }
     }
 
-    /// Ends it and every process of it, without a runtime: for drops and panics.
-    pub fn end_now(&self) {
+    /// Ends it and every process of it, without a runtime: for drops and panics. `farewell`: what makes it end at once.
+    pub fn end_now(&self, farewell: Signal) {
         if self.exited().is_some() {
             return;
         }
         let family = family(self.pid());
-        let _ = kill(self.pid, Signal::SIGQUIT);
+        let _ = kill(self.pid, farewell);
         signal_all(&family, Signal::SIGCONT);
         // Immediate shutdown takes 5 ms (FACTS §8); two seconds are for a machine in trouble.
         let deadline = Instant::now() + Duration::from_secs(2);
@@ -110,7 +110,7 @@ impl Postmaster {
 }
 
 /// Kills a backend, and freezes the recovery that follows; returns the recovering process, or why there is none.
-pub(super) fn hold_recovery(postmaster: &Postmaster, backend: i32, within: Duration) -> Result<i32, String> {
+pub(super) fn hold_recovery(postmaster: &Daemon, backend: i32, within: Duration) -> Result<i32, String> {
     let is_recovery = |pid: &i32| title(*pid).is_some_and(|title| title.starts_with("postgres: startup"));
     signal_all(&[backend], Signal::SIGKILL);
     let deadline = Instant::now() + within;

@@ -77,6 +77,7 @@ impl Sample {
             precedes_client: false,
             budget: Budget { time_to_recover: ms(4_000), ..Budget::default() },
             load: Load::default(),
+            middlebox: None,
         };
         let client = ClientFacts {
             name: "sample".into(),

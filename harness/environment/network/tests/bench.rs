@@ -24,6 +24,7 @@ pub(super) fn recorder() -> Recorder {
         precedes_client: false,
         budget: Budget::default(),
         load: Load::default(),
+        middlebox: None,
     };
     Recorder::begin(header, None, None)
 }

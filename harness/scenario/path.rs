@@ -1,0 +1,82 @@
+//! What a scenario says of the path: which program stands in it, and with which settings.
+//!
+//! Whether a setting exists is the program's to say, for that depends on its version; what is checked here is that a
+//! scenario cannot take away what the harness needs, nor write more than one setting where it writes one.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::error::{ScenarioError, Text, quoted};
+use super::meaning::{setting, word};
+use super::raw::{RawPath, Table};
+use crate::middlebox::{Middlebox, Program};
+
+/// Settings of PgBouncer that belong to the harness: with other values it could not be reached, not sign in, or not
+/// tell of what it does.
+const OWN_SETTINGS: [&str; 18] = [
+    "admin_users",
+    "auth_file",
+    "auth_hba_file",
+    "auth_query",
+    "auth_type",
+    "auth_user",
+    "client_tls_sslmode",
+    "listen_addr",
+    "listen_port",
+    "log_connections",
+    "log_disconnections",
+    "log_pooler_errors",
+    "logfile",
+    "pidfile",
+    "syslog",
+    "unix_socket_dir",
+    "user",
+    "verbose",
+];
+
+/// What stands in the path.
+pub(super) fn middlebox(text: Text<'_>, raw: Spanned<Table<RawPath>>) -> Result<Middlebox, ScenarioError> {
+    let span = raw.span();
+    let raw = raw.into_inner().0;
+    let Some(through) = raw.through else {
+        let hint = "say what connections pass through: through = \"pgbouncer\" or \"haproxy\"";
+        return Err(text.error(span, "the path has no `through`", hint));
+    };
+    let through = word(text, "program in the path", &through, &Program::ALL)?;
+    let mut settings = BTreeMap::new();
+    for (key, value) in raw.settings.unwrap_or_default() {
+        let name = key.get_ref().split_whitespace().collect::<Vec<_>>().join(" ");
+        let refused = match through {
+            Program::PgBouncer => why_not_pgbouncer(&name),
+            Program::HaProxy => why_not_haproxy(&name),
+        };
+        if let Some((message, hint)) = refused {
+            return Err(text.error(key.span(), message, hint));
+        }
+        let value = setting(text, &name, &value, ["0", "1"])?;
+        if settings.insert(name.clone(), value).is_some() {
+            return Err(text.error(key.span(), format!("`{name}` is set twice"), "remove one of them"));
+        }
+    }
+    Ok(Middlebox { through, settings: settings.into_iter().collect() })
+}
+
+/// Why a name cannot be one of PgBouncer's settings here, and what to write instead.
+fn why_not_pgbouncer(name: &str) -> Option<(String, &'static str)> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || !name.chars().all(allowed) {
+        let message = format!("{} is not the name of a setting of PgBouncer", quoted(name));
+        return Some((message, "small letters, digits and `_`, like client_idle_timeout"));
+    }
+    let own = OWN_SETTINGS.contains(&name);
+    own.then(|| (format!("`{name}` belongs to the harness"), "leave it out: pgsquall needs it to reach PgBouncer"))
+}
+
+/// Why a name cannot be one of HAProxy's settings here, and what to write instead.
+fn why_not_haproxy(name: &str) -> Option<(String, &'static str)> {
+    let of_timeout = |what: &str| !what.is_empty() && what.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let known = name == "retries" || name.strip_prefix("timeout ").is_some_and(of_timeout);
+    let message = || format!("{} is no setting of HAProxy that a scenario may have", quoted(name));
+    (!known).then(|| (message(), "\"timeout client\", \"timeout server\" and the like, or retries"))
+}
