@@ -51,10 +51,11 @@ class Session:
         self.socket.sendall(b"Q" + struct.pack("!i", len(sql) + 5) + sql.encode() + b"\0")
         return self.answer(until)
 
-    def trips(self, number):
-        """Milliseconds of each of so many round trips of `SELECT 1`."""
+    def trips(self, number, pause=0):
+        """Milliseconds of each of so many round trips of `SELECT 1`, so many seconds after the one before it."""
         times = []
         for _ in range(number):
+            time.sleep(pause)
             began = time.perf_counter_ns()
             self.ask("SELECT 1")
             times.append((time.perf_counter_ns() - began) / 1e6)

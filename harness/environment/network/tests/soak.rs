@@ -131,6 +131,7 @@ async fn soak(seconds: u64) {
         println!("  {when}: {figures:?}");
     }
     assert_eq!(opened, (HELD + RESET * seconds as usize) as u64);
+    assert_eq!((empty.connections, last.connections, after.connections), (0, HELD, 0));
     assert_eq!((ended, count.doubts.load(Ordering::Relaxed)), (opened, 0));
     assert_eq!((last.descriptors, last.sockets, last.threads), (warm.descriptors, warm.sockets, warm.threads));
     assert_eq!((after.descriptors, after.sockets, after.threads), (empty.descriptors, empty.sockets, empty.threads));
