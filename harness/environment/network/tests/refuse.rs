@@ -1,7 +1,6 @@
 //! Nobody listens, and somebody listens again.
 
 use std::future::poll_fn;
-use std::io::Write;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -65,18 +64,7 @@ async fn who_was_connected_before_is_served_though_he_still_waits_in_the_queue()
         let clients: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
         bench.gateway.refuse().await.unwrap();
         refused(&bench).await;
-        let mut waiting = Vec::new();
-        for client in clients {
-            (&client).write_all(&[waiting.len() as u8]).unwrap();
-            client.set_nonblocking(true).unwrap();
-            waiting.push(TcpStream::from_std(client).unwrap());
-        }
-        // They reach the server in any order.
-        for _ in 0..waiting.len() {
-            let (mut server, _) = in_time(bench.server.accept()).await.unwrap();
-            let which = in_time(server.read_u8()).await.unwrap();
-            assert_passes(&mut waiting[usize::from(which)], &mut server).await;
-        }
+        bench.serves(clients).await;
         bench.gateway.accept().await.unwrap();
     }
 }

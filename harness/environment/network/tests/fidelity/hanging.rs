@@ -54,17 +54,7 @@ async fn who_was_connected_before_is_served_though_connects_hang() {
     for _ in 0..10 {
         let clients: Vec<_> = (0..5).map(|_| net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
         bench.gateway.hang().await.unwrap();
-        let mut waiting = Vec::new();
-        for client in clients {
-            (&client).write_all(&[waiting.len() as u8]).unwrap();
-            client.set_nonblocking(true).unwrap();
-            waiting.push(TcpStream::from_std(client).unwrap());
-        }
-        for _ in 0..waiting.len() {
-            let (mut server, _) = in_time(bench.server.accept()).await.unwrap();
-            let which = in_time(server.read_u8()).await.unwrap();
-            assert_passes(&mut waiting[usize::from(which)], &mut server).await;
-        }
+        bench.serves(clients).await;
         bench.gateway.accept().await.unwrap();
     }
     assert_eq!(bench.doubts(), 0);
