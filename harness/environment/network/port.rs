@@ -121,7 +121,6 @@ mod tests {
         assert!(Reservation::bind(reservation.address().port()).is_err());
     }
 
-    #[cfg(feature = "proxy")]
     #[test]
     fn an_address_that_was_chosen_can_be_taken_again_at_once() {
         use std::io::Read;
