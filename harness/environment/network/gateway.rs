@@ -147,43 +147,43 @@ impl Gateway {
     pub async fn impose(&self, name: &str, what: What) -> Arc<Rule> {
         // Who is connected is covered by what the rule says of open connections.
         let _ = self.request(Instruction::TakeIn).await;
-        let (rule, told) = {
-            let mut state = self.0.shared.state();
+        self.change(|state, rules| {
             let rule = state.rule(name, what);
-            let mut rules = state.rules.as_ref().clone();
             rules.push(Arc::clone(&rule));
-            (rule, state.tell(rules))
-        };
-        self.heard(told).await;
-        rule
+            rule
+        })
+        .await
     }
 
     /// Puts another rule in the place of one; one that is not in force any more is not replaced, but followed.
     #[cfg(feature = "proxy")]
     pub async fn replace(&self, old: &Rule, what: What) -> Arc<Rule> {
-        let (rule, told) = {
-            let mut state = self.0.shared.state();
+        self.change(|state, rules| {
             let rule = state.rule(&old.name, what);
-            let mut rules = state.rules.as_ref().clone();
             match rules.iter_mut().find(|other| other.id == old.id) {
                 Some(place) => *place = Arc::clone(&rule),
                 None => rules.push(Arc::clone(&rule)),
             }
-            (rule, state.tell(rules))
-        };
-        self.heard(told).await;
-        rule
+            rule
+        })
+        .await
     }
 
     /// Takes a rule away: it is healed on every connection once this returns.
     pub async fn lift(&self, rule: &Rule) {
-        let told = {
+        self.change(|_, rules| rules.retain(|other| other.id != rule.id)).await;
+    }
+
+    /// Changes what is in force; returns once every open connection goes by it.
+    async fn change<T>(&self, edit: impl FnOnce(&mut State, &mut Vec<Arc<Rule>>) -> T) -> T {
+        let (made, told) = {
             let mut state = self.0.shared.state();
             let mut rules = state.rules.as_ref().clone();
-            rules.retain(|other| other.id != rule.id);
-            state.tell(rules)
+            let made = edit(&mut state, &mut rules);
+            (made, state.tell(rules))
         };
         self.heard(told).await;
+        made
     }
 
     /// Connections open now.

@@ -192,7 +192,7 @@ impl Link {
 
     /// Whether to read on. What the target has not taken keeps the source waiting, as it would without a gateway.
     fn has_room(&self) -> bool {
-        if self.pipeline.is_empty() { self.waiting < BUFFER } else { self.pipeline.has_room() && self.waiting < BUFFER }
+        self.pipeline.has_room() && self.waiting < BUFFER
     }
 
     /// Inspects bytes that have come and sends them on.

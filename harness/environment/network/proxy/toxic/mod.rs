@@ -6,6 +6,7 @@
 //! link's.
 
 mod bandwidth;
+mod hold;
 mod latency;
 mod limit;
 mod pipeline;
@@ -57,8 +58,8 @@ fn begin(kind: ToxicKind, chance: ChaCha8Rng, now: Instant, queue: &mut Queue) -
             Box::new(slicer::Slicer::new(average, variation, pause, chance, now))
         }
         ToxicKind::Limit { bytes } => Box::new(limit::Limit::new(bytes)),
-        ToxicKind::Stall { close_after } => Box::new(stall::Stall::begin(close_after, now, queue)),
+        ToxicKind::Stall { close_after } => Box::new(stall::begin(close_after, now, queue)),
         ToxicKind::SlowClose { delay } => Box::new(slow_close::SlowClose::new(delay)),
-        ToxicKind::Reset { after } => Box::new(reset::Reset::begin(after, now, queue)),
+        ToxicKind::Reset { after } => Box::new(reset::begin(after, now, queue)),
     }
 }

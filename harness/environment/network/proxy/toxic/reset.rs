@@ -4,34 +4,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Discipline;
-use super::queue::{Due, Queue};
+use super::hold::Hold;
+use super::queue::Queue;
 use crate::environment::network::proxy::order::Cut;
-use crate::environment::network::proxy::parcel::Parcel;
 
-pub(super) struct Reset;
-
-impl Reset {
-    pub fn begin(after: Duration, now: Instant, queue: &mut Queue) -> Reset {
-        queue.end_at(Due::after(now, after), Cut::Reset);
-        Reset
-    }
-}
-
-impl Discipline for Reset {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
-        queue.hold(parcel, now);
-    }
-
-    fn rate(&self) -> Option<u64> {
-        Some(0)
-    }
+pub(super) fn begin(after: Duration, now: Instant, queue: &mut Queue) -> Hold {
+    Hold::begin(Some((after, Cut::Reset)), now, queue)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::samples::{Bench, data, ms};
     use super::*;
+    use crate::environment::network::proxy::parcel::Parcel;
     use crate::fault::ToxicKind;
 
     const RESET: Parcel = Parcel::Cut(Cut::Reset);

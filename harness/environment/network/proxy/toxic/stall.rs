@@ -7,36 +7,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Discipline;
-use super::queue::{Due, Queue};
+use super::hold::Hold;
+use super::queue::Queue;
 use crate::environment::network::proxy::order::Cut;
-use crate::environment::network::proxy::parcel::Parcel;
 
-pub(super) struct Stall;
-
-impl Stall {
-    pub fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Queue) -> Stall {
-        if let Some(after) = close_after {
-            queue.end_at(Due::after(now, after), Cut::Close);
-        }
-        Stall
-    }
-}
-
-impl Discipline for Stall {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
-        queue.hold(parcel, now);
-    }
-
-    fn rate(&self) -> Option<u64> {
-        Some(0)
-    }
+pub(super) fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Queue) -> Hold {
+    Hold::begin(close_after.map(|after| (after, Cut::Close)), now, queue)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::samples::{Bench, bytes, data, ms};
     use super::*;
+    use crate::environment::network::proxy::parcel::Parcel;
     use crate::fault::ToxicKind;
 
     const STALL: ToxicKind = ToxicKind::Stall { close_after: None };
