@@ -66,7 +66,7 @@ pub(crate) async fn settled_sessions(
     enough: impl Fn(Sessions) -> bool,
     patience: Duration,
 ) -> Result<Sessions, ServerError> {
-    let session = environment.server.superuser().connect().await?;
+    let session = environment.server().superuser().connect().await?;
     let deadline = Instant::now() + patience;
     loop {
         let found = sessions(&session, environment).await?;
@@ -79,7 +79,7 @@ pub(crate) async fn settled_sessions(
 
 /// Waits until the server has no session of the client's role, or patience ends.
 pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> Result<(), ServerError> {
-    let session = environment.server.superuser().connect().await?;
+    let session = environment.server().superuser().connect().await?;
     let deadline = Instant::now() + patience;
     while at_server(&session, environment).await?.open > 0 && Instant::now() < deadline {
         sleep(LOOK_EVERY).await;
@@ -89,7 +89,7 @@ pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> R
 
 /// Everything in the ledger, as runs `(first key, last key, copies)`.
 pub(crate) async fn ledger(environment: &Environment) -> Result<Vec<(i64, i64, u64)>, ServerError> {
-    let session = environment.server.superuser().in_database(&environment.address.database).connect().await?;
+    let session = environment.server().superuser().in_database(&environment.address.database).connect().await?;
     let counts = format!("SELECT id, count(*) FROM {LEDGER} GROUP BY id ORDER BY id");
     let rows = session.rows(&counts, &[]).await?;
     Ok(runs(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1) as u64))))

@@ -36,6 +36,7 @@
 pub mod budget;
 pub mod fault;
 pub mod history;
+pub mod layout;
 pub mod load;
 pub mod middlebox;
 pub mod seed;

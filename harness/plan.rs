@@ -6,7 +6,6 @@ use std::time::Duration;
 use rand::Rng;
 use serde::Serialize;
 
-use crate::fault::Class;
 use crate::history::{FORMAT, Header};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
@@ -40,8 +39,8 @@ impl Plan {
     ///
     /// *Shape*: `repeat` counts from 0; an `of` of 0 means 1, and repeats beyond `of` begin again at the first part.
     pub fn new(scenario: &Scenario, client: &str, seed: Seed, repeat: u32, of: u32) -> Plan {
-        let precedes_client =
-            scenario.class == Class::Persistent && scenario.faults.first().is_some_and(|fault| fault.at.is_zero());
+        // Only a persistent fault, or an arrangement, may lie at zero.
+        let precedes_client = scenario.faults.first().is_some_and(|fault| fault.at.is_zero());
         let shift = if precedes_client { Duration::ZERO } else { phase(&scenario.name, seed, repeat, of) };
         let mut faults = scenario.faults.clone();
         for fault in &mut faults {
@@ -71,6 +70,7 @@ impl Plan {
             budget: scenario.budget.clone(),
             load,
             middlebox: scenario.middlebox.clone(),
+            layout: scenario.layout.clone(),
         };
         Plan { header, settings }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the library, in layers: a module may use its own layer and those above, never those below.
 const LAYERS: &[&[&str]] = &[
     // vocabulary
-    &["budget", "fault", "history", "load", "middlebox", "seed", "sqlstate", "time"],
+    &["budget", "fault", "history", "layout", "load", "middlebox", "seed", "sqlstate", "time"],
     // pure functions
     &["judge", "plan", "scenario"],
     // effects

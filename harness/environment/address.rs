@@ -1,30 +1,114 @@
 //! Where a client finds its database, in every form that clients want it.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-/// The address of the gateway, with the credentials that the client is to use there.
+use crate::layout::{SslMode, TargetSession};
+
+/// One place to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// A name or an address, as a client is to look it up.
+    pub host: String,
+    pub port: u16,
+}
+
+impl From<SocketAddr> for Place {
+    fn from(address: SocketAddr) -> Place {
+        Place { host: address.ip().to_string(), port: address.port() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// The files that a client uses TLS with, in PEM. They may change while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The authority that the client is to trust.
+    pub root: PathBuf,
+    /// The client's own certificate and its key, where the server asks for one.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// The gateway's addresses, with the credentials that the client is to use there.
 ///
 /// `Debug` leaves the password out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The gateway's listening socket; stable for the whole run, whatever happens to the server behind it.
-    pub gateway: SocketAddr,
+    /// The gateway's listening sockets, in the order in which they are to be tried; never empty. Each is stable for the
+    /// whole run, whatever happens to the server behind it.
+    pub hosts: Vec<Place>,
     pub user: String,
+    /// The password with which the run begins.
     pub password: String,
+    /// Where the client is to look for its password whenever it connects, in the form of libpq's password file; `None`:
+    /// the password stays what it is.
+    pub password_file: Option<PathBuf>,
     pub database: String,
+    pub target_session: TargetSession,
+    pub sslmode: SslMode,
+    /// `None` where no certificate is to be verified or shown.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Address {
+    /// One place, with a password that stays, in plaintext.
+    pub fn plain(place: impl Into<Place>, user: &str, password: &str, database: &str) -> Address {
+        Address {
+            hosts: vec![place.into()],
+            user: user.to_owned(),
+            password: password.to_owned(),
+            password_file: None,
+            database: database.to_owned(),
+            target_session: TargetSession::Any,
+            sslmode: SslMode::Disable,
+            tls: None,
+        }
+    }
+
     /// A connection URL: `postgres://user:password@127.0.0.1:10432/database?sslmode=disable`.
+    ///
+    /// In libpq's form, with several hosts where there are several. It holds no password where that is to be looked up
+    /// in [`password_file`](Address::password_file). The parameters for certificates are libpq's too; a library that does not know them
+    /// takes the fields.
     pub fn url(&self) -> String {
-        format!(
-            "postgres://{}:{}@{}/{}?sslmode=disable",
+        let password = match &self.password_file {
+            Some(_) => String::new(),
+            None => format!(":{}", escape(&self.password)),
+        };
+        let hosts: Vec<_> = self.hosts.iter().map(Place::to_string).collect();
+        let mut url = format!(
+            "postgres://{}{password}@{}/{}?sslmode={}",
             escape(&self.user),
-            escape(&self.password),
-            self.gateway,
-            escape(&self.database)
-        )
+            hosts.join(","),
+            escape(&self.database),
+            self.sslmode.word()
+        );
+        if self.target_session == TargetSession::ReadWrite {
+            url += "&target_session_attrs=read-write";
+        }
+        for (name, file) in self.tls_variables() {
+            url += &format!("&{}={}", name.trim_start_matches("PG").to_ascii_lowercase(), escape(&file));
+        }
+        url
+    }
+
+    /// The password that is right now, as far as the client can know: read anew from where it is kept.
+    ///
+    /// *Errors*: the file cannot be read, or holds no line in the form of libpq's password file.
+    pub fn current_password(&self) -> io::Result<String> {
+        let Some(file) = &self.password_file else { return Ok(self.password.clone()) };
+        let text = std::fs::read_to_string(file)?;
+        // Ours are letters and digits, so that nothing in them is escaped.
+        let password = text.lines().next().and_then(|line| line.splitn(5, ':').nth(4));
+        let none = || io::Error::new(io::ErrorKind::InvalidData, format!("{} holds no password", file.display()));
+        password.map(str::to_owned).ok_or_else(none)
     }
 
     /// How the harness signs in with the client's credentials, at another place.
@@ -39,21 +123,42 @@ impl Address {
     ///
     /// *Source*: PostgreSQL manual, libpq, "Environment Variables".
     pub fn variables(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let list = |of: fn(&Place) -> String| self.hosts.iter().map(of).collect::<Vec<_>>().join(",");
+        let mut variables = vec![
             ("DATABASE_URL", self.url()),
-            ("PGHOST", self.gateway.ip().to_string()),
-            ("PGPORT", self.gateway.port().to_string()),
+            ("PGHOST", list(|place| place.host.clone())),
+            ("PGPORT", list(|place| place.port.to_string())),
             ("PGUSER", self.user.clone()),
-            ("PGPASSWORD", self.password.clone()),
             ("PGDATABASE", self.database.clone()),
-            ("PGSSLMODE", "disable".into()),
-        ]
+            ("PGSSLMODE", self.sslmode.word().into()),
+        ];
+        variables.push(match &self.password_file {
+            Some(file) => ("PGPASSFILE", file.display().to_string()),
+            None => ("PGPASSWORD", self.password.clone()),
+        });
+        if self.target_session == TargetSession::ReadWrite {
+            variables.push(("PGTARGETSESSIONATTRS", "read-write".into()));
+        }
+        variables.extend(self.tls_variables());
+        variables
+    }
+
+    /// libpq's variables for the files of TLS.
+    fn tls_variables(&self) -> Vec<(&'static str, String)> {
+        let Some(files) = &self.tls else { return Vec::new() };
+        let mut variables = vec![("PGSSLROOTCERT", files.root.display().to_string())];
+        if let Some((certificate, key)) = &files.certificate {
+            variables.push(("PGSSLCERT", certificate.display().to_string()));
+            variables.push(("PGSSLKEY", key.display().to_string()));
+        }
+        variables
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "postgres://{}:***@{}/{}", self.user, self.gateway, self.database)
+        let hosts: Vec<_> = self.hosts.iter().map(Place::to_string).collect();
+        write!(f, "postgres://{}:***@{}/{}", self.user, hosts.join(","), self.database)
     }
 }
 
@@ -72,12 +177,12 @@ mod tests {
     use super::*;
 
     fn sample() -> Address {
-        Address {
-            gateway: "127.0.0.1:10432".parse().unwrap(),
-            user: "squall".into(),
-            password: "a/b:c@d?".into(),
-            database: "squall".into(),
-        }
+        let gateway: SocketAddr = "127.0.0.1:10432".parse().unwrap();
+        Address::plain(gateway, "squall", "a/b:c@d?", "squall")
+    }
+
+    fn variable(address: &Address, name: &str) -> Option<String> {
+        address.variables().into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
     #[test]
@@ -85,6 +190,39 @@ mod tests {
         let config: tokio_postgres::Config = sample().url().parse().unwrap();
         assert_eq!(config.get_password(), Some(b"a/b:c@d?".as_slice()));
         assert_eq!(config.get_ports(), [10432]);
+    }
+
+    #[test]
+    fn several_hosts_are_told_in_order() {
+        let mut address = sample();
+        address.hosts.push(Place { host: "127.0.0.1".into(), port: 10433 });
+        address.target_session = TargetSession::ReadWrite;
+        let config: tokio_postgres::Config = address.url().parse().unwrap();
+        assert_eq!((config.get_hosts().len(), config.get_ports()), (2, [10432, 10433].as_slice()));
+        assert_eq!(variable(&address, "PGPORT").as_deref(), Some("10432,10433"));
+        assert_eq!(variable(&address, "PGTARGETSESSIONATTRS").as_deref(), Some("read-write"));
+    }
+
+    #[test]
+    fn a_password_that_changes_is_read_from_its_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "*:*:*:squall:second\n").unwrap();
+        let address = Address { password_file: Some(file), ..sample() };
+        assert_eq!(address.current_password().unwrap(), "second");
+        assert!(!address.url().contains("second") && !address.url().contains("a%2Fb"));
+        assert_eq!((variable(&address, "PGPASSWORD"), variable(&address, "PGPASSFILE").is_some()), (None, true));
+    }
+
+    #[test]
+    fn the_files_of_tls_are_named_as_libpq_names_them() {
+        let files =
+            TlsFiles { root: "/run/ca.pem".into(), certificate: Some(("/run/c.pem".into(), "/run/k.pem".into())) };
+        let address = Address { sslmode: SslMode::VerifyFull, tls: Some(files), ..sample() };
+        assert!(address.url().ends_with(
+            "?sslmode=verify-full&sslrootcert=%2Frun%2Fca.pem&sslcert=%2Frun%2Fc.pem&sslkey=%2Frun%2Fk.pem"
+        ));
+        assert_eq!(variable(&address, "PGSSLKEY").as_deref(), Some("/run/k.pem"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the client is put into: a server, a gateway in front of it, and the credentials to use it.
+//! What the client is put into: servers, gateways in front of them, and the credentials to use them.
 //!
 //! Knows no scenario, no judge and no report.
 
@@ -15,15 +15,17 @@ pub mod server;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use self::address::Address;
+use self::address::{Address, Place};
 use self::choice::ServerSource;
 use self::folder::RunFolder;
 use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
+use crate::layout::{Host, Layout};
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
 use crate::seed::Seed;
@@ -54,27 +56,42 @@ pub enum EnvironmentError {
     Folder(io::Error),
 }
 
-/// A server that is ready, and a gateway that leads to it.
+/// Servers that are ready, and gateways that lead to them.
 pub(crate) struct Environment {
-    pub server: Arc<dyn Server>,
+    /// The one that is the primary when the run begins, then its standby, where there is one.
+    servers: Vec<Arc<dyn Server>>,
+    /// Which of them is the primary now.
+    primary: AtomicUsize,
     /// What stands between the gateway and the server, where something does.
     pub middlebox: Option<MiddleboxProcess>,
+    /// What the first of the client's addresses belongs to.
     pub gateway: Gateway,
+    /// What the others belong to, in their order.
+    others: Vec<Gateway>,
+    pub layout: Layout,
     /// What the client is given.
     pub address: Address,
-    /// Dropped last: the server's files are in it.
+    /// Dropped last: the servers' files are in it.
     pub folder: RunFolder,
 }
 
+/// What an environment is made of.
+pub(crate) struct Blueprint<'a> {
+    /// Settings of every server.
+    pub settings: &'a [(String, String)],
+    pub layout: &'a Layout,
+    pub middlebox: Option<&'a Middlebox>,
+    pub seed: Seed,
+}
+
 impl Environment {
-    /// Brings up a server with these settings, what is to stand before it, and a gateway before that.
+    /// Brings up the servers, what is to stand before them, and the gateways before that.
     pub async fn create(
         source: &ServerSource,
-        settings: &[(String, String)],
-        middlebox: Option<&Middlebox>,
-        seed: Seed,
+        blueprint: Blueprint<'_>,
         recorder: Recorder,
     ) -> Result<Environment, EnvironmentError> {
+        let Blueprint { settings, layout, middlebox, seed } = blueprint;
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
         let mut external: Option<Arc<ExternalServer>> = None;
         let server: Arc<dyn Server> = match source {
@@ -100,32 +117,53 @@ impl Environment {
             }
         };
         server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
-        let gateway = Gateway::open(server.address(), seed, Arc::new(recorder)).map_err(EnvironmentError::Gateway)?;
-        let address = match external {
-            Some(server) => server.client_address(gateway.address()),
-            None => own_address(source, server.as_ref(), gateway.address()).await?,
+        let servers = vec![server];
+        let mut gateways = open_gateways(&servers, layout, seed, recorder).map_err(EnvironmentError::Gateway)?;
+        let mut address = match external {
+            Some(server) => server.client_address(gateways[0].address()),
+            None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
         };
-        let middlebox =
-            middlebox.map(|found| MiddleboxProcess::create(found, &folder, server.address(), &address)).transpose()?;
+        found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
+        let gateway = gateways.remove(0);
+        let middlebox = middlebox
+            .map(|found| MiddleboxProcess::create(found, &folder, servers[0].address(), &address))
+            .transpose()?;
         if let Some(middlebox) = &middlebox {
             middlebox.start().await?;
             gateway.lead_to(middlebox.address());
         }
-        Ok(Environment { server, middlebox, gateway, address, folder })
+        let (primary, others, layout) = (AtomicUsize::new(0), gateways, layout.clone());
+        Ok(Environment { servers, primary, middlebox, gateway, others, layout, address, folder })
+    }
+
+    /// The primary, as of now.
+    pub fn server(&self) -> &dyn Server {
+        self.servers[self.primary.load(Ordering::Acquire) % self.servers.len()].as_ref()
+    }
+
+    /// Every server, the one that was the primary first when the run began.
+    pub fn servers(&self) -> impl Iterator<Item = &dyn Server> {
+        self.servers.iter().map(Arc::as_ref)
+    }
+
+    /// The gateway to which one of the client's addresses belongs; `None` where it has no such address.
+    pub fn door(&self, host: Host) -> Option<&Gateway> {
+        let index = self.layout.hosts.iter().position(|found| *found == host)?;
+        std::iter::once(&self.gateway).chain(&self.others).nth(index)
     }
 
     /// Starts the stopped server again, and lets clients through as soon as it answers.
     pub async fn start_server(&self) -> Result<(), EnvironmentError> {
-        self.server.start().await?;
-        self.server.wait(Readiness::Answering, START_PATIENCE).await?;
+        self.server().start().await?;
+        self.server().wait(Readiness::Answering, START_PATIENCE).await?;
         match &self.middlebox {
-            Some(middlebox) => middlebox.lead_to(self.server.address()).await?,
+            Some(middlebox) => middlebox.lead_to(self.server().address()).await?,
             None => {
-                self.gateway.lead_to(self.server.address());
+                self.gateway.lead_to(self.server().address());
                 self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
             }
         }
-        self.server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+        self.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
         if let Some(middlebox) = &self.middlebox {
             middlebox.wait().await?;
         }
@@ -142,7 +180,7 @@ impl Environment {
 
     /// Where the gateway leads: the server, or what stands before it.
     pub fn behind_gateway(&self) -> SocketAddr {
-        self.middlebox.as_ref().map_or_else(|| self.server.address(), MiddleboxProcess::address)
+        self.middlebox.as_ref().map_or_else(|| self.server().address(), MiddleboxProcess::address)
     }
 
     /// Ends what stands before the server, with every session that it holds there.
@@ -155,16 +193,23 @@ impl Environment {
 
     /// What the server has logged of the client's role.
     pub async fn log_of_client(&self) -> Result<Vec<LogLine>, ServerError> {
-        let mut lines = self.server.log().await?;
+        let mut lines = self.server().log().await?;
         lines.retain(|line| line.role == self.address.user);
         Ok(lines)
     }
 
     /// Takes everything down, in reverse order.
     pub async fn close(self) -> Result<(), EnvironmentError> {
-        self.gateway.close().await;
+        for gateway in std::iter::once(&self.gateway).chain(&self.others) {
+            gateway.close().await;
+        }
         let cleared = self.clear_path().await;
-        self.server.remove().await?;
+        // All of them, also where one cannot be removed.
+        let mut removed = Ok(());
+        for server in self.servers.iter().rev() {
+            removed = removed.and(server.remove().await);
+        }
+        removed?;
         cleared
     }
 }
@@ -175,15 +220,49 @@ async fn own_address(source: &ServerSource, server: &dyn Server, gateway: Socket
     if !matches!(source, ServerSource::Local(_)) {
         preparation::prepare(&superuser).await?;
     }
-    let address = Address {
-        gateway,
-        user: preparation::ROLE.into(),
-        password: identity::password(),
-        database: preparation::DATABASE.into(),
-    };
+    let address = Address::plain(gateway, preparation::ROLE, &identity::password(), preparation::DATABASE);
     let session = superuser.connect().await?;
     for role in [preparation::ROLE, preparation::OCCUPANT] {
         preparation::set_password(&session, role, &address.password).await?;
     }
     Ok(address)
+}
+
+/// One gateway for each of the client's addresses. They share the numbers of connections.
+fn open_gateways(
+    servers: &[Arc<dyn Server>],
+    layout: &Layout,
+    seed: Seed,
+    recorder: Recorder,
+) -> io::Result<Vec<Gateway>> {
+    let behind = |host: &Host| match host {
+        Host::Standby => servers[servers.len() - 1].address(),
+        Host::Primary | Host::Nobody | Host::Unresolvable => servers[0].address(),
+    };
+    let mut hosts = layout.hosts.iter();
+    let first = hosts.next().map_or_else(|| servers[0].address(), behind);
+    let mut gateways = vec![Gateway::open(first, seed, Arc::new(recorder))?];
+    for host in hosts {
+        let beside = gateways[0].open_beside(behind(host))?;
+        gateways.push(beside);
+    }
+    Ok(gateways)
+}
+
+/// Says where and how the client is to find its servers.
+fn found_at(address: &mut Address, layout: &Layout, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
+    let place = |(host, gateway): (&Host, &Gateway)| match host {
+        // Reserved never to be anybody's (RFC 6761).
+        Host::Unresolvable => Place { host: "pgsquall.invalid".into(), port: gateway.address().port() },
+        _ => gateway.address().into(),
+    };
+    address.hosts = layout.hosts.iter().zip(gateways).map(place).collect();
+    address.target_session = layout.target_session;
+    address.sslmode = layout.sslmode;
+    if layout.password_file {
+        let file = folder.path().join("password");
+        identity::write_password_file(&file, &address.user, &address.password)?;
+        address.password_file = Some(file);
+    }
+    Ok(())
 }

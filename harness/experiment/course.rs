@@ -142,7 +142,7 @@ impl Course<'_> {
         let onset = self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
         sleep_until(start + onset.saturating_sub(BEFORE)).await;
         let counted = async {
-            let session = self.environment.server.superuser().connect().await?;
+            let session = self.environment.server().superuser().connect().await?;
             audit::sessions(&session, self.environment).await
         };
         match counted.await {
@@ -226,7 +226,7 @@ impl Course<'_> {
 
     /// What the server has logged, for the run's folder; an external server's log is not ours to read.
     pub async fn server_log(&self) -> String {
-        let Ok(lines) = self.environment.server.log().await else { return String::new() };
+        let Ok(lines) = self.environment.server().log().await else { return String::new() };
         lines.iter().map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect()
     }
 

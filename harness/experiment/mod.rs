@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
-use crate::environment::Environment;
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
 use crate::environment::expressible::{expressible, passable};
+use crate::environment::{Blueprint, Environment};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
@@ -151,9 +151,14 @@ impl Experiment {
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
 
-        let (settings, middlebox) = (&plan.settings, plan.header.middlebox.as_ref());
-        let environment = Environment::create(&source, settings, middlebox, plan.header.seed, recorder.clone()).await?;
-        recorder.record(Event::Server(environment.server.facts()));
+        let blueprint = Blueprint {
+            settings: &plan.settings,
+            layout: &plan.header.layout,
+            middlebox: plan.header.middlebox.as_ref(),
+            seed: plan.header.seed,
+        };
+        let environment = Environment::create(&source, blueprint, recorder.clone()).await?;
+        recorder.record(Event::Server(environment.server().facts()));
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {

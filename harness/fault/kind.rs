@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CutPoint, Point, Scope, Share, Stream, Strike, Toxic, ToxicKind};
+use super::{
+    CertificateFault, CutPoint, Failover, Point, Scope, ServerTimeout, Share, Stream, Strike, Toxic, ToxicKind,
+};
 use crate::time::{exact, micros};
 
 /// How a Postgres server is told to stop.
@@ -89,6 +91,50 @@ pub enum FaultKind {
     WrongPassword,
     /// A backend dies inside a large transaction; crash recovery is held until heal: 57P03 throughout.
     LongRecovery,
+    /// One backend of the client's is killed (SIGKILL), as by the kernel when memory is short: every other session
+    /// gets a notice 57P02, and the server recovers.
+    CrashBackend,
+    /// The client's sessions are ended, and every slot but those reserved for superusers is taken: 53300 until heal.
+    ExhaustOrdinaryConnections,
+    /// The client's sessions are ended, and its role may have none: 53300 until heal.
+    LimitRole,
+    /// The server is restarted at once, and a herd of others takes every slot as soon as there is one, each for a
+    /// while; until heal.
+    Herd,
+    /// The server runs out of memory: 53200, or a backend is killed; until heal.
+    ExhaustMemory,
+    /// The small disk is full: 53100, or, where it holds the WAL, the server ends (PANIC); until heal.
+    FillDisk,
+    /// The server gets only a share of a processor, until heal.
+    Throttle(Share),
+    /// The role that the client signs in as is not there: 28P01 until heal.
+    WrongUser,
+    /// The database that the client asks for is not there: 3D000 until heal.
+    WrongDatabase,
+    /// The name of the host does not resolve. Nobody can heal that while the client runs.
+    WrongHost,
+    /// The password changes, and sessions are cut; on heal the new one is where the client finds its password.
+    RotatePassword,
+    /// The client's role may not log in: 28000 until heal.
+    ForbidLogin,
+    /// The client's role may not connect to its database: 42501 until heal.
+    RevokeConnect,
+    /// No line of pg_hba.conf lets the client in: 28000 until heal.
+    DenyHost,
+    /// The server's firewall lets in a range of addresses to which the client's does not belong: 28000 until heal.
+    DenyRange,
+    /// The server takes no session in plaintext: 28000 until heal.
+    RequireTls,
+    /// Something is wrong with a certificate.
+    Certificate(CertificateFault),
+    /// Roles or addresses change between a primary and its standby.
+    Failover(Failover),
+    /// A timeout of the server's own is in force while it is watched.
+    ServerTimeout {
+        timeout: ServerTimeout,
+        #[serde(rename = "after_us", with = "micros")]
+        after: Duration,
+    },
 }
 
 impl FaultKind {
@@ -122,13 +168,35 @@ impl FaultKind {
             FaultKind::ExhaustConnections => "exhaust-connections",
             FaultKind::WrongPassword => "wrong-password",
             FaultKind::LongRecovery => "long-recovery",
+            FaultKind::CrashBackend => "crash-backend",
+            FaultKind::ExhaustOrdinaryConnections => "exhaust-ordinary-connections",
+            FaultKind::LimitRole => "limit-role-connections",
+            FaultKind::Herd => "herd",
+            FaultKind::ExhaustMemory => "exhaust-memory",
+            FaultKind::FillDisk => "fill-disk",
+            FaultKind::Throttle(_) => "throttle-processor",
+            FaultKind::WrongUser => "wrong-user",
+            FaultKind::WrongDatabase => "wrong-database",
+            FaultKind::WrongHost => "wrong-host",
+            FaultKind::RotatePassword => "rotate-password",
+            FaultKind::ForbidLogin => "forbid-login",
+            FaultKind::RevokeConnect => "revoke-connect",
+            FaultKind::DenyHost => "deny-host",
+            FaultKind::DenyRange => "deny-range",
+            FaultKind::RequireTls => "require-tls",
+            FaultKind::Certificate(fault) => word_of(&CertificateFault::ALL, fault),
+            FaultKind::Failover(failover) => word_of(&Failover::ALL, failover),
+            FaultKind::ServerTimeout { timeout, .. } => word_of(&ServerTimeout::ALL, timeout),
         }
     }
 
     /// Whether the fault is over as soon as it is done, so that there is nothing to heal.
     pub fn is_instant(self) -> bool {
-        use FaultKind::{Close, HalfOpen, Reset, TerminateSessions};
-        matches!(self, Close | Reset | HalfOpen | TerminateSessions)
+        use FaultKind::{Certificate, Close, CrashBackend, HalfOpen, Reset, TerminateSessions};
+        matches!(
+            self,
+            Close | Reset | HalfOpen | TerminateSessions | CrashBackend | Certificate(CertificateFault::Renewed)
+        )
     }
 
     /// Whether the fault happens on the path to the server rather than in the server, so that any server will do.
@@ -139,13 +207,34 @@ impl FaultKind {
             IdleExpiry | MiddleboxRestart => true,
             CutPoint(_) | Toxic(_) | Refuse | Hang | Reject | IdleClose { .. } | IdleReset { .. } => true,
             Restart(_) | Kill | Freeze | TerminateSessions | ExhaustConnections | WrongPassword | LongRecovery => false,
+            CrashBackend | ExhaustOrdinaryConnections | LimitRole | Herd | ExhaustMemory | FillDisk | Throttle(_) => {
+                false
+            }
+            WrongUser | WrongDatabase | RotatePassword | ForbidLogin | RevokeConnect | DenyHost | DenyRange => false,
+            RequireTls | Certificate(_) | ServerTimeout { .. } => false,
+            Failover(failover) => !failover.needs_standby(),
+            WrongHost => true,
         }
+    }
+
+    /// Whether it is there before the client and asks what the client makes of it, though it is no persistent fault.
+    pub fn is_arrangement(self) -> bool {
+        matches!(self, FaultKind::Failover(failover) if failover.is_arrangement())
+    }
+
+    /// Whether it can be mended while the client runs, so that the client can be asked to work again.
+    pub fn is_mendable(self) -> bool {
+        self != FaultKind::WrongHost
     }
 
     /// Whether new connections are kept out at the gateway, so that whatever else needs its door must wait.
     pub fn shuts_door(self) -> bool {
-        use FaultKind::{Hang, Kill, MiddleboxRestart, Refuse, Reject, Restart};
-        matches!(self, Refuse | Hang | Reject | MiddleboxRestart | Restart(_) | Kill)
+        use FaultKind::{Hang, Herd, Kill, MiddleboxRestart, Refuse, Reject, Restart};
+        match self {
+            Refuse | Hang | Reject | MiddleboxRestart | Restart(_) | Kill | Herd => true,
+            FaultKind::Failover(failover) => failover == Failover::Promote,
+            _ => false,
+        }
     }
 
     /// Whether the fault is one of a program in the path, so that there must be one.
@@ -155,7 +244,12 @@ impl FaultKind {
 
     /// Whether the server loses its memory, so that only what it had flushed to disk survives.
     pub fn crashes_server(self) -> bool {
-        matches!(self, FaultKind::Restart(StopMode::Immediate) | FaultKind::Kill | FaultKind::LongRecovery)
+        use FaultKind::{CrashBackend, ExhaustMemory, FillDisk, Kill, LongRecovery, Restart};
+        match self {
+            Restart(StopMode::Immediate) | Kill | LongRecovery | CrashBackend | ExhaustMemory | FillDisk => true,
+            FaultKind::Failover(failover) => failover == Failover::Promote,
+            _ => false,
+        }
     }
 
     /// What distinguishes it from others of its word; empty where there is nothing.
@@ -171,6 +265,8 @@ impl FaultKind {
             FaultKind::Toxic(toxic) => details_of(toxic),
             FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => exact(after).to_string(),
             FaultKind::Restart(mode) => word_of(&StopMode::ALL, mode).to_owned(),
+            FaultKind::Throttle(share) => format!("{} of it", share.as_f64()),
+            FaultKind::ServerTimeout { after, .. } => exact(after).to_string(),
             _ => String::new(),
         }
     }

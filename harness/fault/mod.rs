@@ -1,5 +1,8 @@
 //! What can be done to a client: a fault is a kind, an onset and a duration. Plain data; `nemesis` carries it out.
 
+mod certificate;
+mod expiry;
+mod failover;
 mod kind;
 mod point;
 mod toxic;
@@ -8,6 +11,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use certificate::CertificateFault;
+pub use expiry::ServerTimeout;
+pub use failover::Failover;
 pub use kind::{FaultKind, StopMode};
 pub use point::{CutPoint, Point, Strike};
 pub use toxic::{Scope, Share, Stream, Toxic, ToxicKind};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConnectionChange, Op};
 use crate::budget::Budget;
 use crate::fault::{Class, Fault};
+use crate::layout::Layout;
 use crate::load::Load;
 use crate::middlebox::Middlebox;
 use crate::seed::Seed;
@@ -40,6 +41,9 @@ pub struct Header {
     /// What stands in the path to the server, where something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub middlebox: Option<Middlebox>,
+    /// What was asked of the environment beyond a plain server.
+    #[serde(default, skip_serializing_if = "Layout::is_plain")]
+    pub layout: Layout,
 }
 
 /// What is known of the server.

@@ -199,10 +199,13 @@ impl<'a> Facts<'a> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// From when recovery is timed; `None` while it cannot be. Not from within a pause of the workload, in which nobody
+    /// From when recovery is timed; `None` while it cannot be, and where nobody can mend what is wrong. Not from within a pause of the workload, in which nobody
     /// asks anything of the client: then from its end.
     pub fn recovery_starts(&self) -> Option<Duration> {
         let healed = self.healed()?;
+        if self.faults.iter().any(|times| !times.fault.kind.is_mendable()) {
+            return None;
+        }
         let starts = match self.header.budget.from {
             RecoveryFrom::Heal => healed,
             RecoveryFrom::Inject => self.last_injection()?,

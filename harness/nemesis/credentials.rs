@@ -16,13 +16,13 @@ pub(super) struct WrongPassword {
 impl Injection for WrongPassword {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
-        let session = environment.server.superuser().connect().await?;
+        let session = environment.server().superuser().connect().await?;
         let other = format!("not-{}", environment.address.password);
         Ok(preparation::set_password(&session, preparation::ROLE, &other).await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let session = environment.server.superuser().connect().await?;
+        let session = environment.server().superuser().connect().await?;
         Ok(preparation::set_password(&session, preparation::ROLE, &environment.address.password).await?)
     }
 

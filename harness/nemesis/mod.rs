@@ -164,6 +164,44 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::ExhaustConnections => Box::<sessions::Exhausting>::default(),
         FaultKind::WrongPassword => Box::<credentials::WrongPassword>::default(),
         FaultKind::LongRecovery => Box::<recovery::LongRecovery>::default(),
+        // restart/, limits/
+        FaultKind::CrashBackend => Box::new(Absent),
+        FaultKind::ExhaustOrdinaryConnections => Box::new(Absent),
+        FaultKind::LimitRole => Box::new(Absent),
+        FaultKind::Herd => Box::new(Absent),
+        FaultKind::ExhaustMemory => Box::new(Absent),
+        FaultKind::FillDisk => Box::new(Absent),
+        FaultKind::Throttle(_) => Box::new(Absent),
+        // sign-in/, firewall/
+        FaultKind::WrongUser => Box::new(Absent),
+        FaultKind::WrongDatabase => Box::new(Absent),
+        FaultKind::WrongHost => Box::new(Absent),
+        FaultKind::RotatePassword => Box::new(Absent),
+        FaultKind::ForbidLogin => Box::new(Absent),
+        FaultKind::RevokeConnect => Box::new(Absent),
+        FaultKind::DenyHost => Box::new(Absent),
+        FaultKind::DenyRange => Box::new(Absent),
+        // certificate/
+        FaultKind::RequireTls => Box::new(Absent),
+        FaultKind::Certificate(_) => Box::new(Absent),
+        // failover/
+        FaultKind::Failover(_) => Box::new(Absent),
+        // idle/
+        FaultKind::ServerTimeout { .. } => Box::new(Absent),
+    }
+}
+
+/// A fault that nobody can carry out yet.
+struct Absent;
+
+#[async_trait]
+impl Injection for Absent {
+    async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+        Err(NemesisError::NotInForce("nobody can carry it out yet".into()))
+    }
+
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        Ok(Vec::new())
     }
 }
 
@@ -186,19 +224,19 @@ struct Witness {
 impl Witness {
     /// Begins to watch now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
-        self.seen = environment.server.log().await?.len();
+        self.seen = environment.server().log().await?.len();
         Ok(())
     }
 
     /// Lines since then that hold the text, from any role.
     async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
-        let log = environment.server.log().await?;
+        let log = environment.server().log().await?;
         Ok(log.iter().skip(self.seen).filter(|line| line.text.contains(text)).count())
     }
 
     /// Errors of this code since then that the client's role got.
     async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
-        let log = environment.server.log().await?;
+        let log = environment.server().log().await?;
         let role = &environment.address.user;
         Ok(log.iter().skip(self.seen).filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
     }

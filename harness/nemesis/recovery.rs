@@ -24,7 +24,7 @@ pub(super) struct LongRecovery {
 #[async_trait]
 impl Injection for LongRecovery {
     async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let session = environment.server.superuser().in_database(DATABASE).connect().await?;
+        let session = environment.server().superuser().in_database(DATABASE).connect().await?;
         let rows = session.rows("SELECT pg_backend_pid()", &[]).await?;
         let pid = rows.first().map_or(0, |row| row.get(0));
         for statement in LARGE_TRANSACTION.split("; ") {
@@ -40,14 +40,14 @@ impl Injection for LongRecovery {
             return Err(NemesisError::NotInForce("the large transaction was not prepared".into()));
         };
         self.sessions = environment.gateway.connections();
-        environment.server.crash_into_recovery(pid).await?;
+        environment.server().crash_into_recovery(pid).await?;
         drop(session);
         Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        environment.server.release_recovery().await?;
-        Ok(environment.server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?)
+        environment.server().release_recovery().await?;
+        Ok(environment.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?)
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {

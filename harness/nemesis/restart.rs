@@ -41,8 +41,8 @@ impl Injection for Restarting {
         self.overheard.listen(environment)?;
         self.sessions = environment.gateway.connections();
         match self.end {
-            End::Stop(mode) => environment.server.stop(mode).await?,
-            End::Kill => self.exit = Some(environment.server.kill().await?),
+            End::Stop(mode) => environment.server().stop(mode).await?,
+            End::Kill => self.exit = Some(environment.server().kill().await?),
         }
         // Where nobody listens, a host refuses; until here the server spoke for itself (57P03 "shutting down").
         Ok(environment.without_server().await?)
@@ -90,12 +90,12 @@ pub(super) struct Freezing {
 impl Injection for Freezing {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.sessions = environment.gateway.connections();
-        Ok(environment.server.pause().await?)
+        Ok(environment.server().pause().await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        environment.server.resume().await?;
-        Ok(environment.server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?)
+        environment.server().resume().await?;
+        Ok(environment.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?)
     }
 
     async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {

@@ -35,7 +35,7 @@ pub(super) struct Terminating {
 #[async_trait]
 impl Injection for Terminating {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let session = environment.server.superuser().connect().await?;
+        let session = environment.server().superuser().connect().await?;
         self.ended = count(&session, TERMINATE, &environment.address.user).await?;
         Ok(())
     }
@@ -71,7 +71,7 @@ async fn take_all(role: &Superuser, occupants: &mut Vec<Session>) -> Result<(), 
 impl Injection for Exhausting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
-        let superuser = environment.server.superuser();
+        let superuser = environment.server().superuser();
         let ordinary = superuser.in_role(OCCUPANT, &environment.address.password);
         let session = self.own.insert(superuser.connect().await?);
         let deadline = Instant::now() + PATIENCE;

@@ -1,11 +1,12 @@
 //! A scenario: one question put to a client, read from a TOML file.
 //!
 //! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `path` what
-//! stands before the server, `parameters` the kinds of faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
+//! stands before the server, `layout` which servers there are and how the client finds them, `parameters` the kinds of faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
 //! here: what a seed decides is decided by `plan`. The only effect in this folder is [`Scenario::read`].
 
 mod catalogue;
 mod error;
+mod layout;
 mod meaning;
 mod near;
 mod parameters;
@@ -18,6 +19,7 @@ use std::path::Path;
 
 use crate::budget::Budget;
 use crate::fault::{Class, Fault};
+use crate::layout::Layout;
 use crate::load::Load;
 use crate::middlebox::Middlebox;
 
@@ -47,6 +49,8 @@ pub struct Scenario {
     pub load: Load,
     /// What stands in the path to the server; `None`: nothing but the gateway.
     pub middlebox: Option<Middlebox>,
+    /// What is asked of the environment beyond a plain server.
+    pub layout: Layout,
     /// In the order of their onsets; never empty.
     pub faults: Vec<Fault>,
     /// Postgres settings by lower-case name, each at most once.
@@ -94,7 +98,9 @@ impl Scenario {
         let load = raw.load.map_or_else(|| Ok((Load::default(), None)), |raw| meaning::load(within, raw.0))?;
         let (load, pause) = load;
         let middlebox = raw.path.map(|raw| path::middlebox(within, raw)).transpose()?;
-        let faults = timeline::faults(within, class, &budget, middlebox.is_some(), raw.fault)?;
+        let server = raw.server.map(|raw| raw.0);
+        let layout = layout::layout(within, server.as_ref(), raw.client.map(|raw| raw.0))?;
+        let faults = timeline::faults(within, class, &budget, middlebox.is_some(), &layout, raw.fault)?;
         timeline::pause(within, pause, &faults)?;
         Ok(Scenario {
             name: name.to_owned(),
@@ -106,8 +112,9 @@ impl Scenario {
             class,
             load,
             middlebox,
+            layout,
             faults,
-            settings: meaning::settings(within, raw.server.and_then(|raw| raw.0.settings).unwrap_or_default())?,
+            settings: meaning::settings(within, server.and_then(|server| server.settings).unwrap_or_default())?,
             budget,
             source: text.to_owned(),
         })

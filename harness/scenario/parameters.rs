@@ -8,7 +8,10 @@ use toml::Spanned;
 use super::error::{ScenarioError, Text};
 use super::meaning::{at_least, word};
 use super::raw::{Period, RawFault};
-use crate::fault::{CutPoint, FaultKind, Point, Scope, Share, StopMode, Stream, Strike, Toxic, ToxicKind};
+use crate::fault::{
+    CertificateFault, CutPoint, Failover, FaultKind, Point, Scope, ServerTimeout, Share, StopMode, Stream, Strike,
+    Toxic, ToxicKind,
+};
 use crate::time::exact;
 
 type Checked<T> = Result<T, ScenarioError>;
@@ -22,8 +25,8 @@ const SHORTEST_EVERY: Duration = Duration::from_millis(10);
 /// What reads the keys of one kind.
 type Reader = fn(&mut Keys) -> Checked<FaultKind>;
 
-/// Every kind, by its word.
-const KINDS: [(&str, Reader); 25] = [
+/// Every kind that has a word of its own; the words of families are in their own lists.
+const KINDS: [(&str, Reader); 41] = [
     ("close", |keys| cutting(keys, FaultKind::Close, |every| FaultKind::CloseRepeatedly { every })),
     ("reset", |keys| cutting(keys, FaultKind::Reset, |every| FaultKind::ResetRepeatedly { every })),
     ("half-open", |_| Ok(FaultKind::HalfOpen)),
@@ -49,19 +52,63 @@ const KINDS: [(&str, Reader); 25] = [
     ("exhaust-connections", |_| Ok(FaultKind::ExhaustConnections)),
     ("wrong-password", |_| Ok(FaultKind::WrongPassword)),
     ("long-recovery", |_| Ok(FaultKind::LongRecovery)),
+    ("crash-backend", |_| Ok(FaultKind::CrashBackend)),
+    ("exhaust-ordinary-connections", |_| Ok(FaultKind::ExhaustOrdinaryConnections)),
+    ("limit-role-connections", |_| Ok(FaultKind::LimitRole)),
+    ("herd", |_| Ok(FaultKind::Herd)),
+    ("exhaust-memory", |_| Ok(FaultKind::ExhaustMemory)),
+    ("fill-disk", |_| Ok(FaultKind::FillDisk)),
+    ("throttle-processor", throttle),
+    ("wrong-user", |_| Ok(FaultKind::WrongUser)),
+    ("wrong-database", |_| Ok(FaultKind::WrongDatabase)),
+    ("wrong-host", |_| Ok(FaultKind::WrongHost)),
+    ("rotate-password", |_| Ok(FaultKind::RotatePassword)),
+    ("forbid-login", |_| Ok(FaultKind::ForbidLogin)),
+    ("revoke-connect", |_| Ok(FaultKind::RevokeConnect)),
+    ("deny-host", |_| Ok(FaultKind::DenyHost)),
+    ("deny-range", |_| Ok(FaultKind::DenyRange)),
+    ("require-tls", |_| Ok(FaultKind::RequireTls)),
 ];
+
+/// How the further keys of a kind are read.
+#[derive(Clone, Copy)]
+enum Read {
+    By(Reader),
+    Certificate(CertificateFault),
+    Failover(Failover),
+    ServerTimeout(ServerTimeout),
+}
+
+/// Every kind, by its word.
+fn kinds() -> Vec<(&'static str, Read)> {
+    let mut kinds: Vec<_> = KINDS.iter().map(|(word, reader)| (*word, Read::By(*reader))).collect();
+    kinds.extend(CertificateFault::ALL.map(|(word, fault)| (word, Read::Certificate(fault))));
+    kinds.extend(Failover::ALL.map(|(word, failover)| (word, Read::Failover(failover))));
+    kinds.extend(ServerTimeout::ALL.map(|(word, timeout)| (word, Read::ServerTimeout(timeout))));
+    kinds
+}
 
 /// The kind of a fault, with all that belongs to it; its keys are taken out of `raw`. `span` is where the fault begins.
 ///
 /// Returns also where the word stands.
 pub(super) fn kind(text: Text<'_>, raw: &mut RawFault, span: Range<usize>) -> Checked<(FaultKind, Range<usize>)> {
+    let kinds = kinds();
     let Some(kind_word) = raw.kind.take() else {
-        let words = KINDS.map(|(word, _)| word).join(", ");
+        let words = kinds.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         return Err(text.error(span, "the fault has no `kind`", format!("say what is injected, one of: {words}")));
     };
-    let reader = word(text, "kind of fault", &kind_word, &KINDS)?;
+    let read = word(text, "kind of fault", &kind_word, &kinds)?;
     let mut keys = Keys { text, raw, kind: kind_word.span(), taken: Vec::new() };
-    let kind = reader(&mut keys)?;
+    let kind = match read {
+        Read::By(reader) => reader(&mut keys)?,
+        Read::Certificate(fault) => FaultKind::Certificate(fault),
+        Read::Failover(failover) => FaultKind::Failover(failover),
+        Read::ServerTimeout(timeout) => {
+            let hint = "say how long the server waits, like after = \"2s\"";
+            let after = keys.need_time("after", |raw| &mut raw.after, hint)?;
+            FaultKind::ServerTimeout { timeout, after }
+        }
+    };
     let mut known: Vec<&str> = vec!["at"];
     if !kind.is_instant() || keys.taken.contains(&"every") {
         known.push("for");
@@ -99,6 +146,7 @@ fn left(raw: &RawFault) -> Option<(&'static str, Range<usize>)> {
         ("stream", at(&raw.stream)),
         ("connections", at(&raw.connections)),
         ("toxicity", at(&raw.toxicity)),
+        ("share", at(&raw.share)),
     ];
     spans.into_iter().find_map(|(key, span)| Some((key, span?)))
 }
@@ -258,6 +306,14 @@ fn toxic(keys: &mut Keys, kind: ToxicKind) -> Checked<FaultKind> {
     Ok(FaultKind::Toxic(toxic))
 }
 
+fn throttle(keys: &mut Keys) -> Checked<FaultKind> {
+    let hint = "say how much of a processor is left, like share = 0.05";
+    let value = keys.need("share", |raw| &mut raw.share, hint)?;
+    let share = Share::new(*value.get_ref()).filter(|share| (0.01..=0.9).contains(&share.as_f64()));
+    let hint = "a share of one processor: 0.05 is a twentieth; 0.01 to 0.9";
+    share.map(FaultKind::Throttle).ok_or_else(|| keys.text.error(value.span(), "`share` is out of range", hint))
+}
+
 fn idle_time(keys: &mut Keys) -> Checked<Duration> {
     let hint = "say how long a connection must be idle, like after = \"2s\"";
     keys.need_time("after", |raw| &mut raw.after, hint)
@@ -279,17 +335,45 @@ mod tests {
             "stall" => "close_after = \"1s\"\nconnections = \"established\"",
             "slow-close" => "delay = \"1s\"",
             "reset-after" | "idle-close" | "idle-reset" => "after = \"1s\"",
+            "idle-session-timeout" | "idle-in-transaction-timeout" | "statement-timeout" => "after = \"1s\"",
+            "throttle-processor" => "share = 0.05",
+            _ => "",
+        }
+    }
+
+    /// When a kind may come.
+    fn onset(kind: &str) -> &'static str {
+        let arrangement = Failover::ALL.iter().any(|(word, failover)| *word == kind && failover.is_arrangement());
+        if arrangement { "0s" } else { "2s" }
+    }
+
+    /// The tables that a kind asks for beside its own.
+    fn surroundings(kind: &str) -> &'static str {
+        match kind {
+            "standby-first" => "[server]\nstandby = true\n[client]\nhosts = [\"standby\", \"primary\"]\n",
+            "promote-in-place" => "[server]\nstandby = true\n[client]\nhosts = [\"standby\"]\n",
+            "demote-primary" => "[server]\nstandby = true\n[client]\nhosts = [\"primary\", \"standby\"]\n",
+            "dead-address-hangs" | "dead-address-refuses" => "[client]\nhosts = [\"nobody\", \"primary\"]\n",
+            "promote-standby" | "lead-to-standby" => "[server]\nstandby = true\n",
+            "fill-disk" => "[server]\nsmall_disk = \"heap\"\n",
+            "rotate-password" => "[client]\npassword = \"file\"\n",
+            "wrong-host" => "[client]\nhosts = [\"unresolvable\"]\n",
+            "require-tls" => "[server]\ntls = \"1.3\"\n",
+            kind if kind.contains("certificate") => {
+                "[server]\ntls = \"1.3\"\n[client]\nsslmode = \"verify-full\"\ncertificate = true\n"
+            }
             _ => "",
         }
     }
 
     #[test]
     fn every_kind_can_be_written_and_keeps_its_word() {
-        for (word, _) in KINDS {
+        for (word, _) in kinds() {
             let fault = |lasts: &str| {
-                let keys = keys(word);
+                let (keys, at) = (keys(word), onset(word));
+                let around = surroundings(word);
                 let text = format!(
-                    "schema = 1\ntitle = \"t\"\n[path]\nthrough = \"haproxy\"\n[[fault]]\nkind = \"{word}\"\nat = \"2s\"\n{lasts}{keys}\n"
+                    "schema = 1\ntitle = \"t\"\n{around}[path]\nthrough = \"haproxy\"\n[[fault]]\nkind = \"{word}\"\nat = \"{at}\"\n{lasts}{keys}\n"
                 );
                 crate::scenario::Scenario::parse("mine", "file", "mine.toml", &text).map(|found| found.faults[0])
             };

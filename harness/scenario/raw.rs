@@ -28,6 +28,7 @@ pub(super) struct RawScenario {
     pub budget: Option<Table<RawBudget>>,
     pub load: Option<Table<RawLoad>>,
     pub server: Option<Table<RawServer>>,
+    pub client: Option<Table<RawClient>>,
     pub path: Option<Spanned<Table<RawPath>>>,
     pub fault: Option<Vec<Spanned<Table<RawFault>>>>,
 }
@@ -66,6 +67,19 @@ pub(super) struct RawPause {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServer {
     pub settings: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
+    pub standby: Option<Spanned<bool>>,
+    pub tls: Option<Spanned<String>>,
+    pub small_disk: Option<Spanned<String>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClient {
+    pub hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    pub target_session_attrs: Option<Spanned<String>>,
+    pub sslmode: Option<Spanned<String>>,
+    pub certificate: Option<Spanned<bool>>,
+    pub password: Option<Spanned<String>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -100,6 +114,7 @@ pub(super) struct RawFault {
     pub stream: Option<Spanned<String>>,
     pub connections: Option<Spanned<String>>,
     pub toxicity: Option<Spanned<f64>>,
+    pub share: Option<Spanned<f64>>,
 }
 
 /// A table and nothing else: serde alone would also take an array with the values in the order of the fields.

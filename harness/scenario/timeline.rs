@@ -2,7 +2,8 @@
 //!
 //! The rules, beyond each fault's own keys:
 //! * A client must be seen to work before it is seen to fail, so a fault comes at [`EARLIEST`] or later. The exception
-//!   is a persistent fault at exactly zero: it is in force before the client starts, and no steady state is asked for.
+//!   is a persistent fault, or an arrangement of servers and addresses, at exactly zero: it is in force before the client
+//!   starts, and no steady state is asked for. An arrangement lies nowhere else.
 //! * At zero there are no connections, so a fault that only cuts connections would do nothing there.
 //! * A persistent scenario has a fault that lasts; where that comes at zero or after a steady state is its own affair
 //!   (a password wrong from the start, or changed at noon).
@@ -20,10 +21,11 @@ use toml::Spanned;
 
 use super::error::{ScenarioError, Text};
 use super::meaning::{at_least, period};
-use super::parameters;
 use super::raw::{Period, RawFault, Table, first_key};
+use super::{layout, parameters};
 use crate::budget::{Budget, RecoveryFrom};
 use crate::fault::{Class, Fault, FaultKind};
+use crate::layout::Layout;
 use crate::load::Pause;
 use crate::time::exact;
 
@@ -42,12 +44,13 @@ pub(super) fn faults(
     class: Class,
     budget: &Budget,
     middlebox: bool,
+    layout: &Layout,
     raw: Option<Vec<Spanned<Table<RawFault>>>>,
 ) -> Result<Vec<Fault>, ScenarioError> {
     let mut placed = Vec::new();
     for fault in raw.unwrap_or_default() {
         let span = fault.span();
-        placed.push(one(text, class, middlebox, fault.into_inner().0, span)?);
+        placed.push(one(text, class, middlebox, layout, fault.into_inner().0, span)?);
     }
     placed.sort_by_key(|placed| placed.fault.at);
     let (Some(first), Some(last)) = (placed.first(), placed.iter().max_by_key(|placed| end(placed))) else {
@@ -73,11 +76,13 @@ fn end(placed: &Placed) -> Duration {
     placed.fault.at + placed.fault.lasts
 }
 
-/// One fault by itself. `middlebox`: whether something stands in the path; `span`: where the fault begins.
+/// One fault by itself. `middlebox`: whether something stands in the path; `layout`: which servers and addresses there are;
+/// `span`: where the fault begins.
 fn one(
     text: Text<'_>,
     class: Class,
     middlebox: bool,
+    layout: &Layout,
     mut raw: RawFault,
     span: Range<usize>,
 ) -> Result<Placed, ScenarioError> {
@@ -86,7 +91,7 @@ fn one(
     let (kind, word) = parameters::kind(text, &mut raw, span.clone())?;
     if kind.is_of_middlebox() && !middlebox {
         let hint = "add [path] with through = \"pgbouncer\" or \"haproxy\"";
-        return Err(text.error(word, format!("{kind} needs something in the path to the server"), hint));
+        return Err(text.error(word.clone(), format!("{kind} needs something in the path to the server"), hint));
     }
     let Some(at_text) = raw.at else {
         return missing("at", span, "say how long after the steady state it comes, like at = \"2s\"");
@@ -104,10 +109,12 @@ fn one(
         }
         (false, Some(lasts)) => duration(text, kind, &lasts)?,
         (false, None) => {
-            return missing("for", word, "say how long it lasts until it is healed, like for = \"5s\"");
+            return missing("for", word.clone(), "say how long it lasts until it is healed, like for = \"5s\"");
         }
     };
-    Ok(Placed { fault: Fault { kind, at, lasts }, at: at_text.span() })
+    let fault = Fault { kind, at, lasts };
+    layout::fits(text, layout, &fault, word)?;
+    Ok(Placed { fault, at: at_text.span() })
 }
 
 /// How long a fault lasts.
@@ -125,9 +132,14 @@ fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<Period>) -> Result<
 /// When a fault may come.
 fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<Period>) -> Result<Duration, ScenarioError> {
     let at = period(text, value)?;
+    if kind.is_arrangement() && !at.is_zero() {
+        let message = format!("{kind} is there before the client, or not at all");
+        return Err(text.error(value.span(), message, "write at = \"0s\""));
+    }
     let later = format!("at = \"{}\" or later", exact(EARLIEST));
     let (message, hint) = match (at.is_zero(), class) {
         (false, _) if at >= EARLIEST => return Ok(at),
+        (true, _) if kind.is_arrangement() => return Ok(at),
         (true, Class::Persistent) if !kind.is_instant() => return Ok(at),
         (true, Class::Persistent) => {
             (format!("{kind} at 0s does nothing: the client has no connection yet"), format!("write {later}"))

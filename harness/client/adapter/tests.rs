@@ -34,12 +34,8 @@ impl Bench {
     }
 
     async fn launch(&self) -> Result<Arc<dyn DynClient>, ClientError> {
-        let address = Address {
-            gateway: "127.0.0.1:10432".parse().unwrap(),
-            user: "squall".into(),
-            password: "secret".into(),
-            database: "squall".into(),
-        };
+        let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
+        let address = Address::plain(gateway, "squall", "secret", "squall");
         let home = Home { run: self.folder.path(), output: self.folder.path() };
         tokio::time::timeout(PATIENCE, self.adapter.launch(&address, home)).await.unwrap()
     }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::behaviour::Deadlines;
-use super::encryption::connector;
+use super::encryption::{connector, mode};
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError};
+use crate::layout::TargetSession;
 
 /// Keepalive after this much silence: the documented advice of 60 s, 10 s and 5 probes (FACTS §0), scaled to loopback.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
@@ -33,13 +35,15 @@ impl Connection {
     /// Connects, and sees a query through; `once`: whether writes carry their idempotency key.
     pub async fn open(address: &Address, deadlines: Option<Deadlines>, once: bool) -> Result<Connection, OpError> {
         let mut config = Config::new();
-        config
-            .host(address.gateway.ip().to_string())
-            .port(address.gateway.port())
-            .user(&address.user)
-            .password(&address.password)
-            .dbname(&address.database)
-            .application_name("reference");
+        // Read anew each time: whoever rotates a password, or moves a server, tells nobody.
+        config.password(address.current_password()?).ssl_mode(mode(address.sslmode));
+        for place in &address.hosts {
+            config.host(&place.host).port(place.port);
+        }
+        if address.target_session == TargetSession::ReadWrite {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        config.user(&address.user).dbname(&address.database).application_name("reference");
         if let Some(deadlines) = deadlines {
             config
                 .connect_timeout(deadlines.connect)
@@ -49,9 +53,10 @@ impl Connection {
                 .keepalives_retries(KEEPALIVE_RETRIES);
         }
         // The library's own connect_timeout covers TCP only; a server that accepts and is silent needs this one.
-        let limit = deadlines.map(|deadlines| deadlines.connect);
+        // Every address has its own time: the first may be dead.
+        let limit = deadlines.map(|deadlines| deadlines.connect * address.hosts.len().max(1) as u32);
         within(limit, "connecting", async {
-            let (client, connection) = config.connect(connector()?).await?;
+            let (client, connection) = config.connect(connector(address)?).await?;
             let driver = AbortOnDropHandle::new(tokio::spawn(async move {
                 // Its error reaches the statement that waits, which reports it.
                 let _ = connection.await;

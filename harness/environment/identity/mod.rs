@@ -8,6 +8,11 @@ pub(crate) mod certificate;
 #[cfg(feature = "tls")]
 pub(crate) mod trust;
 
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use rand::RngExt;
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rand_core::UnwrapErr;
@@ -20,6 +25,22 @@ use rand::rngs::SysRng;
 /// *Panics* where the operating system has no randomness to give.
 pub(crate) fn password() -> String {
     Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 24)
+}
+
+/// Writes a password where libpq looks for one, at whatever host it connects to; replaces what was there at once.
+///
+/// *Source*: PostgreSQL manual, libpq, "The Password File".
+pub(crate) fn write_password_file(path: &Path, user: &str, password: &str) -> io::Result<()> {
+    replace(path, &format!("*:*:*:{user}:{password}\n"))
+}
+
+/// Puts a text in the place of a file, in one step: whoever reads it sees the old one or the new one. Nobody but its
+/// owner may read it.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&unfinished, path)
 }
 
 /// A number by which a run is told from every other.

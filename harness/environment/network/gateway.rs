@@ -44,6 +44,8 @@ pub(super) struct Shared {
     /// SYNs that the kernel dropped because the queue was full on purpose.
     pub syns_dropped: AtomicU64,
     seed: Seed,
+    /// The number of the newest connection, here or at a gateway beside this one.
+    numbers: Arc<AtomicU64>,
     state: Mutex<State>,
     /// Cancelled when the gateway is to end, with all that belongs to it.
     pub closing: CancellationToken,
@@ -56,7 +58,7 @@ struct State {
     termination: Option<Termination>,
     /// The number of the newest rule.
     rule: u64,
-    /// The number of the newest connection.
+    /// The number of the newest connection here.
     newest: u64,
     /// `None` once the gateway closes: nobody is taken in any more.
     connections: Option<HashMap<u64, mpsc::UnboundedSender<Order>>>,
@@ -70,8 +72,24 @@ impl Gateway {
         Gateway::open_on(Reservation::new()?, upstream, seed, tap)
     }
 
+    /// Opens another gateway, on a port of its own, which tells the same tap: no two connections have the same number.
+    pub fn open_beside(&self, upstream: SocketAddr) -> io::Result<Gateway> {
+        let Shared { seed, tap, numbers, .. } = self.0.shared.as_ref();
+        Gateway::open_numbered(Reservation::new()?, upstream, *seed, Arc::clone(tap), Arc::clone(numbers))
+    }
+
     /// Opens a gateway on a given port.
     pub fn open_on(port: Reservation, upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
+        Gateway::open_numbered(port, upstream, seed, tap, Arc::default())
+    }
+
+    fn open_numbered(
+        port: Reservation,
+        upstream: SocketAddr,
+        seed: Seed,
+        tap: Arc<dyn Tap>,
+        numbers: Arc<AtomicU64>,
+    ) -> io::Result<Gateway> {
         let listener = port.listen()?;
         let closing = CancellationToken::new();
         let lanes = Lanes::start(closing.clone())?;
@@ -83,8 +101,15 @@ impl Gateway {
             newest: 0,
             connections: Some(HashMap::new()),
         };
-        let shared =
-            Arc::new(Shared { port, tap, syns_dropped: AtomicU64::new(0), seed, state: Mutex::new(state), closing });
+        let shared = Arc::new(Shared {
+            port,
+            tap,
+            syns_dropped: AtomicU64::new(0),
+            seed,
+            numbers,
+            state: Mutex::new(state),
+            closing,
+        });
         let (requests, received) = mpsc::unbounded_channel();
         let turns = Arc::clone(lanes.turns());
         lanes.turns().spawn(reception::receive(Arc::clone(&shared), turns, listener, received));
@@ -271,8 +296,8 @@ impl Shared {
     pub fn take_in(self: &Arc<Self>, stream: TcpStream) -> Option<impl Future<Output = ()> + Send + 'static> {
         let mut state = self.state();
         let (connection, orders) = mpsc::unbounded_channel();
-        state.newest += 1;
-        let id = state.newest;
+        let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        state.newest = id;
         state.connections.as_mut()?.insert(id, connection);
         let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
         let termination = state.termination.clone();

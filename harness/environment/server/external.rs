@@ -57,12 +57,8 @@ impl ExternalServer {
     /// What a client is to use, with the gateway in the server's place.
     pub fn client_address(&self, gateway: SocketAddr) -> Address {
         let user = self.config.get_user().unwrap_or_default().to_owned();
-        Address {
-            gateway,
-            password: String::from_utf8_lossy(self.config.get_password().unwrap_or_default()).into_owned(),
-            database: self.config.get_dbname().unwrap_or(&user).to_owned(),
-            user,
-        }
+        let password = String::from_utf8_lossy(self.config.get_password().unwrap_or_default());
+        Address::plain(gateway, &user, &password, self.config.get_dbname().unwrap_or(&user))
     }
 
     fn not_ours<T>(&self, doing: &'static str) -> Result<T, ServerError> {

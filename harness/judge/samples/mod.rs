@@ -78,6 +78,7 @@ impl Sample {
             budget: Budget { time_to_recover: ms(4_000), ..Budget::default() },
             load: Load::default(),
             middlebox: None,
+            layout: Default::default(),
         };
         let client = ClientFacts {
             name: "sample".into(),

@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn any_password_can_be_written_down() {
-        let gateway = "127.0.0.1:10432".parse().unwrap();
-        let address = Address { gateway, user: "u".into(), password: "a\"b\\".into(), database: "d".into() };
+        let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
+        let address = Address::plain(gateway, "u", "a\"b\\", "d");
         assert_eq!(users(&address), "\"u\" \"a\"\"b\\\"\n");
     }
 

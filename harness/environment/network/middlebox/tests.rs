@@ -35,7 +35,7 @@ impl Bench {
         server.wait(Readiness::AcceptingQueries, LONG).await.unwrap();
         set_password(&server.superuser().connect().await.unwrap(), ROLE, "secret").await.unwrap();
         let gateway = server.address();
-        let address = Address { gateway, user: ROLE.into(), password: "secret".into(), database: DATABASE.into() };
+        let address = Address::plain(gateway, ROLE, "secret", DATABASE);
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let middlebox = Middlebox { through, settings };
         let middlebox = MiddleboxProcess::create(&middlebox, &folder, server.address(), &address).unwrap();

@@ -25,6 +25,7 @@ pub(super) fn recorder() -> Recorder {
         budget: Budget::default(),
         load: Load::default(),
         middlebox: None,
+        layout: Default::default(),
     };
     Recorder::begin(header, None, None)
 }
