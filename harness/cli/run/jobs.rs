@@ -31,6 +31,8 @@ pub struct Job {
 /// One run that was done, or was not.
 pub struct Done {
     pub scenario: String,
+    /// The folder that the scenario is in, which stands for a cause.
+    pub group: String,
     /// The scenario, and which repeat of it.
     pub name: String,
     pub ending: Ending,
@@ -67,7 +69,10 @@ pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Ve
     let slots = Arc::new(Semaphore::new(at_once));
     let mut done: Vec<Done> = jobs
         .iter()
-        .map(|job| Done { scenario: job.scenario.name.clone(), name: job.name(), ending: Ending::Interrupted })
+        .map(|job| {
+            let Scenario { name: scenario, group, .. } = job.scenario.clone();
+            Done { scenario, group, name: job.name(), ending: Ending::Interrupted }
+        })
         .collect();
     let mut running = JoinSet::new();
     for (index, job) in jobs.into_iter().enumerate() {
