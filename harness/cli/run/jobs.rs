@@ -1,7 +1,9 @@
 //! Experiments carried out several at once, and stopped together.
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgsquall::client::ClientChoice;
 use pgsquall::environment::choice::ServerChoice;
@@ -56,6 +58,11 @@ impl Done {
 }
 
 impl Job {
+    /// How long its timeline is.
+    fn length(&self) -> Duration {
+        self.scenario.faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or_default()
+    }
+
     fn name(&self) -> String {
         match self.repeats {
             1 => self.scenario.name.clone(),
@@ -75,7 +82,10 @@ pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Ve
         })
         .collect();
     let mut running = JoinSet::new();
-    for (index, job) in jobs.into_iter().enumerate() {
+    // The longest first: begun last, it would be waited for alone. Slots are given out in the order of asking.
+    let mut jobs: Vec<_> = jobs.into_iter().enumerate().collect();
+    jobs.sort_by_key(|(_, job)| Reverse(job.length()));
+    for (index, job) in jobs {
         let (slots, progress) = (Arc::clone(&slots), progress.clone());
         running.spawn(async move {
             // The semaphore is never closed.
