@@ -211,6 +211,10 @@ impl Course<'_> {
         // Statements of sessions that nobody waits for any more may still write.
         environment.clear_path().await?;
         audit::deserted(environment, SESSIONS_PATIENCE).await?;
+        if let Some(runs) = audit::ledger_beside(environment).await? {
+            recorder.record(Event::LedgerBeside { runs });
+        }
+        // Last, so that what is still on its way from there to here is seen here.
         let runs = audit::ledger(environment).await?;
         recorder.record(Event::Ledger { runs });
         nemesis.testify(environment).await;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Failover {
     /// The primary is killed; on heal the standby is promoted, and a client that has one address finds it there.
     Promote,
-    /// The primary becomes read-only and stays reachable, and the standby is promoted; both at once.
+    /// The primary becomes read-only and stays reachable; on heal the standby is promoted.
     Demote,
     /// The address leads to the read-only standby; on heal it leads to the primary again, and connections to the standby stay
     /// open.
@@ -39,6 +39,12 @@ impl Failover {
     pub fn is_arrangement(self) -> bool {
         use Failover::{DeadHangs, DeadRefuses, PromoteInPlace, StandbyFirst};
         matches!(self, StandbyFirst | DeadHangs | DeadRefuses | PromoteInPlace)
+    }
+
+    /// Whether a client that goes by its addresses in their order cannot write before heal.
+    pub fn stops_writes(self) -> bool {
+        use Failover::{Demote, Promote, PromoteInPlace, WrongNode};
+        matches!(self, Promote | Demote | WrongNode | PromoteInPlace)
     }
 
     /// Whether there must be a standby.

@@ -237,6 +237,14 @@ impl FaultKind {
         }
     }
 
+    /// Whether no write can succeed while it is in force, so that what operations feel meanwhile bears witness to it.
+    pub fn is_felt(self) -> bool {
+        match self {
+            FaultKind::Failover(failover) => failover.stops_writes(),
+            kind => kind.shuts_door(),
+        }
+    }
+
     /// Whether the fault is one of a program in the path, so that there must be one.
     pub fn is_of_middlebox(self) -> bool {
         matches!(self, FaultKind::IdleExpiry | FaultKind::MiddleboxRestart)
