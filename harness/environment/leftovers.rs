@@ -36,7 +36,11 @@ fn remove_folders() -> Vec<String> {
         let middleboxes = usize::from(network::end_leftover(&path));
         drop(folder);
         let mut text = format!("the folder {} of a run that was killed", path.display());
-        for (count, what) in [(servers, if servers > 1 { "servers" } else { "server" }), (middleboxes, "middlebox"), (clients, "client process(es)")] {
+        for (count, what) in [
+            (servers, if servers > 1 { "servers" } else { "server" }),
+            (middleboxes, "middlebox"),
+            (clients, "client process(es)"),
+        ] {
             if count > 0 {
                 text += &format!(", its {what}");
             }

@@ -113,7 +113,7 @@ impl Environment {
             #[cfg(feature = "docker")]
             ServerSource::Docker(image) => {
                 let run = folder.path().display().to_string();
-                let server = DockerServer::create(image.as_deref(), &run, settings).await?;
+                let mut server = DockerServer::create(image.as_deref(), &run, settings).await?;
                 if layout.standby {
                     standby = Some(Arc::new(server.create_standby(&run, settings).await?));
                 }

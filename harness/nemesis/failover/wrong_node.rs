@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, READ_ONLY, Witness, decisive, supporting};
-use crate::environment::network::Cut;
 use crate::environment::Environment;
+use crate::environment::network::Cut;
 use crate::history::Evidence;
 
 /// The address leads to the standby until heal, then to the primary again. Connections that were made meanwhile stay.

@@ -7,7 +7,7 @@ use testcontainers::bollard::errors::Error::DockerResponseServerError;
 use testcontainers::bollard::models::{NetworkConnectRequest, NetworkCreateRequest};
 use tokio::runtime::Builder;
 
-use super::engine::{PATIENCE, ask, failed};
+use super::engine::{PATIENCE, ask, connect, failed};
 use super::launch::unique_name;
 use super::owner::Owner;
 use super::{OWNER_LABEL, RUN_LABEL};
@@ -60,12 +60,16 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<bool, ServerEr
 impl Drop for Network {
     /// Blocks until it is gone: the containers on it are, and this is the end of a run.
     fn drop(&mut self) {
-        let (docker, name) = (self.docker.clone(), std::mem::take(&mut self.name));
+        let name = std::mem::take(&mut self.name);
         let removal = thread::spawn(move || {
-            if let Ok(runtime) = Builder::new_current_thread().enable_all().build() {
-                // What cannot be removed now is swept by the next run.
-                let _ = runtime.block_on(remove(&docker, &name));
-            }
+            let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async {
+                // A connection of its own: those of `self.docker` live on a runtime that may be waiting for us. What cannot be
+                // removed now is swept by the next run.
+                if let Ok(docker) = connect().await {
+                    let _ = remove(&docker, &name).await;
+                }
+            });
         });
         let _ = removal.join();
     }

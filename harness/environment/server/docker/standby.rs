@@ -9,8 +9,8 @@ use testcontainers::ImageExt;
 
 use super::container::Container;
 use super::network::Network;
-use super::{DockerServer, READY_WITHIN, USER, launch};
-use crate::environment::server::{LINE_PREFIX, Server, ServerError};
+use super::{DockerServer, USER, launch};
+use crate::environment::server::{Server, ServerError};
 
 /// Lets the superuser replicate from other containers. Appended from within, for nobody else can write the file; `md5`
 /// takes a password that is stored as SCRAM too, and images differ in that.
@@ -47,11 +47,9 @@ impl DockerServer {
         session.batch(LET_REPLICATE).await?;
         session.batch("SELECT pg_reload_conf()").await?;
 
-        let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
         // The default of 5 s would hold up every commit for that long after a restart of the primary.
         let retry = ("wal_retrieve_retry_interval".to_owned(), "200ms".to_owned());
-        let settings = settings.iter().chain([&prefix, &retry]);
-        let arguments = settings.flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")]);
+        let arguments = launch::arguments(settings.iter().chain([&retry]));
         let command = ["sh", "-c", FOLLOW, "sh", &primary].map(str::to_owned).into_iter().chain(arguments);
         let request = launch::bare(&self.image, run)
             .with_cmd(command)
@@ -68,7 +66,7 @@ impl DockerServer {
             held: Default::default(),
             network: Some(network),
         };
-        standby.ready(READY_WITHIN).await?;
+        standby.born().await?;
         Ok(standby)
     }
 }
