@@ -254,3 +254,6 @@ impl Witness {
         Ok(heard.iter().filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
     }
 }
+
+#[cfg(test)]
+mod tests;
