@@ -55,6 +55,7 @@ MEANT = {
         "pgbouncer-server-lost": "error-surface",
     },
     "stays-on-standby": {"failover-wrong-node": "recovered", "failover-demoted-primary": "recovered"},
+    "believes-cancelled": {"failover-old-primary-reachable": "stale-read"},
     "first-address-only": {
         "dead-address-first": "recovered",
         "refusing-address-first": "recovered",

@@ -104,6 +104,7 @@ reference_passes! {
     reference_passes_failover_demoted_primary "failover-demoted-primary"
     reference_passes_failover_wrong_node "failover-wrong-node"
     reference_passes_failover_promoted_in_place "failover-promoted-in-place"
+    reference_passes_failover_old_primary_reachable "failover-old-primary-reachable"
     reference_passes_standby_listed_first "standby-listed-first"
     reference_passes_dead_address_first "dead-address-first"
     reference_passes_refusing_address_first "refusing-address-first"
@@ -183,5 +184,6 @@ defect_fails! {
     tries_the_refusing_address_only "first-address-only" in "refusing-address-first" by Recovered
     tries_the_lost_primary_only "first-address-only" in "failover-multi-host" by Recovered
     acknowledges_what_a_lost_primary_had_not "acknowledges-early" in "failover-same-address" by LostWrite
+    believes_a_cancelled_commit "believes-cancelled" in "failover-old-primary-reachable" by StaleRead
     never_reconnects_after_a_failover "never-reconnects" in "failover-same-address" by Recovered
 }

@@ -184,17 +184,28 @@ impl Environment {
         Ok(replication::demote(self.server()).await?)
     }
 
+    /// Makes the server beside the primary, one that was the primary itself, harmless: read-only, and without sessions of the
+    /// client's. Returns how many of these waited for a standby that had gone.
+    pub async fn fence_old_primary(&self) -> Result<usize, EnvironmentError> {
+        match self.beside() {
+            Some(old) => Ok(replication::fence(old, &self.address.user).await?),
+            None => Ok(0),
+        }
+    }
+
     /// Promotes the standby, which is the primary from then on. Addresses lead where they led.
-    ///
-    /// Returns how many sessions of the old primary were ended, where that still runs: those whose commits nobody can
-    /// confirm any more.
-    pub async fn promote_standby(&self) -> Result<usize, EnvironmentError> {
+    pub async fn promote_standby(&self) -> Result<(), EnvironmentError> {
         let old = self.primary.load(Ordering::Acquire);
         let Some(index) = (0..self.servers.len()).find(|index| *index != old) else {
             return Err(ServerError::Control { doing: "promote", reason: "there is no standby".into() }.into());
         };
         replication::promote(self.servers[index].as_ref()).await?;
         self.primary.store(index, Ordering::Release);
+        Ok(())
+    }
+
+    /// Ends the sessions of the old primary, where it still runs, whose commits nobody can confirm any more.
+    pub async fn end_unconfirmed(&self) -> Result<usize, EnvironmentError> {
         match self.beside() {
             Some(old) => Ok(replication::end_unconfirmed(old).await?),
             None => Ok(0),

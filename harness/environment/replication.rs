@@ -58,12 +58,27 @@ pub(super) async fn promote(standby: &dyn Server) -> Result<(), ServerError> {
 /// Makes a primary read-only for every session, those that are open included; returns once none can write any more.
 pub(super) async fn demote(primary: &dyn Server) -> Result<(), ServerError> {
     let session = primary.superuser().connect().await?;
+    make_read_only(&session).await?;
+    // A transaction keeps what it began with. The standby still confirms, so that those which write come to their end.
+    settle(&session, WRITING, "wait for the last writes of the old primary", |found| found == "0").await
+}
+
+async fn make_read_only(session: &Session) -> Result<(), ServerError> {
     session.batch("ALTER SYSTEM SET default_transaction_read_only = on").await?;
     session.batch("SELECT pg_reload_conf()").await?;
     let is_on = "SELECT current_setting('default_transaction_read_only')";
-    settle(&session, is_on, "make the primary read-only", |found| found == "on").await?;
-    // A transaction keeps what it began with. The standby still confirms, so that those which write come to their end.
-    settle(&session, WRITING, "wait for the last writes of the old primary", |found| found == "0").await
+    settle(session, is_on, "make the primary read-only", |found| found == "on").await
+}
+
+/// Makes a server that was the primary read-only, and ends every session of a role; returns how many of them waited for a
+/// standby that had gone.
+pub(super) async fn fence(old: &dyn Server, role: &str) -> Result<usize, ServerError> {
+    let session = old.superuser().connect().await?;
+    make_read_only(&session).await?;
+    let ended = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid) AND wait_event = 'SyncRep') \
+                 FROM pg_stat_activity WHERE usename = $1";
+    let rows = session.rows(ended, &[&role]).await?;
+    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
 }
 
 /// Ends the sessions that wait for a confirmation which will never come; returns how many there were.

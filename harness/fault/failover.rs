@@ -21,11 +21,14 @@ pub enum Failover {
     DeadRefuses,
     /// The client's address leads to the standby from the start; on heal the standby is promoted, and nobody is told.
     PromoteInPlace,
+    /// The standby is promoted while the old primary goes on taking sessions and writes, which nobody confirms any more; on
+    /// heal the old one is fenced: read-only, and its sessions ended.
+    PromoteBeside,
 }
 
 impl Failover {
     /// Every change, by the word used in scenario files.
-    pub const ALL: [(&str, Failover); 7] = [
+    pub const ALL: [(&str, Failover); 8] = [
         ("promote-standby", Failover::Promote),
         ("demote-primary", Failover::Demote),
         ("lead-to-standby", Failover::WrongNode),
@@ -33,6 +36,7 @@ impl Failover {
         ("dead-address-hangs", Failover::DeadHangs),
         ("dead-address-refuses", Failover::DeadRefuses),
         ("promote-in-place", Failover::PromoteInPlace),
+        ("promote-beside-primary", Failover::PromoteBeside),
     ];
 
     /// Whether it is there before the client, so that it asks what the client makes of it rather than whether it comes back.
@@ -41,10 +45,11 @@ impl Failover {
         matches!(self, StandbyFirst | DeadHangs | DeadRefuses | PromoteInPlace)
     }
 
-    /// Whether a client that goes by its addresses in their order cannot write before heal.
-    pub fn stops_writes(self) -> bool {
-        use Failover::{Demote, Promote, PromoteInPlace, WrongNode};
-        matches!(self, Promote | Demote | WrongNode | PromoteInPlace)
+    /// Whether operations that fail before heal bear witness to it: no write can succeed then, or nobody counts those whom a
+    /// kernel refuses.
+    pub fn is_felt(self) -> bool {
+        use Failover::{DeadRefuses, Demote, Promote, PromoteInPlace, WrongNode};
+        matches!(self, Promote | Demote | WrongNode | PromoteInPlace | DeadRefuses)
     }
 
     /// Whether there must be a standby.

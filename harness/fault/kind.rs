@@ -237,10 +237,10 @@ impl FaultKind {
         }
     }
 
-    /// Whether no write can succeed while it is in force, so that what operations feel meanwhile bears witness to it.
+    /// Whether operations that fail while it is in force bear witness to it, beside what the nemesis sees.
     pub fn is_felt(self) -> bool {
         match self {
-            FaultKind::Failover(failover) => failover.stops_writes(),
+            FaultKind::Failover(failover) => failover.is_felt(),
             kind => kind.shuts_door(),
         }
     }

@@ -54,6 +54,7 @@ const TEXTS: &[Text] = texts! {
     "failover"/"failover-demoted-primary"
     "failover"/"failover-wrong-node"
     "failover"/"failover-promoted-in-place"
+    "failover"/"failover-old-primary-reachable"
     "failover"/"standby-listed-first"
     "failover"/"dead-address-first"
     "failover"/"refusing-address-first"

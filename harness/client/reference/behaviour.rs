@@ -26,6 +26,8 @@ pub(super) struct Behaviour {
     pub stays_on_standby: bool,
     /// Whether only the first of several addresses is tried.
     pub first_address_only: bool,
+    /// Whether a statement that takes too long is cancelled, and what comes then believed.
+    pub believes_cancelled: bool,
 }
 
 /// Which lost connections are replaced.
@@ -83,6 +85,7 @@ impl Default for Behaviour {
             errors: Errors::Faithful,
             stays_on_standby: false,
             first_address_only: false,
+            believes_cancelled: false,
         }
     }
 }
@@ -175,5 +178,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "first-address-only",
         about: "planted defect: tries only the first of its addresses",
         behaviour: || Behaviour { first_address_only: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "believes-cancelled",
+        about: "planted defect: cancels a commit that waits for a standby, and takes the answer for success",
+        behaviour: || Behaviour { believes_cancelled: true, ..Behaviour::default() },
     },
 ];

@@ -121,7 +121,14 @@ impl Pool {
             return Err(OpError::new(ErrorKind::Other, "no connection"));
         };
         slot.ever_connected = true;
-        let limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        let mut limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        // Dropped with the statement's end.
+        let _canceller = limit.as_mut().filter(|_| self.behaviour.believes_cancelled).map(|limit| {
+            let canceller = connection.cancel_after(*limit);
+            // What comes of the cancellation is waited for.
+            *limit *= 2;
+            canceller
+        });
         let done = within(limit, "the statement", async {
             match kind {
                 OpKind::Write => connection.write(key).await.map(|()| None),

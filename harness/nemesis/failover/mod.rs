@@ -2,10 +2,12 @@
 
 mod arrangement;
 mod promotion;
+mod two_primaries;
 mod wrong_node;
 
 use self::arrangement::Arranging;
 use self::promotion::{Cause, Promoting};
+use self::two_primaries::TwoPrimaries;
 use self::wrong_node::WrongNode;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::fault::Failover;
@@ -18,6 +20,7 @@ pub(super) fn injection(failover: Failover) -> Box<dyn Injection> {
         Failover::Promote => Box::new(Promoting::new(Cause::Loss)),
         Failover::Demote => Box::new(Promoting::new(Cause::Demotion)),
         Failover::PromoteInPlace => Box::new(Promoting::new(Cause::Nothing)),
+        Failover::PromoteBeside => Box::<TwoPrimaries>::default(),
         Failover::WrongNode => Box::<WrongNode>::default(),
         Failover::StandbyFirst | Failover::DeadHangs | Failover::DeadRefuses => Box::new(Arranging::new(failover)),
     }

@@ -51,8 +51,9 @@ impl Injection for Promoting {
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.unconfirmed = environment.promote_standby().await?;
+        environment.promote_standby().await?;
         self.promoted += 1;
+        self.unconfirmed = environment.end_unconfirmed().await?;
         Ok(environment.follow_primary().await?)
     }
 
