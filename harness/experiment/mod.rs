@@ -163,7 +163,9 @@ impl Experiment {
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {
-            kept::store(folder, "server.log", &course.server_log().await)?;
+            for (name, log) in course.server_logs().await {
+                kept::store(folder, name, &log)?;
+            }
             if let Some(log) = course.middlebox_log() {
                 kept::store(folder, "middlebox.log", &log)?;
             }

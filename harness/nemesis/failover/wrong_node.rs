@@ -21,7 +21,7 @@ impl Injection for WrongNode {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
         let standby = environment.beside().ok_or_else(|| NemesisError::NotInForce("there is no standby".into()))?;
-        environment.gateway.lead_to(standby.address());
+        environment.lead_to(standby).await?;
         self.reset = environment.gateway.cut(Cut::Reset).await;
         Ok(())
     }

@@ -49,7 +49,9 @@ impl DockerServer {
 
         // The default of 5 s would hold up every commit for that long after a restart of the primary.
         let retry = ("wal_retrieve_retry_interval".to_owned(), "200ms".to_owned());
-        let arguments = launch::arguments(settings.iter().chain([&retry]));
+        // The folder for sockets is made by the image's entrypoint, and only for a server that begins as root.
+        let sockets = ("unix_socket_directories".to_owned(), String::new());
+        let arguments = launch::arguments(settings.iter().chain([&retry, &sockets]));
         let command = ["sh", "-c", FOLLOW, "sh", &primary].map(str::to_owned).into_iter().chain(arguments);
         let request = launch::bare(&self.image, run)
             .with_cmd(command)
