@@ -19,6 +19,7 @@ MEANT = {
         "idle-reset": "recovered",
         "pgbouncer-restart": "recovered",
         "haproxy-idle": "recovered",
+        "failover-same-address": "recovered",
     },
     "loses-a-slot": {
         "connection-reset": "full-capacity",
@@ -37,7 +38,11 @@ MEANT = {
     },
     "impatient": {"slow-network": "undisturbed"},
     "retries-unsafely": {"server-frozen": "duplicated-write", "commit-reply-lost": "duplicated-write"},
-    "acknowledges-early": {"restart-fast": "lost-write", "connection-reset-in-transaction": "lost-write"},
+    "acknowledges-early": {
+        "restart-fast": "lost-write",
+        "connection-reset-in-transaction": "lost-write",
+        "failover-same-address": "lost-write",
+    },
     "storms": {"connections-exhausted": "reconnect-storm", "connection-reset-at-request": "reconnect-storm"},
     "leaks-connections": {"connection-reset": "connection-leak", "pgbouncer-restart": "connection-leak"},
     "reads-old-snapshot": {"connection-reset": "stale-read"},
@@ -48,6 +53,14 @@ MEANT = {
         "restart-fast": "error-surface",
         "firewall-terminate": "error-surface",
         "pgbouncer-server-lost": "error-surface",
+    },
+    "stays-on-standby": {"failover-wrong-node": "recovered", "failover-demoted-primary": "recovered"},
+    "believes-cancelled": {"failover-old-primary-reachable": "stale-read"},
+    "first-address-only": {
+        "dead-address-first": "recovered",
+        "refusing-address-first": "recovered",
+        "standby-listed-first": "recovered",
+        "failover-multi-host": "recovered",
     },
 }
 

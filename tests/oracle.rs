@@ -99,6 +99,15 @@ reference_passes! {
     reference_passes_pgbouncer_restart "pgbouncer-restart"
     reference_passes_pgbouncer_server_lost "pgbouncer-server-lost"
     reference_passes_haproxy_idle "haproxy-idle"
+    reference_passes_failover_same_address "failover-same-address"
+    reference_passes_failover_multi_host "failover-multi-host"
+    reference_passes_failover_demoted_primary "failover-demoted-primary"
+    reference_passes_failover_wrong_node "failover-wrong-node"
+    reference_passes_failover_promoted_in_place "failover-promoted-in-place"
+    reference_passes_failover_old_primary_reachable "failover-old-primary-reachable"
+    reference_passes_standby_listed_first "standby-listed-first"
+    reference_passes_dead_address_first "dead-address-first"
+    reference_passes_refusing_address_first "refusing-address-first"
 }
 
 #[test]
@@ -168,4 +177,13 @@ defect_fails! {
     gives_up_on_pgbouncer "gives-up" in "pgbouncer-server-lost" by ErrorSurface
     never_reconnects_to_haproxy "never-reconnects" in "haproxy-idle" by Recovered
     never_reconnects_after_rejects "never-reconnects" in "firewall-reject-reset" by Recovered
+    stays_on_a_standby "stays-on-standby" in "failover-wrong-node" by Recovered
+    stays_on_a_demoted_primary "stays-on-standby" in "failover-demoted-primary" by Recovered
+    tries_the_first_address_only "first-address-only" in "dead-address-first" by Recovered
+    tries_the_standby_only "first-address-only" in "standby-listed-first" by Recovered
+    tries_the_refusing_address_only "first-address-only" in "refusing-address-first" by Recovered
+    tries_the_lost_primary_only "first-address-only" in "failover-multi-host" by Recovered
+    acknowledges_what_a_lost_primary_had_not "acknowledges-early" in "failover-same-address" by LostWrite
+    believes_a_cancelled_commit "believes-cancelled" in "failover-old-primary-reachable" by StaleRead
+    never_reconnects_after_a_failover "never-reconnects" in "failover-same-address" by Recovered
 }

@@ -10,12 +10,14 @@ pub(crate) mod identity;
 pub mod leftovers;
 pub(crate) mod network;
 pub mod preparation;
+mod replication;
+mod roles;
 pub mod server;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use self::address::{Address, Place};
@@ -62,6 +64,8 @@ pub(crate) struct Environment {
     servers: Vec<Arc<dyn Server>>,
     /// Which of them is the primary now.
     primary: AtomicUsize,
+    /// Whether the one that was the primary is gone for good.
+    lost: AtomicBool,
     /// What stands between the gateway and the server, where something does.
     pub middlebox: Option<MiddleboxProcess>,
     /// What the first of the client's addresses belongs to.
@@ -94,16 +98,26 @@ impl Environment {
         let Blueprint { settings, layout, middlebox, seed } = blueprint;
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
         let mut external: Option<Arc<ExternalServer>> = None;
+        let mut standby: Option<Arc<dyn Server>> = None;
         let server: Arc<dyn Server> = match source {
             ServerSource::Local(binaries) => {
                 let server = LocalServer::create(binaries, &folder, settings).await?;
                 server.start().await?;
+                if layout.standby {
+                    let follower = server.create_standby(&folder, settings).await?;
+                    server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+                    follower.start().await?;
+                    standby = Some(Arc::new(follower));
+                }
                 Arc::new(server)
             }
             #[cfg(feature = "docker")]
             ServerSource::Docker(image) => {
                 let run = folder.path().display().to_string();
-                let server = DockerServer::create(image.as_deref(), &run, settings).await?;
+                let mut server = DockerServer::create(image.as_deref(), &run, settings).await?;
+                if layout.standby {
+                    standby = Some(Arc::new(server.create_standby(&run, settings).await?));
+                }
                 Arc::new(server)
             }
             #[cfg(not(feature = "docker"))]
@@ -117,12 +131,16 @@ impl Environment {
             }
         };
         server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
-        let servers = vec![server];
+        let servers: Vec<_> = std::iter::once(server).chain(standby).collect();
         let mut gateways = open_gateways(&servers, layout, seed, recorder).map_err(EnvironmentError::Gateway)?;
         let mut address = match external {
             Some(server) => server.client_address(gateways[0].address()),
             None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
         };
+        if let [primary, standby] = servers.as_slice() {
+            // After the roles have their passwords, so that the standby has them too.
+            replication::follow(primary.as_ref(), standby.as_ref()).await?;
+        }
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
         let gateway = gateways.remove(0);
         let middlebox = middlebox
@@ -132,8 +150,9 @@ impl Environment {
             middlebox.start().await?;
             gateway.lead_to(middlebox.address());
         }
-        let (primary, others, layout) = (AtomicUsize::new(0), gateways, layout.clone());
-        Ok(Environment { servers, primary, middlebox, gateway, others, layout, address, folder })
+        let (primary, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (others, layout) = (gateways, layout.clone());
+        Ok(Environment { servers, primary, lost, middlebox, gateway, others, layout, address, folder })
     }
 
     /// The primary, as of now.
@@ -144,6 +163,12 @@ impl Environment {
     /// Every server, the one that was the primary first when the run began.
     pub fn servers(&self) -> impl Iterator<Item = &dyn Server> {
         self.servers.iter().map(Arc::as_ref)
+    }
+
+    /// What the address of the primary, as of now, belongs to.
+    fn door_of_primary(&self) -> &Gateway {
+        let host = if self.primary.load(Ordering::Acquire) == 0 { Host::Primary } else { Host::Standby };
+        self.door(host).filter(|_| !self.others.is_empty()).unwrap_or(&self.gateway)
     }
 
     /// The gateway to which one of the client's addresses belongs; `None` where it has no such address.
@@ -159,8 +184,9 @@ impl Environment {
         match &self.middlebox {
             Some(middlebox) => middlebox.lead_to(self.server().address()).await?,
             None => {
-                self.gateway.lead_to(self.server().address());
-                self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
+                let door = self.door_of_primary();
+                door.lead_to(self.server().address());
+                door.accept().await.map_err(EnvironmentError::Gateway)?;
             }
         }
         self.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
@@ -174,7 +200,7 @@ impl Environment {
     pub async fn without_server(&self) -> Result<(), EnvironmentError> {
         match self.middlebox {
             Some(_) => Ok(()),
-            None => self.gateway.refuse().await.map_err(EnvironmentError::Gateway),
+            None => self.door_of_primary().refuse().await.map_err(EnvironmentError::Gateway),
         }
     }
 
@@ -191,9 +217,12 @@ impl Environment {
         Ok(())
     }
 
-    /// What the server has logged of the client's role.
+    /// What the servers have logged of the client's role.
     pub async fn log_of_client(&self) -> Result<Vec<LogLine>, ServerError> {
-        let mut lines = self.server().log().await?;
+        let mut lines = Vec::new();
+        for server in self.servers() {
+            lines.extend(server.log().await?);
+        }
         lines.retain(|line| line.role == self.address.user);
         Ok(lines)
     }

@@ -237,6 +237,14 @@ impl FaultKind {
         }
     }
 
+    /// Whether operations that fail while it is in force bear witness to it, beside what the nemesis sees.
+    pub fn is_felt(self) -> bool {
+        match self {
+            FaultKind::Failover(failover) => failover.is_felt(),
+            kind => kind.shuts_door(),
+        }
+    }
+
     /// Whether the fault is one of a program in the path, so that there must be one.
     pub fn is_of_middlebox(self) -> bool {
         matches!(self, FaultKind::IdleExpiry | FaultKind::MiddleboxRestart)

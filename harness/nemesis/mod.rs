@@ -3,6 +3,7 @@
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
 mod credentials;
+mod failover;
 mod middlebox;
 mod network;
 mod recovery;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::network::{Cut, Expiry, Forget, What};
-use crate::environment::server::ServerError;
+use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Event, Evidence, FaultStep};
@@ -185,7 +186,7 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::RequireTls => Box::new(Absent),
         FaultKind::Certificate(_) => Box::new(Absent),
         // failover/
-        FaultKind::Failover(_) => Box::new(Absent),
+        FaultKind::Failover(failover) => failover::injection(failover),
         // idle/
         FaultKind::ServerTimeout { .. } => Box::new(Absent),
     }
@@ -215,30 +216,42 @@ fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
-/// Looks at what the server logs from one moment on.
+/// Looks at what the servers log from one moment on.
 #[derive(Default)]
 struct Witness {
-    seen: usize,
+    /// How many lines of each were there before.
+    seen: Vec<usize>,
 }
 
 impl Witness {
     /// Begins to watch now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
-        self.seen = environment.server().log().await?.len();
+        self.seen.clear();
+        for server in environment.servers() {
+            self.seen.push(server.log().await?.len());
+        }
         Ok(())
+    }
+
+    /// Lines since then.
+    async fn heard(&self, environment: &Environment) -> Result<Vec<LogLine>, ServerError> {
+        let mut heard = Vec::new();
+        for (server, seen) in environment.servers().zip(&self.seen) {
+            heard.extend(server.log().await?.into_iter().skip(*seen));
+        }
+        Ok(heard)
     }
 
     /// Lines since then that hold the text, from any role.
     async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
-        let log = environment.server().log().await?;
-        Ok(log.iter().skip(self.seen).filter(|line| line.text.contains(text)).count())
+        Ok(self.heard(environment).await?.iter().filter(|line| line.text.contains(text)).count())
     }
 
     /// Errors of this code since then that the client's role got.
     async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
-        let log = environment.server().log().await?;
         let role = &environment.address.user;
-        Ok(log.iter().skip(self.seen).filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
+        let heard = self.heard(environment).await?;
+        Ok(heard.iter().filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
     }
 }
 

@@ -22,6 +22,12 @@ pub(super) struct Behaviour {
     pub slows_down: bool,
     pub panics: bool,
     pub errors: Errors,
+    /// Whether a connection to a server that is read-only is kept.
+    pub stays_on_standby: bool,
+    /// Whether only the first of several addresses is tried.
+    pub first_address_only: bool,
+    /// Whether a statement that takes too long is cancelled, and what comes then believed.
+    pub believes_cancelled: bool,
 }
 
 /// Which lost connections are replaced.
@@ -77,6 +83,9 @@ impl Default for Behaviour {
             slows_down: false,
             panics: false,
             errors: Errors::Faithful,
+            stays_on_standby: false,
+            first_address_only: false,
+            believes_cancelled: false,
         }
     }
 }
@@ -159,5 +168,20 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "gives-up",
         about: "planted defect: calls transient errors final",
         behaviour: || Behaviour { errors: Errors::Final, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "stays-on-standby",
+        about: "planted defect: keeps connections to a server that has become read-only",
+        behaviour: || Behaviour { stays_on_standby: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "first-address-only",
+        about: "planted defect: tries only the first of its addresses",
+        behaviour: || Behaviour { first_address_only: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "believes-cancelled",
+        about: "planted defect: cancels a commit that waits for a standby, and takes the answer for success",
+        behaviour: || Behaviour { believes_cancelled: true, ..Behaviour::default() },
     },
 ];

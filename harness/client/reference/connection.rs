@@ -68,6 +68,16 @@ impl Connection {
         .await
     }
 
+    /// Cancels whatever runs after a while, unless the connection has gone by then.
+    pub fn cancel_after(&self, wait: Duration) -> AbortOnDropHandle<()> {
+        let token = self.client.cancel_token();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // Without an answer the statement takes too long all the same.
+            let _ = token.cancel_query(tokio_postgres::NoTls).await;
+        }))
+    }
+
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }

@@ -17,6 +17,10 @@ use crate::sqlstate;
 /// After a refusal that no retry can cure, nobody asks again for this long.
 const BREAKER: Duration = Duration::from_secs(1);
 
+/// What a write gets on a standby, or on a primary that was demoted. The code is no transient one, for a role may be read-only
+/// for good; but another connection may lead to the server that takes writes now.
+const READ_ONLY: &str = "25006";
+
 /// What the defect *slows-down* adds to every operation: several intervals of the default workload.
 const SLOWNESS: Duration = Duration::from_millis(200);
 
@@ -46,7 +50,10 @@ struct Slot {
 }
 
 impl Pool {
-    pub fn new(address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+        if behaviour.first_address_only {
+            address.hosts.truncate(1);
+        }
         Pool {
             address,
             behaviour,
@@ -114,7 +121,14 @@ impl Pool {
             return Err(OpError::new(ErrorKind::Other, "no connection"));
         };
         slot.ever_connected = true;
-        let limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        let mut limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        // Dropped with the statement's end.
+        let _canceller = limit.as_mut().filter(|_| self.behaviour.believes_cancelled).map(|limit| {
+            let canceller = connection.cancel_after(*limit);
+            // What comes of the cancellation is waited for.
+            *limit *= 2;
+            canceller
+        });
         let done = within(limit, "the statement", async {
             match kind {
                 OpKind::Write => connection.write(key).await.map(|()| None),
@@ -126,8 +140,10 @@ impl Pool {
             }
         })
         .await;
-        if let Err(error) = &done {
-            self.lose(slot, &error.message);
+        match &done {
+            Err(error) if self.behaviour.stays_on_standby && is_wrong_node(error) => {}
+            Err(error) => self.lose(slot, &error.message),
+            Ok(_) => {}
         }
         done
     }
@@ -226,9 +242,15 @@ impl Pool {
     }
 }
 
+/// Whether the server is not the one that takes writes.
+fn is_wrong_node(error: &OpError) -> bool {
+    error.sqlstate.as_deref() == Some(READ_ONLY)
+}
+
 /// Whether another try may end better: everything but what the server has decided against.
 fn may_help(error: &OpError) -> bool {
     match &error.sqlstate {
+        Some(code) if code == READ_ONLY => true,
         Some(code) => sqlstate::is_transient(code) || !sqlstate::proves_no_effect(code),
         None => true,
     }

@@ -29,7 +29,7 @@ pub use binaries::Binaries;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{DockerServer, availability as docker_availability, sweep as sweep_containers};
 pub(crate) use external::{ExternalServer, check_url, has_password, without_credentials};
-pub(crate) use local::{LocalServer, end_leftover};
+pub(crate) use local::{LocalServer, end_leftovers};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
 pub(in crate::environment) use process::{Daemon, unprivileged};

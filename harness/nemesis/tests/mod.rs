@@ -1,7 +1,9 @@
 //! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
 
+mod failover;
 mod restart;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -102,8 +104,13 @@ impl Stage {
     ///
     /// *Errors*: what the server said; a FATAL is also in [`seen`](Stage::seen).
     pub async fn sign_in(&self) -> Result<Signed, tokio_postgres::Error> {
+        self.sign_in_at(self.environment.gateway.address()).await
+    }
+
+    /// The same at another of the client's addresses.
+    pub async fn sign_in_at(&self, place: SocketAddr) -> Result<Signed, tokio_postgres::Error> {
         let address = &self.environment.address;
-        let mut config = address.at(self.environment.gateway.address());
+        let mut config = address.at(place);
         config.password(address.current_password().unwrap());
         let (client, mut connection) = timeout(PATIENCE, config.connect(NoTls)).await.expect("no answer")?;
         let (say, heard) = mpsc::unbounded_channel();

@@ -33,8 +33,17 @@ pub(super) async fn launch(
     if docker.inspect_image(image).await.is_err() {
         pull(image).await?;
     }
+    start(docker, image, request(image, run, password, settings)).await
+}
+
+/// Starts a container whose image is here.
+pub(super) async fn start(
+    docker: &Docker,
+    image: &str,
+    request: ContainerRequest<GenericImage>,
+) -> Result<ContainerAsync<GenericImage>, ServerError> {
     let name = unique_name();
-    let request = request(image, run, password, settings).with_container_name(&name);
+    let request = request.with_container_name(&name);
     let doing = format!("start a container of the image {image}");
     let started = ask(&doing, START_WITHIN, request.start()).await;
     if started.is_err() {
@@ -59,15 +68,23 @@ async fn pull(image: &str) -> Result<(), ServerError> {
 }
 
 fn request(image: &str, run: &str, password: &str, settings: &[(String, String)]) -> ContainerRequest<GenericImage> {
-    let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
-    let arguments = settings.iter().chain([&prefix]).flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")]);
-    let mut request = generic(image)
-        .with_exposed_port(PORT.tcp())
-        .with_cmd(["postgres".to_owned()].into_iter().chain(arguments))
+    bare(image, run)
+        .with_cmd(["postgres".to_owned()].into_iter().chain(arguments(settings.iter())))
         .with_env_var("POSTGRES_USER", USER)
         .with_env_var("POSTGRES_PASSWORD", password)
-        .with_label(RUN_LABEL, run)
-        .with_host_config_modifier(|host| {
+}
+
+/// Settings as `postgres` takes them, ours among them.
+pub(super) fn arguments<'a>(settings: impl Iterator<Item = &'a (String, String)>) -> impl Iterator<Item = String> {
+    let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
+    let settings = settings.cloned().chain([prefix]);
+    settings.flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")])
+}
+
+/// A container with labels and a port on loopback, and nothing to run yet.
+pub(super) fn bare(image: &str, run: &str) -> ContainerRequest<GenericImage> {
+    let mut request =
+        generic(image).with_exposed_port(PORT.tcp()).with_label(RUN_LABEL, run).with_host_config_modifier(|host| {
             // Left alone, testcontainers publishes on every interface of the machine.
             let loopback = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: None };
             host.publish_all_ports = Some(false);
@@ -92,8 +109,8 @@ fn split(image: &str) -> (&str, &str) {
     }
 }
 
-/// By which to find a container whose creation failed half-way.
-fn unique_name() -> String {
+/// By which to find a container whose creation failed half-way; also for networks.
+pub(super) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let started = Owner::this_process().map_or(0, |owner| owner.started);
