@@ -17,6 +17,9 @@ MEANT = {
         "firewall-terminate": "recovered",
         "idle-close": "recovered",
         "idle-reset": "recovered",
+        "backend-crashed": "recovered",
+        "restart-while-idle": "recovered",
+        "out-of-memory": "recovered",
         "pgbouncer-restart": "recovered",
         "haproxy-idle": "recovered",
     },
@@ -35,10 +38,20 @@ MEANT = {
         "tls-stall": "recovered",
         "auth-stall": "recovered",
     },
-    "impatient": {"slow-network": "undisturbed"},
+    "impatient": {"slow-network": "undisturbed", "resource-pressure": "undisturbed"},
     "retries-unsafely": {"server-frozen": "duplicated-write", "commit-reply-lost": "duplicated-write"},
-    "acknowledges-early": {"restart-fast": "lost-write", "connection-reset-in-transaction": "lost-write"},
-    "storms": {"connections-exhausted": "reconnect-storm", "connection-reset-at-request": "reconnect-storm"},
+    "acknowledges-early": {
+        "restart-fast": "lost-write",
+        "connection-reset-in-transaction": "lost-write",
+        "disk-full": "lost-write",
+        "wal-full": "lost-write",
+    },
+    "storms": {
+        "connections-exhausted": "reconnect-storm",
+        "connection-reset-at-request": "reconnect-storm",
+        "reserved-slots-only": "reconnect-storm",
+        "role-connection-limit": "reconnect-storm",
+    },
     "leaks-connections": {"connection-reset": "connection-leak", "pgbouncer-restart": "connection-leak"},
     "reads-old-snapshot": {"connection-reset": "stale-read"},
     "slows-down": {"connection-reset": "throughput"},
@@ -49,6 +62,12 @@ MEANT = {
         "firewall-terminate": "error-surface",
         "pgbouncer-server-lost": "error-surface",
     },
+    "gives-up-for-ever": {
+        "restart-smart": "recovered",
+        "role-connection-limit": "recovered",
+        "thundering-herd": "recovered",
+    },
+    "backoff-never-resets": {"repeated-restarts": "recovered"},
 }
 
 root = pathlib.Path(sys.argv[1])

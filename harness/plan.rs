@@ -161,7 +161,16 @@ mod tests {
         for scenario in catalogue() {
             let plan = Plan::new(&scenario, "c", Seed(0), 0, 1);
             let relaxed = plan.settings.contains(&("fsync".to_owned(), "off".to_owned()));
-            let crashes = ["restart-immediate", "server-killed", "long-recovery"].contains(&scenario.name.as_str());
+            let crashes = [
+                "restart-immediate",
+                "server-killed",
+                "long-recovery",
+                "backend-crashed",
+                "out-of-memory",
+                "disk-full",
+                "wal-full",
+            ];
+            let crashes = crashes.contains(&scenario.name.as_str());
             assert_eq!(relaxed, !crashes, "{}", scenario.name);
         }
         let mut scenario = Scenario::built_in("stall").unwrap();

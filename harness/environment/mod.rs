@@ -25,7 +25,7 @@ use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
-use crate::layout::{Host, Layout};
+use crate::layout::{Host, Layout, SmallDisk};
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
 use crate::seed::Seed;
@@ -96,14 +96,18 @@ impl Environment {
         let mut external: Option<Arc<ExternalServer>> = None;
         let server: Arc<dyn Server> = match source {
             ServerSource::Local(binaries) => {
-                let server = LocalServer::create(binaries, &folder, settings).await?;
+                let mut server = LocalServer::create(binaries, &folder, settings).await?;
+                if let Some(keeps) = layout.small_disk {
+                    server.add_small_disk(&folder, keeps).await?;
+                }
                 server.start().await?;
                 Arc::new(server)
             }
             #[cfg(feature = "docker")]
             ServerSource::Docker(image) => {
                 let run = folder.path().display().to_string();
-                let server = DockerServer::create(image.as_deref(), &run, settings).await?;
+                let server =
+                    DockerServer::create(image.as_deref(), &run, settings, layout.small_disk.is_some()).await?;
                 Arc::new(server)
             }
             #[cfg(not(feature = "docker"))]
@@ -123,6 +127,11 @@ impl Environment {
             Some(server) => server.client_address(gateways[0].address()),
             None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
         };
+        if layout.small_disk == Some(SmallDisk::Heap)
+            && let Some(disk) = servers[0].small_disk()
+        {
+            preparation::move_ledger(&servers[0].superuser(), &disk).await?;
+        }
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
         let gateway = gateways.remove(0);
         let middlebox = middlebox
@@ -155,6 +164,11 @@ impl Environment {
     /// Starts the stopped server again, and lets clients through as soon as it answers.
     pub async fn start_server(&self) -> Result<(), EnvironmentError> {
         self.server().start().await?;
+        self.admit().await
+    }
+
+    /// Lets clients through as soon as the server answers; returns once it runs queries.
+    pub async fn admit(&self) -> Result<(), EnvironmentError> {
         self.server().wait(Readiness::Answering, START_PATIENCE).await?;
         match &self.middlebox {
             Some(middlebox) => middlebox.lead_to(self.server().address()).await?,

@@ -21,7 +21,7 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{expressible, passable};
+use crate::environment::expressible::{expressible, passable, roomy};
 use crate::environment::{Blueprint, Environment};
 use crate::error::Error;
 use crate::history::{Event, OpError};
@@ -146,6 +146,9 @@ impl Experiment {
         }
         if let Some(middlebox) = &self.scenario.middlebox {
             passable(middlebox.through, &source).map_err(not_expressible)?;
+        }
+        if let Some(keeps) = self.scenario.layout.small_disk {
+            roomy(keeps, source.kind()).map_err(not_expressible)?;
         }
         let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;

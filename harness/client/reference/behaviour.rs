@@ -22,6 +22,10 @@ pub(super) struct Behaviour {
     pub slows_down: bool,
     pub panics: bool,
     pub errors: Errors,
+    /// Whether a server that is not ready, or has no slot, is never asked again.
+    pub takes_not_yet_for_no: bool,
+    /// Whether pauses grow with every failure there ever was, and without a limit.
+    pub remembers_failures: bool,
 }
 
 /// Which lost connections are replaced.
@@ -77,6 +81,8 @@ impl Default for Behaviour {
             slows_down: false,
             panics: false,
             errors: Errors::Faithful,
+            takes_not_yet_for_no: false,
+            remembers_failures: false,
         }
     }
 }
@@ -159,5 +165,15 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "gives-up",
         about: "planted defect: calls transient errors final",
         behaviour: || Behaviour { errors: Errors::Final, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "gives-up-for-ever",
+        about: "planted defect: never asks again where it was told 57P03 or 53300",
+        behaviour: || Behaviour { takes_not_yet_for_no: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "backoff-never-resets",
+        about: "planted defect: each pause is longer than the one before, also after a success",
+        behaviour: || Behaviour { remembers_failures: true, ..Behaviour::default() },
     },
 ];

@@ -13,7 +13,7 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 use super::engine::{ask, failed};
 use super::owner::Owner;
 use super::sweep::remove;
-use super::{OWNER_LABEL, PORT, RUN_LABEL, USER};
+use super::{OWNER_LABEL, PORT, RUN_LABEL, SMALL_DISK, USER};
 use crate::environment::server::{LINE_PREFIX, ServerError};
 
 /// Longest for downloading an image: 150 MB over a slow line.
@@ -29,12 +29,13 @@ pub(super) async fn launch(
     run: &str,
     password: &str,
     settings: &[(String, String)],
+    small_disk: bool,
 ) -> Result<ContainerAsync<GenericImage>, ServerError> {
     if docker.inspect_image(image).await.is_err() {
         pull(image).await?;
     }
     let name = unique_name();
-    let request = request(image, run, password, settings).with_container_name(&name);
+    let request = request(image, run, password, settings, small_disk).with_container_name(&name);
     let doing = format!("start a container of the image {image}");
     let started = ask(&doing, START_WITHIN, request.start()).await;
     if started.is_err() {
@@ -58,7 +59,13 @@ async fn pull(image: &str) -> Result<(), ServerError> {
     }
 }
 
-fn request(image: &str, run: &str, password: &str, settings: &[(String, String)]) -> ContainerRequest<GenericImage> {
+fn request(
+    image: &str,
+    run: &str,
+    password: &str,
+    settings: &[(String, String)],
+    small_disk: bool,
+) -> ContainerRequest<GenericImage> {
     let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
     let arguments = settings.iter().chain([&prefix]).flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")]);
     let mut request = generic(image)
@@ -67,7 +74,9 @@ fn request(image: &str, run: &str, password: &str, settings: &[(String, String)]
         .with_env_var("POSTGRES_USER", USER)
         .with_env_var("POSTGRES_PASSWORD", password)
         .with_label(RUN_LABEL, run)
-        .with_host_config_modifier(|host| {
+        .with_host_config_modifier(move |host| {
+            // For everybody to write to: images differ in the number of their user.
+            host.tmpfs = small_disk.then(|| HashMap::from([(SMALL_DISK.into(), "size=4m,mode=1777".into())]));
             // Left alone, testcontainers publishes on every interface of the machine.
             let loopback = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: None };
             host.publish_all_ports = Some(false);
