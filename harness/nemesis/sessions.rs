@@ -75,17 +75,21 @@ async fn take_all(role: &Superuser, occupants: &mut Vec<Session>) -> Result<(), 
     }
 }
 
-/// Ends the client's sessions, and sees to it that no more of them come, until there are none. Returns how many it ended.
+/// Ends the client's sessions until there are none, and has others take their slots where that is `takes`. Returns how
+/// many it ended.
 async fn until_none_is_left(
     session: &Session,
     role: &str,
-    mut shut_out: impl AsyncFnMut() -> Result<(), NemesisError>,
+    mut takes: Option<(&Superuser, &mut Vec<Session>)>,
 ) -> Result<usize, NemesisError> {
     let mut ended = 0;
     let deadline = Instant::now() + PATIENCE;
     loop {
         ended += count(session, TERMINATE, role).await?;
-        shut_out().await?;
+        if let Some((others, occupants)) = &mut takes {
+            // Whatever the client takes again meanwhile is ended in the next round.
+            take_all(others, occupants).await?;
+        }
         let left = count(session, COUNT, role).await?;
         if left == 0 {
             return Ok(ended);
@@ -127,12 +131,8 @@ impl Injection for Exhausting {
         let superuser = environment.server().superuser();
         let ordinary = superuser.in_role(OCCUPANT, &environment.address.password);
         let session = self.own.insert(superuser.connect().await?);
-        let occupants = &mut self.occupants;
-        self.ended = until_none_is_left(session, &environment.address.user, async || {
-            // Whatever the client takes again meanwhile is ended in the next round.
-            take_all(&ordinary, occupants).await
-        })
-        .await?;
+        let takes = Some((&ordinary, &mut self.occupants));
+        self.ended = until_none_is_left(session, &environment.address.user, takes).await?;
         match self.takes_reserved {
             true => take_all(&superuser, &mut self.occupants).await,
             false => Ok(()),
@@ -172,7 +172,7 @@ impl Injection for LimitingRole {
         let session = environment.server().superuser().connect().await?;
         limit(&session, 0).await?;
         // A sign-in that was under way may not have seen the limit yet: it is ended in the next round.
-        self.ended = until_none_is_left(&session, &environment.address.user, async || Ok(())).await?;
+        self.ended = until_none_is_left(&session, &environment.address.user, None).await?;
         Ok(())
     }
 

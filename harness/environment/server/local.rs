@@ -269,13 +269,13 @@ impl Server for LocalServer {
     }
 
     async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
-        squeeze::squeeze(self.postmaster()?.pid())?;
+        squeeze::squeeze(self.postmaster()?.pid(), self.user)?;
         Ok(Shortage::Fails)
     }
 
     async fn release_memory(&self) -> Result<(), ServerError> {
         match self.postmaster() {
-            Ok(postmaster) => squeeze::release(postmaster.pid()),
+            Ok(postmaster) => squeeze::release(postmaster.pid(), self.user),
             // The limit went with it.
             Err(_) => Ok(()),
         }

@@ -41,7 +41,7 @@ pub use readiness::Readiness;
 pub(in crate::environment) use remains::end_orphan;
 #[cfg(target_os = "linux")]
 pub(in crate::environment) use small_disk::can_have_small_disk;
-pub(crate) use superuser::{Refusal, Session, Superuser};
+pub(crate) use superuser::{Session, Superuser};
 
 use crate::fault::{Share, StopMode};
 use crate::history::ServerFacts;
