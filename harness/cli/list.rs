@@ -4,7 +4,7 @@ use pgsquall::client::reference;
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
 use pgsquall::environment::expressible::{expressible, passable, roomy};
 use pgsquall::environment::{self, server};
-use pgsquall::scenario::{Scenario, catalogue};
+use pgsquall::scenario::{Scenario, catalogue, cause_of};
 
 use crate::args::ListArguments;
 use crate::exit::Exit;
@@ -19,7 +19,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     for scenario in catalogue() {
         if scenario.group != group {
             group.clone_from(&scenario.group);
-            say!("  {group}/");
+            say!("  {group}/  {}", cause_of(&group).unwrap_or_default());
         }
         let skipped = source.and_then(|source| why_not(&scenario, source));
         let note = skipped.map_or_else(String::new, |reason| format!("  [skipped here: {reason}]"));

@@ -248,3 +248,6 @@ impl Witness {
         Ok(log.iter().skip(self.seen).filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,27 @@ const TEXTS: &[Text] = texts! {
     "idle"/"haproxy-idle"
 };
 
+/// The folders of `scenarios/`, each with the cause that it stands for, in the words of the documents that name it.
+const GROUPS: [(&str, &str); 9] = [
+    ("connection", "Network instability: connections drop"),
+    ("network", "Network instability; connection time-out; issues with the infrastructure"),
+    ("firewall", "Firewall or security group changes"),
+    ("restart", "Database restarts or maintenance"),
+    ("failover", "Failover to new hardware"),
+    ("limits", "Connection limit reached; resource exhaustion"),
+    ("sign-in", "Incorrect sign-in information; user error"),
+    ("certificate", "Client certificate expiration; SSL certificates"),
+    ("idle", "Connection timeouts; load balancers and poolers"),
+];
+
+/// The documented cause that a folder of the catalogue stands for; `None` for what is no folder of it.
+///
+/// *Source*: Azure, "Troubleshoot connection issues to Hyperscale (Citus)"; Materialize, "Troubleshooting: Connection
+/// closed".
+pub fn cause_of(group: &str) -> Option<&'static str> {
+    GROUPS.iter().find(|(folder, _)| *folder == group).map(|(_, cause)| *cause)
+}
+
 /// Every built-in scenario.
 pub fn catalogue() -> Vec<Scenario> {
     // A file that does not parse fails a test, so that none is left out here.
@@ -121,6 +142,7 @@ mod tests {
             }
         }
         assert_eq!(TEXTS.iter().map(|text| text.place.to_owned()).collect::<BTreeSet<_>>(), files);
+        assert!(TEXTS.iter().all(|text| cause_of(text.group).is_some()));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::layout::Layout;
 use crate::load::Load;
 use crate::middlebox::Middlebox;
 
-pub use catalogue::catalogue;
+pub use catalogue::{catalogue, cause_of};
 pub use error::ScenarioError;
 use error::Text;
 

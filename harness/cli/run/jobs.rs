@@ -1,7 +1,9 @@
 //! Experiments carried out several at once, and stopped together.
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgsquall::client::ClientChoice;
 use pgsquall::environment::choice::ServerChoice;
@@ -31,6 +33,8 @@ pub struct Job {
 /// One run that was done, or was not.
 pub struct Done {
     pub scenario: String,
+    /// The folder that the scenario is in, which stands for a cause.
+    pub group: String,
     /// The scenario, and which repeat of it.
     pub name: String,
     pub ending: Ending,
@@ -54,6 +58,11 @@ impl Done {
 }
 
 impl Job {
+    /// How long its timeline is.
+    fn length(&self) -> Duration {
+        self.scenario.faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or_default()
+    }
+
     fn name(&self) -> String {
         match self.repeats {
             1 => self.scenario.name.clone(),
@@ -67,10 +76,16 @@ pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Ve
     let slots = Arc::new(Semaphore::new(at_once));
     let mut done: Vec<Done> = jobs
         .iter()
-        .map(|job| Done { scenario: job.scenario.name.clone(), name: job.name(), ending: Ending::Interrupted })
+        .map(|job| {
+            let Scenario { name: scenario, group, .. } = job.scenario.clone();
+            Done { scenario, group, name: job.name(), ending: Ending::Interrupted }
+        })
         .collect();
     let mut running = JoinSet::new();
-    for (index, job) in jobs.into_iter().enumerate() {
+    // The longest first: begun last, it would be waited for alone. Slots are given out in the order of asking.
+    let mut jobs: Vec<_> = jobs.into_iter().enumerate().collect();
+    jobs.sort_by_key(|(_, job)| Reverse(job.length()));
+    for (index, job) in jobs {
         let (slots, progress) = (Arc::clone(&slots), progress.clone());
         running.spawn(async move {
             // The semaphore is never closed.

@@ -1,4 +1,4 @@
-//! The table: one row for each scenario, its repeats taken together.
+//! The table: one row for each scenario, its repeats taken together, under the cause that its group stands for.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use comfy_table::{Cell, Color, ContentArrangement, LineStyle, Table, TableStyle}
 use pgsquall::Run;
 use pgsquall::judge::{Recovery, VerdictKind};
 use pgsquall::report::text::{errors, evidence, optional, recovery};
+use pgsquall::scenario::cause_of;
 use pgsquall::time::show;
 
 use super::jobs::{Done, Ending};
@@ -13,18 +14,44 @@ use super::jobs::{Done, Ending};
 /// A line under the header and nothing else: rows are short, and a log keeps them readable.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-pub fn table(results: &[Done]) -> Table {
+const COLUMNS: [&str; 8] =
+    ["scenario", "verdict", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"];
+
+/// What the name of a group ends with, and no name of a scenario does.
+const MARK: char = '/';
+
+fn table(results: &[Done]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["scenario", "verdict", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"]);
-    let mut rest = results;
+    table.set_header(COLUMNS);
+    // A single group needs no name: its scenarios were asked for by theirs.
+    let grouped = results.iter().any(|job| results.first().is_some_and(|first| first.group != job.group));
+    let (mut rest, mut group) = (results, "");
     while let Some(first) = rest.first() {
+        if grouped && first.group != group {
+            group = &first.group;
+            table.add_row([format!("{group}{MARK}")]);
+        }
         let same = rest.iter().take_while(|job| job.scenario == first.scenario).count();
         let (repeats, others) = rest.split_at(same);
         table.add_row(row(repeats));
         rest = others;
     }
     table
+}
+
+/// The table as text; a row that names a group becomes a line of its own, with the cause, where there is no column to fit.
+pub fn text(results: &[Done]) -> String {
+    let mut text = String::new();
+    for line in table(results).trim_fmt().lines() {
+        let group = line.trim().strip_suffix(MARK);
+        match group.map(|group| (group, cause_of(group))) {
+            Some((group, Some(cause))) => text += &format!("\n {group}/  {cause}\n"),
+            Some(_) => text += "\n files of yours\n",
+            None => text += &format!("{line}\n"),
+        }
+    }
+    text
 }
 
 fn row(repeats: &[Done]) -> Vec<Cell> {

@@ -15,7 +15,7 @@ use crate::print::{complain, say};
 pub fn tell(results: &[Done], verbose: bool, took: Duration) -> Exit {
     // A table that says "not carried out" in every row only hides why.
     if results.iter().any(|job| !matches!(job.ending, Ending::Failed(_))) {
-        say!("{}", table::table(results).trim_fmt());
+        say!("{}", table::text(results).trim_end());
         pages(results, verbose);
         say!("\n{}; wall time {}", summary(results), show(took));
     }

@@ -1,0 +1,192 @@
+//! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
+
+mod restart;
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::poll_fn;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::error::DbError;
+use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Injection, injection};
+use crate::environment::choice::ServerSource;
+use crate::environment::server::Binaries;
+use crate::environment::{Blueprint, Environment};
+use crate::fault::Fault;
+use crate::history::{ConnectionChange, Event, Evidence, Severed};
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::scenario::Scenario;
+use crate::seed::Seed;
+
+/// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Servers on which wire behaviour is looked at: the binaries that are installed, and the newest image.
+pub(super) async fn servers() -> Vec<ServerSource> {
+    let mut found = Vec::new();
+    match Binaries::find() {
+        Ok(binaries) => found.push(ServerSource::Local(binaries)),
+        Err(error) => println!("skipped on local: {error}"),
+    }
+    const IMAGE: &str = "pgsquall/postgres:17";
+    match crate::environment::docker_availability().await {
+        Ok(images) if images.contains(IMAGE) => found.push(ServerSource::Docker(Some(IMAGE.into()))),
+        other => println!("skipped on docker: needs {IMAGE} (ci/postgres-image.sh 17); found: {other:?}"),
+    }
+    found
+}
+
+/// Faults, an environment to carry them out in, and what the gateway saw.
+pub(super) struct Stage {
+    pub environment: Environment,
+    recorder: Recorder,
+    faults: Vec<(Fault, Box<dyn Injection>)>,
+}
+
+impl Stage {
+    /// Brings up what a scenario asks for, and arms its faults.
+    pub async fn set(source: &ServerSource, scenario: &str) -> Stage {
+        let scenario =
+            Scenario::parse("stage", "file", "stage.toml", scenario).unwrap_or_else(|error| panic!("{error}"));
+        let plan = Plan::new(&scenario, "nobody", Seed(1), 0, 1);
+        let recorder = Recorder::begin(plan.header.clone(), None, None);
+        let blueprint = Blueprint {
+            settings: &plan.settings,
+            layout: &plan.header.layout,
+            middlebox: plan.header.middlebox.as_ref(),
+            seed: plan.header.seed,
+        };
+        let environment = Environment::create(source, blueprint, recorder.clone()).await;
+        let environment = environment.unwrap_or_else(|error| panic!("{source}: {error}"));
+        let mut faults = Vec::new();
+        for fault in plan.header.faults {
+            let mut injection = injection(fault.kind);
+            injection.arm(&environment).await.unwrap_or_else(|error| panic!("{source}: {error}"));
+            faults.push((fault, injection));
+        }
+        Stage { environment, recorder, faults }
+    }
+
+    /// The major version of the server, for texts that differ.
+    pub fn version(&self) -> u32 {
+        self.environment.server().facts().version.split('.').next().unwrap().parse().unwrap()
+    }
+
+    /// Injects one of the faults, by its place in the timeline.
+    pub async fn inject(&mut self, fault: usize) {
+        let (fault, injection) = &mut self.faults[fault];
+        let done = timeout(PATIENCE, injection.inject(&self.environment)).await;
+        done.unwrap_or_else(|_| panic!("{} hangs", fault.kind))
+            .unwrap_or_else(|error| panic!("{}: {error}", fault.kind));
+    }
+
+    /// Heals it.
+    pub async fn heal(&mut self, fault: usize) {
+        let (fault, injection) = &mut self.faults[fault];
+        let done = timeout(PATIENCE, injection.heal(&self.environment)).await;
+        done.unwrap_or_else(|_| panic!("{} hangs", fault.kind))
+            .unwrap_or_else(|error| panic!("{}: {error}", fault.kind));
+    }
+
+    /// The evidence of one of them.
+    pub async fn evidence(&mut self, fault: usize) -> Vec<Evidence> {
+        self.faults[fault].1.evidence(&self.environment).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Signs in through the gateway as a client would, in plaintext.
+    ///
+    /// *Errors*: what the server said; a FATAL is also in [`seen`](Stage::seen).
+    pub async fn sign_in(&self) -> Result<Signed, tokio_postgres::Error> {
+        let address = &self.environment.address;
+        let mut config = address.at(self.environment.gateway.address());
+        config.password(address.current_password().unwrap());
+        let (client, mut connection) = timeout(PATIENCE, config.connect(NoTls)).await.expect("no answer")?;
+        let (say, heard) = mpsc::unbounded_channel();
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut messages = poll_fn(|context| connection.poll_message(context));
+            while let Some(message) = messages.next().await {
+                let (said, last) = match message {
+                    Ok(AsyncMessage::Notice(notice)) => (Some(notice), false),
+                    Ok(_) => (None, false),
+                    Err(error) => (error.as_db_error().cloned(), true),
+                };
+                // Nobody listens any more once the test is over.
+                said.map(|said| drop(say.send(said)));
+                if last {
+                    break;
+                }
+            }
+        }));
+        let id = self.connections().into_iter().max().expect("the gateway has seen it");
+        Ok(Signed { client, id, heard, _task: task })
+    }
+
+    /// The numbers of all connections through the gateways.
+    pub fn connections(&self) -> Vec<u64> {
+        let opened = |event: &Event| match event {
+            Event::Connection { id, change: ConnectionChange::Opened, .. } => Some(*id),
+            _ => None,
+        };
+        self.recorder.look(|history| history.events.iter().filter_map(opened).collect())
+    }
+
+    /// What the server said on one connection: severity and SQLSTATE of every error, and of notices of a crash.
+    pub fn errors(&self, id: u64) -> Vec<(String, String)> {
+        let said = |event: &Event| match event {
+            Event::Connection { id: of, change: ConnectionChange::Error { severity, sqlstate, .. }, .. }
+                if *of == id =>
+            {
+                Some((severity.clone(), sqlstate.clone().unwrap_or_default()))
+            }
+            _ => None,
+        };
+        self.recorder.look(|history| history.events.iter().filter_map(said).collect())
+    }
+
+    /// How a connection ended; waits for that. After an error that ends a session, server and library both end the
+    /// connection, and either may be first.
+    pub async fn end_of(&self, id: u64) -> Severed {
+        let ended = |event: &Event| match event {
+            Event::Connection { id: of, change: ConnectionChange::Ended { by, .. }, .. } if *of == id => Some(*by),
+            _ => None,
+        };
+        timeout(PATIENCE, async {
+            loop {
+                if let Some(by) = self.recorder.look(|history| history.events.iter().find_map(ended)) {
+                    return by;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("connection {id} does not end"))
+    }
+
+    /// Takes everything down.
+    pub async fn close(self) {
+        self.environment.close().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// A session through the gateway.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub client: tokio_postgres::Client,
+    /// Its number at the gateway.
+    pub id: u64,
+    /// Notices, and the error with which the server ended it.
+    heard: mpsc::UnboundedReceiver<DbError>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Signed {
+    /// What the server says next without being asked.
+    pub async fn hears(&mut self) -> Option<DbError> {
+        timeout(PATIENCE, self.heard.recv()).await.expect("the server says nothing")
+    }
+}
