@@ -17,6 +17,9 @@ MEANT = {
         "firewall-terminate": "recovered",
         "idle-close": "recovered",
         "idle-reset": "recovered",
+        "backend-crashed": "recovered",
+        "restart-while-idle": "recovered",
+        "out-of-memory": "recovered",
         "pgbouncer-restart": "recovered",
         "haproxy-idle": "recovered",
         "failover-same-address": "recovered",
@@ -36,7 +39,7 @@ MEANT = {
         "tls-stall": "recovered",
         "auth-stall": "recovered",
     },
-    "impatient": {"slow-network": "undisturbed"},
+    "impatient": {"slow-network": "undisturbed", "resource-pressure": "undisturbed"},
     "retries-unsafely": {"server-frozen": "duplicated-write", "commit-reply-lost": "duplicated-write"},
     "acknowledges-early": {
         "restart-fast": "lost-write",
@@ -44,6 +47,15 @@ MEANT = {
         "failover-same-address": "lost-write",
     },
     "storms": {"connections-exhausted": "reconnect-storm", "connection-reset-at-request": "reconnect-storm"},
+        "disk-full": "lost-write",
+        "wal-full": "lost-write",
+    },
+    "storms": {
+        "connections-exhausted": "reconnect-storm",
+        "connection-reset-at-request": "reconnect-storm",
+        "reserved-slots-only": "reconnect-storm",
+        "role-connection-limit": "reconnect-storm",
+    },
     "leaks-connections": {"connection-reset": "connection-leak", "pgbouncer-restart": "connection-leak"},
     "reads-old-snapshot": {"connection-reset": "stale-read"},
     "slows-down": {"connection-reset": "throughput"},
@@ -62,6 +74,12 @@ MEANT = {
         "standby-listed-first": "recovered",
         "failover-multi-host": "recovered",
     },
+    "gives-up-for-ever": {
+        "restart-smart": "recovered",
+        "role-connection-limit": "recovered",
+        "thundering-herd": "recovered",
+    },
+    "backoff-never-resets": {"repeated-restarts": "recovered"},
 }
 
 root = pathlib.Path(sys.argv[1])

@@ -3,8 +3,8 @@
 use super::choice::{ServerKind, ServerSource};
 use super::network;
 use super::server;
-use crate::fault::{FaultKind, StopMode};
-use crate::layout::Layout;
+use crate::fault::FaultKind;
+use crate::layout::{Layout, SmallDisk};
 use crate::middlebox::Program;
 
 /// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
@@ -12,11 +12,11 @@ use crate::middlebox::Program;
 /// *Errors*: why not, in words that can stand in a report.
 pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
     match (fault, server) {
-        (FaultKind::Restart(StopMode::Smart), _) => {
-            Err("a smart shutdown waits for its sessions to leave; this version cannot stage that".into())
-        }
         (fault, ServerKind::External) if !fault.is_network() => {
             Err(format!("{fault} would have to change a server that is not ours"))
+        }
+        (FaultKind::ExhaustMemory, ServerKind::Local) if !cfg!(target_os = "linux") => {
+            Err("only on Linux can the memory of a process be limited from outside".into())
         }
         _ => Ok(()),
     }
@@ -26,11 +26,24 @@ pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
 ///
 /// *Errors*: why not, in words that can stand in a report.
 pub fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
-    match server {
-        ServerKind::External if layout.standby => {
-            Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into())
+    if server == ServerKind::External && layout.standby {
+        return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
+    }
+    layout.small_disk.map_or(Ok(()), |keeps| roomy(keeps, server))
+}
+
+/// Whether a server can keep this on a small disk.
+fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
+    match (keeps, server) {
+        (_, ServerKind::External) => Err("a server that is not ours cannot be given a small disk".into()),
+        (SmallDisk::Heap, ServerKind::Docker) => Ok(()),
+        (SmallDisk::Wal, ServerKind::Docker) => {
+            Err("a container's small disk is in memory and is lost with its server, and the WAL with it".into())
         }
-        _ => Ok(()),
+        #[cfg(target_os = "linux")]
+        (_, ServerKind::Local) => server::can_have_small_disk(),
+        #[cfg(not(target_os = "linux"))]
+        (_, ServerKind::Local) => Err("a small disk needs private mounts, which only Linux has".into()),
     }
 }
 

@@ -27,7 +27,7 @@ use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
-use crate::layout::{Host, Layout};
+use crate::layout::{Host, Layout, SmallDisk};
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
 use crate::seed::Seed;
@@ -101,7 +101,10 @@ impl Environment {
         let mut standby: Option<Arc<dyn Server>> = None;
         let server: Arc<dyn Server> = match source {
             ServerSource::Local(binaries) => {
-                let server = LocalServer::create(binaries, &folder, settings).await?;
+                let mut server = LocalServer::create(binaries, &folder, settings).await?;
+                if let Some(keeps) = layout.small_disk {
+                    server.add_small_disk(&folder, keeps).await?;
+                }
                 server.start().await?;
                 if layout.standby {
                     let follower = server.create_standby(&folder, settings).await?;
@@ -114,7 +117,8 @@ impl Environment {
             #[cfg(feature = "docker")]
             ServerSource::Docker(image) => {
                 let run = folder.path().display().to_string();
-                let mut server = DockerServer::create(image.as_deref(), &run, settings).await?;
+                let small_disk = layout.small_disk.is_some();
+                let mut server = DockerServer::create(image.as_deref(), &run, settings, small_disk).await?;
                 if layout.standby {
                     standby = Some(Arc::new(server.create_standby(&run, settings).await?));
                 }
@@ -140,6 +144,11 @@ impl Environment {
         if let [primary, standby] = servers.as_slice() {
             // After the roles have their passwords, so that the standby has them too.
             replication::follow(primary.as_ref(), standby.as_ref()).await?;
+        }
+        if layout.small_disk == Some(SmallDisk::Heap)
+            && let Some(disk) = servers[0].small_disk()
+        {
+            preparation::move_ledger(&servers[0].superuser(), &disk).await?;
         }
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
         let gateway = gateways.remove(0);
@@ -180,6 +189,11 @@ impl Environment {
     /// Starts the stopped server again, and lets clients through as soon as it answers.
     pub async fn start_server(&self) -> Result<(), EnvironmentError> {
         self.server().start().await?;
+        self.admit().await
+    }
+
+    /// Lets clients through as soon as the server answers; returns once it runs queries.
+    pub async fn admit(&self) -> Result<(), EnvironmentError> {
         self.server().wait(Readiness::Answering, START_PATIENCE).await?;
         match &self.middlebox {
             Some(middlebox) => middlebox.lead_to(self.server().address()).await?,

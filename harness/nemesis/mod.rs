@@ -2,13 +2,19 @@
 //!
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
+mod crash;
 mod credentials;
+mod disk;
 mod failover;
+mod herd;
+mod memory;
 mod middlebox;
 mod network;
 mod recovery;
 mod restart;
 mod sessions;
+mod smart;
+mod throttle;
 
 use std::io;
 use std::time::Duration;
@@ -21,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::environment::network::{Cut, Expiry, Forget, What};
 use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, StopMode};
 use crate::history::{Event, Evidence, FaultStep};
 use crate::recorder::Recorder;
 
@@ -158,21 +164,22 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),
         FaultKind::IdleExpiry => Box::<middlebox::IdleExpiry>::default(),
         FaultKind::MiddleboxRestart => Box::<middlebox::Restarting>::default(),
+        FaultKind::Restart(StopMode::Smart) => Box::<smart::SmartRestart>::default(),
         FaultKind::Restart(mode) => Box::new(restart::Restarting::new(restart::End::Stop(mode))),
         FaultKind::Kill => Box::new(restart::Restarting::new(restart::End::Kill)),
         FaultKind::Freeze => Box::<restart::Freezing>::default(),
         FaultKind::TerminateSessions => Box::<sessions::Terminating>::default(),
-        FaultKind::ExhaustConnections => Box::<sessions::Exhausting>::default(),
+        FaultKind::ExhaustConnections => Box::new(sessions::Exhausting::new(true)),
         FaultKind::WrongPassword => Box::<credentials::WrongPassword>::default(),
         FaultKind::LongRecovery => Box::<recovery::LongRecovery>::default(),
         // restart/, limits/
-        FaultKind::CrashBackend => Box::new(Absent),
-        FaultKind::ExhaustOrdinaryConnections => Box::new(Absent),
-        FaultKind::LimitRole => Box::new(Absent),
-        FaultKind::Herd => Box::new(Absent),
-        FaultKind::ExhaustMemory => Box::new(Absent),
-        FaultKind::FillDisk => Box::new(Absent),
-        FaultKind::Throttle(_) => Box::new(Absent),
+        FaultKind::CrashBackend => Box::<crash::CrashingBackend>::default(),
+        FaultKind::ExhaustOrdinaryConnections => Box::new(sessions::Exhausting::new(false)),
+        FaultKind::LimitRole => Box::<sessions::LimitingRole>::default(),
+        FaultKind::Herd => Box::<herd::Stampede>::default(),
+        FaultKind::ExhaustMemory => Box::<memory::ExhaustingMemory>::default(),
+        FaultKind::FillDisk => Box::<disk::FillingDisk>::default(),
+        FaultKind::Throttle(share) => Box::new(throttle::Throttling::new(share)),
         // sign-in/, firewall/
         FaultKind::WrongUser => Box::new(Absent),
         FaultKind::WrongDatabase => Box::new(Absent),

@@ -28,6 +28,10 @@ pub(super) struct Behaviour {
     pub first_address_only: bool,
     /// Whether a statement that takes too long is cancelled, and what comes then believed.
     pub believes_cancelled: bool,
+    /// Whether a server that is not ready, or has no slot, is never asked again.
+    pub takes_not_yet_for_no: bool,
+    /// Whether pauses grow with every failure there ever was, and without a limit.
+    pub remembers_failures: bool,
 }
 
 /// Which lost connections are replaced.
@@ -86,6 +90,8 @@ impl Default for Behaviour {
             stays_on_standby: false,
             first_address_only: false,
             believes_cancelled: false,
+            takes_not_yet_for_no: false,
+            remembers_failures: false,
         }
     }
 }
@@ -183,5 +189,15 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "believes-cancelled",
         about: "planted defect: cancels a commit that waits for a standby, and takes the answer for success",
         behaviour: || Behaviour { believes_cancelled: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "gives-up-for-ever",
+        about: "planted defect: never asks again where it was told 57P03 or 53300",
+        behaviour: || Behaviour { takes_not_yet_for_no: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "backoff-never-resets",
+        about: "planted defect: each pause is longer than the one before, also after a success",
+        behaviour: || Behaviour { remembers_failures: true, ..Behaviour::default() },
     },
 ];

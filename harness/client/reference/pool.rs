@@ -91,7 +91,9 @@ impl Pool {
         loop {
             let error = match self.attempt(index, &mut slot, kind, key).await {
                 Ok(found) => {
-                    slot.failures = 0;
+                    if !self.behaviour.remembers_failures {
+                        slot.failures = 0;
+                    }
                     return Ok(found);
                 }
                 Err(error) => error,
@@ -103,7 +105,9 @@ impl Pool {
             if late || hopeless || indifferent || slot.given_up || self.behaviour.errors == Errors::Final {
                 return Err(error);
             }
-            if self.behaviour.backs_off {
+            if self.behaviour.remembers_failures {
+                sleep(backoff::growing_delay(slot.failures)).await;
+            } else if self.behaviour.backs_off {
                 sleep(backoff::delay(slot.failures)).await;
             }
         }
@@ -162,7 +166,7 @@ impl Pool {
             Reconnects::Never => true,
             Reconnects::AllButOneSlot => index == 0,
         };
-        if replaced && abandons {
+        if slot.given_up || (replaced && abandons) {
             slot.given_up = true;
             return Err(OpError::new(ErrorKind::Closed, "the connection was lost"));
         }
@@ -170,6 +174,11 @@ impl Pool {
             return Err(refusal);
         }
         let opened = self.open().await;
+        if let Err(error) = &opened
+            && self.behaviour.takes_not_yet_for_no
+        {
+            slot.given_up = matches!(error.sqlstate.as_deref(), Some("57P03" | "53300"));
+        }
         if let Err(error) = &opened
             && !may_help(error)
             && self.behaviour.backs_off

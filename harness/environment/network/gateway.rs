@@ -233,6 +233,12 @@ impl Gateway {
         self.heard(told).await
     }
 
+    /// Ends the oldest half of the connections, rounded up; returns how many.
+    pub async fn cut_half(&self, cut: Cut) -> usize {
+        let told = self.0.shared.state().order_half(|done| Order::Cut { cut, done });
+        self.heard(told).await
+    }
+
     /// Waits until an order is carried out; returns on how many connections it was.
     async fn heard(&self, told: Vec<oneshot::Receiver<()>>) -> usize {
         let mut count = 0;
@@ -282,6 +288,20 @@ impl State {
             connection.send(order(done)).ok().map(|()| finished)
         };
         self.connections.iter().flat_map(HashMap::values).filter_map(send).collect()
+    }
+}
+
+impl State {
+    /// The same order for the oldest half.
+    fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
+        let mut connections: Vec<_> = self.connections.iter().flatten().collect();
+        connections.sort_by_key(|(number, _)| **number);
+        connections.truncate(connections.len().div_ceil(2));
+        let send = |(_, connection): (&u64, &mpsc::UnboundedSender<Order>)| {
+            let (done, finished) = oneshot::channel();
+            connection.send(order(done)).ok().map(|()| finished)
+        };
+        connections.into_iter().filter_map(send).collect()
     }
 }
 

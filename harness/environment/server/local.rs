@@ -17,14 +17,18 @@ use tokio::task::spawn_blocking;
 use tokio_postgres::Config;
 
 use super::process::{self, Daemon};
+#[cfg(target_os = "linux")]
+use super::small_disk::SmallDisk;
+use super::throttle::Throttle;
 use super::{
-    Binaries, LINE_PREFIX, LogLine, Readiness, Server, ServerError, Superuser, family, parse_log, readiness, remains,
-    template,
+    Binaries, LINE_PREFIX, LogLine, Readiness, Server, ServerError, Shortage, Superuser, family, parse_log, readiness,
+    remains, squeeze, template,
 };
 use crate::environment::folder::RunFolder;
 use crate::environment::network::port::Reservation;
-use crate::fault::StopMode;
+use crate::fault::{Share, StopMode};
 use crate::history::ServerFacts;
+use crate::layout;
 
 /// Longest that a fast or immediate shutdown may take. Measured 5 to 11 ms; a shutdown checkpoint on a busy disk is
 /// what the rest is for.
@@ -64,6 +68,8 @@ pub(crate) struct LocalServer {
     port: Reservation,
     settings: Vec<(String, String)>,
     state: Mutex<State>,
+    #[cfg(target_os = "linux")]
+    small_disk: Option<SmallDisk>,
 }
 
 #[derive(Default)]
@@ -71,6 +77,8 @@ struct State {
     postmaster: Option<Arc<Daemon>>,
     /// The frozen recovery process, while there is one.
     recovering: Option<i32>,
+    /// What gives it only a share of a processor, while something does.
+    throttle: Option<Throttle>,
 }
 
 impl LocalServer {
@@ -155,7 +163,37 @@ impl LocalServer {
             port,
             settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             state: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            small_disk: None,
         })
+    }
+
+    /// Puts a small disk under what is to be kept on one, before the first start.
+    #[cfg(target_os = "linux")]
+    pub async fn add_small_disk(&mut self, folder: &RunFolder, keeps: layout::SmallDisk) -> Result<(), ServerError> {
+        let path = folder.inner("small", self.user).map_err(|source| ServerError::Folder {
+            doing: "make",
+            path: folder.path().join("small"),
+            source,
+        })?;
+        let disk = SmallDisk::mount(path, folder.path(), self.user)?;
+        if keeps == layout::SmallDisk::Wal {
+            let (from, to) = (self.data.join("pg_wal"), disk.seen_from_here("pg_wal"));
+            let (link, user) = (disk.path().join("pg_wal"), self.user);
+            spawn_blocking(move || template::move_behind_link(&from, &to, &link, user))
+                .await
+                .map_err(|error| ServerError::Control { doing: "prepare", reason: error.to_string() })??;
+            // No segments kept for later: they would be room that nobody can fill.
+            let settings = [("wal_recycle", "off"), ("min_wal_size", "2MB"), ("max_wal_size", "8MB")];
+            self.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        self.small_disk = Some(disk);
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub async fn add_small_disk(&mut self, _: &RunFolder, _: layout::SmallDisk) -> Result<(), ServerError> {
+        Err(ServerError::Control { doing: "give a small disk to", reason: "only Linux has private mounts".into() })
     }
 
     pub(super) fn data(&self) -> &Path {
@@ -180,7 +218,15 @@ impl LocalServer {
         for (name, value) in &self.settings {
             command.args(["-c", &format!("{name}={value}")]);
         }
-        if let Some((uid, gid)) = self.user {
+        #[cfg(target_os = "linux")]
+        let user = match &self.small_disk {
+            // It becomes that user itself, once it is where the disk is.
+            Some(disk) => disk.join(&mut command, &self.data).map(|()| None)?,
+            None => self.user,
+        };
+        #[cfg(not(target_os = "linux"))]
+        let user = self.user;
+        if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
         // The caller's own libpq variables must not leak into the server's idea of the world.
@@ -208,6 +254,7 @@ impl LocalServer {
     /// Ends everything without a runtime.
     fn end_now(&self) {
         self.thaw_recovery();
+        self.state().throttle = None;
         if let Some(postmaster) = self.state().postmaster.take() {
             postmaster.end_now(Signal::SIGQUIT);
         }
@@ -237,13 +284,81 @@ impl Server for LocalServer {
 
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         let postmaster = self.postmaster()?;
-        postmaster.signal(match mode {
+        self.request_stop(mode).await?;
+        postmaster.wait(STOP_PATIENCE).await?;
+        Ok(())
+    }
+
+    async fn request_stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        self.postmaster()?.signal(match mode {
             StopMode::Smart => Signal::SIGTERM,
             StopMode::Fast => Signal::SIGINT,
             StopMode::Immediate => Signal::SIGQUIT,
-        })?;
-        postmaster.wait(STOP_PATIENCE).await?;
+        })
+    }
+
+    async fn ended(&self, within: Duration) -> Result<(), ServerError> {
+        let postmaster = self.state().postmaster.clone();
+        match postmaster {
+            Some(postmaster) => postmaster.wait(within).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn kill_backend(&self, backend: i32) -> Result<(), ServerError> {
+        let members = family::family(self.postmaster()?.pid());
+        if !members[1..].contains(&backend) {
+            let reason = format!("process {backend} is none of its backends");
+            return Err(ServerError::Control { doing: "crash", reason });
+        }
+        family::signal_all(&[backend], Signal::SIGKILL);
         Ok(())
+    }
+
+    async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
+        squeeze::squeeze(self.postmaster()?.pid(), self.user)?;
+        Ok(Shortage::Fails)
+    }
+
+    async fn release_memory(&self) -> Result<(), ServerError> {
+        match self.postmaster() {
+            Ok(postmaster) => squeeze::release(postmaster.pid(), self.user),
+            // The limit went with it.
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn throttle(&self, share: Share) -> Result<(), ServerError> {
+        let throttle = Throttle::start(self.postmaster()?.pid(), share);
+        self.state().throttle = Some(throttle);
+        Ok(())
+    }
+
+    async fn unthrottle(&self) -> Result<(), ServerError> {
+        let throttle = self.state().throttle.take();
+        if let Some(throttle) = throttle {
+            throttle.end().await;
+        }
+        Ok(())
+    }
+
+    fn small_disk(&self) -> Option<String> {
+        #[cfg(target_os = "linux")]
+        return self.small_disk.as_ref().map(|disk| disk.path().display().to_string());
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn remove_from_small_disk(&self, file: &str) -> Result<(), ServerError> {
+        let Some(disk) = &self.small_disk else { return Ok(()) };
+        let path = disk.seen_from_here(file);
+        match tokio::fs::remove_file(&path).await {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(ServerError::Folder { doing: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn kill(&self) -> Result<String, ServerError> {
@@ -320,6 +435,7 @@ impl Server for LocalServer {
 
     async fn remove(&self) -> Result<(), ServerError> {
         self.thaw_recovery();
+        self.unthrottle().await?;
         let mut ended = Ok(());
         if let Ok(postmaster) = self.postmaster() {
             postmaster.signal(Signal::SIGQUIT)?;

@@ -164,3 +164,17 @@ pub(super) fn copy_tree(from: &Path, to: &Path, owner: Option<(u32, u32)>) -> Re
     }
     Ok(())
 }
+
+/// Copies a folder to another place, and leaves a link to `link` where it was.
+#[cfg(target_os = "linux")]
+pub(super) fn move_behind_link(
+    from: &Path,
+    to: &Path,
+    link: &Path,
+    owner: Option<(u32, u32)>,
+) -> Result<(), ServerError> {
+    copy_tree(from, to, owner)?;
+    fs::remove_dir_all(from)
+        .and_then(|()| std::os::unix::fs::symlink(link, from))
+        .map_err(|source| ServerError::Folder { doing: "replace", path: from.to_owned(), source })
+}

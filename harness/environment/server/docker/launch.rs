@@ -13,7 +13,7 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 use super::engine::{ask, failed};
 use super::owner::Owner;
 use super::sweep::remove;
-use super::{OWNER_LABEL, PORT, RUN_LABEL, USER};
+use super::{OWNER_LABEL, PORT, RUN_LABEL, SMALL_DISK, USER};
 use crate::environment::server::{LINE_PREFIX, ServerError};
 
 /// Longest for downloading an image: 150 MB over a slow line.
@@ -29,11 +29,12 @@ pub(super) async fn launch(
     run: &str,
     password: &str,
     settings: &[(String, String)],
+    small_disk: bool,
 ) -> Result<ContainerAsync<GenericImage>, ServerError> {
     if docker.inspect_image(image).await.is_err() {
         pull(image).await?;
     }
-    start(docker, image, request(image, run, password, settings)).await
+    start(docker, image, request(image, run, password, settings, small_disk)).await
 }
 
 /// Starts a container whose image is here.
@@ -67,8 +68,14 @@ async fn pull(image: &str) -> Result<(), ServerError> {
     }
 }
 
-fn request(image: &str, run: &str, password: &str, settings: &[(String, String)]) -> ContainerRequest<GenericImage> {
-    bare(image, run)
+fn request(
+    image: &str,
+    run: &str,
+    password: &str,
+    settings: &[(String, String)],
+    small_disk: bool,
+) -> ContainerRequest<GenericImage> {
+    bare(image, run, small_disk)
         .with_cmd(["postgres".to_owned()].into_iter().chain(arguments(settings.iter())))
         .with_env_var("POSTGRES_USER", USER)
         .with_env_var("POSTGRES_PASSWORD", password)
@@ -82,9 +89,13 @@ pub(super) fn arguments<'a>(settings: impl Iterator<Item = &'a (String, String)>
 }
 
 /// A container with labels and a port on loopback, and nothing to run yet.
-pub(super) fn bare(image: &str, run: &str) -> ContainerRequest<GenericImage> {
-    let mut request =
-        generic(image).with_exposed_port(PORT.tcp()).with_label(RUN_LABEL, run).with_host_config_modifier(|host| {
+pub(super) fn bare(image: &str, run: &str, small_disk: bool) -> ContainerRequest<GenericImage> {
+    let mut request = generic(image)
+        .with_exposed_port(PORT.tcp())
+        .with_label(RUN_LABEL, run)
+        .with_host_config_modifier(move |host| {
+            // For everybody to write to: images differ in the number of their user.
+            host.tmpfs = small_disk.then(|| HashMap::from([(SMALL_DISK.into(), "size=4m,mode=1777".into())]));
             // Left alone, testcontainers publishes on every interface of the machine.
             let loopback = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: None };
             host.publish_all_ports = Some(false);

@@ -53,7 +53,7 @@ impl DockerServer {
         let sockets = ("unix_socket_directories".to_owned(), String::new());
         let arguments = launch::arguments(settings.iter().chain([&retry, &sockets]));
         let command = ["sh", "-c", FOLLOW, "sh", &primary].map(str::to_owned).into_iter().chain(arguments);
-        let request = launch::bare(&self.image, run)
+        let request = launch::bare(&self.image, run, false)
             .with_cmd(command)
             .with_user(USER)
             .with_env_var("PGDATA", DATA)
@@ -67,6 +67,7 @@ impl DockerServer {
             password: self.password.clone(),
             held: Default::default(),
             network: Some(network),
+            has_small_disk: false,
         };
         standby.born().await?;
         Ok(standby)
