@@ -19,6 +19,8 @@ MEANT = {
         "idle-reset": "recovered",
         "pgbouncer-restart": "recovered",
         "haproxy-idle": "recovered",
+        "server-certificate-expired": "recovered",
+        "certificate-renewed": "recovered",
     },
     "loses-a-slot": {
         "connection-reset": "full-capacity",
@@ -43,12 +45,21 @@ MEANT = {
     "reads-old-snapshot": {"connection-reset": "stale-read"},
     "slows-down": {"connection-reset": "throughput"},
     "panics": {"connection-reset": "process"},
-    "swallows-errors": {"wrong-password": "error-surface"},
+    "swallows-errors": {
+        "wrong-password": "error-surface",
+        "server-certificate-wrong-host": "error-surface",
+        "certificate-authority-changed": "error-surface",
+        "client-certificate-unknown": "error-surface",
+        "client-certificate-revoked": "error-surface",
+        "not-yet-valid": "error-surface",
+        "tls-required": "error-surface",
+    },
     "gives-up": {
         "restart-fast": "error-surface",
         "firewall-terminate": "error-surface",
         "pgbouncer-server-lost": "error-surface",
     },
+    "caches-certificates": {"client-certificate-expired": "recovered"},
 }
 
 root = pathlib.Path(sys.argv[1])

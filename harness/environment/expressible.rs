@@ -4,6 +4,7 @@ use super::choice::{ServerKind, ServerSource};
 use super::network;
 use super::server;
 use crate::fault::{FaultKind, StopMode};
+use crate::layout::Layout;
 use crate::middlebox::Program;
 
 /// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
@@ -16,6 +17,19 @@ pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
         }
         (fault, ServerKind::External) if !fault.is_network() => {
             Err(format!("{fault} would have to change a server that is not ours"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether servers and addresses can be had as a scenario asks.
+///
+/// *Errors*: why not, in words that can stand in a report.
+pub fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
+    match (layout.tls, server) {
+        (Some(_), ServerKind::External) => Err("the server's certificates would have to be ours, and it is not".into()),
+        (Some(_), _) if cfg!(not(feature = "tls")) => {
+            Err("this build speaks no TLS; build it with the feature \"tls\"".into())
         }
         _ => Ok(()),
     }

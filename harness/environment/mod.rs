@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod choice;
+#[cfg(feature = "tls")]
+pub(crate) mod encryption;
 pub mod expressible;
 pub(crate) mod folder;
 pub(crate) mod identity;
@@ -20,12 +22,16 @@ use std::time::Duration;
 
 use self::address::{Address, Place};
 use self::choice::ServerSource;
+#[cfg(feature = "tls")]
+use self::encryption::Encryption;
 use self::folder::RunFolder;
 use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
 use crate::layout::{Host, Layout};
+#[cfg(feature = "tls")]
+use crate::layout::SslMode;
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
 use crate::seed::Seed;
@@ -69,6 +75,9 @@ pub(crate) struct Environment {
     /// What the others belong to, in their order.
     others: Vec<Gateway>,
     pub layout: Layout,
+    /// The certificates, where the server speaks TLS.
+    #[cfg(feature = "tls")]
+    encryption: Option<Encryption>,
     /// What the client is given.
     pub address: Address,
     /// Dropped last: the servers' files are in it.
@@ -124,6 +133,18 @@ impl Environment {
             None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
         };
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
+        #[cfg(feature = "tls")]
+        let encryption = match layout.tls {
+            Some(version) => {
+                let asked = (version, layout);
+                Some(Encryption::create(servers[0].as_ref(), asked, folder.path(), &address.password).await?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "tls")]
+        if layout.sslmode == SslMode::VerifyFull {
+            address.tls = encryption.as_ref().map(Encryption::files);
+        }
         let gateway = gateways.remove(0);
         let middlebox = middlebox
             .map(|found| MiddleboxProcess::create(found, &folder, servers[0].address(), &address))
@@ -133,7 +154,18 @@ impl Environment {
             gateway.lead_to(middlebox.address());
         }
         let (primary, others, layout) = (AtomicUsize::new(0), gateways, layout.clone());
-        Ok(Environment { servers, primary, middlebox, gateway, others, layout, address, folder })
+        Ok(Environment {
+            servers,
+            primary,
+            middlebox,
+            gateway,
+            others,
+            layout,
+            #[cfg(feature = "tls")]
+            encryption,
+            address,
+            folder,
+        })
     }
 
     /// The primary, as of now.
@@ -150,6 +182,13 @@ impl Environment {
     pub fn door(&self, host: Host) -> Option<&Gateway> {
         let index = self.layout.hosts.iter().position(|found| *found == host)?;
         std::iter::once(&self.gateway).chain(&self.others).nth(index)
+    }
+
+    /// The certificates of a server that speaks TLS.
+    #[cfg(feature = "tls")]
+    pub fn encryption(&self) -> Result<&Encryption, ServerError> {
+        let none = || ServerError::Control { doing: "find a certificate of", reason: "it speaks no TLS".into() };
+        self.encryption.as_ref().ok_or_else(none)
     }
 
     /// Starts the stopped server again, and lets clients through as soon as it answers.

@@ -21,7 +21,7 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{expressible, passable};
+use crate::environment::expressible::{arrangeable, expressible, passable};
 use crate::environment::{Blueprint, Environment};
 use crate::error::Error;
 use crate::history::{Event, OpError};
@@ -144,6 +144,7 @@ impl Experiment {
         for fault in &self.scenario.faults {
             expressible(fault.kind, source.kind()).map_err(not_expressible)?;
         }
+        arrangeable(&self.scenario.layout, source.kind()).map_err(not_expressible)?;
         if let Some(middlebox) = &self.scenario.middlebox {
             passable(middlebox.through, &source).map_err(not_expressible)?;
         }

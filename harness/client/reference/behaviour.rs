@@ -22,6 +22,8 @@ pub(super) struct Behaviour {
     pub slows_down: bool,
     pub panics: bool,
     pub errors: Errors,
+    /// Whether what it verifies and shows in TLS is read once, and never again.
+    pub caches_certificates: bool,
 }
 
 /// Which lost connections are replaced.
@@ -77,6 +79,7 @@ impl Default for Behaviour {
             slows_down: false,
             panics: false,
             errors: Errors::Faithful,
+            caches_certificates: false,
         }
     }
 }
@@ -159,5 +162,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "gives-up",
         about: "planted defect: calls transient errors final",
         behaviour: || Behaviour { errors: Errors::Final, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-certificates",
+        about: "planted defect: reads its certificates once, and never again",
+        behaviour: || Behaviour { caches_certificates: true, ..Behaviour::default() },
     },
 ];

@@ -36,6 +36,8 @@ pub(crate) use log::{LINE_PREFIX, parse_log};
 pub(in crate::environment) use process::{Daemon, unprivileged};
 pub use readiness::Readiness;
 pub(in crate::environment) use remains::end_orphan;
+#[cfg(feature = "tls")]
+pub(in crate::environment) use superuser::{APPLICATION_NAME, explain};
 pub(crate) use superuser::{Session, Superuser};
 
 use crate::fault::StopMode;
