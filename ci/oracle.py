@@ -23,6 +23,8 @@ MEANT = {
         "pgbouncer-restart": "recovered",
         "haproxy-idle": "recovered",
         "failover-same-address": "recovered",
+        "server-certificate-expired": "recovered",
+        "certificate-renewed": "recovered",
     },
     "loses-a-slot": {
         "connection-reset": "full-capacity",
@@ -60,7 +62,15 @@ MEANT = {
     "reads-old-snapshot": {"connection-reset": "stale-read"},
     "slows-down": {"connection-reset": "throughput"},
     "panics": {"connection-reset": "process"},
-    "swallows-errors": {"wrong-password": "error-surface"},
+    "swallows-errors": {
+        "wrong-password": "error-surface",
+        "server-certificate-wrong-host": "error-surface",
+        "certificate-authority-changed": "error-surface",
+        "client-certificate-unknown": "error-surface",
+        "client-certificate-revoked": "error-surface",
+        "not-yet-valid": "error-surface",
+        "tls-required": "error-surface",
+    },
     "gives-up": {
         "restart-fast": "error-surface",
         "firewall-terminate": "error-surface",
@@ -80,6 +90,7 @@ MEANT = {
         "thundering-herd": "recovered",
     },
     "backoff-never-resets": {"repeated-restarts": "recovered"},
+    "caches-certificates": {"client-certificate-expired": "recovered"},
 }
 
 root = pathlib.Path(sys.argv[1])

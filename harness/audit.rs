@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::environment::Environment;
-use crate::environment::preparation::LEDGER;
+use crate::environment::preparation::{LEDGER, OCCUPANT};
 use crate::environment::server::{Server, ServerError, Session, Superuser};
 use crate::history::Sessions;
+use crate::layout::SslMode;
 
 /// Round trips from which a median is taken: 51 of some 50 µs each.
 const ROUND_TRIPS: usize = 51;
@@ -17,8 +18,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Medians of a round trip without load and without fault: direct, and through the gateway.
 pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Duration), ServerError> {
-    // With the client's own credentials. What stands before the server is in both, so that the rest is the gateway.
-    let person = |place| Superuser::new(environment.address.at(place));
+    // With the client's own credentials, or, where those are good over TLS alone, with those of another ordinary role.
+    // What stands before the server is in both, so that the rest is the gateway.
+    let encrypted = environment.layout.sslmode == SslMode::VerifyFull;
+    let person = |place| {
+        let client = Superuser::new(environment.address.at(place));
+        if encrypted { client.in_role(OCCUPANT, &environment.address.password) } else { client }
+    };
     let direct = median_round_trip(&person(environment.behind_gateway())).await?;
     let gateway = median_round_trip(&person(environment.gateway.address())).await?;
     Ok((direct, gateway))

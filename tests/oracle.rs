@@ -95,6 +95,15 @@ reference_passes! {
     reference_passes_long_recovery "long-recovery"
     reference_passes_connections_exhausted "connections-exhausted"
     reference_passes_wrong_password "wrong-password"
+    reference_passes_client_certificate_expired "client-certificate-expired"
+    reference_passes_server_certificate_expired "server-certificate-expired"
+    reference_passes_certificate_renewed "certificate-renewed"
+    reference_passes_server_certificate_wrong_host "server-certificate-wrong-host"
+    reference_passes_certificate_authority_changed "certificate-authority-changed"
+    reference_passes_client_certificate_unknown "client-certificate-unknown"
+    reference_passes_client_certificate_revoked "client-certificate-revoked"
+    reference_passes_not_yet_valid "not-yet-valid"
+    reference_passes_tls_required "tls-required"
     reference_passes_idle_close "idle-close"
     reference_passes_idle_reset "idle-reset"
     reference_passes_pgbouncer_idle "pgbouncer-idle"
@@ -189,6 +198,15 @@ defect_fails! {
     leaks_connections_to_pgbouncer "leaks-connections" in "pgbouncer-restart" by ConnectionLeak
     gives_up_on_pgbouncer "gives-up" in "pgbouncer-server-lost" by ErrorSurface
     never_reconnects_to_haproxy "never-reconnects" in "haproxy-idle" by Recovered
+    caches_its_own_certificate "caches-certificates" in "client-certificate-expired" by Recovered
+    never_reconnects_after_a_server_certificate_expired "never-reconnects" in "server-certificate-expired" by Recovered
+    never_reconnects_to_a_new_certificate "never-reconnects" in "certificate-renewed" by Recovered
+    swallows_a_wrong_host "swallows-errors" in "server-certificate-wrong-host" by ErrorSurface
+    swallows_an_unknown_authority "swallows-errors" in "certificate-authority-changed" by ErrorSurface
+    swallows_an_alert_of_tls_1_2 "swallows-errors" in "client-certificate-unknown" by ErrorSurface
+    swallows_an_alert_of_tls_1_3 "swallows-errors" in "client-certificate-revoked" by ErrorSurface
+    swallows_a_certificate_of_the_future "swallows-errors" in "not-yet-valid" by ErrorSurface
+    swallows_that_tls_is_required "swallows-errors" in "tls-required" by ErrorSurface
     never_reconnects_after_rejects "never-reconnects" in "firewall-reject-reset" by Recovered
     stays_on_a_standby "stays-on-standby" in "failover-wrong-node" by Recovered
     stays_on_a_demoted_primary "stays-on-standby" in "failover-demoted-primary" by Recovered

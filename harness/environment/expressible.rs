@@ -26,8 +26,16 @@ pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
 ///
 /// *Errors*: why not, in words that can stand in a report.
 pub fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
-    if server == ServerKind::External && layout.standby {
+    let external = server == ServerKind::External;
+    if external && layout.standby {
         return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
+    }
+    match layout.tls {
+        Some(_) if external => return Err("the server's certificates would have to be ours, and it is not".into()),
+        Some(_) if cfg!(not(feature = "tls")) => {
+            return Err("this build speaks no TLS; build it with the feature \"tls\"".into());
+        }
+        _ => {}
     }
     layout.small_disk.map_or(Ok(()), |keeps| roomy(keeps, server))
 }

@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod choice;
+#[cfg(feature = "tls")]
+pub(crate) mod encryption;
 pub mod expressible;
 pub(crate) mod folder;
 pub(crate) mod identity;
@@ -22,11 +24,15 @@ use std::time::Duration;
 
 use self::address::{Address, Place};
 use self::choice::ServerSource;
+#[cfg(feature = "tls")]
+use self::encryption::Encryption;
 use self::folder::RunFolder;
 use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
+#[cfg(feature = "tls")]
+use crate::layout::SslMode;
 use crate::layout::{Host, Layout, SmallDisk};
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
@@ -73,6 +79,9 @@ pub(crate) struct Environment {
     /// What the others belong to, in their order.
     others: Vec<Gateway>,
     pub layout: Layout,
+    /// The certificates, where the server speaks TLS.
+    #[cfg(feature = "tls")]
+    encryption: Option<Encryption>,
     /// What the client is given.
     pub address: Address,
     /// Dropped last: the servers' files are in it.
@@ -151,6 +160,18 @@ impl Environment {
             preparation::move_ledger(&servers[0].superuser(), &disk).await?;
         }
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
+        #[cfg(feature = "tls")]
+        let encryption = match layout.tls {
+            Some(version) => {
+                let asked = (version, layout);
+                Some(Encryption::create(servers[0].as_ref(), asked, folder.path(), &address.password).await?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "tls")]
+        if layout.sslmode == SslMode::VerifyFull {
+            address.tls = encryption.as_ref().map(Encryption::files);
+        }
         let gateway = gateways.remove(0);
         let middlebox = middlebox
             .map(|found| MiddleboxProcess::create(found, &folder, servers[0].address(), &address))
@@ -161,7 +182,19 @@ impl Environment {
         }
         let (primary, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (others, layout) = (gateways, layout.clone());
-        Ok(Environment { servers, primary, lost, middlebox, gateway, others, layout, address, folder })
+        Ok(Environment {
+            servers,
+            primary,
+            lost,
+            middlebox,
+            gateway,
+            others,
+            layout,
+            #[cfg(feature = "tls")]
+            encryption,
+            address,
+            folder,
+        })
     }
 
     /// The primary, as of now.
@@ -184,6 +217,13 @@ impl Environment {
     pub fn door(&self, host: Host) -> Option<&Gateway> {
         let index = self.layout.hosts.iter().position(|found| *found == host)?;
         std::iter::once(&self.gateway).chain(&self.others).nth(index)
+    }
+
+    /// The certificates of a server that speaks TLS.
+    #[cfg(feature = "tls")]
+    pub fn encryption(&self) -> Result<&Encryption, ServerError> {
+        let none = || ServerError::Control { doing: "find a certificate of", reason: "it speaks no TLS".into() };
+        self.encryption.as_ref().ok_or_else(none)
     }
 
     /// Starts the stopped server again, and lets clients through as soon as it answers.

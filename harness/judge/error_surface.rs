@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::certificate_words;
 use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
 use super::words::{name, tally};
@@ -27,12 +28,17 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }
 }
 
-/// The code by which a persistent fault must be reported, and the server's words for it.
+/// The code by which a persistent fault must be reported, or its name where it has none; and words for it, in lower case,
+/// of which one will do.
 ///
 /// The words count as much as the code: libpq, and all that is built on it, gives no code for a failed connect.
-fn expected_code(kind: FaultKind) -> Option<(&'static str, &'static str)> {
+fn expected_code(kind: FaultKind) -> Option<(&'static str, &'static [&'static str])> {
     match kind {
-        FaultKind::WrongPassword => Some(("28P01", "password authentication failed")),
+        FaultKind::WrongPassword => Some(("28P01", &["password authentication failed"])),
+        FaultKind::RequireTls => Some(("28000", &["no pg_hba.conf entry"])),
+        FaultKind::Certificate(fault) if !certificate_words::words(fault).is_empty() => {
+            Some((kind.word(), certificate_words::words(fault)))
+        }
         _ => None,
     }
 }
@@ -42,7 +48,7 @@ fn persistent(
     hit: Duration,
     until: Duration,
     failed: &[&Op],
-    (code, words): (&str, &str),
+    (code, words): (&str, &[&str]),
 ) -> CheckResult {
     let limit = facts.header.budget.fail_fast;
     // An operation that the fault did not keep from succeeding needs no error: its connection was older than the fault.
@@ -51,7 +57,10 @@ fn persistent(
         return CheckResult::not_applicable("no operation was kept from succeeding");
     };
     let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
-    let tells = |error: &OpError| error.sqlstate.as_deref() == Some(code) || error.message.contains(words);
+    let tells = |error: &OpError| {
+        let message = error.message.to_lowercase();
+        error.sqlstate.as_deref() == Some(code) || words.iter().any(|word| message.contains(word))
+    };
     let told = during.iter().find(|op| op.error.as_ref().is_some_and(tells));
     let what = match told.and_then(|op| op.ended) {
         Some(at) if at.saturating_sub(first_met) <= limit => return CheckResult::Pass,

@@ -2,6 +2,8 @@
 //!
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
+#[cfg(feature = "tls")]
+mod certificate;
 mod crash;
 mod credentials;
 mod disk;
@@ -80,7 +82,7 @@ impl Nemesis {
     pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
         let mut armed = Vec::new();
         for fault in faults {
-            let mut injection = injection(fault.kind);
+            let mut injection = injection(fault);
             injection.arm(environment).await?;
             armed.push((*fault, injection));
         }
@@ -146,8 +148,9 @@ async fn carry_out(
     }
 }
 
-fn injection(kind: FaultKind) -> Box<dyn Injection> {
+fn injection(fault: &Fault) -> Box<dyn Injection> {
     use network::{Cutting, Door, Imposing, Shutting};
+    let kind = fault.kind;
     let name = kind.to_string();
     match kind {
         FaultKind::Close => Box::new(Cutting::new(Cut::Close, None)),
@@ -190,12 +193,32 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::DenyHost => Box::new(Absent),
         FaultKind::DenyRange => Box::new(Absent),
         // certificate/
-        FaultKind::RequireTls => Box::new(Absent),
-        FaultKind::Certificate(_) => Box::new(Absent),
+        #[cfg(feature = "tls")]
+        FaultKind::RequireTls => Box::<certificate::RequireTls>::default(),
+        #[cfg(feature = "tls")]
+        FaultKind::Certificate(kind) => certificate::injection(kind, fault),
+        #[cfg(not(feature = "tls"))]
+        FaultKind::RequireTls | FaultKind::Certificate(_) => Box::new(WithoutTls),
         // failover/
         FaultKind::Failover(failover) => failover::injection(failover),
         // idle/
         FaultKind::ServerTimeout { .. } => Box::new(Absent),
+    }
+}
+
+/// A fault that this build cannot carry out; `expressible` keeps it from being asked for.
+#[cfg(not(feature = "tls"))]
+struct WithoutTls;
+
+#[cfg(not(feature = "tls"))]
+#[async_trait]
+impl Injection for WithoutTls {
+    async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+        Err(NemesisError::NotInForce("this build speaks no TLS".into()))
+    }
+
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        Ok(Vec::new())
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Behaviour {
     pub takes_not_yet_for_no: bool,
     /// Whether pauses grow with every failure there ever was, and without a limit.
     pub remembers_failures: bool,
+    /// Whether what it verifies and shows in TLS is read once, and never again.
+    pub caches_certificates: bool,
 }
 
 /// Which lost connections are replaced.
@@ -92,6 +94,7 @@ impl Default for Behaviour {
             believes_cancelled: false,
             takes_not_yet_for_no: false,
             remembers_failures: false,
+            caches_certificates: false,
         }
     }
 }
@@ -199,5 +202,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "backoff-never-resets",
         about: "planted defect: each pause is longer than the one before, also after a success",
         behaviour: || Behaviour { remembers_failures: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-certificates",
+        about: "planted defect: reads its certificates once, and never again",
+        behaviour: || Behaviour { caches_certificates: true, ..Behaviour::default() },
     },
 ];

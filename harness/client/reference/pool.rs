@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::backoff;
 use super::behaviour::{Behaviour, Errors, Reconnects};
 use super::connection::{Connection, within};
+use super::encryption::Connectors;
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError, OpKind};
 use crate::sqlstate;
@@ -27,6 +28,7 @@ const SLOWNESS: Duration = Duration::from_millis(200);
 pub(super) struct Pool {
     address: Address,
     behaviour: Behaviour,
+    connectors: Connectors,
     slots: Vec<Mutex<Slot>>,
     /// Whose turn it is.
     turn: AtomicUsize,
@@ -56,6 +58,7 @@ impl Pool {
         }
         Pool {
             address,
+            connectors: Connectors::new(behaviour.caches_certificates),
             behaviour,
             slots: (0..slots).map(|_| Mutex::default()).collect(),
             turn: AtomicUsize::new(0),
@@ -194,7 +197,8 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Connection, OpError> {
-        Connection::open(&self.address, self.behaviour.deadlines, self.behaviour.repeats_safely).await
+        let Behaviour { deadlines, repeats_safely, .. } = self.behaviour;
+        Connection::open(&self.address, self.connectors.connector(&self.address)?, deadlines, repeats_safely).await
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {
@@ -256,10 +260,11 @@ fn is_wrong_node(error: &OpError) -> bool {
     error.sqlstate.as_deref() == Some(READ_ONLY)
 }
 
-/// Whether another try may end better: everything but what the server has decided against.
+/// Whether another try may end better: everything but what one of the two sides has decided against.
 fn may_help(error: &OpError) -> bool {
     match &error.sqlstate {
         Some(code) if code == READ_ONLY => true,
+        None if error.retryable == Some(false) => false,
         Some(code) => sqlstate::is_transient(code) || !sqlstate::proves_no_effect(code),
         None => true,
     }

@@ -67,7 +67,7 @@ impl Stage {
         let environment = environment.unwrap_or_else(|error| panic!("{source}: {error}"));
         let mut faults = Vec::new();
         for fault in plan.header.faults {
-            let mut injection = injection(fault.kind);
+            let mut injection = injection(&fault);
             injection.arm(&environment).await.unwrap_or_else(|error| panic!("{source}: {error}"));
             faults.push((fault, injection));
         }
