@@ -8,6 +8,7 @@ mod binaries;
 mod docker;
 mod external;
 mod family;
+pub(crate) mod files;
 mod local;
 mod log;
 mod process;
@@ -88,11 +89,9 @@ pub(crate) trait Server: Send + Sync + 'static {
         readiness::wait(|| self.superuser(), wanted, within).await
     }
 
-    /// Makes it read its configuration files again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "every server can; faults of pg_hba will be the first to ask"))]
+    /// Makes it read its configuration files again; returns once every session to come goes by them.
     async fn reload(&self) -> Result<(), ServerError> {
-        let session = self.superuser().connect().await?;
-        session.batch("SELECT pg_reload_conf()").await
+        files::reload(&self.superuser()).await
     }
 }
 

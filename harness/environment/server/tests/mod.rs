@@ -1,6 +1,7 @@
 //! The local server, as the nemesis uses it. Where no Postgres is installed these tests say so and pass.
 
 mod control;
+mod files;
 mod leftovers;
 mod recovery;
 mod removal;
