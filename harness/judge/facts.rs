@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::verdict::EvidenceSummary;
 use crate::budget::RecoveryFrom;
-use crate::fault::{Class, Fault};
+use crate::fault::{Class, Fault, FaultKind};
 use crate::history::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, History, Op, Outcome, Phase, ServerFacts,
     Sessions,
@@ -194,6 +194,14 @@ impl<'a> Facts<'a> {
         self.faults.iter().filter_map(|fault| fault.injecting).max()
     }
 
+    /// Why recovery is not timed, where [`recovery_starts`](Facts::recovery_starts) says nothing.
+    pub fn why_no_recovery(&self) -> &'static str {
+        match self.faults.iter().all(|times| times.fault.kind.is_mendable()) {
+            true => "no fault was healed",
+            false => "what is wrong cannot be mended while the client runs",
+        }
+    }
+
     /// When the last fault was known to be healed; `None` while one is not.
     pub fn healed(&self) -> Option<Duration> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
@@ -257,7 +265,7 @@ impl<'a> Facts<'a> {
     /// leave a mark of their own in the server's log, which no operation's failure can stand in for.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
-        let away = times.fault.kind.shuts_door();
+        let away = times.fault.kind.shuts_door() || times.fault.kind == FaultKind::WrongHost;
         if let (Some(from), Some(to), true) = (times.injecting, times.healed, away) {
             let waited = |op: &Op| op.ended > Some(to) && op.began + self.header.budget.stall_threshold <= to;
             let felt =

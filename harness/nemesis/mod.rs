@@ -3,11 +3,15 @@
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
 mod credentials;
+mod expiry;
+mod firewall;
 mod middlebox;
 mod network;
 mod recovery;
 mod restart;
 mod sessions;
+mod sign_in;
+mod wrong_host;
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::network::{Cut, Expiry, Forget, What};
-use crate::environment::server::ServerError;
+use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Event, Evidence, FaultStep};
@@ -173,21 +177,21 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::FillDisk => Box::new(Absent),
         FaultKind::Throttle(_) => Box::new(Absent),
         // sign-in/, firewall/
-        FaultKind::WrongUser => Box::new(Absent),
-        FaultKind::WrongDatabase => Box::new(Absent),
-        FaultKind::WrongHost => Box::new(Absent),
-        FaultKind::RotatePassword => Box::new(Absent),
-        FaultKind::ForbidLogin => Box::new(Absent),
-        FaultKind::RevokeConnect => Box::new(Absent),
-        FaultKind::DenyHost => Box::new(Absent),
-        FaultKind::DenyRange => Box::new(Absent),
+        FaultKind::WrongUser => Box::new(sign_in::Denying::new(sign_in::Denial::Role)),
+        FaultKind::WrongDatabase => Box::new(sign_in::Denying::new(sign_in::Denial::Database)),
+        FaultKind::WrongHost => Box::<wrong_host::WrongHost>::default(),
+        FaultKind::RotatePassword => Box::new(credentials::RotatingPassword::new()),
+        FaultKind::ForbidLogin => Box::new(sign_in::Denying::new(sign_in::Denial::Login)),
+        FaultKind::RevokeConnect => Box::new(sign_in::Denying::new(sign_in::Denial::Connect)),
+        FaultKind::DenyHost => Box::new(firewall::Firewall::new(firewall::Admitted::Nobody)),
+        FaultKind::DenyRange => Box::new(firewall::Firewall::new(firewall::Admitted::Neighbours)),
         // certificate/
         FaultKind::RequireTls => Box::new(Absent),
         FaultKind::Certificate(_) => Box::new(Absent),
         // failover/
         FaultKind::Failover(_) => Box::new(Absent),
         // idle/
-        FaultKind::ServerTimeout { .. } => Box::new(Absent),
+        FaultKind::ServerTimeout { timeout, after } => Box::new(expiry::TimingOut::new(timeout, after)),
     }
 }
 
@@ -236,9 +240,15 @@ impl Witness {
 
     /// Errors of this code since then that the client's role got.
     async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
+        self.told(environment, sqlstate, "").await
+    }
+
+    /// Errors of this code and with this text since then that the client's role got.
+    async fn told(&self, environment: &Environment, sqlstate: &str, text: &str) -> Result<usize, ServerError> {
         let log = environment.server().log().await?;
         let role = &environment.address.user;
-        Ok(log.iter().skip(self.seen).filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
+        let of_client = |line: &&LogLine| line.sqlstate == sqlstate && line.role == *role && line.text.contains(text);
+        Ok(log.iter().skip(self.seen).filter(of_client).count())
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Behaviour {
     pub slows_down: bool,
     pub panics: bool,
     pub errors: Errors,
+    /// Whether the password is read once, and never again.
+    pub caches_password: bool,
 }
 
 /// Which lost connections are replaced.
@@ -77,6 +79,7 @@ impl Default for Behaviour {
             slows_down: false,
             panics: false,
             errors: Errors::Faithful,
+            caches_password: false,
         }
     }
 }
@@ -159,5 +162,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "gives-up",
         about: "planted defect: calls transient errors final",
         behaviour: || Behaviour { errors: Errors::Final, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-password",
+        about: "planted defect: reads its password once, and never again",
+        behaviour: || Behaviour { caches_password: true, ..Behaviour::default() },
     },
 ];

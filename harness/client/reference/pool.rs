@@ -46,7 +46,11 @@ struct Slot {
 }
 
 impl Pool {
-    pub fn new(address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+        if behaviour.caches_password {
+            // What is left is the password with which the run began.
+            address.password_file = None;
+        }
         Pool {
             address,
             behaviour,
@@ -126,7 +130,9 @@ impl Pool {
             }
         })
         .await;
-        if let Err(error) = &done {
+        if let Err(error) = &done
+            && (connection.is_closed() || !leaves_session(error))
+        {
             self.lose(slot, &error.message);
         }
         done
@@ -228,8 +234,16 @@ impl Pool {
 
 /// Whether another try may end better: everything but what the server has decided against.
 fn may_help(error: &OpError) -> bool {
-    match &error.sqlstate {
+    match error.sqlstate.as_deref() {
+        // The transaction lay idle because the network kept it waiting: the pool leaves none lying.
+        Some("25P03") => true,
         Some(code) => sqlstate::is_transient(code) || !sqlstate::proves_no_effect(code),
         None => true,
     }
+}
+
+/// Whether the session is as good as it was: one statement was cancelled, and nothing else happened. After any other
+/// error a new connection is the safer choice; it may lead to another server.
+fn leaves_session(error: &OpError) -> bool {
+    error.sqlstate.as_deref() == Some("57014")
 }

@@ -1,6 +1,7 @@
 //! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
 
 mod restart;
+mod sign_in;
 
 use std::time::Duration;
 
