@@ -44,6 +44,10 @@ async fn the_server_says_why_nobody_may_come_in_until_it_is_healed() {
             let (severity, sqlstate, message) = said(&stage.sign_in().await.unwrap_err());
             assert_eq!((severity.as_str(), sqlstate.as_str()), ("FATAL", code), "{source}: {kind}");
             assert!(message.starts_with(text), "{source}: {kind}: {message}");
+            if text.contains("pg_hba") {
+                let way = if stage.version() < 14 { ", SSL off" } else { ", no encryption" };
+                assert!(message.ends_with(way), "{source}: {message}");
+            }
             stage.heal(0).await;
             let signed = stage.sign_in().await.unwrap_or_else(|error| panic!("{source}: {kind}: {error:?}"));
             signed.client.batch_execute("INSERT INTO pgsquall_ledger (id) VALUES (1)").await.unwrap();
