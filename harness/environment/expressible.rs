@@ -3,7 +3,7 @@
 use super::choice::{ServerKind, ServerSource};
 use super::network;
 use super::server;
-use crate::fault::FaultKind;
+use crate::fault::{FaultKind, ServerTimeout};
 use crate::layout::{Layout, SmallDisk};
 use crate::middlebox::Program;
 
@@ -55,6 +55,20 @@ fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
     }
 }
 
+/// Whether a server of this version has what the fault needs; asked once the server is up, and says its version.
+///
+/// *Errors*: why not, in words that can stand in a report.
+pub(crate) fn known_to(fault: FaultKind, version: &str) -> Result<(), String> {
+    // "15.18", "18beta1"; what cannot be read is taken for new.
+    let major = version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
+    match (fault, major) {
+        (FaultKind::ServerTimeout { timeout: ServerTimeout::IdleSession, .. }, Some(..=13)) => {
+            Err(format!("Postgres has an idle_session_timeout from version 14 on, and this is {version}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether a program can stand in the path to a server.
 ///
 /// *Errors*: why not, in words that can stand in a report.
@@ -65,5 +79,23 @@ pub fn passable(program: Program, server: &ServerSource) -> Result<(), String> {
             Err(format!("{program} signs in at the server itself, and the URL has no password"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_old_server_does_not_end_idle_sessions() {
+        let of = |timeout| FaultKind::ServerTimeout { timeout, after: Duration::from_secs(2) };
+        let idle = of(ServerTimeout::IdleSession);
+        assert!(known_to(idle, "13.23").is_err_and(|reason| reason.contains("from version 14 on, and this is 13.23")));
+        for version in ["14.0", "15.18 (Debian)", "18beta1", "devel"] {
+            assert_eq!(known_to(idle, version), Ok(()), "{version}");
+        }
+        assert_eq!(known_to(of(ServerTimeout::Statement), "12.22"), Ok(()));
     }
 }

@@ -21,7 +21,7 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{arrangeable, expressible, passable};
+use crate::environment::expressible::{arrangeable, expressible, known_to, passable};
 use crate::environment::{Blueprint, Environment};
 use crate::error::Error;
 use crate::history::{Event, OpError};
@@ -159,7 +159,13 @@ impl Experiment {
             seed: plan.header.seed,
         };
         let environment = Environment::create(&source, blueprint, recorder.clone()).await?;
-        recorder.record(Event::Server(environment.server().facts()));
+        let server = environment.server().facts();
+        let unknown = plan.header.faults.iter().find_map(|fault| known_to(fault.kind, &server.version).err());
+        if let Some(reason) = unknown {
+            environment.close().await?;
+            return Err(not_expressible(reason));
+        }
+        recorder.record(Event::Server(server));
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {

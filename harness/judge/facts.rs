@@ -198,6 +198,14 @@ impl<'a> Facts<'a> {
         self.faults.iter().filter_map(|fault| fault.injecting).max()
     }
 
+    /// Why recovery is not timed, where [`recovery_starts`](Facts::recovery_starts) says nothing.
+    pub fn why_no_recovery(&self) -> &'static str {
+        match self.faults.iter().all(|times| times.fault.kind.is_mendable()) {
+            true => "no fault was healed",
+            false => "what is wrong cannot be mended while the client runs",
+        }
+    }
+
     /// When the last fault was known to be healed; `None` while one is not.
     pub fn healed(&self) -> Option<Duration> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()

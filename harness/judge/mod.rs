@@ -8,6 +8,7 @@ mod connection_leak;
 mod doubts;
 mod duplicated_write;
 mod error_surface;
+mod expected;
 mod facts;
 mod full_capacity;
 mod hung_operation;

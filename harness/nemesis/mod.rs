@@ -7,7 +7,9 @@ mod certificate;
 mod crash;
 mod credentials;
 mod disk;
+mod expiry;
 mod failover;
+mod firewall;
 mod herd;
 mod memory;
 mod middlebox;
@@ -15,8 +17,10 @@ mod network;
 mod recovery;
 mod restart;
 mod sessions;
+mod sign_in;
 mod smart;
 mod throttle;
+mod wrong_host;
 
 use std::io;
 use std::time::Duration;
@@ -184,14 +188,14 @@ fn injection(fault: &Fault) -> Box<dyn Injection> {
         FaultKind::FillDisk => Box::<disk::FillingDisk>::default(),
         FaultKind::Throttle(share) => Box::new(throttle::Throttling::new(share)),
         // sign-in/, firewall/
-        FaultKind::WrongUser => Box::new(Absent),
-        FaultKind::WrongDatabase => Box::new(Absent),
-        FaultKind::WrongHost => Box::new(Absent),
-        FaultKind::RotatePassword => Box::new(Absent),
-        FaultKind::ForbidLogin => Box::new(Absent),
-        FaultKind::RevokeConnect => Box::new(Absent),
-        FaultKind::DenyHost => Box::new(Absent),
-        FaultKind::DenyRange => Box::new(Absent),
+        FaultKind::WrongUser => Box::new(sign_in::Denying::new(sign_in::Denial::Role)),
+        FaultKind::WrongDatabase => Box::new(sign_in::Denying::new(sign_in::Denial::Database)),
+        FaultKind::WrongHost => Box::<wrong_host::WrongHost>::default(),
+        FaultKind::RotatePassword => Box::new(credentials::RotatingPassword::new()),
+        FaultKind::ForbidLogin => Box::new(sign_in::Denying::new(sign_in::Denial::Login)),
+        FaultKind::RevokeConnect => Box::new(sign_in::Denying::new(sign_in::Denial::Connect)),
+        FaultKind::DenyHost => Box::new(firewall::Firewall::new(firewall::Admitted::Nobody)),
+        FaultKind::DenyRange => Box::new(firewall::Firewall::new(firewall::Admitted::Neighbours)),
         // certificate/
         #[cfg(feature = "tls")]
         FaultKind::RequireTls => Box::<certificate::RequireTls>::default(),
@@ -202,7 +206,7 @@ fn injection(fault: &Fault) -> Box<dyn Injection> {
         // failover/
         FaultKind::Failover(failover) => failover::injection(failover),
         // idle/
-        FaultKind::ServerTimeout { .. } => Box::new(Absent),
+        FaultKind::ServerTimeout { timeout, after } => Box::new(expiry::TimingOut::new(timeout, after)),
     }
 }
 
@@ -215,20 +219,6 @@ struct WithoutTls;
 impl Injection for WithoutTls {
     async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
         Err(NemesisError::NotInForce("this build speaks no TLS".into()))
-    }
-
-    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        Ok(Vec::new())
-    }
-}
-
-/// A fault that nobody can carry out yet.
-struct Absent;
-
-#[async_trait]
-impl Injection for Absent {
-    async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
-        Err(NemesisError::NotInForce("nobody can carry it out yet".into()))
     }
 
     async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
@@ -279,9 +269,14 @@ impl Witness {
 
     /// Errors of this code since then that the client's role got.
     async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
+        self.told(environment, sqlstate, "").await
+    }
+
+    /// Errors of this code and with this text since then that the client's role got.
+    async fn told(&self, environment: &Environment, sqlstate: &str, text: &str) -> Result<usize, ServerError> {
         let role = &environment.address.user;
-        let heard = self.heard(environment).await?;
-        Ok(heard.iter().filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
+        let of_client = |line: &&LogLine| line.sqlstate == sqlstate && line.role == *role && line.text.contains(text);
+        Ok(self.heard(environment).await?.iter().filter(of_client).count())
     }
 }
 

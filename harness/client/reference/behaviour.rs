@@ -34,6 +34,8 @@ pub(super) struct Behaviour {
     pub remembers_failures: bool,
     /// Whether what it verifies and shows in TLS is read once, and never again.
     pub caches_certificates: bool,
+    /// Whether the password is read once, and never again.
+    pub caches_password: bool,
 }
 
 /// Which lost connections are replaced.
@@ -95,6 +97,7 @@ impl Default for Behaviour {
             takes_not_yet_for_no: false,
             remembers_failures: false,
             caches_certificates: false,
+            caches_password: false,
         }
     }
 }
@@ -207,5 +210,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "caches-certificates",
         about: "planted defect: reads its certificates once, and never again",
         behaviour: || Behaviour { caches_certificates: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-password",
+        about: "planted defect: reads its password once, and never again",
+        behaviour: || Behaviour { caches_password: true, ..Behaviour::default() },
     },
 ];

@@ -56,6 +56,10 @@ impl Pool {
         if behaviour.first_address_only {
             address.hosts.truncate(1);
         }
+        if behaviour.caches_password {
+            // What is left is the password with which the run began.
+            address.password_file = None;
+        }
         Pool {
             address,
             connectors: Connectors::new(behaviour.caches_certificates),
@@ -149,6 +153,7 @@ impl Pool {
         .await;
         match &done {
             Err(error) if self.behaviour.stays_on_standby && is_wrong_node(error) => {}
+            Err(error) if leaves_session(error) && !connection.is_closed() => {}
             Err(error) => self.lose(slot, &error.message),
             Ok(_) => {}
         }
@@ -262,10 +267,19 @@ fn is_wrong_node(error: &OpError) -> bool {
 
 /// Whether another try may end better: everything but what one of the two sides has decided against.
 fn may_help(error: &OpError) -> bool {
-    match &error.sqlstate {
-        Some(code) if code == READ_ONLY => true,
+    match error.sqlstate.as_deref() {
+        // Another server may be the right one.
+        Some(READ_ONLY) => true,
+        // The transaction lay idle because the network kept it waiting: the pool leaves none lying.
+        Some("25P03") => true,
         None if error.retryable == Some(false) => false,
         Some(code) => sqlstate::is_transient(code) || !sqlstate::proves_no_effect(code),
         None => true,
     }
+}
+
+/// Whether the session is as good as it was: one statement was cancelled, and nothing else happened. After any other
+/// error a new connection is the safer choice; it may lead to another server.
+fn leaves_session(error: &OpError) -> bool {
+    error.sqlstate.as_deref() == Some("57014")
 }

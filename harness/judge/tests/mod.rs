@@ -4,6 +4,7 @@ mod answers;
 mod disturbance;
 mod doubts;
 mod pause;
+mod persistent;
 mod pressure;
 mod properties;
 mod recovery;

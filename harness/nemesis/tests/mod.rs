@@ -2,6 +2,7 @@
 
 mod failover;
 mod restart;
+mod sign_in;
 
 use std::net::SocketAddr;
 use std::time::Duration;
