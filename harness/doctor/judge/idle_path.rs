@@ -18,7 +18,7 @@ pub(super) fn judge(facts: &Facts, idle_timeout: Option<Duration>) -> Vec<Findin
         let yours = Passage {
             device: "the device that you named",
             idle: Some(idle),
-            expiry: "not known",
+            expiry: "how, is not known",
             always: true,
             keepalive_counts: true,
             source: YOURS,
@@ -63,9 +63,9 @@ fn unknown(why: &str) -> Finding {
 fn passage(facts: &Facts, whose: &str, passage: &Passage, idle: Duration) -> Finding {
     let client = Sockets::of_client(facts);
     let server = settings(facts).map_or(Sockets::Unknown, Sockets::of_server);
-    let certainly = if passage.always { "" } else { ", where one stands in the way" };
+    let certainly = if passage.always { "" } else { ", where one stands in the way," };
     let device =
-        format!("{whose}{}{certainly}, forgets after {} idle ({})", passage.device, exact(idle), passage.expiry);
+        format!("{whose}{}{certainly} forgets after {} idle ({})", passage.device, exact(idle), passage.expiry);
     if !passage.keepalive_counts {
         let advice = format!("keepalive does not help: have the pool close what is idle for less than {}", exact(idle));
         return Finding::notice(Topic::IdlePath, device, advice, passage.source);

@@ -82,7 +82,9 @@ pub(super) fn of_client(facts: &Facts) -> Vec<Finding> {
             format!("{advice}; then they do not matter"),
             LIBPQ,
         ),
-        Sockets::On(keepalive) => of_sockets(facts, Topic::ClientKeepalive, keepalive, whose, advice, LIBPQ),
+        Sockets::On(keepalive) => {
+            of_sockets(facts, Topic::ClientKeepalive, keepalive, wishes.tcp_user_timeout, whose, advice, LIBPQ)
+        }
     };
     vec![connect, keepalive, user_timeout(facts, Topic::ClientUserTimeout, wishes.tcp_user_timeout, LIBPQ)]
 }
@@ -94,13 +96,13 @@ pub(super) fn of_server(facts: &Facts, settings: &Settings) -> Vec<Finding> {
         Some(setting) if setting.source == "default" => " (the server machine's defaults)",
         _ => "",
     };
+    let limit = settings.get("tcp_user_timeout").and_then(|setting| setting.duration());
+    let limit = limit.filter(|limit| !limit.is_zero());
     let keepalive = match Sockets::of_server(settings) {
-        Sockets::On(keepalive) => of_sockets(facts, Topic::ServerKeepalive, keepalive, whose, advice, SERVER),
+        Sockets::On(keepalive) => of_sockets(facts, Topic::ServerKeepalive, keepalive, limit, whose, advice, SERVER),
         _ => Finding::notice(Topic::ServerKeepalive, "the server does not know its own", advice, SERVER),
     };
-    let limit = settings.get("tcp_user_timeout").and_then(|setting| setting.duration());
-    let mut findings =
-        vec![keepalive, user_timeout(facts, Topic::ServerUserTimeout, limit.filter(|limit| !limit.is_zero()), SERVER)];
+    let mut findings = vec![keepalive, user_timeout(facts, Topic::ServerUserTimeout, limit, SERVER)];
     // Version 14 and later.
     if let Some(interval) = settings.get("client_connection_check_interval").and_then(|setting| setting.duration()) {
         findings.push(match interval.is_zero() {
@@ -122,17 +124,21 @@ fn of_sockets(
     facts: &Facts,
     topic: Topic,
     keepalive: Keepalive,
+    limit: Option<Duration>,
     whose: &str,
     advice: &str,
     source: &'static str,
 ) -> Finding {
-    let after = keepalive.notices_after();
+    // Where a user timeout is set it takes the place of the count, be it shorter or longer (FACTS §4).
+    let (until, after) = match limit {
+        Some(limit) => ("tcp_user_timeout".to_owned(), limit.max(keepalive.idle + keepalive.interval)),
+        None => (format!("{} unanswered", keepalive.count), keepalive.notices_after()),
+    };
     let value = format!(
-        "{}{whose}: first probe after {}, then every {}, given up after {} unanswered: {} in all",
+        "{}{whose}: first probe after {}, then every {}, given up after {until}: {} in all",
         "on",
         exact(keepalive.idle),
         exact(keepalive.interval),
-        keepalive.count,
         exact(after)
     );
     match after > LATE && !is_here(facts) {

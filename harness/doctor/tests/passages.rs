@@ -73,6 +73,14 @@ fn the_systems_keepalive_does_not_fit_under_four_minutes() {
 }
 
 #[test]
+fn a_user_timeout_takes_the_place_of_the_count() {
+    let found = diagnosis("postgres://app@db.example.com/app?keepalives_idle=60&tcp_user_timeout=30000");
+    let keepalive = of(&found, Topic::ClientKeepalive)[0];
+    assert!(keepalive.value.contains("given up after tcp_user_timeout: 2m 15s in all"), "{keepalive:?}");
+    assert_eq!(keepalive.level, Level::Ok);
+}
+
+#[test]
 fn a_device_that_is_certainly_there_is_a_problem() {
     let host = "pg-1234.elb.eu-west-1.amazonaws.com";
     let found = diagnosis(&format!("postgres://app@{host}/app"));
