@@ -35,6 +35,7 @@ MEANT = {
         "startup-stall": "recovered",
         "tls-stall": "recovered",
         "auth-stall": "recovered",
+        "dead-address-first": "recovered",
     },
     "impatient": {"slow-network": "undisturbed"},
     "retries-unsafely": {"server-frozen": "duplicated-write", "commit-reply-lost": "duplicated-write"},

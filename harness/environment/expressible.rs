@@ -46,3 +46,20 @@ pub fn passable(program: Program, server: &ServerSource) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Failover;
+
+    #[test]
+    fn a_standby_takes_servers_of_ours() {
+        let layout = Layout { standby: true, ..Layout::default() };
+        assert!(arrangeable(&layout, ServerKind::External).unwrap_err().contains("ours"));
+        assert_eq!(arrangeable(&layout, ServerKind::Local), Ok(()));
+        assert_eq!(arrangeable(&Layout::default(), ServerKind::External), Ok(()));
+        let (promotion, dead) = (FaultKind::Failover(Failover::Promote), FaultKind::Failover(Failover::DeadHangs));
+        assert!(expressible(promotion, ServerKind::External).unwrap_err().contains("not ours"));
+        assert_eq!(expressible(dead, ServerKind::External), Ok(()), "an address alone is ours to give");
+    }
+}
