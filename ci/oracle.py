@@ -41,6 +41,7 @@ MEANT = {
         "startup-stall": "recovered",
         "tls-stall": "recovered",
         "auth-stall": "recovered",
+        "dead-address-first": "recovered",
     },
     "impatient": {"slow-network": "undisturbed", "resource-pressure": "undisturbed"},
     "retries-unsafely": {"server-frozen": "duplicated-write", "commit-reply-lost": "duplicated-write"},

@@ -227,6 +227,7 @@ defect_fails! {
     stays_on_a_standby "stays-on-standby" in "failover-wrong-node" by Recovered
     stays_on_a_demoted_primary "stays-on-standby" in "failover-demoted-primary" by Recovered
     tries_the_first_address_only "first-address-only" in "dead-address-first" by Recovered
+    hangs_at_a_dead_address "hangs" in "dead-address-first" by Recovered
     tries_the_standby_only "first-address-only" in "standby-listed-first" by Recovered
     tries_the_refusing_address_only "first-address-only" in "refusing-address-first" by Recovered
     tries_the_lost_primary_only "first-address-only" in "failover-multi-host" by Recovered

@@ -87,6 +87,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fault::Failover;
 
     #[test]
     fn an_old_server_does_not_end_idle_sessions() {
@@ -97,5 +98,16 @@ mod tests {
             assert_eq!(known_to(idle, version), Ok(()), "{version}");
         }
         assert_eq!(known_to(of(ServerTimeout::Statement), "12.22"), Ok(()));
+    }
+
+    #[test]
+    fn a_standby_takes_servers_of_ours() {
+        let layout = Layout { standby: true, ..Layout::default() };
+        assert!(arrangeable(&layout, ServerKind::External).unwrap_err().contains("ours"));
+        assert_eq!(arrangeable(&layout, ServerKind::Local), Ok(()));
+        assert_eq!(arrangeable(&Layout::default(), ServerKind::External), Ok(()));
+        let (promotion, dead) = (FaultKind::Failover(Failover::Promote), FaultKind::Failover(Failover::DeadHangs));
+        assert!(expressible(promotion, ServerKind::External).unwrap_err().contains("not ours"));
+        assert_eq!(expressible(dead, ServerKind::External), Ok(()), "an address alone is ours to give");
     }
 }
