@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::preparation::run_in;
+use crate::environment::preparation::{DATABASE, run_in};
 use crate::environment::server::{Readiness, ServerError, Session};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::history::Evidence;
@@ -16,6 +16,12 @@ const BALLAST: &str = "ballast";
 
 /// How the server says that there is no room.
 const FULL: &str = "No space left on device";
+
+/// Uses up the room that is left in pages of the ledger and its indexes, where the client's next rows would go: just
+/// above its own keys, and downwards. Nobody ever sees these rows, since the end of the room rolls them back.
+const USE_UP: &str = "BEGIN; INSERT INTO pgsquall_ledger (id, idempotency_key) \
+                      SELECT 4611686018427387904 - i, 4611686018427387904 - i FROM generate_series(1, 100000) AS i; \
+                      ROLLBACK";
 
 /// Room left in the last segment of WAL, in bytes: what the client writes in about a second, so that it is the client
 /// that meets the end of it.
@@ -41,7 +47,19 @@ pub(super) struct FillingDisk {
 }
 
 impl FillingDisk {
-    async fn fill_wal(&mut self, environment: &Environment, session: Session, fill: &str) -> Result<(), NemesisError> {
+    async fn fill_heap(&mut self, environment: &Environment, fill: &str) -> Result<(), NemesisError> {
+        let session = environment.server().superuser().in_database(DATABASE).connect().await?;
+        run_in(&session, fill).await?;
+        // Servers up to 15 extend a table that many write to by dozens of pages at a time.
+        match session.batch(USE_UP).await {
+            Ok(()) => Err(NemesisError::NotInForce("the small disk has room for all that was written".into())),
+            Err(error) if error.to_string().contains(FULL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn fill_wal(&mut self, environment: &Environment, fill: &str) -> Result<(), NemesisError> {
+        let session = environment.server().superuser().connect().await?;
         // Segments made in advance are room that no ballast takes.
         while number(&session, AHEAD).await? > 0 {
             session.batch("SELECT pg_logical_emit_message(false, 'pgsquall', 'next'); SELECT pg_switch_wal()").await?;
@@ -70,13 +88,12 @@ impl Injection for FillingDisk {
         let Some(disk) = environment.server().small_disk() else {
             return Err(NemesisError::NotInForce("the server has no small disk".into()));
         };
-        let session = environment.server().superuser().connect().await?;
         // It ends when there is no room, which is an error to dd and what is wanted here.
         let fill = format!("dd if=/dev/zero of={disk}/{BALLAST} bs=4096 2>/dev/null; true");
         self.sessions = environment.gateway.connections();
         match environment.layout.small_disk {
-            Some(SmallDisk::Wal) => self.fill_wal(environment, session, &fill).await,
-            _ => Ok(run_in(&session, &fill).await?),
+            Some(SmallDisk::Wal) => self.fill_wal(environment, &fill).await,
+            _ => self.fill_heap(environment, &fill).await,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
 
 mod failover;
+mod limits;
+mod resources;
 mod restart;
 mod sign_in;
 

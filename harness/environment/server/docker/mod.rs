@@ -43,6 +43,10 @@ const SMALL_DISK: &str = "/pgsquall_small";
 /// What a container may use when memory is short, in bytes: a server at rest needs a third of it.
 const SHORT_MEMORY: i64 = 160 << 20;
 
+/// What it may use otherwise, in bytes: more than a machine has. The engine takes no "unlimited" for a container that
+/// had a limit, and a limit on memory and swap together only if both are the same.
+const AMPLE_MEMORY: i64 = 1 << 40;
+
 /// In which the engine measures a share of a processor, in microseconds.
 const PERIOD: i64 = 100_000;
 
@@ -174,7 +178,7 @@ impl Server for DockerServer {
     }
 
     async fn release_memory(&self) -> Result<(), ServerError> {
-        let (memory, memory_swap) = (Some(-1), Some(-1));
+        let (memory, memory_swap) = (Some(AMPLE_MEMORY), Some(AMPLE_MEMORY));
         self.container.allow(ContainerUpdateBody { memory, memory_swap, ..Default::default() }).await
     }
 
