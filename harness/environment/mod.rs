@@ -29,9 +29,9 @@ use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
-use crate::layout::{Host, Layout};
 #[cfg(feature = "tls")]
 use crate::layout::SslMode;
+use crate::layout::{Host, Layout};
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
 use crate::seed::Seed;

@@ -69,9 +69,14 @@ pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {
             "unable to find valid certification path",
             "path does not chain",
         ],
-        CertificateFault::ClientRevoked => {
-            &["certificate revoked", "revoked certificate", "certificate has been revoked", "certificaterevoked", "certificate_revoked", "certificate: revoked"]
-        }
+        CertificateFault::ClientRevoked => &[
+            "certificate revoked",
+            "revoked certificate",
+            "certificate has been revoked",
+            "certificaterevoked",
+            "certificate_revoked",
+            "certificate: revoked",
+        ],
         CertificateFault::NotYetValid => &[
             "not yet valid",
             "notvalidyet",
