@@ -58,6 +58,9 @@ trait Injection: Send {
         Ok(())
     }
 
+    /// Waits for what cannot be hurried, once its time has come; it counts as injected only afterwards.
+    async fn approach(&mut self) {}
+
     /// Injects it; returns once it is in force.
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError>;
 
@@ -128,6 +131,10 @@ async fn carry_out(
 ) {
     tokio::select! {
         () = sleep_until(start + fault.at) => {}
+        () = stop.cancelled() => return,
+    }
+    tokio::select! {
+        () = injection.approach() => {}
         () = stop.cancelled() => return,
     }
     record(FaultStep::Injecting);

@@ -14,9 +14,20 @@ pub(crate) fn encrypted_alone(before: &str, superuser: &str, certificate: bool) 
     };
     let mut rules: Vec<String> = before.lines().filter(others).map(str::to_owned).collect();
     let option = if certificate { " clientcert=verify-ca" } else { "" };
-    rules.push(format!("hostssl all {ROLE} all scram-sha-256{option}"));
-    rules.push(format!("host all {superuser},{OCCUPANT} all scram-sha-256"));
+    let method = method(before);
+    rules.push(format!("hostssl all {ROLE} all {method}{option}"));
+    rules.push(format!("host all {superuser},{OCCUPANT} all {method}"));
     rules.join("\n") + "\n"
+}
+
+/// How passwords are asked for over TCP: version 13 stores them for `md5`, later ones for `scram-sha-256`.
+fn method(before: &str) -> &str {
+    let last = before.lines().rev().find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let everybody = fields.next() == Some("host") && fields.next() == Some("all") && fields.next() == Some("all");
+        fields.nth(1).filter(|_| everybody)
+    });
+    last.unwrap_or("scram-sha-256")
 }
 
 #[cfg(test)]
@@ -34,5 +45,7 @@ mod tests {
              host all postgres,squall_occupant all scram-sha-256\n"
         );
         assert!(!encrypted_alone(before, "postgres", false).contains("clientcert"));
+        let older = encrypted_alone("host all all 127.0.0.1/32 trust\nhost all all all md5\n", "postgres", false);
+        assert_eq!(older, "hostssl all squall all md5\nhost all postgres,squall_occupant all md5\n");
     }
 }

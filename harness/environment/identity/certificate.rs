@@ -60,7 +60,9 @@ pub(crate) struct Authority {
 impl Authority {
     pub fn new() -> Result<Authority, Error> {
         let key = KeyPair::generate()?;
-        let mut params = params(&Holder { name: "pgsquall test authority", hosts: &[], valid: usual() })?;
+        // An issuer is looked for by its name: two of one name, and a stranger would be taken for a forger.
+        let name = format!("pgsquall test authority {:016x}", super::unique());
+        let mut params = params(&Holder { name: &name, hosts: &[], valid: usual() })?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();

@@ -1,6 +1,7 @@
 //! The judge judged. Each file takes one sample that is well and changes what one verdict must depend on.
 
 mod answers;
+mod certificates;
 mod disturbance;
 mod doubts;
 mod pause;

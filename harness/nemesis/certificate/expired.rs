@@ -63,6 +63,11 @@ impl Injection for Expired {
         self.replace(environment, self.end).await
     }
 
+    async fn approach(&mut self) {
+        // Where the clock does not get there, the injection says so.
+        let _ = pass(self.end + LAST_SECOND).await;
+    }
+
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         pass(self.end + LAST_SECOND).await?;
         self.callers.watch(environment).await?;

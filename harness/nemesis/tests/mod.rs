@@ -1,5 +1,7 @@
 //! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
 
+#[cfg(feature = "tls")]
+mod certificate;
 mod failover;
 mod limits;
 mod resources;
