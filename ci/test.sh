@@ -41,9 +41,15 @@ elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv libssl-dev p
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
-step "container image"
+step "container images"
+images=
+image_log=target/ci-images.log
 if docker info >/dev/null 2>&1; then
-    ci/postgres-image.sh 15
+    mkdir -p target
+    # While they are built, which is mostly waiting for packages, the lints run.
+    (ci/postgres-image.sh 15 && ci/postgres-image.sh 17) >"$image_log" 2>&1 &
+    images=$!
+    echo "built beside the lints, see $image_log"
 else
     skip "tests on containers: no Docker engine that this user may use"
 fi
@@ -67,6 +73,11 @@ step "lints";            cargo clippy --all-targets -- -D warnings
 step "lints, light";     cargo clippy --lib --no-default-features -- -D warnings
 step "light build";      ci/light.sh
 step "docs";             RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+if [ -n "$images" ]; then
+    step "container images"
+    wait "$images" || { cat "$image_log"; exit 1; }
+    grep -E 'built|there already' "$image_log"
+fi
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc
 step "Toxiproxy clients"

@@ -3,7 +3,8 @@
 use super::choice::{ServerKind, ServerSource};
 use super::network;
 use super::server;
-use crate::fault::{FaultKind, ServerTimeout, StopMode};
+use crate::fault::{FaultKind, ServerTimeout};
+use crate::layout::{Layout, SmallDisk};
 use crate::middlebox::Program;
 
 /// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
@@ -11,11 +12,11 @@ use crate::middlebox::Program;
 /// *Errors*: why not, in words that can stand in a report.
 pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
     match (fault, server) {
-        (FaultKind::Restart(StopMode::Smart), _) => {
-            Err("a smart shutdown waits for its sessions to leave; this version cannot stage that".into())
-        }
         (fault, ServerKind::External) if !fault.is_network() => {
             Err(format!("{fault} would have to change a server that is not ours"))
+        }
+        (FaultKind::ExhaustMemory, ServerKind::Local) if !cfg!(target_os = "linux") => {
+            Err("only on Linux can the memory of a process be limited from outside".into())
         }
         _ => Ok(()),
     }
@@ -32,6 +33,39 @@ pub(crate) fn known_to(fault: FaultKind, version: &str) -> Result<(), String> {
             Err(format!("Postgres has an idle_session_timeout from version 14 on, and this is {version}"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether servers and addresses can be laid out so, with servers of this kind.
+///
+/// *Errors*: why not, in words that can stand in a report.
+pub fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
+    let external = server == ServerKind::External;
+    if external && layout.standby {
+        return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
+    }
+    match layout.tls {
+        Some(_) if external => return Err("the server's certificates would have to be ours, and it is not".into()),
+        Some(_) if cfg!(not(feature = "tls")) => {
+            return Err("this build speaks no TLS; build it with the feature \"tls\"".into());
+        }
+        _ => {}
+    }
+    layout.small_disk.map_or(Ok(()), |keeps| roomy(keeps, server))
+}
+
+/// Whether a server can keep this on a small disk.
+fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
+    match (keeps, server) {
+        (_, ServerKind::External) => Err("a server that is not ours cannot be given a small disk".into()),
+        (SmallDisk::Heap, ServerKind::Docker) => Ok(()),
+        (SmallDisk::Wal, ServerKind::Docker) => {
+            Err("a container's small disk is in memory and is lost with its server, and the WAL with it".into())
+        }
+        #[cfg(target_os = "linux")]
+        (_, ServerKind::Local) => server::can_have_small_disk(),
+        #[cfg(not(target_os = "linux"))]
+        (_, ServerKind::Local) => Err("a small disk needs private mounts, which only Linux has".into()),
     }
 }
 

@@ -34,6 +34,29 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await
 }
 
+/// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that it needs a new one after a few
+/// writes: where there is room left in a page, a full disk hurts nobody.
+pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(), ServerError> {
+    let session = superuser.in_database(DATABASE).connect().await?;
+    // Postgres must own the folder, and take what is in it for nobody's.
+    run_in(&session, &format!("mkdir -m 700 {disk}/heap")).await?;
+    session.batch(&format!("CREATE TABLESPACE pgsquall_small LOCATION '{disk}/heap'")).await?;
+    session.batch(&format!("ALTER TABLE {LEDGER} SET (fillfactor = 10)")).await?;
+    session.batch(&format!("ALTER TABLE {LEDGER} SET TABLESPACE pgsquall_small")).await?;
+    let indexes = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = $1::text::regclass";
+    for row in session.rows(indexes, &[&LEDGER]).await? {
+        let index: String = row.get(0);
+        session.batch(&format!("ALTER INDEX {index} SET TABLESPACE pgsquall_small")).await?;
+    }
+    Ok(())
+}
+
+/// Runs a shell command where the server is, as the server's user.
+pub(crate) async fn run_in(session: &Session, command: &str) -> Result<(), ServerError> {
+    // Nothing is copied: COPY is how a server runs a program.
+    session.batch(&format!("COPY (SELECT 1 WHERE false) TO PROGRAM '{command}'")).await
+}
+
 /// Makes the ledger on a server that is not ours, in the database that its URL names.
 ///
 /// *Errors*: a table of that name that is not a ledger of ours is left alone and reported.

@@ -21,7 +21,7 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{expressible, known_to, passable};
+use crate::environment::expressible::{arrangeable, expressible, known_to, passable};
 use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
@@ -145,6 +145,7 @@ impl Experiment {
         for fault in &self.scenario.faults {
             expressible(fault.kind, source.kind()).map_err(not_expressible)?;
         }
+        arrangeable(&self.scenario.layout, source.kind()).map_err(not_expressible)?;
         if let Some(middlebox) = &self.scenario.middlebox {
             passable(middlebox.through, &source).map_err(not_expressible)?;
         }
@@ -172,7 +173,9 @@ impl Experiment {
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {
-            kept::store(folder, "server.log", &course.server_log().await)?;
+            for (name, log) in course.server_logs().await {
+                kept::store(folder, name, &log)?;
+            }
             if let Some(log) = course.middlebox_log() {
                 kept::store(folder, "middlebox.log", &log)?;
             }

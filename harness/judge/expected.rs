@@ -1,5 +1,6 @@
 //! What a caller must be told of each persistent fault.
 
+use super::certificate_words;
 use super::facts::Facts;
 use crate::fault::FaultKind;
 use crate::history::{ErrorKind, OpError};
@@ -68,8 +69,14 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             kind: None,
             words: RESOLUTION,
         },
-        // Certificates are told in the words of TLS libraries, which have no code in common.
-        Certificate(_) => return None,
+        // TLS libraries have no code in common; a sound certificate has no words at all.
+        Certificate(fault) if !certificate_words::words(fault).is_empty() => Expected {
+            fact: "a certificate was refused",
+            name: kind.word(),
+            code: None,
+            kind: None,
+            words: certificate_words::words(fault),
+        },
         _ => return None,
     })
 }

@@ -2,15 +2,24 @@
 //!
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
+#[cfg(feature = "tls")]
+mod certificate;
+mod crash;
 mod credentials;
+mod disk;
 mod expiry;
+mod failover;
 mod firewall;
+mod herd;
+mod memory;
 mod middlebox;
 mod network;
 mod recovery;
 mod restart;
 mod sessions;
 mod sign_in;
+mod smart;
+mod throttle;
 mod wrong_host;
 
 use std::io;
@@ -24,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::environment::network::{Cut, Expiry, Forget, What};
 use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, StopMode};
 use crate::history::{Event, Evidence, FaultStep};
 use crate::recorder::Recorder;
 
@@ -77,7 +86,7 @@ impl Nemesis {
     pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
         let mut armed = Vec::new();
         for fault in faults {
-            let mut injection = injection(fault.kind);
+            let mut injection = injection(fault);
             injection.arm(environment).await?;
             armed.push((*fault, injection));
         }
@@ -143,8 +152,9 @@ async fn carry_out(
     }
 }
 
-fn injection(kind: FaultKind) -> Box<dyn Injection> {
+fn injection(fault: &Fault) -> Box<dyn Injection> {
     use network::{Cutting, Door, Imposing, Shutting};
+    let kind = fault.kind;
     let name = kind.to_string();
     match kind {
         FaultKind::Close => Box::new(Cutting::new(Cut::Close, None)),
@@ -161,21 +171,22 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),
         FaultKind::IdleExpiry => Box::<middlebox::IdleExpiry>::default(),
         FaultKind::MiddleboxRestart => Box::<middlebox::Restarting>::default(),
+        FaultKind::Restart(StopMode::Smart) => Box::<smart::SmartRestart>::default(),
         FaultKind::Restart(mode) => Box::new(restart::Restarting::new(restart::End::Stop(mode))),
         FaultKind::Kill => Box::new(restart::Restarting::new(restart::End::Kill)),
         FaultKind::Freeze => Box::<restart::Freezing>::default(),
         FaultKind::TerminateSessions => Box::<sessions::Terminating>::default(),
-        FaultKind::ExhaustConnections => Box::<sessions::Exhausting>::default(),
+        FaultKind::ExhaustConnections => Box::new(sessions::Exhausting::new(true)),
         FaultKind::WrongPassword => Box::<credentials::WrongPassword>::default(),
         FaultKind::LongRecovery => Box::<recovery::LongRecovery>::default(),
         // restart/, limits/
-        FaultKind::CrashBackend => Box::new(Absent),
-        FaultKind::ExhaustOrdinaryConnections => Box::new(Absent),
-        FaultKind::LimitRole => Box::new(Absent),
-        FaultKind::Herd => Box::new(Absent),
-        FaultKind::ExhaustMemory => Box::new(Absent),
-        FaultKind::FillDisk => Box::new(Absent),
-        FaultKind::Throttle(_) => Box::new(Absent),
+        FaultKind::CrashBackend => Box::<crash::CrashingBackend>::default(),
+        FaultKind::ExhaustOrdinaryConnections => Box::new(sessions::Exhausting::new(false)),
+        FaultKind::LimitRole => Box::<sessions::LimitingRole>::default(),
+        FaultKind::Herd => Box::<herd::Stampede>::default(),
+        FaultKind::ExhaustMemory => Box::<memory::ExhaustingMemory>::default(),
+        FaultKind::FillDisk => Box::<disk::FillingDisk>::default(),
+        FaultKind::Throttle(share) => Box::new(throttle::Throttling::new(share)),
         // sign-in/, firewall/
         FaultKind::WrongUser => Box::new(sign_in::Denying::new(sign_in::Denial::Role)),
         FaultKind::WrongDatabase => Box::new(sign_in::Denying::new(sign_in::Denial::Database)),
@@ -186,12 +197,32 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::DenyHost => Box::new(firewall::Firewall::new(firewall::Admitted::Nobody)),
         FaultKind::DenyRange => Box::new(firewall::Firewall::new(firewall::Admitted::Neighbours)),
         // certificate/
-        FaultKind::RequireTls => Box::new(Absent),
-        FaultKind::Certificate(_) => Box::new(Absent),
+        #[cfg(feature = "tls")]
+        FaultKind::RequireTls => Box::<certificate::RequireTls>::default(),
+        #[cfg(feature = "tls")]
+        FaultKind::Certificate(kind) => certificate::injection(kind, fault),
+        #[cfg(not(feature = "tls"))]
+        FaultKind::RequireTls | FaultKind::Certificate(_) => Box::new(WithoutTls),
         // failover/
-        FaultKind::Failover(_) => Box::new(Absent),
+        FaultKind::Failover(failover) => failover::injection(failover),
         // idle/
         FaultKind::ServerTimeout { timeout, after } => Box::new(expiry::TimingOut::new(timeout, after)),
+    }
+}
+
+/// A fault that this build cannot carry out; `expressible` keeps it from being asked for.
+#[cfg(not(feature = "tls"))]
+struct WithoutTls;
+
+#[cfg(not(feature = "tls"))]
+#[async_trait]
+impl Injection for WithoutTls {
+    async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+        Err(NemesisError::NotInForce("this build speaks no TLS".into()))
+    }
+
+    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        Ok(Vec::new())
     }
 }
 
@@ -219,23 +250,35 @@ fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
-/// Looks at what the server logs from one moment on.
+/// Looks at what the servers log from one moment on.
 #[derive(Default)]
 struct Witness {
-    seen: usize,
+    /// How many lines of each were there before.
+    seen: Vec<usize>,
 }
 
 impl Witness {
     /// Begins to watch now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
-        self.seen = environment.server().log().await?.len();
+        self.seen.clear();
+        for server in environment.servers() {
+            self.seen.push(server.log().await?.len());
+        }
         Ok(())
+    }
+
+    /// Lines since then.
+    async fn heard(&self, environment: &Environment) -> Result<Vec<LogLine>, ServerError> {
+        let mut heard = Vec::new();
+        for (server, seen) in environment.servers().zip(&self.seen) {
+            heard.extend(server.log().await?.into_iter().skip(*seen));
+        }
+        Ok(heard)
     }
 
     /// Lines since then that hold the text, from any role.
     async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
-        let log = environment.server().log().await?;
-        Ok(log.iter().skip(self.seen).filter(|line| line.text.contains(text)).count())
+        Ok(self.heard(environment).await?.iter().filter(|line| line.text.contains(text)).count())
     }
 
     /// Errors of this code since then that the client's role got.
@@ -245,10 +288,10 @@ impl Witness {
 
     /// Errors of this code and with this text since then that the client's role got.
     async fn told(&self, environment: &Environment, sqlstate: &str, text: &str) -> Result<usize, ServerError> {
-        let log = environment.server().log().await?;
         let role = &environment.address.user;
+        let heard = self.heard(environment).await?;
         let of_client = |line: &&LogLine| line.sqlstate == sqlstate && line.role == *role && line.text.contains(text);
-        Ok(log.iter().skip(self.seen).filter(of_client).count())
+        Ok(heard.iter().filter(of_client).count())
     }
 }
 

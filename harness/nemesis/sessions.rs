@@ -1,4 +1,4 @@
-//! Sessions ended by an administrator, and connection slots taken by others.
+//! Sessions ended by an administrator, connection slots taken by others, and a limit on a role's sessions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::preparation::OCCUPANT;
+use crate::environment::preparation::{OCCUPANT, ROLE};
 use crate::environment::server::{ServerError, Session, Superuser};
 use crate::history::Evidence;
 
@@ -49,15 +49,23 @@ impl Injection for Terminating {
     }
 }
 
-/// The client's sessions ended, and every slot taken by others: those for ordinary roles, then those reserved for
-/// superusers, so that the server says "sorry, too many clients already" before it even asks for a password.
-#[derive(Default)]
+/// The client's sessions ended, and slots taken by others: those for ordinary roles, then perhaps those reserved for
+/// superusers, so that the server says "sorry, too many clients already" before it even asks for a password. While
+/// reserved slots are free it asks, and says who they are reserved for.
 pub(super) struct Exhausting {
+    takes_reserved: bool,
     occupants: Vec<Session>,
     /// Opened first: once every slot is taken, nobody else can come in to count and to heal.
     own: Option<Session>,
     ended: usize,
     witness: Witness,
+}
+
+impl Exhausting {
+    /// Takes every slot, or leaves those that are reserved for superusers.
+    pub fn new(takes_reserved: bool) -> Exhausting {
+        Exhausting { takes_reserved, occupants: Vec::new(), own: None, ended: 0, witness: Witness::default() }
+    }
 }
 
 /// Opens sessions until the server has no more for this role.
@@ -71,6 +79,55 @@ async fn take_all(role: &Superuser, occupants: &mut Vec<Session>) -> Result<(), 
     }
 }
 
+/// Ends the client's sessions until there are none, and has others take their slots where that is `takes`. Returns how
+/// many it ended.
+async fn until_none_is_left(
+    session: &Session,
+    role: &str,
+    mut takes: Option<(&Superuser, &mut Vec<Session>)>,
+) -> Result<usize, NemesisError> {
+    let mut ended = 0;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        ended += terminate(session, &[role]).await?;
+        if let Some((others, occupants)) = &mut takes {
+            // Whatever the client takes again meanwhile is ended in the next round.
+            take_all(others, occupants).await?;
+        }
+        let left = count(session, COUNT, role).await?;
+        if left == 0 {
+            return Ok(ended);
+        }
+        if Instant::now() >= deadline {
+            let patience = crate::time::show(PATIENCE);
+            let reason = format!("the client still holds {left} sessions after {patience}");
+            return Err(NemesisError::NotInForce(reason));
+        }
+        // The server has been told; a session that computes leaves when it next looks.
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Ends every session of a role; returns how many there were.
+pub(super) async fn end_all(session: &Session, role: &str) -> Result<usize, ServerError> {
+    terminate(session, &[role]).await
+}
+
+/// Waits until a role has no session any more.
+pub(super) async fn gone(session: &Session, role: &str) -> Result<(), NemesisError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = count(session, COUNT, role).await?;
+        if left == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(NemesisError::NotInForce(format!("{left} slots are still taken")));
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[async_trait]
 impl Injection for Exhausting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
@@ -78,39 +135,54 @@ impl Injection for Exhausting {
         let superuser = environment.server().superuser();
         let ordinary = superuser.in_role(OCCUPANT, &environment.address.password);
         let session = self.own.insert(superuser.connect().await?);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            self.ended += terminate(session, &[&environment.address.user]).await?;
-            // Whatever the client takes again meanwhile is ended in the next round.
-            take_all(&ordinary, &mut self.occupants).await?;
-            let left = count(session, COUNT, &environment.address.user).await?;
-            if left == 0 {
-                break;
-            }
-            if Instant::now() >= deadline {
-                return Err(NemesisError::NotInForce(format!(
-                    "the client still holds {left} sessions after {}",
-                    crate::time::show(PATIENCE)
-                )));
-            }
+        let takes = Some((&ordinary, &mut self.occupants));
+        self.ended = until_none_is_left(session, &environment.address.user, takes).await?;
+        match self.takes_reserved {
+            true => take_all(&superuser, &mut self.occupants).await,
+            false => Ok(()),
         }
-        take_all(&superuser, &mut self.occupants).await
     }
 
     async fn heal(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
         self.occupants.clear();
         let Some(session) = self.own.take() else { return Ok(()) };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = count(&session, COUNT, OCCUPANT).await?;
-            if left == 0 {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(NemesisError::NotInForce(format!("{left} slots are still taken")));
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
+        gone(&session, OCCUPANT).await
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let refused = self.witness.refused(environment, "53300").await?;
+        Ok(vec![decisive("connections refused with 53300", refused), supporting("sessions terminated", self.ended)])
+    }
+}
+
+/// The client's role may have no session, and those that it had are ended.
+///
+/// A limit counts for new sessions only: with one above zero the client could keep what it has.
+#[derive(Default)]
+pub(super) struct LimitingRole {
+    ended: usize,
+    witness: Witness,
+}
+
+/// Sets how many sessions the client's role may have; -1 is no limit.
+async fn limit(session: &Session, sessions: i32) -> Result<(), ServerError> {
+    session.batch(&format!("ALTER ROLE {ROLE} CONNECTION LIMIT {sessions}")).await
+}
+
+#[async_trait]
+impl Injection for LimitingRole {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        let session = environment.server().superuser().connect().await?;
+        limit(&session, 0).await?;
+        // A sign-in that was under way may not have seen the limit yet: it is ended in the next round.
+        self.ended = until_none_is_left(&session, &environment.address.user, None).await?;
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let session = environment.server().superuser().connect().await?;
+        Ok(limit(&session, -1).await?)
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {

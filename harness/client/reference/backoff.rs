@@ -21,6 +21,11 @@ pub(super) fn delay(failures: u32) -> Duration {
     bound.mul_f64(UnwrapErr(SysRng).random::<f64>())
 }
 
+/// What the defect *backoff-never-resets* waits: four times as long each time, and no cap.
+pub(super) fn growing_delay(failures: u32) -> Duration {
+    BASE.saturating_mul(4_u32.saturating_pow(failures.saturating_sub(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub tap: Arc<dyn Tap>,
     /// SYNs that the kernel dropped because the queue was full on purpose.
     pub syns_dropped: AtomicU64,
+    /// Clients taken in so far.
+    taken_in: AtomicU64,
     seed: Seed,
     /// The number of the newest connection, here or at a gateway beside this one.
     numbers: Arc<AtomicU64>,
@@ -105,6 +107,7 @@ impl Gateway {
             port,
             tap,
             syns_dropped: AtomicU64::new(0),
+            taken_in: AtomicU64::new(0),
             seed,
             numbers,
             state: Mutex::new(state),
@@ -153,6 +156,11 @@ impl Gateway {
         // Without a reception nothing is counted any more.
         let _ = self.request(Instruction::Count).await;
         self.0.shared.syns_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Clients that have come in so far, those that have left included.
+    pub fn taken_in(&self) -> u64 {
+        self.0.shared.taken_in.load(Ordering::Relaxed)
     }
 
     /// Has the reception do something; returns once it is done.
@@ -225,6 +233,12 @@ impl Gateway {
         self.heard(told).await
     }
 
+    /// Ends the oldest half of the connections, rounded up; returns how many.
+    pub async fn cut_half(&self, cut: Cut) -> usize {
+        let told = self.0.shared.state().order_half(|done| Order::Cut { cut, done });
+        self.heard(told).await
+    }
+
     /// Waits until an order is carried out; returns on how many connections it was.
     async fn heard(&self, told: Vec<oneshot::Receiver<()>>) -> usize {
         let mut count = 0;
@@ -277,6 +291,20 @@ impl State {
     }
 }
 
+impl State {
+    /// The same order for the oldest half.
+    fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
+        let mut connections: Vec<_> = self.connections.iter().flatten().collect();
+        connections.sort_by_key(|(number, _)| **number);
+        connections.truncate(connections.len().div_ceil(2));
+        let send = |(_, connection): (&u64, &mpsc::UnboundedSender<Order>)| {
+            let (done, finished) = oneshot::channel();
+            connection.send(order(done)).ok().map(|()| finished)
+        };
+        connections.into_iter().filter_map(send).collect()
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -298,6 +326,7 @@ impl Shared {
         let (connection, orders) = mpsc::unbounded_channel();
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         state.newest = id;
+        self.taken_in.fetch_add(1, Ordering::Relaxed);
         state.connections.as_mut()?.insert(id, connection);
         let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
         let termination = state.termination.clone();

@@ -3,7 +3,9 @@
 //! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms and would blur what is measured
 //! (FACTS §8).
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,14 +17,18 @@ use tokio::task::spawn_blocking;
 use tokio_postgres::Config;
 
 use super::process::{self, Daemon};
+#[cfg(target_os = "linux")]
+use super::small_disk::SmallDisk;
+use super::throttle::Throttle;
 use super::{
-    Binaries, LINE_PREFIX, LogLine, Readiness, Server, ServerError, Superuser, family, parse_log, readiness, remains,
-    template,
+    Binaries, LINE_PREFIX, LogLine, Readiness, Server, ServerError, Shortage, Superuser, family, parse_log, readiness,
+    remains, squeeze, template,
 };
 use crate::environment::folder::RunFolder;
 use crate::environment::network::port::Reservation;
-use crate::fault::StopMode;
+use crate::fault::{Share, StopMode};
 use crate::history::ServerFacts;
+use crate::layout;
 
 /// Longest that a fast or immediate shutdown may take. Measured 5 to 11 ms; a shutdown checkpoint on a busy disk is
 /// what the rest is for.
@@ -45,6 +51,13 @@ const SETTINGS: [(&str, &str); 7] = [
     ("min_wal_size", "80MB"),
 ];
 
+/// With what the names of a standby's files begin, beside those of its primary.
+const STANDBY: &str = "standby-";
+
+/// How soon a standby that has lost its primary looks for it again. The default of 5 s would hold up every commit for
+/// that long after a restart, and be blamed on the client.
+const RETRY_INTERVAL: &str = "200ms";
+
 /// A local server; stopped and removed with its run folder, or when dropped.
 pub(crate) struct LocalServer {
     binaries: Binaries,
@@ -55,6 +68,8 @@ pub(crate) struct LocalServer {
     port: Reservation,
     settings: Vec<(String, String)>,
     state: Mutex<State>,
+    #[cfg(target_os = "linux")]
+    small_disk: Option<SmallDisk>,
 }
 
 #[derive(Default)]
@@ -62,6 +77,8 @@ struct State {
     postmaster: Option<Arc<Daemon>>,
     /// The frozen recovery process, while there is one.
     recovering: Option<i32>,
+    /// What gives it only a share of a processor, while something does.
+    throttle: Option<Throttle>,
 }
 
 impl LocalServer {
@@ -71,8 +88,45 @@ impl LocalServer {
         folder: &RunFolder,
         settings: &[(String, String)],
     ) -> Result<LocalServer, ServerError> {
+        LocalServer::copied(binaries, folder, "", settings).await
+    }
+
+    /// A standby of this server in the same folder, not yet started.
+    ///
+    /// Both are copies of one template, so they are the same cluster at the same point of its history, and no base backup is needed. That
+    /// holds for as long as this server has kept every WAL segment since: until its first checkpoint.
+    pub async fn create_standby(
+        &self,
+        folder: &RunFolder,
+        settings: &[(String, String)],
+    ) -> Result<LocalServer, ServerError> {
+        let mut standby = LocalServer::copied(&self.binaries, folder, STANDBY, settings).await?;
+        let (socket, port) = (self.socket.display(), self.port.address().port());
+        for (name, value) in [
+            ("primary_conninfo", format!("host={socket} port={port} user=postgres")),
+            ("wal_retrieve_retry_interval", RETRY_INTERVAL.into()),
+        ] {
+            standby.settings.push((name.into(), value));
+        }
+        let signal = standby.data.join("standby.signal");
+        let written = File::create(&signal).and_then(|_| match standby.user {
+            // A promoted server removes it.
+            Some((uid, gid)) => chown(&signal, Some(uid), Some(gid)),
+            None => Ok(()),
+        });
+        written.map_err(|source| ServerError::Folder { doing: "write", path: signal, source })?;
+        Ok(standby)
+    }
+
+    /// A copy of the template; `prefix` distinguishes its files from those of others in the same folder.
+    async fn copied(
+        binaries: &Binaries,
+        folder: &RunFolder,
+        prefix: &str,
+        settings: &[(String, String)],
+    ) -> Result<LocalServer, ServerError> {
         let template = template::template(binaries).await?;
-        let mut server = LocalServer::in_folder(binaries, folder)?;
+        let mut server = LocalServer::in_folder(binaries, folder, prefix)?;
         server.settings.extend_from_slice(settings);
         let (data, user) = (server.data.clone(), server.user);
         spawn_blocking(move || template::copy_tree(&template, &data, user))
@@ -83,17 +137,18 @@ impl LocalServer {
 
     /// A cluster straight from `initdb`, for making the template.
     pub(super) async fn on_new_cluster(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
-        let server = LocalServer::in_folder(binaries, folder)?;
+        let server = LocalServer::in_folder(binaries, folder, "")?;
         template::initdb(binaries, &server.data, server.user).await?;
         Ok(server)
     }
 
-    fn in_folder(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
+    fn in_folder(binaries: &Binaries, folder: &RunFolder, prefix: &str) -> Result<LocalServer, ServerError> {
         let user = process::unprivileged()?;
         let inner = |name| {
-            folder.inner(name, user).map_err(|source| ServerError::Folder {
+            let name = format!("{prefix}{name}");
+            folder.inner(&name, user).map_err(|source| ServerError::Folder {
                 doing: "make",
-                path: folder.path().join(name),
+                path: folder.path().join(&name),
                 source,
             })
         };
@@ -104,11 +159,41 @@ impl LocalServer {
             user,
             data: inner("data")?,
             socket: inner("socket")?,
-            log: folder.path().join("server.log"),
+            log: folder.path().join(format!("{prefix}server.log")),
             port,
             settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             state: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            small_disk: None,
         })
+    }
+
+    /// Puts a small disk under what is to be kept on one, before the first start.
+    #[cfg(target_os = "linux")]
+    pub async fn add_small_disk(&mut self, folder: &RunFolder, keeps: layout::SmallDisk) -> Result<(), ServerError> {
+        let path = folder.inner("small", self.user).map_err(|source| ServerError::Folder {
+            doing: "make",
+            path: folder.path().join("small"),
+            source,
+        })?;
+        let disk = SmallDisk::mount(path, folder.path(), self.user)?;
+        if keeps == layout::SmallDisk::Wal {
+            let (from, to) = (self.data.join("pg_wal"), disk.seen_from_here("pg_wal"));
+            let (link, user) = (disk.path().join("pg_wal"), self.user);
+            spawn_blocking(move || template::move_behind_link(&from, &to, &link, user))
+                .await
+                .map_err(|error| ServerError::Control { doing: "prepare", reason: error.to_string() })??;
+            // No segments kept for later: they would be room that nobody can fill.
+            let settings = [("wal_recycle", "off"), ("min_wal_size", "2MB"), ("max_wal_size", "8MB")];
+            self.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        self.small_disk = Some(disk);
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub async fn add_small_disk(&mut self, _: &RunFolder, _: layout::SmallDisk) -> Result<(), ServerError> {
+        Err(ServerError::Control { doing: "give a small disk to", reason: "only Linux has private mounts".into() })
     }
 
     pub(super) fn data(&self) -> &Path {
@@ -133,7 +218,15 @@ impl LocalServer {
         for (name, value) in &self.settings {
             command.args(["-c", &format!("{name}={value}")]);
         }
-        if let Some((uid, gid)) = self.user {
+        #[cfg(target_os = "linux")]
+        let user = match &self.small_disk {
+            // It becomes that user itself, once it is where the disk is.
+            Some(disk) => disk.join(&mut command, &self.data).map(|()| None)?,
+            None => self.user,
+        };
+        #[cfg(not(target_os = "linux"))]
+        let user = self.user;
+        if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
         // The caller's own libpq variables must not leak into the server's idea of the world.
@@ -161,6 +254,7 @@ impl LocalServer {
     /// Ends everything without a runtime.
     fn end_now(&self) {
         self.thaw_recovery();
+        self.state().throttle = None;
         if let Some(postmaster) = self.state().postmaster.take() {
             postmaster.end_now(Signal::SIGQUIT);
         }
@@ -190,13 +284,81 @@ impl Server for LocalServer {
 
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         let postmaster = self.postmaster()?;
-        postmaster.signal(match mode {
+        self.request_stop(mode).await?;
+        postmaster.wait(STOP_PATIENCE).await?;
+        Ok(())
+    }
+
+    async fn request_stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        self.postmaster()?.signal(match mode {
             StopMode::Smart => Signal::SIGTERM,
             StopMode::Fast => Signal::SIGINT,
             StopMode::Immediate => Signal::SIGQUIT,
-        })?;
-        postmaster.wait(STOP_PATIENCE).await?;
+        })
+    }
+
+    async fn ended(&self, within: Duration) -> Result<(), ServerError> {
+        let postmaster = self.state().postmaster.clone();
+        match postmaster {
+            Some(postmaster) => postmaster.wait(within).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn kill_backend(&self, backend: i32) -> Result<(), ServerError> {
+        let members = family::family(self.postmaster()?.pid());
+        if !members[1..].contains(&backend) {
+            let reason = format!("process {backend} is none of its backends");
+            return Err(ServerError::Control { doing: "crash", reason });
+        }
+        family::signal_all(&[backend], Signal::SIGKILL);
         Ok(())
+    }
+
+    async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
+        squeeze::squeeze(self.postmaster()?.pid(), self.user)?;
+        Ok(Shortage::Fails)
+    }
+
+    async fn release_memory(&self) -> Result<(), ServerError> {
+        match self.postmaster() {
+            Ok(postmaster) => squeeze::release(postmaster.pid(), self.user),
+            // The limit went with it.
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn throttle(&self, share: Share) -> Result<(), ServerError> {
+        let throttle = Throttle::start(self.postmaster()?.pid(), share);
+        self.state().throttle = Some(throttle);
+        Ok(())
+    }
+
+    async fn unthrottle(&self) -> Result<(), ServerError> {
+        let throttle = self.state().throttle.take();
+        if let Some(throttle) = throttle {
+            throttle.end().await;
+        }
+        Ok(())
+    }
+
+    fn small_disk(&self) -> Option<String> {
+        #[cfg(target_os = "linux")]
+        return self.small_disk.as_ref().map(|disk| disk.path().display().to_string());
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn remove_from_small_disk(&self, file: &str) -> Result<(), ServerError> {
+        let Some(disk) = &self.small_disk else { return Ok(()) };
+        let path = disk.seen_from_here(file);
+        match tokio::fs::remove_file(&path).await {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(ServerError::Folder { doing: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn kill(&self) -> Result<String, ServerError> {
@@ -273,6 +435,7 @@ impl Server for LocalServer {
 
     async fn remove(&self) -> Result<(), ServerError> {
         self.thaw_recovery();
+        self.unthrottle().await?;
         let mut ended = Ok(());
         if let Ok(postmaster) = self.postmaster() {
             postmaster.signal(Signal::SIGQUIT)?;
@@ -306,7 +469,8 @@ impl Drop for LocalServer {
     }
 }
 
-/// Ends the server that a killed run left in its folder; says so if there was one.
-pub(crate) fn end_leftover(folder: &Path) -> bool {
-    remains::end_orphan(&folder.join("data"))
+/// Ends the servers that a killed run left in its folder; says how many there were.
+pub(crate) fn end_leftovers(folder: &Path) -> usize {
+    // The standby first: it would go on looking for a primary that is gone.
+    [STANDBY, ""].iter().filter(|prefix| remains::end_orphan(&folder.join(format!("{prefix}data")))).count()
 }

@@ -14,10 +14,14 @@ mod log;
 mod process;
 mod readiness;
 mod remains;
+#[cfg(target_os = "linux")]
+mod small_disk;
+mod squeeze;
 mod superuser;
 mod template;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,15 +34,19 @@ pub use binaries::Binaries;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{DockerServer, availability as docker_availability, sweep as sweep_containers};
 pub(crate) use external::{ExternalServer, check_url, has_password, without_credentials};
-pub(crate) use local::{LocalServer, end_leftover};
+pub(crate) use local::{LocalServer, end_leftovers};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
 pub(in crate::environment) use process::{Daemon, unprivileged};
 pub use readiness::Readiness;
 pub(in crate::environment) use remains::end_orphan;
+#[cfg(target_os = "linux")]
+pub(in crate::environment) use small_disk::can_have_small_disk;
+#[cfg(feature = "tls")]
+pub(in crate::environment) use superuser::{APPLICATION_NAME, explain};
 pub(crate) use superuser::{Session, Superuser};
 
-use crate::fault::StopMode;
+use crate::fault::{Share, StopMode};
 use crate::history::ServerFacts;
 
 /// A server under the harness's control.
@@ -54,6 +62,51 @@ pub(crate) trait Server: Send + Sync + 'static {
 
     /// Asks it to stop, and waits until it has.
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError>;
+
+    /// Asks it to stop, and does not wait.
+    async fn request_stop(&self, _mode: StopMode) -> Result<(), ServerError> {
+        Err(unable("stop"))
+    }
+
+    /// Waits until it has ended, by whatever cause.
+    async fn ended(&self, _within: Duration) -> Result<(), ServerError> {
+        Err(unable("watch"))
+    }
+
+    /// Kills one backend (SIGKILL), as the kernel does when memory is short.
+    async fn kill_backend(&self, _backend: i32) -> Result<(), ServerError> {
+        Err(unable("crash"))
+    }
+
+    /// Leaves it little more memory than it has now.
+    async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
+        Err(unable("limit the memory of"))
+    }
+
+    /// Ends what [`squeeze_memory`](Server::squeeze_memory) began; does nothing where nothing was begun.
+    async fn release_memory(&self) -> Result<(), ServerError> {
+        Ok(())
+    }
+
+    /// Leaves it only a share of a processor.
+    async fn throttle(&self, _share: Share) -> Result<(), ServerError> {
+        Err(unable("throttle"))
+    }
+
+    /// Ends what [`throttle`](Server::throttle) began; does nothing where nothing was begun.
+    async fn unthrottle(&self) -> Result<(), ServerError> {
+        Ok(())
+    }
+
+    /// Where its small disk is, as the server itself sees it; `None` where it has none.
+    fn small_disk(&self) -> Option<String> {
+        None
+    }
+
+    /// Removes a file from the small disk; works also while the server is down.
+    async fn remove_from_small_disk(&self, _file: &str) -> Result<(), ServerError> {
+        Err(unable("free the small disk of"))
+    }
 
     /// Kills it as a power cut would (SIGKILL), and waits until it is gone.
     ///
@@ -93,6 +146,19 @@ pub(crate) trait Server: Send + Sync + 'static {
     async fn reload(&self) -> Result<(), ServerError> {
         files::reload(&self.superuser()).await
     }
+}
+
+/// What a lack of memory does to a server of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// Allocations fail: who asks for memory gets 53200, new sessions first.
+    Fails,
+    /// The kernel kills whoever has most, once more is asked for than there is.
+    Kills,
+}
+
+fn unable(doing: &'static str) -> ServerError {
+    ServerError::Control { doing, reason: "a server of this kind cannot be told to".into() }
 }
 
 /// What went wrong with a server, by what the harness was doing.

@@ -22,7 +22,7 @@ use crate::environment::preparation;
 use crate::fault::StopMode;
 
 /// To be raised whenever what is prepared inside a template changes.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// Longest that `initdb` may take: 1.4 s on a quiet disk, far more on a busy one.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
@@ -30,6 +30,7 @@ const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 /// Who may sign in: the superuser through the socket, whose folder nobody else can open; everybody else by password.
 const PG_HBA: &str = "\
 local all postgres trust
+local replication postgres trust
 local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 host all all ::1/128 scram-sha-256
@@ -162,4 +163,18 @@ pub(super) fn copy_tree(from: &Path, to: &Path, owner: Option<(u32, u32)>) -> Re
         chown(to, Some(uid), Some(gid)).map_err(failed("give away", to))?;
     }
     Ok(())
+}
+
+/// Copies a folder to another place, and leaves a link to `link` where it was.
+#[cfg(target_os = "linux")]
+pub(super) fn move_behind_link(
+    from: &Path,
+    to: &Path,
+    link: &Path,
+    owner: Option<(u32, u32)>,
+) -> Result<(), ServerError> {
+    copy_tree(from, to, owner)?;
+    fs::remove_dir_all(from)
+        .and_then(|()| std::os::unix::fs::symlink(link, from))
+        .map_err(|source| ServerError::Folder { doing: "replace", path: from.to_owned(), source })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
+use testcontainers::bollard::models::ContainerUpdateBody;
 use testcontainers::bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder};
 use testcontainers::core::error::ClientError;
 use testcontainers::{ContainerAsync, GenericImage, TestcontainersError};
@@ -65,12 +66,30 @@ impl Container {
         ask("resume the server's container", PATIENCE, self.docker.unpause_container(&self.id)).await
     }
 
-    /// Sends a signal to the first process, and waits until the container has ended. Returns its exit code.
-    pub async fn end(&self, doing: &'static str, signal: &str, within: Duration) -> Result<i64, ServerError> {
-        let control = |reason| ServerError::Control { doing, reason };
+    /// Sends a signal to the first process.
+    pub async fn signal(&self, doing: &'static str, signal: &str) -> Result<(), ServerError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let kill = self.docker.kill_container(&self.id, Some(options));
-        ask("signal the server", PATIENCE, kill).await.map_err(|error| control(error.to_string()))?;
+        let control = |error: ServerError| ServerError::Control { doing, reason: error.to_string() };
+        ask("signal the server", PATIENCE, kill).await.map_err(control)
+    }
+
+    /// Changes what the container may use, while it runs.
+    pub async fn allow(&self, resources: ContainerUpdateBody) -> Result<(), ServerError> {
+        ask("change the limits of the server's container", PATIENCE, self.docker.update_container(&self.id, resources))
+            .await
+            .map(drop)
+    }
+
+    /// Sends a signal to the first process, and waits until the container has ended. Returns its exit code.
+    pub async fn end(&self, doing: &'static str, signal: &str, within: Duration) -> Result<i64, ServerError> {
+        self.signal(doing, signal).await?;
+        self.end_within(doing, within).await
+    }
+
+    /// Waits until the container has ended. Returns its exit code.
+    pub async fn end_within(&self, doing: &'static str, within: Duration) -> Result<i64, ServerError> {
+        let control = |reason| ServerError::Control { doing, reason };
         match timeout(within, self.ended()).await {
             Ok(code) => code,
             Err(_) => {
@@ -79,7 +98,7 @@ impl Container {
                     Ok(Err(error)) => error.to_string(),
                     Err(_) => "no answer from the engine".into(),
                 };
-                Err(control(format!("{signal} did not end its container within {within:?}; last seen: {last}")))
+                Err(control(format!("its container did not end within {within:?}; last seen: {last}")))
             }
         }
     }

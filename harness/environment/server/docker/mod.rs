@@ -7,31 +7,44 @@
 mod container;
 mod engine;
 mod launch;
+mod network;
 mod owner;
 mod recovery;
+mod standby;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use container::Container;
 pub(crate) use engine::availability;
 use engine::failed;
+use network::Network;
 pub(crate) use sweep::sweep;
+use testcontainers::bollard::models::ContainerUpdateBody;
 
-use super::{LogLine, Readiness, Server, ServerError, Superuser, parse_log};
+use super::{LogLine, Readiness, Server, ServerError, Shortage, Superuser, parse_log};
 use crate::environment::identity::password;
-use crate::fault::StopMode;
+use crate::fault::{Share, StopMode};
 use crate::history::ServerFacts;
 
 const USER: &str = "postgres";
 const PORT: u16 = 5432;
 const RUN_LABEL: &str = "pgsquall.run";
 const OWNER_LABEL: &str = "pgsquall.owner";
+
+/// Where a container's small disk is.
+const SMALL_DISK: &str = "/pgsquall_small";
+
+/// What a container may use when memory is short, in bytes: a server at rest needs a third of it.
+const SHORT_MEMORY: i64 = 160 << 20;
+
+/// In which the engine measures a share of a processor, in microseconds.
+const PERIOD: i64 = 100_000;
 
 /// Longest from a container's start to its first query: a cluster is made first, which takes 2 s, on a busy machine 10.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -50,6 +63,9 @@ pub(crate) struct DockerServer {
     password: String,
     /// The startup process under SIGSTOP: its pid inside the container.
     held: Mutex<Option<i32>>,
+    /// On which it and its standby reach each other, where it has one. Dropped after the container, which is on it.
+    network: Option<Arc<Network>>,
+    has_small_disk: bool,
 }
 
 impl DockerServer {
@@ -58,6 +74,7 @@ impl DockerServer {
         image: Option<&str>,
         run: &str,
         settings: &[(String, String)],
+        has_small_disk: bool,
     ) -> Result<DockerServer, ServerError> {
         let docker = engine::connect().await?;
         let image = match image {
@@ -65,18 +82,22 @@ impl DockerServer {
             None => engine::default_image(&docker).await?,
         };
         let password = password();
-        let container = launch::launch(&docker, &image, run, &password, settings).await?;
+        let container = launch::launch(&docker, &image, run, &password, settings, has_small_disk).await?;
         let container = Container::new(docker, container);
-        let mut server = DockerServer { container, image, version: String::new(), password, held: Mutex::new(None) };
-        match server.first_query().await {
-            Ok(version) => server.version = version,
-            Err(error) => {
-                // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
-                let _ = server.remove().await;
-                return Err(error);
-            }
-        }
+        let (version, held) = (String::new(), Mutex::new(None));
+        let mut server = DockerServer { container, image, version, password, held, network: None, has_small_disk };
+        server.version = server.born().await?;
         Ok(server)
+    }
+
+    /// Waits for a new server's first query and returns the version. One that never gets there is removed.
+    async fn born(&self) -> Result<String, ServerError> {
+        let version = self.first_query().await;
+        if version.is_err() {
+            // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
+            let _ = self.remove().await;
+        }
+        version
     }
 
     /// Waits for the first query and returns the version. Does not wait for a container that has ended.
@@ -130,12 +151,45 @@ impl Server for DockerServer {
             self.container.release(held).await?;
             self.wait(Readiness::AcceptingQueries, READY_WITHIN).await?;
         }
-        let (signal, within) = match mode {
-            StopMode::Smart => ("SIGTERM", SMART_STOP_WITHIN),
-            StopMode::Fast => ("SIGINT", STOP_WITHIN),
-            StopMode::Immediate => ("SIGQUIT", STOP_WITHIN),
-        };
-        self.container.end("stop", signal, within).await.map(drop)
+        let within = if mode == StopMode::Smart { SMART_STOP_WITHIN } else { STOP_WITHIN };
+        self.container.end("stop", signal_of(mode), within).await.map(drop)
+    }
+
+    async fn request_stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        self.container.signal("stop", signal_of(mode)).await
+    }
+
+    async fn ended(&self, within: Duration) -> Result<(), ServerError> {
+        self.container.end_within("watch", within).await.map(drop)
+    }
+
+    async fn kill_backend(&self, backend: i32) -> Result<(), ServerError> {
+        self.container.kill_process(backend).await
+    }
+
+    async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
+        let (memory, memory_swap) = (Some(SHORT_MEMORY), Some(SHORT_MEMORY));
+        self.container.allow(ContainerUpdateBody { memory, memory_swap, ..Default::default() }).await?;
+        Ok(Shortage::Kills)
+    }
+
+    async fn release_memory(&self) -> Result<(), ServerError> {
+        let (memory, memory_swap) = (Some(-1), Some(-1));
+        self.container.allow(ContainerUpdateBody { memory, memory_swap, ..Default::default() }).await
+    }
+
+    async fn throttle(&self, share: Share) -> Result<(), ServerError> {
+        let cpu_quota = Some((PERIOD as f64 * share.as_f64()) as i64);
+        let cpu_period = Some(PERIOD);
+        self.container.allow(ContainerUpdateBody { cpu_quota, cpu_period, ..Default::default() }).await
+    }
+
+    async fn unthrottle(&self) -> Result<(), ServerError> {
+        self.container.allow(ContainerUpdateBody { cpu_quota: Some(-1), ..Default::default() }).await
+    }
+
+    fn small_disk(&self) -> Option<String> {
+        self.has_small_disk.then(|| SMALL_DISK.to_owned())
     }
 
     async fn kill(&self) -> Result<String, ServerError> {
@@ -175,5 +229,13 @@ impl Server for DockerServer {
 
     async fn remove(&self) -> Result<(), ServerError> {
         self.container.remove().await
+    }
+}
+
+fn signal_of(mode: StopMode) -> &'static str {
+    match mode {
+        StopMode::Smart => "SIGTERM",
+        StopMode::Fast => "SIGINT",
+        StopMode::Immediate => "SIGQUIT",
     }
 }

@@ -51,6 +51,18 @@ impl Container {
         pid.ok_or_else(|| failed(said))
     }
 
+    /// Kills one process inside.
+    pub async fn kill_process(&self, pid: i32) -> Result<(), ServerError> {
+        let said = if pid > 1 { shell(self, r#"kill -KILL "$1" && echo killed"#, pid).await? } else { String::new() };
+        match said.as_str() {
+            "killed" => Ok(()),
+            _ => Err(ServerError::Control {
+                doing: "crash",
+                reason: format!("process {pid} could not be killed: {said}"),
+            }),
+        }
+    }
+
     /// Lets the held process go on.
     pub async fn release(&self, held: i32) -> Result<(), ServerError> {
         let said = shell(self, r#"kill -CONT "$1" && echo released"#, held).await?;

@@ -1,6 +1,7 @@
 //! Against the real engine; skipped, with a word, where there is none or the image is missing.
 
 mod cleaning;
+mod standby;
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use server_or_skip;
 
 async fn create(settings: &[(&str, &str)]) -> DockerServer {
     let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-    DockerServer::create(Some(IMAGE), "test", &settings).await.unwrap()
+    DockerServer::create(Some(IMAGE), "test", &settings, false).await.unwrap()
 }
 
 async fn answers(server: &DockerServer) {
@@ -142,7 +143,7 @@ async fn a_setting_that_postgres_refuses_is_told_at_once() {
     let server = server_or_skip!();
     let before = Instant::now();
     let settings = [("no_such_setting".to_owned(), "1".to_owned())];
-    let error = DockerServer::create(Some(IMAGE), "test", &settings).await.err().unwrap().to_string();
+    let error = DockerServer::create(Some(IMAGE), "test", &settings, false).await.err().unwrap().to_string();
     assert!(error.contains("no_such_setting") && error.contains("exit code 1"), "{error}");
     assert!(before.elapsed() < READY_WITHIN / 2);
     server.remove().await.unwrap();
@@ -151,7 +152,7 @@ async fn a_setting_that_postgres_refuses_is_told_at_once() {
 #[tokio::test]
 async fn an_image_that_cannot_be_had_comes_with_the_remedy() {
     let server = server_or_skip!();
-    let error = DockerServer::create(Some("localhost:1/none:7"), "test", &[]).await.err().unwrap().to_string();
+    let error = DockerServer::create(Some("localhost:1/none:7"), "test", &[], false).await.err().unwrap().to_string();
     assert!(error.contains("localhost:1/none:7") && error.contains("ci/postgres-image.sh 15"), "{error}");
     server.remove().await.unwrap();
 }

@@ -1,0 +1,115 @@
+//! A disk that is full: that of the ledger, or that of the write-ahead log.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Injection, NemesisError, Witness, decisive, supporting};
+use crate::environment::preparation::run_in;
+use crate::environment::server::{Readiness, ServerError, Session};
+use crate::environment::{Environment, START_PATIENCE};
+use crate::history::Evidence;
+use crate::layout::SmallDisk;
+
+/// What fills the disk.
+const BALLAST: &str = "ballast";
+
+/// How the server says that there is no room.
+const FULL: &str = "No space left on device";
+
+/// Room left in the last segment of WAL, in bytes: what the client writes in about a second, so that it is the client
+/// that meets the end of it.
+const LAST_ROOM: i64 = 8 << 10;
+
+/// Longest until a server without room for its WAL has ended: the client must write first, and then recovery must fail.
+const END_WITHIN: Duration = Duration::from_secs(20);
+
+/// Segments that are there beyond the one that is written now.
+const AHEAD: &str = "SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' \
+                     AND name > pg_walfile_name(pg_current_wal_insert_lsn())";
+
+/// Bytes left in the segment that is written now.
+const LEFT: &str = "SELECT size - (pg_current_wal_insert_lsn() - '0/0')::bigint % size \
+                    FROM (SELECT setting::bigint AS size FROM pg_settings WHERE name = 'wal_segment_size') AS segment";
+
+/// Ballast on the small disk until heal. Where that holds the ledger, writes get 53100 and sessions live on; where it
+/// holds the WAL, the server ends, and cannot start until there is room.
+#[derive(Default)]
+pub(super) struct FillingDisk {
+    witness: Witness,
+    sessions: usize,
+}
+
+impl FillingDisk {
+    async fn fill_wal(&mut self, environment: &Environment, session: Session, fill: &str) -> Result<(), NemesisError> {
+        // Segments made in advance are room that no ballast takes.
+        while number(&session, AHEAD).await? > 0 {
+            session.batch("SELECT pg_logical_emit_message(false, 'pgsquall', 'next'); SELECT pg_switch_wal()").await?;
+        }
+        run_in(&session, fill).await?;
+        let left = number(&session, LEFT).await?;
+        if left > 2 * LAST_ROOM {
+            let size = left - LAST_ROOM;
+            session.batch(&format!("SELECT pg_logical_emit_message(false, 'pgsquall', repeat('x', {size}))")).await?;
+        }
+        drop(session);
+        self.sessions = environment.gateway.connections();
+        environment.server().ended(END_WITHIN).await?;
+        Ok(environment.without_server().await?)
+    }
+}
+
+async fn number(session: &Session, sql: &str) -> Result<i64, ServerError> {
+    Ok(session.rows(sql, &[]).await?.first().map_or(0, |row| row.get(0)))
+}
+
+#[async_trait]
+impl Injection for FillingDisk {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        let Some(disk) = environment.server().small_disk() else {
+            return Err(NemesisError::NotInForce("the server has no small disk".into()));
+        };
+        let session = environment.server().superuser().connect().await?;
+        // It ends when there is no room, which is an error to dd and what is wanted here.
+        let fill = format!("dd if=/dev/zero of={disk}/{BALLAST} bs=4096 2>/dev/null; true");
+        self.sessions = environment.gateway.connections();
+        match environment.layout.small_disk {
+            Some(SmallDisk::Wal) => self.fill_wal(environment, session, &fill).await,
+            _ => Ok(run_in(&session, &fill).await?),
+        }
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let server = environment.server();
+        match (environment.layout.small_disk, server.small_disk()) {
+            (Some(SmallDisk::Wal), _) => {
+                server.remove_from_small_disk(BALLAST).await?;
+                // Whether it has ended, or was about to.
+                match server.ended(Duration::ZERO).await {
+                    Ok(()) => Ok(environment.start_server().await?),
+                    Err(_) => Ok(server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?),
+                }
+            }
+            (_, Some(disk)) => {
+                let session = server.superuser().connect().await?;
+                Ok(run_in(&session, &format!("rm -f {disk}/{BALLAST}")).await?)
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let full = self.witness.said(environment, FULL).await?;
+        let refused = self.witness.refused(environment, "53100").await?;
+        Ok(match environment.layout.small_disk {
+            Some(SmallDisk::Wal) => vec![
+                // Whoever met the end of the room, everybody has lost his session.
+                decisive("sessions lost with the server", if full > 0 { self.sessions } else { 0 }),
+                supporting("lines in the log for want of room", full),
+                supporting("of the client's own writes", refused),
+            ],
+            _ => vec![decisive("statements refused with 53100", refused)],
+        })
+    }
+}
