@@ -41,7 +41,7 @@ pub fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
 }
 
 /// Whether a server can keep this on a small disk.
-fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
+pub(crate) fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
     match (keeps, server) {
         (_, ServerKind::External) => Err("a server that is not ours cannot be given a small disk".into()),
         (SmallDisk::Heap, ServerKind::Docker) => Ok(()),

@@ -13,6 +13,7 @@ pub mod leftovers;
 pub(crate) mod network;
 pub mod preparation;
 mod replication;
+pub(crate) mod resolution;
 mod roles;
 pub mod server;
 
@@ -335,8 +336,7 @@ fn open_gateways(
 /// Says where and how the client is to find its servers.
 fn found_at(address: &mut Address, layout: &Layout, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
     let place = |(host, gateway): (&Host, &Gateway)| match host {
-        // Reserved never to be anybody's (RFC 6761).
-        Host::Unresolvable => Place { host: "pgsquall.invalid".into(), port: gateway.address().port() },
+        Host::Unresolvable => Place { host: resolution::NOBODYS_NAME.into(), port: gateway.address().port() },
         _ => gateway.address().into(),
     };
     address.hosts = layout.hosts.iter().zip(gateways).map(place).collect();

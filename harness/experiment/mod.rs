@@ -22,10 +22,11 @@ use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
 use crate::environment::expressible::{arrangeable, expressible, known_to, passable};
-use crate::environment::{Blueprint, Environment};
+use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
+use crate::layout::Host;
 use crate::plan::Plan;
 use crate::recorder::{Observer, Recorder};
 use crate::report::Run;
@@ -147,6 +148,9 @@ impl Experiment {
         arrangeable(&self.scenario.layout, source.kind()).map_err(not_expressible)?;
         if let Some(middlebox) = &self.scenario.middlebox {
             passable(middlebox.through, &source).map_err(not_expressible)?;
+        }
+        if self.scenario.layout.hosts.contains(&Host::Unresolvable) {
+            resolution::leads_nowhere().await.map_err(not_expressible)?;
         }
         let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;

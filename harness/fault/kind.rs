@@ -252,8 +252,7 @@ impl FaultKind {
     pub fn is_felt(self) -> bool {
         match self {
             FaultKind::Failover(failover) => failover.is_felt(),
-            FaultKind::WrongHost => true,
-            kind => kind.shuts_door(),
+            kind => kind == FaultKind::WrongHost || kind.shuts_door(),
         }
     }
 

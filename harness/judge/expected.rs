@@ -69,9 +69,9 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             kind: None,
             words: RESOLUTION,
         },
-        // Told in the words of TLS libraries, which have no code in common.
+        // TLS libraries have no code in common; a sound certificate has no words at all.
         Certificate(fault) if !certificate_words::words(fault).is_empty() => Expected {
-            fact: "a certificate was turned down",
+            fact: "a certificate was refused",
             name: kind.word(),
             code: None,
             kind: None,
