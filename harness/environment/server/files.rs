@@ -83,7 +83,7 @@ pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
 }
 
 /// A text as SQL writes it.
-pub(crate) fn literal(text: &str) -> String {
+fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     match doubled.contains('\\') {
         true => format!("E'{}'", doubled.replace('\\', "\\\\")),

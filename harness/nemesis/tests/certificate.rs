@@ -65,13 +65,16 @@ fn told(error: &std::io::Error) -> Option<rustls::Error> {
     error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
 }
 
-/// The scenario of one certificate fault that is there from the start.
-fn from_the_start(fault: &str, tls: &str) -> String {
-    format!(
+/// A scenario of certificate faults, the first of which is there from the start.
+fn one_after_the_other(faults: &[&str], tls: &str) -> String {
+    let head = format!(
         "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[server]\ntls = \"{tls}\"\n\
-         [client]\nsslmode = \"verify-full\"\ncertificate = true\n\
-         [[fault]]\nkind = \"{fault}\"\nat = \"0s\"\nfor = \"1s\"\n"
-    )
+         [client]\nsslmode = \"verify-full\"\ncertificate = true\n"
+    );
+    let fault = |(place, kind): (usize, &&str)| {
+        format!("[[fault]]\nkind = \"{kind}\"\nat = \"{}s\"\nfor = \"1s\"\n", 2 * place)
+    };
+    head + &faults.iter().enumerate().map(fault).collect::<String>()
 }
 
 /// Lines of the server's log about TLS.
@@ -81,10 +84,11 @@ async fn log(stage: &Stage) -> Vec<(String, String, String)> {
     about.map(|line| (line.sqlstate, line.role, line.text)).collect()
 }
 
-async fn decisive(stage: &mut Stage) -> u64 {
+/// What the decisive evidence of one fault comes to.
+async fn decisive(stage: &mut Stage, fault: usize) -> u64 {
     // A container's log comes in its own time.
     for _ in 0..200 {
-        let found = stage.evidence(0).await.into_iter().find(|found| found.decisive).unwrap().count;
+        let found = stage.evidence(fault).await.into_iter().find(|found| found.decisive).unwrap().count;
         if found > 0 {
             return found;
         }
@@ -96,58 +100,50 @@ async fn decisive(stage: &mut Stage) -> u64 {
 #[tokio::test]
 async fn a_client_certificate_that_is_refused() {
     use AlertDescription::{CertificateRevoked, UnknownCA};
+    let faults = ["client-certificate-unknown", "client-certificate-revoked"];
     for source in servers().await {
-        for (fault, alert) in
-            [("client-certificate-unknown", UnknownCA), ("client-certificate-revoked", CertificateRevoked)]
-        {
-            for tls in ["1.2", "1.3"] {
-                let mut stage = Stage::set(&source, &from_the_start(fault, tls)).await;
-                assert_eq!(call(&stage).await, Met::Answered, "before: {source}, {fault}, {tls}");
-                stage.inject(0).await;
-                assert_eq!(stage.evidence(0).await[0].count, 0, "nobody has met it yet");
+        for tls in ["1.2", "1.3"] {
+            let mut stage = Stage::set(&source, &one_after_the_other(&faults, tls)).await;
+            assert_eq!(call(&stage).await, Met::Answered, "before: {source}, {tls}");
+            for (place, alert) in [UnknownCA, CertificateRevoked].into_iter().enumerate() {
+                let about = format!("{source}, TLS {tls}, {}", faults[place]);
+                stage.inject(place).await;
+                assert_eq!(stage.evidence(place).await[0].count, 0, "nobody has met it yet: {about}");
                 let met = call(&stage).await;
                 let refused = rustls::Error::AlertReceived(alert);
                 match tls {
-                    "1.2" => assert_eq!(met, Met::Handshake(refused), "{source}, {fault}"),
+                    "1.2" => assert_eq!(met, Met::Handshake(refused), "{about}"),
                     // The server closes at once; what the client had sent may then cost it the alert.
-                    _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{source}, {fault}: {met:?}"),
+                    _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{about}: {met:?}"),
                 }
-                assert_eq!(decisive(&mut stage).await, 1, "{source}, {fault}, {tls}: {:?}", log(&stage).await);
-                for (sqlstate, role, text) in log(&stage).await {
-                    println!("{source}, TLS {tls}, {fault}: {sqlstate} {role:?} {text}");
-                }
-                stage.heal(0).await;
-                assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {fault}, {tls}");
-                assert_eq!(decisive(&mut stage).await, 1, "who comes after the heal met nothing");
-                stage.close().await;
+                assert_eq!(decisive(&mut stage, place).await, 1, "{about}: {:?}", log(&stage).await);
+                stage.heal(place).await;
+                assert_eq!(call(&stage).await, Met::Answered, "after: {about}");
+                assert_eq!(decisive(&mut stage, place).await, 1, "who comes after the heal met nothing: {about}");
             }
+            stage.close().await;
         }
     }
 }
 
 #[tokio::test]
 async fn a_server_certificate_that_the_client_refuses() {
+    let faults = ["server-certificate-wrong-host", "certificate-authority-changed", "server-certificate-not-yet-valid"];
     for source in servers().await {
-        for (fault, words) in [
-            ("server-certificate-wrong-host", "not valid for name"),
-            ("certificate-authority-changed", "UnknownIssuer"),
-            ("server-certificate-not-yet-valid", "not valid yet"),
-        ] {
-            for tls in ["1.2", "1.3"] {
-                let mut stage = Stage::set(&source, &from_the_start(fault, tls)).await;
-                stage.inject(0).await;
-                let Met::Handshake(error) = call(&stage).await else { panic!("{source}, {fault}, {tls}") };
-                assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{error:?}");
-                println!("{source}, TLS {tls}, {fault}: {error}");
-                assert!(error.to_string().contains(words), "{error}");
-                assert_eq!(decisive(&mut stage).await, 1, "{source}, {fault}, {tls}: {:?}", log(&stage).await);
-                for (sqlstate, role, text) in log(&stage).await {
-                    println!("{source}, TLS {tls}, {fault}: {sqlstate} {role:?} {text}");
-                }
-                stage.heal(0).await;
-                assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {fault}, {tls}");
-                stage.close().await;
+        for tls in ["1.2", "1.3"] {
+            let mut stage = Stage::set(&source, &one_after_the_other(&faults, tls)).await;
+            for (place, words) in ["not valid for name", "UnknownIssuer", "not valid yet"].into_iter().enumerate() {
+                let about = format!("{source}, TLS {tls}, {}", faults[place]);
+                stage.inject(place).await;
+                let met = call(&stage).await;
+                let Met::Handshake(error) = met else { panic!("{about}: {met:?}") };
+                assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{about}: {error:?}");
+                assert!(error.to_string().contains(words), "{about}: {error}");
+                assert_eq!(decisive(&mut stage, place).await, 1, "{about}: {:?}", log(&stage).await);
+                stage.heal(place).await;
+                assert_eq!(call(&stage).await, Met::Answered, "after: {about}");
             }
+            stage.close().await;
         }
     }
 }
@@ -169,7 +165,7 @@ async fn the_client_certificate_expires_under_tls_1_2_and_1_3() {
                 "1.2" => assert_eq!(met, Met::Handshake(refused), "{source}"),
                 _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{source}: {met:?}"),
             }
-            assert_eq!(decisive(&mut stage).await, 1, "{source}, {tls}: {:?}", log(&stage).await);
+            assert_eq!(decisive(&mut stage, 0).await, 1, "{source}, {tls}: {:?}", log(&stage).await);
             stage.heal(0).await;
             assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {tls}");
             stage.close().await;
@@ -190,7 +186,7 @@ async fn plaintext_is_refused_while_tls_is_required() {
         assert_eq!((error.severity(), error.code().code()), ("FATAL", "28000"), "{source}");
         assert!(error.message().contains("no pg_hba.conf entry"), "{source}: {error}");
         assert!(error.message().contains("no encryption"), "{source}: {error}");
-        assert_eq!(decisive(&mut stage).await, 1, "{source}");
+        assert_eq!(decisive(&mut stage, 0).await, 1, "{source}");
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
         stage.close().await;
