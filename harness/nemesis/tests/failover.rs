@@ -130,7 +130,8 @@ async fn a_write_that_nobody_confirms_is_not_acknowledged() {
         timeout(Duration::from_millis(500), &mut waiting).await.expect_err("a commit was not waited for");
         environment.promote_standby().await.unwrap();
         assert_eq!(environment.end_unconfirmed().await.unwrap(), 1, "{source}");
-        assert_eq!(waiting.await.as_deref(), Some("57P01"), "{source}");
+        // A warning 57P01 at most, then the end: the server closes its mouth before it leaves, lest it say "done".
+        assert_eq!(waiting.await.as_deref(), Some("none"), "{source}");
         stage.close().await;
     }
 }
