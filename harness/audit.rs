@@ -5,22 +5,36 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::environment::Environment;
-use crate::environment::preparation::LEDGER;
-use crate::environment::server::{ServerError, Session, Superuser};
+use crate::environment::preparation::{LEDGER, OCCUPANT};
+use crate::environment::server::{Server, ServerError, Session, Superuser};
 use crate::history::Sessions;
+use crate::layout::SslMode;
 
 /// Round trips from which a median is taken: 51 of some 50 µs each.
 const ROUND_TRIPS: usize = 51;
+
+/// Longest that our own connection may be on its way out of the gateway: a task's turn, on a busy machine.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Between two looks at something that settles.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Medians of a round trip without load and without fault: direct, and through the gateway.
 pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Duration), ServerError> {
-    // With the client's own credentials. What stands before the server is in both, so that the rest is the gateway.
-    let person = |place| Superuser::new(environment.address.at(place));
+    // With the client's own credentials, or, where those are good over TLS alone, with those of another ordinary role.
+    // What stands before the server is in both, so that the rest is the gateway.
+    let encrypted = environment.layout.sslmode == SslMode::VerifyFull;
+    let person = |place| {
+        let client = Superuser::new(environment.address.at(place));
+        if encrypted { client.in_role(OCCUPANT, &environment.address.password) } else { client }
+    };
     let direct = median_round_trip(&person(environment.behind_gateway())).await?;
     let gateway = median_round_trip(&person(environment.gateway.address())).await?;
+    // A fault that comes next, before there is a client, must not take our own connection for one of the client's.
+    let deadline = Instant::now() + LEFT_WITHIN;
+    while environment.gateway.connections() > 0 && Instant::now() < deadline {
+        sleep(LOOK_EVERY).await;
+    }
     Ok((direct, gateway))
 }
 
@@ -67,9 +81,19 @@ pub(crate) async fn settled_sessions(
     patience: Duration,
 ) -> Result<Sessions, ServerError> {
     let session = environment.server().superuser().connect().await?;
+    let beside = match environment.beside() {
+        Some(server) => Some(server.superuser().connect().await?),
+        None => None,
+    };
     let deadline = Instant::now() + patience;
     loop {
-        let found = sessions(&session, environment).await?;
+        let mut found = sessions(&session, environment).await?;
+        // What lingers at the other server was leaked too.
+        if let Some(beside) = &beside {
+            let there = at_server(beside, environment).await?;
+            found.open += there.open;
+            found.idle_in_transaction += there.idle_in_transaction;
+        }
         if enough(found) || Instant::now() >= deadline {
             return Ok(found);
         }
@@ -77,19 +101,33 @@ pub(crate) async fn settled_sessions(
     }
 }
 
-/// Waits until the server has no session of the client's role, or patience ends.
+/// Waits until no server has a session of the client's role, or patience ends.
 pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> Result<(), ServerError> {
-    let session = environment.server().superuser().connect().await?;
     let deadline = Instant::now() + patience;
-    while at_server(&session, environment).await?.open > 0 && Instant::now() < deadline {
-        sleep(LOOK_EVERY).await;
+    for server in [Some(environment.server()), environment.beside()].into_iter().flatten() {
+        let session = server.superuser().connect().await?;
+        while at_server(&session, environment).await?.open > 0 && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
     }
     Ok(())
 }
 
-/// Everything in the ledger, as runs `(first key, last key, copies)`.
+/// Everything in the primary's ledger, as runs `(first key, last key, copies)`.
 pub(crate) async fn ledger(environment: &Environment) -> Result<Vec<(i64, i64, u64)>, ServerError> {
-    let session = environment.server().superuser().in_database(&environment.address.database).connect().await?;
+    ledger_of(environment.server(), environment).await
+}
+
+/// The same of the server beside the primary; `None` where there is none.
+pub(crate) async fn ledger_beside(environment: &Environment) -> Result<Option<Vec<(i64, i64, u64)>>, ServerError> {
+    match environment.beside() {
+        Some(server) => Ok(Some(ledger_of(server, environment).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn ledger_of(server: &dyn Server, environment: &Environment) -> Result<Vec<(i64, i64, u64)>, ServerError> {
+    let session = server.superuser().in_database(&environment.address.database).connect().await?;
     let counts = format!("SELECT id, count(*) FROM {LEDGER} GROUP BY id ORDER BY id");
     let rows = session.rows(&counts, &[]).await?;
     Ok(runs(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1) as u64))))

@@ -21,6 +21,7 @@
 //! | test a client of your own | [`Client`], [`Experiment::client`] |
 //! | ask something else | [`scenario`]: TOML files, and the built-in [`catalogue`](scenario::catalogue) |
 //! | inject faults by hand, or from Toxiproxy's client libraries | [`toxiproxy`](toxiproxy::Service), feature `proxy` |
+//! | have a live server examined | [`doctor`](doctor::examine), feature `tls` |
 //! | choose the server | [`ServerChoice`](environment::choice::ServerChoice) |
 //! | read a result | [`Run`], [`judge::Verdict`] |
 //! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
@@ -49,6 +50,8 @@ pub mod scenario;
 // ---- effects
 mod audit;
 pub mod client;
+#[cfg(feature = "tls")]
+pub mod doctor;
 pub mod environment;
 mod nemesis;
 mod recorder;

@@ -14,6 +14,10 @@ pub fn proves_no_effect(code: &str) -> bool {
 }
 
 /// Whether a client that calls the code final is wrong: what it reports passes without anybody's doing.
+///
+/// Left out is what passes in some cases alone, and what careful clients disagree on: 25P03 and 25P04 (the next
+/// transaction may be as slow), 57014 (so may the next statement), 53200 (a query may be too big for any memory), 53100
+/// (somebody must free the disk), 55006 (whoever uses it may go on), 28000 (one vendor has it during a reboot).
 pub fn is_transient(code: &str) -> bool {
     matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "40001" | "40P01") || code.starts_with("08")
 }

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     // effects
     &["recorder"],
     &["environment"],
+    &["doctor"],
     &["client"],
     &["audit", "nemesis", "toxiproxy", "workload"],
     // orchestration and telling

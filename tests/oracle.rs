@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pgsquall::fault::Class;
 use pgsquall::judge::{Check, VerdictKind};
 use pgsquall::scenario::Scenario;
 use pgsquall::{Error, Experiment, Run};
@@ -20,7 +21,10 @@ async fn ask(scenario: &str, client: &str, budget: Duration) -> Option<Run> {
     let early = scenario.faults[0].at.saturating_sub(Duration::from_secs(1));
     for fault in &mut scenario.faults {
         fault.at -= early;
-        fault.lasts = fault.lasts.min(Duration::from_secs(5));
+        // How soon a persistent fault is told is the question itself; it needs its time.
+        if scenario.class == Class::Transient {
+            fault.lasts = fault.lasts.min(Duration::from_secs(5));
+        }
     }
     if let Some(pause) = &mut scenario.load.pause {
         pause.at -= early;
@@ -95,12 +99,30 @@ reference_passes! {
     reference_passes_long_recovery "long-recovery"
     reference_passes_connections_exhausted "connections-exhausted"
     reference_passes_wrong_password "wrong-password"
+    reference_passes_client_certificate_expired "client-certificate-expired"
+    reference_passes_server_certificate_expired "server-certificate-expired"
+    reference_passes_certificate_renewed "certificate-renewed"
+    reference_passes_server_certificate_wrong_host "server-certificate-wrong-host"
+    reference_passes_certificate_authority_changed "certificate-authority-changed"
+    reference_passes_client_certificate_unknown "client-certificate-unknown"
+    reference_passes_client_certificate_revoked "client-certificate-revoked"
+    reference_passes_not_yet_valid "not-yet-valid"
+    reference_passes_tls_required "tls-required"
     reference_passes_idle_close "idle-close"
     reference_passes_idle_reset "idle-reset"
     reference_passes_pgbouncer_idle "pgbouncer-idle"
     reference_passes_pgbouncer_restart "pgbouncer-restart"
     reference_passes_pgbouncer_server_lost "pgbouncer-server-lost"
     reference_passes_haproxy_idle "haproxy-idle"
+    reference_passes_failover_same_address "failover-same-address"
+    reference_passes_failover_multi_host "failover-multi-host"
+    reference_passes_failover_demoted_primary "failover-demoted-primary"
+    reference_passes_failover_wrong_node "failover-wrong-node"
+    reference_passes_failover_promoted_in_place "failover-promoted-in-place"
+    reference_passes_failover_old_primary_reachable "failover-old-primary-reachable"
+    reference_passes_standby_listed_first "standby-listed-first"
+    reference_passes_dead_address_first "dead-address-first"
+    reference_passes_refusing_address_first "refusing-address-first"
     reference_passes_restart_smart "restart-smart"
     reference_passes_restart_while_idle "restart-while-idle"
     reference_passes_repeated_restarts "repeated-restarts"
@@ -112,6 +134,18 @@ reference_passes! {
     reference_passes_disk_full "disk-full"
     reference_passes_wal_full "wal-full"
     reference_passes_resource_pressure "resource-pressure"
+    reference_passes_firewall_denied "firewall-denied"
+    reference_passes_firewall_range "firewall-range"
+    reference_passes_wrong_user "wrong-user"
+    reference_passes_wrong_database "wrong-database"
+    reference_passes_wrong_host "wrong-host"
+    reference_passes_wrong_port "wrong-port"
+    reference_passes_password_rotated "password-rotated"
+    reference_passes_not_permitted "not-permitted"
+    reference_passes_connect_not_granted "connect-not-granted"
+    reference_passes_idle_session_timeout "idle-session-timeout"
+    reference_passes_idle_in_transaction_timeout "idle-in-transaction-timeout"
+    reference_passes_statement_timeout "statement-timeout"
 }
 
 #[test]
@@ -180,7 +214,26 @@ defect_fails! {
     leaks_connections_to_pgbouncer "leaks-connections" in "pgbouncer-restart" by ConnectionLeak
     gives_up_on_pgbouncer "gives-up" in "pgbouncer-server-lost" by ErrorSurface
     never_reconnects_to_haproxy "never-reconnects" in "haproxy-idle" by Recovered
+    caches_its_own_certificate "caches-certificates" in "client-certificate-expired" by Recovered
+    never_reconnects_after_a_server_certificate_expired "never-reconnects" in "server-certificate-expired" by Recovered
+    never_reconnects_to_a_new_certificate "never-reconnects" in "certificate-renewed" by Recovered
+    swallows_a_certificate_of_another_host "swallows-errors" in "server-certificate-wrong-host" by ErrorSurface
+    swallows_an_unknown_authority "swallows-errors" in "certificate-authority-changed" by ErrorSurface
+    swallows_an_alert_of_tls_1_2 "swallows-errors" in "client-certificate-unknown" by ErrorSurface
+    swallows_an_alert_of_tls_1_3 "swallows-errors" in "client-certificate-revoked" by ErrorSurface
+    swallows_a_certificate_of_the_future "swallows-errors" in "not-yet-valid" by ErrorSurface
+    swallows_that_tls_is_required "swallows-errors" in "tls-required" by ErrorSurface
     never_reconnects_after_rejects "never-reconnects" in "firewall-reject-reset" by Recovered
+    stays_on_a_standby "stays-on-standby" in "failover-wrong-node" by Recovered
+    stays_on_a_demoted_primary "stays-on-standby" in "failover-demoted-primary" by Recovered
+    tries_the_first_address_only "first-address-only" in "dead-address-first" by Recovered
+    hangs_at_a_dead_address "hangs" in "dead-address-first" by Recovered
+    tries_the_standby_only "first-address-only" in "standby-listed-first" by Recovered
+    tries_the_refusing_address_only "first-address-only" in "refusing-address-first" by Recovered
+    tries_the_lost_primary_only "first-address-only" in "failover-multi-host" by Recovered
+    acknowledges_what_a_lost_primary_had_not "acknowledges-early" in "failover-same-address" by LostWrite
+    believes_a_cancelled_commit "believes-cancelled" in "failover-old-primary-reachable" by StaleRead
+    never_reconnects_after_a_failover "never-reconnects" in "failover-same-address" by Recovered
     storms_at_a_limit "storms" in "role-connection-limit" by ReconnectStorm
     storms_at_reserved_slots "storms" in "reserved-slots-only" by ReconnectStorm
     never_reconnects_after_a_crash "never-reconnects" in "backend-crashed" by Recovered
@@ -193,4 +246,12 @@ defect_fails! {
     gives_up_for_ever_in_a_herd "gives-up-for-ever" in "thundering-herd" by Recovered
     gives_up_for_ever_on_shutdown "gives-up-for-ever" in "restart-smart" by Recovered
     backoff_never_resets "backoff-never-resets" in "repeated-restarts" by Recovered
+    swallows_a_wrong_database "swallows-errors" in "wrong-database" by ErrorSurface
+    swallows_a_wrong_host "swallows-errors" in "wrong-host" by ErrorSurface
+    swallows_a_wrong_port "swallows-errors" in "wrong-port" by ErrorSurface
+    swallows_a_denial "swallows-errors" in "firewall-denied" by ErrorSurface
+    storms_with_a_wrong_password "storms" in "wrong-password" by ReconnectStorm
+    storms_at_a_missing_database "storms" in "wrong-database" by ReconnectStorm
+    caches_password "caches-password" in "password-rotated" by Recovered
+    never_reconnects_after_idle_sessions "never-reconnects" in "idle-session-timeout" by Recovered
 }

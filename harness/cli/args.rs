@@ -57,6 +57,21 @@ Exit codes:
   64   bad arguments, or a bad list of proxies
   69   a port is taken, or the file of --tap cannot be written";
 
+const DOCTOR_HELP: &str = "\
+Examples:
+  pgsquall doctor postgres://app@db.example.com/app?sslmode=verify-full
+      the way in, stage by stage, then what the server may be asked; the password may be in PGPASSWORD
+  pgsquall doctor postgres://app@10.0.0.5/app?keepalives_idle=60 --idle-timeout 4m --json
+      does keepalive fit under the four minutes of your own firewall? for machines
+  It reads and changes nothing, and needs no superuser; a role with pg_monitor sees more. keepalives, keepalives_idle,
+  keepalives_interval, keepalives_count, tcp_user_timeout and connect_timeout in the URL are judged as libpq has them.
+
+Exit codes:
+  0    no problem found; there may be notices
+  1    at least one problem
+  64   bad arguments, or a bad URL
+  69   the server cannot be reached or asked; the stage that failed is on stdout, with a remedy";
+
 /// Chaos testing for Postgres clients: real Postgres, real faults, one honest verdict.
 #[derive(Debug, Parser)]
 #[command(name = "pgsquall", version, after_help = EXIT_CODES)]
@@ -89,6 +104,9 @@ pub enum Verb {
     /// Stand between clients and a server, with faults switched over Toxiproxy's HTTP API
     #[command(after_help = PROXY_HELP)]
     Proxy(ProxyArguments),
+    /// Examine a live server, and the way to it
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArguments),
     /// Judge stored histories again, offline
     #[command(after_help = "Example:\n  pgsquall judge pgsquall-runs/*/*/history.jsonl")]
     Judge {
@@ -190,6 +208,26 @@ pub struct ProxyArguments {
     pub tls_authority: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// The server: postgres://user:password@host:5432/database?sslmode=…
+    // Understood after clap: what clap cannot understand it repeats, and this may hold a password.
+    #[arg(value_name = "URL")]
+    pub url: String,
+
+    /// After how long a firewall, NAT or load balancer on the way forgets idle connections, where you know it
+    #[arg(long, value_parser = longer_than_nothing, value_name = "DURATION")]
+    pub idle_timeout: Option<Duration>,
+
+    /// Longest for each stage, and for each question to the server
+    #[arg(long, default_value = "10s", value_parser = longer_than_nothing, value_name = "DURATION")]
+    pub timeout: Duration,
+
+    /// Print the diagnosis as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Understands `--server` without repeating what it cannot understand: a mistyped URL may hold a password.
 #[derive(Clone)]
 struct ServerParser;
@@ -214,6 +252,13 @@ impl TypedValueParser for ServerParser {
 fn positive(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("a budget of nothing cannot be kept".into()),
+        duration => Ok(duration),
+    }
+}
+
+fn longer_than_nothing(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".into()),
         duration => Ok(duration),
     }
 }

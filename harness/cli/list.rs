@@ -2,7 +2,7 @@
 
 use pgsquall::client::reference;
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
-use pgsquall::environment::expressible::{expressible, passable, roomy};
+use pgsquall::environment::expressible::{arrangeable, expressible, passable};
 use pgsquall::environment::{self, server};
 use pgsquall::scenario::{Scenario, catalogue, cause_of};
 
@@ -69,8 +69,8 @@ pub async fn list(arguments: &ListArguments) -> Exit {
 fn why_not(scenario: &Scenario, source: &ServerSource) -> Option<String> {
     let kind = source.kind();
     let fault = scenario.faults.iter().find_map(|fault| expressible(fault.kind, kind).err());
-    let small_disk = || roomy(scenario.layout.small_disk?, kind).err();
-    fault.or_else(small_disk).or_else(|| passable(scenario.middlebox.as_ref()?.through, source).err())
+    let refused = fault.or_else(|| arrangeable(&scenario.layout, kind).err());
+    refused.or_else(|| passable(scenario.middlebox.as_ref()?.through, source).err())
 }
 
 fn name(choice: &ServerChoice) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod doctor;
 mod exit;
 mod judge;
 mod list;
@@ -51,6 +52,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Show { scenario } => show::show(&scenario),
         Verb::Check { files } => check::check(&files),
         Verb::Proxy(arguments) => proxy::proxy(arguments).await,
+        Verb::Doctor(arguments) => doctor::doctor(arguments).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }
 }

@@ -32,11 +32,15 @@ fn remove_folders() -> Vec<String> {
     for folder in folder::abandoned() {
         let path = folder.path().to_owned();
         let clients = end_marked(&path);
-        let servers = usize::from(server::end_leftover(&path));
+        let servers = server::end_leftovers(&path);
         let middleboxes = usize::from(network::end_leftover(&path));
         drop(folder);
         let mut text = format!("the folder {} of a run that was killed", path.display());
-        for (count, what) in [(servers, "server"), (middleboxes, "middlebox"), (clients, "client process(es)")] {
+        for (count, what) in [
+            (servers, if servers > 1 { "servers" } else { "server" }),
+            (middleboxes, "middlebox"),
+            (clients, "client process(es)"),
+        ] {
             if count > 0 {
                 text += &format!(", its {what}");
             }

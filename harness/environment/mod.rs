@@ -4,27 +4,36 @@
 
 pub mod address;
 pub mod choice;
+#[cfg(feature = "tls")]
+pub(crate) mod encryption;
 pub mod expressible;
 pub(crate) mod folder;
 pub(crate) mod identity;
 pub mod leftovers;
 pub(crate) mod network;
 pub mod preparation;
+mod replication;
+pub(crate) mod resolution;
+mod roles;
 pub mod server;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use self::address::{Address, Place};
 use self::choice::ServerSource;
+#[cfg(feature = "tls")]
+use self::encryption::Encryption;
 use self::folder::RunFolder;
 use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use self::server::DockerServer;
 use self::server::{ExternalServer, LocalServer, LogLine, Readiness, Server, ServerError};
+#[cfg(feature = "tls")]
+use crate::layout::SslMode;
 use crate::layout::{Host, Layout, SmallDisk};
 use crate::middlebox::Middlebox;
 use crate::recorder::Recorder;
@@ -62,6 +71,8 @@ pub(crate) struct Environment {
     servers: Vec<Arc<dyn Server>>,
     /// Which of them is the primary now.
     primary: AtomicUsize,
+    /// Whether the one that was the primary is gone for good.
+    lost: AtomicBool,
     /// What stands between the gateway and the server, where something does.
     pub middlebox: Option<MiddleboxProcess>,
     /// What the first of the client's addresses belongs to.
@@ -69,6 +80,9 @@ pub(crate) struct Environment {
     /// What the others belong to, in their order.
     others: Vec<Gateway>,
     pub layout: Layout,
+    /// The certificates, where the server speaks TLS.
+    #[cfg(feature = "tls")]
+    encryption: Option<Encryption>,
     /// What the client is given.
     pub address: Address,
     /// Dropped last: the servers' files are in it.
@@ -94,6 +108,7 @@ impl Environment {
         let Blueprint { settings, layout, middlebox, seed } = blueprint;
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
         let mut external: Option<Arc<ExternalServer>> = None;
+        let mut standby: Option<Arc<dyn Server>> = None;
         let server: Arc<dyn Server> = match source {
             ServerSource::Local(binaries) => {
                 let mut server = LocalServer::create(binaries, &folder, settings).await?;
@@ -101,13 +116,22 @@ impl Environment {
                     server.add_small_disk(&folder, keeps).await?;
                 }
                 server.start().await?;
+                if layout.standby {
+                    let follower = server.create_standby(&folder, settings).await?;
+                    server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+                    follower.start().await?;
+                    standby = Some(Arc::new(follower));
+                }
                 Arc::new(server)
             }
             #[cfg(feature = "docker")]
             ServerSource::Docker(image) => {
                 let run = folder.path().display().to_string();
-                let server =
-                    DockerServer::create(image.as_deref(), &run, settings, layout.small_disk.is_some()).await?;
+                let small_disk = layout.small_disk.is_some();
+                let mut server = DockerServer::create(image.as_deref(), &run, settings, small_disk).await?;
+                if layout.standby {
+                    standby = Some(Arc::new(server.create_standby(&run, settings).await?));
+                }
                 Arc::new(server)
             }
             #[cfg(not(feature = "docker"))]
@@ -121,18 +145,34 @@ impl Environment {
             }
         };
         server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
-        let servers = vec![server];
+        let servers: Vec<_> = std::iter::once(server).chain(standby).collect();
         let mut gateways = open_gateways(&servers, layout, seed, recorder).map_err(EnvironmentError::Gateway)?;
         let mut address = match external {
             Some(server) => server.client_address(gateways[0].address()),
             None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
         };
+        if let [primary, standby] = servers.as_slice() {
+            // After the roles have their passwords, so that the standby has them too.
+            replication::follow(primary.as_ref(), standby.as_ref()).await?;
+        }
         if layout.small_disk == Some(SmallDisk::Heap)
             && let Some(disk) = servers[0].small_disk()
         {
             preparation::move_ledger(&servers[0].superuser(), &disk).await?;
         }
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
+        #[cfg(feature = "tls")]
+        let encryption = match layout.tls {
+            Some(version) => {
+                let asked = (version, layout);
+                Some(Encryption::create(servers[0].as_ref(), asked, folder.path(), &address.password).await?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "tls")]
+        if layout.sslmode == SslMode::VerifyFull {
+            address.tls = encryption.as_ref().map(Encryption::files);
+        }
         let gateway = gateways.remove(0);
         let middlebox = middlebox
             .map(|found| MiddleboxProcess::create(found, &folder, servers[0].address(), &address))
@@ -141,8 +181,21 @@ impl Environment {
             middlebox.start().await?;
             gateway.lead_to(middlebox.address());
         }
-        let (primary, others, layout) = (AtomicUsize::new(0), gateways, layout.clone());
-        Ok(Environment { servers, primary, middlebox, gateway, others, layout, address, folder })
+        let (primary, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (others, layout) = (gateways, layout.clone());
+        Ok(Environment {
+            servers,
+            primary,
+            lost,
+            middlebox,
+            gateway,
+            others,
+            layout,
+            #[cfg(feature = "tls")]
+            encryption,
+            address,
+            folder,
+        })
     }
 
     /// The primary, as of now.
@@ -155,10 +208,23 @@ impl Environment {
         self.servers.iter().map(Arc::as_ref)
     }
 
+    /// What the address of the primary, as of now, belongs to.
+    fn door_of_primary(&self) -> &Gateway {
+        let host = if self.primary.load(Ordering::Acquire) == 0 { Host::Primary } else { Host::Standby };
+        self.door(host).filter(|_| !self.others.is_empty()).unwrap_or(&self.gateway)
+    }
+
     /// The gateway to which one of the client's addresses belongs; `None` where it has no such address.
     pub fn door(&self, host: Host) -> Option<&Gateway> {
         let index = self.layout.hosts.iter().position(|found| *found == host)?;
         std::iter::once(&self.gateway).chain(&self.others).nth(index)
+    }
+
+    /// The certificates of a server that speaks TLS.
+    #[cfg(feature = "tls")]
+    pub fn encryption(&self) -> Result<&Encryption, ServerError> {
+        let none = || ServerError::Control { doing: "find a certificate of", reason: "it speaks no TLS".into() };
+        self.encryption.as_ref().ok_or_else(none)
     }
 
     /// Starts the stopped server again, and lets clients through as soon as it answers.
@@ -173,8 +239,9 @@ impl Environment {
         match &self.middlebox {
             Some(middlebox) => middlebox.lead_to(self.server().address()).await?,
             None => {
-                self.gateway.lead_to(self.server().address());
-                self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
+                let door = self.door_of_primary();
+                door.lead_to(self.server().address());
+                door.accept().await.map_err(EnvironmentError::Gateway)?;
             }
         }
         self.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
@@ -188,7 +255,7 @@ impl Environment {
     pub async fn without_server(&self) -> Result<(), EnvironmentError> {
         match self.middlebox {
             Some(_) => Ok(()),
-            None => self.gateway.refuse().await.map_err(EnvironmentError::Gateway),
+            None => self.door_of_primary().refuse().await.map_err(EnvironmentError::Gateway),
         }
     }
 
@@ -205,9 +272,12 @@ impl Environment {
         Ok(())
     }
 
-    /// What the server has logged of the client's role.
+    /// What the servers have logged of the client's role.
     pub async fn log_of_client(&self) -> Result<Vec<LogLine>, ServerError> {
-        let mut lines = self.server().log().await?;
+        let mut lines = Vec::new();
+        for server in self.servers() {
+            lines.extend(server.log().await?);
+        }
         lines.retain(|line| line.role == self.address.user);
         Ok(lines)
     }
@@ -266,8 +336,7 @@ fn open_gateways(
 /// Says where and how the client is to find its servers.
 fn found_at(address: &mut Address, layout: &Layout, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
     let place = |(host, gateway): (&Host, &Gateway)| match host {
-        // Reserved never to be anybody's (RFC 6761).
-        Host::Unresolvable => Place { host: "pgsquall.invalid".into(), port: gateway.address().port() },
+        Host::Unresolvable => Place { host: resolution::NOBODYS_NAME.into(), port: gateway.address().port() },
         _ => gateway.address().into(),
     };
     address.hosts = layout.hosts.iter().zip(gateways).map(place).collect();

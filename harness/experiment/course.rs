@@ -211,6 +211,10 @@ impl Course<'_> {
         // Statements of sessions that nobody waits for any more may still write.
         environment.clear_path().await?;
         audit::deserted(environment, SESSIONS_PATIENCE).await?;
+        if let Some(runs) = audit::ledger_beside(environment).await? {
+            recorder.record(Event::LedgerBeside { runs });
+        }
+        // Last, so that what is still on its way from there to here is seen here.
         let runs = audit::ledger(environment).await?;
         recorder.record(Event::Ledger { runs });
         nemesis.testify(environment).await;
@@ -224,10 +228,18 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// What the server has logged, for the run's folder; an external server's log is not ours to read.
-    pub async fn server_log(&self) -> String {
-        let Ok(lines) = self.environment.server().log().await else { return String::new() };
-        lines.iter().map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect()
+    /// What the servers have logged, for the run's folder, each under its name; an external server's log is not ours to
+    /// read.
+    pub async fn server_logs(&self) -> Vec<(&'static str, String)> {
+        let mut logs = Vec::new();
+        for (name, server) in ["server.log", "standby.log"].into_iter().zip(self.environment.servers()) {
+            let lines = server.log().await.unwrap_or_default();
+            let lines = lines.iter();
+            let log =
+                lines.map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect();
+            logs.push((name, log));
+        }
+        logs
     }
 
     /// What stood before the server has logged, for the run's folder; `None` where nothing did.

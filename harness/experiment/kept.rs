@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::Error;
 
 /// What a run leaves in its folder beside the history.
-const BESIDE: [&str; 4] = ["verdict.json", "server.log", "middlebox.log", "client.stderr"];
+const BESIDE: [&str; 5] = ["verdict.json", "server.log", "standby.log", "middlebox.log", "client.stderr"];
 
 /// Makes a file in a folder, which then speaks of this run alone.
 pub(super) fn create(folder: &Path, name: &str) -> Result<File, Error> {
@@ -23,7 +23,7 @@ pub(super) fn create(folder: &Path, name: &str) -> Result<File, Error> {
 /// Removes what a run stored that was not carried out: half a history proves nothing. What the client said stays.
 pub(super) fn forget(folder: &Path) {
     let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() == 0);
-    for name in ["history.jsonl", "server.log", "middlebox.log", "client.stderr"] {
+    for name in ["history.jsonl", "server.log", "standby.log", "middlebox.log", "client.stderr"] {
         let path = folder.join(name);
         if name != "client.stderr" || is_empty(&path) {
             let _ = fs::remove_file(path);

@@ -21,11 +21,12 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{expressible, passable, roomy};
-use crate::environment::{Blueprint, Environment};
+use crate::environment::expressible::{arrangeable, expressible, known_to, passable};
+use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
+use crate::layout::Host;
 use crate::plan::Plan;
 use crate::recorder::{Observer, Recorder};
 use crate::report::Run;
@@ -144,11 +145,12 @@ impl Experiment {
         for fault in &self.scenario.faults {
             expressible(fault.kind, source.kind()).map_err(not_expressible)?;
         }
+        arrangeable(&self.scenario.layout, source.kind()).map_err(not_expressible)?;
         if let Some(middlebox) = &self.scenario.middlebox {
             passable(middlebox.through, &source).map_err(not_expressible)?;
         }
-        if let Some(keeps) = self.scenario.layout.small_disk {
-            roomy(keeps, source.kind()).map_err(not_expressible)?;
+        if self.scenario.layout.hosts.contains(&Host::Unresolvable) {
+            resolution::leads_nowhere().await.map_err(not_expressible)?;
         }
         let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
@@ -161,11 +163,19 @@ impl Experiment {
             seed: plan.header.seed,
         };
         let environment = Environment::create(&source, blueprint, recorder.clone()).await?;
-        recorder.record(Event::Server(environment.server().facts()));
+        let server = environment.server().facts();
+        let unknown = plan.header.faults.iter().find_map(|fault| known_to(fault.kind, &server.version).err());
+        if let Some(reason) = unknown {
+            environment.close().await?;
+            return Err(not_expressible(reason));
+        }
+        recorder.record(Event::Server(server));
         let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {
-            kept::store(folder, "server.log", &course.server_log().await)?;
+            for (name, log) in course.server_logs().await {
+                kept::store(folder, name, &log)?;
+            }
             if let Some(log) = course.middlebox_log() {
                 kept::store(folder, "middlebox.log", &log)?;
             }

@@ -227,6 +227,17 @@ impl FaultKind {
         self != FaultKind::WrongHost
     }
 
+    /// Whether every operation stays possible under it, if perhaps a slow one.
+    pub fn leaves_possible(self) -> bool {
+        use ToxicKind::{Bandwidth, Latency, Slicer};
+        match self {
+            FaultKind::Toxic(toxic) => matches!(toxic.kind, Latency { .. } | Bandwidth { .. } | Slicer { .. }),
+            FaultKind::Certificate(fault) => fault == CertificateFault::Renewed,
+            FaultKind::Throttle(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether new connections are kept out at the gateway, so that whatever else needs its door must wait.
     pub fn shuts_door(self) -> bool {
         use FaultKind::{Hang, Herd, Kill, MiddleboxRestart, Refuse, Reject, Restart};
@@ -234,6 +245,14 @@ impl FaultKind {
             Refuse | Hang | Reject | MiddleboxRestart | Restart(_) | Kill | Herd => true,
             FaultKind::Failover(failover) => failover == Failover::Promote,
             _ => false,
+        }
+    }
+
+    /// Whether operations that fail while it is in force bear witness to it, beside what the nemesis sees.
+    pub fn is_felt(self) -> bool {
+        match self {
+            FaultKind::Failover(failover) => failover.is_felt(),
+            kind => kind == FaultKind::WrongHost || kind.shuts_door(),
         }
     }
 

@@ -181,7 +181,11 @@ pub enum Event {
     Ledger {
         runs: Vec<(i64, i64, u64)>,
     },
-    /// Errors that the server logged for the client's role, by SQLSTATE.
+    /// The same of the server beside the primary, where there is one that runs: an old primary, or a standby.
+    LedgerBeside {
+        runs: Vec<(i64, i64, u64)>,
+    },
+    /// Errors that the servers logged for the client's role, by SQLSTATE.
     ServerErrors(BTreeMap<String, u64>),
     ClientEnded {
         #[serde(rename = "at_us", with = "micros")]

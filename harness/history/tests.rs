@@ -31,6 +31,16 @@ fn what_is_stored_is_read() {
 }
 
 #[test]
+fn the_ledgers_of_both_servers_are_read() {
+    let lines = [r#"{"ledger-beside":{"runs":[[1,2,1],[7,7,1]]}}"#, r#"{"ledger":{"runs":[[1,2,1]]}}"#];
+    let history = read(&[HEADER, lines[0], lines[1]]).unwrap();
+    let [Event::LedgerBeside { runs: beside }, Event::Ledger { runs }] = history.events.as_slice() else {
+        panic!("{history:?}")
+    };
+    assert_eq!((beside.as_slice(), runs.as_slice()), ([(1, 2, 1), (7, 7, 1)].as_slice(), [(1, 2, 1)].as_slice()));
+}
+
+#[test]
 fn another_format_is_refused_whatever_its_shape() {
     refused(&[&HEADER.replace("\"format\":1", "\"format\":2"), END], 1, "format 2, but this version reads format 1");
     refused(&[r#"{"run":{"format":9,"pgsquall":"7.0.0","question":"?"}}"#], 1, "judge it with pgsquall 7.0.0");

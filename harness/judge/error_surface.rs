@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::expected::{self, Expected};
 use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
 use super::words::{name, tally};
-use crate::fault::FaultKind;
 use crate::history::{ErrorKind, Op, OpError};
 use crate::sqlstate;
 use crate::time::show;
@@ -17,9 +17,8 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let until = facts.healed().unwrap_or(facts.end());
     let failed: Vec<&Op> = facts.answered_since(hit).filter(|op| !is_ok(op)).collect();
     if facts.is_persistent() {
-        let expected = facts.header.faults.iter().find_map(|fault| expected_code(fault.kind));
-        match expected {
-            Some(expected) => persistent(facts, hit, until, &failed, expected),
+        match expected::of(facts) {
+            Some(expected) => persistent(facts, hit, until, &failed, &expected),
             None => CheckResult::not_applicable("this fault has no code of its own"),
         }
     } else {
@@ -27,23 +26,9 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }
 }
 
-/// The code by which a persistent fault must be reported, and the server's words for it.
-///
-/// The words count as much as the code: libpq, and all that is built on it, gives no code for a failed connect.
-fn expected_code(kind: FaultKind) -> Option<(&'static str, &'static str)> {
-    match kind {
-        FaultKind::WrongPassword => Some(("28P01", "password authentication failed")),
-        _ => None,
-    }
-}
-
-fn persistent(
-    facts: &Facts,
-    hit: Duration,
-    until: Duration,
-    failed: &[&Op],
-    (code, words): (&str, &str),
-) -> CheckResult {
+/// Told by its name, and soon. That a client asks again and again is for *reconnect storm* to say, which allows one
+/// attempt a second and worker here: one count of attempts is enough.
+fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], expected: &Expected) -> CheckResult {
     let limit = facts.header.budget.fail_fast;
     // An operation that the fault did not keep from succeeding needs no error: its connection was older than the fault.
     let met: Vec<&Op> = facts.ops.iter().copied().filter(|op| is_affected(facts, op, hit, until)).collect();
@@ -51,20 +36,24 @@ fn persistent(
         return CheckResult::not_applicable("no operation was kept from succeeding");
     };
     let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
-    let tells = |error: &OpError| error.sqlstate.as_deref() == Some(code) || error.message.contains(words);
-    let told = during.iter().find(|op| op.error.as_ref().is_some_and(tells));
+    let told = during.iter().find(|op| op.error.as_ref().is_some_and(|error| expected.is_told_by(error)));
+    let Expected { fact, name: expected, .. } = expected;
     let what = match told.and_then(|op| op.ended) {
         Some(at) if at.saturating_sub(first_met) <= limit => return CheckResult::Pass,
-        Some(at) => format!("{code} was reported only after {}", show(at.saturating_sub(first_met))),
-        None if during.is_empty() => format!(
-            "the server said {code}, but the {} operations that met it reported no error before it was healed",
-            met.len()
-        ),
-        None => format!("the server said {code}, but operations reported {}", tally(during.iter().copied())),
+        Some(at) => format!("{expected} was reported only after {}", show(at.saturating_sub(first_met))),
+        None if during.is_empty() => {
+            format!("{fact}, but the {} operations that met it reported no error before it was healed", met.len())
+        }
+        None => format!("{fact}, but operations reported {}", tally(during.iter().copied())),
     };
     CheckResult::of(vec![Finding {
-        what: format!("{what}; a persistent fault must be reported by its code within {}", show(limit)),
-        advice: "pass the server's SQLSTATE to the caller, and do not retry what cannot succeed".into(),
+        what: format!(
+            "{what}; a persistent fault must be reported as what it is, here {expected}, within {}",
+            show(limit)
+        ),
+        advice: "pass the server's SQLSTATE, or the system's own error, to the caller, and do not retry what cannot \
+                 succeed"
+            .into(),
         ops: name(if during.is_empty() { met } else { during }),
     }])
 }

@@ -45,6 +45,8 @@ pub(crate) struct Facts<'a> {
     pub steady: Option<Sessions>,
     pub settled: Option<Sessions>,
     pub ledger: Option<&'a [(i64, i64, u64)]>,
+    /// That of the server beside the primary, where one ran.
+    pub ledger_beside: Option<&'a [(i64, i64, u64)]>,
     pub client_ended: Option<(Duration, &'a Ended)>,
     pub doubts: Vec<&'a str>,
     /// When the client began to be watched in steady state.
@@ -77,6 +79,7 @@ impl<'a> Facts<'a> {
             steady: None,
             settled: None,
             ledger: None,
+            ledger_beside: None,
             client_ended: None,
             doubts: Vec::new(),
             steady_since: None,
@@ -140,6 +143,7 @@ impl<'a> Facts<'a> {
                 self.settled_held = Some(self.held.len() as u32);
             }
             Event::Ledger { runs } => self.ledger = Some(runs),
+            Event::LedgerBeside { runs } => self.ledger_beside = Some(runs),
             Event::ClientEnded { at, how } => {
                 self.see(*at);
                 // The first end is the cause of others; but a broken protocol outweighs whatever it led to.
@@ -192,6 +196,14 @@ impl<'a> Facts<'a> {
     /// When the last fault began to be injected: what began before it says nothing of life after it.
     pub fn last_injection(&self) -> Option<Duration> {
         self.faults.iter().filter_map(|fault| fault.injecting).max()
+    }
+
+    /// Why recovery is not timed, where [`recovery_starts`](Facts::recovery_starts) says nothing.
+    pub fn why_no_recovery(&self) -> &'static str {
+        match self.faults.iter().all(|times| times.fault.kind.is_mendable()) {
+            true => "no fault was healed",
+            false => "what is wrong cannot be mended while the client runs",
+        }
     }
 
     /// When the last fault was known to be healed; `None` while one is not.
@@ -257,7 +269,7 @@ impl<'a> Facts<'a> {
     /// leave a mark of their own in the server's log, which no operation's failure can stand in for.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
-        let away = times.fault.kind.shuts_door();
+        let away = times.fault.kind.is_felt();
         if let (Some(from), Some(to), true) = (times.injecting, times.healed, away) {
             let waited = |op: &Op| op.ended > Some(to) && op.began + self.header.budget.stall_threshold <= to;
             let felt =

@@ -9,7 +9,7 @@ use crate::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(starts) = facts.recovery_starts() else {
-        return CheckResult::not_applicable("no fault was healed");
+        return CheckResult::not_applicable(facts.why_no_recovery());
     };
     // What counts is how it ended: the last window of the run, in which every worker must have had its turn.
     let budget = &facts.header.budget;

@@ -3,10 +3,12 @@
 //! One file per check. The verdict is the worst of its checks, and *unknown* as soon as there is a doubt about the run
 //! itself: a fault without evidence, a client that was not healthy before, an audit that did not happen.
 
+mod certificate_words;
 mod connection_leak;
 mod doubts;
 mod duplicated_write;
 mod error_surface;
+mod expected;
 mod facts;
 mod full_capacity;
 mod hung_operation;

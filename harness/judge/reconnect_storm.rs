@@ -98,7 +98,7 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
 }
 
 /// Why attempts could not be counted, if for most of the outage they were kept out: the kernel refuses, and drops SYNs,
-/// without telling.
+/// without telling; and whoever has no address makes none.
 fn blind(facts: &Facts, hit: Duration) -> Option<String> {
     let end = facts.healed().unwrap_or(facts.end());
     let mut refused = Duration::ZERO;
@@ -114,14 +114,15 @@ fn blind(facts: &Facts, hit: Duration) -> Option<String> {
             _ => {}
         }
     }
-    let hung = facts.faults.iter().filter(|times| times.fault.kind == FaultKind::Hang);
+    let unseen = |kind| matches!(kind, FaultKind::Hang | FaultKind::WrongHost);
+    let hung = facts.faults.iter().filter(|times| unseen(times.fault.kind));
     let hung = hung.filter_map(|times| Some(times.healed.unwrap_or(end).saturating_sub(times.injecting?)));
     let kept_out = refused + hung.sum::<Duration>();
     let outage = end.saturating_sub(hit);
     (kept_out > outage.saturating_sub(kept_out)).then(|| {
         format!(
-            "connections were refused, or left without an answer, for {} of the {} of the outage, and such attempts are \
-             not counted",
+            "connections were refused, left without an answer, or had no address to go to, for {} of the {} of the \
+             outage, and such attempts are not counted",
             show(kept_out),
             show(outage)
         )

@@ -9,7 +9,7 @@ use crate::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(starts) = facts.recovery_starts() else {
-        return CheckResult::not_applicable("no fault was healed");
+        return CheckResult::not_applicable(facts.why_no_recovery());
     };
     let budget = facts.header.budget.time_to_recover;
     let what = match recovered_at(facts) {

@@ -8,7 +8,8 @@ use super::verdict::{CheckResult, Finding};
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     if recovered_at(facts).is_none() {
-        return CheckResult::not_applicable("it did not recover");
+        let reason = facts.recovery_starts().map_or(facts.why_no_recovery(), |_| "it did not recover");
+        return CheckResult::not_applicable(reason);
     }
     let Some((steady, settled)) = rates(facts) else {
         return CheckResult::not_applicable("there was no steady state to compare with");

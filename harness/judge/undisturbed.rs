@@ -1,5 +1,7 @@
 //! *undisturbed*: what the fault leaves possible does not fail.
 
+use std::time::Duration;
+
 use super::facts::{Facts, is_ok};
 use super::verdict::{CheckResult, Finding};
 use super::words::{name, tally};
@@ -13,7 +15,11 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
     };
-    let touched: Vec<&Op> = facts.ops.iter().copied().filter(|op| op.ended.is_none_or(|ended| ended >= hit)).collect();
+    // A later fault may make operations impossible; then the question is what became of them until it came.
+    let interrupting = facts.faults.iter().filter(|times| !times.fault.kind.leaves_possible());
+    let until = interrupting.filter_map(|times| times.injecting).filter(|at| *at > hit).min().unwrap_or(Duration::MAX);
+    let meanwhile = |op: &&Op| op.ended.map_or(until == Duration::MAX, |ended| (hit..until).contains(&ended));
+    let touched: Vec<&Op> = facts.ops.iter().copied().filter(meanwhile).collect();
     let failed: Vec<&Op> = touched.iter().copied().filter(|op| op.ended.is_some() && !is_ok(op)).collect();
     let open: Vec<&Op> = touched.iter().copied().filter(|op| op.ended.is_none()).collect();
     let mut findings = Vec::new();

@@ -1,9 +1,9 @@
-//! A password that the server no longer takes.
+//! Passwords that the server no longer takes.
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive};
-use crate::environment::{Environment, preparation};
+use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
+use crate::environment::{Environment, identity, preparation};
 use crate::history::Evidence;
 
 /// The server's idea of the password changes; the client's does not. On the wire this is a mistyped password: 28P01.
@@ -29,5 +29,46 @@ impl Injection for WrongPassword {
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let refused = self.witness.refused(environment, "28P01").await?;
         Ok(vec![decisive("sign-ins refused with 28P01", refused)])
+    }
+}
+
+/// The password is changed for good and every session ended; where the client looks for it, the new one lies only once
+/// this is healed.
+pub(super) struct RotatingPassword {
+    new: String,
+    ended: usize,
+    witness: Witness,
+}
+
+impl RotatingPassword {
+    pub fn new() -> RotatingPassword {
+        RotatingPassword { new: identity::password(), ended: 0, witness: Witness::default() }
+    }
+}
+
+#[async_trait]
+impl Injection for RotatingPassword {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        let session = environment.server().superuser().connect().await?;
+        preparation::set_password(&session, preparation::ROLE, &self.new).await?;
+        // Afterwards: whoever is ended cannot come in again with the old one.
+        self.ended = sessions::terminate(&session, &[preparation::ROLE]).await?;
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let Some(file) = &environment.address.password_file else {
+            return Err(NemesisError::NotInForce("the client has no password file".into()));
+        };
+        // It must be right before the client is told of it.
+        environment.server().superuser().in_role(preparation::ROLE, &self.new).connect().await?;
+        identity::write_password_file(file, &environment.address.user, &self.new)
+            .map_err(|error| NemesisError::NotInForce(format!("{} cannot be written: {error}", file.display())))
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let refused = self.witness.refused(environment, "28P01").await?;
+        Ok(vec![decisive("sign-ins refused with 28P01", refused), supporting("sessions terminated", self.ended)])
     }
 }

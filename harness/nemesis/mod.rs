@@ -2,9 +2,14 @@
 //!
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
+#[cfg(feature = "tls")]
+mod certificate;
 mod crash;
 mod credentials;
 mod disk;
+mod expiry;
+mod failover;
+mod firewall;
 mod herd;
 mod memory;
 mod middlebox;
@@ -12,8 +17,10 @@ mod network;
 mod recovery;
 mod restart;
 mod sessions;
+mod sign_in;
 mod smart;
 mod throttle;
+mod wrong_host;
 
 use std::io;
 use std::time::Duration;
@@ -24,7 +31,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::network::{Cut, Expiry, Forget, What};
-use crate::environment::server::ServerError;
+use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind, StopMode};
 use crate::history::{Event, Evidence, FaultStep};
@@ -50,6 +57,9 @@ trait Injection: Send {
     async fn arm(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
         Ok(())
     }
+
+    /// Waits for what cannot be hurried, once its time has come; it counts as injected only afterwards.
+    async fn approach(&mut self) {}
 
     /// Injects it; returns once it is in force.
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError>;
@@ -79,7 +89,7 @@ impl Nemesis {
     pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
         let mut armed = Vec::new();
         for fault in faults {
-            let mut injection = injection(fault.kind);
+            let mut injection = injection(fault);
             injection.arm(environment).await?;
             armed.push((*fault, injection));
         }
@@ -123,6 +133,10 @@ async fn carry_out(
         () = sleep_until(start + fault.at) => {}
         () = stop.cancelled() => return,
     }
+    tokio::select! {
+        () = injection.approach() => {}
+        () = stop.cancelled() => return,
+    }
     record(FaultStep::Injecting);
     match injection.inject(environment).await {
         Ok(()) => record(FaultStep::InForce),
@@ -145,8 +159,9 @@ async fn carry_out(
     }
 }
 
-fn injection(kind: FaultKind) -> Box<dyn Injection> {
+fn injection(fault: &Fault) -> Box<dyn Injection> {
     use network::{Cutting, Door, Imposing, Shutting};
+    let kind = fault.kind;
     let name = kind.to_string();
     match kind {
         FaultKind::Close => Box::new(Cutting::new(Cut::Close, None)),
@@ -180,31 +195,37 @@ fn injection(kind: FaultKind) -> Box<dyn Injection> {
         FaultKind::FillDisk => Box::<disk::FillingDisk>::default(),
         FaultKind::Throttle(share) => Box::new(throttle::Throttling::new(share)),
         // sign-in/, firewall/
-        FaultKind::WrongUser => Box::new(Absent),
-        FaultKind::WrongDatabase => Box::new(Absent),
-        FaultKind::WrongHost => Box::new(Absent),
-        FaultKind::RotatePassword => Box::new(Absent),
-        FaultKind::ForbidLogin => Box::new(Absent),
-        FaultKind::RevokeConnect => Box::new(Absent),
-        FaultKind::DenyHost => Box::new(Absent),
-        FaultKind::DenyRange => Box::new(Absent),
+        FaultKind::WrongUser => Box::new(sign_in::Denying::new(sign_in::Denial::Role)),
+        FaultKind::WrongDatabase => Box::new(sign_in::Denying::new(sign_in::Denial::Database)),
+        FaultKind::WrongHost => Box::<wrong_host::WrongHost>::default(),
+        FaultKind::RotatePassword => Box::new(credentials::RotatingPassword::new()),
+        FaultKind::ForbidLogin => Box::new(sign_in::Denying::new(sign_in::Denial::Login)),
+        FaultKind::RevokeConnect => Box::new(sign_in::Denying::new(sign_in::Denial::Connect)),
+        FaultKind::DenyHost => Box::new(firewall::Firewall::new(firewall::Admitted::Nobody)),
+        FaultKind::DenyRange => Box::new(firewall::Firewall::new(firewall::Admitted::Neighbours)),
         // certificate/
-        FaultKind::RequireTls => Box::new(Absent),
-        FaultKind::Certificate(_) => Box::new(Absent),
+        #[cfg(feature = "tls")]
+        FaultKind::RequireTls => Box::<certificate::RequireTls>::default(),
+        #[cfg(feature = "tls")]
+        FaultKind::Certificate(kind) => certificate::injection(kind, fault),
+        #[cfg(not(feature = "tls"))]
+        FaultKind::RequireTls | FaultKind::Certificate(_) => Box::new(WithoutTls),
         // failover/
-        FaultKind::Failover(_) => Box::new(Absent),
+        FaultKind::Failover(failover) => failover::injection(failover),
         // idle/
-        FaultKind::ServerTimeout { .. } => Box::new(Absent),
+        FaultKind::ServerTimeout { timeout, after } => Box::new(expiry::TimingOut::new(timeout, after)),
     }
 }
 
-/// A fault that nobody can carry out yet.
-struct Absent;
+/// A fault that this build cannot carry out; `expressible` keeps it from being asked for.
+#[cfg(not(feature = "tls"))]
+struct WithoutTls;
 
+#[cfg(not(feature = "tls"))]
 #[async_trait]
-impl Injection for Absent {
+impl Injection for WithoutTls {
     async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
-        Err(NemesisError::NotInForce("nobody can carry it out yet".into()))
+        Err(NemesisError::NotInForce("this build speaks no TLS".into()))
     }
 
     async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
@@ -222,30 +243,47 @@ fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
-/// Looks at what the server logs from one moment on.
+/// Looks at what the servers log from one moment on.
 #[derive(Default)]
 struct Witness {
-    seen: usize,
+    /// How many lines of each were there before.
+    seen: Vec<usize>,
 }
 
 impl Witness {
     /// Begins to watch now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
-        self.seen = environment.server().log().await?.len();
+        self.seen.clear();
+        for server in environment.servers() {
+            self.seen.push(server.log().await?.len());
+        }
         Ok(())
+    }
+
+    /// Lines since then.
+    async fn heard(&self, environment: &Environment) -> Result<Vec<LogLine>, ServerError> {
+        let mut heard = Vec::new();
+        for (server, seen) in environment.servers().zip(&self.seen) {
+            heard.extend(server.log().await?.into_iter().skip(*seen));
+        }
+        Ok(heard)
     }
 
     /// Lines since then that hold the text, from any role.
     async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
-        let log = environment.server().log().await?;
-        Ok(log.iter().skip(self.seen).filter(|line| line.text.contains(text)).count())
+        Ok(self.heard(environment).await?.iter().filter(|line| line.text.contains(text)).count())
     }
 
     /// Errors of this code since then that the client's role got.
     async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
-        let log = environment.server().log().await?;
+        self.told(environment, sqlstate, "").await
+    }
+
+    /// Errors of this code and with this text since then that the client's role got.
+    async fn told(&self, environment: &Environment, sqlstate: &str, text: &str) -> Result<usize, ServerError> {
         let role = &environment.address.user;
-        Ok(log.iter().skip(self.seen).filter(|line| line.sqlstate == sqlstate && line.role == *role).count())
+        let of_client = |line: &&LogLine| line.sqlstate == sqlstate && line.role == *role && line.text.contains(text);
+        Ok(self.heard(environment).await?.iter().filter(of_client).count())
     }
 }
 

@@ -11,12 +11,16 @@ use crate::environment::preparation::{OCCUPANT, ROLE};
 use crate::environment::server::{ServerError, Session, Superuser};
 use crate::history::Evidence;
 
-/// Ends every session of a role; the sum is how many were told.
-const TERMINATE: &str = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
-                         WHERE usename = $1 AND pid <> pg_backend_pid()";
-
 /// Sessions of a role.
 const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+
+/// Ends every session of these roles; returns how many were told.
+pub(super) async fn terminate(session: &Session, roles: &[&str]) -> Result<usize, ServerError> {
+    const TERMINATE: &str = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
+                             WHERE usename::text = ANY($1) AND pid <> pg_backend_pid()";
+    let rows = session.rows(TERMINATE, &[&roles]).await?;
+    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
+}
 
 /// Longest that taking every slot, or giving them back, may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,7 +40,7 @@ pub(super) struct Terminating {
 impl Injection for Terminating {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let session = environment.server().superuser().connect().await?;
-        self.ended = count(&session, TERMINATE, &environment.address.user).await?;
+        self.ended = terminate(&session, &[&environment.address.user]).await?;
         Ok(())
     }
 
@@ -85,7 +89,7 @@ async fn until_none_is_left(
     let mut ended = 0;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        ended += count(session, TERMINATE, role).await?;
+        ended += terminate(session, &[role]).await?;
         if let Some((others, occupants)) = &mut takes {
             // Whatever the client takes again meanwhile is ended in the next round.
             take_all(others, occupants).await?;
@@ -106,7 +110,7 @@ async fn until_none_is_left(
 
 /// Ends every session of a role; returns how many there were.
 pub(super) async fn end_all(session: &Session, role: &str) -> Result<usize, ServerError> {
-    count(session, TERMINATE, role).await
+    terminate(session, &[role]).await
 }
 
 /// Waits until a role has no session any more.

@@ -119,6 +119,9 @@ fn missing_host(layout: &Layout, failover: Failover) -> Option<&'static str> {
             Some("write hosts = [\"nobody\", \"primary\"] in [client]")
         }
         Failover::PromoteInPlace if layout.hosts != [Host::Standby] => Some("write hosts = [\"standby\"] in [client]"),
+        Failover::PromoteBeside if first != Some(Host::Standby) || !layout.hosts.contains(&Host::Primary) => {
+            Some("write hosts = [\"standby\", \"primary\"] in [client]")
+        }
         Failover::WrongNode if layout.hosts != [Host::Primary] => Some("remove `hosts` from [client]"),
         Failover::Demote if layout.hosts.len() < 2 => Some("write hosts = [\"primary\", \"standby\"] in [client]"),
         _ => None,

@@ -350,7 +350,9 @@ mod tests {
     /// The tables that a kind asks for beside its own.
     fn surroundings(kind: &str) -> &'static str {
         match kind {
-            "standby-first" => "[server]\nstandby = true\n[client]\nhosts = [\"standby\", \"primary\"]\n",
+            "standby-first" | "promote-beside-primary" => {
+                "[server]\nstandby = true\n[client]\nhosts = [\"standby\", \"primary\"]\n"
+            }
             "promote-in-place" => "[server]\nstandby = true\n[client]\nhosts = [\"standby\"]\n",
             "demote-primary" => "[server]\nstandby = true\n[client]\nhosts = [\"primary\", \"standby\"]\n",
             "dead-address-hangs" | "dead-address-refuses" => "[client]\nhosts = [\"nobody\", \"primary\"]\n",

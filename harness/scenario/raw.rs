@@ -235,6 +235,8 @@ fn wrong_type(found: &str, expected: &str, value: Option<&str>) -> (String, Stri
         ("a duration", Some(n)) => (expected, format!("a duration is text with a unit: write \"{n}s\" or \"{n}ms\"")),
         ("a duration", None) => (expected, "a duration is text with a unit, like \"2s\"".to_owned()),
         ("a string", _) => (expected, "write it in \"quotes\"".to_owned()),
+        // The only other list is one of words.
+        ("a sequence", _) if found.starts_with("string") => ("a list", "write a list in [brackets]".to_owned()),
         ("a sequence", _) => ("a list of tables", "each fault begins with [[fault]], in double brackets".to_owned()),
         ("a table" | "a map", _) => {
             ("a table", "write its name in [brackets] on a line of its own, its keys below".to_owned())

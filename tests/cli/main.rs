@@ -6,6 +6,7 @@ mod common;
 mod adapters;
 mod agreement;
 mod arguments;
+mod doctor;
 mod external;
 mod files;
 mod happy;

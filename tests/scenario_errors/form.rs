@@ -70,7 +70,7 @@ fn keys() {
     mine.toml:3:1: unknown key "clas"
       clas = "transient"
       ^^^^
-    hint: did you mean `class`? keys here: schema, title, cause, class, budget, load, server, path, fault
+    hint: did you mean `class`? keys here: schema, title, cause, class, budget, load, server, client, path, fault
     "#);
     assert_snapshot!(body("[budget]\ntime-to-recover = \"60s\"\n"), @r#"
     mine.toml:4:1: unknown key "time-to-recover"
@@ -88,13 +88,13 @@ fn keys() {
     mine.toml:4:1: unknown key "image"
       image = "postgres:18"
       ^^^^^
-    hint: keys here: settings
+    hint: keys here: settings, standby, tls, small_disk
     "#);
     assert_snapshot!(restart("for", "duration"), @r#"
     mine.toml:7:1: unknown key "duration"
       duration = "3s"
       ^^^^^^^^
-    hint: keys here: kind, at, for, mode, every, point, action, times, delay, jitter, bytes_per_second, average, spread, pause, bytes, after, close_after, stream, connections, toxicity
+    hint: keys here: kind, at, for, mode, every, point, action, times, delay, jitter, bytes_per_second, average, spread, pause, bytes, after, close_after, stream, connections, toxicity, share
     "#);
     assert_snapshot!(file("schema = 1\n\n# no title\n[[fault]]\n"), @r#"
     mine.toml:1:1: the key `title` is missing

@@ -3,6 +3,7 @@
 
 mod faults;
 mod form;
+mod layout;
 mod names;
 mod parameters;
 mod path;

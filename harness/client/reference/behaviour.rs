@@ -22,10 +22,20 @@ pub(super) struct Behaviour {
     pub slows_down: bool,
     pub panics: bool,
     pub errors: Errors,
+    /// Whether a connection to a server that is read-only is kept.
+    pub stays_on_standby: bool,
+    /// Whether only the first of several addresses is tried.
+    pub first_address_only: bool,
+    /// Whether a statement that takes too long is cancelled, and what comes then believed.
+    pub believes_cancelled: bool,
     /// Whether a server that is not ready, or has no slot, is never asked again.
     pub takes_not_yet_for_no: bool,
     /// Whether pauses grow with every failure there ever was, and without a limit.
     pub remembers_failures: bool,
+    /// Whether what it verifies and shows in TLS is read once, and never again.
+    pub caches_certificates: bool,
+    /// Whether the password is read once, and never again.
+    pub caches_password: bool,
 }
 
 /// Which lost connections are replaced.
@@ -81,8 +91,13 @@ impl Default for Behaviour {
             slows_down: false,
             panics: false,
             errors: Errors::Faithful,
+            stays_on_standby: false,
+            first_address_only: false,
+            believes_cancelled: false,
             takes_not_yet_for_no: false,
             remembers_failures: false,
+            caches_certificates: false,
+            caches_password: false,
         }
     }
 }
@@ -167,6 +182,21 @@ pub(super) const ALL: &[BuiltIn] = &[
         behaviour: || Behaviour { errors: Errors::Final, ..Behaviour::default() },
     },
     BuiltIn {
+        name: "stays-on-standby",
+        about: "planted defect: keeps connections to a server that has become read-only",
+        behaviour: || Behaviour { stays_on_standby: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "first-address-only",
+        about: "planted defect: tries only the first of its addresses",
+        behaviour: || Behaviour { first_address_only: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "believes-cancelled",
+        about: "planted defect: cancels a commit that waits for a standby, and takes the answer for success",
+        behaviour: || Behaviour { believes_cancelled: true, ..Behaviour::default() },
+    },
+    BuiltIn {
         name: "gives-up-for-ever",
         about: "planted defect: never asks again where it was told 57P03 or 53300",
         behaviour: || Behaviour { takes_not_yet_for_no: true, ..Behaviour::default() },
@@ -175,5 +205,15 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "backoff-never-resets",
         about: "planted defect: each pause is longer than the one before, also after a success",
         behaviour: || Behaviour { remembers_failures: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-certificates",
+        about: "planted defect: reads its certificates once, and never again",
+        behaviour: || Behaviour { caches_certificates: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-password",
+        about: "planted defect: reads its password once, and never again",
+        behaviour: || Behaviour { caches_password: true, ..Behaviour::default() },
     },
 ];

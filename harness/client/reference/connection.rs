@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::behaviour::Deadlines;
-use super::encryption::{connector, mode};
+use super::encryption::{Connector, is_of_certificates, mode};
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError};
 use crate::layout::TargetSession;
@@ -33,7 +33,12 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, and sees a query through; `once`: whether writes carry their idempotency key.
-    pub async fn open(address: &Address, deadlines: Option<Deadlines>, once: bool) -> Result<Connection, OpError> {
+    pub async fn open(
+        address: &Address,
+        connector: Connector,
+        deadlines: Option<Deadlines>,
+        once: bool,
+    ) -> Result<Connection, OpError> {
         let mut config = Config::new();
         // Read anew each time: whoever rotates a password, or moves a server, tells nobody.
         config.password(address.current_password()?).ssl_mode(mode(address.sslmode));
@@ -56,7 +61,13 @@ impl Connection {
         // Every address has its own time: the first may be dead.
         let limit = deadlines.map(|deadlines| deadlines.connect * address.hosts.len().max(1) as u32);
         within(limit, "connecting", async {
-            let (client, connection) = config.connect(connector(address)?).await?;
+            let connected = config.connect(connector).await.map_err(|error| {
+                let hopeless = is_of_certificates(&error);
+                let error = OpError::from(error);
+                // What is wrong with a certificate stays wrong until somebody replaces it.
+                if hopeless { error.with_retryable(false) } else { error }
+            });
+            let (client, connection) = connected?;
             let driver = AbortOnDropHandle::new(tokio::spawn(async move {
                 // Its error reaches the statement that waits, which reports it.
                 let _ = connection.await;
@@ -66,6 +77,16 @@ impl Connection {
             Ok(Connection { client, insert: if once { INSERT_ONCE } else { INSERT }, _driver: driver })
         })
         .await
+    }
+
+    /// Cancels whatever runs after a while, unless the connection has gone by then.
+    pub fn cancel_after(&self, wait: Duration) -> AbortOnDropHandle<()> {
+        let token = self.client.cancel_token();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // Without an answer the statement takes too long all the same.
+            let _ = token.cancel_query(tokio_postgres::NoTls).await;
+        }))
     }
 
     pub fn is_closed(&self) -> bool {

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::backoff;
 use super::behaviour::{Behaviour, Errors, Reconnects};
 use super::connection::{Connection, within};
+use super::encryption::Connectors;
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError, OpKind};
 use crate::sqlstate;
@@ -17,12 +18,17 @@ use crate::sqlstate;
 /// After a refusal that no retry can cure, nobody asks again for this long.
 const BREAKER: Duration = Duration::from_secs(1);
 
+/// What a write gets on a standby, or on a primary that was demoted. The code is no transient one, for a role may be read-only
+/// for good; but another connection may lead to the server that takes writes now.
+const READ_ONLY: &str = "25006";
+
 /// What the defect *slows-down* adds to every operation: several intervals of the default workload.
 const SLOWNESS: Duration = Duration::from_millis(200);
 
 pub(super) struct Pool {
     address: Address,
     behaviour: Behaviour,
+    connectors: Connectors,
     slots: Vec<Mutex<Slot>>,
     /// Whose turn it is.
     turn: AtomicUsize,
@@ -46,9 +52,17 @@ struct Slot {
 }
 
 impl Pool {
-    pub fn new(address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+        if behaviour.first_address_only {
+            address.hosts.truncate(1);
+        }
+        if behaviour.caches_password {
+            // What is left is the password with which the run began.
+            address.password_file = None;
+        }
         Pool {
             address,
+            connectors: Connectors::new(behaviour.caches_certificates),
             behaviour,
             slots: (0..slots).map(|_| Mutex::default()).collect(),
             turn: AtomicUsize::new(0),
@@ -118,7 +132,14 @@ impl Pool {
             return Err(OpError::new(ErrorKind::Other, "no connection"));
         };
         slot.ever_connected = true;
-        let limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        let mut limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        // Dropped with the statement's end.
+        let _canceller = limit.as_mut().filter(|_| self.behaviour.believes_cancelled).map(|limit| {
+            let canceller = connection.cancel_after(*limit);
+            // What comes of the cancellation is waited for.
+            *limit *= 2;
+            canceller
+        });
         let done = within(limit, "the statement", async {
             match kind {
                 OpKind::Write => connection.write(key).await.map(|()| None),
@@ -130,8 +151,11 @@ impl Pool {
             }
         })
         .await;
-        if let Err(error) = &done {
-            self.lose(slot, &error.message);
+        match &done {
+            Err(error) if self.behaviour.stays_on_standby && is_wrong_node(error) => {}
+            Err(error) if leaves_session(error) && !connection.is_closed() => {}
+            Err(error) => self.lose(slot, &error.message),
+            Ok(_) => {}
         }
         done
     }
@@ -178,7 +202,8 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Connection, OpError> {
-        Connection::open(&self.address, self.behaviour.deadlines, self.behaviour.repeats_safely).await
+        let Behaviour { deadlines, repeats_safely, .. } = self.behaviour;
+        Connection::open(&self.address, self.connectors.connector(&self.address)?, deadlines, repeats_safely).await
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {
@@ -235,10 +260,26 @@ impl Pool {
     }
 }
 
-/// Whether another try may end better: everything but what the server has decided against.
+/// Whether the server is not the one that takes writes.
+fn is_wrong_node(error: &OpError) -> bool {
+    error.sqlstate.as_deref() == Some(READ_ONLY)
+}
+
+/// Whether another try may end better: everything but what one of the two sides has decided against.
 fn may_help(error: &OpError) -> bool {
-    match &error.sqlstate {
+    match error.sqlstate.as_deref() {
+        // Another server may be the right one.
+        Some(READ_ONLY) => true,
+        // The transaction lay idle because the network kept it waiting: the pool leaves none lying.
+        Some("25P03") => true,
+        None if error.retryable == Some(false) => false,
         Some(code) => sqlstate::is_transient(code) || !sqlstate::proves_no_effect(code),
         None => true,
     }
+}
+
+/// Whether the session is as good as it was: one statement was cancelled, and nothing else happened. After any other
+/// error a new connection is the safer choice; it may lead to another server.
+fn leaves_session(error: &OpError) -> bool {
+    error.sqlstate.as_deref() == Some("57014")
 }

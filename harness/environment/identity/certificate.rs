@@ -1,8 +1,16 @@
-//! Certificates for one run: an authority that nobody else trusts, and what it signs.
+//! Certificates for one run: an authority that nobody else trusts, what it signs, and what it revokes.
+//!
+//! Times in a certificate have no fractions of a second; what is asked for is rounded up, so that nothing is over before
+//! its time.
 
-use std::time::{Duration, SystemTime};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, Error, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+};
 
 /// How long a certificate is good for: longer than any run, and shorter than anybody could rely on.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -10,43 +18,141 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far clocks of server and client may differ.
 const EARLIER: Duration = Duration::from_secs(60 * 60);
 
-/// A certificate and its key, in PEM.
+/// A private key. Its certificates may change; whoever replaces one in its file leaves the key where it is.
+pub(crate) struct Key(KeyPair);
+
+impl Key {
+    pub fn new() -> Result<Key, Error> {
+        Ok(Key(KeyPair::generate()?))
+    }
+
+    /// In PEM.
+    pub fn pem(&self) -> String {
+        self.0.serialize_pem()
+    }
+}
+
+/// Whom a certificate is for, and when.
+pub(crate) struct Holder<'a> {
+    pub name: &'a str,
+    /// Names or addresses of a server.
+    pub hosts: &'a [&'a str],
+    pub valid: Range<SystemTime>,
+}
+
+/// What an authority has signed.
+#[derive(Clone, Debug)]
 pub(crate) struct Certificate {
+    pub pem: String,
+    /// As it goes over the wire.
+    pub der: Vec<u8>,
+    serial: u64,
+}
+
+/// Signs certificates, and revokes them.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate, in PEM: what its peers must trust.
+    pub certificate: String,
+    serial: AtomicU64,
+}
+
+impl Authority {
+    pub fn new() -> Result<Authority, Error> {
+        let key = KeyPair::generate()?;
+        // An issuer is looked for by its name: two of one name, and a stranger would be taken for a forger.
+        let name = format!("pgsquall test authority {:016x}", super::unique());
+        let mut params = params(&Holder { name: &name, hosts: &[], valid: usual() })?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Authority { issuer: Issuer::new(params, key), certificate, serial: AtomicU64::new(1) })
+    }
+
+    /// A certificate for a holder of this key.
+    pub fn sign(&self, key: &Key, holder: &Holder<'_>) -> Result<Certificate, Error> {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let mut params = params(holder)?;
+        params.serial_number = Some(SerialNumber::from(serial));
+        let signed = params.signed_by(&key.0, &self.issuer)?;
+        Ok(Certificate { pem: signed.pem(), der: signed.der().to_vec(), serial })
+    }
+
+    /// The list of what is revoked, in PEM.
+    pub fn revoke(&self, revoked: &[&Certificate]) -> Result<String, Error> {
+        let Range { start, end } = usual();
+        let entry = |certificate: &&Certificate| RevokedCertParams {
+            serial_number: SerialNumber::from(certificate.serial),
+            revocation_time: start.into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: start.into(),
+            next_update: end.into(),
+            crl_number: SerialNumber::from(self.serial.fetch_add(1, Ordering::Relaxed)),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer)?.pem()
+    }
+}
+
+/// The times of a certificate with which nothing is wrong.
+pub(crate) fn usual() -> Range<SystemTime> {
+    let now = SystemTime::now();
+    now - EARLIER..now + LIFE
+}
+
+/// The next whole second.
+pub(crate) fn whole_second(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs() + u64::from(since.subsec_nanos() > 0))
+}
+
+fn params(holder: &Holder<'_>) -> Result<CertificateParams, Error> {
+    let hosts: Vec<String> = holder.hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name.push(DnType::CommonName, holder.name);
+    params.not_before = whole_second(holder.valid.start).into();
+    params.not_after = whole_second(holder.valid.end).into();
+    Ok(params)
+}
+
+/// A certificate and its key, in PEM.
+#[cfg(test)]
+pub(crate) struct Pair {
     pub chain: String,
     pub key: String,
 }
 
-/// Signs certificates.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate, in PEM: what a client must trust.
-    pub certificate: String,
-}
-
+#[cfg(test)]
 impl Authority {
-    pub fn new() -> Result<Authority, rcgen::Error> {
-        let key = KeyPair::generate()?;
-        let mut params = params("pgsquall test authority", &[])?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key)?.pem();
-        Ok(Authority { issuer: Issuer::new(params, key), certificate })
-    }
-
     /// A certificate for a server with these names or addresses.
-    pub fn issue(&self, names: &[&str]) -> Result<Certificate, rcgen::Error> {
-        let key = KeyPair::generate()?;
-        let certificate = params(names.first().unwrap_or(&"nobody"), names)?.signed_by(&key, &self.issuer)?;
-        Ok(Certificate { chain: certificate.pem(), key: key.serialize_pem() })
+    pub fn issue(&self, hosts: &[&str]) -> Result<Pair, Error> {
+        let key = Key::new()?;
+        let name = hosts.first().unwrap_or(&"nobody");
+        Ok(Pair { chain: self.sign(&key, &Holder { name, hosts, valid: usual() })?.pem, key: key.pem() })
     }
 }
 
-fn params(subject: &str, names: &[&str]) -> Result<CertificateParams, rcgen::Error> {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name.push(DnType::CommonName, subject);
-    let now = SystemTime::now();
-    params.not_before = (now - EARLIER).into();
-    params.not_after = (now + LIFE).into();
-    Ok(params)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_to_whole_seconds() {
+        let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        assert_eq!((whole_second(at(2_000)), whole_second(at(2_001))), (at(2_000), at(3_000)));
+    }
+
+    #[test]
+    fn each_certificate_has_a_serial_of_its_own_and_the_key_stays() {
+        let (authority, key) = (Authority::new().unwrap(), Key::new().unwrap());
+        let sign = || authority.sign(&key, &Holder { name: "squall", hosts: &[], valid: usual() }).unwrap();
+        let (first, second) = (sign(), sign());
+        assert_ne!((first.serial, &first.der), (second.serial, &second.der));
+        assert!(authority.revoke(&[&first]).unwrap().starts_with("-----BEGIN X509 CRL-----"));
+    }
 }

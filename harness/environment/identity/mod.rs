@@ -3,7 +3,7 @@
 //! Drawn from the operating system and never from a [`Seed`](crate::seed::Seed): a plan that is repeated must not
 //! repeat its passwords.
 
-#[cfg(all(test, feature = "tls"))]
+#[cfg(feature = "tls")]
 pub(crate) mod certificate;
 #[cfg(feature = "tls")]
 pub(crate) mod trust;

@@ -1,6 +1,6 @@
 //! Whom a TLS client trusts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -11,23 +11,32 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 ///
 /// *Source*: what libpq's `sslmode` does below `verify-ca`.
 #[derive(Debug)]
-pub(crate) struct Anybody(Arc<CryptoProvider>);
+pub(crate) struct Anybody {
+    provider: Arc<CryptoProvider>,
+    shown: Mutex<Option<Vec<u8>>>,
+}
 
 impl Anybody {
     pub fn new(provider: Arc<CryptoProvider>) -> Anybody {
-        Anybody(provider)
+        Anybody { provider, shown: Mutex::default() }
+    }
+
+    /// The certificate that was last shown, as it goes over the wire.
+    pub fn shown(&self) -> Option<Vec<u8>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
         &self,
-        _certificate: &CertificateDer<'_>,
+        certificate: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _name: &ServerName<'_>,
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate.to_vec());
         Ok(ServerCertVerified::assertion())
     }
 
@@ -37,7 +46,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -46,10 +55,10 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub tap: Arc<dyn Tap>,
     /// SYNs that the kernel dropped because the queue was full on purpose.
     pub syns_dropped: AtomicU64,
+    /// Clients taken in so far.
+    taken_in: AtomicU64,
     seed: Seed,
     /// The number of the newest connection, here or at a gateway beside this one.
     numbers: Arc<AtomicU64>,
@@ -105,6 +107,7 @@ impl Gateway {
             port,
             tap,
             syns_dropped: AtomicU64::new(0),
+            taken_in: AtomicU64::new(0),
             seed,
             numbers,
             state: Mutex::new(state),
@@ -153,6 +156,11 @@ impl Gateway {
         // Without a reception nothing is counted any more.
         let _ = self.request(Instruction::Count).await;
         self.0.shared.syns_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Clients that have come in so far, those that have left included.
+    pub fn taken_in(&self) -> u64 {
+        self.0.shared.taken_in.load(Ordering::Relaxed)
     }
 
     /// Has the reception do something; returns once it is done.
@@ -318,6 +326,7 @@ impl Shared {
         let (connection, orders) = mpsc::unbounded_channel();
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         state.newest = id;
+        self.taken_in.fetch_add(1, Ordering::Relaxed);
         state.connections.as_mut()?.insert(id, connection);
         let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
         let termination = state.termination.clone();

@@ -3,7 +3,9 @@
 //! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms and would blur what is measured
 //! (FACTS §8).
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,6 +51,13 @@ const SETTINGS: [(&str, &str); 7] = [
     ("min_wal_size", "80MB"),
 ];
 
+/// With what the names of a standby's files begin, beside those of its primary.
+const STANDBY: &str = "standby-";
+
+/// How soon a standby that has lost its primary looks for it again. The default of 5 s would hold up every commit for
+/// that long after a restart, and be blamed on the client.
+const RETRY_INTERVAL: &str = "200ms";
+
 /// A local server; stopped and removed with its run folder, or when dropped.
 pub(crate) struct LocalServer {
     binaries: Binaries,
@@ -79,8 +88,45 @@ impl LocalServer {
         folder: &RunFolder,
         settings: &[(String, String)],
     ) -> Result<LocalServer, ServerError> {
+        LocalServer::copied(binaries, folder, "", settings).await
+    }
+
+    /// A standby of this server in the same folder, not yet started.
+    ///
+    /// Both are copies of one template, so they are the same cluster at the same point of its history, and no base backup is needed. That
+    /// holds for as long as this server has kept every WAL segment since: until its first checkpoint.
+    pub async fn create_standby(
+        &self,
+        folder: &RunFolder,
+        settings: &[(String, String)],
+    ) -> Result<LocalServer, ServerError> {
+        let mut standby = LocalServer::copied(&self.binaries, folder, STANDBY, settings).await?;
+        let (socket, port) = (self.socket.display(), self.port.address().port());
+        for (name, value) in [
+            ("primary_conninfo", format!("host={socket} port={port} user=postgres")),
+            ("wal_retrieve_retry_interval", RETRY_INTERVAL.into()),
+        ] {
+            standby.settings.push((name.into(), value));
+        }
+        let signal = standby.data.join("standby.signal");
+        let written = File::create(&signal).and_then(|_| match standby.user {
+            // A promoted server removes it.
+            Some((uid, gid)) => chown(&signal, Some(uid), Some(gid)),
+            None => Ok(()),
+        });
+        written.map_err(|source| ServerError::Folder { doing: "write", path: signal, source })?;
+        Ok(standby)
+    }
+
+    /// A copy of the template; `prefix` distinguishes its files from those of others in the same folder.
+    async fn copied(
+        binaries: &Binaries,
+        folder: &RunFolder,
+        prefix: &str,
+        settings: &[(String, String)],
+    ) -> Result<LocalServer, ServerError> {
         let template = template::template(binaries).await?;
-        let mut server = LocalServer::in_folder(binaries, folder)?;
+        let mut server = LocalServer::in_folder(binaries, folder, prefix)?;
         server.settings.extend_from_slice(settings);
         let (data, user) = (server.data.clone(), server.user);
         spawn_blocking(move || template::copy_tree(&template, &data, user))
@@ -91,17 +137,18 @@ impl LocalServer {
 
     /// A cluster straight from `initdb`, for making the template.
     pub(super) async fn on_new_cluster(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
-        let server = LocalServer::in_folder(binaries, folder)?;
+        let server = LocalServer::in_folder(binaries, folder, "")?;
         template::initdb(binaries, &server.data, server.user).await?;
         Ok(server)
     }
 
-    fn in_folder(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
+    fn in_folder(binaries: &Binaries, folder: &RunFolder, prefix: &str) -> Result<LocalServer, ServerError> {
         let user = process::unprivileged()?;
         let inner = |name| {
-            folder.inner(name, user).map_err(|source| ServerError::Folder {
+            let name = format!("{prefix}{name}");
+            folder.inner(&name, user).map_err(|source| ServerError::Folder {
                 doing: "make",
-                path: folder.path().join(name),
+                path: folder.path().join(&name),
                 source,
             })
         };
@@ -112,7 +159,7 @@ impl LocalServer {
             user,
             data: inner("data")?,
             socket: inner("socket")?,
-            log: folder.path().join("server.log"),
+            log: folder.path().join(format!("{prefix}server.log")),
             port,
             settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             state: Mutex::default(),
@@ -422,7 +469,8 @@ impl Drop for LocalServer {
     }
 }
 
-/// Ends the server that a killed run left in its folder; says so if there was one.
-pub(crate) fn end_leftover(folder: &Path) -> bool {
-    remains::end_orphan(&folder.join("data"))
+/// Ends the servers that a killed run left in its folder; says how many there were.
+pub(crate) fn end_leftovers(folder: &Path) -> usize {
+    // The standby first: it would go on looking for a primary that is gone.
+    [STANDBY, ""].iter().filter(|prefix| remains::end_orphan(&folder.join(format!("{prefix}data")))).count()
 }

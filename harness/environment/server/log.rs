@@ -9,7 +9,7 @@ pub struct LogLine {
     pub pid: i32,
     /// `00000` where nothing is wrong, and on lines that only add to the one before: each error is counted once.
     pub sqlstate: String,
-    /// The session's role; empty for the server's own processes.
+    /// The session's role; `[unknown]` before it has named one, empty for the server's own processes.
     pub role: String,
     /// From the severity on: `FATAL:  sorry, too many clients already`.
     pub text: String,

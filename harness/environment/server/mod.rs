@@ -8,6 +8,7 @@ mod binaries;
 mod docker;
 mod external;
 mod family;
+pub(crate) mod files;
 mod local;
 mod log;
 mod process;
@@ -33,7 +34,7 @@ pub use binaries::Binaries;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{DockerServer, availability as docker_availability, sweep as sweep_containers};
 pub(crate) use external::{ExternalServer, check_url, has_password, without_credentials};
-pub(crate) use local::{LocalServer, end_leftover};
+pub(crate) use local::{LocalServer, end_leftovers};
 pub use log::LogLine;
 pub(crate) use log::{LINE_PREFIX, parse_log};
 pub(in crate::environment) use process::{Daemon, unprivileged};
@@ -41,6 +42,8 @@ pub use readiness::Readiness;
 pub(in crate::environment) use remains::end_orphan;
 #[cfg(target_os = "linux")]
 pub(in crate::environment) use small_disk::can_have_small_disk;
+#[cfg(feature = "tls")]
+pub(in crate::environment) use superuser::{APPLICATION_NAME, explain};
 pub(crate) use superuser::{Session, Superuser};
 
 use crate::fault::{Share, StopMode};
@@ -139,11 +142,9 @@ pub(crate) trait Server: Send + Sync + 'static {
         readiness::wait(|| self.superuser(), wanted, within).await
     }
 
-    /// Makes it read its configuration files again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "every server can; faults of pg_hba will be the first to ask"))]
+    /// Makes it read its configuration files again; returns once every session to come goes by them.
     async fn reload(&self) -> Result<(), ServerError> {
-        let session = self.superuser().connect().await?;
-        session.batch("SELECT pg_reload_conf()").await
+        files::reload(&self.superuser()).await
     }
 }
 

@@ -22,7 +22,7 @@ use crate::environment::preparation;
 use crate::fault::StopMode;
 
 /// To be raised whenever what is prepared inside a template changes.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// Longest that `initdb` may take: 1.4 s on a quiet disk, far more on a busy one.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
@@ -30,6 +30,7 @@ const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 /// Who may sign in: the superuser through the socket, whose folder nobody else can open; everybody else by password.
 const PG_HBA: &str = "\
 local all postgres trust
+local replication postgres trust
 local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 host all all ::1/128 scram-sha-256

@@ -53,6 +53,8 @@ pub(super) struct Sample {
     pub settled: Option<Sessions>,
     /// Copies in the ledger, where they differ from once for each acknowledged write.
     pub copies: BTreeMap<i64, u64>,
+    /// Keys that the server beside the primary holds, where there is one.
+    pub beside: Option<Vec<i64>>,
     pub audited: bool,
     pub ended: Option<(Duration, Ended)>,
     pub doubts: Vec<String>,
@@ -101,6 +103,7 @@ impl Sample {
             steady: Some(sessions),
             settled: Some(sessions),
             copies: BTreeMap::new(),
+            beside: None,
             audited: true,
             ended: None,
             doubts: Vec::new(),

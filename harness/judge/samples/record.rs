@@ -38,6 +38,8 @@ impl Sample {
         }
         if self.audited {
             events.extend(self.settled.map(Event::SettledSessions));
+            let beside = self.beside.as_ref().map(|keys| keys.iter().map(|key| (*key, *key, 1)).collect());
+            events.extend(beside.map(|runs| Event::LedgerBeside { runs }));
             events.push(Event::Ledger { runs: self.ledger() });
             events.extend(
                 self.evidence.iter().map(|(fault, found)| Event::Evidence { fault: *fault, found: found.clone() }),

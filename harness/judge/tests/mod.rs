@@ -1,9 +1,11 @@
 //! The judge judged. Each file takes one sample that is well and changes what one verdict must depend on.
 
 mod answers;
+mod certificates;
 mod disturbance;
 mod doubts;
 mod pause;
+mod persistent;
 mod pressure;
 mod properties;
 mod recovery;

@@ -46,7 +46,10 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..9_u32, 0..3_u32).prop_map(|(open, idle_in_transaction)| {
             Event::SettledSessions(Sessions { open, idle_in_transaction })
         }),
-        1 => prop::collection::vec(run, 0..5).prop_map(|runs| Event::Ledger { runs }),
+        1 => (prop::collection::vec(run, 0..5), any::<bool>()).prop_map(|(runs, beside)| match beside {
+            false => Event::Ledger { runs },
+            true => Event::LedgerBeside { runs },
+        }),
         1 => (0..3_usize, 0..3_u64, any::<bool>())
             .prop_map(|(fault, count, decisive)| Event::Evidence { fault, found: proof("things", count, decisive) }),
         1 => instant().prop_map(|at| Event::ClientEnded { at, how: Ended::Panicked { message: "x".into() } }),

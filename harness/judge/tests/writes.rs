@@ -81,3 +81,29 @@ fn without_an_audit_no_write_is_judged() {
         assert!(matches!(verdict.checks[&check], CheckResult::NotApplicable { .. }), "{check}");
     }
 }
+
+#[test]
+fn an_acknowledged_write_that_only_the_old_primary_holds_is_split_brain() {
+    let mut sample = Sample::healthy();
+    let (id, key) = write_of(&sample, OpKind::Write);
+    sample.copies.insert(key, 0);
+    sample.beside = Some(vec![key]);
+    let finding = sample.finding(Check::StaleRead);
+    let expected = format!("split brain: 1 acknowledged writes are on the old primary alone; the first is write {id}");
+    assert!(finding.starts_with(&expected) && finding.ends_with(&format!("[{id}]")), "{finding}");
+    assert!(sample.verdict().fails(Check::LostWrite), "whoever reads from the new primary has lost it");
+}
+
+#[test]
+fn what_else_only_the_old_primary_holds_is_nobodys_fault() {
+    let mut sample = Sample::healthy();
+    // Never acknowledged: its commit waited for a standby that did not answer any more.
+    let op = sample.op(0, HIT).clone();
+    sample.change(|other| other.id == op.id, |op| op.outcome = Outcome::Info);
+    sample.copies.insert(op.key, 0);
+    sample.beside = Some(vec![op.key]);
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
+    // And what both hold is where it should be.
+    sample.beside = Some(sample.ops.iter().filter(|op| op.kind.writes()).map(|op| op.key).collect());
+    assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
+}

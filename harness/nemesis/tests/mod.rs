@@ -1,9 +1,14 @@
 //! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
 
+#[cfg(feature = "tls")]
+mod certificate;
+mod failover;
 mod limits;
 mod resources;
 mod restart;
+mod sign_in;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -67,7 +72,7 @@ impl Stage {
         let environment = environment.unwrap_or_else(|error| panic!("{source}: {error}"));
         let mut faults = Vec::new();
         for fault in plan.header.faults {
-            let mut injection = injection(fault.kind);
+            let mut injection = injection(&fault);
             injection.arm(&environment).await.unwrap_or_else(|error| panic!("{source}: {error}"));
             faults.push((fault, injection));
         }
@@ -104,8 +109,13 @@ impl Stage {
     ///
     /// *Errors*: what the server said; a FATAL is also in [`seen`](Stage::seen).
     pub async fn sign_in(&self) -> Result<Signed, tokio_postgres::Error> {
+        self.sign_in_at(self.environment.gateway.address()).await
+    }
+
+    /// The same at another of the client's addresses.
+    pub async fn sign_in_at(&self, place: SocketAddr) -> Result<Signed, tokio_postgres::Error> {
         let address = &self.environment.address;
-        let mut config = address.at(self.environment.gateway.address());
+        let mut config = address.at(place);
         config.password(address.current_password().unwrap());
         let (client, mut connection) = timeout(PATIENCE, config.connect(NoTls)).await.expect("no answer")?;
         let (say, heard) = mpsc::unbounded_channel();

@@ -34,8 +34,17 @@ pub(super) async fn launch(
     if docker.inspect_image(image).await.is_err() {
         pull(image).await?;
     }
+    start(docker, image, request(image, run, password, settings, small_disk)).await
+}
+
+/// Starts a container whose image is here.
+pub(super) async fn start(
+    docker: &Docker,
+    image: &str,
+    request: ContainerRequest<GenericImage>,
+) -> Result<ContainerAsync<GenericImage>, ServerError> {
     let name = unique_name();
-    let request = request(image, run, password, settings, small_disk).with_container_name(&name);
+    let request = request.with_container_name(&name);
     let doing = format!("start a container of the image {image}");
     let started = ask(&doing, START_WITHIN, request.start()).await;
     if started.is_err() {
@@ -66,13 +75,23 @@ fn request(
     settings: &[(String, String)],
     small_disk: bool,
 ) -> ContainerRequest<GenericImage> {
-    let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
-    let arguments = settings.iter().chain([&prefix]).flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")]);
-    let mut request = generic(image)
-        .with_exposed_port(PORT.tcp())
-        .with_cmd(["postgres".to_owned()].into_iter().chain(arguments))
+    bare(image, run, small_disk)
+        .with_cmd(["postgres".to_owned()].into_iter().chain(arguments(settings.iter())))
         .with_env_var("POSTGRES_USER", USER)
         .with_env_var("POSTGRES_PASSWORD", password)
+}
+
+/// Settings as `postgres` takes them, ours among them.
+pub(super) fn arguments<'a>(settings: impl Iterator<Item = &'a (String, String)>) -> impl Iterator<Item = String> {
+    let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
+    let settings = settings.cloned().chain([prefix]);
+    settings.flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")])
+}
+
+/// A container with labels and a port on loopback, and nothing to run yet.
+pub(super) fn bare(image: &str, run: &str, small_disk: bool) -> ContainerRequest<GenericImage> {
+    let mut request = generic(image)
+        .with_exposed_port(PORT.tcp())
         .with_label(RUN_LABEL, run)
         .with_host_config_modifier(move |host| {
             // For everybody to write to: images differ in the number of their user.
@@ -101,8 +120,8 @@ fn split(image: &str) -> (&str, &str) {
     }
 }
 
-/// By which to find a container whose creation failed half-way.
-fn unique_name() -> String {
+/// By which to find a container whose creation failed half-way; also for networks.
+pub(super) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let started = Owner::this_process().map_or(0, |owner| owner.started);

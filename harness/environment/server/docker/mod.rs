@@ -7,20 +7,23 @@
 mod container;
 mod engine;
 mod launch;
+mod network;
 mod owner;
 mod recovery;
+mod standby;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use container::Container;
 pub(crate) use engine::availability;
 use engine::failed;
+use network::Network;
 pub(crate) use sweep::sweep;
 use testcontainers::bollard::models::ContainerUpdateBody;
 
@@ -64,6 +67,8 @@ pub(crate) struct DockerServer {
     password: String,
     /// The startup process under SIGSTOP: its pid inside the container.
     held: Mutex<Option<i32>>,
+    /// On which it and its standby reach each other, where it has one. Dropped after the container, which is on it.
+    network: Option<Arc<Network>>,
     has_small_disk: bool,
 }
 
@@ -84,16 +89,19 @@ impl DockerServer {
         let container = launch::launch(&docker, &image, run, &password, settings, has_small_disk).await?;
         let container = Container::new(docker, container);
         let (version, held) = (String::new(), Mutex::new(None));
-        let mut server = DockerServer { container, image, version, password, held, has_small_disk };
-        match server.first_query().await {
-            Ok(version) => server.version = version,
-            Err(error) => {
-                // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
-                let _ = server.remove().await;
-                return Err(error);
-            }
-        }
+        let mut server = DockerServer { container, image, version, password, held, network: None, has_small_disk };
+        server.version = server.born().await?;
         Ok(server)
+    }
+
+    /// Waits for a new server's first query and returns the version. One that never gets there is removed.
+    async fn born(&self) -> Result<String, ServerError> {
+        let version = self.first_query().await;
+        if version.is_err() {
+            // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
+            let _ = self.remove().await;
+        }
+        version
     }
 
     /// Waits for the first query and returns the version. Does not wait for a container that has ended.

@@ -19,6 +19,13 @@ async fn victim() {
     let bench = Bench::new().await.unwrap();
     let _client = bench.client().await.unwrap();
     match state.as_str() {
+        "followed" => {
+            let standby = bench.server.create_standby(&bench.folder, &[]).await.unwrap();
+            standby.start().await.unwrap();
+            standby.wait(Readiness::AcceptingQueries, PATIENCE).await.unwrap();
+            println!("\nvictim in {}", bench.folder.path().display());
+            return sleep(PATIENCE).await;
+        }
         "frozen" => bench.server.pause().await.unwrap(),
         "recovering" => recovery::hold(&bench).await,
         "orphaned" => {
@@ -71,4 +78,17 @@ async fn everything_of_a_killed_run_is_removed_and_reported_and_a_live_run_is_le
         assert!(told.contains("server") && !told.contains("in part"), "{told}");
     }
     one(&alive.client().await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_standby_is_removed_with_its_primary() {
+    if Bench::new().await.is_none() {
+        return;
+    }
+    let (victim, folder) = victim_in("followed");
+    let remains = [Remains::of(&folder), Remains::within(&folder, "standby-data")];
+    drop(victim);
+    let removed = in_time(leftovers::remove()).await;
+    remains.iter().for_each(Remains::assert_nothing);
+    assert!(removed.iter().any(|text| text.contains("its servers")), "{removed:?}");
 }

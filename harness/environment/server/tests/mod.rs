@@ -1,6 +1,7 @@
 //! The local server, as the nemesis uses it. Where no Postgres is installed these tests say so and pass.
 
 mod control;
+mod files;
 mod leftovers;
 mod recovery;
 mod removal;
@@ -106,21 +107,28 @@ async fn one(client: &Client) -> Result<i32, tokio_postgres::Error> {
 /// What a server has outside its own memory, noted while it runs, to be looked for when it is gone.
 struct Remains {
     folder: PathBuf,
+    data: PathBuf,
     segment: i32,
 }
 
 impl Remains {
     fn of(folder: &Path) -> Remains {
-        let pid_file = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+        Remains::within(folder, "data")
+    }
+
+    /// Of one of several servers, by the name of its data folder.
+    fn within(folder: &Path, name: &str) -> Remains {
+        let data = folder.join(name);
+        let pid_file = fs::read_to_string(data.join("postmaster.pid")).unwrap();
         let segment = pid_file.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
-        let remains = Remains { folder: folder.to_owned(), segment };
+        let remains = Remains { folder: folder.to_owned(), data, segment };
         assert!(remains.segment_is_there() && !remains.processes().is_empty(), "we look in the wrong place");
         remains
     }
 
     #[cfg(target_os = "linux")]
     fn processes(&self) -> Vec<i32> {
-        super::family::inhabitants(&self.folder.join("data"))
+        super::family::inhabitants(&self.data)
     }
 
     fn segment_is_there(&self) -> bool {

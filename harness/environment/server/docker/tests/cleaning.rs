@@ -1,6 +1,6 @@
 //! Nothing stays, and nothing of others goes.
 
-use testcontainers::bollard::models::ContainerCreateBody;
+use testcontainers::bollard::models::{ContainerCreateBody, NetworkCreateRequest};
 use testcontainers::bollard::query_parameters::CreateContainerOptions;
 
 use super::super::owner::Owner;
@@ -51,6 +51,24 @@ async fn without_docker_a_sweep_says_nothing() {
     let before = Instant::now();
     assert_eq!(sweep().await.unwrap(), Vec::<String>::new());
     assert!(before.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_sweep_takes_the_networks_of_dead_runs_only() {
+    let server = server_or_skip!();
+    let docker = &server.container.docker;
+    let here = Owner::this_process().unwrap();
+    let dead = Owner { started: here.started - 1, ..here.clone() };
+    let named = |name: &str| format!("pgsquall-test-{name}-{}", std::process::id());
+    for (name, owner) in [("dead", &dead), ("living", &here)] {
+        let labels = [(RUN_LABEL.to_owned(), "swept".to_owned()), (OWNER_LABEL.to_owned(), owner.to_string())].into();
+        let request = NetworkCreateRequest { name: named(name), labels: Some(labels), ..Default::default() };
+        docker.create_network(request).await.unwrap();
+    }
+    sweep().await.unwrap();
+    docker.inspect_network(&named("dead"), None).await.unwrap_err();
+    assert!(network::remove(docker, &named("living")).await.unwrap(), "it was left alone");
+    server.remove().await.unwrap();
 }
 
 /// A container, never started, labelled as somebody's.

@@ -1,6 +1,7 @@
 //! Against the real engine; skipped, with a word, where there is none or the image is missing.
 
 mod cleaning;
+mod standby;
 
 use std::pin::pin;
 use std::time::{Duration, Instant};

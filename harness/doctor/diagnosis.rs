@@ -1,0 +1,45 @@
+//! All findings of one examination.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::finding::{Finding, Level, Stage};
+use super::text;
+
+/// The version of the JSON form. Raised when a field changes its meaning or goes; new fields do not raise it.
+pub const FORMAT: u32 = 1;
+
+/// What an examination came to. Prints as a page for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The server's URL without credentials or parameters.
+    pub server: String,
+    /// The stage beyond which there was no way; `None` where the server was asked everything.
+    pub failed: Option<Stage>,
+    pub problems: usize,
+    pub notices: usize,
+    /// In the order of the stages, then by topic.
+    pub findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    pub(super) fn new(server: String, failed: Option<Stage>, findings: Vec<Finding>) -> Diagnosis {
+        let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+        let (problems, notices) = (count(Level::Problem), count(Level::Notice));
+        Diagnosis { format: FORMAT, server, failed, problems, notices, findings }
+    }
+
+    /// For machines: one JSON object, ending with a newline.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::write(f, self)
+    }
+}

@@ -1,0 +1,57 @@
+//! Reading certificates.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
+
+use crate::doctor::facts::Certificate;
+
+/// What matters of a certificate.
+///
+/// *Errors*: in words, where it is none.
+pub(super) fn read(der: &[u8]) -> Result<Certificate, String> {
+    let found = x509_cert::Certificate::from_der(der).map_err(|error| format!("it cannot be read: {error}"))?;
+    let fields = &found.tbs_certificate;
+    let names = match fields.get::<SubjectAltName>() {
+        Ok(Some((_, SubjectAltName(names)))) => names.iter().filter_map(shown).collect(),
+        Ok(None) => Vec::new(),
+        Err(error) => return Err(format!("its alternative names cannot be read: {error}")),
+    };
+    Ok(Certificate {
+        subject: named(&fields.subject),
+        issuer: named(&fields.issuer),
+        names,
+        not_before: fields.validity.not_before.to_system_time(),
+        not_after: fields.validity.not_after.to_system_time(),
+    })
+}
+
+/// The first certificate of a PEM file.
+pub(super) fn of_file(path: &Path) -> Result<Certificate, String> {
+    let said = |error: String| format!("{}: {error}", path.display());
+    let der = CertificateDer::from_pem_file(path).map_err(|error| said(error.to_string()))?;
+    read(&der).map_err(said)
+}
+
+/// A distinguished name; a certificate may have an empty one.
+fn named(name: &Name) -> String {
+    let text = name.to_string();
+    if text.is_empty() { "no name".into() } else { text }
+}
+
+fn shown(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(octets) => match octets.as_bytes() {
+            bytes if bytes.len() == 4 => <[u8; 4]>::try_from(bytes).ok().map(|four| IpAddr::from(four).to_string()),
+            bytes => <[u8; 16]>::try_from(bytes).ok().map(|sixteen| IpAddr::from(sixteen).to_string()),
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,21 @@
+//! DNS: the host's name, as this machine's resolver answers.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// Every address of a name, in the resolver's order.
+pub(super) async fn lookup(host: &str, port: u16, patience: Duration) -> Result<Vec<IpAddr>, String> {
+    let found = timeout(patience, tokio::net::lookup_host((host, port)))
+        .await
+        .map_err(|_| format!("no answer from the resolver within {}", crate::time::show(patience)))?
+        .map_err(|error| error.to_string())?;
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found {
+        if !addresses.contains(&address.ip()) {
+            addresses.push(address.ip());
+        }
+    }
+    if addresses.is_empty() { Err("the name has no address".into()) } else { Ok(addresses) }
+}

@@ -1,0 +1,20 @@
+//! What this machine's kernel does for sockets that ask for nothing.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::doctor::facts::Keepalive;
+
+/// Where Linux says it; other systems have no such folder.
+const FOLDER: &str = "/proc/sys/net/ipv4";
+
+pub(super) fn keepalive() -> Option<Keepalive> {
+    let number = |name| fs::read_to_string(Path::new(FOLDER).join(name)).ok()?.trim().parse::<u32>().ok();
+    let seconds = |name| number(name).map(|seconds| Duration::from_secs(seconds.into()));
+    Some(Keepalive {
+        idle: seconds("tcp_keepalive_time")?,
+        interval: seconds("tcp_keepalive_intvl")?,
+        count: number("tcp_keepalive_probes")?,
+    })
+}

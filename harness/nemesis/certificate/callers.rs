@@ -1,0 +1,106 @@
+//! Who came to the server and was not let in, by its log.
+
+use std::collections::BTreeSet;
+
+use super::super::{NemesisError, decisive, supporting};
+use crate::environment::Environment;
+use crate::environment::server::LogLine;
+use crate::history::Evidence;
+
+/// What the server says of a certificate that it refuses, in every version of TLS.
+///
+/// *Source*: `be_tls_open_server`; the reason is OpenSSL's own (measured on 15 and 17).
+const REFUSED: &str = "could not accept SSL connection: certificate verify failed";
+
+/// What it says of a peer that refuses its own, where that peer says so.
+const ALERT: &str = "alert";
+
+/// Looks at who comes from one moment on, and no longer than to another.
+#[derive(Default)]
+pub(super) struct Callers {
+    from: usize,
+    to: Option<usize>,
+}
+
+impl Callers {
+    /// Begins to look now.
+    pub async fn watch(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.from = environment.server().log().await?.len();
+        Ok(())
+    }
+
+    /// Ends it: who comes from now on meets the server healed.
+    pub async fn enough(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.to = Some(environment.server().log().await?.len());
+        Ok(())
+    }
+
+    /// What the server logged meanwhile, and what it has logged since.
+    async fn lines(&self, environment: &Environment) -> Result<(Vec<LogLine>, Vec<LogLine>), NemesisError> {
+        let mut meanwhile = environment.server().log().await?;
+        let since = meanwhile.split_off(self.to.unwrap_or(usize::MAX).min(meanwhile.len()));
+        Ok((meanwhile.split_off(self.from.min(meanwhile.len())), since))
+    }
+
+    /// Certificates of the client that the server refused. Nobody else shows it one.
+    pub async fn refused(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let (lines, _) = self.lines(environment).await?;
+        let count = lines.iter().filter(|line| line.text.contains(REFUSED)).count();
+        Ok(vec![decisive("certificates of the client refused by the server", count)])
+    }
+
+    /// Connections that the client left before it signed in: it refused the server's certificate. Whoever else comes
+    /// verifies nothing, and signs in.
+    pub async fn left(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let (lines, since) = self.lines(environment).await?;
+        let alerts = lines.iter().filter(|line| is_alert(line)).count();
+        Ok(vec![
+            decisive("connections that the client left before it signed in", left(&lines, &since)),
+            supporting("alerts from the client", alerts),
+        ])
+    }
+
+    /// Sessions over TLS that the client began.
+    pub async fn begun(&self, environment: &Environment) -> Result<usize, NemesisError> {
+        let session = format!("connection authorized: user={} ", environment.address.user);
+        let (lines, _) = self.lines(environment).await?;
+        Ok(lines.iter().filter(|line| line.text.contains(&session) && line.text.contains("SSL enabled")).count())
+    }
+}
+
+fn is_alert(line: &LogLine) -> bool {
+    line.text.contains("could not accept SSL connection") && line.text.contains(ALERT)
+}
+
+/// Connections that came meanwhile, of which nothing was heard, then or since, but that their handshake failed.
+fn left(lines: &[LogLine], since: &[LogLine]) -> usize {
+    let came: BTreeSet<i32> =
+        lines.iter().filter(|line| line.text.contains("connection received:")).map(|line| line.pid).collect();
+    let spoke = |line: &&LogLine| {
+        !line.text.contains("connection received:") && !line.text.contains("could not accept SSL connection")
+    };
+    let spoken: BTreeSet<i32> = lines.iter().chain(since).filter(spoke).map(|line| line.pid).collect();
+    came.difference(&spoken).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_signs_in_or_is_told_why_not_has_not_left() {
+        let line = |pid, text: &str| LogLine { pid, sqlstate: "00000".into(), role: String::new(), text: text.into() };
+        let lines = [
+            line(1, "LOG:  connection received: host=127.0.0.1 port=1"),
+            line(2, "LOG:  connection received: host=127.0.0.1 port=2"),
+            line(2, "LOG:  could not accept SSL connection: sslv3 alert certificate expired"),
+            line(3, "LOG:  connection received: host=[local]"),
+            line(3, "LOG:  connection authorized: user=postgres database=postgres"),
+            line(4, "LOG:  connection received: host=127.0.0.1 port=4"),
+            line(5, "LOG:  connection received: host=127.0.0.1 port=5"),
+            line(4, "FATAL:  password authentication failed for user \"squall\""),
+        ];
+        let since = [line(5, "LOG:  connection authorized: user=squall database=squall")];
+        assert_eq!((left(&lines, &since), lines.iter().filter(|line| is_alert(line)).count()), (2, 1));
+    }
+}

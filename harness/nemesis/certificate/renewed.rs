@@ -1,0 +1,39 @@
+//! A server's certificate that is replaced in time, as it should be.
+
+use async_trait::async_trait;
+
+use super::super::{Injection, NemesisError, decisive, supporting};
+use super::callers::Callers;
+use crate::environment::Environment;
+use crate::environment::encryption::HOST;
+use crate::environment::identity::certificate::usual;
+use crate::history::Evidence;
+
+/// Another sound certificate is written and loaded. Sessions that are open must not notice; new ones meet the new one.
+#[derive(Default)]
+pub(super) struct Renewed {
+    served: bool,
+    /// The client's connections at that moment.
+    sessions: usize,
+    callers: Callers,
+}
+
+#[async_trait]
+impl Injection for Renewed {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let encryption = environment.encryption()?;
+        self.sessions = environment.gateway.connections();
+        let certificate = encryption.for_server(&encryption.authority, HOST, usual().end)?;
+        encryption.serve(environment.server(), &certificate).await?;
+        self.served = true;
+        self.callers.watch(environment).await
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        Ok(vec![
+            decisive("sessions that met the new certificate", self.callers.begun(environment).await?),
+            supporting("new certificates seen at the server", usize::from(self.served)),
+            supporting("sessions that were open meanwhile", self.sessions),
+        ])
+    }
+}

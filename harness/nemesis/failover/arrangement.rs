@@ -1,0 +1,77 @@
+//! Addresses of which the first is no good, from the start and for good.
+
+use async_trait::async_trait;
+
+use super::{Injection, NemesisError, decisive, supporting};
+use crate::environment::Environment;
+use crate::environment::network::Gateway;
+use crate::fault::Failover;
+use crate::history::Evidence;
+use crate::layout::Host;
+
+/// Sessions of a role.
+const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND backend_type = 'client backend'";
+
+/// An arrangement of addresses. It is over once the client has had time to settle, but nothing is mended: what is asked is
+/// whether the client works with it.
+pub(super) struct Arranging {
+    what: Failover,
+    /// Those who had come to the first address, and to the primary's, before the client.
+    before: (u64, u64),
+    dropped_before: u64,
+    /// The client's sessions on the primary once it had settled.
+    settled: usize,
+}
+
+impl Arranging {
+    pub fn new(what: Failover) -> Arranging {
+        Arranging { what, before: (0, 0), dropped_before: 0, settled: 0 }
+    }
+
+    fn host(&self) -> Host {
+        if self.what == Failover::StandbyFirst { Host::Standby } else { Host::Nobody }
+    }
+}
+
+fn door(environment: &Environment, host: Host) -> Result<&Gateway, NemesisError> {
+    environment.door(host).ok_or_else(|| NemesisError::NotInForce("the client has no such address".into()))
+}
+
+#[async_trait]
+impl Injection for Arranging {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let (first, primary) = (door(environment, self.host())?, door(environment, Host::Primary)?);
+        self.before = (first.taken_in(), primary.taken_in());
+        match self.what {
+            Failover::DeadHangs => {
+                self.dropped_before = first.syns_dropped().await;
+                first.hang().await?;
+            }
+            Failover::DeadRefuses => first.refuse().await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let session = environment.server().superuser().connect().await?;
+        let rows = session.rows(COUNT, &[&environment.address.user]).await?;
+        self.settled = rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize;
+        Ok(())
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let (first, primary) = (door(environment, self.host())?, door(environment, Host::Primary)?);
+        let dropped = first.syns_dropped().await - self.dropped_before;
+        let came_first = (first.taken_in() - self.before.0) as usize;
+        let came_second = (primary.taken_in() - self.before.1) as usize;
+        let met = match self.what {
+            Failover::DeadHangs => decisive("SYNs dropped", dropped as usize),
+            // Refused by the kernel, which counts nothing; but who comes to the second address has met the first. What
+            // operations felt speaks for those who never came.
+            Failover::DeadRefuses => decisive("connections to the second address", came_second),
+            _ => decisive("connections to the standby's address", came_first),
+        };
+        Ok(vec![met, supporting("sessions on the primary once settled", self.settled)])
+    }
+}

@@ -1,0 +1,27 @@
+//! What happens between a primary and its standby: who is the primary, and where the client's addresses lead.
+
+mod arrangement;
+mod promotion;
+mod two_primaries;
+mod wrong_node;
+
+use self::arrangement::Arranging;
+use self::promotion::{Cause, Promoting};
+use self::two_primaries::TwoPrimaries;
+use self::wrong_node::WrongNode;
+use super::{Injection, NemesisError, Witness, decisive, supporting};
+use crate::fault::Failover;
+
+/// What a write gets on a server that is read-only.
+const READ_ONLY: &str = "25006";
+
+pub(super) fn injection(failover: Failover) -> Box<dyn Injection> {
+    match failover {
+        Failover::Promote => Box::new(Promoting::new(Cause::Loss)),
+        Failover::Demote => Box::new(Promoting::new(Cause::Demotion)),
+        Failover::PromoteInPlace => Box::new(Promoting::new(Cause::Nothing)),
+        Failover::PromoteBeside => Box::<TwoPrimaries>::default(),
+        Failover::WrongNode => Box::<WrongNode>::default(),
+        Failover::StandbyFirst | Failover::DeadHangs | Failover::DeadRefuses => Box::new(Arranging::new(failover)),
+    }
+}

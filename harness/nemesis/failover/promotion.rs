@@ -1,0 +1,80 @@
+//! The standby takes the primary's place.
+
+use async_trait::async_trait;
+
+use super::{Injection, NemesisError, READ_ONLY, Witness, decisive, supporting};
+use crate::environment::Environment;
+use crate::history::Evidence;
+use crate::layout::Host;
+
+/// What becomes of the old primary, from the injection on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It is killed.
+    Loss,
+    /// It becomes read-only, and stays reachable with every session on it.
+    Demotion,
+    /// It runs on where the client cannot see it.
+    Nothing,
+}
+
+/// A promotion on heal. Until then no server that the client can reach takes writes.
+pub(super) struct Promoting {
+    cause: Cause,
+    witness: Witness,
+    /// The client's connections when it began.
+    sessions: usize,
+    /// How the old primary's end was seen.
+    end: Option<String>,
+    promoted: usize,
+    /// Sessions of the old primary whose commits nobody could confirm any more.
+    unconfirmed: usize,
+}
+
+impl Promoting {
+    pub fn new(cause: Cause) -> Promoting {
+        Promoting { cause, witness: Witness::default(), sessions: 0, end: None, promoted: 0, unconfirmed: 0 }
+    }
+}
+
+#[async_trait]
+impl Injection for Promoting {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        self.sessions = environment.door(Host::Primary).unwrap_or(&environment.gateway).connections();
+        match self.cause {
+            Cause::Loss => self.end = Some(environment.lose_primary().await?),
+            Cause::Demotion => environment.demote_primary().await?,
+            Cause::Nothing => {}
+        }
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        environment.promote_standby().await?;
+        self.promoted += 1;
+        self.unconfirmed = environment.end_unconfirmed().await?;
+        Ok(environment.follow_primary().await?)
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let mut found = match self.cause {
+            Cause::Loss => {
+                let end = self.end.as_deref().unwrap_or("not seen");
+                vec![
+                    decisive("sessions lost with the primary", self.sessions),
+                    supporting(&format!("primary ended ({end})"), usize::from(self.end.is_some())),
+                ]
+            }
+            Cause::Demotion | Cause::Nothing => {
+                let refused = self.witness.refused(environment, READ_ONLY).await?;
+                vec![decisive("statements refused with 25006", refused)]
+            }
+        };
+        found.push(supporting("promotions confirmed", self.promoted));
+        if self.cause == Cause::Demotion {
+            found.push(supporting("sessions ended for want of a standby", self.unconfirmed));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,42 @@
+//! An address that leads to the wrong server for a while.
+
+use async_trait::async_trait;
+
+use super::{Injection, NemesisError, READ_ONLY, Witness, decisive, supporting};
+use crate::environment::Environment;
+use crate::environment::network::Cut;
+use crate::history::Evidence;
+
+/// The address leads to the standby until heal, then to the primary again. Connections that were made meanwhile stay.
+#[derive(Default)]
+pub(super) struct WrongNode {
+    witness: Witness,
+    reset: usize,
+    /// Connections to the standby that the heal found open, and left so.
+    misled: usize,
+}
+
+#[async_trait]
+impl Injection for WrongNode {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.witness.watch(environment).await?;
+        let standby = environment.beside().ok_or_else(|| NemesisError::NotInForce("there is no standby".into()))?;
+        environment.lead_to(standby).await?;
+        self.reset = environment.gateway.cut(Cut::Reset).await;
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.misled = environment.gateway.connections();
+        Ok(environment.follow_primary().await?)
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let refused = self.witness.refused(environment, READ_ONLY).await?;
+        Ok(vec![
+            decisive("statements refused with 25006", refused),
+            supporting("sockets reset", self.reset),
+            supporting("connections to the standby left open", self.misled),
+        ])
+    }
+}

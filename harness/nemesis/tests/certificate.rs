@@ -1,0 +1,198 @@
+//! Certificates on the wire: in TLS 1.2 an alert ends the handshake; in 1.3 the client's handshake is complete before the
+//! server has looked at its certificate, and the alert comes with the first read.
+
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::environment::encryption::HOST;
+
+/// How far a client came, and what ended it.
+#[derive(Debug, PartialEq)]
+enum Met {
+    /// Its own handshake failed: it refused, or was refused within it.
+    Handshake(rustls::Error),
+    /// The handshake was complete, and the first read failed.
+    Read(rustls::Error),
+    /// The end came without an alert: it was lost to a reset.
+    Lost,
+    /// The server answered the startup packet.
+    Answered,
+}
+
+/// A handshake and a startup packet through the gateway, with the files that the client has now.
+async fn call(stage: &Stage) -> Met {
+    let files = stage.environment.address.tls.as_ref().expect("the scenario has TLS");
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_file_iter(&files.root).unwrap() {
+        roots.add(root.unwrap()).unwrap();
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let config = match &files.certificate {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+        }
+    };
+    let mut stream = TcpStream::connect(stage.environment.gateway.address()).await.unwrap();
+    stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'S');
+    let name = ServerName::try_from(HOST).unwrap();
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    let mut stream = match timeout(PATIENCE, connecting).await.expect("the handshake hangs") {
+        Ok(stream) => stream,
+        Err(error) => return told(&error).map_or(Met::Lost, Met::Handshake),
+    };
+    let startup = b"\0\0\0\x25\0\x03\0\0user\0squall\0database\0squall\0\0";
+    // What was written may already meet a closed socket; the read tells.
+    let _ = stream.write_all(startup).await;
+    match timeout(PATIENCE, stream.read_u8()).await.expect("the server says nothing") {
+        Ok(_) => Met::Answered,
+        Err(error) => told(&error).map_or(Met::Lost, Met::Read),
+    }
+}
+
+fn told(error: &std::io::Error) -> Option<rustls::Error> {
+    error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// The scenario of one certificate fault that is there from the start.
+fn from_the_start(fault: &str, tls: &str) -> String {
+    format!(
+        "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[server]\ntls = \"{tls}\"\n\
+         [client]\nsslmode = \"verify-full\"\ncertificate = true\n\
+         [[fault]]\nkind = \"{fault}\"\nat = \"0s\"\nfor = \"1s\"\n"
+    )
+}
+
+/// Lines of the server's log about TLS.
+async fn log(stage: &Stage) -> Vec<(String, String, String)> {
+    let lines = stage.environment.server().log().await.unwrap();
+    let about = lines.into_iter().filter(|line| line.text.contains("SSL connection"));
+    about.map(|line| (line.sqlstate, line.role, line.text)).collect()
+}
+
+async fn decisive(stage: &mut Stage) -> u64 {
+    // A container's log comes in its own time.
+    for _ in 0..200 {
+        let found = stage.evidence(0).await.into_iter().find(|found| found.decisive).unwrap().count;
+        if found > 0 {
+            return found;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    0
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_is_refused() {
+    use AlertDescription::{CertificateRevoked, UnknownCA};
+    for source in servers().await {
+        for (fault, alert) in
+            [("client-certificate-unknown", UnknownCA), ("client-certificate-revoked", CertificateRevoked)]
+        {
+            for tls in ["1.2", "1.3"] {
+                let mut stage = Stage::set(&source, &from_the_start(fault, tls)).await;
+                assert_eq!(call(&stage).await, Met::Answered, "before: {source}, {fault}, {tls}");
+                stage.inject(0).await;
+                assert_eq!(stage.evidence(0).await[0].count, 0, "nobody has met it yet");
+                let met = call(&stage).await;
+                let refused = rustls::Error::AlertReceived(alert);
+                match tls {
+                    "1.2" => assert_eq!(met, Met::Handshake(refused), "{source}, {fault}"),
+                    // The server closes at once; what the client had sent may then cost it the alert.
+                    _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{source}, {fault}: {met:?}"),
+                }
+                assert_eq!(decisive(&mut stage).await, 1, "{source}, {fault}, {tls}: {:?}", log(&stage).await);
+                for (sqlstate, role, text) in log(&stage).await {
+                    println!("{source}, TLS {tls}, {fault}: {sqlstate} {role:?} {text}");
+                }
+                stage.heal(0).await;
+                assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {fault}, {tls}");
+                assert_eq!(decisive(&mut stage).await, 1, "who comes after the heal met nothing");
+                stage.close().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_certificate_that_the_client_refuses() {
+    for source in servers().await {
+        for (fault, words) in [
+            ("server-certificate-wrong-host", "not valid for name"),
+            ("certificate-authority-changed", "UnknownIssuer"),
+            ("server-certificate-not-yet-valid", "not valid yet"),
+        ] {
+            for tls in ["1.2", "1.3"] {
+                let mut stage = Stage::set(&source, &from_the_start(fault, tls)).await;
+                stage.inject(0).await;
+                let Met::Handshake(error) = call(&stage).await else { panic!("{source}, {fault}, {tls}") };
+                assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{error:?}");
+                println!("{source}, TLS {tls}, {fault}: {error}");
+                assert!(error.to_string().contains(words), "{error}");
+                assert_eq!(decisive(&mut stage).await, 1, "{source}, {fault}, {tls}: {:?}", log(&stage).await);
+                for (sqlstate, role, text) in log(&stage).await {
+                    println!("{source}, TLS {tls}, {fault}: {sqlstate} {role:?} {text}");
+                }
+                stage.heal(0).await;
+                assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {fault}, {tls}");
+                stage.close().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_client_certificate_expires_under_tls_1_2_and_1_3() {
+    for source in servers().await {
+        for tls in ["1.2", "1.3"] {
+            let scenario = format!(
+                "schema = 1\ntitle = \"t\"\n[server]\ntls = \"{tls}\"\n[client]\nsslmode = \"verify-full\"\n\
+                 certificate = true\n[[fault]]\nkind = \"client-certificate-expired\"\nat = \"500ms\"\nfor = \"1s\"\n"
+            );
+            let mut stage = Stage::set(&source, &scenario).await;
+            assert_eq!(call(&stage).await, Met::Answered, "before: {source}, {tls}");
+            stage.inject(0).await;
+            let met = call(&stage).await;
+            let refused = rustls::Error::AlertReceived(AlertDescription::CertificateExpired);
+            match tls {
+                "1.2" => assert_eq!(met, Met::Handshake(refused), "{source}"),
+                _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{source}: {met:?}"),
+            }
+            assert_eq!(decisive(&mut stage).await, 1, "{source}, {tls}: {:?}", log(&stage).await);
+            stage.heal(0).await;
+            assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {tls}");
+            stage.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn plaintext_is_refused_while_tls_is_required() {
+    let scenario = "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[server]\ntls = \"1.3\"\n\
+                    [[fault]]\nkind = \"require-tls\"\nat = \"0s\"\nfor = \"1s\"\n";
+    for source in servers().await {
+        let mut stage = Stage::set(&source, scenario).await;
+        stage.sign_in().await.unwrap();
+        stage.inject(0).await;
+        let error = stage.sign_in().await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!((error.severity(), error.code().code()), ("FATAL", "28000"), "{source}");
+        assert!(error.message().contains("no pg_hba.conf entry"), "{source}: {error}");
+        assert!(error.message().contains("no encryption"), "{source}: {error}");
+        assert_eq!(decisive(&mut stage).await, 1, "{source}");
+        stage.heal(0).await;
+        stage.sign_in().await.unwrap();
+        stage.close().await;
+    }
+}

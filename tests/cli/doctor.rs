@@ -1,0 +1,120 @@
+//! `pgsquall doctor`: exit codes, the form of its JSON, and that no password is ever printed.
+
+use std::collections::BTreeSet;
+
+use super::common::postgres::Postgres;
+use super::common::{BINARY, Place, Said, said};
+
+/// Examined with the password out of sight of `ps`.
+fn with_variable(place: &Place, password: &str, words: &[&str]) -> Said {
+    let mut command = place.command(BINARY);
+    command.arg("doctor").args(words).env("PGPASSWORD", password);
+    said(command)
+}
+
+#[test]
+fn help_has_examples_and_its_own_exit_codes() {
+    let help = Place::new().run(&["doctor", "--help"]);
+    let text = &help.succeeds().stdout;
+    assert!(text.contains("\n  pgsquall doctor postgres://"), "{help}");
+    for code in ["0 ", "1 ", "64 ", "69 "] {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(code)), "{code} is not in:\n{text}");
+    }
+    assert!(Place::new().run(&["--help"]).stdout.lines().any(|line| line.trim_start().starts_with("doctor ")));
+}
+
+#[test]
+fn words_that_cannot_be_right() {
+    let place = Place::new();
+    for (words, texts) in [
+        (vec!["mysql://u:hidden@h/d"], vec!["does not begin with postgres://", "postgres://user:password@host"]),
+        (vec!["postgres://u:hidden@h:port/d"], vec!["not usable"]),
+        (vec!["postgres://u:hidden@h/d?sslmode=strict"], vec!["verify-full"]),
+        (vec!["postgres://u@h/d", "--idle-timeout", "5"], vec!["'--idle-timeout <DURATION>'", "has no unit"]),
+        (vec!["postgres://u@h/d", "--timeout", "0s"], vec!["'--timeout <DURATION>'", "longer than nothing"]),
+    ] {
+        let said = place.run(&[vec!["doctor"], words].concat());
+        said.refuses(64, &texts);
+        assert!(!said.stderr.contains("hidden"), "{said}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
+    // Port 1 needs privileges to be listened on, and nothing does.
+    let said = Place::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
+    assert_eq!(said.code, Some(69), "{said}");
+    for text in ["postgres://u@127.0.0.1:1/d\n", "PROBLEM  TCP", "refused", "try: ", "not reached: TCP failed"] {
+        assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
+    }
+    assert!(!said.stdout.contains("hidden") && said.stderr.is_empty(), "{said}");
+}
+
+#[test]
+fn a_live_server() {
+    let Some(server) = Postgres::start() else { return };
+    let place = Place::new();
+    let url = server.url("Secret-1");
+    let said = place.run(&["doctor", &url]);
+    assert!(said.succeeds().stdout.contains(" of 100 used, 3 reserved, "), "{said}");
+    assert!(said.stdout.lines().last().unwrap().starts_with("0 problems, "), "{said}");
+    let tables = server.sql("SELECT count(*) FROM pg_class");
+    json_has_its_form(&place, &url);
+    assert_eq!(server.sql("SELECT count(*) FROM pg_class"), tables);
+    a_problem_is_1(&place, &url);
+    a_password_is_never_printed(&place, &server);
+}
+
+fn json_has_its_form(place: &Place, url: &str) {
+    let said = place.run(&["doctor", url, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said.succeeds().stdout).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let findings = json["findings"].as_array().unwrap();
+    let mut kinds = BTreeSet::new();
+    for finding in findings {
+        let stage = if finding.get("took_us").is_some() { "stage" } else { "topic" };
+        kinds.insert(format!("{stage}: {}", keys(finding)));
+        assert_ne!(finding["source"], "", "{finding}");
+    }
+    let stages = findings.iter().filter(|finding| finding.get("took_us").is_some());
+    let stages: Vec<_> = stages.map(|finding| finding["topic"].as_str().unwrap()).collect();
+    let form = format!(
+        "{}\nformat {}, failed {}\n{}\nstages {}",
+        keys(&json),
+        json["format"],
+        json["failed"],
+        kinds.into_iter().collect::<Vec<_>>().join("\n"),
+        stages.join(" ")
+    );
+    insta::assert_snapshot!(form, @r"
+    failed findings format notices problems server
+    format 1, failed null
+    stage: advice level source took_us topic value
+    topic: advice level source topic value
+    stages tcp tls sign-in
+    ");
+}
+
+fn a_problem_is_1(place: &Place, url: &str) {
+    // Both sides' keepalive is the system's, two hours as a rule.
+    let said = place.run(&["doctor", url, "--idle-timeout", "1m"]);
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.contains("PROBLEM  idle path"), "{said}");
+}
+
+fn a_password_is_never_printed(place: &Place, server: &Postgres) {
+    let without = server.url("").replace(":@", "@");
+    let good = with_variable(place, "Secret-1", &[&without]);
+    good.succeeds();
+    let of_url = place.run(&["doctor", &server.url("wrong-Secret-2")]);
+    let of_variable = with_variable(place, "wrong-Secret-2", &[&without, "--json"]);
+    for said in [&of_url, &of_variable] {
+        assert_eq!(said.code, Some(69), "{said}");
+        assert!(said.stdout.contains("FATAL 28P01: password authentication failed for user"), "{said}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&of_variable.stdout).unwrap();
+    assert_eq!(json["failed"], "sign-in");
+    for said in [good, of_url, of_variable] {
+        assert!(!said.stdout.contains("Secret") && !said.stderr.contains("Secret"), "{said}");
+    }
+}
