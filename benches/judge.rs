@@ -43,6 +43,7 @@ fn history(ops: u64) -> History {
         budget: Budget { time_to_recover: length, ..Budget::default() },
         load: Load { workers: WORKERS, interval: INTERVAL, pause: None },
         middlebox: None,
+        layout: Default::default(),
     };
     let client = ClientFacts {
         name: "bench".into(),

@@ -226,20 +226,6 @@ impl Injection for WithoutTls {
     }
 }
 
-/// A fault that nobody can carry out yet.
-struct Absent;
-
-#[async_trait]
-impl Injection for Absent {
-    async fn inject(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
-        Err(NemesisError::NotInForce("nobody can carry it out yet".into()))
-    }
-
-    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        Ok(Vec::new())
-    }
-}
-
 /// Evidence that proves the fault met the client.
 fn decisive(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: true }
