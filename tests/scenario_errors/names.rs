@@ -15,7 +15,7 @@ fn names_and_files() {
     "#);
     assert_snapshot!(built_in("connection"), @r#"
     connection: there is no scenario of this name
-    hint: did you mean connection-closed or connection-reset or connection-reset-mid-query or connection-reset-in-transaction or connection-flapping or connection-reset-at-request or connections-exhausted? `pgsquall list` shows all names
+    hint: did you mean connection-closed or connection-reset or connection-reset-mid-query or connection-reset-in-transaction or connection-flapping or connection-reset-at-request or connections-exhausted or role-connection-limit? `pgsquall list` shows all names
     "#);
     assert_snapshot!(built_in("earthquake"), @r#"
     earthquake: there is no scenario of this name
