@@ -39,7 +39,9 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     };
     let workers = u64::from(facts.workers());
     let slow = SLOWED_ATTEMPTS.min(each) * SLOW_WINDOW.as_secs();
-    let rules = [(hit, WINDOW, each * workers + spare), (hit + SLOWED_AFTER, SLOW_WINDOW, slow * workers + spare)];
+    // One attempt goes through every address, until one will do.
+    let places = workers * facts.header.layout.hosts.len().max(1) as u64;
+    let rules = [(hit, WINDOW, each * places + spare), (hit + SLOWED_AFTER, SLOW_WINDOW, slow * places + spare)];
     let broken = rules.iter().find_map(|(since, window, limit)| {
         let worst = worst_window(facts, *since, *window)?;
         (worst.beyond > *limit).then_some((worst, *window, *limit))

@@ -3,6 +3,7 @@
 use crate::history::{ConnectionChange, Event, Sessions};
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind, judge};
+use crate::layout::Host;
 
 /// Adds attempts, so many milliseconds apart.
 fn attempts(sample: &mut Sample, from_ms: u64, count: u64, apart_ms: u64) {
@@ -53,6 +54,19 @@ fn attempts_that_operations_ask_for_are_none() {
     attempts(&mut sample, 3_000, 240, 12);
     assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
+}
+
+#[test]
+fn an_attempt_that_tries_two_addresses_is_one() {
+    let mut sample = Sample::healthy();
+    wait_through(&mut sample);
+    // 34 a second, as above.
+    attempts(&mut sample, 3_000, 100, 29);
+    assert!(sample.verdict().fails(Check::ReconnectStorm));
+    sample.header.layout.hosts = vec![Host::Primary, Host::Standby];
+    assert!(!sample.verdict().fails(Check::ReconnectStorm));
+    attempts(&mut sample, 3_000, 300, 10);
+    assert!(sample.verdict().fails(Check::ReconnectStorm));
 }
 
 #[test]
