@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit;
 use crate::client::{DynClient, Home, Launch};
 use crate::environment::Environment;
+use crate::environment::server::ServerError;
 use crate::error::Error;
 use crate::history::{Event, FaultStep, History, Outcome, Phase};
 use crate::judge::{Facts, rates, recovered_at};
@@ -136,14 +137,17 @@ impl Course<'_> {
         timeout(STEADY_PATIENCE, settled).await.is_ok() && ready
     }
 
-    /// Counts the client's sessions shortly before the first fault.
+    /// Counts the client's sessions as soon as it works, and again shortly before the first fault; the later count stands,
+    /// unless a fault overtakes it on a busy machine.
     async fn count_steady_sessions(&self, start: tokio::time::Instant) {
         const BEFORE: Duration = Duration::from_millis(200);
-        let onset = self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
-        sleep_until(start + onset.saturating_sub(BEFORE)).await;
+        let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
         let counted = async {
             let session = self.environment.server().superuser().connect().await?;
-            audit::sessions(&session, self.environment).await
+            let early = audit::sessions(&session, self.environment).await?;
+            sleep_until(onset - BEFORE).await;
+            let late = timeout_at(onset, audit::sessions(&session, self.environment)).await;
+            Ok::<_, ServerError>(late.ok().and_then(Result::ok).unwrap_or(early))
         };
         match counted.await {
             Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
@@ -180,7 +184,7 @@ impl Course<'_> {
         // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
         let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
         let recovered = until(|| self.facts(|facts| recovered_at(facts).is_some()) || self.note_client_gone(client));
-        if tokio::time::timeout_at(deadline, recovered).await.is_err() {
+        if timeout_at(deadline, recovered).await.is_err() {
             return;
         }
         self.recorder.phase(Phase::Settle);

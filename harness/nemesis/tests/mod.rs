@@ -127,8 +127,10 @@ impl Stage {
                     Ok(_) => (None, false),
                     Err(error) => (error.as_db_error().cloned(), true),
                 };
-                // Nobody listens any more once the test is over.
-                said.map(|said| drop(say.send(said)));
+                if let Some(said) = said {
+                    // Nobody listens any more once the test is over.
+                    drop(say.send(said));
+                }
                 if last {
                     break;
                 }
