@@ -13,6 +13,8 @@ use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
+use crate::environment::server::explain;
+
 /// The port where a URL names none.
 const PORT: u16 = 5432;
 
@@ -136,7 +138,7 @@ impl FromStr for Target {
             .collect();
         let config: Config = format!("{place}?{}", passed_on.join("&"))
             .parse()
-            .map_err(|error: tokio_postgres::Error| BadUrl(super::gather::explain(&error)))?;
+            .map_err(|error: tokio_postgres::Error| BadUrl(explain(&error)))?;
         if config.get_user().is_none_or(str::is_empty) {
             return Err(BadUrl("it names no user".into()));
         }

@@ -16,10 +16,11 @@ use tokio::time::timeout;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{certificate, explain, of_socket, silence, trust};
+use super::{certificate, of_socket, silence, trust};
 use crate::doctor::facts::{Encrypted, Failure, FailureKind, Negotiated, Timed, Trust};
 use crate::doctor::target::{SslMode, Target};
 use crate::environment::identity::trust::Anybody;
+use crate::environment::server::explain;
 
 /// `SSLRequest`: its length, and the number that stands where a startup packet has its version.
 ///

@@ -104,14 +104,3 @@ fn of_socket(error: &std::io::Error) -> Failure {
 fn silence(waited_for: &str, patience: Duration) -> Failure {
     Failure::new(FailureKind::Silence, format!("no {waited_for} within {}", crate::time::show(patience)))
 }
-
-/// The whole chain of causes; tokio-postgres alone prints "db error".
-pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}

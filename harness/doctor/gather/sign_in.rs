@@ -10,8 +10,9 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::encryption::{Channel, Established};
-use super::{explain, of_socket, silence};
+use super::{of_socket, silence};
 use crate::doctor::facts::{Failure, FailureKind};
+use crate::environment::server::explain;
 
 /// By which the doctor is known in `pg_stat_activity`, unless the URL says otherwise.
 const APPLICATION_NAME: &str = "pgsquall doctor";

@@ -44,7 +44,9 @@ pub(in crate::environment) use remains::end_orphan;
 #[cfg(target_os = "linux")]
 pub(in crate::environment) use small_disk::can_have_small_disk;
 #[cfg(feature = "tls")]
-pub(in crate::environment) use superuser::{APPLICATION_NAME, explain};
+pub(in crate::environment) use superuser::APPLICATION_NAME;
+#[cfg(feature = "tls")]
+pub(crate) use superuser::explain;
 pub(crate) use superuser::{Session, Superuser};
 
 use crate::fault::{Share, StopMode};
