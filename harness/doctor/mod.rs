@@ -1,8 +1,8 @@
 //! The doctor: the documented checks, asked of a live server by its URL.
 //!
-//! *Gathering* ([`gather`]) goes the way that a client goes, in stages (DNS, TCP, TLS, sign-in), each with a deadline and
-//! timed, and then asks the server what it may be asked. *Judging* ([`judge`]) is pure: gathered [`facts`] become
-//! [`Finding`]s, one file for each topic. [`text`] prints them; JSON is serde's.
+//! *Gathering* (`gather`) goes the way that a client goes, in stages (DNS, TCP, TLS, sign-in), each with a deadline and
+//! timed, and then asks the server what it may be asked. *Judging* (`judge`) is pure: gathered `facts` become
+//! [`Finding`]s, one file for each topic. `text` prints them; JSON is serde's.
 //!
 //! It reads and never changes anything, needs no superuser, and prints no password. It says what it could not read.
 

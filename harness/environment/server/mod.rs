@@ -158,6 +158,7 @@ pub(crate) enum Shortage {
     /// Allocations fail: who asks for memory gets 53200, new sessions first.
     Fails,
     /// The kernel kills whoever has most, once more is asked for than there is.
+    #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "only a container's limit kills"))]
     Kills,
 }
 

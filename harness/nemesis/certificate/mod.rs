@@ -1,7 +1,7 @@
 //! Certificates that end, that are wrong, or that are replaced; and a server that takes no session without TLS.
 //!
 //! What shows that the client met one is in the server's log, which keeps a line for whoever came and one for whoever
-//! was let in (`log_connections`): see [`Callers`].
+//! was let in (`log_connections`): see `callers`.
 
 mod callers;
 mod expired;
