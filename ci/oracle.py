@@ -1,4 +1,7 @@
-"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless every check did its duty."""
+"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless every check did its duty.
+
+With --meant CLIENT instead of a folder: prints the scenarios that bring that client's defect out.
+"""
 
 import collections
 import json
@@ -108,6 +111,10 @@ MEANT = {
     "backoff-never-resets": {"repeated-restarts": "recovered"},
     "caches-certificates": {"client-certificate-expired": "recovered"},
 }
+
+if sys.argv[1] == "--meant":
+    print(*MEANT.get(sys.argv[2], {}))
+    sys.exit()
 
 root = pathlib.Path(sys.argv[1])
 cells = collections.defaultdict(lambda: collections.defaultdict(list))

@@ -152,7 +152,7 @@ pub struct RunArguments {
     #[arg(long, value_parser = seed, value_name = "SEED")]
     pub seed: Option<Seed>,
 
-    /// Runs at once; they wait more than they work, so the default is four for each core
+    /// Runs at once; they wait more than they work, so the default is six for each core
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=512), value_name = "N")]
     pub jobs: Option<u16>,
 

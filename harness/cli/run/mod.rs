@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 
 /// Runs for each core when nobody says otherwise. Most of a run is waiting: an outage, a stability window.
-const JOBS_PER_CORE: usize = 4;
+const JOBS_PER_CORE: usize = 6;
 
 pub async fn run(arguments: RunArguments) -> Exit {
     let began = Instant::now();
