@@ -1,5 +1,5 @@
-//! From the call to steady state: how long somebody waits before anything happens. Target: at most a second with a local
-//! server and its template made.
+//! From the call to steady state: how long somebody waits before anything happens. Target: at most a second with a
+//! local server and its template made.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! What the gateway costs, beside a direct connection: a query's round trip, and bulk data. The server is a stub that
-//! speaks just enough of the protocol for framing and tap to be at work; `ci/bench-gateway.sh` measures with a real one,
-//! and beside HAProxy and nginx.
+//! speaks just enough of the protocol for framing and tap to be at work; `ci/bench-gateway.sh` measures with a real
+//! one, and beside HAProxy and nginx.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -30,8 +30,8 @@
 //!
 //! # Features
 //!
-//! `cli` (with it `proxy`) and `docker` are on by default, so that the program is complete; a library author switches them off
-//! (`default-features = false`) and has a light dev-dependency.
+//! `cli` (with it `proxy`) and `docker` are on by default, so that the program is complete; a library author switches
+//! them off (`default-features = false`) and has a light dev-dependency.
 
 // ---- vocabulary: plain data; no I/O, no clock, no async
 pub mod budget;

@@ -35,7 +35,8 @@ impl Plan {
     ///
     /// The `of` repeats of a run are stratified: each has an equal part of the phase to itself, and its place in that
     /// part is drawn from the seed. All faults of one run, and the pause of its workload, move together, so that what
-    /// the scenario says of their order stays true; a timeline that begins before the client does not move, since no timer runs yet that it could meet.
+    /// the scenario says of their order stays true; a timeline that begins before the client does not move, since no
+    /// timer runs yet that it could meet.
     ///
     /// *Shape*: `repeat` counts from 0; an `of` of 0 means 1, and repeats beyond `of` begin again at the first part.
     pub fn new(scenario: &Scenario, client: &str, seed: Seed, repeat: u32, of: u32) -> Plan {

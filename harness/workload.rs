@@ -1,6 +1,7 @@
 //! Drives a client: workers that write, read back and commit, each on its own grid of intended starts.
 //!
-//! Knows nothing of faults. In a pause nothing is begun, so that the client's connections are idle. Every operation is recorded when it is answered, or as open when the workload ends.
+//! Knows nothing of faults. In a pause nothing is begun, so that the client's connections are idle. Every operation is
+//! recorded when it is answered, or as open when the workload ends.
 
 use std::any::Any;
 use std::collections::BTreeMap;

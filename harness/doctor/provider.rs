@@ -1,7 +1,7 @@
 //! Whose server it is, guessed from the host's name, and what is documented of the way there.
 //!
-//! Only what has a source is claimed; what nobody has verified is called that. A provider whose devices stand in the way
-//! of some customers and not of others is told as that.
+//! Only what has a source is claimed; what nobody has verified is called that. A provider whose devices stand in the
+//! way of some customers and not of others is told as that.
 //!
 //! *Source*: FACTS §2.
 

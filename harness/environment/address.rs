@@ -75,8 +75,8 @@ impl Address {
     /// A connection URL: `postgres://user:password@127.0.0.1:10432/database?sslmode=disable`.
     ///
     /// In libpq's form, with several hosts where there are several. It holds no password where that is to be looked up
-    /// in [`password_file`](Address::password_file). The parameters for certificates are libpq's too; a library that does not know them
-    /// takes the fields.
+    /// in [`password_file`](Address::password_file). The parameters for certificates are libpq's too; a library that
+    /// does not know them takes the fields.
     pub fn url(&self) -> String {
         let password = match &self.password_file {
             Some(_) => String::new(),

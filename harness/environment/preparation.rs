@@ -34,8 +34,8 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await
 }
 
-/// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that it needs a new one after a few
-/// writes: where there is room left in a page, a full disk hurts nobody.
+/// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that it needs a new one after a
+/// few writes: where there is room left in a page, a full disk hurts nobody.
 pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(), ServerError> {
     let session = superuser.in_database(DATABASE).connect().await?;
     // Postgres must own the folder, and take what is in it for nobody's.

@@ -1,8 +1,8 @@
 //! A primary and its standby: how one comes to follow the other, and how it takes its place.
 //!
-//! Commits wait for the standby, so that no acknowledged write may be lost. They wait until it has been *replayed* there
-//! (`remote_apply`): what is acknowledged can be read on either server, so that a read that misses it is never the
-//! doing of a standby that lags.
+//! Commits wait for the standby, so that no acknowledged write may be lost. They wait until it has been *replayed*
+//! there (`remote_apply`): what is acknowledged can be read on either server, so that a read that misses it is never
+//! the doing of a standby that lags.
 
 use std::time::Duration;
 
@@ -70,8 +70,8 @@ async fn make_read_only(session: &Session) -> Result<(), ServerError> {
     settle(session, is_on, "make the primary read-only", |found| found == "on").await
 }
 
-/// Makes a server that was the primary read-only, and ends every session of a role; returns how many of them waited for a
-/// standby that had gone.
+/// Makes a server that was the primary read-only, and ends every session of a role; returns how many of them waited for
+/// a standby that had gone.
 pub(super) async fn fence(old: &dyn Server, role: &str) -> Result<usize, ServerError> {
     let session = old.superuser().connect().await?;
     make_read_only(&session).await?;

@@ -26,8 +26,8 @@ impl Environment {
         Ok(replication::demote(self.server()).await?)
     }
 
-    /// Makes the server beside the primary, one that was the primary itself, harmless: read-only, and without sessions of the
-    /// client's. Returns how many of these waited for a standby that had gone.
+    /// Makes the server beside the primary, one that was the primary itself, harmless: read-only, and without sessions
+    /// of the client's. Returns how many of these waited for a standby that had gone.
     pub async fn fence_old_primary(&self) -> Result<usize, EnvironmentError> {
         match self.beside() {
             Some(old) => Ok(replication::fence(old, &self.address.user).await?),

@@ -137,8 +137,8 @@ impl Course<'_> {
         timeout(STEADY_PATIENCE, settled).await.is_ok() && ready
     }
 
-    /// Counts the client's sessions as soon as it works, and again shortly before the first fault; the later count stands,
-    /// unless a fault overtakes it on a busy machine.
+    /// Counts the client's sessions as soon as it works, and again shortly before the first fault; the later count
+    /// stands, unless a fault overtakes it on a busy machine.
     async fn count_steady_sessions(&self, start: tokio::time::Instant) {
         const BEFORE: Duration = Duration::from_millis(200);
         let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);

@@ -35,7 +35,8 @@ use crate::seed::Seed;
 
 /// One question to one client, not yet asked.
 ///
-/// The future of [`run`](Experiment::run) may be dropped at any time: the client, the gateway and the server go with it.
+/// The future of [`run`](Experiment::run) may be dropped at any time: the client, the gateway and the server go with
+/// it.
 pub struct Experiment {
     scenario: Scenario,
     server: ServerChoice,

@@ -10,8 +10,8 @@ pub enum Failover {
     Promote,
     /// The primary becomes read-only and stays reachable; on heal the standby is promoted.
     Demote,
-    /// The address leads to the read-only standby; on heal it leads to the primary again, and connections to the standby stay
-    /// open.
+    /// The address leads to the read-only standby; on heal it leads to the primary again, and connections to the
+    /// standby stay open.
     WrongNode,
     /// The client's first address is the standby's, from the start.
     StandbyFirst,
@@ -21,8 +21,8 @@ pub enum Failover {
     DeadRefuses,
     /// The client's address leads to the standby from the start; on heal the standby is promoted, and nobody is told.
     PromoteInPlace,
-    /// The standby is promoted while the old primary goes on taking sessions and writes, which nobody confirms any more; on
-    /// heal the old one is fenced: read-only, and its sessions ended.
+    /// The standby is promoted while the old primary goes on taking sessions and writes, which nobody confirms any
+    /// more; on heal the old one is fenced: read-only, and its sessions ended.
     PromoteBeside,
 }
 
@@ -39,14 +39,15 @@ impl Failover {
         ("promote-beside-primary", Failover::PromoteBeside),
     ];
 
-    /// Whether it is there before the client, so that it asks what the client makes of it rather than whether it comes back.
+    /// Whether it is there before the client, so that it asks what the client makes of it rather than whether it comes
+    /// back.
     pub fn is_arrangement(self) -> bool {
         use Failover::{DeadHangs, DeadRefuses, PromoteInPlace, StandbyFirst};
         matches!(self, StandbyFirst | DeadHangs | DeadRefuses | PromoteInPlace)
     }
 
-    /// Whether operations that fail before heal bear witness to it: no write can succeed then, or nobody counts those whom a
-    /// kernel refuses.
+    /// Whether operations that fail before heal bear witness to it: no write can succeed then, or nobody counts those
+    /// whom a kernel refuses.
     pub fn is_felt(self) -> bool {
         use Failover::{DeadRefuses, Demote, Promote, PromoteInPlace, WrongNode};
         matches!(self, Promote | Demote | WrongNode | PromoteInPlace | DeadRefuses)

@@ -211,8 +211,8 @@ impl<'a> Facts<'a> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// From when recovery is timed; `None` while it cannot be, and where nobody can mend what is wrong. Not from within a pause of the workload, in which nobody
-    /// asks anything of the client: then from its end.
+    /// From when recovery is timed; `None` while it cannot be, and where nobody can mend what is wrong. Not from within
+    /// a pause of the workload, in which nobody asks anything of the client: then from its end.
     pub fn recovery_starts(&self) -> Option<Duration> {
         let healed = self.healed()?;
         if self.faults.iter().any(|times| !times.fault.kind.is_mendable()) {

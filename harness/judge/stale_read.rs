@@ -1,7 +1,7 @@
 //! *stale read*: a worker sees what it was told is written, and everybody sees the same.
 //!
-//! *Split brain* belongs here: an acknowledged write that only an old primary holds is missing for all who read from the
-//! new one. That it is lost there too is another check's affair.
+//! *Split brain* belongs here: an acknowledged write that only an old primary holds is missing for all who read from
+//! the new one. That it is lost there too is another check's affair.
 
 use super::facts::{Facts, is_ok};
 use super::lost_write::copies;

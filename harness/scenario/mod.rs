@@ -1,8 +1,10 @@
 //! A scenario: one question put to a client, read from a TOML file.
 //!
 //! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `path` what
-//! stands before the server, `layout` which servers there are and how the client finds them, `parameters` the kinds of faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how to mend it. Chance has no place
-//! here: what a seed decides is decided by `plan`. The only effect in this folder is [`Scenario::read`].
+//! stands before the server, `layout` which servers there are and how the client finds them, `parameters` the kinds of
+//! faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how
+//! to mend it. Chance has no place here: what a seed decides is decided by `plan`. The only effect in this folder is
+//! [`Scenario::read`].
 
 mod catalogue;
 mod error;

@@ -76,8 +76,8 @@ fn end(placed: &Placed) -> Duration {
     placed.fault.at + placed.fault.lasts
 }
 
-/// One fault by itself. `middlebox`: whether something stands in the path; `layout`: which servers and addresses there are;
-/// `span`: where the fault begins.
+/// One fault by itself. `middlebox`: whether something stands in the path; `layout`: which servers and addresses there
+/// are; `span`: where the fault begins.
 fn one(
     text: Text<'_>,
     class: Class,

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::complaint::Complaint;
 
-/// An object from the body of a request. Fields that nobody asks for are ignored, as by Toxiproxy: client libraries send
-/// more than they must. `null` stands for a field that is not there.
+/// An object from the body of a request. Fields that nobody asks for are ignored, as by Toxiproxy: client libraries
+/// send more than they must. `null` stands for a field that is not there.
 pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {

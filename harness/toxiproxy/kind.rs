@@ -1,5 +1,5 @@
-//! The types of toxics that the API knows, each with its attributes and what it comes to at the gateway: Toxiproxy's own
-//! first, then ours.
+//! The types of toxics that the API knows, each with its attributes and what it comes to at the gateway: Toxiproxy's
+//! own first, then ours.
 
 use std::time::Duration;
 

@@ -389,7 +389,8 @@ fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> Complaint 
     Complaint::failed(format_args!("cannot listen on {address}: {error}{hint}"))
 }
 
-/// Closes a gateway, its connections in order. Its last handle waits for threads, so it is dropped where waiting is allowed.
+/// Closes a gateway, its connections in order. Its last handle waits for threads, so it is dropped where waiting is
+/// allowed.
 async fn end(gateway: Gateway) {
     // Nobody new; where that cannot be had, the end does without.
     let _ = gateway.refuse().await;

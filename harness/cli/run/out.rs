@@ -1,5 +1,5 @@
-//! Where results go: made before anything runs, so that a folder that cannot be written to costs nobody a run, and taken
-//! away again where nothing came of it.
+//! Where results go: made before anything runs, so that a folder that cannot be written to costs nobody a run, and
+//! taken away again where nothing came of it.
 
 use std::fs;
 use std::io;

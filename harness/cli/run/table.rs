@@ -40,7 +40,8 @@ fn table(results: &[Done]) -> Table {
     table
 }
 
-/// The table as text; a row that names a group becomes a line of its own, with the cause, where there is no column to fit.
+/// The table as text; a row that names a group becomes a line of its own, with the cause, where there is no column to
+/// fit.
 pub fn text(results: &[Done]) -> String {
     let mut text = String::new();
     for line in table(results).trim_fmt().lines() {

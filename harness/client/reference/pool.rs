@@ -18,8 +18,8 @@ use crate::sqlstate;
 /// After a refusal that no retry can cure, nobody asks again for this long.
 const BREAKER: Duration = Duration::from_secs(1);
 
-/// What a write gets on a standby, or on a primary that was demoted. The code is no transient one, for a role may be read-only
-/// for good; but another connection may lead to the server that takes writes now.
+/// What a write gets on a standby, or on a primary that was demoted. The code is no transient one, for a role may be
+/// read-only for good; but another connection may lead to the server that takes writes now.
 const READ_ONLY: &str = "25006";
 
 /// What the defect *slows-down* adds to every operation: several intervals of the default workload.

@@ -1,7 +1,7 @@
 //! Certificates for one run: an authority that nobody else trusts, what it signs, and what it revokes.
 //!
-//! Times in a certificate have no fractions of a second; what is asked for is rounded up, so that nothing is over before
-//! its time.
+//! Times in a certificate have no fractions of a second; what is asked for is rounded up, so that nothing is over
+//! before its time.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -93,8 +93,9 @@ impl LocalServer {
 
     /// A standby of this server in the same folder, not yet started.
     ///
-    /// Both are copies of one template, so they are the same cluster at the same point of its history, and no base backup is needed. That
-    /// holds for as long as this server has kept every WAL segment since: until its first checkpoint.
+    /// Both are copies of one template, so they are the same cluster at the same point of its history, and no base
+    /// backup is needed. That holds for as long as this server has kept every WAL segment since: until its first
+    /// checkpoint.
     pub async fn create_standby(
         &self,
         folder: &RunFolder,

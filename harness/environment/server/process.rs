@@ -1,4 +1,5 @@
-//! Processes of our own that serve, Postgres and what stands before it: started as an ordinary user, controlled by signals, waited for by their exit.
+//! Processes of our own that serve, Postgres and what stands before it: started as an ordinary user, controlled by
+//! signals, waited for by their exit.
 
 use std::fs::File;
 use std::path::Path;

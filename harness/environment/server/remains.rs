@@ -8,10 +8,11 @@ use nix::sys::signal::Signal;
 
 use super::family::{inhabitants, signal_all};
 
-/// Makes sure that what works in a folder, a data folder's server above all, is gone, whoever started it, and that its shared memory is too.
+/// Makes sure that what works in a folder, a data folder's server above all, is gone, whoever started it, and that its
+/// shared memory is too.
 ///
-/// Returns whether there was a process to end. Only for folders of our own: a process must be a program that we run, with
-/// the folder as its working directory, so that a pid used again by somebody else is left alone.
+/// Returns whether there was a process to end. Only for folders of our own: a process must be a program that we run,
+/// with the folder as its working directory, so that a pid used again by somebody else is left alone.
 pub(in crate::environment) fn end_orphan(data: &Path) -> bool {
     // As the kernel names it, which is how it is compared.
     let Ok(data) = fs::canonicalize(data) else { return false };

@@ -51,7 +51,8 @@ fn the_figures_of_a_healthy_run() {
     assert_eq!(measures.errors.into_iter().collect::<Vec<_>>(), [("refused".to_owned(), 240)]);
 }
 
-/// Architecture invariant: the judge knows vocabulary only. No clock, no socket, no file, no effect can reach a verdict.
+/// Architecture invariant: the judge knows vocabulary only. No clock, no socket, no file, no effect can reach a
+/// verdict.
 #[test]
 fn the_judge_imports_no_effect() {
     const VOCABULARY: [&str; 8] = ["budget", "fault", "history", "judge", "load", "seed", "sqlstate", "time"];

@@ -12,8 +12,8 @@ use crate::layout::Host;
 /// Sessions of a role.
 const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND backend_type = 'client backend'";
 
-/// An arrangement of addresses. It is over once the client has had time to settle, but nothing is mended: what is asked is
-/// whether the client works with it.
+/// An arrangement of addresses. It is over once the client has had time to settle, but nothing is mended: what is asked
+/// is whether the client works with it.
 pub(super) struct Arranging {
     what: Failover,
     /// Those who had come to the first address, and to the primary's, before the client.

@@ -7,8 +7,8 @@ use crate::environment::Environment;
 use crate::history::Evidence;
 use crate::layout::Host;
 
-/// What the server logs where somebody cancels a wait for the standby. The client is told that its write succeeded, with a
-/// warning: it is on this server alone.
+/// What the server logs where somebody cancels a wait for the standby. The client is told that its write succeeded,
+/// with a warning: it is on this server alone.
 const CANCELLED: &str = "canceling wait for synchronous replication";
 
 /// The standby is promoted beside its primary, which goes on as before; on heal that is fenced.

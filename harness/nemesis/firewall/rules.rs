@@ -2,8 +2,8 @@
 
 use super::range::Range;
 
-/// The same rules, with those for connections over TCP left to the superuser alone, who heals; then, for everybody, those
-/// that come from the given ranges. Rules for the server's own socket stay.
+/// The same rules, with those for connections over TCP left to the superuser alone, who heals; then, for everybody,
+/// those that come from the given ranges. Rules for the server's own socket stay.
 ///
 /// `method`: how those in the ranges prove who they are.
 pub(super) fn only_from(rules: &str, superuser: &str, ranges: &[Range], method: &str) -> String {

@@ -1,5 +1,5 @@
-//! Certificates on the wire: in TLS 1.2 an alert ends the handshake; in 1.3 the client's handshake is complete before the
-//! server has looked at its certificate, and the alert comes with the first read.
+//! Certificates on the wire: in TLS 1.2 an alert ends the handshake; in 1.3 the client's handshake is complete before
+//! the server has looked at its certificate, and the alert comes with the first read.
 
 use std::sync::Arc;
 

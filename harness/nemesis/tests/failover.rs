@@ -43,7 +43,8 @@ async fn a_lost_primary_refuses_and_its_standby_has_all_that_was_acknowledged() 
         assert_eq!(write(&session.client, 1).await, None, "{source}");
         stage.inject(0).await;
         stage.end_of(session.id).await;
-        // A backend that waits for a command notices that its eldest has died, and says so; one that dies with it cannot.
+        // A backend that waits for a command notices that its eldest has died, and says so; one that dies with it
+        // cannot.
         let last_words = ("FATAL".to_owned(), "57P01".to_owned());
         assert!(stage.errors(session.id).iter().all(|said| *said == last_words), "{source}");
         stage.sign_in().await.unwrap_err();

@@ -165,7 +165,8 @@ impl MiddleboxProcess {
         }
     }
 
-    /// Stops it at once (SIGTERM), with every connection; returns its exit status. One that does not run is not stopped.
+    /// Stops it at once (SIGTERM), with every connection; returns its exit status. One that does not run is not
+    /// stopped.
     pub async fn stop(&self) -> Result<Option<ExitStatus>, MiddleboxError> {
         let Some(daemon) = self.running() else { return Ok(None) };
         let ended = async {

@@ -177,8 +177,8 @@ impl Link {
         self.waiting = 0;
     }
 
-    /// The source is gone, as the other link has found: once all that it said before has been read, its end is no orderly
-    /// one.
+    /// The source is gone, as the other link has found: once all that it said before has been read, its end is no
+    /// orderly one.
     pub fn outlive_source(&mut self) {
         self.orphaned = true;
     }
@@ -264,7 +264,8 @@ impl Link {
     /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
     fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
         while !self.outbox.is_empty() {
-            // A stall keeps back also what has passed the other toxics, and has not left yet: with its end that is lost.
+            // A stall keeps back also what has passed the other toxics, and has not left yet: with its end that is
+            // lost.
             if self.pipeline.stalls().is_some() {
                 return match self.outbox.back() {
                     Some(Parcel::Cut(cut)) if self.pipeline.has_stalled_to_the_end() => Poll::Ready(LinkEnd::Cut(*cut)),

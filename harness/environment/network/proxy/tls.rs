@@ -1,5 +1,5 @@
-//! TLS, ended by the gateway on both legs, so that it can read what passes: it is the server to the client, and a client
-//! to the server.
+//! TLS, ended by the gateway on both legs, so that it can read what passes: it is the server to the client, and a
+//! client to the server.
 //!
 //! It shows the server's own certificate, and must be given its key: clients that check channel binding
 //! (SCRAM-SHA-256-PLUS) compare that certificate with what the server signed. TLS is offered to the client exactly

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::fs;
 
 /// Sockets of this process that have one of these ports at their own end. Other tests run beside this one, so that a
-/// plain count of file descriptors would say nothing. The kernel hands its table out piece by piece, so that while other
-/// processes open and close sockets some may be missing.
+/// plain count of file descriptors would say nothing. The kernel hands its table out piece by piece, so that while
+/// other processes open and close sockets some may be missing.
 pub fn sockets(ports: [u16; 2]) -> usize {
     let own: HashSet<String> = fs::read_dir("/proc/self/fd")
         .unwrap()

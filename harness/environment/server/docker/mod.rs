@@ -151,7 +151,8 @@ impl Server for DockerServer {
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         if let Some(held) = self.take_held() {
             // A process under SIGSTOP would not hear of it. Released but not yet recovered, it would not do either: a
-            // fast shutdown then never ends, the postmaster being left with a checkpointer that stays (15.20, measured).
+            // fast shutdown then never ends, the postmaster being left with a checkpointer that stays (15.20,
+            // measured).
             self.container.release(held).await?;
             self.wait(Readiness::AcceptingQueries, READY_WITHIN).await?;
         }

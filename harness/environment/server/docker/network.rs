@@ -64,8 +64,8 @@ impl Drop for Network {
         let removal = thread::spawn(move || {
             let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
-                // A connection of its own: those of `self.docker` live on a runtime that may be waiting for us. What cannot be
-                // removed now is swept by the next run.
+                // A connection of its own: those of `self.docker` live on a runtime that may be waiting for us. What
+                // cannot be removed now is swept by the next run.
                 if let Ok(docker) = connect().await {
                     let _ = remove(&docker, &name).await;
                 }

@@ -1,7 +1,7 @@
 //! A standby in a second container: copied from its primary by `pg_basebackup` over a network of their own.
 //!
-//! Asks no more of the image than the rest does: that it has Postgres's programs in its PATH, a user `postgres` whose home folder is
-//! that user's, and an entrypoint that runs other commands than `postgres` as they are.
+//! Asks no more of the image than the rest does: that it has Postgres's programs in its PATH, a user `postgres` whose
+//! home folder is that user's, and an entrypoint that runs other commands than `postgres` as they are.
 
 use std::sync::Arc;
 

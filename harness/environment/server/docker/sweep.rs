@@ -12,7 +12,8 @@ use super::owner::Owner;
 use super::{OWNER_LABEL, RUN_LABEL, network};
 use crate::environment::server::ServerError;
 
-/// Removes containers and networks whose owner has ended, and says what they were. Does nothing where there is no Docker.
+/// Removes containers and networks whose owner has ended, and says what they were. Does nothing where there is no
+/// Docker.
 pub(crate) async fn sweep() -> Result<Vec<String>, ServerError> {
     let Some(here) = Owner::this_process() else { return Ok(Vec::new()) };
     // Most machines have no engine, and that is no error: the runs on them use none.

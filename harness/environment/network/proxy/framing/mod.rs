@@ -7,13 +7,13 @@
 //!
 //! # When a point comes late
 //!
-//! Some points stand before the first byte of a message, but it takes more than that byte to tell: a startup packet,
-//! an encryption request (8 bytes), a demand for authentication (9), the reply to a COMMIT (12). If these bytes come in
+//! Some points stand before the first byte of a message, but it takes more than that byte to tell: a startup packet, an
+//! encryption request (8 bytes), a demand for authentication (9), the reply to a COMMIT (12). If these bytes come in
 //! several chunks, the earlier ones have been passed on when the point is recognised, and the strike comes right before
-//! the first byte of the chunk that decided it. What has passed then tells its reader nothing complete. A message
-//! that is to be dropped loses the rest; since nothing follows it before it is answered, nobody sees the torn
-//! end. Only the reply to a COMMIT is followed at once by more, which would be read as its body: there the connection is
-//! closed instead.
+//! the first byte of the chunk that decided it. What has passed then tells its reader nothing complete. A message that
+//! is to be dropped loses the rest; since nothing follows it before it is answered, nobody sees the torn end. Only the
+//! reply to a COMMIT is followed at once by more, which would be read as its body: there the connection is closed
+//! instead.
 //!
 //! *Source*: PostgreSQL manual, "Frontend/Backend Protocol"; the limits are those of the server's
 //! `ProcessStartupPacket` and libpq's `PQconnectPoll`.
@@ -43,8 +43,8 @@ pub(super) trait Watch {
     /// Whether any strike may be waiting at this point. Asked often: it must be cheap.
     fn awaits(&self, point: Point) -> bool;
 
-    /// The connection has come to a point that is awaited; what is done here, if anything, and by which rule. Asked once
-    /// for each time it comes there.
+    /// The connection has come to a point that is awaited; what is done here, if anything, and by which rule. Asked
+    /// once for each time it comes there.
     fn reach(&mut self, point: Point) -> Option<Struck>;
 
     /// Something for the record.
@@ -154,8 +154,8 @@ pub(super) struct Session {
 impl Session {
     /// Looks at the next bytes of one direction, up to the first place where something is to be done.
     ///
-    /// With nothing awaited one call takes all of them, except around the startup of a session and where it goes opaque.
-    /// After a strike the same bytes, less `length`, are inspected again, and pass that point.
+    /// With nothing awaited one call takes all of them, except around the startup of a session and where it goes
+    /// opaque. After a strike the same bytes, less `length`, are inspected again, and pass that point.
     #[inline]
     pub fn inspect(&mut self, direction: Direction, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
         if self.state.opaque {

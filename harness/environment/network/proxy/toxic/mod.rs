@@ -1,9 +1,9 @@
 //! Toxics at work: when what a link has read may go on, if it may. Pure scheduling: no task, no socket, no clock; every
 //! call is told the time.
 //!
-//! A [`Pipeline`] is the toxics of one link. Each of its stages is a [`Queue`] of parcels with the instants at which they
-//! are due, and a [`Discipline`] that decides these instants. One file per toxic. Reading, writing and waiting are the
-//! link's.
+//! A [`Pipeline`] is the toxics of one link. Each of its stages is a [`Queue`] of parcels with the instants at which
+//! they are due, and a [`Discipline`] that decides these instants. One file per toxic. Reading, writing and waiting are
+//! the link's.
 
 mod bandwidth;
 mod hold;

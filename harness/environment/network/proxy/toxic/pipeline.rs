@@ -15,12 +15,12 @@ use crate::seed::Seed;
 /// What every pipeline may hold, in bytes: one read. So little that a sender behind a slow or stalled link feels it.
 const ROOM: usize = 64 << 10;
 
-/// What a pipeline may hold at most, in bytes, beyond one read: 500 MB/s, a fast loopback, fit through 50 ms (25 MB), and
-/// through some jitter.
+/// What a pipeline may hold at most, in bytes, beyond one read: 500 MB/s, a fast loopback, fit through 50 ms (25 MB),
+/// and through some jitter.
 const LARGEST_ROOM: usize = 32 << 20;
 
-/// How late a link may be woken: tokio's timer is exact to 1 ms, and the machine may be busy. A slow link needs so much in
-/// hand in order to be no slower than it should be.
+/// How late a link may be woken: tokio's timer is exact to 1 ms, and the machine may be busy. A slow link needs so much
+/// in hand in order to be no slower than it should be.
 const LATENESS: Duration = Duration::from_millis(10);
 
 /// The toxics at work on one link, in the order in which they came: what one lets go, the next one takes.
@@ -42,8 +42,8 @@ impl Pipeline {
         self.stages.is_empty() && self.ready.is_empty()
     }
 
-    /// The stall at work here, or the reset that is to come, if there is one: it holds back what has left the other toxics
-    /// too.
+    /// The stall at work here, or the reset that is to come, if there is one: it holds back what has left the other
+    /// toxics too.
     pub fn stalls(&self) -> Option<&Rule> {
         self.stages.iter().find_map(Stage::stalls)
     }
@@ -55,8 +55,8 @@ impl Pipeline {
 
     /// Adapts to the rules in force.
     ///
-    /// A stage whose rule is gone lets go at once of all it holds, in order, into the next stage: nothing is lost that the
-    /// toxic had not destroyed before. A new rule gets a stage at the end. The others go on undisturbed.
+    /// A stage whose rule is gone lets go at once of all it holds, in order, into the next stage: nothing is lost that
+    /// the toxic had not destroyed before. A new rule gets a stage at the end. The others go on undisturbed.
     pub fn adapt(&mut self, rules: &[Arc<Rule>], connection: u64, direction: Direction, seed: Seed, now: Instant) {
         // What was due before is none of the new rules' business, and was still the old rules'.
         self.advance(now);
@@ -86,8 +86,8 @@ impl Pipeline {
         self.stages.is_empty() || self.stages.iter().map(Stage::held).sum::<usize>() < self.room
     }
 
-    /// Hands out what is due, in order; returns when more will be, `None` if nothing waits for time. What is due then may
-    /// be due to the next stage only, and nothing may come of it yet.
+    /// Hands out what is due, in order; returns when more will be, `None` if nothing waits for time. What is due then
+    /// may be due to the next stage only, and nothing may come of it yet.
     pub fn give(&mut self, now: Instant, out: &mut VecDeque<Parcel>) -> Option<Instant> {
         self.advance(now);
         out.append(&mut self.ready);

@@ -55,8 +55,8 @@ async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte(
     }
     let storm = every_case().into_iter().enumerate().map(|(number, case)| {
         let bench = Arc::clone(&bench);
-        // A line of a byte a second cuts all that it holds into single bytes, which many toxics then hand on one by one:
-        // in a debug build that is too slow for orders to be followed in time.
+        // A line of a byte a second cuts all that it holds into single bytes, which many toxics then hand on one by
+        // one: in a debug build that is too slow for orders to be followed in time.
         let kind = if matches!(case.endless, ToxicKind::Bandwidth { .. }) { bandwidth(20_000) } else { case.endless };
         tokio::spawn(async move {
             for round in 0..ROUNDS / 4 {

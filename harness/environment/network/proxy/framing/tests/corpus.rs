@@ -1,7 +1,7 @@
 //! Recorded conversations, and some that are hostile: `corpus/*.txt`.
 //!
-//! `>` is what the client sent at once, in hexadecimal digits, `<` what the server sent; `=` is what is seen of it, points
-//! with an `@`. Of what is seen nothing depends on the pieces in which the bytes come.
+//! `>` is what the client sent at once, in hexadecimal digits, `<` what the server sent; `=` is what is seen of it,
+//! points with an `@`. Of what is seen nothing depends on the pieces in which the bytes come.
 
 use std::fs;
 use std::path::PathBuf;
