@@ -2,7 +2,7 @@
 
 use pgsquall::client::reference;
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
-use pgsquall::environment::expressible::{arrangeable, expressible, passable};
+use pgsquall::environment::expressible::askable;
 use pgsquall::environment::{self, server};
 use pgsquall::scenario::{Scenario, catalogue, cause_of};
 
@@ -67,10 +67,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
 
 /// Why a scenario cannot be asked of this server.
 fn why_not(scenario: &Scenario, source: &ServerSource) -> Option<String> {
-    let kind = source.kind();
-    let fault = scenario.faults.iter().find_map(|fault| expressible(fault.kind, kind).err());
-    let refused = fault.or_else(|| arrangeable(&scenario.layout, kind).err());
-    refused.or_else(|| passable(scenario.middlebox.as_ref()?.through, source).err())
+    askable(&scenario.faults, &scenario.layout, scenario.middlebox.as_ref(), source).err()
 }
 
 fn name(choice: &ServerChoice) -> &'static str {

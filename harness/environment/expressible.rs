@@ -3,14 +3,28 @@
 use super::choice::{ServerKind, ServerSource};
 use super::network;
 use super::server;
-use crate::fault::{FaultKind, ServerTimeout};
+use crate::fault::{Fault, FaultKind, ServerTimeout};
 use crate::layout::{Layout, SmallDisk};
-use crate::middlebox::Program;
+use crate::middlebox::{Middlebox, Program};
+
+/// Whether all of this can be had of a server: the faults, what they need to be there, and what stands in the path.
+///
+/// *Errors*: the first reason why not, in words that can stand in a report.
+pub fn askable(
+    faults: &[Fault],
+    layout: &Layout,
+    middlebox: Option<&Middlebox>,
+    server: &ServerSource,
+) -> Result<(), String> {
+    faults.iter().try_for_each(|fault| expressible(fault.kind, server.kind()))?;
+    arrangeable(layout, server.kind())?;
+    middlebox.map_or(Ok(()), |middlebox| passable(middlebox.through, server))
+}
 
 /// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
+fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
     match (fault, server) {
         (fault, ServerKind::External) if !fault.is_network() => {
             Err(format!("{fault} would have to change a server that is not ours"))
@@ -25,7 +39,7 @@ pub fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
 /// Whether servers and addresses can be laid out so, with servers of this kind.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-pub fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
+fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
     let external = server == ServerKind::External;
     if external && layout.standby {
         return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
@@ -72,7 +86,7 @@ pub(crate) fn known_to(fault: FaultKind, version: &str) -> Result<(), String> {
 /// Whether a program can stand in the path to a server.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-pub fn passable(program: Program, server: &ServerSource) -> Result<(), String> {
+fn passable(program: Program, server: &ServerSource) -> Result<(), String> {
     network::find(program).map_err(|error| error.to_string())?;
     match server {
         ServerSource::External(url) if program == Program::PgBouncer && !server::has_password(url) => {

@@ -77,8 +77,7 @@ pub(super) async fn fence(old: &dyn Server, role: &str) -> Result<usize, ServerE
     make_read_only(&session).await?;
     let ended = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid) AND wait_event = 'SyncRep') \
                  FROM pg_stat_activity WHERE usename = $1";
-    let rows = session.rows(ended, &[&role]).await?;
-    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
+    session.count(ended, &[&role]).await
 }
 
 /// Ends the sessions that wait for a confirmation which will never come; returns how many there were.
@@ -88,16 +87,14 @@ pub(super) async fn fence(old: &dyn Server, role: &str) -> Result<usize, ServerE
 pub(super) async fn end_unconfirmed(primary: &dyn Server) -> Result<usize, ServerError> {
     let session = primary.superuser().connect().await?;
     let ended = format!("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) {WAITING}");
-    let rows = session.rows(&ended, &[]).await?;
-    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
+    session.count(&ended, &[]).await
 }
 
 /// Looks until one value is as it should be.
 async fn settle(session: &Session, sql: &str, doing: &str, is_so: impl Fn(&str) -> bool) -> Result<(), ServerError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let rows = session.rows(sql, &[]).await?;
-        let found: String = rows.first().map_or_else(String::new, |row| row.get(0));
+        let found: String = session.value(sql, &[]).await?.unwrap_or_default();
         if is_so(&found) {
             return Ok(());
         }

@@ -21,7 +21,7 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{arrangeable, expressible, known_to, passable};
+use crate::environment::expressible::{askable, known_to};
 use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
@@ -143,14 +143,9 @@ impl Experiment {
         let launch = self.client.clone().ok_or(Error::NoClient)?;
         let (source, _) = self.server.resolve()?;
         let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
-        for fault in &self.scenario.faults {
-            expressible(fault.kind, source.kind()).map_err(not_expressible)?;
-        }
-        arrangeable(&self.scenario.layout, source.kind()).map_err(not_expressible)?;
-        if let Some(middlebox) = &self.scenario.middlebox {
-            passable(middlebox.through, &source).map_err(not_expressible)?;
-        }
-        if self.scenario.layout.hosts.contains(&Host::Unresolvable) {
+        let Scenario { faults, layout, middlebox, .. } = &self.scenario;
+        askable(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
+        if layout.hosts.contains(&Host::Unresolvable) {
             resolution::leads_nowhere().await.map_err(not_expressible)?;
         }
         let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);

@@ -13,7 +13,7 @@ use crate::history::Evidence;
 /// How the server says that a backend was killed; what follows is the number of the signal.
 pub(super) const KILLED: &str = "was terminated by signal 9";
 
-/// Longest until a killed backend is missed, and longest that a session of the client's is waited for.
+/// Longest that a session of the client's is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest-standing session of a role.
@@ -28,19 +28,6 @@ pub(super) struct CrashingBackend {
     sessions: usize,
 }
 
-/// Waits until the server has missed a backend that was killed.
-pub(super) async fn missed(witness: &Witness, environment: &Environment) -> Result<(), NemesisError> {
-    let deadline = Instant::now() + PATIENCE;
-    while witness.said(environment, KILLED).await? == 0 {
-        if Instant::now() >= deadline {
-            let within = crate::time::show(PATIENCE);
-            return Err(NemesisError::NotInForce(format!("the server has missed no backend within {within}")));
-        }
-        sleep(Duration::from_millis(5)).await;
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Injection for CrashingBackend {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
@@ -49,17 +36,17 @@ impl Injection for CrashingBackend {
         let deadline = Instant::now() + PATIENCE;
         // A client that connects anew for each operation is not always there.
         let victim = loop {
-            let found = session.rows(VICTIM, &[&environment.address.user]).await?;
-            if let Some(row) = found.first() {
-                break row.get(0);
+            if let Some(pid) = session.value(VICTIM, &[&environment.address.user]).await? {
+                break pid;
             }
             if Instant::now() >= deadline {
                 return Err(NemesisError::NotInForce("the client has no session at the server".into()));
             }
+            sleep(Duration::from_millis(5)).await;
         };
         self.sessions = environment.gateway.connections();
         environment.server().kill_backend(victim).await?;
-        missed(&self.witness, environment).await
+        self.witness.hear(environment, KILLED).await
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::preparation::{DATABASE, run_in};
-use crate::environment::server::{Readiness, ServerError, Session};
+use crate::environment::server::Readiness;
 use crate::environment::{Environment, START_PATIENCE};
 use crate::history::Evidence;
 use crate::layout::SmallDisk;
@@ -61,11 +61,11 @@ impl FillingDisk {
     async fn fill_wal(&mut self, environment: &Environment, fill: &str) -> Result<(), NemesisError> {
         let session = environment.server().superuser().connect().await?;
         // Segments made in advance are room that no ballast takes.
-        while number(&session, AHEAD).await? > 0 {
+        while session.count(AHEAD, &[]).await? > 0 {
             session.batch("SELECT pg_logical_emit_message(false, 'pgsquall', 'next'); SELECT pg_switch_wal()").await?;
         }
         run_in(&session, fill).await?;
-        let left = number(&session, LEFT).await?;
+        let left = session.value::<i64>(LEFT, &[]).await?.unwrap_or_default();
         if left > 2 * LAST_ROOM {
             let size = left - LAST_ROOM;
             session.batch(&format!("SELECT pg_logical_emit_message(false, 'pgsquall', repeat('x', {size}))")).await?;
@@ -75,10 +75,6 @@ impl FillingDisk {
         environment.server().ended(END_WITHIN).await?;
         Ok(environment.without_server().await?)
     }
-}
-
-async fn number(session: &Session, sql: &str) -> Result<i64, ServerError> {
-    Ok(session.rows(sql, &[]).await?.first().map_or(0, |row| row.get(0)))
 }
 
 #[async_trait]

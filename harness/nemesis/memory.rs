@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::crash::{KILLED, missed};
-use super::sessions::end_all;
+use super::crash::KILLED;
+use super::sessions::terminate;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::server::{Readiness, Shortage};
 use crate::environment::{Environment, START_PATIENCE};
@@ -32,14 +32,14 @@ impl Injection for ExhaustingMemory {
         self.shortage = Some(shortage);
         match shortage {
             Shortage::Fails => {
-                self.sessions = end_all(&session, &environment.address.user).await?;
+                self.sessions = terminate(&session, &[&environment.address.user]).await?;
                 Ok(())
             }
             Shortage::Kills => {
                 self.sessions = environment.gateway.connections();
                 // It does not live to see the answer; what the log says is what counts.
                 let answer = session.batch(HUNGRY).await;
-                missed(&self.witness, environment).await.map_err(|error| match answer {
+                self.witness.hear(environment, KILLED).await.map_err(|error| match answer {
                     Ok(()) => NemesisError::NotInForce("there was memory enough for everybody".into()),
                     Err(_) => error,
                 })

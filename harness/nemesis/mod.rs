@@ -243,6 +243,9 @@ fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
+/// Longest from what was done to a server to its word of it in the log: a few milliseconds, on a busy machine.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Looks at what the servers log from one moment on.
 #[derive(Default)]
 struct Witness {
@@ -272,6 +275,19 @@ impl Witness {
     /// Lines since then that hold the text, from any role.
     async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
         Ok(self.heard(environment).await?.iter().filter(|line| line.text.contains(text)).count())
+    }
+
+    /// Waits until a line holds the text.
+    async fn hear(&self, environment: &Environment, text: &str) -> Result<(), NemesisError> {
+        let deadline = Instant::now() + HEARD_WITHIN;
+        while self.said(environment, text).await? == 0 {
+            if Instant::now() >= deadline {
+                let within = crate::time::show(HEARD_WITHIN);
+                return Err(NemesisError::NotInForce(format!("the server did not log {text:?} within {within}")));
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     /// Errors of this code since then that the client's role got.

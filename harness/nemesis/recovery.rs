@@ -25,8 +25,7 @@ pub(super) struct LongRecovery {
 impl Injection for LongRecovery {
     async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let session = environment.server().superuser().in_database(DATABASE).connect().await?;
-        let rows = session.rows("SELECT pg_backend_pid()", &[]).await?;
-        let pid = rows.first().map_or(0, |row| row.get(0));
+        let pid = session.value("SELECT pg_backend_pid()", &[]).await?.unwrap_or_default();
         for statement in LARGE_TRANSACTION.split("; ") {
             session.batch(statement).await?;
         }

@@ -18,17 +18,11 @@ const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
 pub(super) async fn terminate(session: &Session, roles: &[&str]) -> Result<usize, ServerError> {
     const TERMINATE: &str = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
                              WHERE usename::text = ANY($1) AND pid <> pg_backend_pid()";
-    let rows = session.rows(TERMINATE, &[&roles]).await?;
-    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
+    session.count(TERMINATE, &[&roles]).await
 }
 
 /// Longest that taking every slot, or giving them back, may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-async fn count(session: &Session, sql: &str, role: &str) -> Result<usize, ServerError> {
-    let rows = session.rows(sql, &[&role]).await?;
-    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize)
-}
 
 /// `pg_terminate_backend` on every session of the client.
 #[derive(Default)]
@@ -94,7 +88,7 @@ async fn until_none_is_left(
             // Whatever the client takes again meanwhile is ended in the next round.
             take_all(others, occupants).await?;
         }
-        let left = count(session, COUNT, role).await?;
+        let left = session.count(COUNT, &[&role]).await?;
         if left == 0 {
             return Ok(ended);
         }
@@ -108,16 +102,11 @@ async fn until_none_is_left(
     }
 }
 
-/// Ends every session of a role; returns how many there were.
-pub(super) async fn end_all(session: &Session, role: &str) -> Result<usize, ServerError> {
-    terminate(session, &[role]).await
-}
-
 /// Waits until a role has no session any more.
 pub(super) async fn gone(session: &Session, role: &str) -> Result<(), NemesisError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let left = count(session, COUNT, role).await?;
+        let left = session.count(COUNT, &[&role]).await?;
         if left == 0 {
             return Ok(());
         }

@@ -71,7 +71,7 @@ impl Injection for Throttling {
         self.usual = times[BEFORE / 2];
         let hungry = environment.server().superuser().connect().await?;
         hungry.batch("SET jit = off; SET max_parallel_workers_per_gather = 0").await?;
-        let pid = hungry.rows("SELECT pg_backend_pid()", &[]).await?.first().map_or(0, |row| row.get(0));
+        let pid = hungry.value("SELECT pg_backend_pid()", &[]).await?.unwrap_or_default();
         let query = tokio::spawn(async move {
             // Ended from outside, which is an error of no interest.
             let _ = hungry.batch(HOG).await;

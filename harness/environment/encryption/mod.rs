@@ -18,7 +18,7 @@ use super::address::TlsFiles;
 use super::identity;
 use super::identity::certificate::{Authority, Certificate, Holder, Key, usual};
 use super::preparation::ROLE;
-use super::server::files::{read_hba, write_file, write_hba_and_reload};
+use super::server::files::{read_hba, reload, write_file, write_hba_and_reload};
 use super::server::{Server, ServerError};
 use crate::layout::{Layout, SslMode, TlsVersion};
 
@@ -133,7 +133,7 @@ impl Encryption {
     pub async fn serve(&self, server: &dyn Server, certificate: &Certificate) -> Result<(), ServerError> {
         let session = server.superuser().connect().await?;
         write_file(&session, CERTIFICATE, &certificate.pem).await?;
-        server.reload().await?;
+        reload(&server.superuser()).await?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let seen = shown(server.address(), &self.password).await;
@@ -164,16 +164,15 @@ impl Encryption {
             self.authority.revoke(&[&shown]).map_err(unsigned)?
         };
         write_file(&server.superuser().connect().await?, REVOKED, &list).await?;
-        server.reload().await
+        reload(&server.superuser()).await
     }
 
     /// The rules of `pg_hba.conf` that are there, and those that keep the client's role out unless it uses TLS.
     pub async fn rules(&self, server: &dyn Server) -> Result<(String, String), ServerError> {
         let session = server.superuser().connect().await?;
         let before = read_hba(&session).await?;
-        let rows = session.rows("SELECT current_user::text", &[]).await?;
-        let name: &str = rows.first().map_or("postgres", |row| row.get(0));
-        let rules = hba::encrypted_alone(&before, name, self.client.is_some());
+        let name: String = session.value("SELECT current_user::text", &[]).await?.unwrap_or_default();
+        let rules = hba::encrypted_alone(&before, &name, self.client.is_some());
         Ok((before, rules))
     }
 

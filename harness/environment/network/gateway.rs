@@ -283,26 +283,28 @@ impl State {
     }
 
     fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
-        let send = |connection: &mpsc::UnboundedSender<Order>| {
-            let (done, finished) = oneshot::channel();
-            connection.send(order(done)).ok().map(|()| finished)
-        };
-        self.connections.iter().flat_map(HashMap::values).filter_map(send).collect()
+        order_to(self.connections.iter().flat_map(HashMap::values), order)
     }
-}
 
-impl State {
     /// The same order for the oldest half.
     fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
         let mut connections: Vec<_> = self.connections.iter().flatten().collect();
         connections.sort_by_key(|(number, _)| **number);
         connections.truncate(connections.len().div_ceil(2));
-        let send = |(_, connection): (&u64, &mpsc::UnboundedSender<Order>)| {
-            let (done, finished) = oneshot::channel();
-            connection.send(order(done)).ok().map(|()| finished)
-        };
-        connections.into_iter().filter_map(send).collect()
+        order_to(connections.into_iter().map(|(_, connection)| connection), order)
     }
+}
+
+/// Gives these connections an order; returns who will say that it is carried out. One that has ended by itself is none.
+fn order_to<'a>(
+    connections: impl Iterator<Item = &'a mpsc::UnboundedSender<Order>>,
+    order: impl Fn(oneshot::Sender<()>) -> Order,
+) -> Vec<oneshot::Receiver<()>> {
+    let send = |connection: &mpsc::UnboundedSender<Order>| {
+        let (done, finished) = oneshot::channel();
+        connection.send(order(done)).ok().map(|()| finished)
+    };
+    connections.filter_map(send).collect()
 }
 
 impl Shared {

@@ -43,8 +43,7 @@ impl ExternalServer {
             .ok_or_else(|| unreachable(format!("host {host:?} has no address")))?;
         let session = Superuser::new(config.clone()).connect_within(super::superuser::PATIENCE).await;
         let session = session.map_err(|refusal| unreachable(refusal.text))?;
-        let rows = session.rows("SELECT current_setting('server_version')", &[]).await?;
-        let version: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        let version: String = session.value("SELECT current_setting('server_version')", &[]).await?.unwrap_or_default();
         let facts = ServerFacts {
             kind: "external".into(),
             version: version.split_whitespace().next().unwrap_or_default().to_owned(),

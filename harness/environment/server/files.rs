@@ -33,8 +33,7 @@ pub(crate) async fn write_file(session: &Session, path: &str, text: &str) -> Res
 
 /// The text of `pg_hba.conf`.
 pub(crate) async fn read_hba(session: &Session) -> Result<String, ServerError> {
-    let rows = session.rows("SELECT pg_read_file(current_setting('hba_file'))", &[]).await?;
-    Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+    Ok(session.value("SELECT pg_read_file(current_setting('hba_file'))", &[]).await?.unwrap_or_default())
 }
 
 /// Replaces `pg_hba.conf`; returns once the server goes by it. Sessions that are open stay. It must go on letting the
@@ -43,8 +42,7 @@ pub(crate) async fn read_hba(session: &Session) -> Result<String, ServerError> {
 /// *Errors*: the server cannot understand it; then the server goes by the old one, which is put back.
 pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> Result<(), ServerError> {
     let session = superuser.connect().await?;
-    let rows = session.rows("SHOW hba_file", &[]).await?;
-    let path: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+    let path: String = session.value("SHOW hba_file", &[]).await?.unwrap_or_default();
     let before = read_hba(&session).await?;
     write_file(&session, &path, text).await?;
     let wrong = "SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL";
@@ -63,8 +61,7 @@ pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> R
 pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
     const LATER: &str = "SELECT pg_conf_load_time()::text";
     let time = async || -> Result<String, ServerError> {
-        let rows = superuser.connect().await?.rows(LATER, &[]).await?;
-        Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+        Ok(superuser.connect().await?.value(LATER, &[]).await?.unwrap_or_default())
     };
     let before = time().await?;
     superuser.connect().await?.batch("SELECT pg_reload_conf()").await?;

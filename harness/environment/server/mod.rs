@@ -8,7 +8,6 @@ mod binaries;
 mod docker;
 mod external;
 mod family;
-#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only servers that speak TLS are changed so far"))]
 pub(crate) mod files;
 mod local;
 mod log;
@@ -143,12 +142,6 @@ pub(crate) trait Server: Send + Sync + 'static {
     /// *Errors*: [`ServerError::NotReady`] with the last observation, once the deadline has passed.
     async fn wait(&self, wanted: Readiness, within: Duration) -> Result<(), ServerError> {
         readiness::wait(|| self.superuser(), wanted, within).await
-    }
-
-    /// Makes it read its configuration files again; returns once every session to come goes by them.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only servers that speak TLS are changed so far"))]
-    async fn reload(&self) -> Result<(), ServerError> {
-        files::reload(&self.superuser()).await
     }
 }
 

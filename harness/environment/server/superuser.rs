@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Config, NoTls, Row};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -85,6 +85,25 @@ impl Session {
     /// Runs statements without parameters.
     pub async fn batch(&self, sql: &str) -> Result<(), ServerError> {
         bounded(sql, self.client.batch_execute(sql)).await
+    }
+
+    /// Runs one query for one value; `None` where there is no row.
+    pub async fn value<T: FromSqlOwned>(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<T>, ServerError> {
+        let rows = self.rows(sql, parameters).await?;
+        let unlike = |error: tokio_postgres::Error| ServerError::Sql {
+            doing: format!("read what came of {sql:?}"),
+            reason: explain(&error),
+        };
+        rows.first().map(|row| row.try_get(0)).transpose().map_err(unlike)
+    }
+
+    /// How many a query has counted.
+    pub async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<usize, ServerError> {
+        Ok(self.value::<i64>(sql, parameters).await?.unwrap_or_default() as usize)
     }
 
     /// Runs one query.

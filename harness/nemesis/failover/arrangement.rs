@@ -55,8 +55,7 @@ impl Injection for Arranging {
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let session = environment.server().superuser().connect().await?;
-        let rows = session.rows(COUNT, &[&environment.address.user]).await?;
-        self.settled = rows.first().map_or(0, |row| row.get::<_, i64>(0)) as usize;
+        self.settled = session.count(COUNT, &[&environment.address.user]).await?;
         Ok(())
     }
 

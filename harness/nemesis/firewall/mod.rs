@@ -91,8 +91,7 @@ fn occupant(environment: &Environment) -> Superuser {
 /// From where the server sees the gateway come: a container sees its bridge instead.
 async fn address_of_client(environment: &Environment) -> Result<Ipv4Addr, NemesisError> {
     let session = occupant(environment).connect().await?;
-    let rows = session.rows("SELECT host(inet_client_addr())", &[]).await?;
-    let address: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+    let address: String = session.value("SELECT host(inet_client_addr())", &[]).await?.unwrap_or_default();
     let not_four = |_| NemesisError::NotInForce(format!("the client's address {address} is not of IPv4"));
     address.parse().map_err(not_four)
 }

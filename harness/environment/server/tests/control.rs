@@ -91,7 +91,7 @@ async fn a_reload_makes_new_settings_hold() {
     let Some(bench) = Bench::new().await else { return };
     let (session, _) = bench.backend().await;
     session.batch("ALTER SYSTEM SET statement_timeout = '12345ms'").await.unwrap();
-    bench.server.reload().await.unwrap();
+    crate::environment::server::files::reload(&bench.server.superuser()).await.unwrap();
     in_time(async {
         loop {
             let client = bench.client().await.unwrap();
