@@ -17,6 +17,7 @@ use pgsquall::history::{
 };
 use pgsquall::judge::{VerdictKind, judge};
 use pgsquall::load::Load;
+use pgsquall::plane::Plane;
 use pgsquall::seed::Seed;
 
 /// The default workload: a million operations of it last three and a half hours.
@@ -41,9 +42,12 @@ fn history(ops: u64) -> History {
         faults: vec![fault],
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
-        load: Load { workers: WORKERS, interval: INTERVAL, pause: None },
+        load: Load { workers: WORKERS, interval: INTERVAL, pause: None, listen: false },
         middlebox: None,
         layout: Default::default(),
+        plane: Plane::Proxy,
+        plane_asked: false,
+        device: None,
     };
     let client = ClientFacts {
         name: "bench".into(),

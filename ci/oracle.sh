@@ -24,4 +24,9 @@ for client in $defects; do
     # Its verdicts are read below; a fail is what is wanted here.
     pgsquall run "${scenarios[@]}" --client "$client" --budget 5s --server "$server" --out "$out/$client" >/dev/null 2>&1 || true
 done
+for client in $(python3 ci/oracle.py --well-behaved); do
+    echo "$client"
+    read -ra scenarios < <(python3 ci/oracle.py --meant "$client")
+    pgsquall run "${scenarios[@]}" --client "$client" --server "$server" --out "$out/$client" >/dev/null 2>&1 || true
+done
 python3 ci/oracle.py "$out"

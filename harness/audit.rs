@@ -28,8 +28,12 @@ pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Du
         let client = Superuser::new(environment.address.at(place));
         if encrypted { client.in_role(OCCUPANT, &environment.address.password) } else { client }
     };
-    let direct = median_round_trip(&person(environment.behind_gateway())).await?;
-    let gateway = median_round_trip(&person(environment.gateway.address())).await?;
+    let direct = median_round_trip(person(environment.behind_gateway()).connect().await?).await?;
+    let stream = environment
+        .dial()
+        .await
+        .map_err(|error| ServerError::Control { doing: "reach through the gateway", reason: error.to_string() })?;
+    let gateway = median_round_trip(person(environment.gateway.address()).connect_over(stream).await?).await?;
     // A fault that comes next, before there is a client, must not take our own connection for one of the client's.
     let deadline = Instant::now() + LEFT_WITHIN;
     while environment.gateway.connections() > 0 && Instant::now() < deadline {
@@ -38,8 +42,7 @@ pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Du
     Ok((direct, gateway))
 }
 
-async fn median_round_trip(person: &Superuser) -> Result<Duration, ServerError> {
-    let session = person.connect().await?;
+async fn median_round_trip(session: Session) -> Result<Duration, ServerError> {
     let mut times = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
         let began = Instant::now();
@@ -87,6 +90,7 @@ pub(crate) async fn settled_sessions(
     };
     let deadline = Instant::now() + patience;
     loop {
+        vanish(environment).await?;
         let mut found = sessions(&session, environment).await?;
         // What lingers at the other server was leaked too.
         if let Some(beside) = &beside {
@@ -107,10 +111,20 @@ pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> R
     for server in [Some(environment.server()), environment.beside()].into_iter().flatten() {
         let session = server.superuser().connect().await?;
         while at_server(&session, environment).await?.open > 0 && Instant::now() < deadline {
+            vanish(environment).await?;
             sleep(LOOK_EVERY).await;
         }
     }
     Ok(())
+}
+
+/// Ends what the client gave up without being heard: it does not hold that any more.
+async fn vanish(environment: &Environment) -> Result<(), ServerError> {
+    let failed = |error: std::io::Error| ServerError::Control {
+        doing: "end what the client has given up at",
+        reason: error.to_string(),
+    };
+    environment.end_vanished().await.map_err(failed)
 }
 
 /// Everything in the primary's ledger, as runs `(first key, last key, copies)`.

@@ -1,7 +1,11 @@
 //! What a scenario asks of the environment beyond one plain server, and how the client is to find it. Plain data;
 //! `environment` carries it out.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::time::micros;
 
 /// What stands behind one of the addresses that the client is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,20 @@ impl SmallDisk {
     pub const ALL: [(&str, SmallDisk); 2] = [("heap", SmallDisk::Heap), ("wal", SmallDisk::Wal)];
 }
 
+/// When a server's host asks whether a silent client is still there, and after how many questions it gives up.
+///
+/// *Units*: whole seconds, as sockets have them.
+///
+/// *Source*: PostgreSQL manual, `tcp_keepalives_idle`, `tcp_keepalives_interval`, `tcp_keepalives_count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keepalive {
+    #[serde(rename = "idle_us", with = "micros")]
+    pub idle: Duration,
+    #[serde(rename = "interval_us", with = "micros")]
+    pub interval: Duration,
+    pub count: u32,
+}
+
 /// The whole of it; the default is one server, found at one address, in plaintext, with a password that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
@@ -113,6 +131,9 @@ pub struct Layout {
     pub tls: Option<TlsVersion>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub small_disk: Option<SmallDisk>,
+    /// The server's keepalive towards the client; `None`: on, at the times of its system, as Postgres has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<Keepalive>,
     /// What the client's addresses lead to, in the order in which it is given them; never empty.
     #[serde(default = "primary_alone", skip_serializing_if = "is_primary_alone")]
     pub hosts: Vec<Host>,
@@ -126,6 +147,9 @@ pub struct Layout {
     /// Whether the client finds its password in a file, where it may change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub password_file: bool,
+    /// Whether the client is given one name for all of its addresses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_name: bool,
 }
 
 impl Default for Layout {
@@ -134,11 +158,13 @@ impl Default for Layout {
             standby: false,
             tls: None,
             small_disk: None,
+            keepalive: None,
             hosts: primary_alone(),
             target_session: TargetSession::default(),
             sslmode: SslMode::default(),
             client_certificate: false,
             password_file: false,
+            by_name: false,
         }
     }
 }

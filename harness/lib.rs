@@ -30,8 +30,8 @@
 //!
 //! # Features
 //!
-//! `cli` (with it `proxy`) and `docker` are on by default, so that the program is complete; a library author switches
-//! them off (`default-features = false`) and has a light dev-dependency.
+//! `cli` (with it `proxy`), `dns`, `docker` and `tls` are on by default, so that the program is complete; a library
+//! author switches them off (`default-features = false`) and has a light dev-dependency.
 
 // ---- vocabulary: plain data; no I/O, no clock, no async
 pub mod budget;
@@ -40,6 +40,7 @@ pub mod history;
 pub mod layout;
 pub mod load;
 pub mod middlebox;
+pub mod plane;
 pub mod seed;
 pub mod sqlstate;
 pub mod time;
@@ -55,6 +56,7 @@ pub mod doctor;
 pub mod environment;
 mod nemesis;
 mod recorder;
+mod subscription;
 #[cfg(feature = "proxy")]
 pub mod toxiproxy;
 mod workload;

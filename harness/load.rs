@@ -19,6 +19,9 @@ pub struct Load {
     /// When nothing is begun, so that the client's connections are idle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// Whether the client also listens, and is sent notifications.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listen: bool,
 }
 
 /// A time in which no worker begins anything. Starts in it are skipped, not made up for.
@@ -36,6 +39,6 @@ impl Default for Load {
     fn default() -> Load {
         // 80 operations a second: enough to place an instant within 50 ms, and light enough that a dozen
         // experiments share two cores without changing each other's figures.
-        Load { workers: 4, interval: Duration::from_millis(50), pause: None }
+        Load { workers: 4, interval: Duration::from_millis(50), pause: None, listen: false }
     }
 }

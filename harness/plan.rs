@@ -7,6 +7,7 @@ use rand::Rng;
 use serde::Serialize;
 
 use crate::history::{FORMAT, Header};
+use crate::plane::Plane;
 use crate::scenario::Scenario;
 use crate::seed::Seed;
 
@@ -72,6 +73,10 @@ impl Plan {
             load,
             middlebox: scenario.middlebox.clone(),
             layout: scenario.layout.clone(),
+            // As long as nobody has chosen.
+            plane: Plane::default(),
+            plane_asked: false,
+            device: scenario.device.clone(),
         };
         Plan { header, settings }
     }
@@ -172,6 +177,7 @@ mod tests {
                 "wal-full",
                 "failover-same-address",
                 "failover-multi-host",
+                "failover-dns",
             ];
             assert_eq!(relaxed, !crashing.contains(&scenario.name.as_str()), "{}", scenario.name);
         }

@@ -192,7 +192,7 @@ fn classify(kind: OpKind, error: &OpError) -> Outcome {
     if no_effect || !kind.writes() { Outcome::Fail } else { Outcome::Info }
 }
 
-fn message_of(panic: Box<dyn Any + Send>) -> String {
+pub(crate) fn message_of(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
         Err(panic) => panic.downcast_ref::<&str>().map_or_else(|| "with no message".into(), |text| (*text).to_owned()),
@@ -204,6 +204,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::client::Notifications;
     use crate::history::{ClientFacts, History};
     use crate::plan::Plan;
     use crate::scenario::Scenario;
@@ -221,6 +222,10 @@ mod tests {
                 capabilities: Vec::new(),
                 timeout: None,
             }
+        }
+
+        async fn listen(&self, _news: Notifications) -> Result<(), OpError> {
+            Err(OpError::new(ErrorKind::Other, "it does not listen"))
         }
 
         async fn perform(&self, _id: u64, kind: OpKind, _key: i64) -> Result<Option<bool>, OpError> {

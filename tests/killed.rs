@@ -12,8 +12,8 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use common::{
-    FROZEN, IMAGE, Place, RESET, Running, Said, YES_MAN, docker_is_here, is_root, lives, processes_of, said, signal,
-    until,
+    BINARY, FROZEN, IMAGE, Place, RESET, Running, Said, YES_MAN, docker_is_here, is_root, lives, processes_of, said,
+    signal, until,
 };
 
 /// A run whose fault is in force; it has a folder of its own for what its adapter tells.
@@ -135,4 +135,32 @@ fn the_next_run_removes_containers() {
     let said = Said::of(&mut live);
     assert_eq!(said.code, Some(130), "{said}");
     assert_eq!(containers(&live_run), "", "{said}");
+}
+
+/// The long version is `ci/killed-runs.sh`.
+#[test]
+fn nothing_is_left_of_runs_on_the_kernel_plane() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/killed_runs.py");
+    let python = |place: &Place, program: &str, words: &[&str]| {
+        let mut command = place.command(program);
+        command.args(words).arg(&script).args(["--shared", "--runs", "10", "--every", "5", "--binary", BINARY]);
+        command
+    };
+    if !script.exists() || Command::new("python3").arg("--version").output().is_err() {
+        println!("skipped: no ci/killed_runs.py here, or no python3");
+        return;
+    }
+    let place = Place::new();
+    let list = place.run(&["list"]).stdout;
+    let plane = list.lines().find(|line| line.trim_start().starts_with("kernel plane")).unwrap_or_default();
+    if plane.contains("not here") {
+        println!("skipped: {plane}");
+        return;
+    }
+    // In the place of the machine's network one where nobody else's runs come and go.
+    let alone = ["--net", "sh", "-c", "ip link set lo up && exec python3 \"$@\"", "sh"];
+    let said = said(if is_root() { python(&place, "unshare", &alone) } else { python(&place, "python3", &[]) });
+    println!("{said}");
+    assert!(said.succeeds().stdout.contains("0 left over"), "{said}");
+    assert!(said.stdout.contains(" killed\n"), "nothing was killed: {said}");
 }

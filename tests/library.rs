@@ -29,6 +29,15 @@ async fn comes_back_after_a_maintenance_restart() {
 }
 // README: end
 
+#[tokio::test]
+async fn a_client_that_cannot_listen_is_not_asked_to() {
+    let text = "schema = 1\ntitle = \"t\"\n[load]\nlisten = true\n[[fault]]\nkind = \"reset\"\nat = \"1s\"\n";
+    let scenario = pgsquall::scenario::Scenario::parse("mine", "file", "mine.toml", text).unwrap();
+    let question = Experiment::new(scenario).client(|address| async move { Ok(MyClient(address)) });
+    let error = question.run().await.err().unwrap().to_string();
+    assert_eq!(error, "mine cannot be asked here: the client does not listen: it has no capability \"listen\"");
+}
+
 #[test]
 fn the_readme_says_the_same() {
     let snippet = include_str!("library.rs").split("// README: begin\n").nth(1).unwrap();

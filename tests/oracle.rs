@@ -1,10 +1,13 @@
 //! The oracle is tested: the reference client passes every scenario, and each planted defect is failed by the check
 //! meant for it. Outages are shortened here; `ci/oracle.sh` asks the same at full length, many times over.
 
+use std::path::Path;
 use std::time::Duration;
 
-use pgsquall::fault::Class;
+use pgsquall::client::ClientChoice;
+use pgsquall::fault::{Class, IdleDevice, USUAL_SCALE};
 use pgsquall::judge::{Check, VerdictKind};
+use pgsquall::plane::{Plane, PlaneChoice};
 use pgsquall::scenario::Scenario;
 use pgsquall::{Error, Experiment, Run};
 
@@ -16,7 +19,10 @@ const SHORT_BUDGET: Duration = Duration::from_secs(4);
 
 /// `None`, with a word about it, where what the scenario needs is not here.
 async fn ask(scenario: &str, client: &str, budget: Duration) -> Option<Run> {
-    let mut scenario = Scenario::built_in(scenario).unwrap();
+    ask_on(PlaneChoice::Auto, Scenario::built_in(scenario).unwrap(), client, budget).await
+}
+
+async fn ask_on(network: PlaneChoice, mut scenario: Scenario, client: &str, budget: Duration) -> Option<Run> {
     // All earlier together: in what order they come is part of the question.
     let early = scenario.faults[0].at.saturating_sub(Duration::from_secs(1));
     for fault in &mut scenario.faults {
@@ -31,14 +37,15 @@ async fn ask(scenario: &str, client: &str, budget: Duration) -> Option<Run> {
     }
     // A deadline that the shortened stall still overruns.
     scenario.budget.op_deadline = scenario.budget.op_deadline.min(Duration::from_secs(15));
-    if client == "hangs" {
+    if ["hangs", "keepalive-alone"].contains(&client) {
         scenario.budget.op_deadline = Duration::from_secs(3);
     }
     scenario.budget.time_to_recover = budget;
-    match Experiment::new(scenario).client_named(client).unwrap().run().await {
-        Err(Error::NotExpressible { reason, .. })
-            if reason.contains("is not installed") || reason.contains("small disk") =>
-        {
+    let program = Path::new(env!("CARGO_BIN_EXE_pgsquall"));
+    let client = ClientChoice::parse_in(client, program).unwrap();
+    let needs = ["is not installed", "small disk", "no kernel plane"];
+    match Experiment::new(scenario).network(network).client_choice(&client).run().await {
+        Err(Error::NotExpressible { reason, .. }) if needs.iter().any(|need| reason.contains(need)) => {
             println!("skipped: {reason}");
             None
         }
@@ -53,7 +60,11 @@ async fn passes(scenario: &str) {
 }
 
 async fn fails(client: &str, scenario: &str, check: Check) {
-    let Some(run) = ask(scenario, client, SHORT_BUDGET).await else { return };
+    fails_on(PlaneChoice::Auto, Scenario::built_in(scenario).unwrap(), client, check).await;
+}
+
+async fn fails_on(network: PlaneChoice, scenario: Scenario, client: &str, check: Check) {
+    let Some(run) = ask_on(network, scenario, client, SHORT_BUDGET).await else { return };
     assert_eq!(run.verdict.verdict, VerdictKind::Fail, "{run}");
     let findings = run.verdict.failures().find(|(failed, _)| *failed == check).map(|(_, findings)| findings);
     let finding = findings.and_then(<[_]>::first).unwrap_or_else(|| panic!("{check} did not fail:\n{run}"));
@@ -80,6 +91,10 @@ reference_passes! {
     reference_passes_connection_flapping "connection-flapping"
     reference_passes_connection_reset_at_request "connection-reset-at-request"
     reference_passes_half_open "half-open"
+    reference_passes_blackhole "blackhole"
+    reference_passes_blackhole_long "blackhole-long"
+    reference_passes_one_way_blackhole "one-way-blackhole"
+    reference_passes_packet_loss "packet-loss"
     reference_passes_stall "stall"
     reference_passes_stall_established "stall-established"
     reference_passes_outage_outlasting "outage-outlasting"
@@ -89,6 +104,14 @@ reference_passes! {
     reference_passes_auth_stall "auth-stall"
     reference_passes_slow_network "slow-network"
     reference_passes_low_bandwidth "low-bandwidth"
+    reference_passes_dns_unresolvable "dns-unresolvable"
+    reference_passes_dns_failure "dns-failure"
+    reference_passes_dns_timeout "dns-timeout"
+    reference_passes_dns_stale "dns-stale"
+    reference_passes_firewall_drop "firewall-drop"
+    reference_passes_firewall_drop_new "firewall-drop-new"
+    reference_passes_firewall_reject_icmp "firewall-reject-icmp"
+    reference_passes_firewall_outbound "firewall-outbound"
     reference_passes_firewall_reject_reset "firewall-reject-reset"
     reference_passes_firewall_terminate "firewall-terminate"
     reference_passes_restart_fast "restart-fast"
@@ -109,6 +132,9 @@ reference_passes! {
     reference_passes_not_yet_valid "not-yet-valid"
     reference_passes_tls_required "tls-required"
     reference_passes_idle_close "idle-close"
+    reference_passes_idle_drop "idle-drop"
+    reference_passes_idle_keepalive "idle-keepalive"
+    reference_passes_idle_server_push "idle-server-push"
     reference_passes_idle_reset "idle-reset"
     reference_passes_pgbouncer_idle "pgbouncer-idle"
     reference_passes_pgbouncer_restart "pgbouncer-restart"
@@ -123,6 +149,8 @@ reference_passes! {
     reference_passes_standby_listed_first "standby-listed-first"
     reference_passes_dead_address_first "dead-address-first"
     reference_passes_refusing_address_first "refusing-address-first"
+    reference_passes_failover_dns "failover-dns"
+    reference_passes_dns_dead_address_first "dns-dead-address-first"
     reference_passes_restart_smart "restart-smart"
     reference_passes_restart_while_idle "restart-while-idle"
     reference_passes_repeated_restarts "repeated-restarts"
@@ -156,6 +184,92 @@ fn every_scenario_is_asked_of_the_reference() {
     }
 }
 
+/// What a run proves, by its words.
+fn proven(run: &Run, what: &str) -> u64 {
+    let found = run.verdict.evidence.iter().flat_map(|fault| &fault.found).filter(|found| found.what == what);
+    found.map(|found| found.count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_keeps_its_connections_alive_withstands_a_device_that_forgets() {
+    let device = IdleDevice::AZURE_LB;
+    let scenario = Scenario::built_in("idle-drop").unwrap().before(&device, USUAL_SCALE).unwrap();
+    let Some(run) = ask_on(PlaneChoice::Auto, scenario, "reference", BUDGET).await else { return };
+    run.assert_pass();
+    assert!(proven(&run, "flows kept alive by probes") > 0 && proven(&run, "flows expired") == 0, "{run}");
+    assert!(run.to_string().contains("--device azure-lb --scale 100"), "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_keepalives_save_even_a_client_without_deadlines() {
+    let scenario = Scenario::built_in("idle-keepalive").unwrap();
+    let Some(run) = ask_on(PlaneChoice::Auto, scenario, "hangs", BUDGET).await else { return };
+    run.assert_pass();
+    assert!(proven(&run, "keepalives seen from the server") > 0 && proven(&run, "flows expired") == 0, "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reference_passes_idle_faults_among_real_packets() {
+    for name in ["idle-reset", "idle-close"] {
+        let scenario = Scenario::built_in(name).unwrap();
+        let kernel = PlaneChoice::Only(Plane::Kernel);
+        let Some(run) = ask_on(kernel, scenario, "reference", BUDGET).await else { return };
+        run.assert_pass();
+        assert_eq!(run.verdict.plane, Plane::Kernel);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reference_passes_idle_reset_by_the_proxy() {
+    let proxy = PlaneChoice::Only(Plane::Proxy);
+    let run = ask_on(proxy, Scenario::built_in("idle-reset").unwrap(), "reference", BUDGET).await;
+    run.unwrap().assert_pass();
+}
+
+const KERNEL: PlaneChoice = PlaneChoice::Only(Plane::Kernel);
+
+/// The connections that there are lose every packet, and new ones work.
+fn established_are_lost() -> Scenario {
+    let text = "schema = 1\ntitle = \"t\"\n[budget]\nfrom = \"inject\"\n[[fault]]\nkind = \"blackhole\"\n\
+                connections = \"established\"\nat = \"1s\"\nfor = \"5s\"\n";
+    Scenario::parse("established-are-lost", "file", "established-are-lost.toml", text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timeouts_of_tcp_are_enough_where_packets_are_lost() {
+    if let Some(run) = ask_on(KERNEL, established_are_lost(), "tcp-timeouts", BUDGET).await {
+        run.assert_pass();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timeouts_of_tcp_are_none_where_a_proxy_acknowledges() {
+    let mut scenario = Scenario::built_in("stall").unwrap();
+    scenario.budget.op_deadline = Duration::from_secs(3);
+    fails_on(PlaneChoice::Only(Plane::Proxy), scenario, "tcp-timeouts", Check::HungOperation).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keepalive_ends_no_query_in_flight() {
+    fails_on(KERNEL, established_are_lost(), "keepalive-alone", Check::HungOperation).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_for_a_connect_as_long_as_packets_are_lost() {
+    fails_on(KERNEL, Scenario::built_in("dead-address-first").unwrap(), "no-connect-timeout", Check::Recovered).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_keepalives_cure_idle_drop() {
+    // One client twice, and the only difference is keepalive.
+    let scenario = || Scenario::built_in("idle-drop").unwrap().before(&IdleDevice::AZURE_LB, USUAL_SCALE).unwrap();
+    fails_on(PlaneChoice::Auto, scenario(), "hangs", Check::HungOperation).await;
+    if let Some(run) = ask_on(PlaneChoice::Auto, scenario(), "keeps-alive", BUDGET).await {
+        run.assert_pass();
+        assert!(proven(&run, "flows kept alive by probes") > 0 && proven(&run, "flows expired") == 0, "{run}");
+    }
+}
+
 macro_rules! defect_fails {
     ($($test:ident $client:literal in $scenario:literal by $check:ident)*) => {
         $(#[tokio::test(flavor = "multi_thread")]
@@ -165,7 +279,8 @@ macro_rules! defect_fails {
 
         #[test]
         fn every_defect_has_a_check() {
-            let covered = ["reference", $($client),*];
+            // Those that are well-behaved somewhere have tests of their own.
+            let covered = ["reference", "keeps-alive", "tcp-timeouts", $($client),*];
             for (name, _) in pgsquall::client::reference::built_in() {
                 assert!(covered.contains(&name), "{name} has no test");
             }
@@ -176,7 +291,7 @@ macro_rules! defect_fails {
             use pgsquall::judge::Check::*;
             let covered = [$(Check::$check),*];
             for check in [
-                Recovered, FullCapacity, HungOperation, Undisturbed, LostWrite, DuplicatedWrite, StaleRead, ReconnectStorm,
+                Recovered, FullCapacity, HungOperation, Undisturbed, LostWrite, DuplicatedWrite, StaleRead, Subscription, ReconnectStorm,
                 ConnectionLeak, ErrorSurface, Throughput, Process,
             ] {
                 assert!(covered.contains(&check), "{check} has no planted defect");
@@ -189,6 +304,9 @@ defect_fails! {
     never_reconnects "never-reconnects" in "connection-reset" by Recovered
     loses_a_slot "loses-a-slot" in "connection-reset" by FullCapacity
     loses_a_slot_of_idle_ones "loses-a-slot" in "idle-reset" by FullCapacity
+    waits_for_news_for_ever "no-keepalive" in "idle-server-push" by Subscription
+    has_nothing_but_keepalive "keepalive-alone" in "stall-established" by HungOperation
+    waits_for_a_connect_for_ever "no-connect-timeout" in "dead-address-first" by Recovered
     hangs "hangs" in "stall" by HungOperation
     hangs_at_startup "hangs" in "startup-stall" by Recovered
     hangs_at_tls "hangs" in "tls-stall" by Recovered
@@ -209,6 +327,9 @@ defect_fails! {
     gives_up_before_a_firewall "gives-up" in "firewall-terminate" by ErrorSurface
     never_reconnects_half_open "never-reconnects" in "half-open" by Recovered
     never_reconnects_idle "never-reconnects" in "idle-close" by Recovered
+    never_reconnects_forgotten "never-reconnects" in "idle-drop" by Recovered
+    loses_a_slot_forgotten "loses-a-slot" in "idle-drop" by FullCapacity
+    hangs_forgotten "hangs" in "idle-drop" by HungOperation
     loses_a_slot_of_pgbouncer "loses-a-slot" in "pgbouncer-idle" by FullCapacity
     never_reconnects_to_pgbouncer "never-reconnects" in "pgbouncer-restart" by Recovered
     leaks_connections_to_pgbouncer "leaks-connections" in "pgbouncer-restart" by ConnectionLeak
@@ -223,6 +344,15 @@ defect_fails! {
     swallows_an_alert_of_tls_1_3 "swallows-errors" in "client-certificate-revoked" by ErrorSurface
     swallows_a_certificate_of_the_future "swallows-errors" in "not-yet-valid" by ErrorSurface
     swallows_that_tls_is_required "swallows-errors" in "tls-required" by ErrorSurface
+    never_reconnects_after_a_blackhole "never-reconnects" in "blackhole" by Recovered
+    hangs_in_a_long_blackhole "hangs" in "blackhole-long" by HungOperation
+    leaks_connections_after_a_long_blackhole "leaks-connections" in "blackhole-long" by ConnectionLeak
+    repeats_what_was_done_and_not_answered "retries-unsafely" in "one-way-blackhole" by DuplicatedWrite
+    never_reconnects_over_a_lossy_network "never-reconnects" in "packet-loss" by Recovered
+    never_reconnects_after_drops "never-reconnects" in "firewall-drop" by Recovered
+    never_reconnects_after_new_ones_were_dropped "never-reconnects" in "firewall-drop-new" by Recovered
+    never_reconnects_after_rejects_by_icmp "never-reconnects" in "firewall-reject-icmp" by Recovered
+    hangs_behind_its_own_firewall "hangs" in "firewall-outbound" by ErrorSurface
     never_reconnects_after_rejects "never-reconnects" in "firewall-reject-reset" by Recovered
     stays_on_a_standby "stays-on-standby" in "failover-wrong-node" by Recovered
     stays_on_a_demoted_primary "stays-on-standby" in "failover-demoted-primary" by Recovered
@@ -253,5 +383,12 @@ defect_fails! {
     storms_with_a_wrong_password "storms" in "wrong-password" by ReconnectStorm
     storms_at_a_missing_database "storms" in "wrong-database" by ReconnectStorm
     caches_password "caches-password" in "password-rotated" by Recovered
+    gives_up_for_ever_without_a_name "gives-up-for-ever" in "dns-unresolvable" by Recovered
+    gives_up_for_ever_where_a_name_server_fails "gives-up-for-ever" in "dns-failure" by Recovered
+    gives_up_for_ever_on_a_silent_name_server "gives-up-for-ever" in "dns-timeout" by Recovered
+    never_reconnects_after_a_silent_name_server "never-reconnects" in "dns-timeout" by Recovered
+    caches_the_address_of_a_server_that_moves "caches-address" in "dns-stale" by Recovered
+    caches_the_address_of_a_lost_primary "caches-address" in "failover-dns" by Recovered
+    tries_the_first_address_of_a_name_only "first-address-only" in "dns-dead-address-first" by Recovered
     never_reconnects_after_idle_sessions "never-reconnects" in "idle-session-timeout" by Recovered
 }

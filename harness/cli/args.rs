@@ -7,6 +7,8 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use pgsquall::environment::choice::ServerChoice;
+use pgsquall::fault::{IdleDevice, LARGEST_SCALE, USUAL_SCALE};
+use pgsquall::plane::PlaneChoice;
 use pgsquall::seed::Seed;
 use pgsquall::time::parse_duration;
 use pgsquall::toxiproxy::API;
@@ -29,6 +31,8 @@ Examples:
       two scenarios, against an adapter in any language
   pgsquall run my-outage.toml --server docker:postgres:17 --budget 10s
       a scenario of your own, on a container, with ten seconds to recover
+  pgsquall run idle-drop --device azure-lb
+      what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
       twenty runs that sweep the moment of the fault, repeatable, with everything kept in results/";
 
@@ -107,6 +111,13 @@ pub enum Verb {
     /// Examine a live server, and the way to it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArguments),
+    /// Be a built-in client, as a process that speaks the adapter protocol
+    // For the program itself: a client that is to be in a network namespace is a process.
+    #[command(hide = true, after_help = "Example:\n  pgsquall run stall --client 'pgsquall adapter reference'")]
+    Adapter {
+        /// The name of a built-in client; where its database is stands in libpq's variables (PGHOST, PGPORT, …)
+        name: String,
+    },
     /// Judge stored histories again, offline
     #[command(after_help = "Example:\n  pgsquall judge pgsquall-runs/*/*/history.jsonl")]
     Judge {
@@ -139,6 +150,22 @@ pub struct RunArguments {
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
+
+    /// Where faults are brought about: auto (the most faithful plane there is here), proxy or kernel
+    #[arg(long, default_value = "auto", value_name = "PLANE")]
+    pub network: PlaneChoice,
+
+    /// Which device ends idle connections, instead of each scenario's own (`pgsquall list` names them); without names of
+    /// scenarios, all that have such a device are run
+    #[arg(long, value_parser = device, value_name = "DEVICE")]
+    pub device: Option<IdleDevice>,
+
+    /// By how much the device's own time is divided; whole seconds, rounded up
+    #[arg(
+        long, default_value_t = USUAL_SCALE, requires = "device", value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_SCALE))
+    )]
+    pub scale: u32,
 
     /// The longest acceptable time-to-recover, instead of each scenario's own
     #[arg(long, value_parser = positive, value_name = "DURATION")]
@@ -261,6 +288,12 @@ fn longer_than_nothing(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it must be longer than nothing".into()),
         duration => Ok(duration),
     }
+}
+
+fn device(text: &str) -> Result<IdleDevice, String> {
+    let found = IdleDevice::ALL.into_iter().find(|(word, _)| *word == text);
+    let words = || IdleDevice::ALL.map(|(word, _)| word).join(", ");
+    found.map(|(_, device)| device).ok_or_else(|| format!("no device {text:?}: write one of {}", words()))
 }
 
 fn seed(text: &str) -> Result<Seed, String> {

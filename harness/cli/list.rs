@@ -2,13 +2,19 @@
 
 use pgsquall::client::reference;
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
-use pgsquall::environment::expressible::askable;
-use pgsquall::environment::{self, server};
+use pgsquall::environment::expressible::{Abodes, askable, plane};
+use pgsquall::environment::{self, KernelAvailability, server};
+use pgsquall::fault::{IdleDevice, USUAL_SCALE};
+use pgsquall::plane::PlaneChoice;
 use pgsquall::scenario::{Scenario, catalogue, cause_of};
+use pgsquall::time::exact;
 
 use crate::args::ListArguments;
 use crate::exit::Exit;
 use crate::print::say;
+
+/// Where the client that is taken unless another is named can live.
+const DEFAULT_CLIENT: Abodes = Abodes { in_process: true, process: true };
 
 pub async fn list(arguments: &ListArguments) -> Exit {
     let resolved = arguments.server.resolve();
@@ -21,7 +27,10 @@ pub async fn list(arguments: &ListArguments) -> Exit {
             group.clone_from(&scenario.group);
             say!("  {group}/  {}", cause_of(&group).unwrap_or_default());
         }
-        let skipped = source.and_then(|source| why_not(&scenario, source));
+        let skipped = match source {
+            Some(source) => why_not(&scenario, source).await,
+            None => None,
+        };
         let note = skipped.map_or_else(String::new, |reason| format!("  [skipped here: {reason}]"));
         say!("    {:32} {}{note}", scenario.name, scenario.title);
     }
@@ -29,6 +38,12 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     say!("\nClients (--client NAME, or --client 'COMMAND' for an adapter)");
     for (name, about) in reference::built_in() {
         say!("    {name:24} {about}");
+    }
+
+    say!("\nDevices that end idle connections (--device NAME, at a hundredth of their time unless --scale N)");
+    for (word, device) in IdleDevice::ALL {
+        let (real, here) = (exact(device.after).to_string(), exact(device.scaled(USUAL_SCALE)));
+        say!("    {word:24} {real:8} here {:4} {}: {}", here.to_string(), device.name, device.expiry);
     }
 
     say!("\nServers (--server)");
@@ -59,15 +74,29 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     };
     say!("    data folders             {} ({note})", folder.display());
     say!("    proxy plane              here: needs nothing");
-    say!("    kernel plane             not in this version: faults that drop packets cannot be asked yet");
+    say!("    kernel plane             {}", in_words(environment::kernel_availability().await));
     say!("    simulation plane         not in this version");
     // Nothing that can be asked is a fact about the machine worth an exit code; a scripted check can rely on it.
     if resolved.is_ok() { Exit::Pass } else { Exit::Unavailable }
 }
 
-/// Why a scenario cannot be asked of this server.
-fn why_not(scenario: &Scenario, source: &ServerSource) -> Option<String> {
-    askable(&scenario.faults, &scenario.layout, scenario.middlebox.as_ref(), source).err()
+/// Why a scenario cannot be asked of this server, on any plane that there is here.
+async fn why_not(scenario: &Scenario, source: &ServerSource) -> Option<String> {
+    let Scenario { faults, layout, middlebox, .. } = scenario;
+    match askable(faults, layout, middlebox.as_ref(), source) {
+        Ok(()) => plane(PlaneChoice::Auto, faults, layout, DEFAULT_CLIENT).await.err(),
+        Err(reason) => Some(reason),
+    }
+}
+
+/// For whom there is a kernel plane here, and why not for others.
+fn in_words(found: &KernelAvailability) -> String {
+    match (&found.in_process, &found.process) {
+        (Ok(()), Ok(())) => "here: for clients in this process, and for those that are processes".into(),
+        (Err(reason), Ok(())) => format!("here for clients that are processes ({reason})"),
+        (Ok(()), Err(reason)) => format!("here for clients in this process; not for processes: {reason}"),
+        (Err(_), Err(reason)) => format!("not here: {reason}"),
+    }
 }
 
 fn name(choice: &ServerChoice) -> &'static str {
@@ -76,5 +105,22 @@ fn name(choice: &ServerChoice) -> &'static str {
         ServerChoice::Local(_) => "local (as asked)",
         ServerChoice::Docker(_) => "docker (as asked)",
         ServerChoice::External(_) => "the URL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_plane_is_there_for_some_for_all_or_for_nobody() {
+        let found = |in_process: Result<(), &str>, process: Result<(), &str>| {
+            let owned = |found: Result<(), &str>| found.map_err(str::to_owned);
+            in_words(&KernelAvailability { in_process: owned(in_process), process: owned(process) })
+        };
+        assert!(found(Ok(()), Ok(())).starts_with("here: for clients in this process, and"));
+        assert_eq!(found(Err("not root"), Ok(())), "here for clients that are processes (not root)");
+        assert!(found(Ok(()), Err("no space")).ends_with("not for processes: no space"));
+        assert_eq!(found(Err("not root"), Err("no nft")), "not here: no nft");
     }
 }

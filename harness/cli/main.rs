@@ -1,5 +1,6 @@
 //! `pgsquall`: arguments in, a question asked through the public API, an exit code out.
 
+mod adapter;
 mod args;
 mod check;
 mod doctor;
@@ -53,6 +54,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Check { files } => check::check(&files),
         Verb::Proxy(arguments) => proxy::proxy(arguments).await,
         Verb::Doctor(arguments) => doctor::doctor(arguments).await,
+        Verb::Adapter { name } => adapter::adapter(&name).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }
 }

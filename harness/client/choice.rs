@@ -1,9 +1,11 @@
 //! Which client is under test, as a user says it.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Adapter, ClientError, Launch, reference};
+use crate::environment::expressible::Abodes;
 
 /// What `--client` takes: the name of a built-in client, or the command line of an adapter.
 #[derive(Clone)]
@@ -14,11 +16,30 @@ impl ClientChoice {
     ///
     /// *Errors*: neither; the message lists what is built in.
     pub fn parse(text: &str) -> Result<ClientChoice, ClientError> {
+        ClientChoice::understand(text, None)
+    }
+
+    /// The same, where `program adapter NAME` speaks the adapter protocol for a built-in client, so that it can also be
+    /// where only processes can be.
+    ///
+    /// *Errors*: as there.
+    pub fn parse_in(text: &str, program: &Path) -> Result<ClientChoice, ClientError> {
+        ClientChoice::understand(text, Some(program))
+    }
+
+    fn understand(text: &str, program: Option<&Path>) -> Result<ClientChoice, ClientError> {
         if let Some(built_in) = reference::Reference::named(text) {
-            return Ok(ClientChoice(Arc::new(built_in)));
+            return Ok(ClientChoice(match program {
+                Some(program) => Arc::new(built_in.in_program(program.to_owned())),
+                None => Arc::new(built_in),
+            }));
         }
-        let known: Vec<_> = reference::built_in().map(|(name, _)| name).collect();
-        Ok(ClientChoice(Arc::new(Adapter::new(text, &known)?)))
+        Ok(ClientChoice(Arc::new(Adapter::new(text, &reference::names())?)))
+    }
+
+    /// Where it can live.
+    pub fn abodes(&self) -> Abodes {
+        self.0.abodes()
     }
 
     /// As the user named it.

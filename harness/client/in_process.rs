@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Client, ClientError, DynClient, Home, Launch};
+use super::{Client, ClientError, DynClient, Home, Launch, Notifications};
 use crate::environment::address::Address;
+use crate::environment::expressible::Abodes;
 use crate::history::{ClientFacts, Ended, OpError, OpKind};
 
 /// Makes clients from a closure.
@@ -23,6 +24,10 @@ where
 {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn abodes(&self) -> Abodes {
+        Abodes { in_process: true, process: false }
     }
 
     async fn launch(&self, address: &Address, _home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
@@ -47,6 +52,10 @@ impl<C: Client> DynClient for Resident<C> {
             OpKind::Read => self.0.read(key).await.map(Some),
             OpKind::Transaction => self.0.transaction(key).await.map(|()| None),
         }
+    }
+
+    async fn listen(&self, news: Notifications) -> Result<(), OpError> {
+        self.0.listen(news).await
     }
 
     fn ended(&self) -> Option<Ended> {

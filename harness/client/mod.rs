@@ -7,6 +7,7 @@ mod adapter;
 mod choice;
 pub mod error;
 mod in_process;
+mod notifications;
 pub mod reference;
 
 use std::path::{Path, PathBuf};
@@ -18,9 +19,13 @@ use async_trait::async_trait;
 pub(crate) use adapter::Adapter;
 pub use choice::ClientChoice;
 pub(crate) use in_process::InProcess;
+pub(crate) use notifications::Notice;
+pub use notifications::Notifications;
 
 use crate::environment::address::Address;
-use crate::history::{ClientFacts, Ended, OpError, OpKind};
+use crate::environment::expressible::Abodes;
+use crate::environment::network::kernel::Space;
+use crate::history::{ClientFacts, Ended, ErrorKind, OpError, OpKind};
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
 ///
@@ -41,6 +46,16 @@ pub trait Client: Send + Sync + 'static {
     /// Asked only of a client whose [`facts`](Client::facts) name the capability `transaction`.
     fn transaction(&self, key: i64) -> impl Future<Output = Result<(), OpError>> + Send {
         self.write(key)
+    }
+
+    /// Listens on the channel `pgsquall_news`, and hands on every notification, for as long as the run lasts.
+    ///
+    /// Called once, and only of a client whose [`facts`](Client::facts) name the capability `listen`. Whoever loses the
+    /// subscription is to subscribe again, and to say so with [`Notifications::gap`]. To return is to give it up for
+    /// good; when the run ends, the future is dropped.
+    fn listen(&self, news: Notifications) -> impl Future<Output = Result<(), OpError>> + Send {
+        let _ = news;
+        async { Err(OpError::new(ErrorKind::Other, "this client cannot listen")) }
     }
 
     /// What the client says of itself; the default has no name, four operations at once and no capability.
@@ -68,6 +83,9 @@ pub(crate) trait DynClient: Send + Sync + 'static {
     /// Carries out one operation; for a read, says whether the key was found.
     async fn perform(&self, id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError>;
 
+    /// Listens for as long as the run lasts; ends where the subscription does, for good.
+    async fn listen(&self, news: Notifications) -> Result<(), OpError>;
+
     /// How it went away, if it did though nobody asked it to.
     fn ended(&self) -> Option<Ended>;
 
@@ -81,6 +99,9 @@ pub(crate) trait Launch: Send + Sync + 'static {
     /// As `--client` takes it.
     fn name(&self) -> String;
 
+    /// Where it can live.
+    fn abodes(&self) -> Abodes;
+
     /// Brings one up against `address`.
     async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError>;
 }
@@ -92,6 +113,8 @@ pub(crate) struct Home<'a> {
     pub run: &'a Path,
     /// Where its output is kept.
     pub output: &'a Path,
+    /// The namespace in which its process is to be; `None`: that of this process.
+    pub space: Option<&'a Space>,
 }
 
 /// Why a client could not be brought up.

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crate::fault::IdleDevice;
+
 /// Somebody who runs servers for others, known by his hosts' names.
 pub(super) struct Provider {
     pub name: &'static str,
@@ -31,14 +33,15 @@ pub(super) struct Passage {
     pub source: &'static str,
 }
 
-const AWS_NLB: Passage = Passage {
-    device: "an AWS Network Load Balancer",
-    idle: Some(Duration::from_secs(350)),
-    expiry: "silent; RST to whoever sends next",
-    always: false,
-    keepalive_counts: true,
-    source: "AWS, Network Load Balancers, \"Update the TCP idle timeout\": 350 s unless configured (60 to 6000 s)",
-};
+impl Passage {
+    /// A device of which everything is known.
+    const fn known(device: IdleDevice, always: bool) -> Passage {
+        let IdleDevice { name, after, expiry, keepalive_counts, source, .. } = device;
+        Passage { device: name, idle: Some(after), expiry, always, keepalive_counts, source }
+    }
+}
+
+const AWS_NLB: Passage = Passage::known(IdleDevice::AWS_NLB, false);
 
 const AWS_TRACKING: Passage = Passage {
     device: "security-group tracking of an instance on Nitro v6",
@@ -58,32 +61,11 @@ const AWS_NAT: Passage = Passage {
     source: "AWS, NAT gateways, \"Troubleshoot\"; its figure is not verified",
 };
 
-const AZURE_BALANCER: Passage = Passage {
-    device: "an Azure Load Balancer",
-    idle: Some(Duration::from_secs(240)),
-    expiry: "silent, unless TCP reset is switched on",
-    always: false,
-    keepalive_counts: true,
-    source: "Azure, Load Balancer, \"TCP reset and idle timeout\": 4 min unless configured (4 to 100 min)",
-};
+const AZURE_BALANCER: Passage = Passage::known(IdleDevice::AZURE_LB, false);
 
-const AZURE_NAT: Passage = Passage {
-    device: "an Azure NAT gateway",
-    idle: Some(Duration::from_secs(240)),
-    expiry: "RST to whoever sends next",
-    always: false,
-    keepalive_counts: true,
-    source: "Azure, \"NAT gateway resource\": 4 min unless configured (4 to 120 min)",
-};
+const AZURE_NAT: Passage = Passage::known(IdleDevice::AZURE_NAT, false);
 
-const RDS_PROXY: Passage = Passage {
-    device: "RDS Proxy",
-    idle: Some(Duration::from_secs(1800)),
-    expiry: "the proxy closes it",
-    always: true,
-    keepalive_counts: false,
-    source: "AWS, RDS Proxy, \"IdleClientTimeout\": 1800 s unless configured; it counts requests",
-};
+const RDS_PROXY: Passage = Passage::known(IdleDevice::RDS_PROXY, true);
 
 const SUPAVISOR: Passage = Passage {
     device: "Supavisor",

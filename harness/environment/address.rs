@@ -143,6 +143,39 @@ impl Address {
         variables
     }
 
+    /// The address that a process was given in its environment: the other side of [`variables`](Address::variables).
+    ///
+    /// *Errors*: which variable is missing or holds something else.
+    pub fn from_variables(of: impl Fn(&str) -> Option<String>) -> Result<Address, String> {
+        let needed = |name: &str| of(name).ok_or_else(|| format!("the variable {name} is not set"));
+        let ports = needed("PGPORT")?;
+        let ports: Vec<u16> = ports
+            .split(',')
+            .map(|port| port.parse().map_err(|_| format!("PGPORT holds {port:?}, which is no port")))
+            .collect::<Result<_, _>>()?;
+        let names = needed("PGHOST")?;
+        let names: Vec<&str> = names.split(',').collect();
+        if names.len() != ports.len() {
+            return Err(format!("there are {} hosts in PGHOST and {} ports in PGPORT", names.len(), ports.len()));
+        }
+        let hosts = names.into_iter().zip(ports).map(|(host, port)| Place { host: host.to_owned(), port }).collect();
+        let root = of("PGSSLROOTCERT").map(PathBuf::from);
+        let certificate = of("PGSSLCERT").zip(of("PGSSLKEY"));
+        let certificate = certificate.map(|(certificate, key)| (certificate.into(), key.into()));
+        let mut address = Address {
+            hosts,
+            user: needed("PGUSER")?,
+            password: of("PGPASSWORD").unwrap_or_default(),
+            password_file: of("PGPASSFILE").map(PathBuf::from),
+            database: needed("PGDATABASE")?,
+            target_session: word(&of, "PGTARGETSESSIONATTRS", &TargetSession::ALL)?,
+            sslmode: word(&of, "PGSSLMODE", &SslMode::ALL)?,
+            tls: root.map(|root| TlsFiles { root, certificate }),
+        };
+        address.password = address.current_password().map_err(|error| format!("PGPASSFILE: {error}"))?;
+        Ok(address)
+    }
+
     /// libpq's variables for the files of TLS.
     fn tls_variables(&self) -> Vec<(&'static str, String)> {
         let Some(files) = &self.tls else { return Vec::new() };
@@ -160,6 +193,17 @@ impl fmt::Debug for Address {
         let hosts: Vec<_> = self.hosts.iter().map(Place::to_string).collect();
         write!(f, "postgres://{}:***@{}/{}", self.user, hosts.join(","), self.database)
     }
+}
+
+/// What a variable's word means; where it is not set, the default.
+fn word<T: Copy + Default>(
+    of: impl Fn(&str) -> Option<String>,
+    name: &str,
+    known: &[(&'static str, T)],
+) -> Result<T, String> {
+    let Some(given) = of(name) else { return Ok(T::default()) };
+    let found = known.iter().find(|(word, _)| *word == given);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| format!("{name} holds {given:?}, which is unknown here"))
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -223,6 +267,43 @@ mod tests {
             "?sslmode=verify-full&sslrootcert=%2Frun%2Fca.pem&sslcert=%2Frun%2Fc.pem&sslkey=%2Frun%2Fk.pem"
         ));
         assert_eq!(variable(&address, "PGSSLKEY").as_deref(), Some("/run/k.pem"));
+    }
+
+    /// What a process finds that was given this address.
+    fn found(address: &Address) -> Result<Address, String> {
+        Address::from_variables(|name| variable(address, name))
+    }
+
+    #[test]
+    fn a_process_finds_the_address_that_it_was_given() {
+        assert_eq!(found(&sample()), Ok(sample()));
+        let mut full = sample();
+        full.hosts.push(Place { host: "nowhere.invalid".into(), port: 10433 });
+        full.target_session = TargetSession::ReadWrite;
+        full.sslmode = SslMode::VerifyFull;
+        full.tls = Some(TlsFiles { root: "/run/ca.pem".into(), certificate: Some(("/c.pem".into(), "/k.pem".into())) });
+        assert_eq!(found(&full), Ok(full.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "*:*:*:squall:second\n").unwrap();
+        let filed = Address { password_file: Some(file), ..sample() };
+        assert_eq!(found(&filed), Ok(Address { password: "second".into(), ..filed }));
+    }
+
+    #[test]
+    fn a_process_says_which_variable_it_misses() {
+        let without = |name: &'static str| {
+            Address::from_variables(|asked| variable(&sample(), asked).filter(|_| asked != name)).unwrap_err()
+        };
+        assert_eq!(without("PGHOST"), "the variable PGHOST is not set");
+        let with = |name: &'static str, value: &'static str| {
+            let of = |asked: &str| (asked == name).then(|| value.to_owned()).or_else(|| variable(&sample(), asked));
+            Address::from_variables(of).unwrap_err()
+        };
+        assert_eq!(with("PGPORT", "1,2"), "there are 1 hosts in PGHOST and 2 ports in PGPORT");
+        assert_eq!(with("PGPORT", "65536"), "PGPORT holds \"65536\", which is no port");
+        assert_eq!(with("PGSSLMODE", "allow"), "PGSSLMODE holds \"allow\", which is unknown here");
+        assert!(with("PGPASSFILE", "/no/such/file").starts_with("PGPASSFILE: "));
     }
 
     #[test]

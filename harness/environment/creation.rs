@@ -10,7 +10,9 @@ use super::choice::ServerSource;
 #[cfg(feature = "tls")]
 use super::encryption::Encryption;
 use super::folder::RunFolder;
-use super::network::{Gateway, MiddleboxProcess};
+use super::network::kernel::{NAME, Side};
+use super::network::port::Reservation;
+use super::network::{Gateway, Kernel, MiddleboxProcess};
 #[cfg(feature = "docker")]
 use super::server::DockerServer;
 use super::server::{ExternalServer, LocalServer, Readiness, Server, ServerError};
@@ -29,6 +31,8 @@ pub(crate) struct Blueprint<'a> {
     pub layout: &'a Layout,
     pub middlebox: Option<&'a Middlebox>,
     pub seed: Seed,
+    /// Where the client is on the kernel plane; `None`: on the proxy plane.
+    pub kernel: Option<Side>,
 }
 
 impl Environment {
@@ -38,14 +42,25 @@ impl Environment {
         blueprint: Blueprint<'_>,
         recorder: Recorder,
     ) -> Result<Environment, EnvironmentError> {
-        let Blueprint { settings, layout, middlebox, seed } = blueprint;
+        let Blueprint { settings, layout, middlebox, seed, kernel } = blueprint;
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
+        let mut kernel = match kernel {
+            Some(side) => Some(Kernel::create(side).await?),
+            None => None,
+        };
         let (servers, external) = bring_up(source, settings, layout, &folder).await?;
-        let mut gateways = open_gateways(&servers, layout, seed, recorder).map_err(EnvironmentError::Gateway)?;
+        let mut gateways =
+            open_gateways(&servers, layout, kernel.as_ref(), seed, recorder).map_err(EnvironmentError::Gateway)?;
         let mut address = match external {
             Some(server) => server.client_address(gateways[0].address()),
             None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
         };
+        let spare =
+            spare(&gateways[0], servers[0].as_ref(), layout, kernel.as_ref()).map_err(EnvironmentError::Gateway)?;
+        if layout.by_name {
+            let kernel = kernel.as_mut().ok_or(EnvironmentError::NoNames)?;
+            kernel.give_name(gateways.iter().map(|gateway| gateway.address().ip()).collect(), folder.path())?;
+        }
         if let [primary, standby] = servers.as_slice() {
             // After the roles have their passwords, so that the standby has them too.
             replication::follow(primary.as_ref(), standby.as_ref()).await?;
@@ -60,7 +75,8 @@ impl Environment {
         let encryption = match layout.tls {
             Some(version) => {
                 let asked = (version, layout);
-                Some(Encryption::create(servers[0].as_ref(), asked, folder.path(), &address.password).await?)
+                let host = address.hosts[0].host.clone();
+                Some(Encryption::create(servers[0].as_ref(), asked, host, folder.path(), &address.password).await?)
             }
             None => None,
         };
@@ -76,7 +92,7 @@ impl Environment {
             middlebox.start().await?;
             gateway.lead_to(middlebox.address());
         }
-        let (primary, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (primary, lost, moved) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let (others, layout) = (gateways, layout.clone());
         Ok(Environment {
             servers,
@@ -85,6 +101,9 @@ impl Environment {
             middlebox,
             gateway,
             others,
+            spare,
+            moved,
+            kernel,
             layout,
             #[cfg(feature = "tls")]
             encryption,
@@ -163,21 +182,44 @@ async fn own_address(source: &ServerSource, server: &dyn Server, gateway: Socket
 fn open_gateways(
     servers: &[Arc<dyn Server>],
     layout: &Layout,
+    kernel: Option<&Kernel>,
     seed: Seed,
     recorder: Recorder,
 ) -> io::Result<Vec<Gateway>> {
+    let port = |index| {
+        let port = match kernel {
+            Some(kernel) => kernel.reservation(index),
+            None => Reservation::new(),
+        };
+        port.map(|port| port.keeping_alive(layout.keepalive))
+    };
     let behind = |host: &Host| match host {
         Host::Standby => servers[servers.len() - 1].address(),
         Host::Primary | Host::Nobody | Host::Unresolvable => servers[0].address(),
     };
     let mut hosts = layout.hosts.iter();
     let first = hosts.next().map_or_else(|| servers[0].address(), behind);
-    let mut gateways = vec![Gateway::open(first, seed, Arc::new(recorder))?];
-    for host in hosts {
-        let beside = gateways[0].open_beside(behind(host))?;
+    let mut gateways = vec![Gateway::open_on(port(0)?, first, seed, Arc::new(recorder))?];
+    for (index, host) in hosts.enumerate() {
+        let beside = gateways[0].open_beside(port(index + 1)?, behind(host))?;
         gateways.push(beside);
     }
     Ok(gateways)
+}
+
+/// Another address for a server that its client knows by a name, so that it can move there.
+fn spare(
+    first: &Gateway,
+    server: &dyn Server,
+    layout: &Layout,
+    kernel: Option<&Kernel>,
+) -> io::Result<Option<Gateway>> {
+    match kernel {
+        Some(kernel) if layout.by_name && layout.hosts.len() == 1 => {
+            Ok(Some(first.open_beside(kernel.reservation(1)?, server.address())?))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Says where and how the client is to find its servers.
@@ -187,6 +229,11 @@ fn found_at(address: &mut Address, layout: &Layout, gateways: &[Gateway], folder
         _ => gateway.address().into(),
     };
     address.hosts = layout.hosts.iter().zip(gateways).map(place).collect();
+    if layout.by_name {
+        // Every gateway of a namespace listens on the same port.
+        address.hosts.truncate(1);
+        address.hosts.iter_mut().for_each(|place| place.host = NAME.into());
+    }
     address.target_session = layout.target_session;
     address.sslmode = layout.sslmode;
     if layout.password_file {

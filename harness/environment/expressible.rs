@@ -2,10 +2,12 @@
 
 use super::choice::{ServerKind, ServerSource};
 use super::network;
+use super::network::kernel::{Availability, Side, available, names_available};
 use super::server;
 use crate::fault::{Fault, FaultKind, ServerTimeout};
 use crate::layout::{Layout, SmallDisk};
 use crate::middlebox::{Middlebox, Program};
+use crate::plane::{Fidelity, Plane, PlaneChoice};
 
 /// Whether all of this can be had of a server: the faults, what they need to be there, and what stands in the path.
 ///
@@ -21,7 +23,98 @@ pub fn askable(
     middlebox.map_or(Ok(()), |middlebox| passable(middlebox.through, server))
 }
 
-/// Whether the proxy plane, in front of a server of this kind, can truly produce the fault.
+/// Where a client can live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abodes {
+    /// In this process.
+    pub in_process: bool,
+    /// In a process of its own.
+    pub process: bool,
+}
+
+/// Chooses the plane for these faults, and where on it the client is to be; `None`: the proxy plane.
+///
+/// *Errors*: why no plane that will do can be had here, in words that can stand in a report.
+pub(crate) async fn side(
+    choice: PlaneChoice,
+    faults: &[Fault],
+    layout: &Layout,
+    client: Abodes,
+) -> Result<Option<Side>, String> {
+    let of_faults = faults.iter().map(|fault| fault.kind.fidelity()).max().unwrap_or(Fidelity::Alike);
+    let fidelity = if layout.by_name { Fidelity::KernelAlone } else { of_faults };
+    if choice == PlaneChoice::Only(Plane::Proxy) {
+        if layout.by_name {
+            return Err(format!("a client that knows its server by a name is not the proxy plane's: {NAMES}"));
+        }
+        return match faults.iter().find(|fault| fault.kind.fidelity() == Fidelity::KernelAlone) {
+            Some(fault) => Err(no_proxy(fault.kind)),
+            None => Ok(None),
+        };
+    }
+    if choice == PlaneChoice::Auto && fidelity == Fidelity::Alike {
+        return Ok(None);
+    }
+    match (side_of(available().await, layout, client), choice, fidelity) {
+        (Ok(side), ..) => {
+            faults.iter().try_for_each(|fault| countable(fault.kind))?;
+            if layout.by_name {
+                names_available().await.as_ref().map_err(|reason| format!("no kernel plane: {reason}"))?;
+            }
+            Ok(Some(side))
+        }
+        (Err(_), PlaneChoice::Auto, Fidelity::TruerInKernel) => Ok(None),
+        (Err(reason), ..) => Err(format!("no kernel plane: {reason}")),
+    }
+}
+
+/// The plane on which faults would be brought about for a client of this kind: what a run comes to.
+///
+/// *Errors*: as there.
+pub async fn plane(choice: PlaneChoice, faults: &[Fault], layout: &Layout, client: Abodes) -> Result<Plane, String> {
+    Ok(side(choice, faults, layout, client).await?.map_or(Plane::Proxy, |_| Plane::Kernel))
+}
+
+/// Whether the kernel's own table of connections counts as a fault asks.
+fn countable(fault: FaultKind) -> Result<(), String> {
+    match fault {
+        FaultKind::IdleReset { after } if after.subsec_nanos() > 0 => Err(format!(
+            "{fault} is not the kernel plane's to produce: its table of connections counts in whole seconds"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Where on the kernel plane a client can be, here.
+fn side_of(here: &Availability, layout: &Layout, client: Abodes) -> Result<Side, String> {
+    if layout.by_name && !client.process {
+        return Err("the client knows its server by a name, and one in this process asks the machine's own resolver; \
+                    only a client that is a process can be given another"
+            .into());
+    }
+    let (in_process, process) = (client.in_process && !layout.by_name, client.process);
+    match (&here.in_process, &here.process) {
+        (Ok(()), _) if in_process => Ok(Side::Machine),
+        (_, Ok(())) if process => Ok(Side::Own),
+        (_, Err(reason)) if process => Err(reason.clone()),
+        (Err(reason), _) if in_process => Err(reason.clone()),
+        _ => Err("this client has no place in it".into()),
+    }
+}
+
+/// Why the proxy plane has no names.
+const NAMES: &str = "names are resolved on the client's side of the network, which only the kernel plane has";
+
+/// Why the proxy plane has to leave a fault out.
+fn no_proxy(fault: FaultKind) -> String {
+    let why = match fault {
+        FaultKind::Name(_) => NAMES,
+        _ => "the kernel under a proxy acknowledges packets and answers probes, so that none is ever lost",
+    };
+    format!("{fault} is not the proxy plane's to produce: {why} (--network kernel)")
+}
+
+/// Whether any plane, in front of a server of this kind, can truly produce the fault.
 ///
 /// *Errors*: why not, in words that can stand in a report.
 fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
@@ -43,6 +136,9 @@ fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
     let external = server == ServerKind::External;
     if external && layout.standby {
         return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
+    }
+    if layout.by_name && cfg!(not(feature = "dns")) {
+        return Err("this build has no name server; build it with the feature \"dns\"".into());
     }
     match layout.tls {
         Some(_) if external => return Err("the server's certificates would have to be ours, and it is not".into()),
@@ -101,7 +197,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fault::Failover;
+    use crate::fault::{Failover, Scope, Stream};
+
+    #[tokio::test]
+    async fn a_name_takes_a_client_that_is_a_process() {
+        let layout = Layout { by_name: true, ..Layout::default() };
+        let here = Availability { in_process: Ok(()), process: Ok(()) };
+        let abodes = |in_process, process| Abodes { in_process, process };
+        assert_eq!(side_of(&here, &layout, abodes(true, true)), Ok(Side::Own));
+        assert_eq!(side_of(&here, &Layout::default(), abodes(true, true)), Ok(Side::Machine));
+        let refused = side_of(&here, &layout, abodes(true, false)).unwrap_err();
+        assert!(refused.contains("asks the machine's own resolver"), "{refused}");
+        let proxy = PlaneChoice::Only(Plane::Proxy);
+        let refused = side(proxy, &[], &layout, abodes(true, true)).await.unwrap_err();
+        assert!(refused.contains("not the proxy plane's"), "{refused}");
+        let refused = arrangeable(&layout, ServerKind::External);
+        assert_eq!(refused.is_ok(), cfg!(feature = "dns"), "{refused:?}");
+    }
 
     #[test]
     fn an_old_server_does_not_end_idle_sessions() {
@@ -112,6 +224,45 @@ mod tests {
             assert_eq!(known_to(idle, version), Ok(()), "{version}");
         }
         assert_eq!(known_to(of(ServerTimeout::Statement), "12.22"), Ok(()));
+    }
+
+    fn blackhole() -> [Fault; 1] {
+        let kind = FaultKind::Blackhole { stream: Stream::Both, scope: Scope::Every };
+        [Fault { kind, at: Duration::ZERO, lasts: Duration::from_secs(1) }]
+    }
+
+    #[tokio::test]
+    async fn packets_are_lost_on_the_kernel_plane_alone() {
+        let asked = |choice| async move {
+            let anywhere = Abodes { in_process: true, process: true };
+            plane(choice, &blackhole(), &Layout::default(), anywhere).await
+        };
+        let reason = asked(PlaneChoice::Only(Plane::Proxy)).await.unwrap_err();
+        assert!(reason.contains("not the proxy plane's to produce") && reason.contains("--network kernel"), "{reason}");
+        for choice in [PlaneChoice::Auto, PlaneChoice::Only(Plane::Kernel)] {
+            match asked(choice).await {
+                Ok(plane) => assert_eq!(plane, Plane::Kernel),
+                Err(reason) => assert!(reason.starts_with("no kernel plane: "), "{reason}"),
+            }
+        }
+        let none = plane(PlaneChoice::Auto, &[], &Layout::default(), Abodes { in_process: true, process: true }).await;
+        assert_eq!(none, Ok(Plane::Proxy), "what every plane does alike needs none of its own");
+    }
+
+    #[test]
+    fn a_client_has_a_side_of_the_kernel_plane_or_a_reason() {
+        let not = |reason: &str| Err(reason.to_owned());
+        let side = |in_process: Result<(), String>, process: Result<(), String>, client: [bool; 2]| {
+            let [can_be_in_process, can_be_process] = client;
+            let client = Abodes { in_process: can_be_in_process, process: can_be_process };
+            side_of(&Availability { in_process, process }, &Layout::default(), client)
+        };
+        assert_eq!(side(Ok(()), Ok(()), [true, true]), Ok(Side::Machine));
+        assert_eq!(side(Ok(()), Ok(()), [false, true]), Ok(Side::Own));
+        assert_eq!(side(not("root"), Ok(()), [true, true]), Ok(Side::Own));
+        assert_eq!(side(not("root"), Ok(()), [true, false]), Err("root".into()));
+        assert_eq!(side(not("root"), not("no nft"), [true, true]), Err("no nft".into()), "what a process lacks");
+        assert_eq!(side(Ok(()), not("no nft"), [false, true]), Err("no nft".into()));
     }
 
     #[test]

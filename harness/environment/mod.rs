@@ -24,16 +24,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
+
 use self::address::Address;
 pub(crate) use self::creation::Blueprint;
 #[cfg(feature = "tls")]
 use self::encryption::Encryption;
 use self::folder::RunFolder;
-use self::network::{Gateway, MiddleboxError, MiddleboxProcess};
+use self::network::kernel::Names;
+use self::network::{Cut, Gateway, Kernel, KernelError, MiddleboxError, MiddleboxProcess};
 use self::server::{LogLine, Readiness, Server, ServerError};
 use crate::layout::{Host, Layout};
 
 pub use self::folder::storage;
+pub use self::network::kernel::Availability as KernelAvailability;
 
 /// What Docker has to offer here, in words; or why it has nothing.
 pub async fn docker_availability() -> Result<String, String> {
@@ -41,6 +45,11 @@ pub async fn docker_availability() -> Result<String, String> {
     return server::docker_availability().await;
     #[cfg(not(feature = "docker"))]
     return Err("this build has no Docker support".into());
+}
+
+/// For whom there is a kernel plane here; tried out when it is first asked.
+pub async fn kernel_availability() -> &'static KernelAvailability {
+    network::kernel::available().await
 }
 
 /// Longest wait for a new server: crash recovery and a cold disk included.
@@ -53,8 +62,12 @@ pub enum EnvironmentError {
     Server(#[from] ServerError),
     #[error(transparent)]
     Middlebox(#[from] MiddleboxError),
-    #[error("the gateway cannot listen on a loopback port: {0}")]
+    #[error("the gateway cannot listen: {0}")]
     Gateway(io::Error),
+    #[error("the kernel plane: {0}")]
+    Kernel(#[from] KernelError),
+    #[error("a client can be given a name only on the kernel plane")]
+    NoNames,
     #[error("cannot make a run folder: {0}")]
     Folder(io::Error),
 }
@@ -73,6 +86,12 @@ pub(crate) struct Environment {
     pub gateway: Gateway,
     /// What the others belong to, in their order.
     others: Vec<Gateway>,
+    /// Where the client's server can move to, where it is known by a name.
+    spare: Option<Gateway>,
+    /// Whether it has moved there.
+    moved: AtomicBool,
+    /// What is between the client and the gateways, where packets can be lost; dropped after them.
+    pub kernel: Option<Kernel>,
     pub layout: Layout,
     /// The certificates, where the server speaks TLS.
     #[cfg(feature = "tls")]
@@ -96,6 +115,9 @@ impl Environment {
 
     /// What the address of the primary, as of now, belongs to.
     fn door_of_primary(&self) -> &Gateway {
+        if let (Some(spare), true) = (&self.spare, self.moved.load(Ordering::Acquire)) {
+            return spare;
+        }
         let host = if self.primary.load(Ordering::Acquire) == 0 { Host::Primary } else { Host::Standby };
         self.door(host).filter(|_| !self.others.is_empty()).unwrap_or(&self.gateway)
     }
@@ -104,6 +126,11 @@ impl Environment {
     pub fn door(&self, host: Host) -> Option<&Gateway> {
         let index = self.layout.hosts.iter().position(|found| *found == host)?;
         std::iter::once(&self.gateway).chain(&self.others).nth(index)
+    }
+
+    /// Everything that clients come through.
+    fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        std::iter::once(&self.gateway).chain(&self.others).chain(&self.spare)
     }
 
     /// The certificates of a server that speaks TLS.
@@ -158,6 +185,31 @@ impl Environment {
         Ok(())
     }
 
+    /// What the client is told when it asks for its server's name.
+    pub fn names(&self) -> Option<&Names> {
+        self.kernel.as_ref().and_then(Kernel::names)
+    }
+
+    /// Connects to the first of the client's addresses, as the client does.
+    pub async fn dial(&self) -> io::Result<TcpStream> {
+        match &self.kernel {
+            Some(kernel) => kernel.dial(self.gateway.address()).await,
+            None => TcpStream::connect(self.gateway.address()).await,
+        }
+    }
+
+    /// Ends the connections that the client has given up, but could not say so because its packets were lost. Elsewhere
+    /// than on the kernel plane there are none.
+    pub async fn end_vanished(&self) -> io::Result<()> {
+        if let Some(kernel) = &self.kernel {
+            let held = kernel.held()?;
+            for gateway in self.gateways() {
+                gateway.cut_all_but(&held, Cut::Reset).await;
+            }
+        }
+        Ok(())
+    }
+
     /// What the servers have logged of the client's role.
     pub async fn log_of_client(&self) -> Result<Vec<LogLine>, ServerError> {
         let mut lines = Vec::new();
@@ -170,7 +222,7 @@ impl Environment {
 
     /// Takes everything down, in reverse order.
     pub async fn close(self) -> Result<(), EnvironmentError> {
-        for gateway in std::iter::once(&self.gateway).chain(&self.others) {
+        for gateway in self.gateways() {
             gateway.close().await;
         }
         let cleared = self.clear_path().await;

@@ -14,6 +14,9 @@ pub const DATABASE: &str = "squall";
 /// The table that remembers every acknowledged write.
 pub const LEDGER: &str = "pgsquall_ledger";
 
+/// The channel on which notifications are sent to clients that listen.
+pub const CHANNEL: &str = "pgsquall_news";
+
 /// What the ledger looks like.
 ///
 /// `id` is deliberately not unique: a write repeated without care must be able to show. `idempotency_key` is what a

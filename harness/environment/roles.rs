@@ -54,12 +54,27 @@ impl Environment {
         }
     }
 
-    /// Leads the client's one address to the primary, and lets it in. Where it has several, each stays with its server.
+    /// Leads the client's one address, or its name, to the primary, and lets it in. Where it has several, each stays
+    /// with its server.
     pub async fn follow_primary(&self) -> Result<(), EnvironmentError> {
+        if self.spare.is_some() {
+            return self.move_name();
+        }
         if self.layout.hosts.len() == 1 {
             self.lead_to(self.server()).await?;
             self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
         }
+        Ok(())
+    }
+
+    /// Has the client's name lead to another address than before, behind which the primary is. Nothing leads there but
+    /// the name, and the old address is left as it is.
+    pub fn move_name(&self) -> Result<(), EnvironmentError> {
+        let none = || ServerError::Control { doing: "move", reason: "its client does not know it by a name".into() };
+        let (names, spare) = self.names().zip(self.spare.as_ref()).ok_or_else(none)?;
+        spare.lead_to(self.server().address());
+        names.lead_to(vec![spare.address().ip()]);
+        self.moved.store(true, Ordering::Release);
         Ok(())
     }
 

@@ -10,13 +10,15 @@ use tokio_util::sync::CancellationToken;
 use crate::audit;
 use crate::client::{DynClient, Home, Launch};
 use crate::environment::Environment;
+use crate::environment::network::Kernel;
 use crate::environment::server::ServerError;
 use crate::error::Error;
 use crate::history::{Event, FaultStep, History, Outcome, Phase};
-use crate::judge::{Facts, rates, recovered_at};
+use crate::judge::{Facts, is_subscribed_again, rates, recovered_at};
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
+use crate::subscription::Subscription;
 use crate::workload::Workload;
 
 /// Longest wait for every worker's first success. A client that needs longer to connect to a healthy server on the
@@ -40,12 +42,20 @@ pub(super) struct Course<'a> {
     pub environment: &'a Environment,
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
+    pub subscription: &'a Subscription,
 }
 
 impl Course<'_> {
     /// Calibration to audit.
     pub async fn run(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
-        let Course { environment, plan, recorder } = self;
+        tokio::select! {
+            done = self.carry_out(launch, out) => done,
+            never = self.subscription.send(self.environment) => match never {},
+        }
+    }
+
+    async fn carry_out(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
+        let Course { environment, plan, recorder, .. } = self;
         recorder.phase(Phase::Calibrate);
         let (direct, gateway) = audit::calibrate(environment).await?;
         recorder.record(Event::Calibration { direct, gateway });
@@ -53,7 +63,8 @@ impl Course<'_> {
             Nemesis::arm(&plan.header.faults, environment, (*recorder).clone()).await.map_err(Error::Nemesis)?;
 
         let run = environment.folder.path();
-        let home = Home { run, output: out.unwrap_or(run) };
+        let space = environment.kernel.as_ref().and_then(Kernel::home);
+        let home = Home { run, output: out.unwrap_or(run), space };
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
@@ -95,8 +106,17 @@ impl Course<'_> {
     /// Brings the client up and sets it to work.
     async fn drive(&self, launch: &dyn Launch, home: Home<'_>) -> Result<Driven, Error> {
         let client = launch.launch(&self.environment.address, home).await?;
-        self.recorder.record(Event::Client(client.facts()));
+        let facts = client.facts();
         let header = &self.plan.header;
+        if header.load.listen {
+            if !facts.capabilities.iter().any(|capability| capability == "listen") {
+                client.close().await;
+                let reason = "the client does not listen: it has no capability \"listen\"".into();
+                return Err(Error::NotExpressible { scenario: header.scenario.clone(), reason });
+            }
+            self.subscription.begin(Arc::clone(&client));
+        }
+        self.recorder.record(Event::Client(facts));
         let workload = Workload::start(Arc::clone(&client), header.load, header.seed, self.recorder.clone());
         Ok(Driven { workload, client })
     }
@@ -105,6 +125,7 @@ impl Course<'_> {
     fn pause(&self, workload: &Workload, zero: Duration) {
         if let Some(pause) = self.plan.header.load.pause {
             workload.pause(zero, pause);
+            self.subscription.pause(zero, pause);
         }
     }
 
@@ -117,17 +138,17 @@ impl Course<'_> {
         }
         // Nothing is begun from here on; the judge must not take the quiet for slowness.
         self.recorder.phase(Phase::Audit);
-        workload.finish(GRACE).await;
+        tokio::join!(workload.finish(GRACE), self.subscription.finish(GRACE));
         if let Err(error) = self.audit(client.as_ref(), nemesis).await {
             self.recorder.doubt(format!("the audit failed: {error}"));
         }
     }
 
-    /// Waits until every worker has succeeded once; says whether that came to pass. A client that has gone never will.
+    /// Waits until every worker has succeeded once, and the client has heard a notification where it listens; says whether that came to pass. A client that has gone never will.
     async fn steady(&self, client: &dyn DynClient) -> bool {
         let all_succeeded = |facts: &Facts| {
             let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
-            (0..facts.workers()).all(succeeded)
+            (0..facts.workers()).all(succeeded) && facts.is_listening()
         };
         let mut ready = false;
         let settled = until(|| {
@@ -183,7 +204,8 @@ impl Course<'_> {
         let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
         // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
         let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
-        let recovered = until(|| self.facts(|facts| recovered_at(facts).is_some()) || self.note_client_gone(client));
+        let is_back = |facts: &Facts| recovered_at(facts).is_some() && is_subscribed_again(facts);
+        let recovered = until(|| self.facts(is_back) || self.note_client_gone(client));
         if timeout_at(deadline, recovered).await.is_err() {
             return;
         }
@@ -200,8 +222,7 @@ impl Course<'_> {
     async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
         let Course { environment, recorder, .. } = self;
         self.note_client_gone(client);
-        let allowed =
-            self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(client.facts().concurrency));
+        let allowed = self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(facts.slots()));
         let settled = audit::settled_sessions(
             environment,
             |sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0,
@@ -210,6 +231,7 @@ impl Course<'_> {
         .await;
         // On record before the client closes: what is open then at the gateway counts too.
         let settled = settled.map(|sessions| recorder.record(Event::SettledSessions(sessions)));
+        self.subscription.end();
         client.close().await;
         settled?;
         // Statements of sessions that nobody waits for any more may still write.

@@ -21,17 +21,19 @@ use self::course::Course;
 use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{askable, known_to};
+use crate::environment::expressible::{askable, known_to, side};
 use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
 use crate::layout::Host;
 use crate::plan::Plan;
+use crate::plane::{Plane, PlaneChoice};
 use crate::recorder::{Observer, Recorder};
 use crate::report::Run;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::seed::Seed;
+use crate::subscription::Subscription;
 
 /// One question to one client, not yet asked.
 ///
@@ -41,6 +43,7 @@ pub struct Experiment {
     scenario: Scenario,
     server: ServerChoice,
     client: Option<Arc<dyn Launch>>,
+    network: PlaneChoice,
     seed: Seed,
     repeat: (u32, u32),
     out: Option<PathBuf>,
@@ -61,6 +64,7 @@ impl Experiment {
             scenario,
             server: ServerChoice::Auto,
             client: None,
+            network: PlaneChoice::Auto,
             seed: Seed::random(),
             repeat: (0, 1),
             out: None,
@@ -93,6 +97,12 @@ impl Experiment {
     /// The server behind the gateway.
     pub fn server(mut self, server: ServerChoice) -> Experiment {
         self.server = server;
+        self
+    }
+
+    /// Where the faults are to be brought about; the most faithful plane that there is here unless this says otherwise.
+    pub fn network(mut self, plane: PlaneChoice) -> Experiment {
+        self.network = plane;
         self
     }
 
@@ -145,10 +155,13 @@ impl Experiment {
         let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
         let Scenario { faults, layout, middlebox, .. } = &self.scenario;
         askable(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
+        let kernel = side(self.network, faults, layout, launch.abodes()).await.map_err(not_expressible)?;
         if layout.hosts.contains(&Host::Unresolvable) {
             resolution::leads_nowhere().await.map_err(not_expressible)?;
         }
-        let plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
+        let mut plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
+        plan.header.plane = if kernel.is_some() { Plane::Kernel } else { Plane::Proxy };
+        plan.header.plane_asked = self.network != PlaneChoice::Auto;
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
 
@@ -157,6 +170,7 @@ impl Experiment {
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),
             seed: plan.header.seed,
+            kernel,
         };
         let environment = Environment::create(&source, blueprint, recorder.clone()).await?;
         let server = environment.server().facts();
@@ -166,7 +180,9 @@ impl Experiment {
             return Err(not_expressible(reason));
         }
         recorder.record(Event::Server(server));
-        let course = Course { environment: &environment, plan: &plan, recorder: &recorder };
+        let subscription = Subscription::new(recorder.clone());
+        let course =
+            Course { environment: &environment, plan: &plan, recorder: &recorder, subscription: &subscription };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {
             for (name, log) in course.server_logs().await {

@@ -53,6 +53,12 @@ impl Failover {
         matches!(self, Promote | Demote | WrongNode | PromoteInPlace | DeadRefuses)
     }
 
+    /// Whether a client that knows its servers by a name can meet it: the name leads to the same addresses throughout,
+    /// or from the old primary's to the new one's.
+    pub fn keeps_names(self) -> bool {
+        matches!(self, Failover::Promote | Failover::DeadHangs | Failover::DeadRefuses)
+    }
+
     /// Whether there must be a standby.
     pub fn needs_standby(self) -> bool {
         !matches!(self, Failover::DeadHangs | Failover::DeadRefuses)

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CertificateFault, CutPoint, Failover, Point, Scope, ServerTimeout, Share, Stream, Strike, Toxic, ToxicKind,
+    CertificateFault, CutPoint, Failover, IcmpCode, NameFault, Point, Scope, ServerTimeout, Share, Stream, Strike,
+    Toxic, ToxicKind,
 };
+use crate::plane::Fidelity;
 use crate::time::{exact, micros};
 
 /// How a Postgres server is told to stop.
@@ -61,6 +63,20 @@ pub enum FaultKind {
     /// A firewall's REJECT with tcp-reset: new connections are refused, and open ones get an RST for the next packet
     /// of either side, until heal.
     Reject,
+    /// Packets of one or both directions, of some or all connections, vanish until heal; nobody is told.
+    Blackhole { stream: Stream, scope: Scope },
+    /// So many of all packets, drawn at random, vanish until heal.
+    PacketLoss(Share),
+    /// A firewall's REJECT with an ICMP message, until heal.
+    RejectIcmp(IcmpCode),
+    /// Something is wrong with the name by which the client knows its server.
+    Name(NameFault),
+    /// A middlebox that forgets connections on which nothing has moved for so long, and drops what comes afterwards
+    /// without a word; until heal.
+    IdleDrop {
+        #[serde(rename = "after_us", with = "micros")]
+        after: Duration,
+    },
     /// A middlebox that closes (FIN) connections on which nothing has moved for so long; until heal.
     IdleClose {
         #[serde(rename = "after_us", with = "micros")]
@@ -157,6 +173,11 @@ impl FaultKind {
             FaultKind::Refuse => "refuse",
             FaultKind::Hang => "hang",
             FaultKind::Reject => "reject",
+            FaultKind::Blackhole { .. } => "blackhole",
+            FaultKind::PacketLoss(_) => "packet-loss",
+            FaultKind::RejectIcmp(_) => "reject-icmp",
+            FaultKind::Name(fault) => word_of(&NameFault::ALL, fault),
+            FaultKind::IdleDrop { .. } => "idle-drop",
             FaultKind::IdleClose { .. } => "idle-close",
             FaultKind::IdleReset { .. } => "idle-reset",
             FaultKind::IdleExpiry => "idle-expiry",
@@ -205,6 +226,7 @@ impl FaultKind {
         match self {
             Close | Reset | CloseRepeatedly { .. } | ResetRepeatedly { .. } | HalfOpen => true,
             IdleExpiry | MiddleboxRestart => true,
+            Blackhole { .. } | PacketLoss(_) | RejectIcmp(_) | Name(_) | IdleDrop { .. } => true,
             CutPoint(_) | Toxic(_) | Refuse | Hang | Reject | IdleClose { .. } | IdleReset { .. } => true,
             Restart(_) | Kill | Freeze | TerminateSessions | ExhaustConnections | WrongPassword | LongRecovery => false,
             CrashBackend | ExhaustOrdinaryConnections | LimitRole | Herd | ExhaustMemory | FillDisk | Throttle(_) => {
@@ -214,6 +236,30 @@ impl FaultKind {
             RequireTls | Certificate(_) | ServerTimeout { .. } => false,
             Failover(failover) => !failover.needs_standby(),
             WrongHost => true,
+        }
+    }
+
+    /// What it asks of the plane that brings it about.
+    pub fn fidelity(self) -> Fidelity {
+        use FaultKind::*;
+        match self {
+            Blackhole { .. } | PacketLoss(_) | RejectIcmp(_) | Name(_) | IdleDrop { .. } => Fidelity::KernelAlone,
+            // Whether probes are answered, and when the other side finds out, is the kernel's own doing there.
+            HalfOpen | Hang | Reject => Fidelity::TruerInKernel,
+            // The kernel counts in seconds; what has another time is the proxy plane's.
+            IdleReset { after } if after.subsec_nanos() == 0 => Fidelity::TruerInKernel,
+            Toxic(toxic) if toxic.kills_flows() => Fidelity::TruerInKernel,
+            _ => Fidelity::Alike,
+        }
+    }
+
+    /// For how long nothing has to move on a connection before a device in the path ends it.
+    pub fn idle_time(self) -> Option<Duration> {
+        match self {
+            FaultKind::IdleDrop { after } | FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => {
+                Some(after)
+            }
+            _ => None,
         }
     }
 
@@ -282,7 +328,17 @@ impl FaultKind {
                 format!("{}, {}{times}", word_of(&Point::ALL, point), word_of(&Strike::ALL, strike))
             }
             FaultKind::Toxic(toxic) => details_of(toxic),
-            FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => exact(after).to_string(),
+            FaultKind::Blackhole { stream, scope } => {
+                let mut details = Vec::new();
+                details.extend((stream != Stream::Both).then(|| word_of(&Stream::ALL, stream).to_owned()));
+                details.extend((scope != Scope::Every).then(|| format!("{} connections", word_of(&Scope::ALL, scope))));
+                details.join(", ")
+            }
+            FaultKind::PacketLoss(share) => format!("{} of them", share.as_f64()),
+            FaultKind::RejectIcmp(code) => code.word().to_owned(),
+            FaultKind::IdleClose { .. } | FaultKind::IdleReset { .. } | FaultKind::IdleDrop { .. } => {
+                self.idle_time().map(|after| exact(after).to_string()).unwrap_or_default()
+            }
             FaultKind::Restart(mode) => word_of(&StopMode::ALL, mode).to_owned(),
             FaultKind::Throttle(share) => format!("{} of it", share.as_f64()),
             FaultKind::ServerTimeout { after, .. } => exact(after).to_string(),

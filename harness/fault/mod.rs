@@ -1,9 +1,11 @@
 //! What can be done to a client: a fault is a kind, an onset and a duration. Plain data; `nemesis` carries it out.
 
 mod certificate;
+mod device;
 mod expiry;
 mod failover;
 mod kind;
+mod packets;
 mod point;
 mod toxic;
 
@@ -12,9 +14,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use certificate::CertificateFault;
+pub use device::{DeviceAsked, IdleDevice, IdleStyle, LARGEST_SCALE, USUAL_SCALE};
 pub use expiry::ServerTimeout;
 pub use failover::Failover;
 pub use kind::{FaultKind, StopMode};
+pub use packets::{IcmpCode, NameFault};
 pub use point::{CutPoint, Point, Strike};
 pub use toxic::{Scope, Share, Stream, Toxic, ToxicKind};
 

@@ -97,6 +97,15 @@ pub struct Toxic {
     pub toxicity: Share,
 }
 
+impl Toxic {
+    /// Whether all that it does is that the flows which it finds are dead until heal.
+    pub fn kills_flows(self) -> bool {
+        self.kind == ToxicKind::Stall { close_after: None }
+            && self.scope == Scope::Established
+            && self.toxicity == Share::ALL
+    }
+}
+
 /// A probability, in parts per million: whole numbers stay what they are in every stored form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionChange, Op};
+use super::{ConnectionChange, Op, OpError};
 use crate::budget::Budget;
-use crate::fault::{Class, Fault};
+use crate::fault::{Class, DeviceAsked, Fault};
 use crate::layout::Layout;
 use crate::load::Load;
 use crate::middlebox::Middlebox;
+use crate::plane::Plane;
 use crate::seed::Seed;
 use crate::time::{micros, optional_micros};
 
@@ -44,6 +45,15 @@ pub struct Header {
     /// What was asked of the environment beyond a plain server.
     #[serde(default, skip_serializing_if = "Layout::is_plain")]
     pub layout: Layout,
+    /// Where the faults were brought about.
+    #[serde(default)]
+    pub plane: Plane,
+    /// Whether that plane and no other was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plane_asked: bool,
+    /// The device that was asked for in the place of the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceAsked>,
 }
 
 /// What is known of the server.
@@ -187,6 +197,30 @@ pub enum Event {
     },
     /// Errors that the servers logged for the client's role, by SQLSTATE.
     ServerErrors(BTreeMap<String, u64>),
+    /// A notification was sent to the client's channel: its number, counted from 1.
+    Notified {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        number: u64,
+    },
+    /// The client handed that notification on.
+    Heard {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        number: u64,
+    },
+    /// The client said that its subscription was lost for a while.
+    Gap {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+    },
+    /// The client gave its subscription up for good.
+    Unsubscribed {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<OpError>,
+    },
     ClientEnded {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,

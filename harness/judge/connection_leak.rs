@@ -7,15 +7,15 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(settled) = facts.settled else {
         return CheckResult::not_applicable("sessions were not counted");
     };
-    let concurrency = facts.client.map_or(0, |client| client.concurrency);
+    let slots = facts.slots();
     // A pool may grow up to its size at any time; that is no leak.
-    let allowed = facts.steady.map_or(0, |steady| steady.open).max(concurrency);
+    let allowed = facts.steady.map_or(0, |steady| steady.open).max(slots);
     let mut findings = Vec::new();
     if settled.open > allowed {
         findings.push(Finding {
             what: format!(
                 "{} sessions are open after the workload, of which {} are too many: it held {} in steady state, and its \
-                 pool has {concurrency} slots",
+                 pool has {slots} slots",
                 settled.open,
                 settled.open - allowed,
                 facts.steady.map_or_else(|| "an unknown number".into(), |steady| steady.open.to_string()),
@@ -30,7 +30,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         findings.push(Finding {
             what: format!(
                 "{held} connections are open after the workload, {} of them without a session: {} are too many for a \
-                 pool of {concurrency} slots",
+                 pool of {slots} slots",
                 held.saturating_sub(settled.open),
                 held - allowed
             ),

@@ -101,6 +101,7 @@ fn no_steady_state(facts: &Facts) -> Option<String> {
         let failed: Vec<&Op> = before.into_iter().filter(|op| !is_ok(op)).collect();
         return Some(match failed.last().and_then(|op| op.error.as_ref()) {
             Some(error) => format!("no steady state: {} ({error})", tally(failed.iter().copied())),
+            None if !facts.is_listening() => "no steady state: the client heard no notification".into(),
             None => "no steady state: no operation succeeded on every worker".into(),
         });
     };
@@ -114,6 +115,11 @@ fn no_steady_state(facts: &Facts) -> Option<String> {
             tally(failed.iter().copied()),
             name(failed.iter().copied())
         ));
+    }
+    // Those that were sent last may have been on their way when the fault came.
+    let (sent, lost) = facts.news.lost_within(since, hit.saturating_sub(facts.header.budget.stall_threshold));
+    if lost > 0 {
+        return Some(format!("no steady state: of {sent} notifications sent before the fault, {lost} never arrived"));
     }
     let unwell = idle_or_stuck(facts, &before, hit);
     (!unwell.is_empty() || facts.workers() == 0).then(|| {

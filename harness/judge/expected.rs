@@ -39,8 +39,8 @@ pub(super) fn of(facts: &Facts) -> Option<Expected> {
     facts.header.faults.iter().find_map(|fault| of_kind(fault.kind))
 }
 
-/// *Source*: FACTS §1a for the server's words; for a refusal and a name that does not resolve, what libraries make of
-/// ECONNREFUSED, EAI_NONAME and EAI_AGAIN.
+/// *Source*: FACTS §1a for the server's words; for a refusal, silence, and a name that does not resolve, what libraries
+/// make of ECONNREFUSED, ETIMEDOUT, EAI_NONAME and EAI_AGAIN.
 fn of_kind(kind: FaultKind) -> Option<Expected> {
     use FaultKind::*;
     Some(match kind {
@@ -61,6 +61,16 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             kind: Some(ErrorKind::Refused),
             // "Connection refused", ECONNREFUSED, "actively refused it", "ConnectionRefusedError".
             words: &["refused"],
+        },
+        // Silence has no code either: all that can be told is that a wait for it is over.
+        Blackhole { .. } => Expected {
+            fact: "the client's packets were dropped",
+            name: "a connect that timed out",
+            code: None,
+            kind: Some(ErrorKind::Timeout),
+            // "timeout expired" (libpq), "Connect timed out" (JDBC), "i/o timeout" and "deadline exceeded" (Go),
+            // ETIMEDOUT.
+            words: &["timed out", "timeout", "time-out", "timedout", "took longer", "deadline"],
         },
         WrongHost => Expected {
             fact: "the name of the host did not resolve",
@@ -107,6 +117,7 @@ const RESOLUTION: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Scope, Stream};
 
     fn told(kind: FaultKind, error: &OpError) -> bool {
         of_kind(kind).is_some_and(|expected| expected.is_told_by(error))
@@ -140,6 +151,18 @@ mod tests {
         assert!(told(FaultKind::Refuse, &OpError::new(ErrorKind::Refused, "os error 111")));
         assert!(told(FaultKind::Refuse, &says("connect ECONNREFUSED 127.0.0.1:5432")));
         assert!(!told(FaultKind::Refuse, &OpError::new(ErrorKind::Timeout, "pool timed out")));
+    }
+
+    #[test]
+    fn silence_is_told_as_a_wait_that_is_over() {
+        let silence = FaultKind::Blackhole { stream: Stream::Upstream, scope: Scope::Every };
+        assert!(told(silence, &OpError::new(ErrorKind::Timeout, "no answer")));
+        for words in
+            ["connection to server failed: timeout expired", "Connect timed out.", "connect ETIMEDOUT 10.0.0.1"]
+        {
+            assert!(told(silence, &says(words)), "{words}");
+        }
+        assert!(!told(silence, &OpError::new(ErrorKind::Closed, "the pool is closed")));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::subscription::News;
 use super::verdict::EvidenceSummary;
 use crate::budget::RecoveryFrom;
 use crate::fault::{Class, Fault};
@@ -49,6 +50,8 @@ pub(crate) struct Facts<'a> {
     pub ledger_beside: Option<&'a [(i64, i64, u64)]>,
     pub client_ended: Option<(Duration, &'a Ended)>,
     pub doubts: Vec<&'a str>,
+    /// What a client that listens was sent, and heard.
+    pub(super) news: News<'a>,
     /// When the client began to be watched in steady state.
     pub steady_since: Option<Duration>,
     pub calibration: Option<(Duration, Duration)>,
@@ -82,6 +85,7 @@ impl<'a> Facts<'a> {
             ledger_beside: None,
             client_ended: None,
             doubts: Vec::new(),
+            news: News::default(),
             steady_since: None,
             calibration: None,
             stopped: None,
@@ -96,6 +100,7 @@ impl<'a> Facts<'a> {
         // anywhere, and every search below relies on the order.
         facts.ops.sort_by_key(|op| op.ended.unwrap_or(Duration::MAX));
         facts.opened.sort();
+        facts.news.sort();
         facts
     }
 
@@ -151,6 +156,9 @@ impl<'a> Facts<'a> {
                     self.client_ended = Some((*at, how));
                 }
             }
+            Event::Notified { .. } | Event::Heard { .. } | Event::Gap { .. } | Event::Unsubscribed { .. } => {
+                self.news.add(event);
+            }
             Event::Doubt { reason, .. } => self.doubts.push(reason),
             Event::WorkloadEnded { at } => {
                 self.workload_ended = Some(*at);
@@ -186,6 +194,16 @@ impl<'a> Facts<'a> {
     /// Operations open at once.
     pub fn workers(&self) -> u32 {
         self.client.map_or(self.header.load.workers, |client| client.concurrency.min(self.header.load.workers))
+    }
+
+    /// Connections that the client may hold: its pool, and one more where it listens.
+    pub fn slots(&self) -> u32 {
+        self.client.map_or(0, |client| client.concurrency) + u32::from(self.header.load.listen)
+    }
+
+    /// Whether the client is known to listen, or need not.
+    pub fn is_listening(&self) -> bool {
+        !self.header.load.listen || self.news.is_heard()
     }
 
     /// When the first fault began to be injected.

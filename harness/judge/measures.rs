@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
+use super::subscription;
 use super::verdict::{Measures, Recovery, WorstOp};
 use crate::history::{Op, Outcome};
 
@@ -29,6 +30,7 @@ pub(super) fn measure(facts: &Facts) -> Measures {
         connections_opened: facts.opened.len() as u64,
         connections_per_second_peak: peak_per_second(&facts.opened),
         gateway_overhead: facts.calibration.map(|(direct, gateway)| gateway.saturating_sub(direct)),
+        listening: subscription::measure(facts),
     }
 }
 

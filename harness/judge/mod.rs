@@ -19,6 +19,7 @@ mod reconnect_storm;
 mod recovered;
 mod recovery;
 mod stale_read;
+mod subscription;
 mod throughput;
 mod undisturbed;
 mod verdict;
@@ -28,8 +29,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) use facts::Facts;
 pub(crate) use recovery::recovered_at;
+pub(crate) use subscription::is_subscribed_again;
 pub(crate) use throughput::rates;
-pub use verdict::{Check, CheckResult, EvidenceSummary, Finding, Measures, Recovery, Verdict, VerdictKind, WorstOp};
+pub use verdict::{
+    Check, CheckResult, EvidenceSummary, Finding, Listening, Measures, Recovery, Verdict, VerdictKind, WorstOp,
+};
 pub(crate) use words::by_frequency;
 
 use crate::history::History;
@@ -69,7 +73,9 @@ pub fn judge(history: &History) -> Verdict {
             None => format!("{} {}", server.kind, server.version),
             Some(middlebox) => format!("{} {} through {}", server.kind, server.version, middlebox.through),
         }),
-        plane: "proxy".into(),
+        plane: history.header.plane,
+        plane_asked: history.header.plane_asked,
+        device: history.header.device.clone(),
         budget: history.header.budget.time_to_recover,
         seed: history.header.seed,
         repeat: history.header.repeat,
@@ -94,6 +100,7 @@ const CHECKS: &[(Check, Rule)] = &[
     (Check::LostWrite, lost_write::check),
     (Check::DuplicatedWrite, duplicated_write::check),
     (Check::StaleRead, stale_read::check),
+    (Check::Subscription, subscription::check),
     (Check::ReconnectStorm, reconnect_storm::check),
     (Check::ConnectionLeak, connection_leak::check),
     (Check::ErrorSurface, error_surface::check),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::DeviceAsked;
 use crate::history::OpKind;
+use crate::plane::Plane;
 use crate::seed::Seed;
 use crate::time::{micros, optional_micros};
 
@@ -40,6 +42,7 @@ pub enum Check {
     LostWrite,
     DuplicatedWrite,
     StaleRead,
+    Subscription,
     ReconnectStorm,
     ConnectionLeak,
     ErrorSurface,
@@ -57,6 +60,7 @@ impl fmt::Display for Check {
             Check::LostWrite => "lost write",
             Check::DuplicatedWrite => "duplicated write",
             Check::StaleRead => "stale read",
+            Check::Subscription => "subscription",
             Check::ReconnectStorm => "reconnect storm",
             Check::ConnectionLeak => "connection leak",
             Check::ErrorSurface => "error surface",
@@ -149,6 +153,24 @@ pub struct Measures {
     /// Median cost of the gateway on one round trip, with no fault.
     #[serde(rename = "gateway_overhead_us", with = "optional_micros")]
     pub gateway_overhead: Option<Duration>,
+    /// `None` where the scenario asks for no subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listening: Option<Listening>,
+}
+
+/// What became of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listening {
+    /// Until notifications came again, and went on coming.
+    pub time_to_recover: Recovery,
+    /// Notifications sent from the fault on.
+    pub sent: u64,
+    /// Of these, those that were never heard.
+    pub lost: u64,
+    /// Times in which some were lost, where the client said that it may have missed some…
+    pub gaps_reported: u64,
+    /// …and where it did not.
+    pub gaps_hidden: u64,
 }
 
 /// Evidence of one fault, summed up.
@@ -167,8 +189,14 @@ pub struct Verdict {
     pub client: String,
     /// Kind and version.
     pub server: Option<String>,
-    /// The plane that produced network faults.
-    pub plane: String,
+    /// Where the faults were brought about.
+    pub plane: Plane,
+    /// Whether that plane and no other was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plane_asked: bool,
+    /// The device that was asked for in the place of the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceAsked>,
     /// The longest time-to-recover that was allowed.
     #[serde(rename = "budget_us", with = "micros")]
     pub budget: Duration,

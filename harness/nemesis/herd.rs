@@ -14,6 +14,9 @@ use crate::environment::server::Session;
 use crate::fault::StopMode;
 use crate::history::Evidence;
 
+/// Longest that somebody who is turned away keeps his slot: the end of a process, on a busy machine.
+const LEFT: Duration = Duration::from_millis(50);
+
 /// Between two attempts of one of the herd, which is why it is faster than a client that backs off.
 const RUSH: Duration = Duration::from_millis(5);
 
@@ -61,6 +64,15 @@ impl Stampede {
         };
         for held in join_all((0..ABREAST).map(|_| one())).await {
             self.herd.extend(held?);
+        }
+        // Somebody who is turned away has a slot until he has left, and may have turned away another for it. So those
+        // that are free again are taken one by one, until there is none twice.
+        let mut full = 0;
+        while full < 2 {
+            sleep(LEFT).await;
+            let late = one().await?;
+            full = if late.is_empty() { full + 1 } else { 0 };
+            self.herd.extend(late);
         }
         self.taken = self.herd.len();
         self.full = Some(Instant::now());

@@ -14,6 +14,7 @@ mod herd;
 mod memory;
 mod middlebox;
 mod network;
+mod packets;
 mod recovery;
 mod restart;
 mod sessions;
@@ -30,7 +31,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::network::{Cut, Expiry, Forget, What};
+use crate::environment::network::{Cut, Expiry, Forget, KernelError, What};
 use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind, StopMode};
@@ -44,6 +45,8 @@ pub enum NemesisError {
     Server(#[from] ServerError),
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    #[error("the kernel plane: {0}")]
+    Kernel(#[from] KernelError),
     #[error("the gateway: {0}")]
     Gateway(#[from] io::Error),
     #[error("{0}")]
@@ -89,7 +92,7 @@ impl Nemesis {
     pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
         let mut armed = Vec::new();
         for fault in faults {
-            let mut injection = injection(fault);
+            let mut injection = injection(fault, environment.kernel.is_some());
             injection.arm(environment).await?;
             armed.push((*fault, injection));
         }
@@ -159,7 +162,8 @@ async fn carry_out(
     }
 }
 
-fn injection(fault: &Fault) -> Box<dyn Injection> {
+/// How a fault is carried out; some are done otherwise, and truer, where there is a kernel plane.
+fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
     use network::{Cutting, Door, Imposing, Shutting};
     let kind = fault.kind;
     let name = kind.to_string();
@@ -168,12 +172,30 @@ fn injection(fault: &Fault) -> Box<dyn Injection> {
         FaultKind::Reset => Box::new(Cutting::new(Cut::Reset, None)),
         FaultKind::CloseRepeatedly { every } => Box::new(Cutting::new(Cut::Close, Some(every))),
         FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
+        FaultKind::HalfOpen if on_kernel => Box::<packets::HalfOpening>::default(),
         FaultKind::HalfOpen => Box::new(Imposing::new(name, What::Forget(Forget::ServerSide))),
         FaultKind::CutPoint(cut) => Box::new(Imposing::new(name, What::CutPoint(cut))),
+        FaultKind::Toxic(toxic) if on_kernel && toxic.kills_flows() => {
+            Box::new(packets::Filtering::of_first(packets::rules(kind)))
+        }
         FaultKind::Toxic(toxic) => Box::new(Imposing::new(name, What::Toxic(toxic))),
         FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
+        FaultKind::Hang if on_kernel => Box::new(packets::Filtering::of_first(packets::rules(kind)).then_reset()),
+        FaultKind::Reject if on_kernel => Box::new(packets::Filtering::of_first(packets::rules(kind))),
         FaultKind::Hang => Box::new(Shutting::new(Door::Hang)),
         FaultKind::Reject => Box::new(Shutting::new(Door::Reject)),
+        // network/, firewall/: packets
+        FaultKind::Blackhole { .. } | FaultKind::PacketLoss(_) | FaultKind::RejectIcmp(_) => {
+            Box::new(packets::Filtering::new(packets::rules(kind)))
+        }
+        FaultKind::Name(fault) => packets::naming(fault),
+        FaultKind::IdleDrop { after } => Box::new(packets::ForgettingIdle::new(after, packets::Style::Silent)),
+        FaultKind::IdleReset { after } if on_kernel => {
+            Box::new(packets::ForgettingIdle::new(after, packets::Style::Reset))
+        }
+        // On every plane by the gateway: what closes idle connections in life (nginx, Envoy, RDS Proxy) is a program that
+        // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it (FACTS §2), while in the
+        // filter's table they would keep the connection alive.
         FaultKind::IdleClose { after } => Box::new(Imposing::idle(name, after, Expiry::Cut(Cut::Close))),
         FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),
         FaultKind::IdleExpiry => Box::<middlebox::IdleExpiry>::default(),

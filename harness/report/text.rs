@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::budget::Budget;
-use crate::judge::{CheckResult, Recovery, Verdict, by_frequency};
+use crate::fault::DeviceAsked;
+use crate::judge::{CheckResult, Listening, Recovery, Verdict, by_frequency};
 use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
@@ -55,6 +56,9 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
         measures.info,
         errors(verdict)
     )?;
+    if let Some(listening) = &measures.listening {
+        writeln!(to, "  news      {}", news(listening))?;
+    }
     writeln!(to, "  evidence  {}", evidence(verdict))?;
     let server = verdict.server.as_deref().unwrap_or("unknown");
     writeln!(to, "  server    {server}, faults by the {} plane", verdict.plane)?;
@@ -70,6 +74,12 @@ pub fn repeat_command(verdict: &Verdict) -> String {
         Some("docker") => line += " --server docker",
         Some("external") => line += " --server postgres://…",
         _ => {}
+    }
+    if verdict.plane_asked {
+        line += &format!(" --network {}", verdict.plane);
+    }
+    if let Some(DeviceAsked { device, scale }) = &verdict.device {
+        line += &format!(" --device {} --scale {scale}", quoted(device));
     }
     if verdict.budget != Budget::default().time_to_recover {
         line += &format!(" --budget {}", quoted(&exact(verdict.budget).to_string()));
@@ -90,6 +100,16 @@ fn quoted(word: &str) -> String {
 pub fn errors(verdict: &Verdict) -> String {
     let errors = &verdict.measures.errors;
     if errors.is_empty() { "none".into() } else { by_frequency(errors) }
+}
+
+/// What became of a subscription.
+fn news(listening: &Listening) -> String {
+    let Listening { time_to_recover, sent, lost, gaps_reported, gaps_hidden } = listening;
+    let mut text = format!("came again after {}; {lost} of {sent} notifications lost", recovery(time_to_recover));
+    if gaps_reported + gaps_hidden > 0 {
+        text += &format!("; the client reported {gaps_reported} of {} gaps", gaps_reported + gaps_hidden);
+    }
+    text
 }
 
 /// What showed the faults at work.

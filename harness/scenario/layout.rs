@@ -5,10 +5,10 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::error::{ScenarioError, Text};
-use super::meaning::word;
-use super::raw::{RawClient, RawServer};
+use super::meaning::{whole_seconds, word};
+use super::raw::{Period, RawClient, RawKeepalive, RawServer, Table};
 use crate::fault::{Failover, Fault, FaultKind};
-use crate::layout::{Host, Layout, SmallDisk, SslMode, TargetSession, TlsVersion};
+use crate::layout::{Host, Keepalive, Layout, SmallDisk, SslMode, TargetSession, TlsVersion};
 
 type Checked<T> = Result<T, ScenarioError>;
 
@@ -21,6 +21,7 @@ pub(super) fn layout(text: Text<'_>, server: Option<&RawServer>, client: Option<
             server.tls.as_ref().map(|value| word(text, "version of TLS", value, &TlsVersion::ALL)).transpose()?;
         let small_disk = server.small_disk.as_ref();
         layout.small_disk = small_disk.map(|value| word(text, "small disk", value, &SmallDisk::ALL)).transpose()?;
+        layout.keepalive = server.keepalive.as_ref().map(|table| keepalive(text, table)).transpose()?;
     }
     let Some(client) = client else { return Ok(layout) };
     if let Some(hosts) = client.hosts {
@@ -45,7 +46,39 @@ pub(super) fn layout(text: Text<'_>, server: Option<&RawServer>, client: Option<
     if let Some(value) = client.password {
         layout.password_file = word(text, "place of the password", &value, &[("given", false), ("file", true)])?;
     }
+    if let Some(value) = client.found_by {
+        layout.by_name = word(text, "way to find the server", &value, &[("address", false), ("name", true)])?;
+        if layout.by_name && layout.hosts.contains(&Host::Unresolvable) {
+            let hint = "remove \"unresolvable\" from `hosts`: dns-unresolvable takes a name away for a while";
+            return Err(text.error(value.span(), "a name that does not resolve leads to no server", hint));
+        }
+    }
     Ok(layout)
+}
+
+/// The longest time of keepalive that a socket takes, in seconds.
+///
+/// *Source*: `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux.
+const LONGEST_KEEPALIVE: u64 = 32_767;
+
+/// The server's keepalive, all three parts of it.
+fn keepalive(text: Text<'_>, table: &Spanned<Table<RawKeepalive>>) -> Checked<Keepalive> {
+    const HINT: &str = "write all three, like keepalive = { idle = \"1s\", interval = \"1s\", count = 5 }";
+    let RawKeepalive { idle, interval, count } = &table.get_ref().0;
+    let missing = |key: &str| text.error(table.span(), format!("keepalive has no `{key}`"), HINT);
+    let time = |key: &str, value: &Option<Spanned<Period>>| {
+        let value = value.as_ref().ok_or_else(|| missing(key))?;
+        let time = whole_seconds(text, key, value, "a socket's keepalive")?;
+        if time.as_secs() > LONGEST_KEEPALIVE {
+            return Err(text.error(value.span(), format!("`{key}` is too long"), "at most \"32767s\""));
+        }
+        Ok(time)
+    };
+    let (idle, interval) = (time("idle", idle)?, time("interval", interval)?);
+    let count = count.as_ref().ok_or_else(|| missing("count"))?;
+    let probes = u32::try_from(*count.get_ref()).ok().filter(|count| (1..=127).contains(count));
+    let count = probes.ok_or_else(|| text.error(count.span(), "`count` is out of range", "1 to 127 probes"))?;
+    Ok(Keepalive { idle, interval, count })
 }
 
 fn addresses(text: Text<'_>, hosts: &Spanned<Vec<Spanned<String>>>, standby: bool) -> Checked<Vec<Host>> {
@@ -94,6 +127,17 @@ pub(super) fn fits(text: Text<'_>, layout: &Layout, fault: &Fault, kind: Range<u
         }
         FaultKind::WrongHost if layout.hosts != [Host::Unresolvable] => {
             refuse(format!("{word} needs a name that does not resolve"), "write hosts = [\"unresolvable\"] in [client]")
+        }
+        FaultKind::Name(_) if !layout.by_name => refuse(
+            format!("{word} needs a client that knows its server by a name"),
+            "add found_by = \"name\" to [client]",
+        ),
+        FaultKind::Name(_) if layout.hosts != [Host::Primary] => {
+            refuse(format!("{word} needs a name that leads to the primary alone"), "remove `hosts` from [client]")
+        }
+        FaultKind::Failover(failover) if layout.by_name && !failover.keeps_names() => {
+            let hint = "remove `found_by` from [client]; a name can lead to a dead address, or to a promoted standby";
+            refuse(format!("{word} is about addresses, and the client has a name"), hint)
         }
         FaultKind::Failover(failover) => match missing_host(layout, failover) {
             Some(hint) => refuse(format!("{word} needs other addresses"), hint),

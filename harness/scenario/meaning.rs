@@ -101,6 +101,16 @@ pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<Period>, least
     }
 }
 
+/// A time that is counted in whole seconds by what keeps it.
+pub(super) fn whole_seconds(text: Text<'_>, key: &str, value: &Spanned<Period>, keeper: &str) -> Checked<Duration> {
+    let time = at_least(text, key, value, Duration::from_secs(1))?;
+    if time.subsec_nanos() == 0 {
+        return Ok(time);
+    }
+    let hint = format!("{keeper} counts in whole seconds: write \"{}s\"", time.as_secs() + 1);
+    Err(text.error(value.span(), format!("`{key}` is no whole number of seconds"), hint))
+}
+
 /// The limits; what is not said keeps its default.
 pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
     let mut budget = Budget::default();
@@ -151,6 +161,7 @@ pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanne
     if let Some(value) = raw.interval {
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
     }
+    load.listen = raw.listen.unwrap_or_default();
     let pause = raw.pause.map(|raw| pause(text, raw)).transpose()?;
     load.pause = pause.as_ref().map(|pause| *pause.get_ref());
     Ok((load, pause))

@@ -20,7 +20,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::budget::Budget;
-use crate::fault::{Class, Fault};
+use crate::fault::{Class, DeviceAsked, Fault, IdleDevice};
 use crate::layout::Layout;
 use crate::load::Load;
 use crate::middlebox::Middlebox;
@@ -55,6 +55,8 @@ pub struct Scenario {
     pub layout: Layout,
     /// In the order of their onsets; never empty.
     pub faults: Vec<Fault>,
+    /// The device that somebody has put in the place of its own; `None`: it is as its file has it.
+    pub device: Option<DeviceAsked>,
     /// Postgres settings by lower-case name, each at most once.
     pub settings: Vec<(String, String)>,
     /// The file's text.
@@ -116,6 +118,7 @@ impl Scenario {
             middlebox,
             layout,
             faults,
+            device: None,
             settings: meaning::settings(within, server.and_then(|server| server.settings).unwrap_or_default())?,
             budget,
             source: text.to_owned(),
@@ -147,6 +150,27 @@ impl Scenario {
         Ok(Scenario { file: Some(place), ..scenario })
     }
 
+    /// The same question before another device, `scale` times as fast as in life: it takes the place of each one that
+    /// ends idle connections. The fault, and the pause of the workload, last longer or shorter by as much as its time.
+    ///
+    /// `None`: the scenario has no such device.
+    pub fn before(mut self, device: &IdleDevice, scale: u32) -> Option<Scenario> {
+        let (kind, after) = (device.fault(scale), device.scaled(scale));
+        let mut longest = None;
+        for fault in &mut self.faults {
+            let Some(own) = fault.kind.idle_time() else { continue };
+            fault.lasts = (fault.lasts + after).saturating_sub(own).max(after);
+            fault.kind = kind;
+            longest = longest.max(Some(own));
+        }
+        let own = longest?;
+        if let Some(pause) = &mut self.load.pause {
+            pause.lasts = (pause.lasts + after).saturating_sub(own).max(after);
+        }
+        self.device = Some(DeviceAsked { device: device.word.to_owned(), scale });
+        Some(self)
+    }
+
     /// As `pgsquall run` takes it: a name, or the path of a file.
     pub fn asked(&self) -> &str {
         self.file.as_deref().unwrap_or(&self.name)
@@ -169,4 +193,24 @@ fn leading_comment(text: &str) -> String {
     let lines = text.trim_start_matches('\u{feff}').lines().skip_while(|line| line.trim().is_empty());
     let comment = lines.map_while(|line| line.trim().strip_prefix('#'));
     comment.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fault::{FaultKind, USUAL_SCALE};
+
+    #[test]
+    fn another_device_moves_the_end_of_the_pause_and_of_the_fault() {
+        let own = Scenario::built_in("idle-drop").unwrap();
+        let found = own.clone().before(&IdleDevice::AWS_NLB, USUAL_SCALE).unwrap();
+        let second = Duration::from_secs;
+        assert_eq!(found.faults[0].kind, FaultKind::IdleReset { after: second(4) });
+        let lasting = |scenario: &Scenario| (scenario.faults[0].lasts, scenario.load.pause.unwrap().lasts);
+        assert_eq!(lasting(&found), (lasting(&own).0 + second(3), lasting(&own).1 + second(3)));
+        assert_eq!(found.device.unwrap(), DeviceAsked { device: "aws-nlb".into(), scale: 100 });
+        assert_eq!(Scenario::built_in("stall").unwrap().before(&IdleDevice::AWS_NLB, 1), None);
+    }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ScenarioError, Text};
-use super::meaning::{at_least, word};
+use super::meaning::{at_least, whole_seconds, word};
 use super::raw::{Period, RawFault};
 use crate::fault::{
-    CertificateFault, CutPoint, Failover, FaultKind, Point, Scope, ServerTimeout, Share, StopMode, Stream, Strike,
-    Toxic, ToxicKind,
+    CertificateFault, CutPoint, Failover, FaultKind, IcmpCode, IdleDevice, LARGEST_SCALE, NameFault, Point, Scope,
+    ServerTimeout, Share, StopMode, Stream, Strike, Toxic, ToxicKind, USUAL_SCALE,
 };
 use crate::time::exact;
 
@@ -26,7 +26,7 @@ const SHORTEST_EVERY: Duration = Duration::from_millis(10);
 type Reader = fn(&mut Keys) -> Checked<FaultKind>;
 
 /// Every kind that has a word of its own; the words of families are in their own lists.
-const KINDS: [(&str, Reader); 41] = [
+const KINDS: [(&str, Reader); 46] = [
     ("close", |keys| cutting(keys, FaultKind::Close, |every| FaultKind::CloseRepeatedly { every })),
     ("reset", |keys| cutting(keys, FaultKind::Reset, |every| FaultKind::ResetRepeatedly { every })),
     ("half-open", |_| Ok(FaultKind::HalfOpen)),
@@ -41,8 +41,13 @@ const KINDS: [(&str, Reader); 41] = [
     ("limit", limit),
     ("slow-close", slow_close),
     ("reset-after", reset_after),
+    ("blackhole", blackhole),
+    ("packet-loss", packet_loss),
+    ("reject-icmp", reject_icmp),
+    ("idle-drop", idle_drop),
     ("idle-close", |keys| Ok(FaultKind::IdleClose { after: idle_time(keys)? })),
     ("idle-reset", |keys| Ok(FaultKind::IdleReset { after: idle_time(keys)? })),
+    ("idle-device", idle_device),
     ("idle-expiry", |_| Ok(FaultKind::IdleExpiry)),
     ("middlebox-restart", |_| Ok(FaultKind::MiddleboxRestart)),
     ("restart", restart),
@@ -77,6 +82,7 @@ enum Read {
     Certificate(CertificateFault),
     Failover(Failover),
     ServerTimeout(ServerTimeout),
+    Name(NameFault),
 }
 
 /// Every kind, by its word.
@@ -84,6 +90,7 @@ fn kinds() -> Vec<(&'static str, Read)> {
     let mut kinds: Vec<_> = KINDS.iter().map(|(word, reader)| (*word, Read::By(*reader))).collect();
     kinds.extend(CertificateFault::ALL.map(|(word, fault)| (word, Read::Certificate(fault))));
     kinds.extend(Failover::ALL.map(|(word, failover)| (word, Read::Failover(failover))));
+    kinds.extend(NameFault::ALL.map(|(word, fault)| (word, Read::Name(fault))));
     kinds.extend(ServerTimeout::ALL.map(|(word, timeout)| (word, Read::ServerTimeout(timeout))));
     kinds
 }
@@ -103,6 +110,7 @@ pub(super) fn kind(text: Text<'_>, raw: &mut RawFault, span: Range<usize>) -> Ch
         Read::By(reader) => reader(&mut keys)?,
         Read::Certificate(fault) => FaultKind::Certificate(fault),
         Read::Failover(failover) => FaultKind::Failover(failover),
+        Read::Name(fault) => FaultKind::Name(fault),
         Read::ServerTimeout(timeout) => {
             let hint = "say how long the server waits, like after = \"2s\"";
             let after = keys.need_time("after", |raw| &mut raw.after, hint)?;
@@ -117,8 +125,9 @@ pub(super) fn kind(text: Text<'_>, raw: &mut RawFault, span: Range<usize>) -> Ch
     match left(raw) {
         None => Ok((kind, kind_word.span())),
         Some((key, span)) => {
-            let message = format!("{} has no `{key}`", kind.word());
-            Err(text.error(span, message, format!("remove `{key}`; keys of {}: {}", kind.word(), known.join(", "))))
+            let word = kind_word.get_ref();
+            let message = format!("{word} has no `{key}`");
+            Err(text.error(span, message, format!("remove `{key}`; keys of {word}: {}", known.join(", "))))
         }
     }
 }
@@ -147,6 +156,9 @@ fn left(raw: &RawFault) -> Option<(&'static str, Range<usize>)> {
         ("connections", at(&raw.connections)),
         ("toxicity", at(&raw.toxicity)),
         ("share", at(&raw.share)),
+        ("code", at(&raw.code)),
+        ("device", at(&raw.device)),
+        ("scale", at(&raw.scale)),
     ];
     spans.into_iter().find_map(|(key, span)| Some((key, span?)))
 }
@@ -314,9 +326,64 @@ fn throttle(keys: &mut Keys) -> Checked<FaultKind> {
     share.map(FaultKind::Throttle).ok_or_else(|| keys.text.error(value.span(), "`share` is out of range", hint))
 }
 
+fn blackhole(keys: &mut Keys) -> Checked<FaultKind> {
+    let text = keys.text;
+    let scope = match keys.take("connections", |raw| &mut raw.connections) {
+        Some(scope) => word(text, "choice of connections", &scope, &Scope::ALL)?,
+        None => Scope::Every,
+    };
+    let stream = match keys.take("stream", |raw| &mut raw.stream) {
+        Some(stream) if scope == Scope::New => {
+            let hint = "remove `stream`: without its first packet there is no connection to have streams";
+            return Err(text.error(stream.span(), "a new connection has no streams yet", hint));
+        }
+        Some(stream) => word(text, "stream", &stream, &Stream::ALL)?,
+        None => Stream::Both,
+    };
+    Ok(FaultKind::Blackhole { stream, scope })
+}
+
+fn packet_loss(keys: &mut Keys) -> Checked<FaultKind> {
+    let hint = "say how many packets are lost, like share = 0.2";
+    let value = keys.need("share", |raw| &mut raw.share, hint)?;
+    let share = Share::new(*value.get_ref()).filter(|share| (0.001..=0.9).contains(&share.as_f64()));
+    let hint = "a share of all packets: 0.2 is every fifth; 0.001 to 0.9 (for all of them: kind = \"blackhole\")";
+    share.map(FaultKind::PacketLoss).ok_or_else(|| keys.text.error(value.span(), "`share` is out of range", hint))
+}
+
+fn reject_icmp(keys: &mut Keys) -> Checked<FaultKind> {
+    let words = IcmpCode::ALL.map(|(word, _)| word).join(", ");
+    let code = keys.need("code", |raw| &mut raw.code, &format!("say what the firewall answers, one of: {words}"))?;
+    Ok(FaultKind::RejectIcmp(word(keys.text, "code", &code, &IcmpCode::ALL)?))
+}
+
+const IDLE_HINT: &str = "say how long a connection must be idle, like after = \"2s\"";
+
 fn idle_time(keys: &mut Keys) -> Checked<Duration> {
-    let hint = "say how long a connection must be idle, like after = \"2s\"";
-    keys.need_time("after", |raw| &mut raw.after, hint)
+    keys.need_time("after", |raw| &mut raw.after, IDLE_HINT)
+}
+
+fn idle_drop(keys: &mut Keys) -> Checked<FaultKind> {
+    let value = keys.need("after", |raw| &mut raw.after, IDLE_HINT)?;
+    // Rounded up, a file would not say what it does.
+    Ok(FaultKind::IdleDrop { after: whole_seconds(keys.text, "after", &value, "the table of connections")? })
+}
+
+fn idle_device(keys: &mut Keys) -> Checked<FaultKind> {
+    let words = IdleDevice::ALL.map(|(word, _)| word).join(", ");
+    let device = keys.need("device", |raw| &mut raw.device, &format!("say which, one of: {words}"))?;
+    let device = word(keys.text, "device", &device, &IdleDevice::ALL)?;
+    let scale = match keys.take("scale", |raw| &mut raw.scale) {
+        Some(value) => {
+            let scale = u32::try_from(*value.get_ref()).ok().filter(|scale| (1..=LARGEST_SCALE).contains(scale));
+            scale.ok_or_else(|| {
+                let hint = format!("1 to {LARGEST_SCALE}: the device's own time is divided by it");
+                keys.text.error(value.span(), "`scale` is out of range", hint)
+            })?
+        }
+        None => USUAL_SCALE,
+    };
+    Ok(device.fault(scale))
 }
 
 #[cfg(test)]
@@ -334,7 +401,11 @@ mod tests {
             "limit" => "bytes = 1000",
             "stall" => "close_after = \"1s\"\nconnections = \"established\"",
             "slow-close" => "delay = \"1s\"",
-            "reset-after" | "idle-close" | "idle-reset" => "after = \"1s\"",
+            "packet-loss" => "share = 0.2",
+            "reject-icmp" => "code = \"host-unreachable\"",
+            "blackhole" => "stream = \"downstream\"\nconnections = \"established\"",
+            "idle-device" => "device = \"azure-lb\"\nscale = 60",
+            "reset-after" | "idle-close" | "idle-reset" | "idle-drop" => "after = \"1s\"",
             "idle-session-timeout" | "idle-in-transaction-timeout" | "statement-timeout" => "after = \"1s\"",
             "throttle-processor" => "share = 0.05",
             _ => "",
@@ -358,6 +429,7 @@ mod tests {
             "dead-address-hangs" | "dead-address-refuses" => "[client]\nhosts = [\"nobody\", \"primary\"]\n",
             "promote-standby" | "lead-to-standby" => "[server]\nstandby = true\n",
             "fill-disk" => "[server]\nsmall_disk = \"heap\"\n",
+            kind if kind.starts_with("dns-") => "[client]\nfound_by = \"name\"\n",
             "rotate-password" => "[client]\npassword = \"file\"\n",
             "wrong-host" => "[client]\nhosts = [\"unresolvable\"]\n",
             "require-tls" => "[server]\ntls = \"1.3\"\n",
@@ -382,7 +454,9 @@ mod tests {
             let (instant, lasting) = (fault(""), fault("for = \"3s\"\n"));
             let fault = instant.clone().or(lasting.clone()).unwrap_or_else(|error| panic!("{error}"));
             assert!(instant.is_err() || lasting.is_err(), "{word} lasts or does not");
-            assert_eq!((fault.kind.word(), fault.kind.is_instant()), (word, instant.is_ok()));
+            // A device is a fault of another word, with that device's time.
+            let own = if word == "idle-device" { "idle-drop" } else { word };
+            assert_eq!((fault.kind.word(), fault.kind.is_instant()), (own, instant.is_ok()));
         }
     }
 

@@ -53,6 +53,7 @@ pub(super) struct RawLoad {
     pub workers: Option<Spanned<i64>>,
     pub interval: Option<Spanned<Period>>,
     pub pause: Option<Spanned<Table<RawPause>>>,
+    pub listen: Option<bool>,
 }
 
 #[derive(serde::Deserialize)]
@@ -70,6 +71,15 @@ pub(super) struct RawServer {
     pub standby: Option<Spanned<bool>>,
     pub tls: Option<Spanned<String>>,
     pub small_disk: Option<Spanned<String>>,
+    pub keepalive: Option<Spanned<Table<RawKeepalive>>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKeepalive {
+    pub idle: Option<Spanned<Period>>,
+    pub interval: Option<Spanned<Period>>,
+    pub count: Option<Spanned<i64>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -80,6 +90,7 @@ pub(super) struct RawClient {
     pub sslmode: Option<Spanned<String>>,
     pub certificate: Option<Spanned<bool>>,
     pub password: Option<Spanned<String>>,
+    pub found_by: Option<Spanned<String>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -115,6 +126,9 @@ pub(super) struct RawFault {
     pub connections: Option<Spanned<String>>,
     pub toxicity: Option<Spanned<f64>>,
     pub share: Option<Spanned<f64>>,
+    pub code: Option<Spanned<String>>,
+    pub device: Option<Spanned<String>>,
+    pub scale: Option<Spanned<i64>>,
 }
 
 /// A table and nothing else: serde alone would also take an array with the values in the order of the fields.

@@ -8,7 +8,8 @@
 //! * A persistent scenario has a fault that lasts; where that comes at zero or after a steady state is its own affair
 //!   (a password wrong from the start, or changed at noon).
 //! * One server has one state, and the gateway one door: faults in the server must not overlap, nor may those that shut
-//!   the door, nor two that are the same in all but their times, since the heal of one would end the other.
+//!   the door, nor two of the name, nor two that are the same in all but their times, since the heal of one would end
+//!   the other.
 //! * A pause of the workload comes as late as a fault, and begins before the last fault is over: a later one would only
 //!   interrupt the recovery that is timed.
 //! * Where recovery counts from the injection, the outage must be shorter than the budget, or no client could pass.
@@ -184,6 +185,7 @@ fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
             itself,
             kind.shuts_door().then(|| "the gateway's door".to_owned()),
             (!kind.is_network()).then(|| "the server".to_owned()),
+            matches!(kind, FaultKind::Name(_)).then(|| "the client's name for it".to_owned()),
         ];
         for lane in lanes_of.into_iter().flatten() {
             let Some(before) = lanes.insert(lane, placed) else { continue };

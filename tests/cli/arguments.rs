@@ -28,6 +28,15 @@ fn a_client_that_there_is_not() {
 }
 
 #[test]
+fn a_device_that_there_is_not() {
+    refused(&["idle-drop", "--device", "azure"], 64, &["no device \"azure\"", "aws-nlb, azure-lb"]);
+    refused(&["idle-drop", "--device", "nginx", "--scale", "0"], 64, &["'--scale <N>'"]);
+    refused(&["idle-drop", "--scale", "5"], 64, &["--device"]);
+    let texts = ["connection-reset has no device", "those that have one are idle-close, idle-drop"];
+    refused(&["idle-drop", "connection-reset", "--device", "azure-lb"], 64, &texts);
+}
+
+#[test]
 fn a_server_that_there_is_not() {
     refused(&["--server", "local:/nowhere"], 69, &["/nowhere: no program postgres", "name a folder that has postgres"]);
     refused(&["--server", "mysql://u:hidden@x"], 64, &["'--server <SERVER>'", "@x\" is no server", "docker:IMAGE"]);

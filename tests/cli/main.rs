@@ -11,8 +11,10 @@ mod external;
 mod files;
 mod happy;
 mod help;
-
 mod interrupted;
+mod kernel;
+mod names;
+mod processes;
 mod proxy;
 mod psycopg;
 mod unprivileged;

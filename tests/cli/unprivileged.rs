@@ -1,6 +1,11 @@
 //! Everything works for a user without any privilege, and with a home that has never seen the program.
 
-use super::common::{Place, is_root, said};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use nix::unistd::User;
+
+use super::common::{Place, SHORT_BLACKHOLE, is_root, said, until};
 
 #[test]
 fn a_user_without_privileges_runs_a_scenario() {
@@ -14,4 +19,46 @@ fn a_user_without_privileges_runs_a_scenario() {
     let said = said(command);
     assert!(said.succeeds().stdout.contains("1 pass"), "{said}");
     assert!(place.holds(".cache/pgsquall"), "its template is in its own home");
+}
+
+#[test]
+fn a_user_without_privileges_has_packets_vanish_and_leaves_nothing() {
+    if !is_root() {
+        println!("skipped: only root can be a user of whom nobody else has processes");
+        return;
+    }
+    let (place, name) = (Place::new(), "mail");
+    let mut command = place.as_user(name, None);
+    command.args(["list", "--server", "local"]);
+    let list = said(command);
+    let plane = list.stdout.lines().find(|line| line.trim_start().starts_with("kernel plane")).unwrap();
+    if plane.contains("not here") {
+        println!("skipped: {plane}");
+        return;
+    }
+    assert!(plane.contains("here for clients that are processes (a client in this process"), "{list}");
+
+    place.write("short.toml", SHORT_BLACKHOLE);
+    let mut command = place.as_user(name, None);
+    command.args(["run", "short.toml", "--server", "local", "--out", "out", "--verbose"]);
+    let said = said(command);
+    assert!(said.succeeds().stdout.contains("faults by the kernel plane"), "{said}");
+    assert!(said.stdout.contains("1 pass") && said.stdout.contains("packets dropped"), "{said}");
+
+    let user = User::from_name(name).unwrap().unwrap().uid.as_raw();
+    let entries = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten().collect::<Vec<_>>();
+    until("the end of every process", || {
+        !entries("/proc").iter().any(|entry| {
+            let is_process = entry.file_name().to_string_lossy().parse::<u32>().is_ok();
+            is_process && entry.metadata().is_ok_and(|found| found.uid() == user)
+        })
+    });
+    for folder in ["/dev/shm", "/tmp"] {
+        let left: Vec<_> = entries(folder)
+            .iter()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|entry| entry.contains(&format!("pgsquall-{user}-")))
+            .collect();
+        assert!(left.is_empty(), "in {folder}: {left:?}");
+    }
 }

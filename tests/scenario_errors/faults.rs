@@ -22,19 +22,19 @@ fn a_fault_by_itself() {
     mine.toml:3:1: the fault has no `kind`
       [[fault]]
       ^^^^^^^^^
-    hint: say what is injected, one of: close, reset, half-open, cut-point, refuse, hang, reject, stall, latency, bandwidth, slicer, limit, slow-close, reset-after, idle-close, idle-reset, idle-expiry, middlebox-restart, restart, kill, freeze, terminate-sessions, exhaust-connections, wrong-password, long-recovery, crash-backend, exhaust-ordinary-connections, limit-role-connections, herd, exhaust-memory, fil…
+    hint: say what is injected, one of: close, reset, half-open, cut-point, refuse, hang, reject, stall, latency, bandwidth, slicer, limit, slow-close, reset-after, blackhole, packet-loss, reject-icmp, idle-drop, idle-close, idle-reset, idle-device, idle-expiry, middlebox-restart, restart, kill, freeze, terminate-sessions, exhaust-connections, wrong-password, long-recovery, crash-backend, exhaust-ordinary-c…
     "#);
     assert_snapshot!(restart("\"restart\"", "\"restrat\""), @r#"
     mine.toml:4:8: unknown kind of fault "restrat"
       kind = "restrat"
              ^^^^^^^^^
-    hint: did you mean "restart"? there are: restart, reset, reject, refuse, stall, reset-after, herd, limit, freeze, close, hang, latency, slicer, kill, deny-host, deny-range, require-tls, cut-point, bandwidth, idle-reset, wrong-host, half-open, idle-close, fill-disk, wrong-user, slow-close, idle-expiry, crash-backend, demote-primary, middlebox-restart, long-recovery, wrong-database, forbid-login, revoke-c…
+    hint: did you mean "restart"? there are: restart, reset, reject, refuse, stall, reset-after, herd, limit, freeze, close, hang, latency, slicer, idle-drop, kill, deny-host, deny-range, require-tls, dns-stale, cut-point, bandwidth, reject-icmp, idle-reset, wrong-host, dns-timeout, half-open, blackhole, idle-close, fill-disk, wrong-user, dns-failure, slow-close, packet-loss, idle-device, idle-expiry, crash…
     "#);
     assert_snapshot!(restart("\"restart\"", "\"earthquake\""), @r#"
     mine.toml:4:8: unknown kind of fault "earthquake"
       kind = "earthquake"
              ^^^^^^^^^^^^
-    hint: there are: refuse, hang, stall, latency, restart, freeze, crash-backend, close, reset, half-open, cut-point, reject, bandwidth, slow-close, reset-after, idle-close, herd, fill-disk, wrong-user, deny-host, deny-range, slicer, limit, idle-reset, kill, wrong-host, require-tls, idle-expiry, exhaust-memory, forbid-login, demote-primary, lead-to-standby, long-recovery, wrong-database, revoke-connect, st…
+    hint: there are: refuse, hang, stall, latency, blackhole, restart, freeze, crash-backend, dns-stale, close, reset, half-open, cut-point, reject, bandwidth, slow-close, reset-after, idle-close, herd, fill-disk, wrong-user, deny-host, deny-range, slicer, limit, packet-loss, reject-icmp, idle-drop, idle-reset, idle-device, kill, wrong-host, require-tls, dns-failure, dns-timeout, idle-expiry, exhaust-memory…
     "#);
     assert_snapshot!(restart("\"fast\"", "\"quick\""), @r#"
     mine.toml:5:8: unknown mode "quick"

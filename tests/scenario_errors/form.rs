@@ -88,13 +88,13 @@ fn keys() {
     mine.toml:4:1: unknown key "image"
       image = "postgres:18"
       ^^^^^
-    hint: keys here: settings, standby, tls, small_disk
+    hint: keys here: settings, standby, tls, small_disk, keepalive
     "#);
     assert_snapshot!(restart("for", "duration"), @r#"
     mine.toml:7:1: unknown key "duration"
       duration = "3s"
       ^^^^^^^^
-    hint: keys here: kind, at, for, mode, every, point, action, times, delay, jitter, bytes_per_second, average, spread, pause, bytes, after, close_after, stream, connections, toxicity, share
+    hint: keys here: kind, at, for, mode, every, point, action, times, delay, jitter, bytes_per_second, average, spread, pause, bytes, after, close_after, stream, connections, toxicity, share, code, device, scale
     "#);
     assert_snapshot!(file("schema = 1\n\n# no title\n[[fault]]\n"), @r#"
     mine.toml:1:1: the key `title` is missing

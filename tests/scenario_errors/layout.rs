@@ -34,7 +34,48 @@ fn servers() {
     mine.toml:7:1: unknown key "replicas"
       replicas = 2
       ^^^^^^^^
-    hint: keys here: settings, standby, tls, small_disk
+    hint: keys here: settings, standby, tls, small_disk, keepalive
+    "#);
+}
+
+#[test]
+fn keepalives() {
+    let keepalive = |table: &str| body(&format!("{CLOSE}[server]\nkeepalive = {table}\n"));
+    assert_snapshot!(keepalive("{ idle = \"1s\", count = 5 }"), @r#"
+    mine.toml:7:13: keepalive has no `interval`
+      keepalive = { idle = "1s", count = 5 }
+                  ^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: write all three, like keepalive = { idle = "1s", interval = "1s", count = 5 }
+    "#);
+    assert_snapshot!(keepalive("{ idle = \"1500ms\", interval = \"1s\", count = 5 }"), @r#"
+    mine.toml:7:22: `idle` is no whole number of seconds
+      keepalive = { idle = "1500ms", interval = "1s", count = 5 }
+                           ^^^^^^^^
+    hint: a socket's keepalive counts in whole seconds: write "2s"
+    "#);
+    assert_snapshot!(keepalive("{ idle = \"1s\", interval = \"500ms\", count = 5 }"), @r#"
+    mine.toml:7:39: `interval` is too short
+      keepalive = { idle = "1s", interval = "500ms", count = 5 }
+                                            ^^^^^^^
+    hint: make it at least "1s"
+    "#);
+    assert_snapshot!(keepalive("{ idle = \"10h\", interval = \"1s\", count = 5 }"), @r#"
+    mine.toml:7:22: `idle` is too long
+      keepalive = { idle = "10h", interval = "1s", count = 5 }
+                           ^^^^^
+    hint: at most "32767s"
+    "#);
+    assert_snapshot!(keepalive("{ idle = \"1s\", interval = \"1s\", count = 0 }"), @r#"
+    mine.toml:7:53: `count` is out of range
+      keepalive = { idle = "1s", interval = "1s", count = 0 }
+                                                          ^
+    hint: 1 to 127 probes
+    "#);
+    assert_snapshot!(keepalive("true"), @r#"
+    mine.toml:7:13: wrong type: boolean `true`, expected a table
+      keepalive = true
+                  ^^^^
+    hint: write its name in [brackets] on a line of its own, its keys below
     "#);
 }
 
@@ -110,7 +151,19 @@ fn clients() {
     mine.toml:7:1: unknown key "passwords"
       passwords = "file"
       ^^^^^^^^^
-    hint: did you mean `password`? keys here: hosts, target_session_attrs, sslmode, certificate, password
+    hint: did you mean `password`? keys here: hosts, target_session_attrs, sslmode, certificate, password, found_by
+    "#);
+    assert_snapshot!(body(&format!("{CLOSE}[client]\nfound_by = \"dns\"\n")), @r#"
+    mine.toml:7:12: unknown way to find the server "dns"
+      found_by = "dns"
+                 ^^^^^
+    hint: there are: name, address
+    "#);
+    assert_snapshot!(body(&format!("{CLOSE}[client]\nfound_by = \"name\"\nhosts = [\"unresolvable\"]\n")), @r#"
+    mine.toml:7:12: a name that does not resolve leads to no server
+      found_by = "name"
+                 ^^^^^^
+    hint: remove "unresolvable" from `hosts`: dns-unresolvable takes a name away for a while
     "#);
 }
 
@@ -193,6 +246,44 @@ fn faults_that_need_a_layout() {
       kind = "close"
              ^^^^^^^
     hint: faults of the path need a client with one address: remove `hosts`
+    "#);
+}
+
+#[test]
+fn faults_of_names() {
+    assert_snapshot!(body("[[fault]]\nkind = \"dns-timeout\"\nat = \"2s\"\nfor = \"3s\"\n"), @r#"
+    mine.toml:4:8: dns-timeout needs a client that knows its server by a name
+      kind = "dns-timeout"
+             ^^^^^^^^^^^^^
+    hint: add found_by = "name" to [client]
+    "#);
+    let name = "[client]\nfound_by = \"name\"\n";
+    let two = "[[fault]]\nkind = \"dns-timeout\"\nat = \"2s\"\nfor = \"3s\"\n[[fault]]\nkind = \"dns-failure\"\nat = \"3s\"\nfor = \"3s\"\n";
+    assert_snapshot!(body(&format!("{two}{name}")), @r#"
+    mine.toml:9:6: dns-failure comes while the dns-timeout of line 5 is in force, until 5s
+      at = "3s"
+           ^^^^
+    hint: write at = "5s" or later, or make the other shorter
+    "#);
+    let several = format!("{name}hosts = [\"nobody\", \"primary\"]\n");
+    assert_snapshot!(body(&format!("[[fault]]\nkind = \"dns-stale\"\nat = \"2s\"\nfor = \"3s\"\n{several}")), @r#"
+    mine.toml:4:8: dns-stale needs a name that leads to the primary alone
+      kind = "dns-stale"
+             ^^^^^^^^^^^
+    hint: remove `hosts` from [client]
+    "#);
+    let standby = format!("[server]\nstandby = true\n{name}");
+    assert_snapshot!(body(&format!("[[fault]]\nkind = \"lead-to-standby\"\nat = \"2s\"\nfor = \"3s\"\n{standby}")), @r#"
+    mine.toml:4:8: lead-to-standby is about addresses, and the client has a name
+      kind = "lead-to-standby"
+             ^^^^^^^^^^^^^^^^^
+    hint: remove `found_by` from [client]; a name can lead to a dead address, or to a promoted standby
+    "#);
+    assert_snapshot!(body(&format!("[[fault]]\nkind = \"dns-stale\"\nat = \"2s\"\n{name}")), @r#"
+    mine.toml:4:8: the fault has no `for`
+      kind = "dns-stale"
+             ^^^^^^^^^^^
+    hint: say how long it lasts until it is healed, like for = "5s"
     "#);
 }
 

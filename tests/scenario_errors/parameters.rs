@@ -146,6 +146,52 @@ fn toxics() {
 }
 
 #[test]
+fn packets() {
+    assert_snapshot!(fault("kind = \"blackhole\"\nconnections = \"new\"\nstream = \"upstream\"\n"), @r#"
+    mine.toml:8:10: a new connection has no streams yet
+      stream = "upstream"
+               ^^^^^^^^^^
+    hint: remove `stream`: without its first packet there is no connection to have streams
+    "#);
+    assert_snapshot!(fault("kind = \"blackhole\"\nconnections = \"old\"\n"), @r#"
+    mine.toml:7:15: unknown choice of connections "old"
+      connections = "old"
+                    ^^^^^
+    hint: there are: new, every, established
+    "#);
+    assert_snapshot!(fault("kind = \"packet-loss\"\n"), @r#"
+    mine.toml:6:8: the fault has no `share`
+      kind = "packet-loss"
+             ^^^^^^^^^^^^^
+    hint: say how many packets are lost, like share = 0.2
+    "#);
+    assert_snapshot!(fault("kind = \"packet-loss\"\nshare = 1.0\n"), @r#"
+    mine.toml:7:9: `share` is out of range
+      share = 1.0
+              ^^^
+    hint: a share of all packets: 0.2 is every fifth; 0.001 to 0.9 (for all of them: kind = "blackhole")
+    "#);
+    assert_snapshot!(fault("kind = \"reject-icmp\"\n"), @r#"
+    mine.toml:6:8: the fault has no `code`
+      kind = "reject-icmp"
+             ^^^^^^^^^^^^^
+    hint: say what the firewall answers, one of: admin-prohibited, host-prohibited, host-unreachable, net-unreachable, port-unreachable
+    "#);
+    assert_snapshot!(fault("kind = \"reject-icmp\"\ncode = \"admin-prohibit\"\n"), @r#"
+    mine.toml:7:8: unknown code "admin-prohibit"
+      code = "admin-prohibit"
+             ^^^^^^^^^^^^^^^^
+    hint: did you mean "admin-prohibited"? there are: admin-prohibited, host-prohibited, net-unreachable, host-unreachable, port-unreachable
+    "#);
+    assert_snapshot!(fault("kind = \"hang\"\ncode = \"host-unreachable\"\n"), @r#"
+    mine.toml:7:8: hang has no `code`
+      code = "host-unreachable"
+             ^^^^^^^^^^^^^^^^^^
+    hint: remove `code`; keys of hang: at, for
+    "#);
+}
+
+#[test]
 fn repetition() {
     assert_snapshot!(fault("kind = \"reset\"\nevery = \"3s\"\n"), @r#"
     mine.toml:5:7: it lasts too short for a reset to be repeated
@@ -193,6 +239,52 @@ fn one_door() {
 }
 
 #[test]
+fn devices() {
+    assert_snapshot!(fault("kind = \"idle-device\"\n"), @r#"
+    mine.toml:6:8: the fault has no `device`
+      kind = "idle-device"
+             ^^^^^^^^^^^^^
+    hint: say which, one of: aws-nlb, azure-lb, azure-nat, gcp-firewall, nginx, envoy, rds-proxy
+    "#);
+    assert_snapshot!(fault("kind = \"idle-device\"\ndevice = \"azure-slb\"\n"), @r#"
+    mine.toml:7:10: unknown device "azure-slb"
+      device = "azure-slb"
+               ^^^^^^^^^^^
+    hint: did you mean "azure-lb"? there are: azure-lb, azure-nat, aws-nlb, envoy, gcp-firewall, nginx, rds-proxy
+    "#);
+    assert_snapshot!(fault("kind = \"idle-device\"\ndevice = \"nginx\"\nscale = 0\n"), @r#"
+    mine.toml:8:9: `scale` is out of range
+      scale = 0
+              ^
+    hint: 1 to 86400: the device's own time is divided by it
+    "#);
+    assert_snapshot!(fault("kind = \"idle-device\"\ndevice = \"nginx\"\nafter = \"1s\"\n"), @r#"
+    mine.toml:8:9: idle-device has no `after`
+      after = "1s"
+              ^^^^
+    hint: remove `after`; keys of idle-device: at, for, device, scale
+    "#);
+    assert_snapshot!(fault("kind = \"idle-drop\"\nafter = \"1500ms\"\n"), @r#"
+    mine.toml:7:9: `after` is no whole number of seconds
+      after = "1500ms"
+              ^^^^^^^^
+    hint: the table of connections counts in whole seconds: write "2s"
+    "#);
+    assert_snapshot!(fault("kind = \"idle-drop\"\nafter = \"500ms\"\n"), @r#"
+    mine.toml:7:9: `after` is too short
+      after = "500ms"
+              ^^^^^^^
+    hint: make it at least "1s"
+    "#);
+    assert_snapshot!(fault("kind = \"idle-drop\"\n"), @r#"
+    mine.toml:6:8: the fault has no `after`
+      kind = "idle-drop"
+             ^^^^^^^^^^^
+    hint: say how long a connection must be idle, like after = "2s"
+    "#);
+}
+
+#[test]
 fn pauses() {
     let pause = |pause: &str| body(&format!("[load]\npause = {pause}\n{CLOSE}"));
     assert_snapshot!(pause("\"5s\""), @r#"
@@ -236,6 +328,12 @@ fn pauses() {
       pause = { at = "2s", until = "1s" }
                            ^^^^^
     hint: keys here: at, for
+    "#);
+    assert_snapshot!(body("[load]\nlisten = 1\n"), @r#"
+    mine.toml:4:10: wrong type: integer `1`, expected true or false
+      listen = 1
+               ^
+    hint: write true or false, without quotes
     "#);
     assert_snapshot!(body("[budget]\nundisturbed = \"yes\"\n"), @r#"
     mine.toml:4:15: wrong type: string "yes", expected true or false

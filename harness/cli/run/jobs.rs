@@ -8,6 +8,7 @@ use std::time::Duration;
 use pgsquall::client::ClientChoice;
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::judge::VerdictKind;
+use pgsquall::plane::PlaneChoice;
 use pgsquall::scenario::Scenario;
 use pgsquall::seed::Seed;
 use pgsquall::{Error, Experiment, Run};
@@ -24,6 +25,7 @@ pub struct Job {
     pub scenario: Scenario,
     pub client: ClientChoice,
     pub server: ServerChoice,
+    pub network: PlaneChoice,
     pub seed: Seed,
     pub repeat: u32,
     pub repeats: u32,
@@ -123,6 +125,7 @@ async fn carry_out(job: Job, progress: &Progress) -> Ending {
     let result = Experiment::new(job.scenario)
         .client_choice(&job.client)
         .server(job.server)
+        .network(job.network)
         .seed(job.seed)
         .repeat(job.repeat, job.repeats)
         .out(job.folder)

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use pgsquall::client::ClientChoice;
+use pgsquall::client::{ClientChoice, ClientError};
 use pgsquall::environment::choice::ServerKind;
 use pgsquall::environment::leftovers;
 use pgsquall::scenario::{Scenario, ScenarioError, catalogue};
 use pgsquall::seed::Seed;
+use pgsquall::time::exact;
 
 use self::jobs::Job;
 use self::out::Out;
@@ -69,6 +70,7 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     } else {
         arguments.scenarios.iter().map(|name| find(name)).collect::<Result<_, _>>().map_err(|error| usage(&error))?
     };
+    let scenarios = before_device(scenarios, arguments).map_err(|error| usage(&error))?;
     let mut names = BTreeSet::new();
     if let Some(twice) = scenarios.iter().find(|scenario| !names.insert(&scenario.name)) {
         return Err(usage(&format!(
@@ -77,7 +79,7 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
             twice.name
         )));
     }
-    let client = ClientChoice::parse(&arguments.client).map_err(|error| usage(&error))?;
+    let client = client(&arguments.client).map_err(|error| usage(&error))?;
     let (source, why) = arguments.server.resolve().map_err(|error| {
         complain!("error: {error}");
         Exit::from(&error)
@@ -100,8 +102,8 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
                 _ => out.path().join(&scenario.name).join(repeat.to_string()),
             };
             let server = arguments.server.clone();
-            let repeats = arguments.repeat;
-            jobs.push(Job { scenario, client: client.clone(), server, seed, repeat, repeats, folder });
+            let (repeats, network) = (arguments.repeat, arguments.network);
+            jobs.push(Job { scenario, client: client.clone(), server, network, seed, repeat, repeats, folder });
         }
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,8 +116,49 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     complain!("pgsquall {}, seed {seed}", env!("CARGO_PKG_VERSION"));
     complain!("client  {}", client.name());
     complain!("server  {source}{because}");
+    if let Some(device) = &arguments.device {
+        let (real, here) = (exact(device.after), exact(device.scaled(arguments.scale)));
+        complain!("device  {}: ends what is idle for {real}, here for {here}", device.name);
+    }
     complain!("runs    {}, {at_once} at once", jobs.len());
     Ok(Plan { jobs, at_once, out })
+}
+
+/// The scenarios with the device that is asked for, if one is.
+///
+/// *Errors*: one that was named has no device that it could take the place of.
+fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec<Scenario>, String> {
+    let Some(device) = &arguments.device else { return Ok(scenarios) };
+    let mut found = Vec::new();
+    for scenario in scenarios {
+        let name = scenario.name.clone();
+        match scenario.before(device, arguments.scale) {
+            Some(scenario) => found.push(scenario),
+            None if arguments.scenarios.is_empty() => {}
+            None => {
+                let others: Vec<_> = catalogue()
+                    .into_iter()
+                    .filter(|known| known.faults.iter().any(|fault| fault.kind.idle_time().is_some()))
+                    .map(|known| known.name)
+                    .collect();
+                return Err(format!(
+                    "{name} has no device that ends idle connections, whose place {} could take: those that have one \
+                     are {}",
+                    device.word,
+                    others.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The client under test; a built-in one may also be this program, in a process of its own.
+fn client(text: &str) -> Result<ClientChoice, ClientError> {
+    match std::env::current_exe() {
+        Ok(program) => ClientChoice::parse_in(text, &program),
+        Err(_) => ClientChoice::parse(text),
+    }
 }
 
 /// A scenario by name, or a file by path.

@@ -14,8 +14,8 @@ use super::jobs::{Done, Ending};
 /// A line under the header and nothing else: rows are short, and a log keeps them readable.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-const COLUMNS: [&str; 8] =
-    ["scenario", "verdict", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"];
+const COLUMNS: [&str; 9] =
+    ["scenario", "verdict", "plane", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"];
 
 /// What the name of a group ends with, and no name of a scenario does.
 const MARK: char = '/';
@@ -80,6 +80,7 @@ fn row(repeats: &[Done]) -> Vec<Cell> {
     vec![
         Cell::new(name),
         verdict(worst.verdict.verdict, &runs),
+        Cell::new(worst.verdict.plane),
         Cell::new(optional(measures.time_to_detect, "masked")),
         Cell::new(optional(measures.time_to_first_success, "never")),
         Cell::new(recovered),

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Line;
-use super::protocol;
-use crate::history::{Ended, ErrorKind, OpError, OpKind};
+use super::protocol::{self, Said, Word};
+use crate::client::Notifications;
+use crate::history::{Ended, ErrorKind, OpError};
 
 pub(super) type Answered = Result<Option<bool>, OpError>;
 
@@ -24,9 +25,11 @@ pub(super) struct Desk {
 
 #[derive(Default)]
 struct State {
-    pending: HashMap<u64, (OpKind, oneshot::Sender<Answered>)>,
+    pending: HashMap<u64, (Word, oneshot::Sender<Answered>)>,
     /// Every id ever asked, so that a second answer can be told from an invented one.
     asked: HashSet<u64>,
+    /// Who is told of notifications, once the adapter was asked to listen.
+    news: Option<Notifications>,
     ended: Option<Ended>,
     /// The answer to every operation from now on.
     over: Option<OpError>,
@@ -43,38 +46,49 @@ impl Desk {
     }
 
     /// Opens a place for the answer to one operation.
-    pub fn ask(&self, id: u64, kind: OpKind) -> Result<oneshot::Receiver<Answered>, OpError> {
+    pub fn ask(&self, id: u64, word: Word) -> Result<oneshot::Receiver<Answered>, OpError> {
         let mut state = self.lock();
         if let Some(error) = &state.over {
             return Err(error.clone());
         }
         let (answer, answered) = oneshot::channel();
-        state.pending.insert(id, (kind, answer));
+        state.pending.insert(id, (word, answer));
         state.asked.insert(id);
         Ok(answered)
     }
 
-    /// Hands an answer to whoever waits for it.
+    /// Has somebody told of notifications from now on.
+    pub fn subscribe(&self, news: Notifications) {
+        self.lock().news = Some(news);
+    }
+
+    /// Hands an answer, or a notification, to whoever waits for it.
     ///
     /// *Errors*: in what way the line breaks the protocol.
     pub fn take(&self, line: &Line) -> Result<(), String> {
-        let answer = protocol::answer(line)?;
+        let (id, result) = match protocol::said(line)? {
+            Said::Answer { id, result } => (id, result),
+            Said::Notice(notice) => {
+                let news = self.lock().news.clone();
+                return news.ok_or_else(|| protocol::unasked(line)).map(|news| news.tell(notice));
+            }
+        };
         let mut state = self.lock();
-        match state.pending.get(&answer.id) {
-            Some((OpKind::Read, _)) if answer.result == Ok(None) => return Err(protocol::without_found(line)),
+        match state.pending.get(&id) {
+            Some((Word::Read, _)) if result == Ok(None) => return Err(protocol::without_found(line)),
             Some(_) => {}
-            None if state.asked.contains(&answer.id) => {
-                let wrong = format!("answers operation {} a second time", answer.id);
+            None if state.asked.contains(&id) => {
+                let wrong = format!("answers operation {id} a second time");
                 return Err(line.blame(&wrong, "answer every request exactly once"));
             }
             None => {
-                let wrong = format!("answers operation {}, which was never asked", answer.id);
+                let wrong = format!("answers operation {id}, which was never asked");
                 return Err(line.blame(&wrong, "repeat the id of the request in its answer"));
             }
         }
-        if let Some((_, waiting)) = state.pending.remove(&answer.id) {
+        if let Some((_, waiting)) = state.pending.remove(&id) {
             // Nobody need wait any more: the workload may have ended.
-            let _ = waiting.send(answer.result);
+            let _ = waiting.send(result);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 mod desk;
 mod lines;
 mod process;
-mod protocol;
+pub(super) mod protocol;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -24,6 +24,7 @@ use self::process::{Heard, Process};
 use self::session::Session;
 use super::{ClientError, DynClient, Home, Launch};
 use crate::environment::address::Address;
+use crate::environment::expressible::Abodes;
 use crate::history::ClientFacts;
 
 /// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
@@ -59,6 +60,14 @@ impl Adapter {
             arguments: arguments.to_vec(),
             hello_within: HELLO_WITHIN,
         })
+    }
+
+    /// A program with its arguments, as they are.
+    pub fn of_program(program: &Path, arguments: &[&str]) -> Adapter {
+        let program = program.display().to_string();
+        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+        let command = format!("{program} {}", arguments.join(" "));
+        Adapter { command, program, arguments, hello_within: HELLO_WITHIN }
     }
 
     /// The same, with another limit on the wait for the hello.
@@ -101,6 +110,10 @@ impl Adapter {
 impl Launch for Adapter {
     fn name(&self) -> String {
         self.command.clone()
+    }
+
+    fn abodes(&self) -> Abodes {
+        Abodes { in_process: false, process: true }
     }
 
     async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {

@@ -76,16 +76,14 @@ impl Process {
         for name in ELSEWHERE {
             command.env_remove(name);
         }
-        let mut child = command
-            .args(arguments)
-            .envs(variables)
-            .env(MARK, home.run)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            .process_group(0)
-            .spawn()
-            .map_err(|error| ClientError::SetUp(format!("cannot run {program}: {error}")))?;
+        command.args(arguments).envs(variables).env(MARK, home.run).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        #[cfg(target_os = "linux")]
+        if let Some(space) = home.space {
+            space.settle(&mut command).map_err(|error| ClientError::SetUp(error.to_string()))?;
+        }
+        let mut child =
+            command.spawn().map_err(|error| ClientError::SetUp(format!("cannot run {program}: {error}")))?;
         let group = Arc::new(Group(Mutex::new(child.id().map(|id| Pid::from_raw(id as i32)))));
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ClientError::SetUp(format!("{program} has no stdin or stdout")));

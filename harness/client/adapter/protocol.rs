@@ -1,6 +1,7 @@
 //! The adapter protocol, version 1: what the lines mean.
 //!
-//! Pure: text in, values out. Whether an answer was asked for is `session`'s to know. Unknown keys are errors, so that
+//! Pure: text in, values out, for both sides: the harness's, and that of a built-in client which is served as an adapter.
+//! Whether an answer was asked for is `session`'s to know. Unknown keys are errors, so that
 //! a misspelt `retryable` is not silently without effect.
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::lines::{LINE_LIMIT, Line};
+use crate::client::Notice;
 use crate::history::{ClientFacts, ErrorKind, OpError, OpKind};
 
 /// More at once than any pool worth testing holds; a bound on what a misprint can make us start.
@@ -21,31 +23,94 @@ const HELLO_REMEDY: &str = "the first line must be {\"hello\":{\"name\":\"…\",
                             \"capabilities\" and \"timeout_ms\" if it has them";
 const STDOUT_REMEDY: &str =
     "print logs to stderr: stdout carries one JSON object per line and nothing else, flushed after each";
+const NOTICE_REMEDY: &str = "hand on a notification as {\"notification\":{\"payload\":\"17\"}}, and a gap as {\"gap\":true}, each in a line of its own";
 const ANSWER_REMEDY: &str =
     "answer {\"id\":7,\"ok\":true}, for a read also \"found\", or {\"id\":7,\"error\":{\"message\":\"…\"}}";
 
-#[derive(Serialize)]
+/// The id of the request to listen; operations count from 1.
+pub(super) const LISTENING: u64 = 0;
+
+/// What is asked of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::client) enum Word {
+    Write,
+    Read,
+    Transaction,
+    /// To listen for as long as the run lasts.
+    Listen,
+}
+
+impl From<OpKind> for Word {
+    fn from(kind: OpKind) -> Word {
+        match kind {
+            OpKind::Write => Word::Write,
+            OpKind::Read => Word::Read,
+            OpKind::Transaction => Word::Transaction,
+        }
+    }
+}
+
+/// One request, as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Request {
     id: u64,
-    op: OpKind,
-    key: i64,
+    op: Word,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<i64>,
+}
+
+/// One request, as an adapter understands it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::client) enum Asked {
+    Op { id: u64, kind: OpKind, key: i64 },
+    Listen { id: u64 },
 }
 
 /// What the harness writes to ask for one operation, its line end included.
 pub(super) fn request(id: u64, op: OpKind, key: i64) -> String {
-    // Three plain fields cannot fail to serialize; an empty line would be told by the adapter's own error.
-    let mut line = serde_json::to_string(&Request { id, op, key }).unwrap_or_default();
+    line_of(&Request { id, op: op.into(), key: Some(key) })
+}
+
+/// What the harness writes to have an adapter listen.
+///
+/// It is answered once, when it listens or cannot. From then on, at any time, `{"notification":{"payload":"17"}}` hands on
+/// what it has heard on the channel `pgsquall_news`, and `{"gap":true}` says that it was not listening for a while.
+pub(super) fn listen() -> String {
+    line_of(&Request { id: LISTENING, op: Word::Listen, key: None })
+}
+
+/// Reads what the harness asks for, as an adapter does.
+///
+/// *Errors*: it is no request.
+pub(in crate::client) fn asked(line: &str) -> Result<Asked, String> {
+    let wrong = |error: String| format!("stdin holds {line:?}, which is no request: {error}");
+    let Request { id, op, key } = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+    let kind = match op {
+        Word::Listen => return Ok(Asked::Listen { id }),
+        Word::Write => OpKind::Write,
+        Word::Read => OpKind::Read,
+        Word::Transaction => OpKind::Transaction,
+    };
+    let key = key.ok_or_else(|| wrong("missing field `key`".into()))?;
+    Ok(Asked::Op { id, kind, key })
+}
+
+fn line_of(value: &impl Serialize) -> String {
+    // Plain fields cannot fail to serialize; an empty line would be told by the other side's own error.
+    let mut line = serde_json::to_string(value).unwrap_or_default();
     line.push('\n');
     line
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Greeting {
     hello: Hello,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hello {
     name: String,
@@ -53,8 +118,15 @@ struct Hello {
     concurrency: u32,
     #[serde(default)]
     capabilities: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
+}
+
+/// The first line of an adapter that is this client.
+pub(in crate::client) fn greeting(facts: &ClientFacts) -> String {
+    let ClientFacts { name, version, concurrency, capabilities, timeout } = facts.clone();
+    let timeout_ms = timeout.map(|timeout| timeout.as_millis() as u64);
+    line_of(&Greeting { hello: Hello { name, version, concurrency, capabilities, timeout_ms } })
 }
 
 /// Reads the first line.
@@ -76,50 +148,103 @@ pub(super) fn hello(line: &Line) -> Result<ClientFacts, String> {
     })
 }
 
-#[derive(Deserialize)]
+/// Any line after the hello: an answer has an id, and nothing else has.
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawAnswer {
-    id: u64,
-    #[serde(default)]
+struct RawLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ok: Option<bool>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     found: Option<bool>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<RawError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notification: Option<RawNotification>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gap: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNotification {
+    payload: String,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawError {
     message: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     sqlstate: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retryable: Option<bool>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<ErrorKind>,
+}
+
+/// An adapter's answer to one operation.
+pub(in crate::client) fn answered(id: u64, result: Result<Option<bool>, OpError>) -> String {
+    let id = Some(id);
+    line_of(&match result {
+        Ok(found) => RawLine { id, ok: Some(true), found, ..RawLine::default() },
+        Err(OpError { message, kind, sqlstate, retryable }) => {
+            let error = RawError { message, sqlstate, retryable, kind: Some(kind) };
+            RawLine { id, error: Some(error), ..RawLine::default() }
+        }
+    })
+}
+
+/// What an adapter says of its subscription.
+pub(in crate::client) fn noticed(notice: Notice) -> String {
+    line_of(&match notice {
+        Notice::Heard(payload) => RawLine { notification: Some(RawNotification { payload }), ..RawLine::default() },
+        Notice::Gap => RawLine { gap: Some(true), ..RawLine::default() },
+    })
 }
 
 /// One line after the hello.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub id: u64,
-    /// `found` as it stood there, or the error.
-    pub result: Result<Option<bool>, OpError>,
+pub(super) enum Said {
+    Answer {
+        id: u64,
+        /// `found` as it stood there, or the error.
+        result: Result<Option<bool>, OpError>,
+    },
+    Notice(Notice),
 }
 
-/// Reads an answer.
+/// Reads a line after the hello.
 ///
 /// *Errors*: what is wrong with it and what to do.
-pub(super) fn answer(line: &Line) -> Result<Answer, String> {
-    let raw: RawAnswer = parse(line, "is not an answer", STDOUT_REMEDY)?;
+pub(super) fn said(line: &Line) -> Result<Said, String> {
+    let raw: RawLine = parse(line, "is not an answer", STDOUT_REMEDY)?;
+    match raw {
+        RawLine { id: None, ok: None, found: None, error: None, notification: Some(heard), gap: None } => {
+            return Ok(Said::Notice(Notice::Heard(heard.payload)));
+        }
+        RawLine { id: None, ok: None, found: None, error: None, notification: None, gap: Some(true) } => {
+            return Ok(Said::Notice(Notice::Gap));
+        }
+        RawLine { notification: None, gap: None, .. } => {}
+        _ => return Err(line.blame("mixes a notification or a gap with something else", NOTICE_REMEDY)),
+    }
+    let Some(id) = raw.id else {
+        return Err(line.blame("is not an answer (missing field `id`)", STDOUT_REMEDY));
+    };
     let result = match (raw.ok, raw.error) {
         (Some(true), None) => Ok(raw.found),
         (Some(true), Some(_)) => return Err(line.blame("says both ok and error", ANSWER_REMEDY)),
         (_, None) => return Err(line.blame("says neither ok nor error", ANSWER_REMEDY)),
         (_, Some(error)) => Err(op_error(error).map_err(|wrong| line.blame(&wrong, ANSWER_REMEDY))?),
     };
-    Ok(Answer { id: raw.id, result })
+    Ok(Said::Answer { id, result })
+}
+
+/// What is wrong with a notice that nobody waits for.
+pub(super) fn unasked(line: &Line) -> String {
+    line.blame("hands on a notification or a gap, though it was not asked to listen", ANSWER_REMEDY)
 }
 
 /// What is wrong with an answer to a read that does not say whether the key was there.
@@ -194,9 +319,52 @@ mod tests {
         }
     }
 
+    /// A line of ours, as the other side reads it.
+    fn heard(text: &str) -> Line {
+        line(text.strip_suffix('\n').unwrap())
+    }
+
+    fn answer(text: &str) -> (u64, Result<Option<bool>, OpError>) {
+        match said(&line(text.trim_end())).unwrap() {
+            Said::Answer { id, result } => (id, result),
+            Said::Notice(notice) => panic!("{notice:?}"),
+        }
+    }
+
+    #[test]
+    fn either_side_understands_the_other() {
+        let transaction = Asked::Op { id: 7, kind: OpKind::Transaction, key: -3 };
+        assert_eq!(asked(&request(7, OpKind::Transaction, -3)), Ok(transaction));
+        assert_eq!(listen(), "{\"id\":0,\"op\":\"listen\"}\n");
+        assert_eq!(asked(&listen()), Ok(Asked::Listen { id: LISTENING }));
+        assert!(asked("{\"id\":7,\"op\":\"write\"}").is_err_and(|error| error.contains("missing field `key`")));
+        let facts = ClientFacts {
+            name: "a \"b\"".into(),
+            version: "1".into(),
+            concurrency: 4,
+            capabilities: vec!["transaction".into()],
+            timeout: Some(Duration::from_millis(9_500)),
+        };
+        assert_eq!(hello(&heard(&greeting(&facts))), Ok(facts.clone()));
+        let facts = ClientFacts { timeout: None, ..facts };
+        assert_eq!(hello(&heard(&greeting(&facts))), Ok(facts));
+        for result in [
+            Ok(None),
+            Ok(Some(false)),
+            Err(OpError::new(ErrorKind::Timeout, "took\ntoo long")),
+            Err(OpError::new(ErrorKind::Other, "gone").with_sqlstate("57P01").with_retryable(false)),
+        ] {
+            assert_eq!(answer(&answered(7, result.clone())), (7, result));
+        }
+        for notice in [Notice::Heard("17 \"x\"".into()), Notice::Gap] {
+            let Said::Notice(found) = said(&heard(&noticed(notice.clone()))).unwrap() else { panic!("{notice:?}") };
+            assert_eq!(found, notice);
+        }
+    }
+
     #[test]
     fn reads_answers() {
-        let result = |text| answer(&line(text)).unwrap().result;
+        let result = |text| answer(text).1;
         assert_eq!(result(r#"{"id":7,"ok":true}"#), Ok(None));
         assert_eq!(result(r#"{"id":7,"ok":true,"found":false,"error":null}"#), Ok(Some(false)));
         assert_eq!(result(r#"{"id":7,"error":{"message":"m"}}"#), Err(OpError::new(ErrorKind::Other, "m")));
@@ -215,6 +383,10 @@ mod tests {
             (r#"{"id":7,"ok":false}"#, "neither ok nor error"),
             (r#"{"id":7,"ok":true,"error":{"message":"m"}}"#, "both ok and error"),
             (r#"{"ok":true}"#, "missing field `id`"),
+            (r#"{"gap":false}"#, "each in a line of its own"),
+            (r#"{"gap":true,"ok":true}"#, "mixes a notification or a gap"),
+            (r#"{"id":7,"notification":{"payload":"1"}}"#, "mixes a notification or a gap"),
+            (r#"{"notification":"1"}"#, "is not an answer"),
             (r#"{"id":-7,"ok":true}"#, "is not an answer"),
             (r#"{"id":7,"error":{"message":"m","sqlstate":"57p01"}}"#, "five characters"),
             (r#"{"id":7,"error":{"message":"m","kind":"bad"}}"#, "unknown variant `bad`"),
@@ -222,7 +394,7 @@ mod tests {
             ("", "is not JSON"),
             (r#"{"id":7,"ok":true}{"id":8,"ok":true}"#, "is not JSON (trailing characters at column 19)"),
         ] {
-            let error = answer(&line(text)).unwrap_err();
+            let error = said(&line(text)).unwrap_err();
             assert!(error.starts_with("stdout line 3 ") && error.contains(wrong), "{error}");
         }
     }

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::{Answered, Desk, closed};
 use super::process::{EXIT_WITHIN, Group, Heard, Process, SILENT};
-use super::protocol;
-use crate::client::DynClient;
-use crate::history::{ClientFacts, Ended, OpKind};
+use super::protocol::{self, LISTENING, Word};
+use crate::client::{DynClient, Notifications};
+use crate::history::{ClientFacts, Ended, OpError, OpKind};
 
 /// From the end of stdin to SIGTERM: time to close a pool in order.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);
@@ -63,10 +63,20 @@ impl DynClient for Session {
     }
 
     async fn perform(&self, id: u64, kind: OpKind, key: i64) -> Answered {
-        let answered = self.desk.ask(id, kind)?;
+        let answered = self.desk.ask(id, kind.into())?;
         // It fails only when nobody writes any more; then the end of the process answers.
         let _ = self.requests.send(protocol::request(id, kind, key)).await;
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn listen(&self, news: Notifications) -> Result<(), OpError> {
+        self.desk.subscribe(news);
+        let answered = self.desk.ask(LISTENING, Word::Listen)?;
+        // As above.
+        let _ = self.requests.send(protocol::listen()).await;
+        answered.await.unwrap_or_else(|_| Err(closed()))?;
+        self.gone.cancelled().await;
+        Ok(())
     }
 
     fn ended(&self) -> Option<Ended> {

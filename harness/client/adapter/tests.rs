@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::Adapter;
-use crate::client::{ClientError, DynClient, Home, Launch};
+use crate::client::{ClientError, DynClient, Home, Launch, Notice, Notifications};
 use crate::environment::address::Address;
 use crate::history::{Ended, ErrorKind, OpError, OpKind};
 
@@ -36,7 +36,7 @@ impl Bench {
     async fn launch(&self) -> Result<Arc<dyn DynClient>, ClientError> {
         let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
         let address = Address::plain(gateway, "squall", "secret", "squall");
-        let home = Home { run: self.folder.path(), output: self.folder.path() };
+        let home = Home { run: self.folder.path(), output: self.folder.path(), space: None };
         tokio::time::timeout(PATIENCE, self.adapter.launch(&address, home)).await.unwrap()
     }
 
@@ -146,6 +146,53 @@ async fn carries_several_operations_whose_answers_come_in_any_order() {
     assert_eq!(client.ended(), None);
     let later = perform(&client, 5, OpKind::Write).await.unwrap_err();
     assert_eq!((later.kind, later.message.as_str()), (ErrorKind::Closed, "the client was closed"));
+}
+
+#[tokio::test]
+async fn hands_on_what_a_subscription_hears() {
+    let bench = Bench::new(&format!(
+        r#"{HELLO}; read a; echo "$a" >&2
+        echo '{{"id":0,"ok":true}}'; echo '{{"notification":{{"payload":"17"}}}}'; echo '{{"gap":true}}'
+        read b; echo '{{"notification":{{"payload":"18"}}}}'; echo '{{"id":1,"ok":true}}'; cat"#
+    ));
+    let client = bench.launch().await.unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (listening, told) = (client.clone(), heard.clone());
+    let news = Notifications::new(move |notice| told.lock().unwrap().push(notice));
+    let subscription = tokio::spawn(async move { listening.listen(news).await });
+    let began = Instant::now();
+    while heard.lock().unwrap().len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "it hands nothing on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(perform(&client, 1, OpKind::Write).await, Ok(None));
+    let payload = |text: &str| Notice::Heard(text.into());
+    assert_eq!(*heard.lock().unwrap(), [payload("17"), Notice::Gap, payload("18")]);
+    assert!(!subscription.is_finished(), "it lasts as long as the process");
+    assert_eq!(
+        fs::read_to_string(bench.folder.path().join("client.stderr")).unwrap(),
+        "{\"id\":0,\"op\":\"listen\"}\n"
+    );
+    client.close().await;
+    assert_eq!(tokio::time::timeout(PATIENCE, subscription).await.unwrap().unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_had() {
+    let bench = Bench::new(&format!(
+        r#"{HELLO}; read a; echo '{{"id":0,"error":{{"message":"no LISTEN through a pool","sqlstate":"0A000"}}}}'; cat"#
+    ));
+    let client = bench.launch().await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, client.listen(Notifications::new(|_| {}))).await.unwrap();
+    let expected = OpError::new(ErrorKind::Server, "no LISTEN through a pool").with_sqlstate("0A000");
+    assert_eq!(answer, Err(expected));
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_notification_that_nobody_waits_for() {
+    let reason = violation(r#"read a; echo '{"notification":{"payload":"17"}}'; cat"#).await;
+    assert!(reason.contains("hands on a notification or a gap, though it was not asked to listen"), "{reason}");
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) struct Behaviour {
     pub reconnects: Reconnects,
-    /// The longest wait for a connection, a statement, and an operation with all its retries. `None`: no limit.
-    pub deadlines: Option<Deadlines>,
+    pub deadlines: Deadlines,
+    pub keepalive: Keepalive,
+    /// How long the kernel lets sent bytes lie unacknowledged, before it gives the connection up (TCP_USER_TIMEOUT).
+    pub user_timeout: Option<Duration>,
     /// Whether a repeated write carries its idempotency key.
     pub repeats_safely: bool,
     /// Whether a write is acknowledged although it failed, in the hope of doing it later.
@@ -28,7 +30,7 @@ pub(super) struct Behaviour {
     pub first_address_only: bool,
     /// Whether a statement that takes too long is cancelled, and what comes then believed.
     pub believes_cancelled: bool,
-    /// Whether a server that is not ready, or has no slot, is never asked again.
+    /// Whether a server that is not ready, or has no slot, or whose name does not resolve, is never asked again.
     pub takes_not_yet_for_no: bool,
     /// Whether pauses grow with every failure there ever was, and without a limit.
     pub remembers_failures: bool,
@@ -36,6 +38,8 @@ pub(super) struct Behaviour {
     pub caches_certificates: bool,
     /// Whether the password is read once, and never again.
     pub caches_password: bool,
+    /// Whether the server's name is looked up once, and never again.
+    pub caches_address: bool,
 }
 
 /// Which lost connections are replaced.
@@ -57,32 +61,67 @@ pub(super) enum Errors {
     Final,
 }
 
+/// The longest waits that the client itself allows. `None`: no limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
-    pub connect: Duration,
-    pub statement: Duration,
-    pub operation: Duration,
+    /// For a connection.
+    pub connect: Option<Duration>,
+    pub statement: Option<Duration>,
+    /// After which an operation that failed is not tried again.
+    pub operation: Option<Duration>,
 }
 
 impl Deadlines {
+    const GOOD: Deadlines = Deadlines {
+        // Generous beside a loopback round trip, small beside any outage worth the name.
+        connect: Some(Duration::from_secs(2)),
+        statement: Some(Duration::from_secs(2)),
+        // Several attempts; then the caller should know.
+        operation: Some(Duration::from_secs(5)),
+    };
+
+    const NONE: Deadlines = Deadlines { connect: None, statement: None, operation: None };
+
     /// Far above a loopback round trip, and below one across a slow network.
     const IMPATIENT: Deadlines = {
-        let soon = Duration::from_millis(100);
+        let soon = Some(Duration::from_millis(100));
         Deadlines { connect: soon, statement: soon, operation: soon }
     };
+
+    /// Whatever runs is left to the kernel.
+    const NOT_FOR_STATEMENTS: Deadlines = Deadlines { statement: None, ..Deadlines::GOOD };
+}
+
+/// When the kernel asks of an idle connection whether the other side is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keepalive {
+    Off,
+    /// As the machine has it: after two hours.
+    System,
+    After {
+        idle: Duration,
+        interval: Duration,
+        probes: u32,
+    },
+}
+
+impl Keepalive {
+    /// The documented 60 s, 10 s and 5 probes (FACTS §0), scaled to loopback.
+    const GOOD: Keepalive =
+        Keepalive::After { idle: Duration::from_secs(2), interval: Duration::from_secs(1), probes: 3 };
+
+    /// The same with all its probes, for a client that has nothing else.
+    const DOCUMENTED: Keepalive =
+        Keepalive::After { idle: Duration::from_secs(1), interval: Duration::from_secs(1), probes: 5 };
 }
 
 impl Default for Behaviour {
     fn default() -> Behaviour {
         Behaviour {
             reconnects: Reconnects::Always,
-            deadlines: Some(Deadlines {
-                // Generous beside a loopback round trip, small beside any outage worth the name.
-                connect: Duration::from_secs(2),
-                statement: Duration::from_secs(2),
-                // Several attempts; then the caller should know.
-                operation: Duration::from_secs(5),
-            }),
+            deadlines: Deadlines::GOOD,
+            keepalive: Keepalive::GOOD,
+            user_timeout: Some(Duration::from_secs(2)),
             repeats_safely: true,
             acknowledges_early: false,
             backs_off: true,
@@ -98,6 +137,7 @@ impl Default for Behaviour {
             remembers_failures: false,
             caches_certificates: false,
             caches_password: false,
+            caches_address: false,
         }
     }
 }
@@ -129,12 +169,52 @@ pub(super) const ALL: &[BuiltIn] = &[
     BuiltIn {
         name: "hangs",
         about: "planted defect: no deadline on anything",
-        behaviour: || Behaviour { deadlines: None, ..Behaviour::default() },
+        behaviour: || Behaviour {
+            deadlines: Deadlines::NONE,
+            keepalive: Keepalive::System,
+            user_timeout: None,
+            ..Behaviour::default()
+        },
+    },
+    BuiltIn {
+        name: "keeps-alive",
+        about: "hangs, with the documented TCP keepalive: well-behaved where connections are only forgotten while idle",
+        behaviour: || Behaviour {
+            deadlines: Deadlines::NONE,
+            keepalive: Keepalive::DOCUMENTED,
+            user_timeout: None,
+            ..Behaviour::default()
+        },
+    },
+    BuiltIn {
+        name: "tcp-timeouts",
+        about: "leaves statements to the kernel, keepalive and TCP_USER_TIMEOUT: well-behaved where packets are lost, not \
+                where a proxy acknowledges what it never delivers",
+        behaviour: || Behaviour { deadlines: Deadlines::NOT_FOR_STATEMENTS, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "no-keepalive",
+        about: "planted defect: no keepalive: waits on LISTEN for a server that cannot be heard",
+        behaviour: || Behaviour { keepalive: Keepalive::Off, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "keepalive-alone",
+        about: "planted defect: keepalive, but nothing that ends a query in flight",
+        behaviour: || Behaviour {
+            deadlines: Deadlines::NOT_FOR_STATEMENTS,
+            user_timeout: None,
+            ..Behaviour::default()
+        },
+    },
+    BuiltIn {
+        name: "no-connect-timeout",
+        about: "planted defect: waits for a connect as long as the kernel does",
+        behaviour: || Behaviour { deadlines: Deadlines { connect: None, ..Deadlines::GOOD }, ..Behaviour::default() },
     },
     BuiltIn {
         name: "impatient",
         about: "planted defect: gives up on anything that takes 100 ms",
-        behaviour: || Behaviour { deadlines: Some(Deadlines::IMPATIENT), ..Behaviour::default() },
+        behaviour: || Behaviour { deadlines: Deadlines::IMPATIENT, ..Behaviour::default() },
     },
     BuiltIn {
         name: "retries-unsafely",
@@ -198,7 +278,7 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "gives-up-for-ever",
-        about: "planted defect: never asks again where it was told 57P03 or 53300",
+        about: "planted defect: never asks again where it was told 57P03 or 53300, or a name did not resolve",
         behaviour: || Behaviour { takes_not_yet_for_no: true, ..Behaviour::default() },
     },
     BuiltIn {
@@ -215,5 +295,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "caches-password",
         about: "planted defect: reads its password once, and never again",
         behaviour: || Behaviour { caches_password: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "caches-address",
+        about: "planted defect: looks its server's name up once, and never again",
+        behaviour: || Behaviour { caches_address: true, ..Behaviour::default() },
     },
 ];

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::poll_fn;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::behaviour::Deadlines;
+use super::behaviour::{Behaviour, Keepalive};
 use super::encryption::{Connector, is_of_certificates, mode};
+use super::lookup::Found;
 use crate::environment::address::Address;
+use crate::environment::preparation::CHANNEL;
 use crate::history::{ErrorKind, OpError};
 use crate::layout::TargetSession;
-
-/// Keepalive after this much silence: the documented advice of 60 s, 10 s and 5 probes (FACTS §0), scaled to loopback.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
-const KEEPALIVE_RETRIES: u32 = 3;
 
 const INSERT_ONCE: &str = "INSERT INTO pgsquall_ledger (id, idempotency_key) VALUES ($1, $1) \
                            ON CONFLICT (idempotency_key) DO NOTHING";
@@ -28,38 +28,43 @@ const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1 LIMIT 1";
 pub(super) struct Connection {
     client: Client,
     insert: &'static str,
+    /// The payloads of notifications; ends with the connection.
+    notifications: mpsc::UnboundedReceiver<String>,
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Connection {
-    /// Connects, and sees a query through; `once`: whether writes carry their idempotency key.
+    /// Connects to the first of these places that will do, and sees a query through.
     pub async fn open(
         address: &Address,
+        places: &[Found],
         connector: Connector,
-        deadlines: Option<Deadlines>,
-        once: bool,
+        behaviour: &Behaviour,
     ) -> Result<Connection, OpError> {
+        let Behaviour { deadlines, keepalive, user_timeout, repeats_safely, .. } = *behaviour;
         let mut config = Config::new();
         // Read anew each time: whoever rotates a password, or moves a server, tells nobody.
         config.password(address.current_password()?).ssl_mode(mode(address.sslmode));
-        for place in &address.hosts {
-            config.host(&place.host).port(place.port);
+        for (place, ip) in places {
+            config.host(&place.host).hostaddr(*ip).port(place.port);
         }
         if address.target_session == TargetSession::ReadWrite {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         config.user(&address.user).dbname(&address.database).application_name("reference");
-        if let Some(deadlines) = deadlines {
-            config
-                .connect_timeout(deadlines.connect)
-                .tcp_user_timeout(deadlines.statement)
-                .keepalives_idle(KEEPALIVE_IDLE)
-                .keepalives_interval(KEEPALIVE_INTERVAL)
-                .keepalives_retries(KEEPALIVE_RETRIES);
+        if let Some(limit) = deadlines.connect {
+            config.connect_timeout(limit);
+        }
+        if let Some(limit) = user_timeout {
+            config.tcp_user_timeout(limit);
+        }
+        config.keepalives(keepalive != Keepalive::Off);
+        if let Keepalive::After { idle, interval, probes } = keepalive {
+            config.keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(probes);
         }
         // The library's own connect_timeout covers TCP only; a server that accepts and is silent needs this one.
         // Every address has its own time: the first may be dead.
-        let limit = deadlines.map(|deadlines| deadlines.connect * address.hosts.len().max(1) as u32);
+        let limit = deadlines.connect.map(|limit| limit * places.len().max(1) as u32);
         within(limit, "connecting", async {
             let connected = config.connect(connector).await.map_err(|error| {
                 let hopeless = is_of_certificates(&error);
@@ -67,14 +72,22 @@ impl Connection {
                 // What is wrong with a certificate stays wrong until somebody replaces it.
                 if hopeless { error.with_retryable(false) } else { error }
             });
-            let (client, connection) = connected?;
+            let (client, mut connection) = connected?;
+            let (heard, notifications) = mpsc::unbounded_channel();
             let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-                // Its error reaches the statement that waits, which reports it.
-                let _ = connection.await;
+                let mut messages = poll_fn(|context| connection.poll_message(context));
+                // An error reaches the statement that waits, which reports it.
+                while let Some(Ok(message)) = messages.next().await {
+                    if let AsyncMessage::Notification(notification) = message {
+                        // Where nobody listens, none comes.
+                        let _ = heard.send(notification.payload().to_owned());
+                    }
+                }
             }));
             // A pool in the path signs clients in by itself, also while it has no server for them.
             client.batch_execute("SELECT 1").await?;
-            Ok(Connection { client, insert: if once { INSERT_ONCE } else { INSERT }, _driver: driver })
+            let insert = if repeats_safely { INSERT_ONCE } else { INSERT };
+            Ok(Connection { client, insert, notifications, _driver: driver })
         })
         .await
     }
@@ -87,6 +100,17 @@ impl Connection {
             // Without an answer the statement takes too long all the same.
             let _ = token.cancel_query(tokio_postgres::NoTls).await;
         }))
+    }
+
+    /// Subscribes.
+    pub async fn listen(&self) -> Result<(), OpError> {
+        self.client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+        Ok(())
+    }
+
+    /// The payload of the next notification; `None` once the connection is lost.
+    pub async fn next_notification(&mut self) -> Option<String> {
+        self.notifications.recv().await
     }
 
     pub fn is_closed(&self) -> bool {

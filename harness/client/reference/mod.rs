@@ -4,16 +4,21 @@ mod backoff;
 mod behaviour;
 mod connection;
 mod encryption;
+mod lookup;
 mod pool;
+mod serve;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use self::behaviour::{ALL, Behaviour};
 use self::pool::Pool;
-use super::{ClientError, DynClient, Home, Launch};
+pub use self::serve::serve;
+use super::{Adapter, ClientError, DynClient, Home, Launch, Notifications};
 use crate::environment::address::Address;
+use crate::environment::expressible::Abodes;
 use crate::history::{ClientFacts, Ended, OpError, OpKind};
 
 /// Operations that a built-in client carries at once, and connections that it holds.
@@ -23,14 +28,34 @@ const CONCURRENCY: u32 = 4;
 pub(crate) struct Reference {
     name: &'static str,
     behaviour: Behaviour,
+    /// The program that is this client when it is called as an adapter.
+    program: Option<PathBuf>,
 }
 
 impl Reference {
     /// The built-in client of that name.
     pub fn named(name: &str) -> Option<Reference> {
         let found = ALL.iter().find(|built_in| built_in.name == name)?;
-        Some(Reference { name: found.name, behaviour: (found.behaviour)() })
+        Some(Reference { name: found.name, behaviour: (found.behaviour)(), program: None })
     }
+
+    /// The same, which can also be a process: `program adapter NAME` speaks the adapter protocol for it.
+    pub fn in_program(self, program: PathBuf) -> Reference {
+        Reference { program: Some(program), ..self }
+    }
+
+    /// Sets it to work in this process.
+    fn start(&self, address: &Address) -> Running {
+        // Connections are opened when they are first needed, as lazy pools do: a server that is away at the start is
+        // no different from one that goes away later.
+        let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY);
+        Running { name: self.name, pool }
+    }
+}
+
+/// The names of all built-in clients.
+pub(super) fn names() -> Vec<&'static str> {
+    built_in().map(|(name, _)| name).collect()
 }
 
 /// Name and description of every built-in client, the good one first.
@@ -44,11 +69,15 @@ impl Launch for Reference {
         self.name.to_owned()
     }
 
-    async fn launch(&self, address: &Address, _home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
-        // Connections are opened when they are first needed, as lazy pools do: a server that is away at the start is
-        // no different from one that goes away later.
-        let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY);
-        Ok(Arc::new(Running { name: self.name, pool }))
+    fn abodes(&self) -> Abodes {
+        Abodes { in_process: true, process: self.program.is_some() }
+    }
+
+    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
+        if let (Some(_), Some(program)) = (home.space, &self.program) {
+            return Adapter::of_program(program, &["adapter", self.name]).launch(address, home).await;
+        }
+        Ok(Arc::new(self.start(address)))
     }
 }
 
@@ -64,13 +93,17 @@ impl DynClient for Running {
             name: self.name.into(),
             version: env!("CARGO_PKG_VERSION").into(),
             concurrency: CONCURRENCY,
-            capabilities: vec!["transaction".into()],
+            capabilities: vec!["transaction".into(), "listen".into()],
             timeout: self.pool.operation_deadline(),
         }
     }
 
     async fn perform(&self, _id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
         self.pool.perform(kind, key).await
+    }
+
+    async fn listen(&self, news: Notifications) -> Result<(), OpError> {
+        self.pool.listen(news).await
     }
 
     fn ended(&self) -> Option<Ended> {

@@ -8,9 +8,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::sleep;
 
 use super::backoff;
-use super::behaviour::{Behaviour, Errors, Reconnects};
+use super::behaviour::{Behaviour, Deadlines, Errors, Reconnects};
 use super::connection::{Connection, within};
 use super::encryption::Connectors;
+use super::lookup::{Found, Lookup};
+use crate::client::Notifications;
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError, OpKind};
 use crate::sqlstate;
@@ -29,6 +31,7 @@ pub(super) struct Pool {
     address: Address,
     behaviour: Behaviour,
     connectors: Connectors,
+    lookup: Lookup,
     slots: Vec<Mutex<Slot>>,
     /// Whose turn it is.
     turn: AtomicUsize,
@@ -53,9 +56,6 @@ struct Slot {
 
 impl Pool {
     pub fn new(mut address: Address, behaviour: Behaviour, slots: u32) -> Pool {
-        if behaviour.first_address_only {
-            address.hosts.truncate(1);
-        }
         if behaviour.caches_password {
             // What is left is the password with which the run began.
             address.password_file = None;
@@ -63,6 +63,7 @@ impl Pool {
         Pool {
             address,
             connectors: Connectors::new(behaviour.caches_certificates),
+            lookup: Lookup::new(behaviour.caches_address, behaviour.first_address_only),
             behaviour,
             slots: (0..slots).map(|_| Mutex::default()).collect(),
             turn: AtomicUsize::new(0),
@@ -76,7 +77,8 @@ impl Pool {
     /// The longest that an operation can take, all retries included.
     pub fn operation_deadline(&self) -> Option<Duration> {
         // The last attempt may begin just before the deadline.
-        self.behaviour.deadlines.map(|deadlines| deadlines.operation + deadlines.connect + deadlines.statement)
+        let Deadlines { connect, statement, operation } = self.behaviour.deadlines;
+        Some(operation? + connect? + statement?)
     }
 
     pub async fn perform(&self, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
@@ -106,7 +108,7 @@ impl Pool {
                 Err(error) => error,
             };
             slot.failures += 1;
-            let late = self.behaviour.deadlines.is_some_and(|deadlines| began.elapsed() >= deadlines.operation);
+            let late = self.behaviour.deadlines.operation.is_some_and(|limit| began.elapsed() >= limit);
             let hopeless = !may_help(&error) && self.behaviour.backs_off;
             let indifferent = self.behaviour.acknowledges_early && kind.writes();
             if late || hopeless || indifferent || slot.given_up || self.behaviour.errors == Errors::Final {
@@ -132,7 +134,7 @@ impl Pool {
             return Err(OpError::new(ErrorKind::Other, "no connection"));
         };
         slot.ever_connected = true;
-        let mut limit = self.behaviour.deadlines.map(|deadlines| deadlines.statement);
+        let mut limit = self.behaviour.deadlines.statement;
         // Dropped with the statement's end.
         let _canceller = limit.as_mut().filter(|_| self.behaviour.believes_cancelled).map(|limit| {
             let canceller = connection.cancel_after(*limit);
@@ -160,6 +162,45 @@ impl Pool {
         done
     }
 
+    /// Listens on a connection of its own, which is replaced when it is lost, as those of the slots are.
+    ///
+    /// *Errors*: it is not to be replaced.
+    pub async fn listen(&self, news: Notifications) -> Result<(), OpError> {
+        let (mut ever_listened, mut failures) = (false, 0);
+        loop {
+            let error = match self.subscribe().await {
+                Ok(mut connection) => {
+                    if ever_listened {
+                        news.gap();
+                    }
+                    (ever_listened, failures) = (true, 0);
+                    while let Some(payload) = connection.next_notification().await {
+                        news.heard(payload);
+                    }
+                    let lost = OpError::new(ErrorKind::Closed, "the connection that listened was lost");
+                    assert!(!self.behaviour.panics, "{lost}");
+                    if self.behaviour.reconnects == Reconnects::Never {
+                        return Err(lost);
+                    }
+                    lost
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            match may_help(&error) {
+                true if self.behaviour.backs_off => sleep(backoff::delay(failures)).await,
+                true => {}
+                false => sleep(BREAKER).await,
+            }
+        }
+    }
+
+    async fn subscribe(&self) -> Result<Connection, OpError> {
+        let connection = self.open(&self.places().await?).await?;
+        within(self.behaviour.deadlines.statement, "LISTEN", connection.listen()).await?;
+        Ok(connection)
+    }
+
     /// Gives up a connection, and remembers that one was ever lost.
     fn lose(&self, slot: &mut Slot, why: &str) {
         assert!(!self.behaviour.panics, "the connection was lost: {why}");
@@ -181,11 +222,17 @@ impl Pool {
         if let Some(refusal) = self.remembered_refusal() {
             return Err(refusal);
         }
-        let opened = self.open().await;
+        let opened = match self.places().await {
+            Ok(places) => self.open(&places).await,
+            Err(error) => {
+                slot.given_up = self.behaviour.takes_not_yet_for_no;
+                Err(error)
+            }
+        };
         if let Err(error) = &opened
             && self.behaviour.takes_not_yet_for_no
         {
-            slot.given_up = matches!(error.sqlstate.as_deref(), Some("57P03" | "53300"));
+            slot.given_up |= matches!(error.sqlstate.as_deref(), Some("57P03" | "53300"));
         }
         if let Err(error) = &opened
             && !may_help(error)
@@ -195,15 +242,20 @@ impl Pool {
         }
         let opened = opened?;
         if replaced && self.behaviour.leaks {
-            let spare = self.open().await?;
+            let spare = self.open(&self.places().await?).await?;
             self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
         }
         Ok(opened)
     }
 
-    async fn open(&self) -> Result<Connection, OpError> {
-        let Behaviour { deadlines, repeats_safely, .. } = self.behaviour;
-        Connection::open(&self.address, self.connectors.connector(&self.address)?, deadlines, repeats_safely).await
+    /// Where the servers are, as of now.
+    async fn places(&self) -> Result<Vec<Found>, OpError> {
+        self.lookup.places(&self.address, self.behaviour.deadlines.connect).await
+    }
+
+    async fn open(&self, places: &[Found]) -> Result<Connection, OpError> {
+        let connector = self.connectors.connector(&self.address)?;
+        Connection::open(&self.address, places, connector, &self.behaviour).await
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {
@@ -217,7 +269,7 @@ impl Pool {
         }
         let mut snapshot = self.snapshot.lock().await;
         if snapshot.as_ref().is_none_or(Connection::is_closed) {
-            let opened = self.open().await?;
+            let opened = self.open(&self.places().await?).await?;
             opened.freeze_snapshot().await?;
             *snapshot = Some(opened);
         }

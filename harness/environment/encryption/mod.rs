@@ -28,9 +28,6 @@ const KEY: &str = "pgsquall-server.key";
 const CLIENTS: &str = "pgsquall-clients.crt";
 const REVOKED: &str = "pgsquall-revoked.crl";
 
-/// Whom the client finds at its address.
-pub(crate) const HOST: &str = "127.0.0.1";
-
 /// Longest until a certificate that was loaded is seen: one handshake, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -43,6 +40,8 @@ pub(crate) struct Encryption {
     pub authority: Authority,
     server: Key,
     client: Option<Client>,
+    /// Whom the client finds at its address.
+    pub host: String,
     /// The authority's certificate, where the client finds it.
     root: PathBuf,
     /// The password of every role of ours.
@@ -62,6 +61,7 @@ impl Encryption {
     pub async fn create(
         server: &dyn Server,
         (version, layout): (TlsVersion, &Layout),
+        host: String,
         folder: &Path,
         password: &str,
     ) -> Result<Encryption, ServerError> {
@@ -70,7 +70,7 @@ impl Encryption {
         store(&root, &authority.certificate)?;
         let client = layout.client_certificate.then(|| Client::create(&authority, folder)).transpose()?;
         let key = Key::new().map_err(unsigned)?;
-        let encryption = Encryption { authority, server: key, client, root, password: password.to_owned() };
+        let encryption = Encryption { authority, server: key, client, host, root, password: password.to_owned() };
 
         let session = server.superuser().connect().await?;
         write_file(&session, KEY, &encryption.server.pem()).await?;
@@ -95,7 +95,8 @@ impl Encryption {
         for (name, value) in settings {
             session.batch(&format!("ALTER SYSTEM SET {name} = '{value}'")).await?;
         }
-        encryption.serve(server, &encryption.for_server(&encryption.authority, HOST, usual().end)?).await?;
+        let usual = encryption.for_server(&encryption.authority, &encryption.host, usual().end)?;
+        encryption.serve(server, &usual).await?;
         if layout.sslmode == SslMode::VerifyFull {
             let (_, rules) = encryption.rules(server).await?;
             write_hba_and_reload(&server.superuser(), &rules).await?;

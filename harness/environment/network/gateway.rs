@@ -3,7 +3,7 @@
 //! Owns what is in force (where it leads, which rules) and the list of open connections. Who comes in is
 //! `reception`'s, what happens on one connection is `proxy`'s, and the threads are `lanes`'.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,21 +63,29 @@ struct State {
     /// The number of the newest connection here.
     newest: u64,
     /// `None` once the gateway closes: nobody is taken in any more.
-    connections: Option<HashMap<u64, mpsc::UnboundedSender<Order>>>,
+    connections: Option<HashMap<u64, Open>>,
+}
+
+/// A connection that is open.
+struct Open {
+    /// The client's end of it, where the kernel still knew when it came in.
+    peer: Option<SocketAddr>,
+    orders: mpsc::UnboundedSender<Order>,
 }
 
 impl Gateway {
     /// Opens a gateway to `upstream` on a loopback port of its own.
     ///
     /// *Chance*: whatever rules leave to it is drawn from `seed` and the number of the connection.
+    #[cfg(test)]
     pub fn open(upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
         Gateway::open_on(Reservation::new()?, upstream, seed, tap)
     }
 
     /// Opens another gateway, on a port of its own, which tells the same tap: no two connections have the same number.
-    pub fn open_beside(&self, upstream: SocketAddr) -> io::Result<Gateway> {
+    pub fn open_beside(&self, port: Reservation, upstream: SocketAddr) -> io::Result<Gateway> {
         let Shared { seed, tap, numbers, .. } = self.0.shared.as_ref();
-        Gateway::open_numbered(Reservation::new()?, upstream, *seed, Arc::clone(tap), Arc::clone(numbers))
+        Gateway::open_numbered(port, upstream, *seed, Arc::clone(tap), Arc::clone(numbers))
     }
 
     /// Opens a gateway on a given port.
@@ -239,6 +247,13 @@ impl Gateway {
         self.heard(told).await
     }
 
+    /// Ends the connections whose client's end is none of these; returns how many.
+    pub async fn cut_all_but(&self, held: &BTreeSet<SocketAddr>, cut: Cut) -> usize {
+        let is_held = |open: &Open| open.peer.is_none_or(|peer| held.contains(&peer));
+        let told = self.0.shared.state().order_where(|open| !is_held(open), |done| Order::Cut { cut, done });
+        self.heard(told).await
+    }
+
     /// Waits until an order is carried out; returns on how many connections it was.
     async fn heard(&self, told: Vec<oneshot::Receiver<()>>) -> usize {
         let mut count = 0;
@@ -283,7 +298,16 @@ impl State {
     }
 
     fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
-        order_to(self.connections.iter().flat_map(HashMap::values), order)
+        self.order_where(|_| true, order)
+    }
+
+    /// The same order for some.
+    fn order_where(
+        &self,
+        is_meant: impl Fn(&Open) -> bool,
+        order: impl Fn(oneshot::Sender<()>) -> Order,
+    ) -> Vec<oneshot::Receiver<()>> {
+        order_to(self.connections.iter().flat_map(HashMap::values).filter(|open| is_meant(open)), order)
     }
 
     /// The same order for the oldest half.
@@ -297,12 +321,12 @@ impl State {
 
 /// Gives these connections an order; returns who will say that it is carried out. One that has ended by itself is none.
 fn order_to<'a>(
-    connections: impl Iterator<Item = &'a mpsc::UnboundedSender<Order>>,
+    connections: impl Iterator<Item = &'a Open>,
     order: impl Fn(oneshot::Sender<()>) -> Order,
 ) -> Vec<oneshot::Receiver<()>> {
-    let send = |connection: &mpsc::UnboundedSender<Order>| {
+    let send = |connection: &Open| {
         let (done, finished) = oneshot::channel();
-        connection.send(order(done)).ok().map(|()| finished)
+        connection.orders.send(order(done)).ok().map(|()| finished)
     };
     connections.filter_map(send).collect()
 }
@@ -317,7 +341,7 @@ impl Shared {
         self.closing.cancel();
         for connection in self.state().connections.take().into_iter().flat_map(HashMap::into_values) {
             // It ended by itself meanwhile.
-            let _ = connection.send(Order::Teardown);
+            let _ = connection.orders.send(Order::Teardown);
         }
     }
 
@@ -326,6 +350,7 @@ impl Shared {
     pub fn take_in(self: &Arc<Self>, stream: TcpStream) -> Option<impl Future<Output = ()> + Send + 'static> {
         let mut state = self.state();
         let (connection, orders) = mpsc::unbounded_channel();
+        let connection = Open { peer: stream.peer_addr().ok(), orders: connection };
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         state.newest = id;
         self.taken_in.fetch_add(1, Ordering::Relaxed);

@@ -2,8 +2,14 @@
 //! real programs that may stand behind it.
 
 mod gateway;
+#[cfg(target_os = "linux")]
+pub mod kernel;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_kernel.rs"]
+pub mod kernel;
 mod lanes;
 mod middlebox;
+mod packets;
 pub(crate) mod port;
 mod proxy;
 mod queue;
@@ -13,6 +19,8 @@ pub(crate) mod tap;
 mod tests;
 
 pub(crate) use gateway::Gateway;
+pub(crate) use kernel::Kernel;
+pub use kernel::KernelError;
 pub use middlebox::MiddleboxError;
 pub(crate) use middlebox::{MiddleboxProcess, end_leftover, find};
 #[cfg(feature = "tls")]

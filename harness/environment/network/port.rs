@@ -5,10 +5,15 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+#[cfg(target_os = "linux")]
+use super::kernel::Space;
 use crate::environment::identity;
+use crate::layout::Keepalive;
 
 /// Ports below need privileges or are known services; 10240 is above both and above common development servers.
 const LOWEST: u16 = 10_240;
@@ -22,13 +27,18 @@ const TRIES: u32 = 200;
 /// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
 pub(super) const BACKLOG: i32 = 1024;
 
-/// A loopback port that nobody else can bind.
+/// A port that nobody else can bind: of the loopback address, or in a namespace of the run's.
 ///
 /// Holds a socket that is bound and never listens: connecting to it is refused by the kernel, with a true
 /// ECONNREFUSED, until somebody [`listen`](Reservation::listen)s or a child process binds it with `SO_REUSEADDR`.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     address: SocketAddr,
+    /// To which sockets belong that listen here; `None`: the machine's own.
+    #[cfg(target_os = "linux")]
+    space: Option<Arc<Space>>,
+    /// Of those who are taken in; `None`: at the times of the system.
+    keepalive: Option<Keepalive>,
     _holder: Socket,
 }
 
@@ -60,15 +70,38 @@ impl Reservation {
         Reservation::hold(address, address.port() != 0)
     }
 
+    /// Reserves an address of a namespace.
+    #[cfg(target_os = "linux")]
+    pub fn within(space: Arc<Space>, address: SocketAddr) -> io::Result<Reservation> {
+        let holder = space.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let reservation = Reservation::hold_with(holder, address, false)?;
+        Ok(Reservation { space: Some(space), ..reservation })
+    }
+
     fn hold(address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
         let holder = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        Reservation::hold_with(holder, address, is_shared)
+    }
+
+    fn hold_with(holder: Socket, address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
         // First without SO_REUSEADDR, so that a port in anyone's use is refused; then with it, so that our own
         // listener may bind beside this socket.
         holder.set_reuse_address(is_shared)?;
         holder.bind(&address.into())?;
         holder.set_reuse_address(true)?;
         let address = holder.local_addr()?.as_socket().unwrap_or(address);
-        Ok(Reservation { address, _holder: holder })
+        Ok(Reservation {
+            address,
+            #[cfg(target_os = "linux")]
+            space: None,
+            keepalive: None,
+            _holder: holder,
+        })
+    }
+
+    /// With other times of keepalive for those who are taken in.
+    pub fn keeping_alive(self, keepalive: Option<Keepalive>) -> Reservation {
+        Reservation { keepalive, ..self }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -77,12 +110,28 @@ impl Reservation {
 
     /// Begins to listen; connections are refused again as soon as the listener is dropped.
     pub fn listen(&self) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = self.socket()?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // Postgres has keepalive on for every client (FACTS §4), and it is the gateway that ends the client's TCP. A
+        // socket that is accepted has it from the one that listens.
+        socket.set_keepalive(true)?;
+        if let Some(Keepalive { idle, interval, count }) = self.keepalive {
+            let times = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count);
+            socket.set_tcp_keepalive(&times)?;
+        }
         socket.bind(&self.address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
+    }
+
+    fn socket(&self) -> io::Result<Socket> {
+        let (domain, kind, protocol) = (Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP));
+        #[cfg(target_os = "linux")]
+        if let Some(space) = &self.space {
+            return space.socket(domain, kind, protocol);
+        }
+        Socket::new(domain, kind, protocol)
     }
 }
 

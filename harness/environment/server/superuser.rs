@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Config, Connection, NoTls, Row};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ServerError;
@@ -50,16 +53,19 @@ impl Superuser {
             .map_err(|reason| ServerError::Sql { doing: "connect to the server".into(), reason: reason.text })
     }
 
+    /// Opens a session on a connection that somebody has made.
+    pub async fn connect_over(&self, stream: TcpStream) -> Result<Session, ServerError> {
+        let failed = |reason| ServerError::Sql { doing: "connect to the server".into(), reason };
+        match timeout(PATIENCE, self.config.connect_raw(stream, NoTls)).await {
+            Ok(connected) => connected.map(Session::new).map_err(|error| failed(explain(&error))),
+            Err(_) => Err(failed(format!("no answer within {PATIENCE:?}"))),
+        }
+    }
+
     /// Opens a session, or says what came instead.
     pub async fn connect_within(&self, patience: Duration) -> Result<Session, Refusal> {
         match timeout(patience, self.config.connect(NoTls)).await {
-            Ok(Ok((client, connection))) => {
-                let task = AbortOnDropHandle::new(tokio::spawn(async move {
-                    // Its error reaches the session's next statement, which reports it.
-                    let _ = connection.await;
-                }));
-                Ok(Session { client, _connection: task })
-            }
+            Ok(Ok(connected)) => Ok(Session::new(connected)),
             Ok(Err(error)) => {
                 Err(Refusal { sqlstate: error.code().map(|code| code.code().to_owned()), text: explain(&error) })
             }
@@ -82,6 +88,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    fn new<S>((client, connection): (tokio_postgres::Client, Connection<S, NoTlsStream>)) -> Session
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            // Its error reaches the session's next statement, which reports it.
+            let _ = connection.await;
+        }));
+        Session { client, _connection: task }
+    }
+
     /// Runs statements without parameters.
     pub async fn batch(&self, sql: &str) -> Result<(), ServerError> {
         bounded(sql, self.client.batch_execute(sql)).await

@@ -59,6 +59,10 @@ pub(super) struct Sample {
     pub ended: Option<(Duration, Ended)>,
     pub doubts: Vec<String>,
     pub finished: bool,
+    /// When each notification was sent, and when it was heard.
+    pub news: Vec<(Duration, Option<Duration>)>,
+    pub gaps: Vec<Duration>,
+    pub given_up: Option<(Duration, OpError)>,
 }
 
 impl Sample {
@@ -81,6 +85,9 @@ impl Sample {
             load: Load::default(),
             middlebox: None,
             layout: Default::default(),
+            plane: crate::plane::Plane::Proxy,
+            plane_asked: false,
+            device: None,
         };
         let client = ClientFacts {
             name: "sample".into(),
@@ -108,10 +115,30 @@ impl Sample {
             ended: None,
             doubts: Vec::new(),
             finished: true,
+            news: Vec::new(),
+            gaps: Vec::new(),
+            given_up: None,
         };
         sample.fault_at(0, HIT, HEAL);
         sample.fail(|op| op.began >= HIT && op.began < HEAL, &refused());
         sample
+    }
+
+    /// The same of a client that also listens: a notification every 100 ms, heard within 1 ms, but for those that were sent
+    /// while the fault was in force. It says that it may have missed some.
+    pub fn listening() -> Sample {
+        let mut sample = Sample::healthy();
+        sample.header.load.listen = true;
+        sample.news = (1..120).map(|step| (ms(100 * step), Some(ms(100 * step + 1)))).collect();
+        sample.gaps = vec![HEAL];
+        sample.miss(HIT, HEAL);
+        sample
+    }
+
+    /// Lets the notifications be lost that are sent in this time.
+    pub fn miss(&mut self, from: Duration, to: Duration) -> &mut Sample {
+        self.news.iter_mut().filter(|(sent, _)| (from..to).contains(sent)).for_each(|(_, heard)| *heard = None);
+        self
     }
 
     /// Records that a fault was injected and healed.

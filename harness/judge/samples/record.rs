@@ -25,6 +25,13 @@ impl Sample {
         timed.extend(refusing.into_iter().flatten().map(|(at, on)| (at, Event::Refusing { at, on })));
         timed.extend(self.ended.iter().map(|(at, how)| (*at, Event::ClientEnded { at: *at, how: how.clone() })));
         timed.extend(self.doubts.iter().map(|reason| (END, Event::Doubt { at: END, reason: reason.clone() })));
+        for (number, (sent, heard)) in (1..).zip(&self.news) {
+            timed.push((*sent, Event::Notified { at: *sent, number }));
+            timed.extend(heard.map(|at| (at, Event::Heard { at, number })));
+        }
+        timed.extend(self.gaps.iter().map(|at| (*at, Event::Gap { at: *at })));
+        let given_up = self.given_up.clone().map(|(at, error)| (at, Event::Unsubscribed { at, error: Some(error) }));
+        timed.extend(given_up);
         timed.sort_by_key(|(at, _)| *at);
 
         let server = ServerFacts { kind: "local".into(), version: "15.18".into(), origin: "binaries".into() };

@@ -8,7 +8,6 @@ use super::super::{Injection, NemesisError, supporting};
 use super::callers::Callers;
 use super::pass;
 use crate::environment::Environment;
-use crate::environment::encryption::HOST;
 use crate::environment::identity::certificate::{usual, whole_second};
 use crate::environment::network::Cut;
 use crate::fault::CertificateFault;
@@ -49,7 +48,7 @@ impl Expired {
         if self.is_of_client() {
             encryption.give(encryption.for_client(&encryption.authority, end)?)?;
         } else {
-            let certificate = encryption.for_server(&encryption.authority, HOST, end)?;
+            let certificate = encryption.for_server(&encryption.authority, &encryption.host, end)?;
             encryption.serve(environment.server(), &certificate).await?;
         }
         Ok(())

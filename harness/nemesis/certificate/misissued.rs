@@ -8,7 +8,7 @@ use super::super::{Injection, NemesisError};
 use super::callers::Callers;
 use super::pass;
 use crate::environment::Environment;
-use crate::environment::encryption::{HOST, unsigned};
+use crate::environment::encryption::unsigned;
 use crate::environment::identity::certificate::{Authority, usual, whole_second};
 use crate::fault::CertificateFault;
 use crate::history::Evidence;
@@ -43,11 +43,11 @@ impl Injection for Misissued {
                 encryption.serve(server, &encryption.for_server(own, OTHER_HOST, end)?).await?;
             }
             CertificateFault::WrongAuthority => {
-                encryption.serve(server, &encryption.for_server(&stranger, HOST, end)?).await?;
+                encryption.serve(server, &encryption.for_server(&stranger, &encryption.host, end)?).await?;
             }
             CertificateFault::NotYetValid => {
                 self.begin = whole_second(SystemTime::now() + self.lasts);
-                let certificate = encryption.for_server_from(own, HOST, self.begin, end)?;
+                let certificate = encryption.for_server_from(own, &encryption.host, self.begin, end)?;
                 encryption.serve(server, &certificate).await?;
             }
             CertificateFault::ClientUnknown => encryption.give(encryption.for_client(&stranger, end)?)?,
@@ -68,7 +68,9 @@ impl Injection for Misissued {
         match self.fault.is_of_client() {
             // Another serial: the revoked one stays revoked.
             true => encryption.give(encryption.for_client(own, end)?)?,
-            false => encryption.serve(environment.server(), &encryption.for_server(own, HOST, end)?).await?,
+            false => {
+                encryption.serve(environment.server(), &encryption.for_server(own, &encryption.host, end)?).await?
+            }
         }
         looked
     }

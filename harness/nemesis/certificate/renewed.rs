@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use super::super::{Injection, NemesisError, decisive, supporting};
 use super::callers::Callers;
 use crate::environment::Environment;
-use crate::environment::encryption::HOST;
 use crate::environment::identity::certificate::usual;
 use crate::history::Evidence;
 
@@ -23,7 +22,7 @@ impl Injection for Renewed {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let encryption = environment.encryption()?;
         self.sessions = environment.gateway.connections();
-        let certificate = encryption.for_server(&encryption.authority, HOST, usual().end)?;
+        let certificate = encryption.for_server(&encryption.authority, &encryption.host, usual().end)?;
         encryption.serve(environment.server(), &certificate).await?;
         self.served = true;
         self.callers.watch(environment).await

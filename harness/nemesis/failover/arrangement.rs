@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 
+use super::super::packets;
 use super::{Injection, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::environment::network::Gateway;
+use crate::environment::network::kernel::Filter;
 use crate::fault::Failover;
 use crate::history::Evidence;
 use crate::layout::Host;
@@ -19,13 +21,15 @@ pub(super) struct Arranging {
     /// Those who had come to the first address, and to the primary's, before the client.
     before: (u64, u64),
     dropped_before: u64,
+    /// What drops SYNs on the kernel plane; for good.
+    filter: Option<Filter>,
     /// The client's sessions on the primary once it had settled.
     settled: usize,
 }
 
 impl Arranging {
     pub fn new(what: Failover) -> Arranging {
-        Arranging { what, before: (0, 0), dropped_before: 0, settled: 0 }
+        Arranging { what, before: (0, 0), dropped_before: 0, filter: None, settled: 0 }
     }
 
     fn host(&self) -> Host {
@@ -42,12 +46,17 @@ impl Injection for Arranging {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let (first, primary) = (door(environment, self.host())?, door(environment, Host::Primary)?);
         self.before = (first.taken_in(), primary.taken_in());
-        match self.what {
-            Failover::DeadHangs => {
+        match (self.what, &environment.kernel) {
+            (Failover::DeadHangs, Some(kernel)) => {
+                let server = first.address().ip();
+                let rules: Vec<_> = packets::unanswered().iter().map(|rule| rule.of(server)).collect();
+                self.filter = Some(kernel.impose(&rules).await?);
+            }
+            (Failover::DeadHangs, None) => {
                 self.dropped_before = first.syns_dropped().await;
                 first.hang().await?;
             }
-            Failover::DeadRefuses => first.refuse().await?,
+            (Failover::DeadRefuses, _) => first.refuse().await?,
             _ => {}
         }
         Ok(())
@@ -61,7 +70,10 @@ impl Injection for Arranging {
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (first, primary) = (door(environment, self.host())?, door(environment, Host::Primary)?);
-        let dropped = first.syns_dropped().await - self.dropped_before;
+        let dropped = match (&environment.kernel, &self.filter) {
+            (Some(kernel), Some(filter)) => kernel.count(filter).await?.into_iter().map(|(_, count)| count).sum(),
+            _ => first.syns_dropped().await - self.dropped_before,
+        };
         let came_first = (first.taken_in() - self.before.0) as usize;
         let came_second = (primary.taken_in() - self.before.1) as usize;
         let met = match self.what {

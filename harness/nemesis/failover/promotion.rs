@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, READ_ONLY, Witness, decisive, supporting};
 use crate::environment::Environment;
+use crate::environment::network::kernel::Saying;
 use crate::history::Evidence;
 use crate::layout::Host;
 
@@ -29,11 +30,21 @@ pub(super) struct Promoting {
     promoted: usize,
     /// Sessions of the old primary whose commits nobody could confirm any more.
     unconfirmed: usize,
+    /// Those who had asked for the primary's name, where it has one, when the name was moved.
+    told_before: u64,
 }
 
 impl Promoting {
     pub fn new(cause: Cause) -> Promoting {
-        Promoting { cause, witness: Witness::default(), sessions: 0, end: None, promoted: 0, unconfirmed: 0 }
+        Promoting {
+            cause,
+            witness: Witness::default(),
+            sessions: 0,
+            end: None,
+            promoted: 0,
+            unconfirmed: 0,
+            told_before: 0,
+        }
     }
 }
 
@@ -54,6 +65,7 @@ impl Injection for Promoting {
         environment.promote_standby().await?;
         self.promoted += 1;
         self.unconfirmed = environment.end_unconfirmed().await?;
+        self.told_before = environment.names().map_or(0, |names| names.answered(Saying::Address));
         Ok(environment.follow_primary().await?)
     }
 
@@ -72,6 +84,10 @@ impl Injection for Promoting {
             }
         };
         found.push(supporting("promotions confirmed", self.promoted));
+        if let Some(names) = environment.names() {
+            let told = names.answered(Saying::Address) - self.told_before;
+            found.push(supporting("queries answered with the new address", told as usize));
+        }
         if self.cause == Cause::Demotion {
             found.push(supporting("sessions ended for want of a standby", self.unconfirmed));
         }

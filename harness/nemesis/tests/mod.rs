@@ -3,7 +3,12 @@
 #[cfg(feature = "tls")]
 mod certificate;
 mod failover;
+mod idle;
 mod limits;
+#[cfg(feature = "dns")]
+mod names;
+#[cfg(target_os = "linux")]
+mod packets;
 mod resources;
 mod restart;
 mod sign_in;
@@ -21,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Injection, injection};
 use crate::environment::choice::ServerSource;
+use crate::environment::network::kernel::Side;
 use crate::environment::server::Binaries;
 use crate::environment::{Blueprint, Environment};
 use crate::fault::Fault;
@@ -58,6 +64,11 @@ pub(super) struct Stage {
 impl Stage {
     /// Brings up what a scenario asks for, and arms its faults.
     pub async fn set(source: &ServerSource, scenario: &str) -> Stage {
+        Stage::set_on(None, source, scenario).await
+    }
+
+    /// The same on the kernel plane, with the client in that place.
+    pub async fn set_on(kernel: Option<Side>, source: &ServerSource, scenario: &str) -> Stage {
         let scenario =
             Scenario::parse("stage", "file", "stage.toml", scenario).unwrap_or_else(|error| panic!("{error}"));
         let plan = Plan::new(&scenario, "nobody", Seed(1), 0, 1);
@@ -67,12 +78,13 @@ impl Stage {
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),
             seed: plan.header.seed,
+            kernel,
         };
         let environment = Environment::create(source, blueprint, recorder.clone()).await;
         let environment = environment.unwrap_or_else(|error| panic!("{source}: {error}"));
         let mut faults = Vec::new();
         for fault in plan.header.faults {
-            let mut injection = injection(&fault);
+            let mut injection = injection(&fault, environment.kernel.is_some());
             injection.arm(&environment).await.unwrap_or_else(|error| panic!("{source}: {error}"));
             faults.push((fault, injection));
         }

@@ -26,6 +26,9 @@ pub(super) fn recorder() -> Recorder {
         load: Load::default(),
         middlebox: None,
         layout: Default::default(),
+        plane: crate::plane::Plane::Proxy,
+        plane_asked: false,
+        device: None,
     };
     Recorder::begin(header, None, None)
 }

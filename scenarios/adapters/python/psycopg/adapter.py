@@ -1,14 +1,17 @@
-"""psycopg 3 under pgsquall: plain connections, one per worker thread.
+"""psycopg 3 under pgsquall: plain connections, one per worker thread, and one more that listens.
 
 To test another client, copy this file. An adapter is a process that speaks JSON lines, one object per line, flushed:
   1. It finds its database in DATABASE_URL, or in libpq's variables (PGHOST, PGPORT, ...).
   2. It first prints {"hello": {"name": ..., "version": ..., "concurrency": 4}}: how many operations it can carry at
-     once; also "capabilities": ["transaction"], and "timeout_ms", the longest that it lets one operation take.
+     once; also "capabilities": ["transaction", "listen"], and "timeout_ms", the longest that it lets one operation take.
   3. It reads {"id": 7, "op": "write", "key": 7} from stdin; op is write, read or transaction. Several may be in flight.
   4. It answers each exactly once, in any order: {"id": 7, "ok": true}, for a read with "found": true or false,
      or {"id": 7, "error": {"message": ...}}, if it knows with "sqlstate", "retryable" (true, false), and "kind":
      refused, reset, closed, timeout, deadline, server or other.
-  5. stdout is for these lines only, logs go to stderr; when stdin ends, it exits.
+  5. With the capability "listen" it may be asked {"id": 0, "op": "listen"}: it answers once it listens on the channel
+     pgsquall_news, hands on what it hears as {"notification": {"payload": "17"}}, one line each at any time, and says
+     {"gap": true} when it listens again after the subscription was lost: what was sent meanwhile is gone.
+  6. stdout is for these lines only, logs go to stderr; when stdin ends, it exits.
 """
 
 import json
@@ -81,8 +84,7 @@ class Worker(threading.Thread):
         """The connection, made anew if need be: once per operation, after an ever longer pause while that fails."""
         if self.conn is None:
             if self.failures:
-                backoff = min(FIRST_BACKOFF * 2 ** (self.failures - 1), LONGEST_BACKOFF)
-                time.sleep(backoff * random.uniform(0.5, 1))  # jitter: the workers must not come back in step
+                back_off(self.failures - 1)
             self.failures += 1
             self.conn = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, **PARAMETERS)
             self.failures = 0
@@ -92,6 +94,34 @@ class Worker(threading.Thread):
         if self.conn and (self.conn.closed or error.sqlstate == READ_ONLY):
             self.conn.close()
             self.conn = None
+
+
+class Listener(threading.Thread):
+    """Listens for good, on a connection of its own. Only keepalive tells it that the server has gone silent."""
+
+    def __init__(self, request):
+        super().__init__(daemon=True)
+        self.request = request
+
+    def run(self):
+        failures, ever_listened = 0, False
+        while True:
+            try:
+                with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, **PARAMETERS) as conn:
+                    conn.execute("LISTEN pgsquall_news")
+                    say({"gap": True} if ever_listened else {"id": self.request["id"], "ok": True})
+                    failures, ever_listened = 0, True
+                    for notification in conn.notifies():
+                        say({"notification": {"payload": notification.payload}})
+            except psycopg.Error as error:
+                print(f"not listening: {error}", file=sys.stderr, flush=True)
+            back_off(failures)
+            failures += 1
+
+
+def back_off(failures):
+    backoff = min(FIRST_BACKOFF * 2 ** failures, LONGEST_BACKOFF)
+    time.sleep(backoff * random.uniform(0.5, 1))  # jitter: the workers must not come back in step
 
 
 def describe(error):
@@ -111,7 +141,7 @@ def say(line, lock=threading.Lock()):
 
 def main():
     say({"hello": {"name": "psycopg", "version": psycopg.__version__, "concurrency": WORKERS,
-                   "capabilities": ["transaction"], "timeout_ms": 1000 * LONGEST_OPERATION}})
+                   "capabilities": ["transaction", "listen"], "timeout_ms": 1000 * LONGEST_OPERATION}})
     # A bug of this file must not look like an operation of psycopg that hangs: end the process, and loudly.
     threading.excepthook = lambda bug: (sys.excepthook(*bug[:3]), os._exit(1))
     requests = queue.SimpleQueue()
@@ -119,7 +149,11 @@ def main():
     for worker in workers:
         worker.start()
     for line in sys.stdin:
-        requests.put(json.loads(line))
+        request = json.loads(line)
+        if request["op"] == "listen":
+            Listener(request).start()
+        else:
+            requests.put(request)
     for worker in workers:
         requests.put(None)
     for worker in workers:

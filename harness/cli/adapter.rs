@@ -1,0 +1,16 @@
+//! `pgsquall adapter`: a built-in client in a process of its own.
+
+use pgsquall::client::reference;
+
+use crate::exit::Exit;
+use crate::print::complain;
+
+pub async fn adapter(name: &str) -> Exit {
+    match reference::serve(name).await {
+        Ok(()) => Exit::Pass,
+        Err(error) => {
+            complain!("error: {error}");
+            (&error).into()
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Errands: a child process goes into a namespace, does a few system calls there, and sends back what it opened.
+//!
+//! A thread may not enter a user namespace, and should not enter a network one that it would have to leave again; a
+//! child that lives for a moment may. What it opens belongs to the namespace for good, whoever holds it.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+
+/// Longest that an errand may take: a few system calls, which wait for each other where many namespaces come and go.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between looks for a child's end, which follows its answer at once.
+const LOOK: Duration = Duration::from_micros(100);
+
+/// A killed process is gone in milliseconds, unless the kernel holds it: then it is left to die.
+const KILL_WITHIN: Duration = Duration::from_secs(1);
+
+/// Room for the descriptors of one errand in a control message, in bytes: more than any errand brings back.
+const CONTROL: usize = 128;
+
+/// Has a child do some work, and returns what it opened.
+///
+/// *Safety of the work*: it runs between `fork` and `_exit` of a process that may have other threads, so it makes system
+/// calls on what it has been given, and allocates nothing.
+///
+/// *Errors*: those of the work, and of making the child; also where it does not answer in time.
+pub(super) fn errand<const N: usize>(work: impl FnOnce() -> io::Result<[RawFd; N]>) -> io::Result<[OwnedFd; N]> {
+    errand_within(PATIENCE, work)
+}
+
+fn errand_within<const N: usize>(
+    patience: Duration,
+    work: impl FnOnce() -> io::Result<[RawFd; N]>,
+) -> io::Result<[OwnedFd; N]> {
+    const { assert!(N * size_of::<RawFd>() <= CONTROL / 2) }
+    let (ours, theirs) = pair()?;
+    // A signal that came to the child would be handled there with what belongs to the parent.
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    // SAFETY: the child makes system calls and leaves by `_exit`; see above.
+    let forked = unsafe { fork() };
+    if let Ok(ForkResult::Child) = forked {
+        // Also where the work panics: the child must not go on with what its parent does next.
+        let leaving = Leaving;
+        let answered = match work() {
+            Ok(opened) => send(theirs.as_raw_fd(), 0, &opened),
+            Err(error) => send(theirs.as_raw_fd(), error.raw_os_error().unwrap_or(libc::EIO), &[]),
+        };
+        // Nothing can be said of an answer that could not be given; the parent sees that there is none.
+        let _ = answered;
+        drop(leaving);
+    }
+    let restored = before.thread_set_mask();
+    let ForkResult::Parent { child } = forked? else { return Err(io::ErrorKind::Other.into()) };
+    drop(theirs);
+    let deadline = Instant::now() + patience;
+    let received = answer_by(deadline, &ours).and_then(|()| receive(ours.as_raw_fd()));
+    if !ended_by(deadline, child) {
+        // It has nothing left to do, or will never have done it. Only one that is there can be killed.
+        let _ = kill(child, Signal::SIGKILL);
+        ended_by(Instant::now() + KILL_WITHIN, child);
+    }
+    restored?;
+    let (code, opened) = received?;
+    if code != 0 {
+        return Err(io::Error::from_raw_os_error(code));
+    }
+    opened.try_into().map_err(|_| io::Error::other("a child brought back something else than was asked"))
+}
+
+/// Ends the process when dropped, without running anything that belongs to its parent.
+struct Leaving;
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(0) }
+    }
+}
+
+/// Waits until there is something to receive, be it the end.
+fn answer_by(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
+    let mut polled = libc::pollfd { fd: from.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // SAFETY: one structure, which lives until the call returns.
+        match unsafe { libc::poll(&raw mut polled, 1, left.as_millis() as i32) } {
+            0 => return Err(io::Error::new(io::ErrorKind::TimedOut, "a child did not answer in time")),
+            1.. => return Ok(()),
+            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Waits for a child's end, without which it would stay as a zombie; says whether it came in time.
+fn ended_by(deadline: Instant, child: Pid) -> bool {
+    while let Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR) = waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(LOOK);
+    }
+    // The only error to expect is that somebody made children be forgotten at their end.
+    true
+}
+
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` has room for two descriptors, which are ours once it has succeeded.
+    unsafe {
+        done(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()))?;
+        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
+/// A buffer aligned as control messages must be.
+#[repr(C, align(8))]
+struct Control([u8; CONTROL]);
+
+/// Sends an error code, zero for none, and descriptors.
+fn send(to: RawFd, code: i32, opened: &[RawFd]) -> io::Result<()> {
+    let mut code = code.to_ne_bytes();
+    let mut part = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
+    let mut control = Control([0; CONTROL]);
+    let size = size_of_val(opened) as u32;
+    // SAFETY: all zeroes is a message without anything; what it is then given lives until the call returns, and the
+    // descriptors fit into the buffer (asserted above).
+    unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        if size > 0 {
+            message.msg_control = control.0.as_mut_ptr().cast();
+            message.msg_controllen = libc::CMSG_SPACE(size) as _;
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(size) as _;
+            ptr::copy_nonoverlapping(opened.as_ptr().cast(), libc::CMSG_DATA(header), size as usize);
+        }
+        done(libc::sendmsg(to, &raw const message, libc::MSG_NOSIGNAL) as i32)
+    }
+}
+
+/// What the child has sent; an error if it died before.
+fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
+    let mut code = [0; size_of::<i32>()];
+    let mut part = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
+    let mut control = Control([0; CONTROL]);
+    let mut opened = Vec::new();
+    // SAFETY: as in `send`; every descriptor in a control message is ours.
+    unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.0.as_mut_ptr().cast();
+        message.msg_controllen = CONTROL as _;
+        let received = loop {
+            let received = libc::recvmsg(from, &raw mut message, libc::MSG_CMSG_CLOEXEC);
+            if received >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                break received;
+            }
+        };
+        done(received as i32)?;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if !header.is_null() && (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
+            let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+            let first = libc::CMSG_DATA(header).cast::<RawFd>();
+            for index in 0..bytes / size_of::<RawFd>() {
+                opened.push(OwnedFd::from_raw_fd(first.add(index).read_unaligned()));
+            }
+        }
+        if message.msg_flags & libc::MSG_CTRUNC != 0 {
+            // The kernel leaves out what it has no number for.
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        match received as usize {
+            4 => Ok((i32::from_ne_bytes(code), opened)),
+            _ => Err(io::Error::other("a child ended before it had done its errand")),
+        }
+    }
+}
+
+/// The result of a system call.
+pub(super) fn done(result: i32) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use super::*;
+
+    /// The children of this thread, as the kernel lists them, zombies too.
+    fn children() -> String {
+        std::fs::read_to_string("/proc/thread-self/children").unwrap()
+    }
+
+    #[test]
+    fn what_a_child_opened_can_be_read_here() {
+        let opened = errand(|| {
+            // SAFETY: a constant path.
+            let file = unsafe { libc::open(c"/proc/self/net/dev".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+            done(file).map(|()| [file])
+        });
+        let [file] = opened.unwrap();
+        let mut text = String::new();
+        // The child has gone; what it opened is here.
+        File::from(file).read_to_string(&mut text).unwrap();
+        assert!(text.contains("lo:"), "{text}");
+        assert_eq!(children(), "", "no zombie");
+    }
+
+    #[test]
+    fn what_a_child_could_not_do_is_told() {
+        let failed = errand(|| -> io::Result<[RawFd; 1]> { Err(io::Error::from_raw_os_error(libc::EPERM)) });
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert!(errand(|| Ok([])).is_ok_and(|opened: [OwnedFd; 0]| opened.is_empty()));
+    }
+
+    #[test]
+    fn a_child_that_dies_is_an_error() {
+        // SAFETY: ends the child before it has answered.
+        let failed = errand(|| -> io::Result<[RawFd; 0]> { unsafe { libc::_exit(3) } });
+        assert!(failed.unwrap_err().to_string().contains("ended before"));
+        assert_eq!(children(), "");
+    }
+
+    #[test]
+    fn a_child_that_panics_goes_no_further() {
+        let before = std::process::id();
+        let failed = errand(|| -> io::Result<[RawFd; 0]> { panic!("on purpose") });
+        // A child that went on would be here too, under another number.
+        assert_eq!(std::process::id(), before);
+        assert!(failed.unwrap_err().to_string().contains("ended before"));
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_ended() {
+        let began = Instant::now();
+        let failed = errand_within(Duration::from_millis(300), || -> io::Result<[RawFd; 0]> {
+            loop {
+                // SAFETY: waits for signals, of which only one that cannot be blocked comes.
+                unsafe { libc::pause() };
+            }
+        });
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < Duration::from_secs(10));
+        assert_eq!(children(), "", "it is neither there nor a zombie");
+    }
+}

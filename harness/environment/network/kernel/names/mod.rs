@@ -1,0 +1,57 @@
+//! Names: one that leads to the run's servers, and a name server that the client's processes ask.
+//!
+//! Owns the zone, the server on its sockets in the gateway's namespace, and the files by which a process in the
+//! client's namespace finds it. Knows no fault: what is to be said is told by [`Saying`].
+
+#[cfg(feature = "dns")]
+mod files;
+#[cfg(feature = "dns")]
+mod server;
+#[cfg(not(feature = "dns"))]
+#[path = "no_server.rs"]
+mod server;
+#[cfg(feature = "dns")]
+mod zone;
+
+#[cfg(all(test, feature = "dns"))]
+mod tests;
+
+use std::net::Ipv4Addr;
+
+use tokio::sync::OnceCell;
+
+pub(crate) use self::server::Names;
+use super::{Kernel, KernelError, Side};
+use crate::environment::folder::RunFolder;
+
+/// The name by which a client knows its servers.
+///
+/// *Source*: RFC 6761, section 6.2: no name below `test` is anybody's.
+pub(crate) const NAME: &str = "db.pgsquall.test";
+
+/// What the name server says of the name, until it is told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Saying {
+    /// Where it leads to.
+    Address,
+    /// Where it has led to so far.
+    OldAddress,
+    /// That there is no such name.
+    NoName,
+    /// That it cannot say.
+    Failure,
+    /// Nothing.
+    Nothing,
+}
+
+/// Tries whether the client's processes can be given names, once in the life of this process.
+pub async fn names_available() -> &'static Result<(), String> {
+    static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();
+    FOUND.get_or_init(|| async { attempt().await.map_err(|error| error.to_string()) }).await
+}
+
+async fn attempt() -> Result<(), KernelError> {
+    let folder = RunFolder::create().map_err(KernelError::Names)?;
+    let mut kernel = Kernel::create(Side::Own).await?;
+    kernel.give_name(vec![Ipv4Addr::LOCALHOST.into()], folder.path())
+}

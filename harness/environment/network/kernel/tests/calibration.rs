@@ -1,0 +1,213 @@
+//! Against what was measured of Linux with raw sockets: which option of a socket notices what, when, and as what.
+//!
+//! Each test waits far more than it works. Times count from the last packet that came through, or from the connect; the
+//! upper bounds leave room for a busy machine, the lower ones do not.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::super::{PacketRule, Way};
+use super::{Bench, blackhole, carry, rule};
+
+/// What `TCP_USER_TIMEOUT` is set to.
+const USER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Probes after one second, a second apart; the third that would go out says that two had no answer.
+fn keepalive(socket: &SockRef<'_>) {
+    let second = Duration::from_secs(1);
+    let keepalive = TcpKeepalive::new().with_time(second).with_interval(second).with_retries(2);
+    socket.set_tcp_keepalive(&keepalive).unwrap();
+}
+
+fn user_timeout(socket: &SockRef<'_>) {
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT)).unwrap();
+}
+
+/// How a connection ends, if it does within this time.
+async fn end(stream: &mut TcpStream, within: Duration) -> Option<io::Result<usize>> {
+    timeout(within, stream.read(&mut [0; 16])).await.ok()
+}
+
+/// The error's number, of what must have failed.
+fn number(ended: Option<io::Result<usize>>) -> Option<i32> {
+    ended.and_then(|read| read.err()).and_then(|error| error.raw_os_error())
+}
+
+#[track_caller]
+fn within(took: Duration, least: f64, most: f64) {
+    assert!((least..most).contains(&took.as_secs_f64()), "after {took:?}, not {least} s to {most} s");
+}
+
+/// The client's packets are answered so; nothing else comes back.
+fn reject(verdict: &'static str) -> [PacketRule; 2] {
+    [rule(Way::Up, "ip protocol tcp", verdict), rule(Way::Down, "", "drop")]
+}
+
+#[tokio::test]
+async fn keepalive_finds_an_idle_connection_dead() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(keepalive).await;
+    carry(&mut server, &mut client).await;
+    let last = Instant::now();
+    bench.kernel.impose(&blackhole()).await.unwrap();
+    assert_eq!(number(end(&mut client, Duration::from_secs(20)).await), Some(libc::ETIMEDOUT));
+    within(last.elapsed(), 2.5, 8.0);
+}
+
+#[tokio::test]
+async fn user_timeout_ends_what_is_in_flight() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(user_timeout).await;
+    carry(&mut client, &mut server).await;
+    bench.kernel.impose(&blackhole()).await.unwrap();
+    client.write_all(b"lost").await.unwrap();
+    let sent = Instant::now();
+    assert_eq!(number(end(&mut client, Duration::from_secs(20)).await), Some(libc::ETIMEDOUT));
+    within(sent.elapsed(), 1.5, 6.0);
+}
+
+#[tokio::test]
+async fn user_timeout_alone_finds_no_idle_connection() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(user_timeout).await;
+    carry(&mut server, &mut client).await;
+    bench.kernel.impose(&blackhole()).await.unwrap();
+    assert!(end(&mut client, Duration::from_secs(6)).await.is_none(), "it sends nothing that could be missed");
+}
+
+#[tokio::test]
+async fn keepalive_is_silent_while_data_is_in_flight() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(keepalive).await;
+    carry(&mut server, &mut client).await;
+    bench.kernel.impose(&blackhole()).await.unwrap();
+    client.write_all(b"lost").await.unwrap();
+    assert!(end(&mut client, Duration::from_secs(10)).await.is_none(), "retransmission has its own, long patience");
+}
+
+#[tokio::test]
+async fn a_dropped_connect_hangs() {
+    let Some(bench) = Bench::new().await else { return };
+    bench.kernel.impose(&blackhole()).await.unwrap();
+    let began = Instant::now();
+    let (plain, limited) = tokio::join!(timeout(Duration::from_secs(3), bench.dial(|_| {})), async {
+        let connected = timeout(Duration::from_secs(20), bench.dial(user_timeout)).await;
+        (connected.unwrap(), began.elapsed())
+    });
+    assert!(plain.is_err(), "it has an answer: {plain:?}");
+    assert_eq!(limited.0.unwrap_err().raw_os_error(), Some(libc::ETIMEDOUT));
+    within(limited.1, 1.5, 6.0);
+}
+
+#[tokio::test]
+async fn a_rejected_connect_is_told_at_once() {
+    let Some(bench) = Bench::new().await else { return };
+    for (verdict, told) in [
+        ("reject with tcp reset", libc::ECONNREFUSED),
+        ("reject with icmp type port-unreachable", libc::ECONNREFUSED),
+        ("reject with icmp type host-unreachable", libc::EHOSTUNREACH),
+        ("reject with icmp type admin-prohibited", libc::EHOSTUNREACH),
+        ("reject with icmp type host-prohibited", libc::EHOSTUNREACH),
+        ("reject with icmp type net-unreachable", libc::ENETUNREACH),
+    ] {
+        let filter = bench.kernel.impose(&reject(verdict)).await.unwrap();
+        let began = Instant::now();
+        let connected = timeout(Duration::from_secs(20), bench.dial(|_| {})).await.unwrap();
+        assert_eq!(connected.unwrap_err().raw_os_error(), Some(told), "{verdict}");
+        println!("{verdict}: {:?}", began.elapsed());
+        // A second later the SYN would have been sent again: it was the first that was answered.
+        within(began.elapsed(), 0.0, 0.9);
+        assert!(bench.kernel.count(&filter).await.unwrap()[0].1 >= 1);
+        bench.kernel.lift(&filter).await.unwrap();
+    }
+    drop(bench.connect(|_| {}).await);
+}
+
+#[tokio::test]
+async fn a_reset_ends_an_established_connection_with_its_next_packet() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut busy, mut at_busy) = bench.connect(|_| {}).await;
+    let (mut idle, mut at_idle) = bench.connect(|_| {}).await;
+    let (mut probing, mut at_probing) = bench.connect(keepalive).await;
+    carry(&mut at_busy, &mut busy).await;
+    carry(&mut at_idle, &mut idle).await;
+    carry(&mut at_probing, &mut probing).await;
+    let last = Instant::now();
+    bench.kernel.impose(&reject("reject with tcp reset")).await.unwrap();
+    busy.write_all(b"lost").await.unwrap();
+    let sent = Instant::now();
+    assert_eq!(number(end(&mut busy, Duration::from_secs(20)).await), Some(libc::ECONNRESET));
+    within(sent.elapsed(), 0.0, 1.0);
+    // A keepalive probe is a packet as well; who sends none hears nothing.
+    let (probed, silent) =
+        tokio::join!(end(&mut probing, Duration::from_secs(20)), end(&mut idle, Duration::from_secs(4)));
+    assert_eq!(number(probed), Some(libc::ECONNRESET));
+    assert!(silent.is_none());
+    // The idle one was waited for; the probe was due one second after the last packet.
+    within(last.elapsed(), 0.9, 20.0);
+}
+
+#[tokio::test]
+async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
+    let cases = [
+        ("reject with icmp type port-unreachable", libc::ECONNREFUSED),
+        ("reject with icmp type host-unreachable", libc::EHOSTUNREACH),
+        ("reject with icmp type admin-prohibited", libc::EHOSTUNREACH),
+        ("reject with icmp type host-prohibited", libc::EHOSTUNREACH),
+        ("reject with icmp type net-unreachable", libc::ENETUNREACH),
+    ];
+    let attempts = cases.map(|(verdict, told)| async move {
+        let Some(bench) = Bench::new().await else { return };
+        let (mut limited, mut at_limited) = bench.connect(user_timeout).await;
+        let (mut plain, mut at_plain) = bench.connect(|_| {}).await;
+        carry(&mut limited, &mut at_limited).await;
+        carry(&mut plain, &mut at_plain).await;
+        bench.kernel.impose(&reject(verdict)).await.unwrap();
+        limited.write_all(b"lost").await.unwrap();
+        plain.write_all(b"lost").await.unwrap();
+        let sent = Instant::now();
+        let (first, second) =
+            tokio::join!(end(&mut limited, Duration::from_secs(20)), end(&mut plain, Duration::from_secs(5)));
+        assert!(second.is_none(), "{verdict} alone has ended it: {second:?}");
+        assert_eq!(number(first), Some(told), "{verdict}");
+        within(sent.elapsed(), 1.5, 10.0);
+    });
+    join_all(attempts).await;
+}
+
+#[tokio::test]
+async fn a_stall_is_nothing_to_the_kernel() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, server) = bench
+        .connect(|socket| {
+            keepalive(socket);
+            user_timeout(socket);
+        })
+        .await;
+    // The other end is there, and never reads: its kernel acknowledges, and answers probes.
+    client.write_all(b"word").await.unwrap();
+    assert!(end(&mut client, Duration::from_secs(6)).await.is_none());
+    client.write_all(b"more").await.unwrap();
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_healed_connection_works_again() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(|_| {}).await;
+    let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+    client.write_all(b"late").await.unwrap();
+    let mut word = [0; 4];
+    assert!(timeout(Duration::from_secs(1), server.read_exact(&mut word)).await.is_err(), "it came through");
+    bench.kernel.lift(&filter).await.unwrap();
+    // Sent again in the end, after a pause that has grown.
+    timeout(Duration::from_secs(10), server.read_exact(&mut word)).await.unwrap().unwrap();
+    assert_eq!(&word, b"late");
+    carry(&mut server, &mut client).await;
+}

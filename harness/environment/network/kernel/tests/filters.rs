@@ -1,0 +1,125 @@
+//! Filters: in force as a whole or not at all, seen to be, counted, and gone.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
+use super::super::{KernelError, MARK, PacketRule, Way};
+use super::{Bench, blackhole, carry, rule};
+
+/// Runs nft's words in the filter's namespace, as somebody else there would.
+async fn meddle(bench: &Bench, words: &str) {
+    bench.kernel.nft.run(&bench.kernel.filter, &["-f", "-"], words, []).await.unwrap();
+}
+
+/// What nft says of the filter's namespace.
+async fn ruleset(bench: &Bench) -> String {
+    bench.kernel.nft.run(&bench.kernel.filter, &["list", "ruleset"], "", []).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_filter_is_in_force_counted_and_gone() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(|_| {}).await;
+    let words = ["packets up", "packets down"];
+    let mut rules = blackhole();
+    for (rule, words) in rules.iter_mut().zip(words) {
+        rule.counted = Some(words);
+    }
+    let filter = bench.kernel.impose(&rules).await.unwrap();
+    assert!(ruleset(&bench).await.contains("chain fault1"));
+    assert_eq!(bench.kernel.count(&filter).await.unwrap(), [(words[0], 0), (words[1], 0)]);
+    client.write_all(b"word").await.unwrap();
+    // Sent again after 200 ms, and lost again.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let counted = bench.kernel.count(&filter).await.unwrap();
+    assert!(counted[0].1 >= 2 && counted[1] == (words[1], 0), "{counted:?}");
+
+    bench.kernel.lift(&filter).await.unwrap();
+    assert!(!ruleset(&bench).await.contains("chain fault1"));
+    let mut word = [0; 4];
+    use tokio::io::AsyncReadExt;
+    server.read_exact(&mut word).await.unwrap();
+    carry(&mut client, &mut server).await;
+    // What it counted is known afterwards, and no more comes to it.
+    let after = bench.kernel.count(&filter).await.unwrap();
+    assert!(after[0].1 >= counted[0].1, "{counted:?} then {after:?}");
+    carry(&mut client, &mut server).await;
+    assert_eq!(bench.kernel.count(&filter).await.unwrap(), after);
+    bench.kernel.lift(&filter).await.unwrap();
+}
+
+#[tokio::test]
+async fn several_rules_may_count_as_one() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(|_| {}).await;
+    let pass = |way| PacketRule { verdict: "", ..rule(way, "tcp flags & psh == psh", "") };
+    let filter = bench.kernel.impose(&[pass(Way::Up), pass(Way::Down)]).await.unwrap();
+    carry(&mut client, &mut server).await;
+    carry(&mut server, &mut client).await;
+    assert_eq!(bench.kernel.count(&filter).await.unwrap(), [("packets", 2)]);
+}
+
+#[tokio::test]
+async fn filters_do_not_know_each_other() {
+    let Some(bench) = Bench::new().await else { return };
+    let (mut client, mut server) = bench.connect(|_| {}).await;
+    let newcomer = |matches: &str, verdict| rule(Way::Up, matches, verdict);
+    // The first marks who comes; the second has a mark of its own, which nobody bears yet.
+    let first = bench.kernel.impose(&[newcomer("ct state new", MARK.set)]).await.unwrap();
+    let (mut late, mut at_late) = bench.connect(|_| {}).await;
+    let second = bench.kernel.impose(&[newcomer(MARK.absent, "drop")]).await.unwrap();
+    late.write_all(b"lost").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(bench.kernel.count(&second).await.unwrap()[0].1 >= 1, "the first filter's mark is not the second's");
+    bench.kernel.lift(&second).await.unwrap();
+    use tokio::io::AsyncReadExt;
+    at_late.read_exact(&mut [0; 4]).await.unwrap();
+    carry(&mut client, &mut server).await;
+    assert_eq!(bench.kernel.count(&first).await.unwrap()[0].1, 1, "one connection came, and nothing else is new");
+    bench.kernel.lift(&first).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_impossible_rule_changes_nothing_and_says_why() {
+    let Some(bench) = Bench::new().await else { return };
+    let before = ruleset(&bench).await;
+    let failed = bench.kernel.impose(&[rule(Way::Up, "", "drop"), rule(Way::Down, "tcp colour red", "drop")]).await;
+    let said = failed.unwrap_err().to_string();
+    assert!(said.contains("nft") && said.contains("syntax error") && said.contains("colour"), "{said}");
+    assert_eq!(ruleset(&bench).await, before, "not one of them is in force");
+}
+
+#[tokio::test]
+async fn a_filter_that_somebody_takes_away_is_missed() {
+    let Some(bench) = Bench::new().await else { return };
+    for (meddling, left) in [
+        ("flush chain inet pgsquall %", 0),
+        ("flush chain inet pgsquall %\ndelete chain inet pgsquall %", 0),
+        ("add rule inet pgsquall % accept", 3),
+    ] {
+        let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+        meddle(&bench, &meddling.replace('%', &filter.chain)).await;
+        let missed = bench.kernel.lift(&filter).await;
+        assert!(
+            matches!(missed, Err(KernelError::NotInForce { expected: 2, found, .. }) if found == left),
+            "{meddling}: {missed:?}"
+        );
+        // It is gone now, and has been said to be missing.
+        bench.kernel.lift(&filter).await.unwrap();
+        assert!(!ruleset(&bench).await.contains(&format!("chain {}", filter.chain)));
+    }
+    let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+    meddle(&bench, "flush ruleset").await;
+    assert!(bench.kernel.count(&filter).await.is_err(), "nobody knows what it has counted");
+}
+
+#[tokio::test]
+async fn a_counter_that_is_gone_is_no_zero() {
+    let Some(bench) = Bench::new().await else { return };
+    let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+    bench.kernel.lift(&filter).await.unwrap();
+    meddle(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;
+    let missed = bench.kernel.count(&filter).await;
+    assert!(matches!(missed, Err(KernelError::NoCounter(_))), "{missed:?}");
+}

@@ -1,0 +1,70 @@
+//! The server's side gone without a word to the client.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
+
+use super::super::{Injection, NemesisError, decisive, supporting};
+use super::{kernel, rules};
+use crate::environment::Environment;
+use crate::environment::network::Cut;
+use crate::environment::network::kernel::{Filter, Kernel, PacketRule};
+use crate::history::Evidence;
+
+/// What would tell the client that a connection has ended.
+const KEPT_BACK: &str = "RSTs kept back";
+
+/// What the client hears of it when it next sends something.
+const SENT: &str = "RSTs sent";
+
+/// Longest that the kernel may take to send off the RST of a socket that is closed: it does so at once, on a busy machine.
+/// A socket that was dead already sends none, and is waited for in vain.
+const SENT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Every connection half open.
+///
+/// The gateway resets its connections, and the filter keeps that from the client. From then on the gateway's kernel knows
+/// nothing of them, and says so to whatever comes.
+#[derive(Default)]
+pub(in crate::nemesis) struct HalfOpening {
+    watching: Option<Filter>,
+    hiding: Option<Filter>,
+    gone: usize,
+}
+
+#[async_trait]
+impl Injection for HalfOpening {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let (kernel, server) = (kernel(environment)?, environment.gateway.address().ip());
+        let of_first = |rules: Vec<PacketRule>| rules.iter().map(|rule| rule.of(server)).collect::<Vec<_>>();
+        self.watching = Some(kernel.impose(&of_first(rules::resets(SENT))).await?);
+        // The newer filter comes first: what is kept back is not counted as sent.
+        let hiding = self.hiding.insert(kernel.impose(&of_first(rules::silence(KEPT_BACK))).await?);
+        self.gone = environment.gateway.cut(Cut::Reset).await;
+        let deadline = Instant::now() + SENT_WITHIN;
+        while count(kernel, hiding).await? < self.gone as u64 && Instant::now() < deadline {
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(kernel.lift(hiding).await?)
+    }
+
+    /// What has lost one side is not mended; but if the injection failed half way, nothing may go on being lost.
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        if let Some(hiding) = &self.hiding {
+            kernel(environment)?.lift(hiding).await?;
+        }
+        Ok(())
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let Some(watching) = &self.watching else { return Ok(Vec::new()) };
+        let sent = count(kernel(environment)?, watching).await?;
+        Ok(vec![decisive(SENT, sent as usize), supporting("connections half open", self.gone)])
+    }
+}
+
+/// What a filter that counts one thing has counted.
+async fn count(kernel: &Kernel, filter: &Filter) -> Result<u64, NemesisError> {
+    Ok(kernel.count(filter).await?.into_iter().map(|(_, count)| count).sum())
+}

@@ -1,0 +1,212 @@
+//! A stateful device that forgets idle connections: the filter's own table of connections, with its own timeouts.
+//!
+//! What is forgotten stays so. After heal the device remembers for as long as it usually does, but nobody tells it of
+//! connections that it has lost, and it goes on treating their packets as any stateful firewall treats those of which it
+//! has not seen the beginning. So the timeout goes back to what it was, and the rules stay for the rest of the run.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::{Injection, NemesisError, decisive, supporting};
+use super::kernel;
+use crate::environment::Environment;
+use crate::environment::network::kernel::{Filter, Flow, FlowTable, Follower, Listener, PacketRule, Way};
+use crate::history::Evidence;
+
+/// How often the table is looked at: a tenth of the shortest idle time.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What the device says of packets that belong to no connection it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nemesis) enum Style {
+    /// Nothing: they vanish.
+    Silent,
+    /// RST, to whoever has sent one.
+    Reset,
+}
+
+/// A device that forgets.
+pub(in crate::nemesis) struct ForgettingIdle {
+    after: Duration,
+    style: Style,
+    probes: Option<Probes>,
+    watch: Option<Watch>,
+    filter: Option<Filter>,
+}
+
+impl ForgettingIdle {
+    pub fn new(after: Duration, style: Style) -> ForgettingIdle {
+        ForgettingIdle { after, style, probes: None, watch: None, filter: None }
+    }
+
+    fn look(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        if let (Some(watch), Some(probes)) = (&mut self.watch, &self.probes) {
+            watch.look(&probes.follower(), self.after, || kernel(environment)?.held().map_err(NemesisError::from))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Injection for ForgettingIdle {
+    async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        // Before the client comes: only of a connection that was followed from its beginning is it known what a probe is.
+        self.probes = Some(Probes::watch(kernel(environment)?.listener()?));
+        Ok(())
+    }
+
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let kernel = kernel(environment)?;
+        self.filter = Some(kernel.impose(&rules(self.style)).await?);
+        kernel.forget_after(Some(self.after))?;
+        if let Some(probes) = &self.probes {
+            probes.follower().probes = [0, 0];
+        }
+        self.watch = Some(Watch::begin(kernel.flows()?)?);
+        Ok(())
+    }
+
+    async fn go_on(&mut self, environment: &Environment) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            // One that fails is made up for by the next; the last, at heal, says if it failed.
+            let _ = self.look(environment);
+        }
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let looked = self.look(environment);
+        kernel(environment)?.forget_after(None)?;
+        if let Some(watch) = &mut self.watch {
+            watch.is_over = true;
+        }
+        looked
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        self.look(environment)?;
+        let (Some(filter), Some(watch), Some(probes)) = (&self.filter, &self.watch, &mut self.probes) else {
+            return Ok(Vec::new());
+        };
+        if let Some(failed) = probes.failed() {
+            return Err(failed.into());
+        }
+        let mut found = vec![
+            decisive("flows expired", watch.expired.len()),
+            // Whoever was idle for longer, and is remembered for his probes alone, has met the fault too, and withstood.
+            decisive("flows kept alive by probes", watch.kept.difference(&watch.expired).count()),
+        ];
+        for (what, count) in kernel(environment)?.count(filter).await? {
+            found.push(supporting(what, count as usize));
+        }
+        let [client, server] = probes.follower().probes;
+        found.push(supporting("keepalives seen from the client", client as usize));
+        found.push(supporting("keepalives seen from the server", server as usize));
+        Ok(found)
+    }
+}
+
+/// What becomes of packets that belong to no connection.
+///
+/// *Source*: FACTS §2, "what conntrack expiry looks like", the rows of a stateful firewall.
+fn rules(style: Style) -> Vec<PacketRule> {
+    let rule = |way, matches: &str, counted, verdict| PacketRule { way, matches: matches.into(), counted, verdict };
+    let lost = "meta l4proto tcp ct state invalid";
+    let ways = [Way::Up, Way::Down].into_iter();
+    match style {
+        Style::Silent => ways.map(|way| rule(way, lost, Some("packets dropped"), "drop")).collect(),
+        // Nobody answers an RST with another.
+        Style::Reset => ways
+            .flat_map(|way| {
+                let answered = "tcp flags & rst == 0 ct state invalid";
+                [rule(way, answered, Some("RSTs sent"), "reject with tcp reset"), rule(way, lost, None, "drop")]
+            })
+            .collect(),
+    }
+}
+
+/// What the table has shown while the fault was in force.
+struct Watch {
+    table: FlowTable,
+    since: Instant,
+    known: BTreeSet<Flow>,
+    expired: BTreeSet<Flow>,
+    kept: BTreeSet<Flow>,
+    is_over: bool,
+}
+
+impl Watch {
+    fn begin(mut table: FlowTable) -> io::Result<Watch> {
+        let known = table.established()?.into_iter().collect();
+        let (expired, kept) = Default::default();
+        Ok(Watch { table, since: Instant::now(), known, expired, kept, is_over: false })
+    }
+
+    /// Looks what has gone, and what should have. `held`: which sockets the client has open.
+    fn look(
+        &mut self,
+        follower: &Follower,
+        after: Duration,
+        held: impl FnOnce() -> Result<BTreeSet<std::net::SocketAddr>, NemesisError>,
+    ) -> Result<(), NemesisError> {
+        if self.is_over {
+            return Ok(());
+        }
+        let (now, there) = (Instant::now(), self.table.established()?);
+        let there: BTreeSet<_> = there.into_iter().collect();
+        self.kept.extend(there.iter().filter(|flow| follower.is_kept_by_probes(flow, after, self.since, now)));
+        let gone: Vec<_> = self.known.difference(&there).copied().collect();
+        if !gone.is_empty() {
+            // What the client has closed leaves the table too.
+            let held = held()?;
+            self.expired.extend(gone.into_iter().filter(|flow| held.contains(&flow.end())));
+        }
+        self.known = there;
+        Ok(())
+    }
+}
+
+/// The ear at the client's interface; ends when it is dropped.
+struct Probes {
+    follower: Arc<Mutex<Follower>>,
+    failed: Arc<Mutex<Option<io::Error>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Probes {
+    fn watch(listener: Listener) -> Probes {
+        let (follower, failed) = (Arc::<Mutex<Follower>>::default(), Arc::<Mutex<_>>::default());
+        let (seen, error) = (Arc::clone(&follower), Arc::clone(&failed));
+        let task = async move {
+            loop {
+                match listener.next().await {
+                    Ok(segment) => locked(&seen).see(&segment, Instant::now()),
+                    Err(failed) => break *locked(&error) = Some(failed),
+                }
+            }
+        };
+        Probes { follower, failed, _task: AbortOnDropHandle::new(tokio::spawn(task)) }
+    }
+
+    fn follower(&self) -> MutexGuard<'_, Follower> {
+        locked(&self.follower)
+    }
+
+    /// Why it has gone deaf, if it has.
+    fn failed(&self) -> Option<io::Error> {
+        locked(&self.failed).take()
+    }
+}
+
+/// Nothing that is done under these locks can be left half done.
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

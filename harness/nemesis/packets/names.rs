@@ -1,0 +1,107 @@
+//! Names that do not lead to the server.
+
+use async_trait::async_trait;
+
+use super::super::{Injection, NemesisError, decisive, supporting};
+use super::kernel;
+use crate::environment::Environment;
+use crate::environment::network::Cut;
+use crate::environment::network::kernel::{Filter, Names, PacketRule, Saying, Way};
+use crate::fault::NameFault;
+use crate::history::Evidence;
+
+pub(in crate::nemesis) fn naming(fault: NameFault) -> Box<dyn Injection> {
+    match fault {
+        NameFault::Unresolvable => Box::new(Misnaming::new(Saying::NoName, "queries answered with NXDOMAIN")),
+        NameFault::Failure => Box::new(Misnaming::new(Saying::Failure, "queries answered with SERVFAIL")),
+        NameFault::Timeout => Box::new(Misnaming::new(Saying::Nothing, "queries left unanswered")),
+        NameFault::Stale => Box::<Moving>::default(),
+    }
+}
+
+/// The name server of a run that has one; `expressible` keeps these faults from all others.
+fn names(environment: &Environment) -> Result<&Names, NemesisError> {
+    environment.names().ok_or_else(|| NemesisError::NotInForce("the client knows its server by no name".into()))
+}
+
+/// Something else is said than where the name leads, until heal. Whoever has a connection is not told.
+struct Misnaming {
+    saying: Saying,
+    /// What an answer of that kind is called.
+    counted: &'static str,
+    answered_before: u64,
+    orders: usize,
+}
+
+impl Misnaming {
+    fn new(saying: Saying, counted: &'static str) -> Misnaming {
+        Misnaming { saying, counted, answered_before: 0, orders: 0 }
+    }
+}
+
+#[async_trait]
+impl Injection for Misnaming {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let names = names(environment)?;
+        self.answered_before = names.answered(self.saying);
+        names.say(self.saying);
+        self.orders += 1;
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        names(environment)?.say(Saying::Address);
+        Ok(())
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let answered = names(environment)?.answered(self.saying) - self.answered_before;
+        // A client that never asks has met what came with it, and is not spared the verdict on that.
+        Ok(vec![decisive(self.counted, answered as usize), supporting("orders to the name server", self.orders)])
+    }
+}
+
+/// The server moves: what is sent to its old address vanishes from then on, and its connections are reset. Until heal
+/// the name still leads there.
+#[derive(Default)]
+struct Moving {
+    filter: Option<Filter>,
+    reset: usize,
+    told_before: u64,
+}
+
+#[async_trait]
+impl Injection for Moving {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        let names = names(environment)?;
+        self.told_before = names.answered(Saying::Address);
+        names.say(Saying::OldAddress);
+        let rule = PacketRule {
+            way: Way::Up,
+            matches: format!("ip daddr {}", environment.gateway.address().ip()),
+            counted: Some("packets to the old address dropped"),
+            verdict: "drop",
+        };
+        // First the way there, so that nobody who is cut off comes in again; what tells them so goes the other way.
+        self.filter = Some(kernel(environment)?.impose(&[rule]).await?);
+        self.reset = environment.gateway.cut(Cut::Reset).await;
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        // At the old address there is nobody, for good.
+        Ok(environment.move_name()?)
+    }
+
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+        let Some(filter) = &self.filter else { return Ok(Vec::new()) };
+        let names = names(environment)?;
+        let counted = kernel(environment)?.count(filter).await?;
+        let mut found: Vec<_> = counted.into_iter().map(|(what, count)| decisive(what, count as usize)).collect();
+        found.push(decisive("queries answered with the old address", names.answered(Saying::OldAddress) as usize));
+        let told = names.answered(Saying::Address) - self.told_before;
+        found.push(supporting("queries answered with the new address", told as usize));
+        found.push(supporting("sockets reset", self.reset));
+        Ok(found)
+    }
+}

@@ -1,0 +1,94 @@
+//! Built-in clients as processes of their own: what `pgsquall adapter NAME` is for.
+
+use super::common::{BINARY, Place, Said, is_root, said};
+
+/// Five seconds in which packets vanish, and a client that has as long to come back.
+const BLACKHOLE: &str = r#"
+schema = 1
+title = "A short blackhole"
+[budget]
+time_to_recover = "10s"
+stability = "1s"
+[[fault]]
+kind = "blackhole"
+at = "500ms"
+for = "3s"
+"#;
+
+/// Runs a built-in client as an adapter.
+fn as_process(name: &str, scenario: &str) -> (Place, Said) {
+    let place = Place::new();
+    place.write("blackhole.toml", BLACKHOLE);
+    let client = format!("'{BINARY}' adapter {name}");
+    let words = ["run", scenario, "--client", &client, "--server", "local", "--budget", "8s", "--out", "out"];
+    let said = place.run(&words);
+    (place, said)
+}
+
+/// Whether there is no kernel plane here, by the program's own word.
+fn skipped(said: &Said) -> bool {
+    let skipped = said.stdout.contains("no kernel plane");
+    if skipped {
+        println!("skipped: {said}");
+    }
+    skipped
+}
+
+#[test]
+fn the_reference_as_a_process_passes() {
+    let (place, said) = as_process("reference", "connection-reset");
+    assert!(said.succeeds().stdout.contains("1 pass"), "{said}");
+    let history = place.read("out/connection-reset/history.jsonl");
+    assert!(history.contains("\"name\":\"reference\"") && history.contains("\"timeout_us\":9000000"));
+    assert_eq!(place.read("out/connection-reset/client.stderr"), "", "it has nothing to complain of");
+}
+
+#[test]
+fn a_defect_as_a_process_fails() {
+    let (_place, said) = as_process("never-reconnects", "connection-reset");
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.contains("fails     recovered"), "{said}");
+}
+
+#[test]
+fn a_panic_ends_the_process() {
+    let (place, said) = as_process("panics", "connection-reset");
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.contains("fails     process: the client process ended (exit status 70)"), "{said}");
+    assert!(place.read("out/connection-reset/client.stderr").contains("the connection was lost"));
+}
+
+#[test]
+fn what_cannot_be_served_is_told() {
+    let place = Place::new();
+    place.run(&["adapter", "nonsense"]).refuses(64, &["no client \"nonsense\"", "reference"]);
+    place.run(&["adapter", "reference"]).refuses(69, &["the variable PGPORT is not set"]);
+}
+
+#[test]
+fn the_reference_as_a_process_passes_a_blackhole_for_root() {
+    if !is_root() {
+        println!("skipped: this is about root, and the next test about everybody else");
+        return;
+    }
+    let (place, said) = as_process("reference", "blackhole.toml");
+    if !skipped(&said) {
+        assert!(said.succeeds().stdout.contains("1 pass"), "{said}");
+        assert!(place.read("out/blackhole/history.jsonl").contains("\"plane\":\"kernel\""));
+    }
+}
+
+#[test]
+fn the_reference_is_made_a_process_for_whoever_is_not_root() {
+    let place = Place::new();
+    place.write("short.toml", BLACKHOLE);
+    let mut command = place.as_user("nobody", None);
+    command.args(["run", "short.toml", "--client", "reference", "--server", "local", "--out", "out"]);
+    let said = said(command);
+    if !skipped(&said) {
+        assert!(said.succeeds().stdout.contains("1 pass"), "{said}");
+        let history = place.read("out/short/history.jsonl");
+        assert!(history.contains("\"client\":\"reference\"") && history.contains("\"plane\":\"kernel\""));
+        assert!(place.holds("out/short/client.stderr"), "a client of this process writes none");
+    }
+}
