@@ -11,6 +11,7 @@ import sys
 # Each planted defect, the scenarios that bring it out, and the check that is there for it.
 MEANT = {
     "never-reconnects": {
+        "one-way-blackhole": "recovered",
         "connection-reset": "recovered",
         "connection-flapping": "recovered",
         "half-open": "recovered",
@@ -64,7 +65,6 @@ MEANT = {
     "retries-unsafely": {
         "server-frozen": "duplicated-write",
         "commit-reply-lost": "duplicated-write",
-        "one-way-blackhole": "duplicated-write",
     },
     "acknowledges-early": {
         "restart-fast": "lost-write",

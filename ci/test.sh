@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 step() { printf '\n== %s\n' "$*"; }
 skip() { printf 'skipped: %s\n' "$*"; skipped+=("$*"); }
 skipped=()
+# Nothing is built a second time there.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
 
 # --- what the tests need -------------------------------------------------------------------------------------------
 step "packages"
@@ -78,9 +80,13 @@ if [ -n "$images" ]; then
     wait "$images" || { cat "$image_log"; exit 1; }
     grep -E 'built|there already' "$image_log"
 fi
+step "build"
+# All of it at once: for the program alone, half of its dependencies would be built a second time with fewer features.
+cargo nextest run --no-run
+pgsquall=${CARGO_TARGET_DIR:-target}/debug/pgsquall
 step "kernel plane"
 # It ends with an error where there is no server, and says all the same what there is of the plane.
-plane=$(cargo run -q -- list | sed -n 's/^ *kernel plane *//p' || true)
+plane=$("$pgsquall" list | sed -n 's/^ *kernel plane *//p' || true)
 case $plane in
     "here: "*) echo "$plane" ;;
     *) skip "some tests of the kernel plane: $plane" ;;
@@ -88,7 +94,7 @@ esac
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc
 step "Toxiproxy clients"
-ci/toxiproxy-clients.sh || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
+ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
 
 step "done"
 for what in "${skipped[@]}"; do printf 'skipped: %s\n' "$what"; done

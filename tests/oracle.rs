@@ -347,7 +347,7 @@ defect_fails! {
     never_reconnects_after_a_blackhole "never-reconnects" in "blackhole" by Recovered
     hangs_in_a_long_blackhole "hangs" in "blackhole-long" by HungOperation
     leaks_connections_after_a_long_blackhole "leaks-connections" in "blackhole-long" by ConnectionLeak
-    repeats_what_was_done_and_not_answered "retries-unsafely" in "one-way-blackhole" by DuplicatedWrite
+    never_reconnects_without_answers "never-reconnects" in "one-way-blackhole" by Recovered
     never_reconnects_over_a_lossy_network "never-reconnects" in "packet-loss" by Recovered
     never_reconnects_after_drops "never-reconnects" in "firewall-drop" by Recovered
     never_reconnects_after_new_ones_were_dropped "never-reconnects" in "firewall-drop-new" by Recovered

@@ -1,8 +1,8 @@
 //! The stand-alone proxy: gateways whose faults are switched at run time over HTTP, in the dialect of Toxiproxy.
 //!
 //! Every client library of Toxiproxy works against it. `dialect` and `kind` are its words and what they come to, pure;
-//! `proxy` is one gateway with what is in force there, `proxies` all of them; `routes` is HTTP. `tap` counts what
-//! passes, `journal` writes it down.
+//! `proxy` is one gateway with what is in force there, `proxies` all of them; `routes` is what HTTP asks, `http` its
+//! connections. `tap` counts what passes, `journal` writes it down.
 //!
 //! ```
 //! use pgsquall::toxiproxy::{ProxyConfig, Service, Settings};
@@ -27,6 +27,7 @@ mod complaint;
 mod dialect;
 mod encryption;
 mod fields;
+mod http;
 mod journal;
 mod kind;
 mod place;
@@ -116,7 +117,7 @@ pub struct Service {
     api: Option<SocketAddr>,
     proxies: Arc<Proxies>,
     closing: CancellationToken,
-    http: Option<AbortOnDropHandle<io::Result<()>>>,
+    http: Option<AbortOnDropHandle<()>>,
     writer: Option<(PathBuf, JoinHandle<io::Result<()>>)>,
 }
 
@@ -148,9 +149,7 @@ impl Service {
             }
         }
         service.http = listener.map(|listener| {
-            let serve =
-                axum::serve(listener, routes::routes(proxies)).with_graceful_shutdown(closing.cancelled_owned());
-            AbortOnDropHandle::new(tokio::spawn(serve.into_future()))
+            AbortOnDropHandle::new(tokio::spawn(http::serve(listener, routes::routes(proxies), closing)))
         });
         Ok(service)
     }

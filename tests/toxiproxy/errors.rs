@@ -1,5 +1,7 @@
 //! What is refused, and in which words: client libraries and people read them.
 
+use socket2::SockRef;
+
 use super::*;
 
 #[track_caller]
@@ -113,6 +115,8 @@ fn a_caller_that_leaves_gets_its_change_all_the_same() {
     let length = body.len();
     let request = format!("POST /proxies/echo/toxics HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
     let mut stream = TcpStream::connect(api.address()).unwrap();
+    // The request and the end come in one packet, so that no answer can be in time.
+    SockRef::from(&stream).set_tcp_cork(true).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     drop(stream);
     // It is done whole, too: what is listed can be taken away.

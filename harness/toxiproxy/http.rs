@@ -1,0 +1,34 @@
+//! The API's connections: HTTP/1, each request carried out whole.
+
+use axum::Router;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Answers until `closing`, and then what is under way. Dropped, it ends every connection.
+///
+/// It is not axum's own server, which forgets a request when its caller closes before the handler has begun: whether a
+/// change was made would depend on who was quicker. Toxiproxy makes it, whoever waits for the answer.
+pub(super) async fn serve(mut listener: TcpListener, routes: Router, closing: CancellationToken) {
+    let mut server = http1::Builder::new();
+    server.half_close(true);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = tokio::select! {
+            // Errors of a single connection, and a lack of descriptors, it waits out.
+            accepted = Listener::accept(&mut listener) => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = closing.cancelled() => break,
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        connections.spawn(graceful.watch(server.serve_connection(TokioIo::new(stream), service)));
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
