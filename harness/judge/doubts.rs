@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Facts, FaultTimes, is_ok};
+use super::pace::lateness;
 use super::words::{name, tally};
 use crate::fault::FaultKind;
 use crate::history::{Ended, Op};
@@ -146,19 +147,10 @@ fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
     (0..).zip(well).filter(|(_, well)| !well).map(|(worker, _)| worker).collect()
 }
 
-/// A harness that does not keep its own pace measures itself: a machine out of breath, a laptop that slept, an
-/// in-process client that blocks the thread on which it is driven.
+/// A harness that does not keep its own pace measures itself.
 fn late(facts: &Facts) -> Option<String> {
-    let mut free = vec![Duration::ZERO; facts.workers() as usize];
-    let mut worst: Option<(Duration, &Op)> = None;
-    for op in &facts.ops {
-        let Some(free) = free.get_mut(op.worker as usize) else { continue };
-        let late = op.began.saturating_sub(op.intended.max(*free));
-        if worst.is_none_or(|(worst, _)| late > worst) {
-            worst = Some((late, op));
-        }
-        *free = op.ended.unwrap_or(*free);
-    }
+    // Of equals the first.
+    let worst = lateness(facts).reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
     let (late, op) = worst.filter(|(late, _)| *late > facts.header.budget.stall_threshold)?;
     Some(format!(
         "the harness did not keep its pace: {} {} was begun {} late, with its worker idle",

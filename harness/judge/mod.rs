@@ -14,6 +14,7 @@ mod full_capacity;
 mod hung_operation;
 mod lost_write;
 mod measures;
+mod pace;
 mod process;
 mod reconnect_storm;
 mod recovered;

@@ -187,6 +187,23 @@ fn coming_back_at_half_the_speed_fails() {
 }
 
 #[test]
+fn a_machine_out_of_breath_is_not_the_clients_slowness() {
+    let mut sample = Sample::healthy();
+    sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
+    // Half as fast, because each operation was begun when the next was due.
+    let late_by = |sample: &mut Sample, late| {
+        sample.change(|op| op.began >= HEAL, |op| op.intended = op.began - ms(late));
+    };
+    late_by(&mut sample, 4);
+    assert!(sample.verdict().fails(Check::Throughput), "4 ms are the timers'");
+    late_by(&mut sample, 45);
+    let verdict = sample.verdict();
+    let CheckResult::Unknown { reason } = &verdict.checks[&Check::Throughput] else { panic!("{verdict:#?}") };
+    assert!(reason.contains("45.0 ms late"), "{reason}");
+    assert_eq!(verdict.verdict, VerdictKind::Unknown);
+}
+
+#[test]
 fn the_quiet_while_the_workload_ends_is_not_slowness() {
     let mut sample = Sample::healthy();
     // One operation is slow at the very end, and the run waits for it.
