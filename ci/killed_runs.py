@@ -18,17 +18,7 @@ import tempfile
 import time
 import uuid
 
-SCENARIO = """\
-schema = 1
-title = "A short blackhole"
-[budget]
-time_to_recover = "20s"
-stability = "500ms"
-[[fault]]
-kind = "blackhole"
-at = "500ms"
-for = "500ms"
-"""
+SCENARIO = pathlib.Path(__file__).parent.parent / "tests/common/short-blackhole.toml"
 
 # In the environment of every process that comes of these runs.
 TOKEN = f"PGSQUALL_KILLED_RUNS={uuid.uuid4()}"
@@ -119,7 +109,7 @@ class Runs:
         self.adapter = f"{python} {script}" if python else f"{self.binary} adapter reference"
         image = ["docker", "image", "inspect", IMAGE]
         self.has_docker = not options.shared and shutil.which("docker") and subprocess.run(image, capture_output=True).returncode == 0
-        (place / "short.toml").write_text(SCENARIO)
+        shutil.copy(SCENARIO, place / "short.toml")
 
     def kinds(self):
         """Client and server of each run; who is not root has no client in the harness's own process."""

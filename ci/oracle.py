@@ -56,7 +56,7 @@ MEANT = {
         "tls-stall": "recovered",
         "auth-stall": "recovered",
         "dead-address-first": "recovered",
-        "idle-drop": "hung-operation",
+        "idle-drop": "recovered",
     },
     "no-keepalive": {"idle-server-push": "subscription"},
     "keepalive-alone": {"stall-established": "hung-operation"},

@@ -48,8 +48,7 @@ pub struct Budget {
 impl Default for Budget {
     fn default() -> Budget {
         Budget {
-            // "If the problem lasts longer than 60 seconds" is the vendor's own line between transient and not
-            // (FACTS §0, Azure).
+            // "If the problem lasts longer than 60 seconds" is the vendor's own line between transient and not.
             time_to_recover: Duration::from_secs(60),
             from: RecoveryFrom::Heal,
             // An operation that outlives the longest transient problem has no deadline at all.

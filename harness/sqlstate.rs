@@ -1,9 +1,9 @@
 //! What a SQLSTATE says of the operation that got it.
 //!
-//! A code alone never tells transient from persistent for good (FACTS §6.2); these lists are the cases that do not
+//! A code alone never tells transient from persistent for good; these lists are the cases that do not
 //! depend on the circumstances.
 //!
-//! *Source*: PostgreSQL manual, appendix "PostgreSQL Error Codes"; FACTS §1 and §3.
+//! *Source*: PostgreSQL manual, appendix "PostgreSQL Error Codes"; which code comes when was measured.
 
 /// Whether the code proves that the statement had no effect, because the server refused it or rolled it back.
 ///

@@ -3,7 +3,7 @@
 //! Only what has a source is claimed; what nobody has verified is called that. A provider whose devices stand in the
 //! way of some customers and not of others is told as that.
 //!
-//! *Source*: FACTS §2.
+//! *Source*: with each of them.
 
 use std::time::Duration;
 

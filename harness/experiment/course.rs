@@ -144,7 +144,8 @@ impl Course<'_> {
         }
     }
 
-    /// Waits until every worker has succeeded once, and the client has heard a notification where it listens; says whether that came to pass. A client that has gone never will.
+    /// Waits until every worker has succeeded once, and the client has heard a notification where it listens; says
+    /// whether that came to pass. A client that has gone never will.
     async fn steady(&self, client: &dyn DynClient) -> bool {
         let all_succeeded = |facts: &Facts| {
             let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);

@@ -3,7 +3,7 @@
 //! Only those of which both the time and the manner are known can be asked for; `doctor/provider` tells of the others
 //! what there is to tell.
 //!
-//! *Source*: FACTS §2.
+//! *Source*: with each of them.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A timeout of the server's own.
 ///
-/// *Source*: PostgreSQL manual, "Client Connection Defaults"; FACTS §1c.
+/// *Source*: PostgreSQL manual, "Client Connection Defaults".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerTimeout {

@@ -33,7 +33,7 @@ pub enum ToxicKind {
     },
     /// So many bytes pass; then the connection is closed (FIN).
     Limit { bytes: u64 },
-    /// Bytes are acknowledged and go nowhere; what is held is delivered on heal (FACTS §4, a frozen peer). With a time,
+    /// Bytes are acknowledged and go nowhere; what is held is delivered on heal (a frozen peer). With a time,
     /// the connection is closed (FIN) after it, and what was held is lost.
     Stall {
         #[serde(rename = "close_after_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]

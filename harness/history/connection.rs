@@ -43,7 +43,7 @@ pub enum ConnectionChange {
     Error {
         /// `ERROR`, `FATAL`, `PANIC`; for a notice its own.
         severity: String,
-        /// `None` for a server that could not even speak the protocol (FACTS §1b, "cannot fork").
+        /// `None` for a server that could not even speak the protocol ("cannot fork").
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sqlstate: Option<String>,
         /// Only where there is no SQLSTATE.

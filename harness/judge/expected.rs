@@ -39,7 +39,7 @@ pub(super) fn of(facts: &Facts) -> Option<Expected> {
     facts.header.faults.iter().find_map(|fault| of_kind(fault.kind))
 }
 
-/// *Source*: FACTS §1a for the server's words; for a refusal, silence, and a name that does not resolve, what libraries
+/// *Source*: measured, for the server's words; for a refusal, silence, and a name that does not resolve, what libraries
 /// make of ECONNREFUSED, ETIMEDOUT, EAI_NONAME and EAI_AGAIN.
 fn of_kind(kind: FaultKind) -> Option<Expected> {
     use FaultKind::*;

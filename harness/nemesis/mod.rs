@@ -194,7 +194,7 @@ fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
             Box::new(packets::ForgettingIdle::new(after, packets::Style::Reset))
         }
         // On every plane by the gateway: what closes idle connections in life (nginx, Envoy, RDS Proxy) is a program that
-        // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it (FACTS §2), while in the
+        // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it, while in the
         // filter's table they would keep the connection alive.
         FaultKind::IdleClose { after } => Box::new(Imposing::idle(name, after, Expiry::Cut(Cut::Close))),
         FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),

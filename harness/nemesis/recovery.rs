@@ -8,8 +8,8 @@ use crate::environment::server::{Readiness, Session};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::history::Evidence;
 
-/// About 50 MB of WAL in one transaction that never commits: "a large transaction causes a long-running recovery"
-/// (FACTS §0). Its replay takes long enough to be caught and held.
+/// About 50 MB of WAL in one transaction that never commits: "a large transaction causes a long-running recovery".
+/// Its replay takes long enough to be caught and held.
 const LARGE_TRANSACTION: &str = "CHECKPOINT; BEGIN; CREATE TABLE pgsquall_large (text text); \
      INSERT INTO pgsquall_large SELECT repeat(md5(i::text), 8) FROM generate_series(1, 150000) AS i";
 

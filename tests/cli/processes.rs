@@ -2,7 +2,7 @@
 
 use super::common::{BINARY, Place, Said, is_root, said};
 
-/// Five seconds in which packets vanish, and a client that has as long to come back.
+/// Three seconds in which packets vanish, long enough for a client that waits for each packet to be found out.
 const BLACKHOLE: &str = r#"
 schema = 1
 title = "A short blackhole"

@@ -34,18 +34,8 @@ kind = "reset"
 at = "500ms"
 "#;
 
-/// Packets vanish soon after the start, for a moment: about three seconds in all.
-pub const SHORT_BLACKHOLE: &str = r#"
-schema = 1
-title = "A short blackhole"
-[budget]
-time_to_recover = "20s"
-stability = "500ms"
-[[fault]]
-kind = "blackhole"
-at = "500ms"
-for = "500ms"
-"#;
+/// Packets vanish soon after the start, for a moment: about three seconds in all. `ci/killed_runs.py` asks it too.
+pub const SHORT_BLACKHOLE: &str = include_str!("short-blackhole.toml");
 
 /// A server that stays frozen for longer than any test looks at it.
 pub const FROZEN: &str = r#"

@@ -1,6 +1,6 @@
 //! Exponential backoff with full jitter: `random(0, min(cap, base · 2^n))`.
 //!
-//! *Source*: AWS Architecture Blog, "Exponential Backoff And Jitter" (FACTS §3): among many clients, calls are cut by
+//! *Source*: AWS Architecture Blog, "Exponential Backoff And Jitter": among many clients, calls are cut by
 //! more than half.
 
 use std::time::Duration;

@@ -106,7 +106,7 @@ pub(super) enum Keepalive {
 }
 
 impl Keepalive {
-    /// The documented 60 s, 10 s and 5 probes (FACTS §0), scaled to loopback.
+    /// The documented 60 s, 10 s and 5 probes, scaled to loopback.
     const GOOD: Keepalive =
         Keepalive::After { idle: Duration::from_secs(2), interval: Duration::from_secs(1), probes: 3 };
 

@@ -129,7 +129,7 @@ fn of_sockets(
     advice: &str,
     source: &'static str,
 ) -> Finding {
-    // Where a user timeout is set it takes the place of the count, be it shorter or longer (FACTS §4).
+    // Where a user timeout is set it takes the place of the count, be it shorter or longer.
     let (until, after) = match limit {
         Some(limit) => ("tcp_user_timeout".to_owned(), limit.max(keepalive.idle + keepalive.interval)),
         None => (format!("{} unanswered", keepalive.count), keepalive.notices_after()),

@@ -1,7 +1,7 @@
 //! Lanes: the threads that carry the gateway's connections, each with a runtime of its own.
 //!
 //! A connection stays on its lane for life, so that carrying bytes takes no lock and wakes no other thread: that is a
-//! tenth faster than a scheduler that moves tasks between threads (FACTS §8), and keeps the gateway apart from whatever
+//! tenth faster than a scheduler that moves tasks between threads, and keeps the gateway apart from whatever
 //! the client under test does to the runtime it shares with the harness.
 
 use std::io;

@@ -14,6 +14,7 @@ pub(crate) mod port;
 mod proxy;
 mod queue;
 mod reception;
+mod saying;
 pub(crate) mod tap;
 #[cfg(test)]
 mod tests;

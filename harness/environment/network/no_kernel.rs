@@ -12,12 +12,10 @@ use tokio::time::Instant;
 
 pub(crate) use super::packets::{MARK, PacketRule, SECOND_MARK, Way};
 use super::port::Reservation;
+pub(crate) use super::saying::{NAME, Saying};
 
 /// Where servers would listen.
 pub(crate) const PORT: u16 = 5432;
-
-/// The name by which a client would know its servers.
-pub(crate) const NAME: &str = "db.pgsquall.test";
 
 /// Why there is no kernel plane.
 #[derive(Debug, thiserror::Error)]
@@ -71,16 +69,6 @@ pub(crate) struct Filter(#[allow(dead_code, reason = "it is never there to be re
 
 /// One that cannot be made.
 pub(crate) struct Names(Infallible);
-
-/// What a name server would say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Saying {
-    Address,
-    OldAddress,
-    NoName,
-    Failure,
-    Nothing,
-}
 
 impl Names {
     pub fn say(&self, _saying: Saying) {

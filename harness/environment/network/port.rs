@@ -113,7 +113,7 @@ impl Reservation {
         let socket = self.socket()?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
-        // Postgres has keepalive on for every client (FACTS §4), and it is the gateway that ends the client's TCP. A
+        // Postgres has keepalive on for every client, and it is the gateway that ends the client's TCP. A
         // socket that is accepted has it from the one that listens.
         socket.set_keepalive(true)?;
         if let Some(Keepalive { idle, interval, count }) = self.keepalive {

@@ -1,6 +1,6 @@
 //! A full accept queue: how a listener lets connects hang without any privilege.
 //!
-//! A kernel whose accept queue is full drops SYNs without an answer (FACTS §1b), so that a client's connect hangs and
+//! A kernel whose accept queue is full drops SYNs without an answer, so that a client's connect hangs and
 //! is tried again after 1, 2, 4 … seconds: what a firewall that drops does to it. Connections that exist go on.
 
 use std::io;

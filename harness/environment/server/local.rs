@@ -1,7 +1,6 @@
 //! A server of installed binaries, in a folder and on a port of its own.
 //!
-//! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms and would blur what is measured
-//! (FACTS §8).
+//! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms and would blur what is measured.
 
 use std::fs::File;
 use std::net::SocketAddr;

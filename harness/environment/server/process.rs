@@ -94,7 +94,7 @@ impl Daemon {
         let family = family(self.pid());
         let _ = kill(self.pid, farewell);
         signal_all(&family, Signal::SIGCONT);
-        // Immediate shutdown takes 5 ms (FACTS §8); two seconds are for a machine in trouble.
+        // Immediate shutdown takes 5 ms; two seconds are for a machine in trouble.
         let deadline = Instant::now() + Duration::from_secs(2);
         while Instant::now() < deadline {
             match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {

@@ -1,4 +1,4 @@
-//! A cluster made once and copied for every run: `initdb` takes a second and more, a copy in memory 35 ms (FACTS §8).
+//! A cluster made once and copied for every run: `initdb` takes a second and more, a copy in memory 35 ms.
 //!
 //! Templates live in the user's cache folder, one per version of Postgres and of the preparation. They hold no
 //! password: every copy gets its own.

@@ -116,7 +116,7 @@ impl Injection for ForgettingIdle {
 
 /// What becomes of packets that belong to no connection.
 ///
-/// *Source*: FACTS §2, "what conntrack expiry looks like", the rows of a stateful firewall.
+/// *Source*: measured with rules of this kind; `nemesis/tests/idle` measures it anew.
 fn rules(style: Style) -> Vec<PacketRule> {
     let rule = |way, matches: &str, counted, verdict| PacketRule { way, matches: matches.into(), counted, verdict };
     let lost = "meta l4proto tcp ct state invalid";

@@ -1,4 +1,4 @@
-//! What clients see of a primary and its standby changing places (FACTS §1f).
+//! What clients see of a primary and its standby changing places.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Idle connections before a device that forgets them: the rows of FACTS §2, "what conntrack expiry looks like", with
-//! real sockets and the kernel's own table.
+//! Idle connections before a device that forgets them: what conntrack expiry looks like, with real sockets and the
+//! kernel's own table.
 
 use std::time::Duration;
 

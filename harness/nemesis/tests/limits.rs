@@ -1,4 +1,4 @@
-//! Slots, limits, a herd, a shutdown that waits, and a crash, as clients hear them (FACTS §1b, §1d).
+//! Slots, limits, a herd, a shutdown that waits, and a crash, as clients hear them.
 
 use super::{Stage, servers};
 use crate::history::{Evidence, Severed};

@@ -1,4 +1,4 @@
-//! What clients see of packets that vanish or are rejected (FACTS §1h, §4): faults of the kernel plane, and others as it
+//! What clients see of packets that vanish or are rejected: faults of the kernel plane, and others as it
 //! carries them out.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Memory, disks and processors that run short, as clients feel it (FACTS §1e).
+//! Memory, disks and processors that run short, as clients feel it.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Restarts as clients hear them (FACTS §1d).
+//! Restarts as clients hear them.
 
 use std::time::Duration;
 

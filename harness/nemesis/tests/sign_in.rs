@@ -1,4 +1,4 @@
-//! Sign-ins that the server turns down, and sessions that it ends by its own timeouts (FACTS §1a, §1c).
+//! Sign-ins that the server turns down, and sessions that it ends by its own timeouts.
 
 use std::time::Duration;
 

@@ -30,13 +30,14 @@ pub use self::availability::{Availability, available};
 use self::block::Block;
 pub(crate) use self::filter::Filter;
 pub(crate) use self::flows::{Flow, FlowTable};
+pub(crate) use self::names::Names;
 pub use self::names::names_available;
-pub(crate) use self::names::{NAME, Names, Saying};
 pub(crate) use self::probes::{Follower, Listener};
 pub(crate) use self::space::Space;
 use self::tool::Tool;
 pub(crate) use super::packets::{MARK, PacketRule, SECOND_MARK, Way};
 use super::port::Reservation;
+pub(crate) use super::saying::{NAME, Saying};
 
 /// The filter's interface towards the client.
 const CLIENT: &str = "client";

@@ -65,7 +65,7 @@ async fn serve(
     upstream: SocketAddr,
     termination: Option<&Termination>,
 ) -> Ending {
-    // Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each (FACTS §8).
+    // Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each.
     let _ = client.set_nodelay(true);
     let mut server = match begin_to_connect(upstream) {
         Ok(server) => server,

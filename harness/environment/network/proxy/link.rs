@@ -20,7 +20,7 @@ use super::watcher::Watcher;
 use crate::fault::Strike;
 use crate::seed::Seed;
 
-/// One read at most: larger reads save little, smaller ones cost a third more CPU for each byte (FACTS §8).
+/// One read at most: larger reads save little, smaller ones cost a third more CPU for each byte.
 const BUFFER: usize = 64 << 10;
 
 thread_local! {

@@ -1,5 +1,5 @@
 //! A timer that is exact to a few dozen microseconds: tokio's own rounds up to the next millisecond, which a latency of
-//! 50 ms shows as 51 (FACTS §8).
+//! 50 ms shows as 51.
 
 use std::io;
 use std::task::{Context, Poll, ready};

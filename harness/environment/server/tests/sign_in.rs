@@ -16,7 +16,7 @@ async fn from_nothing_to_the_first_query() {
     second.start().await;
     let took = began.elapsed();
     eprintln!("template to first query: {took:?}, of that the copy: {copied:?}");
-    // Measured 55 ms on a quiet machine (FACTS §8).
+    // Measured 55 ms on a quiet machine.
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_ne!(first.server.address(), second.server.address());
 }

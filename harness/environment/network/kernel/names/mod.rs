@@ -24,26 +24,6 @@ pub(crate) use self::server::Names;
 use super::{Kernel, KernelError, Side};
 use crate::environment::folder::RunFolder;
 
-/// The name by which a client knows its servers.
-///
-/// *Source*: RFC 6761, section 6.2: no name below `test` is anybody's.
-pub(crate) const NAME: &str = "db.pgsquall.test";
-
-/// What the name server says of the name, until it is told otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Saying {
-    /// Where it leads to.
-    Address,
-    /// Where it has led to so far.
-    OldAddress,
-    /// That there is no such name.
-    NoName,
-    /// That it cannot say.
-    Failure,
-    /// Nothing.
-    Nothing,
-}
-
 /// Tries whether the client's processes can be given names, once in the life of this process.
 pub async fn names_available() -> &'static Result<(), String> {
     static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();

@@ -5,8 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use super::Saying;
-use crate::environment::network::kernel::Space;
+use crate::environment::network::kernel::{Saying, Space};
 
 /// One that cannot be made.
 pub(crate) struct Names(Infallible);

@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::files;
 use super::zone::Zone;
-use super::{Saying, files};
-use crate::environment::network::kernel::Space;
+use crate::environment::network::kernel::{Saying, Space};
 
 /// Where name servers listen.
 const PORT: u16 = 53;

@@ -13,8 +13,8 @@ use tokio::net::TcpSocket;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{NAME, Saying, names_available};
-use crate::environment::network::kernel::{Kernel, Side};
+use super::names_available;
+use crate::environment::network::kernel::{Kernel, NAME, Saying, Side};
 
 /// Longest that libc takes to give up, five seconds twice, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -8,7 +8,7 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode}
 use hickory_proto::rr::rdata::SOA;
 use hickory_proto::rr::{Name, RData, Record};
 
-use super::{NAME, Saying};
+use crate::environment::network::kernel::{NAME, Saying};
 
 /// How long an answer may be kept, in seconds, one that says no included: as short as names are given that are to move.
 const TTL: u32 = 1;

@@ -72,10 +72,10 @@ pub(super) enum Note<'a> {
     Ready(u8),
     /// An ErrorResponse.
     Error { severity: Severity, sqlstate: [u8; 5] },
-    /// A NoticeResponse of SQLSTATE class 57: a crash or a shutdown (FACTS §1d). Others are not noted.
+    /// A NoticeResponse of SQLSTATE class 57: a crash or a shutdown. Others are not noted.
     Notice { severity: Severity, sqlstate: [u8; 5] },
-    /// An error in the form used before protocol 3, without a length and without fields: the server could not fork
-    /// (FACTS §1b). At most 255 bytes of its text.
+    /// An error in the form used before protocol 3, without a length and without fields: the server could not fork.
+    /// At most 255 bytes of its text.
     AncientError { text: &'a [u8] },
 }
 

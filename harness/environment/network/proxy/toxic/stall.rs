@@ -1,6 +1,6 @@
 //! The stall: bytes are accepted and acknowledged, and go nowhere.
 //!
-//! What a frozen peer looks like from outside (FACTS §4): the kernel goes on taking bytes until its buffers are full,
+//! What a frozen peer looks like from outside: the kernel goes on taking bytes until its buffers are full,
 //! and when the peer thaws it finds them there, also after their sender has left.
 
 use std::time::Duration;
