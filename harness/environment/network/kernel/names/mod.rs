@@ -1,7 +1,7 @@
 //! Names: one that leads to the run's servers, and a name server that the client's processes ask.
 //!
 //! Owns the zone, the server on its sockets in the gateway's namespace, and the files by which a process in the
-//! client's namespace finds it. Knows no fault: what is to be said is told by [`Saying`].
+//! client's namespace finds it. Knows no fault: what is to be said is told by [`Saying`](super::Saying).
 
 #[cfg(feature = "dns")]
 mod files;
