@@ -18,8 +18,9 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pgsquall");
 
-/// Longest for anything that takes seconds on a quiet machine; no test waits for it unless it fails.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest for anything that takes seconds on a quiet machine; no test waits for it unless it fails. Shorter than the two
+/// minutes after which a test is ended: it must be able to say what it waited for.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A reset soon after the start, and a client that has five seconds to come back: about three seconds in all.
 pub const RESET: &str = r#"
