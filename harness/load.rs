@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::micros;
+use crate::time::{micros, optional_micros};
 
 /// The pace of a workload.
 ///
@@ -22,6 +22,9 @@ pub struct Load {
     /// Whether the client also listens, and is sent notifications.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listen: bool,
+    /// How long the application waits for one operation before it cancels it; `None`: for as long as it takes.
+    #[serde(rename = "deadline_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Duration>,
 }
 
 /// A time in which no worker begins anything. Starts in it are skipped, not made up for.
@@ -39,6 +42,6 @@ impl Default for Load {
     fn default() -> Load {
         // 80 operations a second: enough to place an instant within 50 ms, and light enough that a dozen
         // experiments share two cores without changing each other's figures.
-        Load { workers: 4, interval: Duration::from_millis(50), pause: None, listen: false }
+        Load { workers: 4, interval: Duration::from_millis(50), pause: None, listen: false, deadline: None }
     }
 }

@@ -5,6 +5,12 @@
 //!
 //! *Source*: PostgreSQL manual, appendix "PostgreSQL Error Codes"; which code comes when was measured.
 
+/// A transaction is begun though one is open already.
+pub const ACTIVE_TRANSACTION: &str = "25001";
+
+/// A statement in a transaction that has failed, and has not been rolled back.
+pub const FAILED_TRANSACTION: &str = "25P02";
+
 /// Whether the code proves that the statement had no effect, because the server refused it or rolled it back.
 ///
 /// Errors that end a session (57P01, 57P02) are left out: they can arrive after a commit was made durable.

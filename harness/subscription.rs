@@ -199,7 +199,8 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::history::{ClientFacts, ErrorKind, History, OpError, OpKind};
+    use crate::client::Call;
+    use crate::history::{ClientFacts, ErrorKind, History, OpError};
     use crate::plan::Plan;
     use crate::scenario::Scenario;
     use crate::seed::Seed;
@@ -214,7 +215,7 @@ mod tests {
             ClientFacts { name, version, concurrency: 1, capabilities: vec!["listen".into()], timeout: None }
         }
 
-        async fn perform(&self, _id: u64, _kind: OpKind, _key: i64) -> Result<Option<bool>, OpError> {
+        async fn perform(&self, _call: Call) -> Result<Option<bool>, OpError> {
             Ok(None)
         }
 

@@ -18,8 +18,8 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::client::DynClient;
-use crate::history::{Ended, ErrorKind, Event, Op, OpError, OpKind, Outcome};
+use crate::client::{Call, DynClient};
+use crate::history::{Capability, Ended, ErrorKind, Event, Op, OpError, OpKind, Outcome};
 use crate::load::{Load, Pause};
 use crate::recorder::Recorder;
 use crate::seed::Seed;
@@ -39,6 +39,8 @@ struct Shared {
     recorder: Recorder,
     interval: Duration,
     transactional: bool,
+    /// The application's own, for every operation.
+    deadline: Option<Duration>,
     /// When nothing is begun; set once the timeline has a zero.
     pause: OnceLock<Range<Duration>>,
     next_id: AtomicU64,
@@ -56,7 +58,8 @@ impl Workload {
             client,
             recorder,
             interval: load.interval,
-            transactional: facts.capabilities.iter().any(|capability| capability == "transaction"),
+            transactional: facts.can(Capability::Transaction),
+            deadline: load.deadline,
             pause: OnceLock::new(),
             next_id: AtomicU64::new(1),
             open: Mutex::default(),
@@ -140,7 +143,7 @@ impl Shared {
             error: None,
         };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, op.clone());
-        let answer = AssertUnwindSafe(self.client.perform(id, kind, key)).catch_unwind().await;
+        let answer = AssertUnwindSafe(self.client.perform(Call { id, kind, key, deadline: self.deadline })).catch_unwind().await;
         // Gone if the workload has ended meanwhile, and then recorded as open.
         if self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).is_none() {
             return Err(());
@@ -228,9 +231,9 @@ mod tests {
             Err(OpError::new(ErrorKind::Other, "it does not listen"))
         }
 
-        async fn perform(&self, _id: u64, kind: OpKind, _key: i64) -> Result<Option<bool>, OpError> {
+        async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
             tokio::time::sleep(self.0).await;
-            Ok((kind == OpKind::Read).then_some(true))
+            Ok((call.kind == OpKind::Read).then_some(true))
         }
 
         fn ended(&self) -> Option<Ended> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Client, ClientError, DynClient, Home, Launch, Notifications};
+use super::{Call, Client, ClientError, DynClient, Home, Launch, Notifications};
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
-use crate::history::{ClientFacts, Ended, OpError, OpKind};
+use crate::history::{Capability, ClientFacts, Ended, OpError, OpKind};
 
 /// Makes clients from a closure.
 pub(crate) struct InProcess<F> {
@@ -43,15 +43,23 @@ struct Resident<C>(C);
 #[async_trait]
 impl<C: Client> DynClient for Resident<C> {
     fn facts(&self) -> ClientFacts {
-        self.0.facts()
+        let mut facts = self.0.facts();
+        if !facts.can(Capability::Deadline) {
+            // To drop a future is a means that every one of them offers.
+            facts.capabilities.push(Capability::Deadline.word().to_owned());
+        }
+        facts
     }
 
-    async fn perform(&self, _id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
-        match kind {
-            OpKind::Write => self.0.write(key).await.map(|()| None),
-            OpKind::Read => self.0.read(key).await.map(Some),
-            OpKind::Transaction => self.0.transaction(key).await.map(|()| None),
-        }
+    async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
+        call.or_cancel(async {
+            match call.kind {
+                OpKind::Write => self.0.write(call.key).await.map(|()| None),
+                OpKind::Read => self.0.read(call.key).await.map(Some),
+                OpKind::Transaction => self.0.transaction(call.key).await.map(|()| None),
+            }
+        })
+        .await
     }
 
     async fn listen(&self, news: Notifications) -> Result<(), OpError> {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::{Instant, timeout};
 
 pub(crate) use adapter::Adapter;
 pub use choice::ClientChoice;
@@ -26,11 +27,13 @@ use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
 use crate::environment::network::kernel::Space;
 use crate::history::{ClientFacts, Ended, ErrorKind, OpError, OpKind};
+use crate::time::show;
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
 ///
-/// Every method may be called by several workers at once. None is ever cancelled by the harness: a call that never
-/// returns is what the *hung operation* check is for.
+/// Every method may be called by several workers at once. None is cancelled by the harness, for a call that never returns
+/// is what the *hung operation* check is for; but where a scenario gives operations a deadline, the future is dropped when
+/// it has passed, as an application's `timeout` does.
 pub trait Client: Send + Sync + 'static {
     /// Inserts `key` into `pgsquall_ledger (id)`, and returns once it is there for good.
     ///
@@ -75,13 +78,46 @@ pub trait Client: Send + Sync + 'static {
     }
 }
 
+/// One operation, as it is asked of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Unique in the run.
+    pub id: u64,
+    pub kind: OpKind,
+    pub key: i64,
+    /// After which the application cancels it, by whatever means the client offers; `None`: it waits.
+    pub deadline: Option<Duration>,
+}
+
+impl Call {
+    /// Carries it out, and drops what is under way when the deadline has passed.
+    pub async fn or_cancel<T>(&self, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
+        let Some(deadline) = self.deadline else { return work.await };
+        timeout(deadline, work).await.unwrap_or_else(|_| Err(self.cancelled()))
+    }
+
+    /// Waits until it ends by itself, however long after the deadline that is: for a planted defect.
+    pub async fn or_late<T>(&self, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
+        let began = Instant::now();
+        let done = work.await;
+        let is_late = self.deadline.is_some_and(|deadline| began.elapsed() > deadline);
+        if is_late { Err(self.cancelled()) } else { done }
+    }
+
+    /// What the application is told of a call that its deadline ended.
+    fn cancelled(&self) -> OpError {
+        let after = self.deadline.map(show).unwrap_or_default();
+        OpError::new(ErrorKind::Deadline, format!("cancelled by the application's deadline of {after}"))
+    }
+}
+
 /// A client of any kind, as the workload drives it.
 #[async_trait]
 pub(crate) trait DynClient: Send + Sync + 'static {
     fn facts(&self) -> ClientFacts;
 
     /// Carries out one operation; for a read, says whether the key was found.
-    async fn perform(&self, id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError>;
+    async fn perform(&self, call: Call) -> Result<Option<bool>, OpError>;
 
     /// Listens for as long as the run lasts; ends where the subscription does, for good.
     async fn listen(&self, news: Notifications) -> Result<(), OpError>;

@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::environment::network::Kernel;
 use crate::environment::server::ServerError;
 use crate::error::Error;
-use crate::history::{Event, FaultStep, History, Outcome, Phase};
+use crate::history::{Capability, Event, FaultStep, History, Outcome, Phase};
 use crate::judge::{Facts, is_subscribed_again, rates, recovered_at};
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
@@ -108,12 +108,13 @@ impl Course<'_> {
         let client = launch.launch(&self.environment.address, home).await?;
         let facts = client.facts();
         let header = &self.plan.header;
+        let needed = Capability::needed(&header.load, &header.layout);
+        if let Some(lacking) = needed.into_iter().find(|needed| !facts.can(*needed)) {
+            client.close().await;
+            let reason = format!("of this client: {lacking} (no capability {:?})", lacking.word());
+            return Err(Error::NotExpressible { scenario: header.scenario.clone(), reason });
+        }
         if header.load.listen {
-            if !facts.capabilities.iter().any(|capability| capability == "listen") {
-                client.close().await;
-                let reason = "the client does not listen: it has no capability \"listen\"".into();
-                return Err(Error::NotExpressible { scenario: header.scenario.clone(), reason });
-            }
             self.subscription.begin(Arc::clone(&client));
         }
         self.recorder.record(Event::Client(facts));

@@ -4,6 +4,7 @@
 //! line, written while the run happens; [`History::read`] takes it back, so that it can be judged again later. It holds
 //! facts only: nothing in it is a judgement, and nothing in it is a secret.
 
+mod capability;
 mod connection;
 mod event;
 mod operation;
@@ -13,6 +14,7 @@ use std::io::{self, BufRead};
 
 use serde::Deserialize;
 
+pub use capability::Capability;
 pub use connection::{ConnectionChange, Severed};
 pub use event::{ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions};
 pub use operation::{ErrorKind, Op, OpError, OpKind, Outcome};

@@ -5,6 +5,7 @@
 
 mod certificate_words;
 mod connection_leak;
+mod deadline;
 mod doubts;
 mod duplicated_write;
 mod error_surface;
@@ -14,6 +15,7 @@ mod full_capacity;
 mod hung_operation;
 mod lost_write;
 mod measures;
+mod overrun;
 mod pace;
 mod process;
 mod reconnect_storm;
@@ -97,6 +99,7 @@ const CHECKS: &[(Check, Rule)] = &[
     (Check::Recovered, recovered::check),
     (Check::FullCapacity, full_capacity::check),
     (Check::HungOperation, hung_operation::check),
+    (Check::Deadline, deadline::check),
     (Check::Undisturbed, undisturbed::check),
     (Check::LostWrite, lost_write::check),
     (Check::DuplicatedWrite, duplicated_write::check),

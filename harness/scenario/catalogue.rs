@@ -37,6 +37,7 @@ const TEXTS: &[Text] = texts! {
     "network"/"one-way-blackhole"
     "network"/"packet-loss"
     "network"/"stall"
+    "network"/"stall-with-deadline"
     "network"/"stall-established"
     "network"/"outage-outlasting"
     "network"/"connect-hang"
@@ -115,10 +116,14 @@ const TEXTS: &[Text] = texts! {
     "idle"/"pgbouncer-restart"
     "idle"/"pgbouncer-server-lost"
     "idle"/"haproxy-idle"
+    "listen"/"listen-closed"
+    "listen"/"listen-reset"
+    "listen"/"listen-restart"
+    "listen"/"listen-idle-drop"
 };
 
 /// The folders of `scenarios/`, each with the cause that it stands for, in the words of the documents that name it.
-const GROUPS: [(&str, &str); 9] = [
+const GROUPS: [(&str, &str); 10] = [
     ("connection", "Network instability: connections drop"),
     ("network", "Network instability; connection time-out; issues with the infrastructure"),
     ("firewall", "Firewall or security group changes"),
@@ -128,6 +133,7 @@ const GROUPS: [(&str, &str); 9] = [
     ("sign-in", "Incorrect sign-in information; user error"),
     ("certificate", "Client certificate expiration; SSL certificates"),
     ("idle", "Connection timeouts; load balancers and poolers"),
+    ("listen", "A subscription: a connection that appears inactive"),
 ];
 
 /// The documented cause that a folder of the catalogue stands for; `None` for what is no folder of it.

@@ -22,6 +22,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Shortest pace of a worker: the resolution of the timers that drive it.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
+/// The shortest deadline of an operation: several times what one takes, or the deadline is what ends it, not the fault.
+const SHORTEST_DEADLINE: Duration = Duration::from_millis(50);
+
 /// Settings that belong to the harness: with other values it could not reach the server, or not read its log.
 const OWN_SETTINGS: [&str; 12] = [
     "config_file",
@@ -162,6 +165,9 @@ pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanne
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
     }
     load.listen = raw.listen.unwrap_or_default();
+    if let Some(value) = raw.deadline {
+        load.deadline = Some(at_least(text, "deadline", &value, SHORTEST_DEADLINE)?);
+    }
     let pause = raw.pause.map(|raw| pause(text, raw)).transpose()?;
     load.pause = pause.as_ref().map(|pause| *pause.get_ref());
     Ok((load, pause))

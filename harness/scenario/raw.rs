@@ -54,6 +54,7 @@ pub(super) struct RawLoad {
     pub interval: Option<Spanned<Period>>,
     pub pause: Option<Spanned<Table<RawPause>>>,
     pub listen: Option<bool>,
+    pub deadline: Option<Spanned<Period>>,
 }
 
 #[derive(serde::Deserialize)]

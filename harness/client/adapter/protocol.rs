@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::lines::{LINE_LIMIT, Line};
-use crate::client::Notice;
+use crate::client::{Call, Notice};
 use crate::history::{ClientFacts, ErrorKind, OpError, OpKind};
 
 /// More at once than any pool worth testing holds; a bound on what a misprint can make us start.
@@ -59,18 +59,23 @@ struct Request {
     op: Word,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<i64>,
+    /// The application's own, after which the adapter is to cancel the call by the means of its library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<u64>,
 }
 
 /// One request, as an adapter understands it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) enum Asked {
-    Op { id: u64, kind: OpKind, key: i64 },
+    Op(Call),
     Listen { id: u64 },
 }
 
 /// What the harness writes to ask for one operation, its line end included.
-pub(super) fn request(id: u64, op: OpKind, key: i64) -> String {
-    line_of(&Request { id, op: op.into(), key: Some(key) })
+pub(super) fn request(call: Call) -> String {
+    let Call { id, kind, key, deadline } = call;
+    let deadline_ms = deadline.map(|deadline| deadline.as_millis() as u64);
+    line_of(&Request { id, op: kind.into(), key: Some(key), deadline_ms })
 }
 
 /// What the harness writes to have an adapter listen.
@@ -78,7 +83,7 @@ pub(super) fn request(id: u64, op: OpKind, key: i64) -> String {
 /// It is answered once, when it listens or cannot. From then on, at any time, `{"notification":{"payload":"17"}}` hands on
 /// what it has heard on the channel `pgsquall_news`, and `{"gap":true}` says that it was not listening for a while.
 pub(super) fn listen() -> String {
-    line_of(&Request { id: LISTENING, op: Word::Listen, key: None })
+    line_of(&Request { id: LISTENING, op: Word::Listen, key: None, deadline_ms: None })
 }
 
 /// Reads what the harness asks for, as an adapter does.
@@ -86,7 +91,7 @@ pub(super) fn listen() -> String {
 /// *Errors*: it is no request.
 pub(in crate::client) fn asked(line: &str) -> Result<Asked, String> {
     let wrong = |error: String| format!("stdin holds {line:?}, which is no request: {error}");
-    let Request { id, op, key } = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+    let Request { id, op, key, deadline_ms } = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
     let kind = match op {
         Word::Listen => return Ok(Asked::Listen { id }),
         Word::Write => OpKind::Write,
@@ -94,7 +99,7 @@ pub(in crate::client) fn asked(line: &str) -> Result<Asked, String> {
         Word::Transaction => OpKind::Transaction,
     };
     let key = key.ok_or_else(|| wrong("missing field `key`".into()))?;
-    Ok(Asked::Op { id, kind, key })
+    Ok(Asked::Op(Call { id, kind, key, deadline: deadline_ms.map(Duration::from_millis) }))
 }
 
 fn line_of(value: &impl Serialize) -> String {
@@ -292,7 +297,10 @@ mod tests {
 
     #[test]
     fn asks_in_one_line() {
-        assert_eq!(request(7, OpKind::Write, -1), "{\"id\":7,\"op\":\"write\",\"key\":-1}\n");
+        let call = Call { id: 7, kind: OpKind::Write, key: -1, deadline: None };
+        assert_eq!(request(call), "{\"id\":7,\"op\":\"write\",\"key\":-1}\n");
+        let call = Call { deadline: Some(Duration::from_millis(500)), ..call };
+        assert_eq!(request(call), "{\"id\":7,\"op\":\"write\",\"key\":-1,\"deadline_ms\":500}\n");
     }
 
     #[test]
@@ -333,8 +341,10 @@ mod tests {
 
     #[test]
     fn either_side_understands_the_other() {
-        let transaction = Asked::Op { id: 7, kind: OpKind::Transaction, key: -3 };
-        assert_eq!(asked(&request(7, OpKind::Transaction, -3)), Ok(transaction));
+        for deadline in [None, Some(Duration::from_millis(250))] {
+            let call = Call { id: 7, kind: OpKind::Transaction, key: -3, deadline };
+            assert_eq!(asked(&request(call)), Ok(Asked::Op(call)));
+        }
         assert_eq!(listen(), "{\"id\":0,\"op\":\"listen\"}\n");
         assert_eq!(asked(&listen()), Ok(Asked::Listen { id: LISTENING }));
         assert!(asked("{\"id\":7,\"op\":\"write\"}").is_err_and(|error| error.contains("missing field `key`")));

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Answered, Desk, closed};
 use super::process::{EXIT_WITHIN, Group, Heard, Process, SILENT};
 use super::protocol::{self, LISTENING, Word};
-use crate::client::{DynClient, Notifications};
-use crate::history::{ClientFacts, Ended, OpError, OpKind};
+use crate::client::{Call, DynClient, Notifications};
+use crate::history::{ClientFacts, Ended, OpError};
 
 /// From the end of stdin to SIGTERM: time to close a pool in order.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);
@@ -62,10 +62,10 @@ impl DynClient for Session {
         self.facts.clone()
     }
 
-    async fn perform(&self, id: u64, kind: OpKind, key: i64) -> Answered {
-        let answered = self.desk.ask(id, kind.into())?;
+    async fn perform(&self, call: Call) -> Answered {
+        let answered = self.desk.ask(call.id, call.kind.into())?;
         // It fails only when nobody writes any more; then the end of the process answers.
-        let _ = self.requests.send(protocol::request(id, kind, key)).await;
+        let _ = self.requests.send(protocol::request(call)).await;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 

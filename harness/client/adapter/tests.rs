@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::Adapter;
-use crate::client::{ClientError, DynClient, Home, Launch, Notice, Notifications};
+use crate::client::{Call, ClientError, DynClient, Home, Launch, Notice, Notifications};
 use crate::environment::address::Address;
 use crate::history::{Ended, ErrorKind, OpError, OpKind};
 
@@ -70,7 +70,7 @@ impl Bench {
 }
 
 async fn perform(client: &Arc<dyn DynClient>, id: u64, kind: OpKind) -> Result<Option<bool>, OpError> {
-    tokio::time::timeout(PATIENCE, client.perform(id, kind, id as i64)).await.expect("the operation is hung")
+    tokio::time::timeout(PATIENCE, client.perform(Call { id, kind, key: id as i64, deadline: None })).await.expect("the operation is hung")
 }
 
 async fn ended(client: &Arc<dyn DynClient>) -> Ended {

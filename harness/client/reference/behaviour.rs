@@ -40,6 +40,19 @@ pub(super) struct Behaviour {
     pub caches_password: bool,
     /// Whether the server's name is looked up once, and never again.
     pub caches_address: bool,
+    /// What becomes of a call that the application cancels.
+    pub cancels: Cancels,
+}
+
+/// What becomes of a call that the application cancels, and of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cancels {
+    /// It returns at once, and the connection is closed with whatever is under way on it.
+    Cleanly,
+    /// It returns when it would have ended anyway.
+    Late,
+    /// It returns at once, and the next call gets the connection, with whatever is under way on it.
+    KeepingTheConnection,
 }
 
 /// Which lost connections are replaced.
@@ -138,6 +151,7 @@ impl Default for Behaviour {
             caches_certificates: false,
             caches_password: false,
             caches_address: false,
+            cancels: Cancels::Cleanly,
         }
     }
 }
@@ -300,5 +314,15 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "caches-address",
         about: "planted defect: looks its server's name up once, and never again",
         behaviour: || Behaviour { caches_address: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "cancels-late",
+        about: "planted defect: a call that the application cancels returns when it would have ended anyway",
+        behaviour: || Behaviour { cancels: Cancels::Late, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "keeps-cancelled",
+        about: "planted defect: a cancelled call's connection is used again, in whatever transaction it was left",
+        behaviour: || Behaviour { cancels: Cancels::KeepingTheConnection, ..Behaviour::default() },
     },
 ];

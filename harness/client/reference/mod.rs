@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use self::behaviour::{ALL, Behaviour};
 use self::pool::Pool;
 pub use self::serve::serve;
-use super::{Adapter, ClientError, DynClient, Home, Launch, Notifications};
+use super::{Adapter, Call, ClientError, DynClient, Home, Launch, Notifications};
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
-use crate::history::{ClientFacts, Ended, OpError, OpKind};
+use crate::history::{Capability, ClientFacts, Ended, OpError};
 
 /// Operations that a built-in client carries at once, and connections that it holds.
 const CONCURRENCY: u32 = 4;
@@ -93,13 +93,14 @@ impl DynClient for Running {
             name: self.name.into(),
             version: env!("CARGO_PKG_VERSION").into(),
             concurrency: CONCURRENCY,
-            capabilities: vec!["transaction".into(), "listen".into()],
+            capabilities: Capability::ALL.map(|(word, _)| word.to_owned()).to_vec(),
             timeout: self.pool.operation_deadline(),
         }
     }
 
-    async fn perform(&self, _id: u64, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
-        self.pool.perform(kind, key).await
+    async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
+        let work = self.pool.perform(call.kind, call.key);
+        if self.pool.cancels_late() { call.or_late(work).await } else { call.or_cancel(work).await }
     }
 
     async fn listen(&self, news: Notifications) -> Result<(), OpError> {

@@ -1,14 +1,14 @@
 //! The pool behind the built-in clients: a fixed number of slots, each with one connection, replaced when it is lost.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::sleep;
 
 use super::backoff;
-use super::behaviour::{Behaviour, Deadlines, Errors, Reconnects};
+use super::behaviour::{Behaviour, Cancels, Deadlines, Errors, Reconnects};
 use super::connection::{Connection, within};
 use super::encryption::Connectors;
 use super::lookup::{Found, Lookup};
@@ -47,7 +47,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Slot {
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     /// Attempts that failed since the last that worked.
     failures: u32,
     ever_connected: bool,
@@ -79,6 +79,11 @@ impl Pool {
         // The last attempt may begin just before the deadline.
         let Deadlines { connect, statement, operation } = self.behaviour.deadlines;
         Some(operation? + connect? + statement?)
+    }
+
+    /// Whether a call that the application cancels goes on to its own end.
+    pub fn cancels_late(&self) -> bool {
+        self.behaviour.cancels == Cancels::Late
     }
 
     pub async fn perform(&self, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
@@ -124,13 +129,18 @@ impl Pool {
 
     /// One try on one slot. A connection that disappointed is dropped with all that is under way on it.
     async fn attempt(&self, index: usize, slot: &mut Slot, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
-        if slot.connection.as_ref().is_some_and(Connection::is_closed) {
+        if slot.connection.as_ref().is_some_and(|connection| connection.is_closed()) {
             self.lose(slot, "it was closed while idle");
         }
         if slot.connection.is_none() {
-            slot.connection = Some(self.connect(index, slot).await?);
+            slot.connection = Some(Arc::new(self.connect(index, slot).await?));
         }
-        let Some(connection) = &slot.connection else {
+        // Taken out of its slot while it is in use: who cancels this drops the connection, and what is under way on it.
+        let connection = match self.behaviour.cancels {
+            Cancels::KeepingTheConnection => slot.connection.clone(),
+            Cancels::Cleanly | Cancels::Late => slot.connection.take(),
+        };
+        let Some(connection) = connection else {
             return Err(OpError::new(ErrorKind::Other, "no connection"));
         };
         slot.ever_connected = true;
@@ -147,17 +157,20 @@ impl Pool {
                 OpKind::Write => connection.write(key).await.map(|()| None),
                 OpKind::Transaction => connection.transaction(key).await.map(|()| None),
                 OpKind::Read if self.behaviour.reads_old_snapshot => {
-                    self.read_snapshot(connection, key).await.map(Some)
+                    self.read_snapshot(&connection, key).await.map(Some)
                 }
                 OpKind::Read => connection.read(key).await.map(Some),
             }
         })
         .await;
         match &done {
-            Err(error) if self.behaviour.stays_on_standby && is_wrong_node(error) => {}
-            Err(error) if leaves_session(error) && !connection.is_closed() => {}
-            Err(error) => self.lose(slot, &error.message),
-            Ok(_) => {}
+            Err(error)
+                if !(self.behaviour.stays_on_standby && is_wrong_node(error))
+                    && !(leaves_session(error) && !connection.is_closed()) =>
+            {
+                self.lose(slot, &error.message)
+            }
+            _ => slot.connection = Some(connection),
         }
         done
     }

@@ -53,7 +53,7 @@ pub async fn serve(name: &str) -> Result<(), ClientError> {
 
 async fn carry_out(client: Arc<dyn DynClient>, asked: Asked) -> Result<(), ClientError> {
     match asked {
-        Asked::Op { id, kind, key } => say(&protocol::answered(id, client.perform(id, kind, key).await)),
+        Asked::Op(call) => say(&protocol::answered(call.id, client.perform(call).await)),
         Asked::Listen { id } => {
             let answered = Arc::new(AtomicBool::new(false));
             let first = Arc::clone(&answered);

@@ -1,0 +1,68 @@
+//! *deadline*: a call that the application cancels returns, and leaves nothing behind that the next call runs into.
+
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::overrun;
+use super::verdict::{CheckResult, Finding};
+use super::words::name;
+use crate::history::{ErrorKind, Op};
+use crate::sqlstate;
+use crate::time::show;
+
+/// What a client is forgiven beyond the deadline: timers fire late on a busy machine, and to close a connection in order
+/// may take one short wait.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub(super) fn check(facts: &Facts) -> CheckResult {
+    let Some(deadline) = facts.header.load.deadline else {
+        return CheckResult::not_applicable("the scenario gives operations no deadline");
+    };
+    if !facts.ops.iter().any(|op| overrun::took(facts, op) >= deadline || is_cancelled(op)) {
+        return CheckResult::not_applicable("no operation took as long as its deadline");
+    }
+    CheckResult::of([late(facts, deadline), left_behind(facts)].into_iter().flatten().collect())
+}
+
+fn is_cancelled(op: &Op) -> bool {
+    op.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Deadline)
+}
+
+/// Calls that were cancelled, and returned much later.
+fn late(facts: &Facts, deadline: Duration) -> Option<Finding> {
+    let late = overrun::over(facts, deadline + GRACE);
+    if late.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "{} calls came back more than {} after the application's deadline of {}; {}",
+        late.len(),
+        show(GRACE),
+        show(deadline),
+        overrun::worst(facts, &late)
+    );
+    let advice = "to cancel a call must not wait for the server: no request to cancel without a timeout of its own, no \
+                  orderly close or rollback over a connection that no longer answers";
+    Some(Finding { what, advice: advice.into(), ops: name(late) })
+}
+
+/// Operations that ran into a transaction which a cancelled one had left open.
+fn left_behind(facts: &Facts) -> Option<Finding> {
+    let first = facts.ops.iter().find(|op| is_cancelled(op))?;
+    let ran_into = |op: &&Op| {
+        let code = op.error.as_ref().and_then(|error| error.sqlstate.as_deref());
+        code.is_some_and(|code| code == sqlstate::ACTIVE_TRANSACTION || code == sqlstate::FAILED_TRANSACTION)
+    };
+    let hurt: Vec<&Op> = facts.answered_since(first.ended?).filter(ran_into).collect();
+    let worst = hurt.first()?;
+    let what = format!(
+        "{} operations found a transaction open that was not theirs, after calls had been cancelled; the first was {} {} ({})",
+        hurt.len(),
+        worst.kind,
+        worst.id,
+        worst.error.as_ref().map(ToString::to_string).unwrap_or_default()
+    );
+    let advice = "a connection on which a call was cancelled goes back to the pool only once the server has confirmed that \
+                  it is idle; else close it";
+    Some(Finding { what, advice: advice.into(), ops: name(hurt) })
+}

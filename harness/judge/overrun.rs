@@ -1,0 +1,33 @@
+//! Operations that took longer than something allows, for the checks that ask this.
+
+use std::time::Duration;
+
+use super::facts::Facts;
+use crate::history::Op;
+use crate::time::show;
+
+/// From when it was asked to its answer, or to the end of the run if it had none.
+pub(super) fn took(facts: &Facts, op: &Op) -> Duration {
+    op.ended.unwrap_or(facts.end()).saturating_sub(op.began)
+}
+
+/// Those that outlived a limit, the longest first.
+pub(super) fn over<'a>(facts: &Facts<'a>, limit: Duration) -> Vec<&'a Op> {
+    let mut over: Vec<&Op> = facts.ops.iter().copied().filter(|op| took(facts, op) > limit).collect();
+    over.sort_by_key(|op| std::cmp::Reverse(took(facts, op)));
+    over
+}
+
+/// The first of them, and how many never had an answer: `the worst, write 7 of worker 2, took 3.2 s`.
+pub(super) fn worst(facts: &Facts, over: &[&Op]) -> String {
+    let Some(worst) = over.first() else { return String::new() };
+    let open = over.iter().filter(|op| op.ended.is_none()).count();
+    format!(
+        "the worst, {} {} of worker {}, took {}{}",
+        worst.kind,
+        worst.id,
+        worst.worker,
+        show(took(facts, worst)),
+        if open > 0 { format!(", and {open} never returned") } else { String::new() }
+    )
+}
