@@ -1,7 +1,8 @@
 """The kit of the Python adapters: the protocol between pgsquall and a client, and nothing of any library.
 
-To test another library, copy this file and a folder beside it (psycopg for threads, asyncpg-pool for asyncio).
-An adapter is a process that speaks JSON lines on stdin and stdout, one object per line, flushed at once:
+To test another library, copy this file and a folder beside it (psycopg for threads, asyncpg-pool for
+asyncio). An adapter is a process that speaks JSON lines on stdin and stdout, one object per line, flushed at
+once:
   1. It finds its database in DATABASE_URL, or in libpq's variables: PGHOST, PGPORT, PGUSER, PGDATABASE,
      PGPASSWORD or PGPASSFILE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY, PGTARGETSESSIONATTRS.
   2. Before it connects to anything it says {"hello": {"name": ..., "version": ..., "concurrency": 4,
@@ -9,12 +10,12 @@ An adapter is a process that speaks JSON lines on stdin and stdout, one object p
      capabilities, each only if true: "transaction"; "listen"; "deadline"; "multi_host" (the library itself
      tries several hosts, and can ask for one that takes writes); "tls". timeout_ms, optional: the longest
      that its own settings let one operation take.
-  3. It is asked {"id": 7, "op": "write", "key": 7}; op is write, read or transaction. Several may be in flight.
-     With "deadline_ms": 500 the application gives the call so long, from the moment that it is asked.
-  4. It answers each exactly once, in any order: {"id": 7, "ok": true}, for a read with "found": true or false,
-     or {"id": 7, "error": {"message": ...}}, if known with "sqlstate", with "retryable" (true or false, if the
-     library has an opinion), and without a SQLSTATE with "kind": refused (so nothing happened), reset, closed,
-     timeout (the library's own timer), deadline (the application's), server or other.
+  3. It is asked {"id": 7, "op": "write", "key": 7}; op is write, read or transaction. Several may be in
+     flight. With "deadline_ms": 500 the application gives the call so long, from the moment that it is asked.
+  4. It answers each exactly once, in any order: {"id": 7, "ok": true}, for a read with "found": true or
+     false, or {"id": 7, "error": {"message": ...}}, if known with "sqlstate", with "retryable" (true or
+     false, if the library has an opinion), and without a SQLSTATE with "kind": refused (so nothing happened),
+     reset, closed, timeout (the library's own timer), deadline (the application's), server or other.
   5. Asked {"id": 0, "op": "listen"} it answers once it listens on the channel pgsquall_news, hands on what it
      hears as {"notification": {"payload": "17"}}, one line each at any time, and says {"gap": true} when it
      listens again after the subscription was lost: what was sent meanwhile is gone.
@@ -23,10 +24,11 @@ An adapter is a process that speaks JSON lines on stdin and stdout, one object p
 Of a library the kit needs:
   perform(op, key[, deadline])  does one operation, and returns for a read whether there is such a row. With
                                 threads it is given a Deadline; with asyncio it is cancelled when that passes
-  errors                        what a failed operation raises, a tuple; anything else is a bug: the process ends
+  errors                        what a failed operation raises, a tuple; anything else is a bug: the process
+                                ends
   sqlstate(error)               the five characters, or None
-  listen(listening, heard)      LISTENs, calls listening(), then heard(payload) for each notification, until it
-                                fails; it is called again soon after
+  listen(listening, heard)      LISTENs, calls listening(), then heard(payload) for each notification, until
+                                it fails; it is called again soon after
 """
 
 import asyncio
