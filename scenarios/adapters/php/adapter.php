@@ -32,7 +32,8 @@ function serve(array $hello, Client $client): never
 {
     say(['hello' => $hello + ['concurrency' => WORKERS]]);
     // Each read takes one whole request, whichever worker is free; the end of it comes to all of them.
-    [$requests, $desk] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_SEQPACKET, 0);
+    socket_create_pair(AF_UNIX, SOCK_SEQPACKET, 0, $pair);
+    [$requests, $desk] = $pair;
     $children = [];
     pcntl_async_signals(true);
     pcntl_signal(SIGCHLD, function () use (&$children): void {
@@ -48,7 +49,7 @@ function serve(array $hello, Client $client): never
         $id = pcntl_fork();
         if ($id === 0) {
             pcntl_signal(SIGCHLD, SIG_DFL);
-            fclose($desk);
+            socket_close($desk);
             $body();
             exit(0);
         }
@@ -61,10 +62,10 @@ function serve(array $hello, Client $client): never
         if (json_decode($line)->op === 'listen') {
             $start(fn () => $client->listen());
         } else {
-            fwrite($desk, $line);
+            socket_write($desk, $line);
         }
     }
-    fclose($desk);
+    socket_close($desk);
     $until = microtime(true) + LAST_WORDS;
     while ($children && microtime(true) < $until) {
         usleep(20_000);
@@ -74,10 +75,9 @@ function serve(array $hello, Client $client): never
     exit(0);
 }
 
-/** @param resource $requests */
-function work($requests, Client $client): void
+function work(Socket $requests, Client $client): void
 {
-    while (($line = fread($requests, LONGEST_LINE)) !== false && $line !== '') {
+    while ($line = socket_read($requests, LONGEST_LINE)) {
         $request = json_decode($line, true, flags: JSON_THROW_ON_ERROR);
         try {
             $answer = ['ok' => true] + $client->perform($request);
