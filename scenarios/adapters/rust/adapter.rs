@@ -1,5 +1,5 @@
 //! The adapter protocol, for clients in Rust: requests on stdin, answers on stdout, one JSON object per line.
-//! Nothing of any library is here. A client implements `Worker`; one that listens tells of it by `Subscription`.
+//! Nothing of any library is here. A client implements `Worker`.
 
 use std::time::Duration;
 
@@ -37,27 +37,9 @@ impl From<Elapsed> for Failure {
     }
 }
 
-/// Carries out one operation at a time; a read says whether the key was found. A call past its deadline is dropped.
+/// Carries out one operation at a time; a read says whether the key was found. Past its deadline it is dropped.
 pub trait Worker: Send + 'static {
     fn perform(&mut self, op: Op, key: i64) -> impl Future<Output = Result<Option<bool>, Failure>> + Send;
-}
-
-/// What is told of a subscription, for as long as the client runs.
-#[derive(Default)]
-pub struct Subscription {
-    listened: bool,
-}
-
-impl Subscription {
-    /// It is had: for the first time, or again after it was lost.
-    pub fn had(&mut self) {
-        say(if self.listened { json!({"gap": true}) } else { json!({"id": 0, "ok": true}) });
-        self.listened = true;
-    }
-
-    pub fn heard(&self, payload: &str) {
-        say(json!({"notification": {"payload": payload}}));
-    }
 }
 
 /// Whether the profile, the last argument, is the tuned one.
@@ -118,8 +100,11 @@ async fn work<W: Worker>(mut worker: W, request: Value, idle: Sender<W>) {
     };
     let call = worker.perform(op, request["key"].as_i64().expect("an operation has a key"));
     let result = match request["deadline_ms"].as_u64() {
-        Some(limit) => timeout(Duration::from_millis(limit), call).await.unwrap_or_else(|late| Err(late.into())),
         None => call.await,
+        Some(limit) => match timeout(Duration::from_millis(limit), call).await {
+            Ok(result) => result,
+            Err(elapsed) => Err(elapsed.into()),
+        },
     };
     let mut answer = json!({"id": request["id"]});
     match result {
@@ -142,6 +127,6 @@ fn described(Failure { message, sqlstate, retryable, kind }: Failure) -> Value {
 }
 
 /// Rust's stdout is flushed at each line end, and locked for each call.
-fn say(line: Value) {
+pub fn say(line: Value) {
     println!("{line}");
 }

@@ -1,5 +1,5 @@
-//! Where the database is and what went wrong there, in tokio-postgres' words: for it, and for what is built on it.
-//! Its own documentation: https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html
+//! Where the database is and what went wrong there: for tokio-postgres, and for what is built on it.
+//! Its documentation: https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html
 
 use std::env;
 use std::error::Error;

@@ -1,16 +1,18 @@
-//! tokio-postgres without a pool: a connection for each worker, and one more that listens. It has no reconnect of its
-//! own, so another is opened when it says that one is closed.
+//! tokio-postgres without a pool: a connection for each worker, and one more that listens. None is opened anew by
+//! itself; the worker does so when the library says that its own is closed.
 //! As in https://docs.rs/tokio-postgres/latest/tokio_postgres/#example
 
 mod adapter;
 mod database;
+mod subscription;
 
 use std::array::from_fn;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use adapter::{Failure, Op, READ, Subscription, WRITE, Worker};
+use adapter::{Failure, Op, READ, WRITE, Worker};
 use postgres_native_tls::MakeTlsConnector;
+use subscription::Subscription;
 use tokio_postgres::{AsyncMessage, Client, Config};
 
 /// Between two attempts to listen.
@@ -97,12 +99,8 @@ async fn listen_once(
 
 #[tokio::main]
 async fn main() {
-    adapter::hello(
-        "tokio-postgres",
-        "tokio-postgres",
-        &["transaction", "listen", "deadline", "multi_host", "tls"],
-        None,
-    );
+    let capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"];
+    adapter::hello("tokio-postgres", "tokio-postgres", &capabilities, None);
     let (config, tls) = (database::config(adapter::is_tuned()), database::tls());
     let workers = from_fn(|_| Connection { config: config.clone(), tls: tls.clone(), client: None });
     adapter::serve(workers, listen(config, tls)).await;
