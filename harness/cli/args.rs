@@ -36,6 +36,15 @@ Examples:
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
       twenty runs that sweep the moment of the fault, repeatable, with everything kept in results/";
 
+const INIT_EXAMPLES: &str = "\
+Examples:
+  pgsquall init
+      lists the adapters that are shipped
+  pgsquall init psycopg-pool
+      writes one to the folder psycopg-pool/, and says how to run it
+  pgsquall run stall --client psycopg-pool:tuned
+      runs one as it is shipped, with the settings that its library offers for recovery";
+
 const PROXY_HELP: &str = "\
 Examples:
   pgsquall proxy --listen 127.0.0.1:6432 --upstream 127.0.0.1:5432
@@ -111,6 +120,18 @@ pub enum Verb {
     /// Examine a live server, and the way to it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArguments),
+    /// Write out an adapter that is shipped, to read it, to change it, or to begin one of your own
+    #[command(after_help = INIT_EXAMPLES)]
+    Init {
+        /// An adapter's name; without one, they are listed
+        name: Option<String>,
+        /// The folder to write it to, which must not be there yet; default: one of the adapter's name
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// Print its files instead
+        #[arg(long, conflicts_with = "folder", requires = "name")]
+        print: bool,
+    },
     /// Be a built-in client, as a process that speaks the adapter protocol
     // For the program itself: a client that is to be in a network namespace is a process.
     #[command(hide = true, after_help = "Example:\n  pgsquall run stall --client 'pgsquall adapter reference'")]
@@ -143,7 +164,8 @@ pub struct RunArguments {
     #[arg(value_name = "SCENARIO|FILE")]
     pub scenarios: Vec<String>,
 
-    /// The client under test: a built-in one by name, or the command line of an adapter
+    /// The client under test: a built-in one or a shipped adapter by name (NAME:tuned: with its library's settings for
+    /// recovery), or the command line of any other adapter
     #[arg(long, default_value = "reference", value_name = "NAME|COMMAND")]
     pub client: String,
 

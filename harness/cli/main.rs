@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod init;
 mod judge;
 mod list;
 mod print;
@@ -54,6 +55,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Check { files } => check::check(&files),
         Verb::Proxy(arguments) => proxy::proxy(arguments).await,
         Verb::Doctor(arguments) => doctor::doctor(arguments).await,
+        Verb::Init { name, folder, print } => init::init(name.as_deref(), folder, print),
         Verb::Adapter { name } => adapter::adapter(&name).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }
