@@ -31,6 +31,8 @@ Examples:
       two scenarios, against an adapter in any language
   pgsquall run my-outage.toml --server docker:postgres:17 --budget 10s
       a scenario of your own, on a container, with ten seconds to recover
+  pgsquall run --client psycopg-pool --client psycopg-pool:tuned --out results
+      two clients, and a table of clients by scenarios, also in results/matrix.md; --resume goes on with it
   pgsquall run idle-drop --device azure-lb
       what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
@@ -165,9 +167,9 @@ pub struct RunArguments {
     pub scenarios: Vec<String>,
 
     /// The client under test: a built-in one or a shipped adapter by name (NAME:tuned: with its library's settings for
-    /// recovery), or the command line of any other adapter
+    /// recovery), or the command line of any other adapter. Given more than once: one table, clients by scenarios
     #[arg(long, default_value = "reference", value_name = "NAME|COMMAND")]
-    pub client: String,
+    pub client: Vec<String>,
 
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
@@ -208,6 +210,10 @@ pub struct RunArguments {
     /// Where histories, verdicts and logs go; default: a new folder under pgsquall-runs/
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    /// Keep the verdicts that are in the folder of --out already, and run what is missing or was unknown
+    #[arg(long, requires = "out")]
+    pub resume: bool,
 
     /// Explain every run, not only those that did not pass
     #[arg(long, short)]

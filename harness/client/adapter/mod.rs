@@ -140,7 +140,8 @@ impl Launch for Adapter {
     }
 
     async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
-        let (mut process, stdin) = Process::spawn(&self.program, &self.arguments, self.folder.as_deref(), address.variables(), home)?;
+        let (mut process, stdin) =
+            Process::spawn(&self.program, &self.arguments, self.folder.as_deref(), address.variables(), home)?;
         let facts = self.greet(&mut process).await?;
         Ok(Arc::new(Session::begin(facts, process, stdin)))
     }

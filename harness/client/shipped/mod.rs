@@ -112,6 +112,10 @@ impl Launch for Chosen {
         let folder = self.built.get_or_try_init(|| workshop::built(&self.shipped)).await;
         let folder = folder.map_err(|error| self.explained(error))?;
         let adapter = Adapter::in_folder(folder, &self.shipped.manifest.run, self.profile.word());
-        adapter.map_err(|error| self.explained(error))?.launch(address, home).await.map_err(|error| self.explained(error))
+        adapter
+            .map_err(|error| self.explained(error))?
+            .launch(address, home)
+            .await
+            .map_err(|error| self.explained(error))
     }
 }

@@ -63,7 +63,9 @@ struct Bench {
 
 impl Bench {
     fn begin(shelf: &Path, name: &str) -> io::Result<Bench> {
-        for entry in fs::read_dir(shelf)?.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(BENCH)) {
+        for entry in
+            fs::read_dir(shelf)?.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(BENCH))
+        {
             let lock = File::open(entry.path().join(LOCK));
             if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
                 fs::remove_dir_all(entry.path())?;

@@ -31,7 +31,10 @@ fn a_call_that_returns_long_after_its_deadline_fails() {
     let mut sample = cancelled();
     let worst = sample.answer_at(1, HIT, HIT + ms(2_000));
     let finding = sample.only_finding(Check::Deadline);
-    assert!(finding.starts_with("1 calls came back more than 1.00 s after the application's deadline of 500 ms"), "{finding}");
+    assert!(
+        finding.starts_with("1 calls came back more than 1.00 s after the application's deadline of 500 ms"),
+        "{finding}"
+    );
     assert!(finding.contains(&format!("{worst} of worker 1, took")), "{finding}");
 }
 
@@ -48,7 +51,10 @@ fn a_transaction_left_open_is_the_next_callers_trouble() {
         let mut sample = cancelled();
         sample.fail(|op| op.began >= HEAL && op.began < HEAL + ms(100), &with_code(code));
         let finding = sample.only_finding(Check::Deadline);
-        assert!(finding.contains("found a transaction open that was not theirs") && finding.contains(code), "{finding}");
+        assert!(
+            finding.contains("found a transaction open that was not theirs") && finding.contains(code),
+            "{finding}"
+        );
     }
     let mut sample = cancelled();
     sample.fail(|op| op.began >= HEAL && op.began < HEAL + ms(100), &with_code("25006"));
