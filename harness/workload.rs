@@ -143,7 +143,8 @@ impl Shared {
             error: None,
         };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, op.clone());
-        let answer = AssertUnwindSafe(self.client.perform(Call { id, kind, key, deadline: self.deadline })).catch_unwind().await;
+        let answer =
+            AssertUnwindSafe(self.client.perform(Call { id, kind, key, deadline: self.deadline })).catch_unwind().await;
         // Gone if the workload has ended meanwhile, and then recorded as open.
         if self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).is_none() {
             return Err(());

@@ -3,6 +3,7 @@
 mod adapter;
 mod args;
 mod check;
+mod conformance;
 mod doctor;
 mod exit;
 mod judge;
@@ -54,6 +55,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Check { files } => check::check(&files),
         Verb::Proxy(arguments) => proxy::proxy(arguments).await,
         Verb::Doctor(arguments) => doctor::doctor(arguments).await,
+        Verb::Conformance(arguments) => conformance::conformance(arguments).await,
         Verb::Adapter { name } => adapter::adapter(&name).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }

@@ -70,7 +70,9 @@ impl Bench {
 }
 
 async fn perform(client: &Arc<dyn DynClient>, id: u64, kind: OpKind) -> Result<Option<bool>, OpError> {
-    tokio::time::timeout(PATIENCE, client.perform(Call { id, kind, key: id as i64, deadline: None })).await.expect("the operation is hung")
+    tokio::time::timeout(PATIENCE, client.perform(Call { id, kind, key: id as i64, deadline: None }))
+        .await
+        .expect("the operation is hung")
 }
 
 async fn ended(client: &Arc<dyn DynClient>) -> Ended {
