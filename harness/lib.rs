@@ -22,6 +22,7 @@
 //! | ask something else | [`scenario`]: TOML files, and the built-in [`catalogue`](scenario::catalogue) |
 //! | inject faults by hand, or from Toxiproxy's client libraries | [`toxiproxy`](toxiproxy::Service), feature `proxy` |
 //! | have a live server examined | [`doctor`](doctor::examine), feature `tls` |
+//! | see whether an adapter speaks its protocol right | [`conformance`](conformance::check) |
 //! | choose the server | [`ServerChoice`](environment::choice::ServerChoice) |
 //! | read a result | [`Run`], [`judge::Verdict`] |
 //! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
@@ -51,6 +52,7 @@ pub mod scenario;
 // ---- effects
 mod audit;
 pub mod client;
+pub mod conformance;
 #[cfg(feature = "tls")]
 pub mod doctor;
 pub mod environment;

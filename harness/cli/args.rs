@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use pgsquall::conformance::CASES;
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::fault::{IdleDevice, LARGEST_SCALE, USUAL_SCALE};
 use pgsquall::plane::PlaneChoice;
@@ -87,6 +88,26 @@ Exit codes:
   64   bad arguments, or a bad URL
   69   the server cannot be reached or asked; the stage that failed is on stdout, with a remedy";
 
+fn conformance_help() -> String {
+    let cases = CASES.map(|case| format!("  {:12} {}: {}", case.name, case.asks, case.why)).join("\n");
+    format!(
+        "\
+Example:
+  pgsquall conformance --client 'python3 my_client.py default' --client 'python3 my_client.py tuned'
+      each with a server of its own; takes some five seconds
+
+Cases:
+{cases}
+
+Exit codes:
+  0    every case passed or was skipped
+  1    a case failed
+  64   bad arguments
+  69   something needed is not available here: a server, the client
+  130  stopped by Ctrl-C, after cleaning up"
+    )
+}
+
 /// Chaos testing for Postgres clients: real Postgres, real faults, one honest verdict.
 #[derive(Debug, Parser)]
 #[command(name = "pgsquall", version, after_help = EXIT_CODES)]
@@ -134,6 +155,9 @@ pub enum Verb {
         #[arg(long, conflicts_with = "folder", requires = "name")]
         print: bool,
     },
+    /// Check that adapters speak the protocol right, before their verdicts are believed
+    #[command(after_help = conformance_help())]
+    Conformance(ConformanceArguments),
     /// Be a built-in client, as a process that speaks the adapter protocol
     // For the program itself: a client that is to be in a network namespace is a process.
     #[command(hide = true, after_help = "Example:\n  pgsquall run stall --client 'pgsquall adapter reference'")]
@@ -261,6 +285,21 @@ pub struct ProxyArguments {
     /// Who must have signed the certificate that the server shows; without it, any will do
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_authority: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ConformanceArguments {
+    /// An adapter's command line, or the name of a built-in client; may be given several times
+    #[arg(long = "client", required = true, value_name = "NAME|COMMAND")]
+    pub clients: Vec<String>,
+
+    /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
+    #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
+    pub server: ServerChoice,
+
+    /// Clients at once, each with a server of its own; one for each core unless given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=512), value_name = "N")]
+    pub jobs: Option<u16>,
 }
 
 #[derive(Debug, Args)]

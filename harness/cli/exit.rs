@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use pgsquall::Error;
 use pgsquall::client::ClientError;
+use pgsquall::conformance::ConformanceError;
 use pgsquall::environment::EnvironmentError;
 use pgsquall::environment::server::ServerError;
 use pgsquall::judge::VerdictKind;
@@ -80,6 +81,16 @@ impl From<&ServerError> for Exit {
     fn from(error: &ServerError) -> Exit {
         match error {
             ServerError::BadUrl(_) => Exit::Usage,
+            _ => Exit::Unavailable,
+        }
+    }
+}
+
+impl From<&ConformanceError> for Exit {
+    fn from(error: &ConformanceError) -> Exit {
+        match error {
+            ConformanceError::Client(error) => error.into(),
+            ConformanceError::Environment(EnvironmentError::Server(error)) => error.into(),
             _ => Exit::Unavailable,
         }
     }

@@ -3,6 +3,7 @@
 mod adapter;
 mod args;
 mod check;
+mod conformance;
 mod doctor;
 mod exit;
 mod init;
@@ -56,6 +57,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Proxy(arguments) => proxy::proxy(arguments).await,
         Verb::Doctor(arguments) => doctor::doctor(arguments).await,
         Verb::Init { name, folder, print } => init::init(name.as_deref(), folder, print),
+        Verb::Conformance(arguments) => conformance::conformance(arguments).await,
         Verb::Adapter { name } => adapter::adapter(&name).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }

@@ -128,6 +128,11 @@ pub(crate) trait DynClient: Send + Sync + 'static {
 
     /// Ends it, by force if it does not leave within a moment.
     async fn close(&self);
+
+    /// How its process went away once it was closed; `None` where it has none of its own, or that is still there.
+    fn departed(&self) -> Option<Ended> {
+        None
+    }
 }
 
 /// How a client of one kind is brought up.

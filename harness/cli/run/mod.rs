@@ -225,7 +225,7 @@ async fn ready(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
 }
 
 /// The client under test; a built-in one may also be this program, in a process of its own.
-fn client(text: &str) -> Result<ClientChoice, ClientError> {
+pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
     match std::env::current_exe() {
         Ok(program) => ClientChoice::parse_in(text, &program),
         Err(_) => ClientChoice::parse(text),

@@ -31,6 +31,8 @@ struct State {
     /// Who is told of notifications, once the adapter was asked to listen.
     news: Option<Notifications>,
     ended: Option<Ended>,
+    /// How it went away, also where it was asked to.
+    departed: Option<Ended>,
     /// The answer to every operation from now on.
     over: Option<OpError>,
 }
@@ -43,6 +45,11 @@ impl Desk {
     /// How it went away, if nobody asked it to.
     pub fn ended(&self) -> Option<Ended> {
         self.lock().ended.clone()
+    }
+
+    /// How it went away, whoever wanted that.
+    pub fn departed(&self) -> Option<Ended> {
+        self.lock().departed.clone()
     }
 
     /// Opens a place for the answer to one operation.
@@ -104,6 +111,7 @@ impl Desk {
             _ => OpError::new(ErrorKind::Closed, "the client process exited"),
         };
         let mut state = self.lock();
+        state.departed = Some(how.clone());
         state.ended = Some(how).filter(|_| !closing);
         state.over = Some(error.clone());
         for (_, (_, waiting)) in state.pending.drain() {

@@ -95,6 +95,10 @@ impl DynClient for Session {
         self.group.signal(Signal::SIGKILL);
         self.gone_within(KILL_WITHIN).await;
     }
+
+    fn departed(&self) -> Option<Ended> {
+        self.desk.departed()
+    }
 }
 
 impl Drop for Session {
