@@ -37,7 +37,7 @@ impl From<Elapsed> for Failure {
     }
 }
 
-/// Carries out one operation at a time; a read says whether the key was found. Past its deadline it is dropped.
+/// Carries out one operation at a time; a read says whether the key was found. It is dropped at its deadline.
 pub trait Worker: Send + 'static {
     fn perform(&mut self, op: Op, key: i64) -> impl Future<Output = Result<Option<bool>, Failure>> + Send;
 }
