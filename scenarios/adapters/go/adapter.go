@@ -75,8 +75,8 @@ func hello(name, debianPackage string, capabilities ...string) {
 	}})
 }
 
-// serve answers requests until stdin ends. A panic anywhere ends the process, loudly.
-func serve(client client, listen func()) {
+// serve answers requests until stdin ends, and says whether all of them came to an end. A panic ends the process, loudly.
+func serve(client client, listen func()) bool {
 	var underWay sync.WaitGroup
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -102,7 +102,9 @@ func serve(client client, listen func()) {
 	}()
 	select {
 	case <-ended:
+		return true
 	case <-time.After(farewell):
+		return false
 	}
 }
 
