@@ -1,5 +1,5 @@
 // The adapter protocol, for clients in Go: requests on stdin, answers on stdout, one JSON object per line.
-// Nothing of any library is here. A client is a function that performs an operation, and one that listens if it can.
+// Nothing of any library is here. A client performs operations, and listens if it can.
 
 package main
 
@@ -49,7 +49,7 @@ type failure struct {
 	Kind      string `json:"kind,omitempty"`
 }
 
-// client performs operations: for a read it says whether the key was found. It tells what the library knows of an error.
+// client performs operations: a read says whether the key was found. It tells what the library knows of an error.
 type client interface {
 	perform(ctx context.Context, op string, key int64) (found *bool, err error)
 	describe(err error) failure
@@ -75,7 +75,7 @@ func hello(name, debianPackage string, capabilities ...string) {
 	}})
 }
 
-// serve answers requests until stdin ends, and says whether all of them came to an end. A panic ends the process, loudly.
+// serve answers requests until stdin ends, and says whether all came to an end. A panic ends the process.
 func serve(client client, listen func()) bool {
 	var underWay sync.WaitGroup
 	lines := bufio.NewScanner(os.Stdin)

@@ -1,5 +1,5 @@
 // pgx with its pool of four, and one more connection that listens.
-// As in https://pkg.go.dev/github.com/jackc/pgx/v4/pgxpool and https://pkg.go.dev/github.com/jackc/pgx/v4#Conn
+// As in https://pkg.go.dev/github.com/jackc/pgx/v4/pgxpool and https://pkg.go.dev/github.com/jackc/pgx/v4
 
 package main
 
@@ -93,7 +93,7 @@ func listenOnce(config *pgx.ConnConfig, again *bool) error {
 	}
 }
 
-// tune sets what is for recovery. How to wait for a connection no longer than so long, only the caller's context says.
+// tune sets what is for recovery. How long to wait for a free connection, only the caller's context says.
 func tune(config *pgxpool.Config) {
 	conn := config.ConnConfig
 	conn.ConnectTimeout = bound
