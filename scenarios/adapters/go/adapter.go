@@ -49,7 +49,7 @@ type failure struct {
 	Kind      string `json:"kind,omitempty"`
 }
 
-// client performs operations: a read says whether the key was found. It tells what the library knows of an error.
+// client performs operations, and tells of a read whether the key was found, of an error what it knows.
 type client interface {
 	perform(ctx context.Context, op string, key int64) (found *bool, err error)
 	describe(err error) failure

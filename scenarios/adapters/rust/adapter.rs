@@ -1,6 +1,7 @@
 //! The adapter protocol, for clients in Rust: requests on stdin, answers on stdout, one JSON object per line.
 //! Nothing of any library is here. A client implements `Worker`.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -34,6 +35,17 @@ pub struct Failure {
 impl From<Elapsed> for Failure {
     fn from(elapsed: Elapsed) -> Failure {
         Failure { message: elapsed.to_string(), kind: Some("deadline"), ..Failure::default() }
+    }
+}
+
+/// The protocol's word for what the system said.
+pub fn kind(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Some("refused"),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Some("reset"),
+        ErrorKind::UnexpectedEof => Some("closed"),
+        ErrorKind::TimedOut => Some("timeout"),
+        _ => None,
     }
 }
 
