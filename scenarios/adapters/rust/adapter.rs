@@ -1,6 +1,7 @@
 //! The adapter protocol, for clients in Rust: requests on stdin, answers on stdout, one JSON object per line.
 //! Nothing of any library is here. A client implements `Worker`.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -37,7 +38,18 @@ impl From<Elapsed> for Failure {
     }
 }
 
-/// Carries out one operation at a time; a read says whether the key was found. Past its deadline it is dropped.
+/// The protocol's word for what the system said.
+pub fn kind(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Some("refused"),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Some("reset"),
+        ErrorKind::UnexpectedEof => Some("closed"),
+        ErrorKind::TimedOut => Some("timeout"),
+        _ => None,
+    }
+}
+
+/// Carries out one operation at a time; a read says whether the key was found. It is dropped at its deadline.
 pub trait Worker: Send + 'static {
     fn perform(&mut self, op: Op, key: i64) -> impl Future<Output = Result<Option<bool>, Failure>> + Send;
 }

@@ -4,7 +4,6 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::iter::successors;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use postgres_native_tls::MakeTlsConnector;
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
-use crate::adapter::Failure;
+use crate::adapter::{self, Failure};
 
 /// In parts, since the library knows neither verify-full nor the files of certificates in a URL.
 pub fn config(tuned: bool) -> Config {
@@ -71,14 +70,7 @@ fn kind(error: &tokio_postgres::Error) -> Option<&'static str> {
     if error.is_closed() {
         return Some("closed");
     }
-    let cause = error.source()?.downcast_ref::<io::Error>()?;
-    match cause.kind() {
-        ErrorKind::ConnectionRefused => Some("refused"),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Some("reset"),
-        ErrorKind::UnexpectedEof => Some("closed"),
-        ErrorKind::TimedOut => Some("timeout"),
-        _ => None,
-    }
+    adapter::kind(error.source()?.downcast_ref()?)
 }
 
 /// Read once: the library keeps the password that it is given, and knows nothing of libpq's password file.

@@ -1,5 +1,5 @@
-//! tokio-postgres without a pool: a connection for each worker, and one more that listens. None is opened anew by
-//! itself; the worker does so when the library says that its own is closed.
+//! tokio-postgres without a pool: a connection for each worker, and one more that listens. It opens none anew
+//! by itself; the worker does so when the library says that its own is closed.
 //! As in https://docs.rs/tokio-postgres/latest/tokio_postgres/#example
 
 mod adapter;
