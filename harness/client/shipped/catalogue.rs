@@ -28,6 +28,10 @@ languages! {
     "c" ["adapter.c" "adapter.h"] {
         "libpq" ["adapter.toml" "client.c"]
     }
+    "go" ["adapter.go"] {
+        "lib-pq" ["adapter.toml" "client.go"]
+        "pgx" ["adapter.toml" "client.go"]
+    }
     "java" ["Adapter.java" "Jdbc.java"] {
         "hikaricp" ["Client.java" "adapter.toml" "classpath.txt"]
         "pgjdbc" ["Client.java" "adapter.toml" "classpath.txt"]
@@ -55,7 +59,9 @@ languages! {
         "ruby-pg" ["adapter.toml" "client.rb"]
     }
     "rust" ["adapter.rs" "database.rs" "subscription.rs"] {
+        "bb8-postgres" ["adapter.toml" "client.rs" "package.toml"]
         "deadpool-postgres" ["adapter.toml" "client.rs" "package.toml"]
+        "sqlx" ["adapter.toml" "client.rs" "package.toml"]
         "tokio-postgres" ["adapter.toml" "client.rs" "package.toml"]
     }
 }
