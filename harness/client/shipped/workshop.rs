@@ -33,7 +33,11 @@ const LOCK: &str = ".lock";
 ///
 /// *Errors*: no folder for it, or a build that fails, with what it said.
 pub(super) async fn built(shipped: &Shipped) -> Result<PathBuf, ClientError> {
-    let shelf = shelf()?;
+    built_on(shelf()?, shipped).await
+}
+
+/// The same, in a folder of the caller's choice.
+async fn built_on(shelf: PathBuf, shipped: &Shipped) -> Result<PathBuf, ClientError> {
     let place = shelf.join(format!("{}-{:016x}", shipped.name, fingerprint(shipped)));
     if place.is_dir() {
         return Ok(place);
@@ -131,4 +135,76 @@ async fn build(command: &str, folder: &Path) -> Result<(), ClientError> {
     let lines: Vec<_> = said.lines().collect();
     let quoted = lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n    ");
     Err(failed(format!("{}\n    {quoted}", output.status)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::shipped::Manifest;
+
+    /// An adapter of two files, with these commands to build it.
+    fn adapter(build: &[&str]) -> Shipped {
+        let text = "about = ''\nlibrary = ''\ninstall = ''\nrun = ''\ntuned = ''\nsource = ''\n";
+        let mut manifest = Manifest::read(text).unwrap();
+        manifest.build = build.iter().map(|command| (*command).to_owned()).collect();
+        Shipped { name: "fake", language: "none", files: vec![("one", "1"), ("two", "2")], manifest }
+    }
+
+    fn names(shelf: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(shelf).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn it_is_built_once_and_stands_there_whole() {
+        let shelf = tempfile::tempdir().unwrap();
+        let fake = adapter(&["cp one three", "sh -c 'date +%N > when'"]);
+        let place = built_on(shelf.path().to_owned(), &fake).await.unwrap();
+        let read = |name: &str| fs::read_to_string(place.join(name)).unwrap();
+        assert_eq!((read("one"), read("two"), read("three")), ("1".into(), "2".into(), "1".into()));
+        let when = read("when");
+        assert_eq!(built_on(shelf.path().to_owned(), &fake).await.unwrap(), place);
+        assert_eq!(read("when"), when, "not built again");
+        assert_eq!(names(shelf.path()).len(), 1);
+
+        let changed = Shipped { files: vec![("one", "other")], ..adapter(&[]) };
+        assert_ne!(built_on(shelf.path().to_owned(), &changed).await.unwrap(), place, "other files, another place");
+    }
+
+    #[tokio::test]
+    async fn two_that_build_at_once_have_the_same() {
+        let shelf = tempfile::tempdir().unwrap();
+        let fake = adapter(&["sleep 0.3"]);
+        let build = || built_on(shelf.path().to_owned(), &fake);
+        let (one, two) = tokio::join!(build(), build());
+        assert_eq!(one.unwrap(), two.unwrap());
+        assert_eq!(names(shelf.path()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_build_that_fails_is_quoted_and_leaves_nothing() {
+        let shelf = tempfile::tempdir().unwrap();
+        for (command, said) in [
+            ("sh -c 'echo line 1; echo no such header >&2; exit 3'", "no such header"),
+            ("no-such-compiler -o x", "cannot run no-such-compiler"),
+            ("'", "it is no command line"),
+        ] {
+            let error = built_on(shelf.path().to_owned(), &adapter(&[command])).await.unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert_eq!(names(shelf.path()), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_build_has_left_is_removed_and_what_is_being_built_is_not() {
+        let shelf = tempfile::tempdir().unwrap();
+        let at_work = Bench::begin(shelf.path(), "other").unwrap();
+        let left = shelf.path().join(format!("{BENCH}left"));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join(LOCK), "").unwrap();
+        built_on(shelf.path().to_owned(), &adapter(&[])).await.unwrap();
+        assert!(!left.exists() && at_work.path.exists());
+    }
 }
