@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Found;
 use super::asking::LOOK_EVERY;
-use super::stage::{Stage, Trouble, wrong};
+use super::stage::{Stage, Trouble, last_words, wrong};
 use crate::history::Ended;
 use crate::time::show;
 
@@ -32,8 +32,8 @@ pub(super) async fn end(stage: &mut Stage) -> Found {
         }
         Some(Ended::Exited { status, .. }) if status == "exit status 0" => {}
         Some(Ended::Exited { status, stderr }) => {
-            let last = stderr.lines().next_back().map_or_else(String::new, |line| format!(" after {line:?}"));
-            return wrong(format!("ends with {status}{last} when its stdin ends; close in order and exit with 0"));
+            let wrote = last_words(stderr);
+            return wrong(format!("ends with {status} when its stdin ends{wrote}; close in order and exit with 0"));
         }
         Some(Ended::Violated { reason }) => return wrong(format!("breaks the protocol at its end: {reason}")),
         Some(Ended::Panicked { message }) => return wrong(format!("panics at its end: {message}")),

@@ -26,6 +26,9 @@ const AFTERTHOUGHT: Duration = Duration::from_millis(20);
 /// limit of sessions.
 const AT_ONCE: usize = 8;
 
+/// How many lines of stderr are told: some languages end a trace with other words than the error.
+const LAST_LINES: usize = 4;
+
 /// Why a case did not pass.
 pub(super) enum Trouble {
     /// What the adapter does wrong, and how to mend it.
@@ -120,10 +123,8 @@ impl Stage {
             Some(Ended::Violated { reason }) => wrong(format!("breaks the protocol: {reason}")),
             Some(Ended::Panicked { message }) => wrong(format!("panics: {message}")),
             Some(Ended::Exited { status, stderr }) => {
-                let last = stderr.lines().next_back().map_or_else(String::new, |line| format!(" after {line:?}"));
-                wrong(format!(
-                    "ends by itself ({status}){last}; an operation's error must be answered, and end nothing"
-                ))
+                let remedy = "an operation's error must be answered, and end nothing";
+                wrong(format!("ends by itself ({status}){}; {remedy}", last_words(&stderr)))
             }
         }
     }
@@ -250,6 +251,15 @@ fn header(client: String) -> Header {
         plane: Default::default(),
         plane_asked: false,
         device: None,
+    }
+}
+
+/// What a process wrote to stderr last, where it wrote anything.
+pub(super) fn last_words(stderr: &str) -> String {
+    let lines: Vec<_> = stderr.lines().collect();
+    match &lines[lines.len().saturating_sub(LAST_LINES)..] {
+        [] => String::new(),
+        last => format!(", and wrote: {}", one_line(&last.join("\n"))),
     }
 }
 

@@ -10,7 +10,7 @@ fn help_has_examples_and_the_table_of_exit_codes() {
     for code in ["0 ", "1 ", "2 ", "64 ", "69 ", "70 ", "130 "] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(code)), "{code} is not in:\n{text}");
     }
-    for verb in ["run", "list", "show", "check", "proxy", "judge"] {
+    for verb in ["run", "list", "show", "check", "proxy", "conformance", "judge"] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is not in:\n{text}");
         let help = place.run(&[verb, "--help"]);
         let example = format!("\n  pgsquall {verb}");
