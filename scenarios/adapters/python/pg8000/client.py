@@ -52,7 +52,7 @@ class Worker:
 
     def close(self):
         if self.conn:
-            with contextlib.suppress(InterfaceError, OSError):  # it says good-bye to a server that may be gone
+            with contextlib.suppress(InterfaceError, OSError):  # the server it says good-bye to may be gone
                 self.conn.close()
         self.conn = None
 
