@@ -1,5 +1,7 @@
 """The kit of the Python adapters: the protocol between pgsquall and a client, and nothing of any library.
 
+It needs Python 3.11, for asyncio.timeout.
+
 To test another library, copy this file and a folder beside it (psycopg for threads, asyncpg-pool for
 asyncio). An adapter is a process that speaks JSON lines on stdin and stdout, one object per line, flushed at
 once:

@@ -1,6 +1,6 @@
-"""pg8000 by itself: each thread has one connection and opens another after an InterfaceError.
+"""pg8000 by itself: each thread has one connection, opens another after an error not of the server's.
 
-https://github.com/tlocke/pg8000#native-api-docs. It has no pool, and no flag that says whether a connection lives.
+https://github.com/tlocke/pg8000#native-api-docs. It has no pool, and no flag that says if a connection lives.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class Worker:
                     return bool(self.conn.run("SELECT 1 FROM pgsquall_ledger WHERE id = :key", key=key))
                 case "transaction":
                     self.transaction(key)
-        except InterfaceError:  # of the network; what the server says is a DatabaseError
+        except (InterfaceError, OSError):  # what the server says is a DatabaseError
             self.close()
             raise
 
@@ -52,7 +52,7 @@ class Worker:
 
     def close(self):
         if self.conn:
-            with contextlib.suppress(InterfaceError):  # it says good-bye to the server, which may be gone
+            with contextlib.suppress(InterfaceError, OSError):  # the server it says good-bye to may be gone
                 self.conn.close()
         self.conn = None
 
