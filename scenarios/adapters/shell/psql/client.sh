@@ -34,14 +34,14 @@ perform() { # id, op, key, deadline_ms or nothing
     if [[ -n $deadline ]]; then
         command=(timeout --signal=INT --kill-after=$KILL_AFTER "$((deadline / 1000)).$(printf %03d $((deadline % 1000)))" "${command[@]}")
     fi
-    output=$("${command[@]}" <<<"$sql" 2>&1)
+    output=$(exec "${command[@]}" <<<"$sql" 2>&1)
     status=$?
     if [[ -n $deadline && ($status == 124 || $status == 137) ]]; then
         say_error "$id" "the deadline has passed: $output" "" deadline
     elif [[ $status != 0 ]]; then
         describe "$id" "$output"
     elif [[ $op == read ]]; then
-        grep -qx 1 <<<"$output" && say_found "$id" true || say_found "$id" false
+        [[ $output == 1 ]] && say_found "$id" true || say_found "$id" false
     else
         say_ok "$id"
     fi
