@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# The adapter protocol for bash: JSON lines on stdin and stdout, each operation in a process of its own, and nothing of
-# any client. Lines are short, and one printf is one write, so that those of several processes never mix.
+# The adapter protocol for bash: JSON lines on stdin and stdout, a process for each operation, and no client.
+# Lines are short, and one printf or jq is one write, so that those of several processes never mix.
 
 readonly CONCURRENCY=4 LAST_WORDS=1.5 # seconds for operations to end; one that hangs is ended
 
 say_hello() { # name, version, capabilities, timeout_ms or nothing
-    jq -nc --arg name "$1" --arg version "$2" --arg capabilities "$3" --arg timeout "${4-}" --argjson concurrency $CONCURRENCY \
-        '{hello: ({$name, $version, $concurrency, capabilities: ($capabilities | split(" "))}
-                  + if $timeout == "" then {} else {timeout_ms: ($timeout | tonumber)} end)}'
+    jq -nc --arg name "$1" --arg version "$2" --arg capabilities "$3" --argjson timeout_ms "${4-null}" \
+        --argjson concurrency $CONCURRENCY \
+        '{hello: {$name, $version, $concurrency, capabilities: ($capabilities | split(" ")), $timeout_ms}}'
 }
 
 say_ok() { printf '{"id":%d,"ok":true}\n' "$1"; }
@@ -24,7 +24,7 @@ say_gap() { printf '{"gap":true}\n'; }
 
 say_notification() { jq -nc --arg payload "$1" '{notification: {$payload}}'; }
 
-# Hands each request to `perform id op key deadline_ms`, which says the answer, or to `listen`, which runs for good.
+# Hands each request to `perform id op key deadline_ms`, which says the answer, or to `listen`, for good.
 serve() {
     local id op key deadline requests until listener=""
     while read -r id op key deadline; do

@@ -1,23 +1,24 @@
 #!/bin/bash
 # psql in a shell script: one psql for each operation, and one more that listens.
-# Options and exit codes: https://www.postgresql.org/docs/15/app-psql.html; deadlines: coreutils' timeout, whose SIGINT
-# psql takes for Ctrl-C, "Canceling" the statement, and whose SIGKILL comes where that does not help.
+# https://www.postgresql.org/docs/15/app-psql.html. Deadlines are those of coreutils' timeout: its SIGINT is psql's
+# Ctrl-C, which has the server cancel the statement, and its SIGKILL comes where that does not help.
 set -u
+# shellcheck source=../adapter.sh
 source ./adapter.sh
 
 readonly INSERT="INSERT INTO pgsquall_ledger (id) VALUES (:key);"
 readonly SELECT="SELECT 1 FROM pgsquall_ledger WHERE id = :key;"
-readonly LISTEN_PAUSE=1     # seconds, before it listens again
-readonly POLL=0.5           # seconds: psql looks for notifications when it has carried out a command
-readonly KILL_AFTER=1       # seconds from SIGINT to SIGKILL
+readonly LISTEN_PAUSE=1 # seconds, before it listens again
+readonly POLL=0.5       # seconds: psql looks for notifications when it has carried out a command
+readonly KILL_AFTER=1   # seconds from SIGINT to SIGKILL
 
 url=$DATABASE_URL
 if [[ ${*: -1} == tuned ]]; then
-    url+="&connect_timeout=5"                                                  # seconds, for each host
-    url+="&keepalives_idle=2&keepalives_interval=1&keepalives_count=3"         # seconds, seconds, probes
-    url+="&tcp_user_timeout=5000"                                              # ms that bytes may stay unacknowledged
-    url+="&target_session_attrs=read-write"                                    # after a failover: never a standby
-    url+="&options=-c%20statement_timeout%3D5s"                                # the server's timer
+    url+="&connect_timeout=5"                                          # seconds, for each host
+    url+="&keepalives_idle=2&keepalives_interval=1&keepalives_count=3" # seconds, seconds, probes
+    url+="&tcp_user_timeout=5000"                                      # ms that bytes may stay unacknowledged
+    url+="&target_session_attrs=read-write"                            # after a failover: never a standby
+    url+="&options=-c%20statement_timeout%3D5s"                        # the server's timer
 fi
 
 # Without a start-up file, quiet, rows alone, ended by the first error, and errors with their SQLSTATE.
@@ -25,14 +26,15 @@ psql=(psql "$url" -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=verbose)
 
 perform() { # id, op, key, deadline_ms or nothing
     local id=$1 op=$2 key=$3 deadline=$4 command sql output status
-    command=("${psql[@]}" -v key="$key" -f -)
+    command=("${psql[@]}" -v key="$key")
     case $op in
         read) sql=$SELECT ;;
         write) sql=$INSERT ;;
-        *) sql="SELECT 1; $INSERT" command+=(--single-transaction) ;;
+        *) sql="SELECT 1; $INSERT" command+=(--single-transaction -f -) ;;
     esac
     if [[ -n $deadline ]]; then
-        command=(timeout --signal=INT --kill-after=$KILL_AFTER "$((deadline / 1000)).$(printf %03d $((deadline % 1000)))" "${command[@]}")
+        printf -v deadline "%d.%03d" $((deadline / 1000)) $((deadline % 1000)) # seconds
+        command=(timeout --signal=INT --kill-after="$KILL_AFTER" "$deadline" "${command[@]}")
     fi
     output=$(exec "${command[@]}" <<<"$sql" 2>&1)
     status=$?
@@ -41,7 +43,7 @@ perform() { # id, op, key, deadline_ms or nothing
     elif [[ $status != 0 ]]; then
         describe "$id" "$output"
     elif [[ $op == read ]]; then
-        [[ $output == 1 ]] && say_found "$id" true || say_found "$id" false
+        say_found "$id" "$([[ $output == 1 ]] && echo true || echo false)"
     else
         say_ok "$id"
     fi
@@ -68,7 +70,7 @@ listen() {
         while read -r line; do
             case $line in
                 listening)
-                    [[ -n $before ]] && say_gap || say_ok 0
+                    if [[ -n $before ]]; then say_gap; else say_ok 0; fi
                     before=yes
                     ;;
                 "Asynchronous notification "*)
