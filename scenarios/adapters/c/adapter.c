@@ -1,4 +1,4 @@
-/* See adapter.h; the JSON is cJSON's. A line that is no request is a bug of somebody's: it ends the process. */
+/* See adapter.h; the JSON is cJSON's. A line that is no request is somebody's bug: it ends the process. */
 #define _GNU_SOURCE
 #include "adapter.h"
 

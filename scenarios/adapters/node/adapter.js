@@ -13,8 +13,8 @@ const listening = () => say({ id: 0, ok: true })
 const gap = () => say({ gap: true })
 const notification = (payload) => say({ notification: { payload } })
 
-// `perform` carries out one request and returns what its answer holds besides `ok`, or throws; `describe` makes the
-// error of an answer of what it threw. What is thrown anywhere else is a bug, and Node ends the process for it.
+// `perform` carries out one request and returns what its answer holds besides `ok`, or throws; `describe`
+// makes the error of an answer of what it threw. Anything thrown elsewhere is a bug: Node ends the process.
 function serve({ name, version, capabilities, timeoutMs, perform, describe, listen, close }) {
   say({ hello: { name, version, concurrency: CONCURRENCY, capabilities, timeout_ms: timeoutMs } })
   const lines = readline.createInterface({ input: process.stdin })

@@ -1,10 +1,10 @@
-# The adapter protocol for Perl: JSON lines on stdin and stdout, workers that are processes, and nothing of any library.
+# The adapter protocol for Perl: JSON lines on stdin and stdout, four processes, and nothing of any library.
 package Adapter;
 
 use v5.36;
-use JSON::PP ();
-use POSIX  qw(WNOHANG);
-use Socket qw(AF_UNIX SOCK_SEQPACKET PF_UNSPEC);
+use JSON::PP    ();
+use POSIX       qw(WNOHANG);
+use Socket      qw(AF_UNIX SOCK_SEQPACKET PF_UNSPEC);
 use Time::HiRes qw(sleep time);
 
 use Exporter 'import';
@@ -24,8 +24,8 @@ sub say_line ($line) {
     return;
 }
 
-# perform: carries out one request and returns what its answer holds besides ok, or dies.
-# describe: makes the error of an answer of what it died of. listen: runs for good. close: when all is over.
+# perform: carries out one request; returns what its answer holds besides ok, or dies. describe: makes the error
+# of an answer of what it died of, or nothing if that is a bug. listen: runs for good. close: when all is over.
 sub serve (%client) {
     say_line({ hello => { $client{hello}->%*, concurrency => WORKERS } });
 
@@ -49,7 +49,6 @@ sub serve (%client) {
     };
     $start->(sub { work($requests, %client) }) for 1 .. WORKERS;
     close $requests;
-    my $listener;
     while (my $line = <STDIN>) {
         if   ($json->decode($line)->{op} eq 'listen') { $start->($client{listen}) }
         else                                          { syswrite $desk, $line }
@@ -67,9 +66,10 @@ sub work ($requests, %client) {
         my $request = $json->decode($line);
         my $answer  = eval { { ok => JSON::PP::true, $client{perform}->($request) } };
         if (!$answer) {
-            my %error = $client{describe}->($@);
+            my $thrown = $@;
+            my %error  = $client{describe}->($thrown) or die $thrown;
             $error{message} = substr $error{message}, 0, MESSAGE_CHARS;
-            $answer = { error => \%error };
+            $answer         = { error => \%error };
         }
         say_line({ id => $request->{id}, %$answer });
     }

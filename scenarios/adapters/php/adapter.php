@@ -1,6 +1,6 @@
 <?php
 
-// The adapter protocol for PHP: JSON lines on stdin and stdout, workers that are processes, and nothing of any library.
+// The adapter protocol for PHP: JSON lines on stdin and stdout, four processes, and nothing of any library.
 
 declare(strict_types=1);
 
@@ -25,7 +25,7 @@ interface Client
 
 function say(array $line): void
 {
-    fwrite(STDOUT, json_encode($line, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
+    fwrite(STDOUT, json_encode($line, JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
 }
 
 function serve(array $hello, Client $client): never

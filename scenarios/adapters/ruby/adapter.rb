@@ -4,8 +4,8 @@
 
 require "json"
 
-# A client has perform(request), which returns what the answer holds besides "ok", or raises; describe(error), which
-# makes the error of an answer of what it raised, or nil if that is a bug; close; and each worker is a client of its own.
+# Each worker has a client of its own: perform(request) returns what the answer holds besides "ok", or raises;
+# describe(error) makes the error of an answer of what it raised, or nil if that is a bug; and close.
 module Adapter
   WORKERS = 4
   LAST_WORDS = 1.5 # seconds for workers to close; one that hangs is left behind

@@ -1,5 +1,6 @@
-/* libpq, four threads, each with a connection of its own. Which calls block and which settings bound them is said in
-   https://www.postgresql.org/docs/15/libpq-connect.html, libpq-async.html, libpq-cancel.html and libpq-notify.html. */
+/* libpq: four threads, each with a connection of its own, and one more that listens.
+   Which calls block, and which settings bound them: libpq-connect.html, libpq-async.html, libpq-cancel.html
+   and libpq-notify.html in https://www.postgresql.org/docs/15/. */
 #include "adapter.h"
 
 #include <errno.h>
@@ -16,14 +17,14 @@
 enum { LISTEN_PAUSE = 1 }; /* seconds between attempts to listen again; libpq's manual names none */
 
 static const char *parameters[][2] = {
-    {"dbname", NULL}, /* DATABASE_URL, set in main; what follows is tuned's alone */
-    {"connect_timeout", "5"},                   /* seconds, for each host */
-    {"keepalives_idle", "2"},                   /* seconds of silence before the first probe */
-    {"keepalives_interval", "1"},               /* seconds */
-    {"keepalives_count", "3"},                  /* probes */
-    {"tcp_user_timeout", "5000"},               /* ms that sent bytes may stay unacknowledged */
-    {"target_session_attrs", "read-write"},     /* after a failover: never a standby */
-    {"options", "-c statement_timeout=5s"},     /* the server's timer: nothing of libpq's bounds a query */
+    {"dbname", NULL},                       /* DATABASE_URL; what follows is tuned's alone */
+    {"connect_timeout", "5"},               /* seconds, for each host */
+    {"keepalives_idle", "2"},               /* seconds of silence before the first probe */
+    {"keepalives_interval", "1"},           /* seconds */
+    {"keepalives_count", "3"},              /* probes */
+    {"tcp_user_timeout", "5000"},           /* ms that sent bytes may stay unacknowledged */
+    {"target_session_attrs", "read-write"}, /* after a failover: never a standby */
+    {"options", "-c statement_timeout=5s"}, /* the server's timer: nothing of libpq's bounds a query */
 };
 enum { PARAMETERS = sizeof parameters / sizeof *parameters };
 static const char *words[PARAMETERS + 1], *values[PARAMETERS + 1];
@@ -58,7 +59,7 @@ static void describe(PGconn *conn, PGresult *result, struct answer *answer) {
             answer->kind = kinds[i][1];
 }
 
-/* As a blocking connect, but for the application's deadline; connect_timeout does not count here, says the manual. */
+/* A connect within the application's deadline; connect_timeout does not count here, says the manual. */
 static bool finish_by(PGconn *conn, double deadline, PostgresPollingStatusType (*step)(PGconn *)) {
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (next == PGRES_POLLING_WRITING || next == PGRES_POLLING_READING) {
@@ -99,9 +100,10 @@ static bool open_connection(PGconn **conn, double deadline, struct answer *answe
     return false;
 }
 
-/* Sends a statement and waits; after the deadline, asks the server to cancel it and waits for what comes of that. */
-static PGresult *execute_by(PGconn *conn, const char *sql, int count, const char *const *keys, double deadline,
-                            bool *late) {
+/* Sends a statement and waits; after the deadline, asks the server to cancel it, and waits what comes of
+ * that. */
+static PGresult *execute_by(PGconn *conn, const char *sql, int count, const char *const *keys,
+                            double deadline, bool *late) {
     PGresult *result = NULL, *next;
     if (!PQsendQueryParams(conn, sql, count, NULL, keys, NULL, NULL, 0))
         return NULL;
@@ -111,7 +113,7 @@ static PGresult *execute_by(PGconn *conn, const char *sql, int count, const char
             break;
     }
     if (*late) {
-        char why[256]; /* of the size that the manual recommends; what cannot be cancelled is waited for */
+        char why[256]; /* the size that the manual recommends; what cannot be cancelled is waited for */
         PGcancel *cancel = PQgetCancel(conn);
         PQcancel(cancel, why, sizeof why);
         PQfreeCancel(cancel);

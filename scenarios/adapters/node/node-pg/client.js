@@ -1,8 +1,9 @@
 // node-postgres: pg.Pool for operations, a pg.Client of its own that listens.
-// Settings: https://node-postgres.com/apis/client and /apis/pool; transactions: https://node-postgres.com/features/transactions
-// There is no "deadline": query_timeout is a setting of the client, and this version has none for one call.
+// https://node-postgres.com: apis/client, apis/pool, features/ssl and features/transactions.
+// There is no "deadline": query_timeout is a setting of a client, and version 8.8 has none for one call.
 'use strict'
 
+const fs = require('fs')
 const pg = require('pg')
 const { version } = require('pg/package.json')
 const { serve, listening, gap, notification } = require('./adapter')
@@ -23,12 +24,22 @@ const TUNED = {
 const LONGEST_OPERATION = 6 * TIMEOUT
 
 const tuned = process.argv[process.argv.length - 1] === 'tuned'
-const config = { connectionString: process.env.DATABASE_URL, ...(tuned ? TUNED : {}) }
+// Where the database is, and the password, it finds in libpq's variables.
+const config = { ssl: ssl(), ...(tuned ? TUNED : {}) }
 const pool = new pg.Pool({ ...config, max: 4 })
 
-// A client that is lost while idle, and one that is lost while it is lent out: without a listener, either ends Node.
+// A client that is lost while idle, and one while it is lent out: without a listener, either ends Node.
 pool.on('error', (error) => console.error(`an idle client was lost: ${error.message}`))
 pool.on('connect', (client) => client.on('error', () => {})) // the operation is told too
+
+// Files are read once: there is no function to read them anew. `host`, because node-postgres does not tell
+// tls.connect of an address, which would verify "localhost" instead.
+function ssl() {
+  const { PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY, PGHOST } = process.env
+  if (PGSSLMODE === 'disable') return false
+  const [ca, cert, key] = [PGSSLROOTCERT, PGSSLCERT, PGSSLKEY].map((path) => path && fs.readFileSync(path))
+  return { ca, cert, key, rejectUnauthorized: PGSSLMODE !== 'require' || Boolean(ca), host: PGHOST }
+}
 
 async function perform({ op, key }) {
   if (op === 'read') {

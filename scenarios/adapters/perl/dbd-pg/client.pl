@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # DBI with DBD::Pg: four processes, each with a handle of its own.
-# Statements with a deadline are asynchronous, as in https://metacpan.org/pod/DBD::Pg#Asynchronous-Queries; a connect
-# with one has an alarm, as in https://metacpan.org/pod/DBI#Signal-Handling-and-Canceling-Operations.
+# With a deadline, a statement is asynchronous, https://metacpan.org/pod/DBD::Pg#Asynchronous-Queries, and a
+# connect has an alarm, https://metacpan.org/pod/DBI#Signal-Handling-and-Canceling-Operations.
 use v5.36;
 use FindBin;
 use lib $FindBin::Bin;
@@ -9,15 +9,15 @@ use Adapter;
 use DBI;
 use DBD::Pg qw(:async);
 use IO::Select;
-use JSON::PP ();
-use POSIX    qw(SIGALRM);
+use JSON::PP    ();
+use POSIX       qw(SIGALRM);
 use Time::HiRes qw(alarm sleep time);
 
 use constant {
     INSERT       => 'INSERT INTO pgsquall_ledger (id) VALUES (?)',
     SELECT       => 'SELECT 1 FROM pgsquall_ledger WHERE id = ?',
-    LISTEN_PAUSE => 1,                                                # seconds, before it listens again
-    PING_EVERY   => 1,                                                # seconds, while it hears nothing
+    LISTEN_PAUSE => 1,                                               # seconds, before it listens again
+    PING_EVERY   => 1,                                               # seconds, while it hears nothing
     LATE         => "the deadline has passed\n",
 };
 
@@ -25,23 +25,24 @@ my $tuned = $ARGV[-1] eq 'tuned';
 
 # Where the database is, libpq finds in its own variables.
 my $source = 'dbi:Pg:' . join ';', !$tuned ? () : (
-    'connect_timeout=5',                         # seconds, for each host
-    'keepalives_idle=2',                         # seconds of silence before the first probe
-    'keepalives_interval=1',                     # seconds
-    'keepalives_count=3',                        # probes
-    'tcp_user_timeout=5000',                     # ms that sent bytes may stay unacknowledged
-    'target_session_attrs=read-write',           # after a failover: never a standby
-    q(options='-c statement_timeout=5s'),        # the server's timer
+    'connect_timeout=5',                     # seconds, for each host
+    'keepalives_idle=2',                     # seconds of silence before the first probe
+    'keepalives_interval=1',                 # seconds
+    'keepalives_count=3',                    # probes
+    'tcp_user_timeout=5000',                 # ms that sent bytes may stay unacknowledged
+    'target_session_attrs=read-write',       # after a failover: never a standby
+    q(options='-c statement_timeout=5s'),    # the server's timer
 );
 my %attributes = (AutoCommit => 1, RaiseError => 1, PrintError => 0);
 
-my ($dbh, $failed);                              # the worker's handle, and whether an error was its last word
+my ($dbh, $failed);                          # the worker's handle, and whether an error was its last word
 
-# tuned: DBI's cache, which pings the handle before each use. default: a ping after an error says if it is of use.
+# tuned: DBI's cache, which pings the handle before each use. default: a ping after an error.
 sub connection ($deadline) {
-    return $dbh = in_time($deadline, sub { DBI->connect_cached($source, undef, undef, \%attributes) }) if $tuned;
+    my @where = ($source, undef, undef, \%attributes);
+    return $dbh = in_time($deadline, sub { DBI->connect_cached(@where) }) if $tuned;
     undef $dbh if $dbh && $failed && !in_time($deadline, sub { $dbh->ping });
-    return $dbh //= in_time($deadline, sub { DBI->connect($source, undef, undef, \%attributes) });
+    return $dbh //= in_time($deadline, sub { DBI->connect(@where) });
 }
 
 # POSIX's sigaction interrupts a call of libpq; Perl's own signals wait until it has returned.
@@ -82,10 +83,13 @@ sub perform ($request) {
     my ($op, $key) = $request->@{qw(op key)};
     my $deadline = $request->{deadline_ms} ? time + $request->{deadline_ms} / 1000 : 0;
     connection($deadline);
-    $failed = 1;                                 # until it has succeeded
-    my $rows = $op eq 'transaction' ? transaction($deadline, $key) : run($deadline, $op eq 'read' ? SELECT : INSERT, $key);
+    $failed = 1;    # until it has succeeded
+    my @found;
+    if    ($op eq 'transaction') { transaction($deadline, $key) }
+    elsif ($op eq 'write')       { run($deadline, INSERT, $key) }
+    else { @found = (found => run($deadline, SELECT, $key) > 0 ? JSON::PP::true : JSON::PP::false) }
     $failed = 0;
-    return $op eq 'read' ? (found => $rows > 0 ? JSON::PP::true : JSON::PP::false) : ();
+    return @found;
 }
 
 sub transaction ($deadline, $key) {
@@ -105,9 +109,9 @@ sub transaction ($deadline, $key) {
 
 sub describe ($error) {
     return %$error if ref $error;
-    return (message => $error, kind => 'deadline') if $error eq LATE;
+    return (message => $error, kind     => 'deadline')  if $error eq LATE;
     return (message => $error, sqlstate => $DBI::state) if $DBI::state;
-    return (message => $error);
+    return $error =~ /^DB[ID]/ ? (message => $error) : ();
 }
 
 sub listen_for_good {

@@ -1,8 +1,8 @@
 <?php
 
-// PDO with its PostgreSQL driver: four processes, each with a connection of its own, and one more that listens.
+// PDO with its PostgreSQL driver: four processes with a connection each, and one more that listens.
 // https://www.php.net/manual/en/ref.pdo-pgsql.connection.php and pdo.constants.php
-// There is no "deadline": PDO::ATTR_TIMEOUT is for connecting, and nothing of PDO's ends a statement that has begun.
+// There is no "deadline": PDO::ATTR_TIMEOUT is for connecting, and nothing of PDO's ends a statement.
 
 declare(strict_types=1);
 
@@ -21,7 +21,7 @@ const TUNED = [
     'target_session_attrs=read-write', // after a failover: never a standby
     "options='-c statement_timeout=5s'", // the server's timer
 ];
-const TUNED_ATTRIBUTES = [PDO::ATTR_TIMEOUT => 5]; // seconds to connect, for each host; PDO's own default is 30
+const TUNED_ATTRIBUTES = [PDO::ATTR_TIMEOUT => 5]; // seconds to connect, for each host; PDO's default is 30
 
 final class PdoClient implements Client
 {
@@ -65,7 +65,9 @@ final class PdoClient implements Client
     /** Where the database is, libpq finds in its own variables. */
     private function connect(): PDO
     {
-        return new PDO('pgsql:' . implode(';', $this->tuned ? TUNED : []), options: $this->tuned ? TUNED_ATTRIBUTES : []);
+        return $this->tuned
+            ? new PDO('pgsql:' . implode(';', TUNED), options: TUNED_ATTRIBUTES)
+            : new PDO('pgsql:');
     }
 
     /** PDO has no flag for it but these words, which are libpq's PQstatus. */
@@ -124,6 +126,10 @@ final class PdoClient implements Client
 }
 
 serve(
-    ['name' => 'pdo-pgsql', 'version' => phpversion('pdo_pgsql'), 'capabilities' => ['transaction', 'listen', 'multi_host', 'tls']],
+    [
+        'name' => 'pdo-pgsql',
+        'version' => phpversion('pdo_pgsql'),
+        'capabilities' => ['transaction', 'listen', 'multi_host', 'tls'],
+    ],
     new PdoClient(end($argv) === 'tuned'),
 );

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # ruby-pg: four threads, each with a connection of its own, and one more that listens.
-# All its calls wait in Ruby, so that Timeout can interrupt them: https://deveiate.org/code/pg/PG/Connection.html
+# Its calls wait in Ruby, so that Timeout can interrupt them: https://deveiate.org/code/pg/PG/Connection.html
 
 require "pg"
 require "timeout"
@@ -24,6 +24,7 @@ TUNED = {
 PROFILE_TUNED = ARGV.last == "tuned"
 
 Deadline = Class.new(StandardError)
+LATE = "the deadline has passed"
 
 def connect
   PG.connect(ENV.fetch("DATABASE_URL"), PROFILE_TUNED ? TUNED : {})
@@ -38,8 +39,8 @@ class Client
     deadline_ms = request[:deadline_ms]
     return carry_out(request) unless deadline_ms
 
-    # A class of its own: without one Timeout throws instead of raising, and `transaction` would COMMIT then.
-    Timeout.timeout(deadline_ms / 1000.0, Deadline, "the deadline has passed") { carry_out(request) }
+    # A class of its own: without one Timeout throws instead of raising, and `transaction` would COMMIT.
+    Timeout.timeout(deadline_ms / 1000.0, Deadline, LATE) { carry_out(request) }
   rescue Deadline
     cancel
     raise
@@ -59,7 +60,7 @@ class Client
     {}
   end
 
-  # `reset` keeps the address and the password that were looked up for the first connection; tuned connects anew.
+  # `reset` keeps the address and the password of the first connection; tuned connects anew.
   def open_connection
     return @conn = connect if @conn.nil? || @conn.finished?
     return if @conn.status == PG::CONNECTION_OK
