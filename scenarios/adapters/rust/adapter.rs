@@ -1,6 +1,8 @@
 //! The adapter protocol, for clients in Rust: requests on stdin, answers on stdout, one JSON object per line.
 //! Nothing of any library is here. A client implements `Worker`.
 
+#![allow(dead_code)] // a query builder has no use for the statements
+
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Listens for good, with one listener: it says that it connects and listens again by itself, at the next call.
+/// Listens for good, with one listener: it says that at the next call it is connected again by itself.
 async fn listen(pool: PgPool) {
     let mut subscription = Subscription::default();
     let mut listener = loop {
