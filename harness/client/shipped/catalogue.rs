@@ -61,8 +61,12 @@ languages! {
     "rust" ["adapter.rs" "database.rs" "subscription.rs"] {
         "bb8-postgres" ["adapter.toml" "client.rs" "package.toml"]
         "deadpool-postgres" ["adapter.toml" "client.rs" "package.toml"]
+        "diesel-async" ["adapter.toml" "client.rs" "package.toml"]
         "sqlx" ["adapter.toml" "client.rs" "package.toml"]
         "tokio-postgres" ["adapter.toml" "client.rs" "package.toml"]
+    }
+    "shell" ["adapter.sh"] {
+        "psql" ["adapter.toml" "client.sh"]
     }
 }
 
