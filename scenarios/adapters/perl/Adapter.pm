@@ -24,8 +24,9 @@ sub say_line ($line) {
     return;
 }
 
-# perform: carries out one request; returns what its answer holds besides ok, or dies. describe: makes the error
-# of an answer of what it died of, or nothing if that is a bug. listen: runs for good. close: when all is over.
+# perform: carries out one request and returns what its answer holds besides ok, or dies.
+# describe: makes the error of an answer of what it died of, or nothing if that is a bug.
+# listen: runs for good. close: when all is over.
 sub serve (%client) {
     say_line({ hello => { $client{hello}->%*, concurrency => WORKERS } });
 

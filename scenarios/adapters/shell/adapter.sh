@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The adapter protocol for bash: JSON lines on stdin and stdout, a process for each operation, and no client.
-# Lines are short, and one printf or jq is one write, so that those of several processes never mix.
+# Lines are short, and one printf is one write, so that those of several processes never mix.
 
 readonly CONCURRENCY=4 LAST_WORDS=1.5 # seconds for operations to end; one that hangs is ended
 
@@ -15,14 +15,24 @@ say_ok() { printf '{"id":%d,"ok":true}\n' "$1"; }
 say_found() { printf '{"id":%d,"ok":true,"found":%s}\n' "$1" "$2"; }
 
 say_error() { # id, message, sqlstate or nothing, kind or nothing
-    jq -nc --argjson id "$1" --arg message "${2:0:900}" --arg sqlstate "${3-}" --arg kind "${4-}" \
-        '{$id, error: ({$message} + if $sqlstate == "" then {} else {$sqlstate} end
-                                  + if $kind == "" then {} else {$kind} end)}'
+    local error
+    printf -v error '"message":%s' "$(quoted "${2:0:900}")"
+    [[ -n ${3-} ]] && error+=",\"sqlstate\":\"$3\""
+    [[ -n ${4-} ]] && error+=",\"kind\":\"$4\""
+    printf '{"id":%d,"error":{%s}}\n' "$1" "$error"
 }
 
 say_gap() { printf '{"gap":true}\n'; }
 
-say_notification() { jq -nc --arg payload "$1" '{notification: {$payload}}'; }
+say_notification() { printf '{"notification":{"payload":%s}}\n' "$(quoted "$1")"; }
+
+quoted() { # text, as a string of JSON; without jq, which would cost a process for each line
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    text=${text//$'\n'/\\n}
+    text=${text//$'\r'/\\r}
+    printf '"%s"' "${text//$'\t'/\\t}"
+}
 
 # Hands each request to `perform id op key deadline_ms`, which says the answer, or to `listen`, for good.
 serve() {

@@ -100,8 +100,7 @@ static bool open_connection(PGconn **conn, double deadline, struct answer *answe
     return false;
 }
 
-/* Sends a statement and waits; after the deadline, asks the server to cancel it, and waits what comes of
- * that. */
+/* Sends a statement and waits; after the deadline, asks the server to cancel it and waits on. */
 static PGresult *execute_by(PGconn *conn, const char *sql, int count, const char *const *keys,
                             double deadline, bool *late) {
     PGresult *result = NULL, *next;

@@ -23,6 +23,9 @@ TUNED = {
 
 PROFILE_TUNED = ARGV.last == "tuned"
 
+# It waits in Ruby's IO, whose errors it hands on as they are.
+LIBRARY_ERRORS = [PG::Error, IOError, SystemCallError].freeze
+
 Deadline = Class.new(StandardError)
 LATE = "the deadline has passed"
 
@@ -83,9 +86,9 @@ class Client
 
   def describe(error)
     return { message: error.message, kind: "deadline" } if error.is_a?(Deadline)
-    return unless error.is_a?(PG::Error)
+    return unless LIBRARY_ERRORS.any? { |library_error| error.is_a?(library_error) }
 
-    sqlstate = error.result&.error_field(PG::PG_DIAG_SQLSTATE)
+    sqlstate = error.result&.error_field(PG::PG_DIAG_SQLSTATE) if error.is_a?(PG::Error)
     return { message: error.message, sqlstate: sqlstate } if sqlstate
 
     { message: error.message, kind: KINDS.find { |words, _| error.message.include?(words) }&.last }.compact
@@ -101,7 +104,7 @@ class Listener
   def listen
     loop do
       subscribe { |payload| Adapter.say(notification: { payload: payload }) }
-    rescue PG::Error => e
+    rescue *LIBRARY_ERRORS => e
       warn "not listening: #{e.message}"
       sleep LISTEN_PAUSE
     end

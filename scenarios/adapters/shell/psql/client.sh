@@ -1,7 +1,7 @@
 #!/bin/bash
 # psql in a shell script: one psql for each operation, and one more that listens.
-# https://www.postgresql.org/docs/15/app-psql.html. Deadlines are those of coreutils' timeout: its SIGINT is psql's
-# Ctrl-C, which has the server cancel the statement, and its SIGKILL comes where that does not help.
+# https://www.postgresql.org/docs/15/app-psql.html. Deadlines are those of coreutils' timeout: its SIGINT is
+# Ctrl-C for psql, which has the server cancel the statement, and its SIGKILL comes where that does not help.
 set -u
 # shellcheck source=../adapter.sh
 source ./adapter.sh
