@@ -63,11 +63,11 @@ def sqlstate(error):
 async def main():
     if adapter.tuned():
         ENGINE.update(TUNED)
+    # Without a host asyncpg finds what it needs in libpq's variables, several hosts too. Connects at need.
+    engine = create_async_engine("postgresql+asyncpg://", **ENGINE)
     # It offers no LISTEN other than the driver's own.
     capabilities = ["transaction", "deadline", "multi_host", "tls"]
     adapter.hello("sqlalchemy-async", sqlalchemy.__version__, capabilities)
-    # Without a host asyncpg finds all that it needs in libpq's variables, several hosts too.
-    engine = create_async_engine("postgresql+asyncpg://", **ENGINE)
     await adapter.serve_async(lambda op, key: perform(engine, op, key), ERRORS, sqlstate)
     await engine.dispose()
 

@@ -50,10 +50,10 @@ def autocommit(engine):
 if __name__ == "__main__":
     if adapter.tuned():
         ENGINE |= TUNED
+    # Without a host libpq finds what it needs in its own variables, several hosts too. Connects at need.
+    engine = create_engine("postgresql+psycopg://", **ENGINE)
     # It offers no way to cancel a statement, and no LISTEN, other than the driver's own.
     adapter.hello("sqlalchemy", sqlalchemy.__version__, ["transaction", "multi_host", "tls"])
-    # Without a host libpq finds all that it needs in its own variables, several hosts too.
-    engine = create_engine("postgresql+psycopg://", **ENGINE)
     performs = adapter.WORKERS * [lambda op, key, _deadline: perform(engine, op, key)]
     adapter.serve(performs, (SQLAlchemyError,), lambda error: getattr(error.__cause__, "sqlstate", None))
     engine.dispose()
