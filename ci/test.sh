@@ -41,6 +41,23 @@ if ! command -v apt-get >/dev/null; then
 elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv libssl-dev pkg-config nftables iproute2; then
     skip "installing packages: apt-get failed (as root or with sudo it should not)"
 fi
+# What the adapters name in their manifests.
+mapfile -t adapter_packages < <(sed -n 's/^install = ".*apt install \([^"]*\)"$/\1/p' scenarios/adapters/*/*/adapter.toml |
+    tr ' ' '\n' | sort -u)
+# Debian's modules for Node do not install beside a Node that is not Debian's; then they are unpacked.
+if command -v apt-get >/dev/null; then
+    mapfile -t others < <(printf '%s\n' "${adapter_packages[@]}" | grep -vx -e nodejs -e node-pg)
+    install "${others[@]}" || skip "installing what adapters need: apt-get failed"
+    if ! install nodejs node-pg && command -v node >/dev/null; then
+        echo "unpacking node-pg"
+        mkdir -p target/ci-node
+        (cd target/ci-node && apt-get download -q node-pg node-async node-split2 node-xtend node-readable-stream \
+            node-inherits node-string-decoder node-safe-buffer node-util-deprecate node-core-util-is node-isarray \
+            node-process-nextick-args node-through2 &&
+            for deb in *.deb; do dpkg -x "$deb" .; done) || skip "node-pg cannot be unpacked"
+        export NODE_PATH=$PWD/target/ci-node/usr/share/nodejs
+    fi
+fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 step "container images"
@@ -56,18 +73,19 @@ else
     skip "tests on containers: no Docker engine that this user may use"
 fi
 
-step "Python adapter"
+step "Python libraries"
 python=target/ci-python/bin/python3
 if [ ! -x "$python" ]; then
-    python3 -m venv target/ci-python || skip "the psycopg adapter: no python3 with venv"
+    python3 -m venv target/ci-python || skip "Python adapters: no python3 with venv"
 fi
-if [ -x "$python" ] && "$python" -m pip install -q --disable-pip-version-check \
-    -r scenarios/adapters/python/psycopg/requirements.txt; then
-    PGSQUALL_TEST_PYTHON=$PWD/$python
-    export PGSQUALL_TEST_PYTHON
+if [ -x "$python" ] && printf -- '-r %s\n' scenarios/adapters/python/*/requirements.txt |
+    xargs "$python" -m pip install -q --disable-pip-version-check; then
+    export PATH="$PWD/target/ci-python/bin:$PATH" PGSQUALL_TEST_ADAPTERS=1
 else
-    skip "the psycopg adapter: psycopg cannot be installed"
+    skip "Python adapters: their libraries cannot be installed"
 fi
+# Adapters that are compiled are built there, and nothing is left in the user's own cache.
+export XDG_CACHE_HOME=$PWD/target/ci-cache
 
 # --- what must hold ------------------------------------------------------------------------------------------------
 step "format";           cargo fmt --check
@@ -93,6 +111,8 @@ case $plane in
 esac
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc
+step "adapters"
+ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some adapters: see above"; }
 step "Toxiproxy clients"
 ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
 

@@ -71,7 +71,7 @@ impl From<&Error> for Exit {
 impl From<&ClientError> for Exit {
     fn from(error: &ClientError) -> Exit {
         match error {
-            ClientError::Unknown { .. } => Exit::Usage,
+            ClientError::Unknown { .. } | ClientError::NoProfile { .. } => Exit::Usage,
             _ => Exit::Unavailable,
         }
     }

@@ -12,6 +12,9 @@ use crate::history::Evidence;
 /// *Source*: `be_tls_open_server`; the reason is OpenSSL's own (measured on 15 and 17).
 const REFUSED: &str = "could not accept SSL connection: certificate verify failed";
 
+/// What it logs of a peer that left in the middle of the handshake, or with an RST after it.
+const GONE: &str = "could not receive data from client";
+
 /// What it says of a peer that refuses its own, where that peer says so.
 const ALERT: &str = "alert";
 
@@ -76,9 +79,8 @@ fn is_alert(line: &LogLine) -> bool {
 fn left(lines: &[LogLine], since: &[LogLine]) -> usize {
     let came: BTreeSet<i32> =
         lines.iter().filter(|line| line.text.contains("connection received:")).map(|line| line.pid).collect();
-    let spoke = |line: &&LogLine| {
-        !line.text.contains("connection received:") && !line.text.contains("could not accept SSL connection")
-    };
+    let silent = ["connection received:", "could not accept SSL connection", GONE];
+    let spoke = |line: &&LogLine| !silent.iter().any(|words| line.text.contains(words));
     let spoken: BTreeSet<i32> = lines.iter().chain(since).filter(spoke).map(|line| line.pid).collect();
     came.difference(&spoken).count()
 }
@@ -98,9 +100,11 @@ mod tests {
             line(3, "LOG:  connection authorized: user=postgres database=postgres"),
             line(4, "LOG:  connection received: host=127.0.0.1 port=4"),
             line(5, "LOG:  connection received: host=127.0.0.1 port=5"),
+            line(6, "LOG:  connection received: host=127.0.0.1 port=6"),
+            line(6, "LOG:  could not receive data from client: Connection reset by peer"),
             line(4, "FATAL:  password authentication failed for user \"squall\""),
         ];
         let since = [line(5, "LOG:  connection authorized: user=squall database=squall")];
-        assert_eq!((left(&lines, &since), lines.iter().filter(|line| is_alert(line)).count()), (2, 1));
+        assert_eq!((left(&lines, &since), lines.iter().filter(|line| is_alert(line)).count()), (3, 1));
     }
 }
