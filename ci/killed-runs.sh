@@ -4,7 +4,7 @@
 #
 #   ci/killed-runs.sh [RUNS] [SEED]        default: 200 runs, some four minutes; every tenth is killed
 #
-# It looks at the whole machine, so no other run may be under way on it. PGSQUALL_TEST_PYTHON names a Python with psycopg,
+# It looks at the whole machine, so no other run may be under way on it. Where python3 has psycopg, that is the adapter;
 # for an adapter in another language; without it the adapter is the built-in client.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -104,9 +104,8 @@ class Runs:
         self.random = random.Random(options.seed)
         # Of runs that were killed.
         self.folders = set()
-        python = os.environ.get("PGSQUALL_TEST_PYTHON")
-        script = pathlib.Path(__file__).resolve().parent.parent / "scenarios/adapters/python/psycopg/adapter.py"
-        self.adapter = f"{python} {script}" if python else f"{self.binary} adapter reference"
+        found = subprocess.run(["python3", "-c", "import psycopg"], capture_output=True).returncode == 0
+        self.adapter = "psycopg:tuned" if found else f"{self.binary} adapter reference"
         image = ["docker", "image", "inspect", IMAGE]
         self.has_docker = not options.shared and shutil.which("docker") and subprocess.run(image, capture_output=True).returncode == 0
         shutil.copy(SCENARIO, place / "short.toml")

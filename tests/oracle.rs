@@ -188,6 +188,11 @@ reference_passes! {
     reference_passes_idle_session_timeout "idle-session-timeout"
     reference_passes_idle_in_transaction_timeout "idle-in-transaction-timeout"
     reference_passes_statement_timeout "statement-timeout"
+    reference_passes_stall_with_deadline "stall-with-deadline"
+    reference_passes_listen_closed "listen-closed"
+    reference_passes_listen_reset "listen-reset"
+    reference_passes_listen_restart "listen-restart"
+    reference_passes_listen_idle_drop "listen-idle-drop"
 }
 
 #[test]
@@ -305,7 +310,7 @@ macro_rules! defect_fails {
             use pgsquall::judge::Check::*;
             let covered = [$(Check::$check),*];
             for check in [
-                Recovered, FullCapacity, HungOperation, Undisturbed, LostWrite, DuplicatedWrite, StaleRead, Subscription, ReconnectStorm,
+                Recovered, FullCapacity, HungOperation, Deadline, Undisturbed, LostWrite, DuplicatedWrite, StaleRead, Subscription, ReconnectStorm,
                 ConnectionLeak, ErrorSurface, Throughput, Process,
             ] {
                 assert!(covered.contains(&check), "{check} has no planted defect");
@@ -322,6 +327,12 @@ defect_fails! {
     has_nothing_but_keepalive "keepalive-alone" in "stall-established" by HungOperation
     waits_for_a_connect_for_ever "no-connect-timeout" in "dead-address-first" by Recovered
     hangs "hangs" in "stall" by HungOperation
+    cancels_late "cancels-late" in "stall-with-deadline" by Deadline
+    keeps_cancelled_transactions "keeps-cancelled" in "stall-with-deadline" by StaleRead
+    never_listens_again "never-reconnects" in "listen-closed" by Subscription
+    never_listens_after_a_reset "never-reconnects" in "listen-reset" by Subscription
+    never_listens_after_a_restart "never-reconnects" in "listen-restart" by Subscription
+    waits_for_forgotten_news "no-keepalive" in "listen-idle-drop" by Subscription
     hangs_at_startup "hangs" in "startup-stall" by Recovered
     hangs_at_tls "hangs" in "tls-stall" by Recovered
     hangs_at_authentication "hangs" in "auth-stall" by HungOperation

@@ -32,10 +32,21 @@ Examples:
       two scenarios, against an adapter in any language
   pgsquall run my-outage.toml --server docker:postgres:17 --budget 10s
       a scenario of your own, on a container, with ten seconds to recover
+  pgsquall run --client psycopg-pool --client psycopg-pool:tuned --out results
+      two clients, and a table of clients by scenarios, also in results/matrix.md; --resume goes on with it
   pgsquall run idle-drop --device azure-lb
       what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
       twenty runs that sweep the moment of the fault, repeatable, with everything kept in results/";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  pgsquall init
+      lists the adapters that are shipped
+  pgsquall init psycopg-pool
+      writes one to the folder psycopg-pool/, and says how to run it
+  pgsquall run stall --client psycopg-pool:tuned
+      runs one as it is shipped, with the settings that its library offers for recovery";
 
 const PROXY_HELP: &str = "\
 Examples:
@@ -132,6 +143,18 @@ pub enum Verb {
     /// Examine a live server, and the way to it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArguments),
+    /// Write out an adapter that is shipped, to read it, to change it, or to begin one of your own
+    #[command(after_help = INIT_EXAMPLES)]
+    Init {
+        /// An adapter's name; without one, they are listed
+        name: Option<String>,
+        /// The folder to write it to, which must not be there yet; default: one of the adapter's name
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// Print its files instead
+        #[arg(long, conflicts_with = "folder", requires = "name")]
+        print: bool,
+    },
     /// Check that adapters speak the protocol right, before their verdicts are believed
     #[command(after_help = conformance_help())]
     Conformance(ConformanceArguments),
@@ -167,9 +190,10 @@ pub struct RunArguments {
     #[arg(value_name = "SCENARIO|FILE")]
     pub scenarios: Vec<String>,
 
-    /// The client under test: a built-in one by name, or the command line of an adapter
+    /// The client under test: a built-in one or a shipped adapter by name (NAME:tuned: with its library's settings for
+    /// recovery), or the command line of any other adapter. Given more than once: one table, clients by scenarios
     #[arg(long, default_value = "reference", value_name = "NAME|COMMAND")]
-    pub client: String,
+    pub client: Vec<String>,
 
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
@@ -210,6 +234,10 @@ pub struct RunArguments {
     /// Where histories, verdicts and logs go; default: a new folder under pgsquall-runs/
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    /// Keep the verdicts that are in the folder of --out already, and run what is missing or was unknown
+    #[arg(long, requires = "out")]
+    pub resume: bool,
 
     /// Explain every run, not only those that did not pass
     #[arg(long, short)]

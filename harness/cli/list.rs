@@ -1,6 +1,6 @@
 //! `pgsquall list`: what there is, and what of it this machine can do.
 
-use pgsquall::client::reference;
+use pgsquall::client::{reference, shipped};
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
 use pgsquall::environment::expressible::{Abodes, askable, plane};
 use pgsquall::environment::{self, KernelAvailability, server};
@@ -38,6 +38,11 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     say!("\nClients (--client NAME, or --client 'COMMAND' for an adapter)");
     for (name, about) in reference::built_in() {
         say!("    {name:24} {about}");
+    }
+
+    say!("\nAdapters (--client NAME, or NAME:tuned; pgsquall init NAME writes one out)");
+    for adapter in shipped::adapters() {
+        say!("    {:24} {}", adapter.name, adapter.manifest.about);
     }
 
     say!("\nDevices that end idle connections (--device NAME, at a hundredth of their time unless --scale N)");

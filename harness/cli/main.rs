@@ -6,6 +6,7 @@ mod check;
 mod conformance;
 mod doctor;
 mod exit;
+mod init;
 mod judge;
 mod list;
 mod print;
@@ -55,6 +56,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Check { files } => check::check(&files),
         Verb::Proxy(arguments) => proxy::proxy(arguments).await,
         Verb::Doctor(arguments) => doctor::doctor(arguments).await,
+        Verb::Init { name, folder, print } => init::init(name.as_deref(), folder, print),
         Verb::Conformance(arguments) => conformance::conformance(arguments).await,
         Verb::Adapter { name } => adapter::adapter(&name).await,
         Verb::Judge { histories, json } => judge::judge(&histories, json),

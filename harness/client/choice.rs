@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Adapter, ClientError, Launch, reference};
+use super::{Adapter, ClientError, Launch, reference, shipped};
 use crate::environment::expressible::Abodes;
 
-/// What `--client` takes: the name of a built-in client, or the command line of an adapter.
+/// What `--client` takes: the name of a built-in client or of a shipped adapter, or the command line of any other.
 #[derive(Clone)]
 pub struct ClientChoice(pub(crate) Arc<dyn Launch>);
 
@@ -34,7 +34,17 @@ impl ClientChoice {
                 None => Arc::new(built_in),
             }));
         }
+        if let Some(chosen) = shipped::chosen(text)? {
+            return Ok(ClientChoice(Arc::new(chosen)));
+        }
         Ok(ClientChoice(Arc::new(Adapter::new(text, &reference::names())?)))
+    }
+
+    /// Makes ready what is to be launched, which may have to be built first; done once, however often it is asked.
+    ///
+    /// *Errors*: what is missing for it, and how to have it.
+    pub async fn prepare(&self) -> Result<(), ClientError> {
+        self.0.prepare().await
     }
 
     /// Where it can live.

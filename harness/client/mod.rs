@@ -9,6 +9,7 @@ pub mod error;
 mod in_process;
 mod notifications;
 pub mod reference;
+pub mod shipped;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,6 +144,11 @@ pub(crate) trait Launch: Send + Sync + 'static {
     /// Where it can live.
     fn abodes(&self) -> Abodes;
 
+    /// Makes ready what all its clients need, once; for what has to be built, that may take minutes.
+    async fn prepare(&self) -> Result<(), ClientError> {
+        Ok(())
+    }
+
     /// Brings one up against `address`.
     async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError>;
 }
@@ -161,7 +167,8 @@ pub(crate) struct Home<'a> {
 /// Why a client could not be brought up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("no client {name:?}: it is neither built in ({}) nor a program that can be run: {reason}", known.join(", "))]
+    #[error("no client {name:?}: it is neither built in ({}), nor an adapter that is shipped (pgsquall init lists them), nor a program \
+             that can be run: {reason}", known.join(", "))]
     Unknown { name: String, known: Vec<&'static str>, reason: String },
 
     #[error("client {command:?} said no hello within {}: its first line on stdout must be \
@@ -173,6 +180,15 @@ pub enum ClientError {
 
     #[error("client {command:?}: {reason}{}", tail(stderr))]
     BadHello { command: String, reason: String, stderr: String },
+
+    #[error("the adapter {name} has no profile {profile:?}: there are {words}")]
+    NoProfile { name: String, profile: String, words: String },
+
+    #[error("{source}\n  the adapter {name} needs: {install} (pgsquall init {name} writes it out)")]
+    Shipped { name: &'static str, install: String, source: Box<ClientError> },
+
+    #[error("cannot build: {command}: {reason}")]
+    Build { command: String, reason: String },
 
     #[error("the client could not be set up: {0}")]
     SetUp(String),

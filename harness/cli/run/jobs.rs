@@ -30,14 +30,20 @@ pub struct Job {
     pub repeat: u32,
     pub repeats: u32,
     pub folder: PathBuf,
+    /// Of it and others like it, by which name it is told of.
+    pub name: String,
+    /// The verdict of an earlier run, which need not be repeated.
+    pub kept: Option<Box<Run>>,
 }
 
 /// One run that was done, or was not.
 pub struct Done {
+    /// As the user named it.
+    pub client: String,
     pub scenario: String,
     /// The folder that the scenario is in, which stands for a cause.
     pub group: String,
-    /// The scenario, and which repeat of it.
+    /// The scenario, and which repeat of it; before it the client, where there are several.
     pub name: String,
     pub ending: Ending,
 }
@@ -64,28 +70,24 @@ impl Job {
     fn length(&self) -> Duration {
         self.scenario.faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or_default()
     }
-
-    fn name(&self) -> String {
-        match self.repeats {
-            1 => self.scenario.name.clone(),
-            _ => format!("{} {}/{}", self.scenario.name, self.repeat + 1, self.repeats),
-        }
-    }
 }
 
 /// Carries out all jobs, so many at once; also says whether a signal ended that early.
-pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Vec<Done>, bool) {
+///
+/// `told` is shown what there is whenever a run has ended.
+pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress, told: impl Fn(&[Done])) -> (Vec<Done>, bool) {
     let slots = Arc::new(Semaphore::new(at_once));
     let mut done: Vec<Done> = jobs
         .iter()
         .map(|job| {
             let Scenario { name: scenario, group, .. } = job.scenario.clone();
-            Done { scenario, group, name: job.name(), ending: Ending::Interrupted }
+            let ending = job.kept.clone().map_or(Ending::Interrupted, Ending::Judged);
+            Done { client: job.client.name(), scenario, group, name: job.name.clone(), ending }
         })
         .collect();
     let mut running = JoinSet::new();
     // The longest first: begun last, it would be waited for alone. Slots are given out in the order of asking.
-    let mut jobs: Vec<_> = jobs.into_iter().enumerate().collect();
+    let mut jobs: Vec<_> = jobs.into_iter().enumerate().filter(|(_, job)| job.kept.is_none()).collect();
     jobs.sort_by_key(|(_, job)| Reverse(job.length()));
     for (index, job) in jobs {
         let (slots, progress) = (Arc::clone(&slots), progress.clone());
@@ -96,7 +98,7 @@ pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Ve
         });
     }
     let interrupted = tokio::select! {
-        () = collect(&mut running, &mut done) => false,
+        () = collect(&mut running, &mut done, told) => false,
         () = asked_to_stop() => {
             progress.say("stopping: healing faults, ending clients and servers");
             // Whoever asks twice does not want to wait; the next run then cleans up.
@@ -108,10 +110,14 @@ pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress) -> (Ve
     (done, interrupted)
 }
 
-async fn collect(running: &mut JoinSet<(usize, Ending)>, done: &mut [Done]) {
+async fn collect(running: &mut JoinSet<(usize, Ending)>, done: &mut [Done], told: impl Fn(&[Done])) {
+    told(done);
     while let Some(finished) = running.join_next().await {
         match finished {
-            Ok((index, ending)) => done[index].ending = ending,
+            Ok((index, ending)) => {
+                done[index].ending = ending;
+                told(done);
+            }
             // A panic of the harness is not to be told as anything else.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
@@ -120,7 +126,7 @@ async fn collect(running: &mut JoinSet<(usize, Ending)>, done: &mut [Done]) {
 }
 
 async fn carry_out(job: Job, progress: &Progress) -> Ending {
-    let watched = progress.begin(&job.name());
+    let watched = progress.begin(&job.name);
     let observer = watched.clone();
     let result = Experiment::new(job.scenario)
         .client_choice(&job.client)

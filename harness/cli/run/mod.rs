@@ -1,14 +1,16 @@
 //! `pgsquall run`: many experiments at once, watched, then told as one table.
 
 mod jobs;
+mod matrix;
 mod out;
 mod progress;
+mod resume;
 mod table;
 mod tell;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use pgsquall::client::{ClientChoice, ClientError};
 use pgsquall::environment::choice::ServerKind;
@@ -17,7 +19,7 @@ use pgsquall::scenario::{Scenario, ScenarioError, catalogue};
 use pgsquall::seed::Seed;
 use pgsquall::time::exact;
 
-use self::jobs::Job;
+use self::jobs::{Done, Job};
 use self::out::Out;
 use self::progress::Progress;
 use crate::args::RunArguments;
@@ -27,6 +29,9 @@ use crate::print::{complain, say};
 /// Runs for each core when nobody says otherwise. Most of a run is waiting: an outage, a stability window.
 const JOBS_PER_CORE: usize = 6;
 
+/// A wait that is told.
+const WORTH_A_WORD: Duration = Duration::from_secs(1);
+
 pub async fn run(arguments: RunArguments) -> Exit {
     let began = Instant::now();
     let plan = match prepare(&arguments).await {
@@ -35,7 +40,12 @@ pub async fn run(arguments: RunArguments) -> Exit {
     };
     let folders: Vec<_> = plan.jobs.iter().map(|job| job.folder.clone()).collect();
     let progress = Progress::new(plan.jobs.len());
-    let (results, interrupted) = jobs::run_all(plan.jobs, plan.at_once, &progress).await;
+    let several = arguments.client.len() > 1;
+    let store = |results: &[Done]| {
+        let stored = if several { matrix::store(plan.out.path(), results) } else { Ok(()) };
+        stored.unwrap_or_else(|error| progress.say(&format!("cannot write the table of results: {error}")));
+    };
+    let (results, interrupted) = jobs::run_all(plan.jobs, plan.at_once, &progress, store).await;
     progress.finish();
 
     let exit = tell::tell(&results, arguments.verbose, began.elapsed());
@@ -48,6 +58,9 @@ pub async fn run(arguments: RunArguments) -> Exit {
     }
     if interrupted {
         complain!("stopped by a signal: everything was healed and removed");
+        if results.iter().any(|job| job.verdict().is_some()) {
+            complain!("the same command with --out {} --resume goes on", plan.out.path().display());
+        }
         return Exit::Interrupted;
     }
     exit
@@ -79,31 +92,41 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
             twice.name
         )));
     }
-    let client = client(&arguments.client).map_err(|error| usage(&error))?;
+    let clients = clients(&arguments.client).map_err(|error| usage(&error))?;
     let (source, why) = arguments.server.resolve().map_err(|error| {
         complain!("error: {error}");
         Exit::from(&error)
     })?;
-    let seed = arguments.seed.unwrap_or_else(Seed::random);
+    let earlier = arguments.out.as_deref().filter(|_| arguments.resume).and_then(resume::seed);
+    let seed = arguments.seed.or(earlier).unwrap_or_else(Seed::random);
     let out = Out::make(arguments.out.clone().unwrap_or_else(|| default_out(seed))).map_err(|error| usage(&error))?;
     for removed in leftovers::remove().await {
         complain!("removed {removed}");
     }
 
     let mut jobs = Vec::new();
-    for scenario in scenarios {
-        for repeat in 0..arguments.repeat {
-            let mut scenario = scenario.clone();
-            if let Some(budget) = arguments.budget {
-                scenario.budget.time_to_recover = budget;
+    for (client, inside) in &clients {
+        for scenario in &scenarios {
+            for repeat in 0..arguments.repeat {
+                let mut scenario = scenario.clone();
+                if let Some(budget) = arguments.budget {
+                    scenario.budget.time_to_recover = budget;
+                }
+                let (mut folder, mut name) = (out.path().join(inside).join(&scenario.name), scenario.name.clone());
+                if arguments.repeat > 1 {
+                    folder.push(repeat.to_string());
+                    name += &format!(" {}/{}", repeat + 1, arguments.repeat);
+                }
+                if clients.len() > 1 {
+                    name = format!("{} {name}", client.name());
+                }
+                let (client, server) = (client.clone(), arguments.server.clone());
+                let (repeats, network) = (arguments.repeat, arguments.network);
+                let mut job =
+                    Job { scenario, client, server, network, seed, repeat, repeats, folder, name, kept: None };
+                job.kept = if arguments.resume { resume::kept(&job) } else { None };
+                jobs.push(job);
             }
-            let folder = match arguments.repeat {
-                1 => out.path().join(&scenario.name),
-                _ => out.path().join(&scenario.name).join(repeat.to_string()),
-            };
-            let server = arguments.server.clone();
-            let (repeats, network) = (arguments.repeat, arguments.network);
-            jobs.push(Job { scenario, client: client.clone(), server, network, seed, repeat, repeats, folder });
         }
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,13 +137,17 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     };
     let because = why.map_or_else(String::new, |why| format!(" ({why})"));
     complain!("pgsquall {}, seed {seed}", env!("CARGO_PKG_VERSION"));
-    complain!("client  {}", client.name());
+    let names: Vec<_> = clients.iter().map(|(client, _)| client.name()).collect();
+    complain!("client  {}", names.join(", "));
     complain!("server  {source}{because}");
     if let Some(device) = &arguments.device {
         let (real, here) = (exact(device.after), exact(device.scaled(arguments.scale)));
         complain!("device  {}: ends what is idle for {real}, here for {here}", device.name);
     }
-    complain!("runs    {}, {at_once} at once", jobs.len());
+    let kept = jobs.iter().filter(|job| job.kept.is_some()).count();
+    let kept = if kept > 0 { format!(", {kept} of them kept from earlier") } else { String::new() };
+    complain!("runs    {}, {at_once} at once{kept}", jobs.len());
+    ready(&clients).await?;
     Ok(Plan { jobs, at_once, out })
 }
 
@@ -151,6 +178,50 @@ fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<V
         }
     }
     Ok(found)
+}
+
+/// The clients under test, each with the folder that its results go to: none where there is one client.
+///
+/// *Errors*: one of them is no client; two have one name.
+fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
+    let mut clients: Vec<(ClientChoice, String)> = Vec::new();
+    for text in texts {
+        let client = client(text).map_err(|error| error.to_string())?;
+        if clients.iter().any(|(known, _)| known.name() == client.name()) {
+            return Err(format!("the client {} is named twice", client.name()));
+        }
+        let mut folder = String::new();
+        if texts.len() > 1 {
+            let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { '_' };
+            folder = client.name().trim_start_matches('.').chars().map(plain).collect();
+            while clients.iter().any(|(_, known)| *known == folder) {
+                folder.push('_');
+            }
+        }
+        clients.push((client, folder));
+    }
+    Ok(clients)
+}
+
+/// Makes all clients ready; what has to be built is built now, and not in the time of a run.
+async fn ready(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
+    let mut ready = Ok(());
+    for (client, _) in clients {
+        let preparing = client.prepare();
+        tokio::pin!(preparing);
+        let prepared = tokio::select! {
+            prepared = &mut preparing => prepared,
+            () = tokio::time::sleep(WORTH_A_WORD) => {
+                complain!("building {}, once; it may take minutes", client.name());
+                preparing.await
+            }
+        };
+        if let Err(error) = prepared {
+            complain!("error: {error}");
+            ready = Err(Exit::Unavailable);
+        }
+    }
+    ready
 }
 
 /// The client under test; a built-in one may also be this program, in a process of its own.

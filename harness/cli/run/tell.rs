@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use comfy_table::Table;
 use pgsquall::Error;
 use pgsquall::judge::VerdictKind;
 use pgsquall::time::show;
 
 use super::jobs::{Done, Ending};
-use super::table;
+use super::{matrix, table};
 use crate::exit::Exit;
 use crate::print::{complain, say};
 
@@ -15,8 +16,16 @@ use crate::print::{complain, say};
 pub fn tell(results: &[Done], verbose: bool, took: Duration) -> Exit {
     // A table that says "not carried out" in every row only hides why.
     if results.iter().any(|job| !matches!(job.ending, Ending::Failed(_))) {
-        say!("{}", table::text(results).trim_end());
-        pages(results, verbose);
+        if results.iter().any(|job| results.first().is_some_and(|first| first.client != job.client)) {
+            say!("{}", matrix::text(results, width()).trim_end());
+            matrix::notes(results).iter().for_each(|line| say!("\n{line}"));
+            if verbose {
+                pages(results, verbose);
+            }
+        } else {
+            say!("{}", table::text(results).trim_end());
+            pages(results, verbose);
+        }
         say!("\n{}; wall time {}", summary(results), show(took));
     }
     failures(results);
@@ -41,6 +50,11 @@ fn pages(results: &[Done], verbose: bool) {
             _ => {}
         }
     }
+}
+
+/// How many characters a line of the terminal holds; of a pipe, more than any table needs.
+fn width() -> usize {
+    Table::new().width().map_or(usize::MAX, usize::from)
 }
 
 /// One error for each cause, however many runs it kept from being carried out.

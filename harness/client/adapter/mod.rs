@@ -13,7 +13,7 @@ mod session;
 mod tests;
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct Adapter {
     command: String,
     program: String,
     arguments: Vec<String>,
+    /// Where it runs; `None`: where this process does.
+    folder: Option<PathBuf>,
     hello_within: Duration,
 }
 
@@ -47,19 +49,40 @@ impl Adapter {
     ///
     /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
     pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
+        let adapter = Adapter::split(command, built_in)?;
+        let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
+        runnable(&adapter.program).map_err(unknown)?;
+        Ok(adapter)
+    }
+
+    fn split(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
         let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
         let words = shlex::split(command)
             .ok_or_else(|| unknown("a quote is never closed, or a backslash ends the command line".into()))?;
         let Some((program, arguments)) = words.split_first() else {
             return Err(unknown("the command line is empty".into()));
         };
-        runnable(program).map_err(unknown)?;
         Ok(Adapter {
             command: command.to_owned(),
             program: program.clone(),
             arguments: arguments.to_vec(),
+            folder: None,
             hello_within: HELLO_WITHIN,
         })
+    }
+
+    /// A command line that is to run in a folder, with one more argument.
+    ///
+    /// *Errors*: as for any other.
+    pub fn in_folder(folder: &Path, command: &str, argument: &str) -> Result<Adapter, ClientError> {
+        let command = format!("{command} {argument}");
+        let mut adapter = Adapter::split(&command, &[])?;
+        if let Some(inside) = adapter.program.strip_prefix("./") {
+            adapter.program = folder.join(inside).display().to_string();
+        }
+        runnable(&adapter.program).map_err(|reason| ClientError::SetUp(format!("cannot run {command:?}: {reason}")))?;
+        adapter.folder = Some(folder.to_owned());
+        Ok(adapter)
     }
 
     /// A program with its arguments, as they are.
@@ -67,7 +90,7 @@ impl Adapter {
         let program = program.display().to_string();
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         let command = format!("{program} {}", arguments.join(" "));
-        Adapter { command, program, arguments, hello_within: HELLO_WITHIN }
+        Adapter { command, program, arguments, folder: None, hello_within: HELLO_WITHIN }
     }
 
     /// The same, with another limit on the wait for the hello.
@@ -117,7 +140,8 @@ impl Launch for Adapter {
     }
 
     async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
-        let (mut process, stdin) = Process::spawn(&self.program, &self.arguments, address.variables(), home)?;
+        let (mut process, stdin) =
+            Process::spawn(&self.program, &self.arguments, self.folder.as_deref(), address.variables(), home)?;
         let facts = self.greet(&mut process).await?;
         Ok(Arc::new(Session::begin(facts, process, stdin)))
     }

@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,10 +61,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a program in its own process group; its stderr is appended to `client.stderr`.
+    /// Starts a program in its own process group, in `folder` if one is given; its stderr is appended to `client.stderr`.
     pub fn spawn(
         program: &str,
         arguments: &[String],
+        folder: Option<&Path>,
         variables: Vec<(&'static str, String)>,
         home: Home<'_>,
     ) -> Result<(Process, ChildStdin), ClientError> {
@@ -78,6 +79,9 @@ impl Process {
         }
         command.args(arguments).envs(variables).env(MARK, home.run).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
         #[cfg(target_os = "linux")]
         if let Some(space) = home.space {
             space.settle(&mut command).map_err(|error| ClientError::SetUp(error.to_string()))?;

@@ -164,13 +164,10 @@ impl Pool {
         })
         .await;
         match &done {
-            Err(error)
-                if !(self.behaviour.stays_on_standby && is_wrong_node(error))
-                    && !(leaves_session(error) && !connection.is_closed()) =>
-            {
-                self.lose(slot, &error.message)
-            }
-            _ => slot.connection = Some(connection),
+            Err(error) if self.behaviour.stays_on_standby && is_wrong_node(error) => slot.connection = Some(connection),
+            Err(error) if leaves_session(error) && !connection.is_closed() => slot.connection = Some(connection),
+            Err(error) => self.lose(slot, &error.message),
+            Ok(_) => slot.connection = Some(connection),
         }
         done
     }

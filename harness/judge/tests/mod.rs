@@ -2,6 +2,7 @@
 
 mod answers;
 mod certificates;
+mod deadline;
 mod disturbance;
 mod doubts;
 mod pause;
@@ -24,8 +25,8 @@ fn a_healthy_run_passes_every_check() {
     assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
     assert_eq!(verdict.checks.len(), super::CHECKS.len());
     for (check, result) in &verdict.checks {
-        // The sample's fault makes operations impossible, and nobody listens.
-        let applies = ![Check::Undisturbed, Check::Subscription].contains(check);
+        // The sample's fault makes operations impossible, nobody listens, and no call has a deadline.
+        let applies = ![Check::Undisturbed, Check::Subscription, Check::Deadline].contains(check);
         assert_eq!(*result == CheckResult::Pass, applies, "{check}");
     }
 }

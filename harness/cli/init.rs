@@ -1,0 +1,72 @@
+//! `pgsquall init`: a shipped adapter written out, as a place to start from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pgsquall::client::shipped::{Shipped, adapters};
+
+use crate::exit::Exit;
+use crate::print::{complain, say};
+
+pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
+    let Some(name) = name else {
+        list();
+        return Exit::Pass;
+    };
+    let Some(shipped) = Shipped::named(name) else {
+        let names: Vec<_> = adapters().iter().map(|shipped| shipped.name).collect();
+        complain!("error: no adapter {name:?} is shipped; those that are: {}", names.join(", "));
+        return Exit::Usage;
+    };
+    if print {
+        for (file, text) in &shipped.files {
+            say!("==> {file} <==\n{}", text.trim_end());
+        }
+        return Exit::Pass;
+    }
+    let folder = folder.unwrap_or_else(|| PathBuf::from(name));
+    if let Err(error) = write(&shipped, &folder) {
+        complain!("error: cannot write {}: {error}; name another folder: pgsquall init {name} DIR", folder.display());
+        return Exit::Usage;
+    }
+    tell(&shipped, &folder);
+    Exit::Pass
+}
+
+fn list() {
+    let mut language = "";
+    for Shipped { name, language: its, manifest, .. } in adapters() {
+        if its != language {
+            language = its;
+            say!("{language}/");
+        }
+        say!("  {name:24} {} ({})", manifest.about, manifest.library);
+    }
+}
+
+/// Writes its files into a new folder, so that nothing of anybody's is overwritten.
+fn write(shipped: &Shipped, folder: &Path) -> std::io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::create_dir(folder)?;
+    shipped.files.iter().try_for_each(|(file, text)| fs::write(folder.join(file), text))
+}
+
+/// What to do next.
+fn tell(shipped: &Shipped, folder: &Path) {
+    let Shipped { manifest, .. } = shipped;
+    let lines = [
+        vec![format!("cd {}", folder.display()), manifest.install.clone()],
+        manifest.build.clone(),
+        vec![
+            format!("pgsquall conformance --client '{} default'", manifest.run),
+            format!("pgsquall run stall --client '{} default'", manifest.run),
+        ],
+    ];
+    say!("{} holds an adapter for {}: {}", folder.display(), manifest.library, manifest.about);
+    say!("  default: the library as it is by itself; tuned: {}", manifest.tuned);
+    say!("  {}", manifest.source);
+    say!("Next:");
+    lines.concat().iter().for_each(|line| say!("  {line}"));
+}

@@ -1,0 +1,89 @@
+//! The texts of the shipped adapters, as they stand under `scenarios/adapters/`.
+
+use super::{Manifest, Shipped};
+
+/// A file's name and its text.
+type File = (&'static str, &'static str);
+
+/// A language: its name, what its adapters share, and its adapters with their own files.
+type Language = (&'static str, &'static [File], &'static [(&'static str, &'static [File])]);
+
+macro_rules! languages {
+    ($($language:literal [$($shared:literal)*] {$($name:literal [$($file:literal)*])*})*) => {
+        const LANGUAGES: &[Language] = &[$((
+            $language,
+            &[$(($shared, include_str!(concat!("../../../scenarios/adapters/", $language, "/", $shared)))),*],
+            &[$((
+                $name,
+                &[$((
+                    $file,
+                    include_str!(concat!("../../../scenarios/adapters/", $language, "/", $name, "/", $file))
+                )),*],
+            )),*],
+        )),*];
+    };
+}
+
+languages! {
+    "c" ["adapter.c" "adapter.h"] {
+        "libpq" ["adapter.toml" "client.c"]
+    }
+    "go" ["adapter.go"] {
+        "lib-pq" ["adapter.toml" "client.go"]
+        "pgx" ["adapter.toml" "client.go"]
+    }
+    "java" ["Adapter.java" "Jdbc.java"] {
+        "hikaricp" ["Client.java" "adapter.toml" "classpath.txt"]
+        "pgjdbc" ["Client.java" "adapter.toml" "classpath.txt"]
+    }
+    "node" ["adapter.js"] {
+        "node-pg" ["adapter.toml" "client.js"]
+    }
+    "perl" ["Adapter.pm"] {
+        "dbd-pg" ["adapter.toml" "client.pl"]
+    }
+    "php" ["adapter.php"] {
+        "pdo-pgsql" ["adapter.toml" "client.php"]
+    }
+    "python" ["adapter.py"] {
+        "asyncpg-pool" ["adapter.toml" "client.py" "requirements.txt"]
+        "pg8000" ["adapter.toml" "client.py" "requirements.txt"]
+        "psycopg" ["adapter.toml" "client.py" "requirements.txt"]
+        "psycopg-pool" ["adapter.toml" "client.py" "requirements.txt"]
+        "psycopg-pool-async" ["adapter.toml" "client.py" "requirements.txt"]
+        "psycopg2-pool" ["adapter.toml" "client.py" "requirements.txt"]
+        "sqlalchemy" ["adapter.toml" "client.py" "requirements.txt"]
+        "sqlalchemy-async" ["adapter.toml" "client.py" "requirements.txt"]
+    }
+    "ruby" ["adapter.rb"] {
+        "ruby-pg" ["adapter.toml" "client.rb"]
+    }
+    "rust" ["adapter.rs" "database.rs" "subscription.rs"] {
+        "bb8-postgres" ["adapter.toml" "client.rs" "package.toml"]
+        "deadpool-postgres" ["adapter.toml" "client.rs" "package.toml"]
+        "diesel-async" ["adapter.toml" "client.rs" "package.toml"]
+        "sqlx" ["adapter.toml" "client.rs" "package.toml"]
+        "tokio-postgres" ["adapter.toml" "client.rs" "package.toml"]
+    }
+    "shell" ["adapter.sh"] {
+        "psql" ["adapter.toml" "client.sh"]
+    }
+}
+
+/// What each adapter says of itself.
+pub(super) const MANIFEST: &str = "adapter.toml";
+
+/// Every shipped adapter, those of a language together.
+pub fn adapters() -> Vec<Shipped> {
+    let mut found = Vec::new();
+    for (language, shared, adapters) in LANGUAGES {
+        for (name, own) in *adapters {
+            let files: Vec<File> = [*shared, *own].concat();
+            let manifest = own.iter().find(|(file, _)| *file == MANIFEST);
+            // One that cannot be read is left out here, and missed by a test.
+            let Some(Ok(manifest)) = manifest.map(|(_, text)| Manifest::read(text)) else { continue };
+            found.push(Shipped { name, language, files, manifest });
+        }
+    }
+    found
+}

@@ -1,0 +1,64 @@
+"""psycopg 3's pool, threads: an operation takes a connection from it and gives it back.
+
+https://www.psycopg.org/psycopg3/docs/advanced/pool.html
+"""
+
+import os
+
+import psycopg
+import psycopg_pool
+from psycopg_pool import ConnectionPool
+
+import adapter
+
+CONNECT = {"autocommit": True}
+POOL = {"min_size": adapter.WORKERS}
+TUNED_CONNECT = {
+    "connect_timeout": 5,  # seconds, over the whole handshake and for each host
+    "keepalives_idle": 2,  # seconds of silence before the first probe
+    "keepalives_interval": 1,  # seconds
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
+    "target_session_attrs": "read-write",  # after a failover: never a standby
+    "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can still be heard
+}
+TUNED_POOL = {
+    "timeout": 10,  # seconds to wait for a connection
+    "reconnect_timeout": 60,  # seconds of growing pauses; then the pool gives up until it is asked again
+    "max_lifetime": 300,  # seconds: nobody sits on a server for ever that has been replaced
+}
+if hasattr(ConnectionPool, "check_connection"):  # since 3.2
+    TUNED_POOL["check"] = ConnectionPool.check_connection  # asks the server at each borrow
+
+
+def perform(pool, op, key, deadline):
+    with pool.connection(timeout=deadline.left()) as conn, deadline.calls(conn.cancel_safe):
+        match op:
+            case "write":
+                conn.execute("INSERT INTO pgsquall_ledger (id) VALUES (%s)", (key,))
+            case "read":
+                cursor = conn.execute("SELECT 1 FROM pgsquall_ledger WHERE id = %s", (key,))
+                return cursor.fetchone() is not None
+            case "transaction":
+                with conn.transaction():
+                    conn.execute("SELECT 1")
+                    conn.execute("INSERT INTO pgsquall_ledger (id) VALUES (%s)", (key,))
+
+
+def listen(listening, heard):
+    with psycopg.connect(os.environ["DATABASE_URL"], **CONNECT) as conn:
+        conn.execute("LISTEN pgsquall_news")
+        listening()
+        for notification in conn.notifies():
+            heard(notification.payload)
+
+
+if __name__ == "__main__":
+    if adapter.tuned():
+        CONNECT |= TUNED_CONNECT
+        POOL |= TUNED_POOL
+    capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"]
+    adapter.hello("psycopg-pool", psycopg_pool.__version__, capabilities)
+    with ConnectionPool(os.environ["DATABASE_URL"], kwargs=CONNECT, open=False, **POOL) as pool:
+        performs = adapter.WORKERS * [lambda *asked: perform(pool, *asked)]
+        adapter.serve(performs, (psycopg.Error,), lambda error: error.sqlstate, listen)

@@ -1,0 +1,107 @@
+//! tokio-postgres without a pool: a connection for each worker, and one more that listens. It opens none anew
+//! by itself; the worker does so when the library says that its own is closed.
+//! As in https://docs.rs/tokio-postgres/latest/tokio_postgres/#example
+
+mod adapter;
+mod database;
+mod subscription;
+
+use std::array::from_fn;
+use std::future::poll_fn;
+use std::time::Duration;
+
+use adapter::{Failure, Op, READ, WRITE, Worker};
+use postgres_native_tls::MakeTlsConnector;
+use subscription::Subscription;
+use tokio_postgres::{AsyncMessage, Client, Config};
+
+/// Between two attempts to listen.
+const PAUSE: Duration = Duration::from_secs(1);
+
+struct Connection {
+    config: Config,
+    tls: MakeTlsConnector,
+    client: Option<Client>,
+}
+
+impl Worker for Connection {
+    async fn perform(&mut self, op: Op, key: i64) -> Result<Option<bool>, Failure> {
+        let client = self.client().await?;
+        match op {
+            Op::Read => return Ok(Some(client.query_opt(READ, &[&key]).await?.is_some())),
+            Op::Write => drop(client.execute(WRITE, &[&key]).await?),
+            Op::Transaction => {
+                let transaction = client.transaction().await?;
+                transaction.query_one("SELECT 1", &[]).await?;
+                transaction.execute(WRITE, &[&key]).await?;
+                transaction.commit().await?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Connection {
+    async fn client(&mut self) -> Result<&mut Client, tokio_postgres::Error> {
+        let client = match self.client.take() {
+            Some(client) if !client.is_closed() => client,
+            _ => {
+                let (client, connection) = self.config.connect(self.tls.clone()).await?;
+                // It speaks with the server, until it is broken or the client is dropped.
+                tokio::spawn(async {
+                    if let Err(error) = connection.await {
+                        eprintln!("connection error: {error}");
+                    }
+                });
+                client
+            }
+        };
+        Ok(self.client.insert(client))
+    }
+}
+
+/// Listens for good. A subscription ends with its connection; the library does nothing about that.
+async fn listen(config: Config, tls: MakeTlsConnector) {
+    let mut subscription = Subscription::default();
+    loop {
+        if let Err(error) = listen_once(&config, &tls, &mut subscription).await {
+            eprintln!("not listening: {error}");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn listen_once(
+    config: &Config,
+    tls: &MakeTlsConnector,
+    subscription: &mut Subscription,
+) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = config.connect(tls.clone()).await?;
+    let listening = client.batch_execute("LISTEN pgsquall_news");
+    tokio::pin!(listening);
+    let mut listens = false;
+    loop {
+        tokio::select! {
+            result = &mut listening, if !listens => {
+                result?;
+                listens = true;
+                subscription.had();
+            }
+            message = poll_fn(|context| connection.poll_message(context)) => match message {
+                Some(Ok(AsyncMessage::Notification(news))) => subscription.heard(news.payload()),
+                Some(Ok(_)) => {} // a notice
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"];
+    adapter::hello("tokio-postgres", "tokio-postgres", &capabilities, None);
+    let (config, tls) = (database::config(adapter::is_tuned()), database::tls());
+    let workers = from_fn(|_| Connection { config: config.clone(), tls: tls.clone(), client: None });
+    adapter::serve(workers, listen(config, tls)).await;
+}

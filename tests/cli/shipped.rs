@@ -1,0 +1,56 @@
+//! Adapters that are shipped: listed, written out, run by name, and what is said where what they need is missing.
+
+use std::fs;
+
+use super::common::{BINARY, Place, RESET, said};
+
+#[test]
+fn they_are_listed_and_written_out() {
+    let place = Place::new();
+    let listed = place.run(&["init"]);
+    assert!(listed.succeeds().stdout.contains("python/\n") && listed.stdout.contains("  psycopg-pool "), "{listed}");
+
+    let written = place.run(&["init", "psycopg-pool"]);
+    for text in ["cd psycopg-pool", "pip install", "pgsquall conformance --client 'python3 client.py default'"] {
+        assert!(written.succeeds().stdout.contains(text), "{written}");
+    }
+    assert!(place.read("psycopg-pool/client.py").contains("ConnectionPool"));
+    assert!(place.read("psycopg-pool/adapter.py").contains("hello"), "what all of a language share is there too");
+
+    place.write("psycopg-pool/client.py", "mine");
+    place.run(&["init", "psycopg-pool"]).refuses(64, &["File exists", "name another folder"]);
+    assert_eq!(place.read("psycopg-pool/client.py"), "mine", "nothing is overwritten");
+    place.run(&["init", "psycopg-pool", "deep/inside"]).succeeds();
+    assert!(place.holds("deep/inside/adapter.toml"));
+
+    let printed = place.run(&["init", "psycopg-pool", "--print"]);
+    assert!(printed.succeeds().stdout.contains("==> client.py <==\n"), "{printed}");
+    place.run(&["init", "psycopgpool"]).refuses(64, &["no adapter \"psycopgpool\" is shipped", "psycopg-pool, "]);
+}
+
+#[test]
+fn a_profile_that_is_none_is_refused() {
+    let place = Place::new();
+    let words = ["run", "connection-reset", "--client", "psycopg:fast"];
+    place.run(&words).refuses(64, &["the adapter psycopg has no profile \"fast\"", "default and tuned"]);
+}
+
+/// The binary, where no program but its own can be found, and nothing has been built before.
+fn bare(place: &Place, words: &[&str]) -> super::common::Said {
+    fs::create_dir_all(place.path().join("empty")).unwrap();
+    let mut command = place.command(BINARY);
+    command.args(words).env("PATH", place.path().join("empty")).env("XDG_CACHE_HOME", place.path().join("cache"));
+    said(command)
+}
+
+#[test]
+fn what_is_missing_is_told_with_how_to_have_it() {
+    let place = Place::new();
+    place.write("short.toml", RESET);
+    let words = ["run", "short.toml", "--server", "local", "--client", "libpq"];
+    let missing = bare(&place, &words);
+    missing.refuses(69, &["cannot build: cc ", "cannot run cc", "the adapter libpq needs: apt install "]);
+    assert!(!place.holds("pgsquall-runs"), "nothing has begun");
+    let left = fs::read_dir(place.path().join("cache/pgsquall/adapters")).unwrap().count();
+    assert_eq!(left, 0, "a build that failed leaves nothing behind");
+}
