@@ -189,7 +189,8 @@ impl Stage {
             if errors.is_empty() && waited >= before {
                 return Ok(());
             }
-            if Instant::now() >= until {
+            // Of a client that has gone, or broken the protocol, there is another story to tell.
+            if Instant::now() >= until || self.client()?.ended().is_some() {
                 let within = show(BACK_WITHIN);
                 return wrong(match errors.last() {
                     Some(last) => format!(
