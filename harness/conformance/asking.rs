@@ -19,9 +19,12 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Longest from the end of a fault to the client at full strength: pauses between attempts included.
 pub(super) const BACK_WITHIN: Duration = Duration::from_secs(10);
 
-/// Longest that one round waits for all of its operations to be at the lock. Those of a pool that is coming back are
-/// asked again in the next one.
+/// How long the first round waits for all of its operations to be at the lock, and by how much later ones wait longer.
+/// Those of a pool that is coming back are asked again in the next one.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// Longest that a round waits: for a process that is started for each operation, on a busy machine.
+const LONGEST_ROUND: Duration = Duration::from_secs(4);
 
 /// Between two looks at something that settles.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -176,15 +179,18 @@ impl Stage {
     /// Waits until as many operations proceed side by side again as before, and all of them succeed.
     pub async fn back(&mut self, after: &str) -> Found {
         let until = Instant::now() + BACK_WITHIN;
-        let before = self.side_by_side.unwrap_or(1);
+        let before = self.side_by_side;
+        let mut round = Duration::ZERO;
         loop {
-            let (waited, answers) = self.crowd(ROUND).await?;
+            round = (round + ROUND).min(LONGEST_ROUND);
+            let (waited, answers) = self.crowd(round).await?;
             let count = answers.len();
             let errors: Vec<_> = answers.into_iter().filter_map(|answer| answer.result.err()).collect();
             if errors.is_empty() && waited >= before {
                 return Ok(());
             }
-            if Instant::now() >= until {
+            // Of a client that has gone, or broken the protocol, there is another story to tell.
+            if Instant::now() >= until || self.client()?.ended().is_some() {
                 let within = show(BACK_WITHIN);
                 return wrong(match errors.last() {
                     Some(last) => format!(

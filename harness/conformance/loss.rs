@@ -34,7 +34,7 @@ pub(super) async fn cut(stage: &mut Stage) -> Found {
 async fn lose(stage: &mut Stage, loss: Loss, after: &str) -> Found {
     let lock = stage.lock("ACCESS EXCLUSIVE").await?;
     let asked = stage.begin_several(None)?;
-    stage.at_lock(&asked, stage.side_by_side.unwrap_or(1), THERE_WITHIN).await?;
+    stage.at_lock(&asked, stage.side_by_side, THERE_WITHIN).await?;
     match loss {
         Loss::Terminated => drop(stage.terminate().await?),
         Loss::Reset => drop(stage.environment.gateway.cut(Cut::Reset).await),

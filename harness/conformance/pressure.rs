@@ -12,12 +12,12 @@ use crate::fault::{Stream, Toxic, ToxicKind};
 use crate::history::{ErrorKind, OpKind};
 use crate::time::show;
 
-/// Longest that one round waits for all operations to be at the lock. Shorter than any timeout of a library: an operation
-/// that is tried again there would count as two.
+/// How long the first round waits for all operations to be at the lock; shorter than any timeout of a library, since an
+/// operation that is tried again there counts as two. Each later round has as much more: processes are slow to start.
 const ROUND: Duration = Duration::from_millis(1500);
 
-/// How many rounds there are at most: in the first of them each operation opens a connection perhaps.
-const ROUNDS: usize = 3;
+/// How many rounds there are at most.
+const ROUNDS: u32 = 3;
 
 /// By how much the server's answers are late: a slow network, and far below any timeout of a library.
 const LATE: Duration = Duration::from_millis(300);
@@ -33,22 +33,23 @@ const DEADLINE_GRACE: Duration = Duration::from_millis(1500);
 
 pub(super) async fn concurrency(stage: &mut Stage) -> Found {
     let wanted = stage.at_once()?;
-    let mut most = 0;
-    for _ in 0..ROUNDS {
-        let (waited, answers) = stage.crowd(ROUND).await?;
-        most = most.max(waited);
-        stage.side_by_side = Some(most.clamp(1, wanted));
+    let mut least = wanted;
+    for round in 1..=ROUNDS {
+        let (waited, answers) = stage.crowd(ROUND * round).await?;
         stage.kept(&answers).await?;
         for answer in answers {
             answer.undisturbed()?;
         }
-        if most >= wanted {
+        if waited >= wanted {
+            stage.side_by_side = wanted;
             return Ok(());
         }
+        least = least.min(waited);
     }
+    stage.side_by_side = least.max(1);
     let concurrency = stage.client()?.facts().concurrency;
     wrong(format!(
-        "said \"concurrency\":{concurrency}, but of {wanted} operations only {most} reached the server at once; hand each \
+        "said \"concurrency\":{concurrency}, but of {wanted} operations only {least} reached the server at once; hand each \
          request to a worker of its own, with a pool as large as that"
     ))
 }

@@ -58,10 +58,10 @@ pub(super) struct Stage {
     /// Straight to the server, not through the gateway.
     pub direct: Session,
     pub environment: Environment,
-    /// The number of the last request; also the last key that was used.
+    /// The number of the last request, which is also the last key that was used.
     pub last: u64,
-    /// How many operations were seen to proceed side by side; `None` while nobody has looked.
-    pub side_by_side: Option<usize>,
+    /// How many operations have been seen to proceed side by side; 1 until somebody has looked.
+    pub side_by_side: usize,
     /// Why nothing can be asked of this client.
     mute: Option<String>,
     /// What a case that passes has to add.
@@ -81,8 +81,8 @@ impl Stage {
         let direct = session(&environment).await?;
         direct.batch(&format!("INSERT INTO {LEDGER} (id) VALUES ({KNOWN})")).await?;
         let launch = Arc::clone(&client.0);
-        let (client, side_by_side, mute, note) = (None, None, None, None);
-        Ok(Stage { client, launch, direct, environment, last: KNOWN as u64, side_by_side, mute, note })
+        let (client, mute, note) = (None, None, None);
+        Ok(Stage { client, launch, direct, environment, last: KNOWN as u64, side_by_side: 1, mute, note })
     }
 
     /// Asks one case.
