@@ -111,7 +111,7 @@ impl Course<'_> {
         let needed = Capability::needed(&header.load, &header.layout);
         if let Some(lacking) = needed.into_iter().find(|needed| !facts.can(*needed)) {
             client.close().await;
-            let reason = format!("of this client: {lacking} (no capability {:?})", lacking.word());
+            let reason = format!("the client does not {lacking}: it has no capability {:?}", lacking.word());
             return Err(Error::NotExpressible { scenario: header.scenario.clone(), reason });
         }
         if header.load.listen {

@@ -50,14 +50,15 @@ impl Capability {
     }
 }
 
+/// What it is that a client does or does not.
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Capability::Transaction => "it has no transactions",
-            Capability::Listen => "it does not listen",
-            Capability::Deadline => "it cannot cancel a call after a deadline",
-            Capability::MultiHost => "it does not try several hosts",
-            Capability::Tls => "it does not verify a server by TLS",
+            Capability::Transaction => "carry out transactions",
+            Capability::Listen => "listen",
+            Capability::Deadline => "cancel a call after a deadline",
+            Capability::MultiHost => "try several hosts",
+            Capability::Tls => "verify a server by TLS",
         })
     }
 }

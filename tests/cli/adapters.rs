@@ -46,7 +46,7 @@ fn death_before_the_hello() {
 #[test]
 fn no_hello_at_all() {
     let (place, said) = ask("sleep 1000", RESET);
-    said.refuses(69, &["said no hello within 10.0 s", "its first line on stdout must be {\"hello\":"]);
+    said.refuses(69, &["said no hello within 20.0 s", "its first line on stdout must be {\"hello\":"]);
     assert!(!place.holds("out"), "nothing came of it");
 }
 

@@ -97,6 +97,7 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
         complain!("error: {error}");
         Exit::from(&error)
     })?;
+    ready(&clients).await?;
     let earlier = arguments.out.as_deref().filter(|_| arguments.resume).and_then(resume::seed);
     let seed = arguments.seed.or(earlier).unwrap_or_else(Seed::random);
     let out = Out::make(arguments.out.clone().unwrap_or_else(|| default_out(seed))).map_err(|error| usage(&error))?;
@@ -147,7 +148,6 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     let kept = jobs.iter().filter(|job| job.kept.is_some()).count();
     let kept = if kept > 0 { format!(", {kept} of them kept from earlier") } else { String::new() };
     complain!("runs    {}, {at_once} at once{kept}", jobs.len());
-    ready(&clients).await?;
     Ok(Plan { jobs, at_once, out })
 }
 

@@ -12,7 +12,7 @@ use super::jobs::Job;
 /// The verdict that a job's folder holds, if it answers the job's question. One that is unknown answers nothing.
 pub fn kept(job: &Job) -> Option<Box<Run>> {
     let verdict = read(&job.folder)?;
-    let answers = verdict.scenario == job.scenario.name
+    let answers = verdict.scenario == job.scenario.asked()
         && verdict.client == job.client.name()
         && verdict.budget == job.scenario.budget.time_to_recover
         && verdict.seed == job.seed

@@ -28,7 +28,7 @@ use crate::environment::expressible::Abodes;
 use crate::history::ClientFacts;
 
 /// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
-const HELLO_WITHIN: Duration = Duration::from_secs(10);
+const HELLO_WITHIN: Duration = Duration::from_secs(20);
 
 /// A command line that starts an adapter.
 #[derive(Debug)]

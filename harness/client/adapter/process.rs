@@ -84,7 +84,7 @@ impl Process {
         }
         #[cfg(target_os = "linux")]
         if let Some(space) = home.space {
-            space.settle(&mut command).map_err(|error| ClientError::SetUp(error.to_string()))?;
+            space.settle(&mut command, folder).map_err(|error| ClientError::SetUp(error.to_string()))?;
         }
         let mut child =
             command.spawn().map_err(|error| ClientError::SetUp(format!("cannot run {program}: {error}")))?;

@@ -165,15 +165,17 @@ impl Space {
         unsafe { command.pre_exec(enter) };
     }
 
-    /// Has a client's process live there, under the number of its user that it has outside.
+    /// Has a client's process live there, under the number of its user that it has outside, and begin in `folder`, or where
+    /// this process is.
     ///
     /// *Errors*: the maps of the user's numbers, or the folder that it begins in, cannot be written down.
-    pub fn settle(&self, command: &mut tokio::process::Command) -> io::Result<()> {
+    pub fn settle(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
         let entrance = self.entrance();
         let own = Maps::back()?;
         let is_own = self.users.is_some();
         // Who goes to other mounts goes to their root.
-        let folder = self.mounts.as_ref().map(|_| c_path(&env::current_dir()?)).transpose()?;
+        let begins = || folder.map_or_else(env::current_dir, |folder| Ok(folder.to_owned()));
+        let folder = self.mounts.as_ref().map(|_| c_path(&begins()?)).transpose()?;
         let enter = move || {
             entrance.enter()?;
             if let Some(folder) = &folder {

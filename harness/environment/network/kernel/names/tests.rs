@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,13 @@ async fn network() -> Option<(Kernel, TempDir)> {
 
 /// What a program says that runs where clients do.
 async fn run(kernel: &Kernel, program: &str, words: &[&str]) -> String {
+    run_in(kernel, None, program, words).await
+}
+
+async fn run_in(kernel: &Kernel, folder: Option<&Path>, program: &str, words: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-    kernel.home().unwrap().settle(&mut command).unwrap();
+    kernel.home().unwrap().settle(&mut command, folder).unwrap();
     let output = timeout(PATIENCE, command.output()).await.expect("no end").unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
 }
@@ -126,6 +131,8 @@ async fn a_process_begins_in_the_folder_that_it_was_started_from() {
     let Some((kernel, _folder)) = network().await else { return };
     let here = std::env::current_dir().unwrap();
     assert_eq!(run(&kernel, "pwd", &[]).await, here.display().to_string());
+    let other = Path::new("/usr/bin");
+    assert_eq!(run_in(&kernel, Some(other), "pwd", &[]).await, "/usr/bin", "or in the one that it is given");
     // SAFETY: no argument, no memory.
     let (user, said) = (unsafe { libc::geteuid() }, run(&kernel, "id", &["-u"]).await);
     assert_eq!(said, user.to_string(), "it is who we are");
