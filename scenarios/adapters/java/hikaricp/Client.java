@@ -46,7 +46,6 @@ final class Client implements Adapter.Worker {
             pool.setConnectionTimeout(10_000); // ms that a caller may wait for a connection
             pool.setValidationTimeout(5_000); // ms for the check before a connection is handed out
             pool.setMaxLifetime(60_000); // ms, after which a connection that is not in use is replaced
-            pool.setInitializationFailTimeout(-1); // start without a database, and connect in the background
         }
         return pool;
     }
