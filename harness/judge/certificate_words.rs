@@ -48,6 +48,8 @@ pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {
             "could not be verified",
         ],
         CertificateFault::WrongAuthority | CertificateFault::ClientUnknown => &[
+            // The server's own, to a client whose library does not even show what the server's list does not cover.
+            "requires a valid client certificate",
             "unknown ca",
             "unknownca",
             "unknown_ca",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::facts::Facts;
 use super::overrun;
+use super::pace::lateness;
 use super::verdict::{CheckResult, Finding};
 use super::words::name;
 use crate::history::{ErrorKind, Op};
@@ -18,10 +19,29 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(deadline) = facts.header.load.deadline else {
         return CheckResult::not_applicable("the scenario gives operations no deadline");
     };
+    let Some(hit) = facts.hit() else {
+        return CheckResult::not_applicable("no fault was injected");
+    };
     if !facts.ops.iter().any(|op| overrun::took(facts, op) >= deadline || is_cancelled(op)) {
         return CheckResult::not_applicable("no operation took as long as its deadline");
     }
-    CheckResult::of([late(facts, deadline), left_behind(facts)].into_iter().flatten().collect())
+    let late = late(facts, hit, deadline);
+    if let (Some(_), Some(reason)) = (&late, out_of_breath(facts, hit)) {
+        return CheckResult::Unknown { reason };
+    }
+    CheckResult::of([late, left_behind(facts)].into_iter().flatten().collect())
+}
+
+/// Why a late answer is not the client's: the machine was out of breath when it came.
+fn out_of_breath(facts: &Facts, hit: Duration) -> Option<String> {
+    let worst = lateness(facts).filter(|(_, op)| op.began >= hit).map(|(late, _)| late).max()?;
+    (worst > GRACE / 2).then(|| {
+        format!(
+            "the harness itself was {} late once, so that answers that are late may be the machine's: give it less to do at \
+             once (--jobs)",
+            show(worst)
+        )
+    })
 }
 
 fn is_cancelled(op: &Op) -> bool {
@@ -29,8 +49,10 @@ fn is_cancelled(op: &Op) -> bool {
 }
 
 /// Calls that were cancelled, and returned much later.
-fn late(facts: &Facts, deadline: Duration) -> Option<Finding> {
-    let late = overrun::over(facts, deadline + GRACE);
+fn late(facts: &Facts, hit: Duration, deadline: Duration) -> Option<Finding> {
+    let mut late = overrun::over(facts, deadline + GRACE);
+    // What ended before the fault was slow for another reason.
+    late.retain(|op| op.ended.is_none_or(|ended| ended >= hit));
     if late.is_empty() {
         return None;
     }

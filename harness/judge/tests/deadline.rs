@@ -39,6 +39,19 @@ fn a_call_that_returns_long_after_its_deadline_fails() {
 }
 
 #[test]
+fn on_a_machine_out_of_breath_a_late_answer_proves_nothing() {
+    let mut sample = cancelled();
+    let late = sample.answer_at(1, HIT, HIT + ms(2_000));
+    // The harness begins an operation of another worker long after its time.
+    let behind = sample.ops.iter_mut().rfind(|op| op.worker == 2).unwrap();
+    let by = ms(600);
+    (behind.began, behind.ended) = (behind.began + by, behind.ended.map(|ended| ended + by));
+    let verdict = sample.verdict();
+    let result = &verdict.checks[&Check::Deadline];
+    assert!(matches!(result, CheckResult::Unknown { reason } if reason.contains("600 ms late")), "{late}: {result:?}");
+}
+
+#[test]
 fn a_call_that_never_returns_fails_too() {
     let mut sample = cancelled();
     sample.hang(0, HIT);

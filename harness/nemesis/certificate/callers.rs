@@ -12,6 +12,11 @@ use crate::history::Evidence;
 /// *Source*: `be_tls_open_server`; the reason is OpenSSL's own (measured on 15 and 17).
 const REFUSED: &str = "could not accept SSL connection: certificate verify failed";
 
+/// What it says to a client that shows none: some libraries show none that the server's list of authorities does not cover.
+///
+/// *Source*: `check_hba` and `ClientAuthentication`, SQLSTATE 28000.
+const NONE_SHOWN: &str = "connection requires a valid client certificate";
+
 /// What it logs of a peer that left in the middle of the handshake, or with an RST after it.
 const GONE: &str = "could not receive data from client";
 
@@ -45,11 +50,16 @@ impl Callers {
         Ok((meanwhile.split_off(self.from.min(meanwhile.len())), since))
     }
 
-    /// Certificates of the client that the server refused. Nobody else shows it one.
+    /// Certificates of the client that the server refused, or that the client did not even show. Nobody else has one.
     pub async fn refused(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, _) = self.lines(environment).await?;
-        let count = lines.iter().filter(|line| line.text.contains(REFUSED)).count();
-        Ok(vec![decisive("certificates of the client refused by the server", count)])
+        let count = |words: &str| lines.iter().filter(|line| line.text.contains(words)).count();
+        let none = match count(NONE_SHOWN) {
+            0 => None,
+            none => Some(decisive("sign-ins refused with 28000, for want of a certificate", none)),
+        };
+        let refused = decisive("certificates of the client refused by the server", count(REFUSED));
+        Ok([Some(refused), none].into_iter().flatten().collect())
     }
 
     /// Connections that the client left before it signed in: it refused the server's certificate. Whoever else comes
