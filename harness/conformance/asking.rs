@@ -207,6 +207,18 @@ impl Stage {
         }
     }
 
+    /// Lets a pool come upon what cancelled calls have left: some see that a connection is in a transaction only when they
+    /// hand it out again, and what becomes of it then is for a scenario to judge.
+    pub async fn tidy(&mut self) -> Found {
+        let until = Instant::now() + BACK_WITHIN;
+        while self.sessions("state LIKE 'idle in transaction%'").await? > 0 && Instant::now() < until {
+            let calls = self.calls(None)?;
+            answers(self.begin_all(&calls)?, Instant::now() + ANSWER_WITHIN).await?;
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
     /// What was acknowledged must be there, and once.
     pub async fn kept(&self, answers: &[Answer]) -> Found {
         for Answer { call, result, .. } in answers {

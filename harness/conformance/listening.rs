@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Found;
-use super::asking::{BACK_WITHIN, LOOK_EVERY};
+use super::asking::LOOK_EVERY;
 use super::stage::{Stage, Trouble, wrong};
 use crate::client::{Notice, Notifications};
 use crate::environment::preparation::CHANNEL;
@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// From a notification that was heard to its second copy, where there is one.
 const ECHO: Duration = Duration::from_millis(50);
+
+/// From the end of a subscription to its return: the documentation of some libraries waits ten seconds before the first try.
+const LISTENS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A client that listens, and what it has said so far.
 struct Ear {
@@ -32,7 +35,7 @@ pub(super) async fn listen(stage: &mut Stage) -> Found {
     let mut ear = Ear::begin(stage)?;
     ear.heard_after(stage, "it was asked to listen").await?;
     ear.send(stage).await?;
-    ear.heard_within(ear.sent, BACK_WITHIN).await;
+    ear.heard_within(ear.sent, LISTENS_WITHIN).await;
     sleep(ECHO).await;
     ear.each_once()?;
 
@@ -43,7 +46,7 @@ pub(super) async fn listen(stage: &mut Stage) -> Found {
     let lost = ear.sent;
     ear.heard_after(stage, "its session was ended").await?;
     ear.send(stage).await?;
-    ear.heard_within(ear.sent, BACK_WITHIN).await;
+    ear.heard_within(ear.sent, LISTENS_WITHIN).await;
     sleep(ECHO).await;
     ear.each_once()?;
     let said = ear.said();
@@ -78,7 +81,7 @@ impl Ear {
 
     /// Sends notifications until one of them is heard.
     async fn heard_after(&mut self, stage: &Stage, what: &str) -> Found {
-        let until = Instant::now() + BACK_WITHIN;
+        let until = Instant::now() + LISTENS_WITHIN;
         let first = self.sent + 1;
         loop {
             self.send(stage).await?;
@@ -89,7 +92,7 @@ impl Ear {
                 return self.given_up(what).await;
             }
             if Instant::now() >= until {
-                let within = show(BACK_WITHIN);
+                let within = show(LISTENS_WITHIN);
                 return wrong(format!(
                     "has handed on no notification {within} after {what}; LISTEN {CHANNEL} on a connection of its own, \
                      anew where that is lost, and hand on {{\"notification\":{{\"payload\":\"17\"}}}}"

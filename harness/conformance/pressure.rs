@@ -121,6 +121,7 @@ pub(super) async fn cancel(stage: &mut Stage) -> Found {
     let locked = answers(asked, Instant::now() + ANSWER_WITHIN).await?;
     honest(&locked, released)?;
     told(&locked, released)?;
+    stage.tidy().await?;
     stage.back("a deadline").await?;
     once(stage, &locked).await?;
 
@@ -141,6 +142,7 @@ pub(super) async fn cancel(stage: &mut Stage) -> Found {
             Some(format!("{late} of {} calls to a silent server had not returned after {grace}", silent.len()));
     }
     stage.kept(&silent).await?;
+    stage.tidy().await?;
     stage.back("a deadline in silence").await?;
     once(stage, &silent).await
 }
