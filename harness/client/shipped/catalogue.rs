@@ -45,7 +45,7 @@ languages! {
     "php" ["adapter.php"] {
         "pdo-pgsql" ["adapter.toml" "client.php"]
     }
-    "python" ["adapter.py"] {
+    "python" ["adapter.py" "libpq.py"] {
         "asyncpg-pool" ["adapter.toml" "client.py" "requirements.txt"]
         "pg8000" ["adapter.toml" "client.py" "requirements.txt"]
         "psycopg" ["adapter.toml" "client.py" "requirements.txt"]

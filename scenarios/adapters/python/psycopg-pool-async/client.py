@@ -11,18 +11,10 @@ import psycopg_pool
 from psycopg_pool import AsyncConnectionPool
 
 import adapter
+import libpq
 
 CONNECT = {"autocommit": True}
 POOL = {"min_size": adapter.WORKERS}
-TUNED_CONNECT = {
-    "connect_timeout": 5,  # seconds, over the whole handshake and for each host
-    "keepalives_idle": 2,  # seconds of silence before the first probe
-    "keepalives_interval": 1,  # seconds
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
-    "target_session_attrs": "read-write",  # after a failover: never a standby
-    "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can still be heard
-}
 TUNED_POOL = {
     "timeout": 10,  # seconds to wait for a connection
     "reconnect_timeout": 60,  # seconds of growing pauses; then the pool gives up until it is asked again
@@ -56,7 +48,7 @@ async def listen(listening, heard):
 
 async def main():
     if adapter.tuned():
-        CONNECT.update(TUNED_CONNECT)
+        CONNECT.update(libpq.RECOVERY)
         POOL.update(TUNED_POOL)
     capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"]
     adapter.hello("psycopg-pool-async", psycopg_pool.__version__, capabilities)

@@ -10,18 +10,10 @@ import psycopg_pool
 from psycopg_pool import ConnectionPool
 
 import adapter
+import libpq
 
 CONNECT = {"autocommit": True}
 POOL = {"min_size": adapter.WORKERS}
-TUNED_CONNECT = {
-    "connect_timeout": 5,  # seconds, over the whole handshake and for each host
-    "keepalives_idle": 2,  # seconds of silence before the first probe
-    "keepalives_interval": 1,  # seconds
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
-    "target_session_attrs": "read-write",  # after a failover: never a standby
-    "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can still be heard
-}
 TUNED_POOL = {
     "timeout": 10,  # seconds to wait for a connection
     "reconnect_timeout": 60,  # seconds of growing pauses; then the pool gives up until it is asked again
@@ -55,7 +47,7 @@ def listen(listening, heard):
 
 if __name__ == "__main__":
     if adapter.tuned():
-        CONNECT |= TUNED_CONNECT
+        CONNECT |= libpq.RECOVERY
         POOL |= TUNED_POOL
     capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"]
     adapter.hello("psycopg-pool", psycopg_pool.__version__, capabilities)

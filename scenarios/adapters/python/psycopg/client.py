@@ -9,17 +9,9 @@ import os
 import psycopg
 
 import adapter
+import libpq
 
 CONNECT = {"autocommit": True}
-TUNED = {
-    "connect_timeout": 5,  # seconds, over the whole handshake and for each host
-    "keepalives_idle": 2,  # seconds of silence before the first probe
-    "keepalives_interval": 1,  # seconds
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
-    "target_session_attrs": "read-write",  # after a failover: never a standby
-    "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can still be heard
-}
 
 
 class Worker:
@@ -63,7 +55,7 @@ def listen(listening, heard):
 
 if __name__ == "__main__":
     if adapter.tuned():
-        CONNECT |= TUNED
+        CONNECT |= libpq.RECOVERY
     adapter.hello("psycopg", psycopg.__version__, ["transaction", "listen", "deadline", "multi_host", "tls"])
     workers = [Worker() for _ in range(adapter.WORKERS)]
     adapter.serve([each.perform for each in workers], (psycopg.Error,), lambda error: error.sqlstate, listen)

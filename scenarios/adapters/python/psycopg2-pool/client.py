@@ -13,17 +13,9 @@ import psycopg2.extensions
 from psycopg2.pool import ThreadedConnectionPool
 
 import adapter
+import libpq
 
 CONNECT = {}
-TUNED = {
-    "connect_timeout": 5,  # seconds, for each host
-    "keepalives_idle": 2,  # seconds of silence before the first probe
-    "keepalives_interval": 1,  # seconds
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
-    "target_session_attrs": "read-write",  # after a failover: never a standby
-    "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can still be heard
-}
 
 
 class Client:
@@ -84,7 +76,7 @@ def listen(listening, heard):
 
 if __name__ == "__main__":
     if adapter.tuned():
-        CONNECT |= TUNED
+        CONNECT |= libpq.RECOVERY
     capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"]
     adapter.hello("psycopg2-pool", psycopg2.__version__.split()[0], capabilities)
     client = Client()

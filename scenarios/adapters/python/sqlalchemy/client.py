@@ -8,21 +8,14 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import adapter
+import libpq
 
 ENGINE = {"pool_size": adapter.WORKERS, "max_overflow": 0}
 TUNED = {
     "pool_pre_ping": True,  # asks the server each time that a connection is taken
     "pool_recycle": 300,  # seconds: nobody sits on a server for ever that has been replaced
     "pool_timeout": 10,  # seconds to wait for a connection
-    "connect_args": {
-        "connect_timeout": 5,  # seconds, over the whole handshake and for each host
-        "keepalives_idle": 2,  # seconds of silence before the first probe
-        "keepalives_interval": 1,  # seconds
-        "keepalives_count": 3,
-        "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
-        "target_session_attrs": "read-write",  # after a failover: never a standby
-        "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can be heard
-    },
+    "connect_args": libpq.RECOVERY,
 }
 INSERT = text("INSERT INTO pgsquall_ledger (id) VALUES (:key)")
 SELECT = text("SELECT 1 FROM pgsquall_ledger WHERE id = :key")
