@@ -109,9 +109,16 @@ case $plane in
     "here: "*) echo "$plane" ;;
     *) skip "some tests of the kernel plane: $plane" ;;
 esac
+# While the tests run, which wait a good deal, the adapters are built that have to be.
+(for manifest in $(grep -l '^build' scenarios/adapters/*/*/adapter.toml); do
+    nice -n 19 "$pgsquall" init "$(basename "$(dirname "$manifest")")" --build || true
+done) >target/ci-adapters.log 2>&1 &
+building=$!
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc
 step "adapters"
+# One that could not be built is told below.
+wait "$building"
 ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some adapters: see above"; }
 step "Toxiproxy clients"
 ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }

@@ -45,6 +45,8 @@ Examples:
       lists the adapters that are shipped
   pgsquall init psycopg-pool
       writes one to the folder psycopg-pool/, and says how to run it
+  pgsquall init sqlx --build
+      builds one for later, so that no run has to
   pgsquall run stall --client psycopg-pool:tuned
       runs one as it is shipped, with the settings that its library offers for recovery";
 
@@ -154,6 +156,9 @@ pub enum Verb {
         /// Print its files instead
         #[arg(long, conflicts_with = "folder", requires = "name")]
         print: bool,
+        /// Build it where runs look for it, so that the first of them need not
+        #[arg(long, conflicts_with_all = ["folder", "print"], requires = "name")]
+        build: bool,
     },
     /// Check that adapters speak the protocol right, before their verdicts are believed
     #[command(after_help = conformance_help())]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pgsquall::client::ClientChoice;
 use pgsquall::client::shipped::{Shipped, adapters};
 
 use crate::exit::Exit;
@@ -13,11 +14,7 @@ pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
         list();
         return Exit::Pass;
     };
-    let Some(shipped) = Shipped::named(name) else {
-        let names: Vec<_> = adapters().iter().map(|shipped| shipped.name).collect();
-        complain!("error: no adapter {name:?} is shipped; those that are: {}", names.join(", "));
-        return Exit::Usage;
-    };
+    let Some(shipped) = Shipped::named(name) else { return unknown(name) };
     if print {
         for (file, text) in &shipped.files {
             say!("==> {file} <==\n{}", text.trim_end());
@@ -31,6 +28,33 @@ pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
     }
     tell(&shipped, &folder);
     Exit::Pass
+}
+
+/// Builds one in the user's cache, where runs look for it.
+pub async fn build(name: &str) -> Exit {
+    if Shipped::named(name).is_none() {
+        return unknown(name);
+    }
+    let built = match ClientChoice::parse(name) {
+        Ok(client) => client.prepare().await,
+        Err(error) => Err(error),
+    };
+    match built {
+        Ok(()) => {
+            say!("{name} is ready");
+            Exit::Pass
+        }
+        Err(error) => {
+            complain!("error: {error}");
+            Exit::from(&error)
+        }
+    }
+}
+
+fn unknown(name: &str) -> Exit {
+    let names: Vec<_> = adapters().iter().map(|shipped| shipped.name).collect();
+    complain!("error: no adapter {name:?} is shipped; those that are: {}", names.join(", "));
+    Exit::Usage
 }
 
 fn list() {

@@ -25,6 +25,12 @@ fn they_are_listed_and_written_out() {
 
     let printed = place.run(&["init", "psycopg-pool", "--print"]);
     assert!(printed.succeeds().stdout.contains("==> client.py <==\n"), "{printed}");
+    let mut built = place.command(BINARY);
+    built.args(["init", "psycopg-pool", "--build"]).env("XDG_CACHE_HOME", place.path());
+    assert_eq!(said(built).succeeds().stdout, "psycopg-pool is ready\n");
+    assert!(place.holds("pgsquall/adapters"));
+    place.run(&["init", "psycopgpool", "--build"]).refuses(64, &["no adapter"]);
+
     place.run(&["init", "psycopgpool"]).refuses(64, &["no adapter \"psycopgpool\" is shipped", "psycopg-pool, "]);
 }
 
