@@ -8,6 +8,7 @@
 # Versions are downloaded with pip and cargo into target/known-bugs, and stay there. Clients are the shipped adapters, with
 # another version of the library; where its API was another then, what is in ci/known-bugs/NAME.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 home=$PWD/target/known-bugs
@@ -60,8 +61,14 @@ pair() {
     for version in "$7" "$8"; do
         local out=$home/runs/$name/$version got
         case $installer in
-            pip) got=$(with_pip "${adapter%:*}" "$library==$version") && ask "$out" "$scenario" "$adapter" "$got/bin:$PATH" ;;
-            cargo) got=$(with_cargo "$adapter" "$library" "$version") && ask "$out" "$scenario" "$got default" "$PATH" ;;
+            pip)
+                got=$(with_pip "${adapter%:*}" "$library==$version")
+                ask "$out" "$scenario" "$adapter" "$got/bin:$PATH"
+                ;;
+            cargo)
+                got=$(with_cargo "$adapter" "$library" "$version")
+                ask "$out" "$scenario" "$got default" "$PATH"
+                ;;
         esac
     done
     python3 ci/known_bugs.py "$home/runs/$name" "$library" "$check" "$7" "$8" || failed=1
