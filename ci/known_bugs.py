@@ -5,6 +5,7 @@ known_bugs.py FOLDER LIBRARY CHECK VERSION-WITH VERSION-WITHOUT
 
 import json
 import pathlib
+import re
 import sys
 
 SEEDS = 3  # runs of each version
@@ -32,7 +33,7 @@ bad, good = verdicts(broken), verdicts(fixed)
 found = [findings(run) for run in bad]
 caught = sum(map(bool, found))
 passed = sum(run["verdict"] == "pass" for run in good)
-first = next((f[0]["what"] for f in found if f), "nothing")
+first = re.split("[:;]", next((f[0]["what"] for f in found if f), "nothing"))[0]
 print(
     f"{root.name}: {library} {broken} fails by {check} {caught}/{SEEDS} ({first}); {fixed} passes {passed}/{SEEDS}",
     flush=True,
