@@ -78,11 +78,11 @@ pair() {
 pair psycopg-pool-3.1.2 outage-outlasting recovered pip psycopg-pool:tuned psycopg-pool 3.1.1 3.1.2
 
 # Release notes of psycopg_pool 3.2.1, and psycopg, issue 709: a connection that fails its check is replaced without a pause,
-# for ever.
+# and without an end.
 pair psycopg-pool-3.2.1 connection-reset-at-request reconnect-storm pip psycopg-pool:tuned psycopg-pool 3.2.0 3.2.1
 
-# asyncpg: Pool._working_addr in pool.py, of 0.28.0, and no longer of 0.29.0: the first address that once worked is the only one
-# that is tried from then on. Issue 607 asks about it.
+# Release notes of asyncpg 0.29.0, "Remove connection parameter caching in Pool" (pull request 1053): once one address has
+# worked, the pool tries no other.
 pair asyncpg-0.29.0 failover-next-address recovered pip asyncpg-pool:tuned asyncpg 0.28.0 0.29.0
 
 # SQLx, issue 2921 and pull request 2684: PgListener does not take the end of its connection for one.
@@ -90,6 +90,10 @@ pair sqlx-0.7.3 listen-closed subscription cargo sqlx sqlx 0.7.2 0.7.3
 
 # diesel_async, issue 198: a call that is cancelled at BEGIN gives its connection back as if there were no transaction.
 pair diesel-async-0.5.2 slow-network-with-deadline stale-read cargo diesel-async diesel-async 0.5.1 0.5.2
+
+# SQLx, issues 4385 and 4393: a call that is cancelled at BEGIN leaves its transaction open in the pool, from 0.8.4 on. It is
+# mended by pull request 4394, which no release has yet; 0.8.3 does not have it.
+pair sqlx-0.8.3 slow-network-with-deadline stale-read cargo sqlx sqlx 0.9.0 0.8.3
 
 for name in "${wanted[@]}"; do
     [[ " ${known[*]} " == *" $name "* ]] || { echo "$name is none of: ${known[*]}" >&2; exit 64; }
