@@ -131,6 +131,7 @@ MEANT = {
         "dns-dead-address-first": "recovered",
         "standby-listed-first": "recovered",
         "failover-multi-host": "recovered",
+        "failover-next-address": "recovered",
     },
     "gives-up-for-ever": {
         "dns-unresolvable": "recovered",
@@ -142,6 +143,8 @@ MEANT = {
     },
     "backoff-never-resets": {"repeated-restarts": "recovered"},
     "caches-certificates": {"client-certificate-expired": "recovered"},
+    "cancels-late": {"stall-with-deadline": "deadline"},
+    "keeps-cancelled": {"stall-with-deadline": "stale-read", "slow-network-with-deadline": "stale-read"},
 }
 
 # Clients in which no defect is planted, and the scenarios that they pass, where there is a kernel plane.

@@ -177,6 +177,7 @@ mod tests {
                 "wal-full",
                 "failover-same-address",
                 "failover-multi-host",
+                "failover-next-address",
                 "failover-dns",
             ];
             assert_eq!(relaxed, !crashing.contains(&scenario.name.as_str()), "{}", scenario.name);

@@ -117,6 +117,7 @@ reference_passes! {
     reference_passes_tls_stall "tls-stall"
     reference_passes_auth_stall "auth-stall"
     reference_passes_slow_network "slow-network"
+    reference_passes_slow_network_with_deadline "slow-network-with-deadline"
     reference_passes_low_bandwidth "low-bandwidth"
     reference_passes_dns_unresolvable "dns-unresolvable"
     reference_passes_dns_failure "dns-failure"
@@ -156,6 +157,7 @@ reference_passes! {
     reference_passes_haproxy_idle "haproxy-idle"
     reference_passes_failover_same_address "failover-same-address"
     reference_passes_failover_multi_host "failover-multi-host"
+    reference_passes_failover_next_address "failover-next-address"
     reference_passes_failover_demoted_primary "failover-demoted-primary"
     reference_passes_failover_wrong_node "failover-wrong-node"
     reference_passes_failover_promoted_in_place "failover-promoted-in-place"
@@ -329,6 +331,7 @@ defect_fails! {
     hangs "hangs" in "stall" by HungOperation
     cancels_late "cancels-late" in "stall-with-deadline" by Deadline
     keeps_cancelled_transactions "keeps-cancelled" in "stall-with-deadline" by StaleRead
+    keeps_transactions_cancelled_anywhere "keeps-cancelled" in "slow-network-with-deadline" by StaleRead
     never_listens_again "never-reconnects" in "listen-closed" by Subscription
     never_listens_after_a_reset "never-reconnects" in "listen-reset" by Subscription
     never_listens_after_a_restart "never-reconnects" in "listen-restart" by Subscription
@@ -386,6 +389,7 @@ defect_fails! {
     tries_the_standby_only "first-address-only" in "standby-listed-first" by Recovered
     tries_the_refusing_address_only "first-address-only" in "refusing-address-first" by Recovered
     tries_the_lost_primary_only "first-address-only" in "failover-multi-host" by Recovered
+    tries_the_lost_address_only "first-address-only" in "failover-next-address" by Recovered
     acknowledges_what_a_lost_primary_had_not "acknowledges-early" in "failover-same-address" by LostWrite
     believes_a_cancelled_commit "believes-cancelled" in "failover-old-primary-reachable" by StaleRead
     never_reconnects_after_a_failover "never-reconnects" in "failover-same-address" by Recovered

@@ -16,7 +16,7 @@ CONNECT = {"autocommit": True}
 POOL = {"min_size": adapter.WORKERS}
 TUNED_POOL = {
     "timeout": 10,  # seconds to wait for a connection
-    "reconnect_timeout": 60,  # seconds of growing pauses; then the pool gives up until it is asked again
+    "reconnect_timeout": 10,  # seconds of growing pauses; then the pool gives up until it is asked again
     "max_lifetime": 300,  # seconds: nobody sits on a server for ever that has been replaced
 }
 if hasattr(ConnectionPool, "check_connection"):  # since 3.2
