@@ -62,8 +62,6 @@ MEANT = {
         "idle-drop": "recovered",
     },
     "no-keepalive": {"idle-server-push": "subscription", "listen-idle-drop": "subscription"},
-    "cancels-late": {"stall-with-deadline": "deadline"},
-    "keeps-cancelled": {"stall-with-deadline": "stale-read"},
     "keepalive-alone": {"stall-established": "hung-operation"},
     "no-connect-timeout": {"dead-address-first": "recovered"},
     "impatient": {"slow-network": "undisturbed", "resource-pressure": "undisturbed"},
