@@ -12,15 +12,33 @@ shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 home=$PWD/target/known-bugs
-pgsquall=${PGSQUALL:-}
-if [ -z "$pgsquall" ]; then
-    cargo build --release
-    pgsquall=${CARGO_TARGET_DIR:-target}/release/pgsquall
-fi
-pgsquall=$(realpath "$pgsquall")
 wanted=("$@")
-known=()
+pairs=()
 failed=0
+
+# pair NAME SCENARIO CHECK INSTALLER ADAPTER[:PROFILE] LIBRARY VERSION-WITH VERSION-WITHOUT
+pair() { pairs+=("$*"); }
+
+# Release notes of psycopg_pool 3.1.2, and psycopg, issue 370: a pool that has given up while it grew never grows again.
+pair psycopg-pool-3.1.2 outage-outlasting recovered pip psycopg-pool:tuned psycopg-pool 3.1.1 3.1.2
+
+# Release notes of psycopg_pool 3.2.1, and psycopg, issue 709: a connection that fails its check is replaced without a pause,
+# and without an end.
+pair psycopg-pool-3.2.1 connection-reset-at-request reconnect-storm pip psycopg-pool:tuned psycopg-pool 3.2.0 3.2.1
+
+# Release notes of asyncpg 0.29.0, "Remove connection parameter caching in Pool" (pull request 1053): once one address has
+# worked, the pool tries no other.
+pair asyncpg-0.29.0 failover-next-address recovered pip asyncpg-pool:tuned asyncpg 0.28.0 0.29.0
+
+# SQLx, issue 2921 and pull request 2684: PgListener does not take the end of its connection for one.
+pair sqlx-0.7.3 listen-closed subscription cargo sqlx sqlx 0.7.2 0.7.3
+
+# diesel_async, issue 198: a call that is cancelled at BEGIN gives its connection back as if there were no transaction.
+pair diesel-async-0.5.2 slow-network-with-deadline stale-read cargo diesel-async diesel-async 0.5.1 0.5.2
+
+# SQLx, issues 4385 and 4393: a call that is cancelled at BEGIN leaves its transaction open in the pool, from 0.8.4 on. It is
+# mended by pull request 4394, which no release has yet; 0.8.3 does not have it.
+pair sqlx-0.8.3 slow-network-with-deadline stale-read cargo sqlx sqlx 0.9.0 0.8.3
 
 # An environment with `$2` (name==version) and what the adapter $1 needs beside it; prints its folder.
 with_pip() {
@@ -53,49 +71,32 @@ ask() {
         timeout 600 "$pgsquall" run "$2" --client "$3" --seed '{}' --budget 20s --out "$1/{}" >"$1/said" 2>&1 || true
 }
 
-# pair NAME SCENARIO CHECK INSTALLER ADAPTER[:PROFILE] LIBRARY VERSION-WITH VERSION-WITHOUT
-pair() {
+# Runs one pair, if it is wanted, and prints what came of it.
+compare() {
     local name=$1 scenario=$2 check=$3 installer=$4 adapter=$5 library=$6 version
-    known+=("$name")
     [ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" $name "* ]] || return 0
     for version in "$7" "$8"; do
         local out=$home/runs/$name/$version got
         case $installer in
-            pip)
-                got=$(with_pip "${adapter%:*}" "$library==$version")
-                ask "$out" "$scenario" "$adapter" "$got/bin:$PATH"
-                ;;
-            cargo)
-                got=$(with_cargo "$adapter" "$library" "$version")
-                ask "$out" "$scenario" "$got default" "$PATH"
-                ;;
+            pip) got=$(with_pip "${adapter%:*}" "$library==$version") && ask "$out" "$scenario" "$adapter" "$got/bin:$PATH" ;;
+            cargo) got=$(with_cargo "$adapter" "$library" "$version") && ask "$out" "$scenario" "$got default" "$PATH" ;;
         esac
     done
     python3 ci/known_bugs.py "$home/runs/$name" "$library" "$check" "$7" "$8" || failed=1
 }
 
-# Release notes of psycopg_pool 3.1.2, and psycopg, issue 370: a pool that has given up while it grew never grows again.
-pair psycopg-pool-3.1.2 outage-outlasting recovered pip psycopg-pool:tuned psycopg-pool 3.1.1 3.1.2
-
-# Release notes of psycopg_pool 3.2.1, and psycopg, issue 709: a connection that fails its check is replaced without a pause,
-# and without an end.
-pair psycopg-pool-3.2.1 connection-reset-at-request reconnect-storm pip psycopg-pool:tuned psycopg-pool 3.2.0 3.2.1
-
-# Release notes of asyncpg 0.29.0, "Remove connection parameter caching in Pool" (pull request 1053): once one address has
-# worked, the pool tries no other.
-pair asyncpg-0.29.0 failover-next-address recovered pip asyncpg-pool:tuned asyncpg 0.28.0 0.29.0
-
-# SQLx, issue 2921 and pull request 2684: PgListener does not take the end of its connection for one.
-pair sqlx-0.7.3 listen-closed subscription cargo sqlx sqlx 0.7.2 0.7.3
-
-# diesel_async, issue 198: a call that is cancelled at BEGIN gives its connection back as if there were no transaction.
-pair diesel-async-0.5.2 slow-network-with-deadline stale-read cargo diesel-async diesel-async 0.5.1 0.5.2
-
-# SQLx, issues 4385 and 4393: a call that is cancelled at BEGIN leaves its transaction open in the pool, from 0.8.4 on. It is
-# mended by pull request 4394, which no release has yet; 0.8.3 does not have it.
-pair sqlx-0.8.3 slow-network-with-deadline stale-read cargo sqlx sqlx 0.9.0 0.8.3
-
+known=" $(printf '%s\n' "${pairs[@]}" | cut -d' ' -f1 | tr '\n' ' ')"
 for name in "${wanted[@]}"; do
-    [[ " ${known[*]} " == *" $name "* ]] || { echo "$name is none of: ${known[*]}" >&2; exit 64; }
+    [[ $known == *" $name "* ]] || { echo "$name is none of:$known" >&2; exit 64; }
+done
+pgsquall=${PGSQUALL:-}
+if [ -z "$pgsquall" ]; then
+    cargo build --release
+    pgsquall=${CARGO_TARGET_DIR:-target}/release/pgsquall
+fi
+pgsquall=$(realpath "$pgsquall")
+for line in "${pairs[@]}"; do
+    read -ra words <<<"$line"
+    compare "${words[@]}"
 done
 exit "$failed"
