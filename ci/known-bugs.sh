@@ -55,7 +55,9 @@ with_cargo() {
     [ -d "$own" ] || own=scenarios/adapters/rust/$1
     mkdir -p "$folder"
     cp scenarios/adapters/rust/*.rs "$own/client.rs" "$folder"
-    sed -E "s/^($2 = (\{ version = )?)\"[^\"]*\"/\1\"=$3\"/" "$own/package.toml" >"$folder/Cargo.toml"
+    # In a line of its own, or in a table of its own.
+    sed -E -e "s/^($2 = (\{ version = )?)\"[^\"]*\"/\1\"=$3\"/" \
+        -e "/^\[dependencies\.$2\]/,/^version/ s/^version = .*/version = \"=$3\"/" "$own/package.toml" >"$folder/Cargo.toml"
     grep -qF "\"=$3\"" "$folder/Cargo.toml"
     (cd "$folder" && cargo build -q --target-dir "${CARGO_TARGET_DIR:-$home/rust-target}") >&2
     cp "${CARGO_TARGET_DIR:-$home/rust-target}/debug/pgsquall-$1" "$folder/client"
