@@ -142,7 +142,7 @@ MEANT = {
     "backoff-never-resets": {"repeated-restarts": "recovered"},
     "caches-certificates": {"client-certificate-expired": "recovered"},
     "cancels-late": {"stall-with-deadline": "deadline"},
-    "keeps-cancelled": {"stall-with-deadline": "stale-read", "slow-network-with-deadline": "stale-read"},
+    "keeps-cancelled": {"slow-network-with-deadline": "stale-read"},
 }
 
 # Clients in which no defect is planted, and the scenarios that they pass, where there is a kernel plane.

@@ -330,7 +330,6 @@ defect_fails! {
     waits_for_a_connect_for_ever "no-connect-timeout" in "dead-address-first" by Recovered
     hangs "hangs" in "stall" by HungOperation
     cancels_late "cancels-late" in "stall-with-deadline" by Deadline
-    keeps_cancelled_transactions "keeps-cancelled" in "stall-with-deadline" by StaleRead
     keeps_transactions_cancelled_anywhere "keeps-cancelled" in "slow-network-with-deadline" by StaleRead
     never_listens_again "never-reconnects" in "listen-closed" by Subscription
     never_listens_after_a_reset "never-reconnects" in "listen-reset" by Subscription
