@@ -65,19 +65,19 @@ describe() { # id, what psql said
 }
 
 listen() {
-    local before="" line
+    local before="" here line
     while kill -0 $$ 2>/dev/null; do
+        here=""
         while read -r line; do
-            case $line in
-                listening)
-                    if [[ -n $before ]]; then say_gap; else say_ok 0; fi
-                    before=yes
-                    ;;
-                "Asynchronous notification "*)
-                    line=${line#*with payload \"}
-                    say_notification "${line%\" received from server process*}"
-                    ;;
-            esac
+            # psql tells of notifications after any command, so also before the row that says that it listens.
+            if [[ -z $here && ($line == listening || $line == "Asynchronous notification "*) ]]; then
+                if [[ -n $before ]]; then say_gap; else say_ok 0; fi
+                before=yes here=yes
+            fi
+            if [[ $line == "Asynchronous notification "* ]]; then
+                line=${line#*with payload \"}
+                say_notification "${line%\" received from server process*}"
+            fi
         done < <(poll | LC_ALL=C "${psql[@]}")
         echo "not listening" >&2
         sleep $LISTEN_PAUSE
