@@ -3,8 +3,8 @@
 #
 #   ci/adapters.sh PGSQUALL            what fails is shown, the rest is counted; exit 3: some adapters lack what they need
 #
-# What they need is installed by ci/test.sh, and named by each adapter's manifest. Two share a machine's cores there, and
-# cases have limits of time: what fails then is asked once more alone, and must pass.
+# What they need is installed by ci/test.sh, and named by each adapter's manifest. Cases have limits of time, and adapters share
+# the machine's cores: what fails beside others is asked once more alone, and must pass.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -33,7 +33,8 @@ names=()
 for name in $("$pgsquall" init | sed -n 's/^  \([a-z0-9-]*\) .*/\1/p'); do
     names+=("$name" "$name:tuned")
 done
-ask "$(nproc)" "${names[@]}"
+# They wait more than they work: two for each core.
+ask "$((2 * $(nproc)))" "${names[@]}"
 if [ "$status" -eq 1 ]; then
     mapfile -t failed < <(awk '/^[^ ]/ { client = $1 } /^  FAIL/ { print client }' "$log" | uniq)
     echo "asked again alone: ${failed[*]}"
