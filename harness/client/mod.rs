@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub(crate) use adapter::Adapter;
 pub use choice::ClientChoice;
@@ -95,14 +95,6 @@ impl Call {
     pub async fn or_cancel<T>(&self, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
         let Some(deadline) = self.deadline else { return work.await };
         timeout(deadline, work).await.unwrap_or_else(|_| Err(self.cancelled()))
-    }
-
-    /// Waits until it ends by itself, however long after the deadline that is: for a planted defect.
-    pub async fn or_late<T>(&self, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
-        let began = Instant::now();
-        let done = work.await;
-        let is_late = self.deadline.is_some_and(|deadline| began.elapsed() > deadline);
-        if is_late { Err(self.cancelled()) } else { done }
     }
 
     /// What the application is told of a call that its deadline ended.

@@ -211,9 +211,8 @@ impl Stage {
     /// hand it out again, and what becomes of it then is for a scenario to judge.
     pub async fn tidy(&mut self) -> Found {
         let until = Instant::now() + BACK_WITHIN;
-        while self.sessions("state LIKE 'idle in transaction%'").await? > 0 && Instant::now() < until {
-            let calls = self.calls(None)?;
-            answers(self.begin_all(&calls)?, Instant::now() + ANSWER_WITHIN).await?;
+        while self.left_open().await? > 0 && Instant::now() < until {
+            answers(self.begin_several(None)?, Instant::now() + ANSWER_WITHIN).await?;
             sleep(LOOK_EVERY).await;
         }
         Ok(())

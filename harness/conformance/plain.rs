@@ -164,7 +164,7 @@ async fn refused(stage: &mut Stage, asked: [(OpKind, i64); 2]) -> Found {
 /// No session may be left in a transaction once the answer was given.
 async fn closes(stage: &Stage) -> Found {
     let until = Instant::now() + OVER_WITHIN;
-    while stage.sessions("state LIKE 'idle in transaction%'").await? > 0 {
+    while stage.left_open().await? > 0 {
         if Instant::now() >= until {
             return wrong(LEFT_OPEN);
         }

@@ -183,13 +183,18 @@ impl Stage {
         self.direct.count(&count, &[&self.environment.address.user]).await
     }
 
+    /// How many of the client's sessions are in a transaction in which nothing runs.
+    pub async fn left_open(&self) -> Result<usize, ServerError> {
+        self.sessions("state LIKE 'idle in transaction%'").await
+    }
+
     /// Takes the ledger for the harness alone, so that whoever comes to it waits.
     pub async fn lock(&self, mode: &str) -> Result<Lock, Trouble> {
         let session = session(&self.environment).await?;
         session.batch("BEGIN").await?;
         match session.batch(&format!("LOCK TABLE {LEDGER} IN {mode} MODE")).await {
             Ok(()) => Ok(Lock(session)),
-            Err(_) if self.sessions("state LIKE 'idle in transaction%'").await? > 0 => wrong(LEFT_OPEN),
+            Err(_) if self.left_open().await? > 0 => wrong(LEFT_OPEN),
             Err(error) => Err(error.into()),
         }
     }

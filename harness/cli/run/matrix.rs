@@ -15,6 +15,11 @@ use super::jobs::{Done, Ending};
 /// The file in the folder of `--out`.
 const FILE: &str = "matrix.md";
 
+/// Whether there is more than one client, so that results go into this table.
+pub fn is_of(results: &[Done]) -> bool {
+    results.iter().any(|job| results.first().is_some_and(|first| first.client != job.client))
+}
+
 /// What came of one client in one scenario, its repeats taken together, in a few words.
 fn cell(runs: &[&Done]) -> String {
     let judged: Vec<_> = runs.iter().filter_map(|job| Some((&job.ending, job.verdict()?))).collect();

@@ -40,9 +40,8 @@ pub async fn run(arguments: RunArguments) -> Exit {
     };
     let folders: Vec<_> = plan.jobs.iter().map(|job| job.folder.clone()).collect();
     let progress = Progress::new(plan.jobs.len());
-    let several = arguments.client.len() > 1;
     let store = |results: &[Done]| {
-        let stored = if several { matrix::store(plan.out.path(), results) } else { Ok(()) };
+        let stored = if matrix::is_of(results) { matrix::store(plan.out.path(), results) } else { Ok(()) };
         stored.unwrap_or_else(|error| progress.say(&format!("cannot write the table of results: {error}")));
     };
     let (results, interrupted) = jobs::run_all(plan.jobs, plan.at_once, &progress, store).await;

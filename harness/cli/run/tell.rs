@@ -16,7 +16,7 @@ use crate::print::{complain, say};
 pub fn tell(results: &[Done], verbose: bool, took: Duration) -> Exit {
     // A table that says "not carried out" in every row only hides why.
     if results.iter().any(|job| !matches!(job.ending, Ending::Failed(_))) {
-        if results.iter().any(|job| results.first().is_some_and(|first| first.client != job.client)) {
+        if matrix::is_of(results) {
             say!("{}", matrix::text(results, width()).trim_end());
             matrix::notes(results).iter().for_each(|line| say!("\n{line}"));
             if verbose {

@@ -49,19 +49,16 @@ impl Adapter {
     ///
     /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
     pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
-        let adapter = Adapter::split(command, built_in)?;
         let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
+        let adapter = Adapter::split(command).map_err(unknown)?;
         runnable(&adapter.program).map_err(unknown)?;
         Ok(adapter)
     }
 
-    fn split(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
-        let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
-        let words = shlex::split(command)
-            .ok_or_else(|| unknown("a quote is never closed, or a backslash ends the command line".into()))?;
-        let Some((program, arguments)) = words.split_first() else {
-            return Err(unknown("the command line is empty".into()));
-        };
+    /// *Errors*: why it cannot be split.
+    fn split(command: &str) -> Result<Adapter, String> {
+        let words = shlex::split(command).ok_or("a quote is never closed, or a backslash ends the command line")?;
+        let (program, arguments) = words.split_first().ok_or("the command line is empty")?;
         Ok(Adapter {
             command: command.to_owned(),
             program: program.clone(),
@@ -73,14 +70,15 @@ impl Adapter {
 
     /// A command line that is to run in a folder, with one more argument.
     ///
-    /// *Errors*: as for any other.
+    /// *Errors*: [`ClientError::SetUp`], for the same reasons.
     pub fn in_folder(folder: &Path, command: &str, argument: &str) -> Result<Adapter, ClientError> {
         let command = format!("{command} {argument}");
-        let mut adapter = Adapter::split(&command, &[])?;
+        let cannot = |reason| ClientError::SetUp(format!("cannot run {command:?}: {reason}"));
+        let mut adapter = Adapter::split(&command).map_err(cannot)?;
         if let Some(inside) = adapter.program.strip_prefix("./") {
             adapter.program = folder.join(inside).display().to_string();
         }
-        runnable(&adapter.program).map_err(|reason| ClientError::SetUp(format!("cannot run {command:?}: {reason}")))?;
+        runnable(&adapter.program).map_err(cannot)?;
         adapter.folder = Some(folder.to_owned());
         Ok(adapter)
     }

@@ -10,7 +10,7 @@ mod manifest;
 mod tests;
 mod workshop;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -83,6 +83,11 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
+    /// Where it stands ready; it is built first if it is not.
+    async fn folder(&self) -> Result<&Path, ClientError> {
+        Ok(self.built.get_or_try_init(|| workshop::built(&self.shipped)).await?)
+    }
+
     /// What went wrong, with what the adapter needs to be installed: most often it is that.
     fn explained(&self, error: ClientError) -> ClientError {
         let (name, install) = (self.shipped.name, self.shipped.manifest.install.clone());
@@ -104,18 +109,14 @@ impl Launch for Chosen {
     }
 
     async fn prepare(&self) -> Result<(), ClientError> {
-        let built = self.built.get_or_try_init(|| workshop::built(&self.shipped)).await;
-        built.map(drop).map_err(|error| self.explained(error))
+        self.folder().await.map(drop).map_err(|error| self.explained(error))
     }
 
     async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
-        let folder = self.built.get_or_try_init(|| workshop::built(&self.shipped)).await;
-        let folder = folder.map_err(|error| self.explained(error))?;
-        let adapter = Adapter::in_folder(folder, &self.shipped.manifest.run, self.profile.word());
-        adapter
-            .map_err(|error| self.explained(error))?
-            .launch(address, home)
-            .await
-            .map_err(|error| self.explained(error))
+        let launched = async {
+            let run = &self.shipped.manifest.run;
+            Adapter::in_folder(self.folder().await?, run, self.profile.word())?.launch(address, home).await
+        };
+        launched.await.map_err(|error| self.explained(error))
     }
 }
