@@ -30,7 +30,7 @@ where
         Abodes { in_process: true, process: false }
     }
 
-    async fn launch(&self, address: &Address, _home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, _home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
         match (self.connect)(address.clone()).await {
             Ok(client) => Ok(Arc::new(Resident(client))),
             Err(error) => Err(ClientError::SetUp(error.to_string())),

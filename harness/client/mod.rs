@@ -142,18 +142,18 @@ pub(crate) trait Launch: Send + Sync + 'static {
     }
 
     /// Brings one up against `address`.
-    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError>;
+    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError>;
 }
 
-/// Where a client lives on this machine.
-#[derive(Clone, Copy)]
-pub(crate) struct Home<'a> {
+/// Where a client lives on this machine. It can be kept, so that a client can be launched there again.
+#[derive(Clone)]
+pub(crate) struct Home {
     /// The run's folder, by which its processes are marked.
-    pub run: &'a Path,
+    pub run: Arc<Path>,
     /// Where its output is kept.
-    pub output: &'a Path,
+    pub output: Arc<Path>,
     /// The namespace in which its process is to be; `None`: that of this process.
-    pub space: Option<&'a Space>,
+    pub space: Option<Arc<Space>>,
 }
 
 /// Why a client could not be brought up.

@@ -1,5 +1,6 @@
 //! Where cases are played: a server, a gateway before it, and the client, which is brought up anew after it has failed.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,8 +142,8 @@ impl Stage {
 
     async fn bring_up(&mut self) -> Result<(), ClientError> {
         if self.client.is_none() {
-            let run = self.environment.folder.path();
-            let home = Home { run, output: run, space: None };
+            let run: Arc<Path> = self.environment.folder.path().into();
+            let home = Home { run: Arc::clone(&run), output: run, space: None };
             self.client = Some(self.launch.launch(&self.environment.address, home).await?);
         }
         Ok(())

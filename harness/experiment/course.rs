@@ -62,9 +62,9 @@ impl Course<'_> {
         let mut nemesis =
             Nemesis::arm(&plan.header.faults, environment, (*recorder).clone()).await.map_err(Error::Nemesis)?;
 
-        let run = environment.folder.path();
-        let space = environment.kernel.as_ref().and_then(Kernel::home);
-        let home = Home { run, output: out.unwrap_or(run), space };
+        let run: Arc<Path> = environment.folder.path().into();
+        let space = environment.kernel.as_ref().and_then(Kernel::home).cloned();
+        let home = Home { output: out.map_or_else(|| Arc::clone(&run), Arc::from), run, space };
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
@@ -104,7 +104,7 @@ impl Course<'_> {
     }
 
     /// Brings the client up and sets it to work.
-    async fn drive(&self, launch: &dyn Launch, home: Home<'_>) -> Result<Driven, Error> {
+    async fn drive(&self, launch: &dyn Launch, home: Home) -> Result<Driven, Error> {
         let client = launch.launch(&self.environment.address, home).await?;
         let facts = client.facts();
         let header = &self.plan.header;

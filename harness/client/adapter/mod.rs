@@ -137,9 +137,9 @@ impl Launch for Adapter {
         Abodes { in_process: false, process: true }
     }
 
-    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
         let (mut process, stdin) =
-            Process::spawn(&self.program, &self.arguments, self.folder.as_deref(), address.variables(), home)?;
+            Process::spawn(&self.program, &self.arguments, self.folder.as_deref(), address.variables(), &home)?;
         let facts = self.greet(&mut process).await?;
         Ok(Arc::new(Session::begin(facts, process, stdin)))
     }

@@ -67,7 +67,7 @@ impl Process {
         arguments: &[String],
         folder: Option<&Path>,
         variables: Vec<(&'static str, String)>,
-        home: Home<'_>,
+        home: &Home,
     ) -> Result<(Process, ChildStdin), ClientError> {
         let stderr = home.output.join("client.stderr");
         let failed = |source| ClientError::Folder { path: stderr.clone(), source };
@@ -77,13 +77,13 @@ impl Process {
         for name in ELSEWHERE {
             command.env_remove(name);
         }
-        command.args(arguments).envs(variables).env(MARK, home.run).process_group(0);
+        command.args(arguments).envs(variables).env(MARK, home.run.as_os_str()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         if let Some(folder) = folder {
             command.current_dir(folder);
         }
         #[cfg(target_os = "linux")]
-        if let Some(space) = home.space {
+        if let Some(space) = &home.space {
             space.settle(&mut command, folder).map_err(|error| ClientError::SetUp(error.to_string()))?;
         }
         let mut child =

@@ -36,7 +36,8 @@ impl Bench {
     async fn launch(&self) -> Result<Arc<dyn DynClient>, ClientError> {
         let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
         let address = Address::plain(gateway, "squall", "secret", "squall");
-        let home = Home { run: self.folder.path(), output: self.folder.path(), space: None };
+        let folder: Arc<Path> = self.folder.path().into();
+        let home = Home { run: folder.clone(), output: folder, space: None };
         tokio::time::timeout(PATIENCE, self.adapter.launch(&address, home)).await.unwrap()
     }
 

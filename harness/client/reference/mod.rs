@@ -74,8 +74,8 @@ impl Launch for Reference {
         Abodes { in_process: true, process: self.program.is_some() }
     }
 
-    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
-        if let (Some(_), Some(program)) = (home.space, &self.program) {
+    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+        if let (Some(_), Some(program)) = (&home.space, &self.program) {
             return Adapter::of_program(program, &["adapter", self.name]).launch(address, home).await;
         }
         Ok(Arc::new(self.start(address)))

@@ -112,7 +112,7 @@ impl Launch for Chosen {
         self.folder().await.map(drop).map_err(|error| self.explained(error))
     }
 
-    async fn launch(&self, address: &Address, home: Home<'_>) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
         let launched = async {
             let run = &self.shipped.manifest.run;
             Adapter::in_folder(self.folder().await?, run, self.profile.word())?.launch(address, home).await

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -137,7 +138,7 @@ impl Kernel {
         match self.0 {}
     }
 
-    pub fn home(&self) -> Option<&Space> {
+    pub fn home(&self) -> Option<&Arc<Space>> {
         match self.0 {}
     }
 

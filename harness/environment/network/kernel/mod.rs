@@ -176,7 +176,7 @@ impl Kernel {
     }
 
     /// The namespace in which a client's process is to be started; `None` where the client is in this process.
-    pub fn home(&self) -> Option<&Space> {
+    pub fn home(&self) -> Option<&Arc<Space>> {
         match &self.client {
             Client::Own(space) => Some(space),
             Client::Machine => None,
