@@ -55,8 +55,14 @@ async fn median_round_trip(session: Session) -> Result<Duration, ServerError> {
 
 /// The client's sessions, where they end: at the server, or at a pool before it, whose own sessions at the server it
 /// keeps after the client has left. What is in a transaction there is so on behalf of a client.
-pub(crate) async fn sessions(session: &Session, environment: &Environment) -> Result<Sessions, ServerError> {
-    let found = at_server(session, environment).await?;
+///
+/// One that is in a transaction with nothing running is told of once that has lasted for `idle`.
+pub(crate) async fn sessions(
+    session: &Session,
+    environment: &Environment,
+    idle: Duration,
+) -> Result<Sessions, ServerError> {
+    let found = at_server(session, environment, idle).await?;
     let pool = environment.middlebox.as_ref().filter(|middlebox| middlebox.program().pools_sessions());
     Ok(match pool {
         Some(_) => Sessions { open: environment.gateway.connections() as u32, ..found },
@@ -65,12 +71,13 @@ pub(crate) async fn sessions(session: &Session, environment: &Environment) -> Re
 }
 
 /// Sessions of the client's role, as the server sees them. The harness's own are not counted.
-async fn at_server(session: &Session, environment: &Environment) -> Result<Sessions, ServerError> {
+async fn at_server(session: &Session, environment: &Environment, idle: Duration) -> Result<Sessions, ServerError> {
     let rows = session
         .rows(
-            "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%') FROM pg_stat_activity \
+            "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%' \
+             AND state_change <= clock_timestamp() - make_interval(secs => $2)) FROM pg_stat_activity \
              WHERE usename = $1 AND application_name <> 'pgsquall' AND backend_type = 'client backend'",
-            &[&environment.address.user],
+            &[&environment.address.user, &idle.as_secs_f64()],
         )
         .await?;
     let count = |column| rows.first().map_or(0, |row| row.get::<_, i64>(column)) as u32;
@@ -82,6 +89,7 @@ pub(crate) async fn settled_sessions(
     environment: &Environment,
     enough: impl Fn(Sessions) -> bool,
     patience: Duration,
+    idle: Duration,
 ) -> Result<Sessions, ServerError> {
     let session = environment.server().superuser().connect().await?;
     let beside = match environment.beside() {
@@ -91,10 +99,10 @@ pub(crate) async fn settled_sessions(
     let deadline = Instant::now() + patience;
     loop {
         vanish(environment).await?;
-        let mut found = sessions(&session, environment).await?;
+        let mut found = sessions(&session, environment, idle).await?;
         // What lingers at the other server was leaked too.
         if let Some(beside) = &beside {
-            let there = at_server(beside, environment).await?;
+            let there = at_server(beside, environment, idle).await?;
             found.open += there.open;
             found.idle_in_transaction += there.idle_in_transaction;
         }
@@ -110,7 +118,7 @@ pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> R
     let deadline = Instant::now() + patience;
     for server in [Some(environment.server()), environment.beside()].into_iter().flatten() {
         let session = server.superuser().connect().await?;
-        while at_server(&session, environment).await?.open > 0 && Instant::now() < deadline {
+        while at_server(&session, environment, Duration::ZERO).await?.open > 0 && Instant::now() < deadline {
             vanish(environment).await?;
             sleep(LOOK_EVERY).await;
         }

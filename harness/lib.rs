@@ -57,6 +57,7 @@ pub mod conformance;
 pub mod doctor;
 pub mod environment;
 mod nemesis;
+mod observation;
 mod recorder;
 mod subscription;
 #[cfg(feature = "proxy")]

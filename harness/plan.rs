@@ -64,6 +64,7 @@ impl Plan {
             title: scenario.title.clone(),
             class: scenario.class,
             client: client.to_owned(),
+            application: None,
             seed,
             repeat,
             repeats: of.max(1),

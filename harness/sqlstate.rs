@@ -19,6 +19,16 @@ pub fn proves_no_effect(code: &str) -> bool {
     matches!(code, "57014" | "57P03") || CLASSES.iter().any(|class| code.starts_with(class))
 }
 
+/// Whether an error is about the connection, the session or the server, and not of the statement's own making: one that
+/// careful statements get as well, and that whoever reconnects as he should is rid of.
+///
+/// In it are a transaction left failed (25P02), a standby taken for a primary (25006), and a prepared statement that was
+/// another session's (26000). A constraint, a conflict or a mistake in the statement is not.
+pub fn is_of_the_session(code: &str) -> bool {
+    const CLASSES: [&str; 11] = ["08", "25", "26", "28", "3D", "53", "57", "58", "72", "F0", "XX"];
+    CLASSES.iter().any(|class| code.starts_with(class))
+}
+
 /// Whether a client that calls the code final is wrong: what it reports passes without anybody's doing.
 ///
 /// Left out is what passes in some cases alone, and what careful clients disagree on: 25P03 and 25P04 (the next

@@ -132,7 +132,7 @@ impl Shared {
         let mut op = Op {
             id,
             worker,
-            kind,
+            kind: kind.into(),
             key,
             intended,
             began,
@@ -141,6 +141,7 @@ impl Shared {
             outcome: Outcome::Info,
             found: None,
             error: None,
+            count: 1,
         };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, op.clone());
         let answer =

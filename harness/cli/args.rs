@@ -200,6 +200,23 @@ pub struct RunArguments {
     #[arg(long, default_value = "reference", value_name = "NAME|COMMAND")]
     pub client: Vec<String>,
 
+    /// Instead of a client: the command line of an application that does its own work. It finds its database as adapters do
+    /// (DATABASE_URL, PGHOST, …), and is judged by what passes the gateway. {port} stands for a free port, also in PORT
+    #[arg(long, conflicts_with = "client", value_name = "COMMAND")]
+    pub app: Option<String>,
+
+    /// A command that ends with exit status 0 once the application is ready
+    #[arg(long, requires = "app", value_name = "COMMAND")]
+    pub ready: Option<String>,
+
+    /// A command that gives the application work, like visitors; started again whenever it ends
+    #[arg(long, requires = "app", value_name = "COMMAND")]
+    pub load: Option<String>,
+
+    /// What the application can do that not every one can: multi_host (a DATABASE_URL of several hosts)
+    #[arg(long, requires = "app", value_name = "WORD")]
+    pub app_can: Vec<String>,
+
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Adapter, ClientError, Launch, reference, shipped};
+use super::{Adapter, Application, ClientError, Launch, reference, shipped};
 use crate::environment::expressible::Abodes;
+use crate::history;
 
 /// What `--client` takes: the name of a built-in client or of a shipped adapter, or the command line of any other.
 #[derive(Clone)]
@@ -40,6 +41,11 @@ impl ClientChoice {
         Ok(ClientChoice(Arc::new(Adapter::new(text, &reference::names())?)))
     }
 
+    /// An application that is only watched.
+    pub fn watched(application: Application) -> ClientChoice {
+        ClientChoice(Arc::new(application))
+    }
+
     /// Makes ready what is to be launched, which may have to be built first; done once, however often it is asked.
     ///
     /// *Errors*: what is missing for it, and how to have it.
@@ -50,6 +56,11 @@ impl ClientChoice {
     /// Where it can live.
     pub fn abodes(&self) -> Abodes {
         self.0.abodes()
+    }
+
+    /// What there is of an application beyond its command line, where the client is one that is only watched.
+    pub fn application(&self) -> Option<history::Application> {
+        self.0.application()
     }
 
     /// As the user named it.

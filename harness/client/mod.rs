@@ -4,12 +4,15 @@
 //! built-in ones (`reference`) show what good and bad clients do.
 
 mod adapter;
+mod application;
+mod child;
 mod choice;
 pub mod error;
 mod in_process;
 mod notifications;
 pub mod reference;
 pub mod shipped;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 pub(crate) use adapter::Adapter;
+pub use application::{Application, PORT};
 pub use choice::ClientChoice;
 pub(crate) use in_process::InProcess;
 pub(crate) use notifications::Notice;
@@ -27,7 +31,7 @@ pub use notifications::Notifications;
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
 use crate::environment::network::kernel::Space;
-use crate::history::{ClientFacts, Ended, ErrorKind, OpError, OpKind};
+use crate::history::{self, ClientFacts, Ended, ErrorKind, OpError, OpKind};
 use crate::time::show;
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
@@ -121,6 +125,16 @@ pub(crate) trait DynClient: Send + Sync + 'static {
     /// Ends it, by force if it does not leave within a moment.
     async fn close(&self);
 
+    /// Makes it idle for a while, or busy again, where it works by itself and something outside of it gives it work.
+    fn pause(&self, idle: bool) {
+        let _ = idle;
+    }
+
+    /// Why it is not ready to be watched yet, where it works by itself; `None`: it is.
+    fn unready(&self) -> Option<String> {
+        None
+    }
+
     /// How its process went away once it was closed; `None` where it has none of its own, or that is still there.
     fn departed(&self) -> Option<Ended> {
         None
@@ -139,6 +153,11 @@ pub(crate) trait Launch: Send + Sync + 'static {
     /// Makes ready what all its clients need, once; for what has to be built, that may take minutes.
     async fn prepare(&self) -> Result<(), ClientError> {
         Ok(())
+    }
+
+    /// What there is of an application that is only watched; `None` where it is one that does what it is asked.
+    fn application(&self) -> Option<history::Application> {
+        None
     }
 
     /// Brings one up against `address`.
@@ -184,6 +203,12 @@ pub enum ClientError {
 
     #[error("the client could not be set up: {0}")]
     SetUp(String),
+
+    #[error("{option} {command:?}: {reason}")]
+    Command { option: &'static str, command: String, reason: String },
+
+    #[error("no capability {word:?}: an application can have {}", known.join(", "))]
+    NoCapability { word: String, known: Vec<&'static str> },
 
     #[error("cannot write {}: {source}", path.display())]
     Folder { path: PathBuf, source: std::io::Error },

@@ -78,7 +78,7 @@ impl Stage {
         let blueprint =
             Blueprint { settings: &settings, layout: &header.layout, middlebox: None, seed: header.seed, kernel: None };
         let recorder = Recorder::begin(header.clone(), None, None);
-        let environment = Environment::create(source, blueprint, recorder).await?;
+        let environment = Environment::create(source, blueprint, Arc::new(recorder)).await?;
         let direct = session(&environment).await?;
         direct.batch(&format!("INSERT INTO {LEDGER} (id) VALUES ({KNOWN})")).await?;
         let launch = Arc::clone(&client.0);
@@ -245,6 +245,7 @@ fn header(client: String) -> Header {
         title: "The adapter protocol".into(),
         class: Class::Transient,
         client,
+        application: None,
         seed: Seed(1),
         repeat: 0,
         repeats: 1,

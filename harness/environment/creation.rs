@@ -12,7 +12,7 @@ use super::encryption::Encryption;
 use super::folder::RunFolder;
 use super::network::kernel::{NAME, Side};
 use super::network::port::Reservation;
-use super::network::{Gateway, Kernel, MiddleboxProcess};
+use super::network::{Gateway, Kernel, MiddleboxProcess, Tap};
 #[cfg(feature = "docker")]
 use super::server::DockerServer;
 use super::server::{ExternalServer, LocalServer, Readiness, Server, ServerError};
@@ -21,7 +21,6 @@ use super::{Environment, EnvironmentError, START_PATIENCE, identity, preparation
 use crate::layout::SslMode;
 use crate::layout::{Host, Layout, SmallDisk};
 use crate::middlebox::Middlebox;
-use crate::recorder::Recorder;
 use crate::seed::Seed;
 
 /// What an environment is made of.
@@ -40,7 +39,7 @@ impl Environment {
     pub async fn create(
         source: &ServerSource,
         blueprint: Blueprint<'_>,
-        recorder: Recorder,
+        tap: Arc<dyn Tap>,
     ) -> Result<Environment, EnvironmentError> {
         let Blueprint { settings, layout, middlebox, seed, kernel } = blueprint;
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
@@ -50,7 +49,7 @@ impl Environment {
         };
         let (servers, external) = bring_up(source, settings, layout, &folder).await?;
         let mut gateways =
-            open_gateways(&servers, layout, kernel.as_ref(), seed, recorder).map_err(EnvironmentError::Gateway)?;
+            open_gateways(&servers, layout, kernel.as_ref(), seed, tap).map_err(EnvironmentError::Gateway)?;
         let mut address = match external {
             Some(server) => server.client_address(gateways[0].address()),
             None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
@@ -184,7 +183,7 @@ fn open_gateways(
     layout: &Layout,
     kernel: Option<&Kernel>,
     seed: Seed,
-    recorder: Recorder,
+    tap: Arc<dyn Tap>,
 ) -> io::Result<Vec<Gateway>> {
     let port = |index| {
         let port = match kernel {
@@ -199,7 +198,7 @@ fn open_gateways(
     };
     let mut hosts = layout.hosts.iter();
     let first = hosts.next().map_or_else(|| servers[0].address(), behind);
-    let mut gateways = vec![Gateway::open_on(port(0)?, first, seed, Arc::new(recorder))?];
+    let mut gateways = vec![Gateway::open_on(port(0)?, first, seed, tap)?];
     for (index, host) in hosts.enumerate() {
         let beside = gateways[0].open_beside(port(index + 1)?, behind(host))?;
         gateways.push(beside);

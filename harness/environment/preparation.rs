@@ -34,6 +34,9 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     session.batch(&format!("CREATE DATABASE {DATABASE}")).await?;
     let session = superuser.in_database(DATABASE).connect().await?;
     session.batch(SCHEMA).await?;
+    // An application brings its own tables, schemas and extensions, and may bring them with it on its first start.
+    session.batch(&format!("GRANT CREATE ON DATABASE {DATABASE} TO {ROLE}")).await?;
+    session.batch(&format!("GRANT CREATE ON SCHEMA public TO {ROLE}")).await?;
     session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await
 }
 

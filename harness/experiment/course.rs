@@ -13,9 +13,10 @@ use crate::environment::Environment;
 use crate::environment::network::Kernel;
 use crate::environment::server::ServerError;
 use crate::error::Error;
-use crate::history::{Capability, Event, FaultStep, History, Outcome, Phase};
-use crate::judge::{Facts, is_subscribed_again, rates, recovered_at};
+use crate::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase};
+use crate::judge::{Facts, is_at_work, is_subscribed_again, rates, recovered_at};
 use crate::nemesis::Nemesis;
+use crate::observation::{Observation, Watching};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::subscription::Subscription;
@@ -24,6 +25,12 @@ use crate::workload::Workload;
 /// Longest wait for every worker's first success. A client that needs longer to connect to a healthy server on the
 /// same machine is not in steady state.
 const STEADY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same of an application: it may have much to do before it is ready.
+const APPLICATION_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a session of an application may be in a transaction with nothing running.
+const IDLE_APPLICATION: Duration = Duration::from_secs(1);
 
 /// How often the run looks whether the client has recovered.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -43,6 +50,8 @@ pub(super) struct Course<'a> {
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
     pub subscription: &'a Subscription,
+    /// The eyes on an application that does its own work; `None`: the client is asked.
+    pub observation: Option<&'a Arc<Observation>>,
 }
 
 impl Course<'_> {
@@ -73,7 +82,7 @@ impl Course<'_> {
             let client = async {
                 self.in_force().await;
                 let driven = self.drive(launch, home).await?;
-                self.pause(&driven.workload, self.facts(|facts| facts.hit()).unwrap_or_default());
+                self.pause(&driven, self.facts(|facts| facts.hit()).unwrap_or_default());
                 Ok::<_, Error>(driven)
             };
             let ((), driven) = tokio::join!(faults, client);
@@ -82,7 +91,7 @@ impl Course<'_> {
             let driven = self.drive(launch, home).await?;
             if self.steady(driven.client.as_ref()).await {
                 let zero = recorder.phase(Phase::SteadyState);
-                self.pause(&driven.workload, zero);
+                self.pause(&driven, zero);
                 let start = recorder.instant(zero);
                 let faults = nemesis.run(environment, start, &stop);
                 tokio::pin!(faults);
@@ -105,41 +114,62 @@ impl Course<'_> {
 
     /// Brings the client up and sets it to work.
     async fn drive(&self, launch: &dyn Launch, home: Home) -> Result<Driven, Error> {
+        let header = &self.plan.header;
+        let not_expressible = |reason| Error::NotExpressible { scenario: header.scenario.clone(), reason };
+        header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
+        // From here on whoever connects is the application.
+        let watching = self.observation.map(Observation::begin);
         let client = launch.launch(&self.environment.address, home).await?;
         let facts = client.facts();
-        let header = &self.plan.header;
         let needed = Capability::needed(&header.load, &header.layout);
         if let Some(lacking) = needed.into_iter().find(|needed| !facts.can(*needed)) {
             client.close().await;
             let reason = format!("the client does not {lacking}: it has no capability {:?}", lacking.word());
-            return Err(Error::NotExpressible { scenario: header.scenario.clone(), reason });
+            return Err(not_expressible(reason));
         }
         if header.load.listen {
             self.subscription.begin(Arc::clone(&client));
         }
         self.recorder.record(Event::Client(facts));
-        let workload = Workload::start(Arc::clone(&client), header.load, header.seed, self.recorder.clone());
-        Ok(Driven { workload, client })
+        let work = match watching {
+            Some(watching) => Work::Seen(watching),
+            None => {
+                let recorder = self.recorder.clone();
+                Work::Asked(Workload::start(Arc::clone(&client), header.load, header.seed, recorder))
+            }
+        };
+        Ok(Driven { work, client })
     }
 
-    /// Lets the workload pause when the plan says so.
-    fn pause(&self, workload: &Workload, zero: Duration) {
-        if let Some(pause) = self.plan.header.load.pause {
-            workload.pause(zero, pause);
-            self.subscription.pause(zero, pause);
+    /// Lets the client's work pause when the plan says so.
+    fn pause(&self, driven: &Driven, zero: Duration) {
+        let Some(pause) = self.plan.header.load.pause else { return };
+        match &driven.work {
+            Work::Asked(workload) => workload.pause(zero, pause),
+            Work::Seen(watching) => {
+                let from = self.recorder.instant(zero + pause.at);
+                watching.pause(Arc::clone(&driven.client), from, from + pause.lasts);
+            }
         }
+        self.subscription.pause(zero, pause);
     }
 
     /// From the last heal to the audit.
     async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis) {
-        let Driven { workload, client } = driven;
+        let Driven { work, client } = driven;
         if self.facts(|facts| facts.hit().is_some()) {
             self.recorder.phase(Phase::Observe);
             self.observe(client.as_ref()).await;
         }
         // Nothing is begun from here on; the judge must not take the quiet for slowness.
         self.recorder.phase(Phase::Audit);
-        tokio::join!(workload.finish(GRACE), self.subscription.finish(GRACE));
+        let finish = async {
+            match work {
+                Work::Asked(workload) => workload.finish(GRACE).await,
+                Work::Seen(watching) => watching.end(),
+            }
+        };
+        tokio::join!(finish, self.subscription.finish(GRACE));
         if let Err(error) = self.audit(client.as_ref(), nemesis).await {
             self.recorder.doubt(format!("the audit failed: {error}"));
         }
@@ -152,12 +182,21 @@ impl Course<'_> {
             let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
             (0..facts.workers()).all(succeeded) && facts.is_listening()
         };
+        let works_well = |facts: &Facts| match self.observation {
+            Some(_) => client.unready().is_none() && is_at_work(facts),
+            None => all_succeeded(facts),
+        };
         let mut ready = false;
         let settled = until(|| {
-            ready = self.facts(all_succeeded);
+            ready = self.facts(works_well);
             ready || self.note_client_gone(client)
         });
-        timeout(STEADY_PATIENCE, settled).await.is_ok() && ready
+        let patience = if self.observation.is_some() { APPLICATION_PATIENCE } else { STEADY_PATIENCE };
+        let steady = timeout(patience, settled).await.is_ok() && ready;
+        if let Some(reason) = client.unready().filter(|_| !steady) {
+            self.recorder.doubt(format!("the application was not ready: {reason}"));
+        }
+        steady
     }
 
     /// Counts the client's sessions as soon as it works, and again shortly before the first fault; the later count
@@ -167,15 +206,22 @@ impl Course<'_> {
         let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
         let counted = async {
             let session = self.environment.server().superuser().connect().await?;
-            let early = audit::sessions(&session, self.environment).await?;
+            let idle = self.idle();
+            let early = audit::sessions(&session, self.environment, idle).await?;
             sleep_until(onset - BEFORE).await;
-            let late = timeout_at(onset, audit::sessions(&session, self.environment)).await;
+            let late = timeout_at(onset, audit::sessions(&session, self.environment, idle)).await;
             Ok::<_, ServerError>(late.ok().and_then(Result::ok).unwrap_or(early))
         };
         match counted.await {
             Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
             Err(error) => self.recorder.doubt(format!("the client's sessions could not be counted: {error}")),
         }
+    }
+
+    /// For how long a session in a transaction must have had nothing to do, to be told of. The workload is over when they are
+    /// counted; an application goes on with its work, and is between two statements ever so often.
+    fn idle(&self) -> Duration {
+        if self.observation.is_some() { IDLE_APPLICATION } else { Duration::ZERO }
     }
 
     /// Waits until the first fault is in force, or has failed.
@@ -229,6 +275,7 @@ impl Course<'_> {
             environment,
             |sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0,
             SESSIONS_PATIENCE,
+            self.idle(),
         )
         .await;
         // On record before the client closes: what is open then at the gateway counts too.
@@ -295,6 +342,27 @@ async fn until(mut is_so: impl FnMut() -> bool) {
 
 /// A client at work. Fields are dropped in this order: first nobody asks any more, then the client goes.
 struct Driven {
-    workload: Workload,
+    work: Work,
     client: Arc<dyn DynClient>,
+}
+
+/// Where a client's work comes from.
+enum Work {
+    Asked(Workload),
+    Seen(Watching),
+}
+
+/// Whether a question can be put to an application that does its own work.
+///
+/// *Errors*: why it cannot.
+fn fits(application: &Application, header: &Header) -> Result<(), String> {
+    if header.layout.tls.is_some() {
+        return Err("TLS would hide from the gateway what the application asks for".into());
+    }
+    if header.load.pause.is_some() && application.load.is_none() {
+        return Err(
+            "it needs the application to be idle for a while: give it its work by --load, which can pause".into()
+        );
+    }
+    Ok(())
 }

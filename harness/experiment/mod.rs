@@ -22,11 +22,13 @@ use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
 use crate::environment::expressible::{askable, known_to, side};
+use crate::environment::network::Tap;
 use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
 use crate::layout::Host;
+use crate::observation::Observation;
 use crate::plan::Plan;
 use crate::plane::{Plane, PlaneChoice};
 use crate::recorder::{Observer, Recorder};
@@ -160,11 +162,17 @@ impl Experiment {
             resolution::leads_nowhere().await.map_err(not_expressible)?;
         }
         let mut plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
+        plan.header.application = launch.application();
         plan.header.plane = if kernel.is_some() { Plane::Kernel } else { Plane::Proxy };
         plan.header.plane_asked = self.network != PlaneChoice::Auto;
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
 
+        let observation = plan.header.application.as_ref().map(|_| Observation::new(recorder.clone()));
+        let tap: Arc<dyn Tap> = match &observation {
+            Some(observation) => Arc::clone(observation) as Arc<dyn Tap>,
+            None => Arc::new(recorder.clone()),
+        };
         let blueprint = Blueprint {
             settings: &plan.settings,
             layout: &plan.header.layout,
@@ -172,7 +180,7 @@ impl Experiment {
             seed: plan.header.seed,
             kernel,
         };
-        let environment = Environment::create(&source, blueprint, recorder.clone()).await?;
+        let environment = Environment::create(&source, blueprint, tap).await?;
         let server = environment.server().facts();
         let unknown = plan.header.faults.iter().find_map(|fault| known_to(fault.kind, &server.version).err());
         if let Some(reason) = unknown {
@@ -181,8 +189,13 @@ impl Experiment {
         }
         recorder.record(Event::Server(server));
         let subscription = Subscription::new(recorder.clone());
-        let course =
-            Course { environment: &environment, plan: &plan, recorder: &recorder, subscription: &subscription };
+        let course = Course {
+            environment: &environment,
+            plan: &plan,
+            recorder: &recorder,
+            subscription: &subscription,
+            observation: observation.as_ref(),
+        };
         course.run(launch.as_ref(), self.out.as_deref()).await?;
         if let Some(folder) = &self.out {
             for (name, log) in course.server_logs().await {

@@ -26,8 +26,11 @@ pub struct Header {
     pub scenario: String,
     pub title: String,
     pub class: Class,
-    /// The client's name, as `pgsquall run --client` takes it.
+    /// The client's name, as `pgsquall run --client` takes it; that of an application is its command line.
     pub client: String,
+    /// What there is of an application beyond its command line, where the client is one that is only watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
     /// The seed of the whole run.
     pub seed: Seed,
     /// Which of `--repeat` this is, from 0.
@@ -54,6 +57,20 @@ pub struct Header {
     /// The device that was asked for in the place of the scenario's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
+}
+
+/// An application that is only watched: it does work of its own, and is judged by what passes the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// The command that says, by its exit status, whether the application is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// The command that gives it something to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
+    /// What its user says that it can do, as in a client's hello.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
 }
 
 /// What is known of the server.

@@ -16,8 +16,8 @@ use serde::Deserialize;
 
 pub use capability::Capability;
 pub use connection::{ConnectionChange, Severed};
-pub use event::{ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions};
-pub use operation::{ErrorKind, Op, OpError, OpKind, Outcome};
+pub use event::{Application, ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions};
+pub use operation::{Deed, ErrorKind, Op, OpError, OpKind, Outcome, SeenKind};
 
 /// The version of the stored form. A reader refuses any other.
 pub const FORMAT: u32 = 1;

@@ -36,6 +36,49 @@ impl fmt::Display for OpKind {
     }
 }
 
+/// What an application that is only watched does by itself, as the gateway sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeenKind {
+    /// From a request until the server is ready again.
+    Statement,
+    /// A sign-in that failed. One that succeeds leads to statements, and is not recorded.
+    SignIn,
+}
+
+/// What a recorded operation was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Deed {
+    /// The workload asked a client for it.
+    Asked(OpKind),
+    /// Nobody asked: it was seen.
+    Seen(SeenKind),
+}
+
+impl Deed {
+    /// Whether success promises that the key is in the ledger.
+    pub fn writes(self) -> bool {
+        matches!(self, Deed::Asked(kind) if kind.writes())
+    }
+}
+
+impl From<OpKind> for Deed {
+    fn from(kind: OpKind) -> Deed {
+        Deed::Asked(kind)
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deed::Asked(kind) => kind.fmt(f),
+            Deed::Seen(SeenKind::Statement) => f.write_str("statement"),
+            Deed::Seen(SeenKind::SignIn) => f.write_str("sign-in"),
+        }
+    }
+}
+
 /// How an operation ended, as far as the client can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -136,8 +179,8 @@ pub struct Op {
     pub id: u64,
     /// Counted from 0.
     pub worker: u32,
-    pub kind: OpKind,
-    /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged.
+    pub kind: Deed,
+    /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged; 0 where nobody was asked.
     pub key: i64,
     /// When the workload's grid wanted it to start. Latency counts from here, so that a stalled client hides nothing.
     #[serde(rename = "intended_us", with = "micros")]
@@ -154,6 +197,20 @@ pub struct Op {
     pub found: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<OpError>,
+    /// How many it stands for. Of what an application does by itself there may be thousands a second: those that came to
+    /// the same within some milliseconds are recorded as one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+// serde asks by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 impl Op {

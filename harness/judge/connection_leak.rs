@@ -2,11 +2,15 @@
 
 use super::facts::Facts;
 use super::verdict::{CheckResult, Finding};
+use crate::history::Sessions;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(settled) = facts.settled else {
         return CheckResult::not_applicable("sessions were not counted");
     };
+    if facts.is_watched() {
+        return of_application(facts, settled);
+    }
     let slots = facts.slots();
     // A pool may grow up to its size at any time; that is no leak.
     let allowed = facts.steady.map_or(0, |steady| steady.open).max(slots);
@@ -46,4 +50,29 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         });
     }
     CheckResult::of(findings)
+}
+
+/// How many connections an application may have is not known; what was in a transaction and is left there is.
+fn of_application(facts: &Facts, settled: Sessions) -> CheckResult {
+    let steady = facts.steady.map_or(0, |steady| steady.idle_in_transaction);
+    if settled.idle_in_transaction > steady {
+        return CheckResult::of(vec![Finding {
+            what: format!(
+                "{} sessions have been idle in a transaction for more than a second at the end, {steady} in steady state",
+                settled.idle_in_transaction
+            ),
+            advice: "roll back, or close the connection, before it goes back to the pool".into(),
+            ops: Vec::new(),
+        }]);
+    }
+    match facts.steady {
+        Some(before) if settled.open <= before.open => CheckResult::Pass,
+        Some(before) => CheckResult::NotApplicable {
+            reason: format!(
+                "{} sessions are open at the end, {} were in steady state: whether its pool may have so many is not known",
+                settled.open, before.open
+            ),
+        },
+        None => CheckResult::not_applicable("sessions were not counted in steady state"),
+    }
 }

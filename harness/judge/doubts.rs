@@ -18,6 +18,12 @@ pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
     doubts.extend(facts.faults.iter().flat_map(|times| of_fault(facts, times, failed)));
     doubts.extend(no_steady_state(facts));
     doubts.extend(late(facts));
+    if let (true, Some((count, why))) = (facts.is_watched(), facts.unread) {
+        doubts.push(format!(
+            "{count} connections of the application could not be read ({why}), so that what it did on them was not seen: \
+             have it connect without encryption, like sslmode=disable"
+        ));
+    }
     if let Some((_, Ended::Violated { reason })) = facts.client_ended {
         doubts.push(format!("the adapter broke its protocol, so nothing it says can be trusted: {reason}"));
     }
@@ -103,6 +109,7 @@ fn no_steady_state(facts: &Facts) -> Option<String> {
         return Some(match failed.last().and_then(|op| op.error.as_ref()) {
             Some(error) => format!("no steady state: {} ({error})", tally(failed.iter().copied())),
             None if !facts.is_listening() => "no steady state: the client heard no notification".into(),
+            None if facts.is_watched() => "no steady state: the application was not seen at work long enough".into(),
             None => "no steady state: no operation succeeded on every worker".into(),
         });
     };
@@ -139,7 +146,8 @@ fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
     }
     let threshold = facts.header.budget.stall_threshold;
     let stuck = |op: &&&Op| op.ended.is_none_or(|ended| ended >= hit) && hit.saturating_sub(op.began) > threshold;
-    for op in facts.ops.iter().filter(stuck) {
+    // A long statement of an application is nothing unusual.
+    for op in facts.ops.iter().filter(stuck).filter(|_| !facts.is_watched()) {
         if let Some(well) = well.get_mut(op.worker as usize) {
             *well = false;
         }

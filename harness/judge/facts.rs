@@ -191,7 +191,12 @@ impl<'a> Facts<'a> {
         self.until = self.until.max(at);
     }
 
-    /// Operations open at once.
+    /// Whether the client is an application that does its own work, of which only what passes the gateway is seen.
+    pub fn is_watched(&self) -> bool {
+        self.header.application.is_some()
+    }
+
+    /// Operations open at once. An application counts as one worker: whose its statements are is not seen.
     pub fn workers(&self) -> u32 {
         self.client.map_or(self.header.load.workers, |client| client.concurrency.min(self.header.load.workers))
     }
@@ -293,7 +298,7 @@ impl<'a> Facts<'a> {
             let felt =
                 self.answered_since(from).filter(|op| op.began >= from && op.began <= to && (!is_ok(op) || waited(op)));
             let what = "operations failed or held up meanwhile".to_owned();
-            found.push(Evidence { what, count: felt.count() as u64, decisive: true });
+            found.push(Evidence { what, count: felt.map(|op| op.count).sum(), decisive: true });
         }
         found
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::overrun;
 use super::verdict::{CheckResult, Finding};
+use super::watched;
 use super::words::name;
 use crate::time::show;
 
@@ -12,7 +13,10 @@ use crate::time::show;
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
-    let deadline = facts.header.budget.op_deadline;
+    let mut deadline = facts.header.budget.op_deadline;
+    if facts.is_watched() {
+        deadline = watched::longest(facts, deadline);
+    }
     let declared = facts.client.and_then(|client| client.timeout);
     let limit = declared.map_or(deadline, |declared| deadline.min(declared + GRACE));
     let hung = overrun::over(facts, limit);

@@ -10,12 +10,12 @@ use super::verdict::{Measures, Recovery, WorstOp};
 use crate::history::{Op, Outcome};
 
 pub(super) fn measure(facts: &Facts) -> Measures {
-    let count = |outcome| facts.ops.iter().filter(|op| op.outcome == outcome).count() as u64;
+    let count = |outcome| facts.ops.iter().filter(|op| op.outcome == outcome).map(|op| op.count).sum();
     let mut errors = BTreeMap::<String, u64>::new();
     let hit = facts.hit();
     for op in hit.into_iter().flat_map(|hit| facts.answered_since(hit)) {
         if let Some(error) = op.error.as_ref().filter(|_| !is_ok(op)) {
-            *errors.entry(error.label()).or_default() += 1;
+            *errors.entry(error.label()).or_default() += op.count;
         }
     }
     Measures {

@@ -26,6 +26,7 @@ mod subscription;
 mod throughput;
 mod undisturbed;
 mod verdict;
+mod watched;
 mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +38,7 @@ pub(crate) use throughput::rates;
 pub use verdict::{
     Check, CheckResult, EvidenceSummary, Finding, Listening, Measures, Recovery, Verdict, VerdictKind, WorstOp,
 };
+pub(crate) use watched::is_at_work;
 pub(crate) use words::by_frequency;
 
 use crate::history::History;
@@ -51,9 +53,12 @@ pub fn judge(history: &History) -> Verdict {
         .iter()
         .map(|(check, run)| {
             // A check that crashes has proved nothing, and must not take the others with it.
-            let result = catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
-                reason: "the check itself crashed: please report it".into(),
-            });
+            let result = match watched::unseen(*check).filter(|_| facts.is_watched()) {
+                Some(reason) => CheckResult::not_applicable(reason),
+                None => catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
+                    reason: "the check itself crashed: please report it".into(),
+                }),
+            };
             (*check, result)
         })
         .collect();
@@ -72,6 +77,7 @@ pub fn judge(history: &History) -> Verdict {
         format: FORMAT,
         scenario: history.header.scenario.clone(),
         client: history.header.client.clone(),
+        application: history.header.application.clone(),
         server: facts.server.map(|server| match &facts.header.middlebox {
             None => format!("{} {}", server.kind, server.version),
             Some(middlebox) => format!("{} {} through {}", server.kind, server.version, middlebox.through),

@@ -22,11 +22,11 @@ pub(super) fn over<'a>(facts: &Facts<'a>, limit: Duration) -> Vec<&'a Op> {
 pub(super) fn worst(facts: &Facts, over: &[&Op]) -> String {
     let Some(worst) = over.first() else { return String::new() };
     let open = over.iter().filter(|op| op.ended.is_none()).count();
+    let whose = if facts.is_watched() { String::new() } else { format!(" of worker {}", worst.worker) };
     format!(
-        "the worst, {} {} of worker {}, took {}{}",
+        "the worst, {} {}{whose}, took {}{}",
         worst.kind,
         worst.id,
-        worst.worker,
         show(took(facts, worst)),
         if open > 0 { format!(", and {open} never returned") } else { String::new() }
     )

@@ -33,11 +33,18 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         u64::from(facts.header.budget.attempts_per_worker)
     };
     // To replace every connection that was lost, once, is no storm, also where there are more of them than workers.
-    let spare = match facts.is_persistent() {
+    let spare = match facts.is_persistent() || facts.is_watched() {
         true => 0,
         false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(facts.workers())),
     };
-    let workers = u64::from(facts.workers());
+    let workers = match facts.is_watched() {
+        // Of an application it is known only how many connections it needs when it is well.
+        true => match facts.steady.filter(|steady| steady.open > 0) {
+            Some(steady) => u64::from(steady.open),
+            None => return CheckResult::not_applicable("how many connections the application needs was not seen"),
+        },
+        false => u64::from(facts.workers()),
+    };
     let slow = SLOWED_ATTEMPTS.min(each) * SLOW_WINDOW.as_secs();
     // One attempt goes through every address, until one will do.
     let places = workers * facts.header.layout.hosts.len().max(1) as u64;
@@ -55,13 +62,16 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let length = if window == WINDOW { "one second".to_owned() } else { show(window) };
     CheckResult::of(vec![Finding {
         what: format!(
-            "{} connection attempts in {length} (from {} after the fault), {} more than the {} operations open then; \
-             allowed are {limit} more for {} workers",
+            "{} connection attempts in {length} (from {} after the fault), {} more than {}; allowed are {limit} more for \
+             {workers} {}",
             worst.attempts,
             show(worst.from.saturating_sub(hit)),
             worst.beyond,
-            worst.asked,
-            facts.workers()
+            match facts.is_watched() {
+                true => format!("the {} of the steady state", worst.asked),
+                false => format!("the {} operations open then", worst.asked),
+            },
+            if facts.is_watched() { "connections" } else { "workers" }
         ),
         advice: "wait between attempts: exponential backoff from some 50 ms, with full jitter and a cap".into(),
         ops: Vec::new(),
@@ -84,7 +94,11 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
     let attempts =
         |from: Duration| opened.partition_point(|at| *at < from + window) - opened.partition_point(|at| *at < from);
     // Also those that began earlier and were still open: an operation may connect long after it was asked for.
+    let usual = usual_attempts(facts, window) as usize;
     let asked = |from: Duration| {
+        if facts.is_watched() {
+            return usual;
+        }
         let over = facts.ops.partition_point(|op| op.ended.is_some_and(|ended| ended < from));
         begun.partition_point(|at| *at < from + window).saturating_sub(over)
     };
@@ -97,6 +111,15 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
         // Of equals the last of the reversed: the first.
         .rev()
         .max_by_key(|busy| busy.beyond)
+}
+
+/// The most attempts in such a window of the steady state: an application that connects for each request of its users does
+/// what they ask of it.
+fn usual_attempts(facts: &Facts, window: Duration) -> u64 {
+    let (Some(since), Some(hit)) = (facts.steady_since, facts.hit()) else { return 0 };
+    let steady: Vec<Duration> = facts.opened.iter().copied().filter(|at| *at >= since && *at < hit).collect();
+    let within = |from: &Duration| steady.iter().filter(|at| **at >= *from && **at < *from + window).count() as u64;
+    steady.iter().map(within).max().unwrap_or(0)
 }
 
 /// Why attempts could not be counted, if for most of the outage they were kept out: the kernel refuses, and drops SYNs,

@@ -38,6 +38,9 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
         after.len(),
         failed.len()
     );
+    if after.is_empty() && facts.is_watched() {
+        what += ": the application asks the server for nothing any more";
+    }
     if !failed.is_empty() {
         what += &format!(" ({})", tally(failed.iter().copied()));
     }
@@ -45,7 +48,7 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
         .filter(|worker| !after.iter().any(|op| op.worker == *worker && is_ok(op)))
         .map(|worker| worker.to_string())
         .collect();
-    if !dead.is_empty() {
+    if !dead.is_empty() && !facts.is_watched() {
         what += &format!("; without any success: worker {}", dead.join(", "));
     }
     if let Some(error) = failed.last().and_then(|op| op.error.as_ref()) {

@@ -6,6 +6,7 @@ use super::facts::{Facts, is_ok};
 use super::pace::lateness;
 use super::recovery::recovered_at;
 use super::verdict::{CheckResult, Finding};
+use super::watched;
 use crate::time::show;
 
 /// The part of the interval between two operations by which they may be begun late, on average, where the rate is still the
@@ -18,7 +19,12 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         return CheckResult::not_applicable(reason);
     }
     let Some((steady, settled)) = rates(facts) else {
-        return CheckResult::not_applicable("there was no steady state to compare with");
+        return CheckResult::not_applicable(match facts.is_watched() {
+            true => {
+                "before the fault there were seconds without any statement, so that there is no rate to compare with"
+            }
+            false => "there was no steady state to compare with",
+        });
     };
     let share = facts.header.budget.throughput;
     if settled >= share * steady {
@@ -29,9 +35,10 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }
     CheckResult::of(vec![Finding {
         what: format!(
-            "{settled:.0} operations a second after recovery, {:.0} % of the {steady:.0} before the fault; the limit is \
+            "{settled:.0} operations a second after recovery, {:.0} % of the {steady:.0} {}before the fault; the limit is \
              {:.0} %",
             settled / steady * 100.0,
+            if facts.is_watched() { "in the poorest second " } else { "" },
             share * 100.0
         ),
         advice: "look for connections that were not replaced, or that wait for a timeout on each use".into(),
@@ -68,17 +75,24 @@ pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     if window.is_zero() {
         return None;
     }
-    let ended: Vec<Duration> = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| op.ended).collect();
-    let steady = ended.iter().filter(|at| **at > before - window && **at <= before).count();
+    let succeeded = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| Some((op.ended?, op.count)));
+    let ended: Vec<(Duration, u64)> = succeeded.collect();
+    let steady: u64 =
+        ended.iter().filter(|(at, _)| *at > before - window && *at <= before).map(|(_, count)| count).sum();
     // Windows that end with a success; `first` is the first success in the window.
-    let settled = &ended[ended.partition_point(|at| *at <= settled_from)..];
-    let (mut first, mut best) = (0, 0);
-    for (last, at) in settled.iter().enumerate().filter(|(_, at)| **at >= settled_from + window) {
-        while settled[first] + window <= *at {
+    let settled = &ended[ended.partition_point(|(at, _)| *at <= settled_from)..];
+    let (mut first, mut sum, mut best) = (0, 0, 0);
+    for (at, count) in settled {
+        sum += count;
+        while settled[first].0 + window <= *at {
+            sum -= settled[first].1;
             first += 1;
         }
-        best = best.max(last - first + 1);
+        if *at >= settled_from + window {
+            best = best.max(sum);
+        }
     }
-    let per_second = |count: usize| count as f64 / window.as_secs_f64();
-    (steady > 0).then(|| (per_second(steady), per_second(best)))
+    let per_second = |count: u64| count as f64 / window.as_secs_f64();
+    let steady = if facts.is_watched() { watched::least_rate(facts)? } else { per_second(steady) };
+    (steady > 0.0).then(|| (steady, per_second(best)))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::DeviceAsked;
-use crate::history::OpKind;
+use crate::history::{Application, Deed};
 use crate::plane::Plane;
 use crate::seed::Seed;
 use crate::time::{micros, optional_micros};
@@ -126,7 +126,7 @@ pub enum Recovery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorstOp {
     pub id: u64,
-    pub kind: OpKind,
+    pub kind: Deed,
     #[serde(rename = "took_us", with = "micros")]
     pub took: Duration,
     /// False if it had not ended when the workload did.
@@ -189,6 +189,9 @@ pub struct Verdict {
     pub format: u32,
     pub scenario: String,
     pub client: String,
+    /// What there is of an application beyond its command line, where the client is one that is only watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
     /// Kind and version.
     pub server: Option<String>,
     /// Where the faults were brought about.

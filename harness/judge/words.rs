@@ -17,7 +17,7 @@ pub(super) fn tally<'a>(ops: impl IntoIterator<Item = &'a Op>) -> String {
     let mut counts = BTreeMap::<String, u64>::new();
     for op in ops {
         let label = op.error.as_ref().map_or_else(|| "no error given".to_owned(), OpError::label);
-        *counts.entry(label).or_default() += 1;
+        *counts.entry(label).or_default() += op.count;
     }
     by_frequency(&counts)
 }

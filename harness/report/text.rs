@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::fault::DeviceAsked;
+use crate::history::Application;
 use crate::judge::{CheckResult, Listening, Recovery, Verdict, by_frequency};
 use crate::time::{exact, show};
 
@@ -44,16 +45,20 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     writeln!(
         to,
         "  times     noticed after {}, first success after {}, recovered after {}",
-        optional(measures.time_to_detect, "nothing: masked"),
+        optional(
+            measures.time_to_detect,
+            if verdict.application.is_some() { "nothing seen" } else { "nothing: masked" }
+        ),
         optional(measures.time_to_first_success, "never"),
         recovery(&measures.time_to_recover)
     )?;
     writeln!(
         to,
-        "  ops       {} ok, {} failed, {} indeterminate; errors: {}",
+        "  ops       {} ok, {} failed, {} indeterminate{}; errors: {}",
         measures.ok,
         measures.fail,
         measures.info,
+        if verdict.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" },
         errors(verdict)
     )?;
     if let Some(listening) = &measures.listening {
@@ -69,7 +74,18 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
 ///
 /// A local server is what `auto` takes; of an external one its password is not known here.
 pub fn repeat_command(verdict: &Verdict) -> String {
-    let mut line = format!("pgsquall run {} --client {}", quoted(&verdict.scenario), quoted(&verdict.client));
+    let mut line = format!("pgsquall run {}", quoted(&verdict.scenario));
+    match &verdict.application {
+        None => line += &format!(" --client {}", quoted(&verdict.client)),
+        Some(Application { ready, load, capabilities }) => {
+            line += &format!(" --app {}", quoted(&verdict.client));
+            let options = [("ready", ready), ("load", load)];
+            for (option, command) in options.into_iter().filter_map(|(option, text)| Some((option, text.as_ref()?))) {
+                line += &format!(" --{option} {}", quoted(command));
+            }
+            line.extend(capabilities.iter().map(|word| format!(" --app-can {}", quoted(word))));
+        }
+    }
     match verdict.server.as_deref().and_then(|server| server.split_whitespace().next()) {
         Some("docker") => line += " --server docker",
         Some("external") => line += " --server postgres://…",

@@ -5,6 +5,7 @@ mod common;
 
 mod adapters;
 mod agreement;
+mod application;
 mod arguments;
 mod doctor;
 mod external;

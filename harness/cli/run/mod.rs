@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use pgsquall::client::{ClientChoice, ClientError};
+use pgsquall::client::{Application, ClientChoice, ClientError};
 use pgsquall::environment::choice::ServerKind;
 use pgsquall::environment::leftovers;
 use pgsquall::scenario::{Scenario, ScenarioError, catalogue};
@@ -91,7 +91,12 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
             twice.name
         )));
     }
-    let clients = clients(&arguments.client).map_err(|error| usage(&error))?;
+    let application = application(arguments).map_err(|error| usage(&error))?;
+    let one_at_once = application.as_ref().is_some_and(|application| !application.is_told_its_port());
+    let clients = match application {
+        Some(application) => vec![(ClientChoice::watched(application), String::new())],
+        None => clients(&arguments.client).map_err(|error| usage(&error))?,
+    };
     let (source, why) = arguments.server.resolve().map_err(|error| {
         complain!("error: {error}");
         Exit::from(&error)
@@ -133,7 +138,11 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     let at_once = match source.kind() {
         // One ledger and one role for all: they would count each other's sessions.
         ServerKind::External => 1,
-        _ => arguments.jobs.map_or(cores * JOBS_PER_CORE, usize::from).min(jobs.len().max(1)),
+        _ => {
+            // An application may have a port of its own, or a file.
+            let usual = if one_at_once { 1 } else { cores * JOBS_PER_CORE };
+            arguments.jobs.map_or(usual, usize::from).min(jobs.len().max(1))
+        }
     };
     let because = why.map_or_else(String::new, |why| format!(" ({why})"));
     complain!("pgsquall {}, seed {seed}", env!("CARGO_PKG_VERSION"));
@@ -177,6 +186,24 @@ fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<V
         }
     }
     Ok(found)
+}
+
+/// The application under test, where the client is one.
+///
+/// *Errors*: one of its commands cannot be run.
+fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientError> {
+    let Some(command) = &arguments.app else { return Ok(None) };
+    let mut application = Application::new(command)?;
+    if let Some(ready) = &arguments.ready {
+        application = application.ready(ready)?;
+    }
+    if let Some(load) = &arguments.load {
+        application = application.load(load)?;
+    }
+    for word in &arguments.app_can {
+        application = application.able_to(word)?;
+    }
+    Ok(Some(application))
 }
 
 /// The clients under test, each with the folder that its results go to: none where there is one client.

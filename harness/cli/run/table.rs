@@ -81,7 +81,10 @@ fn row(repeats: &[Done]) -> Vec<Cell> {
         Cell::new(name),
         verdict(worst.verdict.verdict, &runs),
         Cell::new(worst.verdict.plane),
-        Cell::new(optional(measures.time_to_detect, "masked")),
+        Cell::new(optional(
+            measures.time_to_detect,
+            if worst.verdict.application.is_some() { "unseen" } else { "masked" },
+        )),
         Cell::new(optional(measures.time_to_first_success, "never")),
         Cell::new(recovered),
         Cell::new(errors(&worst.verdict).replace(", ", "\n")),

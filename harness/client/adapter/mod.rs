@@ -12,16 +12,15 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nix::unistd::{AccessFlags, access};
 
 use self::process::{Heard, Process};
 use self::session::Session;
+use super::words::Words;
 use super::{ClientError, DynClient, Home, Launch};
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
@@ -33,10 +32,7 @@ const HELLO_WITHIN: Duration = Duration::from_secs(20);
 /// A command line that starts an adapter.
 #[derive(Debug)]
 pub(crate) struct Adapter {
-    /// As it was written.
-    command: String,
-    program: String,
-    arguments: Vec<String>,
+    words: Words,
     /// Where it runs; `None`: where this process does.
     folder: Option<PathBuf>,
     hello_within: Duration,
@@ -50,22 +46,9 @@ impl Adapter {
     /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
     pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
         let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
-        let adapter = Adapter::split(command).map_err(unknown)?;
-        runnable(&adapter.program).map_err(unknown)?;
-        Ok(adapter)
-    }
-
-    /// *Errors*: why it cannot be split.
-    fn split(command: &str) -> Result<Adapter, String> {
-        let words = shlex::split(command).ok_or("a quote is never closed, or a backslash ends the command line")?;
-        let (program, arguments) = words.split_first().ok_or("the command line is empty")?;
-        Ok(Adapter {
-            command: command.to_owned(),
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            folder: None,
-            hello_within: HELLO_WITHIN,
-        })
+        let words = Words::split(command).map_err(unknown)?;
+        words.can_be_run().map_err(unknown)?;
+        Ok(Adapter { words, folder: None, hello_within: HELLO_WITHIN })
     }
 
     /// A command line that is to run in a folder, with one more argument.
@@ -74,21 +57,20 @@ impl Adapter {
     pub fn in_folder(folder: &Path, command: &str, argument: &str) -> Result<Adapter, ClientError> {
         let command = format!("{command} {argument}");
         let cannot = |reason| ClientError::SetUp(format!("cannot run {command:?}: {reason}"));
-        let mut adapter = Adapter::split(&command).map_err(cannot)?;
-        if let Some(inside) = adapter.program.strip_prefix("./") {
-            adapter.program = folder.join(inside).display().to_string();
+        let mut words = Words::split(&command).map_err(cannot)?;
+        if let Some(inside) = words.program.strip_prefix("./") {
+            words.program = folder.join(inside).display().to_string();
         }
-        runnable(&adapter.program).map_err(cannot)?;
-        adapter.folder = Some(folder.to_owned());
-        Ok(adapter)
+        words.can_be_run().map_err(cannot)?;
+        Ok(Adapter { words, folder: Some(folder.to_owned()), hello_within: HELLO_WITHIN })
     }
 
     /// A program with its arguments, as they are.
     pub fn of_program(program: &Path, arguments: &[&str]) -> Adapter {
         let program = program.display().to_string();
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-        let command = format!("{program} {}", arguments.join(" "));
-        Adapter { command, program, arguments, folder: None, hello_within: HELLO_WITHIN }
+        let text = format!("{program} {}", arguments.join(" "));
+        Adapter { words: Words { text, program, arguments }, folder: None, hello_within: HELLO_WITHIN }
     }
 
     /// The same, with another limit on the wait for the hello.
@@ -107,7 +89,7 @@ impl Adapter {
             return Ok(facts);
         }
         process.end().await;
-        let (command, stderr) = (self.command.clone(), process.stderr_tail());
+        let (command, stderr) = (self.words.text.clone(), process.stderr_tail());
         Err(match heard {
             Ok(Heard::Line(line)) => {
                 let reason = protocol::hello(&line).err().unwrap_or_default();
@@ -130,7 +112,7 @@ impl Adapter {
 #[async_trait]
 impl Launch for Adapter {
     fn name(&self) -> String {
-        self.command.clone()
+        self.words.text.clone()
     }
 
     fn abodes(&self) -> Abodes {
@@ -138,30 +120,8 @@ impl Launch for Adapter {
     }
 
     async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
-        let (mut process, stdin) =
-            Process::spawn(&self.program, &self.arguments, self.folder.as_deref(), address.variables(), &home)?;
+        let (mut process, stdin) = Process::spawn(&self.words, self.folder.as_deref(), address.variables(), &home)?;
         let facts = self.greet(&mut process).await?;
         Ok(Arc::new(Session::begin(facts, process, stdin)))
-    }
-}
-
-/// Finds the program the way `execvp` does, so that a typo is told at once and not as "file not found" of something.
-fn runnable(program: &str) -> Result<(), String> {
-    let executable = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
-    let path = Path::new(program);
-    if program.contains('/') {
-        return match (executable(path), path.exists()) {
-            (true, _) => Ok(()),
-            (false, true) => Err(format!("{program} is not an executable file (chmod +x?)")),
-            (false, false) => Err(format!("there is no file {program}")),
-        };
-    }
-    let folders = env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    if env::split_paths(&folders).any(|folder| executable(&folder.join(program))) {
-        return Ok(());
-    }
-    match path.is_file() {
-        true => Err(format!("{program} is not in PATH; for the file in this folder, write ./{program}")),
-        false => Err(format!("{program} is not in PATH")),
     }
 }

@@ -15,8 +15,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Answered, Desk, closed};
-use super::process::{EXIT_WITHIN, Group, Heard, Process, SILENT};
+use super::process::{EXIT_WITHIN, Heard, Process, SILENT};
 use super::protocol::{self, LISTENING, Word};
+use crate::client::child::Group;
 use crate::client::{Call, DynClient, Notifications};
 use crate::history::{ClientFacts, Ended, OpError};
 

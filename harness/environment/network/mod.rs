@@ -27,3 +27,4 @@ pub(crate) use middlebox::{MiddleboxProcess, end_leftover, find};
 #[cfg(feature = "tls")]
 pub(crate) use proxy::Termination;
 pub(crate) use proxy::{Cut, Expiry, Forget, Rule, What};
+pub(crate) use tap::Tap;

@@ -11,6 +11,21 @@ pub(crate) trait Tap: Send + Sync {
     fn refusing(&self, on: bool);
     /// The gateway could not do what it was asked.
     fn doubt(&self, reason: String);
+
+    /// Whether it wants to be told of every request and every answer, of which there may be many.
+    fn observes(&self) -> bool {
+        false
+    }
+
+    /// A request has begun to come on a connection, where this observes.
+    fn asked(&self, id: u64) {
+        let _ = id;
+    }
+
+    /// The server has finished a request on a connection, in the order of asking; `idle`: nothing else is under way there.
+    fn answered(&self, id: u64, idle: bool) {
+        let _ = (id, idle);
+    }
 }
 
 impl Tap for Recorder {

@@ -22,7 +22,7 @@ use crate::environment::preparation;
 use crate::fault::StopMode;
 
 /// To be raised whenever what is prepared inside a template changes.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// Longest that `initdb` may take: 1.4 s on a quiet disk, far more on a busy one.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);

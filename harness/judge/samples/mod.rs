@@ -76,6 +76,7 @@ impl Sample {
             title: "Sample".into(),
             class: Class::Transient,
             client: "sample".into(),
+            application: None,
             seed: Seed(7),
             repeat: 0,
             repeats: 1,
@@ -157,7 +158,7 @@ impl Sample {
     pub fn succeed(&mut self, which: impl Fn(&Op) -> bool) -> &mut Sample {
         self.change(which, |op| {
             (op.outcome, op.error) = (Outcome::Ok, None);
-            op.found = (op.kind == OpKind::Read).then_some(true);
+            op.found = (op.kind == OpKind::Read.into()).then_some(true);
         })
     }
 

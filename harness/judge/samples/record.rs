@@ -93,7 +93,7 @@ pub(super) fn grid(workers: u32) -> Vec<Op> {
             ops.push(Op {
                 id,
                 worker,
-                kind,
+                kind: kind.into(),
                 key,
                 intended: began,
                 began,
@@ -101,6 +101,7 @@ pub(super) fn grid(workers: u32) -> Vec<Op> {
                 outcome: Outcome::Ok,
                 found,
                 error: None,
+                count: 1,
             });
         }
     }

@@ -24,7 +24,7 @@ fn op() -> impl Strategy<Value = Op> {
     (0..2_000_u64, 0..6_u32, kind, any::<i64>(), times, outcome, any::<Option<bool>>(), any::<bool>()).prop_map(
         |(id, worker, kind, key, (intended, began, ended), outcome, found, error)| {
             let error = error.then(refused);
-            Op { id, worker, kind, key, intended, began, ended, outcome, found, error }
+            Op { id, worker, kind: kind.into(), key, intended, began, ended, outcome, found, error, count: 1 }
         },
     )
 }

@@ -5,7 +5,7 @@ use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind};
 
 fn write_of(sample: &Sample, kind: OpKind) -> (u64, i64) {
-    let op = sample.ops.iter().find(|op| op.kind == kind && op.began > HEAL).expect("there is one");
+    let op = sample.ops.iter().find(|op| op.kind == kind.into() && op.began > HEAL).expect("there is one");
     (op.id, op.key)
 }
 

@@ -80,7 +80,7 @@ impl Stage {
             seed: plan.header.seed,
             kernel,
         };
-        let environment = Environment::create(source, blueprint, recorder.clone()).await;
+        let environment = Environment::create(source, blueprint, std::sync::Arc::new(recorder.clone())).await;
         let environment = environment.unwrap_or_else(|error| panic!("{source}: {error}"));
         let mut faults = Vec::new();
         for fault in plan.header.faults {

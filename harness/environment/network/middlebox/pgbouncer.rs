@@ -24,8 +24,9 @@ const SETTINGS: [(&str, &str); 8] = [
     ("default_pool_size", "80"),
     // Seconds. Its default, 15, would be most of what is measured after an outage.
     ("server_login_retry", "1"),
-    // JDBC's driver sends it with every startup packet.
-    ("ignore_startup_parameters", "extra_float_digits"),
+    // JDBC's driver sends the one with every startup packet; the other is how clients of libpq set a statement_timeout.
+    // PgBouncer lets nobody in who sends what it is not told to ignore, and the options before its version 1.20.
+    ("ignore_startup_parameters", "extra_float_digits,options"),
     ("log_stats", "0"),
 ];
 
@@ -86,7 +87,7 @@ mod tests {
         max_client_conn = 500
         default_pool_size = 80
         server_login_retry = 1
-        ignore_startup_parameters = extra_float_digits
+        ignore_startup_parameters = extra_float_digits,options
         log_stats = 0
         client_idle_timeout = 2
         pool_mode = transaction

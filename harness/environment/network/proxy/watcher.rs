@@ -16,11 +16,14 @@ pub(super) struct Watcher {
     rules: Rules,
     /// One bit for each point at which a rule waits.
     armed: u32,
+    /// Whether the tap is told of every request.
+    observes: bool,
 }
 
 impl Watcher {
     pub fn new(id: u64, tap: Arc<dyn Tap>) -> Watcher {
-        Watcher { id, tap, rules: Rules::default(), armed: 0 }
+        let observes = tap.observes();
+        Watcher { id, tap, rules: Rules::default(), armed: 0, observes }
     }
 
     /// From now on these rules are in force.
@@ -73,7 +76,16 @@ impl Watch for Watcher {
         Some(struck)
     }
 
+    fn observes(&self) -> bool {
+        self.observes
+    }
+
     fn note(&mut self, note: Note<'_>) {
+        match note {
+            Note::Asked => return self.tap.asked(self.id),
+            Note::Answered { idle } => return self.tap.answered(self.id, idle),
+            _ => {}
+        }
         if let Some(change) = change(note) {
             self.tell(change);
         }
@@ -96,7 +108,7 @@ fn change(note: Note<'_>) -> Option<ConnectionChange> {
         Note::Authenticated => ConnectionChange::Authenticated,
         Note::BackendPid(pid) => ConnectionChange::Backend { pid },
         Note::FirstRequest => ConnectionChange::FirstRequest,
-        Note::Ready(_) => return None,
+        Note::Ready(_) | Note::Asked | Note::Answered { .. } => return None,
         Note::Error { severity, sqlstate } | Note::Notice { severity, sqlstate } => {
             ConnectionChange::Error { severity: severity.word().into(), sqlstate: Some(text(&sqlstate)), message: None }
         }

@@ -17,6 +17,7 @@ pub(super) fn recorder() -> Recorder {
         title: String::new(),
         class: Class::Transient,
         client: String::new(),
+        application: None,
         seed: Seed(0),
         repeat: 0,
         repeats: 1,

@@ -55,6 +55,9 @@ impl Dialect for Frontend {
                     state.requested = true;
                     watch.note(Note::FirstRequest);
                 }
+                if watch.observes() && !state.requests.is_open() {
+                    watch.note(Note::Asked);
+                }
                 Ok(if state.requests.begin() { reach(Point::Request, watch) } else { None })
             }
             Kind::Plain | Kind::Sync | Kind::CopyEnd => Ok(None),

@@ -47,6 +47,11 @@ pub(super) trait Watch {
     /// once for each time it comes there.
     fn reach(&mut self, point: Point) -> Option<Struck>;
 
+    /// Whether it wants to be told of every request and of every answer. Asked with each of them: it must be cheap.
+    fn observes(&self) -> bool {
+        false
+    }
+
     /// Something for the record.
     fn note(&mut self, note: Note<'_>);
 }
@@ -68,6 +73,10 @@ pub(super) enum Note<'a> {
     BackendPid(u32),
     /// The first Query, Parse, Bind, Execute or FunctionCall began to come.
     FirstRequest,
+    /// A request began to come: a Query, a FunctionCall, or the first message of a batch. Only for who observes.
+    Asked,
+    /// The server has finished a request. `idle`: and nothing else is under way. Only for who observes.
+    Answered { idle: bool },
     /// The first ReadyForQuery, or one whose status differs from the one before: `I`, `T` or `E`.
     Ready(u8),
     /// An ErrorResponse.

@@ -21,6 +21,18 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// Whether what asks next belongs to a request that has begun already.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether nothing is under way.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.owed == 0 && !self.open
+    }
+
     /// A message that asks for something has begun; whether it is the first since nothing was under way.
     #[inline]
     pub fn begin(&mut self) -> bool {
@@ -66,9 +78,10 @@ impl Requests {
         self.answering = true;
     }
 
-    /// A ReadyForQuery has come.
+    /// A ReadyForQuery has come; whether it answers a request.
     #[inline]
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self) -> bool {
+        let answers = self.asking & 1 == 1;
         self.answering = false;
         self.copying = false;
         self.asking >>= 1;
@@ -76,6 +89,7 @@ impl Requests {
         if self.owed >= u64::BITS {
             self.asking |= 1 << 63;
         }
+        answers
     }
 
     /// The server waits for the data of a COPY. A Sync that was sent together with the Execute, as libpq and

@@ -5,6 +5,7 @@ mod copy;
 mod corpus;
 mod encryption;
 mod hostile;
+mod observed;
 mod properties;
 mod replies;
 mod requests;
@@ -40,6 +41,8 @@ struct Witness {
     lines: Vec<String>,
     /// Nothing is awaited at all.
     blind: bool,
+    /// Every request and every answer is told.
+    observes: bool,
     /// Strike when this point is reached for the nth time, counted from 0.
     armed: Option<(Point, usize, Strike)>,
 }
@@ -56,8 +59,14 @@ impl Watch for Witness {
         self.armed.and_then(|(at, nth, strike)| (at == point && nth == before).then_some((strike, RULE)))
     }
 
+    fn observes(&self) -> bool {
+        self.observes
+    }
+
     fn note(&mut self, note: Note<'_>) {
         self.lines.push(match note {
+            Note::Asked => "asked".into(),
+            Note::Answered { idle } => if idle { "answered, idle" } else { "answered" }.into(),
             Note::Startup { major, minor, user, database, replication } => format!(
                 "startup {major}.{minor} user={} database={}{}",
                 user.unwrap_or("-"),
