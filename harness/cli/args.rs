@@ -200,6 +200,11 @@ pub struct RunArguments {
     #[arg(long, default_value = "reference", value_name = "NAME|COMMAND")]
     pub client: Vec<String>,
 
+    /// Launch a client again whenever its process exits, as systemd and Kubernetes do: after 1 s, doubled up to 10 s while
+    /// it does not stay. Without this, an exit fails the check "process". Built-in clients are processes then
+    #[arg(long)]
+    pub supervise: bool,
+
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
