@@ -19,4 +19,5 @@ mod processes;
 mod proxy;
 mod psycopg;
 mod shipped;
+mod supervised;
 mod unprivileged;
