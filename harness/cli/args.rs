@@ -34,6 +34,8 @@ Examples:
       a scenario of your own, on a container, with ten seconds to recover
   pgsquall run --client psycopg-pool --client psycopg-pool:tuned --out results
       two clients, and a table of clients by scenarios, also in results/matrix.md; --resume goes on with it
+  pgsquall run restart-fast --client './my_service --json' --supervise
+      a client that exits when it loses its server, restarted as systemd or Kubernetes would
   pgsquall run idle-drop --device azure-lb
       what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results

@@ -50,9 +50,7 @@ impl Supervised {
     pub fn abodes(launch: &dyn Launch) -> Result<Abodes, String> {
         match launch.abodes().process {
             true => Ok(Abodes { in_process: false, process: true }),
-            false => Err("a client in this process has none of its own that could exit and be restarted, so that it \
-                          cannot be supervised"
-                .into()),
+            false => Err("a client in this process cannot be launched again, and so not be supervised".into()),
         }
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn away(facts: &Facts) -> String {
     match facts.supervision.last() {
         Some((_, SupervisionStep::Exited { status, .. })) => format!("; at the end its process was away ({status})"),
         Some((_, SupervisionStep::Failed { reason })) => {
+            let reason = reason.replace("\n  ", "; ");
             format!("; at the end its process was away, and the last restart had failed: {reason}")
         }
         Some((_, SupervisionStep::Restarted { .. })) | None => String::new(),

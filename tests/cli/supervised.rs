@@ -26,7 +26,8 @@ fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
     said.succeeds();
     assert!(!said.stderr.contains("kept from earlier"), "{said}");
     assert!(said.stderr.contains("adapter panics, launched again whenever its process exits"), "{said}");
-    for text in ["process   restarted once, first exit ", "after the fault (exit status 70); away for 1.", " --supervise "]
+    for text in
+        ["process   restarted once, first exit ", "after the fault (exit status 70); away for 1.", " --supervise "]
     {
         assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
     }
@@ -44,7 +45,8 @@ fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
     place.write("short.toml", RESET);
     place.write("loops.sh", LOOPS);
     let client = format!("sh loops.sh '{BINARY}'");
-    let said = place.run(&["run", "short.toml", "--client", &client, "--server", "local", "--supervise", "--out", "out"]);
+    let said =
+        place.run(&["run", "short.toml", "--client", &client, "--server", "local", "--supervise", "--out", "out"]);
     assert_eq!(said.code, Some(1), "{said}");
     let finding = "fails     process: the client exits again and again, also without a fault: 2 times";
     assert!(said.stdout.contains(finding) && said.stdout.contains("(last exit status 124)"), "{said}");

@@ -326,7 +326,7 @@ fn a_client_that_is_no_process_cannot_be_supervised() {
         connect: |_: Address| async { Err::<Nobody, _>(OpError::new(ErrorKind::Other, "")) },
     };
     let refused = Supervised::abodes(&here).unwrap_err();
-    assert!(refused.contains("cannot be supervised"), "{refused}");
+    assert!(refused.contains("not be supervised"), "{refused}");
     assert_eq!(Supervised::abodes(&Lives::default()), Ok(Abodes { in_process: false, process: true }));
 }
 
