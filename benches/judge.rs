@@ -47,6 +47,7 @@ fn history(ops: u64) -> History {
         layout: Default::default(),
         plane: Plane::Proxy,
         plane_asked: false,
+        supervised: false,
         device: None,
     };
     let client = ClientFacts {

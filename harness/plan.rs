@@ -78,6 +78,7 @@ impl Plan {
             plane: Plane::default(),
             plane_asked: false,
             device: scenario.device.clone(),
+            supervised: false,
         };
         Plan { header, settings }
     }

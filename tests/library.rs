@@ -38,6 +38,13 @@ async fn a_client_that_cannot_listen_is_not_asked_to() {
     assert_eq!(error, "mine cannot be asked here: the client does not listen: it has no capability \"listen\"");
 }
 
+#[tokio::test]
+async fn a_client_of_this_process_cannot_be_supervised() {
+    let question = Experiment::scenario("restart-fast").unwrap().supervise();
+    let error = question.client(|address| async move { Ok(MyClient(address)) }).run().await.err().unwrap().to_string();
+    assert!(error.contains("a client in this process cannot be launched again, and so not be supervised"), "{error}");
+}
+
 #[test]
 fn the_readme_says_the_same() {
     let snippet = include_str!("library.rs").split("// README: begin\n").nth(1).unwrap();

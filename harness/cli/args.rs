@@ -34,6 +34,8 @@ Examples:
       a scenario of your own, on a container, with ten seconds to recover
   pgsquall run --client psycopg-pool --client psycopg-pool:tuned --out results
       two clients, and a table of clients by scenarios, also in results/matrix.md; --resume goes on with it
+  pgsquall run restart-fast --client './my_service --json' --supervise
+      a client that exits when it loses its server, restarted as systemd or Kubernetes would
   pgsquall run idle-drop --device azure-lb
       what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
@@ -216,6 +218,11 @@ pub struct RunArguments {
     /// What the application can do that not every one can: multi_host (a DATABASE_URL of several hosts)
     #[arg(long, requires = "app", value_name = "WORD")]
     pub app_can: Vec<String>,
+
+    /// Launch a client again whenever its process exits, as systemd and Kubernetes do: after 1 s, doubled up to 10 s while
+    /// it does not stay. Without this, an exit fails the check "process". Built-in clients are processes then
+    #[arg(long)]
+    pub supervise: bool,
 
     /// The server: auto, local[:BINDIR], docker[:IMAGE] or postgres://user:password@host/database
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]

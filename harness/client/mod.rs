@@ -1,7 +1,7 @@
 //! The client under test: what it must be able to do, and the kinds of it.
 //!
 //! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); the
-//! built-in ones (`reference`) show what good and bad clients do.
+//! built-in ones (`reference`) show what good and bad clients do. Whichever is a process can be `supervised`.
 
 mod adapter;
 mod application;
@@ -12,6 +12,7 @@ mod in_process;
 mod notifications;
 pub mod reference;
 pub mod shipped;
+mod supervised;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use choice::ClientChoice;
 pub(crate) use in_process::InProcess;
 pub(crate) use notifications::Notice;
 pub use notifications::Notifications;
+pub(crate) use supervised::Supervised;
 
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
@@ -173,6 +175,8 @@ pub(crate) struct Home {
     pub output: Arc<Path>,
     /// The namespace in which its process is to be; `None`: that of this process.
     pub space: Option<Arc<Space>>,
+    /// Whether it may be in this process, where it can be either.
+    pub in_process: bool,
 }
 
 /// Why a client could not be brought up.

@@ -143,7 +143,7 @@ impl Stage {
     async fn bring_up(&mut self) -> Result<(), ClientError> {
         if self.client.is_none() {
             let run: Arc<Path> = self.environment.folder.path().into();
-            let home = Home { run: Arc::clone(&run), output: run, space: None };
+            let home = Home { run: Arc::clone(&run), output: run, space: None, in_process: true };
             self.client = Some(self.launch.launch(&self.environment.address, home).await?);
         }
         Ok(())
@@ -257,6 +257,7 @@ fn header(client: String) -> Header {
         layout: Default::default(),
         plane: Default::default(),
         plane_asked: false,
+        supervised: false,
         device: None,
     }
 }

@@ -14,7 +14,7 @@ use crate::environment::network::Kernel;
 use crate::environment::server::ServerError;
 use crate::error::Error;
 use crate::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase};
-use crate::judge::{Facts, is_at_work, is_subscribed_again, rates, recovered_at};
+use crate::judge::{Facts, is_at_work, is_proved, is_subscribed_again, rates, recovered_at};
 use crate::nemesis::Nemesis;
 use crate::observation::{Observation, Watching};
 use crate::plan::Plan;
@@ -37,6 +37,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// How much longer than the stability window the run waits for the old rate, before it calls the client slow.
 const RATE_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long a client that was restarted may take to show that it stays: a life that is too short, the longest pause of its
+/// supervisor, and another such life.
+const PROOF_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long open operations are waited for when the workload ends.
 const GRACE: Duration = Duration::from_secs(1);
@@ -73,7 +77,7 @@ impl Course<'_> {
 
         let run: Arc<Path> = environment.folder.path().into();
         let space = environment.kernel.as_ref().and_then(Kernel::home).cloned();
-        let home = Home { output: out.map_or_else(|| Arc::clone(&run), Arc::from), run, space };
+        let home = Home { output: out.map_or_else(|| Arc::clone(&run), Arc::from), run, space, in_process: true };
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
@@ -264,6 +268,9 @@ impl Course<'_> {
         });
         // Too slow to the end: the judge says so.
         let _ = timeout(RATE_PATIENCE, at_speed).await;
+        // Only one that was restarted has anything to prove.
+        let proved = until(|| self.facts(is_proved) || self.note_client_gone(client));
+        let _ = timeout(PROOF_PATIENCE, proved).await;
     }
 
     /// Sessions, then the client's end, then the ledger and the evidence.

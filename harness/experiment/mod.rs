@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::course::Course;
-use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch};
+use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch, Supervised};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
 use crate::environment::expressible::{askable, known_to, side};
@@ -48,6 +48,7 @@ pub struct Experiment {
     network: PlaneChoice,
     seed: Seed,
     repeat: (u32, u32),
+    supervised: bool,
     out: Option<PathBuf>,
     observer: Option<Observer>,
 }
@@ -69,6 +70,7 @@ impl Experiment {
             network: PlaneChoice::Auto,
             seed: Seed::random(),
             repeat: (0, 1),
+            supervised: false,
             out: None,
             observer: None,
         }
@@ -93,6 +95,14 @@ impl Experiment {
     /// The client under test, already chosen.
     pub fn client_choice(mut self, client: &ClientChoice) -> Experiment {
         self.client = Some(Arc::clone(&client.0));
+        self
+    }
+
+    /// Launches the client again whenever its process exits, as systemd or Kubernetes would: a second later, then after
+    /// pauses that grow. A built-in client is a process then; one that lives in this process alone cannot be supervised,
+    /// and such a run is [`Error::NotExpressible`].
+    pub fn supervise(mut self) -> Experiment {
+        self.supervised = true;
         self
     }
 
@@ -157,7 +167,9 @@ impl Experiment {
         let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
         let Scenario { faults, layout, middlebox, .. } = &self.scenario;
         askable(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
-        let kernel = side(self.network, faults, layout, launch.abodes()).await.map_err(not_expressible)?;
+        let abodes = if self.supervised { Supervised::abodes(launch.as_ref()) } else { Ok(launch.abodes()) };
+        let abodes = abodes.map_err(not_expressible)?;
+        let kernel = side(self.network, faults, layout, abodes).await.map_err(not_expressible)?;
         if layout.hosts.contains(&Host::Unresolvable) {
             resolution::leads_nowhere().await.map_err(not_expressible)?;
         }
@@ -165,8 +177,13 @@ impl Experiment {
         plan.header.application = launch.application();
         plan.header.plane = if kernel.is_some() { Plane::Kernel } else { Plane::Proxy };
         plan.header.plane_asked = self.network != PlaneChoice::Auto;
+        plan.header.supervised = self.supervised;
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
+        let launch: Arc<dyn Launch> = match self.supervised {
+            true => Arc::new(Supervised::new(launch, recorder.clone())),
+            false => launch,
+        };
 
         let observation = plan.header.application.as_ref().map(|_| Observation::new(recorder.clone()));
         let tap: Arc<dyn Tap> = match &observation {

@@ -57,6 +57,9 @@ pub struct Header {
     /// The device that was asked for in the place of the scenario's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
+    /// Whether a process of the client that exits is launched again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub supervised: bool,
 }
 
 /// An application that is only watched: it does work of its own, and is judged by what passes the gateway.
@@ -154,6 +157,26 @@ pub enum Ended {
     Violated { reason: String },
 }
 
+/// What becomes of a supervised client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SupervisionStep {
+    /// Its process exited: its status in words, the end of its stderr, and how long it had been there.
+    Exited {
+        status: String,
+        stderr: String,
+        #[serde(rename = "lived_us", with = "micros")]
+        lived: Duration,
+    },
+    /// It was launched again, and did not come up.
+    Failed { reason: String },
+    /// It is there again, so long after this launch of it began.
+    Restarted {
+        #[serde(rename = "took_us", with = "micros")]
+        took: Duration,
+    },
+}
+
 /// One line of a history. `at` is the time since the run's origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -242,6 +265,12 @@ pub enum Event {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         how: Ended,
+    },
+    /// A process of a supervised client exited, and it is launched again.
+    Supervision {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        step: SupervisionStep,
     },
     /// A reason for which the harness does not trust this run.
     Doubt {

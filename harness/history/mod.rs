@@ -16,7 +16,9 @@ use serde::Deserialize;
 
 pub use capability::Capability;
 pub use connection::{ConnectionChange, Severed};
-pub use event::{Application, ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions};
+pub use event::{
+    Application, ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, SupervisionStep,
+};
 pub use operation::{Deed, ErrorKind, Op, OpError, OpKind, Outcome, SeenKind};
 
 /// The version of the stored form. A reader refuses any other.

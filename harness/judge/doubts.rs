@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Facts, FaultTimes, is_ok};
 use super::pace::lateness;
+use super::supervision;
 use super::words::{name, tally};
 use crate::fault::FaultKind;
 use crate::history::{Ended, Op};
@@ -32,6 +33,7 @@ pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
     {
         doubts.push("the client ended before the fault, which cannot be to blame".into());
     }
+    doubts.extend(supervision::doubt(facts));
     if facts.workload_ended.is_none() {
         doubts.push("the run did not finish".into());
     } else if facts.ledger.is_none() {

@@ -11,7 +11,7 @@ use crate::budget::RecoveryFrom;
 use crate::fault::{Class, Fault};
 use crate::history::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, History, Op, Outcome, Phase, ServerFacts,
-    Sessions,
+    Sessions, SupervisionStep,
 };
 
 /// The times of one fault.
@@ -50,6 +50,8 @@ pub(crate) struct Facts<'a> {
     pub ledger_beside: Option<&'a [(i64, i64, u64)]>,
     pub client_ended: Option<(Duration, &'a Ended)>,
     pub doubts: Vec<&'a str>,
+    /// What became of a supervised client, and when.
+    pub(super) supervision: Vec<(Duration, &'a SupervisionStep)>,
     /// What a client that listens was sent, and heard.
     pub(super) news: News<'a>,
     /// When the client began to be watched in steady state.
@@ -85,6 +87,7 @@ impl<'a> Facts<'a> {
             ledger_beside: None,
             client_ended: None,
             doubts: Vec::new(),
+            supervision: Vec::new(),
             news: News::default(),
             steady_since: None,
             calibration: None,
@@ -100,6 +103,7 @@ impl<'a> Facts<'a> {
         // anywhere, and every search below relies on the order.
         facts.ops.sort_by_key(|op| op.ended.unwrap_or(Duration::MAX));
         facts.opened.sort();
+        facts.supervision.sort_by_key(|(at, _)| *at);
         facts.news.sort();
         facts
     }
@@ -158,6 +162,10 @@ impl<'a> Facts<'a> {
             }
             Event::Notified { .. } | Event::Heard { .. } | Event::Gap { .. } | Event::Unsubscribed { .. } => {
                 self.news.add(event);
+            }
+            Event::Supervision { at, step } => {
+                self.see(*at);
+                self.supervision.push((*at, step));
             }
             Event::Doubt { reason, .. } => self.doubts.push(reason),
             Event::WorkloadEnded { at } => {

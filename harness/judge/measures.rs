@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
-use super::subscription;
 use super::verdict::{Measures, Recovery, WorstOp};
+use super::{subscription, supervision};
 use crate::history::{Op, Outcome};
 
 pub(super) fn measure(facts: &Facts) -> Measures {
@@ -31,6 +31,7 @@ pub(super) fn measure(facts: &Facts) -> Measures {
         connections_per_second_peak: peak_per_second(&facts.opened),
         gateway_overhead: facts.calibration.map(|(direct, gateway)| gateway.saturating_sub(direct)),
         listening: subscription::measure(facts),
+        restarts: supervision::measure(facts),
     }
 }
 

@@ -23,6 +23,7 @@ mod recovered;
 mod recovery;
 mod stale_read;
 mod subscription;
+mod supervision;
 mod throughput;
 mod undisturbed;
 mod verdict;
@@ -34,9 +35,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) use facts::Facts;
 pub(crate) use recovery::recovered_at;
 pub(crate) use subscription::is_subscribed_again;
+pub(crate) use supervision::is_proved;
 pub(crate) use throughput::rates;
 pub use verdict::{
-    Check, CheckResult, EvidenceSummary, Finding, Listening, Measures, Recovery, Verdict, VerdictKind, WorstOp,
+    Check, CheckResult, EvidenceSummary, Finding, Listening, Measures, Recovery, Restarts, Verdict, VerdictKind,
+    WorstOp,
 };
 pub(crate) use watched::is_at_work;
 pub(crate) use words::by_frequency;
@@ -85,6 +88,7 @@ pub fn judge(history: &History) -> Verdict {
         plane: history.header.plane,
         plane_asked: history.header.plane_asked,
         device: history.header.device.clone(),
+        supervised: history.header.supervised,
         budget: history.header.budget.time_to_recover,
         seed: history.header.seed,
         repeat: history.header.repeat,

@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
+use super::supervision::away;
 use super::verdict::{CheckResult, Finding};
 use super::words::{name, tally};
 use crate::history::Op;
@@ -54,5 +55,5 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
     if let Some(error) = failed.last().and_then(|op| op.error.as_ref()) {
         what += &format!("; the last error was {error}");
     }
-    what
+    what + &away(facts)
 }

@@ -158,6 +158,29 @@ pub struct Measures {
     /// `None` where the scenario asks for no subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listening: Option<Listening>,
+    /// `None` where the client is not supervised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<Restarts>,
+}
+
+/// What became of the processes of a supervised client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarts {
+    /// Times that it came up again.
+    pub restarted: u64,
+    /// Launches that came to nothing.
+    pub failed: u64,
+    /// From the fault to the first exit that followed it.
+    #[serde(rename = "first_exit_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
+    pub first_exit: Option<Duration>,
+    /// The status of that exit, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_status: Option<String>,
+    /// How long no process was there, all in all.
+    #[serde(rename = "away_us", with = "micros")]
+    pub away: Duration,
+    /// Whether none was there at the end.
+    pub is_away: bool,
 }
 
 /// What became of a subscription.
@@ -202,6 +225,9 @@ pub struct Verdict {
     /// The device that was asked for in the place of the scenario's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
+    /// Whether a process of the client that exited was launched again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub supervised: bool,
     /// The longest time-to-recover that was allowed.
     #[serde(rename = "budget_us", with = "micros")]
     pub budget: Duration,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::fault::DeviceAsked;
 use crate::history::Application;
-use crate::judge::{CheckResult, Listening, Recovery, Verdict, by_frequency};
+use crate::judge::{CheckResult, Listening, Recovery, Restarts, Verdict, by_frequency};
 use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
@@ -64,6 +64,9 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     if let Some(listening) = &measures.listening {
         writeln!(to, "  news      {}", news(listening))?;
     }
+    if let Some(restarts) = &measures.restarts {
+        writeln!(to, "  process   {}", process(restarts))?;
+    }
     writeln!(to, "  evidence  {}", evidence(verdict))?;
     let server = verdict.server.as_deref().unwrap_or("unknown");
     writeln!(to, "  server    {server}, faults by the {} plane", verdict.plane)?;
@@ -90,6 +93,9 @@ pub fn repeat_command(verdict: &Verdict) -> String {
         Some("docker") => line += " --server docker",
         Some("external") => line += " --server postgres://…",
         _ => {}
+    }
+    if verdict.supervised {
+        line += " --supervise";
     }
     if verdict.plane_asked {
         line += &format!(" --network {}", verdict.plane);
@@ -128,6 +134,27 @@ fn news(listening: &Listening) -> String {
     text
 }
 
+/// What became of a supervised client's processes: `restarted 2 times, first exit 350 ms after the fault (exit status 1)`.
+fn process(restarts: &Restarts) -> String {
+    let Restarts { restarted, failed, first_exit, first_status, away, is_away } = restarts;
+    let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let first = first_exit.zip(first_status.as_ref());
+    let first = first.map(|(after, status)| format!("{} after the fault ({status})", show(after)));
+    let mut text = match (restarted, first) {
+        (0, None) => "supervised, and never restarted".to_owned(),
+        (0, Some(first)) => format!("exited {first}, and never restarted"),
+        (count, None) => format!("restarted {}", times(*count)),
+        (count, Some(first)) => format!("restarted {}, first exit {first}", times(*count)),
+    };
+    if *failed > 0 {
+        text += &format!("; launched {} in vain", times(*failed));
+    }
+    if *is_away || !away.is_zero() {
+        text += &format!("; away for {}{}", show(*away), if *is_away { ", also at the end" } else { "" });
+    }
+    text
+}
+
 /// What showed the faults at work.
 pub fn evidence(verdict: &Verdict) -> String {
     let found: Vec<_> = verdict
@@ -161,6 +188,24 @@ fn list(ids: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn restarts_are_told_in_one_line() {
+        let secs = Duration::from_secs;
+        let (first_exit, first_status) = (None, None);
+        let never =
+            Restarts { restarted: 0, failed: 0, first_exit, first_status, away: Duration::ZERO, is_away: false };
+        assert_eq!(process(&never), "supervised, and never restarted");
+        let first_status = Some("exit status 1".to_owned());
+        let exited = Restarts { first_exit: Some(Duration::from_millis(350)), first_status, away: secs(3), ..never };
+        let twice = Restarts { restarted: 2, ..exited.clone() };
+        let text = "restarted 2 times, first exit 350 ms after the fault (exit status 1); away for 3.00 s";
+        assert_eq!(process(&twice), text);
+        let lost = Restarts { failed: 1, is_away: true, ..exited };
+        let text = "exited 350 ms after the fault (exit status 1), and never restarted; launched once in vain; away for \
+                    3.00 s, also at the end";
+        assert_eq!(process(&lost), text);
+    }
 
     #[test]
     fn what_was_cut_off_is_never_shown_as_a_figure() {

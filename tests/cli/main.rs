@@ -20,4 +20,5 @@ mod processes;
 mod proxy;
 mod psycopg;
 mod shipped;
+mod supervised;
 mod unprivileged;

@@ -26,6 +26,7 @@ pub struct Job {
     pub client: ClientChoice,
     pub server: ServerChoice,
     pub network: PlaneChoice,
+    pub supervise: bool,
     pub seed: Seed,
     pub repeat: u32,
     pub repeats: u32,
@@ -128,7 +129,11 @@ async fn collect(running: &mut JoinSet<(usize, Ending)>, done: &mut [Done], told
 async fn carry_out(job: Job, progress: &Progress) -> Ending {
     let watched = progress.begin(&job.name);
     let observer = watched.clone();
-    let result = Experiment::new(job.scenario)
+    let mut experiment = Experiment::new(job.scenario);
+    if job.supervise {
+        experiment = experiment.supervise();
+    }
+    let result = experiment
         .client_choice(&job.client)
         .server(job.server)
         .network(job.network)

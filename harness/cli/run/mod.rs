@@ -126,9 +126,20 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
                     name = format!("{} {name}", client.name());
                 }
                 let (client, server) = (client.clone(), arguments.server.clone());
-                let (repeats, network) = (arguments.repeat, arguments.network);
-                let mut job =
-                    Job { scenario, client, server, network, seed, repeat, repeats, folder, name, kept: None };
+                let (repeats, network, supervise) = (arguments.repeat, arguments.network, arguments.supervise);
+                let mut job = Job {
+                    scenario,
+                    client,
+                    server,
+                    network,
+                    supervise,
+                    seed,
+                    repeat,
+                    repeats,
+                    folder,
+                    name,
+                    kept: None,
+                };
                 job.kept = if arguments.resume { resume::kept(&job) } else { None };
                 jobs.push(job);
             }
@@ -147,7 +158,8 @@ async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     let because = why.map_or_else(String::new, |why| format!(" ({why})"));
     complain!("pgsquall {}, seed {seed}", env!("CARGO_PKG_VERSION"));
     let names: Vec<_> = clients.iter().map(|(client, _)| client.name()).collect();
-    complain!("client  {}", names.join(", "));
+    let supervised = if arguments.supervise { ", launched again whenever its process exits" } else { "" };
+    complain!("client  {}{supervised}", names.join(", "));
     complain!("server  {source}{because}");
     if let Some(device) = &arguments.device {
         let (real, here) = (exact(device.after), exact(device.scaled(arguments.scale)));

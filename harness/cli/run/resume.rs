@@ -15,6 +15,7 @@ pub fn kept(job: &Job) -> Option<Box<Run>> {
     let answers = verdict.scenario == job.scenario.asked()
         && verdict.client == job.client.name()
         && verdict.application == job.client.application()
+        && verdict.supervised == job.supervise
         && verdict.budget == job.scenario.budget.time_to_recover
         && verdict.seed == job.seed
         && (verdict.repeat, verdict.repeats) == (job.repeat, job.repeats)

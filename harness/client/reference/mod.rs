@@ -75,7 +75,7 @@ impl Launch for Reference {
     }
 
     async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
-        if let (Some(_), Some(program)) = (&home.space, &self.program) {
+        if let Some(program) = self.program.as_ref().filter(|_| home.space.is_some() || !home.in_process) {
             return Adapter::of_program(program, &["adapter", self.name]).launch(address, home).await;
         }
         Ok(Arc::new(self.start(address)))

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::fault::{Class, Fault, FaultKind, StopMode};
 use crate::history::{
-    ClientFacts, Ended, ErrorKind, Evidence, FaultStep, Header, Op, OpError, OpKind, Outcome, Sessions,
+    ClientFacts, Ended, ErrorKind, Evidence, FaultStep, Header, Op, OpError, OpKind, Outcome, Sessions, SupervisionStep,
 };
 use crate::judge::{Check, Facts, Recovery, Verdict, judge, recovered_at};
 use crate::load::Load;
@@ -58,6 +58,8 @@ pub(super) struct Sample {
     pub audited: bool,
     pub ended: Option<(Duration, Ended)>,
     pub doubts: Vec<String>,
+    /// What became of a supervised client's processes.
+    pub supervision: Vec<(Duration, SupervisionStep)>,
     pub finished: bool,
     /// When each notification was sent, and when it was heard.
     pub news: Vec<(Duration, Option<Duration>)>,
@@ -89,6 +91,7 @@ impl Sample {
             plane: crate::plane::Plane::Proxy,
             plane_asked: false,
             device: None,
+            supervised: false,
         };
         let client = ClientFacts {
             name: "sample".into(),
@@ -115,6 +118,7 @@ impl Sample {
             audited: true,
             ended: None,
             doubts: Vec::new(),
+            supervision: Vec::new(),
             finished: true,
             news: Vec::new(),
             gaps: Vec::new(),

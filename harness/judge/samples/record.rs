@@ -24,6 +24,8 @@ impl Sample {
         let refusing = self.refusing.map(|(from, to)| [(from, true), (to, false)]);
         timed.extend(refusing.into_iter().flatten().map(|(at, on)| (at, Event::Refusing { at, on })));
         timed.extend(self.ended.iter().map(|(at, how)| (*at, Event::ClientEnded { at: *at, how: how.clone() })));
+        let supervision = self.supervision.iter().map(|(at, step)| (*at, step.clone()));
+        timed.extend(supervision.map(|(at, step)| (at, Event::Supervision { at, step })));
         timed.extend(self.doubts.iter().map(|reason| (END, Event::Doubt { at: END, reason: reason.clone() })));
         for (number, (sent, heard)) in (1..).zip(&self.news) {
             timed.push((*sent, Event::Notified { at: *sent, number }));

@@ -11,6 +11,7 @@ mod pressure;
 mod properties;
 mod recovery;
 mod subscription;
+mod supervision;
 mod watched;
 mod writes;
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use crate::budget::RecoveryFrom;
 use crate::fault::{Class, Fault, FaultKind};
-use crate::history::{ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions};
+use crate::history::{
+    ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions, SupervisionStep,
+};
 use crate::judge::samples::{Sample, ms, proof, refused};
 use crate::judge::{Check, Facts, VerdictKind, judge, recovered_at};
 use crate::load::Pause;
@@ -27,6 +29,15 @@ fn op() -> impl Strategy<Value = Op> {
             Op { id, worker, kind: kind.into(), key, intended, began, ended, outcome, found, error, count: 1 }
         },
     )
+}
+
+fn supervision() -> impl Strategy<Value = SupervisionStep> {
+    let exited = |lived| SupervisionStep::Exited { status: "exit status 1".into(), stderr: String::new(), lived };
+    prop_oneof![
+        instant().prop_map(exited),
+        Just(SupervisionStep::Failed { reason: "no".into() }),
+        instant().prop_map(|took| SupervisionStep::Restarted { took })
+    ]
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -54,6 +65,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(fault, count, decisive)| Event::Evidence { fault, found: proof("things", count, decisive) }),
         1 => instant().prop_map(|at| Event::ClientEnded { at, how: Ended::Panicked { message: "x".into() } }),
         1 => instant().prop_map(|at| Event::WorkloadEnded { at }),
+        1 => (instant(), supervision()).prop_map(|(at, step)| Event::Supervision { at, step }),
     ]
 }
 
@@ -70,6 +82,7 @@ fn any_history() -> impl Strategy<Value = History> {
             history.header.load.workers = workers;
             history.header.load.pause = inject.then_some(Pause { at: ms(1), lasts: ms(2_000) });
             history.header.budget.undisturbed = persistent;
+            history.header.supervised = inject;
             match whole {
                 true => history.events.extend(events),
                 false => history.events = events,

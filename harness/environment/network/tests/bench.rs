@@ -29,6 +29,7 @@ pub(super) fn recorder() -> Recorder {
         layout: Default::default(),
         plane: crate::plane::Plane::Proxy,
         plane_asked: false,
+        supervised: false,
         device: None,
     };
     Recorder::begin(header, None, None)

@@ -1,0 +1,132 @@
+//! A client under a supervisor: which exits a fault explains, and which none does.
+//!
+//! To exit and be restarted is a strategy like another. What comes of it the other checks say: operations fail for as long
+//! as no process is there, and the pause before the restart is a part of the time-to-recover.
+
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::process::when;
+use super::recovery::recovered_at;
+use super::verdict::{CheckResult, Finding, Restarts};
+use crate::history::SupervisionStep;
+use crate::time::show;
+
+/// How long a process that was restarted is watched before it is believed to stay.
+const PROOF: Duration = Duration::from_secs(5);
+
+/// So many exits without a fault to explain them are forgiven: the first may be of what the fault has left behind.
+const FORGIVEN: usize = 1;
+
+/// One exit.
+struct Exit<'a> {
+    at: Duration,
+    status: &'a str,
+    stderr: &'a str,
+    lived: Duration,
+    /// When the launch of the process began; `None` of the first.
+    launched: Option<Duration>,
+}
+
+pub(super) fn check(facts: &Facts) -> CheckResult {
+    let needless = needless(facts);
+    let Some((first, last)) = needless.first().zip(needless.last()).filter(|_| needless.len() > FORGIVEN) else {
+        return CheckResult::Pass;
+    };
+    let lived: Vec<_> = needless.iter().map(|exit| show(exit.lived)).collect();
+    let last_words = match last.stderr.trim() {
+        "" => String::new(),
+        stderr => format!("; its stderr ends with: {stderr}"),
+    };
+    CheckResult::of(vec![Finding {
+        what: format!(
+            "the client exits again and again, also without a fault: {} times, the first {}, after lives of {} (last \
+             {}){last_words}",
+            needless.len(),
+            when(facts, first.at),
+            lived.join(", "),
+            last.status
+        ),
+        advice: "let only the loss of its connection end the client, and nothing that a restart brings back".into(),
+        ops: Vec::new(),
+    }])
+}
+
+/// Why the run may prove nothing.
+pub(super) fn doubt(facts: &Facts) -> Option<String> {
+    if facts.header.precedes_client {
+        return None;
+    }
+    let exits = exits(facts);
+    let first = exits.first().filter(|exit| facts.hit().is_none_or(|hit| exit.at < hit))?;
+    Some(format!("the client exited {} ({}), which cannot be to blame", when(facts, first.at), first.status))
+}
+
+/// Whether the process that is there now has lived for long enough to be believed in, or its client has exited too often.
+pub(crate) fn is_proved(facts: &Facts) -> bool {
+    match facts.supervision.last() {
+        None => true,
+        Some((at, SupervisionStep::Restarted { .. })) if facts.until.saturating_sub(*at) >= PROOF => true,
+        Some(_) => needless(facts).len() > FORGIVEN,
+    }
+}
+
+/// What a finding about a client that has not recovered adds: that no process is there, and why.
+pub(super) fn away(facts: &Facts) -> String {
+    match facts.supervision.last() {
+        Some((_, SupervisionStep::Exited { status, .. })) => format!("; at the end its process was away ({status})"),
+        Some((_, SupervisionStep::Failed { reason })) => {
+            let reason = reason.replace("\n  ", "; ");
+            format!("; at the end its process was away, and the last restart had failed: {reason}")
+        }
+        Some((_, SupervisionStep::Restarted { .. })) | None => String::new(),
+    }
+}
+
+pub(super) fn measure(facts: &Facts) -> Option<Restarts> {
+    if !facts.header.supervised {
+        return None;
+    }
+    let count = |is: fn(&SupervisionStep) -> bool| facts.supervision.iter().filter(|(_, step)| is(step)).count() as u64;
+    let hit = facts.hit();
+    let first = exits(facts).into_iter().find(|exit| hit.is_some_and(|hit| exit.at >= hit));
+    let (mut away, mut since) = (Duration::ZERO, None);
+    for (at, step) in &facts.supervision {
+        match step {
+            SupervisionStep::Exited { .. } => since = since.or(Some(*at)),
+            SupervisionStep::Failed { .. } => {}
+            SupervisionStep::Restarted { .. } => away += since.take().map_or(Duration::ZERO, |since| *at - since),
+        }
+    }
+    Some(Restarts {
+        restarted: count(|step| matches!(step, SupervisionStep::Restarted { .. })),
+        failed: count(|step| matches!(step, SupervisionStep::Failed { .. })),
+        first_exit: first.as_ref().zip(hit).map(|(exit, hit)| exit.at - hit),
+        first_status: first.map(|exit| exit.status.to_owned()),
+        away: away + since.map_or(Duration::ZERO, |since| facts.end().saturating_sub(since)),
+        is_away: since.is_some(),
+    })
+}
+
+/// Exits that no fault explains: once the client had recovered, or of a process that was launched when all was well.
+fn needless<'a>(facts: &Facts<'a>) -> Vec<Exit<'a>> {
+    let (recovered, well) = (recovered_at(facts), facts.recovery_starts().and(facts.healed()));
+    let since = |since: Option<Duration>, at: Option<Duration>| since.zip(at).is_some_and(|(since, at)| at >= since);
+    let mut exits = exits(facts);
+    exits.retain(|exit| since(recovered, Some(exit.at)) || since(well, exit.launched));
+    exits
+}
+
+fn exits<'a>(facts: &Facts<'a>) -> Vec<Exit<'a>> {
+    let (mut exits, mut launched) = (Vec::new(), None);
+    for (at, step) in &facts.supervision {
+        match step {
+            SupervisionStep::Exited { status, stderr, lived } => {
+                exits.push(Exit { at: *at, status, stderr, lived: *lived, launched });
+            }
+            SupervisionStep::Failed { .. } => {}
+            SupervisionStep::Restarted { took } => launched = Some(at.saturating_sub(*took)),
+        }
+    }
+    exits
+}
