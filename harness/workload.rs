@@ -50,10 +50,10 @@ struct Shared {
 }
 
 impl Workload {
-    /// Sets workers to work on a client, no more than it can carry.
+    /// Sets workers to work on a client: no more than it can carry, or so many more that some have to wait.
     pub fn start(client: Arc<dyn DynClient>, load: Load, seed: Seed, recorder: Recorder) -> Workload {
         let facts = client.facts();
-        let workers = load.workers.min(facts.concurrency);
+        let workers = load.workers_of(facts.concurrency);
         let shared = Arc::new(Shared {
             client,
             recorder,
