@@ -280,6 +280,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn more_may_be_asked_of_a_client_than_it_can_carry() {
+        let header = Plan::new(&Scenario::built_in("stall").unwrap(), "prompt", Seed(1), 0, 1).header;
+        let recorder = Recorder::begin(header, None, None);
+        let load = Load { callers_per_connection: 3, ..Load::default() };
+        let workload = Workload::start(Arc::new(Prompt(Duration::from_secs(9))), load, Seed(1), recorder.clone());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        workload.finish(Duration::from_secs(1)).await;
+        let history = recorder.finish().unwrap();
+        let asked: std::collections::BTreeSet<_> = begun(&history).iter().map(|op| op.worker).collect();
+        assert_eq!(asked, (0..12).collect(), "each of the callers of four connections has asked once, and waits");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_was_begun_before_a_pause_ends_in_it() {
         let history = paused(Duration::from_millis(800)).await;
         let ops = begun(&history);
