@@ -6,7 +6,7 @@
 #   PGSQUALL=program AT_ONCE=2 ci/known-bugs.sh  with that program (else it is built); so many runs at once, else 3
 #
 # Versions are downloaded with pip and cargo into target/known-bugs, and stay there. Clients are the shipped adapters, with
-# another version of the library; where its API was another then, what is in ci/known-bugs/NAME.
+# another version of the library; where that asks for another client or other packages, what is in ci/known-bugs/NAME.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -40,6 +40,10 @@ pair diesel-async-0.5.2 slow-network-with-deadline stale-read cargo diesel-async
 # mended by pull request 4394, which no release has yet; 0.8.3 does not have it.
 pair sqlx-0.8.3 slow-network-with-deadline stale-read cargo sqlx sqlx 0.9.0 0.8.3
 
+# Release notes of bb8 0.8.4, and bb8, issue 167 and pull request 194: who waits for a connection is not woken when a broken
+# one is thrown away.
+pair bb8-0.8.4 connection-reset-with-waiters hung-operation cargo bb8-postgres bb8 0.8.3 0.8.4
+
 # An environment with `$2` (name==version) and what the adapter $1 needs beside it; prints its folder.
 with_pip() {
     local folder=$home/$2
@@ -51,13 +55,15 @@ with_pip() {
 
 # The adapter $1, built with version $3 of the crate $2; prints its command.
 with_cargo() {
-    local folder=$home/$2-$3 own=ci/known-bugs/$1
-    [ -d "$own" ] || own=scenarios/adapters/rust/$1
+    local folder=$home/$2-$3 shipped=scenarios/adapters/rust/$1 own=ci/known-bugs/$1
+    local client=$own/client.rs package=$own/package.toml
+    [ -e "$client" ] || client=$shipped/client.rs
+    [ -e "$package" ] || package=$shipped/package.toml
     mkdir -p "$folder"
-    cp scenarios/adapters/rust/*.rs "$own/client.rs" "$folder"
+    cp scenarios/adapters/rust/*.rs "$client" "$folder"
     # In a line of its own, or in a table of its own.
     sed -E -e "s/^($2 = (\{ version = )?)\"[^\"]*\"/\1\"=$3\"/" \
-        -e "/^\[dependencies\.$2\]/,/^version/ s/^version = .*/version = \"=$3\"/" "$own/package.toml" >"$folder/Cargo.toml"
+        -e "/^\[dependencies\.$2\]/,/^version/ s/^version = .*/version = \"=$3\"/" "$package" >"$folder/Cargo.toml"
     grep -qF "\"=$3\"" "$folder/Cargo.toml"
     (cd "$folder" && cargo build -q --target-dir "${CARGO_TARGET_DIR:-$home/rust-target}") >&2
     cp "${CARGO_TARGET_DIR:-$home/rust-target}/debug/pgsquall-$1" "$folder/client"

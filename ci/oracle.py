@@ -143,6 +143,7 @@ MEANT = {
     "caches-certificates": {"client-certificate-expired": "recovered"},
     "cancels-late": {"stall-with-deadline": "deadline"},
     "keeps-cancelled": {"slow-network-with-deadline": "stale-read"},
+    "starves-waiters": {"connection-reset-with-waiters": "hung-operation"},
 }
 
 # Clients in which no defect is planted, and the scenarios that they pass, where there is a kernel plane.

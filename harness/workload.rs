@@ -50,10 +50,10 @@ struct Shared {
 }
 
 impl Workload {
-    /// Sets workers to work on a client, no more than it can carry.
+    /// Sets workers to work on a client: no more than it can carry, or so many more that some have to wait.
     pub fn start(client: Arc<dyn DynClient>, load: Load, seed: Seed, recorder: Recorder) -> Workload {
         let facts = client.facts();
-        let workers = load.workers.min(facts.concurrency);
+        let workers = load.workers_of(facts.concurrency);
         let shared = Arc::new(Shared {
             client,
             recorder,
@@ -278,6 +278,19 @@ mod tests {
             ops.iter().all(|op| op.began - op.intended < Duration::from_millis(2)),
             "no start of the pause is late"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_may_be_asked_of_a_client_than_it_can_carry() {
+        let header = Plan::new(&Scenario::built_in("stall").unwrap(), "prompt", Seed(1), 0, 1).header;
+        let recorder = Recorder::begin(header, None, None);
+        let load = Load { callers_per_connection: 3, ..Load::default() };
+        let workload = Workload::start(Arc::new(Prompt(Duration::from_secs(9))), load, Seed(1), recorder.clone());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        workload.finish(Duration::from_secs(1)).await;
+        let history = recorder.finish().unwrap();
+        let asked: std::collections::BTreeSet<_> = begun(&history).iter().map(|op| op.worker).collect();
+        assert_eq!(asked, (0..12).collect(), "each of the callers of four connections has asked once, and waits");
     }
 
     #[tokio::test(start_paused = true)]

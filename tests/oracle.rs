@@ -104,6 +104,7 @@ reference_passes! {
     reference_passes_reply_truncated "reply-truncated"
     reference_passes_connection_flapping "connection-flapping"
     reference_passes_connection_reset_at_request "connection-reset-at-request"
+    reference_passes_connection_reset_with_waiters "connection-reset-with-waiters"
     reference_passes_half_open "half-open"
     reference_passes_blackhole "blackhole"
     reference_passes_blackhole_long "blackhole-long"
@@ -331,6 +332,7 @@ defect_fails! {
     hangs "hangs" in "stall" by HungOperation
     cancels_late "cancels-late" in "stall-with-deadline" by Deadline
     keeps_transactions_cancelled_anywhere "keeps-cancelled" in "slow-network-with-deadline" by StaleRead
+    starves_those_who_wait "starves-waiters" in "connection-reset-with-waiters" by HungOperation
     never_listens_again "never-reconnects" in "listen-closed" by Subscription
     never_listens_after_a_reset "never-reconnects" in "listen-reset" by Subscription
     never_listens_after_a_restart "never-reconnects" in "listen-restart" by Subscription

@@ -68,7 +68,8 @@ pub trait Client: Send + Sync + 'static {
         async { Err(OpError::new(ErrorKind::Other, "this client cannot listen")) }
     }
 
-    /// What the client says of itself; the default has no name, four operations at once and no capability.
+    /// What the client says of itself; the default has no name, four operations at once and no capability. A scenario
+    /// may ask it more at once, to see what becomes of those that wait for a connection.
     fn facts(&self) -> ClientFacts {
         ClientFacts {
             name: "in-process".into(),

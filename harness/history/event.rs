@@ -92,7 +92,8 @@ pub struct ServerFacts {
 pub struct ClientFacts {
     pub name: String,
     pub version: String,
-    /// Operations that it can carry at once.
+    /// Operations that it can carry at once: as many as its pool has connections. Where a scenario asks it more, some
+    /// wait in it.
     pub concurrency: u32,
     pub capabilities: Vec<String>,
     /// The longest that it lets one operation take, where it declares that.

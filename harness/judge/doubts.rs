@@ -18,6 +18,7 @@ pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
     }
     doubts.extend(facts.faults.iter().flat_map(|times| of_fault(facts, times, failed)));
     doubts.extend(no_steady_state(facts));
+    doubts.extend(nobody_waited(facts).filter(|_| !failed));
     doubts.extend(late(facts));
     if let (true, Some((count, why))) = (facts.is_watched(), facts.unread) {
         doubts.push(format!(
@@ -155,6 +156,35 @@ fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
         }
     }
     (0..).zip(well).filter(|(_, well)| !well).map(|(worker, _)| worker).collect()
+}
+
+/// Where callers are to wait for a connection, there must have been some who did while the faults were in force.
+fn nobody_waited(facts: &Facts) -> Option<String> {
+    let (client, from, to) = (facts.client?, facts.hit()?, facts.healed()?);
+    let most = most_open(facts, from, to);
+    (facts.header.load.has_waiters() && most <= client.concurrency as usize).then(|| {
+        format!(
+            "no caller had to wait for a connection: at most {most} operations were open at once from the first fault to \
+             the last heal, and the client says that it can carry {}",
+            client.concurrency
+        )
+    })
+}
+
+/// The most operations that were open at one instant of this time.
+fn most_open(facts: &Facts, from: Duration, to: Duration) -> usize {
+    let within = facts.ops.iter().filter(|op| op.ended.is_none_or(|ended| ended > from.max(op.began)));
+    // Of those in the same instant an end comes before a beginning.
+    let mut steps: Vec<(Duration, bool)> = within
+        .flat_map(|op| [(op.began.max(from), true), (op.ended.unwrap_or(Duration::MAX), false)])
+        .filter(|(at, _)| *at <= to)
+        .collect();
+    steps.sort();
+    let (_, most) = steps.iter().fold((0usize, 0), |(open, most), (_, begins)| {
+        let open = if *begins { open + 1 } else { open.saturating_sub(1) };
+        (open, most.max(open))
+    });
+    most
 }
 
 /// A harness that does not keep its own pace measures itself.

@@ -206,7 +206,8 @@ impl<'a> Facts<'a> {
 
     /// Operations open at once. An application counts as one worker: whose its statements are is not seen.
     pub fn workers(&self) -> u32 {
-        self.client.map_or(self.header.load.workers, |client| client.concurrency.min(self.header.load.workers))
+        let load = &self.header.load;
+        self.client.map_or(load.workers, |client| load.workers_of(client.concurrency))
     }
 
     /// Connections that the client may hold: its pool, and one more where it listens.

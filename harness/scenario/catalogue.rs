@@ -31,6 +31,7 @@ const TEXTS: &[Text] = texts! {
     "connection"/"reply-truncated"
     "connection"/"connection-flapping"
     "connection"/"connection-reset-at-request"
+    "connection"/"connection-reset-with-waiters"
     "connection"/"half-open"
     "network"/"blackhole"
     "network"/"blackhole-long"

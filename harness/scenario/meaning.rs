@@ -11,7 +11,7 @@ use super::error::{ScenarioError, Text, quoted};
 use super::near;
 use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
 use crate::budget::{Budget, RecoveryFrom};
-use crate::load::{Load, Pause};
+use crate::load::{Load, MOST_WORKERS, Pause};
 use crate::time::{exact, parse_duration};
 
 type Checked<T> = Result<T, ScenarioError>;
@@ -24,6 +24,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The shortest deadline of an operation: several times what one takes, or the deadline is what ends it, not the fault.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(50);
+
+/// The most callers for each connection: with four connections a crowd, and with sixteen as many as may be.
+const MOST_CALLERS: u32 = 16;
 
 /// Settings that belong to the harness: with other values it could not reach the server, or not read its log.
 const OWN_SETTINGS: [&str; 12] = [
@@ -154,12 +157,17 @@ pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
 /// The pace of the workload, and its pause with the place of its onset; what is not said keeps its default.
 pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanned<Pause>>)> {
     let mut load = Load::default();
-    if let Some(value) = raw.workers {
-        // Above 256 the harness, not the client, would be what is measured on a small machine.
-        load.workers =
-            u32::try_from(*value.get_ref()).ok().filter(|workers| (1..=256).contains(workers)).ok_or_else(|| {
-                text.error(value.span(), "`workers` is out of range", "1 to 256 operations can be open at once")
-            })?;
+    if let Some(value) = &raw.workers {
+        let hint = format!("1 to {MOST_WORKERS} operations can be open at once");
+        load.workers = within(text, "workers", value, MOST_WORKERS, hint)?;
+    }
+    if let Some(value) = raw.callers_per_connection {
+        let hint = format!("1 to {MOST_CALLERS} callers for each operation that the client can carry");
+        load.callers_per_connection = within(text, "callers_per_connection", &value, MOST_CALLERS, hint)?;
+        if let Some(workers) = raw.workers {
+            let hint = "remove it: how many there are follows from what the client says it can carry";
+            return Err(text.error(workers.span(), "`workers` has no say beside `callers_per_connection`", hint));
+        }
     }
     if let Some(value) = raw.interval {
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
@@ -171,6 +179,12 @@ pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanne
     let pause = raw.pause.map(|raw| pause(text, raw)).transpose()?;
     load.pause = pause.as_ref().map(|pause| *pause.get_ref());
     Ok((load, pause))
+}
+
+/// A number from one to `most`.
+fn within(text: Text<'_>, key: &str, value: &Spanned<i64>, most: u32, hint: String) -> Checked<u32> {
+    let number = u32::try_from(*value.get_ref()).ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| text.error(value.span(), format!("`{key}` is out of range"), hint))
 }
 
 /// The pause of the workload; where in time it may lie is `timeline`'s.

@@ -51,6 +51,7 @@ pub(super) struct RawBudget {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLoad {
     pub workers: Option<Spanned<i64>>,
+    pub callers_per_connection: Option<Spanned<i64>>,
     pub interval: Option<Spanned<Period>>,
     pub pause: Option<Spanned<Table<RawPause>>>,
     pub listen: Option<bool>,

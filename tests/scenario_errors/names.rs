@@ -15,7 +15,7 @@ fn names_and_files() {
     "#);
     assert_snapshot!(built_in("connection"), @r#"
     connection: there is no scenario of this name
-    hint: did you mean connection-closed or connection-reset or connection-reset-mid-query or connection-reset-in-transaction or connection-flapping or connection-reset-at-request or connections-exhausted or role-connection-limit? `pgsquall list` shows all names
+    hint: did you mean connection-closed or connection-reset or connection-reset-mid-query or connection-reset-in-transaction or connection-flapping or connection-reset-at-request or connection-reset-with-waiters or connections-exhausted or role-connection-limit? `pgsquall list` shows all names
     "#);
     assert_snapshot!(built_in("earthquake"), @r#"
     earthquake: there is no scenario of this name
@@ -66,6 +66,10 @@ fn what_is_allowed() {
     let settings: Vec<_> = scenario.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(settings, ["fsync=on", "seq_page_cost=1.5", "timezone=UTC"]);
     assert_eq!((scenario.budget.throughput, scenario.load.workers), (1.0, 256));
+    // More callers than the client has connections, whatever it says that it has.
+    let crowd = sound(&format!("schema = 1\ntitle = \"t\"\n[load]\ncallers_per_connection = 3\n{CLOSE}")).load;
+    assert_eq!([4, 10, 100].map(|concurrency| crowd.workers_of(concurrency)), [12, 30, 256]);
+    assert_eq!([3, 10].map(|concurrency| scenario.load.workers_of(concurrency)), [3, 10]);
     // A network fault during a server fault is a harder question, not an impossible one.
     sound(&format!("schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"kill\"\nat = \"1s\"\nfor = \"9s\"\n{CLOSE}"));
     // Rules of the gateway are independent of each other; a reset in the same instant meets both.
@@ -101,7 +105,7 @@ proptest! {
     #[test]
     fn anything_that_looks_like_a_scenario_is_survived(
         lines in prop::collection::vec(
-            "(schema|title|at|for|kind|mode|class|workers|interval|from|fault|budget|pause|every|point|action|delay|toxicity)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|latency|cut-point|startup|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
+            "(schema|title|at|for|kind|mode|class|workers|callers_per_connection|interval|from|fault|budget|pause|every|point|action|delay|toxicity)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|latency|cut-point|startup|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
             0..12,
         ),
     ) {

@@ -174,6 +174,18 @@ fn limits() {
                 ^^^
     hint: 1 to 256 operations can be open at once
     "#);
+    assert_snapshot!(body("[load]\ncallers_per_connection = 17\n"), @r#"
+    mine.toml:4:26: `callers_per_connection` is out of range
+      callers_per_connection = 17
+                               ^^
+    hint: 1 to 16 callers for each operation that the client can carry
+    "#);
+    assert_snapshot!(body("[load]\nworkers = 8\ncallers_per_connection = 2\n"), @r#"
+    mine.toml:4:11: `workers` has no say beside `callers_per_connection`
+      workers = 8
+                ^
+    hint: remove it: how many there are follows from what the client says it can carry
+    "#);
     assert_snapshot!(body("[load]\ninterval = \"0s\"\n"), @r#"
     mine.toml:4:12: `interval` is zero
       interval = "0s"

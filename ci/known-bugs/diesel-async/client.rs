@@ -7,7 +7,7 @@ mod database;
 
 use std::time::Duration;
 
-use adapter::{Failure, Op, WORKERS, Worker};
+use adapter::{CALLERS, Failure, Op, WORKERS, Worker};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Integer;
@@ -107,5 +107,5 @@ async fn main() {
     let tuned = adapter::is_tuned();
     let (config, tls) = (database::config(tuned), database::tls());
     let pool = Diesel(pool(config, tls, tuned));
-    adapter::serve(std::array::from_fn(|_| pool.clone()), std::future::pending()).await;
+    adapter::serve(vec![pool; CALLERS], std::future::pending()).await;
 }

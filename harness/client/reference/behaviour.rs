@@ -42,6 +42,8 @@ pub(super) struct Behaviour {
     pub caches_address: bool,
     /// What becomes of a call that the application cancels.
     pub cancels: Cancels,
+    /// Whether those who wait for a connection are told only of one that is given back whole.
+    pub starves_waiters: bool,
 }
 
 /// What becomes of a call that the application cancels, and of its connection.
@@ -152,6 +154,7 @@ impl Default for Behaviour {
             caches_password: false,
             caches_address: false,
             cancels: Cancels::Cleanly,
+            starves_waiters: false,
         }
     }
 }
@@ -324,5 +327,10 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "keeps-cancelled",
         about: "planted defect: a cancelled call's connection is used again, in whatever transaction it was left",
         behaviour: || Behaviour { cancels: Cancels::KeepingTheConnection, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "starves-waiters",
+        about: "planted defect: who waits for a connection is not woken when a broken one is thrown away",
+        behaviour: || Behaviour { starves_waiters: true, ..Behaviour::default() },
     },
 ];

@@ -1,10 +1,11 @@
 //! The pool behind the built-in clients: a fixed number of slots, each with one connection, replaced when it is lost.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio::time::sleep;
 
 use super::backoff;
@@ -35,6 +36,8 @@ pub(super) struct Pool {
     slots: Vec<Mutex<Slot>>,
     /// Whose turn it is.
     turn: AtomicUsize,
+    /// What those listen for who wait for a slot, with the defect *starves-waiters*.
+    given_back: Notify,
     /// The last refusal that no retry can cure, and when it came.
     refused: Lock<Option<(Instant, OpError)>>,
     /// Whether any connection was ever lost.
@@ -67,6 +70,7 @@ impl Pool {
             behaviour,
             slots: (0..slots).map(|_| Mutex::default()).collect(),
             turn: AtomicUsize::new(0),
+            given_back: Notify::new(),
             refused: Lock::default(),
             scarred: AtomicBool::new(false),
             forgotten: Lock::default(),
@@ -102,16 +106,22 @@ impl Pool {
     async fn persist(&self, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
         let began = Instant::now();
         let (index, mut slot) = self.slot().await;
+        let mut is_whole = true;
         loop {
             let error = match self.attempt(index, &mut slot, kind, key).await {
                 Ok(found) => {
                     if !self.behaviour.remembers_failures {
                         slot.failures = 0;
                     }
+                    drop(slot);
+                    if is_whole {
+                        self.given_back.notify_one();
+                    }
                     return Ok(found);
                 }
                 Err(error) => error,
             };
+            is_whole = false;
             slot.failures += 1;
             let late = self.behaviour.deadlines.operation.is_some_and(|limit| began.elapsed() >= limit);
             let hopeless = !may_help(&error) && self.behaviour.backs_off;
@@ -293,14 +303,22 @@ impl Pool {
     async fn slot(&self) -> (usize, MutexGuard<'_, Slot>) {
         // Round robin, so that no connection lies idle for long.
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        for offset in 0..self.slots.len() {
-            let index = (first + offset) % self.slots.len();
-            if let Ok(slot) = self.slots[index].try_lock() {
-                return (index, slot);
+        loop {
+            // Listens before it looks, so that it misses none that is given back in between.
+            let mut given_back = pin!(self.given_back.notified());
+            given_back.as_mut().enable();
+            for offset in 0..self.slots.len() {
+                let index = (first + offset) % self.slots.len();
+                if let Ok(slot) = self.slots[index].try_lock() {
+                    return (index, slot);
+                }
             }
+            if !self.behaviour.starves_waiters {
+                let index = first % self.slots.len();
+                return (index, self.slots[index].lock().await);
+            }
+            given_back.await;
         }
-        let index = first % self.slots.len();
-        (index, self.slots[index].lock().await)
     }
 
     /// What the caller is told.

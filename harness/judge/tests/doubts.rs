@@ -169,3 +169,27 @@ fn a_client_that_died_of_the_first_fault_is_not_excused_by_the_second() {
     let verdict = sample.verdict();
     assert_eq!((verdict.verdict, verdict.doubts.len()), (VerdictKind::Fail, 0), "{verdict:#?}");
 }
+
+/// Twice as many callers as the client can carry, four of which are held up for a second from the fault on.
+fn crowded(stuck: u32) -> Sample {
+    let mut sample = Sample::healthy();
+    sample.header.load.callers_per_connection = 2;
+    sample.header.load.interval = ms(100);
+    sample.client.concurrency = 2;
+    sample.header.faults[0].kind = FaultKind::Reset;
+    sample.header.faults[0].lasts = ms(0);
+    sample.fault_at(0, HIT, HIT + ms(1_000));
+    sample.succeed(|_| true);
+    (0..stuck).for_each(|worker| drop(sample.answer_at(worker, HIT - ms(40), HIT + ms(500))));
+    sample
+}
+
+#[test]
+fn where_callers_are_to_wait_some_must_have_waited() {
+    let waited = crowded(3).verdict();
+    assert_eq!(waited.verdict, VerdictKind::Pass, "{waited:#?}");
+    doubted(&crowded(1), "no caller had to wait for a connection: at most 2 operations were open at once");
+    let mut without = crowded(1);
+    (without.header.load.callers_per_connection, without.client.concurrency) = (1, 4);
+    assert_eq!(without.verdict().verdict, VerdictKind::Pass, "where nobody is to wait nobody need");
+}

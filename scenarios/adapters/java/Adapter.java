@@ -17,6 +17,9 @@ import java.util.concurrent.TimeUnit;
 final class Adapter {
     static final int WORKERS = 4;
 
+    /** So many may come to a pool, which has a connection for each of the workers: the others wait in it. */
+    static final int CALLERS = 2 * WORKERS;
+
     /** How long operations may go on once stdin has ended. */
     private static final long FAREWELL_MS = 1000;
 

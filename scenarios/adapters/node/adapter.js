@@ -3,7 +3,7 @@
 
 const readline = require('readline')
 
-const CONCURRENCY = 4 // operations at once; the harness asks for no more
+const CONCURRENCY = 4 // operations at once; more callers than that are there to wait
 
 function say(line) {
   process.stdout.write(JSON.stringify(line) + '\n')

@@ -8,7 +8,8 @@ once:
   1. It finds its database in DATABASE_URL, or in libpq's variables: PGHOST, PGPORT, PGUSER, PGDATABASE,
      PGPASSWORD or PGPASSFILE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY, PGTARGETSESSIONATTRS.
   2. Before it connects to anything it says {"hello": {"name": ..., "version": ..., "concurrency": 4,
-     "capabilities": [...], "timeout_ms": 30000}}. concurrency: how many operations it carries at once.
+     "capabilities": [...], "timeout_ms": 30000}}. concurrency: how many operations it carries at once, as
+     many as its pool has connections; it may be asked more, which then wait there.
      capabilities, each only if true: "transaction"; "listen"; "deadline"; "multi_host" (the library itself
      tries several hosts, and can ask for one that takes writes); "tls". timeout_ms, optional: the longest
      that its own settings let one operation take.
@@ -44,6 +45,7 @@ import time
 from contextlib import contextmanager
 
 WORKERS = 4
+CALLERS = 2 * WORKERS  # threads that may come to a pool: those for whom it has no connection wait in it
 LISTEN_AGAIN = 1  # seconds after a subscription was lost
 CLOSING = 1.5  # seconds for closing in order
 KINDS = {  # what names and messages of errors say; the first that fits counts

@@ -12,6 +12,8 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{error::Elapsed, timeout};
 
 pub const WORKERS: usize = 4;
+/// So many callers may come to a pool, which has a connection for each of the workers: the others wait in it.
+pub const CALLERS: usize = 2 * WORKERS;
 pub const WRITE: &str = "INSERT INTO pgsquall_ledger (id) VALUES ($1)";
 pub const READ: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1";
 
@@ -79,8 +81,9 @@ pub fn hello(name: &str, library: &str, capabilities: &[&str], timeout: Option<D
 }
 
 /// Answers requests until stdin ends. `listen` is run once it is asked for.
-pub async fn serve<W: Worker>(workers: [W; WORKERS], listen: impl Future<Output = ()> + Send + 'static) {
-    let (idle, mut workers_at_rest) = channel(WORKERS);
+pub async fn serve<W: Worker>(workers: Vec<W>, listen: impl Future<Output = ()> + Send + 'static) {
+    let count = workers.len();
+    let (idle, mut workers_at_rest) = channel(count);
     for worker in workers {
         idle.try_send(worker).ok().expect("there is room for every worker");
     }
@@ -96,7 +99,7 @@ pub async fn serve<W: Worker>(workers: [W; WORKERS], listen: impl Future<Output 
         }
     }
     let all_at_rest = async {
-        for _ in 0..WORKERS {
+        for _ in 0..count {
             drop(workers_at_rest.recv().await);
         }
     };

@@ -64,6 +64,6 @@ final class Client implements Adapter.Worker {
         Integer timeout = tuned ? LONGEST_OPERATION_MS : null;
         Adapter.hello(new Adapter.Hello("hikaricp", version(), Adapter.WORKERS, capabilities, timeout));
         Client client = new Client(pool(tuned));
-        Adapter.serve(Collections.nCopies(Adapter.WORKERS, client), () -> {});
+        Adapter.serve(Collections.nCopies(Adapter.CALLERS, client), () -> {});
     }
 }

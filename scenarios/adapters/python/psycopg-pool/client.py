@@ -52,5 +52,5 @@ if __name__ == "__main__":
     capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"]
     adapter.hello("psycopg-pool", psycopg_pool.__version__, capabilities)
     with ConnectionPool(os.environ["DATABASE_URL"], kwargs=CONNECT, open=False, **POOL) as pool:
-        performs = adapter.WORKERS * [lambda *asked: perform(pool, *asked)]
+        performs = adapter.CALLERS * [lambda *asked: perform(pool, *asked)]
         adapter.serve(performs, (psycopg.Error,), lambda error: error.sqlstate, listen)

@@ -47,6 +47,6 @@ if __name__ == "__main__":
     engine = create_engine("postgresql+psycopg://", **ENGINE)
     # It offers no way to cancel a statement, and no LISTEN, other than the driver's own.
     adapter.hello("sqlalchemy", sqlalchemy.__version__, ["transaction", "multi_host", "tls"])
-    performs = adapter.WORKERS * [lambda op, key, _deadline: perform(engine, op, key)]
+    performs = adapter.CALLERS * [lambda op, key, _deadline: perform(engine, op, key)]
     adapter.serve(performs, (SQLAlchemyError,), lambda error: getattr(error.__cause__, "sqlstate", None))
     engine.dispose()

@@ -6,7 +6,7 @@ mod database;
 
 use std::time::Duration;
 
-use adapter::{Failure, Op, READ, WORKERS, WRITE, Worker};
+use adapter::{CALLERS, Failure, Op, READ, WORKERS, WRITE, Worker};
 use bb8_postgres::PostgresConnectionManager;
 use bb8_postgres::bb8::{self, RunError};
 use postgres_native_tls::MakeTlsConnector;
@@ -60,5 +60,5 @@ async fn main() {
     let capabilities = ["transaction", "deadline", "multi_host", "tls"];
     adapter::hello("bb8-postgres", "bb8", &capabilities, None);
     let pool = Bb8(pool(adapter::is_tuned()));
-    adapter::serve(std::array::from_fn(|_| pool.clone()), std::future::pending()).await;
+    adapter::serve(vec![pool; CALLERS], std::future::pending()).await;
 }

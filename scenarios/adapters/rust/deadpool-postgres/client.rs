@@ -6,7 +6,7 @@ mod database;
 
 use std::time::Duration;
 
-use adapter::{Failure, Op, READ, WORKERS, WRITE, Worker};
+use adapter::{CALLERS, Failure, Op, READ, WORKERS, WRITE, Worker};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 
 #[derive(Clone)]
@@ -68,5 +68,5 @@ async fn main() {
     let capabilities = ["transaction", "deadline", "multi_host", "tls"];
     adapter::hello("deadpool-postgres", "deadpool-postgres", &capabilities, None);
     let pool = Deadpool(pool(adapter::is_tuned()));
-    adapter::serve(std::array::from_fn(|_| pool.clone()), std::future::pending()).await;
+    adapter::serve(vec![pool; CALLERS], std::future::pending()).await;
 }

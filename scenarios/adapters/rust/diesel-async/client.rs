@@ -8,7 +8,7 @@ mod subscription;
 use std::pin::pin;
 use std::time::Duration;
 
-use adapter::{Failure, Op, WORKERS, Worker};
+use adapter::{CALLERS, Failure, Op, WORKERS, Worker};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Integer;
@@ -133,5 +133,5 @@ async fn main() {
     let tuned = adapter::is_tuned();
     let (config, tls) = (database::config(tuned), database::tls());
     let pool = Diesel(pool(config.clone(), tls.clone(), tuned));
-    adapter::serve(std::array::from_fn(|_| pool.clone()), listen(config, tls)).await;
+    adapter::serve(vec![pool; CALLERS], listen(config, tls)).await;
 }

@@ -7,7 +7,7 @@ mod subscription;
 
 use std::time::Duration;
 
-use adapter::{Failure, Op, READ, WORKERS, WRITE, Worker};
+use adapter::{CALLERS, Failure, Op, READ, WORKERS, WRITE, Worker};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Error, PgPool};
 use subscription::Subscription;
@@ -102,5 +102,5 @@ fn pools(tuned: bool) -> (PgPool, PgPool) {
 async fn main() {
     adapter::hello("sqlx", "sqlx", &["transaction", "listen", "deadline", "tls"], None);
     let (pool, of_listener) = pools(adapter::is_tuned());
-    adapter::serve(std::array::from_fn(|_| Sqlx(pool.clone())), listen(of_listener)).await;
+    adapter::serve(vec![Sqlx(pool); CALLERS], listen(of_listener)).await;
 }

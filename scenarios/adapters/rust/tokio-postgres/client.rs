@@ -6,11 +6,11 @@ mod adapter;
 mod database;
 mod subscription;
 
-use std::array::from_fn;
 use std::future::poll_fn;
+use std::iter::repeat_with;
 use std::time::Duration;
 
-use adapter::{Failure, Op, READ, WRITE, Worker};
+use adapter::{Failure, Op, READ, WORKERS, WRITE, Worker};
 use postgres_native_tls::MakeTlsConnector;
 use subscription::Subscription;
 use tokio_postgres::{AsyncMessage, Client, Config};
@@ -102,6 +102,6 @@ async fn main() {
     let capabilities = ["transaction", "listen", "deadline", "multi_host", "tls"];
     adapter::hello("tokio-postgres", "tokio-postgres", &capabilities, None);
     let (config, tls) = (database::config(adapter::is_tuned()), database::tls());
-    let workers = from_fn(|_| Connection { config: config.clone(), tls: tls.clone(), client: None });
-    adapter::serve(workers, listen(config, tls)).await;
+    let worker = || Connection { config: config.clone(), tls: tls.clone(), client: None };
+    adapter::serve(repeat_with(worker).take(WORKERS).collect(), listen(config, tls)).await;
 }
