@@ -109,10 +109,14 @@ case $plane in
     "here: "*) echo "$plane" ;;
     *) skip "some tests of the kernel plane: $plane" ;;
 esac
-# While the tests run, which wait a good deal, the adapters are built that have to be.
+# While the tests run, which wait a good deal, the adapters are built that have to be, and the clients of Toxiproxy.
 (for manifest in $(grep -l '^build' scenarios/adapters/*/*/adapter.toml); do
     nice -n 19 "$pgsquall" init "$(basename "$(dirname "$manifest")")" --build || true
-done) >target/ci-adapters.log 2>&1 &
+done
+if pkg-config --exists openssl; then
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/toxiproxy-clients \
+        nice -n 19 cargo build -q --manifest-path ci/toxiproxy-clients/Cargo.toml || true
+fi) >target/ci-adapters.log 2>&1 &
 building=$!
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc

@@ -366,6 +366,11 @@ fn fits(application: &Application, header: &Header) -> Result<(), String> {
     if header.layout.tls.is_some() {
         return Err("TLS would hide from the gateway what the application asks for".into());
     }
+    if header.load.has_waiters() {
+        return Err(
+            "it needs more callers than connections, and how many an application has of either is its own".into()
+        );
+    }
     if header.load.pause.is_some() && application.load.is_none() {
         return Err(
             "it needs the application to be idle for a while: give it its work by --load, which can pause".into()

@@ -10,6 +10,9 @@ use crate::history::{ErrorKind, Op, OpError};
 use crate::sqlstate;
 use crate::time::show;
 
+/// How much of a client's own words a finding repeats, in characters.
+const LONGEST_QUOTE: usize = 120;
+
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
@@ -41,10 +44,23 @@ fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], exp
     let what = match told.and_then(|op| op.ended) {
         Some(at) if at.saturating_sub(first_met) <= limit => return CheckResult::Pass,
         Some(at) => format!("{expected} was reported only after {}", show(at.saturating_sub(first_met))),
+        None if during.is_empty() && until.saturating_sub(first_met) < limit => {
+            return CheckResult::Unknown {
+                reason: format!(
+                    "the fault was healed {} after the first operation met it, and a client may take {} to report it",
+                    show(until.saturating_sub(first_met)),
+                    show(limit)
+                ),
+            };
+        }
         None if during.is_empty() => {
             format!("{fact}, but the {} operations that met it reported no error before it was healed", met.len())
         }
-        None => format!("{fact}, but operations reported {}", tally(during.iter().copied())),
+        None => {
+            let reported = tally(during.iter().copied());
+            let said = during.iter().find_map(|op| op.error.as_ref()).map_or_else(String::new, in_its_words);
+            format!("{fact}, but operations reported {reported}{said}")
+        }
     };
     CheckResult::of(vec![Finding {
         what: format!(
@@ -56,6 +72,14 @@ fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], exp
             .into(),
         ops: name(if during.is_empty() { met } else { during }),
     }])
+}
+
+/// What the client itself said, as far as it fits.
+fn in_its_words(error: &OpError) -> String {
+    let line = error.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let words: String = line.chars().take(LONGEST_QUOTE).collect();
+    let cut = if words.len() < line.len() { "…" } else { "" };
+    if words.is_empty() { words } else { format!(" (the first: {words:?}{cut})") }
 }
 
 /// Whether the fault kept it from succeeding in time: it failed under the fault, or was open through it for longer than

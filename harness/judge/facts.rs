@@ -206,6 +206,9 @@ impl<'a> Facts<'a> {
 
     /// Operations open at once. An application counts as one worker: whose its statements are is not seen.
     pub fn workers(&self) -> u32 {
+        if self.is_watched() {
+            return 1;
+        }
         let load = &self.header.load;
         self.client.map_or(load.workers, |client| load.workers_of(client.concurrency))
     }

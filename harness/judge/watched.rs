@@ -46,7 +46,7 @@ pub(crate) fn is_at_work(facts: &Facts) -> bool {
         let Some(is_busy) = slices.get_mut(slice) else { break };
         *is_busy = true;
     }
-    let (last, first) = (successes().next(), successes().last());
+    let (last, first) = (successes().next(), successes().next_back());
     let for_long = first.zip(last).is_some_and(|(first, last)| last.saturating_sub(first) >= LONG_AT_WORK);
     for_long || slices.iter().all(|is_busy| *is_busy)
 }

@@ -108,7 +108,7 @@ fn it_is_idle_while_its_visitors_pause() {
 }
 
 #[test]
-fn pgbench_comes_through_a_stall_and_not_through_a_reset() {
+fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
     let Some(pgbench) = pgbench() else { return };
     let place = Place::new();
     let path = shlex_quoted(&pgbench);
@@ -124,6 +124,11 @@ fn pgbench_comes_through_a_stall_and_not_through_a_reset() {
     let said = ask(&place, &reset(&place), &application);
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stdout.contains("fails     process: the client process ended (exit status 2)"), "{said}");
+    place.write("patient.toml", &super::common::RESET.replace("\"5s\"", "\"30s\""));
+    let supervised = [&application[..], &["--supervise".to_owned()]].concat();
+    let said = ask(&place, "patient.toml", &supervised);
+    assert!(said.succeeds().stdout.contains("restarted once"), "{said}");
+    assert!(said.stdout.contains("--supervise"), "{said}");
 }
 
 #[test]
@@ -136,6 +141,7 @@ fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
         "stall-with-deadline",
         "server-certificate-expired",
         "standby-listed-first",
+        "connection-reset-with-waiters",
     ];
     let said = place.run(&[&asked[..], &["--app", "sleep 60", "--out", "out"]].concat());
     for reason in [
@@ -144,6 +150,7 @@ fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
         "the client does not cancel a call after a deadline",
         "TLS would hide from the gateway what the application asks for",
         "the client does not try several hosts",
+        "it needs more callers than connections",
     ] {
         let told = said.stdout.contains(reason) || said.stderr.contains(reason);
         assert!(told, "{reason}: {said}");

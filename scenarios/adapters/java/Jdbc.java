@@ -138,8 +138,15 @@ final class Jdbc {
         String kind = late && ended ? "deadline" : kind(error);
         Boolean retryable = error instanceof SQLTransientException ? true : null;
         String sqlstate = error.getSQLState();
-        Adapter.Failure failure = new Adapter.Failure(error.getMessage(), sqlstate, retryable, kind);
+        Adapter.Failure failure = new Adapter.Failure(message(error), sqlstate, retryable, kind);
         return new Adapter.Answer(request.id(), null, null, failure);
+    }
+
+    /** What a stack trace would say: the exception, and what it was caused by. */
+    private static String message(Throwable error) {
+        Throwable cause = error.getCause();
+        String said = String.valueOf(error.getMessage());
+        return cause == null ? said : said + " (caused by: " + cause.getClass().getName() + ": " + message(cause) + ")";
     }
 
     /** The driver's own codes, 08001 and 08006, tell less than what they were caused by. */

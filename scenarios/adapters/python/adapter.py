@@ -78,7 +78,7 @@ def succeeded(request, found):
 
 
 def failed(request, error, sqlstate, expired):
-    report = {"message": str(error).strip() or type(error).__name__}
+    report = {"message": message(error)}
     if expired:
         report["kind"] = "deadline"
     elif code := sqlstate(error):
@@ -86,6 +86,12 @@ def failed(request, error, sqlstate, expired):
     else:
         report["kind"] = kind(error)
     say({"id": request["id"], "error": report})
+
+
+def message(error):
+    """What a traceback would say: the error, and what it was raised from."""
+    said = str(error).strip() or type(error).__name__
+    return f"{said} (from: {message(error.__cause__)})" if error.__cause__ else said
 
 
 def kind(error):

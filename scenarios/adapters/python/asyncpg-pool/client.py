@@ -16,13 +16,13 @@ CONNECT = {}
 ACQUIRE = {}
 TUNED_CONNECT = {
     "timeout": 5,  # seconds for a connect, of 60 unless given
-    "command_timeout": 5,  # seconds for each statement, counted by the client
+    "command_timeout": 4,  # seconds for each statement, counted by the client
     "target_session_attrs": "read-write",  # after a failover: never a standby
     "server_settings": {"statement_timeout": "5s"},  # the server ends what the client has given up, too
 }
-TUNED_ACQUIRE = {"timeout": 10}  # seconds; releasing has as long
+TUNED_ACQUIRE = {"timeout": 5}  # seconds; releasing has as long
 # acquire, BEGIN, SELECT, INSERT, COMMIT, release; in seconds.
-LONGEST = 10 + 4 * 5 + 10
+LONGEST = 5 + 4 * 4 + 5
 
 
 class Client:

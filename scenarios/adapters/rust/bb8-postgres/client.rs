@@ -48,7 +48,7 @@ fn pool(tuned: bool) -> Pool {
     let mut builder = bb8::Pool::builder().max_size(WORKERS as u32);
     if tuned {
         // That a connection is checked before it is handed out is so by default.
-        builder = builder.connection_timeout(Duration::from_secs(10)); // for a connection, a new one too
+        builder = builder.connection_timeout(Duration::from_secs(5)); // for a connection, a new one too
         builder = builder.max_lifetime(Duration::from_secs(60)); // after which it is replaced
         builder = builder.reaper_rate(Duration::from_secs(10)); // between two looks at that
     }
