@@ -108,7 +108,7 @@ fn it_is_idle_while_its_visitors_pause() {
 }
 
 #[test]
-fn pgbench_comes_through_a_stall_and_not_through_a_reset() {
+fn pgbench_comes_through_a_stall_and_through_a_reset_only_if_it_is_restarted() {
     let Some(pgbench) = pgbench() else { return };
     let place = Place::new();
     let path = shlex_quoted(&pgbench);
@@ -124,6 +124,8 @@ fn pgbench_comes_through_a_stall_and_not_through_a_reset() {
     let said = ask(&place, &reset(&place), &application);
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stdout.contains("fails     process: the client process ended (exit status 2)"), "{said}");
+    let said = ask(&place, &reset(&place), &[&application[..], &["--supervise".to_owned()]].concat());
+    assert!(said.succeeds().stdout.contains("process   restarted once, first exit "), "{said}");
 }
 
 #[test]
