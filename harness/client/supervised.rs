@@ -206,6 +206,8 @@ impl Launcher {
             client = self.launch_again(&mut pause).await;
             since = Instant::now();
             tell.send_replace(Some(Arc::clone(&client)));
+            // Only now: whoever has it pause from here on finds it there.
+            client.pause(self.idle.load(Ordering::Acquire));
         }
     }
 
@@ -217,7 +219,6 @@ impl Launcher {
             let began = Instant::now();
             match self.launch.launch(&self.address, self.home.clone()).await {
                 Ok(client) => {
-                    client.pause(self.idle.load(Ordering::Acquire));
                     self.record(SupervisionStep::Restarted { took: began.elapsed() });
                     return client;
                 }

@@ -41,6 +41,8 @@ struct Shared {
     /// Launches and clients that are there.
     there: AtomicUsize,
     closed: AtomicBool,
+    /// Of which launch it was told to pause, or to go on.
+    paused: Mutex<Vec<(usize, bool)>>,
     in_process: AtomicBool,
 }
 
@@ -130,6 +132,11 @@ impl DynClient for Living {
     fn ended(&self) -> Option<Ended> {
         let (lives, how) = self.end.as_ref()?;
         (self.since.elapsed() >= *lives).then(|| how.clone())
+    }
+
+    fn pause(&self, idle: bool) {
+        let launches = locked(&self.there.0.launches).len();
+        locked(&self.there.0.paused).push((launches, idle));
     }
 
     async fn close(&self) {
@@ -317,6 +324,17 @@ async fn each_process_is_asked_to_listen_and_gaps_are_told() {
     assert!(!listening.is_finished());
     bench.client.close().await;
     assert_eq!(listening.await.unwrap(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_comes_up_in_a_pause_is_idle_too() {
+    let bench = Bench::launch([Life::Secs(3), Life::Secs(3), Life::ForEver]).await;
+    after(3).await;
+    bench.client.pause(true);
+    after(2).await;
+    bench.client.pause(false);
+    after(30).await;
+    assert_eq!(*locked(&bench.lives.0.paused), [(2, true), (2, false), (3, false)]);
 }
 
 #[test]
