@@ -36,13 +36,14 @@ fn history(ops: u64) -> History {
         title: "Bench".into(),
         class: Class::Transient,
         client: "bench".into(),
+        application: None,
         seed: Seed(1),
         repeat: 0,
         repeats: 1,
         faults: vec![fault],
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
-        load: Load { workers: WORKERS, interval: INTERVAL, pause: None, listen: false, deadline: None },
+        load: Load { workers: WORKERS, interval: INTERVAL, ..Load::default() },
         middlebox: None,
         layout: Default::default(),
         plane: Plane::Proxy,
@@ -80,7 +81,7 @@ fn history(ops: u64) -> History {
         events.push(Event::Op(Op {
             id,
             worker: ((id - 1) % u64::from(WORKERS)) as u32,
-            kind,
+            kind: kind.into(),
             key,
             intended: began,
             began,
@@ -88,6 +89,7 @@ fn history(ops: u64) -> History {
             outcome: if well { Outcome::Ok } else { Outcome::Info },
             found: (well && kind == OpKind::Read).then_some(true),
             error: (!well).then(|| OpError::new(ErrorKind::Reset, "connection reset by peer")),
+            count: 1,
         }));
     }
     events.push(Event::WorkloadEnded { at: length });
