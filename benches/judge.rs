@@ -42,7 +42,7 @@ fn history(ops: u64) -> History {
         faults: vec![fault],
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
-        load: Load { workers: WORKERS, interval: INTERVAL, pause: None, listen: false, deadline: None },
+        load: Load { workers: WORKERS, interval: INTERVAL, ..Load::default() },
         middlebox: None,
         layout: Default::default(),
         plane: Plane::Proxy,

@@ -180,7 +180,9 @@ fn crowded(stuck: u32) -> Sample {
     sample.header.faults[0].lasts = ms(0);
     sample.fault_at(0, HIT, HIT + ms(1_000));
     sample.succeed(|_| true);
-    (0..stuck).for_each(|worker| drop(sample.answer_at(worker, HIT - ms(40), HIT + ms(500))));
+    for worker in 0..stuck {
+        sample.answer_at(worker, HIT - ms(40), HIT + ms(500));
+    }
     sample
 }
 
