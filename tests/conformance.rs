@@ -137,6 +137,11 @@ fn one_after_the_other() {
 }
 
 #[test]
+fn no_room_for_those_who_have_to_wait() {
+    fails("refuses-to-wait", "concurrency", &["where 8 operations are asked at once", "too many operations"]);
+}
+
+#[test]
 fn a_timeout_of_the_adapters_own() {
     fails("own-timeout", "slow", &["because the server answers 300 ms late", "leave timeouts to the library"]);
 }

@@ -78,7 +78,7 @@ pub const CASES: [Case; 13] = [
     },
     Case {
         name: "concurrency",
-        asks: "as many operations proceed side by side as it has said",
+        asks: "as many operations proceed side by side as it has said, and more wait",
         why: "a fault that hits one connection must leave the others at work",
         needs: None,
         play: |stage| Box::pin(pressure::concurrency(stage)),

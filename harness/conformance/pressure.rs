@@ -42,7 +42,7 @@ pub(super) async fn concurrency(stage: &mut Stage) -> Found {
         }
         if waited >= wanted {
             stage.side_by_side = wanted;
-            return Ok(());
+            return waiting(stage).await;
         }
         least = least.min(waited);
     }
@@ -52,6 +52,26 @@ pub(super) async fn concurrency(stage: &mut Stage) -> Found {
         "said \"concurrency\":{concurrency}, but of {wanted} operations only {least} reached the server at once; hand each \
          request to a worker of its own, with a pool as large as that"
     ))
+}
+
+/// Twice as many as it carries: what has to wait is carried out all the same.
+async fn waiting(stage: &mut Stage) -> Found {
+    let concurrency = stage.client()?.facts().concurrency;
+    let mut asked = stage.begin_several(None)?;
+    asked.extend(stage.begin_several(None)?);
+    let (count, until) = (asked.len(), Instant::now() + ANSWER_WITHIN);
+    let answers = answers(asked, until).await?;
+    stage.kept(&answers).await?;
+    for Answer { call, result, .. } in answers {
+        if let Err(error) = result {
+            return wrong(format!(
+                "fails a {} where {count} operations are asked at once and it said \"concurrency\":{concurrency} ({error}); \
+                 let what has to wait do so in the pool, or in the adapter",
+                call.kind
+            ));
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn slow(stage: &mut Stage) -> Found {

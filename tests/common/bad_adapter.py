@@ -146,6 +146,25 @@ class OneByOne(Adapter):
             self.free.release()
 
 
+class RefusesToWait(Adapter):
+    """Has no room for more than it has said that it carries."""
+
+    def __init__(self, program, client):
+        super().__init__(program, client)
+        self.free = threading.Semaphore(4)
+
+    def request(self, request):
+        if request["op"] == "listen" or self.free.acquire(blocking=False):
+            self.forward(request)
+        else:
+            self.say({"id": request["id"], "error": {"message": "too many operations", "kind": "other"}})
+
+    def answer(self, message):
+        if message["id"] != 0:
+            self.free.release()
+        self.say(message)
+
+
 class OwnAnswer(Adapter):
     """Answers by itself whatever takes too long."""
 
