@@ -56,6 +56,7 @@ pub mod conformance;
 #[cfg(feature = "tls")]
 pub mod doctor;
 pub mod environment;
+mod machine;
 mod nemesis;
 mod observation;
 mod recorder;

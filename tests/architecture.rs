@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["environment"],
     &["doctor"],
     &["client"],
-    &["audit", "conformance", "nemesis", "observation", "subscription", "toxiproxy", "workload"],
+    &["audit", "conformance", "machine", "nemesis", "observation", "subscription", "toxiproxy", "workload"],
     // orchestration and telling
     &["error", "experiment", "report"],
 ];

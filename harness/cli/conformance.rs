@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::args::ConformanceArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
-use crate::run::client;
+use crate::run::{client, make_ready};
 use crate::stop::asked_to_stop;
 
 pub async fn conformance(arguments: ConformanceArguments) -> Exit {
@@ -58,7 +58,13 @@ async fn check_all(clients: Vec<ClientChoice>, server: &ServerChoice, at_once: u
             && let Some((index, client)) = waiting.next()
         {
             let server = server.clone();
-            running.spawn(async move { (index, check(&client, &server).await, client) });
+            running.spawn(async move {
+                let found = match make_ready(&client).await {
+                    Ok(()) => check(&client, &server).await,
+                    Err(error) => Err(error.into()),
+                };
+                (index, found, client)
+            });
         }
         let Some(finished) = running.join_next().await else { return worst };
         match finished {

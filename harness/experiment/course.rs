@@ -15,6 +15,7 @@ use crate::environment::server::ServerError;
 use crate::error::Error;
 use crate::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase};
 use crate::judge::{Facts, is_at_work, is_proved, is_subscribed_again, rates, recovered_at};
+use crate::machine;
 use crate::nemesis::Nemesis;
 use crate::observation::{Observation, Watching};
 use crate::plan::Plan;
@@ -64,6 +65,7 @@ impl Course<'_> {
         tokio::select! {
             done = self.carry_out(launch, out) => done,
             never = self.subscription.send(self.environment) => match never {},
+            never = machine::watch(self.recorder) => match never {},
         }
     }
 

@@ -273,6 +273,12 @@ pub enum Event {
         at: Duration,
         step: SupervisionStep,
     },
+    /// How busy the machine was, with all that runs on it, in the second before: in percent.
+    Machine {
+        #[serde(rename = "at_us", with = "micros")]
+        at: Duration,
+        busy: u8,
+    },
     /// A reason for which the harness does not trust this run.
     Doubt {
         #[serde(rename = "at_us", with = "micros")]

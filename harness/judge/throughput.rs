@@ -13,6 +13,9 @@ use crate::time::show;
 /// client's to answer for. On a quiet machine they are some 1 ms late, which is what its timers are good for.
 const OUT_OF_BREATH: u32 = 10;
 
+/// How busy a machine is, in percent, on which nothing can be told of a client's own speed.
+const NOTHING_TO_SPARE: u64 = 95;
+
 pub(super) fn check(facts: &Facts) -> CheckResult {
     if recovered_at(facts).is_none() {
         let reason = facts.recovery_starts().map_or(facts.why_no_recovery(), |_| "it did not recover");
@@ -52,13 +55,17 @@ fn out_of_breath(facts: &Facts) -> Option<String> {
     let late = lateness(facts).filter(|(_, op)| op.began >= settled_from).map(|(late, _)| late);
     let (sum, count) = late.fold((Duration::ZERO, 0), |(sum, count), late| (sum + late, count + 1));
     let mean = sum.checked_div(count)?;
-    (mean > facts.header.load.interval / OUT_OF_BREATH).then(|| {
-        format!(
-            "after recovery the harness itself was {} late with each operation, so that the rate is the machine's: give \
-             it less to do at once (--jobs)",
-            show(mean)
-        )
-    })
+    let what = if mean > facts.header.load.interval / OUT_OF_BREATH {
+        format!("the harness itself was {} late with each operation", show(mean))
+    } else {
+        // Of which a client in another process has its share as well.
+        let busy =
+            facts.busy.iter().filter(|(at, _)| *at >= settled_from && *at <= facts.stop()).map(|(_, busy)| *busy);
+        let (sum, count) = busy.fold((0, 0), |(sum, count), busy| (sum + u64::from(busy), count + 1));
+        let mean = sum.checked_div(count).filter(|mean| *mean >= NOTHING_TO_SPARE)?;
+        format!("the machine was busy for {mean} % of the time")
+    };
+    Some(format!("after recovery {what}, so that the rate is the machine's: give it less to do at once (--jobs)"))
 }
 
 /// Successes per second in the last window before the fault, and in the best window after recovery; `None` while there

@@ -245,21 +245,25 @@ fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
 async fn ready(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
     let mut ready = Ok(());
     for (client, _) in clients {
-        let preparing = client.prepare();
-        tokio::pin!(preparing);
-        let prepared = tokio::select! {
-            prepared = &mut preparing => prepared,
-            () = tokio::time::sleep(WORTH_A_WORD) => {
-                complain!("building {}, once; it may take minutes", client.name());
-                preparing.await
-            }
-        };
-        if let Err(error) = prepared {
+        if let Err(error) = make_ready(client).await {
             complain!("error: {error}");
             ready = Err(Exit::Unavailable);
         }
     }
     ready
+}
+
+/// Makes one client ready, and says so where that takes its time.
+pub async fn make_ready(client: &ClientChoice) -> Result<(), ClientError> {
+    let preparing = client.prepare();
+    tokio::pin!(preparing);
+    tokio::select! {
+        prepared = &mut preparing => prepared,
+        () = tokio::time::sleep(WORTH_A_WORD) => {
+            complain!("building {}, once; it may take minutes", client.name());
+            preparing.await
+        }
+    }
 }
 
 /// The client under test; a built-in one may also be this program, in a process of its own.

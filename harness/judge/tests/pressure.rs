@@ -204,6 +204,22 @@ fn a_machine_out_of_breath_is_not_the_clients_slowness() {
 }
 
 #[test]
+fn a_machine_with_nothing_to_spare_is_not_the_clients_slowness_either() {
+    let mut sample = Sample::healthy();
+    sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
+    let busy = |from: u64, to: u64, busy| {
+        let mut history = sample.history();
+        history.events.extend((from..to).map(|second| Event::Machine { at: ms(1_000 * second), busy }));
+        judge(&history)
+    };
+    // Busy through the outage alone, and hard at work but with something left.
+    assert!(busy(0, 6, 100).fails(Check::Throughput) && busy(0, 12, 94).fails(Check::Throughput));
+    let verdict = busy(6, 12, 95);
+    let CheckResult::Unknown { reason } = &verdict.checks[&Check::Throughput] else { panic!("{verdict:#?}") };
+    assert!(reason.contains("busy for 95 % of the time"), "{reason}");
+}
+
+#[test]
 fn the_quiet_while_the_workload_ends_is_not_slowness() {
     let mut sample = Sample::healthy();
     // One operation is slow at the very end, and the run waits for it.
