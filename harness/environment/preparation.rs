@@ -37,7 +37,9 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     // An application brings its own tables, schemas and extensions, and may bring them with it on its first start.
     session.batch(&format!("GRANT CREATE ON DATABASE {DATABASE} TO {ROLE}")).await?;
     session.batch(&format!("GRANT CREATE ON SCHEMA public TO {ROLE}")).await?;
-    session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await
+    session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await?;
+    // What these have replaced is not to be cleaned up in the middle of a run: that writes WAL.
+    session.batch("VACUUM pg_database, pg_namespace, pg_class, pg_authid").await
 }
 
 /// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that it needs a new one after a

@@ -93,7 +93,7 @@ fn a_persistent_fault_that_is_swallowed_fails() {
     sample.header.budget.fail_fast = HEAL;
     let verdict = sample.verdict();
     let doubt = format!("{:?}", verdict.doubts);
-    assert!(verdict.verdict == VerdictKind::Unknown && doubt.contains("healed 3.00 s after the first"), "{doubt}");
+    assert!(verdict.verdict == VerdictKind::Unknown && doubt.contains("healed 2.90 s after the first"), "{doubt}");
 }
 
 #[test]
