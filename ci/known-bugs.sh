@@ -36,10 +36,6 @@ pair sqlx-0.7.3 listen-closed subscription cargo sqlx sqlx 0.7.2 0.7.3
 # diesel_async, issue 198: a call that is cancelled at BEGIN gives its connection back as if there were no transaction.
 pair diesel-async-0.5.2 slow-network-with-deadline stale-read cargo diesel-async diesel-async 0.5.1 0.5.2
 
-# SQLx, issues 4385 and 4393: a call that is cancelled at BEGIN leaves its transaction open in the pool, from 0.8.4 on. It is
-# mended by pull request 4394, which no release has yet; 0.8.3 does not have it.
-pair sqlx-0.8.3 slow-network-with-deadline stale-read cargo sqlx sqlx 0.9.0 0.8.3
-
 # Release notes of bb8 0.8.4, and bb8, issue 167 and pull request 194: who waits for a connection is not woken when a broken
 # one is thrown away.
 pair bb8-0.8.4 connection-reset-with-waiters hung-operation cargo bb8-postgres bb8 0.8.3 0.8.4
