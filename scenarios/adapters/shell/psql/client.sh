@@ -49,7 +49,8 @@ perform() { # id, op, key, deadline_ms or nothing
     elif [[ $status != 0 ]]; then
         describe "$id" "$output"
     elif [[ $op == read ]]; then
-        say_found "$id" "$([[ $output == 1 ]] && echo true || echo false)"
+        # Beside the row there may be a warning, of a server that is about to go.
+        say_found "$id" "$([[ $'\n'$output$'\n' == *$'\n1\n'* ]] && echo true || echo false)"
     else
         say_ok "$id"
     fi
