@@ -3,7 +3,7 @@
 //! It finds its database where adapters do, and is told by no one what to do: what it asks the server for is seen at the
 //! gateway. A second command may say when it is ready, and a third give it work, as visitors do.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Application {
         std::iter::once(&self.words).chain(&self.ready).chain(&self.load)
     }
 
-    fn words(&self) -> Vec<String> {
+    fn abilities(&self) -> Vec<String> {
         self.capabilities.iter().map(|capability| capability.word().to_owned()).collect()
     }
 }
@@ -119,7 +119,7 @@ impl Launch for Application {
 
     fn application(&self) -> Option<history::Application> {
         let text = |words: &Option<Words>| words.as_ref().map(|words| words.text.clone());
-        Some(history::Application { ready: text(&self.ready), load: text(&self.load), capabilities: self.words() })
+        Some(history::Application { ready: text(&self.ready), load: text(&self.load), capabilities: self.abilities() })
     }
 
     async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
@@ -137,7 +137,7 @@ impl Launch for Application {
             name: words.program.rsplit('/').next().unwrap_or_default().to_owned(),
             version: String::new(),
             concurrency: 1,
-            capabilities: self.words(),
+            capabilities: self.abilities(),
             timeout: None,
         };
         let ready = self.ready.as_ref().map(|words| words.with(PORT, &port));
@@ -186,7 +186,7 @@ struct State {
     unready: Option<String>,
     /// How it ended.
     ended: Option<Ended>,
-    /// Nobody is to be told any more how it ends.
+    /// It is to end: nobody is told how, and nothing is started any more.
     closing: bool,
     /// Whether what gives it work stands still.
     paused: bool,
@@ -214,7 +214,10 @@ impl Watched {
     fn send_visitors_home(&self) {
         let visiting = self.visiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(visiting);
-        if let Some(load) = self.state().load.take() {
+        let mut state = self.state();
+        // Whoever is starting another one just now, on another thread, sees this, and ends it himself.
+        state.closing = true;
+        if let Some(load) = state.load.take() {
             load.signal(Signal::SIGKILL);
         }
     }
@@ -251,7 +254,6 @@ impl DynClient for Watched {
     }
 
     async fn close(&self) {
-        self.state().closing = true;
         self.send_visitors_home();
         for (signal, patience) in [(Signal::SIGTERM, CLEAN_EXIT_WITHIN), (Signal::SIGKILL, KILL_WITHIN)] {
             self.group.signal(signal);
@@ -337,11 +339,15 @@ async fn ask(place: &Place, ready: &Words) -> Result<(), String> {
 }
 
 /// Gives it work until whoever does that ends.
-async fn work(place: &Place, load: &Words, state: &Mutex<State>) -> Result<ExitStatus, ClientError> {
+async fn work(place: &Place, load: &Words, state: &Mutex<State>) -> Result<(), ClientError> {
     let (mut child, _) = place.start(load, "load")?;
     let group = Arc::new(Group::of(&child));
     {
         let mut state = lock(state);
+        if state.closing {
+            group.signal(Signal::SIGKILL);
+            return Ok(());
+        }
         state.unready = None;
         if state.paused {
             group.signal(Signal::SIGSTOP);
@@ -353,7 +359,7 @@ async fn work(place: &Place, load: &Words, state: &Mutex<State>) -> Result<ExitS
     if lock(state).load.take().is_some() {
         group.disband();
     }
-    status.map_err(|error| ClientError::SetUp(format!("{:?}: {error}", load.text)))
+    status.map(drop).map_err(|error| ClientError::SetUp(format!("{:?}: {error}", load.text)))
 }
 
 /// Somebody who is asked; dropped before the answer, it is killed.

@@ -28,7 +28,7 @@ pub(super) fn measure(facts: &Facts) -> Measures {
         info: count(Outcome::Info),
         worst_op: worst_op(facts),
         connections_opened: facts.opened.len() as u64,
-        connections_per_second_peak: peak_per_second(&facts.opened),
+        connections_per_second_peak: peak(&facts.opened, Duration::from_secs(1)),
         gateway_overhead: facts.calibration.map(|(direct, gateway)| gateway.saturating_sub(direct)),
         listening: subscription::measure(facts),
         restarts: supervision::measure(facts),
@@ -71,12 +71,12 @@ fn worst_op(facts: &Facts) -> Option<WorstOp> {
     Some(WorstOp { id: worst.id, kind: worst.kind, took: took(worst), ended: worst.ended.is_some() })
 }
 
-/// The most instants in any window of one second.
-pub(super) fn peak_per_second(instants: &[Duration]) -> u64 {
+/// The most instants, which ascend, in any window of this length.
+pub(super) fn peak(instants: &[Duration], window: Duration) -> u64 {
     let mut from = 0;
     let mut peak = 0;
     for (index, at) in instants.iter().enumerate() {
-        while instants[from] + Duration::from_secs(1) <= *at {
+        while instants[from] + window <= *at {
             from += 1;
         }
         peak = peak.max(index - from + 1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::facts::Facts;
+use super::measures::peak;
 use super::verdict::{CheckResult, Finding};
 use crate::fault::FaultKind;
 use crate::time::show;
@@ -94,9 +95,9 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
     let attempts =
         |from: Duration| opened.partition_point(|at| *at < from + window) - opened.partition_point(|at| *at < from);
     // Also those that began earlier and were still open: an operation may connect long after it was asked for.
-    let usual = usual_attempts(facts, window) as usize;
+    let usual = facts.is_watched().then(|| usual_attempts(facts, window) as usize);
     let asked = |from: Duration| {
-        if facts.is_watched() {
+        if let Some(usual) = usual {
             return usual;
         }
         let over = facts.ops.partition_point(|op| op.ended.is_some_and(|ended| ended < from));
@@ -117,9 +118,9 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
 /// what they ask of it.
 fn usual_attempts(facts: &Facts, window: Duration) -> u64 {
     let (Some(since), Some(hit)) = (facts.steady_since, facts.hit()) else { return 0 };
-    let steady: Vec<Duration> = facts.opened.iter().copied().filter(|at| *at >= since && *at < hit).collect();
-    let within = |from: &Duration| steady.iter().filter(|at| **at >= *from && **at < *from + window).count() as u64;
-    steady.iter().map(within).max().unwrap_or(0)
+    let from = facts.opened.partition_point(|at| *at < since);
+    let to = facts.opened.partition_point(|at| *at < hit).max(from);
+    peak(&facts.opened[from..to], window)
 }
 
 /// Why attempts could not be counted, if for most of the outage they were kept out: the kernel refuses, and drops SYNs,

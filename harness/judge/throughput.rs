@@ -84,8 +84,6 @@ pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     }
     let succeeded = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| Some((op.ended?, op.count)));
     let ended: Vec<(Duration, u64)> = succeeded.collect();
-    let steady: u64 =
-        ended.iter().filter(|(at, _)| *at > before - window && *at <= before).map(|(_, count)| count).sum();
     // Windows that end with a success; `first` is the first success in the window.
     let settled = &ended[ended.partition_point(|(at, _)| *at <= settled_from)..];
     let (mut first, mut sum, mut best) = (0, 0, 0);
@@ -100,6 +98,10 @@ pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
         }
     }
     let per_second = |count: u64| count as f64 / window.as_secs_f64();
-    let steady = if facts.is_watched() { watched::least_rate(facts)? } else { per_second(steady) };
+    let steady = if facts.is_watched() {
+        watched::least_rate(facts)?
+    } else {
+        per_second(ended.iter().filter(|(at, _)| *at > before - window && *at <= before).map(|(_, count)| count).sum())
+    };
     (steady > 0.0).then(|| (steady, per_second(best)))
 }
