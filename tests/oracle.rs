@@ -60,9 +60,9 @@ async fn ask_on(network: PlaneChoice, mut scenario: Scenario, client: &str, budg
 }
 
 /// Whether the reason is one that only a machine gives which has too much to do: a client that is not well even before the
-/// fault, sessions that are still being counted when it comes, operations that are begun late.
+/// fault, sessions that are still being counted when it comes, operations that are begun late, nothing to spare.
 fn is_out_of_breath(run: &Run) -> bool {
-    let reasons = ["no steady state", "could not be counted", "the harness "];
+    let reasons = ["no steady state", "could not be counted", "the harness ", "the machine was busy"];
     let told = run.to_string();
     run.verdict.verdict == VerdictKind::Unknown && reasons.iter().any(|reason| told.contains(reason))
 }
