@@ -68,6 +68,8 @@ mod workload;
 mod error;
 mod experiment;
 pub mod report;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 pub use client::Client;
 pub use environment::address::Address;

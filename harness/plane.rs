@@ -14,6 +14,8 @@ pub enum Plane {
     Proxy,
     /// By a packet filter between client and proxy, in network namespaces of the run's own: Linux.
     Kernel,
+    /// In virtual time, between simulated hosts: a client written in Rust, against a simulated server.
+    Simulation,
 }
 
 impl fmt::Display for Plane {
@@ -21,6 +23,7 @@ impl fmt::Display for Plane {
         f.write_str(match self {
             Plane::Proxy => "proxy",
             Plane::Kernel => "kernel",
+            Plane::Simulation => "simulation",
         })
     }
 }

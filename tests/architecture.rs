@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit", "conformance", "machine", "nemesis", "observation", "subscription", "toxiproxy", "workload"],
     // orchestration and telling
     &["error", "experiment", "report"],
+    &["simulation"],
 ];
 
 /// How many of the layers are pure.

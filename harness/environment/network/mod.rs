@@ -18,6 +18,8 @@ mod saying;
 pub(crate) mod tap;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code, reason = "not in use before all of it is there")]
+pub(crate) mod transport;
 
 pub(crate) use gateway::Gateway;
 pub(crate) use kernel::Kernel;

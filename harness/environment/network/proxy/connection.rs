@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::forgetting::Forgetting;
 use super::framing::{Note, Session, Watch};
-use super::leg::Leg;
 use super::link::{Direction, Link, LinkEnd};
 use super::order::{Cut, Order};
 use super::parcel::Parcel;
@@ -16,6 +15,7 @@ use super::rule::{Forget, Rules};
 use super::timer::Timer;
 use super::tls::Failure;
 use super::watcher::Watcher;
+use crate::environment::network::transport::Leg;
 use crate::fault::{Point, Strike};
 use crate::history::{ConnectionChange, Severed};
 use crate::seed::Seed;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::leg::Leg;
 use super::order::Cut;
 use super::rule::{Expiry, Forget, Rule, Rules, What};
+use crate::environment::network::transport::Leg;
 
 /// What is forgotten of one connection, and what may be.
 #[derive(Default)]

@@ -11,12 +11,12 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::framing::Session;
-use super::leg::Leg;
 use super::order::Cut;
 use super::parcel::Parcel;
 use super::rule::Rules;
 use super::toxic::Pipeline;
 use super::watcher::Watcher;
+use crate::environment::network::transport::Leg;
 use crate::fault::Strike;
 use crate::seed::Seed;
 

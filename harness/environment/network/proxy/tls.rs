@@ -24,8 +24,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use super::leg::Leg;
 use crate::environment::identity::trust::Anybody;
+use crate::environment::network::transport::Leg;
 use crate::history::Severed;
 
 /// An SSLRequest, whole: its length, and a version that no protocol has.
