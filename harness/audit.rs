@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::environment::Environment;
 use crate::environment::preparation::{LEDGER, OCCUPANT};
@@ -57,11 +57,7 @@ async fn median_round_trip(session: Session) -> Result<Duration, ServerError> {
 /// keeps after the client has left. What is in a transaction there is so on behalf of a client.
 ///
 /// One that is in a transaction with nothing running is told of once that has lasted for `idle`.
-pub(crate) async fn sessions(
-    session: &Session,
-    environment: &Environment,
-    idle: Duration,
-) -> Result<Sessions, ServerError> {
+async fn sessions(session: &Session, environment: &Environment, idle: Duration) -> Result<Sessions, ServerError> {
     let found = at_server(session, environment, idle).await?;
     let pool = environment.middlebox.as_ref().filter(|middlebox| middlebox.program().pools_sessions());
     Ok(match pool {
@@ -84,10 +80,25 @@ async fn at_server(session: &Session, environment: &Environment, idle: Duration)
     Ok(Sessions { open: count(0), idle_in_transaction: count(1) })
 }
 
+/// The client's sessions as soon as it works, and again shortly before the first fault; the later count stands, unless a
+/// fault overtakes it on a busy machine.
+pub(crate) async fn steady_sessions(
+    environment: &Environment,
+    idle: Duration,
+    onset: Instant,
+) -> Result<Sessions, ServerError> {
+    const BEFORE: Duration = Duration::from_millis(200);
+    let session = environment.server().superuser().connect().await?;
+    let early = sessions(&session, environment, idle).await?;
+    sleep_until(onset - BEFORE).await;
+    let late = timeout_at(onset, sessions(&session, environment, idle)).await;
+    Ok(late.ok().and_then(Result::ok).unwrap_or(early))
+}
+
 /// Waits until the client has few enough sessions, or patience ends; returns the last count.
 pub(crate) async fn settled_sessions(
     environment: &Environment,
-    enough: impl Fn(Sessions) -> bool,
+    enough: &(dyn Fn(Sessions) -> bool + Send + Sync),
     patience: Duration,
     idle: Duration,
 ) -> Result<Sessions, ServerError> {

@@ -101,6 +101,7 @@ impl Shared {
         let mut intended = self.recorder.now() + offset;
         loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 () = sleep_until(self.recorder.instant(intended)) => {}
             }

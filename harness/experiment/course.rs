@@ -1,21 +1,16 @@
 //! The course of one run, once its environment is up: calibration, steady state, faults, recovery, audit.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::audit;
 use crate::client::{DynClient, Home, Launch};
-use crate::environment::Environment;
-use crate::environment::network::Kernel;
-use crate::environment::server::ServerError;
 use crate::error::Error;
-use crate::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase};
+use crate::experiment::ground::Ground;
+use crate::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase, Sessions};
 use crate::judge::{Facts, is_at_work, is_proved, is_subscribed_again, rates, recovered_at};
-use crate::machine;
 use crate::nemesis::Nemesis;
 use crate::observation::{Observation, Watching};
 use crate::plan::Plan;
@@ -33,8 +28,8 @@ const APPLICATION_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a session of an application may be in a transaction with nothing running.
 const IDLE_APPLICATION: Duration = Duration::from_secs(1);
 
-/// How often the run looks whether the client has recovered.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How often a run on the machine looks whether the client has recovered.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// How much longer than the stability window the run waits for the old rate, before it calls the client slow.
 const RATE_PATIENCE: Duration = Duration::from_secs(6);
@@ -50,41 +45,46 @@ const GRACE: Duration = Duration::from_secs(1);
 const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run whose environment is up.
-pub(super) struct Course<'a> {
-    pub environment: &'a Environment,
+pub(crate) struct Course<'a, G: Ground> {
+    pub ground: &'a G,
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
     pub subscription: &'a Subscription,
     /// The eyes on an application that does its own work; `None`: the client is asked.
     pub observation: Option<&'a Arc<Observation>>,
+    /// How often it is looked whether the client has recovered.
+    pub look_every: Duration,
+    /// For how long at least the client is watched, from the steady state.
+    pub at_least: Duration,
 }
 
-impl Course<'_> {
+impl<G: Ground> Course<'_, G> {
     /// Calibration to audit.
-    pub async fn run(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
+    pub async fn run(&self, launch: &dyn Launch, home: Home) -> Result<(), Error> {
+        let mut messenger = self.ground.messenger();
         tokio::select! {
-            done = self.carry_out(launch, out) => done,
-            never = self.subscription.send(self.environment) => match never {},
-            never = machine::watch(self.recorder) => match never {},
+            biased;
+            done = self.carry_out(launch, home) => done,
+            never = self.subscription.send(messenger.as_mut()) => match never {},
         }
     }
 
-    async fn carry_out(&self, launch: &dyn Launch, out: Option<&Path>) -> Result<(), Error> {
-        let Course { environment, plan, recorder, .. } = self;
+    async fn carry_out(&self, launch: &dyn Launch, home: Home) -> Result<(), Error> {
+        let Course { ground, plan, recorder, .. } = self;
         recorder.phase(Phase::Calibrate);
-        let (direct, gateway) = audit::calibrate(environment).await?;
-        recorder.record(Event::Calibration { direct, gateway });
+        if let Some((direct, gateway)) = ground.calibrate().await? {
+            recorder.record(Event::Calibration { direct, gateway });
+        }
         let mut nemesis =
-            Nemesis::arm(&plan.header.faults, environment, (*recorder).clone()).await.map_err(Error::Nemesis)?;
+            Nemesis::arm(&plan.header.faults, *ground, |fault| ground.injection(fault), (*recorder).clone())
+                .await
+                .map_err(Error::Nemesis)?;
 
-        let run: Arc<Path> = environment.folder.path().into();
-        let space = environment.kernel.as_ref().and_then(Kernel::home).cloned();
-        let home = Home { output: out.map_or_else(|| Arc::clone(&run), Arc::from), run, space, in_process: true };
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
             let began = tokio::time::Instant::now();
-            let faults = nemesis.run(environment, began, &stop);
+            let faults = nemesis.run(*ground, began, &stop);
             let client = async {
                 self.in_force().await;
                 let driven = self.drive(launch, home).await?;
@@ -99,13 +99,14 @@ impl Course<'_> {
                 let zero = recorder.phase(Phase::SteadyState);
                 self.pause(&driven, zero);
                 let start = recorder.instant(zero);
-                let faults = nemesis.run(environment, start, &stop);
+                let faults = nemesis.run(*ground, start, &stop);
                 tokio::pin!(faults);
                 tokio::select! {
+                    biased;
                     () = &mut faults => {}
                     () = async {
                         self.count_steady_sessions(start).await;
-                        until(|| self.note_client_gone(driven.client.as_ref())).await;
+                        self.until(|| self.note_client_gone(driven.client.as_ref())).await;
                     } => {
                         // Nobody is left to be hurt: heal at once.
                         stop.cancel();
@@ -125,7 +126,7 @@ impl Course<'_> {
         header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
         // From here on whoever connects is the application.
         let watching = self.observation.map(Observation::begin);
-        let client = launch.launch(&self.environment.address, home).await?;
+        let client = launch.launch(self.ground.address(), home).await?;
         let facts = client.facts();
         let needed = Capability::needed(&header.load, &header.layout);
         if let Some(lacking) = needed.into_iter().find(|needed| !facts.can(*needed)) {
@@ -161,7 +162,7 @@ impl Course<'_> {
     }
 
     /// From the last heal to the audit.
-    async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis) {
+    async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis<G>) {
         let Driven { work, client } = driven;
         if self.facts(|facts| facts.hit().is_some()) {
             self.recorder.phase(Phase::Observe);
@@ -193,7 +194,7 @@ impl Course<'_> {
             None => all_succeeded(facts),
         };
         let mut ready = false;
-        let settled = until(|| {
+        let settled = self.until(|| {
             ready = self.facts(works_well);
             ready || self.note_client_gone(client)
         });
@@ -205,20 +206,10 @@ impl Course<'_> {
         steady
     }
 
-    /// Counts the client's sessions as soon as it works, and again shortly before the first fault; the later count
-    /// stands, unless a fault overtakes it on a busy machine.
+    /// Counts the client's sessions before the first fault.
     async fn count_steady_sessions(&self, start: tokio::time::Instant) {
-        const BEFORE: Duration = Duration::from_millis(200);
         let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
-        let counted = async {
-            let session = self.environment.server().superuser().connect().await?;
-            let idle = self.idle();
-            let early = audit::sessions(&session, self.environment, idle).await?;
-            sleep_until(onset - BEFORE).await;
-            let late = timeout_at(onset, audit::sessions(&session, self.environment, idle)).await;
-            Ok::<_, ServerError>(late.ok().and_then(Result::ok).unwrap_or(early))
-        };
-        match counted.await {
+        match self.ground.steady_sessions(self.idle(), onset).await {
             Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
             Err(error) => self.recorder.doubt(format!("the client's sessions could not be counted: {error}")),
         }
@@ -234,7 +225,7 @@ impl Course<'_> {
     async fn in_force(&self) {
         let settled =
             |event: &Event| matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. });
-        until(|| self.recorder.look(|history| history.events.iter().any(settled))).await;
+        self.until(|| self.recorder.look(|history| history.events.iter().any(settled))).await;
     }
 
     /// Whether the client has gone away though nobody asked it to; records that the first time.
@@ -259,77 +250,56 @@ impl Course<'_> {
         // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
         let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
         let is_back = |facts: &Facts| recovered_at(facts).is_some() && is_subscribed_again(facts);
-        let recovered = until(|| self.facts(is_back) || self.note_client_gone(client));
+        let recovered = self.until(|| self.facts(is_back) || self.note_client_gone(client));
         if timeout_at(deadline, recovered).await.is_err() {
             return;
         }
         self.recorder.phase(Phase::Settle);
-        let at_speed = until(|| {
+        let at_speed = self.until(|| {
             let rates = self.facts(rates);
             rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady) || self.note_client_gone(client)
         });
         // Too slow to the end: the judge says so.
         let _ = timeout(RATE_PATIENCE, at_speed).await;
         // Only one that was restarted has anything to prove.
-        let proved = until(|| self.facts(is_proved) || self.note_client_gone(client));
+        let proved = self.until(|| self.facts(is_proved) || self.note_client_gone(client));
         let _ = timeout(PROOF_PATIENCE, proved).await;
+        if let Some(since) = self.facts(|facts| facts.steady_since) {
+            let watched = self.until(|| self.note_client_gone(client));
+            let _ = timeout_at(self.recorder.instant(since + self.at_least), watched).await;
+        }
     }
 
     /// Sessions, then the client's end, then the ledger and the evidence.
-    async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
-        let Course { environment, recorder, .. } = self;
+    async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis<G>) -> Result<(), Error> {
+        let Course { ground, recorder, .. } = self;
         self.note_client_gone(client);
         let allowed = self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(facts.slots()));
-        let settled = audit::settled_sessions(
-            environment,
-            |sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0,
-            SESSIONS_PATIENCE,
-            self.idle(),
-        )
-        .await;
+        let few = move |sessions: Sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0;
+        let settled = ground.settled_sessions(&few, SESSIONS_PATIENCE, self.idle()).await;
         // On record before the client closes: what is open then at the gateway counts too.
         let settled = settled.map(|sessions| recorder.record(Event::SettledSessions(sessions)));
         self.subscription.end();
         client.close().await;
         settled?;
-        // Statements of sessions that nobody waits for any more may still write.
-        environment.clear_path().await?;
-        audit::deserted(environment, SESSIONS_PATIENCE).await?;
-        if let Some(runs) = audit::ledger_beside(environment).await? {
+        ground.desert(SESSIONS_PATIENCE).await?;
+        let (beside, runs) = ground.ledgers().await?;
+        if let Some(runs) = beside {
             recorder.record(Event::LedgerBeside { runs });
         }
-        // Last, so that what is still on its way from there to here is seen here.
-        let runs = audit::ledger(environment).await?;
         recorder.record(Event::Ledger { runs });
-        nemesis.testify(environment).await;
-        if let Ok(lines) = environment.log_of_client().await {
-            let mut errors = std::collections::BTreeMap::<String, u64>::new();
-            for line in lines.into_iter().filter(|line| line.sqlstate != "00000") {
-                *errors.entry(line.sqlstate).or_default() += 1;
-            }
+        nemesis.testify(*ground).await;
+        if let Ok(errors) = ground.errors().await {
             recorder.record(Event::ServerErrors(errors));
         }
         Ok(())
     }
 
-    /// What the servers have logged, for the run's folder, each under its name; an external server's log is not ours to
-    /// read.
-    pub async fn server_logs(&self) -> Vec<(&'static str, String)> {
-        let mut logs = Vec::new();
-        for (name, server) in ["server.log", "standby.log"].into_iter().zip(self.environment.servers()) {
-            let lines = server.log().await.unwrap_or_default();
-            let lines = lines.iter();
-            let log =
-                lines.map(|line| format!("{} {} {} {}\n", line.pid, line.sqlstate, line.role, line.text)).collect();
-            logs.push((name, log));
+    /// Looks again and again until something is so.
+    async fn until(&self, mut is_so: impl FnMut() -> bool) {
+        while !is_so() {
+            sleep(self.look_every).await;
         }
-        logs
-    }
-
-    /// What stood before the server has logged, for the run's folder; `None` where nothing did.
-    pub fn middlebox_log(&self) -> Option<String> {
-        let lines = self.environment.middlebox.as_ref()?.log().unwrap_or_default();
-        Some(lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
     fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {
@@ -339,13 +309,6 @@ impl Course<'_> {
             facts.until = facts.until.max(now);
             look(&facts)
         })
-    }
-}
-
-/// Looks again and again until something is so.
-async fn until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
-        sleep(LOOK_EVERY).await;
     }
 }
 

@@ -10,24 +10,26 @@
 //! # }
 //! ```
 
-mod course;
-mod kept;
+pub(crate) mod course;
+pub(crate) mod ground;
+pub(crate) mod kept;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::course::Course;
-use crate::client::{Client, ClientChoice, ClientError, InProcess, Launch, Supervised};
+use self::course::{Course, LOOK_EVERY};
+use crate::client::{Client, ClientChoice, ClientError, Home, InProcess, Launch, Supervised};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
 use crate::environment::expressible::{askable, known_to, side};
-use crate::environment::network::Tap;
+use crate::environment::network::{Kernel, Tap};
 use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
 use crate::history::{Event, OpError};
 use crate::judge::judge;
 use crate::layout::Host;
+use crate::machine;
 use crate::observation::Observation;
 use crate::plan::Plan;
 use crate::plane::{Plane, PlaneChoice};
@@ -207,19 +209,28 @@ impl Experiment {
         recorder.record(Event::Server(server));
         let subscription = Subscription::new(recorder.clone());
         let course = Course {
-            environment: &environment,
+            ground: &environment,
             plan: &plan,
             recorder: &recorder,
             subscription: &subscription,
             observation: observation.as_ref(),
+            look_every: LOOK_EVERY,
+            at_least: Duration::ZERO,
         };
-        course.run(launch.as_ref(), self.out.as_deref()).await?;
+        let run: Arc<Path> = environment.folder.path().into();
+        let home = Home {
+            output: self.out.as_deref().map_or_else(|| Arc::clone(&run), Arc::from),
+            run,
+            space: environment.kernel.as_ref().and_then(Kernel::home).cloned(),
+            in_process: true,
+        };
+        tokio::select! {
+            done = course.run(launch.as_ref(), home) => done?,
+            never = machine::watch(&recorder) => match never {},
+        }
         if let Some(folder) = &self.out {
-            for (name, log) in course.server_logs().await {
+            for (name, log) in kept::logs(&environment).await {
                 kept::store(folder, name, &log)?;
-            }
-            if let Some(log) = course.middlebox_log() {
-                kept::store(folder, "middlebox.log", &log)?;
             }
         }
         environment.close().await?;

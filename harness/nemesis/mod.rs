@@ -55,9 +55,9 @@ pub enum NemesisError {
 
 /// One fault, as it is carried out.
 #[async_trait]
-trait Injection: Send {
+pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
     /// Prepares what takes time, before the client starts.
-    async fn arm(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+    async fn arm(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
@@ -65,34 +65,39 @@ trait Injection: Send {
     async fn approach(&mut self) {}
 
     /// Injects it; returns once it is in force.
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError>;
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError>;
 
     /// What goes on while it is in force; dropped when it is to be healed.
-    async fn go_on(&mut self, _environment: &Environment) {
+    async fn go_on(&mut self, _environment: &E) {
         std::future::pending().await
     }
 
     /// Heals it; returns once the environment is known to work.
-    async fn heal(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+    async fn heal(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
     /// What shows that it met the client; asked once, after the workload.
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError>;
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError>;
 }
 
 /// The faults of one run, ready to be carried out.
-pub(crate) struct Nemesis {
-    faults: Vec<(Fault, Box<dyn Injection>)>,
+pub(crate) struct Nemesis<E: ?Sized + Sync = Environment> {
+    faults: Vec<(Fault, Box<dyn Injection<E>>)>,
     recorder: Recorder,
 }
 
-impl Nemesis {
+impl<E: ?Sized + Sync> Nemesis<E> {
     /// Prepares every fault.
-    pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
+    pub async fn arm(
+        faults: &[Fault],
+        environment: &E,
+        injection: impl Fn(&Fault) -> Box<dyn Injection<E>>,
+        recorder: Recorder,
+    ) -> Result<Nemesis<E>, NemesisError> {
         let mut armed = Vec::new();
         for fault in faults {
-            let mut injection = injection(fault, environment.kernel.is_some());
+            let mut injection = injection(fault);
             injection.arm(environment).await?;
             armed.push((*fault, injection));
         }
@@ -100,7 +105,7 @@ impl Nemesis {
     }
 
     /// Carries out the timeline, whose zero is `start`; returns once everything is healed. `stop` ends it early.
-    pub async fn run(&mut self, environment: &Environment, start: Instant, stop: &CancellationToken) {
+    pub async fn run(&mut self, environment: &E, start: Instant, stop: &CancellationToken) {
         let recorder = &self.recorder;
         join_all(self.faults.iter_mut().enumerate().map(|(index, (fault, injection))| {
             let record = move |step| {
@@ -112,7 +117,7 @@ impl Nemesis {
     }
 
     /// Records the evidence of every fault.
-    pub async fn testify(&mut self, environment: &Environment) {
+    pub async fn testify(&mut self, environment: &E) {
         for (index, (fault, injection)) in self.faults.iter_mut().enumerate() {
             match injection.evidence(environment).await {
                 Ok(found) => {
@@ -124,19 +129,21 @@ impl Nemesis {
     }
 }
 
-async fn carry_out(
+async fn carry_out<E: ?Sized + Sync>(
     fault: &Fault,
-    injection: &mut dyn Injection,
-    environment: &Environment,
+    injection: &mut dyn Injection<E>,
+    environment: &E,
     start: Instant,
     stop: &CancellationToken,
     record: impl Fn(FaultStep),
 ) {
     tokio::select! {
+        biased;
         () = sleep_until(start + fault.at) => {}
         () = stop.cancelled() => return,
     }
     tokio::select! {
+        biased;
         () = injection.approach() => {}
         () = stop.cancelled() => return,
     }
@@ -147,6 +154,7 @@ async fn carry_out(
     }
     if fault.lasts > Duration::ZERO {
         tokio::select! {
+        biased;
             () = sleep(fault.lasts) => {}
             () = stop.cancelled() => {}
             () = injection.go_on(environment) => {}
@@ -163,7 +171,7 @@ async fn carry_out(
 }
 
 /// How a fault is carried out; some are done otherwise, and truer, where there is a kernel plane.
-fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
+pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
     use network::{Cutting, Door, Imposing, Shutting};
     let kind = fault.kind;
     let name = kind.to_string();

@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-use rand::rand_core::UnwrapErr;
-use rand::rngs::SysRng;
+use rand::{Rng, RngExt};
 
 /// The first bound: several loopback connects long.
 const BASE: Duration = Duration::from_millis(50);
@@ -16,9 +14,9 @@ const BASE: Duration = Duration::from_millis(50);
 const CAP: Duration = Duration::from_secs(1);
 
 /// How long to wait before the next attempt, after so many failures in a row.
-pub(super) fn delay(failures: u32) -> Duration {
+pub(super) fn delay(failures: u32, chance: &mut impl Rng) -> Duration {
     let bound = BASE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(CAP);
-    bound.mul_f64(UnwrapErr(SysRng).random::<f64>())
+    bound.mul_f64(chance.random::<f64>())
 }
 
 /// What the defect *backoff-never-resets* waits: four times as long each time, and no cap.
@@ -29,12 +27,14 @@ pub(super) fn growing_delay(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed::Seed;
 
     #[test]
     fn delays_stay_below_their_bound_and_the_cap() {
+        let mut chance = Seed(7).rng();
         for failures in 1..40 {
             let bound = BASE.saturating_mul(1 << (failures - 1).min(10)).min(CAP);
-            assert!(delay(failures) <= bound);
+            assert!(delay(failures, &mut chance) <= bound);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One connection of a built-in client: how it is made, what runs on it, and how long it may take.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::poll_fn;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
@@ -14,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::behaviour::{Behaviour, Keepalive};
 use super::encryption::{Connector, is_of_certificates, mode};
 use super::lookup::Found;
+use super::way::{self, Way};
 use crate::environment::address::Address;
 use crate::environment::preparation::CHANNEL;
 use crate::history::{ErrorKind, OpError};
@@ -26,11 +29,40 @@ const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1 LIMIT 1";
 
 /// An open connection. Dropping it closes the socket at once, whatever is still under way on it.
 pub(super) struct Connection {
-    client: Client,
+    opened: Driven,
     insert: &'static str,
+    way: Way,
+}
+
+/// A session, and the task that carries its messages.
+pub(super) struct Driven {
+    pub client: Client,
+    /// Where it is, if on a network of somebody else's.
+    at: Option<SocketAddr>,
     /// The payloads of notifications; ends with the connection.
     notifications: mpsc::UnboundedReceiver<String>,
     _driver: AbortOnDropHandle<()>,
+}
+
+impl Driven {
+    pub fn new<S, T>(client: Client, mut connection: tokio_postgres::Connection<S, T>, at: Option<SocketAddr>) -> Driven
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (heard, notifications) = mpsc::unbounded_channel();
+        let driver = AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut messages = poll_fn(|context| connection.poll_message(context));
+            // An error reaches the statement that waits, which reports it.
+            while let Some(Ok(message)) = messages.next().await {
+                if let AsyncMessage::Notification(notification) = message {
+                    // Where nobody listens, none comes.
+                    let _ = heard.send(notification.payload().to_owned());
+                }
+            }
+        }));
+        Driven { client, at, notifications, _driver: driver }
+    }
 }
 
 impl Connection {
@@ -38,116 +70,112 @@ impl Connection {
     pub async fn open(
         address: &Address,
         places: &[Found],
-        connector: Connector,
+        way: &Way,
+        connector: impl FnOnce() -> Result<Connector, OpError>,
         behaviour: &Behaviour,
     ) -> Result<Connection, OpError> {
         let Behaviour { deadlines, keepalive, user_timeout, repeats_safely, .. } = *behaviour;
         let mut config = Config::new();
         // Read anew each time: whoever rotates a password, or moves a server, tells nobody.
         config.password(address.current_password()?).ssl_mode(mode(address.sslmode));
-        for (place, ip) in places {
-            config.host(&place.host).hostaddr(*ip).port(place.port);
-        }
         if address.target_session == TargetSession::ReadWrite {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         config.user(&address.user).dbname(&address.database).application_name("reference");
-        if let Some(limit) = deadlines.connect {
-            config.connect_timeout(limit);
-        }
-        if let Some(limit) = user_timeout {
-            config.tcp_user_timeout(limit);
-        }
-        config.keepalives(keepalive != Keepalive::Off);
-        if let Keepalive::After { idle, interval, probes } = keepalive {
-            config.keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(probes);
-        }
         // The library's own connect_timeout covers TCP only; a server that accepts and is silent needs this one.
         // Every address has its own time: the first may be dead.
         let limit = deadlines.connect.map(|limit| limit * places.len().max(1) as u32);
         within(limit, "connecting", async {
-            let connected = config.connect(connector).await.map_err(|error| {
-                let hopeless = is_of_certificates(&error);
-                let error = OpError::from(error);
-                // What is wrong with a certificate stays wrong until somebody replaces it.
-                if hopeless { error.with_retryable(false) } else { error }
-            });
-            let (client, mut connection) = connected?;
-            let (heard, notifications) = mpsc::unbounded_channel();
-            let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-                let mut messages = poll_fn(|context| connection.poll_message(context));
-                // An error reaches the statement that waits, which reports it.
-                while let Some(Ok(message)) = messages.next().await {
-                    if let AsyncMessage::Notification(notification) = message {
-                        // Where nobody listens, none comes.
-                        let _ = heard.send(notification.payload().to_owned());
+            let opened = match way {
+                Way::Machine => {
+                    for (place, ip) in places {
+                        config.host(&place.host).hostaddr(*ip).port(place.port);
                     }
+                    if let Some(limit) = deadlines.connect {
+                        config.connect_timeout(limit);
+                    }
+                    if let Some(limit) = user_timeout {
+                        config.tcp_user_timeout(limit);
+                    }
+                    config.keepalives(keepalive != Keepalive::Off);
+                    if let Keepalive::After { idle, interval, probes } = keepalive {
+                        config.keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(probes);
+                    }
+                    let connected = config.connect(connector()?).await.map_err(|error| {
+                        let hopeless = is_of_certificates(&error);
+                        let error = OpError::from(error);
+                        // What is wrong with a certificate stays wrong until somebody replaces it.
+                        if hopeless { error.with_retryable(false) } else { error }
+                    });
+                    let (client, connection) = connected?;
+                    Driven::new(client, connection, None)
                 }
-            }));
+                Way::Other(dial) => way::connect(&config, dial.as_ref(), places, behaviour).await?,
+            };
             // A pool in the path signs clients in by itself, also while it has no server for them.
-            client.batch_execute("SELECT 1").await?;
+            opened.client.batch_execute("SELECT 1").await?;
             let insert = if repeats_safely { INSERT_ONCE } else { INSERT };
-            Ok(Connection { client, insert, notifications, _driver: driver })
+            Ok(Connection { opened, insert, way: way.clone() })
         })
         .await
     }
 
     /// Cancels whatever runs after a while, unless the connection has gone by then.
     pub fn cancel_after(&self, wait: Duration) -> AbortOnDropHandle<()> {
-        let token = self.client.cancel_token();
+        let (token, way, at) = (self.opened.client.cancel_token(), self.way.clone(), self.opened.at);
         AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            // Without an answer the statement takes too long all the same.
-            let _ = token.cancel_query(tokio_postgres::NoTls).await;
+            way.cancel(token, at).await;
         }))
     }
 
     /// Subscribes.
     pub async fn listen(&self) -> Result<(), OpError> {
-        self.client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+        self.opened.client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
         Ok(())
     }
 
     /// The payload of the next notification; `None` once the connection is lost.
     pub async fn next_notification(&mut self) -> Option<String> {
-        self.notifications.recv().await
+        self.opened.notifications.recv().await
     }
 
     pub fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.opened.client.is_closed()
     }
 
     // Statements have no name on the server, where a pool in the path could hand the next one to another session; each
     // is a single message and a single answer all the same.
 
     pub async fn write(&self, key: i64) -> Result<(), OpError> {
-        self.client.execute_typed(self.insert, &[(&key, Type::INT8)]).await?;
+        self.opened.client.execute_typed(self.insert, &[(&key, Type::INT8)]).await?;
         Ok(())
     }
 
     pub async fn read(&self, key: i64) -> Result<bool, OpError> {
-        Ok(self.client.query_typed_opt(SELECT, &[(&key, Type::INT8)]).await?.is_some())
+        Ok(self.opened.client.query_typed_opt(SELECT, &[(&key, Type::INT8)]).await?.is_some())
     }
 
     pub async fn transaction(&self, key: i64) -> Result<(), OpError> {
-        self.client.batch_execute("BEGIN").await?;
+        self.opened.client.batch_execute("BEGIN").await?;
         let work = async {
             self.read(key).await?;
             self.write(key).await?;
-            self.client.batch_execute("COMMIT").await?;
+            self.opened.client.batch_execute("COMMIT").await?;
             Ok(())
         };
         let done = work.await;
         if done.is_err() && !self.is_closed() {
             // If even this fails, the connection is replaced: the caller sees the first error.
-            let _ = self.client.batch_execute("ROLLBACK").await;
+            let _ = self.opened.client.batch_execute("ROLLBACK").await;
         }
         done
     }
 
     /// Opens a snapshot that all later statements of this connection see, and no other.
     pub async fn freeze_snapshot(&self) -> Result<(), OpError> {
-        self.client
+        self.opened
+            .client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM pgsquall_ledger LIMIT 1")
             .await?;
         Ok(())

@@ -7,6 +7,7 @@ mod encryption;
 mod lookup;
 mod pool;
 mod serve;
+mod way;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +18,14 @@ use tokio::time::Instant;
 use self::behaviour::{ALL, Behaviour};
 use self::pool::Pool;
 pub use self::serve::serve;
+use self::way::Way;
 use super::{Adapter, Call, ClientError, DynClient, Home, Launch, Notifications};
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
+#[cfg(feature = "simulation")]
+use crate::environment::network::transport::Dial;
 use crate::history::{Capability, ClientFacts, Ended, OpError};
+use crate::seed::Seed;
 
 /// Operations that a built-in client carries at once, and connections that it holds.
 const CONCURRENCY: u32 = 4;
@@ -47,9 +52,19 @@ impl Reference {
 
     /// Sets it to work in this process.
     fn start(&self, address: &Address) -> Running {
+        self.start_on(address, Way::Machine, Seed::random())
+    }
+
+    /// Sets it to work on another network; `seed`: of its jitter.
+    #[cfg(feature = "simulation")]
+    pub fn start_simulated(&self, address: &Address, dial: Arc<dyn Dial>, seed: Seed) -> Arc<dyn DynClient> {
+        Arc::new(self.start_on(address, Way::Other(dial), seed))
+    }
+
+    fn start_on(&self, address: &Address, way: Way, seed: Seed) -> Running {
         // Connections are opened when they are first needed, as lazy pools do: a server that is away at the start is
         // no different from one that goes away later.
-        let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY);
+        let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY, way, seed);
         Running { name: self.name, pool }
     }
 }

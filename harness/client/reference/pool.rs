@@ -3,19 +3,22 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::{Mutex, MutexGuard, Notify};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::backoff;
 use super::behaviour::{Behaviour, Cancels, Deadlines, Errors, Reconnects};
 use super::connection::{Connection, within};
 use super::encryption::Connectors;
 use super::lookup::{Found, Lookup};
+use super::way::Way;
 use crate::client::Notifications;
 use crate::environment::address::Address;
 use crate::history::{ErrorKind, OpError, OpKind};
+use crate::seed::Seed;
 use crate::sqlstate;
 
 /// After a refusal that no retry can cure, nobody asks again for this long.
@@ -32,6 +35,10 @@ pub(super) struct Pool {
     address: Address,
     behaviour: Behaviour,
     connectors: Connectors,
+    /// How it gets to its servers.
+    way: Way,
+    /// Whence the jitter of its pauses comes.
+    chance: Lock<ChaCha8Rng>,
     lookup: Lookup,
     slots: Vec<Mutex<Slot>>,
     /// Whose turn it is.
@@ -58,13 +65,15 @@ struct Slot {
 }
 
 impl Pool {
-    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32) -> Pool {
+    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32, way: Way, seed: Seed) -> Pool {
         if behaviour.caches_password {
             // What is left is the password with which the run began.
             address.password_file = None;
         }
         Pool {
             address,
+            way,
+            chance: Lock::new(seed.fork("jitter").rng()),
             connectors: Connectors::new(behaviour.caches_certificates),
             lookup: Lookup::new(behaviour.caches_address, behaviour.first_address_only),
             behaviour,
@@ -132,7 +141,7 @@ impl Pool {
             if self.behaviour.remembers_failures {
                 sleep(backoff::growing_delay(slot.failures)).await;
             } else if self.behaviour.backs_off {
-                sleep(backoff::delay(slot.failures)).await;
+                sleep(self.pause(slot.failures)).await;
             }
         }
     }
@@ -208,11 +217,16 @@ impl Pool {
             };
             failures += 1;
             match may_help(&error) {
-                true if self.behaviour.backs_off => sleep(backoff::delay(failures)).await,
+                true if self.behaviour.backs_off => sleep(self.pause(failures)).await,
                 true => {}
                 false => sleep(BREAKER).await,
             }
         }
+    }
+
+    /// How long to wait after so many failures in a row.
+    fn pause(&self, failures: u32) -> Duration {
+        backoff::delay(failures, &mut *self.chance.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn subscribe(&self) -> Result<Connection, OpError> {
@@ -274,8 +288,8 @@ impl Pool {
     }
 
     async fn open(&self, places: &[Found]) -> Result<Connection, OpError> {
-        let connector = self.connectors.connector(&self.address)?;
-        Connection::open(&self.address, places, connector, &self.behaviour).await
+        let connectors = || self.connectors.connector(&self.address);
+        Connection::open(&self.address, places, &self.way, connectors, &self.behaviour).await
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {
