@@ -377,7 +377,8 @@ fn details_of(toxic: Toxic) -> String {
     details.join(", ")
 }
 
-fn word_of<T: PartialEq>(known: &[(&'static str, T)], meaning: T) -> &'static str {
+/// The word of a meaning, out of a list of all.
+pub(crate) fn word_of<T: PartialEq>(known: &[(&'static str, T)], meaning: T) -> &'static str {
     known.iter().find(|(_, known)| *known == meaning).map_or("?", |(word, _)| word)
 }
 

@@ -15,6 +15,8 @@ mod parameters;
 mod path;
 mod raw;
 mod timeline;
+#[cfg(feature = "simulation")]
+mod written;
 
 use std::io::Read;
 use std::path::Path;
@@ -28,6 +30,8 @@ use crate::middlebox::Middlebox;
 pub use catalogue::{catalogue, cause_of};
 pub use error::ScenarioError;
 use error::Text;
+#[cfg(feature = "simulation")]
+pub(crate) use written::Question;
 
 /// Longest file that is read, in bytes: a thousand times the longest scenario that anybody wrote.
 const LONGEST_FILE: usize = 1 << 20;

@@ -4,3 +4,6 @@
 mod network;
 #[allow(dead_code, unused_imports, reason = "not in use before all of it is there")]
 mod postgres;
+mod schedule;
+
+pub use schedule::{Schedule, schedules};

@@ -1,0 +1,221 @@
+//! Scenarios written back as files: what a search for schedules of faults has found, so that it can be asked again
+//! anywhere. Reading what is written gives the same question.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::Scenario;
+use super::error::ScenarioError;
+use crate::budget::Budget;
+use crate::fault::{CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of};
+use crate::layout::{Host, Layout, SslMode, TargetSession};
+use crate::load::Load;
+use crate::time::exact;
+
+/// A transient question, as far as a search varies it: what is not here is as in every file that does not say it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Question {
+    pub title: String,
+    /// What stands at the head of the file; may have several lines.
+    pub why: String,
+    pub budget: Budget,
+    pub load: Load,
+    /// Of it: the standby, the hosts, the kind of session, sslmode, and whether the password is in a file.
+    pub layout: Layout,
+    pub faults: Vec<Fault>,
+}
+
+impl Question {
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for line in self.why.lines() {
+            text += format!("# {line}").trim_end();
+            text.push('\n');
+        }
+        text += &format!("schema = 1\ntitle = {}\n", quoted(&self.title));
+        for (table, keys) in [("server", server(&self.layout)), ("client", client(&self.layout))] {
+            text += &of_table(&format!("[{table}]"), &keys);
+        }
+        text += &of_table("[budget]", &budget(&self.budget));
+        text += &of_table("[load]", &load(&self.load));
+        for fault in &self.faults {
+            let mut keys = vec![("kind", quoted(fault.kind.word()))];
+            keys.extend(keys_of(fault.kind));
+            keys.push(("at", time(fault.at)));
+            keys.extend((!fault.lasts.is_zero()).then(|| ("for", time(fault.lasts))));
+            text += &of_table("[[fault]]", &keys);
+        }
+        text
+    }
+
+    /// The scenario itself, which is what its text says.
+    ///
+    /// *Errors*: the faults cannot be in force together, or at these times.
+    pub fn scenario(&self, name: &str) -> Result<Scenario, ScenarioError> {
+        Scenario::parse(name, "file", &format!("{name}.toml"), &self.text())
+    }
+}
+
+type Keys = Vec<(&'static str, String)>;
+
+fn of_table(head: &str, keys: &Keys) -> String {
+    if keys.is_empty() {
+        return String::new();
+    }
+    let lines: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    format!("\n{head}\n{lines}")
+}
+
+fn quoted(text: impl Display) -> String {
+    // Titles of ours hold nothing that TOML would have escaped but these two.
+    format!("\"{}\"", text.to_string().replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn time(time: Duration) -> String {
+    quoted(exact(time))
+}
+
+/// A key that is left out where it says what goes without saying.
+fn unless<T: PartialEq>(usual: &T, key: &'static str, value: &T, written: impl Fn(&T) -> String) -> Keys {
+    if value == usual { Vec::new() } else { vec![(key, written(value))] }
+}
+
+fn server(layout: &Layout) -> Keys {
+    unless(&false, "standby", &layout.standby, bool::to_string)
+}
+
+fn client(layout: &Layout) -> Keys {
+    let hosts = |hosts: &Vec<Host>| {
+        let words: Vec<_> = hosts.iter().map(|host| quoted(word_of(&Host::ALL, *host))).collect();
+        format!("[{}]", words.join(", "))
+    };
+    let mut keys = unless(&Layout::default().hosts, "hosts", &layout.hosts, hosts);
+    keys.extend(unless(&TargetSession::Any, "target_session_attrs", &layout.target_session, |choice| {
+        quoted(word_of(&TargetSession::ALL, *choice))
+    }));
+    keys.extend(unless(&SslMode::Disable, "sslmode", &layout.sslmode, |mode| quoted(mode.word())));
+    keys.extend(unless(&false, "password", &layout.password_file, |_| quoted("file")));
+    keys
+}
+
+fn budget(budget: &Budget) -> Keys {
+    let usual = Budget::default();
+    let times = [
+        ("time_to_recover", usual.time_to_recover, budget.time_to_recover),
+        ("op_deadline", usual.op_deadline, budget.op_deadline),
+        ("stability", usual.stability, budget.stability),
+    ];
+    times.into_iter().flat_map(|(key, usual, value)| unless(&usual, key, &value, |value| time(*value))).collect()
+}
+
+fn load(load: &Load) -> Keys {
+    let usual = Load::default();
+    let mut keys = unless(&usual.workers, "workers", &load.workers, u32::to_string);
+    keys.extend(unless(
+        &usual.callers_per_connection,
+        "callers_per_connection",
+        &load.callers_per_connection,
+        u32::to_string,
+    ));
+    keys.extend(unless(&usual.interval, "interval", &load.interval, |interval| time(*interval)));
+    keys.extend(unless(&false, "listen", &load.listen, bool::to_string));
+    keys.extend(load.deadline.map(|deadline| ("deadline", time(deadline))));
+    keys.extend(
+        load.pause.map(|pause| ("pause", format!("{{ at = {}, for = {} }}", time(pause.at), time(pause.lasts)))),
+    );
+    keys
+}
+
+/// The further keys of a fault, beside its kind and its times.
+fn keys_of(kind: FaultKind) -> Keys {
+    match kind {
+        FaultKind::CloseRepeatedly { every } | FaultKind::ResetRepeatedly { every } => vec![("every", time(every))],
+        FaultKind::CutPoint(CutPoint { point, strike, times }) => {
+            let mut keys =
+                vec![("point", quoted(word_of(&Point::ALL, point))), ("action", quoted(word_of(&Strike::ALL, strike)))];
+            keys.extend(times.map(|times| ("times", times.to_string())));
+            keys
+        }
+        FaultKind::Toxic(toxic) => toxic_keys(toxic),
+        FaultKind::Blackhole { stream, scope } => [stream_key(stream), scope_key(scope)].concat(),
+        FaultKind::PacketLoss(share) | FaultKind::Throttle(share) => vec![("share", format!("{:?}", share.as_f64()))],
+        FaultKind::RejectIcmp(code) => vec![("code", quoted(code.word()))],
+        FaultKind::IdleDrop { after } | FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => {
+            vec![("after", time(after))]
+        }
+        FaultKind::Restart(mode) => vec![("mode", quoted(word_of(&StopMode::ALL, mode)))],
+        FaultKind::ServerTimeout { after, .. } => {
+            vec![("after", time(after))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn toxic_keys(toxic: Toxic) -> Keys {
+    let mut keys = match toxic.kind {
+        ToxicKind::Latency { delay, jitter } => {
+            let mut keys = vec![("delay", time(delay))];
+            keys.extend(unless(&Duration::ZERO, "jitter", &jitter, |jitter| time(*jitter)));
+            keys
+        }
+        ToxicKind::Bandwidth { bytes_per_second } => vec![("bytes_per_second", bytes_per_second.to_string())],
+        ToxicKind::Slicer { average, variation, pause } => {
+            let mut keys = vec![("average", average.to_string()), ("spread", variation.to_string())];
+            keys.extend(unless(&Duration::ZERO, "pause", &pause, |pause| time(*pause)));
+            keys
+        }
+        ToxicKind::Limit { bytes } => vec![("bytes", bytes.to_string())],
+        ToxicKind::Stall { close_after } => close_after.map(|after| ("close_after", time(after))).into_iter().collect(),
+        ToxicKind::SlowClose { delay } => vec![("delay", time(delay))],
+        ToxicKind::Reset { after } => vec![("after", time(after))],
+    };
+    keys.extend(stream_key(toxic.stream));
+    keys.extend(scope_key(toxic.scope));
+    let all = Toxic::from(toxic.kind).toxicity;
+    keys.extend(unless(&all, "toxicity", &toxic.toxicity, |share| format!("{:?}", share.as_f64())));
+    keys
+}
+
+fn stream_key(stream: Stream) -> Keys {
+    unless(&Stream::Both, "stream", &stream, |stream| quoted(word_of(&Stream::ALL, *stream)))
+}
+
+fn scope_key(scope: Scope) -> Keys {
+    unless(&Scope::Every, "connections", &scope, |scope| quoted(word_of(&Scope::ALL, *scope)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Class;
+    use crate::scenario::catalogue;
+
+    #[test]
+    fn what_is_written_of_a_scenario_is_read_again() {
+        let mut written = 0;
+        for scenario in catalogue() {
+            let Layout { tls, small_disk, keepalive, by_name, .. } = scenario.layout;
+            let is_plain = tls.is_none() && small_disk.is_none() && keepalive.is_none() && !by_name;
+            if scenario.class != Class::Transient || scenario.middlebox.is_some() || !is_plain {
+                continue;
+            }
+            let Budget { time_to_recover, op_deadline, stability, .. } = scenario.budget;
+            let question = Question {
+                title: scenario.title.clone(),
+                why: scenario.why.clone(),
+                budget: Budget { time_to_recover, op_deadline, stability, ..Budget::default() },
+                load: scenario.load,
+                layout: scenario.layout.clone(),
+                faults: scenario.faults.clone(),
+            };
+            let again =
+                question.scenario(&scenario.name).unwrap_or_else(|error| panic!("{error}\n{}", question.text()));
+            let found = (again.title, again.why, again.budget, again.load, again.layout, again.faults);
+            let Question { title, why, budget, load, layout, faults } = question;
+            assert_eq!(found, (title, why, budget, load, layout, faults), "{}", scenario.name);
+            written += 1;
+        }
+        assert!(written > 50, "{written}");
+    }
+}

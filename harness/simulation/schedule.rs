@@ -1,0 +1,222 @@
+//! Schedules of faults, drawn at random and shrunk by proptest: kinds, onsets, durations, overlaps.
+//!
+//! A schedule is what a scenario file would hold; whatever is found by one can be written as such a file, and asked on
+//! the real planes as well.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::BoxedStrategy;
+
+use crate::budget::Budget;
+use crate::fault::{
+    CutPoint, Fault, FaultKind, Point, Scope, ServerTimeout, StopMode, Stream, Strike, Toxic, ToxicKind,
+};
+use crate::layout::{Host, Layout, TargetSession};
+use crate::load::{Load, Pause};
+use crate::scenario::{Question, Scenario, ScenarioError};
+
+/// When the first fault comes, in tenths of a second: every worker has worked for some seconds by then.
+const EARLIEST: u64 = 40;
+
+/// When the last one comes: thirty seconds of faults, and as many to recover in.
+const LATEST: u64 = 300;
+
+/// The most faults of one schedule.
+const MOST: usize = 6;
+
+/// The pace of each worker. Slower than in a real run: it is what a simulated run costs, and a client meets its faults with
+/// an operation a second as surely as with twenty.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A schedule of faults, and what it asks of the workload and the environment beside them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    faults: Vec<Fault>,
+    extra: Extra,
+}
+
+/// What is asked for beside the faults, one thing at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extra {
+    Nothing,
+    /// The workload pauses while faults are in force.
+    Pause,
+    /// Every operation has a deadline.
+    Deadline,
+    /// There are more callers than connections.
+    Waiters,
+    /// The client listens, too.
+    Listening,
+}
+
+impl Schedule {
+    /// Its faults, in the order of their onsets.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The text of a scenario file that asks the same. `why`: what stands at its head.
+    pub fn text(&self, title: &str, why: &str) -> String {
+        self.question(title, why).text()
+    }
+
+    /// The scenario itself.
+    ///
+    /// *Errors*: none that a schedule drawn here could have.
+    pub fn scenario(&self, name: &str) -> Result<Scenario, ScenarioError> {
+        self.question("Random schedule of faults", "").scenario(name)
+    }
+
+    fn question(&self, title: &str, why: &str) -> Question {
+        let mut load = Load { interval: INTERVAL, ..Load::default() };
+        let first = self.faults.first().map_or(Duration::ZERO, |fault| fault.at);
+        match self.extra {
+            Extra::Nothing => {}
+            Extra::Pause => load.pause = Some(Pause { at: first, lasts: Duration::from_secs(10) }),
+            Extra::Deadline => load.deadline = Some(Duration::from_millis(500)),
+            Extra::Waiters => load.callers_per_connection = 2,
+            Extra::Listening => load.listen = true,
+        }
+        let layout = Layout { hosts: vec![Host::Primary], target_session: TargetSession::Any, ..Layout::default() };
+        // Several operations of each worker make a window.
+        let budget = Budget { stability: Duration::from_secs(5), ..Budget::default() };
+        Question { title: title.into(), why: why.into(), budget, load, layout, faults: self.faults.clone() }
+    }
+}
+
+/// Random schedules of one to six faults within thirty seconds, from the fourth second of steady state on.
+///
+/// They shrink to fewer faults, to simpler ones, and to shorter ones.
+pub fn schedules() -> impl Strategy<Value = Schedule> {
+    let faults = prop::collection::vec(fault(), 1..=MOST).prop_map(compatible);
+    let extras = [Extra::Nothing, Extra::Nothing, Extra::Pause, Extra::Deadline, Extra::Waiters, Extra::Listening];
+    (faults, select(extras.to_vec())).prop_map(|(faults, extra)| Schedule { faults, extra })
+}
+
+/// Leaves out what cannot be in force together with what came before it, as scenario files must.
+fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
+    drawn.sort_by_key(|fault| fault.at);
+    let mut kept: Vec<Fault> = Vec::new();
+    for fault in drawn {
+        let collides = |before: &Fault| {
+            let (door, server) = (|kind: FaultKind| kind.shuts_door(), |kind: FaultKind| !kind.is_network());
+            let same_lane = before.kind.to_string() == fault.kind.to_string()
+                || (door(before.kind) && door(fault.kind))
+                || (server(before.kind) && server(fault.kind));
+            same_lane && (before.at + before.lasts > fault.at || before.at == fault.at)
+        };
+        if !kept.iter().any(collides) {
+            kept.push(fault);
+        }
+    }
+    kept
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    (EARLIEST..LATEST, kind())
+        .prop_flat_map(|(at, kind)| lasting(kind).prop_map(move |lasts| Fault { kind, at: tenths(at), lasts }))
+}
+
+fn tenths(tenths: u64) -> Duration {
+    Duration::from_millis(100 * tenths)
+}
+
+/// For how long a kind lasts.
+fn lasting(kind: FaultKind) -> BoxedStrategy<Duration> {
+    let range = match kind {
+        _ if kind.is_instant() => return Just(Duration::ZERO).boxed(),
+        // Longer than its own time, or it would do nothing.
+        _ if kind.idle_time().is_some() => 30..200,
+        FaultKind::CloseRepeatedly { .. } | FaultKind::ResetRepeatedly { .. } => 20..100,
+        _ => 5..100,
+    };
+    times(range)
+}
+
+fn times(range: Range<u64>) -> BoxedStrategy<Duration> {
+    range.prop_map(tenths).boxed()
+}
+
+fn kind() -> BoxedStrategy<FaultKind> {
+    prop_oneof![
+        4 => select(simple()),
+        3 => cut_point(),
+        2 => toxic(),
+        1 => (select(vec![Stream::Both, Stream::Upstream, Stream::Downstream]), select(vec![Scope::Every, Scope::Established]))
+            .prop_map(|(stream, scope)| FaultKind::Blackhole { stream, scope }),
+        1 => Just(FaultKind::Blackhole { stream: Stream::Both, scope: Scope::New }),
+        1 => times(5..30).prop_map(|every| FaultKind::ResetRepeatedly { every }),
+        1 => (2u64..6).prop_map(|secs| FaultKind::IdleDrop { after: Duration::from_secs(secs) }),
+        1 => (2u64..6).prop_map(|secs| FaultKind::IdleReset { after: Duration::from_secs(secs) }),
+        1 => (2u64..6).prop_map(|secs| FaultKind::IdleClose { after: Duration::from_secs(secs) }),
+        1 => times(5..30).prop_map(|after| FaultKind::ServerTimeout { timeout: ServerTimeout::Statement, after }),
+    ]
+    .boxed()
+}
+
+/// Kinds that need nothing said of them, the simplest first: to it others shrink.
+fn simple() -> Vec<FaultKind> {
+    vec![
+        FaultKind::Reset,
+        FaultKind::Close,
+        FaultKind::Refuse,
+        FaultKind::HalfOpen,
+        FaultKind::Hang,
+        FaultKind::Reject,
+        FaultKind::TerminateSessions,
+        FaultKind::Restart(StopMode::Fast),
+        FaultKind::Restart(StopMode::Immediate),
+        FaultKind::Kill,
+        FaultKind::Freeze,
+        FaultKind::CrashBackend,
+        FaultKind::LongRecovery,
+        FaultKind::ExhaustConnections,
+        FaultKind::ExhaustOrdinaryConnections,
+        FaultKind::LimitRole,
+    ]
+}
+
+fn cut_point() -> BoxedStrategy<FaultKind> {
+    let points: Vec<Point> = Point::ALL
+        .iter()
+        .map(|(_, point)| *point)
+        // Nobody here asks for encryption.
+        .filter(|point| *point != Point::EncryptionRequest)
+        .collect();
+    let times = prop::option::of(1u32..4);
+    (select(points), select(vec![Strike::Reset, Strike::Close, Strike::Hold, Strike::Drop]), times)
+        .prop_map(|(point, strike, times)| {
+            let strike = if strike == Strike::Drop && !point.holds_message() { Strike::Hold } else { strike };
+            FaultKind::CutPoint(CutPoint { point, strike, times })
+        })
+        .boxed()
+}
+
+fn toxic() -> BoxedStrategy<FaultKind> {
+    let kinds = prop_oneof![
+        2 => Just(ToxicKind::Stall { close_after: None }),
+        1 => (10u64..400).prop_map(|ms| ToxicKind::Latency { delay: Duration::from_millis(ms), jitter: Duration::ZERO }),
+        1 => (1u64..20).prop_map(|kilobytes| ToxicKind::Bandwidth { bytes_per_second: kilobytes * 1000 }),
+    ];
+    let streams = select(vec![Stream::Both, Stream::Upstream, Stream::Downstream]);
+    (kinds, streams, select(vec![Scope::Every, Scope::Established, Scope::New]))
+        .prop_map(|(kind, stream, scope)| FaultKind::Toxic(Toxic { stream, scope, ..kind.into() }))
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_schedule_is_a_scenario(schedule in schedules()) {
+            let scenario = schedule.scenario("drawn");
+            prop_assert!(scenario.is_ok(), "{}\n{}", scenario.unwrap_err(), schedule.text("t", ""));
+            prop_assert_eq!(&scenario.unwrap().faults, &schedule.faults);
+        }
+    }
+}
