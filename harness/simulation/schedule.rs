@@ -116,24 +116,22 @@ fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
-    (EARLIEST..LATEST, kind())
-        .prop_flat_map(|(at, kind)| lasting(kind).prop_map(move |lasts| Fault { kind, at: tenths(at), lasts }))
+    (EARLIEST..LATEST, kind(), 5u64..100).prop_map(|(at, kind, lasts)| {
+        let lasts = match kind {
+            kind if kind.is_instant() => 0,
+            // Longer than its own time, or it would do nothing.
+            FaultKind::IdleDrop { after } | FaultKind::IdleReset { after } | FaultKind::IdleClose { after } => {
+                lasts.max(10 * after.as_secs() + 10)
+            }
+            FaultKind::CloseRepeatedly { .. } | FaultKind::ResetRepeatedly { .. } => lasts.max(40),
+            _ => lasts,
+        };
+        Fault { kind, at: tenths(at), lasts: tenths(lasts) }
+    })
 }
 
 fn tenths(tenths: u64) -> Duration {
     Duration::from_millis(100 * tenths)
-}
-
-/// For how long a kind lasts.
-fn lasting(kind: FaultKind) -> BoxedStrategy<Duration> {
-    let range = match kind {
-        _ if kind.is_instant() => return Just(Duration::ZERO).boxed(),
-        // Longer than its own time, or it would do nothing.
-        _ if kind.idle_time().is_some() => 30..200,
-        FaultKind::CloseRepeatedly { .. } | FaultKind::ResetRepeatedly { .. } => 20..100,
-        _ => 5..100,
-    };
-    times(range)
 }
 
 fn times(range: Range<u64>) -> BoxedStrategy<Duration> {
