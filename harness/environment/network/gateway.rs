@@ -3,9 +3,9 @@
 //! Owns what is in force (where it leads, which rules) and the list of open connections. Who comes in is
 //! `reception`'s, what happens on one connection is `proxy`'s, and the threads are `lanes`'.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::port::Reservation;
 use super::proxy::{self, Cut, Guest, Order, Rule, Rules, Tally, Termination, What};
 use super::reception::{self, Instruction, Request};
 use super::tap::Tap;
+use super::transport::Dialer;
 use crate::history::ConnectionChange;
 use crate::seed::Seed;
 
@@ -63,7 +64,7 @@ struct State {
     /// The number of the newest connection here.
     newest: u64,
     /// `None` once the gateway closes: nobody is taken in any more.
-    connections: Option<HashMap<u64, Open>>,
+    connections: Option<BTreeMap<u64, Open>>,
 }
 
 /// A connection that is open.
@@ -109,7 +110,7 @@ impl Gateway {
             rules: Rules::default(),
             rule: 0,
             newest: 0,
-            connections: Some(HashMap::new()),
+            connections: Some(BTreeMap::new()),
         };
         let shared = Arc::new(Shared {
             port,
@@ -229,7 +230,7 @@ impl Gateway {
 
     /// Connections open now.
     pub fn connections(&self) -> usize {
-        self.0.shared.state().connections.as_ref().map_or(0, HashMap::len)
+        self.0.shared.state().connections.as_ref().map_or(0, BTreeMap::len)
     }
 
     /// Ends every connection that is open now, idle ones too; returns how many were.
@@ -307,15 +308,13 @@ impl State {
         is_meant: impl Fn(&Open) -> bool,
         order: impl Fn(oneshot::Sender<()>) -> Order,
     ) -> Vec<oneshot::Receiver<()>> {
-        order_to(self.connections.iter().flat_map(HashMap::values).filter(|open| is_meant(open)), order)
+        order_to(self.connections.iter().flat_map(BTreeMap::values).filter(|open| is_meant(open)), order)
     }
 
     /// The same order for the oldest half.
     fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
-        let mut connections: Vec<_> = self.connections.iter().flatten().collect();
-        connections.sort_by_key(|(number, _)| **number);
-        connections.truncate(connections.len().div_ceil(2));
-        order_to(connections.into_iter().map(|(_, connection)| connection), order)
+        let half = self.connections.as_ref().map_or(0, BTreeMap::len).div_ceil(2);
+        order_to(self.connections.iter().flat_map(BTreeMap::values).take(half), order)
     }
 }
 
@@ -339,7 +338,7 @@ impl Shared {
     /// Ends the reception and every connection.
     fn close(&self) {
         self.closing.cancel();
-        for connection in self.state().connections.take().into_iter().flat_map(HashMap::into_values) {
+        for connection in self.state().connections.take().into_iter().flat_map(BTreeMap::into_values) {
             // It ended by itself meanwhile.
             let _ = connection.orders.send(Order::Teardown);
         }
@@ -347,10 +346,15 @@ impl Shared {
 
     /// Takes a client in; it is known from here on, not only from when its task first runs, so that it can be cut at
     /// once. Returns the task; `None` if the gateway closes.
-    pub fn take_in(self: &Arc<Self>, stream: TcpStream) -> Option<impl Future<Output = ()> + Send + 'static> {
+    pub fn take_in<D: Dialer>(
+        self: &Arc<Self>,
+        dialer: D,
+        peer: Option<SocketAddr>,
+        client: impl FnOnce() -> io::Result<D::Socket> + Send + 'static,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
         let mut state = self.state();
         let (connection, orders) = mpsc::unbounded_channel();
-        let connection = Open { peer: stream.peer_addr().ok(), orders: connection };
+        let connection = Open { peer, orders: connection };
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         state.newest = id;
         self.taken_in.fetch_add(1, Ordering::Relaxed);
@@ -359,18 +363,20 @@ impl Shared {
         let termination = state.termination.clone();
         drop(state);
         self.tap.connection(id, ConnectionChange::Opened);
-        let guest = Guest { id, stream, upstream, termination, rules, orders, seed, tap: Arc::clone(&self.tap) };
-        Some(Arc::clone(self).serve(guest))
+        let guest = Guest { id, upstream, termination, rules, orders, seed, tap: Arc::clone(&self.tap) };
+        let shared = Arc::clone(self);
+        Some(async move { shared.serve(guest, dialer, client()).await })
     }
 
-    async fn serve(self: Arc<Self>, guest: Guest) {
+    async fn serve<D: Dialer>(&self, guest: Guest, dialer: D, client: io::Result<D::Socket>) {
         let id = guest.id;
-        let (ending, (upstream, downstream)) = proxy::carry(guest).await;
+        let (ending, (upstream, downstream)) = proxy::carry(guest, &dialer, client).await;
         if let Some(connections) = &mut self.state().connections {
             connections.remove(&id);
         }
         self.tap.connection(id, ConnectionChange::Ended { by: ending.by, upstream, downstream });
         tokio::select! {
+            biased;
             () = ending.conclude() => {}
             () = self.closing.cancelled() => {}
         }

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::gateway::Shared;
 use super::lanes::Turns;
 use super::port::BACKLOG;
+use super::proxy::Machine;
 use super::queue::FullQueue;
 
 /// How long to wait for a file descriptor where there is none left.
@@ -175,7 +176,8 @@ impl Reception {
 
     fn take_in(&self, client: TcpStream) {
         // Once the gateway closes, the client finds its connection ended.
-        if let Some(task) = self.shared.take_in(client) {
+        let peer = client.peer_addr().ok();
+        if let Some(task) = self.shared.take_in(Machine, peer, move || Machine::client(client)) {
             self.turns.spawn(task);
         }
     }
