@@ -1,25 +1,28 @@
 //! The stable address that a client is given, and the control of all that passes through it.
 //!
-//! Owns what is in force (where it leads, which rules) and the list of open connections. Who comes in is
-//! `reception`'s, what happens on one connection is `proxy`'s, and the threads are `lanes`'.
+//! What is in force and who is connected is `shared` with its tasks. Who comes in is `reception`'s, what happens on one
+//! connection is `proxy`'s, and the threads are `lanes`'.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Turns};
 use super::port::Reservation;
-use super::proxy::{self, Cut, Guest, Order, Rule, Rules, Tally, Termination, What};
+#[cfg(feature = "proxy")]
+use super::proxy::Termination;
+use super::proxy::{Cut, Order, Rule, What};
 use super::reception::{self, Instruction, Request};
+use super::shared::{Open, Shared, State};
 use super::tap::Tap;
-use crate::history::ConnectionChange;
+#[cfg(any(test, feature = "simulation"))]
+use super::transport::Host;
 use crate::seed::Seed;
 
 /// Longest that a task of the gateway may take to follow an order: a few system calls, on a busy machine.
@@ -33,44 +36,10 @@ pub(crate) struct Gateway(Arc<Control>);
 struct Control {
     shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Request>,
-    /// Dropped last, which waits for every task.
+    /// Dropped after them, which waits for every task.
     lanes: Lanes,
-}
-
-/// What the gateway and its tasks have in common.
-pub(super) struct Shared {
-    pub port: Reservation,
-    pub tap: Arc<dyn Tap>,
-    /// SYNs that the kernel dropped because the queue was full on purpose.
-    pub syns_dropped: AtomicU64,
-    /// Clients taken in so far.
-    taken_in: AtomicU64,
-    seed: Seed,
-    /// The number of the newest connection, here or at a gateway beside this one.
-    numbers: Arc<AtomicU64>,
-    state: Mutex<State>,
-    /// Cancelled when the gateway is to end, with all that belongs to it.
-    pub closing: CancellationToken,
-}
-
-struct State {
-    upstream: SocketAddr,
-    rules: Rules,
-    /// Whether and how TLS is ended here, for connections to come.
-    termination: Option<Termination>,
-    /// The number of the newest rule.
-    rule: u64,
-    /// The number of the newest connection here.
-    newest: u64,
-    /// `None` once the gateway closes: nobody is taken in any more.
-    connections: Option<HashMap<u64, Open>>,
-}
-
-/// A connection that is open.
-struct Open {
-    /// The client's end of it, where the kernel still knew when it came in.
-    peer: Option<SocketAddr>,
-    orders: mpsc::UnboundedSender<Order>,
+    /// Dropped last: as long as anything of the gateway is there, its port is nobody else's.
+    _port: Option<Arc<Reservation>>,
 }
 
 impl Gateway {
@@ -100,36 +69,53 @@ impl Gateway {
         tap: Arc<dyn Tap>,
         numbers: Arc<AtomicU64>,
     ) -> io::Result<Gateway> {
-        let listener = port.listen()?;
-        let closing = CancellationToken::new();
-        let lanes = Lanes::start(closing.clone())?;
-        let state = State {
-            upstream,
-            termination: None,
-            rules: Rules::default(),
-            rule: 0,
-            newest: 0,
-            connections: Some(HashMap::new()),
-        };
-        let shared = Arc::new(Shared {
-            port,
-            tap,
-            syns_dropped: AtomicU64::new(0),
-            taken_in: AtomicU64::new(0),
-            seed,
-            numbers,
-            state: Mutex::new(state),
-            closing,
-        });
+        let (listener, port) = (port.listen()?, Arc::new(port));
+        let shared = Shared::new(port.address(), upstream, seed, tap, numbers);
+        let lanes = Lanes::start(shared.closing.clone())?;
+        let held = Arc::clone(&port);
+        Ok(Gateway::begin(shared, lanes, Some(port), |shared, turns, requests| {
+            reception::machine::receive(shared, turns, held, listener, requests)
+        }))
+    }
+
+    /// Opens a gateway on a host of another network than the machine's own: without a thread, as tasks of the runtime on
+    /// which this is called. Once the last handle is dropped, they end as soon as each has its turn. [`Self::hang`] is
+    /// an error there: it is for that network to lose SYNs.
+    ///
+    /// *Chance*: whatever rules leave to it is drawn from `seed` and the number of the connection.
+    #[cfg(any(test, feature = "simulation"))]
+    #[allow(dead_code, reason = "not in use before all of it is there")]
+    pub fn open_on_host<H: Host>(
+        host: H,
+        address: SocketAddr,
+        upstream: SocketAddr,
+        seed: Seed,
+        tap: Arc<dyn Tap>,
+    ) -> io::Result<Gateway> {
+        let listener = host.listen(address)?;
+        let shared = Shared::new(address, upstream, seed, tap, Arc::default());
+        let lanes = Lanes::here(shared.closing.clone())?;
+        Ok(Gateway::begin(shared, lanes, None, |shared, turns, requests| {
+            reception::host::receive(shared, turns, host, listener, requests)
+        }))
+    }
+
+    fn begin<R: Future<Output = ()> + Send + 'static>(
+        shared: Shared,
+        lanes: Lanes,
+        port: Option<Arc<Reservation>>,
+        receive: impl FnOnce(Arc<Shared>, Arc<Turns>, mpsc::UnboundedReceiver<Request>) -> R,
+    ) -> Gateway {
+        let shared = Arc::new(shared);
         let (requests, received) = mpsc::unbounded_channel();
-        let turns = Arc::clone(lanes.turns());
-        lanes.turns().spawn(reception::receive(Arc::clone(&shared), turns, listener, received));
-        Ok(Gateway(Arc::new(Control { shared, requests, lanes })))
+        let turns = lanes.turns();
+        turns.spawn(receive(Arc::clone(&shared), Arc::clone(turns), received));
+        Gateway(Arc::new(Control { shared, requests, lanes, _port: port }))
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        self.0.shared.port.address()
+        self.0.shared.address
     }
 
     /// Leads new connections to another place.
@@ -229,7 +215,7 @@ impl Gateway {
 
     /// Connections open now.
     pub fn connections(&self) -> usize {
-        self.0.shared.state().connections.as_ref().map_or(0, HashMap::len)
+        self.0.shared.state().connections.as_ref().map_or(0, BTreeMap::len)
     }
 
     /// Ends every connection that is open now, idle ones too; returns how many were.
@@ -281,98 +267,5 @@ impl Gateway {
 impl Drop for Control {
     fn drop(&mut self) {
         self.shared.close();
-    }
-}
-
-impl State {
-    fn rule(&mut self, name: &str, what: What) -> Arc<Rule> {
-        self.rule += 1;
-        Arc::new(Rule { id: self.rule, name: name.to_owned(), what, newest: self.newest, tally: Tally::default() })
-    }
-
-    /// Puts these rules in force; returns who will say that they are.
-    fn tell(&mut self, rules: Vec<Arc<Rule>>) -> Vec<oneshot::Receiver<()>> {
-        self.rules = Arc::new(rules);
-        let rules = Arc::clone(&self.rules);
-        self.order(|done| Order::Rules { rules: Arc::clone(&rules), done })
-    }
-
-    fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
-        self.order_where(|_| true, order)
-    }
-
-    /// The same order for some.
-    fn order_where(
-        &self,
-        is_meant: impl Fn(&Open) -> bool,
-        order: impl Fn(oneshot::Sender<()>) -> Order,
-    ) -> Vec<oneshot::Receiver<()>> {
-        order_to(self.connections.iter().flat_map(HashMap::values).filter(|open| is_meant(open)), order)
-    }
-
-    /// The same order for the oldest half.
-    fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
-        let mut connections: Vec<_> = self.connections.iter().flatten().collect();
-        connections.sort_by_key(|(number, _)| **number);
-        connections.truncate(connections.len().div_ceil(2));
-        order_to(connections.into_iter().map(|(_, connection)| connection), order)
-    }
-}
-
-/// Gives these connections an order; returns who will say that it is carried out. One that has ended by itself is none.
-fn order_to<'a>(
-    connections: impl Iterator<Item = &'a Open>,
-    order: impl Fn(oneshot::Sender<()>) -> Order,
-) -> Vec<oneshot::Receiver<()>> {
-    let send = |connection: &Open| {
-        let (done, finished) = oneshot::channel();
-        connection.orders.send(order(done)).ok().map(|()| finished)
-    };
-    connections.filter_map(send).collect()
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the reception and every connection.
-    fn close(&self) {
-        self.closing.cancel();
-        for connection in self.state().connections.take().into_iter().flat_map(HashMap::into_values) {
-            // It ended by itself meanwhile.
-            let _ = connection.orders.send(Order::Teardown);
-        }
-    }
-
-    /// Takes a client in; it is known from here on, not only from when its task first runs, so that it can be cut at
-    /// once. Returns the task; `None` if the gateway closes.
-    pub fn take_in(self: &Arc<Self>, stream: TcpStream) -> Option<impl Future<Output = ()> + Send + 'static> {
-        let mut state = self.state();
-        let (connection, orders) = mpsc::unbounded_channel();
-        let connection = Open { peer: stream.peer_addr().ok(), orders: connection };
-        let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        state.newest = id;
-        self.taken_in.fetch_add(1, Ordering::Relaxed);
-        state.connections.as_mut()?.insert(id, connection);
-        let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
-        let termination = state.termination.clone();
-        drop(state);
-        self.tap.connection(id, ConnectionChange::Opened);
-        let guest = Guest { id, stream, upstream, termination, rules, orders, seed, tap: Arc::clone(&self.tap) };
-        Some(Arc::clone(self).serve(guest))
-    }
-
-    async fn serve(self: Arc<Self>, guest: Guest) {
-        let id = guest.id;
-        let (ending, (upstream, downstream)) = proxy::carry(guest).await;
-        if let Some(connections) = &mut self.state().connections {
-            connections.remove(&id);
-        }
-        self.tap.connection(id, ConnectionChange::Ended { by: ending.by, upstream, downstream });
-        tokio::select! {
-            () = ending.conclude() => {}
-            () = self.closing.cancelled() => {}
-        }
     }
 }

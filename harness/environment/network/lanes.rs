@@ -2,7 +2,8 @@
 //!
 //! A connection stays on its lane for life, so that carrying bytes takes no lock and wakes no other thread: that is a
 //! tenth faster than a scheduler that moves tasks between threads, and keeps the gateway apart from whatever
-//! the client under test does to the runtime it shares with the harness.
+//! the client under test does to the runtime it shares with the harness. Where time is virtual there is one runtime for
+//! everything, and it is the only lane.
 
 use std::io;
 use std::num::NonZero;
@@ -56,6 +57,16 @@ impl Lanes {
             threads.push(thread::Builder::new().name("pgsquall-gateway".into()).spawn(run)?);
         }
         Ok(Lanes { turns: Arc::new(Turns { handles, next: AtomicUsize::new(0), tasks }), threads, closing })
+    }
+
+    /// The runtime on which this is called as the only lane; its tasks end when `closing` is cancelled.
+    ///
+    /// *Errors*: there is none.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn here(closing: CancellationToken) -> io::Result<Lanes> {
+        let handles = vec![Handle::try_current().map_err(io::Error::other)?];
+        let turns = Turns { handles, next: AtomicUsize::new(0), tasks: TaskTracker::new() };
+        Ok(Lanes { turns: Arc::new(turns), threads: Vec::new(), closing })
     }
 
     pub fn turns(&self) -> &Arc<Turns> {

@@ -14,7 +14,10 @@ pub(crate) mod port;
 mod proxy;
 mod queue;
 mod reception;
+#[cfg(test)]
+pub(crate) mod samples;
 mod saying;
+mod shared;
 pub(crate) mod tap;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,11 @@ impl<L: Leg> Leg for &mut L {
 pub(crate) trait Socket: Leg + 'static {
     /// Ends the connection by RST, whatever is unsent or unread.
     fn reset(self);
+
+    /// Looks at what has come, once something has, and leaves it there; cancel safe. Needed where TLS is ended alone.
+    fn peek(&mut self, _into: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
+        async { Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is ended on the machine's own sockets alone")) }
+    }
 }
 
 /// Which clock the timers of a connection go by.
@@ -43,10 +48,9 @@ pub(crate) enum Clock {
     Runtime,
 }
 
-/// A host on a network: whence connections are made, and where they are taken.
-pub(crate) trait Host: Clone + Send + Sync + 'static {
+/// Whence connections are made.
+pub(crate) trait Dialer: Clone + Send + Sync + 'static {
     type Socket: Socket;
-    type Listener: Send + 'static;
 
     /// Which clock goes with it.
     const CLOCK: Clock;
@@ -56,6 +60,11 @@ pub(crate) trait Host: Clone + Send + Sync + 'static {
 
     /// Waits until the other side has taken the connection; cancel safe.
     fn connected(&self, socket: &mut Self::Socket) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// A host on a network: where connections are taken, too.
+pub(crate) trait Host: Dialer {
+    type Listener: Send + 'static;
 
     /// Listens; dropped, the listener refuses whoever comes.
     fn listen(&self, at: SocketAddr) -> io::Result<Self::Listener>;

@@ -8,18 +8,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::connection::{Connection, End};
-use super::ending::{Ending, reset};
+use super::ending::Ending;
 use super::order::{Cut, Order};
 use super::rule::Rules;
 use super::tls::{Encrypted, Termination, asks_for_tls};
 use super::watcher::Watcher;
 use crate::environment::network::tap::Tap;
+use crate::environment::network::transport::{Dialer, Socket};
 use crate::fault::Strike;
 use crate::history::Severed;
 use crate::seed::Seed;
@@ -32,7 +31,6 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 pub(in crate::environment::network) struct Guest {
     /// The number of its connection.
     pub id: u64,
-    pub stream: std::net::TcpStream,
     /// Where the server is.
     pub upstream: SocketAddr,
     /// Whether TLS is ended here.
@@ -45,11 +43,15 @@ pub(in crate::environment::network) struct Guest {
 }
 
 /// Carries one client's connection until it ends; says how, and what it carried up and down.
-pub(in crate::environment::network) async fn carry(guest: Guest) -> (Ending, (u64, u64)) {
-    let Guest { id, stream, upstream, termination, rules, orders, seed, tap } = guest;
-    let mut connection = Connection::new(seed, Watcher::new(id, tap), rules, orders);
-    let ending = match TcpStream::from_std(stream) {
-        Ok(client) => serve(&mut connection, client, upstream, termination.as_ref()).await,
+pub(in crate::environment::network) async fn carry<D: Dialer>(
+    guest: Guest,
+    dialer: &D,
+    client: io::Result<D::Socket>,
+) -> (Ending<D::Socket>, (u64, u64)) {
+    let Guest { id, upstream, termination, rules, orders, seed, tap } = guest;
+    let mut connection = Connection::new(D::CLOCK, seed, Watcher::new(id, tap), rules, orders);
+    let ending = match client {
+        Ok(client) => serve(&mut connection, dialer, client, upstream, termination.as_ref()).await,
         // Dropped with an RST, as the kernel does for what nobody could take.
         Err(error) => {
             connection.watcher().doubt(format!("a connection could not be taken in: {error}"));
@@ -59,20 +61,19 @@ pub(in crate::environment::network) async fn carry(guest: Guest) -> (Ending, (u6
     (ending, connection.carried())
 }
 
-async fn serve(
+async fn serve<D: Dialer>(
     connection: &mut Connection,
-    mut client: TcpStream,
+    dialer: &D,
+    mut client: D::Socket,
     upstream: SocketAddr,
     termination: Option<&Termination>,
-) -> Ending {
-    // Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each.
-    let _ = client.set_nodelay(true);
-    let mut server = match begin_to_connect(upstream) {
+) -> Ending<D::Socket> {
+    // It is ours from the first, unlike one inside a future that connects.
+    let mut server = match dialer.begin_to_connect(upstream) {
         Ok(server) => server,
         Err(_) => return Ending::by_reset(Severed::Unreachable, [client]),
     };
-    let _ = server.set_nodelay(true);
-    let connecting = timeout(CONNECT_PATIENCE, connect(&server));
+    let connecting = timeout(CONNECT_PATIENCE, dialer.connected(&mut server));
     let connected = match unless_told(connection, connecting).await {
         Ok(connected) => connected.map_err(io::Error::from).flatten(),
         // The server may have taken the connection before we have looked, so that it too is to be told.
@@ -93,7 +94,7 @@ async fn serve(
     };
     match end {
         End::ServerSide => {
-            reset(server);
+            server.reset();
             let end = poll_fn(|cx| connection.poll_half_open(cx, &mut client)).await;
             conclude(end, client, None)
         }
@@ -102,12 +103,12 @@ async fn serve(
 }
 
 /// Puts TLS on both legs, where the gateway is to end it and the client asks for it.
-async fn secure<'a>(
+async fn secure<'a, S: Socket>(
     connection: &mut Connection,
     termination: Option<&Termination>,
-    client: &'a mut TcpStream,
-    server: &'a mut TcpStream,
-) -> Result<Option<[Encrypted<'a>; 2]>, End> {
+    client: &'a mut S,
+    server: &'a mut S,
+) -> Result<Option<[Encrypted<'a, S>; 2]>, End> {
     let Some(termination) = termination else { return Ok(None) };
     match unless_told(connection, asks_for_tls(client)).await? {
         Ok(true) => {}
@@ -137,7 +138,7 @@ async fn unless_told<T>(connection: &mut Connection, work: impl Future<Output = 
     .await
 }
 
-fn conclude(end: End, client: TcpStream, server: Option<TcpStream>) -> Ending {
+fn conclude<S: Socket>(end: End, client: S, server: Option<S>) -> Ending<S> {
     let sockets = std::iter::once(client).chain(server);
     match end {
         End::InOrder(by) => Ending::in_order(by),
@@ -145,24 +146,5 @@ fn conclude(end: End, client: TcpStream, server: Option<TcpStream>) -> Ending {
         End::Broken(by) => Ending::by_reset(by, sockets),
         End::Cut(cut, done) => Ending::by_cut(cut, done, sockets),
         End::Teardown | End::ServerSide => Ending::by_reset(Severed::Teardown, sockets),
-    }
-}
-
-/// A socket that connects to the server. It is ours from the first, unlike one inside a future of tokio's.
-fn begin_to_connect(upstream: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(upstream), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&upstream.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => TcpStream::from_std(socket.into()),
-    }
-}
-
-/// Waits until the server has taken the connection.
-async fn connect(server: &TcpStream) -> io::Result<()> {
-    server.writable().await?;
-    match server.take_error()? {
-        Some(error) => Err(error),
-        None => server.peer_addr().map(drop),
     }
 }

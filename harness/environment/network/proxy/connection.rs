@@ -2,7 +2,6 @@
 
 use std::task::{Context, Poll, ready};
 
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use super::rule::{Forget, Rules};
 use super::timer::Timer;
 use super::tls::Failure;
 use super::watcher::Watcher;
-use crate::environment::network::transport::Leg;
+use crate::environment::network::transport::{Clock, Leg};
 use crate::fault::{Point, Strike};
 use crate::history::{ConnectionChange, Severed};
 use crate::seed::Seed;
@@ -52,7 +51,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub fn new(seed: Seed, watcher: Watcher, rules: Rules, orders: mpsc::UnboundedReceiver<Order>) -> Connection {
+    pub fn new(
+        clock: Clock,
+        seed: Seed,
+        watcher: Watcher,
+        rules: Rules,
+        orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Connection {
         let mut connection = Connection {
             seed,
             up: Link::new(Direction::Upstream),
@@ -62,7 +67,7 @@ impl Connection {
             session: Session::default(),
             watcher,
             forgetting: Forgetting::default(),
-            timer: Timer::default(),
+            timer: Timer::new(clock),
             orders,
         };
         connection.adapt(rules);
@@ -111,12 +116,12 @@ impl Connection {
     }
 
     /// Waits until the client sends something to a server that is gone without its knowledge.
-    pub fn poll_half_open(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
+    pub fn poll_half_open<L: Leg>(&mut self, cx: &mut Context<'_>, client: &mut L) -> Poll<End> {
         match self.poll_orders(cx) {
             Poll::Ready(end) => Poll::Ready(end),
             Poll::Pending => {
                 let client = Some(client).filter(|_| !self.up.is_dry());
-                self.forgetting.poll(cx, client, None::<&mut TcpStream>).map(|()| FORGOTTEN)
+                self.forgetting.poll(cx, client, None::<&mut L>).map(|()| FORGOTTEN)
             }
         }
     }
@@ -248,7 +253,7 @@ impl Connection {
     }
 
     /// Waits until the toxics let it be known that the server is gone: that passes them no sooner than anything else.
-    pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut TcpStream) -> Poll<End> {
+    pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut impl Leg) -> Poll<End> {
         if !self.down.is_dry() {
             self.down.finish(Parcel::Failed);
         }

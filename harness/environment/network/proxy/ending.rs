@@ -1,16 +1,14 @@
 //! How a connection ends: in order, by RST, or as it is told.
 
-use std::net::Shutdown;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use socket2::SockRef;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::order::Cut;
+use crate::environment::network::transport::Socket;
 use crate::history::Severed;
 
 /// A peer that has sent nothing for so long has nothing under way. On loopback bytes arrive within microseconds, so
@@ -21,23 +19,23 @@ const LULL: Duration = Duration::from_millis(20);
 const SEND_OFF: Duration = Duration::from_secs(1);
 
 /// A connection that has ended: who ended it, and what is still to be done about it.
-pub(in crate::environment::network) struct Ending {
+pub(in crate::environment::network) struct Ending<S> {
     pub by: Severed,
     /// Who waits to hear of it.
     done: Option<oneshot::Sender<()>>,
     /// Sockets that have sent FIN, but whose peers may be sending.
-    leaving: Vec<TcpStream>,
+    leaving: Vec<S>,
 }
 
-impl Ending {
+impl<S: Socket> Ending<S> {
     /// Ended by its peers, in order.
-    pub(super) fn in_order(by: Severed) -> Ending {
+    pub(super) fn in_order(by: Severed) -> Ending<S> {
         Ending { by, done: None, leaving: Vec::new() }
     }
 
     /// Ended by RST to whoever is still there.
-    pub(super) fn by_reset(by: Severed, sockets: impl IntoIterator<Item = TcpStream>) -> Ending {
-        sockets.into_iter().for_each(reset);
+    pub(super) fn by_reset(by: Severed, sockets: impl IntoIterator<Item = S>) -> Ending<S> {
+        sockets.into_iter().for_each(S::reset);
         Ending { by, done: None, leaving: Vec::new() }
     }
 
@@ -45,8 +43,8 @@ impl Ending {
     pub(super) fn by_cut(
         cut: Cut,
         done: Option<oneshot::Sender<()>>,
-        sockets: impl IntoIterator<Item = TcpStream>,
-    ) -> Ending {
+        sockets: impl IntoIterator<Item = S>,
+    ) -> Ending<S> {
         let ending = match cut {
             Cut::Close => {
                 Ending { by: Severed::Closed, done: None, leaving: sockets.into_iter().map(finish).collect() }
@@ -67,9 +65,9 @@ impl Ending {
 }
 
 /// Sends FIN, after whatever was written before.
-fn finish(stream: TcpStream) -> TcpStream {
+fn finish<S: Socket>(mut stream: S) -> S {
     // If the socket is already dead there is nobody to tell.
-    let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
+    let _ = stream.cut_off();
     stream
 }
 
@@ -77,13 +75,7 @@ fn finish(stream: TcpStream) -> TcpStream {
 /// the kernel answers whatever still arrives with RST, as it does for a process that has exited.
 ///
 /// Closing at once would send RST instead of FIN: the kernel does so while unread bytes are in its buffer.
-async fn see_off(mut stream: TcpStream) {
+async fn see_off(mut stream: impl Socket) {
     let mut scrap = vec![0; 64 << 10];
     while let Ok(Ok(1..)) = timeout(LULL, stream.read(&mut scrap)).await {}
-}
-
-/// Ends a connection by RST, whatever is unsent or unread.
-pub(super) fn reset(stream: TcpStream) {
-    // With no lingering, close() sends RST. If the socket is already dead there is nobody to tell.
-    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }

@@ -9,8 +9,8 @@ mod connection;
 mod ending;
 mod forgetting;
 mod framing;
-mod leg;
 mod link;
+mod machine;
 mod order;
 mod parcel;
 mod rule;
@@ -24,6 +24,7 @@ mod toxic;
 mod watcher;
 
 pub(super) use carry::{Guest, carry};
+pub(super) use machine::Machine;
 pub(crate) use order::Cut;
 pub(super) use order::Order;
 pub(super) use rule::Rules;

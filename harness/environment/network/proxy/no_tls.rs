@@ -2,8 +2,7 @@
 
 use std::io;
 
-use tokio::net::TcpStream;
-
+use crate::environment::network::transport::Socket;
 use crate::history::Severed;
 
 /// There is no way to make one.
@@ -11,7 +10,7 @@ use crate::history::Severed;
 pub(crate) enum Termination {}
 
 /// A leg that does not exist.
-pub(super) type Encrypted<'a> = &'a mut TcpStream;
+pub(super) type Encrypted<'a, S> = &'a mut S;
 
 /// Of a handshake that never takes place.
 pub(super) enum Failure {}
@@ -23,15 +22,15 @@ impl Failure {
 }
 
 impl Termination {
-    pub(super) async fn establish<'a>(
+    pub(super) async fn establish<'a, S: Socket>(
         &self,
-        _client: &'a mut TcpStream,
-        _server: &'a mut TcpStream,
-    ) -> Result<Option<[Encrypted<'a>; 2]>, Failure> {
+        _client: &'a mut S,
+        _server: &'a mut S,
+    ) -> Result<Option<[Encrypted<'a, S>; 2]>, Failure> {
         match *self {}
     }
 }
 
-pub(super) async fn asks_for_tls(_client: &mut TcpStream) -> io::Result<bool> {
+pub(super) async fn asks_for_tls(_client: &mut impl Socket) -> io::Result<bool> {
     Ok(false)
 }

@@ -1,6 +1,6 @@
 //! Rules: what is in force on a gateway, each with the count of what it has done.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,7 +61,7 @@ pub(crate) struct Tally {
     /// Connections struck, or points at which one was.
     pub strikes: AtomicU64,
     /// Connections counted among the strikes, by their numbers: both links of one may be touched.
-    touched: Mutex<HashSet<u64>>,
+    touched: Mutex<BTreeSet<u64>>,
 }
 
 impl Tally {

@@ -1,24 +1,25 @@
 //! A timer that is exact to a few dozen microseconds: tokio's own rounds up to the next millisecond, which a latency of
-//! 50 ms shows as 51.
+//! 50 ms shows as 51. Where time is the runtime's own affair, so is the timer.
 
 use std::io;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
 
-#[cfg(target_os = "linux")]
-use linux as platform;
-#[cfg(not(target_os = "linux"))]
-use portable as platform;
+use crate::environment::network::transport::Clock;
 
 /// Wakes one task at one instant at a time. Costs nothing until it is first used.
-#[derive(Default)]
 pub(super) struct Timer {
-    alarm: Option<platform::Alarm>,
+    clock: Clock,
+    alarm: Option<Alarm>,
     set: Option<Instant>,
 }
 
 impl Timer {
+    pub fn new(clock: Clock) -> Timer {
+        Timer { clock, alarm: None, set: None }
+    }
+
     /// Ready once `due` has come; else the task is woken then. A later call with another instant replaces this one.
     ///
     /// *Errors*: the process has no file descriptor left for a timer.
@@ -29,7 +30,7 @@ impl Timer {
             }
             let alarm = match &mut self.alarm {
                 Some(alarm) => alarm,
-                none => none.insert(platform::Alarm::new()?),
+                none => none.insert(Alarm::new(self.clock)?),
             };
             if self.set != Some(due) {
                 alarm.set(due)?;
@@ -41,8 +42,45 @@ impl Timer {
     }
 }
 
+/// What goes off.
+enum Alarm {
+    #[cfg(target_os = "linux")]
+    Kernel(kernel::Alarm),
+    Runtime(runtime::Alarm),
+}
+
+impl Alarm {
+    fn new(clock: Clock) -> io::Result<Alarm> {
+        match clock {
+            #[cfg(target_os = "linux")]
+            Clock::Machine => kernel::Alarm::new().map(Alarm::Kernel),
+            // Also where the kernel has no timer that could be waited for.
+            _ => Ok(Alarm::Runtime(runtime::Alarm::new())),
+        }
+    }
+
+    fn set(&mut self, due: Instant) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Alarm::Kernel(alarm) => alarm.set(due),
+            Alarm::Runtime(alarm) => {
+                alarm.set(due);
+                Ok(())
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Alarm::Kernel(alarm) => alarm.poll(cx),
+            Alarm::Runtime(alarm) => alarm.poll(cx).map(Ok),
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
-mod linux {
+mod kernel {
     use std::io;
     use std::os::fd::{AsFd, AsRawFd, RawFd};
     use std::task::{Context, Poll, ready};
@@ -94,9 +132,7 @@ mod linux {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-mod portable {
-    use std::io;
+mod runtime {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
@@ -106,17 +142,16 @@ mod portable {
     pub(super) struct Alarm(Pin<Box<Sleep>>);
 
     impl Alarm {
-        pub fn new() -> io::Result<Alarm> {
-            Ok(Alarm(Box::pin(sleep_until(Instant::now()))))
+        pub fn new() -> Alarm {
+            Alarm(Box::pin(sleep_until(Instant::now())))
         }
 
-        pub fn set(&mut self, due: Instant) -> io::Result<()> {
+        pub fn set(&mut self, due: Instant) {
             self.0.as_mut().reset(due);
-            Ok(())
         }
 
-        pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.0.as_mut().poll(cx).map(Ok)
+        pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+            self.0.as_mut().poll(cx)
         }
     }
 }
@@ -130,7 +165,7 @@ mod tests {
 
     /// How late it is in the median of many waits.
     async fn lateness() -> Duration {
-        let mut timer = Timer::default();
+        let mut timer = Timer::new(Clock::Machine);
         let mut late = Vec::new();
         for _ in 0..200 {
             let due = Instant::now() + Duration::from_millis(5);
@@ -157,9 +192,17 @@ mod tests {
         panic!("late by {medians:?}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_runtimes_clock_may_stand_still_and_leap() {
+        let mut timer = Timer::new(Clock::Runtime);
+        let due = Instant::now() + Duration::from_secs(3600);
+        poll_fn(|cx| timer.poll(cx, due)).await.unwrap();
+        assert_eq!(Instant::now(), due);
+    }
+
     #[tokio::test]
     async fn it_can_be_set_anew_to_sooner_to_later_and_to_the_past() {
-        let mut timer = Timer::default();
+        let mut timer = Timer::new(Clock::Machine);
         let now = Instant::now();
         let at = |millis| now + Duration::from_millis(millis);
         for due in [at(3_600_000), at(20), at(10), at(30)] {

@@ -6,7 +6,6 @@
 //! where the server offers it; one that asks for none gets none.
 
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,14 +17,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::environment::identity::trust::Anybody;
-use crate::environment::network::transport::Leg;
+use crate::environment::network::transport::{Leg, Socket};
 use crate::history::Severed;
 
 /// An SSLRequest, whole: its length, and a version that no protocol has.
@@ -84,11 +81,11 @@ impl Termination {
 
     /// Asks the server for TLS, and answers the client as the server does. `None`: there is none to be had, and both
     /// go on in the clear.
-    pub(super) async fn establish<'a>(
+    pub(super) async fn establish<'a, S: Socket>(
         &self,
-        client: &'a mut TcpStream,
-        server: &'a mut TcpStream,
-    ) -> Result<Option<[Encrypted<'a>; 2]>, Failure> {
+        client: &'a mut S,
+        server: &'a mut S,
+    ) -> Result<Option<[Encrypted<'a, S>; 2]>, Failure> {
         server.write_all(&SSL_REQUEST).await.map_err(Failure::Server)?;
         let answer = server.read_u8().await.map_err(Failure::Server)?;
         if answer != b'S' {
@@ -103,7 +100,7 @@ impl Termination {
 }
 
 /// What a client asks for before anything else.
-pub(super) async fn asks_for_tls(client: &mut TcpStream) -> io::Result<bool> {
+pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
     loop {
         let mut first = [0; 8];
         let length = client.peek(&mut first).await?;
@@ -139,19 +136,19 @@ impl Failure {
 }
 
 /// A leg with TLS on it.
-pub(super) struct Encrypted<'a> {
-    stream: TlsStream<&'a mut TcpStream>,
+pub(super) struct Encrypted<'a, S> {
+    stream: TlsStream<&'a mut S>,
     /// It ended without a close_notify.
     cut_off: bool,
 }
 
-impl<'a> Encrypted<'a> {
-    fn new(stream: TlsStream<&'a mut TcpStream>) -> Encrypted<'a> {
+impl<'a, S> Encrypted<'a, S> {
+    fn new(stream: TlsStream<&'a mut S>) -> Encrypted<'a, S> {
         Encrypted { stream, cut_off: false }
     }
 }
 
-impl AsyncRead for Encrypted<'_> {
+impl<S: Socket> AsyncRead for Encrypted<'_, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match ready!(Pin::new(&mut self.stream).poll_read(cx, buffer)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -163,7 +160,7 @@ impl AsyncRead for Encrypted<'_> {
     }
 }
 
-impl AsyncWrite for Encrypted<'_> {
+impl<S: Socket> AsyncWrite for Encrypted<'_, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -177,13 +174,13 @@ impl AsyncWrite for Encrypted<'_> {
     }
 }
 
-impl Leg for Encrypted<'_> {
+impl<S: Socket> Leg for Encrypted<'_, S> {
     fn is_cut_off(&self) -> bool {
         self.cut_off
     }
 
     fn cut_off(&mut self) -> io::Result<()> {
-        SockRef::from(&**self.stream.get_ref().0).shutdown(Shutdown::Write)
+        self.stream.get_mut().0.cut_off()
     }
 }
 

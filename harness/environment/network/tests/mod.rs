@@ -6,6 +6,7 @@ mod cut;
 mod ends;
 mod fidelity;
 mod laws;
+mod on_host;
 mod peers;
 mod refuse;
 mod soak;

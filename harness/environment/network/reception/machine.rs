@@ -1,4 +1,4 @@
-//! The gateway's reception: listens, takes clients in, and ceases to listen, or lets them hang, when told.
+//! The reception of a gateway on the machine's own network: what it refuses or lets hang, the kernel does.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,48 +9,30 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::gateway::Shared;
-use super::lanes::Turns;
-use super::port::BACKLOG;
-use super::queue::FullQueue;
+use super::{Instruction, Request};
+use crate::environment::network::lanes::Turns;
+use crate::environment::network::port::{BACKLOG, Reservation};
+use crate::environment::network::proxy::Machine;
+use crate::environment::network::queue::FullQueue;
+use crate::environment::network::shared::Shared;
 
 /// How long to wait for a file descriptor where there is none left.
 const SCARCITY: Duration = Duration::from_millis(10);
 
-/// What the reception can be told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Instruction {
-    /// Listen, and take in who comes.
-    Accept,
-    /// Cease to listen.
-    Refuse,
-    /// Listen, and let SYNs be dropped.
-    Hang,
-    /// Take in everybody who waits in the kernel's queue now.
-    TakeIn,
-    /// Bring the count of dropped SYNs up to date.
-    Count,
-}
-
-/// An instruction, answered once it is carried out.
-pub(super) struct Request {
-    pub instruction: Instruction,
-    pub done: oneshot::Sender<io::Result<()>>,
-}
-
 /// Takes clients in until the gateway closes.
-pub(super) async fn receive(
+pub(in crate::environment::network) async fn receive(
     shared: Arc<Shared>,
     turns: Arc<Turns>,
+    port: Arc<Reservation>,
     listener: TcpListener,
     mut requests: mpsc::UnboundedReceiver<Request>,
 ) {
     let closing = shared.closing.clone();
     let mut reception = match Door::open(listener) {
-        Ok(door) => Reception { shared, turns, door },
+        Ok(door) => Reception { shared, turns, port, door },
         Err(error) => return shared.tap.doubt(format!("the gateway cannot listen: {error}")),
     };
     loop {
@@ -119,6 +101,7 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 struct Reception {
     shared: Arc<Shared>,
     turns: Arc<Turns>,
+    port: Arc<Reservation>,
     door: Door,
 }
 
@@ -128,7 +111,7 @@ impl Reception {
             (Instruction::TakeIn, Door::Open(_)) => self.take_in_waiting(),
             (Instruction::Count, Door::Jammed(queue)) => self.shared.count(queue),
             (Instruction::Accept, Door::Closed) => {
-                self.door = Door::open(self.shared.port.listen()?)?;
+                self.door = Door::open(self.port.listen()?)?;
                 self.shared.tap.refusing(false);
             }
             (Instruction::Accept, Door::Jammed(queue)) => {
@@ -150,7 +133,7 @@ impl Reception {
             (Instruction::Hang, Door::Open(listener)) => {
                 let listener = listener.get_ref().try_clone()?;
                 let mut early = Vec::new();
-                let queue = FullQueue::fill(listener, self.shared.port.address(), |client| early.push(client));
+                let queue = FullQueue::fill(listener, self.port.address(), |client| early.push(client));
                 // They are connected, whatever became of the queue.
                 early.into_iter().for_each(|client| self.take_in(client));
                 self.door = Door::Jammed(queue?);
@@ -175,7 +158,8 @@ impl Reception {
 
     fn take_in(&self, client: TcpStream) {
         // Once the gateway closes, the client finds its connection ended.
-        if let Some(task) = self.shared.take_in(client) {
+        let peer = client.peer_addr().ok();
+        if let Some(task) = self.shared.take_in(Machine, peer, move || Machine::client(client)) {
             self.turns.spawn(task);
         }
     }
