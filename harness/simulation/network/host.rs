@@ -59,7 +59,7 @@ impl SimHost {
     }
 
     /// Connects.
-    pub async fn connect(&self, to: SocketAddr, options: SocketOptions) -> io::Result<SimSocket> {
+    pub async fn connect(self, to: SocketAddr, options: SocketOptions) -> io::Result<SimSocket> {
         let mut socket = self.begin(to, options)?;
         self.connected(&mut socket).await?;
         Ok(socket)
