@@ -1,1 +1,128 @@
-//! The simulated network.
+//! The simulated network: two machines, the wire between them, and a filter on it.
+//!
+//! Sockets, ports, windows and the states of TCP are turmoil-net's, which has no clock. Time is added here: how long a
+//! packet is under way, when one that was lost is sent again, keepalive, timeouts, and devices that forget. Nothing
+//! happens at regular intervals, so that an idle minute costs nothing.
+
+mod filter;
+mod flow;
+mod host;
+mod keepalive;
+mod listeners;
+mod packet;
+mod retransmission;
+mod scheduler;
+mod socket;
+mod sockets;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod world;
+
+use std::io;
+use std::marker::PhantomData;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+pub(crate) use self::filter::{Filter, Imposed, What};
+pub(crate) use self::host::{SimHost, SimListener};
+pub(crate) use self::packet::Kind;
+pub(crate) use self::socket::SimSocket;
+pub(crate) use self::trace::{Traced, Verdict};
+
+use self::host::Machine;
+use crate::seed::Seed;
+
+/// The client's machine.
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+
+/// The addresses of the machine of gateway and servers.
+pub(crate) const SERVERS: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(198, 18, 0, 10), Ipv4Addr::new(198, 18, 0, 11), Ipv4Addr::new(198, 18, 0, 12)];
+
+/// Nobody's address: what is sent there vanishes.
+pub(crate) const NOBODY: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 13);
+
+/// How long a packet is under way between the two machines. Within one it takes no time.
+pub(crate) const LATENCY: Duration = Duration::from_millis(1);
+
+/// The network of this thread, until it is dropped.
+///
+/// It is driven by a task of the runtime that it is started on, which has a single thread and may have a paused clock.
+#[derive(Debug)]
+pub(crate) struct Network {
+    generation: u64,
+    /// It stays on its thread.
+    _here: PhantomData<*const ()>,
+}
+
+/// One side of a connection, for whoever wants to see what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlowSeen {
+    pub client: SocketAddr,
+    pub server: SocketAddr,
+    /// Whether a device on the way has forgotten it.
+    pub is_forgotten: bool,
+    /// By the side, the client's first: what is held up there, and whether its kernel knows of it no more.
+    pub held: [usize; 2],
+    pub gone: [bool; 2],
+}
+
+impl Network {
+    /// Opens a network on this thread; there can be only one. Chance is drawn from `seed`.
+    pub fn open(seed: Seed) -> io::Result<Network> {
+        Ok(Network { generation: world::install(seed)?, _here: PhantomData })
+    }
+
+    /// Has packets carried, by a task of this runtime.
+    pub fn start(&self) {
+        tokio::spawn(scheduler::run(self.generation));
+    }
+
+    pub fn client(&self) -> SimHost {
+        SimHost::new(self.generation, Machine::Client)
+    }
+
+    pub fn servers(&self) -> SimHost {
+        SimHost::new(self.generation, Machine::Servers)
+    }
+
+    pub fn filter(&self) -> Filter {
+        Filter::of(self.generation)
+    }
+
+    /// Has packets from now on take so long each way. *Units*: whole milliseconds, as the runtime's timers have them.
+    pub fn delay(&self, latency: Duration) -> io::Result<()> {
+        world::with(self.generation, |world| world.latency = latency)
+    }
+
+    /// What connections there are between the two machines, and beyond.
+    pub fn flows(&self) -> io::Result<Vec<FlowSeen>> {
+        world::with(self.generation, |world| {
+            let seen = world.flows.iter().map(|flow| FlowSeen {
+                client: flow.addresses[0].into(),
+                server: flow.addresses[1].into(),
+                is_forgotten: flow.tracked.forgotten_by.is_some(),
+                held: flow.ends.each_ref().map(|end| end.held.len()),
+                gone: flow.ends.each_ref().map(|end| end.is_gone),
+            });
+            seen.collect()
+        })
+    }
+
+    /// Writes down from now on what becomes of each packet between the machines.
+    pub fn record(&self) -> io::Result<()> {
+        world::with(self.generation, |world| world.trace = Some(Vec::new()))
+    }
+
+    /// What has been written down.
+    pub fn recorded(&self) -> io::Result<Vec<Traced>> {
+        world::with(self.generation, |world| world.trace.clone().unwrap_or_default())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        world::remove(self.generation);
+    }
+}

@@ -1,0 +1,94 @@
+//! Who listens.
+//!
+//! This kernel lets nobody listen where accepted connections are still open. So a listener stays for good, and what is
+//! opened and closed is a door before it.
+
+use std::collections::btree_map;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::FutureExt;
+use turmoil_net::HostId;
+use turmoil_net::shim::tokio::net::TcpListener;
+
+use super::flow::CALLED;
+use super::packet;
+use super::sockets::{Entry, Inner};
+use super::world::{Task, World};
+use crate::environment::network::transport::{KeepaliveTimes, SocketOptions};
+
+/// A listener, whether it is open or not.
+pub(super) struct Listening {
+    inner: TcpListener,
+    host: HostId,
+    pub is_open: bool,
+}
+
+impl World {
+    /// Listens; returns where.
+    pub fn listen(&mut self, host: HostId, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
+        if at.ip().is_unspecified() {
+            let why = "a simulated listener needs an address of its machine's";
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
+        }
+        if let Some(listener) = self.listeners.get_mut(&at) {
+            return match std::mem::replace(&mut listener.is_open, true) {
+                true => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
+                false => Ok(at),
+            };
+        }
+        turmoil_net::set_current(host);
+        let bound = TcpListener::bind(SocketAddr::V4(at)).now_or_never();
+        let inner = bound.unwrap_or_else(|| Err(io::Error::other("binding a simulated socket had to wait")))?;
+        let at = packet::v4(inner.local_addr()?)?;
+        if let btree_map::Entry::Vacant(vacant) = self.listeners.entry(at) {
+            vacant.insert(Listening { inner, host, is_open: true });
+        }
+        Ok(at)
+    }
+
+    /// The next who has come in at an address.
+    pub fn poll_accept(
+        &mut self,
+        at: SocketAddrV4,
+        keepalive: KeepaliveTimes,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let Some(listener) = self.listeners.get(&at) else {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(libc::EBADF)));
+        };
+        let host = listener.host;
+        turmoil_net::set_current(host);
+        let (stream, peer) = std::task::ready!(listener.inner.poll_accept(cx))?;
+        let flow = self.flows.between([packet::v4(peer)?, at]);
+        let socket = self.keep(Entry { flow: flow.map(|id| (id, CALLED)), ..Entry::open(host, Inner::Open(stream)) });
+        if let Some(flow) = flow.and_then(|id| self.flows.get(id)) {
+            let (id, is_local) = (flow.id, flow.is_local);
+            flow.ends[CALLED].socket = Some(socket);
+            if !is_local {
+                flow.ends[CALLED].options = SocketOptions { keepalive: Some(keepalive), user_timeout: None };
+                self.refresh();
+                self.schedule(self.now + keepalive.idle, id, CALLED, Task::Keepalive);
+                self.mark();
+            }
+        }
+        Poll::Ready(Ok((socket, peer)))
+    }
+
+    /// Closes the door: whoever waits behind it is reset, and who comes is refused.
+    pub fn unlisten(&mut self, at: SocketAddrV4) {
+        if let Some(listener) = self.listeners.get_mut(&at) {
+            listener.is_open = false;
+            self.turn_away(at);
+        }
+    }
+
+    /// Resets who has come in where nobody will take him.
+    pub fn turn_away(&mut self, at: SocketAddrV4) {
+        let mut nobody = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((socket, _))) = self.poll_accept(at, KeepaliveTimes::SYSTEM, &mut nobody) {
+            self.abort(socket);
+        }
+    }
+}

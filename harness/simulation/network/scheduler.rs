@@ -1,0 +1,246 @@
+//! The one task that carries packets: whatever was sent is decided upon, and delivered when it is due.
+//!
+//! It sleeps until the next instant at which anything is due, or until somebody does what makes packets.
+
+use std::future::poll_fn;
+use std::task::{Poll, Waker, ready};
+
+use tokio::time::{Instant, sleep_until};
+use turmoil_net::Packet;
+
+use super::flow::{CALLED, CALLER, FlowId};
+use super::packet::{self, Kind};
+use super::trace::{Traced, Verdict};
+use super::world::{LOOPBACK, Moving, Task, World, with};
+use super::{CLIENT, NOBODY};
+use crate::environment::network::transport::SocketOptions;
+
+/// Carries packets for as long as the network is there.
+pub(super) async fn run(generation: u64) {
+    let mut sleep = std::pin::pin!(sleep_until(Instant::now()));
+    poll_fn(|cx| {
+        loop {
+            let Ok(due) = with(generation, |world| world.turn(cx.waker())) else { return Poll::Ready(()) };
+            let Some(due) = due else { return Poll::Pending };
+            if sleep.deadline() != due {
+                sleep.as_mut().reset(due);
+            }
+            ready!(sleep.as_mut().poll(cx));
+        }
+    })
+    .await;
+}
+
+impl World {
+    /// Does all that is to be done now; returns when there is more.
+    fn turn(&mut self, waker: &Waker) -> Option<Instant> {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+        self.refresh();
+        loop {
+            while self.moving.front().is_some_and(|moving| moving.at <= self.now) {
+                if let Some(moving) = self.moving.pop_front() {
+                    self.arrive(moving);
+                }
+            }
+            while self.tasks.first().is_some_and(|(at, ..)| *at <= self.now) {
+                match self.tasks.pop_first() {
+                    Some((at, flow, end, Task::Retry)) => self.retry(flow, end, at),
+                    Some((_, flow, end, Task::Keepalive)) => self.keep_alive(flow, end),
+                    None => break,
+                }
+            }
+            self.is_dirty = false;
+            if !self.collect(None) {
+                break;
+            }
+        }
+        let moving = self.moving.front().map(|moving| moving.at);
+        let task = self.tasks.first().map(|(at, ..)| *at);
+        moving.into_iter().chain(task).min()
+    }
+
+    /// Takes what the kernels have sent; returns whether there was anything. `calling`: whose SYN is among it.
+    pub fn collect(&mut self, calling: Option<(usize, SocketOptions)>) -> bool {
+        let mut sent = std::mem::take(&mut self.sent);
+        self.guard.egress_all(&mut sent);
+        let was_any = !sent.is_empty();
+        for packet in sent.drain(..) {
+            self.emitted(packet, calling);
+        }
+        self.sent = sent;
+        was_any
+    }
+
+    /// Has a packet decided upon that somebody has sent.
+    pub fn emitted(&mut self, packet: Packet, calling: Option<(usize, SocketOptions)>) {
+        let Some(segment) = packet::segment(&packet) else { return };
+        let Some((from, to)) = packet::way(&packet, segment) else { return };
+        let (kind, length) = (Kind::of(segment), packet::length(segment));
+        let is_local = *from.ip() == LOOPBACK || *to.ip() == LOOPBACK;
+        let (addresses, side) = match *from.ip() == CLIENT || *to.ip() == LOOPBACK {
+            true => ([from, to], CALLER),
+            false => ([to, from], CALLED),
+        };
+        let known = match kind {
+            Kind::Syn => Some(self.flows.open(addresses, is_local, self.now)),
+            _ => self.flows.between(addresses),
+        };
+        let Some(flow) = known.and_then(|id| self.flows.get(id)) else {
+            // The last words of what both sides have forgotten.
+            let at = if is_local { self.now } else { self.now + self.latency };
+            return self.send(Moving { at, to: None, packet, errno: None });
+        };
+        let (id, end) = (flow.id, &mut flow.ends[side]);
+        if segment.flags.ack {
+            (end.ack, end.window) = (segment.ack, segment.window);
+        }
+        if length > 0 {
+            if segment.flags.syn {
+                end.acked = segment.seq;
+            }
+            end.sent = segment.seq.wrapping_add(length);
+            end.fin.0 |= segment.flags.fin;
+            end.unacked_since.get_or_insert(self.now);
+        }
+        match kind {
+            Kind::Syn => {
+                if let Some((socket, options)) = calling {
+                    (end.socket, end.options) = (Some(socket), options);
+                    if let Some(Some(entry)) = self.sockets.get_mut(socket) {
+                        entry.flow = Some((id, side));
+                    }
+                }
+                self.first_try(id, side, packet);
+            }
+            Kind::Data | Kind::Fin if end.held.is_empty() => self.first_try(id, side, packet),
+            Kind::Data | Kind::Fin => self.wait_behind(id, side, packet),
+            Kind::Ack | Kind::SynAck => match self.offer(id, side, kind) {
+                Verdict::Passed => self.travel(id, side, packet),
+                _ => self.stash(id, side, packet),
+            },
+            Kind::Rst | Kind::Probe => {
+                end.is_gone = true;
+                end.forget();
+                match self.offer(id, side, kind) {
+                    Verdict::Passed => self.travel(id, side, packet),
+                    // It is not sent again, but whatever else the other side sends brings another.
+                    _ => self.await_answer(id, 1 - side),
+                }
+            }
+        }
+    }
+
+    fn await_answer(&mut self, id: FlowId, side: usize) {
+        if self.flows.get(id).is_some_and(|flow| flow.ends[side].unacked_since.is_some()) {
+            self.await_retry(id, side);
+        }
+    }
+
+    /// Asks the filter about a packet of one side, and has its answer sent where it gives one.
+    pub fn offer(&mut self, id: FlowId, side: usize, kind: Kind) -> Verdict {
+        let Some(flow) = self.flows.get(id) else { return Verdict::Lost };
+        if flow.is_local {
+            return Verdict::Passed;
+        }
+        let (from, to) = flow.way(side);
+        let verdict = match *to.ip() == NOBODY {
+            true => Verdict::Lost,
+            false => self.rules.decide(self.now, flow, side, kind),
+        };
+        let errno = match verdict {
+            Verdict::Unreachable(errno) if kind == Kind::Syn => Some(Some(errno)),
+            Verdict::Unreachable(errno) => {
+                // Not the end of a connection that is open, but what it died of if it ends.
+                flow.ends[side].icmp = Some(errno);
+                None
+            }
+            Verdict::Reset => Some(None),
+            _ => None,
+        };
+        if let Some(errno) = errno {
+            let (at, packet) = (self.now + self.latency, packet::reset(to, from));
+            self.send(Moving { at, to: Some((id, side)), packet, errno });
+        }
+        let at = self.now.duration_since(self.opened);
+        if let Some(trace) = &mut self.trace {
+            trace.push(Traced { at, from, to, kind, verdict });
+        }
+        verdict
+    }
+
+    /// Lets a packet of one side through. An acknowledgement that was lost before it comes with it.
+    pub fn travel(&mut self, id: FlowId, side: usize, packet: Packet) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let at = if flow.is_local { self.now } else { self.now + self.latency };
+        let stash = flow.ends[side].stash.take();
+        for packet in stash.into_iter().chain([packet]) {
+            self.send(Moving { at, to: Some((id, 1 - side)), packet, errno: None });
+        }
+    }
+
+    /// Delivers a packet.
+    fn arrive(&mut self, moving: Moving) {
+        let Moving { to, packet, errno, .. } = moving;
+        let Some((flow, side)) = to.and_then(|(id, side)| Some((self.flows.get(id)?, side))) else {
+            return self.guard.deliver(packet);
+        };
+        let Some(segment) = packet::segment(&packet) else { return };
+        let (id, (own, peer)) = (flow.id, flow.way(side));
+        if segment.flags.rst {
+            return self.be_reset(id, side, packet, errno);
+        }
+        let end = &mut flow.ends[side];
+        (end.heard, end.probes) = (Some(self.now), 0);
+        end.fin.1 |= segment.flags.fin;
+        let kind = Kind::of(segment);
+        if kind == Kind::Syn && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
+            return self.emitted(packet::reset(own, peer), None);
+        }
+        if end.is_closed && !end.is_gone && !segment.payload.is_empty() {
+            // Nobody is there to read it.
+            self.guard.deliver(packet::reset(peer, own));
+            return self.emitted(packet::reset(own, peer), None);
+        }
+        let (is_ack, ack) = (segment.flags.ack, segment.ack);
+        let has_opened = is_ack && !end.is_open;
+        end.is_open |= is_ack;
+        let keepalive = end.options.keepalive.filter(|_| has_opened && side == CALLER);
+        if let Some(times) = keepalive {
+            self.schedule(self.now + times.idle, id, side, Task::Keepalive);
+        }
+        if is_ack {
+            self.acknowledged(id, side, ack);
+        }
+        self.guard.deliver(packet);
+        if has_opened && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
+            self.turn_away(own);
+        }
+        self.remove_if_over(id);
+    }
+
+    /// Has an RST arrive. What came before it can still be read, which this kernel would not allow.
+    pub fn be_reset(&mut self, id: FlowId, side: usize, packet: Packet, errno: Option<i32>) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let end = &mut flow.ends[side];
+        let (socket, has_ended) = (end.socket, end.fin.1);
+        end.is_gone = true;
+        end.forget();
+        if let Some(socket) = socket {
+            self.drain(socket);
+            if let Some(Some(entry)) = self.sockets.get_mut(socket) {
+                entry.errno = errno;
+                entry.has_ended = has_ended && errno.is_none();
+            }
+        }
+        self.guard.deliver(packet);
+        self.remove_if_over(id);
+    }
+
+    fn remove_if_over(&mut self, id: FlowId) {
+        if self.flows.get(id).is_some_and(|flow| flow.is_over()) {
+            self.flows.remove(id);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A simulated TCP socket, as a program holds it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::world::with;
+use crate::environment::network::transport::{Leg, Socket};
+
+/// A socket: nothing but its number, so that it may be anywhere, and outlive its network.
+#[derive(Debug)]
+pub(crate) struct SimSocket {
+    generation: u64,
+    number: usize,
+}
+
+impl SimSocket {
+    pub(super) fn new(generation: u64, number: usize) -> SimSocket {
+        SimSocket { generation, number }
+    }
+
+    pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        with(self.generation, |world| world.poll_connected(self.number, cx))?
+    }
+}
+
+impl AsyncRead for SimSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        with(self.generation, |world| world.poll_read(self.number, cx, into))?
+    }
+}
+
+impl AsyncWrite for SimSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        with(self.generation, |world| world.poll_write(self.number, cx, bytes))?
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(with(self.generation, |world| world.shut_down(self.number))?)
+    }
+}
+
+impl Leg for SimSocket {
+    fn cut_off(&mut self) -> io::Result<()> {
+        with(self.generation, |world| world.shut_down(self.number))?
+    }
+}
+
+impl Socket for SimSocket {
+    fn reset(self) {
+        // Where the network has ended, so has the connection.
+        let _ = with(self.generation, |world| world.abort(self.number));
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        let _ = with(self.generation, |world| world.close(self.number));
+    }
+}

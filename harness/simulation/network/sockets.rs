@@ -1,0 +1,254 @@
+//! Sockets of the simulation, by their numbers: what an application can do to one.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use turmoil_net::HostId;
+use turmoil_net::shim::tokio::net::TcpStream;
+
+use super::flow::FlowId;
+use super::packet;
+use super::world::{BUFFER, World};
+use crate::environment::network::transport::SocketOptions;
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+
+/// What there is of a socket.
+pub(super) enum Inner {
+    Connecting(Connecting),
+    Open(TcpStream),
+    Failed,
+}
+
+/// A socket.
+pub(super) struct Entry {
+    pub host: HostId,
+    /// Which side of which flow it is; `None` within one host.
+    pub flow: Option<(FlowId, usize)>,
+    pub inner: Inner,
+    /// What has been taken from the kernel, and by nobody from here.
+    pub unread: BytesMut,
+    /// What the kernel was told by an RST that nobody has sent.
+    pub errno: Option<i32>,
+    /// The other side had ended its stream before it reset the connection: then reading ends well.
+    pub has_ended: bool,
+}
+
+impl Entry {
+    pub fn open(host: HostId, inner: Inner) -> Entry {
+        Entry { host, flow: None, inner, unread: BytesMut::new(), errno: None, has_ended: false }
+    }
+
+    /// An error as Linux gives it.
+    fn told(&self, error: io::Error) -> io::Error {
+        let number = match error.kind() {
+            io::ErrorKind::ConnectionReset if self.has_ended => libc::EPIPE,
+            io::ErrorKind::ConnectionReset => self.errno.unwrap_or(libc::ECONNRESET),
+            io::ErrorKind::ConnectionRefused => self.errno.unwrap_or(libc::ECONNREFUSED),
+            io::ErrorKind::BrokenPipe => libc::EPIPE,
+            io::ErrorKind::NotConnected => libc::ENOTCONN,
+            _ => return error,
+        };
+        io::Error::from_raw_os_error(number)
+    }
+}
+
+impl World {
+    /// Gives a socket a number.
+    pub fn keep(&mut self, entry: Entry) -> usize {
+        match self.free.pop() {
+            Some(place) => {
+                self.sockets[place] = Some(entry);
+                place
+            }
+            None => {
+                self.sockets.push(Some(entry));
+                self.sockets.len() - 1
+            }
+        }
+    }
+
+    fn entry(&mut self, socket: usize) -> io::Result<&mut Entry> {
+        let entry = self.sockets.get_mut(socket).and_then(Option::as_mut);
+        entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
+    }
+
+    /// Begins to connect.
+    pub fn connect(&mut self, host: HostId, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
+        self.refresh();
+        self.collect(None);
+        turmoil_net::set_current(host);
+        let mut connecting: Connecting = Box::pin(TcpStream::connect(SocketAddr::V4(to)));
+        let inner = match connecting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Inner::Connecting(connecting),
+            Poll::Ready(Ok(stream)) => Inner::Open(stream),
+            Poll::Ready(Err(error)) => return Err(error),
+        };
+        let socket = self.keep(Entry::open(host, inner));
+        // Its SYN is the only packet that there is now, so it tells the port.
+        self.collect(Some((socket, options)));
+        self.mark();
+        Ok(socket)
+    }
+
+    pub fn poll_connected(&mut self, socket: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let entry = self.entry(socket)?;
+        let connecting = match &mut entry.inner {
+            Inner::Open(_) => return Poll::Ready(Ok(())),
+            Inner::Failed => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN))),
+            Inner::Connecting(connecting) => connecting,
+        };
+        turmoil_net::set_current(entry.host);
+        match std::task::ready!(connecting.as_mut().poll(cx)) {
+            Ok(stream) => {
+                entry.inner = Inner::Open(stream);
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => {
+                entry.inner = Inner::Failed;
+                Poll::Ready(Err(entry.told(error)))
+            }
+        }
+    }
+
+    pub fn poll_read(&mut self, socket: usize, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let entry = self.entry(socket)?;
+        if !entry.unread.is_empty() {
+            let taken = entry.unread.len().min(into.remaining());
+            into.put_slice(&entry.unread[..taken]);
+            entry.unread.advance(taken);
+            return Poll::Ready(Ok(()));
+        }
+        if entry.has_ended {
+            return Poll::Ready(Ok(()));
+        }
+        turmoil_net::set_current(entry.host);
+        let Inner::Open(stream) = &mut entry.inner else {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
+        };
+        let before = into.filled().len();
+        if let Err(error) = std::task::ready!(Pin::new(stream).poll_read(cx, into)) {
+            return Poll::Ready(Err(entry.told(error)));
+        }
+        let mut taken = into.filled().len() - before;
+        if taken > 0 && into.remaining() == 0 {
+            // This kernel opens its window again only if half of it is read at once; small reads would never do it.
+            taken += self.drain(socket);
+        }
+        if taken >= BUFFER / 2 {
+            self.mark();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes out of the kernel what the application has not read yet.
+    pub fn drain(&mut self, socket: usize) -> usize {
+        self.scratch.resize(BUFFER, 0);
+        let Some(Some(entry)) = self.sockets.get_mut(socket) else { return 0 };
+        let Inner::Open(stream) = &mut entry.inner else { return 0 };
+        turmoil_net::set_current(entry.host);
+        let mut drained = 0;
+        while let Ok(read @ 1..) = stream.try_read(&mut self.scratch) {
+            entry.unread.extend_from_slice(&self.scratch[..read]);
+            drained += read;
+        }
+        drained
+    }
+
+    pub fn poll_write(&mut self, socket: usize, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let entry = self.entry(socket)?;
+        turmoil_net::set_current(entry.host);
+        let Inner::Open(stream) = &mut entry.inner else {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
+        };
+        match std::task::ready!(Pin::new(stream).poll_write(cx, bytes)) {
+            Ok(written) => {
+                self.mark();
+                Poll::Ready(Ok(written))
+            }
+            Err(error) => Poll::Ready(Err(entry.told(error))),
+        }
+    }
+
+    /// FIN, after what was written before.
+    pub fn shut_down(&mut self, socket: usize) -> io::Result<()> {
+        let entry = self.entry(socket)?;
+        turmoil_net::set_current(entry.host);
+        let Inner::Open(stream) = &mut entry.inner else {
+            return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
+        };
+        let shut = Pin::new(stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        match shut {
+            Poll::Ready(Err(error)) => Err(entry.told(error)),
+            _ => {
+                self.mark();
+                Ok(())
+            }
+        }
+    }
+
+    /// As close(2) does it: FIN, or RST where bytes are left unread.
+    pub fn close(&mut self, socket: usize) {
+        let Ok(entry) = self.entry(socket) else { return };
+        turmoil_net::set_current(entry.host);
+        let leaves_bytes = match &entry.inner {
+            Inner::Open(stream) => {
+                let mut byte = [0];
+                let peeked = stream.poll_peek(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
+                !entry.unread.is_empty() || matches!(peeked, Poll::Ready(Ok(1..)))
+            }
+            _ => false,
+        };
+        match leaves_bytes {
+            true => self.abort(socket),
+            false => self.end(socket, false),
+        }
+    }
+
+    /// RST, whatever is unread. What has been written goes first, as it would have gone already.
+    pub fn abort(&mut self, socket: usize) {
+        self.refresh();
+        self.collect(None);
+        self.end(socket, true);
+    }
+
+    fn end(&mut self, socket: usize, by_reset: bool) {
+        let Some(entry) = self.sockets.get_mut(socket).and_then(Option::take) else { return };
+        self.free.push(socket);
+        self.mark();
+        let Some((id, side)) = entry.flow else {
+            turmoil_net::set_current(entry.host);
+            return drop(entry);
+        };
+        let Some(flow) = self.flows.get(id) else {
+            turmoil_net::set_current(entry.host);
+            return drop(entry);
+        };
+        let (from, to) = flow.way(side);
+        let end = &mut flow.ends[side];
+        (end.socket, end.is_closed) = (None, true);
+        let mut never_left = false;
+        match entry.inner {
+            Inner::Open(_) if by_reset && !end.is_gone => {
+                (end.is_gone, _) = (true, end.forget());
+                self.guard.deliver(packet::reset(to, from));
+                self.emitted(packet::reset(from, to), None);
+            }
+            Inner::Open(_) | Inner::Failed => {}
+            Inner::Connecting(_) => {
+                never_left = !end.held.is_empty();
+                (end.is_gone, _) = (true, end.forget());
+            }
+        }
+        turmoil_net::set_current(entry.host);
+        drop(entry);
+        if never_left || self.flows.get(id).is_some_and(|flow| flow.is_over()) {
+            self.flows.remove(id);
+        }
+    }
+}

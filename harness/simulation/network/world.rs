@@ -1,0 +1,197 @@
+//! What is simulated on this thread.
+//!
+//! Sockets, listeners and packets are all here, and whoever has one of them holds its number only. So it may outlive the
+//! network, or be taken to another thread: used there, it is an error, and nothing else.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet};
+
+use super::filter::Rules;
+use super::flow::{FlowId, Flows};
+use super::listeners::Listening;
+use super::sockets::Entry;
+use super::trace::Traced;
+use super::{CLIENT, LATENCY, SERVERS};
+use crate::seed::Seed;
+
+/// The servers' machine as programs on it see it; a host of its own beneath, so that its packets too are seen.
+pub(super) const LOOPBACK: Ipv4Addr = Ipv4Addr::new(198, 19, 0, 1);
+
+/// What a kernel takes in before somebody reads.
+pub(super) const BUFFER: usize = 64 * 1024;
+
+/// No two networks of a process have the same.
+static NEWEST: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// Never dropped with the thread: sockets cannot be dropped once their kernels are gone, and may be before.
+    static WORLD: RefCell<ManuallyDrop<Option<World>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+/// A packet on its way.
+#[derive(Debug)]
+pub(super) struct Moving {
+    pub at: Instant,
+    /// To which side of which flow; `None`: of one that nobody knows.
+    pub to: Option<(FlowId, usize)>,
+    pub packet: Packet,
+    /// What the receiver's error is, if it is an RST that nobody has sent.
+    pub errno: Option<i32>,
+}
+
+/// What is to be done for one side of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    Retry,
+    Keepalive,
+}
+
+/// The hosts that there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hosts {
+    pub client: HostId,
+    pub servers: HostId,
+    pub loopback: HostId,
+}
+
+/// Everything that is simulated. Its sockets are dropped before its kernels are.
+pub(super) struct World {
+    pub generation: u64,
+    pub hosts: Hosts,
+    pub opened: Instant,
+    pub now: Instant,
+    pub latency: Duration,
+    pub sockets: Vec<Option<Entry>>,
+    pub free: Vec<usize>,
+    pub listeners: BTreeMap<SocketAddrV4, Listening>,
+    pub flows: Flows,
+    /// By the instant, and equal ones in the order in which they were sent.
+    pub moving: VecDeque<Moving>,
+    pub tasks: BTreeSet<(Instant, FlowId, usize, Task)>,
+    pub rules: Rules,
+    pub trace: Option<Vec<Traced>>,
+    /// Whether somebody has done what may make packets.
+    pub is_dirty: bool,
+    pub waker: Option<Waker>,
+    pub sent: Vec<Packet>,
+    pub scratch: Vec<u8>,
+    pub guard: EnterGuard,
+}
+
+/// Makes a network on this thread; returns its generation.
+pub(super) fn install(seed: Seed) -> io::Result<u64> {
+    WORLD.with(|world| {
+        let mut world = world.try_borrow_mut().map_err(|_| is_taken())?;
+        // Any literal is known, where there is a network.
+        if world.is_some() || turmoil_net::lookup_host("127.0.0.1").is_some() {
+            return Err(is_taken());
+        }
+        // Time is ours: its own count of passes must never send anything again.
+        let config = KernelConfig::default().retx_threshold(u32::MAX).send_buf_cap(BUFFER).recv_buf_cap(BUFFER);
+        let mut net = Net::with_config(config);
+        let hosts = Hosts {
+            client: net.add_host([CLIENT]),
+            servers: net.add_host(SERVERS),
+            loopback: net.add_host([LOOPBACK]),
+        };
+        let generation = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
+        **world = Some(World {
+            generation,
+            hosts,
+            opened: Instant::now(),
+            now: Instant::now(),
+            latency: LATENCY,
+            sockets: Vec::new(),
+            free: Vec::new(),
+            listeners: BTreeMap::new(),
+            flows: Flows::default(),
+            moving: VecDeque::new(),
+            tasks: BTreeSet::new(),
+            rules: Rules::new(seed),
+            trace: None,
+            is_dirty: false,
+            waker: None,
+            sent: Vec::new(),
+            scratch: Vec::new(),
+            guard: net.enter(),
+        });
+        Ok(generation)
+    })
+}
+
+/// Takes the network away; whoever still holds a socket of it gets errors.
+pub(super) fn remove(generation: u64) {
+    let world = WORLD.try_with(|world| {
+        let mut world = world.try_borrow_mut().ok()?;
+        world.take_if(|world| world.generation == generation)
+    });
+    if let Ok(Some(mut world)) = world
+        && let Some(waker) = world.waker.take()
+    {
+        waker.wake();
+    }
+}
+
+/// Does something in the network of that generation.
+pub(super) fn with<T>(generation: u64, act: impl FnOnce(&mut World) -> T) -> io::Result<T> {
+    let done = WORLD.try_with(|world| {
+        let mut world = world.try_borrow_mut().ok()?;
+        match world.as_mut() {
+            Some(world) if world.generation == generation => Some(act(world)),
+            _ => None,
+        }
+    });
+    done.ok().flatten().ok_or_else(is_outside)
+}
+
+fn is_taken() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "this thread has a simulated network already: close it first")
+}
+
+fn is_outside() -> io::Error {
+    let why = "a simulated socket was used outside its simulation: after its end, or on another thread";
+    io::Error::new(io::ErrorKind::NotConnected, why)
+}
+
+impl World {
+    /// What time it is. Without a runtime, as where one is being dropped, time stands still.
+    pub fn refresh(&mut self) {
+        if Handle::try_current().is_ok() {
+            self.now = self.now.max(Instant::now());
+        }
+    }
+
+    /// There may be packets to carry.
+    pub fn mark(&mut self) {
+        if !std::mem::replace(&mut self.is_dirty, true)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Has something done for one side of a flow.
+    pub fn schedule(&mut self, at: Instant, flow: FlowId, end: usize, task: Task) {
+        self.tasks.insert((at, flow, end, task));
+    }
+
+    /// Puts a packet on its way.
+    pub fn send(&mut self, moving: Moving) {
+        let place = self.moving.iter().rposition(|other| other.at <= moving.at).map_or(0, |last| last + 1);
+        if place == self.moving.len() {
+            self.moving.push_back(moving);
+        } else {
+            self.moving.insert(place, moving);
+        }
+    }
+}
