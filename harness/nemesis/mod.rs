@@ -31,7 +31,8 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::network::{Cut, Expiry, Forget, KernelError, What};
+pub(crate) use self::network::{Cutting, Door, Imposing, Shutting};
+use crate::environment::network::{Cut, Expiry, Forget, Gateway, KernelError, What};
 use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind, StopMode};
@@ -53,11 +54,23 @@ pub enum NemesisError {
     NotInForce(String),
 }
 
-/// One fault, as it is carried out.
+/// What a nemesis can do something to where all it needs is a gateway.
+pub(crate) trait Behind: Sync {
+    /// What the client's connections come through.
+    fn gateway(&self) -> &Gateway;
+}
+
+impl Behind for Environment {
+    fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+/// One fault, as it is carried out in an environment of one kind.
 #[async_trait]
-trait Injection: Send {
+pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
     /// Prepares what takes time, before the client starts.
-    async fn arm(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+    async fn arm(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
@@ -65,34 +78,47 @@ trait Injection: Send {
     async fn approach(&mut self) {}
 
     /// Injects it; returns once it is in force.
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError>;
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError>;
 
     /// What goes on while it is in force; dropped when it is to be healed.
-    async fn go_on(&mut self, _environment: &Environment) {
+    async fn go_on(&mut self, _environment: &E) {
         std::future::pending().await
     }
 
     /// Heals it; returns once the environment is known to work.
-    async fn heal(&mut self, _environment: &Environment) -> Result<(), NemesisError> {
+    async fn heal(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
     /// What shows that it met the client; asked once, after the workload.
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError>;
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError>;
 }
 
 /// The faults of one run, ready to be carried out.
-pub(crate) struct Nemesis {
-    faults: Vec<(Fault, Box<dyn Injection>)>,
+pub(crate) struct Nemesis<E: ?Sized = Environment> {
+    faults: Vec<(Fault, Box<dyn Injection<E>>)>,
     recorder: Recorder,
 }
 
 impl Nemesis {
     /// Prepares every fault.
     pub async fn arm(faults: &[Fault], environment: &Environment, recorder: Recorder) -> Result<Nemesis, NemesisError> {
+        let on_kernel = environment.kernel.is_some();
+        Nemesis::arm_with(|fault| injection(fault, on_kernel), faults, environment, recorder).await
+    }
+}
+
+impl<E: ?Sized + Sync> Nemesis<E> {
+    /// Prepares every fault, each to be carried out in that way.
+    pub async fn arm_with(
+        injection: impl Fn(&Fault) -> Box<dyn Injection<E>>,
+        faults: &[Fault],
+        environment: &E,
+        recorder: Recorder,
+    ) -> Result<Nemesis<E>, NemesisError> {
         let mut armed = Vec::new();
         for fault in faults {
-            let mut injection = injection(fault, environment.kernel.is_some());
+            let mut injection = injection(fault);
             injection.arm(environment).await?;
             armed.push((*fault, injection));
         }
@@ -100,7 +126,7 @@ impl Nemesis {
     }
 
     /// Carries out the timeline, whose zero is `start`; returns once everything is healed. `stop` ends it early.
-    pub async fn run(&mut self, environment: &Environment, start: Instant, stop: &CancellationToken) {
+    pub async fn run(&mut self, environment: &E, start: Instant, stop: &CancellationToken) {
         let recorder = &self.recorder;
         join_all(self.faults.iter_mut().enumerate().map(|(index, (fault, injection))| {
             let record = move |step| {
@@ -112,7 +138,7 @@ impl Nemesis {
     }
 
     /// Records the evidence of every fault.
-    pub async fn testify(&mut self, environment: &Environment) {
+    pub async fn testify(&mut self, environment: &E) {
         for (index, (fault, injection)) in self.faults.iter_mut().enumerate() {
             match injection.evidence(environment).await {
                 Ok(found) => {
@@ -124,21 +150,23 @@ impl Nemesis {
     }
 }
 
-async fn carry_out(
+async fn carry_out<E: ?Sized + Sync>(
     fault: &Fault,
-    injection: &mut dyn Injection,
-    environment: &Environment,
+    injection: &mut dyn Injection<E>,
+    environment: &E,
     start: Instant,
     stop: &CancellationToken,
     record: impl Fn(FaultStep),
 ) {
     tokio::select! {
-        () = sleep_until(start + fault.at) => {}
+        biased;
         () = stop.cancelled() => return,
+        () = sleep_until(start + fault.at) => {}
     }
     tokio::select! {
-        () = injection.approach() => {}
+        biased;
         () = stop.cancelled() => return,
+        () = injection.approach() => {}
     }
     record(FaultStep::Injecting);
     match injection.inject(environment).await {
@@ -147,8 +175,9 @@ async fn carry_out(
     }
     if fault.lasts > Duration::ZERO {
         tokio::select! {
-            () = sleep(fault.lasts) => {}
+            biased;
             () = stop.cancelled() => {}
+            () = sleep(fault.lasts) => {}
             () = injection.go_on(environment) => {}
         }
     }
@@ -164,7 +193,6 @@ async fn carry_out(
 
 /// How a fault is carried out; some are done otherwise, and truer, where there is a kernel plane.
 fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
-    use network::{Cutting, Door, Imposing, Shutting};
     let kind = fault.kind;
     let name = kind.to_string();
     match kind {
@@ -256,12 +284,12 @@ impl Injection for WithoutTls {
 }
 
 /// Evidence that proves the fault met the client.
-fn decisive(what: &str, count: usize) -> Evidence {
+pub(crate) fn decisive(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: true }
 }
 
 /// Evidence that something was done, though perhaps not to this client.
-fn supporting(what: &str, count: usize) -> Evidence {
+pub(crate) fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
