@@ -76,7 +76,7 @@ impl<G: Ground> Course<'_, G> {
             recorder.record(Event::Calibration { direct, gateway });
         }
         let mut nemesis =
-            Nemesis::arm(&plan.header.faults, *ground, |fault| ground.injection(fault), (*recorder).clone())
+            Nemesis::arm(|fault| ground.injection(fault), &plan.header.faults, *ground, (*recorder).clone())
                 .await
                 .map_err(Error::Nemesis)?;
 

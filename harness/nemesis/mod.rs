@@ -31,7 +31,8 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::network::{Cut, Expiry, Forget, KernelError, What};
+pub(crate) use self::network::{Cutting, Door, Imposing, Shutting};
+use crate::environment::network::{Cut, Expiry, Forget, Gateway, KernelError, What};
 use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::{Fault, FaultKind, StopMode};
@@ -53,7 +54,19 @@ pub enum NemesisError {
     NotInForce(String),
 }
 
-/// One fault, as it is carried out.
+/// What a nemesis can do something to where all it needs is a gateway.
+pub(crate) trait Behind: Sync {
+    /// What the client's connections come through.
+    fn gateway(&self) -> &Gateway;
+}
+
+impl Behind for Environment {
+    fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+/// One fault, as it is carried out in an environment of one kind.
 #[async_trait]
 pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
     /// Prepares what takes time, before the client starts.
@@ -82,17 +95,17 @@ pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
 }
 
 /// The faults of one run, ready to be carried out.
-pub(crate) struct Nemesis<E: ?Sized + Sync = Environment> {
+pub(crate) struct Nemesis<E: ?Sized = Environment> {
     faults: Vec<(Fault, Box<dyn Injection<E>>)>,
     recorder: Recorder,
 }
 
 impl<E: ?Sized + Sync> Nemesis<E> {
-    /// Prepares every fault.
+    /// Prepares every fault, each to be carried out in that way.
     pub async fn arm(
+        injection: impl Fn(&Fault) -> Box<dyn Injection<E>>,
         faults: &[Fault],
         environment: &E,
-        injection: impl Fn(&Fault) -> Box<dyn Injection<E>>,
         recorder: Recorder,
     ) -> Result<Nemesis<E>, NemesisError> {
         let mut armed = Vec::new();
@@ -139,13 +152,13 @@ async fn carry_out<E: ?Sized + Sync>(
 ) {
     tokio::select! {
         biased;
-        () = sleep_until(start + fault.at) => {}
         () = stop.cancelled() => return,
+        () = sleep_until(start + fault.at) => {}
     }
     tokio::select! {
         biased;
-        () = injection.approach() => {}
         () = stop.cancelled() => return,
+        () = injection.approach() => {}
     }
     record(FaultStep::Injecting);
     match injection.inject(environment).await {
@@ -154,9 +167,9 @@ async fn carry_out<E: ?Sized + Sync>(
     }
     if fault.lasts > Duration::ZERO {
         tokio::select! {
-        biased;
-            () = sleep(fault.lasts) => {}
+            biased;
             () = stop.cancelled() => {}
+            () = sleep(fault.lasts) => {}
             () = injection.go_on(environment) => {}
         }
     }
@@ -172,7 +185,6 @@ async fn carry_out<E: ?Sized + Sync>(
 
 /// How a fault is carried out; some are done otherwise, and truer, where there is a kernel plane.
 pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
-    use network::{Cutting, Door, Imposing, Shutting};
     let kind = fault.kind;
     let name = kind.to_string();
     match kind {
@@ -264,12 +276,12 @@ impl Injection for WithoutTls {
 }
 
 /// Evidence that proves the fault met the client.
-fn decisive(what: &str, count: usize) -> Evidence {
+pub(crate) fn decisive(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: true }
 }
 
 /// Evidence that something was done, though perhaps not to this client.
-fn supporting(what: &str, count: usize) -> Evidence {
+pub(crate) fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::super::{Injection, NemesisError, decisive, supporting};
-use crate::environment::Environment;
+use super::super::{Behind, Injection, NemesisError, decisive, supporting};
 use crate::environment::network::Cut;
 use crate::history::Evidence;
 
 /// FIN or RST on every open connection.
-pub(in crate::nemesis) struct Cutting {
+pub(crate) struct Cutting {
     cut: Cut,
     /// How often until heal; `None`: once.
     every: Option<Duration>,
@@ -26,14 +25,14 @@ impl Cutting {
 }
 
 #[async_trait]
-impl Injection for Cutting {
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+impl<E: Behind + ?Sized> Injection<E> for Cutting {
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
         self.rounds += 1;
-        self.ended += environment.gateway.cut(self.cut).await;
+        self.ended += environment.gateway().cut(self.cut).await;
         Ok(())
     }
 
-    async fn go_on(&mut self, environment: &Environment) {
+    async fn go_on(&mut self, environment: &E) {
         let Some(every) = self.every else { return std::future::pending().await };
         let mut rounds = interval(every);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -42,11 +41,11 @@ impl Injection for Cutting {
         loop {
             rounds.tick().await;
             self.rounds += 1;
-            self.ended += environment.gateway.cut(self.cut).await;
+            self.ended += environment.gateway().cut(self.cut).await;
         }
     }
 
-    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, _environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         let what = match self.cut {
             Cut::Close => "sockets closed",
             Cut::Reset => "sockets reset",

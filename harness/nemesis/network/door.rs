@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::super::{Injection, NemesisError, decisive, supporting};
-use crate::environment::Environment;
+use super::super::{Behind, Injection, NemesisError, decisive, supporting};
 use crate::environment::network::{Cut, Forget, Rule, What};
 use crate::history::Evidence;
 
 /// How the door is shut, and what becomes of those who are inside.
 #[derive(Clone, Copy)]
-pub(in crate::nemesis) enum Door {
+pub(crate) enum Door {
     /// New connections are refused, the others reset.
     Refuse,
     /// New connections get no answer, the others are reset.
@@ -23,7 +22,7 @@ pub(in crate::nemesis) enum Door {
 /// The door shut until heal.
 ///
 /// The door first, then those inside: else one that was reset could come in again before it is shut.
-pub(in crate::nemesis) struct Shutting {
+pub(crate) struct Shutting {
     door: Door,
     reset: usize,
     dropped_before: u64,
@@ -37,9 +36,9 @@ impl Shutting {
 }
 
 #[async_trait]
-impl Injection for Shutting {
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let gateway = &environment.gateway;
+impl<E: Behind + ?Sized> Injection<E> for Shutting {
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+        let gateway = environment.gateway();
         self.dropped_before = gateway.syns_dropped().await;
         match self.door {
             Door::Refuse | Door::Reject => gateway.refuse().await?,
@@ -52,16 +51,16 @@ impl Injection for Shutting {
         Ok(())
     }
 
-    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         if let Some(forgotten) = &self.forgotten {
-            environment.gateway.lift(forgotten).await;
+            environment.gateway().lift(forgotten).await;
         }
-        Ok(environment.gateway.accept().await?)
+        Ok(environment.gateway().accept().await?)
     }
 
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         let sent = self.forgotten.as_ref().map_or(0, |rule| rule.tally.strikes());
-        let dropped = environment.gateway.syns_dropped().await - self.dropped_before;
+        let dropped = environment.gateway().syns_dropped().await - self.dropped_before;
         Ok(match self.door {
             Door::Refuse => vec![decisive("sockets reset", self.reset)],
             Door::Hang => vec![decisive("SYNs dropped", dropped as usize), supporting("sockets reset", self.reset)],

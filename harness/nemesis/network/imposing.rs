@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::{Injection, NemesisError, decisive};
-use crate::environment::Environment;
+use super::super::{Behind, Injection, NemesisError, decisive};
 use crate::environment::network::{Cut, Expiry, Forget, Rule, What};
 use crate::fault::{CutPoint, Point, Scope, Strike, Toxic, ToxicKind};
 use crate::history::Evidence;
 
 /// A rule in force until heal.
-pub(in crate::nemesis) struct Imposing {
+pub(crate) struct Imposing {
     /// Its draws of chance depend on it.
     name: String,
     what: What,
@@ -31,22 +30,22 @@ impl Imposing {
 }
 
 #[async_trait]
-impl Injection for Imposing {
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.rule = Some(environment.gateway.impose(&self.name, self.what).await);
+impl<E: Behind + ?Sized> Injection<E> for Imposing {
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+        self.rule = Some(environment.gateway().impose(&self.name, self.what).await);
         Ok(())
     }
 
-    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         match (&self.rule, self.what) {
             // What has lost one side is not mended: it stays so for as long as the client keeps it.
             (_, What::Forget(_)) | (None, _) => {}
-            (Some(rule), _) => environment.gateway.lift(rule).await,
+            (Some(rule), _) => environment.gateway().lift(rule).await,
         }
         Ok(())
     }
 
-    async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, _environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         let (bytes, strikes) = self.rule.as_ref().map_or((0, 0), |rule| (rule.tally.bytes(), rule.tally.strikes()));
         Ok(found(self.what, bytes as usize, strikes as usize))
     }

@@ -4,6 +4,9 @@ mod cutting;
 mod door;
 mod imposing;
 
-pub(super) use cutting::Cutting;
-pub(super) use door::{Door, Shutting};
-pub(super) use imposing::Imposing;
+pub(crate) use cutting::Cutting;
+pub(crate) use door::{Door, Shutting};
+pub(crate) use imposing::Imposing;
+
+#[cfg(test)]
+mod tests;

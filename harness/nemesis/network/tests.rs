@@ -1,0 +1,160 @@
+//! Faults of the path carried out where there is a gateway and nothing else, by a clock that leaps.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::super::{Behind, Injection, Nemesis};
+use super::{Cutting, Door, Imposing, Shutting};
+use crate::environment::network::samples::{Memory, MemoryListener, MemorySocket};
+use crate::environment::network::transport::Host;
+use crate::environment::network::{Cut, Gateway, What};
+use crate::fault::{Fault, FaultKind, ToxicKind};
+use crate::history::{Event, FaultStep};
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::scenario::Scenario;
+use crate::seed::Seed;
+
+/// An environment that is only a gateway.
+struct Bare {
+    gateway: Gateway,
+    network: Memory,
+    /// Whoever gets there waits.
+    _server: MemoryListener,
+    recorder: Recorder,
+}
+
+impl Behind for Bare {
+    fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+impl Bare {
+    fn new() -> Bare {
+        let scenario = "schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"close\"\nat = \"2s\"\n";
+        let scenario = Scenario::parse("bare", "file", "bare.toml", scenario).unwrap();
+        let recorder = Recorder::begin(Plan::new(&scenario, "nobody", Seed(1), 0, 1).header, None, None);
+        let (network, at) = (Memory::default(), |host| SocketAddr::from(([10, 0, 0, host], 5432)));
+        let server = network.listen(at(2)).unwrap();
+        let gateway =
+            Gateway::open_on_host(network.clone(), at(1), at(2), Seed(1), Arc::new(recorder.clone())).unwrap();
+        Bare { gateway, network, _server: server, recorder }
+    }
+
+    fn connect(&self) -> io::Result<MemorySocket> {
+        self.network.connect(self.gateway.address())
+    }
+
+    /// What was done, and when.
+    fn steps(&self) -> Vec<(Duration, FaultStep)> {
+        let step = |event: &Event| match event {
+            Event::Fault { at, step, .. } => Some((*at, step.clone())),
+            _ => None,
+        };
+        self.recorder.look(|history| history.events.iter().filter_map(step).collect())
+    }
+
+    /// What it is shown by.
+    fn shown(&self) -> Vec<(String, u64)> {
+        let shown = |event: &Event| match event {
+            Event::Evidence { found, .. } => Some((found.what.clone(), found.count)),
+            _ => None,
+        };
+        self.recorder.look(|history| history.events.iter().filter_map(shown).collect())
+    }
+}
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A fault from the second second on, for so long.
+fn fault(kind: FaultKind, lasts: u64) -> Fault {
+    Fault { kind, at: s(2), lasts: s(lasts) }
+}
+
+fn injection(fault: &Fault) -> Box<dyn Injection<Bare>> {
+    match fault.kind {
+        FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
+        FaultKind::Toxic(toxic) => Box::new(Imposing::new("toxic".into(), What::Toxic(toxic))),
+        FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
+        FaultKind::Hang => Box::new(Shutting::new(Door::Hang)),
+        kind => panic!("{kind} is not asked for"),
+    }
+}
+
+/// Carries one fault out, beside what a client does meanwhile.
+async fn carry_out(bare: &Bare, fault: Fault, stop: &CancellationToken, client: impl Future<Output = ()>) {
+    let mut nemesis = Nemesis::arm_with(injection, &[fault], bare, bare.recorder.clone()).await.unwrap();
+    tokio::join!(nemesis.run(bare, Instant::now(), stop), client);
+    nemesis.testify(bare).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn resets_come_at_their_times_and_none_when_it_is_to_be_healed() {
+    let bare = Bare::new();
+    let began = Instant::now();
+    let connections: Vec<_> = (0..3).map(|_| bare.connect().unwrap()).collect();
+    let client = async {
+        for mut connection in connections {
+            assert_eq!(connection.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+            assert_eq!(began.elapsed(), s(2));
+        }
+        for second in [4, 6] {
+            let mut connection = bare.connect().unwrap();
+            assert_eq!(connection.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+            assert_eq!(began.elapsed(), s(second));
+        }
+    };
+    carry_out(&bare, fault(FaultKind::ResetRepeatedly { every: s(2) }, 6), &CancellationToken::new(), client).await;
+    let steps = bare.steps();
+    let (injecting, healed) = ((s(2), FaultStep::Injecting), (s(8), FaultStep::Healed));
+    assert_eq!((&steps[0], &steps[steps.len() - 1]), (&injecting, &healed));
+    // What would come at the very moment of healing does not.
+    assert_eq!(bare.shown(), [("sockets reset".to_owned(), 5), ("rounds".to_owned(), 3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_door_is_shut_until_heal() {
+    let bare = Bare::new();
+    let began = Instant::now();
+    let mut inside = bare.connect().unwrap();
+    let client = async {
+        assert_eq!(inside.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(bare.connect().err().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        sleep_until(began + s(5) + Duration::from_millis(1)).await;
+        bare.connect().unwrap();
+    };
+    carry_out(&bare, fault(FaultKind::Refuse, 3), &CancellationToken::new(), client).await;
+    assert_eq!(bare.shown(), [("sockets reset".to_owned(), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_heals_at_once() {
+    let bare = Bare::new();
+    let stop = CancellationToken::new();
+    let began = Instant::now();
+    let stopping = async {
+        sleep_until(began + s(3)).await;
+        stop.cancel();
+    };
+    let stall = ToxicKind::Stall { close_after: None };
+    carry_out(&bare, fault(FaultKind::Toxic(stall.into()), 3600), &stop, stopping).await;
+    let steps = bare.steps();
+    assert_eq!(steps.last(), Some(&(s(3), FaultStep::Healed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_gateway_cannot_do_there_is_told() {
+    let bare = Bare::new();
+    carry_out(&bare, fault(FaultKind::Hang, 3), &CancellationToken::new(), async {}).await;
+    let failed = |step: &FaultStep| matches!(step, FaultStep::Failed { reason } if reason.contains("packet filter"));
+    assert!(bare.steps().iter().any(|(_, step)| failed(step)), "{:?}", bare.steps());
+}
