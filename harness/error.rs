@@ -25,6 +25,9 @@ pub enum Error {
     Nemesis(#[source] NemesisError),
     #[error("no client was named: call client(…) or client_named(…) before run()")]
     NoClient,
+    /// A simulated network or server could not be made.
+    #[error("the simulation: {0}")]
+    Simulation(#[source] io::Error),
     #[error("cannot write {}: {source}", path.display())]
     Store { path: PathBuf, source: io::Error },
 }

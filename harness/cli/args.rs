@@ -92,6 +92,25 @@ Exit codes:
   64   bad arguments, or a bad URL
   69   the server cannot be reached or asked; the stage that failed is on stdout, with a remedy";
 
+const SIM_HELP: &str = "\
+Examples:
+  pgsquall sim
+      a thousand random schedules of faults against the built-in reference client, a simulated minute each
+  pgsquall sim --client hangs --out found
+      the first schedule that this client does not survive, shrunk, as a scenario file
+  pgsquall sim blackhole-long idle-drop --client hangs
+      scenarios of the catalogue
+  pgsquall sim --seed 4711 --seeds 1
+      the schedule of one seed again
+  Only clients written in Rust can be simulated; others than the built-in ones by the library (pgsquall::simulation).
+
+Exit codes:
+  0    every schedule was survived, or every verdict is pass
+  1    a client failed
+  2    a verdict is unknown (of a scenario; a schedule whose run proves nothing is counted, and left)
+  64   bad arguments, or a bad scenario file
+  70   the harness itself failed";
+
 fn conformance_help() -> String {
     let cases = CASES.map(|case| format!("  {:12} {}: {}", case.name, case.asks, case.why)).join("\n");
     format!(
@@ -125,6 +144,9 @@ pub enum Verb {
     /// Run scenarios against a client, and judge it
     #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunArguments),
+    /// Simulate: random schedules of faults, or scenarios, in virtual time
+    #[command(after_help = SIM_HELP)]
+    Sim(SimArguments),
     /// List scenarios, built-in clients, and what this machine can run
     #[command(after_help = "Example:\n  pgsquall list --server docker")]
     List(ListArguments),
@@ -182,6 +204,33 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct SimArguments {
+    /// Scenarios, by name or as files; without any, random schedules of faults
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+
+    /// The built-in client under test; may be given several times
+    #[arg(long = "client", value_name = "NAME", default_value = "reference")]
+    pub clients: Vec<String>,
+
+    /// How many schedules, each with a seed of its own; the search ends with the first that a client does not survive
+    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with = "scenarios")]
+    pub seeds: u64,
+
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Simulations at once; as many as there are processors unless this says otherwise
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+
+    /// Keep what was found in this folder: scenario files, histories, verdicts
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,8 @@ mod print;
 mod proxy;
 mod run;
 mod show;
+#[cfg(feature = "simulation")]
+mod sim;
 mod stop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,6 +53,13 @@ fn main() -> ExitCode {
 async fn carry_out(verb: Verb) -> Exit {
     match verb {
         Verb::Run(arguments) => run::run(arguments).await,
+        #[cfg(feature = "simulation")]
+        Verb::Sim(arguments) => sim::sim(&arguments),
+        #[cfg(not(feature = "simulation"))]
+        Verb::Sim(_) => {
+            complain!("error: this build has no simulation: build it with the feature \"simulation\"");
+            Exit::Unavailable
+        }
         Verb::List(arguments) => list::list(&arguments).await,
         Verb::Show { scenario } => show::show(&scenario),
         Verb::Check { files } => check::check(&files),

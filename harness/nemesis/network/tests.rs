@@ -92,7 +92,7 @@ fn injection(fault: &Fault) -> Box<dyn Injection<Bare>> {
 
 /// Carries one fault out, beside what a client does meanwhile.
 async fn carry_out(bare: &Bare, fault: Fault, stop: &CancellationToken, client: impl Future<Output = ()>) {
-    let mut nemesis = Nemesis::arm_with(injection, &[fault], bare, bare.recorder.clone()).await.unwrap();
+    let mut nemesis = Nemesis::arm(injection, &[fault], bare, bare.recorder.clone()).await.unwrap();
     tokio::join!(nemesis.run(bare, Instant::now(), stop), client);
     nemesis.testify(bare).await;
 }

@@ -1,5 +1,6 @@
 //! A machine of the simulated network.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -8,10 +9,11 @@ use std::task::Context;
 use async_trait::async_trait;
 use turmoil_net::HostId;
 
+use super::flow::{CALLED, CALLER};
 use super::packet;
 use super::socket::SimSocket;
 use super::world::{Hosts, LOOPBACK, with};
-use crate::environment::network::transport::{Clock, Dial, Host, KeepaliveTimes, SocketOptions, Stream};
+use crate::environment::network::transport::{Clock, Dial, Dialer, Host, KeepaliveTimes, SocketOptions, Stream};
 
 /// Which machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,19 @@ impl SimHost {
         Ok(SimSocket::new(self.generation, number))
     }
 
+    /// The ends of connections between the machines that programs of this one still hold.
+    pub fn held(&self) -> io::Result<BTreeSet<SocketAddr>> {
+        let side = match self.machine {
+            Machine::Client => CALLER,
+            Machine::Servers => CALLED,
+        };
+        with(self.generation, |world| {
+            let between = world.flows.iter().filter(|flow| !flow.is_local);
+            let held = between.filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
+            held.map(|flow| SocketAddr::V4(flow.addresses[side])).collect()
+        })
+    }
+
     fn own(&self, hosts: Hosts) -> HostId {
         match self.machine {
             Machine::Client => hosts.client,
@@ -95,9 +110,8 @@ fn outside(address: SocketAddrV4) -> SocketAddrV4 {
     }
 }
 
-impl Host for SimHost {
+impl Dialer for SimHost {
     type Socket = SimSocket;
-    type Listener = SimListener;
 
     const CLOCK: Clock = Clock::Runtime;
 
@@ -108,6 +122,10 @@ impl Host for SimHost {
     async fn connected(&self, socket: &mut SimSocket) -> io::Result<()> {
         poll_fn(|cx| socket.poll_connected(cx)).await
     }
+}
+
+impl Host for SimHost {
+    type Listener = SimListener;
 
     fn listen(&self, at: SocketAddr) -> io::Result<SimListener> {
         let at = self.inside(packet::v4(at)?);

@@ -1,0 +1,82 @@
+//! Scenarios of the catalogue, or of files, one line each.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use pgsquall::Error;
+use pgsquall::judge::VerdictKind;
+use pgsquall::report::Run;
+use pgsquall::report::text::recovery;
+use pgsquall::scenario::Scenario;
+use pgsquall::seed::Seed;
+use pgsquall::simulation::Simulation;
+
+use crate::args::SimArguments;
+use crate::exit::Exit;
+use crate::print::{complain, say};
+
+/// Asks each scenario of each client, and tells what came of it in the order of asking.
+pub fn ask(arguments: &SimArguments, threads: usize) -> Exit {
+    let mut asked = Vec::new();
+    for name in &arguments.scenarios {
+        let path = Path::new(name);
+        let scenario =
+            if name.ends_with(".toml") || path.is_file() { Scenario::read(path) } else { Scenario::built_in(name) };
+        match scenario {
+            Ok(scenario) => asked.extend(arguments.clients.iter().map(|client| (scenario.clone(), client))),
+            Err(error) => {
+                complain!("error: {error}");
+                return Exit::Usage;
+            }
+        }
+    }
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((scenario, client)) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let run = simulate(arguments, scenario, client);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((scenario.name.clone(), (*client).clone(), run));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let place =
+        |name: &str, client: &str| asked.iter().position(|(scenario, of)| scenario.name == name && *of == client);
+    done.sort_by_key(|(name, client, _)| place(name, client));
+    done.iter().map(|(name, client, run)| tell(name, client, run)).max().unwrap_or(Exit::Pass)
+}
+
+fn simulate(arguments: &SimArguments, scenario: &Scenario, client: &str) -> Result<Run, Error> {
+    let simulation = Simulation::new(scenario.clone()).client_named(client)?.seed(Seed(arguments.seed));
+    match &arguments.out {
+        Some(out) => simulation.out(out.join(format!("{}-{client}", scenario.name))).run(),
+        None => simulation.run(),
+    }
+}
+
+fn tell(name: &str, client: &str, run: &Result<Run, Error>) -> Exit {
+    match run {
+        Ok(run) => {
+            let verdict = &run.verdict;
+            say!("{name:32} {client:20} {:8} {}", verdict.verdict.to_string(), recovery(&verdict.measures.time_to_recover));
+            if verdict.verdict != VerdictKind::Pass {
+                say!("{}", run.to_string().trim_end());
+            }
+            verdict.verdict.into()
+        }
+        Err(Error::NotExpressible { reason, .. }) => {
+            say!("{name:32} {client:20} skipped  {reason}");
+            Exit::Pass
+        }
+        Err(error) => {
+            complain!("error: {name}, {client}: {error}");
+            Exit::from(error)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Schedule after schedule until one is not survived, which is then shrunk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pgsquall::judge::VerdictKind;
+use pgsquall::report::Run;
+use pgsquall::seed::Seed;
+use pgsquall::simulation::{Failure, Outcome, Schedule, Simulation, try_seed};
+use pgsquall::time::show;
+
+use crate::args::SimArguments;
+use crate::exit::Exit;
+use crate::print::{complain, say};
+
+/// The most reasons for which runs proved nothing that are told.
+const REASONS: usize = 3;
+
+/// The search for a schedule that one client does not survive.
+pub struct Search<'a> {
+    pub client: &'a str,
+    pub arguments: &'a SimArguments,
+    pub threads: usize,
+}
+
+/// What the threads have in common.
+#[derive(Default)]
+struct Shared {
+    /// Seeds that were given out.
+    given: AtomicU64,
+    over: AtomicBool,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    passed: u64,
+    /// Why runs proved nothing, and how many for each reason.
+    unknown: BTreeMap<String, u64>,
+    /// Of several failures the one of the first seed.
+    failure: Option<(u64, Failure<Run>)>,
+    error: Option<(Exit, String)>,
+}
+
+impl Search<'_> {
+    /// Searches, and tells what came of it.
+    pub fn carry_out(&self) -> Exit {
+        let (shared, began, bar) = (Shared::default(), Instant::now(), self.bar());
+        thread::scope(|scope| {
+            for _ in 0..self.threads {
+                scope.spawn(|| self.work(&shared, &bar));
+            }
+        });
+        bar.finish_and_clear();
+        let found = shared.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.tell(found, began.elapsed())
+    }
+
+    fn bar(&self) -> ProgressBar {
+        let bar = ProgressBar::new(self.arguments.seeds);
+        let template = "{prefix} {bar:30} {pos}/{len} schedules, {per_sec}, {eta} left";
+        // A template of ours that cannot be read shows as the usual one.
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(self.client.to_owned());
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        bar
+    }
+
+    /// Takes one seed after the other.
+    fn work(&self, shared: &Shared, bar: &ProgressBar) {
+        while !shared.over.load(Ordering::Relaxed) {
+            let index = shared.given.fetch_add(1, Ordering::Relaxed);
+            if index >= self.arguments.seeds {
+                return;
+            }
+            let seed = self.arguments.seed.wrapping_add(index);
+            let outcome = try_seed(Seed(seed), |schedule| self.ask(schedule, seed), is_failure);
+            let mut found = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+            match outcome {
+                Ok(Outcome::Other(run)) if run.verdict.verdict == VerdictKind::Pass => found.passed += 1,
+                Ok(Outcome::Other(run)) => {
+                    let reason = run.verdict.doubts.into_iter().next().unwrap_or_default();
+                    *found.unknown.entry(reason).or_default() += 1;
+                }
+                Ok(Outcome::Failed(failure)) => {
+                    shared.over.store(true, Ordering::Relaxed);
+                    if found.failure.as_ref().is_none_or(|(first, _)| seed < *first) {
+                        found.failure = Some((seed, failure));
+                    }
+                }
+                Err(error) => {
+                    shared.over.store(true, Ordering::Relaxed);
+                    found.error = Some((Exit::from(&error), format!("seed {seed}: {error}")));
+                }
+            }
+            drop(found);
+            bar.inc(1);
+        }
+    }
+
+    fn simulation(&self, schedule: &Schedule, seed: u64) -> Result<Simulation, pgsquall::Error> {
+        Ok(Simulation::schedule(schedule)?.client_named(self.client)?.seed(Seed(seed)))
+    }
+
+    fn ask(&self, schedule: &Schedule, seed: u64) -> Result<Run, pgsquall::Error> {
+        self.simulation(schedule, seed)?.run()
+    }
+
+    fn tell(&self, found: Found, took: Duration) -> Exit {
+        let Found { passed, unknown, failure, error } = found;
+        if let Some((exit, error)) = error {
+            complain!("error: {error}");
+            return exit;
+        }
+        let unproved: u64 = unknown.values().sum();
+        let asked = passed + unproved + u64::from(failure.is_some());
+        let speed = asked as f64 / took.as_secs_f64().max(f64::EPSILON);
+        let speed = format!("{asked} schedules in {}, {speed:.0} a second", show(took));
+        let Some((seed, failure)) = failure else {
+            say!("{}: survived {passed} schedules; {unproved} proved nothing; {speed}", self.client);
+            let mut reasons: Vec<_> = unknown.into_iter().collect();
+            reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            reasons.iter().take(REASONS).for_each(|(reason, count)| say!("  {count} times: {reason}"));
+            return if passed == 0 { Exit::Unknown } else { Exit::Pass };
+        };
+        say!("{}: does not survive the schedule of seed {seed}; {speed}", self.client);
+        let (drawn, shrunk) = (failure.drawn.faults().len(), failure.shrunk.faults().len());
+        say!("  drawn with {drawn} faults; shrunk to {shrunk} in {} runs:\n", failure.runs);
+        let text = self.text(seed, &failure);
+        say!("{}\n{}", text.trim_end(), failure.result.to_string().trim_end());
+        let again = format!("pgsquall sim --client {} --seed {seed} --seeds 1", self.client);
+        say!("  again     {again}");
+        match self.arguments.out.as_deref().map(|out| self.keep(out, seed, &failure, &text)) {
+            None => {
+                say!("  for real  store the scenario above as a file, and: pgsquall run FILE --client {}", self.client)
+            }
+            Some(Ok(file)) => say!("  for real  pgsquall run {} --client {}", file.display(), self.client),
+            Some(Err(error)) => {
+                complain!("error: {error}");
+                return Exit::Unavailable;
+            }
+        }
+        Exit::Fail
+    }
+
+    /// The scenario file of what was found.
+    fn text(&self, seed: u64, failure: &Failure<Run>) -> String {
+        let why = format!(
+            "Found by pgsquall sim: the smallest schedule of faults, as far as it looked, that the client {}\ndoes not \
+             survive. Again: pgsquall sim --client {} --seed {seed} --seeds 1",
+            self.client, self.client
+        );
+        failure.shrunk.text(&format!("Schedule of seed {seed}, shrunk"), &why)
+    }
+
+    /// Keeps what was found: the scenario file, and the run of it.
+    fn keep(&self, out: &Path, seed: u64, failure: &Failure<Run>, text: &str) -> Result<PathBuf, String> {
+        let name = format!("{}-{seed}", self.client);
+        let file = out.join(format!("{name}.toml"));
+        let written = fs::create_dir_all(out).and_then(|()| fs::write(&file, text));
+        written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        let again = self.simulation(&failure.shrunk, seed).map(|simulation| simulation.out(out.join(name)));
+        again.and_then(|simulation| simulation.run()).map_err(|error| error.to_string())?;
+        Ok(file)
+    }
+}
+
+fn is_failure(run: &Run) -> bool {
+    run.verdict.verdict == VerdictKind::Fail
+}

@@ -1,0 +1,86 @@
+//! The client under test in a simulation: one of the user's own, or a built-in one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::net::Net;
+use crate::client::reference::Reference;
+use crate::client::{Client, ClientError, DynClient, Home, InProcess, Launch};
+use crate::environment::address::Address;
+use crate::environment::expressible::Abodes;
+use crate::environment::network::transport::{Dial, SocketOptions, Stream};
+use crate::history::OpError;
+use crate::seed::Seed;
+
+/// How a client of one kind is brought up in a simulation.
+pub(super) trait Bring: Send + Sync {
+    fn name(&self) -> String;
+
+    /// The same on one network. `seed`: of whatever it leaves to chance.
+    fn on(&self, net: Net, seed: Seed) -> Box<dyn Launch>;
+}
+
+/// A client of the user's own.
+pub(super) struct Own<F>(pub Arc<F>);
+
+impl<F, Connecting, C> Bring for Own<F>
+where
+    F: Fn(Net, Address) -> Connecting + Send + Sync + 'static,
+    Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
+    C: Client,
+{
+    fn name(&self) -> String {
+        "in-process".into()
+    }
+
+    fn on(&self, net: Net, _seed: Seed) -> Box<dyn Launch> {
+        let connect = Arc::clone(&self.0);
+        Box::new(InProcess { name: self.name(), connect: move |address| connect(net.clone(), address) })
+    }
+}
+
+/// A built-in client.
+pub(super) struct BuiltIn(pub &'static str);
+
+impl Bring for BuiltIn {
+    fn name(&self) -> String {
+        self.0.into()
+    }
+
+    fn on(&self, net: Net, seed: Seed) -> Box<dyn Launch> {
+        Box::new(OnNetwork { name: self.0, net, seed })
+    }
+}
+
+struct OnNetwork {
+    name: &'static str,
+    net: Net,
+    seed: Seed,
+}
+
+#[async_trait]
+impl Launch for OnNetwork {
+    fn name(&self) -> String {
+        self.name.into()
+    }
+
+    fn abodes(&self) -> Abodes {
+        Abodes { in_process: true, process: false }
+    }
+
+    async fn launch(&self, address: &Address, _home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+        let none = || ClientError::SetUp(format!("{} is not built in", self.name));
+        let built_in = Reference::named(self.name).ok_or_else(none)?;
+        Ok(built_in.start_simulated(address, Arc::new(self.net.clone()), self.seed))
+    }
+}
+
+#[async_trait]
+impl Dial for Net {
+    async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.connect_with(to, options).await?))
+    }
+}

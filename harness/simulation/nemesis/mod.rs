@@ -1,0 +1,71 @@
+//! The nemesis of simulated runs: which fault is carried out how, and which cannot be.
+//!
+//! What the gateway does is done by the injections of real runs; what packets feel is the simulated filter's, as it is the
+//! kernel's on the kernel plane; and the server's own misfortunes are the simulated server's.
+
+mod packets;
+mod refusals;
+mod server;
+
+use self::packets::{Filtering, HalfOpening};
+use self::refusals::{Denial, Denying, Terminating};
+use self::server::{Crashing, End, Freezing, Restarting, SmartRestart, TimingOut};
+use super::ground::World;
+use super::network::What;
+use crate::environment::network::{Cut, Expiry, What as Rule};
+use crate::fault::{Fault, FaultKind, StopMode};
+use crate::nemesis::{Cutting, Door, Imposing, Injection, Shutting};
+
+/// How a fault is carried out.
+///
+/// *Errors*: why it cannot be.
+pub(super) fn injection(fault: &Fault) -> Result<Box<dyn Injection<World>>, String> {
+    let kind = fault.kind;
+    if let Some(what) = What::of(kind) {
+        return Ok(Box::new(Filtering::new(what)));
+    }
+    let denied = |denial| -> Box<dyn Injection<World>> { Box::new(Denying::new(denial)) };
+    Ok(match kind {
+        FaultKind::Close => Box::new(Cutting::new(Cut::Close, None)),
+        FaultKind::Reset => Box::new(Cutting::new(Cut::Reset, None)),
+        FaultKind::CloseRepeatedly { every } => Box::new(Cutting::new(Cut::Close, Some(every))),
+        FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
+        FaultKind::HalfOpen => Box::<HalfOpening>::default(),
+        FaultKind::CutPoint(cut) => Box::new(Imposing::new(kind.to_string(), Rule::CutPoint(cut))),
+        FaultKind::Toxic(toxic) => Box::new(Imposing::new(kind.to_string(), Rule::Toxic(toxic))),
+        FaultKind::IdleClose { after } => Box::new(Imposing::idle(kind.to_string(), after, Expiry::Cut(Cut::Close))),
+        FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
+        FaultKind::Restart(StopMode::Smart) => Box::<SmartRestart>::default(),
+        FaultKind::Restart(mode) => Box::new(Restarting::new(End::Stop(mode))),
+        FaultKind::Kill => Box::new(Restarting::new(End::Kill)),
+        FaultKind::Freeze => Box::<Freezing>::default(),
+        FaultKind::CrashBackend => Box::new(Crashing::new(false)),
+        FaultKind::LongRecovery => Box::new(Crashing::new(true)),
+        FaultKind::TerminateSessions => Box::<Terminating>::default(),
+        FaultKind::ExhaustConnections => denied(Denial::Slots { reserved_too: true }),
+        FaultKind::ExhaustOrdinaryConnections => denied(Denial::Slots { reserved_too: false }),
+        FaultKind::LimitRole => denied(Denial::RoleLimit),
+        FaultKind::WrongPassword => denied(Denial::Password),
+        FaultKind::WrongUser => denied(Denial::Role),
+        FaultKind::WrongDatabase => denied(Denial::Database),
+        FaultKind::ForbidLogin => denied(Denial::Login),
+        FaultKind::RevokeConnect => denied(Denial::Connect),
+        FaultKind::DenyHost => denied(Denial::Host),
+        FaultKind::ExhaustMemory => denied(Denial::Memory),
+        FaultKind::FillDisk => denied(Denial::Disk),
+        FaultKind::ServerTimeout { timeout, after } => Box::new(TimingOut::new(timeout, after)),
+        _ => return Err(why_not(kind)),
+    })
+}
+
+/// Why a fault cannot be simulated.
+fn why_not(kind: FaultKind) -> String {
+    let why = match kind {
+        FaultKind::Name(_) | FaultKind::WrongHost => "nothing resolves names there",
+        FaultKind::Certificate(_) | FaultKind::RequireTls => "the simulated server speaks no TLS",
+        FaultKind::IdleExpiry | FaultKind::MiddleboxRestart => "it is one of a real program",
+        FaultKind::Throttle(_) => "a simulated server has no processor to share",
+        _ => "it is not simulated yet",
+    };
+    format!("{kind} is not the simulation's to produce: {why}")
+}

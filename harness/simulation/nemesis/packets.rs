@@ -1,0 +1,95 @@
+//! Faults of the path that packets feel: the filter of the simulated network carries them out, and counts.
+
+use async_trait::async_trait;
+use tokio::time::{Duration, sleep};
+
+use super::World;
+use crate::environment::network::Cut;
+use crate::history::Evidence;
+use crate::nemesis::{Injection, NemesisError, decisive, supporting};
+use crate::simulation::network::{Imposed, SERVERS, What};
+
+/// What proves that a device has met the client: it has forgotten a flow, or would have but for its probes. What
+/// is dropped afterwards only shows that it was there.
+const OF_DEVICES: [&str; 2] = ["flows expired", "flows kept alive by probes"];
+
+/// What is counted of connections that a fault leaves alone.
+const LET_THROUGH: &str = "packets let through";
+
+/// A rule of the filter in force until heal.
+pub(super) struct Filtering {
+    what: What,
+    /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
+    first: bool,
+    /// Whether those who are inside are reset, once nobody comes in any more.
+    resets: bool,
+    reset: usize,
+    imposed: Option<Imposed>,
+}
+
+impl Filtering {
+    pub fn new(what: What) -> Filtering {
+        let first = matches!(what, What::DropSyns | What::Reject | What::DeadFlows(_));
+        Filtering { what, first, resets: what == What::DropSyns, reset: 0, imposed: None }
+    }
+}
+
+#[async_trait]
+impl Injection<World> for Filtering {
+    async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
+        self.imposed = Some(world.filter.impose(self.what, self.first.then_some(SERVERS[0]))?);
+        if self.resets {
+            self.reset = world.gateway.cut(Cut::Reset).await;
+        }
+        Ok(())
+    }
+
+    async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
+        if let Some(imposed) = self.imposed {
+            world.filter.lift(imposed)?;
+        }
+        Ok(())
+    }
+
+    async fn evidence(&mut self, world: &World) -> Result<Vec<Evidence>, NemesisError> {
+        let Some(imposed) = self.imposed else { return Ok(Vec::new()) };
+        let proves = |word: &str| match self.what {
+            What::Forget { .. } => OF_DEVICES.contains(&word),
+            _ => word != LET_THROUGH,
+        };
+        let counts = world.filter.count(imposed)?.into_iter();
+        let mut found: Vec<_> =
+            counts.map(|(what, count)| Evidence { what: what.to_owned(), count, decisive: proves(what) }).collect();
+        if self.resets {
+            found.push(supporting("sockets reset", self.reset));
+        }
+        Ok(found)
+    }
+}
+
+/// Every connection half open: the gateway resets its connections, and the filter keeps that from the client. From then on
+/// the gateway's kernel knows nothing of them, and says so to whatever comes.
+#[derive(Default)]
+pub(super) struct HalfOpening {
+    watching: Option<Imposed>,
+    gone: usize,
+}
+
+#[async_trait]
+impl Injection<World> for HalfOpening {
+    async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
+        self.watching = Some(world.filter.impose(What::CountResets, Some(SERVERS[0]))?);
+        // The newer rule comes first: what is kept back is not counted as sent.
+        let hiding = world.filter.impose(What::KeepBackResets, Some(SERVERS[0]))?;
+        self.gone = world.gateway.cut(Cut::Reset).await;
+        // An RST is sent off in the same instant; one tick of the clock lets it pass the filter.
+        sleep(Duration::from_millis(1)).await;
+        Ok(world.filter.lift(hiding)?)
+    }
+
+    async fn evidence(&mut self, world: &World) -> Result<Vec<Evidence>, NemesisError> {
+        let Some(watching) = self.watching else { return Ok(Vec::new()) };
+        let sent: u64 = world.filter.count(watching)?.into_iter().map(|(_, count)| count).sum();
+        Ok(vec![decisive("RSTs sent", sent as usize), supporting("connections half open", self.gone)])
+    }
+}
