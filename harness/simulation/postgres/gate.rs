@@ -1,0 +1,51 @@
+//! SIGSTOP and SIGCONT: whatever passes the gate runs only while it is open.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Holds up every task of a server, while it is closed.
+#[derive(Default)]
+pub(super) struct Gate(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    closed: bool,
+    waiting: Vec<Waker>,
+}
+
+impl Gate {
+    pub fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+    }
+
+    pub fn open(&self) {
+        let waiting = {
+            let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            held.closed = false;
+            std::mem::take(&mut held.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether one may pass; who may not is woken when it opens.
+    fn holds(&self, context: &Context<'_>) -> bool {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.closed && !held.waiting.iter().any(|known| known.will_wake(context.waker())) {
+            held.waiting.push(context.waker().clone());
+        }
+        held.closed
+    }
+}
+
+/// Work that stands still, whatever happens to it, while the gate is closed.
+pub(super) async fn through<F: Future>(gate: Arc<Gate>, work: F) -> F::Output {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(move |context| {
+        if gate.holds(context) {
+            return Poll::Pending;
+        }
+        Pin::as_mut(&mut work).poll(context)
+    })
+    .await
+}

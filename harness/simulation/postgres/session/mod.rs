@@ -1,0 +1,302 @@
+//! A session: what its client has said so far, and what becomes of each message.
+//!
+//! It knows no socket: it reads messages, and writes its answers into a buffer.
+
+mod extended;
+pub(super) mod guc;
+mod ledger;
+mod run;
+mod simple;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::time::{Instant, sleep_until};
+
+use self::extended::Portal;
+use self::guc::{Guc, REPORTED};
+use self::transaction::Transaction;
+use super::mailbox::{Ending, Interrupt, Mailbox};
+use super::report::{self, Report, Severity};
+use super::sql::statement::Statement;
+use super::store::Xid;
+use super::wire::backend;
+use super::world::{Activity, World};
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The server says so first.
+    Told(Report),
+    /// It closes without a word.
+    Silent,
+    /// The client has gone.
+    Left,
+}
+
+/// Why a statement does not come to its end.
+pub(super) enum Stop {
+    Report(Report),
+    End(End),
+}
+
+impl From<Report> for Stop {
+    fn from(report: Report) -> Stop {
+        match report.severity {
+            Severity::Fatal => Stop::End(End::Told(report)),
+            _ => Stop::Report(report),
+        }
+    }
+}
+
+pub(super) struct Session {
+    pub world: Arc<World>,
+    pub index: usize,
+    pub pid: i32,
+    pub mailbox: Arc<Mailbox>,
+    pub major: u32,
+    pub role: String,
+    pub database: String,
+    pub guc: Guc,
+    pub out: BytesMut,
+    /// What lies in `out` is to be sent before anything else is waited for.
+    pub flushes: bool,
+    transaction: Option<Transaction>,
+    /// Written, and not yet confirmed.
+    committing: Option<Xid>,
+    statements: BTreeMap<String, Arc<Statement>>,
+    portals: BTreeMap<String, Portal>,
+    /// After an error nothing counts before the next Sync.
+    skips: bool,
+    /// When the statement that runs was asked for.
+    began: Option<Instant>,
+    /// Since when it has been idle.
+    since: Instant,
+    /// What the client was told last of `in_hot_standby` and of `default_transaction_read_only`.
+    told: (bool, bool),
+}
+
+impl Session {
+    pub fn new(world: Arc<World>, index: usize, pid: i32, mailbox: Arc<Mailbox>, major: u32) -> Session {
+        Session {
+            world,
+            index,
+            pid,
+            mailbox,
+            major,
+            role: String::new(),
+            database: String::new(),
+            guc: Guc::new(major),
+            out: BytesMut::with_capacity(1024),
+            flushes: false,
+            transaction: None,
+            committing: None,
+            statements: BTreeMap::new(),
+            portals: BTreeMap::new(),
+            skips: false,
+            began: None,
+            since: Instant::now(),
+            told: (false, false),
+        }
+    }
+
+    /// Logs a report, and writes it.
+    pub fn report(&mut self, report: &Report) {
+        self.world.lock()[self.index].log(self.pid, &self.role, report);
+        backend::report(&mut self.out, report);
+    }
+
+    /// What the client is told about the session before it is ready for the first time.
+    pub fn introduce(&mut self) {
+        let (in_recovery, read_only, is_superuser) = {
+            let servers = self.world.lock();
+            let server = &servers[self.index];
+            let is_superuser = server.backends.get(&self.pid).is_some_and(|backend| backend.is_superuser);
+            (server.in_recovery, self.reads_only_by_default(server.read_only), is_superuser)
+        };
+        self.told = (in_recovery, read_only);
+        let on = |on: bool| if on { "on" } else { "off" };
+        let version = super::settings::version(self.major);
+        let since_14 = self.major >= 14;
+        let of = |name| self.guc.show(name).unwrap_or_default();
+        let all = [
+            ("application_name", of("application_name"), true),
+            ("client_encoding", of("client_encoding"), true),
+            ("DateStyle", of("datestyle"), true),
+            ("default_transaction_read_only", on(read_only), since_14),
+            ("in_hot_standby", on(in_recovery), since_14),
+            ("integer_datetimes", "on", true),
+            ("IntervalStyle", of("intervalstyle"), true),
+            ("is_superuser", on(is_superuser), true),
+            ("server_encoding", "UTF8", true),
+            ("server_version", version, true),
+            ("session_authorization", &self.role, true),
+            ("standard_conforming_strings", of("standard_conforming_strings"), true),
+            ("TimeZone", of("timezone"), true),
+        ];
+        for (name, value, _) in all.into_iter().filter(|(.., there)| *there) {
+            backend::parameter_status(&mut self.out, name, value);
+        }
+        self.guc.changed.clear();
+    }
+
+    fn reads_only_by_default(&self, server: bool) -> bool {
+        match self.guc.show("default_transaction_read_only") {
+            // What the session has set itself overrules the server.
+            Ok(own) if self.guc.is_set("default_transaction_read_only") => own == "on",
+            _ => server,
+        }
+    }
+
+    /// Says that the next statement may come, and what else there is to say then.
+    pub fn ready(&mut self) {
+        let status = match &self.transaction {
+            None => b'I',
+            Some(transaction) if transaction.failed => b'E',
+            Some(_) => b'T',
+        };
+        self.tell_changes();
+        if status == b'I' {
+            self.deliver();
+        }
+        backend::ready(&mut self.out, status);
+        (self.flushes, self.began, self.since) = (true, None, Instant::now());
+        self.set_activity(if status == b'I' { Activity::Idle } else { Activity::IdleInTransaction });
+        self.mailbox.forget_cancel();
+    }
+
+    fn tell_changes(&mut self) {
+        for name in std::mem::take(&mut self.guc.changed) {
+            if let Some((_, shown)) = REPORTED.iter().find(|(known, _)| *known == name) {
+                backend::parameter_status(&mut self.out, shown, self.guc.show(&name).unwrap_or_default());
+            }
+        }
+        let (in_recovery, server) = {
+            let servers = self.world.lock();
+            (servers[self.index].in_recovery, servers[self.index].read_only)
+        };
+        let now = (in_recovery, self.reads_only_by_default(server));
+        if now != self.told && self.major >= 14 {
+            let changes = [
+                ("default_transaction_read_only", self.told.1 != now.1, now.1),
+                ("in_hot_standby", self.told.0 != now.0, now.0),
+            ];
+            for (name, _, on) in changes.into_iter().filter(|(_, changed, _)| *changed) {
+                backend::parameter_status(&mut self.out, name, if on { "on" } else { "off" });
+            }
+        }
+        self.told = now;
+    }
+
+    /// The client has gone without a word, which is worth a line where it leaves something undone.
+    pub fn note_loss(&mut self) {
+        if self.transaction.as_ref().is_some_and(|open| open.explicit) {
+            let line = Report::warning("08006", "unexpected EOF on client connection with an open transaction");
+            self.world.lock()[self.index].log(self.pid, &self.role, &line);
+        }
+    }
+
+    /// Writes the notifications that have come; only an idle session is sent any.
+    pub fn deliver(&mut self) {
+        for found in self.mailbox.notifications() {
+            backend::notification(&mut self.out, found.pid, &found.channel, &found.payload);
+            self.flushes = true;
+        }
+    }
+
+    /// Whether it has begun to answer, and has not said yet that it is ready for more.
+    pub fn is_answering(&self) -> bool {
+        self.began.is_some()
+    }
+
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    fn set_activity(&self, activity: Activity) {
+        if let Some(own) = self.world.lock()[self.index].backends.get_mut(&self.pid) {
+            (own.activity, own.since) = (activity, self.since);
+        }
+    }
+
+    /// A message has come: the clock of the statement starts, if it does not run yet.
+    pub fn begin_statement(&mut self) {
+        if self.began.is_none() {
+            (self.began, self.since) = (Some(Instant::now()), Instant::now());
+            self.set_activity(Activity::Active);
+        }
+    }
+
+    /// When an idle session is ended, and with what words.
+    pub fn idle_deadline(&self) -> Option<(Instant, Report)> {
+        let timeouts = &self.guc.timeouts;
+        let Some(transaction) = &self.transaction else {
+            return timeouts.idle.map(|limit| (self.since + limit, report::idle_session()));
+        };
+        let idle = timeouts.idle_in_transaction.map(|limit| (self.since + limit, report::idle_in_transaction()));
+        let whole = timeouts.transaction.map(|limit| (transaction.began + limit, report::transaction_timeout()));
+        [idle, whole].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// How an end from outside looks; `active`: a statement runs.
+    pub fn ending(&self, how: Ending, active: bool) -> End {
+        match how {
+            Ending::Terminated => End::Told(report::administrator()),
+            Ending::Crash => End::Told(report::crash_elsewhere()),
+            Ending::Immediate => End::Told(report::immediate(self.major)),
+            Ending::Orphaned if active => End::Silent,
+            Ending::Orphaned => End::Told(report::postmaster_gone()),
+        }
+    }
+
+    /// Waits for something, unless the statement is cancelled, takes too long, or the session ends first.
+    ///
+    /// `for_lock`: what is waited for is somebody else's to give up.
+    async fn wait<T>(&self, for_lock: bool, work: impl Future<Output = T>) -> Result<T, Stop> {
+        let now = Instant::now();
+        let timeouts = &self.guc.timeouts;
+        let statement =
+            timeouts.statement.map(|limit| (self.began.unwrap_or(now) + limit, report::statement_timeout()));
+        let lock = timeouts.lock.filter(|_| for_lock).map(|limit| (now + limit, report::lock_timeout()));
+        let whole = self.transaction.as_ref().zip(timeouts.transaction);
+        let whole = whole.map(|(transaction, limit)| (transaction.began + limit, report::transaction_timeout()));
+        let first = [lock, statement, whole].into_iter().flatten().min_by_key(|(at, _)| *at);
+        tokio::select! {
+            biased;
+            interrupt = self.mailbox.interrupted() => Err(match interrupt {
+                Interrupt::Cancel => report::cancelled().into(),
+                Interrupt::End(how) => Stop::End(self.ending(how, true)),
+            }),
+            value = work => Ok(value),
+            report = async {
+                match first {
+                    Some((at, report)) => {
+                        sleep_until(at).await;
+                        report
+                    }
+                    None => std::future::pending().await,
+                }
+            } => Err(report.into()),
+        }
+    }
+}
+
+impl Drop for Session {
+    /// However it ends: what it had begun is undone, what it had written shows, and its slot is free.
+    fn drop(&mut self) {
+        let mut servers = self.world.lock();
+        let server = &mut servers[self.index];
+        if let Some(xid) = self.committing.take() {
+            server.store.confirm(xid);
+        }
+        if let Some((transaction, xid)) = self.transaction.take().and_then(|open| open.xid.map(|xid| (open, xid))) {
+            server.store.release(&transaction.rows, xid);
+        }
+        server.backends.remove(&self.pid);
+        server.postmaster.notify_one();
+        drop(servers);
+        self.world.changed();
+    }
+}

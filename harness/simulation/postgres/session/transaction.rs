@@ -1,0 +1,277 @@
+//! Transactions: begun, committed, undone, and what of each others may see when.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::super::mailbox::{Interrupt, Notification};
+use super::super::report::{self, Report};
+use super::super::sql::statement::Modes;
+use super::super::store::{Row, Xid};
+use super::super::world::replicate;
+use super::{End, Session, Stop};
+
+/// One that is open.
+pub(super) struct Transaction {
+    /// Somebody has said BEGIN: it lasts until somebody says that it ends.
+    pub explicit: bool,
+    pub failed: bool,
+    /// Given to it when it first writes.
+    pub xid: Option<Xid>,
+    pub rows: Vec<Row>,
+    pub isolation: &'static str,
+    /// Whether all its statements see one snapshot.
+    pub one_snapshot: bool,
+    pub snapshot: Option<usize>,
+    pub read_only: bool,
+    pub began: Instant,
+    pub savepoints: Vec<Savepoint>,
+    /// What it listens to from its commit on; `None`: nothing any more.
+    pub channels: Vec<(Option<Arc<str>>, bool)>,
+    pub notifications: Vec<(String, String)>,
+}
+
+/// How much there was of everything.
+pub(super) struct Savepoint {
+    name: String,
+    rows: usize,
+    channels: usize,
+    notifications: usize,
+    settings: usize,
+}
+
+impl Session {
+    /// Begins a transaction, if none is open, that ends with its statement.
+    pub(super) fn begin_implicit(&mut self) {
+        if self.transaction.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        let own = self.guc.show("default_transaction_isolation").unwrap_or_default();
+        let isolation = match own {
+            "repeatable read" => "repeatable read",
+            "serializable" => "serializable",
+            _ => "read committed",
+        };
+        let mut servers = self.world.lock();
+        let server = &mut servers[self.index];
+        let read_only = server.in_recovery || self.reads_only_by_default(server.read_only);
+        if let Some(own) = server.backends.get_mut(&self.pid) {
+            (own.transaction, own.may_write) = (Some(began), !read_only);
+        }
+        drop(servers);
+        self.transaction = Some(Transaction {
+            explicit: false,
+            failed: false,
+            xid: None,
+            rows: Vec::new(),
+            isolation,
+            one_snapshot: isolation != "read committed",
+            snapshot: None,
+            read_only,
+            began,
+            savepoints: Vec::new(),
+            channels: Vec::new(),
+            notifications: Vec::new(),
+        });
+    }
+
+    pub(super) fn begin(&mut self, modes: Modes) -> Result<(), Stop> {
+        self.begin_implicit();
+        let already = self.transaction.as_mut().is_some_and(|open| std::mem::replace(&mut open.explicit, true));
+        if already {
+            self.report(&Report::warning("25001", "there is already a transaction in progress"));
+        }
+        self.change_modes(modes)
+    }
+
+    /// Changes the transaction that is open.
+    pub(super) fn change_modes(&mut self, modes: Modes) -> Result<(), Stop> {
+        let in_recovery = self.world.lock()[self.index].in_recovery;
+        let Some(open) = &mut self.transaction else { return Ok(()) };
+        if let (Some(isolation), Some(one_snapshot)) = (modes.isolation, modes.one_snapshot) {
+            if open.snapshot.is_some() && isolation != open.isolation {
+                let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
+                return Err(Report::error("25001", text).into());
+            }
+            (open.isolation, open.one_snapshot) = (isolation, one_snapshot);
+        }
+        match modes.read_only {
+            Some(false) if in_recovery => {
+                return Err(Report::error("0A000", "cannot set transaction read-write mode during recovery").into());
+            }
+            Some(false) if open.read_only && open.snapshot.is_some() => {
+                let text = "transaction read-write mode must be set before any query";
+                return Err(Report::error("25001", text).into());
+            }
+            Some(read_only) => {
+                open.read_only = read_only;
+                if let Some(own) = self.world.lock()[self.index].backends.get_mut(&self.pid) {
+                    own.may_write = !read_only;
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A statement has failed: what it was part of is undone.
+    pub(super) fn fail(&mut self) {
+        let Some(open) = &mut self.transaction else { return };
+        if !open.explicit {
+            return self.undo();
+        }
+        open.failed = true;
+        let kept = open.savepoints.last().map_or(0, |savepoint| savepoint.rows);
+        let given_up = open.rows.split_off(kept.min(open.rows.len()));
+        if let Some(xid) = open.xid {
+            self.world.lock()[self.index].store.release(&given_up, xid);
+            self.world.changed();
+        }
+    }
+
+    /// Undoes all of it.
+    pub(super) fn undo(&mut self) {
+        let Some(open) = self.transaction.take() else { return };
+        self.guc.end_transaction(false);
+        let mut servers = self.world.lock();
+        let server = &mut servers[self.index];
+        if let Some(xid) = open.xid {
+            server.store.release(&open.rows, xid);
+        }
+        if let Some(own) = server.backends.get_mut(&self.pid) {
+            (own.transaction, own.may_write, own.xid, own.waits_for) = (None, false, None, None);
+        }
+        drop(servers);
+        self.portals.clear();
+        self.world.changed();
+    }
+
+    /// Commits what ends with its statement.
+    pub(super) async fn end_implicit(&mut self) -> Result<(), Stop> {
+        match &self.transaction {
+            Some(open) if !open.explicit => self.commit().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits. Durable at once, and replayed by the standby, where there is one that can; seen by others, and
+    /// acknowledged, once it has been.
+    pub(super) async fn commit(&mut self) -> Result<(), Stop> {
+        let Some(mut open) = self.transaction.take() else { return Ok(()) };
+        self.guc.end_transaction(true);
+        self.portals.clear();
+        if let Some(xid) = open.xid.filter(|_| !open.rows.is_empty()) {
+            let rows = std::mem::take(&mut open.rows);
+            let until = {
+                let mut servers = self.world.lock();
+                servers[self.index].store.write(rows, xid);
+                replicate(&mut servers, self.index);
+                let server = &mut servers[self.index];
+                let until = server.store.durable();
+                let waits = server.standby.is_some() && server.confirmed < until;
+                if let Some(own) = server.backends.get_mut(&self.pid) {
+                    own.unconfirmed = waits;
+                }
+                waits.then_some(until)
+            };
+            self.committing = Some(xid);
+            if let Some(until) = until {
+                self.wait_for_standby(until).await?;
+            }
+        }
+        self.finish(open);
+        Ok(())
+    }
+
+    async fn wait_for_standby(&mut self, until: usize) -> Result<(), Stop> {
+        let index = self.index;
+        let interrupt = tokio::select! {
+            biased;
+            interrupt = self.mailbox.interrupted() => interrupt,
+            () = self.world.until(|servers| (servers[index].confirmed >= until).then_some(())) => return Ok(()),
+        };
+        match interrupt {
+            Interrupt::Cancel => {
+                self.report(&report::unconfirmed());
+                Ok(())
+            }
+            Interrupt::End(super::Ending::Terminated) => Err(Stop::End(End::Told(report::ended_unconfirmed()))),
+            Interrupt::End(how) => Err(Stop::End(self.ending(how, true))),
+        }
+    }
+
+    /// Has others see it, and hear of it.
+    fn finish(&mut self, open: Transaction) {
+        let mut servers = self.world.lock();
+        let server = &mut servers[self.index];
+        if let Some(xid) = self.committing.take() {
+            server.store.confirm(xid);
+        }
+        if let Some(own) = server.backends.get_mut(&self.pid) {
+            (own.transaction, own.may_write, own.xid, own.unconfirmed) = (None, false, None, false);
+            for (channel, listens) in open.channels {
+                match (channel, listens) {
+                    (Some(channel), true) => drop(own.channels.insert(channel)),
+                    (Some(channel), false) => drop(own.channels.remove(&channel)),
+                    (None, _) => own.channels.clear(),
+                }
+            }
+        }
+        for (channel, payload) in &open.notifications {
+            let sent =
+                Notification { pid: self.pid, channel: channel.as_str().into(), payload: payload.as_str().into() };
+            server.notify(&self.database, &sent);
+        }
+        drop(servers);
+        self.world.changed();
+    }
+
+    pub(super) fn savepoint(&mut self, name: &str) -> Result<(), Report> {
+        let settings = self.guc.mark();
+        let open = self.block("SAVEPOINT")?;
+        open.savepoints.push(Savepoint {
+            name: name.to_owned(),
+            rows: open.rows.len(),
+            channels: open.channels.len(),
+            notifications: open.notifications.len(),
+            settings,
+        });
+        Ok(())
+    }
+
+    pub(super) fn release_savepoint(&mut self, name: &str) -> Result<(), Report> {
+        let open = self.block("RELEASE SAVEPOINT")?;
+        let place = position(open, name)?;
+        open.savepoints.truncate(place);
+        Ok(())
+    }
+
+    pub(super) fn back_to_savepoint(&mut self, name: &str) -> Result<(), Report> {
+        let open = self.block("ROLLBACK TO SAVEPOINT")?;
+        let place = position(open, name)?;
+        open.savepoints.truncate(place + 1);
+        let Some(savepoint) = open.savepoints.last() else { return Ok(()) };
+        let given_up = open.rows.split_off(savepoint.rows.min(open.rows.len()));
+        open.channels.truncate(savepoint.channels);
+        open.notifications.truncate(savepoint.notifications);
+        open.failed = false;
+        let (settings, xid) = (savepoint.settings, open.xid);
+        self.guc.back_to(settings);
+        if let Some(xid) = xid {
+            self.world.lock()[self.index].store.release(&given_up, xid);
+            self.world.changed();
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, command: &str) -> Result<&mut Transaction, Report> {
+        let open = self.transaction.as_mut().filter(|open| open.explicit);
+        open.ok_or_else(|| Report::error("25P01", format!("{command} can only be used in transaction blocks")))
+    }
+}
+
+fn position(open: &Transaction, name: &str) -> Result<usize, Report> {
+    let place = open.savepoints.iter().rposition(|savepoint| savepoint.name == name);
+    place.ok_or_else(|| Report::error("3B001", format!("savepoint \"{name}\" does not exist")))
+}
