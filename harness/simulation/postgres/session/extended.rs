@@ -206,26 +206,25 @@ impl Session {
             }
         };
         let width = portal.statement.columns.len();
-        if width == 0 {
-            if !first {
+        match outcome.values.len().checked_div(width) {
+            None if !first => {
                 return Err(Report::error("55000", format!("portal \"{name}\" cannot be run")).into());
             }
-            backend::complete(&mut self.out, &outcome.tag);
-        } else {
-            let rows = outcome.values.len() / width;
-            let most = usize::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-            let now = most.min(rows - sent);
-            for row in outcome.values.chunks(width).skip(sent).take(now) {
-                backend::data_row(&mut self.out, row, |index| is_binary(&portal.formats, index));
-            }
-            portal.outcome = Some((outcome, sent + now));
-            if now == most {
-                backend::bare(&mut self.out, backend::PORTAL_SUSPENDED);
-            } else if let Some((outcome, _)) = &portal.outcome {
-                match outcome.tag.strip_prefix("SELECT ") {
-                    Some(_) => backend::complete(&mut self.out, &format!("SELECT {now}")),
-                    None => backend::complete(&mut self.out, &outcome.tag),
+            None => backend::complete(&mut self.out, &outcome.tag),
+            Some(rows) => {
+                let most = usize::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+                let now = most.min(rows - sent);
+                for row in outcome.values.chunks(width).skip(sent).take(now) {
+                    backend::data_row(&mut self.out, row, |index| is_binary(&portal.formats, index));
                 }
+                if now == most {
+                    backend::bare(&mut self.out, backend::PORTAL_SUSPENDED);
+                } else if outcome.tag.starts_with("SELECT ") {
+                    backend::complete(&mut self.out, &format!("SELECT {now}"));
+                } else {
+                    backend::complete(&mut self.out, &outcome.tag);
+                }
+                portal.outcome = Some((outcome, sent + now));
             }
         }
         if self.transaction.is_some() {

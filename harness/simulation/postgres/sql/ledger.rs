@@ -49,7 +49,7 @@ impl Parser<'_> {
         let kind = self.type_of(&scalar);
         // Literals in quotes become what is wanted of them.
         let is_open = matches!(scalar.source, Source::Literal(_)) && scalar.cast.is_none();
-        if !kind.is_integer() && !(is_open && kind != Type::Bool) {
+        if !(kind.is_integer() || is_open && kind != Type::Bool) {
             let kind = kind.name();
             let column = column.name();
             self.wrong = Some(match compared {
