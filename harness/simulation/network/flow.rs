@@ -75,6 +75,8 @@ pub(super) struct End {
     pub by_chance: bool,
     /// The newest acknowledgement (or answer to a SYN) that was lost. It is said anew once it is asked for.
     pub stash: Option<Packet>,
+    /// When the last of its packets arrives that is on its way.
+    pub arrives: Option<Instant>,
     /// Since when something has been unacknowledged.
     pub unacked_since: Option<Instant>,
     /// How often that has been sent again, since when, and when next.
@@ -111,7 +113,9 @@ impl End {
 
 impl Flow {
     pub fn is_over(&self) -> bool {
-        self.ends.iter().all(End::is_over)
+        let [caller, called] = &self.ends;
+        let has_answered = called.unacked_since.is_some() || called.sent != called.acked || called.is_open;
+        caller.is_over() && (called.is_over() || (caller.is_gone && !has_answered))
     }
 
     /// Whence and whither the packets of one side go.

@@ -14,7 +14,7 @@ use turmoil_net::Packet;
 use super::flow::{CALLER, FlowId};
 use super::packet::{self, Kind};
 use super::trace::Verdict;
-use super::world::{Moving, Task, World};
+use super::world::{Task, World};
 
 /// What is added to a round trip before it is taken for lost.
 const RTO_MIN: Duration = Duration::from_millis(200);
@@ -68,12 +68,22 @@ impl World {
     pub fn stash(&mut self, id: FlowId, side: usize, packet: Packet) {
         if let Some(flow) = self.flows.get(id) {
             flow.ends[side].stash = Some(packet);
-            self.await_retry(id, 1 - side);
+            match flow.ends[1 - side].is_gone {
+                true => self.await_answer(id, side),
+                false => self.await_retry(id, 1 - side),
+            }
+        }
+    }
+
+    /// Sees to it that a side which has sent something hears of it, even if it was got through and answered in vain.
+    pub fn await_answer(&mut self, id: FlowId, side: usize) {
+        if self.flows.get(id).is_some_and(|flow| flow.ends[side].unacked_since.is_some()) {
+            self.await_retry(id, side);
         }
     }
 
     /// Sees to it that a side sends again what it must.
-    pub fn await_retry(&mut self, id: FlowId, side: usize) {
+    fn await_retry(&mut self, id: FlowId, side: usize) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &flow.ends[side];
         let (is_open, retries) = (end.is_open, end.retries);
@@ -117,6 +127,11 @@ impl World {
         end.retries += 1;
         end.retried_since.get_or_insert(self.now);
         let (retries, is_open) = (end.retries, end.is_open);
+        let again = match (is_open, side) {
+            (true, _) => Kind::Data,
+            (false, CALLER) => Kind::Syn,
+            (false, _) => Kind::SynAck,
+        };
         let lost = if end.is_lost { end.held.pop_front() } else { None };
         if let Some(mut packet) = lost {
             packet::refresh(&mut packet, end.ack, end.window);
@@ -138,13 +153,12 @@ impl World {
         } else if let Some(mut answer) = other.stash.take() {
             packet::refresh(&mut answer, other.ack, other.window);
             // It has arrived, and is answered anew.
-            let asked = if is_open { Kind::Data } else { Kind::Syn };
             let answered = packet::segment(&answer).map_or(Kind::Ack, Kind::of);
             let is_heard =
-                self.offer(id, side, asked) == Verdict::Passed && self.offer(id, 1 - side, answered) == Verdict::Passed;
+                self.offer(id, side, again) == Verdict::Passed && self.offer(id, 1 - side, answered) == Verdict::Passed;
             let at = self.now + 2 * self.latency;
             match is_heard {
-                true => self.send(Moving { at, to: Some((id, side)), packet: answer, errno: None }),
+                true => self.send_behind(at, id, 1 - side, answer),
                 false => {
                     if let Some(flow) = self.flows.get(id) {
                         flow.ends[1 - side].stash = Some(answer);
@@ -154,7 +168,7 @@ impl World {
         } else if end.unacked_since.is_none() {
             end.retries = 0;
             return;
-        } else if other.is_gone && self.offer(id, side, Kind::Data) == Verdict::Passed {
+        } else if other.is_gone && self.offer(id, side, again) == Verdict::Passed {
             self.answer_with_reset(id, side);
         }
         self.retry_at(id, side, self.now + self.timeout(is_open, retries));

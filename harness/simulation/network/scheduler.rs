@@ -37,7 +37,7 @@ impl World {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             self.waker = Some(waker.clone());
         }
-        self.refresh();
+        self.now = Instant::now();
         loop {
             while self.moving.front().is_some_and(|moving| moving.at <= self.now) {
                 if let Some(moving) = self.moving.pop_front() {
@@ -52,25 +52,24 @@ impl World {
                 }
             }
             self.is_dirty = false;
-            if !self.collect(None) {
-                break;
+            self.collect(None);
+            let moving = self.moving.front().map(|moving| moving.at);
+            let task = self.tasks.first().map(|(at, ..)| *at);
+            let due = moving.into_iter().chain(task).min();
+            if due.is_none_or(|due| due > self.now) {
+                return due;
             }
         }
-        let moving = self.moving.front().map(|moving| moving.at);
-        let task = self.tasks.first().map(|(at, ..)| *at);
-        moving.into_iter().chain(task).min()
     }
 
-    /// Takes what the kernels have sent; returns whether there was anything. `calling`: whose SYN is among it.
-    pub fn collect(&mut self, calling: Option<(usize, SocketOptions)>) -> bool {
+    /// Takes what the kernels have sent. `calling`: whose SYN is among it.
+    pub fn collect(&mut self, calling: Option<(usize, SocketOptions)>) {
         let mut sent = std::mem::take(&mut self.sent);
         self.guard.egress_all(&mut sent);
-        let was_any = !sent.is_empty();
         for packet in sent.drain(..) {
             self.emitted(packet, calling);
         }
         self.sent = sent;
-        was_any
     }
 
     /// Has a packet decided upon that somebody has sent.
@@ -132,12 +131,6 @@ impl World {
         }
     }
 
-    fn await_answer(&mut self, id: FlowId, side: usize) {
-        if self.flows.get(id).is_some_and(|flow| flow.ends[side].unacked_since.is_some()) {
-            self.await_retry(id, side);
-        }
-    }
-
     /// Asks the filter about a packet of one side, and has its answer sent where it gives one.
     pub fn offer(&mut self, id: FlowId, side: usize, kind: Kind) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return Verdict::Lost };
@@ -176,8 +169,18 @@ impl World {
         let at = if flow.is_local { self.now } else { self.now + self.latency };
         let stash = flow.ends[side].stash.take();
         for packet in stash.into_iter().chain([packet]) {
-            self.send(Moving { at, to: Some((id, 1 - side)), packet, errno: None });
+            self.send_behind(at, id, side, packet);
         }
+    }
+
+    /// Puts a packet of one side on its way, behind those that are: what is older says less of what has arrived, and must
+    /// not come last.
+    pub fn send_behind(&mut self, at: Instant, id: FlowId, side: usize, packet: Packet) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let arrives = &mut flow.ends[side].arrives;
+        let at = arrives.map_or(at, |last| at.max(last));
+        *arrives = Some(at);
+        self.send(Moving { at, to: Some((id, 1 - side)), packet, errno: None });
     }
 
     /// Delivers a packet.

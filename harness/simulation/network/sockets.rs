@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::HostId;
 use turmoil_net::shim::tokio::net::TcpStream;
 
-use super::flow::FlowId;
+use super::flow::{CALLED, FlowId};
 use super::packet;
 use super::world::{BUFFER, World};
 use crate::environment::network::transport::SocketOptions;
@@ -232,6 +232,7 @@ impl World {
         let (from, to) = flow.way(side);
         let end = &mut flow.ends[side];
         (end.socket, end.is_closed) = (None, true);
+        let was_connecting = matches!(entry.inner, Inner::Connecting(_));
         let mut never_left = false;
         match entry.inner {
             Inner::Open(_) if by_reset && !end.is_gone => {
@@ -247,6 +248,9 @@ impl World {
         }
         turmoil_net::set_current(entry.host);
         drop(entry);
+        if was_connecting {
+            self.await_answer(id, CALLED);
+        }
         if never_left || self.flows.get(id).is_some_and(|flow| flow.is_over()) {
             self.flows.remove(id);
         }

@@ -1,6 +1,7 @@
 //! Tests of the network, in virtual time.
 
 mod basics;
+mod chance;
 mod cost;
 mod endings;
 mod filter;
