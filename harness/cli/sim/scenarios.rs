@@ -64,7 +64,11 @@ fn tell(name: &str, client: &str, run: &Result<Run, Error>) -> Exit {
     match run {
         Ok(run) => {
             let verdict = &run.verdict;
-            say!("{name:32} {client:20} {:8} {}", verdict.verdict.to_string(), recovery(&verdict.measures.time_to_recover));
+            say!(
+                "{name:32} {client:20} {:8} {}",
+                verdict.verdict.to_string(),
+                recovery(&verdict.measures.time_to_recover)
+            );
             if verdict.verdict != VerdictKind::Pass {
                 say!("{}", run.to_string().trim_end());
             }

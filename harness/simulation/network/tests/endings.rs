@@ -1,4 +1,5 @@
 use super::*;
+use crate::environment::network::transport::Dialer;
 
 #[test]
 fn a_socket_that_is_dropped_ends_its_stream() {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::environment::network::transport::Dialer;
 use crate::fault::Share;
 
 /// Sends through a blackhole that lasts so long; returns how long after its beginning the answer came.

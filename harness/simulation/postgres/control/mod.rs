@@ -7,6 +7,7 @@ mod life;
 mod resources;
 mod sessions;
 mod standby;
+mod state;
 
 use std::collections::BTreeMap;
 use std::io;

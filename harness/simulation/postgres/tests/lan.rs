@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::sync::mpsc;
 
-use crate::environment::network::transport::{Clock, Host, Leg, Socket};
+use crate::environment::network::transport::{Clock, Dialer, Host, Leg, Socket};
 
 /// What a kernel buffers in each direction.
 const BUFFER: usize = 64 << 10;
@@ -95,9 +95,8 @@ impl Drop for End {
     }
 }
 
-impl Host for Lan {
+impl Dialer for Lan {
     type Socket = End;
-    type Listener = Listener;
 
     const CLOCK: Clock = Clock::Runtime;
 
@@ -114,6 +113,10 @@ impl Host for Lan {
     async fn connected(&self, _: &mut End) -> io::Result<()> {
         Ok(())
     }
+}
+
+impl Host for Lan {
+    type Listener = Listener;
 
     fn listen(&self, at: SocketAddr) -> io::Result<Listener> {
         let (sender, coming) = mpsc::unbounded_channel();

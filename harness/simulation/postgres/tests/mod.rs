@@ -14,7 +14,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
 use self::lan::{End, Lan};
 use super::{Postgres, Settings, SignIn};
-use crate::environment::network::transport::Host;
+use crate::environment::network::transport::Dialer;
 use crate::environment::preparation::{DATABASE, ROLE};
 use crate::seed::Seed;
 
