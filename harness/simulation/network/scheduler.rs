@@ -92,6 +92,10 @@ impl World {
             return self.send(Moving { at, to: None, packet, errno: None });
         };
         let (id, end) = (flow.id, &mut flow.ends[side]);
+        if end.is_gone && kind != Kind::Rst {
+            // Reading what came before an RST opens a window, which is nobody's business any more.
+            return;
+        }
         if segment.flags.ack {
             (end.ack, end.window) = (segment.ack, segment.window);
         }
@@ -238,12 +242,22 @@ impl World {
             }
         }
         self.guard.deliver(packet);
+        self.await_answer(id, 1 - side);
         self.remove_if_over(id);
     }
 
-    fn remove_if_over(&mut self, id: FlowId) {
-        if self.flows.get(id).is_some_and(|flow| flow.is_over()) {
-            self.flows.remove(id);
+    pub fn remove_if_over(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        if !flow.is_over() {
+            return;
         }
+        for side in [CALLER, CALLED] {
+            let (own, peer) = flow.way(side);
+            if flow.ends[side].is_closed && !flow.ends[side].fin.1 {
+                // It would wait for the other side's end for good.
+                self.guard.deliver(packet::reset(peer, own));
+            }
+        }
+        self.flows.remove(id);
     }
 }
