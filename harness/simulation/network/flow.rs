@@ -92,8 +92,9 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Nothing more is sent, nor sent again.
-    pub fn forget(&mut self) {
+    /// Its kernel knows nothing of it from now on: nothing is sent, nor sent again.
+    pub fn go(&mut self) {
+        self.is_gone = true;
         self.held.clear();
         (self.stash, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
     }

@@ -74,8 +74,10 @@ impl Network {
         Ok(Network { generation: world::install(seed)?, _here: PhantomData })
     }
 
-    /// Has packets carried, by a task of this runtime.
+    /// Has packets carried, by a task of this runtime, whose clock is the network's from now on.
     pub fn start(&self) {
+        // Where there is no network any more, there is nothing to carry either.
+        let _ = world::with(self.generation, world::World::begin);
         tokio::spawn(scheduler::run(self.generation));
     }
 

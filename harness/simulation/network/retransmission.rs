@@ -240,9 +240,7 @@ impl World {
         let ((own, peer), was_open) = (flow.way(side), flow.ends[side].is_open);
         if !was_open {
             // The other side of a handshake gives up as well.
-            let other = &mut flow.ends[1 - side];
-            other.is_gone = true;
-            other.forget();
+            flow.ends[1 - side].go();
             self.guard.deliver(packet::reset(own, peer));
         }
         self.be_reset(id, side, packet::reset(peer, own), Some(errno));

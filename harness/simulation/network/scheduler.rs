@@ -124,8 +124,7 @@ impl World {
                 _ => self.stash(id, side, packet),
             },
             Kind::Rst | Kind::Probe => {
-                end.is_gone = true;
-                end.forget();
+                end.go();
                 match self.offer(id, side, kind) {
                     Verdict::Passed => self.travel(id, side, packet),
                     // It is not sent again, but whatever else the other side sends brings another.
@@ -231,13 +230,13 @@ impl World {
     pub fn be_reset(&mut self, id: FlowId, side: usize, packet: Packet, errno: Option<i32>) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &mut flow.ends[side];
-        let (socket, has_ended) = (end.socket, end.fin.1);
-        end.is_gone = true;
-        end.forget();
+        let (socket, has_ended, was_open) = (end.socket, end.fin.1, end.is_open);
+        end.go();
         if let Some(socket) = socket {
             self.drain(socket);
             if let Some(Some(entry)) = self.sockets.get_mut(socket) {
-                entry.errno = errno;
+                // Who has not noticed yet that he is connected is reset too, and not refused.
+                entry.errno = errno.or(was_open.then_some(libc::ECONNRESET));
                 entry.has_ended = has_ended && errno.is_none();
             }
         }

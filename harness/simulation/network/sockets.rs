@@ -232,19 +232,17 @@ impl World {
         let (from, to) = flow.way(side);
         let end = &mut flow.ends[side];
         (end.socket, end.is_closed) = (None, true);
-        let was_connecting = matches!(entry.inner, Inner::Connecting(_));
-        match entry.inner {
-            Inner::Open(_) if by_reset && !end.is_gone => {
-                (end.is_gone, _) = (true, end.forget());
-                self.guard.deliver(packet::reset(to, from));
-                self.emitted(packet::reset(from, to), None);
-            }
-            Inner::Open(_) | Inner::Failed => {}
-            Inner::Connecting(_) => (end.is_gone, _) = (true, end.forget()),
+        let gives_up = matches!(entry.inner, Inner::Connecting(_)) && !end.is_open;
+        if gives_up {
+            end.go();
+        } else if by_reset && !end.is_gone {
+            end.go();
+            self.guard.deliver(packet::reset(to, from));
+            self.emitted(packet::reset(from, to), None);
         }
         turmoil_net::set_current(entry.host);
         drop(entry);
-        if was_connecting {
+        if gives_up {
             self.await_answer(id, CALLED);
         }
         self.remove_if_over(id);

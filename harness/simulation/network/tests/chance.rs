@@ -137,5 +137,5 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
             took
         });
     }
-    assert!(all > 20.0, "{all} s: what was lost was hardly missed");
+    assert!(all > 5.0, "{all} s: what was lost was hardly missed");
 }
