@@ -163,7 +163,7 @@ impl World {
                 }
             }
         } else if end.unacked_since.is_none() {
-            end.retries = 0;
+            (end.retries, end.retried_since) = Default::default();
             return;
         } else if other.is_gone && self.offer(id, side, again) == Verdict::Passed {
             self.answer_with_reset(id, side);
@@ -181,7 +181,7 @@ impl World {
         if advanced == 0 || advanced > end.sent.wrapping_sub(end.acked) {
             if end.unacked_since.is_none() && !is_more_said {
                 // What asked for a window has heard of it.
-                (end.retry_at, end.retries) = (None, 0);
+                (end.retries, end.retried_since, end.retry_at) = Default::default();
             }
             return;
         }
