@@ -174,9 +174,9 @@ impl Pool {
         let done = within(limit, "the statement", async {
             match kind {
                 OpKind::Write => connection.write(key).await.map(|()| None),
-                OpKind::Transaction => connection.transaction(key).await.map(|()| None),
+                OpKind::Transaction => Box::pin(connection.transaction(key)).await.map(|()| None),
                 OpKind::Read if self.behaviour.reads_old_snapshot => {
-                    self.read_snapshot(&connection, key).await.map(Some)
+                    Box::pin(self.read_snapshot(&connection, key)).await.map(Some)
                 }
                 OpKind::Read => connection.read(key).await.map(Some),
             }
@@ -289,7 +289,8 @@ impl Pool {
 
     async fn open(&self, places: &[Found]) -> Result<Connection, OpError> {
         let connectors = || self.connectors.connector(&self.address);
-        Connection::open(&self.address, places, &self.way, connectors, &self.behaviour).await
+        // Boxed: it is rare, and larger than all else that an operation is made of.
+        Box::pin(Connection::open(&self.address, places, &self.way, connectors, &self.behaviour)).await
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {

@@ -27,8 +27,6 @@ pub(super) struct Flow {
     /// By the side: the one that connected first.
     pub addresses: [SocketAddrV4; 2],
     pub ends: [End; 2],
-    /// Whether it is within one machine, where no packet is late, or lost.
-    pub is_local: bool,
     /// What devices on the way know of it.
     pub tracked: Tracked,
 }
@@ -147,7 +145,7 @@ impl Flows {
     }
 
     /// A new one, in the place of one between the same addresses.
-    pub fn open(&mut self, addresses: [SocketAddrV4; 2], is_local: bool, now: Instant) -> FlowId {
+    pub fn open(&mut self, addresses: [SocketAddrV4; 2], now: Instant) -> FlowId {
         if let Some(old) = self.by_address.get(&addresses).and_then(|place| self.places.get(*place)?.as_ref()) {
             self.remove(old.id);
         }
@@ -156,7 +154,7 @@ impl Flows {
         let id = FlowId { place, number: self.newest };
         let marks = Vec::new();
         let tracked = Tracked { is_answered: false, moved: now, spoke: now, forgotten_by: None, marks };
-        let flow = Flow { id, addresses, ends: Default::default(), is_local, tracked };
+        let flow = Flow { id, addresses, ends: Default::default(), tracked };
         match self.places.get_mut(place) {
             Some(free) => *free = Some(flow),
             None => self.places.push(Some(flow)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::task::Context;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use turmoil_net::HostId;
 use super::flow::{CALLED, CALLER};
 use super::packet;
 use super::socket::SimSocket;
-use super::world::{Hosts, LOOPBACK, with};
+use super::world::{Hosts, with};
 use crate::environment::network::transport::{Clock, Dial, Dialer, Host, KeepaliveTimes, SocketOptions, Stream};
 
 /// Which machine.
@@ -35,18 +35,22 @@ pub(crate) struct SimHost {
 pub(crate) struct SimListener {
     generation: u64,
     at: SocketAddrV4,
+    is_within: bool,
 }
 
 impl SimListener {
     /// Where, also if any port would do.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::V4(outside(self.at))
+        SocketAddr::V4(self.at)
     }
 }
 
 impl Drop for SimListener {
     fn drop(&mut self) {
-        let _ = with(self.generation, |world| world.unlisten(self.at));
+        let _ = with(self.generation, |world| match self.is_within {
+            true => world.unlisten_within(self.at),
+            false => world.unlisten(self.at),
+        });
     }
 }
 
@@ -68,8 +72,11 @@ impl SimHost {
     }
 
     fn begin(&self, to: SocketAddr, options: SocketOptions) -> io::Result<SimSocket> {
-        let to = self.inside(packet::v4(to)?);
-        let number = with(self.generation, |world| world.connect(self.own(world.hosts), to, options))??;
+        let to = packet::v4(to)?;
+        let number = with(self.generation, |world| match self.is_within(to) {
+            true => Ok(world.connect_within(to)),
+            false => world.connect(self.own(world.hosts), to, options),
+        })??;
         Ok(SimSocket::new(self.generation, number))
     }
 
@@ -80,8 +87,7 @@ impl SimHost {
             Machine::Servers => CALLED,
         };
         with(self.generation, |world| {
-            let between = world.flows.iter().filter(|flow| !flow.is_local);
-            let held = between.filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
+            let held = world.flows.iter().filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
             held.map(|flow| SocketAddr::V4(flow.addresses[side])).collect()
         })
     }
@@ -93,20 +99,9 @@ impl SimHost {
         }
     }
 
-    /// The servers' machine has a host of its own beneath for what programs there say among themselves.
-    fn inside(&self, address: SocketAddrV4) -> SocketAddrV4 {
-        match self.machine {
-            Machine::Servers if address.ip().is_loopback() => SocketAddrV4::new(LOOPBACK, address.port()),
-            _ => address,
-        }
-    }
-}
-
-/// An address as programs know it.
-fn outside(address: SocketAddrV4) -> SocketAddrV4 {
-    match *address.ip() == LOOPBACK {
-        true => SocketAddrV4::new(Ipv4Addr::LOCALHOST, address.port()),
-        false => address,
+    /// Whether an address is one that only programs on the servers' machine reach.
+    fn is_within(&self, address: SocketAddrV4) -> bool {
+        self.machine == Machine::Servers && address.ip().is_loopback()
     }
 }
 
@@ -128,21 +123,24 @@ impl Host for SimHost {
     type Listener = SimListener;
 
     fn listen(&self, at: SocketAddr) -> io::Result<SimListener> {
-        let at = self.inside(packet::v4(at)?);
-        let generation = self.generation;
-        let at = with(generation, |world| {
-            let host = if *at.ip() == LOOPBACK { world.hosts.loopback } else { self.own(world.hosts) };
-            world.listen(host, at)
+        let at = packet::v4(at)?;
+        let (generation, is_within) = (self.generation, self.is_within(at));
+        let at = with(generation, |world| match is_within {
+            true => world.listen_within(at).map(|()| at),
+            false => world.listen(self.own(world.hosts), at),
         })??;
-        Ok(SimListener { generation, at })
+        Ok(SimListener { generation, at, is_within })
     }
 
     async fn accept(&self, listener: &mut SimListener) -> io::Result<(SimSocket, SocketAddr)> {
-        let (generation, at, keepalive) = (listener.generation, listener.at, self.keepalive);
-        let poll = |cx: &mut Context<'_>| with(generation, |world| world.poll_accept(at, keepalive, cx))?;
+        let SimListener { generation, at, is_within } = *listener;
+        let poll = |cx: &mut Context<'_>| {
+            with(generation, |world| match is_within {
+                true => world.poll_accept_within(at, cx),
+                false => world.poll_accept(at, self.keepalive, cx),
+            })?
+        };
         let (number, peer) = poll_fn(poll).await?;
-        let is_local = *at.ip() == LOOPBACK;
-        let peer = if is_local { SocketAddr::from((Ipv4Addr::LOCALHOST, peer.port())) } else { peer };
         Ok((SimSocket::new(generation, number), peer))
     }
 }

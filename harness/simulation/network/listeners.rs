@@ -64,14 +64,12 @@ impl World {
         let flow = self.flows.between([packet::v4(peer)?, at]);
         let socket = self.keep(Entry { flow: flow.map(|id| (id, CALLED)), ..Entry::open(host, Inner::Open(stream)) });
         if let Some(flow) = flow.and_then(|id| self.flows.get(id)) {
-            let (id, is_local) = (flow.id, flow.is_local);
+            let id = flow.id;
             flow.ends[CALLED].socket = Some(socket);
-            if !is_local {
-                flow.ends[CALLED].options = SocketOptions { keepalive: Some(keepalive), user_timeout: None };
-                self.refresh();
-                self.schedule(self.now + keepalive.idle, id, CALLED, Task::Keepalive);
-                self.mark();
-            }
+            flow.ends[CALLED].options = SocketOptions { keepalive: Some(keepalive), user_timeout: None };
+            self.refresh();
+            self.schedule(self.now + keepalive.idle, id, CALLED, Task::Keepalive);
+            self.mark();
         }
         Poll::Ready(Ok((socket, peer)))
     }

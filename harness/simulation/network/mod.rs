@@ -20,6 +20,7 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod within;
 mod world;
 
 use std::io;

@@ -11,7 +11,7 @@ use turmoil_net::Packet;
 use super::flow::{CALLED, CALLER, FlowId};
 use super::packet::{self, Kind};
 use super::trace::{Traced, Verdict};
-use super::world::{LOOPBACK, Moving, Task, World, with};
+use super::world::{Moving, Task, World, with};
 use super::{CLIENT, NOBODY};
 use crate::environment::network::transport::SocketOptions;
 
@@ -77,18 +77,17 @@ impl World {
         let Some(segment) = packet::segment(&packet) else { return };
         let Some((from, to)) = packet::way(&packet, segment) else { return };
         let (kind, length) = (Kind::of(segment), packet::length(segment));
-        let is_local = *from.ip() == LOOPBACK || *to.ip() == LOOPBACK;
-        let (addresses, side) = match *from.ip() == CLIENT || *to.ip() == LOOPBACK {
+        let (addresses, side) = match *from.ip() == CLIENT {
             true => ([from, to], CALLER),
             false => ([to, from], CALLED),
         };
         let known = match kind {
-            Kind::Syn => Some(self.flows.open(addresses, is_local, self.now)),
+            Kind::Syn => Some(self.flows.open(addresses, self.now)),
             _ => self.flows.between(addresses),
         };
         let Some(flow) = known.and_then(|id| self.flows.get(id)) else {
             // The last words of what both sides have forgotten.
-            let at = if is_local { self.now } else { self.now + self.latency };
+            let at = self.now + self.latency;
             return self.send(Moving { at, to: None, packet, errno: None });
         };
         let (id, end) = (flow.id, &mut flow.ends[side]);
@@ -137,9 +136,6 @@ impl World {
     /// Asks the filter about a packet of one side, and has its answer sent where it gives one.
     pub fn offer(&mut self, id: FlowId, side: usize, kind: Kind) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return Verdict::Lost };
-        if flow.is_local {
-            return Verdict::Passed;
-        }
         let (from, to) = flow.way(side);
         let verdict = match *to.ip() == NOBODY {
             true => Verdict::Lost,
@@ -169,7 +165,7 @@ impl World {
     /// Lets a packet of one side through. An acknowledgement that was lost before it comes with it.
     pub fn travel(&mut self, id: FlowId, side: usize, packet: Packet) {
         let Some(flow) = self.flows.get(id) else { return };
-        let at = if flow.is_local { self.now } else { self.now + self.latency };
+        let at = self.now + self.latency;
         let stash = flow.ends[side].stash.take();
         for packet in stash.into_iter().chain([packet]) {
             self.send_behind(at, id, side, packet);

@@ -13,15 +13,23 @@ use turmoil_net::shim::tokio::net::TcpStream;
 
 use super::flow::{CALLED, FlowId};
 use super::packet;
+use super::within::Half;
 use super::world::{BUFFER, World};
 use crate::environment::network::transport::SocketOptions;
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
 
+/// What is read at once, unless more has come: longer than any message of a workload.
+const PIECE: usize = 4096;
+
 /// What there is of a socket.
 pub(super) enum Inner {
     Connecting(Connecting),
     Open(TcpStream),
+    /// Within the servers' machine.
+    Within(Half),
+    /// Nobody listens there.
+    Refused,
     Failed,
 }
 
@@ -99,7 +107,8 @@ impl World {
     pub fn poll_connected(&mut self, socket: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let entry = self.entry(socket)?;
         let connecting = match &mut entry.inner {
-            Inner::Open(_) => return Poll::Ready(Ok(())),
+            Inner::Open(_) | Inner::Within(_) => return Poll::Ready(Ok(())),
+            Inner::Refused => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))),
             Inner::Failed => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN))),
             Inner::Connecting(connecting) => connecting,
         };
@@ -117,7 +126,13 @@ impl World {
     }
 
     pub fn poll_read(&mut self, socket: usize, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let entry = self.entry(socket)?;
+        self.scratch.resize(BUFFER, 0);
+        let World { sockets, scratch, within, .. } = self;
+        let entry = sockets.get_mut(socket).and_then(Option::as_mut);
+        let entry = entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
+        if let Inner::Within(half) = entry.inner {
+            return within.poll_read(half, cx, into);
+        }
         if !entry.unread.is_empty() {
             let taken = entry.unread.len().min(into.remaining());
             into.put_slice(&entry.unread[..taken]);
@@ -131,12 +146,15 @@ impl World {
         let Inner::Open(stream) = &mut entry.inner else {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
         };
-        let before = into.filled().len();
-        if let Err(error) = std::task::ready!(Pin::new(stream).poll_read(cx, into)) {
+        // By way of a buffer that is initialised: it would clear all of the reader's for each message.
+        let piece = PIECE.min(into.remaining());
+        let mut read = ReadBuf::new(&mut scratch[..piece]);
+        if let Err(error) = std::task::ready!(Pin::new(stream).poll_read(cx, &mut read)) {
             return Poll::Ready(Err(entry.told(error)));
         }
-        let mut taken = into.filled().len() - before;
-        if taken > 0 && into.remaining() == 0 {
+        into.put_slice(read.filled());
+        let mut taken = read.filled().len();
+        if taken > 0 && taken == piece {
             // This kernel opens its window again only if half of it is read at once; small reads would never do it.
             taken += self.drain(socket);
         }
@@ -162,6 +180,9 @@ impl World {
 
     pub fn poll_write(&mut self, socket: usize, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let entry = self.entry(socket)?;
+        if let Inner::Within(half) = entry.inner {
+            return self.within.poll_write(half, cx, bytes);
+        }
         turmoil_net::set_current(entry.host);
         let Inner::Open(stream) = &mut entry.inner else {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
@@ -178,6 +199,9 @@ impl World {
     /// FIN, after what was written before.
     pub fn shut_down(&mut self, socket: usize) -> io::Result<()> {
         let entry = self.entry(socket)?;
+        if let Inner::Within(half) = entry.inner {
+            return self.within.shut_down(half);
+        }
         turmoil_net::set_current(entry.host);
         let Inner::Open(stream) = &mut entry.inner else {
             return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
@@ -195,6 +219,9 @@ impl World {
     /// As close(2) does it: FIN, or RST where bytes are left unread.
     pub fn close(&mut self, socket: usize) {
         let Ok(entry) = self.entry(socket) else { return };
+        if let Inner::Within(_) | Inner::Refused = entry.inner {
+            return self.leave(socket, false);
+        }
         turmoil_net::set_current(entry.host);
         let leaves_bytes = match &entry.inner {
             Inner::Open(stream) => {
@@ -212,9 +239,21 @@ impl World {
 
     /// RST, whatever is unread. What has been written goes first, as it would have gone already.
     pub fn abort(&mut self, socket: usize) {
+        if let Ok(Entry { inner: Inner::Within(_) | Inner::Refused, .. }) = self.entry(socket) {
+            return self.leave(socket, true);
+        }
         self.refresh();
         self.collect(None);
         self.end(socket, true);
+    }
+
+    /// Ends one within the machine.
+    fn leave(&mut self, socket: usize, by_reset: bool) {
+        let Some(entry) = self.sockets.get_mut(socket).and_then(Option::take) else { return };
+        self.free.push(socket);
+        if let Inner::Within(half) = entry.inner {
+            self.within.close(half, by_reset);
+        }
     }
 
     fn end(&mut self, socket: usize, by_reset: bool) {

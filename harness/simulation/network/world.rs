@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
@@ -21,11 +21,9 @@ use super::flow::{FlowId, Flows};
 use super::listeners::Listening;
 use super::sockets::Entry;
 use super::trace::Traced;
+use super::within::Within;
 use super::{CLIENT, LATENCY, SERVERS};
 use crate::seed::Seed;
-
-/// The servers' machine as programs on it see it; a host of its own beneath, so that its packets too are seen.
-pub(super) const LOOPBACK: Ipv4Addr = Ipv4Addr::new(198, 19, 0, 1);
 
 /// What a kernel takes in before somebody reads.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -61,7 +59,6 @@ pub(super) enum Task {
 pub(super) struct Hosts {
     pub client: HostId,
     pub servers: HostId,
-    pub loopback: HostId,
 }
 
 /// Everything that is simulated. Its sockets are dropped before its kernels are.
@@ -73,6 +70,7 @@ pub(super) struct World {
     pub latency: Duration,
     pub sockets: Vec<Option<Entry>>,
     pub free: Vec<usize>,
+    pub within: Within,
     pub listeners: BTreeMap<SocketAddrV4, Listening>,
     pub flows: Flows,
     /// By the instant, and equal ones in the order in which they were sent.
@@ -99,11 +97,7 @@ pub(super) fn install(seed: Seed) -> io::Result<u64> {
         // Time is ours: its own count of passes must never send anything again.
         let config = KernelConfig::default().retx_threshold(u32::MAX).send_buf_cap(BUFFER).recv_buf_cap(BUFFER);
         let mut net = Net::with_config(config);
-        let hosts = Hosts {
-            client: net.add_host([CLIENT]),
-            servers: net.add_host(SERVERS),
-            loopback: net.add_host([LOOPBACK]),
-        };
+        let hosts = Hosts { client: net.add_host([CLIENT]), servers: net.add_host(SERVERS) };
         let generation = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
         **world = Some(World {
             generation,
@@ -113,6 +107,7 @@ pub(super) fn install(seed: Seed) -> io::Result<u64> {
             latency: LATENCY,
             sockets: Vec::new(),
             free: Vec::new(),
+            within: Within::default(),
             listeners: BTreeMap::new(),
             flows: Flows::default(),
             moving: VecDeque::new(),

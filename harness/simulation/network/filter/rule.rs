@@ -105,7 +105,7 @@ impl Rule {
     }
 
     pub fn concerns(&self, flow: &Flow) -> bool {
-        !flow.is_local && self.server.is_none_or(|server| *flow.addresses[CALLED].ip() == server)
+        self.server.is_none_or(|server| *flow.addresses[CALLED].ip() == server)
     }
 
     /// What it says of a packet; what it leaves alone has passed.
