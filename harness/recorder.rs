@@ -90,6 +90,21 @@ impl Recorder {
         }
     }
 
+    /// The same of a run in virtual time, whose instants are whole milliseconds: it is what a reader would find as it is.
+    ///
+    /// *Errors*: as [`finish`](Recorder::finish).
+    #[cfg(feature = "simulation")]
+    pub fn finish_virtual(&self) -> io::Result<History> {
+        let mut record = self.lock();
+        match record.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(History {
+                header: record.history.header.clone(),
+                events: std::mem::take(&mut record.history.events),
+            }),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }

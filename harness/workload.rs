@@ -69,7 +69,9 @@ impl Workload {
         let workers = (0..workers)
             .map(|worker| {
                 // Spread over one interval, so that workers do not march in step.
-                let offset = load.interval.mul_f64(rng.random::<f64>());
+                // In whole microseconds, as all that is stored.
+                let offset = load.interval.mul_f64(rng.random::<f64>()).as_micros() as u64;
+                let offset = Duration::from_micros(offset);
                 AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).work(worker, offset)))
             })
             .collect();

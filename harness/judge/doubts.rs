@@ -10,15 +10,31 @@ use crate::fault::FaultKind;
 use crate::history::{Ended, Op};
 use crate::time::show;
 
+/// Every reason not to trust the run.
+pub(super) struct Doubts {
+    pub all: Vec<String>,
+    /// How many of them only say that something of what was asked for never met the client.
+    pub unmet: u32,
+}
+
 /// Every reason not to trust the run. `failed`: whether some check failed.
-pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
+pub(super) fn find(facts: &Facts, failed: bool) -> Doubts {
+    let unmet = facts.faults.iter().filter_map(|times| without_effect(facts, times, failed));
+    let unmet: Vec<String> = unmet.chain(nobody_waited(facts).filter(|_| !failed)).collect();
+    let mut all = reasons(facts);
+    let count = unmet.len() as u32;
+    all.extend(unmet);
+    Doubts { all, unmet: count }
+}
+
+/// Those that are about the run itself.
+fn reasons(facts: &Facts) -> Vec<String> {
     let mut doubts: Vec<String> = facts.doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
     if facts.faults.is_empty() {
         doubts.push("no fault was asked for, so nothing is shown about recovery".into());
     }
-    doubts.extend(facts.faults.iter().flat_map(|times| of_fault(facts, times, failed)));
+    doubts.extend(facts.faults.iter().flat_map(|times| of_fault(facts, times)));
     doubts.extend(no_steady_state(facts));
-    doubts.extend(nobody_waited(facts).filter(|_| !failed));
     doubts.extend(late(facts));
     if let (true, Some((count, why))) = (facts.is_watched(), facts.unread) {
         doubts.push(format!(
@@ -43,7 +59,7 @@ pub(super) fn find(facts: &Facts, failed: bool) -> Vec<String> {
     doubts
 }
 
-fn of_fault(facts: &Facts, times: &FaultTimes, failed: bool) -> Vec<String> {
+fn of_fault(facts: &Facts, times: &FaultTimes) -> Vec<String> {
     let kind = times.fault.kind;
     if !times.failed.is_empty() {
         return times.failed.iter().map(|reason| (*reason).to_owned()).collect();
@@ -53,7 +69,6 @@ fn of_fault(facts: &Facts, times: &FaultTimes, failed: bool) -> Vec<String> {
         (None, _) if killed(facts) => None,
         (None, _) => Some(format!("the fault {kind} was never injected")),
         (_, None) => Some(format!("the fault {kind} was never seen healed")),
-        _ if facts.workload_ended.is_some() => no_effect(facts, times, failed),
         _ => None,
     };
     doubt.into_iter().collect()
@@ -65,6 +80,12 @@ fn killed(facts: &Facts) -> bool {
         (Some((at, Ended::Exited { .. } | Ended::Panicked { .. })), Some(hit)) => at >= hit,
         _ => false,
     }
+}
+
+/// The doubt of a fault that was carried out, and did nothing.
+fn without_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> {
+    let is_done = times.failed.is_empty() && times.injecting.is_some() && times.healed.is_some();
+    if is_done && facts.workload_ended.is_some() { no_effect(facts, times, failed) } else { None }
 }
 
 /// A fault proves something only if it met the client.

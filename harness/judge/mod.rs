@@ -32,6 +32,8 @@ mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use self::doubts::Doubts;
+
 pub(crate) use facts::Facts;
 pub(crate) use recovery::recovered_at;
 pub(crate) use subscription::is_subscribed_again;
@@ -66,7 +68,7 @@ pub fn judge(history: &History) -> Verdict {
         })
         .collect();
     let failed = checks.iter().any(|(_, result)| matches!(result, CheckResult::Fail { .. }));
-    let mut doubts = doubts::find(&facts, failed);
+    let Doubts { all: mut doubts, unmet } = doubts::find(&facts, failed);
     doubts.extend(checks.iter().filter_map(|(check, result)| match result {
         CheckResult::Unknown { reason } => Some(format!("{check}: {reason}")),
         _ => None,
@@ -95,6 +97,7 @@ pub fn judge(history: &History) -> Verdict {
         repeats: history.header.repeats,
         verdict: kind,
         doubts,
+        unmet,
         checks: checks.into_iter().collect(),
         measures: measures::measure(&facts),
         evidence: facts.evidence_summary(),

@@ -205,6 +205,10 @@ pub struct EvidenceSummary {
     pub found: Vec<crate::history::Evidence>,
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// The answer to one question about one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -238,12 +242,27 @@ pub struct Verdict {
     pub verdict: VerdictKind,
     /// Why the harness does not trust the run; empty unless the verdict is unknown.
     pub doubts: Vec<String>,
+    /// How many of the doubts only say that something of what was asked for never met the client: a fault that had no
+    /// effect, callers who never had to wait.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unmet: u32,
     pub checks: BTreeMap<Check, CheckResult>,
     pub measures: Measures,
     pub evidence: Vec<EvidenceSummary>,
 }
 
 impl Verdict {
+    /// What it comes to where a schedule of many faults is asked for, not each of which has to meet the client: the checks
+    /// count, as long as one fault has met it and nothing else is in doubt.
+    pub fn of_what_was_met(&self) -> VerdictKind {
+        let met = |summary: &EvidenceSummary| summary.found.iter().any(|found| found.decisive && found.count > 0);
+        match self.doubts.len() == self.unmet as usize && self.evidence.iter().any(met) {
+            true if self.failures().next().is_some() => VerdictKind::Fail,
+            true => VerdictKind::Pass,
+            false => VerdictKind::Unknown,
+        }
+    }
+
     /// The checks that failed, with their findings.
     pub fn failures(&self) -> impl Iterator<Item = (Check, &[Finding])> {
         self.checks.iter().filter_map(|(check, result)| match result {

@@ -25,6 +25,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether the client has failed a schedule of faults, whether all of them have met it or not.
+    pub fn has_failed(&self) -> bool {
+        self.verdict.of_what_was_met() == VerdictKind::Fail
+    }
+
     /// Panics with the whole explanation unless the verdict is *pass*; for tests.
     ///
     /// *Panics*: on *fail* and on *unknown*, for a run that proves nothing is no reason to be calm.

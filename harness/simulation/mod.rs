@@ -4,20 +4,59 @@
 //! workload, the course of a run, the gateway, the history and the judge are those of real runs; the network and the server
 //! are simulated, so that a client takes part that makes its connections through a [`Net`]:
 //!
-//! ```no_run
-//! # use pgsquall::{Address, Client, OpError};
-//! # use pgsquall::simulation::{Net, Simulation};
-//! # struct MyPool;
-//! # impl MyPool { async fn connect(net: Net, address: Address) -> Result<MyPool, OpError> { Ok(MyPool) } }
-//! # impl Client for MyPool {
-//! #     async fn write(&self, key: i64) -> Result<(), OpError> { Ok(()) }
-//! #     async fn read(&self, key: i64) -> Result<bool, OpError> { Ok(true) }
-//! # }
-//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let run = Simulation::scenario("blackhole")?.client(MyPool::connect).run()?;
-//! run.assert_pass();
+//! ```
+//! use pgsquall::simulation::{Net, Simulation};
+//! use pgsquall::{Address, Client, OpError};
+//! use tokio_postgres::{Config, NoTls};
+//!
+//! /// Connects anew for each operation.
+//! struct Anew(Net, Address);
+//!
+//! impl Anew {
+//!     async fn connect(&self) -> Result<tokio_postgres::Client, OpError> {
+//!         let stream = self.0.connect(&self.1.hosts[0]).await?;
+//!         let (client, connection) = self.1.url().parse::<Config>()?.connect_raw(stream, NoTls).await?;
+//!         tokio::spawn(connection);
+//!         Ok(client)
+//!     }
+//! }
+//!
+//! impl Client for Anew {
+//!     async fn write(&self, key: i64) -> Result<(), OpError> {
+//!         self.connect().await?.execute("INSERT INTO pgsquall_ledger (id) VALUES ($1)", &[&key]).await?;
+//!         Ok(())
+//!     }
+//!
+//!     async fn read(&self, key: i64) -> Result<bool, OpError> {
+//!         let found = self.connect().await?.query("SELECT 1 FROM pgsquall_ledger WHERE id = $1", &[&key]).await?;
+//!         Ok(!found.is_empty())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = |net, address| async { Ok(Anew(net, address)) };
+//! Simulation::scenario("blackhole")?.client(client).run()?.assert_pass();
 //! # Ok(())
 //! # }
+//! ```
+//!
+//! Random [`schedules`] of faults are drawn and shrunk by proptest, `pgsquall sim` does it from the command line:
+//!
+//! ```
+//! use pgsquall::simulation::{Simulation, schedules};
+//! use proptest::prelude::*;
+//!
+//! proptest! {
+//!     #![proptest_config(ProptestConfig::with_cases(20))]
+//!     # /*
+//!     #[test]
+//!     # */
+//!     fn it_survives(schedule in schedules()) {
+//!         let run = Simulation::schedule(&schedule)?.client_named("reference")?.run()?;
+//!         prop_assert!(!run.has_failed(), "{run}");
+//!     }
+//! }
+//! # it_survives();
 //! ```
 //!
 //! # What is deterministic
@@ -221,7 +260,7 @@ impl Simulation {
         course.run(launch.as_ref(), home).await?;
         world.close().await;
         let stored = |source| Error::Store { path: self.out.clone().unwrap_or_default().join("history.jsonl"), source };
-        recorder.finish().map_err(stored)
+        recorder.finish_virtual().map_err(stored)
     }
 }
 

@@ -88,7 +88,8 @@ fn admit<H: Host>(world: &Arc<World>, index: usize, socket: H::Socket, peer: Soc
     let gate: Arc<Gate> = server.gate.clone();
     let session = Session::new(world.clone(), index, pid, mailbox.clone(), server.settings.major);
     let serving = Serving { socket, input: BytesMut::with_capacity(1024), session };
-    let task = tokio::spawn(through(gate, serving.run(peer)));
+    // Boxed: a task is moved several times before it runs, and this one is large.
+    let task = tokio::spawn(Box::pin(through(gate, Box::pin(serving.run(peer)))));
     let backend = Backend {
         mailbox,
         task: Some(task.abort_handle()),

@@ -84,7 +84,8 @@ impl<H: Host> Reception<H> {
     fn take_in(&self, client: H::Socket, peer: SocketAddr) {
         // Once the gateway closes, the client finds its connection ended.
         if let Some(task) = self.shared.take_in(self.host.clone(), Some(peer), move || Ok(client)) {
-            self.turns.spawn(task);
+            // Boxed: a task is moved several times before it runs, and this one is large.
+            self.turns.spawn(Box::pin(task));
         }
     }
 

@@ -1,0 +1,98 @@
+//! The simulation plane, through the public API: the same seed gives the same history, to the last byte, in this process
+//! and in any other; clients of the user's own take part.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use pgsquall::history::History;
+use pgsquall::seed::Seed;
+use pgsquall::simulation::{Simulation, schedule_of};
+
+/// Questions in which much is left to chance: jitter, lost packets, the moment of the fault.
+const CHANCY: [&str; 6] =
+    ["packet-loss", "slow-network", "connection-flapping", "restart-immediate", "idle-drop", "listen-reset"];
+
+fn lines(history: &History) -> Vec<String> {
+    history.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for scenario in CHANCY {
+        let record = |seed| {
+            let simulation = Simulation::scenario(scenario).unwrap().client_named("reference").unwrap();
+            lines(&simulation.seed(Seed(seed)).record().unwrap())
+        };
+        let (first, again, other) = (record(7), record(7), record(8));
+        let differs = first.iter().zip(&again).position(|(one, two)| one != two);
+        assert_eq!(differs.map(|at| (&first[at], &again[at])), None, "{scenario}");
+        assert_eq!(first.len(), again.len(), "{scenario}");
+        assert_ne!(first, other, "{scenario}: a seed decides something");
+    }
+}
+
+/// What `pgsquall sim` keeps of a run, in a process of its own.
+fn kept(folder: &Path, arguments: &[&str]) -> Vec<(String, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgsquall"));
+    let status = command.arg("sim").args(arguments).arg("--out").arg(folder).output().unwrap().status;
+    assert!(matches!(status.code(), Some(0 | 1)), "{status}");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let history = entry.unwrap().path().join("history.jsonl");
+        if history.is_file() {
+            found.push((
+                history.strip_prefix(folder).unwrap().display().to_string(),
+                fs::read_to_string(history).unwrap(),
+            ));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history_in_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenarios = |name: &str| {
+        let arguments: Vec<_> = CHANCY.into_iter().chain(["--seed", "11"]).collect();
+        kept(&folder.path().join(name), &arguments)
+    };
+    let (one, two) = (scenarios("one"), scenarios("two"));
+    assert_eq!(one.len(), CHANCY.len());
+    assert!(one == two, "the histories of two processes differ");
+    let search = |name: &str| kept(&folder.path().join(name), &["--client", "never-reconnects", "--seeds", "50"]);
+    let (one, two) = (search("found"), search("again"));
+    assert_eq!(one.len(), 1, "the first schedule that it does not survive is kept");
+    assert!(one == two, "two searches find different things");
+}
+
+#[test]
+fn schedules_of_many_seeds_leave_the_same_history_twice() {
+    for seed in 0..25 {
+        let record = || {
+            let simulation = Simulation::schedule(&schedule_of(Seed(seed))).unwrap();
+            lines(&simulation.client_named("reference").unwrap().seed(Seed(seed)).record().unwrap())
+        };
+        assert!(record() == record(), "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn it_can_be_asked_from_within_a_runtime() {
+    Simulation::scenario("connection-reset").unwrap().client_named("reference").unwrap().run().unwrap().assert_pass();
+}
+
+#[test]
+fn what_cannot_be_simulated_is_said() {
+    let said = |scenario: &str| {
+        let simulation = Simulation::scenario(scenario).unwrap().client_named("reference").unwrap();
+        simulation.run().unwrap_err().to_string()
+    };
+    assert!(said("pgbouncer-idle").contains("PgBouncer is a real program"));
+    assert!(said("tls-required").contains("speaks no TLS"));
+    assert!(said("dns-failure").contains("nothing resolves names"));
+    let error = Simulation::scenario("stall").unwrap().client_named("psycopg").err().unwrap().to_string();
+    assert!(error.contains("only a client written in Rust can be simulated"), "{error}");
+    assert!(Simulation::scenario("stall").unwrap().run().unwrap_err().to_string().contains("no client"));
+}
