@@ -63,7 +63,7 @@ const FIXED: [&str; 8] = [
 ];
 
 /// Those of which a client is told whenever they change, as they are called then.
-pub(super) const REPORTED: [(&str, &str); 6] = [
+const REPORTED: [(&str, &str); 6] = [
     ("application_name", "application_name"),
     ("client_encoding", "client_encoding"),
     ("datestyle", "DateStyle"),
@@ -92,7 +92,9 @@ pub(in super::super) struct Guc {
     /// How to take back what this transaction has set, the newest last; and whether only for as long as it lasts.
     undo: Vec<(String, Option<String>, bool)>,
     /// Reported ones that have changed since the client was told.
-    pub(super) changed: Vec<String>,
+    changed: Vec<String>,
+    /// What the client was told last of those that it is told.
+    told: BTreeMap<&'static str, String>,
 }
 
 fn unrecognized(name: &str) -> Report {
@@ -225,6 +227,25 @@ impl Guc {
                 self.put(&name, before);
             }
         }
+    }
+
+    /// The reported ones of which the client knows another value than they have, as they are called then.
+    pub(super) fn news(&mut self) -> Vec<(&'static str, String)> {
+        let mut news = Vec::new();
+        for name in std::mem::take(&mut self.changed) {
+            let Some((known, shown)) = REPORTED.iter().find(|(known, _)| *known == name) else { continue };
+            let value = self.show(known).unwrap_or_default().to_owned();
+            if self.told.insert(known, value.clone()).as_ref() != Some(&value) {
+                news.push((*shown, value));
+            }
+        }
+        news
+    }
+
+    /// The client has been told of all of them.
+    pub(super) fn told(&mut self) {
+        self.changed = REPORTED.iter().map(|(known, _)| (*known).to_owned()).collect();
+        self.news();
     }
 
     /// How much has been set so far in this transaction.

@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until};
 
 use self::extended::Portal;
-use self::guc::{Guc, REPORTED};
+use self::guc::Guc;
 use self::transaction::Transaction;
 use super::mailbox::{Ending, Interrupt, Mailbox};
 use super::report::{self, Report, Severity};
@@ -143,7 +143,7 @@ impl Session {
         for (name, value, _) in all.into_iter().filter(|(.., there)| *there) {
             backend::parameter_status(&mut self.out, name, value);
         }
-        self.guc.changed.clear();
+        self.guc.told();
     }
 
     fn reads_only_by_default(&self, server: bool) -> bool {
@@ -172,10 +172,8 @@ impl Session {
     }
 
     fn tell_changes(&mut self) {
-        for name in std::mem::take(&mut self.guc.changed) {
-            if let Some((_, shown)) = REPORTED.iter().find(|(known, _)| *known == name) {
-                backend::parameter_status(&mut self.out, shown, self.guc.show(&name).unwrap_or_default());
-            }
+        for (name, value) in self.guc.news() {
+            backend::parameter_status(&mut self.out, name, &value);
         }
         let (in_recovery, server) = {
             let servers = self.world.lock();

@@ -123,6 +123,7 @@ impl Session {
         }
         open.failed = true;
         let kept = open.savepoints.last().map_or(0, |savepoint| savepoint.rows);
+        self.guc.back_to(open.savepoints.last().map_or(0, |savepoint| savepoint.settings));
         let given_up = open.rows.split_off(kept.min(open.rows.len()));
         if let Some(xid) = open.xid {
             self.world.lock()[self.index].store.release(&given_up, xid);

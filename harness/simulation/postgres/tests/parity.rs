@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rand::RngExt;
 use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
@@ -13,6 +14,9 @@ use crate::environment::server::{Binaries, LocalServer, Readiness, Server};
 
 /// Longest that a slow, busy machine may take for what takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Of the script that is drawn.
+const SEED: u64 = 1;
 
 /// Which of two sessions asks what. Asked and not awaited where it waits for the other one.
 enum Step {
@@ -225,8 +229,44 @@ fn statements() -> Vec<Step> {
     script
 }
 
+/// Statements drawn by chance, in either session, in either protocol; some fail, some wait for the other session in vain.
+fn drawn(seed: u64) -> Vec<Step> {
+    let mut rng = Seed(seed).rng();
+    let impatient = "SET lock_timeout = '15ms'";
+    let mut script = vec![ask(impatient), other(impatient)];
+    for _ in 0..250 {
+        let (id, who) = (rng.random_range(0..12), rng.random_range(0..2));
+        let sql = match rng.random_range(0..20) {
+            0..=2 => format!("INSERT INTO pgsquall_ledger VALUES ({id}, {id})"),
+            3..=4 => format!("INSERT INTO pgsquall_ledger VALUES ({id}, {id}) ON CONFLICT DO NOTHING RETURNING id"),
+            5 => format!("INSERT INTO pgsquall_ledger (id) VALUES ({id})"),
+            6..=8 => "BEGIN".into(),
+            9 => "BEGIN ISOLATION LEVEL REPEATABLE READ".into(),
+            10 => "COMMIT".into(),
+            11 => "ROLLBACK".into(),
+            12 => format!("SAVEPOINT s{}", id % 2),
+            13 => format!("ROLLBACK TO SAVEPOINT s{}", id % 2),
+            14 => format!("RELEASE SAVEPOINT s{}", id % 2),
+            15 => format!("SELECT count(*) FROM pgsquall_ledger WHERE id = {id}"),
+            16 => format!("SELECT exists(SELECT 1 FROM pgsquall_ledger WHERE idempotency_key = {id})"),
+            17 => "SELECT id, idempotency_key FROM pgsquall_ledger ORDER BY id LIMIT 5".into(),
+            18 => format!("SET application_name = 'app {id}'"),
+            _ => format!("INSERT INTO pgsquall_ledger VALUES ({id}, {id}); SELECT 1; COMMIT; SELECT 'x'"),
+        };
+        let several = sql.contains(';');
+        let bytes = match rng.random_range(0..3) {
+            0 if !several => extended(&sql, &[], rng.random()),
+            _ => query(&sql),
+        };
+        script.push(Ask(who, bytes));
+    }
+    // Which ends the session.
+    script.push(Ask(0, super::raw::message(b'?', b"")));
+    script
+}
+
 /// What both sessions are told, step by step.
-async fn play<S, F>(connect: impl Fn() -> F) -> Vec<(String, Vec<String>)>
+async fn play<S, F>(script: Vec<Step>, connect: impl Fn() -> F) -> Vec<(String, Vec<String>)>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     F: Future<Output = S>,
@@ -236,7 +276,7 @@ where
     for session in &mut sessions {
         transcript.push(("sign-in".into(), session.ask(&startup("postgres", "")).await));
     }
-    for step in statements() {
+    for step in script {
         match step {
             Ask(who, bytes) => {
                 let said = match bytes.first() {
@@ -261,32 +301,58 @@ where
     transcript
 }
 
+/// A real server, and what a script comes to on it and on a simulated one.
+struct Both {
+    real: LocalServer,
+    folder: RunFolder,
+}
+
+impl Both {
+    /// `None`, with a word about it, where no Postgres is installed.
+    async fn new() -> Option<Both> {
+        let Ok(binaries) = Binaries::find() else {
+            eprintln!("skipped: no Postgres is installed");
+            return None;
+        };
+        let folder = RunFolder::create().unwrap();
+        let real = LocalServer::create(&binaries, &folder, &[("timezone".into(), "UTC".into())]).await.unwrap();
+        real.start().await.unwrap();
+        real.wait(Readiness::AcceptingQueries, PATIENCE).await.unwrap();
+        Some(Both { real, folder })
+    }
+
+    async fn agree_on(&self, script: impl Fn() -> Vec<Step>) {
+        let socket = self.folder.path().join("socket").join(format!(".s.PGSQL.{}", self.real.address().port()));
+        let connect = || async { UnixStream::connect(&socket).await.unwrap() };
+        let expected = timeout(PATIENCE, play(script(), connect)).await.unwrap();
+        let major = self.real.facts().version.split('.').next().unwrap().parse().unwrap();
+        let bench = Bench::of(major).await;
+        let found = timeout(PATIENCE, play(script(), async || bench.dial())).await.unwrap();
+        let mut differences = Vec::new();
+        for ((step, expected), (_, found)) in expected.iter().zip(&found) {
+            let [expected, found] = [expected, found].map(|said| {
+                let shown = said.iter().filter(|line| !line.starts_with("S server_version="));
+                shown.cloned().collect::<Vec<_>>()
+            });
+            if expected != found {
+                differences.push(format!("{step}\n  real      {expected:?}\n  simulated {found:?}"));
+            }
+        }
+        assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+        assert_eq!(expected.len(), found.len());
+    }
+}
+
 #[tokio::test]
 async fn statements_get_the_answers_that_a_real_server_gives() {
-    let Ok(binaries) = Binaries::find() else {
-        eprintln!("skipped: no Postgres is installed");
-        return;
-    };
-    let folder = RunFolder::create().unwrap();
-    let real = LocalServer::create(&binaries, &folder, &[("timezone".into(), "UTC".into())]).await.unwrap();
-    real.start().await.unwrap();
-    real.wait(Readiness::AcceptingQueries, PATIENCE).await.unwrap();
-    let socket = folder.path().join("socket").join(format!(".s.PGSQL.{}", real.address().port()));
-    let connect = || async { UnixStream::connect(&socket).await.unwrap() };
-    let expected = timeout(PATIENCE, play(connect)).await.unwrap();
-    let major = real.facts().version.split('.').next().unwrap().parse().unwrap();
-    let bench = Bench::of(major).await;
-    let found = timeout(PATIENCE, play(async || bench.dial())).await.unwrap();
-    let mut differences = Vec::new();
-    for ((step, expected), (_, found)) in expected.iter().zip(&found) {
-        let [expected, found] = [expected, found].map(|said| {
-            let shown = said.iter().filter(|line| !line.starts_with("S server_version="));
-            shown.cloned().collect::<Vec<_>>()
-        });
-        if expected != found {
-            differences.push(format!("{step}\n  real      {expected:?}\n  simulated {found:?}"));
-        }
+    if let Some(both) = Both::new().await {
+        both.agree_on(statements).await;
     }
-    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
-    assert_eq!(expected.len(), found.len());
+}
+
+#[tokio::test]
+async fn statements_drawn_by_chance_get_the_answers_that_a_real_server_gives() {
+    if let Some(both) = Both::new().await {
+        both.agree_on(|| drawn(SEED)).await;
+    }
 }
