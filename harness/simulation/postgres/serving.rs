@@ -171,7 +171,8 @@ impl Session {
     /// The last word: an error, or a notice where the server may not be trusted any more.
     fn report_end(&mut self, report: &super::report::Report) {
         // Notices to whoever is ended are for the client alone from version 14 on.
-        let logged = report.severity == super::report::Severity::Fatal || self.major < 14 || report.code == "57P01";
+        let is_notice = report.severity == super::report::Severity::Warning;
+        let logged = !is_notice || self.major < 14 || report.code == "57P01";
         match logged {
             true => self.report(report),
             false => backend::report(&mut self.out, report),
