@@ -31,19 +31,18 @@ const MOST: usize = 6;
 /// an operation a second as surely as with twenty.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A schedule of faults, and what it asks of the workload and the environment beside them.
+/// A schedule of faults, and what it asks of the workload beside them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     faults: Vec<Fault>,
+    pause: Option<Pause>,
     extra: Extra,
 }
 
-/// What is asked for beside the faults, one thing at most.
+/// What is asked of the workload beside faults and pauses, one thing at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extra {
     Nothing,
-    /// The workload pauses while faults are in force.
-    Pause,
     /// Every operation has a deadline.
     Deadline,
     /// There are more callers than connections.
@@ -72,10 +71,9 @@ impl Schedule {
 
     fn question(&self, title: &str, why: &str) -> Question {
         let mut load = Load { interval: INTERVAL, ..Load::default() };
-        let first = self.faults.first().map_or(Duration::ZERO, |fault| fault.at);
+        load.pause = self.pause;
         match self.extra {
             Extra::Nothing => {}
-            Extra::Pause => load.pause = Some(Pause { at: first, lasts: Duration::from_secs(10) }),
             Extra::Deadline => load.deadline = Some(Duration::from_millis(500)),
             Extra::Waiters => load.callers_per_connection = 2,
             Extra::Listening => load.listen = true,
@@ -87,23 +85,47 @@ impl Schedule {
     }
 }
 
-/// Random schedules of one to six faults within thirty seconds, from the fourth second of steady state on.
+/// Random schedules of one to six faults within thirty seconds, from the fourth second of steady state on; in some of them
+/// there is a device that ends idle connections, and the workload pauses for long enough to meet it.
 ///
 /// They shrink to fewer faults, to simpler ones, and to shorter ones.
 pub fn schedules() -> impl Strategy<Value = Schedule> {
-    let faults = prop::collection::vec(fault(), 1..=MOST).prop_map(compatible);
-    let extras = [Extra::Nothing, Extra::Nothing, Extra::Pause, Extra::Deadline, Extra::Waiters, Extra::Listening];
-    (faults, select(extras.to_vec())).prop_map(|(faults, extra)| Schedule { faults, extra })
+    let faults = prop::collection::vec(fault(), 1..=MOST);
+    let extras =
+        select(vec![Extra::Nothing, Extra::Nothing, Extra::Nothing, Extra::Deadline, Extra::Waiters, Extra::Listening]);
+    (faults, prop::option::weighted(0.25, idleness()), extras).prop_map(|(mut faults, idleness, extra)| {
+        let pause = idleness.map(|(device, pause)| {
+            // In the place of one of them, so that their number stays what it is.
+            faults.truncate(MOST - 1);
+            faults.insert(0, device);
+            pause
+        });
+        Schedule { faults: compatible(faults), pause, extra }
+    })
+}
+
+/// A device that ends connections which have been idle for some seconds, and a pause that is longer.
+fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
+    let kinds: Vec<fn(Duration) -> FaultKind> =
+        vec![|after| FaultKind::IdleClose { after }, |after| FaultKind::IdleReset { after }, |after| {
+            FaultKind::IdleDrop { after }
+        }];
+    (EARLIEST..LATEST / 2, 3u64..8, select(kinds)).prop_map(|(at, after, kind)| {
+        let (at, after) = (tenths(at), Duration::from_secs(after));
+        let pause = Pause { at, lasts: after + Duration::from_secs(3) };
+        (Fault { kind: kind(after), at, lasts: pause.lasts + Duration::from_secs(3) }, pause)
+    })
 }
 
 /// Leaves out what cannot be in force together with what came before it, as scenario files must.
 fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
-    drawn.sort_by_key(|fault| fault.at);
+    // The device comes first whatever its onset: the pause is there for it.
     let mut kept: Vec<Fault> = Vec::new();
+    drawn.sort_by_key(|fault| (fault.kind.idle_time().is_none(), fault.at));
     for fault in drawn {
         let collides = |before: &Fault| {
             let (door, server) = (|kind: FaultKind| kind.shuts_door(), |kind: FaultKind| !kind.is_network());
-            let same_lane = before.kind.to_string() == fault.kind.to_string()
+            let same_lane = before.kind == fault.kind
                 || (door(before.kind) && door(fault.kind))
                 || (server(before.kind) && server(fault.kind));
             same_lane && (before.at + before.lasts > fault.at || before.at == fault.at)
@@ -112,6 +134,7 @@ fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
             kept.push(fault);
         }
     }
+    kept.sort_by_key(|fault| fault.at);
     kept
 }
 
@@ -119,10 +142,6 @@ fn fault() -> impl Strategy<Value = Fault> {
     (EARLIEST..LATEST, kind(), 5u64..100).prop_map(|(at, kind, lasts)| {
         let lasts = match kind {
             kind if kind.is_instant() => 0,
-            // Longer than its own time, or it would do nothing.
-            FaultKind::IdleDrop { after } | FaultKind::IdleReset { after } | FaultKind::IdleClose { after } => {
-                lasts.max(10 * after.as_secs() + 10)
-            }
             FaultKind::CloseRepeatedly { .. } | FaultKind::ResetRepeatedly { .. } => lasts.max(40),
             _ => lasts,
         };
@@ -147,9 +166,6 @@ fn kind() -> BoxedStrategy<FaultKind> {
             .prop_map(|(stream, scope)| FaultKind::Blackhole { stream, scope }),
         1 => Just(FaultKind::Blackhole { stream: Stream::Both, scope: Scope::New }),
         1 => times(5..30).prop_map(|every| FaultKind::ResetRepeatedly { every }),
-        1 => (2u64..6).prop_map(|secs| FaultKind::IdleDrop { after: Duration::from_secs(secs) }),
-        1 => (2u64..6).prop_map(|secs| FaultKind::IdleReset { after: Duration::from_secs(secs) }),
-        1 => (2u64..6).prop_map(|secs| FaultKind::IdleClose { after: Duration::from_secs(secs) }),
         1 => times(5..30).prop_map(|after| FaultKind::ServerTimeout { timeout: ServerTimeout::Statement, after }),
     ]
     .boxed()
@@ -200,7 +216,7 @@ fn toxic() -> BoxedStrategy<FaultKind> {
         1 => (1u64..20).prop_map(|kilobytes| ToxicKind::Bandwidth { bytes_per_second: kilobytes * 1000 }),
     ];
     let streams = select(vec![Stream::Both, Stream::Upstream, Stream::Downstream]);
-    (kinds, streams, select(vec![Scope::Every, Scope::Established, Scope::New]))
+    (kinds, streams, select(vec![Scope::Every, Scope::Established]))
         .prop_map(|(kind, stream, scope)| FaultKind::Toxic(Toxic { stream, scope, ..kind.into() }))
         .boxed()
 }

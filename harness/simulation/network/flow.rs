@@ -92,8 +92,9 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Nothing more is sent, nor sent again.
-    pub fn forget(&mut self) {
+    /// Its kernel knows nothing of it from now on: nothing is sent, nor sent again.
+    pub fn go(&mut self) {
+        self.is_gone = true;
         self.held.clear();
         (self.stash, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
     }
@@ -105,17 +106,23 @@ impl End {
         Some(since? + self.options.user_timeout?)
     }
 
-    /// Whether its kernel has nothing more to do with it.
-    fn is_over(&self) -> bool {
-        self.is_gone || (self.is_closed && self.fin == (true, true) && self.acked == self.sent)
+    /// Whether its application has ended it, and all that it has said is known.
+    fn is_quiet(&self) -> bool {
+        self.is_closed && self.fin.0 && self.acked == self.sent
     }
 }
 
 impl Flow {
+    /// Whether no kernel has anything more to do with it, or waits for nothing that could still come.
     pub fn is_over(&self) -> bool {
         let [caller, called] = &self.ends;
         let has_answered = called.unacked_since.is_some() || called.sent != called.acked || called.is_open;
-        caller.is_over() && (called.is_over() || (caller.is_gone && !has_answered))
+        match (caller.is_gone, called.is_gone) {
+            (true, true) => true,
+            (true, false) => called.is_quiet() || !has_answered,
+            (false, true) => caller.is_quiet(),
+            (false, false) => [caller, called].iter().all(|end| end.is_quiet() && end.fin.1),
+        }
     }
 
     /// Whence and whither the packets of one side go.

@@ -3,6 +3,9 @@
 //! Sockets, ports, windows and the states of TCP are turmoil-net's, which has no clock. Time is added here: how long a
 //! packet is under way, when one that was lost is sent again, keepalive, timeouts, and devices that forget. Nothing
 //! happens at regular intervals, so that an idle minute costs nothing.
+//!
+//! What is not here: congestion control (a window goes out at once), timeouts of a peer that acknowledges but reads
+//! nothing, TIME-WAIT, and IPv6.
 
 mod filter;
 mod flow;
@@ -74,8 +77,10 @@ impl Network {
         Ok(Network { generation: world::install(seed)?, _here: PhantomData })
     }
 
-    /// Has packets carried, by a task of this runtime.
+    /// Has packets carried, by a task of this runtime, whose clock is the network's from now on.
     pub fn start(&self) {
+        // Where there is no network any more, there is nothing to carry either.
+        let _ = world::with(self.generation, world::World::begin);
         tokio::spawn(scheduler::run(self.generation));
     }
 

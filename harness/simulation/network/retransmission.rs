@@ -55,12 +55,9 @@ impl World {
 
     /// A packet behind one that was lost.
     pub fn wait_behind(&mut self, id: FlowId, side: usize, packet: Packet) {
-        let at = self.now + 2 * self.latency;
-        let Some(flow) = self.flows.get(id) else { return };
-        let end = &mut flow.ends[side];
-        end.held.push_back(packet);
-        if end.held.len() == BEHIND + 1 && end.is_lost && end.by_chance && end.retries == 0 {
-            self.retry_at(id, side, at);
+        if let Some(flow) = self.flows.get(id) {
+            flow.ends[side].held.push_back(packet);
+            self.is_missed(id, side);
         }
     }
 
@@ -166,7 +163,7 @@ impl World {
                 }
             }
         } else if end.unacked_since.is_none() {
-            end.retries = 0;
+            (end.retries, end.retried_since) = Default::default();
             return;
         } else if other.is_gone && self.offer(id, side, again) == Verdict::Passed {
             self.answer_with_reset(id, side);
@@ -177,22 +174,40 @@ impl World {
     /// What a side has sent has been received up to there.
     pub fn acknowledged(&mut self, id: FlowId, side: usize, ack: u32) {
         let Some(flow) = self.flows.get(id) else { return };
+        // Something newer has been said, and was lost.
+        let is_more_said = flow.ends[1 - side].stash.is_some();
         let end = &mut flow.ends[side];
         let advanced = ack.wrapping_sub(end.acked);
         if advanced == 0 || advanced > end.sent.wrapping_sub(end.acked) {
-            if end.unacked_since.is_none() && end.held.is_empty() {
+            if end.unacked_since.is_none() && !is_more_said {
                 // What asked for a window has heard of it.
-                (end.retry_at, end.retries) = (None, 0);
+                (end.retries, end.retried_since, end.retry_at) = Default::default();
             }
             return;
         }
         end.acked = ack;
         (end.retries, end.retried_since, end.retry_at, end.icmp) = Default::default();
         end.unacked_since = (ack != end.sent).then_some(self.now);
-        if end.is_lost {
-            return self.await_retry(id, side);
+        if !end.is_lost {
+            self.release(id, side);
+        } else if !self.is_missed(id, side) {
+            self.await_retry(id, side);
         }
-        self.release(id, side);
+        if is_more_said {
+            self.await_retry(id, side);
+        }
+    }
+
+    /// Whether a packet is known to be lost by those behind it; then it is sent again before its time.
+    fn is_missed(&mut self, id: FlowId, side: usize) -> bool {
+        let soon = self.now + 2 * self.latency;
+        let Some(flow) = self.flows.get(id) else { return false };
+        let end = &flow.ends[side];
+        let is_missed = end.is_lost && end.by_chance && end.retries == 0 && end.held.len() > BEHIND;
+        if is_missed && end.retry_at.is_none_or(|at| at > soon) {
+            self.retry_at(id, side, soon);
+        }
+        is_missed
     }
 
     /// Sends what has waited behind a packet that is through now.
@@ -208,15 +223,14 @@ impl World {
                 self.travel(id, side, packet);
                 continue;
             }
-            let soon = self.now + 2 * self.latency;
             let Some(flow) = self.flows.get(id) else { return };
             let end = &mut flow.ends[side];
             end.held.push_front(packet);
             (end.is_lost, end.by_chance) = (true, verdict == Verdict::LostByChance);
-            return match end.by_chance && end.held.len() > BEHIND {
-                true => self.retry_at(id, side, soon),
-                false => self.await_retry(id, side),
-            };
+            if !self.is_missed(id, side) {
+                self.await_retry(id, side);
+            }
+            return;
         }
     }
 
@@ -226,9 +240,7 @@ impl World {
         let ((own, peer), was_open) = (flow.way(side), flow.ends[side].is_open);
         if !was_open {
             // The other side of a handshake gives up as well.
-            let other = &mut flow.ends[1 - side];
-            other.is_gone = true;
-            other.forget();
+            flow.ends[1 - side].go();
             self.guard.deliver(packet::reset(own, peer));
         }
         self.be_reset(id, side, packet::reset(peer, own), Some(errno));

@@ -92,6 +92,10 @@ impl World {
             return self.send(Moving { at, to: None, packet, errno: None });
         };
         let (id, end) = (flow.id, &mut flow.ends[side]);
+        if end.is_gone && kind != Kind::Rst {
+            // Reading what came before an RST opens a window, which is nobody's business any more.
+            return;
+        }
         if segment.flags.ack {
             (end.ack, end.window) = (segment.ack, segment.window);
         }
@@ -120,8 +124,7 @@ impl World {
                 _ => self.stash(id, side, packet),
             },
             Kind::Rst | Kind::Probe => {
-                end.is_gone = true;
-                end.forget();
+                end.go();
                 match self.offer(id, side, kind) {
                     Verdict::Passed => self.travel(id, side, packet),
                     // It is not sent again, but whatever else the other side sends brings another.
@@ -227,23 +230,33 @@ impl World {
     pub fn be_reset(&mut self, id: FlowId, side: usize, packet: Packet, errno: Option<i32>) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &mut flow.ends[side];
-        let (socket, has_ended) = (end.socket, end.fin.1);
-        end.is_gone = true;
-        end.forget();
+        let (socket, has_ended, was_open) = (end.socket, end.fin.1, end.is_open);
+        end.go();
         if let Some(socket) = socket {
             self.drain(socket);
             if let Some(Some(entry)) = self.sockets.get_mut(socket) {
-                entry.errno = errno;
+                // Who has not noticed yet that he is connected is reset too, and not refused.
+                entry.errno = errno.or(was_open.then_some(libc::ECONNRESET));
                 entry.has_ended = has_ended && errno.is_none();
             }
         }
         self.guard.deliver(packet);
+        self.await_answer(id, 1 - side);
         self.remove_if_over(id);
     }
 
-    fn remove_if_over(&mut self, id: FlowId) {
-        if self.flows.get(id).is_some_and(|flow| flow.is_over()) {
-            self.flows.remove(id);
+    pub fn remove_if_over(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        if !flow.is_over() {
+            return;
         }
+        for side in [CALLER, CALLED] {
+            let (own, peer) = flow.way(side);
+            if flow.ends[side].is_closed && !flow.ends[side].fin.1 {
+                // It would wait for the other side's end for good.
+                self.guard.deliver(packet::reset(peer, own));
+            }
+        }
+        self.flows.remove(id);
     }
 }

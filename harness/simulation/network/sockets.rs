@@ -232,27 +232,19 @@ impl World {
         let (from, to) = flow.way(side);
         let end = &mut flow.ends[side];
         (end.socket, end.is_closed) = (None, true);
-        let was_connecting = matches!(entry.inner, Inner::Connecting(_));
-        let mut never_left = false;
-        match entry.inner {
-            Inner::Open(_) if by_reset && !end.is_gone => {
-                (end.is_gone, _) = (true, end.forget());
-                self.guard.deliver(packet::reset(to, from));
-                self.emitted(packet::reset(from, to), None);
-            }
-            Inner::Open(_) | Inner::Failed => {}
-            Inner::Connecting(_) => {
-                never_left = !end.held.is_empty();
-                (end.is_gone, _) = (true, end.forget());
-            }
+        let gives_up = matches!(entry.inner, Inner::Connecting(_)) && !end.is_open;
+        if gives_up {
+            end.go();
+        } else if by_reset && !end.is_gone {
+            end.go();
+            self.guard.deliver(packet::reset(to, from));
+            self.emitted(packet::reset(from, to), None);
         }
         turmoil_net::set_current(entry.host);
         drop(entry);
-        if was_connecting {
+        if gives_up {
             self.await_answer(id, CALLED);
         }
-        if never_left || self.flows.get(id).is_some_and(|flow| flow.is_over()) {
-            self.flows.remove(id);
-        }
+        self.remove_if_over(id);
     }
 }

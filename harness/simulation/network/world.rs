@@ -164,6 +164,12 @@ fn is_outside() -> io::Error {
 }
 
 impl World {
+    /// Begins to count time.
+    pub fn begin(&mut self) {
+        self.now = Instant::now();
+        self.opened = self.now;
+    }
+
     /// What time it is. Without a runtime, as where one is being dropped, time stands still.
     pub fn refresh(&mut self) {
         if Handle::try_current().is_ok() {

@@ -25,7 +25,7 @@ fn any(draw: u32) -> What {
         10 => What::DropSyns,
         11 => What::DeadFlows(Stream::Both),
         12 => What::KeepBackResets,
-        _ => What::Forget { after: seconds(2), resets: draw % 2 == 0 },
+        _ => What::Forget { after: seconds(2), resets: draw % 4 == 1 },
     }
 }
 
@@ -123,7 +123,7 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
                     let rule = network.filter().impose(any(chance.random_range(0..9)), None).unwrap();
                     sleep(Duration::from_millis(chance.random_range(0..500))).await;
                     network.filter().lift(rule).unwrap();
-                    sleep(Duration::from_millis(chance.random_range(0..20))).await;
+                    sleep(Duration::from_millis(chance.random_range(0..500))).await;
                 }
             };
             let asking = async {
@@ -137,5 +137,5 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
             took
         });
     }
-    assert!(all > 20.0, "{all} s: what was lost was hardly missed");
+    assert!(all > 5.0, "{all} s: what was lost was hardly missed");
 }

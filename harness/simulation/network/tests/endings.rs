@@ -113,6 +113,28 @@ fn a_connect_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
+fn a_connect_that_is_given_up_once_it_has_worked_is_a_close() {
+    simulate(|network| async move {
+        let host = network.servers();
+        let mut listener = host.listen(server()).unwrap();
+        let calling = network.client().begin_to_connect(server()).unwrap();
+        tokio::time::sleep(seconds(1)).await;
+        drop(calling);
+        let mut accepted = host.accept(&mut listener).await.unwrap().0;
+        assert_eq!(accepted.read(&mut [0]).await.unwrap(), 0);
+        drop(accepted);
+        tokio::time::sleep(seconds(1)).await;
+        assert_eq!(network.flows().unwrap(), []);
+
+        let mut calling = network.client().begin_to_connect(server()).unwrap();
+        tokio::time::sleep(seconds(1)).await;
+        host.accept(&mut listener).await.unwrap().0.reset();
+        tokio::time::sleep(seconds(1)).await;
+        assert_eq!(errno(network.client().connected(&mut calling).await), libc::ECONNRESET);
+    });
+}
+
+#[test]
 fn closing_on_one_machine_is_the_same() {
     simulate(|network| async move {
         let host = network.servers();

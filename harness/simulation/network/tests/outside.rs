@@ -1,4 +1,5 @@
 use super::*;
+use crate::environment::network::transport::Dialer;
 
 /// What somebody hears who uses a socket where its network is not.
 fn assert_is_outside<T: std::fmt::Debug>(result: io::Result<T>) {
