@@ -50,7 +50,6 @@ pub use crate::environment::network::transport::{KeepaliveTimes, SocketOptions};
 use self::client::{Bring, BuiltIn, Own};
 use self::network::Network;
 use self::world::World;
-use crate::client::reference::Reference;
 use crate::client::{Client, ClientError, Home};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;

@@ -1,7 +1,7 @@
 //! The simulated server: Postgres as a client sees it, in virtual time, on a host of whatever network.
 //!
 //! It speaks the protocol, signs clients in, and knows the few statements that workloads ask, with transactions as
-//! visible to them. What a nemesis does to a real server is a method here ([`control`](self)). The behaviour, codes and
+//! visible to them. What a nemesis does to a real server is a method of [`Postgres`]. The behaviour, codes and
 //! texts are those of the version that it is told to be; what is not known is an error that says so.
 //!
 //! One task listens, one task serves each connection; both stand still while the server is frozen. All state is in one

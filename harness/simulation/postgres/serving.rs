@@ -139,7 +139,8 @@ impl<S: Socket> Serving<S> {
             }
             // What was not sent by then is lost with the process.
             End::Silent => self.session.out.clear(),
-            End::Told(report) => self.session.report_end(&report),
+            End::Told(report) => self.session.report(&report),
+            End::Warned(report) => backend::report(&mut self.session.out, &report),
         }
         // Whoever takes nothing is not told.
         let _ = timeout(LAST_WORDS, self.socket.write_all(&self.session.out)).await;
@@ -164,18 +165,5 @@ impl<S: Socket> Serving<S> {
             Poll::Ready(())
         })
         .await;
-    }
-}
-
-impl Session {
-    /// The last word: an error, or a notice where the server may not be trusted any more.
-    fn report_end(&mut self, report: &super::report::Report) {
-        // Notices to whoever is ended are for the client alone from version 14 on.
-        let is_notice = report.severity == super::report::Severity::Warning;
-        let logged = !is_notice || self.major < 14 || report.code == "57P01";
-        match logged {
-            true => self.report(report),
-            false => backend::report(&mut self.out, report),
-        }
     }
 }

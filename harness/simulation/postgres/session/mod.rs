@@ -30,6 +30,8 @@ use super::world::{Activity, World};
 pub(super) enum End {
     /// The server says so first.
     Told(Report),
+    /// The same, and it is not worth a line in the log.
+    Warned(Report),
     /// It closes without a word.
     Silent,
     /// The client has gone.
@@ -130,6 +132,8 @@ impl Session {
             ("integer_datetimes", "on", true),
             ("IntervalStyle", of("intervalstyle"), true),
             ("is_superuser", on(is_superuser), true),
+            ("scram_iterations", "4096", self.major >= 16),
+            ("search_path", of("search_path"), self.major >= 18),
             ("server_encoding", "UTF8", true),
             ("server_version", version, true),
             ("session_authorization", &self.role, true),
@@ -244,8 +248,11 @@ impl Session {
     pub fn ending(&self, how: Ending, active: bool) -> End {
         match how {
             Ending::Terminated => End::Told(report::administrator()),
-            Ending::Crash => End::Told(report::crash_elsewhere()),
-            Ending::Immediate => End::Told(report::immediate(self.major)),
+            // Up to version 13 these are logged.
+            Ending::Crash if self.major < 14 => End::Told(report::crash_elsewhere()),
+            Ending::Immediate if self.major < 14 => End::Told(report::immediate(self.major)),
+            Ending::Crash => End::Warned(report::crash_elsewhere()),
+            Ending::Immediate => End::Warned(report::immediate(self.major)),
             Ending::Orphaned if active => End::Silent,
             Ending::Orphaned => End::Told(report::postmaster_gone()),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::mailbox::{Interrupt, Notification};
+use super::super::mailbox::{Ending, Interrupt, Notification};
 use super::super::report::{self, Report};
 use super::super::sql::statement::Modes;
 use super::super::store::{Row, Xid};
@@ -211,7 +211,11 @@ impl Session {
                 self.report(&report::unconfirmed());
                 Ok(())
             }
-            Interrupt::End(super::Ending::Terminated) => Err(Stop::End(End::Told(report::ended_unconfirmed()))),
+            Interrupt::End(Ending::Terminated) => {
+                // The client hears the warning alone.
+                self.world.lock()[self.index].log(self.pid, &self.role, &report::administrator());
+                Err(Stop::End(End::Told(report::ended_unconfirmed())))
+            }
             Interrupt::End(how) => Err(Stop::End(self.ending(how, true))),
         }
     }

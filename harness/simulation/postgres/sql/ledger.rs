@@ -53,11 +53,14 @@ impl Parser<'_> {
             let kind = kind.name();
             let column = column.name();
             self.wrong = Some(match compared {
-                true => Report::error("42883", format!("operator does not exist: bigint = {kind}")),
+                true => Report::error("42883", format!("operator does not exist: bigint = {kind}")).hint(
+                    "No operator matches the given name and argument types. You might need to add explicit type casts.",
+                ),
                 false => Report::error(
                     "42804",
                     format!("column \"{column}\" is of type bigint but expression is of type {kind}"),
-                ),
+                )
+                .hint("You will need to rewrite or cast the expression."),
             });
             return None;
         }

@@ -3,7 +3,7 @@
 use super::super::wire::backend::Column;
 use super::super::wire::value::Type;
 use super::parse::Parser;
-use super::statement::{Action, Item, Output, Scan};
+use super::statement::{Action, Item, Output, Scalar, Scan};
 
 impl Parser<'_> {
     pub(super) fn select(&mut self) -> Option<Action> {
@@ -40,14 +40,14 @@ impl Parser<'_> {
             return Some((Item::Exists(scan), "exists", Type::Bool));
         }
         if self.word("current_user") {
-            return Some((Item::CurrentUser, "current_user", Type::Text));
+            return Some((Item::CurrentUser, "current_user", Type::Name));
         }
         let _ = self.word("pg_catalog") && self.sign(b'.');
         const PLAIN: [(&str, Item, Type); 4] = [
             ("pg_is_in_recovery", Item::IsInRecovery, Type::Bool),
             ("pg_backend_pid", Item::BackendPid, Type::Int4),
             ("version", Item::Version, Type::Text),
-            ("current_database", Item::CurrentDatabase, Type::Text),
+            ("current_database", Item::CurrentDatabase, Type::Name),
         ];
         for (name, item, kind) in PLAIN {
             if self.word(name) {
@@ -67,19 +67,12 @@ impl Parser<'_> {
             return self.sign(b')').then_some((Item::CurrentSetting(name), "current_setting", Type::Text));
         }
         let scalar = self.scalar(None)?;
-        let name = match &scalar.cast {
-            Some(kind) => kind.column(),
-            None if matches!(self.type_of(&scalar), Type::Bool) => match scalar.source {
-                super::statement::Source::Literal(_) => "bool",
-                super::statement::Source::Parameter(_) => "?column?",
-            },
-            None => "?column?",
-        };
+        let name = scalar.cast.map_or("?column?", Type::column);
         let kind = self.type_of(&scalar);
         Some((Item::Scalar(scalar), name, kind))
     }
 
-    fn argument(&mut self, before: u8, kind: Type) -> Option<super::statement::Scalar> {
+    fn argument(&mut self, before: u8, kind: Type) -> Option<Scalar> {
         self.sign(before).then(|| self.scalar(Some(kind)))?
     }
 

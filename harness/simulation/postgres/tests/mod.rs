@@ -1,6 +1,13 @@
 //! The simulated server as tokio-postgres meets it, and as bytes on the wire.
 
+mod ends;
+mod garbage;
 mod lan;
+mod parity;
+mod raw;
+mod refusals;
+mod standby;
+mod waits;
 mod workload;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -105,7 +112,9 @@ async fn sign_in(lan: &Lan, at: SocketAddr, config: &Config) -> Result<Signed, S
                 Ok(_) => continue,
                 Err(error) => Said::End(told(&error)),
             };
-            if sender.send(said).is_err() {
+            let ended = matches!(said, Said::End(_));
+            // What has ended says so again whenever it is asked.
+            if sender.send(said).is_err() || ended {
                 return;
             }
         }

@@ -1,7 +1,12 @@
 //! What workloads do: sign in, write, read, transactions.
 
-use super::*;
+use tokio::time::Instant;
 use tokio_postgres::types::Type;
+
+use super::raw::{Raw, query, startup};
+use super::*;
+use crate::environment::server::LogLine;
+use crate::fault::StopMode;
 
 const INSERT_ONCE: &str = "INSERT INTO pgsquall_ledger (id, idempotency_key) VALUES ($1, $1) \
                            ON CONFLICT (idempotency_key) DO NOTHING";
@@ -38,4 +43,27 @@ async fn the_built_in_clients_statements_do_what_they_do_in_postgres() {
     let count = client.query_one("SELECT count(*) FROM pgsquall_ledger WHERE id = $1", &[&7_i64]).await.unwrap();
     assert_eq!(count.get::<_, i64>(0), 2);
     assert_eq!(bench.server.ledger(), [(7, 7, 2)]);
+}
+
+/// What a server logs and says of a short life, and how long that takes.
+async fn life(seed: u64) -> (Vec<LogLine>, Vec<String>, Duration) {
+    let began = Instant::now();
+    let lan = Lan::default();
+    let settings = Settings { sign_in: SignIn::Trust, ..Settings::default() };
+    let server = Postgres::start(lan.clone(), address(1), settings, Seed(seed)).await.unwrap();
+    let mut raw = Raw::new(lan.begin_to_connect(address(1)).unwrap());
+    let mut said = raw.ask(&startup(ROLE, "")).await;
+    said.extend(raw.ask(&query("SELECT nothing; SELECT pg_backend_pid()")).await);
+    server.crash_backend(ROLE).await.unwrap();
+    server.ready().await.unwrap();
+    server.stop(StopMode::Immediate).await.unwrap();
+    server.restart().await.unwrap();
+    (server.log(0), said, began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_lives_the_same_life() {
+    let first = life(1).await;
+    assert_eq!(first, life(1).await);
+    assert_ne!(first.2, life(2).await.2);
 }

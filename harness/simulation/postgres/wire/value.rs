@@ -15,6 +15,8 @@ pub(in super::super) enum Type {
     Int8,
     Float8,
     Text,
+    /// What the catalogue's names are; as text, but for its size.
+    Name,
     Void,
 }
 
@@ -39,7 +41,8 @@ impl Type {
             23 => Type::Int4,
             20 => Type::Int8,
             701 => Type::Float8,
-            25 | 1043 | 1042 | 19 => Type::Text,
+            25 | 1043 | 1042 => Type::Text,
+            19 => Type::Name,
             _ => return None,
         })
     }
@@ -52,6 +55,7 @@ impl Type {
             Type::Int8 => 20,
             Type::Float8 => 701,
             Type::Text => 25,
+            Type::Name => 19,
             Type::Void => 2278,
         }
     }
@@ -65,6 +69,7 @@ impl Type {
             Type::Int8 => "bigint",
             Type::Float8 => "double precision",
             Type::Text => "text",
+            Type::Name => "name",
             Type::Void => "void",
         }
     }
@@ -78,6 +83,7 @@ impl Type {
             Type::Int8 => "int8",
             Type::Float8 => "float8",
             Type::Text => "text",
+            Type::Name => "name",
             Type::Void => "void",
         }
     }
@@ -90,6 +96,7 @@ impl Type {
             Type::Int4 | Type::Void => 4,
             Type::Int8 | Type::Float8 => 8,
             Type::Text => -1,
+            Type::Name => 64,
         }
     }
 
@@ -104,7 +111,7 @@ impl Type {
             Report::error("22P02", format!("invalid input syntax for type {name}: \"{text}\""))
         };
         match self {
-            Type::Text | Type::Void => Ok(Value::Text(text.to_owned())),
+            Type::Text | Type::Name | Type::Void => Ok(Value::Text(text.to_owned())),
             Type::Float8 => text.trim().parse().map(Value::Float).map_err(|_| wrong()),
             Type::Bool => match text.trim().to_ascii_lowercase().as_str() {
                 "t" | "true" | "on" | "yes" | "y" | "1" => Ok(Value::Bool(true)),
@@ -139,7 +146,7 @@ impl Type {
             Type::Int4 => Value::Int(i32::from_be_bytes(bytes.try_into().map_err(|_| wrong())?).into(), self),
             Type::Int8 => Value::Int(i64::from_be_bytes(bytes.try_into().map_err(|_| wrong())?), self),
             Type::Float8 => Value::Float(f64::from_be_bytes(bytes.try_into().map_err(|_| wrong())?)),
-            Type::Text => Value::Text(utf8(bytes)?.to_owned()),
+            Type::Text | Type::Name => Value::Text(utf8(bytes)?.to_owned()),
             Type::Void => return Err(protocol_violation("nothing is of type void")),
         })
     }
