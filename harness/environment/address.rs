@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::layout::{SslMode, TargetSession};
 
@@ -36,6 +37,34 @@ pub struct TlsFiles {
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
+/// A password that lies in memory, where it may change while the client runs. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct KeptPassword(Arc<Mutex<String>>);
+
+impl KeptPassword {
+    #[cfg(feature = "simulation")]
+    pub fn new(password: &str) -> KeptPassword {
+        KeptPassword(Arc::new(Mutex::new(password.to_owned())))
+    }
+
+    #[cfg(feature = "simulation")]
+    pub fn replace(&self, password: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = password.to_owned();
+    }
+
+    fn get(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl PartialEq for KeptPassword {
+    fn eq(&self, other: &KeptPassword) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Eq for KeptPassword {}
+
 /// The gateway's addresses, with the credentials that the client is to use there.
 ///
 /// `Debug` leaves the password out.
@@ -48,8 +77,11 @@ pub struct Address {
     /// The password with which the run begins.
     pub password: String,
     /// Where the client is to look for its password whenever it connects, in the form of libpq's password file; `None`:
-    /// the password stays what it is.
+    /// the password stays what it is. In a simulation there are no files: whoever asks for
+    /// [`current_password`](Address::current_password) whenever it connects is right everywhere.
     pub password_file: Option<PathBuf>,
+    /// Where the password is to be looked up in a simulation, if it may change.
+    pub(crate) password_kept: Option<KeptPassword>,
     pub database: String,
     pub target_session: TargetSession,
     pub sslmode: SslMode,
@@ -65,6 +97,7 @@ impl Address {
             user: user.to_owned(),
             password: password.to_owned(),
             password_file: None,
+            password_kept: None,
             database: database.to_owned(),
             target_session: TargetSession::Any,
             sslmode: SslMode::Disable,
@@ -75,12 +108,12 @@ impl Address {
     /// A connection URL: `postgres://user:password@127.0.0.1:10432/database?sslmode=disable`.
     ///
     /// In libpq's form, with several hosts where there are several. It holds no password where that is to be looked up
-    /// in [`password_file`](Address::password_file). The parameters for certificates are libpq's too; a library that
+    /// by [`current_password`](Address::current_password). The parameters for certificates are libpq's too; a library that
     /// does not know them takes the fields.
     pub fn url(&self) -> String {
-        let password = match &self.password_file {
-            Some(_) => String::new(),
-            None => format!(":{}", escape(&self.password)),
+        let password = match self.password_file.is_some() || self.password_kept.is_some() {
+            true => String::new(),
+            false => format!(":{}", escape(&self.password)),
         };
         let hosts: Vec<_> = self.hosts.iter().map(Place::to_string).collect();
         let mut url = format!(
@@ -103,6 +136,9 @@ impl Address {
     ///
     /// *Errors*: the file cannot be read, or holds no line in the form of libpq's password file.
     pub fn current_password(&self) -> io::Result<String> {
+        if let Some(kept) = &self.password_kept {
+            return Ok(kept.get());
+        }
         let Some(file) = &self.password_file else { return Ok(self.password.clone()) };
         let text = std::fs::read_to_string(file)?;
         // Ours are letters and digits, so that nothing in them is escaped.
@@ -167,6 +203,7 @@ impl Address {
             user: needed("PGUSER")?,
             password: of("PGPASSWORD").unwrap_or_default(),
             password_file: of("PGPASSFILE").map(PathBuf::from),
+            password_kept: None,
             database: needed("PGDATABASE")?,
             target_session: word(&of, "PGTARGETSESSIONATTRS", &TargetSession::ALL)?,
             sslmode: word(&of, "PGSSLMODE", &SslMode::ALL)?,

@@ -24,7 +24,7 @@ const RUSH: Duration = Duration::from_millis(5);
 const ABREAST: usize = 4;
 
 /// How long the first of the herd stays, and the last; the others leave evenly between them.
-const STAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
+pub(crate) const STAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 
 /// Longest until every slot is taken.
 const PATIENCE: Duration = Duration::from_secs(20);

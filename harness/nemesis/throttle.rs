@@ -24,7 +24,7 @@ const BEFORE: usize = 21;
 const TIMES: u32 = 10;
 
 /// …and never below this, which a busy machine takes now and then.
-const SLOW: Duration = Duration::from_millis(20);
+pub(crate) const SLOW: Duration = Duration::from_millis(20);
 
 /// Between two round trips.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

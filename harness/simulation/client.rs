@@ -81,6 +81,10 @@ impl Launch for OnNetwork {
 #[async_trait]
 impl Dial for Net {
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>> {
-        Ok(Box::new(self.connect_with(to, options).await?))
+        // As the library does it: a connect is the kernel's to give up, whatever is asked of the connection.
+        let SocketOptions { keepalive, user_timeout } = options;
+        let stream = self.connect_with(to, SocketOptions { keepalive, user_timeout: None }).await?;
+        stream.set_user_timeout(user_timeout)?;
+        Ok(Box::new(stream))
     }
 }

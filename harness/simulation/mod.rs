@@ -73,6 +73,7 @@ mod network;
 mod postgres;
 mod schedule;
 mod search;
+mod world;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,9 +87,8 @@ pub use self::search::{Failure, Outcome, schedule_of, try_seed};
 pub use crate::environment::network::transport::{KeepaliveTimes, SocketOptions};
 
 use self::client::{Bring, BuiltIn, Own};
-use self::ground::World;
 use self::network::Network;
-use crate::client::reference::Reference;
+use self::world::World;
 use crate::client::{Client, ClientError, Home};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
@@ -271,6 +271,7 @@ pub fn simulable(scenario: &Scenario) -> Result<(), String> {
     if let Some(middlebox) = &scenario.middlebox {
         return Err(format!("{} is a real program, which virtual time would not wait for", middlebox.through));
     }
-    ground::arrangeable(&scenario.layout)?;
+    world::arrangeable(&scenario.layout)?;
+    world::settings(&scenario.settings)?;
     scenario.faults.iter().try_for_each(|fault| nemesis::injection(fault).map(drop))
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -46,6 +47,12 @@ impl Net {
 /// It works within its simulation alone: later, or on another thread, each use is an error.
 #[derive(Debug)]
 pub struct Stream(SimSocket);
+
+impl Stream {
+    pub(super) fn set_user_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.0.set_user_timeout(limit)
+    }
+}
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -5,6 +5,7 @@ mod behaviour;
 mod connection;
 mod encryption;
 mod lookup;
+mod plaintext;
 mod pool;
 mod serve;
 mod way;

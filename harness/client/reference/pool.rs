@@ -68,7 +68,7 @@ impl Pool {
     pub fn new(mut address: Address, behaviour: Behaviour, slots: u32, way: Way, seed: Seed) -> Pool {
         if behaviour.caches_password {
             // What is left is the password with which the run began.
-            address.password_file = None;
+            (address.password_file, address.password_kept) = (None, None);
         }
         Pool {
             address,

@@ -11,6 +11,7 @@ use tokio_postgres::{CancelToken, Config, NoTls};
 use super::behaviour::{Behaviour, Keepalive};
 use super::connection::Driven;
 use super::lookup::Found;
+use super::plaintext::AsksOnly;
 use crate::environment::network::transport::{Dial, KeepaliveTimes, SocketOptions};
 use crate::history::{ErrorKind, OpError};
 
@@ -70,7 +71,7 @@ async fn connect_to(
         Some(limit) => timeout(limit, dialled).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?,
         None => dialled.await?,
     };
-    let (client, connection) = config.connect_raw(stream, NoTls).await?;
+    let (client, connection) = config.connect_raw(stream, AsksOnly).await?;
     let driven = Driven::new(client, connection, Some(at));
     if config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
         let rows = driven.client.simple_query("SHOW transaction_read_only").await?;

@@ -84,7 +84,6 @@ impl Gateway {
     ///
     /// *Chance*: whatever rules leave to it is drawn from `seed` and the number of the connection.
     #[cfg(any(test, feature = "simulation"))]
-    #[allow(dead_code, reason = "not in use before all of it is there")]
     pub fn open_on_host<H: Host>(
         host: H,
         address: SocketAddr,
@@ -92,8 +91,25 @@ impl Gateway {
         seed: Seed,
         tap: Arc<dyn Tap>,
     ) -> io::Result<Gateway> {
-        let listener = host.listen(address)?;
-        let shared = Shared::new(address, upstream, seed, tap, Arc::default());
+        Gateway::open_numbered_on_host(host, Shared::new(address, upstream, seed, tap, Arc::default()))
+    }
+
+    /// Opens another gateway on such a host, which tells the same tap: no two connections have the same number.
+    #[cfg(feature = "simulation")]
+    pub fn open_beside_on_host<H: Host>(
+        &self,
+        host: H,
+        address: SocketAddr,
+        upstream: SocketAddr,
+    ) -> io::Result<Gateway> {
+        let Shared { seed, tap, numbers, .. } = self.0.shared.as_ref();
+        let shared = Shared::new(address, upstream, *seed, Arc::clone(tap), Arc::clone(numbers));
+        Gateway::open_numbered_on_host(host, shared)
+    }
+
+    #[cfg(any(test, feature = "simulation"))]
+    fn open_numbered_on_host<H: Host>(host: H, shared: Shared) -> io::Result<Gateway> {
+        let listener = host.listen(shared.address)?;
         let lanes = Lanes::here(shared.closing.clone())?;
         Ok(Gateway::begin(shared, lanes, None, |shared, turns, requests| {
             reception::host::receive(shared, turns, host, listener, requests)

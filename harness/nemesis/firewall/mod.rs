@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::range::Range;
+pub(crate) use self::range::Range;
 use self::rules::only_from;
 use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
 use crate::environment::Environment;

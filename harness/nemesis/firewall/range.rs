@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 /// Addresses from one to another, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
+pub(crate) struct Range {
     first: u32,
     last: u32,
 }
@@ -28,6 +28,12 @@ impl Range {
             0..=0xfd => Range { first: address + 1, last: network + 0xfe },
             _ => Range { first: network + 1, last: address - 1 },
         }
+    }
+
+    /// Whether an address is one of them.
+    #[cfg(feature = "simulation")]
+    pub fn holds(self, address: Ipv4Addr) -> bool {
+        (self.first..=self.last).contains(&address.to_bits())
     }
 
     /// The fewest networks that hold these addresses and no other, in ascending order.
@@ -54,7 +60,7 @@ impl fmt::Display for Range {
 
 /// A network: `127.0.0.2/31`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+pub(crate) struct Network {
     address: Ipv4Addr,
     prefix: u32,
 }

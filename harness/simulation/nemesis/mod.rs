@@ -3,15 +3,22 @@
 //! What the gateway does is done by the injections of real runs; what packets feel is the simulated filter's, as it is the
 //! kernel's on the kernel plane; and the server's own misfortunes are the simulated server's.
 
+mod credentials;
+mod failover;
+mod herd;
 mod packets;
 mod refusals;
+mod resources;
 mod server;
 
+use self::credentials::{DenyingRange, RotatingPassword};
+use self::herd::Stampede;
 use self::packets::{Filtering, HalfOpening};
 use self::refusals::{Denial, Denying, Terminating};
+use self::resources::{FillingDisk, Throttling};
 use self::server::{Crashing, End, Freezing, Restarting, SmartRestart, TimingOut};
-use super::ground::World;
 use super::network::What;
+use super::world::World;
 use crate::environment::network::{Cut, Expiry, What as Rule};
 use crate::fault::{Fault, FaultKind, StopMode};
 use crate::nemesis::{Cutting, Door, Imposing, Injection, Shutting};
@@ -52,20 +59,31 @@ pub(super) fn injection(fault: &Fault) -> Result<Box<dyn Injection<World>>, Stri
         FaultKind::RevokeConnect => denied(Denial::Connect),
         FaultKind::DenyHost => denied(Denial::Host),
         FaultKind::ExhaustMemory => denied(Denial::Memory),
-        FaultKind::FillDisk => denied(Denial::Disk),
+        FaultKind::FillDisk => Box::<FillingDisk>::default(),
+        FaultKind::Throttle(share) => Box::new(Throttling::new(share)),
+        FaultKind::Herd => Box::<Stampede>::default(),
+        FaultKind::RotatePassword => Box::<RotatingPassword>::default(),
+        FaultKind::DenyRange => Box::<DenyingRange>::default(),
+        FaultKind::Failover(failover) => failover::injection(failover),
         FaultKind::ServerTimeout { timeout, after } => Box::new(TimingOut::new(timeout, after)),
-        _ => return Err(why_not(kind)),
+        FaultKind::Name(_) | FaultKind::WrongHost => return Err(cannot(kind, "nothing resolves names there")),
+        FaultKind::Certificate(_) | FaultKind::RequireTls => {
+            return Err(cannot(kind, "the simulated server speaks no TLS"));
+        }
+        FaultKind::IdleExpiry | FaultKind::MiddleboxRestart => {
+            return Err(cannot(kind, "it is one of a real program"));
+        }
+        // What the filter does, above.
+        FaultKind::Blackhole { .. }
+        | FaultKind::PacketLoss(_)
+        | FaultKind::RejectIcmp(_)
+        | FaultKind::Reject
+        | FaultKind::Hang
+        | FaultKind::IdleDrop { .. }
+        | FaultKind::IdleReset { .. } => return Err(cannot(kind, "no rule of the filter's is for it")),
     })
 }
 
-/// Why a fault cannot be simulated.
-fn why_not(kind: FaultKind) -> String {
-    let why = match kind {
-        FaultKind::Name(_) | FaultKind::WrongHost => "nothing resolves names there",
-        FaultKind::Certificate(_) | FaultKind::RequireTls => "the simulated server speaks no TLS",
-        FaultKind::IdleExpiry | FaultKind::MiddleboxRestart => "it is one of a real program",
-        FaultKind::Throttle(_) => "a simulated server has no processor to share",
-        _ => "it is not simulated yet",
-    };
+fn cannot(kind: FaultKind, why: &str) -> String {
     format!("{kind} is not the simulation's to produce: {why}")
 }

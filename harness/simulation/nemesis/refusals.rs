@@ -29,8 +29,6 @@ pub(super) enum Denial {
     Host,
     /// Memory.
     Memory,
-    /// Room on the disk.
-    Disk,
 }
 
 impl Denial {
@@ -42,7 +40,6 @@ impl Denial {
             Denial::Login | Denial::Host => "28000",
             Denial::Connect => "42501",
             Denial::Memory => "53200",
-            Denial::Disk => "53100",
         }
     }
 
@@ -51,18 +48,17 @@ impl Denial {
         match self {
             Denial::Slots { .. } | Denial::RoleLimit => "connections refused with",
             Denial::Memory => "refusals with",
-            Denial::Disk => "statements refused with",
             _ => "sign-ins refused with",
         }
     }
 
     /// Whether the client's sessions are ended. A password that has changed ends none.
     fn ends_sessions(self) -> bool {
-        !matches!(self, Denial::Password | Denial::Disk)
+        self != Denial::Password
     }
 
     fn put(self, world: &World, in_force: bool) {
-        let (server, role, database) = (&world.server, &world.address.user, &world.address.database);
+        let (server, role, database) = (world.server(), &world.address.user, &world.address.database);
         match self {
             // Taken with the sessions, by `inject`.
             Denial::Slots { .. } if in_force => {}
@@ -76,7 +72,6 @@ impl Denial {
             Denial::Connect => server.permit_connect(database, !in_force),
             Denial::Host => server.admit(if in_force { Admission::Nobody } else { Admission::Everybody }),
             Denial::Memory => server.exhaust_memory(in_force),
-            Denial::Disk => server.fill_disk(in_force),
         }
     }
 }
@@ -102,8 +97,8 @@ impl Injection<World> for Denying {
         let role = &world.address.user;
         // Afterwards: whoever is ended cannot come in again.
         self.ended = match self.denial {
-            Denial::Slots { reserved_too } => world.server.occupy(role, !reserved_too).await?,
-            denial if denial.ends_sessions() => world.server.terminate_sessions(role).await?,
+            Denial::Slots { reserved_too } => world.server().occupy(role, !reserved_too).await?,
+            denial if denial.ends_sessions() => world.server().terminate_sessions(role).await?,
             _ => 0,
         };
         Ok(())
@@ -134,7 +129,7 @@ pub(super) struct Terminating {
 #[async_trait]
 impl Injection<World> for Terminating {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
-        self.ended = world.server.terminate_sessions(&world.address.user).await?;
+        self.ended = world.server().terminate_sessions(&world.address.user).await?;
         Ok(())
     }
 

@@ -39,15 +39,15 @@ impl Injection<World> for Restarting {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         self.sessions = world.gateway.connections();
         match self.end {
-            End::Stop(mode) => world.server.stop(mode).await?,
-            End::Kill => world.server.kill().await?,
+            End::Stop(mode) => world.server().stop(mode).await?,
+            End::Kill => world.server().kill().await?,
         }
         // Where nobody listens, a host refuses; until here the server spoke for itself (57P03 "shutting down").
-        Ok(world.gateway.refuse().await?)
+        world.without_server().await
     }
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
-        start(world).await
+        world.start_server().await
     }
 
     async fn evidence(&mut self, _world: &World) -> Result<Vec<Evidence>, NemesisError> {
@@ -59,13 +59,6 @@ impl Injection<World> for Restarting {
         };
         Ok(vec![decisive("sessions lost with the server", self.sessions), supporting(what, 1)])
     }
-}
-
-/// Starts the server again, and lets clients through as soon as it answers, if only to say that it is starting.
-async fn start(world: &World) -> Result<(), NemesisError> {
-    world.server.launch()?;
-    world.gateway.accept().await?;
-    Ok(world.server.ready().await?)
 }
 
 /// A smart shutdown: whoever is in may stay, nobody else comes in, and the server ends with its last session.
@@ -80,7 +73,7 @@ pub(super) struct SmartRestart {
 impl Injection<World> for SmartRestart {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         self.before = world.refused("57P03");
-        world.server.request_stop(StopMode::Smart);
+        world.server().request_stop(StopMode::Smart);
         let open = world.gateway.connections();
         self.ended = world.gateway.cut_half(Cut::Close).await;
         self.stayed = open.saturating_sub(self.ended);
@@ -88,21 +81,21 @@ impl Injection<World> for SmartRestart {
     }
 
     async fn go_on(&mut self, world: &World) {
-        if world.server.ended(Duration::MAX).await.is_ok() {
+        if world.server().ended(Duration::MAX).await.is_ok() {
             // Nobody listens from now on; what fails here is seen again on heal.
-            let _ = world.gateway.refuse().await;
+            let _ = world.without_server().await;
         }
         std::future::pending().await
     }
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
         world.gateway.cut(Cut::Close).await;
-        if world.server.ended(END_WITHIN).await.is_err() {
+        if world.server().ended(END_WITHIN).await.is_err() {
             // Somebody stays: told to go, since healing is what matters now.
-            world.server.stop(StopMode::Fast).await?;
+            world.server().stop(StopMode::Fast).await?;
         }
-        world.gateway.refuse().await?;
-        start(world).await
+        world.without_server().await?;
+        world.start_server().await
     }
 
     async fn evidence(&mut self, world: &World) -> Result<Vec<Evidence>, NemesisError> {
@@ -124,13 +117,13 @@ pub(super) struct Freezing {
 impl Injection<World> for Freezing {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         self.sessions = world.gateway.connections();
-        world.server.freeze();
+        world.server().freeze();
         Ok(())
     }
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
-        world.server.thaw();
-        Ok(world.server.ready().await?)
+        world.server().thaw();
+        Ok(world.server().ready().await?)
     }
 
     async fn evidence(&mut self, _world: &World) -> Result<Vec<Evidence>, NemesisError> {
@@ -156,8 +149,8 @@ impl Injection<World> for Crashing {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         (self.before, self.sessions) = (world.refused("57P03"), world.gateway.connections());
         match self.is_held {
-            true => Ok(world.server.crash_into_recovery().await?),
-            false => match world.server.crash_backend(&world.address.user).await? {
+            true => Ok(world.server().crash_into_recovery().await?),
+            false => match world.server().crash_backend(&world.address.user).await? {
                 true => Ok(()),
                 false => Err(NemesisError::NotInForce("the client has no session at the server".into())),
             },
@@ -166,8 +159,8 @@ impl Injection<World> for Crashing {
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
         match self.is_held {
-            true => Ok(world.server.release_recovery().await?),
-            false => Ok(world.server.ready().await?),
+            true => Ok(world.server().release_recovery().await?),
+            false => Ok(world.server().ready().await?),
         }
     }
 
@@ -199,23 +192,23 @@ impl TimingOut {
 impl Injection<World> for TimingOut {
     async fn arm(&mut self, world: &World) -> Result<(), NemesisError> {
         let after = format!("{}ms", self.after.as_millis());
-        world.server.set_for_role(&world.address.user, self.timeout.setting(), Some(&after));
+        world.server().set_for_role(&world.address.user, self.timeout.setting(), Some(&after));
         Ok(())
     }
 
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         self.before = world.refused(self.timeout.sqlstate());
         if self.timeout == ServerTimeout::Statement {
-            world.server.lock_ledger(true);
+            world.server().lock_ledger(true);
         }
         Ok(())
     }
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
         if self.timeout == ServerTimeout::Statement {
-            world.server.lock_ledger(false);
+            world.server().lock_ledger(false);
         }
-        world.server.set_for_role(&world.address.user, self.timeout.setting(), None);
+        world.server().set_for_role(&world.address.user, self.timeout.setting(), None);
         Ok(())
     }
 

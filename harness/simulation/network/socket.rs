@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -19,6 +20,11 @@ pub(crate) struct SimSocket {
 impl SimSocket {
     pub(super) fn new(generation: u64, number: usize) -> SimSocket {
         SimSocket { generation, number }
+    }
+
+    /// Sets TCP_USER_TIMEOUT of a connection that is open and was begun here.
+    pub fn set_user_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        with(self.generation, |world| world.set_user_timeout(self.number, limit))
     }
 
     pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

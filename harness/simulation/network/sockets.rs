@@ -5,13 +5,14 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::HostId;
 use turmoil_net::shim::tokio::net::TcpStream;
 
-use super::flow::{CALLED, FlowId};
+use super::flow::{CALLED, CALLER, FlowId};
 use super::packet;
 use super::within::Half;
 use super::world::{BUFFER, World};
@@ -102,6 +103,13 @@ impl World {
         self.collect(Some((socket, options)));
         self.mark();
         Ok(socket)
+    }
+
+    pub fn set_user_timeout(&mut self, socket: usize, limit: Option<Duration>) {
+        let ends = self.flows.iter_mut().map(|flow| &mut flow.ends[CALLER]);
+        for end in ends.filter(|end| end.socket == Some(socket) && !end.is_closed) {
+            end.options.user_timeout = limit;
+        }
     }
 
     pub fn poll_connected(&mut self, socket: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

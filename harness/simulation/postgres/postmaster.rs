@@ -118,6 +118,12 @@ impl Server {
     /// Goes on to the next phase, if it is time; returns when to look again, where nothing else wakes it.
     fn go_on(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
+            Phase::NotYet { until: Some(until), .. } if until <= now && self.wal_full => {
+                self.remark("could not write to file \"pg_wal/xlogtemp.1\": No space left on device");
+                self.remark("aborting startup due to startup process failure");
+                self.phase = Phase::Down;
+                None
+            }
             Phase::NotYet { why, until: Some(until), then } if until <= now => {
                 self.phase = match then {
                     After::Ready => {

@@ -11,6 +11,8 @@ pub(super) enum Severity {
     Error,
     /// The session ends.
     Fatal,
+    /// The server ends, and with it every session.
+    Panic,
 }
 
 impl Severity {
@@ -19,6 +21,7 @@ impl Severity {
             Severity::Warning => "WARNING",
             Severity::Error => "ERROR",
             Severity::Fatal => "FATAL",
+            Severity::Panic => "PANIC",
         }
     }
 }
@@ -80,6 +83,11 @@ pub(super) fn out_of_memory() -> Report {
 pub(super) fn disk_full() -> Report {
     Report::error("53100", "could not extend file \"base/16385/16388\": No space left on device")
         .hint("Check free disk space.")
+}
+
+pub(super) fn wal_full(pid: i32) -> Report {
+    let text = format!("could not write to file \"pg_wal/xlogtemp.{pid}\": No space left on device");
+    Report::new(Severity::Panic, "53100", text)
 }
 
 pub(super) fn statement_timeout() -> Report {

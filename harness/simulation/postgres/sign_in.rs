@@ -1,6 +1,6 @@
 //! Lets a client in, or says why not: in the order in which Postgres looks at things.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -155,14 +155,15 @@ impl Session {
         if let Some(why) = server.not_now() {
             return Err(End::Told(report::not_now(why, major)));
         }
-        if server.taken == Taken::All || server.backends.len() > server.settings.max_connections {
+        if server.taken == Taken::All || server.in_use() > server.settings.max_connections {
             return Err(End::Told(report::too_many_clients()));
         }
         let plain = if major >= 14 { "no encryption" } else { "SSL off" };
         let who = format!("host \"{}\", user \"{}\", database \"{}\", {plain}", peer.ip(), self.role, self.database);
         match server.admission {
             Admission::Everybody => Ok(()),
-            Admission::Nobody | Admission::TlsOnly => {
+            Admission::From(range) if matches!(peer.ip(), IpAddr::V4(ip) if range.holds(ip)) => Ok(()),
+            Admission::From(_) | Admission::Nobody | Admission::TlsOnly => {
                 Err(End::Told(refused(format!("no pg_hba.conf entry for {who}"))))
             }
             Admission::Rejected => Err(End::Told(refused(format!("pg_hba.conf rejects connection for {who}")))),
@@ -210,6 +211,12 @@ impl Server {
         self.roles.get(name).filter(|role| role.present)
     }
 
+    /// Slots that are taken, by others and by backends that are here.
+    fn in_use(&self) -> usize {
+        let others = if let Taken::Some(taken) = self.taken { taken } else { 0 };
+        self.backends.len() + others
+    }
+
     /// Whether this role may have a session in this database; then whether it is a superuser's.
     fn admits(&self, name: &str, database: &str, pid: i32) -> Result<bool, Report> {
         let Some(role) = self.role(name) else { return Err(refused(format!("role \"{name}\" does not exist"))) };
@@ -222,7 +229,7 @@ impl Server {
         if !role.is_superuser && role.limit.is_some_and(|limit| held >= limit) {
             return Err(Report::fatal("53300", format!("too many connections for role \"{name}\"")));
         }
-        let free = self.settings.max_connections.saturating_sub(self.backends.len());
+        let free = self.settings.max_connections.saturating_sub(self.in_use());
         if self.taken == Taken::All {
             return Err(report::too_many_clients());
         }

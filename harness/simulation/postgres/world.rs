@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::store::{Store, Xid};
 use crate::environment::server::LogLine;
 use crate::fault::StopMode;
+use crate::nemesis::Range;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(super) struct Database {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Everybody,
+    /// There is a line for these addresses alone.
+    From(Range),
     /// There is no line for anybody.
     Nobody,
     /// There is a line that says `reject`.
@@ -78,6 +81,8 @@ pub(crate) enum Admission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     None,
+    /// So many.
+    Some(usize),
     /// All but those that are reserved for superusers.
     Ordinary,
     All,
@@ -125,6 +130,8 @@ pub(super) struct Server {
     pub taken: Taken,
     pub memory_short: bool,
     pub disk_full: bool,
+    /// There is no room for the write-ahead log: whoever commits takes the server with him, and it cannot start.
+    pub wal_full: bool,
     pub ledger_locked: bool,
     /// Every transaction that begins is read-only.
     pub read_only: bool,

@@ -101,3 +101,16 @@ fn what_a_router_said_is_what_it_died_of() {
         assert!((5.0..6.0).contains(&took), "{took}");
     });
 }
+
+#[test]
+fn a_user_timeout_that_is_set_later_holds_from_then_on() {
+    simulate(|network| async move {
+        let (mut client, server) = pair(&network, SocketOptions::default()).await;
+        echo(server);
+        client.set_user_timeout(Some(seconds(5))).unwrap();
+        network.filter().impose(HOLE, None).unwrap();
+        let (error, took) = timed(ask(&mut client)).await;
+        assert_eq!(errno(error), libc::ETIMEDOUT);
+        assert!((5.0..6.0).contains(&took), "{took}");
+    });
+}

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::mailbox::Ending;
 use super::super::report::NotNow;
-use super::super::world::{Activity, After, Phase};
+use super::super::world::{Activity, After, Phase, Server};
 use super::{PATIENCE, Postgres};
 use crate::environment::network::transport::Host;
 use crate::environment::server::ServerError;
@@ -54,16 +54,24 @@ impl<H: Host> Postgres<H> {
             if let Some(task) = server.backends.get(&pid).and_then(|backend| backend.task.as_ref()) {
                 task.abort();
             }
-            server.remark(format!("server process (PID {pid}) was terminated by signal 9: Killed"));
-            server.remark("terminating any other active server processes");
-            server.needs_recovery = true;
-            let until = Some(Instant::now() + server.a_while(5, 15));
-            server.phase = Phase::NotYet { why: NotNow::InRecovery, until, then: After::Replay(replay) };
-            server.end_all(Ending::Crash);
-            server.postmaster.notify_one();
+            server.collapse(pid, "9: Killed", replay);
             server.next_pid
         });
         // Whoever comes meanwhile is not let in, and does not count.
         self.until("crash", PATIENCE, |server| server.backends.range(..=others).next().is_none()).await
+    }
+}
+
+impl Server {
+    /// A backend has died: every other one is told to go, and recovery begins; `replay` is how long it takes, `None`: it
+    /// is held.
+    pub fn collapse(&mut self, pid: i32, signal: &str, replay: Option<Duration>) {
+        self.remark(format!("server process (PID {pid}) was terminated by signal {signal}"));
+        self.remark("terminating any other active server processes");
+        self.needs_recovery = true;
+        let until = Some(Instant::now() + self.a_while(5, 15));
+        self.phase = Phase::NotYet { why: NotNow::InRecovery, until, then: After::Replay(replay) };
+        self.end_all(Ending::Crash);
+        self.postmaster.notify_one();
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::gate::through;
 use super::super::mailbox::Ending;
 use super::super::postmaster;
 use super::super::report::NotNow;
@@ -116,5 +117,10 @@ impl<H: Host> Postgres<H> {
         replicate_around(&mut self.servers(), self.index);
         gate.open();
         self.world.changed();
+    }
+    /// Waits for its turn, as whoever asks it something: at once, unless it is frozen.
+    pub async fn turn(&self) {
+        let gate = self.servers()[self.index].gate.clone();
+        through(gate, std::future::ready(())).await;
     }
 }

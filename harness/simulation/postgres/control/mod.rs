@@ -87,6 +87,7 @@ impl Server {
             taken: Taken::None,
             memory_short: false,
             disk_full: false,
+            wal_full: false,
             ledger_locked: false,
             read_only: false,
             in_recovery: false,

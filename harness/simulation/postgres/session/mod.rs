@@ -47,7 +47,7 @@ pub(super) enum Stop {
 impl From<Report> for Stop {
     fn from(report: Report) -> Stop {
         match report.severity {
-            Severity::Fatal => Stop::End(End::Told(report)),
+            Severity::Fatal | Severity::Panic => Stop::End(End::Told(report)),
             _ => Stop::Report(report),
         }
     }

@@ -1,6 +1,7 @@
 //! Transactions: begun, committed, undone, and what of each others may see when.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -163,6 +164,11 @@ impl Session {
         self.guc.end_transaction(true);
         self.portals.clear();
         if let Some(xid) = open.xid.filter(|_| !open.rows.is_empty()) {
+            if self.lacks_room() {
+                // Undone with the session.
+                self.transaction = Some(open);
+                return Err(report::wal_full(self.pid).into());
+            }
             let rows = std::mem::take(&mut open.rows);
             let until = {
                 let mut servers = self.world.lock();
@@ -183,6 +189,15 @@ impl Session {
         }
         self.finish(open);
         Ok(())
+    }
+
+    /// Whether there is no room for a commit, which is the server's end.
+    fn lacks_room(&self) -> bool {
+        let server = &mut self.world.lock()[self.index];
+        if server.wal_full && server.runs() {
+            server.collapse(self.pid, "6: Aborted", Some(Duration::ZERO));
+        }
+        server.wal_full
     }
 
     async fn wait_for_standby(&mut self, until: usize) -> Result<(), Stop> {

@@ -1,0 +1,102 @@
+//! The oracle is tested in virtual time: the reference client passes every scenario that can be simulated, and each
+//! planted defect is failed by the check that is meant for it, as on real servers (`ci/oracle.toml`, `ci/oracle.sh`).
+#![cfg(feature = "simulation")]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pgsquall::judge::{Check, VerdictKind};
+use pgsquall::scenario::{Scenario, catalogue};
+use pgsquall::seed::Seed;
+use pgsquall::simulation::{Simulation, simulable};
+use pgsquall::{Error, Run};
+use serde::Deserialize;
+
+/// As `ci/oracle.sh` has it for clients with a defect.
+const BUDGET: Duration = Duration::from_secs(5);
+
+/// What `ci/oracle.py` reads, too.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Table {
+    /// Client, scenario, check.
+    meant: BTreeMap<String, BTreeMap<String, Check>>,
+    well_behaved: BTreeMap<String, Vec<String>>,
+}
+
+fn table() -> Table {
+    toml::from_str(include_str!("../ci/oracle.toml")).unwrap()
+}
+
+fn can_be_simulated(scenario: &str) -> bool {
+    simulable(&Scenario::built_in(scenario).unwrap()).is_ok()
+}
+
+fn ask(scenario: &str, client: &str, seed: u64, budget: Option<Duration>) -> Result<Run, Error> {
+    let simulation = Simulation::scenario(scenario).unwrap().client_named(client).unwrap().seed(Seed(seed));
+    match budget {
+        Some(budget) => simulation.budget(budget).run(),
+        None => simulation.run(),
+    }
+}
+
+/// Asks all of these on as many threads as there are processors; panics with everything that is not as it should be.
+fn all_are_well<T: Sync>(asked: &[T], wrong: impl Fn(&T) -> Option<String> + Sync) {
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(one) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    found.lock().unwrap().extend(wrong(one));
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap();
+    found.sort();
+    assert!(found.is_empty(), "{} of {}:\n{}", found.len(), asked.len(), found.join("\n"));
+}
+
+fn passes(client: &str, scenario: &str, seed: u64) -> Option<String> {
+    match ask(scenario, client, seed, None) {
+        Ok(run) if run.verdict.verdict == VerdictKind::Pass => None,
+        Ok(run) => Some(format!("{client} must pass {scenario}, seed {seed}: {run}")),
+        Err(error) => Some(format!("{client} must pass {scenario}, seed {seed}: {error}")),
+    }
+}
+
+#[test]
+fn the_reference_passes_whatever_can_be_simulated() {
+    let scenarios: Vec<_> = catalogue().into_iter().filter(|scenario| simulable(scenario).is_ok()).collect();
+    assert!(scenarios.len() >= 80, "only {} can be simulated", scenarios.len());
+    let asked: Vec<_> = scenarios.iter().flat_map(|scenario| [1, 2].map(|seed| (&scenario.name, seed))).collect();
+    all_are_well(&asked, |(scenario, seed)| passes("reference", scenario, *seed));
+}
+
+#[test]
+fn clients_without_a_defect_pass_what_they_pass_where_packets_can_be_lost() {
+    let table = table();
+    let asked = table.well_behaved.iter().flat_map(|(client, passed)| passed.iter().map(move |name| (client, name)));
+    let asked: Vec<_> = asked.filter(|(_, scenario)| can_be_simulated(scenario)).collect();
+    assert!(!asked.is_empty());
+    all_are_well(&asked, |(client, scenario)| passes(client, scenario, 1));
+}
+
+#[test]
+fn each_planted_defect_is_failed_by_the_check_that_is_meant_for_it() {
+    let table = table();
+    let meant = table.meant.iter().flat_map(|(client, meant)| {
+        meant.iter().map(move |(scenario, check)| (client.as_str(), scenario.as_str(), *check))
+    });
+    let (asked, skipped): (Vec<_>, Vec<_>) = meant.partition(|(_, scenario, _)| can_be_simulated(scenario));
+    println!("{} asked, {} skipped: they cannot be simulated", asked.len(), skipped.len());
+    assert!(asked.len() >= 85, "only {} can be asked", asked.len());
+    all_are_well(&asked, |(client, scenario, check)| match ask(scenario, client, 1, Some(BUDGET)) {
+        Ok(run) if run.verdict.verdict == VerdictKind::Fail && run.verdict.fails(*check) => None,
+        Ok(run) => Some(format!("{client} must be failed by {check} in {scenario}: {run}")),
+        Err(error) => Some(format!("{client} must be failed by {check} in {scenario}: {error}")),
+    });
+}
