@@ -295,6 +295,18 @@ mod tests {
         assert_eq!((variable(&address, "PGPASSWORD"), variable(&address, "PGPASSFILE").is_some()), (None, true));
     }
 
+    #[cfg(feature = "simulation")]
+    #[test]
+    fn a_password_that_changes_in_memory_is_looked_up_there_by_every_clone() {
+        let kept = KeptPassword::new("first");
+        let address = Address { password_kept: Some(kept.clone()), ..sample() };
+        let clone = address.clone();
+        kept.replace("second");
+        assert_eq!(clone.current_password().unwrap(), "second");
+        assert_eq!(clone, address);
+        assert!(!address.url().contains("second") && !address.url().contains("a%2Fb"));
+    }
+
     #[test]
     fn the_files_of_tls_are_named_as_libpq_names_them() {
         let files =
