@@ -226,8 +226,10 @@ impl Simulation {
         simulable(&self.scenario)
             .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
         let network = Network::open(self.seed.fork("network")).map_err(Error::Simulation)?;
-        let runtime =
-            Builder::new_current_thread().enable_time().start_paused(true).build().map_err(Error::Simulation)?;
+        let mut builder = Builder::new_current_thread();
+        #[cfg(tokio_unstable)]
+        builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.seed.fork("runtime").0.to_le_bytes()));
+        let runtime = builder.enable_time().start_paused(true).build().map_err(Error::Simulation)?;
         // The runtime goes before the network does, and with it every socket.
         let recorded = runtime.block_on(self.carry_out(client.as_ref(), &network));
         drop(runtime);

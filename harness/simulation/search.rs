@@ -15,7 +15,7 @@ pub enum Outcome<R> {
     /// The client survived it, or the run proved nothing.
     Other(R),
     /// It did not.
-    Failed(Failure<R>),
+    Failed(Box<Failure<R>>),
 }
 
 /// A schedule that a client does not survive.
@@ -68,7 +68,7 @@ pub fn try_seed<R, E>(
     if let Some((fewest, of_fewest)) = fewest(&shrunk, &mut runs, &mut ask, &is_failure)? {
         (shrunk, result) = (fewest, of_fewest);
     }
-    Ok(Outcome::Failed(Failure { drawn, shrunk, result, runs }))
+    Ok(Outcome::Failed(Box::new(Failure { drawn, shrunk, result, runs })))
 }
 
 /// The fewest faults of a schedule that still make it fail. What chance decides depends on all of them, so that taking them
@@ -131,7 +131,7 @@ mod tests {
         for seed in 0..10_000 {
             let ask = |schedule: &Schedule| Ok::<_, Infallible>(kinds.iter().all(|kind| has(schedule, *kind)));
             if let Ok(Outcome::Failed(failure)) = try_seed(Seed(seed), ask, |dies| *dies) {
-                return (seed, failure);
+                return (seed, *failure);
             }
         }
         panic!("never found");

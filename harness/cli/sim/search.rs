@@ -94,7 +94,7 @@ impl Search<'_> {
                 Ok(Outcome::Failed(failure)) => {
                     shared.over.store(true, Ordering::Relaxed);
                     if found.failure.as_ref().is_none_or(|(first, _)| seed < *first) {
-                        found.failure = Some((seed, failure));
+                        found.failure = Some((seed, *failure));
                     }
                 }
                 Err(error) => {
