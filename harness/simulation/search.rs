@@ -65,7 +65,37 @@ pub fn try_seed<R, E>(
             }
         };
     }
+    if let Some((fewest, of_fewest)) = fewest(&shrunk, &mut runs, &mut ask, &is_failure)? {
+        (shrunk, result) = (fewest, of_fewest);
+    }
     Ok(Outcome::Failed(Failure { drawn, shrunk, result, runs }))
+}
+
+/// The fewest faults of a schedule that still make it fail. What chance decides depends on all of them, so that taking them
+/// out one by one can come to a stop where a pair among them would have done.
+fn fewest<R, E>(
+    schedule: &Schedule,
+    runs: &mut u32,
+    ask: &mut impl FnMut(&Schedule) -> Result<R, E>,
+    is_failure: &impl Fn(&R) -> bool,
+) -> Result<Option<(Schedule, R)>, E> {
+    let all = schedule.faults().len();
+    let mut choices: Vec<Vec<usize>> =
+        (1u32..(1 << all) - 1).map(|bits| (0..all).filter(|place| bits & (1 << place) != 0).collect()).collect();
+    choices.sort_by_key(Vec::len);
+    for choice in choices {
+        let candidate = schedule.with_only(&choice);
+        // A pause may have nothing left to be there for.
+        if candidate.scenario("fewer").is_err() {
+            continue;
+        }
+        *runs += 1;
+        let found = ask(&candidate)?;
+        if is_failure(&found) {
+            return Ok(Some((candidate, found)));
+        }
+    }
+    Ok(None)
 }
 
 /// The schedule of a seed.
