@@ -39,6 +39,7 @@ pub struct TlsFiles {
 
 /// A password that lies in memory, where it may change while the client runs. Clones are the same one.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere passwords that change lie in files"))]
 pub(crate) struct KeptPassword(Arc<Mutex<String>>);
 
 impl KeptPassword {
