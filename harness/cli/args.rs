@@ -102,13 +102,17 @@ Examples:
       scenarios of the catalogue
   pgsquall sim --seed 4711 --seeds 1
       the schedule of one seed again
+  pgsquall sim --beside pgsquall-runs/NAME
+      calibration: what was run for real, each run beside the simulation of the same scenario, client and seed
   Only clients written in Rust can be simulated; others than the built-in ones by the library (pgsquall::simulation).
 
 Exit codes:
   0    every schedule was survived, or every verdict is pass
-  1    a client failed
-  2    a verdict is unknown (of a scenario; a schedule whose run proves nothing is counted, and left)
-  64   bad arguments, or a bad scenario file
+  1    a client failed; with --beside: it passes in one of two runs and fails in the other
+  2    a verdict is unknown (of a scenario; a schedule whose run proves nothing is counted, and left); with --beside:
+       there was nothing to compare
+  64   bad arguments, a bad scenario file, or a bad folder of runs
+  69   the folder of --out cannot be written to
   70   the harness itself failed";
 
 fn conformance_help() -> String {
@@ -231,6 +235,10 @@ pub struct SimArguments {
     /// Keep what was found in this folder: scenario files, histories, verdicts
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+
+    /// Simulate what was run for real, and put both side by side: the folder of `pgsquall run --out FOLDER`
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["scenarios", "clients", "seeds", "seed"])]
+    pub beside: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,8 @@ mod adapters;
 mod agreement;
 mod application;
 mod arguments;
+#[cfg(feature = "simulation")]
+mod beside;
 mod doctor;
 mod external;
 mod files;
