@@ -102,7 +102,7 @@ use crate::plan::Plan;
 use crate::plane::Plane;
 use crate::recorder::Recorder;
 use crate::report::Run;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{RANDOM, Scenario, ScenarioError};
 use crate::seed::Seed;
 use crate::subscription::Subscription;
 
@@ -141,7 +141,7 @@ impl Simulation {
     ///
     /// *Errors*: none that a schedule drawn by [`schedules`] could have.
     pub fn schedule(schedule: &Schedule) -> Result<Simulation, ScenarioError> {
-        Ok(Simulation { at_least: A_MINUTE, ..Simulation::new(schedule.scenario("random")?) })
+        Ok(Simulation { at_least: A_MINUTE, ..Simulation::new(schedule.scenario(RANDOM)?) })
     }
 
     /// The client under test: a closure that connects it, through the network that it is given.
