@@ -40,7 +40,7 @@ pub fn try_seed<R, E>(
     mut ask: impl FnMut(&Schedule) -> Result<R, E>,
     is_failure: impl Fn(&R) -> bool,
 ) -> Result<Outcome<R>, E> {
-    let Some(mut tree) = drawn(seed) else { unreachable!("nothing about schedules is rejected") };
+    let mut tree = drawn(seed);
     let drawn = tree.current();
     let mut result = ask(&drawn)?;
     if !is_failure(&result) {
@@ -100,19 +100,22 @@ fn fewest<R, E>(
 
 /// The schedule of a seed.
 pub fn schedule_of(seed: Seed) -> Schedule {
-    match drawn(seed) {
-        Some(tree) => tree.current(),
-        None => unreachable!("nothing about schedules is rejected"),
-    }
+    drawn(seed).current()
 }
 
-fn drawn(seed: Seed) -> Option<impl ValueTree<Value = Schedule>> {
+fn drawn(seed: Seed) -> impl ValueTree<Value = Schedule> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.fork("schedule").0.to_le_bytes());
     let chance = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     // What fails is told by whoever asks, not kept in a file.
     let config = Config { failure_persistence: None, ..Config::default() };
-    schedules().new_tree(&mut TestRunner::new_with_rng(config, chance)).ok()
+    let mut runner = TestRunner::new_with_rng(config, chance);
+    loop {
+        // Nothing about schedules is ever rejected, so that the first is taken.
+        if let Ok(tree) = schedules().new_tree(&mut runner) {
+            return tree;
+        }
+    }
 }
 
 #[cfg(test)]

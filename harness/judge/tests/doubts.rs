@@ -130,8 +130,9 @@ fn no_steady_state() {
 fn a_run_without_an_end_or_an_audit() {
     let verdict = exhausted(|sample| sample.audited = false).verdict();
     assert_eq!(verdict.verdict, VerdictKind::Unknown);
-    assert!(verdict.doubts[0].contains("no evidence"), "it comes with the audit: {:?}", verdict.doubts);
-    assert!(verdict.doubts[1].contains("the audit did not happen"), "{:?}", verdict.doubts);
+    assert!(verdict.doubts[0].contains("the audit did not happen"), "{:?}", verdict.doubts);
+    assert!(verdict.doubts[1].contains("no evidence"), "it comes with the audit: {:?}", verdict.doubts);
+    assert_eq!((verdict.unmet, verdict.of_what_was_met()), (1, VerdictKind::Unknown));
     doubted(&changed(|sample| (sample.finished, sample.audited) = (false, false)), "the run did not finish");
 }
 
@@ -194,4 +195,23 @@ fn where_callers_are_to_wait_some_must_have_waited() {
     let mut without = crowded(1);
     (without.header.load.callers_per_connection, without.client.concurrency) = (1, 4);
     assert_eq!(without.verdict().verdict, VerdictKind::Pass, "where nobody is to wait nobody need");
+}
+
+#[test]
+fn of_several_faults_not_each_has_to_meet_the_client_of_a_schedule() {
+    let whole = changed(|_| {});
+    assert_eq!((whole.verdict().unmet, whole.verdict().of_what_was_met()), (0, VerdictKind::Pass));
+    // A second one, at the same time, that leaves no trace.
+    let mut two = exhausted(|_| {});
+    two.header.faults.insert(0, whole.header.faults[0]);
+    let steps: Vec<_> = two.steps.iter().map(|(at, _, step)| (*at, 1, step.clone())).collect();
+    two.steps.extend(steps);
+    two.evidence = vec![(0, proof("sessions lost with the server", 4, true))];
+    let verdict = two.verdict();
+    assert_eq!((verdict.verdict, verdict.unmet), (VerdictKind::Unknown, 1), "{:?}", verdict.doubts);
+    assert_eq!(verdict.of_what_was_met(), VerdictKind::Pass);
+    two.fail(|op| op.began >= HEAL, &refused());
+    assert_eq!(two.verdict().of_what_was_met(), VerdictKind::Fail, "what it met is enough to fail it");
+    two.doubts.push("the disk was full".into());
+    assert_eq!(two.verdict().of_what_was_met(), VerdictKind::Unknown, "that is about all of it");
 }

@@ -122,7 +122,12 @@ impl Setting {
             }
             Setting::Gentle(_) => question.budget.undisturbed = true,
             Setting::Persistent(_) => question.class = Class::Persistent,
-            Setting::Failover(_, hosts, session) => {
+            Setting::Failover(fault, hosts, session) => {
+                if fault.kind == FaultKind::Failover(Failover::PromoteBeside) {
+                    // Every connection has to write before the first of them has moved: one that only reads would go on
+                    // reading from the old primary, and nothing tells it.
+                    question.load.interval = Duration::from_millis(500);
+                }
                 question.layout.standby = true;
                 question.layout.hosts = hosts.to_vec();
                 question.layout.target_session = session;
