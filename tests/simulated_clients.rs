@@ -15,8 +15,12 @@ struct Manager(Net, Address);
 
 impl Manager {
     async fn open(&self) -> Result<tokio_postgres::Client, OpError> {
-        let stream = self.0.connect(&self.1.hosts[0]).await?;
-        let (client, connection) = self.1.url().parse::<Config>()?.connect_raw(stream, NoTls).await?;
+        let Manager(net, address) = self;
+        let stream = net.connect(&address.hosts[0]).await?;
+        let mut config: Config = address.url().parse()?;
+        // Asked for each time: it may have been changed.
+        config.password(address.current_password()?);
+        let (client, connection) = config.connect_raw(stream, NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
     }
@@ -121,4 +125,17 @@ fn pools_without_a_timeout_hang_where_nothing_ends_them() {
         assert_eq!(run.verdict.verdict, VerdictKind::Fail, "{run}");
         assert!(run.verdict.failures().any(|(check, _)| check == Check::HungOperation), "{run}");
     }
+}
+
+#[test]
+fn whoever_asks_for_the_password_each_time_survives_its_rotation() {
+    let rotated = || simulation("password-rotated");
+    rotated().client(deadpool_of).run().unwrap().assert_pass();
+    rotated().client(bb8_of).run().unwrap().assert_pass();
+    let keeps_the_first = |net, address: Address| {
+        let Address { hosts, user, password, database, .. } = &address;
+        deadpool_of(net, Address::plain(hosts[0].clone(), user, password, database))
+    };
+    let run = rotated().client(keeps_the_first).run().unwrap();
+    assert!(run.verdict.fails(Check::Recovered), "{run}");
 }

@@ -2,7 +2,7 @@
 //! planted defect is failed by the check that is meant for it, as on real servers (`ci/oracle.toml`, `ci/oracle.sh`).
 #![cfg(feature = "simulation")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -99,4 +99,21 @@ fn each_planted_defect_is_failed_by_the_check_that_is_meant_for_it() {
         Ok(run) => Some(format!("{client} must be failed by {check} in {scenario}: {run}")),
         Err(error) => Some(format!("{client} must be failed by {check} in {scenario}: {error}")),
     });
+}
+
+#[test]
+fn the_connections_of_all_addresses_have_numbers_of_their_own_and_the_same_seed_the_same_ones() {
+    let opened = |seed| {
+        let simulation = Simulation::scenario("failover-multi-host").unwrap().client_named("reference").unwrap();
+        let history = simulation.seed(Seed(seed)).record().unwrap();
+        let events = history.events.iter().map(|event| serde_json::to_value(event).unwrap());
+        let opened = events.filter(|event| event["connection"]["change"] == "opened");
+        opened.map(|event| (event["connection"]["at_us"].as_u64(), event["connection"]["id"].as_u64())).collect()
+    };
+    let once: Vec<_> = opened(3);
+    let numbers: BTreeSet<_> = once.iter().map(|(_, number)| number).collect();
+    // Four at the first address, and at least as many at the other.
+    assert!(once.len() >= 8 && numbers.len() == once.len(), "{once:?}");
+    assert_eq!(once, opened(3));
+    assert_ne!(once, opened(4));
 }

@@ -39,6 +39,7 @@ pub struct TlsFiles {
 
 /// A password that lies in memory, where it may change while the client runs. Clones are the same one.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere passwords that change lie in files"))]
 pub(crate) struct KeptPassword(Arc<Mutex<String>>);
 
 impl KeptPassword {
@@ -293,6 +294,18 @@ mod tests {
         assert_eq!(address.current_password().unwrap(), "second");
         assert!(!address.url().contains("second") && !address.url().contains("a%2Fb"));
         assert_eq!((variable(&address, "PGPASSWORD"), variable(&address, "PGPASSFILE").is_some()), (None, true));
+    }
+
+    #[cfg(feature = "simulation")]
+    #[test]
+    fn a_password_that_changes_in_memory_is_looked_up_there_by_every_clone() {
+        let kept = KeptPassword::new("first");
+        let address = Address { password_kept: Some(kept.clone()), ..sample() };
+        let clone = address.clone();
+        kept.replace("second");
+        assert_eq!(clone.current_password().unwrap(), "second");
+        assert_eq!(clone, address);
+        assert!(!address.url().contains("second") && !address.url().contains("a%2Fb"));
     }
 
     #[test]

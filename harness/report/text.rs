@@ -8,6 +8,8 @@ use crate::budget::Budget;
 use crate::fault::DeviceAsked;
 use crate::history::Application;
 use crate::judge::{CheckResult, Listening, Recovery, Restarts, Verdict, by_frequency};
+use crate::plane::Plane;
+use crate::scenario::RANDOM;
 use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
@@ -77,6 +79,13 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
 ///
 /// A local server is what `auto` takes; of an external one its password is not known here.
 pub fn repeat_command(verdict: &Verdict) -> String {
+    if verdict.plane == Plane::Simulation {
+        let (client, seed) = (quoted(&verdict.client), verdict.seed);
+        return match verdict.scenario == RANDOM {
+            true => format!("pgsquall sim --client {client} --seed {seed} --seeds 1"),
+            false => format!("pgsquall sim {} --client {client} --seed {seed}", quoted(&verdict.scenario)),
+        };
+    }
     let mut line = format!("pgsquall run {}", quoted(&verdict.scenario));
     match &verdict.application {
         None => line += &format!(" --client {}", quoted(&verdict.client)),

@@ -33,6 +33,9 @@ use error::Text;
 #[cfg(feature = "simulation")]
 pub(crate) use written::Question;
 
+/// What a schedule of faults is called that was drawn at random: its seed says which.
+pub const RANDOM: &str = "random-schedule";
+
 /// Longest file that is read, in bytes: a thousand times the longest scenario that anybody wrote.
 const LONGEST_FILE: usize = 1 << 20;
 

@@ -7,17 +7,20 @@ use std::time::Duration;
 use super::Scenario;
 use super::error::ScenarioError;
 use crate::budget::Budget;
-use crate::fault::{CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of};
+use crate::fault::{
+    Class, CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of,
+};
 use crate::layout::{Host, Layout, SslMode, TargetSession};
 use crate::load::Load;
 use crate::time::exact;
 
-/// A transient question, as far as a search varies it: what is not here is as in every file that does not say it.
+/// A question, as far as a search varies it: what is not here is as in every file that does not say it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Question {
     pub title: String,
     /// What stands at the head of the file; may have several lines.
     pub why: String,
+    pub class: Class,
     pub budget: Budget,
     pub load: Load,
     /// Of it: the standby, the hosts, the kind of session, sslmode, and whether the password is in a file.
@@ -34,6 +37,9 @@ impl Question {
             text.push('\n');
         }
         text += &format!("schema = 1\ntitle = {}\n", quoted(&self.title));
+        if self.class == Class::Persistent {
+            text += "class = \"persistent\"\n";
+        }
         for (table, keys) in [("server", server(&self.layout)), ("client", client(&self.layout))] {
             text += &of_table(&format!("[{table}]"), &keys);
         }
@@ -106,7 +112,10 @@ fn budget(budget: &Budget) -> Keys {
         ("op_deadline", usual.op_deadline, budget.op_deadline),
         ("stability", usual.stability, budget.stability),
     ];
-    times.into_iter().flat_map(|(key, usual, value)| unless(&usual, key, &value, |value| time(*value))).collect()
+    let mut keys: Keys =
+        times.into_iter().flat_map(|(key, usual, value)| unless(&usual, key, &value, |value| time(*value))).collect();
+    keys.extend(unless(&usual.undisturbed, "undisturbed", &budget.undisturbed, bool::to_string));
+    keys
 }
 
 fn load(load: &Load) -> Keys {
@@ -188,7 +197,6 @@ fn scope_key(scope: Scope) -> Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Class;
     use crate::scenario::catalogue;
 
     #[test]
@@ -197,23 +205,24 @@ mod tests {
         for scenario in catalogue() {
             let Layout { tls, small_disk, keepalive, by_name, .. } = scenario.layout;
             let is_plain = tls.is_none() && small_disk.is_none() && keepalive.is_none() && !by_name;
-            if scenario.class != Class::Transient || scenario.middlebox.is_some() || !is_plain {
+            if scenario.middlebox.is_some() || !is_plain {
                 continue;
             }
-            let Budget { time_to_recover, op_deadline, stability, .. } = scenario.budget;
+            let Budget { time_to_recover, op_deadline, stability, undisturbed, .. } = scenario.budget;
             let question = Question {
                 title: scenario.title.clone(),
                 why: scenario.why.clone(),
-                budget: Budget { time_to_recover, op_deadline, stability, ..Budget::default() },
+                class: scenario.class,
+                budget: Budget { time_to_recover, op_deadline, stability, undisturbed, ..Budget::default() },
                 load: scenario.load,
                 layout: scenario.layout.clone(),
                 faults: scenario.faults.clone(),
             };
             let again =
                 question.scenario(&scenario.name).unwrap_or_else(|error| panic!("{error}\n{}", question.text()));
-            let found = (again.title, again.why, again.budget, again.load, again.layout, again.faults);
-            let Question { title, why, budget, load, layout, faults } = question;
-            assert_eq!(found, (title, why, budget, load, layout, faults), "{}", scenario.name);
+            let found = (again.title, again.why, again.class, again.budget, again.load, again.layout, again.faults);
+            let Question { title, why, class, budget, load, layout, faults } = question;
+            assert_eq!(found, (title, why, class, budget, load, layout, faults), "{}", scenario.name);
             written += 1;
         }
         assert!(written > 50, "{written}");

@@ -102,7 +102,7 @@ use crate::plan::Plan;
 use crate::plane::Plane;
 use crate::recorder::Recorder;
 use crate::report::Run;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{RANDOM, Scenario, ScenarioError};
 use crate::seed::Seed;
 use crate::subscription::Subscription;
 
@@ -141,7 +141,7 @@ impl Simulation {
     ///
     /// *Errors*: none that a schedule drawn by [`schedules`] could have.
     pub fn schedule(schedule: &Schedule) -> Result<Simulation, ScenarioError> {
-        Ok(Simulation { at_least: A_MINUTE, ..Simulation::new(schedule.scenario("random")?) })
+        Ok(Simulation { at_least: A_MINUTE, ..Simulation::new(schedule.scenario(RANDOM)?) })
     }
 
     /// The client under test: a closure that connects it, through the network that it is given.
@@ -226,8 +226,10 @@ impl Simulation {
         simulable(&self.scenario)
             .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
         let network = Network::open(self.chance().fork("network")).map_err(Error::Simulation)?;
-        let runtime =
-            Builder::new_current_thread().enable_time().start_paused(true).build().map_err(Error::Simulation)?;
+        let mut builder = Builder::new_current_thread();
+        #[cfg(tokio_unstable)]
+        builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.chance().fork("runtime").0.to_le_bytes()));
+        let runtime = builder.enable_time().start_paused(true).build().map_err(Error::Simulation)?;
         // The runtime goes before the network does, and with it every socket.
         let recorded = runtime.block_on(self.carry_out(client.as_ref(), &network));
         drop(runtime);

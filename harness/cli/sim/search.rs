@@ -94,7 +94,7 @@ impl Search<'_> {
                 Ok(Outcome::Failed(failure)) => {
                     shared.over.store(true, Ordering::Relaxed);
                     if found.failure.as_ref().is_none_or(|(first, _)| seed < *first) {
-                        found.failure = Some((seed, failure));
+                        found.failure = Some((seed, *failure));
                     }
                 }
                 Err(error) => {
@@ -137,8 +137,6 @@ impl Search<'_> {
         say!("  drawn with {drawn} faults; shrunk to {shrunk} in {} runs:\n", failure.runs);
         let text = self.text(seed, &failure);
         say!("{}\n{}", text.trim_end(), failure.result.to_string().trim_end());
-        let again = format!("pgsquall sim --client {} --seed {seed} --seeds 1", self.client);
-        say!("  again     {again}");
         match self.arguments.out.as_deref().map(|out| self.keep(out, seed, &failure, &text)) {
             None => {
                 say!("  for real  store the scenario above as a file, and: pgsquall run FILE --client {}", self.client)

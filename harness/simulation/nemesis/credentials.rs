@@ -1,8 +1,10 @@
 //! A password that is changed for good, and ranges of addresses that the server lets in.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::sleep;
 
 use super::World;
 use crate::history::Evidence;
@@ -11,6 +13,9 @@ use crate::simulation::postgres::Admission;
 
 /// From where the server sees the gateway come.
 const GATEWAY: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// What a server takes to read its rules again.
+const RELOAD: Duration = Duration::from_millis(10);
 
 /// The password that is right in the end.
 const NEW: &str = "squall-rotated";
@@ -57,9 +62,11 @@ pub(super) struct DenyingRange {
 }
 
 impl DenyingRange {
-    fn admit(&mut self, world: &World, range: Range) {
+    async fn admit(&mut self, world: &World, range: Range) {
         world.server().admit(Admission::From(range));
         self.ranges.push(range);
+        // Long enough for somebody to meet it.
+        sleep(RELOAD).await;
     }
 }
 
@@ -67,14 +74,14 @@ impl DenyingRange {
 impl Injection<World> for DenyingRange {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         self.before = world.refused("28000");
-        self.admit(world, Range::beside(GATEWAY));
+        self.admit(world, Range::beside(GATEWAY)).await;
         self.ended = world.server().terminate_sessions(&world.address.user).await?;
         Ok(())
     }
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
-        self.admit(world, Range::ALL);
-        self.admit(world, Range::only(GATEWAY));
+        self.admit(world, Range::ALL).await;
+        self.admit(world, Range::only(GATEWAY)).await;
         Ok(())
     }
 

@@ -38,6 +38,7 @@ pub(crate) struct SimListener {
     is_within: bool,
 }
 
+#[cfg(test)]
 impl SimListener {
     /// Where, also if any port would do.
     pub fn address(&self) -> SocketAddr {

@@ -25,14 +25,16 @@ mod world;
 
 use std::io;
 use std::marker::PhantomData;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
+#[cfg(test)]
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub(crate) use self::filter::{Filter, Imposed, What};
-pub(crate) use self::host::{SimHost, SimListener};
-pub(crate) use self::packet::Kind;
+pub(crate) use self::host::SimHost;
 pub(crate) use self::socket::SimSocket;
-pub(crate) use self::trace::{Traced, Verdict};
+#[cfg(test)]
+use self::trace::Traced;
 
 use self::host::Machine;
 use crate::seed::Seed;
@@ -61,6 +63,7 @@ pub(crate) struct Network {
 }
 
 /// One side of a connection, for whoever wants to see what there is.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlowSeen {
     pub client: SocketAddr,
@@ -98,11 +101,13 @@ impl Network {
     }
 
     /// Has packets from now on take so long each way. *Units*: whole milliseconds, as the runtime's timers have them.
+    #[cfg(test)]
     pub fn delay(&self, latency: Duration) -> io::Result<()> {
         world::with(self.generation, |world| world.latency = latency)
     }
 
     /// What connections there are between the two machines, and beyond.
+    #[cfg(test)]
     pub fn flows(&self) -> io::Result<Vec<FlowSeen>> {
         world::with(self.generation, |world| {
             let seen = world.flows.iter().map(|flow| FlowSeen {
@@ -117,11 +122,13 @@ impl Network {
     }
 
     /// Writes down from now on what becomes of each packet between the machines.
+    #[cfg(test)]
     pub fn record(&self) -> io::Result<()> {
         world::with(self.generation, |world| world.trace = Some(Vec::new()))
     }
 
     /// What has been written down.
+    #[cfg(test)]
     pub fn recorded(&self) -> io::Result<Vec<Traced>> {
         world::with(self.generation, |world| world.trace.clone().unwrap_or_default())
     }

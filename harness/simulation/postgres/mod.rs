@@ -25,5 +25,7 @@ mod wire;
 mod world;
 
 pub(crate) use control::Postgres;
-pub(crate) use settings::{Settings, SignIn};
+pub(crate) use settings::Settings;
+#[cfg(test)]
+use settings::SignIn;
 pub(crate) use world::Admission;

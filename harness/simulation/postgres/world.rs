@@ -72,8 +72,10 @@ pub(crate) enum Admission {
     /// There is no line for anybody.
     Nobody,
     /// There is a line that says `reject`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
     Rejected,
     /// There are lines for TLS alone, which this server does not speak.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
     TlsOnly,
 }
 

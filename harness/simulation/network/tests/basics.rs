@@ -1,4 +1,5 @@
 use super::*;
+use crate::simulation::network::packet::Kind;
 
 #[test]
 fn an_echo_takes_two_ways() {

@@ -53,6 +53,7 @@ impl<H: Host> Postgres<H> {
     }
 
     /// `ALLOW_CONNECTIONS`: 55000.
+    #[cfg(test)]
     pub fn allow_connections(&self, database: &str, allowed: bool) {
         self.change_database(database, |database| database.accepts = allowed);
     }

@@ -17,11 +17,6 @@ impl<H: Host> Postgres<H> {
         self.servers()[self.index].log.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// How many lines there are.
-    pub fn log_length(&self) -> usize {
-        self.servers()[self.index].log.len()
-    }
-
     /// What a role was told that was wrong, by SQLSTATE; refusals at sign-in included.
     pub fn errors(&self, role: &str) -> BTreeMap<String, u64> {
         let mut errors = BTreeMap::new();

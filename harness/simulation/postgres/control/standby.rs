@@ -52,11 +52,6 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Whether it is a standby still.
-    pub fn is_in_recovery(&self) -> bool {
-        self.servers()[self.index].in_recovery
-    }
-
     /// Makes it read-only for every session; returns once no transaction is left that may write.
     ///
     /// *Errors*: one stays.

@@ -198,6 +198,31 @@ async fn memory_and_disk_that_are_short_fail_statements_and_sessions_live() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_without_room_for_the_log_is_the_servers_end_until_there_is_room() {
+    let (bench, mut idle, mut active) = at_work(15).await;
+    let mut writer = bench.client().await;
+    bench.server.fill_wal(true);
+    assert_eq!(writer.simple("SELECT count(*) FROM pgsquall_ledger").await, "0 #1", "who writes nothing goes on");
+    let told = writer.simple("INSERT INTO pgsquall_ledger (id) VALUES (1)").await;
+    assert!(told.starts_with("PANIC 53100 could not write to file \"pg_wal/xlogtemp."), "{told}");
+    assert!(matches!(writer.next().await, Said::End(_)));
+    for session in [&mut idle, &mut active] {
+        assert!(session.next().await.starts_with(CRASH));
+        assert_eq!(session.next().await, "FIN");
+    }
+    assert_eq!(bench.refusal().await, "FATAL 57P03 the database system is in recovery mode");
+    bench.server.ended(ms(1000)).await.unwrap();
+    assert_eq!(bench.refusal().await, "connection refused");
+    bench.server.launch().unwrap();
+    bench.server.ended(ms(1000)).await.unwrap();
+    bench.server.fill_wal(false);
+    bench.server.restart().await.unwrap();
+    assert_eq!(bench.server.ledger(), [], "nobody was told that it is there");
+    assert_eq!(bench.server.told(ROLE, "53100"), 1);
+    bench.client().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_the_last_handle_all_of_it_ends() {
     let bench = Bench::new().await;
     let mut signed = bench.client().await;

@@ -4,6 +4,7 @@ use super::raw::{Raw, packet, startup};
 use super::*;
 use crate::environment::preparation::OCCUPANT;
 use crate::fault::StopMode;
+use crate::nemesis::Range;
 use crate::simulation::postgres::Admission;
 
 const BAD_PASSWORD: &str = "FATAL 28P01 password authentication failed for user \"squall\"";
@@ -71,6 +72,35 @@ async fn slots_that_others_have_taken_are_refused_in_the_words_of_the_version() 
         bench.server.limit_role(ROLE, Some(0));
         assert_eq!(bench.refusal().await, "FATAL 53300 too many connections for role \"squall\"");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_lets_in_whoever_is_in_it() {
+    let bench = Bench::new().await;
+    let client = Ipv4Addr::new(10, 0, 0, 9);
+    bench.server.admit(Admission::From(Range::beside(client)));
+    assert!(bench.refusal().await.starts_with("FATAL 28000 no pg_hba.conf entry for host \"10.0.0.9\""));
+    for range in [Range::ALL, Range::only(client)] {
+        bench.server.admit(Admission::From(range));
+        bench.client().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_leave_one_slot_after_the_other() {
+    let settings = Settings { max_connections: 5, superuser_reserved_connections: 2, ..Settings::default() };
+    let bench = Bench::with(settings).await;
+    assert_eq!(bench.server.occupy_ordinary(), 3);
+    assert!(bench.refusal().await.contains("reserved for non-replication superuser"));
+    let mut superuser = bench.config();
+    superuser.user("postgres");
+    drop(bench.sign_in(&superuser).await.unwrap());
+    tokio::time::sleep(ms(1)).await;
+    bench.server.vacate_one();
+    let _one = bench.client().await;
+    assert!(bench.refusal().await.contains("reserved for non-replication superuser"));
+    bench.server.vacate();
+    bench.client().await;
 }
 
 #[tokio::test(start_paused = true)]

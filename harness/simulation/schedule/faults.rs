@@ -1,7 +1,4 @@
-//! Schedules of faults, drawn at random and shrunk by proptest: kinds, onsets, durations, overlaps.
-//!
-//! A schedule is what a scenario file would hold; whatever is found by one can be written as such a file, and asked on
-//! the real planes as well.
+//! Faults drawn at random, one by one and in numbers: kinds, onsets, durations.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,13 +7,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
 
-use crate::budget::Budget;
 use crate::fault::{
     CutPoint, Fault, FaultKind, Point, Scope, ServerTimeout, StopMode, Stream, Strike, Toxic, ToxicKind,
 };
-use crate::layout::{Host, Layout, TargetSession};
-use crate::load::{Load, Pause};
-use crate::scenario::{Question, Scenario, ScenarioError};
+use crate::load::Pause;
 
 /// When the first fault comes, in tenths of a second: every worker has worked for some seconds by then.
 const EARLIEST: u64 = 40;
@@ -24,88 +18,8 @@ const EARLIEST: u64 = 40;
 /// When the last one comes: thirty seconds of faults, and as many to recover in.
 const LATEST: u64 = 300;
 
-/// The most faults of one schedule.
-const MOST: usize = 6;
-
-/// The pace of each worker. Slower than in a real run: it is what a simulated run costs, and a client meets its faults with
-/// an operation in two seconds as surely as with forty.
-const INTERVAL: Duration = Duration::from_secs(2);
-
-/// A schedule of faults, and what it asks of the workload beside them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Schedule {
-    faults: Vec<Fault>,
-    pause: Option<Pause>,
-    extra: Extra,
-}
-
-/// What is asked of the workload beside faults and pauses, one thing at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extra {
-    Nothing,
-    /// Every operation has a deadline.
-    Deadline,
-    /// There are more callers than connections.
-    Waiters,
-    /// The client listens, too.
-    Listening,
-}
-
-impl Schedule {
-    /// Its faults, in the order of their onsets.
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
-    }
-
-    /// The text of a scenario file that asks the same. `why`: what stands at its head.
-    pub fn text(&self, title: &str, why: &str) -> String {
-        self.question(title, why).text()
-    }
-
-    /// The scenario itself.
-    ///
-    /// *Errors*: none that a schedule drawn here could have.
-    pub fn scenario(&self, name: &str) -> Result<Scenario, ScenarioError> {
-        self.question("Random schedule of faults", "").scenario(name)
-    }
-
-    fn question(&self, title: &str, why: &str) -> Question {
-        let mut load = Load { interval: INTERVAL, ..Load::default() };
-        load.pause = self.pause;
-        match self.extra {
-            Extra::Nothing => {}
-            Extra::Deadline => load.deadline = Some(Duration::from_millis(500)),
-            Extra::Waiters => load.callers_per_connection = 2,
-            Extra::Listening => load.listen = true,
-        }
-        let layout = Layout { hosts: vec![Host::Primary], target_session: TargetSession::Any, ..Layout::default() };
-        // Several operations of each worker make a window.
-        let budget = Budget { stability: Duration::from_secs(6), ..Budget::default() };
-        Question { title: title.into(), why: why.into(), budget, load, layout, faults: self.faults.clone() }
-    }
-}
-
-/// Random schedules of one to six faults within thirty seconds, from the fourth second of steady state on; in some of them
-/// there is a device that ends idle connections, and the workload pauses for long enough to meet it.
-///
-/// They shrink to fewer faults, to simpler ones, and to shorter ones.
-pub fn schedules() -> impl Strategy<Value = Schedule> {
-    let faults = prop::collection::vec(fault(), 1..=MOST);
-    let extras =
-        select(vec![Extra::Nothing, Extra::Nothing, Extra::Nothing, Extra::Deadline, Extra::Waiters, Extra::Listening]);
-    (faults, prop::option::weighted(0.25, idleness()), extras).prop_map(|(mut faults, idleness, extra)| {
-        let pause = idleness.map(|(device, pause)| {
-            // In the place of one of them, so that their number stays what it is.
-            faults.truncate(MOST - 1);
-            faults.insert(0, device);
-            pause
-        });
-        Schedule { faults: compatible(faults), pause, extra }
-    })
-}
-
 /// A device that ends connections which have been idle for some seconds, and a pause that is longer.
-fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
+pub(super) fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
     let kinds: Vec<fn(Duration) -> FaultKind> =
         vec![|after| FaultKind::IdleClose { after }, |after| FaultKind::IdleReset { after }, |after| {
             FaultKind::IdleDrop { after }
@@ -118,7 +32,7 @@ fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
 }
 
 /// Leaves out what cannot be in force together with what came before it, as scenario files must.
-fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
+pub(super) fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
     // The device comes first whatever its onset: the pause is there for it.
     let mut kept: Vec<Fault> = Vec::new();
     drawn.sort_by_key(|fault| (fault.kind.idle_time().is_none(), fault.at));
@@ -138,7 +52,7 @@ fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
     kept
 }
 
-fn fault() -> impl Strategy<Value = Fault> {
+pub(super) fn fault() -> impl Strategy<Value = Fault> {
     (EARLIEST..LATEST, kind(), 5u64..100).prop_map(|(at, kind, lasts)| {
         let lasts = match kind {
             kind if kind.is_instant() => 0,
@@ -149,7 +63,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     })
 }
 
-fn tenths(tenths: u64) -> Duration {
+pub(super) fn tenths(tenths: u64) -> Duration {
     Duration::from_millis(100 * tenths)
 }
 
@@ -222,18 +136,4 @@ fn toxic() -> BoxedStrategy<FaultKind> {
     (kinds, streams, select(vec![Scope::Every, Scope::Established]))
         .prop_map(|(kind, stream, scope)| FaultKind::Toxic(Toxic { stream, scope, ..kind.into() }))
         .boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn every_schedule_is_a_scenario(schedule in schedules()) {
-            let scenario = schedule.scenario("drawn");
-            prop_assert!(scenario.is_ok(), "{}\n{}", scenario.unwrap_err(), schedule.text("t", ""));
-            prop_assert_eq!(&scenario.unwrap().faults, &schedule.faults);
-        }
-    }
 }

@@ -1,0 +1,133 @@
+//! What a schedule asks for beside its faults, and what it asks of them.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::faults::tenths;
+use crate::budget::Budget;
+use crate::fault::{Class, Failover, Fault, FaultKind, ToxicKind};
+use crate::layout::{Host, TargetSession};
+use crate::load::Load;
+use crate::scenario::Question;
+
+/// How long a fault stays that somebody has to repair: longer than a client has to report it.
+const UNTIL_REPAIRED: Duration = Duration::from_secs(13);
+
+/// The setting of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    /// As it is.
+    Plain,
+    /// Every operation has a deadline.
+    Deadline,
+    /// There are more callers than connections.
+    Waiters,
+    /// The client listens, too.
+    Listening,
+    /// One worker works fast, so that whoever becomes slow shows it.
+    Brisk,
+    /// One fault leaves everything possible, and nothing may fail.
+    Gentle(Fault),
+    /// One fault is there before the client, and stays until somebody repairs it.
+    Persistent(FaultKind),
+    /// There is a standby, and one of the faults is a change of roles; the client's addresses lead to these.
+    Failover(Fault, &'static [Host], TargetSession),
+    /// The password changes.
+    Rotation(Fault),
+}
+
+/// Which addresses the client has in which failover.
+type Arrangement = (Failover, &'static [Host], TargetSession);
+
+const FAILOVERS: [Arrangement; 6] = [
+    (Failover::Promote, &[Host::Primary], TargetSession::Any),
+    (Failover::Promote, &[Host::Primary, Host::Standby], TargetSession::ReadWrite),
+    (Failover::Promote, &[Host::Primary, Host::Standby], TargetSession::Any),
+    (Failover::Demote, &[Host::Primary, Host::Standby], TargetSession::ReadWrite),
+    (Failover::WrongNode, &[Host::Primary], TargetSession::Any),
+    (Failover::PromoteBeside, &[Host::Standby, Host::Primary], TargetSession::ReadWrite),
+];
+
+const PERSISTENT: [FaultKind; 6] = [
+    FaultKind::WrongPassword,
+    FaultKind::WrongUser,
+    FaultKind::WrongDatabase,
+    FaultKind::ForbidLogin,
+    FaultKind::RevokeConnect,
+    FaultKind::DenyHost,
+];
+
+/// Draws a setting; the simplest comes first, to which others shrink.
+pub(super) fn setting() -> impl Strategy<Value = Setting> {
+    let time = || (50u64..200, 30u64..80);
+    prop_oneof![
+        8 => Just(Setting::Plain),
+        2 => Just(Setting::Deadline),
+        2 => Just(Setting::Waiters),
+        2 => Just(Setting::Listening),
+        1 => Just(Setting::Brisk),
+        1 => (time(), 20u64..200).prop_map(|((at, lasts), delay)| {
+            let kind = ToxicKind::Latency { delay: Duration::from_millis(delay), jitter: Duration::ZERO };
+            Setting::Gentle(Fault { kind: kind.into(), at: tenths(at), lasts: tenths(lasts) })
+        }),
+        1 => select(PERSISTENT.to_vec()).prop_map(Setting::Persistent),
+        2 => (time(), select(FAILOVERS.to_vec())).prop_map(|((at, lasts), (failover, hosts, session))| {
+            let fault = Fault { kind: FaultKind::Failover(failover), at: tenths(at), lasts: tenths(lasts) };
+            Setting::Failover(fault, hosts, session)
+        }),
+        1 => time().prop_map(|(at, lasts)| {
+            Setting::Rotation(Fault { kind: FaultKind::RotatePassword, at: tenths(at), lasts: tenths(lasts) })
+        }),
+    ]
+}
+
+impl Setting {
+    /// Whether the workload may pause in it.
+    pub fn may_pause(self) -> bool {
+        matches!(self, Setting::Plain | Setting::Deadline | Setting::Waiters | Setting::Listening)
+    }
+
+    /// The faults of a schedule in this setting, out of those that were drawn for it.
+    pub fn arrange(self, mut drawn: Vec<Fault>) -> Vec<Fault> {
+        match self {
+            Setting::Plain | Setting::Deadline | Setting::Waiters | Setting::Listening | Setting::Brisk => drawn,
+            Setting::Gentle(fault) => vec![fault],
+            Setting::Persistent(kind) => vec![Fault { kind, at: Duration::ZERO, lasts: UNTIL_REPAIRED }],
+            // A fault of the path would meet one of several addresses.
+            Setting::Failover(fault, hosts, _) if hosts.len() > 1 => vec![fault],
+            Setting::Failover(fault, ..) | Setting::Rotation(fault) => {
+                // With what only befalls connections: servers and doors are its own while it is under way.
+                drawn.retain(|other| {
+                    matches!(other.kind, FaultKind::Close | FaultKind::Reset | FaultKind::ResetRepeatedly { .. })
+                });
+                drawn.insert(0, fault);
+                drawn
+            }
+        }
+    }
+
+    /// Asks for it.
+    pub fn apply(self, question: &mut Question) {
+        match self {
+            Setting::Plain => {}
+            Setting::Deadline => question.load.deadline = Some(Duration::from_millis(500)),
+            Setting::Waiters => question.load.callers_per_connection = 2,
+            Setting::Listening => question.load.listen = true,
+            Setting::Brisk => {
+                let interval = Duration::from_millis(150);
+                question.load = Load { workers: 1, interval, ..question.load };
+                question.budget.stability = Budget::default().stability;
+            }
+            Setting::Gentle(_) => question.budget.undisturbed = true,
+            Setting::Persistent(_) => question.class = Class::Persistent,
+            Setting::Failover(_, hosts, session) => {
+                question.layout.standby = true;
+                question.layout.hosts = hosts.to_vec();
+                question.layout.target_session = session;
+            }
+            Setting::Rotation(_) => question.layout.password_file = true,
+        }
+    }
+}
