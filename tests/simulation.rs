@@ -4,8 +4,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use pgsquall::history::History;
+use pgsquall::judge::Recovery;
 use pgsquall::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
@@ -30,6 +32,29 @@ fn the_same_seed_gives_the_same_history() {
         assert_eq!(first.len(), again.len(), "{scenario}");
         assert_ne!(first, other, "{scenario}: a seed decides something");
     }
+}
+
+#[test]
+fn every_repeat_has_chances_of_its_own() {
+    let recovered = |repeat| {
+        let simulation = Simulation::scenario("stall").unwrap().client_named("reference").unwrap();
+        match simulation.repeat(repeat, 5).run().unwrap().verdict.measures.time_to_recover {
+            Recovery::Recovered { after } => after,
+            other => panic!("{other:?}"),
+        }
+    };
+    let times: Vec<_> = (0..5).map(recovered).collect();
+    // The sweep of the fault's moment alone moves them by some 50 ms.
+    let spread = *times.iter().max().unwrap() - *times.iter().min().unwrap();
+    assert!(spread > Duration::from_millis(150), "the client's jitter is drawn anew: {times:?}");
+}
+
+#[test]
+fn a_client_starts_as_soon_as_the_fault_that_precedes_it_is_there() {
+    let simulation = Simulation::scenario("wrong-port").unwrap().client_named("reference").unwrap();
+    let noticed = simulation.run().unwrap().verdict.measures.time_to_detect.unwrap();
+    // A second makes an operation a slow one.
+    assert!(noticed < Duration::from_millis(1100), "{noticed:?}");
 }
 
 /// What `pgsquall sim` keeps of a run, in a process of its own.

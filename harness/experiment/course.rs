@@ -225,7 +225,10 @@ impl<G: Ground> Course<'_, G> {
     async fn in_force(&self) {
         let settled =
             |event: &Event| matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. });
-        self.until(|| self.recorder.look(|history| history.events.iter().any(settled))).await;
+        // As often as on the machine, also where time is virtual: until then the fault is there, and no client.
+        while !self.recorder.look(|history| history.events.iter().any(settled)) {
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Whether the client has gone away though nobody asked it to; records that the first time.

@@ -225,15 +225,23 @@ impl Simulation {
         let client = self.client.as_ref().ok_or(Error::NoClient)?;
         simulable(&self.scenario)
             .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
-        let network = Network::open(self.seed.fork("network")).map_err(Error::Simulation)?;
+        let network = Network::open(self.chance().fork("network")).map_err(Error::Simulation)?;
         let mut builder = Builder::new_current_thread();
         #[cfg(tokio_unstable)]
-        builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.seed.fork("runtime").0.to_le_bytes()));
+        builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.chance().fork("runtime").0.to_le_bytes()));
         let runtime = builder.enable_time().start_paused(true).build().map_err(Error::Simulation)?;
         // The runtime goes before the network does, and with it every socket.
         let recorded = runtime.block_on(self.carry_out(client.as_ref(), &network));
         drop(runtime);
         recorded
+    }
+
+    /// Whence all comes that is no part of the plan: of each repeat it is another, as in reality.
+    fn chance(&self) -> Seed {
+        match self.repeat.0 {
+            0 => self.seed,
+            repeat => self.seed.fork(&format!("repeat {repeat}")),
+        }
     }
 
     async fn carry_out(&self, client: &dyn Bring, network: &Network) -> Result<History, Error> {
@@ -255,7 +263,7 @@ impl Simulation {
             look_every: LOOK_EVERY,
             at_least: self.at_least,
         };
-        let launch = client.on(Net::new(network.client()), self.seed.fork("client"));
+        let launch = client.on(Net::new(network.client()), self.chance().fork("client"));
         // It is no process, and keeps no files.
         let nowhere: Arc<std::path::Path> = PathBuf::new().into();
         let home = Home { run: Arc::clone(&nowhere), output: nowhere, space: None, in_process: true };

@@ -163,7 +163,9 @@ fn question(real: &History) -> Result<Scenario, String> {
         return Err(format!("the server is {}", server.unwrap_or("unknown")));
     }
     let name = &header.scenario;
-    let scenario = if name.ends_with(".toml") { Scenario::read(Path::new(name)) } else { Scenario::built_in(name) };
+    let path = Path::new(name);
+    let is_file = name.ends_with(".toml") || path.is_file();
+    let scenario = if is_file { Scenario::read(path) } else { Scenario::built_in(name) };
     let mut scenario = scenario.map_err(|error| format!("the scenario {name} is gone: {error}"))?;
     if let Some(asked) = &header.device {
         let device = IdleDevice::ALL.into_iter().find(|(word, _)| *word == asked.device);
