@@ -80,7 +80,10 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     say!("    data folders             {} ({note})", folder.display());
     say!("    proxy plane              here: needs nothing");
     say!("    kernel plane             {}", in_words(environment::kernel_availability().await));
-    say!("    simulation plane         not in this version");
+    match cfg!(feature = "simulation") {
+        true => say!("    simulation plane         yes, for clients written in Rust (pgsquall sim)"),
+        false => say!("    simulation plane         not in this build"),
+    }
     // Nothing that can be asked is a fact about the machine worth an exit code; a scripted check can rely on it.
     if resolved.is_ok() { Exit::Pass } else { Exit::Unavailable }
 }

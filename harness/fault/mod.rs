@@ -17,6 +17,7 @@ pub use certificate::CertificateFault;
 pub use device::{DeviceAsked, IdleDevice, IdleStyle, LARGEST_SCALE, USUAL_SCALE};
 pub use expiry::ServerTimeout;
 pub use failover::Failover;
+#[cfg(feature = "simulation")]
 pub(crate) use kind::word_of;
 pub use kind::{FaultKind, StopMode};
 pub use packets::{IcmpCode, NameFault};

@@ -136,7 +136,7 @@ impl Search<'_> {
         let (drawn, shrunk) = (failure.drawn.faults().len(), failure.shrunk.faults().len());
         say!("  drawn with {drawn} faults; shrunk to {shrunk} in {} runs:\n", failure.runs);
         let text = self.text(seed, &failure);
-        say!("{}\n{}", text.trim_end(), failure.result.to_string().trim_end());
+        say!("{}\n\n{}", text.trim_end(), failure.result.to_string().trim_end());
         match self.arguments.out.as_deref().map(|out| self.keep(out, seed, &failure, &text)) {
             None => {
                 say!("  for real  store the scenario above as a file, and: pgsquall run FILE --client {}", self.client)

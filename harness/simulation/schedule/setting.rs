@@ -123,9 +123,9 @@ impl Setting {
             Setting::Gentle(_) => question.budget.undisturbed = true,
             Setting::Persistent(_) => question.class = Class::Persistent,
             Setting::Failover(fault, hosts, session) => {
-                if fault.kind == FaultKind::Failover(Failover::PromoteBeside) {
-                    // Every connection has to write before the first of them has moved: one that only reads would go on
-                    // reading from the old primary, and nothing tells it.
+                if let FaultKind::Failover(Failover::PromoteBeside | Failover::Demote) = fault.kind {
+                    // The old primary can still be read: every connection has to write before the first of them has moved,
+                    // for one that only reads goes on reading there, and nothing tells it.
                     question.load.interval = Duration::from_millis(500);
                 }
                 question.layout.standby = true;
