@@ -139,9 +139,12 @@ impl Search<'_> {
         say!("{}\n\n{}", text.trim_end(), failure.result.to_string().trim_end());
         match self.arguments.out.as_deref().map(|out| self.keep(out, seed, &failure, &text)) {
             None => {
-                say!("  for real  store the scenario above as a file, and: pgsquall run FILE --client {}", self.client)
+                say!(
+                    "  for real  store the scenario above as a file, and: pgsquall run FILE --client {} --repeat 10",
+                    self.client
+                )
             }
-            Some(Ok(file)) => say!("  for real  pgsquall run {} --client {}", file.display(), self.client),
+            Some(Ok(file)) => say!("  for real  pgsquall run {} --client {} --repeat 10", file.display(), self.client),
             Some(Err(error)) => {
                 complain!("error: {error}");
                 return Exit::Unavailable;

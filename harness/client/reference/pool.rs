@@ -114,7 +114,10 @@ impl Pool {
     /// Tries until it works, cannot work, or has taken too long.
     async fn persist(&self, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
         let began = Instant::now();
-        let (index, mut slot) = self.slot().await;
+        let slot = async { Ok(self.slot().await) };
+        // Also whoever waits for a connection has a deadline; with the defect *starves-waiters* nobody thinks of him.
+        let limit = self.behaviour.deadlines.operation.filter(|_| !self.behaviour.starves_waiters);
+        let (index, mut slot) = within(limit, "waiting for a connection", slot).await?;
         let mut is_whole = true;
         loop {
             let error = match self.attempt(index, &mut slot, kind, key).await {

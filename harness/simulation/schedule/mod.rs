@@ -21,8 +21,9 @@ use crate::scenario::{Question, Scenario, ScenarioError};
 /// The most faults of one schedule.
 const MOST: usize = 6;
 
-/// The pace of each worker. Slower than in a real run: it is what a simulated run costs, and a client meets its faults with
-/// an operation in two seconds as surely as with forty.
+/// How many operations are open at once, and the pace of each worker. Less than in a real run: it is what a simulated run costs,
+/// and a client meets its faults with an operation a second as surely as with eighty.
+const WORKERS: u32 = 2;
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Several operations of each worker.
@@ -66,7 +67,7 @@ impl Schedule {
             why: why.into(),
             class: Class::Transient,
             budget: Budget { stability: STABILITY, ..Budget::default() },
-            load: Load { interval: INTERVAL, pause: self.pause, ..Load::default() },
+            load: Load { workers: WORKERS, interval: INTERVAL, pause: self.pause, ..Load::default() },
             layout: Layout::default(),
             faults: self.faults.clone(),
         };

@@ -2,7 +2,6 @@
 
 mod basics;
 mod chance;
-mod cost;
 mod endings;
 mod filter;
 mod idle;
