@@ -113,7 +113,9 @@ impl Setting {
         match self {
             Setting::Plain => {}
             Setting::Deadline => question.load.deadline = Some(Duration::from_millis(500)),
-            Setting::Waiters => question.load.callers_per_connection = 2,
+            Setting::Waiters => {
+                question.load = Load { workers: Load::default().workers, callers_per_connection: 2, ..question.load };
+            }
             Setting::Listening => question.load.listen = true,
             Setting::Brisk => {
                 let interval = Duration::from_millis(150);
