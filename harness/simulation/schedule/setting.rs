@@ -128,7 +128,8 @@ impl Setting {
                 if let FaultKind::Failover(Failover::PromoteBeside | Failover::Demote) = fault.kind {
                     // The old primary can still be read: every connection has to write before the first of them has moved,
                     // for one that only reads goes on reading there, and nothing tells it.
-                    question.load.interval = Duration::from_millis(500);
+                    let interval = Duration::from_millis(500);
+                    question.load = Load { workers: Load::default().workers, interval, ..question.load };
                 }
                 question.layout.standby = true;
                 question.layout.hosts = hosts.to_vec();
