@@ -33,18 +33,19 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     } else {
         u64::from(facts.header.budget.attempts_per_worker)
     };
-    // To replace every connection that was lost, once, is no storm, also where there are more of them than workers.
-    let spare = match facts.is_persistent() || facts.is_watched() {
-        true => 0,
-        false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(facts.workers())),
-    };
     let workers = match facts.is_watched() {
         // Of an application it is known only how many connections it needs when it is well.
         true => match facts.steady.filter(|steady| steady.open > 0) {
             Some(steady) => u64::from(steady.open),
             None => return CheckResult::not_applicable("how many connections the application needs was not seen"),
         },
-        false => u64::from(facts.workers()),
+        // Whoever listens has a connection to come back on, too.
+        false => u64::from(facts.workers()) + u64::from(facts.header.load.listen),
+    };
+    // To replace every connection that was lost, once, is no storm, also where there are more of them than workers.
+    let spare = match facts.is_persistent() || facts.is_watched() {
+        true => 0,
+        false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(workers as u32)),
     };
     let slow = SLOWED_ATTEMPTS.min(each) * SLOW_WINDOW.as_secs();
     // One attempt goes through every address, until one will do.
@@ -72,7 +73,11 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
                 true => format!("the {} of the steady state", worst.asked),
                 false => format!("the {} operations open then", worst.asked),
             },
-            if facts.is_watched() { "connections" } else { "workers" }
+            match (facts.is_watched(), facts.header.load.listen) {
+                (true, _) => "connections",
+                (false, true) => "workers, the one that listens included",
+                (false, false) => "workers",
+            }
         ),
         advice: "wait between attempts: exponential backoff from some 50 ms, with full jitter and a cap".into(),
         ops: Vec::new(),

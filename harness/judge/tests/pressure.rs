@@ -48,6 +48,20 @@ fn a_client_that_never_slows_down_is_a_storm() {
 }
 
 #[test]
+fn whoever_listens_may_come_back_as_each_worker_may() {
+    // 24 a second: of four workers each five, which is what backoff leaves, and as many of the one that listens.
+    let verdict = |listen| {
+        let mut sample = Sample::healthy();
+        sample.header.load.listen = listen;
+        wait_through(&mut sample);
+        attempts(&mut sample, 4_100, 100, 41);
+        sample.verdict().checks[&Check::ReconnectStorm].clone()
+    };
+    assert!(matches!(verdict(false), CheckResult::Fail { .. }), "{:?}", verdict(false));
+    assert_eq!(verdict(true), CheckResult::Pass);
+}
+
+#[test]
 fn attempts_that_operations_ask_for_are_none() {
     let mut sample = Sample::healthy();
     // One for each of the 80 operations a second, and as many again as are allowed.
