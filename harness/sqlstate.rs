@@ -8,6 +8,9 @@
 /// A transaction is begun though one is open already.
 pub const ACTIVE_TRANSACTION: &str = "25001";
 
+/// A statement that writes, where nothing may: on a standby, or a primary that was demoted.
+pub const READ_ONLY: &str = "25006";
+
 /// A statement in a transaction that has failed, and has not been rolled back.
 pub const FAILED_TRANSACTION: &str = "25P02";
 

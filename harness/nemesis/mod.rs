@@ -32,10 +32,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "simulation")]
+pub(crate) use self::failover::arranged;
+#[cfg(feature = "simulation")]
 pub(crate) use self::firewall::Range;
 #[cfg(feature = "simulation")]
 pub(crate) use self::herd::STAY;
 pub(crate) use self::network::{Cutting, Door, Imposing, Shutting};
+#[cfg(feature = "simulation")]
+pub(crate) use self::restart::End;
 #[cfg(feature = "simulation")]
 pub(crate) use self::throttle::SLOW;
 use crate::environment::network::{Cut, Expiry, Forget, Gateway, KernelError, What};

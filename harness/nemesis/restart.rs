@@ -11,7 +11,7 @@ use crate::history::Evidence;
 
 /// How the server is made to end.
 #[derive(Clone, Copy)]
-pub(super) enum End {
+pub(crate) enum End {
     Stop(StopMode),
     Kill,
 }

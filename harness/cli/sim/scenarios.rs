@@ -1,6 +1,5 @@
 //! Scenarios of the catalogue, or of files, one line each.
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,15 +16,13 @@ use pgsquall::simulation::Simulation;
 use crate::args::SimArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
+use crate::run::find;
 
 /// Asks each scenario of each client, and tells what came of it in the order of asking.
 pub fn ask(arguments: &SimArguments, threads: usize) -> Exit {
     let mut asked = Vec::new();
     for name in &arguments.scenarios {
-        let path = Path::new(name);
-        let scenario =
-            if name.ends_with(".toml") || path.is_file() { Scenario::read(path) } else { Scenario::built_in(name) };
-        match scenario {
+        match find(name) {
             Ok(scenario) => asked.extend(arguments.clients.iter().map(|client| (scenario.clone(), client))),
             Err(error) => {
                 complain!("error: {error}");

@@ -24,10 +24,6 @@ use crate::sqlstate;
 /// After a refusal that no retry can cure, nobody asks again for this long.
 const BREAKER: Duration = Duration::from_secs(1);
 
-/// What a write gets on a standby, or on a primary that was demoted. The code is no transient one, for a role may be
-/// read-only for good; but another connection may lead to the server that takes writes now.
-const READ_ONLY: &str = "25006";
-
 /// What the defect *slows-down* adds to every operation: several intervals of the default workload.
 const SLOWNESS: Duration = Duration::from_millis(200);
 
@@ -360,14 +356,15 @@ impl Pool {
 
 /// Whether the server is not the one that takes writes.
 fn is_wrong_node(error: &OpError) -> bool {
-    error.sqlstate.as_deref() == Some(READ_ONLY)
+    error.sqlstate.as_deref() == Some(sqlstate::READ_ONLY)
 }
 
 /// Whether another try may end better: everything but what one of the two sides has decided against.
 fn may_help(error: &OpError) -> bool {
     match error.sqlstate.as_deref() {
-        // Another server may be the right one.
-        Some(READ_ONLY) => true,
+        // No transient code, for a role may be read-only for good; but another connection may lead to the server that
+        // takes writes now.
+        Some(sqlstate::READ_ONLY) => true,
         // The transaction lay idle because the network kept it waiting: the pool leaves none lying.
         Some("25P03") => true,
         None if error.retryable == Some(false) => false,

@@ -48,7 +48,7 @@ impl Memory {
     /// Connects at once, or is refused.
     pub fn connect(&self, to: SocketAddr) -> io::Result<MemorySocket> {
         let port = 40_000 + self.0.clients.fetch_add(1, Ordering::Relaxed);
-        let address: SocketAddr = ([10, 0, 0, 1], port).into();
+        let address: SocketAddr = ([10, 0, 0, 9], port).into();
         let (near, far) = duplex(WINDOW);
         let reset: Arc<AtomicBool> = Arc::default();
         let end = |address, stream| MemorySocket { address, stream, reset: Arc::clone(&reset), refused: false };
@@ -112,8 +112,14 @@ impl MemorySocket {
 
 impl AsyncRead for MemorySocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.unless_reset()?;
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0;
+        // What came before an RST can be read.
+        if ended {
+            self.unless_reset()?;
+        }
+        read
     }
 }
 
@@ -146,5 +152,16 @@ impl Socket for MemorySocket {
     fn reset(self) {
         // Dropped, it wakes the other end, which then finds this.
         self.reset.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for MemorySocket {
+    fn drop(&mut self) {
+        let mut byte = [0];
+        let mut unread = ReadBuf::new(&mut byte);
+        let _ = Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut unread);
+        if !unread.filled().is_empty() {
+            self.reset.store(true, Ordering::Relaxed);
+        }
     }
 }

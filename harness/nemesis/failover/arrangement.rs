@@ -74,15 +74,20 @@ impl Injection for Arranging {
             (Some(kernel), Some(filter)) => kernel.count(filter).await?.into_iter().map(|(_, count)| count).sum(),
             _ => first.syns_dropped().await - self.dropped_before,
         };
-        let came_first = (first.taken_in() - self.before.0) as usize;
-        let came_second = (primary.taken_in() - self.before.1) as usize;
-        let met = match self.what {
-            Failover::DeadHangs => decisive("SYNs dropped", dropped as usize),
-            // Refused by the kernel, which counts nothing; but who comes to the second address has met the first. What
-            // operations felt speaks for those who never came.
-            Failover::DeadRefuses => decisive("connections to the second address", came_second),
-            _ => decisive("connections to the standby's address", came_first),
-        };
-        Ok(vec![met, supporting("sessions on the primary once settled", self.settled)])
+        let came = (first.taken_in() - self.before.0, primary.taken_in() - self.before.1);
+        Ok(arranged(self.what, dropped, came, self.settled))
     }
+}
+
+/// What shows that an arrangement has met the client: SYNs dropped at the first address, those who have come to it and to
+/// the primary's since, and the client's sessions on the primary once it had settled.
+pub(crate) fn arranged(what: Failover, dropped: u64, came: (u64, u64), settled: usize) -> Vec<Evidence> {
+    let met = match what {
+        Failover::DeadHangs => decisive("SYNs dropped", dropped as usize),
+        // Refused by the kernel, which counts nothing; but who comes to the second address has met the first. What
+        // operations felt speaks for those who never came.
+        Failover::DeadRefuses => decisive("connections to the second address", came.1 as usize),
+        _ => decisive("connections to the standby's address", came.0 as usize),
+    };
+    vec![met, supporting("sessions on the primary once settled", settled)]
 }

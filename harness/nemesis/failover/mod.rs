@@ -6,14 +6,13 @@ mod two_primaries;
 mod wrong_node;
 
 use self::arrangement::Arranging;
+#[cfg(feature = "simulation")]
+pub(crate) use self::arrangement::arranged;
 use self::promotion::{Cause, Promoting};
 use self::two_primaries::TwoPrimaries;
 use self::wrong_node::WrongNode;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::fault::Failover;
-
-/// What a write gets on a server that is read-only.
-const READ_ONLY: &str = "25006";
 
 pub(super) fn injection(failover: Failover) -> Box<dyn Injection> {
     match failover {

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, READ_ONLY, Witness, decisive, supporting};
+use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
 use crate::environment::network::kernel::Saying;
 use crate::history::Evidence;
 use crate::layout::Host;
+use crate::sqlstate::READ_ONLY;
 
 /// What becomes of the old primary, from the injection on.
 #[derive(Clone, Copy, PartialEq, Eq)]

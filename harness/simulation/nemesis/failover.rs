@@ -10,11 +10,9 @@ use crate::environment::network::{Cut, Gateway};
 use crate::fault::Failover;
 use crate::history::Evidence;
 use crate::layout::Host;
-use crate::nemesis::{Injection, NemesisError, decisive, supporting};
+use crate::nemesis::{Injection, NemesisError, arranged, decisive, supporting};
 use crate::simulation::network::{Imposed, What};
-
-/// What a write gets on a server that is read-only.
-const READ_ONLY: &str = "25006";
+use crate::sqlstate::READ_ONLY;
 
 /// What the server logs where somebody cancels a wait for the standby.
 const CANCELLED: &str = "canceling wait for synchronous replication";
@@ -215,13 +213,7 @@ impl Injection<World> for Arranging {
         let (first, primary) = self.doors(world)?;
         let dropped = self.dropping.map(|dropping| world.filter.count(dropping)).transpose()?;
         let dropped: u64 = dropped.into_iter().flatten().map(|(_, count)| count).sum();
-        let came_first = (first.taken_in() - self.before.0) as usize;
-        let came_second = (primary.taken_in() - self.before.1) as usize;
-        let met = match self.what {
-            Failover::DeadHangs => decisive("SYNs dropped", dropped as usize),
-            Failover::DeadRefuses => decisive("connections to the second address", came_second),
-            _ => decisive("connections to the standby's address", came_first),
-        };
-        Ok(vec![met, supporting("sessions on the primary once settled", self.settled)])
+        let came = (first.taken_in() - self.before.0, primary.taken_in() - self.before.1);
+        Ok(arranged(self.what, dropped, came, self.settled))
     }
 }

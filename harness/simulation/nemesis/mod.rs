@@ -16,12 +16,12 @@ use self::herd::Stampede;
 use self::packets::{Filtering, HalfOpening};
 use self::refusals::{Denial, Denying, Terminating};
 use self::resources::{FillingDisk, Throttling};
-use self::server::{Crashing, End, Freezing, Restarting, SmartRestart, TimingOut};
+use self::server::{Crashing, Freezing, Restarting, SmartRestart, TimingOut};
 use super::network::What;
 use super::world::World;
 use crate::environment::network::{Cut, Expiry, What as Rule};
 use crate::fault::{Fault, FaultKind, StopMode};
-use crate::nemesis::{Cutting, Door, Imposing, Injection, Shutting};
+use crate::nemesis::{Cutting, Door, End, Imposing, Injection, Shutting};
 
 /// How a fault is carried out.
 ///

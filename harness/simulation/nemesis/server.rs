@@ -10,17 +10,10 @@ use super::World;
 use crate::environment::network::Cut;
 use crate::fault::{ServerTimeout, StopMode};
 use crate::history::Evidence;
-use crate::nemesis::{Injection, NemesisError, decisive, supporting};
+use crate::nemesis::{End, Injection, NemesisError, decisive, supporting};
 
 /// Longest that a smart shutdown may take once everybody has been told to leave.
 const END_WITHIN: Duration = Duration::from_secs(20);
-
-/// How the server is made to end.
-#[derive(Clone, Copy)]
-pub(super) enum End {
-    Stop(StopMode),
-    Kill,
-}
 
 /// A server that ends, is away for a while, and is started again.
 pub(super) struct Restarting {

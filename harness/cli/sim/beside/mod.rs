@@ -22,6 +22,7 @@ use pgsquall::simulation::{Simulation, simulable};
 use self::pair::Pair;
 use crate::exit::Exit;
 use crate::print::{complain, say};
+use crate::run::find;
 
 /// What a run leaves of itself.
 const HISTORY: &str = "history.jsonl";
@@ -163,10 +164,7 @@ fn question(real: &History) -> Result<Scenario, String> {
         return Err(format!("the server is {}", server.unwrap_or("unknown")));
     }
     let name = &header.scenario;
-    let path = Path::new(name);
-    let is_file = name.ends_with(".toml") || path.is_file();
-    let scenario = if is_file { Scenario::read(path) } else { Scenario::built_in(name) };
-    let mut scenario = scenario.map_err(|error| format!("the scenario {name} is gone: {error}"))?;
+    let mut scenario = find(name).map_err(|error| format!("the scenario {name} is gone: {error}"))?;
     if let Some(asked) = &header.device {
         let device = IdleDevice::ALL.into_iter().find(|(word, _)| *word == asked.device);
         let before = device.and_then(|(_, device)| scenario.before(&device, asked.scale));

@@ -11,7 +11,7 @@ const IMMEDIATE: &str = "N WARNING / 57P01 / terminating connection due to immed
 const CRASH: &str = "N WARNING / 57P02 / terminating connection because of crash of another server process";
 
 /// A server that believes everybody, with an idle session, and one that is at work.
-async fn at_work(major: u32) -> (Bench, Raw<lan::End>, Raw<lan::End>) {
+async fn at_work(major: u32) -> (Bench, Raw<MemorySocket>, Raw<MemorySocket>) {
     let bench = Bench::with(Settings { major, sign_in: SignIn::Trust, ..Settings::default() }).await;
     let (mut idle, mut active) = (Raw::new(bench.dial()), Raw::new(bench.dial()));
     idle.ask(&startup(ROLE, "")).await;
@@ -232,5 +232,5 @@ async fn with_the_last_handle_all_of_it_ends() {
     let at = server.address();
     drop(server);
     assert_eq!(signed.next().await, Said::End("connection closed".into()));
-    assert!(lan.begin_to_connect(at).is_err());
+    assert!(lan.connect(at).is_err());
 }

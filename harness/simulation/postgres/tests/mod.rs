@@ -2,7 +2,6 @@
 
 mod ends;
 mod garbage;
-mod lan;
 mod parity;
 mod raw;
 mod refusals;
@@ -19,9 +18,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
-use self::lan::{End, Lan};
 use super::{Postgres, Settings, SignIn};
-use crate::environment::network::transport::Dialer;
+use crate::environment::network::samples::{Memory, MemorySocket};
 use crate::environment::preparation::{DATABASE, ROLE};
 use crate::seed::Seed;
 
@@ -37,8 +35,8 @@ fn address(last: u8) -> SocketAddr {
 
 /// A server, and a way to it.
 struct Bench {
-    lan: Lan,
-    server: Postgres<Lan>,
+    lan: Memory,
+    server: Postgres<Memory>,
 }
 
 /// A client, and what came to it that nobody asked for.
@@ -65,7 +63,7 @@ impl Bench {
     }
 
     async fn with(settings: Settings) -> Bench {
-        let lan = Lan::default();
+        let lan = Memory::default();
         let settings = Settings { password: PASSWORD.into(), ..settings };
         let server = Postgres::start(lan.clone(), address(1), settings, Seed(7)).await.unwrap();
         Bench { lan, server }
@@ -91,13 +89,13 @@ impl Bench {
         self.sign_in(&self.config()).await.map(drop).unwrap_err()
     }
 
-    fn dial(&self) -> End {
-        self.lan.begin_to_connect(self.server.address()).unwrap()
+    fn dial(&self) -> MemorySocket {
+        self.lan.connect(self.server.address()).unwrap()
     }
 }
 
-async fn sign_in(lan: &Lan, at: SocketAddr, config: &Config) -> Result<Signed, String> {
-    let socket = lan.begin_to_connect(at).map_err(|error| error.kind().to_string())?;
+async fn sign_in(lan: &Memory, at: SocketAddr, config: &Config) -> Result<Signed, String> {
+    let socket = lan.connect(at).map_err(|error| error.kind().to_string())?;
     let connected = timeout(Duration::from_secs(300), config.connect_raw(socket, NoTls)).await.unwrap();
     let (client, mut connection) = connected.map_err(|error| told(&error))?;
     let (sender, unasked) = mpsc::unbounded_channel();

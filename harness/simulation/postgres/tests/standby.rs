@@ -10,7 +10,7 @@ const READ_ONLY: &str = "ERROR 25006 cannot execute INSERT in a read-only transa
 
 struct Pair {
     bench: Bench,
-    standby: Postgres<Lan>,
+    standby: Postgres<Memory>,
 }
 
 impl Pair {
@@ -47,7 +47,7 @@ async fn a_promotion_leaves_sessions_and_tells_them_with_the_next_query() {
     let standby = pair.on_standby().await;
     let open = pair.on_standby().await;
     open.simple("BEGIN").await;
-    let mut raw = raw::Raw::new(pair.bench.lan.begin_to_connect(address(2)).unwrap());
+    let mut raw = raw::Raw::new(pair.bench.lan.connect(address(2)).unwrap());
     raw.ask(&raw::startup("postgres", "")).await;
     pair.standby.promote();
     assert_eq!(raw.next().await, "nothing");

@@ -4,7 +4,7 @@ use super::raw::{Raw, query, startup};
 use super::*;
 use tokio::time::{Instant, sleep};
 
-async fn within(bench: &Bench, settings: &[(&str, &str)]) -> Raw<lan::End> {
+async fn within(bench: &Bench, settings: &[(&str, &str)]) -> Raw<MemorySocket> {
     for (name, value) in settings {
         bench.server.set_for_role(ROLE, name, Some(value));
     }

@@ -48,10 +48,10 @@ async fn the_built_in_clients_statements_do_what_they_do_in_postgres() {
 /// What a server logs and says of a short life, and how long that takes.
 async fn life(seed: u64) -> (Vec<LogLine>, Vec<String>, Duration) {
     let began = Instant::now();
-    let lan = Lan::default();
+    let lan = Memory::default();
     let settings = Settings { sign_in: SignIn::Trust, ..Settings::default() };
     let server = Postgres::start(lan.clone(), address(1), settings, Seed(seed)).await.unwrap();
-    let mut raw = Raw::new(lan.begin_to_connect(address(1)).unwrap());
+    let mut raw = Raw::new(lan.connect(address(1)).unwrap());
     let mut said = raw.ask(&startup(ROLE, "")).await;
     said.extend(raw.ask(&query("SELECT nothing; SELECT pg_backend_pid()")).await);
     server.crash_backend(ROLE).await.unwrap();
