@@ -97,6 +97,11 @@ impl End {
         (self.stash, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
     }
 
+    /// Whether nothing more can arrive here that its application could read.
+    pub fn has_heard_all(&self) -> bool {
+        self.fin.1 || self.is_gone
+    }
+
     /// When it is given up for what its application asked for.
     pub fn given_up_at(&self) -> Option<Instant> {
         // Linux counts from the first time that data are sent again, and in a handshake from its beginning.
@@ -170,6 +175,10 @@ impl Flows {
 
     pub fn get(&mut self, id: FlowId) -> Option<&mut Flow> {
         self.places.get_mut(id.place)?.as_mut().filter(|flow| flow.id == id)
+    }
+
+    pub fn look(&self, id: FlowId) -> Option<&Flow> {
+        self.places.get(id.place)?.as_ref().filter(|flow| flow.id == id)
     }
 
     pub fn remove(&mut self, id: FlowId) {

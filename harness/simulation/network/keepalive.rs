@@ -57,6 +57,6 @@ impl World {
         let (own, peer) = flow.way(side);
         let at = self.now + 2 * self.latency;
         let packet = packet::reset(peer, own);
-        self.send(Moving { at, to: Some((id, side)), packet, errno: None });
+        self.send(Moving::new(at, Some((id, side)), packet, None));
     }
 }

@@ -62,7 +62,11 @@ impl World {
         turmoil_net::set_current(host);
         let (stream, peer) = std::task::ready!(listener.inner.poll_accept(cx))?;
         let flow = self.flows.between([packet::v4(peer)?, at]);
-        let socket = self.keep(Entry { flow: flow.map(|id| (id, CALLED)), ..Entry::open(host, Inner::Open(stream)) });
+        // What came before it was taken in woke nobody.
+        let is_final = flow.and_then(|id| self.flows.look(id)).is_none_or(|flow| flow.ends[CALLED].has_heard_all());
+        let mut entry = Entry::open(host, Inner::Open(stream));
+        (entry.flow, entry.is_final) = (flow.map(|id| (id, CALLED)), is_final);
+        let socket = self.keep(entry);
         if let Some(flow) = flow.and_then(|id| self.flows.get(id)) {
             let id = flow.id;
             flow.ends[CALLED].socket = Some(socket);

@@ -11,9 +11,13 @@ use turmoil_net::Packet;
 use super::flow::{CALLED, CALLER, FlowId};
 use super::packet::{self, Kind};
 use super::trace::{Traced, Verdict};
-use super::world::{Moving, Task, World, with};
+use super::world::{BUFFER, Moving, Task, World, with};
 use super::{CLIENT, NOBODY};
 use crate::environment::network::transport::SocketOptions;
+
+/// So much may be unacknowledged before anybody can be waiting for the acknowledgement: far less than a kernel takes in
+/// before it lets its application wait.
+const LITTLE: u32 = BUFFER as u32 / 4;
 
 /// Carries packets for as long as the network is there.
 pub(super) async fn run(generation: u64) {
@@ -53,13 +57,28 @@ impl World {
             }
             self.is_dirty = false;
             self.collect(None);
-            let moving = self.moving.front().map(|moving| moving.at);
+            let moving = self.moving.iter().find(|moving| !self.can_wait(moving)).map(|moving| moving.at);
             let task = self.tasks.first().map(|(at, ..)| *at);
             let due = moving.into_iter().chain(task).min();
             if due.is_none_or(|due| due > self.now) {
                 return due;
             }
         }
+    }
+
+    /// Whether nobody waits for a packet: an acknowledgement of little, while all is well. It is delivered with whatever is
+    /// next to be done, as of its own time, so that an answer costs no instant of its own.
+    fn can_wait(&self, moving: &Moving) -> bool {
+        let Some((flow, side)) = moving.to.and_then(|(id, side)| Some((self.flows.look(id)?, side))) else {
+            return false;
+        };
+        let end = &flow.ends[side];
+        moving.kind == Kind::Ack
+            && end.is_open
+            && !end.fin.0
+            && !end.is_lost
+            && end.held.is_empty()
+            && end.sent.wrapping_sub(end.acked) <= LITTLE
     }
 
     /// Takes what the kernels have sent. `calling`: whose SYN is among it.
@@ -88,7 +107,7 @@ impl World {
         let Some(flow) = known.and_then(|id| self.flows.get(id)) else {
             // The last words of what both sides have forgotten.
             let at = self.now + self.latency;
-            return self.send(Moving { at, to: None, packet, errno: None });
+            return self.send(Moving::new(at, None, packet, None));
         };
         let (id, end) = (flow.id, &mut flow.ends[side]);
         if end.is_gone && kind != Kind::Rst {
@@ -153,7 +172,7 @@ impl World {
         };
         if let Some(errno) = errno {
             let (at, packet) = (self.now + self.latency, packet::reset(to, from));
-            self.send(Moving { at, to: Some((id, side)), packet, errno });
+            self.send(Moving::new(at, Some((id, side)), packet, errno));
         }
         let at = self.now.duration_since(self.opened);
         if let Some(trace) = &mut self.trace {
@@ -179,12 +198,22 @@ impl World {
         let arrives = &mut flow.ends[side].arrives;
         let at = arrives.map_or(at, |last| at.max(last));
         *arrives = Some(at);
-        self.send(Moving { at, to: Some((id, 1 - side)), packet, errno: None });
+        let is_established = flow.ends[1 - side].is_open;
+        let moving = Moving::new(at, Some((id, 1 - side)), packet, None);
+        // What an acknowledgement before it says, this one says as well. The first completes a handshake, and nothing else does.
+        if is_established
+            && moving.kind != Kind::Rst
+            && let Some(last) = self.moving.iter().rposition(|other| other.to == moving.to)
+            && self.moving[last].kind == Kind::Ack
+        {
+            self.moving.remove(last);
+        }
+        self.send(moving);
     }
 
     /// Delivers a packet.
     fn arrive(&mut self, moving: Moving) {
-        let Moving { to, packet, errno, .. } = moving;
+        let Moving { at, to, kind, packet, errno } = moving;
         let Some((flow, side)) = to.and_then(|(id, side)| Some((self.flows.get(id)?, side))) else {
             return self.guard.deliver(packet);
         };
@@ -194,9 +223,8 @@ impl World {
             return self.be_reset(id, side, packet, errno);
         }
         let end = &mut flow.ends[side];
-        (end.heard, end.probes) = (Some(self.now), 0);
+        (end.heard, end.probes) = (Some(at), 0);
         end.fin.1 |= segment.flags.fin;
-        let kind = Kind::of(segment);
         if kind == Kind::Syn && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
             return self.emitted(packet::reset(own, peer), None);
         }
@@ -206,6 +234,7 @@ impl World {
             return self.emitted(packet::reset(own, peer), None);
         }
         let (is_ack, ack) = (segment.flags.ack, segment.ack);
+        let reader = end.socket.filter(|_| kind != Kind::Ack);
         let has_opened = is_ack && !end.is_open;
         end.is_open |= is_ack;
         let keepalive = end.options.keepalive.filter(|_| has_opened && side == CALLER);
@@ -216,6 +245,9 @@ impl World {
             self.acknowledged(id, side, ack);
         }
         self.guard.deliver(packet);
+        if let Some(socket) = reader {
+            self.rouse(socket, kind == Kind::Fin);
+        }
         if has_opened && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
             self.turn_away(own);
         }
@@ -237,6 +269,9 @@ impl World {
             }
         }
         self.guard.deliver(packet);
+        if let Some(socket) = socket {
+            self.rouse(socket, true);
+        }
         self.await_answer(id, 1 - side);
         self.remove_if_over(id);
     }

@@ -14,7 +14,7 @@ use turmoil_net::shim::tokio::net::TcpStream;
 
 use super::flow::{CALLED, CALLER, FlowId};
 use super::packet;
-use super::within::Half;
+use super::within::{Half, park, wake};
 use super::world::{BUFFER, World};
 use crate::environment::network::transport::SocketOptions;
 
@@ -46,11 +46,27 @@ pub(super) struct Entry {
     pub errno: Option<i32>,
     /// The other side had ended its stream before it reset the connection: then reading ends well.
     pub has_ended: bool,
+    /// Whether there may be something to read. What arrives says so; the kernel is asked no more often than that.
+    may_read: bool,
+    /// Nothing more will arrive: there is the end to read, or an error, as often as anybody asks.
+    pub is_final: bool,
+    /// Who waits for something to read.
+    reader: Option<Waker>,
 }
 
 impl Entry {
     pub fn open(host: HostId, inner: Inner) -> Entry {
-        Entry { host, flow: None, inner, unread: BytesMut::new(), errno: None, has_ended: false }
+        Entry {
+            host,
+            flow: None,
+            inner,
+            unread: BytesMut::new(),
+            errno: None,
+            has_ended: false,
+            may_read: true,
+            is_final: false,
+            reader: None,
+        }
     }
 
     /// An error as Linux gives it.
@@ -150,6 +166,10 @@ impl World {
         if entry.has_ended {
             return Poll::Ready(Ok(()));
         }
+        if !entry.may_read {
+            park(&mut entry.reader, cx);
+            return Poll::Pending;
+        }
         turmoil_net::set_current(entry.host);
         let Inner::Open(stream) = &mut entry.inner else {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
@@ -157,11 +177,19 @@ impl World {
         // By way of a buffer that is initialised: it would clear all of the reader's for each message.
         let piece = PIECE.min(into.remaining());
         let mut read = ReadBuf::new(&mut scratch[..piece]);
-        if let Err(error) = std::task::ready!(Pin::new(stream).poll_read(cx, &mut read)) {
-            return Poll::Ready(Err(entry.told(error)));
+        // The kernel wakes nobody: what arrives does.
+        match Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut read) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(entry.told(error))),
+            Poll::Pending => {
+                entry.may_read = false;
+                park(&mut entry.reader, cx);
+                return Poll::Pending;
+            }
         }
         into.put_slice(read.filled());
         let mut taken = read.filled().len();
+        entry.may_read = entry.is_final || taken == piece;
         if taken > 0 && taken == piece {
             // This kernel opens its window again only if half of it is read at once; small reads would never do it.
             taken += self.drain(socket);
@@ -170,6 +198,13 @@ impl World {
             self.mark();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Something has arrived at a socket; `is_final`: its end, or an RST.
+    pub fn rouse(&mut self, socket: usize, is_final: bool) {
+        let Some(Some(entry)) = self.sockets.get_mut(socket) else { return };
+        (entry.may_read, entry.is_final) = (true, entry.is_final || is_final);
+        wake(&mut entry.reader);
     }
 
     /// Takes out of the kernel what the application has not read yet.

@@ -54,14 +54,14 @@ pub(super) struct Within {
     port: u16,
 }
 
-fn wake(waker: &mut Option<Waker>) {
+pub(super) fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
     }
 }
 
 /// Has this task woken, and whoever was there before forgotten, as sockets of tokio's do.
-fn park(waker: &mut Option<Waker>, cx: &Context<'_>) {
+pub(super) fn park(waker: &mut Option<Waker>, cx: &Context<'_>) {
     match waker {
         Some(known) if known.will_wake(cx.waker()) => {}
         _ => *waker = Some(cx.waker().clone()),

@@ -19,6 +19,7 @@ use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet};
 use super::filter::Rules;
 use super::flow::{FlowId, Flows};
 use super::listeners::Listening;
+use super::packet::{self, Kind};
 use super::sockets::Entry;
 use super::trace::Traced;
 use super::within::Within;
@@ -42,9 +43,17 @@ pub(super) struct Moving {
     pub at: Instant,
     /// To which side of which flow; `None`: of one that nobody knows.
     pub to: Option<(FlowId, usize)>,
+    pub kind: Kind,
     pub packet: Packet,
     /// What the receiver's error is, if it is an RST that nobody has sent.
     pub errno: Option<i32>,
+}
+
+impl Moving {
+    pub fn new(at: Instant, to: Option<(FlowId, usize)>, packet: Packet, errno: Option<i32>) -> Moving {
+        let kind = packet::segment(&packet).map_or(Kind::Data, Kind::of);
+        Moving { at, to, kind, packet, errno }
+    }
 }
 
 /// What is to be done for one side of a flow.

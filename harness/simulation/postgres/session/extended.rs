@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::report::{Report, protocol_violation};
-use super::super::sql::parse;
+use super::super::sql::recognise;
 use super::super::sql::statement::{Action, Statement};
 use super::super::wire::backend;
 use super::super::wire::frontend::{self, Bind, Frontend, Named};
@@ -97,17 +97,17 @@ impl Session {
         if let Some(oid) = types.iter().find(|oid| !matches!(**oid, 0 | 705) && Type::of_oid(**oid).is_none()) {
             return Err(Report::error("0A000", format!("the simulated server does not know the type {oid}")).into());
         }
-        let mut found = parse(sql, types)?;
+        let found = recognise(sql, types)?;
         if found.len() > 1 {
             return Err(Report::error("42601", "cannot insert multiple commands into a prepared statement").into());
         }
-        let empty = Statement { action: Action::Empty, parameters: types.to_vec(), columns: Vec::new() };
-        let statement = found.pop().unwrap_or(empty);
+        let empty = || Statement { action: Action::Empty, parameters: types.to_vec(), columns: Vec::new() };
+        let statement = found.first().cloned().unwrap_or_else(|| Arc::new(empty()));
         self.refuse_if_failed(&statement)?;
         if !name.is_empty() && self.statements.contains_key(name) {
             return Err(Report::error("42P05", format!("prepared statement \"{name}\" already exists")).into());
         }
-        self.statements.insert(name.to_owned(), Arc::new(statement));
+        self.statements.insert(name.to_owned(), statement);
         backend::bare(&mut self.out, backend::PARSE_COMPLETE);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The simple protocol: a text, with as many statements as it likes.
 
-use super::super::sql::parse;
+use super::super::sql::recognise;
 use super::super::sql::statement::{Action, Statement};
 use super::super::wire::backend;
 use super::run::missing;
@@ -29,7 +29,7 @@ impl Session {
     }
 
     async fn run_all(&mut self, sql: &str) -> Result<(), Stop> {
-        let statements = parse(sql, &[])?;
+        let statements = recognise(sql, &[])?;
         if let Some(statement) = statements.iter().find(|statement| !statement.parameters.is_empty()) {
             return Err(missing(statement.parameters.len() - 1).into());
         }

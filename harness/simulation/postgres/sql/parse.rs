@@ -12,7 +12,7 @@ const MOST_PARAMETERS: usize = 64;
 /// All statements of a text, in order; none where it is empty.
 ///
 /// *Errors*: 0A000 where one is not known here, with its text.
-pub(in super::super) fn parse(sql: &str, types: &[u32]) -> Result<Vec<Statement>, Report> {
+pub(super) fn parse(sql: &str, types: &[u32]) -> Result<Vec<Statement>, Report> {
     let tokens = tokens(sql)?;
     let mut found = Vec::new();
     for part in tokens.split(|placed| placed.token == Token::Sign(b';')) {
