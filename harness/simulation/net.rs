@@ -23,7 +23,7 @@ impl Net {
 
     /// Connects to one of the places of an [`Address`](crate::Address).
     ///
-    /// *Errors*: as the kernel gives them: refused, unreachable, timed out after 127 s of silence. A name is an error of
+    /// *Errors*: as the kernel gives them: refused, unreachable, timed out after 131 s of silence. A name is an error of
     /// its own: nothing resolves names here.
     pub async fn connect(&self, place: &Place) -> io::Result<Stream> {
         let named = |_| {

@@ -4,7 +4,8 @@
 //! anew at each instant at which Linux would send it again. Of acknowledgements the newest is said again where data come
 //! twice, which is when their sender's time has come.
 //!
-//! *Source*: RFC 6298; Linux, `tcp_retries2`, `tcp_syn_retries`, `tcp_orphan_retries`, `tcp_timer.c`.
+//! *Source*: RFC 6298; Linux, `tcp_retries2`, `tcp_syn_retries`, `tcp_syn_linear_timeouts`, `tcp_synack_retries`,
+//! `tcp_orphan_retries`, `tcp_timer.c`.
 
 use std::time::Duration;
 
@@ -22,9 +23,13 @@ const RTO_MAX: Duration = Duration::from_secs(120);
 /// In a handshake nothing is known of round trips yet.
 const RTO_FIRST: Duration = Duration::from_secs(1);
 
-/// How often something is sent again: data, data of nobody's any more, SYN.
+/// How often something is sent again: data, data of nobody's any more, the answer to a SYN.
 const RETRIES: u32 = 15;
 const ORPHAN_RETRIES: u32 = 8;
+const SYN_ACK_RETRIES: u32 = 5;
+/// A SYN is sent again so many times after a second each, since Linux 6.5, and then so many times after twice as long each:
+/// 131 s in all.
+const SYN_LINEAR: u32 = 4;
 const SYN_RETRIES: u32 = 6;
 
 /// So many packets behind a lost one, and it is sent again before its time: three acknowledgements twice say so.
@@ -32,9 +37,13 @@ const BEHIND: usize = 3;
 
 impl World {
     /// How long a side waits before it sends something again once more.
-    fn timeout(&self, is_open: bool, retries: u32) -> Duration {
-        let first = if is_open { RTO_MIN + 2 * self.latency } else { RTO_FIRST };
-        first.saturating_mul(1 << retries.min(16)).min(RTO_MAX)
+    fn timeout(&self, side: usize, is_open: bool, retries: u32) -> Duration {
+        let (first, doubled) = match (is_open, side) {
+            (true, _) => (RTO_MIN + 2 * self.latency, retries),
+            (false, CALLER) => (RTO_FIRST, retries.saturating_sub(SYN_LINEAR)),
+            (false, _) => (RTO_FIRST, retries),
+        };
+        first.saturating_mul(1 << doubled.min(16)).min(RTO_MAX)
     }
 
     /// A packet that nothing is waiting before.
@@ -85,7 +94,7 @@ impl World {
         let end = &flow.ends[side];
         let (is_open, retries) = (end.is_open, end.retries);
         if end.retry_at.is_none() && !end.is_gone {
-            self.retry_at(id, side, self.now + self.timeout(is_open, retries));
+            self.retry_at(id, side, self.now + self.timeout(side, is_open, retries));
         }
     }
 
@@ -113,7 +122,8 @@ impl World {
         }
         end.retry_at = None;
         let limit = match (end.is_open, end.is_closed) {
-            (false, _) => SYN_RETRIES,
+            (false, _) if side == CALLER => SYN_LINEAR + SYN_RETRIES,
+            (false, _) => SYN_ACK_RETRIES,
             (true, true) => ORPHAN_RETRIES,
             (true, false) => RETRIES,
         };
@@ -168,7 +178,7 @@ impl World {
         } else if other.is_gone && self.offer(id, side, again) == Verdict::Passed {
             self.answer_with_reset(id, side);
         }
-        self.retry_at(id, side, self.now + self.timeout(is_open, retries));
+        self.retry_at(id, side, self.now + self.timeout(side, is_open, retries));
     }
 
     /// What a side has sent has been received up to there.
