@@ -108,7 +108,7 @@ use crate::subscription::Subscription;
 
 /// How often it is looked whether the client has recovered. To look costs time of the machine's, and what it delays is
 /// virtual.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a run of a random schedule takes at least, from the steady state.
 const A_MINUTE: Duration = Duration::from_secs(60);

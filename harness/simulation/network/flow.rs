@@ -60,6 +60,8 @@ pub(super) struct End {
     pub is_open: bool,
     /// The end of the stream: sent by this side, and heard by it.
     pub fin: (bool, bool),
+    /// Bytes that were written, and have not been sent: there was no room for them, or no time yet.
+    pub queued: usize,
     /// What comes after the last byte that was sent, and the first that is not acknowledged.
     pub sent: u32,
     pub acked: u32,
@@ -95,6 +97,13 @@ impl End {
         self.is_gone = true;
         self.held.clear();
         (self.stash, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
+    }
+
+    /// Whether nothing hangs on what it has sent: that is acknowledged, but for a few bytes, and nothing was lost.
+    pub fn is_at_ease(&self, few: u32) -> bool {
+        let unacknowledged = self.sent.wrapping_sub(self.acked);
+        let has_sent_all = self.queued == 0 && self.held.is_empty() && !self.is_lost;
+        self.is_open && !self.fin.0 && has_sent_all && unacknowledged <= few
     }
 
     /// Whether nothing more can arrive here that its application could read.

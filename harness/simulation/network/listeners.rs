@@ -73,7 +73,6 @@ impl World {
             flow.ends[CALLED].options = SocketOptions { keepalive: Some(keepalive), user_timeout: None };
             self.refresh();
             self.schedule(self.now + keepalive.idle, id, CALLED, Task::Keepalive);
-            self.mark();
         }
         Poll::Ready(Ok((socket, peer)))
     }

@@ -110,6 +110,7 @@ impl Network {
     #[cfg(test)]
     pub fn flows(&self) -> io::Result<Vec<FlowSeen>> {
         world::with(self.generation, |world| {
+            world.settle();
             let seen = world.flows.iter().map(|flow| FlowSeen {
                 client: flow.addresses[0].into(),
                 server: flow.addresses[1].into(),
@@ -124,13 +125,19 @@ impl Network {
     /// Writes down from now on what becomes of each packet between the machines.
     #[cfg(test)]
     pub fn record(&self) -> io::Result<()> {
-        world::with(self.generation, |world| world.trace = Some(Vec::new()))
+        world::with(self.generation, |world| {
+            world.settle();
+            world.trace = Some(Vec::new());
+        })
     }
 
     /// What has been written down.
     #[cfg(test)]
     pub fn recorded(&self) -> io::Result<Vec<Traced>> {
-        world::with(self.generation, |world| world.trace.clone().unwrap_or_default())
+        world::with(self.generation, |world| {
+            world.settle();
+            world.trace.clone().unwrap_or_default()
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! The one task that carries packets: whatever was sent is decided upon, and delivered when it is due.
 //!
-//! It sleeps until the next instant at which anything is due, or until somebody does what makes packets.
+//! It sleeps until the next instant at which anything is due. What makes packets brings that instant forward, and wakes
+//! nobody: the kernels are asked for them once the first could arrive, or something else is to happen, and each of them counts
+//! as sent when it was.
 
-use std::future::poll_fn;
-use std::task::{Poll, Waker, ready};
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll};
 
 use tokio::time::{Instant, sleep_until};
 use turmoil_net::Packet;
@@ -21,28 +23,51 @@ const LITTLE: u32 = BUFFER as u32 / 4;
 
 /// Carries packets for as long as the network is there.
 pub(super) async fn run(generation: u64) {
-    let mut sleep = std::pin::pin!(sleep_until(Instant::now()));
-    poll_fn(|cx| {
-        loop {
-            let Ok(due) = with(generation, |world| world.turn(cx.waker())) else { return Poll::Ready(()) };
-            let Some(due) = due else { return Poll::Pending };
-            if sleep.deadline() != due {
-                sleep.as_mut().reset(due);
-            }
-            ready!(sleep.as_mut().poll(cx));
-        }
-    })
-    .await;
+    poll_fn(|cx| with(generation, |world| world.carry(cx)).unwrap_or(Poll::Ready(()))).await;
 }
 
 impl World {
-    /// Does all that is to be done now; returns when there is more.
-    fn turn(&mut self, waker: &Waker) -> Option<Instant> {
-        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            self.waker = Some(waker.clone());
+    /// Does whatever is due, until nothing is.
+    fn carry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
         }
-        self.now = Instant::now();
         loop {
+            let due = self.turn();
+            self.armed = due;
+            let Some(due) = due else { return Poll::Pending };
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if sleep.deadline() != due {
+                sleep.as_mut().reset(due);
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Sees to it that something is done then.
+    pub fn arm(&mut self, at: Instant) {
+        match (self.armed, &mut self.sleep) {
+            (Some(armed), _) if armed <= at => {}
+            (Some(_), Some(sleep)) => {
+                sleep.as_mut().reset(at);
+                self.armed = Some(at);
+            }
+            _ => {
+                if let Some(waker) = &self.waker {
+                    waker.wake_by_ref();
+                }
+            }
+        }
+    }
+
+    /// Does all that is to be done now; returns when there is more.
+    fn turn(&mut self) -> Option<Instant> {
+        self.now = Instant::now();
+        self.armed = Some(self.now);
+        loop {
+            self.catch_up();
             while self.moving.front().is_some_and(|moving| moving.at <= self.now) {
                 if let Some(moving) = self.moving.pop_front() {
                     self.arrive(moving);
@@ -55,11 +80,10 @@ impl World {
                     None => break,
                 }
             }
-            self.is_dirty = false;
-            self.collect(None);
             let moving = self.moving.iter().find(|moving| !self.can_wait(moving)).map(|moving| moving.at);
             let task = self.tasks.first().map(|(at, ..)| *at);
-            let due = moving.into_iter().chain(task).min();
+            let sent = self.unsent.filter(|unsent| unsent.is_awaited).map(|unsent| unsent.since + self.latency);
+            let due = moving.into_iter().chain(task).chain(sent).min();
             if due.is_none_or(|due| due > self.now) {
                 return due;
             }
@@ -69,26 +93,29 @@ impl World {
     /// Whether nobody waits for a packet: an acknowledgement of little, while all is well. It is delivered with whatever is
     /// next to be done, as of its own time, so that an answer costs no instant of its own.
     fn can_wait(&self, moving: &Moving) -> bool {
-        let Some((flow, side)) = moving.to.and_then(|(id, side)| Some((self.flows.look(id)?, side))) else {
-            return false;
-        };
-        let end = &flow.ends[side];
-        moving.kind == Kind::Ack
-            && end.is_open
-            && !end.fin.0
-            && !end.is_lost
-            && end.held.is_empty()
-            && end.sent.wrapping_sub(end.acked) <= LITTLE
+        let end = moving.to.and_then(|(id, side)| Some(&self.flows.look(id)?.ends[side]));
+        moving.kind == Kind::Ack && end.is_some_and(|end| end.is_at_ease(LITTLE))
     }
 
-    /// Takes what the kernels have sent. `calling`: whose SYN is among it.
+    /// Has what was given to the kernels at an earlier instant sent, as of then.
+    pub fn catch_up(&mut self) {
+        if self.unsent.is_some_and(|unsent| unsent.since < self.now || self.latency.is_zero()) {
+            self.collect(None);
+        }
+    }
+
+    /// Takes what the kernels have sent since they were given anything, as of then. `calling`: whose SYN is among it.
     pub fn collect(&mut self, calling: Option<(usize, SocketOptions)>) {
+        let now = self.now;
+        if let Some(unsent) = self.unsent.take() {
+            self.now = unsent.since;
+        }
         let mut sent = std::mem::take(&mut self.sent);
         self.guard.egress_all(&mut sent);
         for packet in sent.drain(..) {
             self.emitted(packet, calling);
         }
-        self.sent = sent;
+        (self.sent, self.now) = (sent, now);
     }
 
     /// Has a packet decided upon that somebody has sent.
@@ -122,6 +149,7 @@ impl World {
                 end.acked = segment.seq;
             }
             end.sent = segment.seq.wrapping_add(length);
+            end.queued = end.queued.saturating_sub(segment.payload.len());
             end.fin.0 |= segment.flags.fin;
             end.unacked_since.get_or_insert(self.now);
         }
@@ -215,7 +243,8 @@ impl World {
     fn arrive(&mut self, moving: Moving) {
         let Moving { at, to, kind, packet, errno } = moving;
         let Some((flow, side)) = to.and_then(|(id, side)| Some((self.flows.get(id)?, side))) else {
-            return self.guard.deliver(packet);
+            self.guard.deliver(packet);
+            return self.owe(true);
         };
         let Some(segment) = packet::segment(&packet) else { return };
         let (id, (own, peer)) = (flow.id, flow.way(side));
@@ -235,6 +264,11 @@ impl World {
         }
         let (is_ack, ack) = (segment.flags.ack, segment.ack);
         let reader = end.socket.filter(|_| kind != Kind::Ack);
+        // Of little data nobody waits for the acknowledgement, and an acknowledgement has no answer.
+        let answered = if kind == Kind::Data { &flow.ends[1 - side] } else { &flow.ends[side] };
+        let is_known = matches!(kind, Kind::Data | Kind::Ack) && !flow.ends[side].is_gone;
+        let is_at_ease = is_known && answered.is_at_ease(LITTLE);
+        let end = &mut flow.ends[side];
         let has_opened = is_ack && !end.is_open;
         end.is_open |= is_ack;
         let keepalive = end.options.keepalive.filter(|_| has_opened && side == CALLER);
@@ -245,6 +279,9 @@ impl World {
             self.acknowledged(id, side, ack);
         }
         self.guard.deliver(packet);
+        if kind != Kind::Ack || !is_at_ease {
+            self.owe(!is_at_ease);
+        }
         if let Some(socket) = reader {
             self.rouse(socket, kind == Kind::Fin);
         }

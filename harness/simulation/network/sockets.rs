@@ -105,8 +105,7 @@ impl World {
 
     /// Begins to connect.
     pub fn connect(&mut self, host: HostId, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
-        self.refresh();
-        self.collect(None);
+        self.settle();
         turmoil_net::set_current(host);
         let mut connecting: Connecting = Box::pin(TcpStream::connect(SocketAddr::V4(to)));
         let inner = match connecting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -117,7 +116,7 @@ impl World {
         let socket = self.keep(Entry::open(host, inner));
         // Its SYN is the only packet that there is now, so it tells the port.
         self.collect(Some((socket, options)));
-        self.mark();
+        self.arm(self.now + self.latency);
         Ok(socket)
     }
 
@@ -150,8 +149,7 @@ impl World {
     }
 
     pub fn poll_read(&mut self, socket: usize, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.scratch.resize(BUFFER, 0);
-        let World { sockets, scratch, within, .. } = self;
+        let World { sockets, within, .. } = self;
         let entry = sockets.get_mut(socket).and_then(Option::as_mut);
         let entry = entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
         if let Inner::Within(half) = entry.inner {
@@ -170,6 +168,16 @@ impl World {
             park(&mut entry.reader, cx);
             return Poll::Pending;
         }
+        self.read_from_kernel(socket, cx, into)
+    }
+
+    /// Reads what the kernel has. It wakes nobody: what arrives does.
+    fn read_from_kernel(&mut self, socket: usize, cx: &Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.before();
+        self.scratch.resize(BUFFER, 0);
+        let World { sockets, scratch, .. } = self;
+        let entry = sockets.get_mut(socket).and_then(Option::as_mut);
+        let entry = entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
         turmoil_net::set_current(entry.host);
         let Inner::Open(stream) = &mut entry.inner else {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
@@ -177,7 +185,6 @@ impl World {
         // By way of a buffer that is initialised: it would clear all of the reader's for each message.
         let piece = PIECE.min(into.remaining());
         let mut read = ReadBuf::new(&mut scratch[..piece]);
-        // The kernel wakes nobody: what arrives does.
         match Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut read) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => return Poll::Ready(Err(entry.told(error))),
@@ -226,12 +233,18 @@ impl World {
         if let Inner::Within(half) = entry.inner {
             return self.within.poll_write(half, cx, bytes);
         }
+        self.before();
+        let entry = self.entry(socket)?;
         turmoil_net::set_current(entry.host);
         let Inner::Open(stream) = &mut entry.inner else {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
         };
         match std::task::ready!(Pin::new(stream).poll_write(cx, bytes)) {
             Ok(written) => {
+                let flow = entry.flow;
+                if let Some((flow, side)) = flow.and_then(|(id, side)| Some((self.flows.get(id)?, side))) {
+                    flow.ends[side].queued += written;
+                }
                 self.mark();
                 Poll::Ready(Ok(written))
             }
@@ -245,6 +258,8 @@ impl World {
         if let Inner::Within(half) = entry.inner {
             return self.within.shut_down(half);
         }
+        self.before();
+        let entry = self.entry(socket)?;
         turmoil_net::set_current(entry.host);
         let Inner::Open(stream) = &mut entry.inner else {
             return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
@@ -285,8 +300,7 @@ impl World {
         if let Ok(Entry { inner: Inner::Within(_) | Inner::Refused, .. }) = self.entry(socket) {
             return self.leave(socket, true);
         }
-        self.refresh();
-        self.collect(None);
+        self.settle();
         self.end(socket, true);
     }
 
@@ -300,6 +314,7 @@ impl World {
     }
 
     fn end(&mut self, socket: usize, by_reset: bool) {
+        self.before();
         let Some(entry) = self.sockets.get_mut(socket).and_then(Option::take) else { return };
         self.free.push(socket);
         self.mark();

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddrV4;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet};
 
 use super::filter::Rules;
@@ -63,6 +64,15 @@ pub(super) enum Task {
     Keepalive,
 }
 
+/// What was given to the kernels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unsent {
+    /// When: whatever they send of it counts as sent then.
+    pub since: Instant,
+    /// Whether somebody waits for it. Otherwise it is sent with whatever is next to be done.
+    pub is_awaited: bool,
+}
+
 /// The hosts that there are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hosts {
@@ -87,9 +97,12 @@ pub(super) struct World {
     pub tasks: BTreeSet<(Instant, FlowId, usize, Task)>,
     pub rules: Rules,
     pub trace: Option<Vec<Traced>>,
-    /// Whether somebody has done what may make packets.
-    pub is_dirty: bool,
+    /// What the kernels were given, and have not been asked for since.
+    pub unsent: Option<Unsent>,
+    /// The task that carries packets: how it is woken, and what it sleeps in until when.
     pub waker: Option<Waker>,
+    pub sleep: Option<Pin<Box<Sleep>>>,
+    pub armed: Option<Instant>,
     pub sent: Vec<Packet>,
     pub scratch: Vec<u8>,
     pub guard: EnterGuard,
@@ -123,8 +136,10 @@ pub(super) fn install(seed: Seed) -> io::Result<u64> {
             tasks: BTreeSet::new(),
             rules: Rules::new(seed),
             trace: None,
-            is_dirty: false,
+            unsent: None,
             waker: None,
+            sleep: None,
+            armed: None,
             sent: Vec::new(),
             scratch: Vec::new(),
             guard: net.enter(),
@@ -181,18 +196,34 @@ impl World {
         }
     }
 
-    /// There may be packets to carry.
+    /// The kernels were given something now, and may have something to send. `is_awaited`: somebody waits for it.
+    pub fn owe(&mut self, is_awaited: bool) {
+        let unsent = self.unsent.get_or_insert(Unsent { since: self.now, is_awaited });
+        unsent.is_awaited |= is_awaited;
+    }
+
+    /// Has all sent that was given to the kernels by now: what comes next must not concern it.
+    pub fn settle(&mut self) {
+        self.refresh();
+        self.collect(None);
+    }
+
+    /// An application is about to do what makes packets.
+    pub fn before(&mut self) {
+        self.refresh();
+        self.catch_up();
+    }
+
+    /// An application has done what makes packets.
     pub fn mark(&mut self) {
-        if !std::mem::replace(&mut self.is_dirty, true)
-            && let Some(waker) = &self.waker
-        {
-            waker.wake_by_ref();
-        }
+        self.owe(true);
+        self.arm(self.now + self.latency);
     }
 
     /// Has something done for one side of a flow.
     pub fn schedule(&mut self, at: Instant, flow: FlowId, end: usize, task: Task) {
         self.tasks.insert((at, flow, end, task));
+        self.arm(at);
     }
 
     /// Puts a packet on its way.

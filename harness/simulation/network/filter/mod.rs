@@ -36,7 +36,7 @@ impl Filter {
     /// Puts a rule in force, before those that are. `server`: the only one that it is about; `None`: all of them.
     pub fn impose(self, what: What, server: Option<Ipv4Addr>) -> io::Result<Imposed> {
         with(self.generation, |world| {
-            world.refresh();
+            world.settle();
             let newest = world.flows.newest();
             Imposed(world.rules.impose(what, server, newest, world.now))
         })
@@ -45,7 +45,7 @@ impl Filter {
     /// Takes a rule away. What it has forgotten stays so.
     pub fn lift(self, imposed: Imposed) -> io::Result<()> {
         with(self.generation, |world| {
-            world.refresh();
+            world.settle();
             world.rules.settle(world.now, world.flows.iter_mut());
             if let Some(rule) = world.rules.get(imposed.0) {
                 rule.is_in_force = false;
@@ -57,7 +57,7 @@ impl Filter {
     /// What a rule has counted by now, in the words of evidence.
     pub fn count(self, imposed: Imposed) -> io::Result<Vec<(&'static str, u64)>> {
         with(self.generation, |world| {
-            world.refresh();
+            world.settle();
             world.rules.settle(world.now, world.flows.iter_mut());
             world.rules.get(imposed.0).map(|rule| rule.counts.clone()).unwrap_or_default()
         })
