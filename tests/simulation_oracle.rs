@@ -77,6 +77,14 @@ fn the_reference_passes_whatever_can_be_simulated() {
 }
 
 #[test]
+fn the_reference_passes_whatever_happens_to_certificates() {
+    let scenarios: Vec<_> = catalogue().into_iter().filter(|scenario| scenario.group == "certificate").collect();
+    assert_eq!(scenarios.len(), 9);
+    let asked: Vec<_> = scenarios.iter().flat_map(|scenario| (1..=5).map(|seed| (&scenario.name, seed))).collect();
+    all_are_well(&asked, |(scenario, seed)| passes("reference", scenario, *seed));
+}
+
+#[test]
 fn clients_without_a_defect_pass_what_they_pass_where_packets_can_be_lost() {
     let table = table();
     let asked = table.well_behaved.iter().flat_map(|(client, passed)| passed.iter().map(move |name| (client, name)));
