@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use pgsquall::history::ClientFacts;
 use pgsquall::judge::{Check, VerdictKind};
 use pgsquall::simulation::{Net, Simulation, Stream};
 use pgsquall::{Address, Client, OpError, Run};
@@ -71,6 +72,16 @@ impl Client for Anew {
 
     async fn read(&self, key: i64) -> Result<bool, OpError> {
         Ok(!self.connect().await?.query(SELECT, &[&key]).await?.is_empty())
+    }
+
+    fn facts(&self) -> ClientFacts {
+        ClientFacts {
+            name: "anew".into(),
+            version: String::new(),
+            concurrency: 4,
+            capabilities: vec!["tls".into()],
+            timeout: None,
+        }
     }
 }
 

@@ -39,6 +39,7 @@ impl Net {
     /// ```
     /// use std::sync::Arc;
     ///
+    /// use pgsquall::history::ClientFacts;
     /// use pgsquall::simulation::{Net, Simulation, Stream};
     /// use pgsquall::{Address, Client, OpError};
     /// use rustls::pki_types::pem::PemObject;
@@ -88,6 +89,11 @@ impl Net {
     ///     async fn read(&self, key: i64) -> Result<bool, OpError> {
     ///         let found = self.connect().await?.query("SELECT 1 FROM pgsquall_ledger WHERE id = $1", &[&key]).await?;
     ///         Ok(!found.is_empty())
+    ///     }
+    ///
+    ///     fn facts(&self) -> ClientFacts {
+    ///         let (name, version) = ("anew".into(), "1".into());
+    ///         ClientFacts { name, version, concurrency: 4, capabilities: vec!["tls".into()], timeout: None }
     ///     }
     /// }
     ///

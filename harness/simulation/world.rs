@@ -53,7 +53,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Brings everything up.
+    /// Brings everything up. `clock`: by which certificates are valid.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "there are no certificates"))]
     pub async fn create(network: &Network, plan: &Plan, tap: Arc<dyn Tap>, clock: WallClock) -> Result<World, Error> {
         let (seed, layout) = (plan.header.seed, plan.header.layout.clone());
         let settings = settings(&plan.settings).map_err(|why| Error::Simulation(std::io::Error::other(why)))?;

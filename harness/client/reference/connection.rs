@@ -104,7 +104,7 @@ impl Connection {
                     let (client, connection) = config.connect(connector()?).await.map_err(told)?;
                     Driven::new(client, connection, None)
                 }
-                Way::Other(dial) => way::connect(&config, dial.as_ref(), places, connector()?, behaviour).await?,
+                Way::Other(dial) => way::connect(&config, dial.as_ref(), places, &connector()?, behaviour).await?,
             };
             // A pool in the path signs clients in by itself, also while it has no server for them.
             opened.client.batch_execute("SELECT 1").await?;

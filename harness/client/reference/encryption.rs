@@ -102,8 +102,8 @@ mod with {
     }
 
     /// TLS on a stream that is there already, to a server that is found under this name.
-    pub fn handshake(mut connector: Connector, host: &str) -> Handshake {
-        let Ok(handshake) = MakeTlsConnect::<Box<dyn Stream>>::make_tls_connect(&mut connector, host);
+    pub fn handshake(connector: &Connector, host: &str) -> Handshake {
+        let Ok(handshake) = MakeTlsConnect::<Box<dyn Stream>>::make_tls_connect(&mut connector.clone(), host);
         handshake
     }
 
@@ -166,7 +166,7 @@ mod without {
     }
 
     /// On a stream that is there already, TLS is at least asked for.
-    pub fn handshake(_connector: Connector, _host: &str) -> Handshake {
+    pub fn handshake(_connector: &Connector, _host: &str) -> Handshake {
         AsksOnly
     }
 

@@ -60,12 +60,12 @@ pub(super) async fn connect(
     config: &Config,
     dial: &dyn Dial,
     places: &[Found],
-    connector: Connector,
+    connector: &Connector,
     behaviour: &Behaviour,
 ) -> Result<Driven, OpError> {
     let mut last = OpError::new(ErrorKind::Other, "no address to connect to");
     for (place, ip) in places {
-        let tls = handshake(connector.clone(), &place.host);
+        let tls = handshake(connector, &place.host);
         match connect_to(config, dial, SocketAddr::new(*ip, place.port), tls, behaviour).await {
             Ok(driven) => return Ok(driven),
             Err(error) => last = error,

@@ -76,7 +76,6 @@ pub(crate) enum Admission {
     #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
     Rejected,
     /// There are lines for TLS alone, and perhaps only for clients with a certificate.
-    #[cfg_attr(not(any(test, feature = "tls")), expect(dead_code, reason = "no TLS, no scenario that asks for it"))]
     TlsOnly {
         certificate: bool,
     },
