@@ -11,9 +11,19 @@ use pgsquall::judge::Recovery;
 use pgsquall::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
-/// Questions in which much is left to chance: jitter, lost packets, the moment of the fault.
-const CHANCY: [&str; 6] =
-    ["packet-loss", "slow-network", "connection-flapping", "restart-immediate", "idle-drop", "listen-reset"];
+/// Questions in which much is left to chance: jitter, lost packets, the moment of the fault, what TLS draws for keys.
+const CHANCY: [&str; 10] = [
+    "packet-loss",
+    "slow-network",
+    "connection-flapping",
+    "restart-immediate",
+    "idle-drop",
+    "listen-reset",
+    "client-certificate-expired",
+    "server-certificate-expired",
+    "client-certificate-revoked",
+    "certificate-authority-changed",
+];
 
 fn lines(history: &History) -> Vec<String> {
     history.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect()
@@ -115,7 +125,6 @@ fn what_cannot_be_simulated_is_said() {
         simulation.run().unwrap_err().to_string()
     };
     assert!(said("pgbouncer-idle").contains("PgBouncer is a real program"));
-    assert!(said("tls-required").contains("speaks no TLS"));
     assert!(said("dns-failure").contains("nothing resolves names"));
     let error = Simulation::scenario("stall").unwrap().client_named("psycopg").err().unwrap().to_string();
     assert!(error.contains("only a client written in Rust can be simulated"), "{error}");

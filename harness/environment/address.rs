@@ -37,34 +37,65 @@ pub struct TlsFiles {
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// A password that lies in memory, where it may change while the client runs. Clones are the same one.
+/// What a client uses TLS with, in PEM.
+///
+/// `Debug` leaves the key out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsTexts {
+    /// The authority that the client is to trust.
+    pub root: String,
+    /// The client's own certificate and its key, where the server asks for one.
+    pub certificate: Option<(String, String)>,
+}
+
+impl fmt::Debug for TlsTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let certificate = self.certificate.as_ref().map(|(certificate, _)| certificate);
+        f.debug_struct("TlsTexts").field("root", &self.root).field("certificate", &certificate).finish_non_exhaustive()
+    }
+}
+
+impl TlsFiles {
+    /// What lies in the files now.
+    fn read(&self) -> io::Result<TlsTexts> {
+        let read = |path: &PathBuf| {
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            std::fs::read_to_string(path).map_err(named)
+        };
+        let certificate = self.certificate.as_ref();
+        let certificate = certificate.map(|(certificate, key)| Ok::<_, io::Error>((read(certificate)?, read(key)?)));
+        Ok(TlsTexts { root: read(&self.root)?, certificate: certificate.transpose()? })
+    }
+}
+
+/// What lies in memory, where it may change while the client runs. Clones are the same one.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere passwords that change lie in files"))]
-pub(crate) struct KeptPassword(Arc<Mutex<String>>);
+#[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere what changes lies in files"))]
+pub(crate) struct Kept<T>(Arc<Mutex<T>>);
 
-impl KeptPassword {
+impl<T: Clone> Kept<T> {
     #[cfg(feature = "simulation")]
-    pub fn new(password: &str) -> KeptPassword {
-        KeptPassword(Arc::new(Mutex::new(password.to_owned())))
+    pub fn new(value: T) -> Kept<T> {
+        Kept(Arc::new(Mutex::new(value)))
     }
 
     #[cfg(feature = "simulation")]
-    pub fn replace(&self, password: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = password.to_owned();
+    pub fn change(&self, how: impl FnOnce(&mut T)) {
+        how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn get(&self) -> String {
+    fn get(&self) -> T {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl PartialEq for KeptPassword {
-    fn eq(&self, other: &KeptPassword) -> bool {
+impl<T: Clone + PartialEq> PartialEq for Kept<T> {
+    fn eq(&self, other: &Kept<T>) -> bool {
         self.get() == other.get()
     }
 }
 
-impl Eq for KeptPassword {}
+impl<T: Clone + Eq> Eq for Kept<T> {}
 
 /// The gateway's addresses, with the credentials that the client is to use there.
 ///
@@ -82,12 +113,15 @@ pub struct Address {
     /// [`current_password`](Address::current_password) whenever it connects is right everywhere.
     pub password_file: Option<PathBuf>,
     /// Where the password is to be looked up in a simulation, if it may change.
-    pub(crate) password_kept: Option<KeptPassword>,
+    pub(crate) password_kept: Option<Kept<String>>,
     pub database: String,
     pub target_session: TargetSession,
     pub sslmode: SslMode,
-    /// `None` where no certificate is to be verified or shown.
+    /// `None` where no certificate is to be verified or shown. In a simulation there are no files: whoever asks for
+    /// [`current_certificates`](Address::current_certificates) whenever it connects is right everywhere.
     pub tls: Option<TlsFiles>,
+    /// What would lie in those files, in a simulation.
+    pub(crate) tls_kept: Option<Kept<TlsTexts>>,
 }
 
 impl Address {
@@ -103,6 +137,7 @@ impl Address {
             target_session: TargetSession::Any,
             sslmode: SslMode::Disable,
             tls: None,
+            tls_kept: None,
         }
     }
 
@@ -146,6 +181,17 @@ impl Address {
         let password = text.lines().next().and_then(|line| line.splitn(5, ':').nth(4));
         let none = || io::Error::new(io::ErrorKind::InvalidData, format!("{} holds no password", file.display()));
         password.map(str::to_owned).ok_or_else(none)
+    }
+
+    /// What the client is to use TLS with now: read anew from where it is kept, for whoever renews a certificate tells
+    /// nobody. `None` where no certificate is to be verified or shown.
+    ///
+    /// *Errors*: a file cannot be read.
+    pub fn current_certificates(&self) -> io::Result<Option<TlsTexts>> {
+        match &self.tls_kept {
+            Some(kept) => Ok(Some(kept.get())),
+            None => self.tls.as_ref().map(TlsFiles::read).transpose(),
+        }
     }
 
     /// How the harness signs in with the client's credentials, at another place.
@@ -209,6 +255,7 @@ impl Address {
             target_session: word(&of, "PGTARGETSESSIONATTRS", &TargetSession::ALL)?,
             sslmode: word(&of, "PGSSLMODE", &SslMode::ALL)?,
             tls: root.map(|root| TlsFiles { root, certificate }),
+            tls_kept: None,
         };
         address.password = address.current_password().map_err(|error| format!("PGPASSFILE: {error}"))?;
         Ok(address)
@@ -299,10 +346,10 @@ mod tests {
     #[cfg(feature = "simulation")]
     #[test]
     fn a_password_that_changes_in_memory_is_looked_up_there_by_every_clone() {
-        let kept = KeptPassword::new("first");
+        let kept = Kept::new("first".to_owned());
         let address = Address { password_kept: Some(kept.clone()), ..sample() };
         let clone = address.clone();
-        kept.replace("second");
+        kept.change(|password| *password = "second".into());
         assert_eq!(clone.current_password().unwrap(), "second");
         assert_eq!(clone, address);
         assert!(!address.url().contains("second") && !address.url().contains("a%2Fb"));
@@ -317,6 +364,24 @@ mod tests {
             "?sslmode=verify-full&sslrootcert=%2Frun%2Fca.pem&sslcert=%2Frun%2Fc.pem&sslkey=%2Frun%2Fk.pem"
         ));
         assert_eq!(variable(&address, "PGSSLKEY").as_deref(), Some("/run/k.pem"));
+    }
+
+    #[test]
+    fn certificates_are_read_anew_and_debug_output_keeps_the_key_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        assert_eq!(sample().current_certificates().unwrap(), None);
+        let files = TlsFiles { root: file("ca", "first"), certificate: Some((file("c", "mine"), file("k", "secret"))) };
+        let address = Address { tls: Some(files), ..sample() };
+        file("ca", "second");
+        let found = address.current_certificates().unwrap().unwrap();
+        assert_eq!((found.root.as_str(), &found.certificate), ("second", &Some(("mine".into(), "secret".into()))));
+        assert!(!format!("{found:?}").contains("secret"));
+        std::fs::remove_file(folder.path().join("k")).unwrap();
+        assert!(address.current_certificates().unwrap_err().to_string().contains("k: No such file"));
     }
 
     /// What a process finds that was given this address.

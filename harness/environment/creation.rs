@@ -80,8 +80,8 @@ impl Environment {
             None => None,
         };
         #[cfg(feature = "tls")]
-        if layout.sslmode == SslMode::VerifyFull {
-            address.tls = encryption.as_ref().map(Encryption::files);
+        if let (SslMode::VerifyFull, Some(encryption)) = (layout.sslmode, &encryption) {
+            encryption.certificates.tell(&mut address);
         }
         let gateway = gateways.remove(0);
         let middlebox = middlebox

@@ -3,7 +3,7 @@
 //! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
 
 #[cfg(feature = "tls")]
-mod certificate;
+pub(crate) mod certificate;
 mod crash;
 mod credentials;
 mod disk;
@@ -31,6 +31,8 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(all(feature = "simulation", feature = "tls"))]
+pub(crate) use self::certificate::Certified;
 #[cfg(feature = "simulation")]
 pub(crate) use self::failover::arranged;
 #[cfg(feature = "simulation")]
@@ -85,7 +87,7 @@ pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
     }
 
     /// Waits for what cannot be hurried, once its time has come; it counts as injected only afterwards.
-    async fn approach(&mut self) {}
+    async fn approach(&mut self, _environment: &E) {}
 
     /// Injects it; returns once it is in force.
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError>;
@@ -168,7 +170,7 @@ async fn carry_out<E: ?Sized + Sync>(
     tokio::select! {
         biased;
         () = stop.cancelled() => return,
-        () = injection.approach() => {}
+        () = injection.approach(environment) => {}
     }
     record(FaultStep::Injecting);
     match injection.inject(environment).await {

@@ -11,6 +11,7 @@ use crate::client::reference::Reference;
 use crate::client::{Client, ClientError, DynClient, Home, InProcess, Launch};
 use crate::environment::address::Address;
 use crate::environment::expressible::Abodes;
+use crate::environment::identity::wall_clock::WallClock;
 use crate::environment::network::transport::{Dial, SocketOptions, Stream};
 use crate::history::OpError;
 use crate::seed::Seed;
@@ -86,5 +87,9 @@ impl Dial for Net {
         let stream = self.connect_with(to, SocketOptions { keepalive, user_timeout: None }).await?;
         stream.set_user_timeout(user_timeout)?;
         Ok(Box::new(stream))
+    }
+
+    fn wall_clock(&self) -> WallClock {
+        self.clock
     }
 }

@@ -66,6 +66,8 @@
 //! without `biased`, unless the program is built with `--cfg tokio_unstable`.
 
 mod client;
+#[cfg(feature = "tls")]
+mod encryption;
 mod ground;
 mod nemesis;
 mod net;
@@ -92,6 +94,7 @@ use self::world::World;
 use crate::client::{Client, ClientError, Home};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;
+use crate::environment::identity::wall_clock::WallClock;
 use crate::environment::network::Tap;
 use crate::error::Error;
 use crate::experiment::course::Course;
@@ -251,7 +254,8 @@ impl Simulation {
         let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, None);
         let tap: Arc<dyn Tap> = Arc::new(recorder.clone());
-        let world = World::create(network, &plan, tap).await?;
+        let clock = WallClock::beginning_now();
+        let world = World::create(network, &plan, tap, clock).await?;
         recorder.record(Event::Server(world.facts()));
         let subscription = Subscription::new(recorder.clone());
         let course = Course {
@@ -263,7 +267,7 @@ impl Simulation {
             look_every: LOOK_EVERY,
             at_least: self.at_least,
         };
-        let launch = client.on(Net::new(network.client()), self.chance().fork("client"));
+        let launch = client.on(Net::new(network.client(), clock), self.chance().fork("client"));
         // It is no process, and keeps no files.
         let nowhere: Arc<std::path::Path> = PathBuf::new().into();
         let home = Home { run: Arc::clone(&nowhere), output: nowhere, space: None, in_process: true };

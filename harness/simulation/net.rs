@@ -1,24 +1,111 @@
 //! The network as the client under test sees it.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "tls")]
+use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::network::{SimHost, SimSocket};
 use crate::environment::address::Place;
+use crate::environment::identity::wall_clock::WallClock;
 use crate::environment::network::transport::SocketOptions;
 
 /// The client's machine on a simulated network. Clones are the same machine.
 #[derive(Clone, Debug)]
-pub struct Net(SimHost);
+pub struct Net {
+    host: SimHost,
+    pub(super) clock: WallClock,
+}
 
 impl Net {
-    pub(super) fn new(host: SimHost) -> Net {
-        Net(host)
+    pub(super) fn new(host: SimHost, clock: WallClock) -> Net {
+        Net { host, clock }
+    }
+
+    /// What time it is on the wall: certificates are valid by this clock, which goes as virtual time does.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// The same clock, for rustls: with it a client sees certificates expire when the server does.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pgsquall::history::ClientFacts;
+    /// use pgsquall::simulation::{Net, Simulation, Stream};
+    /// use pgsquall::{Address, Client, OpError};
+    /// use rustls::pki_types::pem::PemObject;
+    /// use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    /// use rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore, crypto::ring};
+    /// use tokio_postgres::Config;
+    /// use tokio_postgres::config::SslMode;
+    /// use tokio_postgres::tls::MakeTlsConnect;
+    /// use tokio_postgres_rustls::MakeRustlsConnect;
+    ///
+    /// /// Connects anew for each operation, over TLS.
+    /// struct Anew(Net, Address);
+    ///
+    /// impl Anew {
+    ///     /// Reads its certificates each time: they may have been renewed.
+    ///     fn tls(&self) -> Result<MakeRustlsConnect, OpError> {
+    ///         let found = self.1.current_certificates()?.expect("a scenario with certificates");
+    ///         let mut roots = RootCertStore::empty();
+    ///         roots.add(CertificateDer::from_pem_slice(found.root.as_bytes())?)?;
+    ///         let (certificate, key) = found.certificate.expect("a client with a certificate");
+    ///         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
+    ///         let provider = Arc::new(ring::default_provider());
+    ///         let config = ClientConfig::builder_with_details(provider, self.0.time_provider())
+    ///             .with_protocol_versions(DEFAULT_VERSIONS)?
+    ///             .with_root_certificates(roots)
+    ///             .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?;
+    ///         Ok(MakeRustlsConnect::new(config))
+    ///     }
+    ///
+    ///     async fn connect(&self) -> Result<tokio_postgres::Client, OpError> {
+    ///         let Anew(net, Address { hosts, user, database, .. }) = self;
+    ///         let tls = MakeTlsConnect::<Stream>::make_tls_connect(&mut self.tls()?, &hosts[0].host)?;
+    ///         let mut config = Config::new();
+    ///         config.user(user).dbname(database).password(self.1.current_password()?).ssl_mode(SslMode::Require);
+    ///         let (client, connection) = config.connect_raw(net.connect(&hosts[0]).await?, tls).await?;
+    ///         tokio::spawn(connection);
+    ///         Ok(client)
+    ///     }
+    /// }
+    ///
+    /// impl Client for Anew {
+    ///     async fn write(&self, key: i64) -> Result<(), OpError> {
+    ///         self.connect().await?.execute("INSERT INTO pgsquall_ledger (id) VALUES ($1)", &[&key]).await?;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn read(&self, key: i64) -> Result<bool, OpError> {
+    ///         let found = self.connect().await?.query("SELECT 1 FROM pgsquall_ledger WHERE id = $1", &[&key]).await?;
+    ///         Ok(!found.is_empty())
+    ///     }
+    ///
+    ///     fn facts(&self) -> ClientFacts {
+    ///         let (name, version) = ("anew".into(), "1".into());
+    ///         ClientFacts { name, version, concurrency: 4, capabilities: vec!["tls".into()], timeout: None }
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = |net, address| async { Ok(Anew(net, address)) };
+    /// Simulation::scenario("client-certificate-expired")?.client(client).run()?.assert_pass();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn time_provider(&self) -> Arc<dyn TimeProvider> {
+        Arc::new(self.clock)
     }
 
     /// Connects to one of the places of an [`Address`](crate::Address).
@@ -38,7 +125,7 @@ impl Net {
     ///
     /// *Errors*: as [`connect`](Net::connect).
     pub async fn connect_with(&self, to: impl Into<SocketAddr>, options: SocketOptions) -> io::Result<Stream> {
-        self.0.connect(to.into(), options).await.map(Stream)
+        self.host.connect(to.into(), options).await.map(Stream)
     }
 }
 
@@ -63,6 +150,14 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, parts)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

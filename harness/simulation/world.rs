@@ -4,15 +4,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+#[cfg(feature = "tls")]
+use super::encryption::Encryption;
 use super::network::{Filter, Network, SERVERS, SimHost};
 use super::postgres::{Postgres, Settings};
-use crate::environment::address::{Address, KeptPassword};
+use crate::environment::address::{Address, Kept};
+#[cfg(feature = "tls")]
+use crate::environment::identity::origin::Origin;
+use crate::environment::identity::wall_clock::WallClock;
 use crate::environment::network::transport::KeepaliveTimes;
 use crate::environment::network::{Cut, Gateway, Tap};
 use crate::environment::preparation::{DATABASE, ROLE};
 use crate::environment::server::ServerError;
 use crate::error::Error;
 use crate::history::ServerFacts;
+#[cfg(feature = "tls")]
+use crate::layout::SslMode;
 use crate::layout::{Host, Layout};
 use crate::nemesis::{Behind, NemesisError};
 use crate::plan::Plan;
@@ -39,12 +46,16 @@ pub(super) struct World {
     /// The client's machine.
     pub client: SimHost,
     pub layout: Layout,
+    /// The certificates, where the server speaks TLS.
+    #[cfg(feature = "tls")]
+    encryption: Option<Encryption>,
     pub address: Address,
 }
 
 impl World {
-    /// Brings everything up.
-    pub async fn create(network: &Network, plan: &Plan, tap: Arc<dyn Tap>) -> Result<World, Error> {
+    /// Brings everything up. `clock`: by which certificates are valid.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "there are no certificates"))]
+    pub async fn create(network: &Network, plan: &Plan, tap: Arc<dyn Tap>, clock: WallClock) -> Result<World, Error> {
         let (seed, layout) = (plan.header.seed, plan.header.layout.clone());
         let settings = settings(&plan.settings).map_err(|why| Error::Simulation(std::io::Error::other(why)))?;
         let machine = network.servers();
@@ -74,16 +85,48 @@ impl World {
         let mut address = Address::plain(gateway.address(), ROLE, PASSWORD, DATABASE);
         address.hosts.extend(others.iter().map(|other| other.address().into()));
         (address.target_session, address.sslmode) = (layout.target_session, layout.sslmode);
-        address.password_kept = layout.password_file.then(|| KeptPassword::new(PASSWORD));
+        address.password_kept = layout.password_file.then(|| Kept::new(PASSWORD.to_owned()));
+        #[cfg(feature = "tls")]
+        let encryption = match layout.tls {
+            Some(version) => {
+                let (host, origin) = (address.hosts[0].host.clone(), Origin::Simulated(seed.fork("keys"), clock));
+                let made = Encryption::create(&servers[0], (version, &layout), host, origin);
+                Some(made.map_err(|why| Error::Simulation(std::io::Error::other(why)))?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "tls")]
+        if let (SslMode::VerifyFull, Some(encryption)) = (layout.sslmode, &encryption) {
+            encryption.certificates.tell(&mut address);
+        }
         let (primary, lost) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (filter, client) = (network.filter(), network.client());
-        Ok(World { servers, primary, lost, gateway, others, filter, client, layout, address })
+        Ok(World {
+            servers,
+            primary,
+            lost,
+            gateway,
+            others,
+            filter,
+            client,
+            layout,
+            #[cfg(feature = "tls")]
+            encryption,
+            address,
+        })
     }
 
     /// What is known of the servers.
     pub fn facts(&self) -> ServerFacts {
         let origin = format!("pgsquall {}", env!("CARGO_PKG_VERSION"));
         ServerFacts { kind: "simulated".into(), version: self.server().version().into(), origin }
+    }
+
+    /// The certificates of a server that speaks TLS.
+    #[cfg(feature = "tls")]
+    pub fn encryption(&self) -> Result<&Encryption, ServerError> {
+        let none = || ServerError::Control { doing: "find a certificate of", reason: "it speaks no TLS".into() };
+        self.encryption.as_ref().ok_or_else(none)
     }
 
     /// Takes everything down.
@@ -227,8 +270,8 @@ pub(super) fn settings(asked: &[(String, String)]) -> Result<Settings, String> {
 ///
 /// *Errors*: why not, in words that can stand in a report.
 pub(super) fn arrangeable(layout: &Layout) -> Result<(), String> {
-    if layout.tls.is_some() {
-        return Err("the simulated server speaks no TLS".into());
+    if layout.tls.is_some() && cfg!(not(feature = "tls")) {
+        return Err("this build speaks no TLS; build it with the feature \"tls\"".into());
     }
     if layout.by_name || layout.hosts.contains(&Host::Unresolvable) {
         return Err("nothing resolves names in a simulation".into());

@@ -101,16 +101,10 @@ impl Connection {
                     if let Keepalive::After { idle, interval, probes } = keepalive {
                         config.keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(probes);
                     }
-                    let connected = config.connect(connector()?).await.map_err(|error| {
-                        let hopeless = is_of_certificates(&error);
-                        let error = OpError::from(error);
-                        // What is wrong with a certificate stays wrong until somebody replaces it.
-                        if hopeless { error.with_retryable(false) } else { error }
-                    });
-                    let (client, connection) = connected?;
+                    let (client, connection) = config.connect(connector()?).await.map_err(told)?;
                     Driven::new(client, connection, None)
                 }
-                Way::Other(dial) => way::connect(&config, dial.as_ref(), places, behaviour).await?,
+                Way::Other(dial) => way::connect(&config, dial.as_ref(), places, &connector()?, behaviour).await?,
             };
             // A pool in the path signs clients in by itself, also while it has no server for them.
             opened.client.batch_execute("SELECT 1").await?;
@@ -180,6 +174,14 @@ impl Connection {
             .await?;
         Ok(())
     }
+}
+
+/// Why no connection came about.
+pub(super) fn told(error: tokio_postgres::Error) -> OpError {
+    let hopeless = is_of_certificates(&error);
+    let error = OpError::from(error);
+    // What is wrong with a certificate stays wrong until somebody replaces it.
+    if hopeless { error.with_retryable(false) } else { error }
 }
 
 /// Bounds a wait, where there is a bound.

@@ -2,9 +2,9 @@
 //! certificate of its own where it has one.
 
 #[cfg(feature = "tls")]
-pub(super) use with::{Connector, Connectors, is_of_certificates};
+pub(super) use with::{Connector, Connectors, Handshake, handshake, is_of_certificates};
 #[cfg(not(feature = "tls"))]
-pub(super) use without::{Connector, Connectors, is_of_certificates};
+pub(super) use without::{Connector, Connectors, Handshake, handshake, is_of_certificates};
 
 use tokio_postgres::config;
 
@@ -29,13 +29,20 @@ mod with {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::{AlertDescription, ClientConfig, DEFAULT_VERSIONS, RootCertStore};
+    use tokio_postgres::tls::MakeTlsConnect;
     use tokio_postgres_rustls::MakeRustlsConnect;
 
-    use crate::environment::address::{Address, TlsFiles};
+    use super::super::way::Way;
+    use crate::environment::address::{Address, TlsTexts};
     use crate::environment::identity::trust::Anybody;
+    use crate::environment::identity::wall_clock::WallClock;
+    use crate::environment::network::transport::Stream;
     use crate::history::{ErrorKind, OpError};
 
     pub type Connector = MakeRustlsConnect;
+
+    /// What a connector makes of one stream.
+    pub type Handshake = <MakeRustlsConnect as MakeTlsConnect<Box<dyn Stream>>>::TlsConnect;
 
     static TRUSTFUL: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
         let provider = Arc::new(ring::default_provider());
@@ -46,46 +53,58 @@ mod with {
 
     /// How connections get their TLS.
     pub struct Connectors {
+        /// By which certificates are valid.
+        clock: WallClock,
         /// What was read first, and is never read again.
         cache: Option<Mutex<Option<Connector>>>,
     }
 
     impl Connectors {
-        pub fn new(caches: bool) -> Connectors {
-            Connectors { cache: caches.then(Mutex::default) }
+        pub fn new(caches: bool, way: &Way) -> Connectors {
+            Connectors { clock: way.wall_clock(), cache: caches.then(Mutex::default) }
         }
 
-        /// For one connection: from files that are read anew, since whoever renews a certificate tells nobody.
+        /// For one connection: from what is read anew, since whoever renews a certificate tells nobody.
         pub fn connector(&self, address: &Address) -> Result<Connector, OpError> {
-            let Some(files) = &address.tls else {
+            let kept = || self.cache.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(kept) = kept().and_then(|kept| kept.clone()) {
+                return Ok(kept);
+            }
+            let Some(texts) = address.current_certificates()? else {
                 let config = TRUSTFUL.as_ref().map_err(|error| OpError::new(ErrorKind::Other, error.to_string()))?;
                 return Ok(MakeRustlsConnect::new(config.clone()));
             };
-            let Some(cache) = &self.cache else { return verifying(files) };
-            let mut kept = cache.lock().unwrap_or_else(PoisonError::into_inner);
-            match kept.as_ref() {
-                Some(kept) => Ok(kept.clone()),
-                None => Ok(kept.insert(verifying(files)?).clone()),
+            let read = self.verifying(&texts)?;
+            match kept() {
+                Some(mut kept) => Ok(kept.get_or_insert(read).clone()),
+                None => Ok(read),
             }
+        }
+
+        fn verifying(&self, texts: &TlsTexts) -> Result<Connector, OpError> {
+            let mut roots = RootCertStore::empty();
+            for root in CertificateDer::pem_slice_iter(texts.root.as_bytes()) {
+                roots.add(root?)?;
+            }
+            let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+            let builder = ClientConfig::builder_with_details(provider, Arc::new(self.clock));
+            let builder = builder.with_protocol_versions(DEFAULT_VERSIONS)?.with_root_certificates(roots);
+            let config = match &texts.certificate {
+                None => builder.with_no_client_auth(),
+                Some((certificate, key)) => {
+                    let chain =
+                        CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+                    builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?
+                }
+            };
+            Ok(MakeRustlsConnect::new(config))
         }
     }
 
-    fn verifying(files: &TlsFiles) -> Result<Connector, OpError> {
-        let mut roots = RootCertStore::empty();
-        for root in CertificateDer::pem_file_iter(&files.root)? {
-            roots.add(root?)?;
-        }
-        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(DEFAULT_VERSIONS)?;
-        let builder = builder.with_root_certificates(roots);
-        let config = match &files.certificate {
-            None => builder.with_no_client_auth(),
-            Some((certificate, key)) => {
-                let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
-                builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key)?)?
-            }
-        };
-        Ok(MakeRustlsConnect::new(config))
+    /// TLS on a stream that is there already, to a server that is found under this name.
+    pub fn handshake(connector: &Connector, host: &str) -> Handshake {
+        let Ok(handshake) = MakeTlsConnect::<Box<dyn Stream>>::make_tls_connect(&mut connector.clone(), host);
+        handshake
     }
 
     /// Whether one side has refused the other's certificate.
@@ -124,22 +143,31 @@ mod with {
 mod without {
     use tokio_postgres::NoTls;
 
+    use super::super::plaintext::AsksOnly;
+    use super::super::way::Way;
     use crate::environment::address::Address;
     use crate::history::OpError;
 
     pub type Connector = NoTls;
 
+    pub type Handshake = AsksOnly;
+
     /// This build has no TLS, and asks for none.
     pub struct Connectors;
 
     impl Connectors {
-        pub fn new(_caches: bool) -> Connectors {
+        pub fn new(_caches: bool, _way: &Way) -> Connectors {
             Connectors
         }
 
         pub fn connector(&self, _address: &Address) -> Result<Connector, OpError> {
             Ok(NoTls)
         }
+    }
+
+    /// On a stream that is there already, TLS is at least asked for.
+    pub fn handshake(_connector: &Connector, _host: &str) -> Handshake {
+        AsksOnly
     }
 
     pub fn is_of_certificates(_error: &tokio_postgres::Error) -> bool {

@@ -5,6 +5,7 @@ mod behaviour;
 mod connection;
 mod encryption;
 mod lookup;
+#[cfg(not(feature = "tls"))]
 mod plaintext;
 mod pool;
 mod serve;

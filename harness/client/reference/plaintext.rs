@@ -1,4 +1,5 @@
-//! Asks for TLS, and goes on without: what `sslmode = prefer` comes to at a server that speaks none.
+//! Asks for TLS, and goes on without: what `sslmode = prefer` comes to in a build without TLS, at a server that speaks
+//! none.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -21,7 +22,7 @@ impl<S> TlsConnect<S> for AsksOnly {
     type Future = Ready<io::Result<Never>>;
 
     fn connect(self, _stream: S) -> Self::Future {
-        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "no TLS is spoken on this network")))
+        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "this build speaks no TLS")))
     }
 }
 

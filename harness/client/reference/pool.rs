@@ -68,9 +68,9 @@ impl Pool {
         }
         Pool {
             address,
+            connectors: Connectors::new(behaviour.caches_certificates, &way),
             way,
             chance: Lock::new(seed.fork("jitter").rng()),
-            connectors: Connectors::new(behaviour.caches_certificates),
             lookup: Lookup::new(behaviour.caches_address, behaviour.first_address_only),
             behaviour,
             slots: (0..slots).map(|_| Mutex::default()).collect(),

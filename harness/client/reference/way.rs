@@ -4,15 +4,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::TryFutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{CancelToken, Config, NoTls};
 
 use super::behaviour::{Behaviour, Keepalive};
-use super::connection::Driven;
+use super::connection::{Driven, told};
+use super::encryption::{Connector, Handshake, handshake};
 use super::lookup::Found;
-use super::plaintext::AsksOnly;
-use crate::environment::network::transport::{Dial, KeepaliveTimes, SocketOptions};
+#[cfg(feature = "tls")]
+use crate::environment::identity::wall_clock::WallClock;
+use crate::environment::network::transport::{Dial, KeepaliveTimes, SocketOptions, Stream};
 use crate::history::{ErrorKind, OpError};
 
 /// The way to the servers.
@@ -26,6 +30,15 @@ pub(super) enum Way {
 }
 
 impl Way {
+    /// By which clock the servers' certificates are valid.
+    #[cfg(feature = "tls")]
+    pub fn wall_clock(&self) -> WallClock {
+        match self {
+            Way::Machine => WallClock::Machine,
+            Way::Other(dial) => dial.wall_clock(),
+        }
+    }
+
     /// Asks the server to cancel what runs on a session. `at`: where that is, on a network of somebody else's.
     pub async fn cancel(&self, token: CancelToken, at: Option<SocketAddr>) {
         // Without an answer the statement takes too long all the same.
@@ -47,11 +60,13 @@ pub(super) async fn connect(
     config: &Config,
     dial: &dyn Dial,
     places: &[Found],
+    connector: &Connector,
     behaviour: &Behaviour,
 ) -> Result<Driven, OpError> {
     let mut last = OpError::new(ErrorKind::Other, "no address to connect to");
     for (place, ip) in places {
-        match connect_to(config, dial, SocketAddr::new(*ip, place.port), behaviour).await {
+        let tls = handshake(connector, &place.host);
+        match connect_to(config, dial, SocketAddr::new(*ip, place.port), tls, behaviour).await {
             Ok(driven) => return Ok(driven),
             Err(error) => last = error,
         }
@@ -63,6 +78,7 @@ async fn connect_to(
     config: &Config,
     dial: &dyn Dial,
     at: SocketAddr,
+    tls: Handshake,
     behaviour: &Behaviour,
 ) -> Result<Driven, OpError> {
     let options = SocketOptions { keepalive: keepalive(behaviour.keepalive), user_timeout: behaviour.user_timeout };
@@ -71,8 +87,7 @@ async fn connect_to(
         Some(limit) => timeout(limit, dialled).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?,
         None => dialled.await?,
     };
-    let (client, connection) = config.connect_raw(stream, AsksOnly).await?;
-    let driven = Driven::new(client, connection, Some(at));
+    let driven = sign_in(config, stream, tls, at).await?;
     if config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
         let rows = driven.client.simple_query("SHOW transaction_read_only").await?;
         let is_read_only = rows.iter().any(|message| match message {
@@ -84,6 +99,18 @@ async fn connect_to(
         }
     }
     Ok(driven)
+}
+
+/// Signs in on a stream. Boxed in a function of its own: within another future the compiler loses sight of how long the
+/// stream lives, and with it of whether all this may go to another thread.
+fn sign_in(
+    config: &Config,
+    stream: Box<dyn Stream>,
+    tls: Handshake,
+    at: SocketAddr,
+) -> BoxFuture<'_, Result<Driven, OpError>> {
+    let connected = config.connect_raw(stream, tls);
+    Box::pin(connected.map_ok(move |(client, connection)| Driven::new(client, connection, Some(at))).map_err(told))
 }
 
 fn keepalive(keepalive: Keepalive) -> Option<KeepaliveTimes> {

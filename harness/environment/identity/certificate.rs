@@ -12,6 +12,8 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
 };
 
+use super::origin::Origin;
+
 /// How long a certificate is good for: longer than any run, and shorter than anybody could rely on.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -22,8 +24,8 @@ const EARLIER: Duration = Duration::from_secs(60 * 60);
 pub(crate) struct Key(KeyPair);
 
 impl Key {
-    pub fn new() -> Result<Key, Error> {
-        Ok(Key(KeyPair::generate()?))
+    pub fn new(origin: Origin, whose: &str) -> Result<Key, Error> {
+        Ok(Key(origin.key(whose)?))
     }
 
     /// In PEM.
@@ -54,19 +56,25 @@ pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, in PEM: what its peers must trust.
     pub certificate: String,
+    origin: Origin,
     serial: AtomicU64,
 }
 
+/// The serial of an authority's own certificate; those that it signs follow.
+const FIRST: u64 = 1;
+
 impl Authority {
-    pub fn new() -> Result<Authority, Error> {
-        let key = KeyPair::generate()?;
+    pub fn new(origin: Origin, which: &str) -> Result<Authority, Error> {
+        let key = origin.key(which)?;
         // An issuer is looked for by its name: two of one name, and a stranger would be taken for a forger.
-        let name = format!("pgsquall test authority {:016x}", super::unique());
-        let mut params = params(&Holder { name: &name, hosts: &[], valid: usual() })?;
+        let name = format!("pgsquall test authority {:016x}", origin.number(which));
+        let mut params = params(&Holder { name: &name, hosts: &[], valid: usual(origin) })?;
+        params.serial_number = Some(SerialNumber::from(FIRST));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();
-        Ok(Authority { issuer: Issuer::new(params, key), certificate, serial: AtomicU64::new(1) })
+        let serial = AtomicU64::new(FIRST + 1);
+        Ok(Authority { issuer: Issuer::new(params, key), certificate, origin, serial })
     }
 
     /// A certificate for a holder of this key.
@@ -80,7 +88,7 @@ impl Authority {
 
     /// The list of what is revoked, in PEM.
     pub fn revoke(&self, revoked: &[&Certificate]) -> Result<String, Error> {
-        let Range { start, end } = usual();
+        let Range { start, end } = usual(self.origin);
         let entry = |certificate: &&Certificate| RevokedCertParams {
             serial_number: SerialNumber::from(certificate.serial),
             revocation_time: start.into(),
@@ -99,9 +107,9 @@ impl Authority {
     }
 }
 
-/// The times of a certificate with which nothing is wrong.
-pub(crate) fn usual() -> Range<SystemTime> {
-    let now = SystemTime::now();
+/// The times of a certificate with which nothing is wrong, as of now.
+pub(crate) fn usual(origin: Origin) -> Range<SystemTime> {
+    let now = origin.clock().now();
     now - EARLIER..now + LIFE
 }
 
@@ -131,9 +139,9 @@ pub(crate) struct Pair {
 impl Authority {
     /// A certificate for a server with these names or addresses.
     pub fn issue(&self, hosts: &[&str]) -> Result<Pair, Error> {
-        let key = Key::new()?;
+        let key = Key::new(self.origin, "server")?;
         let name = hosts.first().unwrap_or(&"nobody");
-        Ok(Pair { chain: self.sign(&key, &Holder { name, hosts, valid: usual() })?.pem, key: key.pem() })
+        Ok(Pair { chain: self.sign(&key, &Holder { name, hosts, valid: usual(self.origin) })?.pem, key: key.pem() })
     }
 }
 
@@ -149,8 +157,9 @@ mod tests {
 
     #[test]
     fn each_certificate_has_a_serial_of_its_own_and_the_key_stays() {
-        let (authority, key) = (Authority::new().unwrap(), Key::new().unwrap());
-        let sign = || authority.sign(&key, &Holder { name: "squall", hosts: &[], valid: usual() }).unwrap();
+        let origin = Origin::Machine;
+        let (authority, key) = (Authority::new(origin, "authority").unwrap(), Key::new(origin, "client").unwrap());
+        let sign = || authority.sign(&key, &Holder { name: "squall", hosts: &[], valid: usual(origin) }).unwrap();
         let (first, second) = (sign(), sign());
         assert_ne!((first.serial, &first.der), (second.serial, &second.der));
         assert!(authority.revoke(&[&first]).unwrap().starts_with("-----BEGIN X509 CRL-----"));

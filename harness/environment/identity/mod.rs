@@ -1,12 +1,16 @@
 //! Credentials and names that exist for one run only.
 //!
 //! Drawn from the operating system and never from a [`Seed`](crate::seed::Seed): a plan that is repeated must not
-//! repeat its passwords.
+//! repeat its passwords. In a simulation, where nobody can guess them, it must: see `origin`.
 
 #[cfg(feature = "tls")]
 pub(crate) mod certificate;
 #[cfg(feature = "tls")]
+pub(crate) mod origin;
+#[cfg(feature = "tls")]
 pub(crate) mod trust;
+#[cfg(any(feature = "simulation", feature = "tls"))]
+pub(crate) mod wall_clock;
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -29,7 +29,7 @@ pub(crate) use kernel::Kernel;
 pub use kernel::KernelError;
 pub use middlebox::MiddleboxError;
 pub(crate) use middlebox::{MiddleboxProcess, end_leftover, find};
-#[cfg(feature = "tls")]
+#[cfg(feature = "proxy")]
 pub(crate) use proxy::Termination;
 pub(crate) use proxy::{Cut, Expiry, Forget, Rule, What};
 pub(crate) use tap::Tap;

@@ -7,6 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+#[cfg(any(feature = "simulation", feature = "tls"))]
+use crate::environment::identity::wall_clock::WallClock;
+
 /// A stream to a peer, over TCP in the end.
 pub(crate) trait Leg: AsyncRead + AsyncWrite + Unpin + Send {
     /// Whether the peer's stream has ended without the goodbye that its encryption asks for.
@@ -111,4 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>>;
+
+    /// By which clock certificates are valid there.
+    #[cfg(any(feature = "simulation", feature = "tls"))]
+    fn wall_clock(&self) -> WallClock;
 }

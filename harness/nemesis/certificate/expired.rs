@@ -6,9 +6,8 @@ use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError, supporting};
 use super::callers::Callers;
-use super::pass;
-use crate::environment::Environment;
-use crate::environment::identity::certificate::{usual, whole_second};
+use super::{Certified, pass};
+use crate::environment::identity::certificate::whole_second;
 use crate::environment::network::Cut;
 use crate::fault::CertificateFault;
 use crate::history::Evidence;
@@ -43,44 +42,44 @@ impl Expired {
     }
 
     /// Puts a certificate in place that ends then.
-    async fn replace(&self, environment: &Environment, end: SystemTime) -> Result<(), NemesisError> {
-        let encryption = environment.encryption()?;
+    async fn replace(&self, environment: &(impl Certified + ?Sized), end: SystemTime) -> Result<(), NemesisError> {
+        let certificates = environment.certificates()?;
         if self.is_of_client() {
-            encryption.give(encryption.for_client(&encryption.authority, end)?)?;
+            certificates.give(certificates.for_client(&certificates.authority, end)?)?;
         } else {
-            let certificate = encryption.for_server(&encryption.authority, &encryption.host, end)?;
-            encryption.serve(environment.server(), &certificate).await?;
+            let certificate = certificates.for_server(&certificates.authority, &certificates.host, end)?;
+            environment.serve(&certificate).await?;
         }
         Ok(())
     }
 }
 
 #[async_trait]
-impl Injection for Expired {
-    async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.end = whole_second(SystemTime::now() + self.at + LAUNCH);
+impl<E: Certified + ?Sized> Injection<E> for Expired {
+    async fn arm(&mut self, environment: &E) -> Result<(), NemesisError> {
+        self.end = whole_second(environment.certificates()?.now() + self.at + LAUNCH);
         self.replace(environment, self.end).await
     }
 
-    async fn approach(&mut self) {
+    async fn approach(&mut self, environment: &E) {
         // Where the clock does not get there, the injection says so.
-        let _ = pass(self.end + LAST_SECOND).await;
+        let _ = pass(environment, self.end + LAST_SECOND).await;
     }
 
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        pass(self.end + LAST_SECOND).await?;
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+        pass(environment, self.end + LAST_SECOND).await?;
         self.callers.watch(environment).await?;
-        self.cut = environment.gateway.cut(Cut::Reset).await;
+        self.cut = environment.gateway().cut(Cut::Reset).await;
         Ok(())
     }
 
-    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         let looked = self.callers.enough(environment).await;
-        self.replace(environment, usual().end).await?;
+        self.replace(environment, environment.certificates()?.usual_end()).await?;
         looked
     }
 
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         let mut found = match self.is_of_client() {
             true => self.callers.refused(environment).await?,
             false => self.callers.left(environment).await?,

@@ -6,10 +6,8 @@ use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError};
 use super::callers::Callers;
-use super::pass;
-use crate::environment::Environment;
-use crate::environment::encryption::unsigned;
-use crate::environment::identity::certificate::{Authority, usual, whole_second};
+use super::{Certified, pass};
+use crate::environment::identity::certificate::whole_second;
 use crate::fault::CertificateFault;
 use crate::history::Evidence;
 
@@ -32,50 +30,50 @@ impl Misissued {
 }
 
 #[async_trait]
-impl Injection for Misissued {
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let (encryption, server) = (environment.encryption()?, environment.server());
-        let end = usual().end;
-        let stranger = Authority::new().map_err(unsigned)?;
-        let own = &encryption.authority;
+impl<E: Certified + ?Sized> Injection<E> for Misissued {
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+        let certificates = environment.certificates()?;
+        let end = certificates.usual_end();
+        let stranger = certificates.stranger()?;
+        let own = &certificates.authority;
         match self.fault {
             CertificateFault::WrongHost => {
-                encryption.serve(server, &encryption.for_server(own, OTHER_HOST, end)?).await?;
+                environment.serve(&certificates.for_server(own, OTHER_HOST, end)?).await?;
             }
             CertificateFault::WrongAuthority => {
-                encryption.serve(server, &encryption.for_server(&stranger, &encryption.host, end)?).await?;
+                environment.serve(&certificates.for_server(&stranger, &certificates.host, end)?).await?;
             }
             CertificateFault::NotYetValid => {
-                self.begin = whole_second(SystemTime::now() + self.lasts);
-                let certificate = encryption.for_server_from(own, &encryption.host, self.begin, end)?;
-                encryption.serve(server, &certificate).await?;
+                self.begin = whole_second(certificates.now() + self.lasts);
+                let certificate = certificates.for_server_from(own, &certificates.host, self.begin, end)?;
+                environment.serve(&certificate).await?;
             }
-            CertificateFault::ClientUnknown => encryption.give(encryption.for_client(&stranger, end)?)?,
-            CertificateFault::ClientRevoked => encryption.revoke(server).await?,
+            CertificateFault::ClientUnknown => certificates.give(certificates.for_client(&stranger, end)?)?,
+            CertificateFault::ClientRevoked => environment.revoke().await?,
             other => return Err(NemesisError::NotInForce(format!("{other:?} is no mistake in a certificate"))),
         }
         self.callers.watch(environment).await
     }
 
-    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let encryption = environment.encryption()?;
-        let (own, end) = (&encryption.authority, usual().end);
+    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
+        let certificates = environment.certificates()?;
         if self.fault == CertificateFault::NotYetValid {
-            pass(self.begin).await?;
+            pass(environment, self.begin).await?;
             return self.callers.enough(environment).await;
         }
         let looked = self.callers.enough(environment).await;
         match self.fault.is_of_client() {
             // Another serial: the revoked one stays revoked.
-            true => encryption.give(encryption.for_client(own, end)?)?,
-            false => {
-                encryption.serve(environment.server(), &encryption.for_server(own, &encryption.host, end)?).await?
+            true => {
+                let sound = certificates.for_client(&certificates.authority, certificates.usual_end())?;
+                certificates.give(sound)?;
             }
+            false => environment.serve(&certificates.sound()?).await?,
         }
         looked
     }
 
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         match self.fault.is_of_client() {
             true => self.callers.refused(environment).await,
             false => self.callers.left(environment).await,

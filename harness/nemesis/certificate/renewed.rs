@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError, decisive, supporting};
+use super::Certified;
 use super::callers::Callers;
-use crate::environment::Environment;
-use crate::environment::identity::certificate::usual;
 use crate::history::Evidence;
 
 /// Another sound certificate is written and loaded. Sessions that are open must not notice; new ones meet the new one.
@@ -18,17 +17,15 @@ pub(super) struct Renewed {
 }
 
 #[async_trait]
-impl Injection for Renewed {
-    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let encryption = environment.encryption()?;
-        self.sessions = environment.gateway.connections();
-        let certificate = encryption.for_server(&encryption.authority, &encryption.host, usual().end)?;
-        encryption.serve(environment.server(), &certificate).await?;
+impl<E: Certified + ?Sized> Injection<E> for Renewed {
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+        self.sessions = environment.gateway().connections();
+        environment.serve(&environment.certificates()?.sound()?).await?;
         self.served = true;
         self.callers.watch(environment).await
     }
 
-    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         Ok(vec![
             decisive("sessions that met the new certificate", self.callers.begun(environment).await?),
             supporting("new certificates seen at the server", usize::from(self.served)),

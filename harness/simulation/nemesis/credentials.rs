@@ -41,7 +41,7 @@ impl Injection<World> for RotatingPassword {
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
         let none = || NemesisError::NotInForce("the client looks its password up nowhere".into());
-        world.address.password_kept.as_ref().ok_or_else(none)?.replace(NEW);
+        world.address.password_kept.as_ref().ok_or_else(none)?.change(|password| *password = NEW.into());
         Ok(())
     }
 

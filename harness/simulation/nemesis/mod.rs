@@ -21,6 +21,8 @@ use super::network::What;
 use super::world::World;
 use crate::environment::network::{Cut, Expiry, What as Rule};
 use crate::fault::{Fault, FaultKind, StopMode};
+#[cfg(feature = "tls")]
+use crate::nemesis::certificate;
 use crate::nemesis::{Cutting, Door, End, Imposing, Injection, Shutting};
 
 /// How a fault is carried out.
@@ -67,9 +69,11 @@ pub(super) fn injection(fault: &Fault) -> Result<Box<dyn Injection<World>>, Stri
         FaultKind::Failover(failover) => failover::injection(failover),
         FaultKind::ServerTimeout { timeout, after } => Box::new(TimingOut::new(timeout, after)),
         FaultKind::Name(_) | FaultKind::WrongHost => return Err(cannot(kind, "nothing resolves names there")),
-        FaultKind::Certificate(_) | FaultKind::RequireTls => {
-            return Err(cannot(kind, "the simulated server speaks no TLS"));
-        }
+        FaultKind::RequireTls => denied(Denial::Plaintext),
+        #[cfg(feature = "tls")]
+        FaultKind::Certificate(of) => certificate::injection(of, fault),
+        #[cfg(not(feature = "tls"))]
+        FaultKind::Certificate(_) => return Err(cannot(kind, "this build speaks no TLS")),
         FaultKind::IdleExpiry | FaultKind::MiddleboxRestart => {
             return Err(cannot(kind, "it is one of a real program"));
         }

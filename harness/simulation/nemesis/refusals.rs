@@ -27,6 +27,8 @@ pub(super) enum Denial {
     Connect,
     /// No line of pg_hba.conf lets the client in.
     Host,
+    /// None lets in who comes without TLS.
+    Plaintext,
     /// Memory.
     Memory,
 }
@@ -37,7 +39,7 @@ impl Denial {
             Denial::Slots { .. } | Denial::RoleLimit => "53300",
             Denial::Password | Denial::Role => "28P01",
             Denial::Database => "3D000",
-            Denial::Login | Denial::Host => "28000",
+            Denial::Login | Denial::Host | Denial::Plaintext => "28000",
             Denial::Connect => "42501",
             Denial::Memory => "53200",
         }
@@ -52,9 +54,9 @@ impl Denial {
         }
     }
 
-    /// Whether the client's sessions are ended. A password that has changed ends none.
+    /// Whether the client's sessions are ended. A password that has changed ends none, nor does a demand for TLS.
     fn ends_sessions(self) -> bool {
-        self != Denial::Password
+        !matches!(self, Denial::Password | Denial::Plaintext)
     }
 
     fn put(self, world: &World, in_force: bool) {
@@ -71,6 +73,8 @@ impl Denial {
             Denial::Login => server.permit_login(role, !in_force),
             Denial::Connect => server.permit_connect(database, !in_force),
             Denial::Host => server.admit(if in_force { Admission::Nobody } else { Admission::Everybody }),
+            Denial::Plaintext if in_force => server.admit(Admission::TlsOnly { certificate: false }),
+            Denial::Plaintext => server.admit(Admission::Everybody),
             Denial::Memory => server.exhaust_memory(in_force),
         }
     }

@@ -6,14 +6,13 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::Context;
 
-use async_trait::async_trait;
 use turmoil_net::HostId;
 
 use super::flow::{CALLED, CALLER};
 use super::packet;
 use super::socket::SimSocket;
 use super::world::{Hosts, with};
-use crate::environment::network::transport::{Clock, Dial, Dialer, Host, KeepaliveTimes, SocketOptions, Stream};
+use crate::environment::network::transport::{Clock, Dialer, Host, KeepaliveTimes, SocketOptions};
 
 /// Which machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,12 +142,5 @@ impl Host for SimHost {
         };
         let (number, peer) = poll_fn(poll).await?;
         Ok((SimSocket::new(generation, number), peer))
-    }
-}
-
-#[async_trait]
-impl Dial for SimHost {
-    async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>> {
-        Ok(Box::new(self.connect(to, options).await?))
     }
 }

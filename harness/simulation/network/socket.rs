@@ -1,6 +1,6 @@
 //! A simulated TCP socket, as a program holds it.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -41,6 +41,18 @@ impl AsyncRead for SimSocket {
 impl AsyncWrite for SimSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         with(self.generation, |world| world.poll_write(self.number, cx, bytes))?
+    }
+
+    /// All of it at once, as writev(2) does it: who writes once and leaves, like rustls with an alert, counts on that.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match parts {
+            [part] => self.poll_write(cx, part),
+            parts => self.poll_write(cx, &parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<_>>()),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

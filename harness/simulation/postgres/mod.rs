@@ -21,6 +21,11 @@ mod sql;
 mod store;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod wire;
 mod world;
 
@@ -28,4 +33,6 @@ pub(crate) use control::Postgres;
 pub(crate) use settings::Settings;
 #[cfg(test)]
 use settings::SignIn;
+#[cfg(feature = "tls")]
+pub(crate) use tls::{Clients, Tls};
 pub(crate) use world::Admission;

@@ -21,6 +21,9 @@ use crate::fault::StopMode;
 /// After an accept that has failed, for whatever reason.
 const BREATH: Duration = Duration::from_millis(10);
 
+/// Who a client is before it has said so, in the log.
+pub(super) const NOBODY_YET: &str = "[unknown]";
+
 /// Says, however the postmaster ends, that nobody listens any more.
 struct Desk {
     world: Arc<World>,
@@ -87,7 +90,10 @@ fn admit<H: Host>(world: &Arc<World>, index: usize, socket: H::Socket, peer: Soc
     let (pid, mailbox) = (server.next_pid, Arc::<Mailbox>::default());
     let gate: Arc<Gate> = server.gate.clone();
     let session = Session::new(world.clone(), index, pid, mailbox.clone(), server.settings.major);
-    let serving = Serving { socket, input: BytesMut::with_capacity(1024), session };
+    if server.acceptor.is_some() {
+        server.note(pid, NOBODY_YET, "00000", &format!("connection received: host={} port={}", peer.ip(), peer.port()));
+    }
+    let serving = Serving { socket, input: BytesMut::with_capacity(1024), session, encrypted: None };
     // Boxed: a task is moved several times before it runs, and this one is large.
     let task = tokio::spawn(Box::pin(through(gate, Box::pin(serving.run(peer)))));
     let backend = Backend {

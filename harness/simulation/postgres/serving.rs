@@ -11,10 +11,11 @@ use tokio::time::{sleep_until, timeout};
 
 use super::mailbox::Interrupt;
 use super::session::{End, Session};
-use super::sign_in;
+use super::sign_in::{self, Next};
+use super::tls::{Acceptor, Encrypted};
 use super::wire::backend;
 use super::wire::frontend::{Broken, frame};
-use crate::environment::network::transport::Socket;
+use crate::environment::network::transport::{Leg, Socket};
 
 /// How much is answered before it is sent, as in Postgres.
 const SEND_BUFFER: usize = 8192;
@@ -30,6 +31,8 @@ pub(super) struct Serving<S> {
     pub socket: S,
     pub input: BytesMut,
     pub session: Session,
+    /// How it is encrypted, where it is.
+    pub encrypted: Option<Encrypted>,
 }
 
 impl From<Broken> for End {
@@ -42,12 +45,30 @@ impl From<Broken> for End {
 }
 
 impl<S: Socket> Serving<S> {
-    pub async fn run(mut self, peer: SocketAddr) {
+    pub async fn run(self, peer: SocketAddr) {
+        if let Some((in_the_clear, acceptor)) = self.serve(peer).await {
+            // Boxed: few ask for it, and a handshake is large.
+            Box::pin(in_the_clear.encrypt(acceptor, peer)).await;
+        }
+    }
+}
+
+impl<S: Leg> Serving<S> {
+    /// Serves the client to its end. Where it is to have TLS first, the connection comes back, with what it takes.
+    pub async fn serve(mut self, peer: SocketAddr) -> Option<(Serving<S>, Acceptor)> {
         let end = match sign_in::sign_in(&mut self, peer).await {
-            Ok(()) => self.converse().await,
+            Ok(Next::Encrypt(acceptor)) => return Some((self, acceptor)),
+            Ok(Next::Converse) => self.converse().await,
             Err(end) => end,
         };
         self.finish(end).await;
+        None
+    }
+
+    /// What it takes to begin TLS here; `None`: there is none, or it has begun.
+    pub fn acceptor(&self) -> Option<Acceptor> {
+        let servers = self.session.world.lock();
+        servers[self.session.index].acceptor.clone().filter(|_| self.encrypted.is_none())
     }
 
     /// Reads what there is; waits until there is something.
@@ -131,7 +152,9 @@ impl<S: Socket> Serving<S> {
         }
     }
 
-    async fn finish(mut self, end: End) {
+    pub async fn finish(mut self, end: End) {
+        // A process that is killed does not say the goodbye of TLS.
+        let says_goodbye = matches!(end, End::Told(_));
         match end {
             End::Left => {
                 self.session.note_loss();
@@ -145,7 +168,10 @@ impl<S: Socket> Serving<S> {
         // Whoever takes nothing is not told.
         let _ = timeout(LAST_WORDS, self.socket.write_all(&self.session.out)).await;
         self.drain().await;
-        let _ = self.socket.cut_off();
+        let _ = match says_goodbye {
+            true => timeout(LAST_WORDS, self.socket.shutdown()).await.unwrap_or(Ok(())),
+            false => self.socket.cut_off(),
+        };
     }
 
     /// Reads away what has come already.

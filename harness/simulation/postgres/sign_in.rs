@@ -11,16 +11,25 @@ use super::scram::{Exchange, Secret};
 use super::serving::Serving;
 use super::session::{End, Session};
 use super::settings::SignIn;
+use super::tls::{Acceptor, Encrypted};
 use super::wire::backend;
 use super::wire::startup::{Packet, Startup, packet, password};
 use super::world::{Activity, Admission, Role, Server, Taken};
-use crate::environment::network::transport::Socket;
+use crate::environment::network::transport::Leg;
 
 /// Postgres's own default.
-const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What comes after what a client has said first.
+pub(super) enum Next {
+    /// It is signed in.
+    Converse,
+    /// It was told that it can have TLS.
+    Encrypt(Acceptor),
+}
 
 /// Signs the client in. Whoever takes too long, or whose server ends meanwhile, is told nothing.
-pub(super) async fn sign_in<S: Socket>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<(), End> {
+pub(super) async fn sign_in<S: Leg>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<Next, End> {
     let mailbox = serving.session.mailbox.clone();
     tokio::select! {
         biased;
@@ -29,32 +38,62 @@ pub(super) async fn sign_in<S: Socket>(serving: &mut Serving<S>, peer: SocketAdd
     }
 }
 
-async fn steps<S: Socket>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<(), End> {
-    let settings = startup(serving).await?;
-    serving.session.check_server(peer)?;
+async fn steps<S: Leg>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<Next, End> {
+    let settings = match startup(serving).await? {
+        Begun::Encryption(acceptor) => return Ok(Next::Encrypt(acceptor)),
+        Begun::Session(settings) => settings,
+    };
+    let encrypted = serving.encrypted;
+    serving.session.check_server(peer, encrypted)?;
     if let Some(secret) = serving.session.needs_proof() {
         prove(serving, &secret).await?;
     }
     backend::authentication_ok(&mut serving.session.out);
     let session = &mut serving.session;
-    session.enter()?;
+    session.enter(encrypted)?;
     session.begin_with(&settings).map_err(|report| End::Told(report.made_fatal()))?;
     session.introduce();
     let key = session.world.lock()[session.index].backends.get(&session.pid).map_or(0, |backend| backend.key);
     backend::key_data(&mut session.out, session.pid, key);
     session.ready();
-    serving.flush().await
+    serving.flush().await?;
+    Ok(Next::Converse)
 }
 
-/// Waits for the startup packet, and answers what may come before it. Returns the settings that the client asks for.
-async fn startup<S: Socket>(serving: &mut Serving<S>) -> Result<Vec<(String, String)>, End> {
+/// What a client begins.
+enum Begun {
+    /// A session, with these settings.
+    Session(Vec<(String, String)>),
+    /// TLS, before anything else.
+    Encryption(Acceptor),
+}
+
+/// Waits for the startup packet, and answers what may come before it.
+async fn startup<S: Leg>(serving: &mut Serving<S>) -> Result<Begun, End> {
     loop {
         let length = match packet(&serving.input)? {
             None => {
                 serving.fill().await?;
                 continue;
             }
-            Some((Packet::Encryption, length)) => {
+            Some((Packet::Tls, length)) => match serving.acceptor() {
+                Some(acceptor) => {
+                    serving.input.advance(length);
+                    // It could not be told from what TLS protects.
+                    if !serving.input.is_empty() {
+                        let text = "received unencrypted data after SSL request";
+                        return Err(End::Told(protocol_violation(text).made_fatal()));
+                    }
+                    serving.session.out.extend_from_slice(b"S");
+                    serving.flush().await?;
+                    return Ok(Begun::Encryption(acceptor));
+                }
+                None => {
+                    serving.session.out.extend_from_slice(b"N");
+                    length
+                }
+            },
+            Some((Packet::Gssapi, length)) => {
                 serving.session.out.extend_from_slice(b"N");
                 length
             }
@@ -65,7 +104,7 @@ async fn startup<S: Socket>(serving: &mut Serving<S>) -> Result<Vec<(String, Str
             Some((Packet::Startup(startup), length)) => {
                 let settings = serving.session.take_startup(&startup)?;
                 serving.input.advance(length);
-                return Ok(settings);
+                return Ok(Begun::Session(settings));
             }
         };
         serving.input.advance(length);
@@ -74,7 +113,7 @@ async fn startup<S: Socket>(serving: &mut Serving<S>) -> Result<Vec<(String, Str
 }
 
 /// Has the client prove that it knows the password.
-async fn prove<S: Socket>(serving: &mut Serving<S>, secret: &Option<Secret>) -> Result<(), End> {
+async fn prove<S: Leg>(serving: &mut Serving<S>, secret: &Option<Secret>) -> Result<(), End> {
     backend::authentication_sasl(&mut serving.session.out);
     let body = answer(serving).await?;
     let (world, index) = (serving.session.world.clone(), serving.session.index);
@@ -99,7 +138,7 @@ async fn prove<S: Socket>(serving: &mut Serving<S>, secret: &Option<Secret>) -> 
 }
 
 /// Sends what was written, and waits for a password message.
-async fn answer<S: Socket>(serving: &mut Serving<S>) -> Result<Vec<u8>, End> {
+async fn answer<S: Leg>(serving: &mut Serving<S>) -> Result<Vec<u8>, End> {
     serving.flush().await?;
     loop {
         if let Some((body, length)) = password(&serving.input)? {
@@ -148,7 +187,7 @@ impl Session {
     }
 
     /// What comes before anybody asks who is there.
-    fn check_server(&mut self, peer: SocketAddr) -> Result<(), End> {
+    fn check_server(&mut self, peer: SocketAddr, encrypted: Option<Encrypted>) -> Result<(), End> {
         let servers = self.world.lock();
         let server = &servers[self.index];
         let major = self.major;
@@ -158,12 +197,23 @@ impl Session {
         if server.taken == Taken::All || server.in_use() > server.settings.max_connections {
             return Err(End::Told(report::too_many_clients()));
         }
-        let plain = if major >= 14 { "no encryption" } else { "SSL off" };
-        let who = format!("host \"{}\", user \"{}\", database \"{}\", {plain}", peer.ip(), self.role, self.database);
+        let how = match (encrypted.is_some(), major) {
+            (false, 14..) => "no encryption",
+            (false, _) => "SSL off",
+            (true, 14..) => "SSL encryption",
+            (true, _) => "SSL on",
+        };
+        let who = format!("host \"{}\", user \"{}\", database \"{}\", {how}", peer.ip(), self.role, self.database);
         match server.admission {
             Admission::Everybody => Ok(()),
             Admission::From(range) if matches!(peer.ip(), IpAddr::V4(ip) if range.holds(ip)) => Ok(()),
-            Admission::From(_) | Admission::Nobody | Admission::TlsOnly => {
+            Admission::TlsOnly { certificate } if let Some(encrypted) = encrypted => {
+                match certificate && !encrypted.with_certificate {
+                    true => Err(End::Told(refused("connection requires a valid client certificate".into()))),
+                    false => Ok(()),
+                }
+            }
+            Admission::From(_) | Admission::Nobody | Admission::TlsOnly { .. } => {
                 Err(End::Told(refused(format!("no pg_hba.conf entry for {who}"))))
             }
             Admission::Rejected => Err(End::Told(refused(format!("pg_hba.conf rejects connection for {who}")))),
@@ -181,13 +231,19 @@ impl Session {
     }
 
     /// What is looked at once it is known who is there. From here on others see the session.
-    fn enter(&mut self) -> Result<(), End> {
+    fn enter(&mut self, encrypted: Option<Encrypted>) -> Result<(), End> {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];
         // It may have changed while the password was asked for.
         let is_superuser = server.admits(&self.role, &self.database, self.pid).map_err(End::Told)?;
         if let Some(own) = server.backends.get_mut(&self.pid) {
             (own.is_superuser, own.activity) = (is_superuser, Activity::Active);
+        }
+        if server.acceptor.is_some() {
+            let how = encrypted
+                .map_or_else(String::new, |encrypted| format!(" SSL enabled (protocol={})", encrypted.protocol));
+            let text = format!("connection authorized: user={} database={}{how}", self.role, self.database);
+            server.note(self.pid, &self.role, "00000", &text);
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::report::{NotNow, Report, Severity};
 use super::scram::Secret;
 use super::settings::Settings;
 use super::store::{Store, Xid};
+use super::tls::Acceptor;
 use crate::environment::server::LogLine;
 use crate::fault::StopMode;
 use crate::nemesis::Range;
@@ -74,9 +75,10 @@ pub(crate) enum Admission {
     /// There is a line that says `reject`.
     #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
     Rejected,
-    /// There are lines for TLS alone, which this server does not speak.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
-    TlsOnly,
+    /// There are lines for TLS alone, and perhaps only for clients with a certificate.
+    TlsOnly {
+        certificate: bool,
+    },
 }
 
 /// Whether others have taken the connection slots.
@@ -129,6 +131,8 @@ pub(super) struct Server {
     pub roles: BTreeMap<String, Role>,
     pub databases: BTreeMap<String, Database>,
     pub admission: Admission,
+    /// Where it speaks TLS, with what. It logs who comes and who is let in then, too.
+    pub acceptor: Option<Acceptor>,
     pub taken: Taken,
     pub memory_short: bool,
     pub disk_full: bool,
@@ -204,8 +208,13 @@ impl Server {
 
     /// What the postmaster itself says.
     pub fn remark(&mut self, text: impl Into<String>) {
-        let text = format!("LOG:  {}", text.into());
-        self.log.push(LogLine { pid: 1, sqlstate: "00000".into(), role: String::new(), text });
+        self.note(1, "", "00000", &text.into());
+    }
+
+    /// What is said in the log alone.
+    pub fn note(&mut self, pid: i32, role: &str, sqlstate: &str, text: &str) {
+        let text = format!("LOG:  {text}");
+        self.log.push(LogLine { pid, sqlstate: sqlstate.to_owned(), role: role.to_owned(), text });
     }
 
     /// Why nobody is let in now.

@@ -15,9 +15,9 @@ mod order;
 mod parcel;
 mod rule;
 mod timer;
-#[cfg(feature = "tls")]
+#[cfg(feature = "proxy")]
 mod tls;
-#[cfg(not(feature = "tls"))]
+#[cfg(not(feature = "proxy"))]
 #[path = "no_tls.rs"]
 mod tls;
 mod toxic;

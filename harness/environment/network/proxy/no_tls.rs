@@ -1,4 +1,4 @@
-//! A build without TLS: none is ended here, and it passes through unread.
+//! A build without the stand-alone proxy, for which alone TLS is ended here: it passes through unread.
 
 use std::io;
 

@@ -13,9 +13,9 @@ mod soak;
 mod sockets;
 mod stall;
 mod teardown;
-#[cfg(feature = "tls")]
+#[cfg(feature = "proxy")]
 mod tls;
-#[cfg(feature = "tls")]
+#[cfg(feature = "proxy")]
 mod tls_server;
 mod transfer;
 

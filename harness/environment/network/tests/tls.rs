@@ -10,6 +10,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::*;
 use crate::environment::identity::certificate::{Authority, Pair};
+use crate::environment::identity::origin::Origin;
 use crate::environment::network::{Termination, What};
 use crate::fault::{CutPoint, Point, Strike};
 
@@ -31,7 +32,7 @@ struct Encrypted {
 
 impl Encrypted {
     async fn new() -> Encrypted {
-        let authority = Authority::new().unwrap();
+        let authority = Authority::new(Origin::Machine, "authority").unwrap();
         let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
         let bench = Bench::new().await;
         let trusted = Some(authority.certificate.as_bytes());
@@ -183,7 +184,7 @@ async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
 #[tokio::test]
 async fn a_server_that_is_not_trusted_is_on_record() {
     let tls = Encrypted::new().await;
-    let other = Authority::new().unwrap();
+    let other = Authority::new(Origin::Machine, "authority").unwrap();
     let Pair { chain, key } = other.issue(&["localhost"]).unwrap();
     let trusted = Some(other.certificate.as_bytes());
     tls.bench.gateway.terminate(Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap());
@@ -212,7 +213,7 @@ async fn a_connection_is_cut_in_the_middle_of_a_handshake() {
 
 #[test]
 fn what_is_wrong_with_a_certificate_is_said() {
-    let authority = Authority::new().unwrap();
+    let authority = Authority::new(Origin::Machine, "authority").unwrap();
     let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
     let (chain, key) = (chain.as_bytes(), key.as_bytes());
     let refused = |chain, key, authority, name| Termination::new(chain, key, authority, name).err().unwrap();

@@ -9,6 +9,7 @@ use super::bench::recorder;
 use super::*;
 use crate::environment::folder::RunFolder;
 use crate::environment::identity::certificate::Authority;
+use crate::environment::identity::origin::Origin;
 use crate::environment::network::{Gateway, Termination, What};
 use crate::environment::preparation::{DATABASE, ROLE, set_password};
 use crate::environment::server::{Binaries, LocalServer, Readiness, Server};
@@ -40,7 +41,7 @@ async fn libpq_verifies_everything_and_a_commit_loses_its_reply() {
         setting("ssl_key_file", key.to_str().unwrap()),
     ];
     let server = in_time(LocalServer::create(&binaries, &folder, &settings)).await.unwrap();
-    let authority = Authority::new().unwrap();
+    let authority = Authority::new(Origin::Machine, "authority").unwrap();
     let issued = authority.issue(&["localhost"]).unwrap();
     let data = folder.path().join("data");
     secret(&certificate, &issued.chain, &data);

@@ -1,9 +1,13 @@
 //! Who may sign in, as whom, and with what.
 
 use super::super::scram::Secret;
+#[cfg(feature = "tls")]
+use super::super::tls::Tls;
 use super::super::world::{Admission, Database, Role};
 use super::Postgres;
 use crate::environment::network::transport::Host;
+#[cfg(feature = "tls")]
+use crate::environment::server::ServerError;
 
 impl<H: Host> Postgres<H> {
     fn change_role(&self, name: &str, how: impl FnOnce(&mut Role)) {
@@ -66,5 +70,14 @@ impl<H: Host> Postgres<H> {
     /// Whom pg_hba.conf lets in: 28000 for all others.
     pub fn admit(&self, whom: Admission) {
         self.change(|server| server.admission = whom);
+    }
+
+    /// Loads what it is to speak TLS with; sessions that are open stay as they are.
+    #[cfg(feature = "tls")]
+    pub fn load(&self, tls: &Tls) -> Result<(), ServerError> {
+        let acceptor =
+            tls.load().map_err(|reason| ServerError::Control { doing: "load the certificates of", reason })?;
+        self.change(|server| server.acceptor = Some(acceptor));
+        Ok(())
     }
 }

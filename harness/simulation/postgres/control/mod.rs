@@ -84,6 +84,7 @@ impl Server {
             roles: roles.into(),
             databases: databases.into(),
             admission: Admission::Everybody,
+            acceptor: None,
             taken: Taken::None,
             memory_short: false,
             disk_full: false,

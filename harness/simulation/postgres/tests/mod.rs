@@ -6,6 +6,8 @@ mod parity;
 mod raw;
 mod refusals;
 mod standby;
+#[cfg(feature = "tls")]
+mod tls;
 mod waits;
 mod workload;
 

@@ -37,7 +37,7 @@ async fn each_denial_has_its_words_and_ends_with_heal() {
     server.permit_connect(DATABASE, true);
     for (whom, text) in [
         (Admission::Nobody, "no pg_hba.conf entry for"),
-        (Admission::TlsOnly, "no pg_hba.conf entry for"),
+        (Admission::TlsOnly { certificate: false }, "no pg_hba.conf entry for"),
         (Admission::Rejected, "pg_hba.conf rejects connection for"),
     ] {
         server.admit(whom);

@@ -13,8 +13,10 @@ const CANCEL_REQUEST: i32 = 80_877_102;
 /// A packet without a kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Packet<'a> {
-    /// For TLS, or for GSSAPI encryption; this server has neither.
-    Encryption,
+    /// For TLS.
+    Tls,
+    /// For GSSAPI encryption, which this server has not.
+    Gssapi,
     Cancel {
         pid: i32,
         key: i32,
@@ -43,7 +45,8 @@ pub(in super::super) fn packet(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize
     let Some(packet) = bytes.get(4..length) else { return Ok(None) };
     let Some((code, body)) = packet.split_first_chunk::<4>() else { return Err(Broken::Silent) };
     let packet = match i32::from_be_bytes(*code) {
-        SSL_REQUEST | GSS_REQUEST => Packet::Encryption,
+        SSL_REQUEST => Packet::Tls,
+        GSS_REQUEST => Packet::Gssapi,
         CANCEL_REQUEST => match (body.first_chunk::<4>(), body.get(4..8).and_then(|key| key.first_chunk::<4>())) {
             (Some(pid), Some(key)) => Packet::Cancel { pid: i32::from_be_bytes(*pid), key: i32::from_be_bytes(*key) },
             _ => return Err(Broken::Silent),

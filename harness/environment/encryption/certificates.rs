@@ -1,0 +1,195 @@
+//! The certificates of one run: who signs them, who holds them, and where the client finds its own.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::environment::address::{Address, TlsFiles};
+#[cfg(feature = "simulation")]
+use crate::environment::address::{Kept, TlsTexts};
+use crate::environment::identity;
+use crate::environment::identity::certificate::{Authority, Certificate, Holder, Key, usual};
+use crate::environment::identity::origin::Origin;
+use crate::environment::preparation::ROLE;
+use crate::environment::server::ServerError;
+
+/// The certificates of one run.
+pub(crate) struct Certificates {
+    pub origin: Origin,
+    /// Whom server and client trust.
+    pub authority: Authority,
+    /// Whom the client finds at its address.
+    pub host: String,
+    pub server: Key,
+    client: Option<Client>,
+    place: Place,
+}
+
+/// What the client shows.
+struct Client {
+    key: Key,
+    /// What it finds now.
+    shown: Mutex<Certificate>,
+}
+
+/// Where the client finds what it uses TLS with.
+enum Place {
+    Files(TlsFiles),
+    #[cfg(feature = "simulation")]
+    Memory(Kept<TlsTexts>),
+}
+
+impl Certificates {
+    /// Certificates whose client finds what it needs in files, in this folder.
+    pub fn in_folder(folder: &Path, host: String, for_client: bool) -> Result<Certificates, ServerError> {
+        let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
+        let files = TlsFiles { root: folder.join("root.crt"), certificate: for_client.then_some((certificate, key)) };
+        let place = |authority: &Authority, client: Option<&Client>| {
+            store(&files.root, &authority.certificate)?;
+            if let (Some((certificate, key)), Some(client)) = (&files.certificate, client) {
+                store(certificate, &client.shown().pem)?;
+                store(key, &client.key.pem())?;
+            }
+            Ok(Place::Files(files.clone()))
+        };
+        Certificates::new(Origin::Machine, host, for_client, place)
+    }
+
+    /// Certificates whose client finds what it needs in memory.
+    #[cfg(feature = "simulation")]
+    pub fn in_memory(origin: Origin, host: String, for_client: bool) -> Result<Certificates, ServerError> {
+        Certificates::new(origin, host, for_client, |authority, client| {
+            let certificate = client.map(|client| (client.shown().pem, client.key.pem()));
+            Ok(Place::Memory(Kept::new(TlsTexts { root: authority.certificate.clone(), certificate })))
+        })
+    }
+
+    fn new(
+        origin: Origin,
+        host: String,
+        for_client: bool,
+        place: impl FnOnce(&Authority, Option<&Client>) -> Result<Place, ServerError>,
+    ) -> Result<Certificates, ServerError> {
+        let authority = Authority::new(origin, "authority").map_err(unsigned)?;
+        let server = Key::new(origin, "server").map_err(unsigned)?;
+        let client = match for_client {
+            true => {
+                let key = Key::new(origin, "client").map_err(unsigned)?;
+                let shown = sign_for_client(&authority, &key, usual(origin))?;
+                Some(Client { key, shown: Mutex::new(shown) })
+            }
+            false => None,
+        };
+        let place = place(&authority, client.as_ref())?;
+        Ok(Certificates { origin, authority, host, server, client, place })
+    }
+
+    /// Tells the client where it finds what it needs.
+    pub fn tell(&self, address: &mut Address) {
+        match &self.place {
+            Place::Files(files) => address.tls = Some(files.clone()),
+            #[cfg(feature = "simulation")]
+            Place::Memory(kept) => address.tls_kept = Some(kept.clone()),
+        }
+    }
+
+    /// Whether the client has a certificate of its own.
+    pub fn is_for_client(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// What time it is where certificates are looked at.
+    pub fn now(&self) -> SystemTime {
+        self.origin.clock().now()
+    }
+
+    /// Until when a certificate lasts with which nothing is wrong.
+    pub fn usual_end(&self) -> SystemTime {
+        usual(self.origin).end
+    }
+
+    /// An authority that nobody trusts.
+    pub fn stranger(&self) -> Result<Authority, ServerError> {
+        Authority::new(self.origin, "stranger").map_err(unsigned)
+    }
+
+    /// A certificate for a server, which has been valid for a while.
+    pub fn for_server(&self, by: &Authority, host: &str, until: SystemTime) -> Result<Certificate, ServerError> {
+        self.for_server_from(by, host, usual(self.origin).start, until)
+    }
+
+    /// A certificate for a server.
+    pub fn for_server_from(
+        &self,
+        by: &Authority,
+        host: &str,
+        from: SystemTime,
+        until: SystemTime,
+    ) -> Result<Certificate, ServerError> {
+        by.sign(&self.server, &Holder { name: host, hosts: &[host], valid: from..until }).map_err(unsigned)
+    }
+
+    /// A certificate for the server with which nothing is wrong.
+    pub fn sound(&self) -> Result<Certificate, ServerError> {
+        self.for_server(&self.authority, &self.host, self.usual_end())
+    }
+
+    /// A certificate for the client.
+    pub fn for_client(&self, by: &Authority, until: SystemTime) -> Result<Certificate, ServerError> {
+        sign_for_client(by, &self.client()?.key, usual(self.origin).start..until)
+    }
+
+    /// Puts a certificate where the client finds its own. Its key stays, so that the two always belong together.
+    pub fn give(&self, certificate: Certificate) -> Result<(), ServerError> {
+        let client = self.client()?;
+        match &self.place {
+            Place::Files(TlsFiles { certificate: Some((path, _)), .. }) => store(path, &certificate.pem)?,
+            Place::Files(_) => {}
+            #[cfg(feature = "simulation")]
+            Place::Memory(kept) => kept.change(|texts| {
+                let found = texts.certificate.iter_mut();
+                found.for_each(|(shown, _)| shown.clone_from(&certificate.pem));
+            }),
+        }
+        *client.shown.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
+        Ok(())
+    }
+
+    /// The list of what is revoked, in PEM; `shown`: with what the client shows now on it.
+    pub fn revoked(&self, shown: bool) -> Result<String, ServerError> {
+        let shown = shown.then(|| self.client().map(Client::shown)).transpose()?;
+        self.authority.revoke(&shown.iter().collect::<Vec<_>>()).map_err(unsigned)
+    }
+
+    fn client(&self) -> Result<&Client, ServerError> {
+        self.client.as_ref().ok_or_else(|| ServerError::Control {
+            doing: "replace a certificate of a client of",
+            reason: "the client has none".into(),
+        })
+    }
+}
+
+impl Client {
+    fn shown(&self) -> Certificate {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// In the name of the client's role, as `cert` authentication wants it.
+fn sign_for_client(by: &Authority, key: &Key, valid: Range<SystemTime>) -> Result<Certificate, ServerError> {
+    by.sign(key, &Holder { name: ROLE, hosts: &[], valid }).map_err(unsigned)
+}
+
+fn store(path: &Path, text: &str) -> Result<(), ServerError> {
+    identity::replace(path, text).map_err(|source| ServerError::Folder {
+        doing: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A certificate that could not be made.
+fn unsigned(error: rcgen::Error) -> ServerError {
+    ServerError::Control { doing: "sign a certificate for", reason: error.to_string() }
+}
