@@ -63,6 +63,7 @@ is_found! {
     gives_up_for_ever "gives-up-for-ever"
     backoff_never_resets "backoff-never-resets"
     caches_password "caches-password"
+    caches_certificates "caches-certificates"
     cancels_late "cancels-late"
     keeps_cancelled "keeps-cancelled"
     starves_waiters "starves-waiters"

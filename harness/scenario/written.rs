@@ -10,7 +10,7 @@ use crate::budget::Budget;
 use crate::fault::{
     Class, CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of,
 };
-use crate::layout::{Host, Layout, SslMode, TargetSession};
+use crate::layout::{Host, Layout, SslMode, TargetSession, TlsVersion};
 use crate::load::Load;
 use crate::time::exact;
 
@@ -23,7 +23,8 @@ pub(crate) struct Question {
     pub class: Class,
     pub budget: Budget,
     pub load: Load,
-    /// Of it: the standby, the hosts, the kind of session, sslmode, and whether the password is in a file.
+    /// Of it: the standby, TLS, the hosts, the kind of session, sslmode, and whether the client has a certificate, and its
+    /// password in a file.
     pub layout: Layout,
     pub faults: Vec<Fault>,
 }
@@ -88,7 +89,9 @@ fn unless<T: PartialEq>(usual: &T, key: &'static str, value: &T, written: impl F
 }
 
 fn server(layout: &Layout) -> Keys {
-    unless(&false, "standby", &layout.standby, bool::to_string)
+    let mut keys = unless(&false, "standby", &layout.standby, bool::to_string);
+    keys.extend(layout.tls.map(|version| ("tls", quoted(word_of(&TlsVersion::ALL, version)))));
+    keys
 }
 
 fn client(layout: &Layout) -> Keys {
@@ -101,6 +104,7 @@ fn client(layout: &Layout) -> Keys {
         quoted(word_of(&TargetSession::ALL, *choice))
     }));
     keys.extend(unless(&SslMode::Disable, "sslmode", &layout.sslmode, |mode| quoted(mode.word())));
+    keys.extend(unless(&false, "certificate", &layout.client_certificate, bool::to_string));
     keys.extend(unless(&false, "password", &layout.password_file, |_| quoted("file")));
     keys
 }

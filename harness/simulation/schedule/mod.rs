@@ -80,7 +80,7 @@ impl Schedule {
 ///
 /// In some of them there is a device that ends idle connections, and the workload pauses for long enough to meet it; in some
 /// operations have a deadline, callers wait for connections, or the client listens; in some there is a failover, a password
-/// that changes, a fault that somebody has to repair, or one that leaves everything possible.
+/// that changes, a certificate that expires, a fault that somebody has to repair, or one that leaves everything possible.
 ///
 /// They shrink to fewer faults, to simpler ones, and to shorter ones.
 pub fn schedules() -> impl Strategy<Value = Schedule> {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::BoxedStrategy;
 
 use super::faults::tenths;
 use crate::budget::Budget;
-use crate::fault::{Class, Failover, Fault, FaultKind, ToxicKind};
-use crate::layout::{Host, TargetSession};
+use crate::fault::{CertificateFault, Class, Failover, Fault, FaultKind, ToxicKind};
+use crate::layout::{Host, SslMode, TargetSession, TlsVersion};
 use crate::load::Load;
 use crate::scenario::Question;
 
@@ -36,6 +37,9 @@ pub(super) enum Setting {
     Failover(Fault, &'static [Host], TargetSession),
     /// The password changes.
     Rotation(Fault),
+    /// The server speaks TLS, of that version, and the client verifies its certificate; one of theirs expires, or is wrong from
+    /// the start until somebody repairs it.
+    Certificate(CertificateFault, Fault, TlsVersion),
 }
 
 /// Which addresses the client has in which failover.
@@ -59,6 +63,36 @@ const PERSISTENT: [FaultKind; 6] = [
     FaultKind::DenyHost,
 ];
 
+/// Certificates that expire while the client works.
+const EXPIRING: [CertificateFault; 2] = [CertificateFault::ClientExpired, CertificateFault::ServerExpired];
+
+const MISISSUED: [CertificateFault; 5] = [
+    CertificateFault::WrongHost,
+    CertificateFault::WrongAuthority,
+    CertificateFault::NotYetValid,
+    CertificateFault::ClientUnknown,
+    CertificateFault::ClientRevoked,
+];
+
+/// What was wrong from the start, until somebody repairs it.
+fn persistent(kind: FaultKind) -> Fault {
+    Fault { kind, at: Duration::ZERO, lasts: UNTIL_REPAIRED }
+}
+
+/// Draws what is the matter with a certificate. A build without TLS has none.
+fn certificate() -> BoxedStrategy<Setting> {
+    if !cfg!(feature = "tls") {
+        return Just(Setting::Plain).boxed();
+    }
+    let expires = (select(EXPIRING.to_vec()), 50u64..200, 30u64..80).prop_map(|(what, at, lasts)| {
+        (what, Fault { kind: FaultKind::Certificate(what), at: tenths(at), lasts: tenths(lasts) })
+    });
+    let is_wrong = select(MISISSUED.to_vec()).prop_map(|what| (what, persistent(FaultKind::Certificate(what))));
+    (prop_oneof![expires, is_wrong], select(vec![TlsVersion::V13, TlsVersion::V12]))
+        .prop_map(|((what, fault), version)| Setting::Certificate(what, fault, version))
+        .boxed()
+}
+
 /// Draws a setting; the simplest comes first, to which others shrink.
 pub(super) fn setting() -> impl Strategy<Value = Setting> {
     let time = || (50u64..200, 30u64..80);
@@ -80,6 +114,7 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
         1 => time().prop_map(|(at, lasts)| {
             Setting::Rotation(Fault { kind: FaultKind::RotatePassword, at: tenths(at), lasts: tenths(lasts) })
         }),
+        1 => certificate(),
     ]
 }
 
@@ -94,10 +129,11 @@ impl Setting {
         match self {
             Setting::Plain | Setting::Deadline | Setting::Waiters | Setting::Listening | Setting::Brisk => drawn,
             Setting::Gentle(fault) => vec![fault],
-            Setting::Persistent(kind) => vec![Fault { kind, at: Duration::ZERO, lasts: UNTIL_REPAIRED }],
+            Setting::Persistent(kind) => vec![persistent(kind)],
+            Setting::Certificate(what, fault, _) if MISISSUED.contains(&what) => vec![fault],
             // A fault of the path would meet one of several addresses.
             Setting::Failover(fault, hosts, _) if hosts.len() > 1 => vec![fault],
-            Setting::Failover(fault, ..) | Setting::Rotation(fault) => {
+            Setting::Failover(fault, ..) | Setting::Rotation(fault) | Setting::Certificate(_, fault, _) => {
                 // With what only befalls connections: servers and doors are its own while it is under way.
                 drawn.retain(|other| {
                     matches!(other.kind, FaultKind::Close | FaultKind::Reset | FaultKind::ResetRepeatedly { .. })
@@ -136,6 +172,14 @@ impl Setting {
                 question.layout.target_session = session;
             }
             Setting::Rotation(_) => question.layout.password_file = true,
+            Setting::Certificate(what, _, version) => {
+                if MISISSUED.contains(&what) {
+                    question.class = Class::Persistent;
+                }
+                question.layout.tls = Some(version);
+                question.layout.sslmode = SslMode::VerifyFull;
+                question.layout.client_certificate = what.is_of_client();
+            }
         }
     }
 }
