@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;
 
 use tokio::time::Instant;
-use turmoil_net::Packet;
 
+use super::packet::{Packet, key};
 use crate::environment::network::transport::SocketOptions;
 
 /// The side that connected.
@@ -148,7 +148,7 @@ impl Flow {
 pub(super) struct Flows {
     places: Vec<Option<Flow>>,
     free: Vec<usize>,
-    by_address: BTreeMap<[SocketAddrV4; 2], usize>,
+    by_address: BTreeMap<[u64; 2], usize>,
     newest: u64,
 }
 
@@ -160,8 +160,8 @@ impl Flows {
 
     /// A new one, in the place of one between the same addresses.
     pub fn open(&mut self, addresses: [SocketAddrV4; 2], now: Instant) -> FlowId {
-        if let Some(old) = self.by_address.get(&addresses).and_then(|place| self.places.get(*place)?.as_ref()) {
-            self.remove(old.id);
+        if let Some(old) = self.between(addresses) {
+            self.remove(old);
         }
         self.newest += 1;
         let place = self.free.pop().unwrap_or(self.places.len());
@@ -173,12 +173,12 @@ impl Flows {
             Some(free) => *free = Some(flow),
             None => self.places.push(Some(flow)),
         }
-        self.by_address.insert(addresses, place);
+        self.by_address.insert(addresses.map(key), place);
         id
     }
 
     pub fn between(&self, addresses: [SocketAddrV4; 2]) -> Option<FlowId> {
-        let place = self.by_address.get(&addresses)?;
+        let place = self.by_address.get(&addresses.map(key))?;
         Some(self.places.get(*place)?.as_ref()?.id)
     }
 
@@ -192,7 +192,7 @@ impl Flows {
 
     pub fn remove(&mut self, id: FlowId) {
         if let Some(flow) = self.places.get_mut(id.place).and_then(|place| place.take_if(|flow| flow.id == id)) {
-            self.by_address.remove(&flow.addresses);
+            self.by_address.remove(&flow.addresses.map(key));
             self.free.push(id.place);
         }
     }

@@ -6,12 +6,10 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::Context;
 
-use turmoil_net::HostId;
-
 use super::flow::{CALLED, CALLER};
 use super::packet;
 use super::socket::SimSocket;
-use super::world::{Hosts, with};
+use super::world::with;
 use crate::environment::network::transport::{Clock, Dialer, Host, KeepaliveTimes, SocketOptions};
 
 /// Which machine.
@@ -75,7 +73,7 @@ impl SimHost {
         let to = packet::v4(to)?;
         let number = with(self.generation, |world| match self.is_within(to) {
             true => Ok(world.connect_within(to)),
-            false => world.connect(self.own(world.hosts), to, options),
+            false => world.connect(self.machine, to, options),
         })??;
         Ok(SimSocket::new(self.generation, number))
     }
@@ -90,13 +88,6 @@ impl SimHost {
             let held = world.flows.iter().filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
             held.map(|flow| SocketAddr::V4(flow.addresses[side])).collect()
         })
-    }
-
-    fn own(&self, hosts: Hosts) -> HostId {
-        match self.machine {
-            Machine::Client => hosts.client,
-            Machine::Servers => hosts.servers,
-        }
     }
 
     /// Whether an address is one that only programs on the servers' machine reach.
@@ -127,7 +118,7 @@ impl Host for SimHost {
         let (generation, is_within) = (self.generation, self.is_within(at));
         let at = with(generation, |world| match is_within {
             true => world.listen_within(at).map(|()| at),
-            false => world.listen(self.own(world.hosts), at),
+            false => world.listen(self.machine, at),
         })??;
         Ok(SimListener { generation, at, is_within })
     }

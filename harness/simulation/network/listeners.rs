@@ -1,6 +1,6 @@
 //! Who listens.
 //!
-//! This kernel lets nobody listen where accepted connections are still open. So a listener stays for good, and what is
+//! A kernel lets nobody listen where accepted connections are still open. So a listener stays for good, and what is
 //! opened and closed is a door before it.
 
 use std::collections::btree_map;
@@ -8,26 +8,21 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll, Waker};
 
-use futures_util::FutureExt;
-use turmoil_net::HostId;
-use turmoil_net::shim::tokio::net::TcpListener;
-
 use super::flow::CALLED;
-use super::packet;
+use super::host::Machine;
 use super::sockets::{Entry, Inner};
 use super::world::{Task, World};
 use crate::environment::network::transport::{KeepaliveTimes, SocketOptions};
 
 /// A listener, whether it is open or not.
 pub(super) struct Listening {
-    inner: TcpListener,
-    host: HostId,
+    machine: Machine,
     pub is_open: bool,
 }
 
 impl World {
     /// Listens; returns where.
-    pub fn listen(&mut self, host: HostId, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
+    pub fn listen(&mut self, machine: Machine, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if at.ip().is_unspecified() {
             let why = "a simulated listener needs an address of its machine's";
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
@@ -38,12 +33,9 @@ impl World {
                 false => Ok(at),
             };
         }
-        turmoil_net::set_current(host);
-        let bound = TcpListener::bind(SocketAddr::V4(at)).now_or_never();
-        let inner = bound.unwrap_or_else(|| Err(io::Error::other("binding a simulated socket had to wait")))?;
-        let at = packet::v4(inner.local_addr()?)?;
+        let at = self.kernel(machine).listen(at)?;
         if let btree_map::Entry::Vacant(vacant) = self.listeners.entry(at) {
-            vacant.insert(Listening { inner, host, is_open: true });
+            vacant.insert(Listening { machine, is_open: true });
         }
         Ok(at)
     }
@@ -58,13 +50,12 @@ impl World {
         let Some(listener) = self.listeners.get(&at) else {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::EBADF)));
         };
-        let host = listener.host;
-        turmoil_net::set_current(host);
-        let (stream, peer) = std::task::ready!(listener.inner.poll_accept(cx))?;
-        let flow = self.flows.between([packet::v4(peer)?, at]);
+        let machine = listener.machine;
+        let (place, peer) = std::task::ready!(self.kernel(machine).poll_accept(at, cx))?;
+        let flow = self.flows.between([peer, at]);
         // What came before it was taken in woke nobody.
         let is_final = flow.and_then(|id| self.flows.look(id)).is_none_or(|flow| flow.ends[CALLED].has_heard_all());
-        let mut entry = Entry::open(host, Inner::Open(stream));
+        let mut entry = Entry::open(machine, Inner::Open(place));
         (entry.flow, entry.is_final) = (flow.map(|id| (id, CALLED)), is_final);
         let socket = self.keep(entry);
         if let Some(flow) = flow.and_then(|id| self.flows.get(id)) {
@@ -74,7 +65,7 @@ impl World {
             self.refresh();
             self.schedule(self.now + keepalive.idle, id, CALLED, Task::Keepalive);
         }
-        Poll::Ready(Ok((socket, peer)))
+        Poll::Ready(Ok((socket, SocketAddr::V4(peer))))
     }
 
     /// Closes the door: whoever waits behind it is reset, and who comes is refused.

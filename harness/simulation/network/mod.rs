@@ -1,16 +1,18 @@
 //! The simulated network: two machines, the wire between them, and a filter on it.
 //!
-//! Sockets, ports, windows and the states of TCP are turmoil-net's, which has no clock. Time is added here: how long a
+//! Ports, windows and the states of TCP are those of a `kernel` that has no clock. Time is added here: how long a
 //! packet is under way, when one that was lost is sent again, keepalive, timeouts, and devices that forget. Nothing
 //! happens at regular intervals, so that an idle minute costs nothing.
 //!
 //! What is not here: congestion control (a window goes out at once), timeouts of a peer that acknowledges but reads
 //! nothing, TIME-WAIT, and IPv6.
 
+mod alarm;
 mod filter;
 mod flow;
 mod host;
 mod keepalive;
+mod kernel;
 mod listeners;
 mod packet;
 mod retransmission;

@@ -1,9 +1,43 @@
 //! What a packet is, and the few that the network makes itself.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4};
 
-use bytes::Bytes;
-use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
+use bytes::BytesMut;
+
+/// What a packet says beside its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    pub syn: bool,
+    pub ack: bool,
+    pub fin: bool,
+    pub rst: bool,
+}
+
+/// A TCP segment, and whence and whither it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Packet {
+    pub from: SocketAddrV4,
+    pub to: SocketAddrV4,
+    pub flags: Flags,
+    pub sequence: u32,
+    pub acknowledged: u32,
+    pub window: u16,
+    pub payload: BytesMut,
+}
+
+impl Packet {
+    /// How far it moves its sender's sequence.
+    pub fn length(&self) -> u32 {
+        self.payload.len() as u32 + u32::from(self.flags.syn) + u32::from(self.flags.fin)
+    }
+
+    /// When it is sent again, it says what its sender knows by now, and not what it knew then.
+    pub fn refresh(&mut self, acknowledged: u32, window: u16) {
+        if self.flags.ack {
+            (self.acknowledged, self.window) = (acknowledged, window);
+        }
+    }
+}
 
 /// What a filter tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,57 +55,28 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub fn of(segment: &TcpSegment) -> Kind {
-        let flags = segment.flags;
+    pub(super) fn of(packet: &Packet) -> Kind {
+        let flags = packet.flags;
         match () {
             () if flags.rst => Kind::Rst,
             () if flags.syn && flags.ack => Kind::SynAck,
             () if flags.syn => Kind::Syn,
             () if flags.fin => Kind::Fin,
-            () if segment.payload.is_empty() => Kind::Ack,
+            () if packet.payload.is_empty() => Kind::Ack,
             () => Kind::Data,
         }
     }
 }
 
-/// The TCP segment of a packet; there are no others here.
-pub(super) fn segment(packet: &Packet) -> Option<&TcpSegment> {
-    match &packet.payload {
-        Transport::Tcp(segment) => Some(segment),
-        Transport::Udp(_) => None,
-    }
-}
-
-/// How far a segment moves its sender's sequence.
-pub(super) fn length(segment: &TcpSegment) -> u32 {
-    segment.payload.len() as u32 + u32::from(segment.flags.syn) + u32::from(segment.flags.fin)
-}
-
-/// Whence, and whither.
-pub(super) fn way(packet: &Packet, segment: &TcpSegment) -> Option<(SocketAddrV4, SocketAddrV4)> {
-    match (packet.src, packet.dst) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            Some((SocketAddrV4::new(from, segment.src_port), SocketAddrV4::new(to, segment.dst_port)))
-        }
-        _ => None,
-    }
+/// An address as a number, which is quicker to look for.
+pub(super) fn key(address: SocketAddrV4) -> u64 {
+    u64::from(address.ip().to_bits()) << 16 | u64::from(address.port())
 }
 
 /// An RST. Its numbers are of no matter to whom it reaches.
 pub(super) fn reset(from: SocketAddrV4, to: SocketAddrV4) -> Packet {
-    let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
-    let (src_port, dst_port, payload) = (from.port(), to.port(), Bytes::new());
-    let segment = TcpSegment { src_port, dst_port, seq: 0, ack: 0, flags, window: 0, payload };
-    Packet { src: (*from.ip()).into(), dst: (*to.ip()).into(), ttl: 64, payload: Transport::Tcp(segment) }
-}
-
-/// A packet that is sent again says what its sender knows by now, and not what it knew then.
-pub(super) fn refresh(packet: &mut Packet, ack: u32, window: u16) {
-    if let Transport::Tcp(segment) = &mut packet.payload
-        && segment.flags.ack
-    {
-        (segment.ack, segment.window) = (ack, window);
-    }
+    let flags = Flags { rst: true, ack: true, ..Flags::default() };
+    Packet { from, to, flags, sequence: 0, acknowledged: 0, window: 0, payload: BytesMut::new() }
 }
 
 /// The network has no other addresses.

@@ -10,10 +10,9 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use turmoil_net::Packet;
 
 use super::flow::{CALLER, FlowId};
-use super::packet::{self, Kind};
+use super::packet::{self, Kind, Packet};
 use super::trace::Verdict;
 use super::world::{Task, World};
 
@@ -48,8 +47,7 @@ impl World {
 
     /// A packet that nothing is waiting before.
     pub fn first_try(&mut self, id: FlowId, side: usize, packet: Packet) {
-        let Some(segment) = packet::segment(&packet) else { return };
-        match self.offer(id, side, Kind::of(segment)) {
+        match self.offer(id, side, Kind::of(&packet)) {
             Verdict::Passed => self.travel(id, side, packet),
             verdict => {
                 if let Some(flow) = self.flows.get(id) {
@@ -141,9 +139,9 @@ impl World {
         };
         let lost = if end.is_lost { end.held.pop_front() } else { None };
         if let Some(mut packet) = lost {
-            packet::refresh(&mut packet, end.ack, end.window);
+            packet.refresh(end.ack, end.window);
             end.by_chance = false;
-            let kind = packet::segment(&packet).map_or(Kind::Data, Kind::of);
+            let kind = Kind::of(&packet);
             match self.offer(id, side, kind) {
                 Verdict::Passed => {
                     if let Some(flow) = self.flows.get(id) {
@@ -158,9 +156,9 @@ impl World {
                 }
             }
         } else if let Some(mut answer) = other.stash.take() {
-            packet::refresh(&mut answer, other.ack, other.window);
+            answer.refresh(other.ack, other.window);
             // It has arrived, and is answered anew.
-            let answered = packet::segment(&answer).map_or(Kind::Ack, Kind::of);
+            let answered = Kind::of(&answer);
             let is_heard =
                 self.offer(id, side, again) == Verdict::Passed && self.offer(id, 1 - side, answered) == Verdict::Passed;
             let at = self.now + 2 * self.latency;
@@ -226,8 +224,8 @@ impl World {
             let Some(flow) = self.flows.get(id) else { return };
             let end = &mut flow.ends[side];
             let Some(mut packet) = end.held.pop_front() else { return };
-            packet::refresh(&mut packet, end.ack, end.window);
-            let kind = packet::segment(&packet).map_or(Kind::Data, Kind::of);
+            packet.refresh(end.ack, end.window);
+            let kind = Kind::of(&packet);
             let verdict = self.offer(id, side, kind);
             if verdict == Verdict::Passed {
                 self.travel(id, side, packet);
@@ -251,7 +249,7 @@ impl World {
         if !was_open {
             // The other side of a handshake gives up as well.
             flow.ends[1 - side].go();
-            self.guard.deliver(packet::reset(own, peer));
+            self.deliver(packet::reset(own, peer));
         }
         self.be_reset(id, side, packet::reset(peer, own), Some(errno));
     }

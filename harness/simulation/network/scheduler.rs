@@ -4,14 +4,14 @@
 //! nobody: the kernels are asked for them once the first could arrive, or something else is to happen, and each of them counts
 //! as sent when it was.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use tokio::time::{Instant, sleep_until};
-use turmoil_net::Packet;
+use tokio::time::Instant;
 
+use super::alarm::Alarms;
 use super::flow::{CALLED, CALLER, FlowId};
-use super::packet::{self, Kind};
+use super::packet::{self, Kind, Packet};
 use super::trace::{Traced, Verdict};
 use super::world::{BUFFER, Moving, Task, World, with};
 use super::{CLIENT, NOBODY};
@@ -23,49 +23,40 @@ const LITTLE: u32 = BUFFER as u32 / 4;
 
 /// Carries packets for as long as the network is there.
 pub(super) async fn run(generation: u64) {
+    let _carrier = Carrier(generation);
     poll_fn(|cx| with(generation, |world| world.carry(cx)).unwrap_or(Poll::Ready(()))).await;
 }
 
+/// The task that carries packets; once it is gone, nobody is to be woken for them.
+struct Carrier(u64);
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        let _ = with(self.0, |world| world.alarms = None);
+    }
+}
+
 impl World {
-    /// Does whatever is due, until nothing is.
-    fn carry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
+    /// Does whatever is due, and has itself woken for what will be.
+    fn carry(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.now = Instant::now();
+        self.alarms.get_or_insert_with(|| Alarms::of(cx.waker())).begin(cx.waker(), self.now);
+        let (packets, later) = self.turn();
+        if let Some(alarms) = &mut self.alarms {
+            alarms.arm(packets, later);
         }
-        loop {
-            let due = self.turn();
-            self.armed = due;
-            let Some(due) = due else { return Poll::Pending };
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            if sleep.deadline() != due {
-                sleep.as_mut().reset(due);
-            }
-            if sleep.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
+        Poll::Pending
     }
 
     /// Sees to it that something is done then.
     pub fn arm(&mut self, at: Instant) {
-        match (self.armed, &mut self.sleep) {
-            (Some(armed), _) if armed <= at => {}
-            (Some(_), Some(sleep)) => {
-                sleep.as_mut().reset(at);
-                self.armed = Some(at);
-            }
-            _ => {
-                if let Some(waker) = &self.waker {
-                    waker.wake_by_ref();
-                }
-            }
+        if let Some(alarms) = &mut self.alarms {
+            alarms.bring_forward(at);
         }
     }
 
-    /// Does all that is to be done now; returns when there is more.
-    fn turn(&mut self) -> Option<Instant> {
-        self.now = Instant::now();
-        self.armed = Some(self.now);
+    /// Does all that is to be done now; returns when there are more packets, and when there is more of anything else.
+    fn turn(&mut self) -> (Option<Instant>, Option<Instant>) {
         loop {
             self.catch_up();
             while self.moving.front().is_some_and(|moving| moving.at <= self.now) {
@@ -81,11 +72,11 @@ impl World {
                 }
             }
             let moving = self.moving.iter().find(|moving| !self.can_wait(moving)).map(|moving| moving.at);
-            let task = self.tasks.first().map(|(at, ..)| *at);
             let sent = self.unsent.filter(|unsent| unsent.is_awaited).map(|unsent| unsent.since + self.latency);
-            let due = moving.into_iter().chain(task).chain(sent).min();
-            if due.is_none_or(|due| due > self.now) {
-                return due;
+            let packets = moving.into_iter().chain(sent).min();
+            let later = self.tasks.first().map(|(at, ..)| *at);
+            if packets.into_iter().chain(later).min().is_none_or(|due| due > self.now) {
+                return (packets, later);
             }
         }
     }
@@ -111,7 +102,8 @@ impl World {
             self.now = unsent.since;
         }
         let mut sent = std::mem::take(&mut self.sent);
-        self.guard.egress_all(&mut sent);
+        self.client.emit(&mut sent);
+        self.servers.emit(&mut sent);
         for packet in sent.drain(..) {
             self.emitted(packet, calling);
         }
@@ -120,9 +112,7 @@ impl World {
 
     /// Has a packet decided upon that somebody has sent.
     pub fn emitted(&mut self, packet: Packet, calling: Option<(usize, SocketOptions)>) {
-        let Some(segment) = packet::segment(&packet) else { return };
-        let Some((from, to)) = packet::way(&packet, segment) else { return };
-        let (kind, length) = (Kind::of(segment), packet::length(segment));
+        let (from, to, kind, length) = (packet.from, packet.to, Kind::of(&packet), packet.length());
         let (addresses, side) = match *from.ip() == CLIENT {
             true => ([from, to], CALLER),
             false => ([to, from], CALLED),
@@ -141,16 +131,16 @@ impl World {
             // Reading what came before an RST opens a window, which is nobody's business any more.
             return;
         }
-        if segment.flags.ack {
-            (end.ack, end.window) = (segment.ack, segment.window);
+        if packet.flags.ack {
+            (end.ack, end.window) = (packet.acknowledged, packet.window);
         }
         if length > 0 {
-            if segment.flags.syn {
-                end.acked = segment.seq;
+            if packet.flags.syn {
+                end.acked = packet.sequence;
             }
-            end.sent = segment.seq.wrapping_add(length);
-            end.queued = end.queued.saturating_sub(segment.payload.len());
-            end.fin.0 |= segment.flags.fin;
+            end.sent = packet.sequence.wrapping_add(length);
+            end.queued = end.queued.saturating_sub(packet.payload.len());
+            end.fin.0 |= packet.flags.fin;
             end.unacked_since.get_or_insert(self.now);
         }
         match kind {
@@ -213,10 +203,10 @@ impl World {
     pub fn travel(&mut self, id: FlowId, side: usize, packet: Packet) {
         let Some(flow) = self.flows.get(id) else { return };
         let at = self.now + self.latency;
-        let stash = flow.ends[side].stash.take();
-        for packet in stash.into_iter().chain([packet]) {
-            self.send_behind(at, id, side, packet);
+        if let Some(stash) = flow.ends[side].stash.take() {
+            self.send_behind(at, id, side, stash);
         }
+        self.send_behind(at, id, side, packet);
     }
 
     /// Puts a packet of one side on its way, behind those that are: what is older says less of what has arrived, and must
@@ -243,26 +233,25 @@ impl World {
     fn arrive(&mut self, moving: Moving) {
         let Moving { at, to, kind, packet, errno } = moving;
         let Some((flow, side)) = to.and_then(|(id, side)| Some((self.flows.get(id)?, side))) else {
-            self.guard.deliver(packet);
+            self.deliver(packet);
             return self.owe(true);
         };
-        let Some(segment) = packet::segment(&packet) else { return };
         let (id, (own, peer)) = (flow.id, flow.way(side));
-        if segment.flags.rst {
+        if packet.flags.rst {
             return self.be_reset(id, side, packet, errno);
         }
         let end = &mut flow.ends[side];
         (end.heard, end.probes) = (Some(at), 0);
-        end.fin.1 |= segment.flags.fin;
+        end.fin.1 |= packet.flags.fin;
         if kind == Kind::Syn && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
             return self.emitted(packet::reset(own, peer), None);
         }
-        if end.is_closed && !end.is_gone && !segment.payload.is_empty() {
+        if end.is_closed && !end.is_gone && !packet.payload.is_empty() {
             // Nobody is there to read it.
-            self.guard.deliver(packet::reset(peer, own));
+            self.deliver(packet::reset(peer, own));
             return self.emitted(packet::reset(own, peer), None);
         }
-        let (is_ack, ack) = (segment.flags.ack, segment.ack);
+        let (is_ack, ack) = (packet.flags.ack, packet.acknowledged);
         let reader = end.socket.filter(|_| kind != Kind::Ack);
         // Of little data nobody waits for the acknowledgement, and an acknowledgement has no answer.
         let answered = if kind == Kind::Data { &flow.ends[1 - side] } else { &flow.ends[side] };
@@ -278,7 +267,7 @@ impl World {
         if is_ack {
             self.acknowledged(id, side, ack);
         }
-        self.guard.deliver(packet);
+        self.deliver(packet);
         if kind != Kind::Ack || !is_at_ease {
             self.owe(!is_at_ease);
         }
@@ -305,7 +294,7 @@ impl World {
                 entry.has_ended = has_ended && errno.is_none();
             }
         }
-        self.guard.deliver(packet);
+        self.deliver(packet);
         if let Some(socket) = socket {
             self.rouse(socket, true);
         }
@@ -318,13 +307,12 @@ impl World {
         if !flow.is_over() {
             return;
         }
-        for side in [CALLER, CALLED] {
+        // They would wait for the other side's end for good.
+        let waiting = [CALLER, CALLED].map(|side| {
             let (own, peer) = flow.way(side);
-            if flow.ends[side].is_closed && !flow.ends[side].fin.1 {
-                // It would wait for the other side's end for good.
-                self.guard.deliver(packet::reset(peer, own));
-            }
-        }
+            (flow.ends[side].is_closed && !flow.ends[side].fin.1).then(|| packet::reset(peer, own))
+        });
+        waiting.into_iter().flatten().for_each(|reset| self.deliver(reset));
         self.flows.remove(id);
     }
 }

@@ -1,32 +1,28 @@
 //! Sockets of the simulation, by their numbers: what an application can do to one.
 
-use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
-use std::pin::Pin;
+use std::net::SocketAddrV4;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use turmoil_net::HostId;
-use turmoil_net::shim::tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 
 use super::flow::{CALLED, CALLER, FlowId};
+use super::host::Machine;
+use super::kernel::Place;
 use super::packet;
 use super::within::{Half, park, wake};
 use super::world::{BUFFER, World};
 use crate::environment::network::transport::SocketOptions;
-
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
 
 /// What is read at once, unless more has come: longer than any message of a workload.
 const PIECE: usize = 4096;
 
 /// What there is of a socket.
 pub(super) enum Inner {
-    Connecting(Connecting),
-    Open(TcpStream),
+    Connecting(Place),
+    Open(Place),
     /// Within the servers' machine.
     Within(Half),
     /// Nobody listens there.
@@ -36,7 +32,7 @@ pub(super) enum Inner {
 
 /// A socket.
 pub(super) struct Entry {
-    pub host: HostId,
+    pub machine: Machine,
     /// Which side of which flow it is; `None` within one host.
     pub flow: Option<(FlowId, usize)>,
     pub inner: Inner,
@@ -55,9 +51,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub fn open(host: HostId, inner: Inner) -> Entry {
+    pub fn open(machine: Machine, inner: Inner) -> Entry {
         Entry {
-            host,
+            machine,
             flow: None,
             inner,
             unread: BytesMut::new(),
@@ -104,16 +100,10 @@ impl World {
     }
 
     /// Begins to connect.
-    pub fn connect(&mut self, host: HostId, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
+    pub fn connect(&mut self, machine: Machine, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
         self.settle();
-        turmoil_net::set_current(host);
-        let mut connecting: Connecting = Box::pin(TcpStream::connect(SocketAddr::V4(to)));
-        let inner = match connecting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => Inner::Connecting(connecting),
-            Poll::Ready(Ok(stream)) => Inner::Open(stream),
-            Poll::Ready(Err(error)) => return Err(error),
-        };
-        let socket = self.keep(Entry::open(host, inner));
+        let place = self.kernel(machine).connect(to)?;
+        let socket = self.keep(Entry::open(machine, Inner::Connecting(place)));
         // Its SYN is the only packet that there is now, so it tells the port.
         self.collect(Some((socket, options)));
         self.arm(self.now + self.latency);
@@ -129,23 +119,20 @@ impl World {
 
     pub fn poll_connected(&mut self, socket: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let entry = self.entry(socket)?;
-        let connecting = match &mut entry.inner {
+        let place = match entry.inner {
             Inner::Open(_) | Inner::Within(_) => return Poll::Ready(Ok(())),
             Inner::Refused => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))),
             Inner::Failed => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN))),
-            Inner::Connecting(connecting) => connecting,
+            Inner::Connecting(place) => place,
         };
-        turmoil_net::set_current(entry.host);
-        match std::task::ready!(connecting.as_mut().poll(cx)) {
-            Ok(stream) => {
-                entry.inner = Inner::Open(stream);
-                Poll::Ready(Ok(()))
-            }
-            Err(error) => {
-                entry.inner = Inner::Failed;
-                Poll::Ready(Err(entry.told(error)))
-            }
+        let machine = entry.machine;
+        let connected = std::task::ready!(self.kernel(machine).poll_connected(place, cx));
+        if connected.is_err() {
+            self.kernel(machine).close(place);
         }
+        let entry = self.entry(socket)?;
+        entry.inner = if connected.is_ok() { Inner::Open(place) } else { Inner::Failed };
+        Poll::Ready(connected.map_err(|error| entry.told(error)))
     }
 
     pub fn poll_read(&mut self, socket: usize, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -171,34 +158,33 @@ impl World {
         self.read_from_kernel(socket, cx, into)
     }
 
+    /// Where in which kernel a socket is open.
+    fn opened(&mut self, socket: usize) -> io::Result<(Machine, Place)> {
+        match self.entry(socket)? {
+            Entry { machine, inner: Inner::Open(place), .. } => Ok((*machine, *place)),
+            _ => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
+        }
+    }
+
     /// Reads what the kernel has. It wakes nobody: what arrives does.
     fn read_from_kernel(&mut self, socket: usize, cx: &Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.before();
-        self.scratch.resize(BUFFER, 0);
-        let World { sockets, scratch, .. } = self;
-        let entry = sockets.get_mut(socket).and_then(Option::as_mut);
-        let entry = entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
-        turmoil_net::set_current(entry.host);
-        let Inner::Open(stream) = &mut entry.inner else {
-            return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
-        };
-        // By way of a buffer that is initialised: it would clear all of the reader's for each message.
+        let (machine, place) = self.opened(socket)?;
         let piece = PIECE.min(into.remaining());
-        let mut read = ReadBuf::new(&mut scratch[..piece]);
-        match Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut read) {
-            Poll::Ready(Ok(())) => {}
+        let read = self.kernel(machine).read(place, into, piece);
+        let entry = self.entry(socket)?;
+        let mut taken = match read {
+            Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(entry.told(error))),
             Poll::Pending => {
                 entry.may_read = false;
                 park(&mut entry.reader, cx);
                 return Poll::Pending;
             }
-        }
-        into.put_slice(read.filled());
-        let mut taken = read.filled().len();
+        };
         entry.may_read = entry.is_final || taken == piece;
         if taken > 0 && taken == piece {
-            // This kernel opens its window again only if half of it is read at once; small reads would never do it.
+            // A kernel opens its window again only if half of it is read at once; small reads would never do it.
             taken += self.drain(socket);
         }
         if taken >= BUFFER / 2 {
@@ -216,16 +202,12 @@ impl World {
 
     /// Takes out of the kernel what the application has not read yet.
     pub fn drain(&mut self, socket: usize) -> usize {
-        self.scratch.resize(BUFFER, 0);
-        let Some(Some(entry)) = self.sockets.get_mut(socket) else { return 0 };
-        let Inner::Open(stream) = &mut entry.inner else { return 0 };
-        turmoil_net::set_current(entry.host);
-        let mut drained = 0;
-        while let Ok(read @ 1..) = stream.try_read(&mut self.scratch) {
-            entry.unread.extend_from_slice(&self.scratch[..read]);
-            drained += read;
+        let Ok((machine, place)) = self.opened(socket) else { return 0 };
+        let drained = self.kernel(machine).drain(place);
+        if let Ok(entry) = self.entry(socket) {
+            entry.unread.extend_from_slice(&drained);
         }
-        drained
+        drained.len()
     }
 
     pub fn poll_write(&mut self, socket: usize, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -234,12 +216,10 @@ impl World {
             return self.within.poll_write(half, cx, bytes);
         }
         self.before();
+        let (machine, place) = self.opened(socket)?;
+        let written = std::task::ready!(self.kernel(machine).poll_write(place, cx, bytes));
         let entry = self.entry(socket)?;
-        turmoil_net::set_current(entry.host);
-        let Inner::Open(stream) = &mut entry.inner else {
-            return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN)));
-        };
-        match std::task::ready!(Pin::new(stream).poll_write(cx, bytes)) {
+        match written {
             Ok(written) => {
                 let flow = entry.flow;
                 if let Some((flow, side)) = flow.and_then(|(id, side)| Some((self.flows.get(id)?, side))) {
@@ -259,15 +239,11 @@ impl World {
             return self.within.shut_down(half);
         }
         self.before();
-        let entry = self.entry(socket)?;
-        turmoil_net::set_current(entry.host);
-        let Inner::Open(stream) = &mut entry.inner else {
-            return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
-        };
-        let shut = Pin::new(stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        let (machine, place) = self.opened(socket)?;
+        let shut = self.kernel(machine).shut_down(place);
         match shut {
-            Poll::Ready(Err(error)) => Err(entry.told(error)),
-            _ => {
+            Err(error) => Err(self.entry(socket)?.told(error)),
+            Ok(()) => {
                 self.mark();
                 Ok(())
             }
@@ -280,13 +256,9 @@ impl World {
         if let Inner::Within(_) | Inner::Refused = entry.inner {
             return self.leave(socket, false);
         }
-        turmoil_net::set_current(entry.host);
-        let leaves_bytes = match &entry.inner {
-            Inner::Open(stream) => {
-                let mut byte = [0];
-                let peeked = stream.poll_peek(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-                !entry.unread.is_empty() || matches!(peeked, Poll::Ready(Ok(1..)))
-            }
+        let (machine, inner, has_taken) = (entry.machine, &entry.inner, !entry.unread.is_empty());
+        let leaves_bytes = match *inner {
+            Inner::Open(place) => has_taken || self.kernel(machine).has_unread(place),
             _ => false,
         };
         match leaves_bytes {
@@ -318,14 +290,8 @@ impl World {
         let Some(entry) = self.sockets.get_mut(socket).and_then(Option::take) else { return };
         self.free.push(socket);
         self.mark();
-        let Some((id, side)) = entry.flow else {
-            turmoil_net::set_current(entry.host);
-            return drop(entry);
-        };
-        let Some(flow) = self.flows.get(id) else {
-            turmoil_net::set_current(entry.host);
-            return drop(entry);
-        };
+        let Some((id, side)) = entry.flow else { return self.close_in_kernel(&entry) };
+        let Some(flow) = self.flows.get(id) else { return self.close_in_kernel(&entry) };
         let (from, to) = flow.way(side);
         let end = &mut flow.ends[side];
         (end.socket, end.is_closed) = (None, true);
@@ -334,14 +300,19 @@ impl World {
             end.go();
         } else if by_reset && !end.is_gone {
             end.go();
-            self.guard.deliver(packet::reset(to, from));
+            self.deliver(packet::reset(to, from));
             self.emitted(packet::reset(from, to), None);
         }
-        turmoil_net::set_current(entry.host);
-        drop(entry);
+        self.close_in_kernel(&entry);
         if gives_up {
             self.await_answer(id, CALLED);
         }
         self.remove_if_over(id);
+    }
+
+    fn close_in_kernel(&mut self, entry: &Entry) {
+        if let Inner::Connecting(place) | Inner::Open(place) = entry.inner {
+            self.kernel(entry.machine).close(place);
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
+use super::host::Machine;
 use super::sockets::{Entry, Inner};
 use super::world::{BUFFER, World};
 
@@ -170,14 +171,15 @@ impl Within {
 impl World {
     /// Connects within the machine, where somebody listens.
     pub fn connect_within(&mut self, to: SocketAddrV4) -> usize {
-        let host = self.hosts.servers;
-        let Some((own, other)) = self.within.connect(to) else { return self.keep(Entry::open(host, Inner::Refused)) };
-        let accepted = self.keep(Entry::open(host, Inner::Within(other)));
+        let Some((own, other)) = self.within.connect(to) else {
+            return self.keep(Entry::open(Machine::Servers, Inner::Refused));
+        };
+        let accepted = self.keep(Entry::open(Machine::Servers, Inner::Within(other)));
         if let Some(door) = self.within.doors.get_mut(&to.port()) {
             door.queue.push_back(accepted);
             wake(&mut door.waiting);
         }
-        self.keep(Entry::open(host, Inner::Within(own)))
+        self.keep(Entry::open(Machine::Servers, Inner::Within(own)))
     }
 
     /// Listens within the machine.

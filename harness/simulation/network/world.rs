@@ -8,19 +8,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddrV4;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep};
-use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet};
+use tokio::task;
+use tokio::time::Instant;
 
+use super::alarm::Alarms;
 use super::filter::Rules;
 use super::flow::{FlowId, Flows};
+use super::host::Machine;
+use super::kernel::Kernel;
 use super::listeners::Listening;
-use super::packet::{self, Kind};
+use super::packet::{Kind, Packet};
 use super::sockets::Entry;
 use super::trace::Traced;
 use super::within::Within;
@@ -52,8 +53,7 @@ pub(super) struct Moving {
 
 impl Moving {
     pub fn new(at: Instant, to: Option<(FlowId, usize)>, packet: Packet, errno: Option<i32>) -> Moving {
-        let kind = packet::segment(&packet).map_or(Kind::Data, Kind::of);
-        Moving { at, to, kind, packet, errno }
+        Moving { at, to, kind: Kind::of(&packet), packet, errno }
     }
 }
 
@@ -73,17 +73,11 @@ pub(super) struct Unsent {
     pub is_awaited: bool,
 }
 
-/// The hosts that there are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hosts {
-    pub client: HostId,
-    pub servers: HostId,
-}
-
-/// Everything that is simulated. Its sockets are dropped before its kernels are.
+/// Everything that is simulated.
 pub(super) struct World {
     pub generation: u64,
-    pub hosts: Hosts,
+    pub client: Kernel,
+    pub servers: Kernel,
     pub opened: Instant,
     pub now: Instant,
     pub latency: Duration,
@@ -99,31 +93,23 @@ pub(super) struct World {
     pub trace: Option<Vec<Traced>>,
     /// What the kernels were given, and have not been asked for since.
     pub unsent: Option<Unsent>,
-    /// The task that carries packets: how it is woken, and what it sleeps in until when.
-    pub waker: Option<Waker>,
-    pub sleep: Option<Pin<Box<Sleep>>>,
-    pub armed: Option<Instant>,
+    /// How the task that carries packets is woken, for as long as it is there.
+    pub alarms: Option<Alarms>,
     pub sent: Vec<Packet>,
-    pub scratch: Vec<u8>,
-    pub guard: EnterGuard,
 }
 
 /// Makes a network on this thread; returns its generation.
 pub(super) fn install(seed: Seed) -> io::Result<u64> {
     WORLD.with(|world| {
         let mut world = world.try_borrow_mut().map_err(|_| is_taken())?;
-        // Any literal is known, where there is a network.
-        if world.is_some() || turmoil_net::lookup_host("127.0.0.1").is_some() {
+        if world.is_some() {
             return Err(is_taken());
         }
-        // Time is ours: its own count of passes must never send anything again.
-        let config = KernelConfig::default().retx_threshold(u32::MAX).send_buf_cap(BUFFER).recv_buf_cap(BUFFER);
-        let mut net = Net::with_config(config);
-        let hosts = Hosts { client: net.add_host([CLIENT]), servers: net.add_host(SERVERS) };
         let generation = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
         **world = Some(World {
             generation,
-            hosts,
+            client: Kernel::new(&[CLIENT]),
+            servers: Kernel::new(&SERVERS),
             opened: Instant::now(),
             now: Instant::now(),
             latency: LATENCY,
@@ -137,12 +123,8 @@ pub(super) fn install(seed: Seed) -> io::Result<u64> {
             rules: Rules::new(seed),
             trace: None,
             unsent: None,
-            waker: None,
-            sleep: None,
-            armed: None,
+            alarms: None,
             sent: Vec::new(),
-            scratch: Vec::new(),
-            guard: net.enter(),
         });
         Ok(generation)
     })
@@ -154,10 +136,10 @@ pub(super) fn remove(generation: u64) {
         let mut world = world.try_borrow_mut().ok()?;
         world.take_if(|world| world.generation == generation)
     });
-    if let Ok(Some(mut world)) = world
-        && let Some(waker) = world.waker.take()
+    if let Ok(Some(world)) = world
+        && let Some(alarms) = &world.alarms
     {
-        waker.wake();
+        alarms.wake();
     }
 }
 
@@ -183,6 +165,24 @@ fn is_outside() -> io::Error {
 }
 
 impl World {
+    /// The kernel of a machine.
+    pub fn kernel(&mut self, machine: Machine) -> &mut Kernel {
+        match machine {
+            Machine::Client => &mut self.client,
+            Machine::Servers => &mut self.servers,
+        }
+    }
+
+    /// Has a packet arrive at its machine's kernel; at nobody's address it vanishes.
+    pub fn deliver(&mut self, packet: Packet) {
+        let kernel = match packet.to.ip() {
+            ip if self.client.has(*ip) => &mut self.client,
+            ip if self.servers.has(*ip) => &mut self.servers,
+            _ => return,
+        };
+        kernel.deliver(packet);
+    }
+
     /// Begins to count time.
     pub fn begin(&mut self) {
         self.now = Instant::now();
@@ -191,7 +191,8 @@ impl World {
 
     /// What time it is. Without a runtime, as where one is being dropped, time stands still.
     pub fn refresh(&mut self) {
-        if Handle::try_current().is_ok() {
+        // A task says so at less cost.
+        if task::try_id().is_some() || Handle::try_current().is_ok() {
             self.now = self.now.max(Instant::now());
         }
     }
