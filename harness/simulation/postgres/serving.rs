@@ -176,9 +176,10 @@ impl<S: Leg> Serving<S> {
 
     /// Reads away what has come already.
     async fn drain(&mut self) {
-        let mut scratch = [0; 4096];
         let mut left = DRAIN_MOST;
         std::future::poll_fn(|context| {
+            // Here, so that it is no part of what a backend is made of.
+            let mut scratch = [0; 4096];
             while left > 0 {
                 let mut buffer = ReadBuf::new(&mut scratch);
                 match Pin::new(&mut self.socket).poll_read(context, &mut buffer) {

@@ -203,7 +203,8 @@ impl Session {
             (true, 14..) => "SSL encryption",
             (true, _) => "SSL on",
         };
-        let who = format!("host \"{}\", user \"{}\", database \"{}\", {how}", peer.ip(), self.role, self.database);
+        let (role, database) = (&self.role, &self.database);
+        let who = || format!("host \"{}\", user \"{role}\", database \"{database}\", {how}", peer.ip());
         match server.admission {
             Admission::Everybody => Ok(()),
             Admission::From(range) if matches!(peer.ip(), IpAddr::V4(ip) if range.holds(ip)) => Ok(()),
@@ -214,9 +215,9 @@ impl Session {
                 }
             }
             Admission::From(_) | Admission::Nobody | Admission::TlsOnly { .. } => {
-                Err(End::Told(refused(format!("no pg_hba.conf entry for {who}"))))
+                Err(End::Told(refused(format!("no pg_hba.conf entry for {}", who()))))
             }
-            Admission::Rejected => Err(End::Told(refused(format!("pg_hba.conf rejects connection for {who}")))),
+            Admission::Rejected => Err(End::Told(refused(format!("pg_hba.conf rejects connection for {}", who())))),
         }
     }
 

@@ -220,7 +220,7 @@ impl Session {
                 if now == most {
                     backend::bare(&mut self.out, backend::PORTAL_SUSPENDED);
                 } else if outcome.tag.starts_with("SELECT ") {
-                    backend::complete(&mut self.out, &format!("SELECT {now}"));
+                    backend::complete(&mut self.out, &Outcome::selected(now));
                 } else {
                     backend::complete(&mut self.out, &outcome.tag);
                 }

@@ -1,11 +1,12 @@
 //! The settings of a session: what it was begun with, what it has set, and what a rollback takes back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::report::Report;
 
-/// Settings that are known, and what they are where nobody has set them.
+/// Settings that are known, by their names, and what they are where nobody has set them.
 const KNOWN: [(&str, &str); 41] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
@@ -91,10 +92,10 @@ pub(in super::super) struct Guc {
     pub(super) timeouts: Timeouts,
     /// How to take back what this transaction has set, the newest last; and whether only for as long as it lasts.
     undo: Vec<(String, Option<String>, bool)>,
-    /// Reported ones that have changed since the client was told.
-    changed: Vec<String>,
+    /// Reported ones that have changed since the client was told, by their places.
+    changed: Vec<usize>,
     /// What the client was told last of those that it is told.
-    told: BTreeMap<&'static str, String>,
+    told: [Option<String>; REPORTED.len()],
 }
 
 fn unrecognized(name: &str) -> Report {
@@ -134,9 +135,20 @@ fn is_timeout(name: &str) -> bool {
     name.ends_with("_timeout") && !name.starts_with("tcp_")
 }
 
+fn known(name: &str) -> Option<&'static str> {
+    KNOWN.binary_search_by_key(&name, |(known, _)| known).ok().map(|place| KNOWN[place].1)
+}
+
 fn is_switch(name: &str) -> bool {
-    KNOWN.iter().any(|(known, default)| *known == name && matches!(*default, "on" | "off"))
-        && name != "synchronous_commit"
+    matches!(known(name), Some("on" | "off")) && name != "synchronous_commit"
+}
+
+/// Names may be written in capitals, and hardly ever are.
+fn lower(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.into(),
+    }
 }
 
 impl Guc {
@@ -148,7 +160,7 @@ impl Guc {
         match name {
             "idle_session_timeout" | "client_connection_check_interval" | "in_hot_standby" if self.major < 14 => None,
             "transaction_timeout" if self.major < 17 => None,
-            _ => KNOWN.iter().find(|(known, _)| *known == name).map(|(_, default)| *default),
+            _ => known(name),
         }
     }
 
@@ -157,8 +169,11 @@ impl Guc {
         let name = name.to_ascii_lowercase();
         let value = self.check(&name, value)?;
         self.initial.insert(name.clone(), value.clone());
+        let is_timeout = is_timeout(&name);
         self.current.insert(name, value);
-        self.look_at_timeouts();
+        if is_timeout {
+            self.look_at_timeouts();
+        }
         Ok(())
     }
 
@@ -205,8 +220,9 @@ impl Guc {
             Some(value) => self.current.insert(name.to_owned(), value),
             None => self.current.remove(name),
         };
-        if REPORTED.iter().any(|(known, _)| *known == name) && !self.changed.iter().any(|known| known == name) {
-            self.changed.push(name.to_owned());
+        let reported = REPORTED.iter().position(|(known, _)| *known == name);
+        if let Some(place) = reported.filter(|place| !self.changed.contains(place)) {
+            self.changed.push(place);
         }
         self.look_at_timeouts();
         before
@@ -232,11 +248,12 @@ impl Guc {
     /// The reported ones of which the client knows another value than they have, as they are called then.
     pub(super) fn news(&mut self) -> Vec<(&'static str, String)> {
         let mut news = Vec::new();
-        for name in std::mem::take(&mut self.changed) {
-            let Some((known, shown)) = REPORTED.iter().find(|(known, _)| *known == name) else { continue };
+        for place in std::mem::take(&mut self.changed) {
+            let (known, shown) = REPORTED[place];
             let value = self.show(known).unwrap_or_default().to_owned();
-            if self.told.insert(known, value.clone()).as_ref() != Some(&value) {
-                news.push((*shown, value));
+            if self.told[place].as_ref() != Some(&value) {
+                self.told[place] = Some(value.clone());
+                news.push((shown, value));
             }
         }
         news
@@ -244,8 +261,8 @@ impl Guc {
 
     /// The client has been told of all of them.
     pub(super) fn told(&mut self) {
-        self.changed = REPORTED.iter().map(|(known, _)| (*known).to_owned()).collect();
-        self.news();
+        self.changed.clear();
+        self.told = REPORTED.map(|(known, _)| self.show(known).ok().map(str::to_owned));
     }
 
     /// How much has been set so far in this transaction.
@@ -264,16 +281,16 @@ impl Guc {
 
     /// *Errors*: 42704 where nobody knows it.
     pub fn show(&self, name: &str) -> Result<&str, Report> {
-        let lower = name.to_ascii_lowercase();
-        match self.current.get(&lower) {
+        let lower = lower(name);
+        match self.current.get(lower.as_ref()) {
             Some(value) => Ok(value),
             None => self.default_of(&lower).ok_or_else(|| unrecognized(name)),
         }
     }
 
-    /// Whether somebody has set it, rather than its being what it always is.
-    pub fn is_set(&self, name: &str) -> bool {
-        self.current.contains_key(name)
+    /// What somebody has set it to; `None`: it is what it always is.
+    pub fn own(&self, name: &str) -> Option<&str> {
+        self.current.get(name).map(String::as_str)
     }
 
     fn look_at_timeouts(&mut self) {
@@ -294,6 +311,11 @@ impl Guc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_known_setting_is_found() {
+        assert!(KNOWN.iter().all(|(name, default)| known(name) == Some(default)), "they must stay sorted");
+    }
 
     #[test]
     fn times_are_shown_in_their_largest_unit_and_nonsense_is_refused() {

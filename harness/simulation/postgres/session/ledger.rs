@@ -74,7 +74,7 @@ impl Session {
         for row in &rows {
             outputs(wanted, *row, parameters, &mut values)?;
         }
-        Ok(Outcome { tag: format!("SELECT {}", rows.len()).into(), values })
+        Ok(Outcome { tag: Outcome::selected(rows.len()), values })
     }
 
     /// The rows that this transaction sees, its own included.
@@ -133,8 +133,8 @@ impl Session {
             let [id, key] = row;
             let id = id.as_ref().map_or(Ok(None), |scalar| number(scalar, parameters))?;
             let key = key.as_ref().map_or(Ok(None), |scalar| number(scalar, parameters))?;
-            let shown = key.map_or("null".into(), |key| key.to_string());
-            let row = Row { id: id.ok_or_else(|| null_id(self.major, &shown))?, key };
+            let without_id = || null_id(self.major, &key.map_or("null".into(), |key| key.to_string()));
+            let row = Row { id: id.ok_or_else(without_id)?, key };
             if let Some(key) = key
                 && !self.claim(key, xid, insert.does_nothing).await?
             {
@@ -146,7 +146,8 @@ impl Session {
             count += 1;
             outputs(&insert.returning, row, parameters, &mut values)?;
         }
-        Ok(Outcome { tag: format!("INSERT 0 {count}").into(), values })
+        let tag = if count == 1 { "INSERT 0 1".into() } else { format!("INSERT 0 {count}").into() };
+        Ok(Outcome { tag, values })
     }
 
     /// The number by which others know that this transaction writes.

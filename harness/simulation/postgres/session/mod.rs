@@ -147,11 +147,8 @@ impl Session {
     }
 
     fn reads_only_by_default(&self, server: bool) -> bool {
-        match self.guc.show("default_transaction_read_only") {
-            // What the session has set itself overrules the server.
-            Ok(own) if self.guc.is_set("default_transaction_read_only") => own == "on",
-            _ => server,
-        }
+        // What the session has set itself overrules the server.
+        self.guc.own("default_transaction_read_only").map_or(server, |own| own == "on")
     }
 
     /// Says that the next statement may come, and what else there is to say then.
@@ -226,7 +223,8 @@ impl Session {
     /// A message has come: the clock of the statement starts, if it does not run yet.
     pub fn begin_statement(&mut self) {
         if self.began.is_none() {
-            (self.began, self.since) = (Some(Instant::now()), Instant::now());
+            let now = Instant::now();
+            (self.began, self.since) = (Some(now), now);
             self.set_activity(Activity::Active);
         }
     }

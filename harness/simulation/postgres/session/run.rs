@@ -25,6 +25,15 @@ impl Outcome {
     pub fn done(tag: impl Into<Cow<'static, str>>) -> Outcome {
         Outcome { tag: tag.into(), values: Vec::new() }
     }
+
+    /// So many rows of a query.
+    pub fn selected(rows: usize) -> Cow<'static, str> {
+        match rows {
+            0 => "SELECT 0".into(),
+            1 => "SELECT 1".into(),
+            _ => format!("SELECT {rows}").into(),
+        }
+    }
 }
 
 impl Scalar {

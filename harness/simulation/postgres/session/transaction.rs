@@ -48,10 +48,9 @@ impl Session {
             return;
         }
         let began = Instant::now();
-        let own = self.guc.show("default_transaction_isolation").unwrap_or_default();
-        let isolation = match own {
-            "repeatable read" => "repeatable read",
-            "serializable" => "serializable",
+        let isolation = match self.guc.own("default_transaction_isolation") {
+            Some("repeatable read") => "repeatable read",
+            Some("serializable") => "serializable",
             _ => "read committed",
         };
         let mut servers = self.world.lock();

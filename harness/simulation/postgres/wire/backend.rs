@@ -14,9 +14,8 @@ pub(in super::super) struct Column {
 
 /// Writes one message, whose length is known only afterwards.
 fn message(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
-    out.put_u8(kind);
-    let start = out.len();
-    out.put_i32(0);
+    out.put_slice(&[kind, 0, 0, 0, 0]);
+    let start = out.len() - 4;
     body(out);
     let length = (out.len() - start) as i32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
@@ -24,7 +23,7 @@ fn message(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
 
 fn text(out: &mut BytesMut, text: &str) {
     // A NUL would end the string early.
-    out.extend(text.bytes().filter(|byte| *byte != 0));
+    text.split('\0').for_each(|part| out.put_slice(part.as_bytes()));
     out.put_u8(0);
 }
 

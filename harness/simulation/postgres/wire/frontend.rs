@@ -1,5 +1,7 @@
 //! The client's messages once it is signed in.
 
+use std::ffi::CStr;
+
 use super::super::report::{Report, protocol_violation};
 use super::value::utf8;
 
@@ -138,11 +140,9 @@ impl<'a> Body<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str, Report> {
-        let end = self.0.iter().position(|byte| *byte == 0);
-        let end = end.ok_or_else(|| protocol_violation("invalid string in message"))?;
-        let bytes = self.take(end)?;
-        self.0 = &self.0[1..];
-        utf8(bytes)
+        let found = CStr::from_bytes_until_nul(self.0).map_err(|_| protocol_violation("invalid string in message"))?;
+        self.take(found.count_bytes() + 1)?;
+        utf8(found.to_bytes())
     }
 
     fn formats(&mut self) -> Result<Vec<i16>, Report> {
