@@ -76,7 +76,7 @@ impl<'a> Facts<'a> {
             header: &history.header,
             server: None,
             client: None,
-            ops: Vec::new(),
+            ops: Vec::with_capacity(history.events.len()),
             faults: history.header.faults.iter().map(fault_times).collect(),
             opened: Vec::new(),
             held: BTreeMap::new(),

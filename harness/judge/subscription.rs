@@ -4,7 +4,6 @@
 //! counted, and whether the client said so: one that reports a gap lets its application read again what it may have
 //! missed, and one that hides it does not.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::facts::Facts;
@@ -17,8 +16,8 @@ use crate::time::show;
 pub(crate) struct News<'a> {
     /// Number and time of each that was sent, ascending.
     sent: Vec<(u64, Duration)>,
-    /// When each was first heard.
-    heard: BTreeMap<u64, Duration>,
+    /// When each was first heard, by its number.
+    heard: Vec<(u64, Duration)>,
     /// When the client said that it may have missed some.
     gaps: Vec<Duration>,
     given_up: Option<(Duration, Option<&'a OpError>)>,
@@ -28,9 +27,7 @@ impl<'a> News<'a> {
     pub fn add(&mut self, event: &'a Event) {
         match event {
             Event::Notified { at, number } => self.sent.push((*number, *at)),
-            Event::Heard { at, number } => {
-                self.heard.entry(*number).or_insert(*at);
-            }
+            Event::Heard { at, number } => self.heard.push((*number, *at)),
             Event::Gap { at } => self.gaps.push(*at),
             Event::Unsubscribed { at, error } => self.given_up = Some((*at, error.as_ref())),
             _ => {}
@@ -39,6 +36,15 @@ impl<'a> News<'a> {
 
     pub fn sort(&mut self) {
         self.sent.sort_unstable();
+        // Stable, so that of two the first stays.
+        self.heard.sort_by_key(|(number, _)| *number);
+        self.heard.dedup_by_key(|(number, _)| *number);
+    }
+
+    /// When this one was first heard.
+    fn heard(&self, number: u64) -> Option<Duration> {
+        let place = self.heard.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(self.heard[place].1)
     }
 
     /// Whether any was heard.
@@ -49,15 +55,15 @@ impl<'a> News<'a> {
     /// How many were sent in this time, and how many of them were never heard.
     pub fn lost_within(&self, from: Duration, to: Duration) -> (usize, usize) {
         let within = self.sent.iter().filter(|(_, at)| (from..to).contains(at));
-        let lost = within.clone().filter(|(number, _)| !self.heard.contains_key(number)).count();
+        let lost = within.clone().filter(|(number, _)| self.heard(*number).is_none()).count();
         (within.count(), lost)
     }
 
     /// Times without news, each from the first that was lost to the next that was heard.
     fn silences(&self) -> impl Iterator<Item = (Duration, Duration)> {
         let mut lost = None;
-        self.sent.iter().filter_map(move |(number, sent)| match self.heard.get(number) {
-            Some(heard) => lost.take().map(|from| (from, *heard)),
+        self.sent.iter().filter_map(move |(number, sent)| match self.heard(*number) {
+            Some(heard) => lost.take().map(|from| (from, heard)),
             None => {
                 lost.get_or_insert(*sent);
                 None
@@ -80,14 +86,14 @@ fn back(facts: &Facts) -> Option<(u64, Duration)> {
     let stability = facts.header.budget.stability;
     let mut streak = None;
     for (number, sent) in facts.news.sent.iter().filter(|(_, sent)| *sent >= fault) {
-        let Some(heard) = facts.news.heard.get(number) else {
+        let Some(heard) = facts.news.heard(*number) else {
             streak = None;
             continue;
         };
         if heard.saturating_sub(*sent) > stability {
             streak = None;
         }
-        let (first, since) = *streak.get_or_insert((*number, (*heard).max(starts)));
+        let (first, since) = *streak.get_or_insert((*number, heard.max(starts)));
         if *sent >= since.max(healed) + stability {
             return Some((first, since));
         }
@@ -134,7 +140,7 @@ fn end(facts: &Facts) -> Duration {
 fn lost_after(facts: &Facts, first: u64, back: Duration) -> Option<String> {
     let after = |(number, sent): &&(u64, Duration)| *number > first && *sent < end(facts);
     let after: Vec<_> = facts.news.sent.iter().filter(after).collect();
-    let mut lost = after.iter().filter(|(number, _)| !facts.news.heard.contains_key(number));
+    let mut lost = after.iter().filter(|(number, _)| facts.news.heard(*number).is_none());
     let (number, sent) = lost.next()?;
     Some(format!(
         "{} of {} notifications that were sent after the subscription was back never arrived, the first (number \
@@ -152,7 +158,7 @@ fn not_back(facts: &Facts, starts: Duration) -> String {
         show(end(facts).saturating_sub(starts)),
         if facts.pause().is_some_and(|pause| pause.end == starts) { "the pause" } else { "the fault was over" }
     );
-    if let Some(last) = facts.news.heard.values().max() {
+    if let Some(last) = facts.news.heard.iter().map(|(_, at)| at).max() {
         what += &format!("; the last that did came {} before the end", show(facts.stop().saturating_sub(*last)));
     }
     if let (Some((at, error)), Some(hit)) = (facts.news.given_up, facts.hit()) {
