@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use tokio::time::timeout;
 
 pub(crate) use adapter::Adapter;
@@ -99,9 +101,17 @@ pub(crate) struct Call {
 
 impl Call {
     /// Carries it out, and drops what is under way when the deadline has passed.
-    pub async fn or_cancel<T>(&self, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
-        let Some(deadline) = self.deadline else { return work.await };
-        timeout(deadline, work).await.unwrap_or_else(|_| Err(self.cancelled()))
+    pub fn or_cancel<T>(
+        &self,
+        work: impl Future<Output = Result<T, OpError>>,
+    ) -> impl Future<Output = Result<T, OpError>> {
+        // No async function: it would hold the work twice, and it is large.
+        match self.deadline {
+            None => Either::Left(work),
+            Some(deadline) => {
+                Either::Right(timeout(deadline, work).map(|done| done.unwrap_or_else(|_| Err(self.cancelled()))))
+            }
+        }
     }
 
     /// What the application is told of a call that its deadline ended.

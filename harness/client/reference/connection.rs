@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::Either;
 use futures_util::stream::poll_fn;
+use futures_util::{FutureExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ use crate::environment::address::Address;
 use crate::environment::preparation::CHANNEL;
 use crate::history::{ErrorKind, OpError};
 use crate::layout::TargetSession;
+use crate::time::show;
 
 const INSERT_ONCE: &str = "INSERT INTO pgsquall_ledger (id, idempotency_key) VALUES ($1, $1) \
                            ON CONFLICT (idempotency_key) DO NOTHING";
@@ -101,7 +103,8 @@ impl Connection {
                     if let Keepalive::After { idle, interval, probes } = keepalive {
                         config.keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(probes);
                     }
-                    let (client, connection) = config.connect(connector()?).await.map_err(told)?;
+                    // Boxed: it is large, and a simulation has no need of it.
+                    let (client, connection) = Box::pin(config.connect(connector()?)).await.map_err(told)?;
                     Driven::new(client, connection, None)
                 }
                 Way::Other(dial) => way::connect(&config, dial.as_ref(), places, &connector()?, behaviour).await?,
@@ -185,15 +188,13 @@ pub(super) fn told(error: tokio_postgres::Error) -> OpError {
 }
 
 /// Bounds a wait, where there is a bound.
-pub(super) async fn within<T>(
+pub(super) fn within<T>(
     limit: Option<Duration>,
     doing: &str,
     work: impl Future<Output = Result<T, OpError>>,
-) -> Result<T, OpError> {
-    match limit {
-        None => work.await,
-        Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(OpError::new(ErrorKind::Timeout, format!("{doing} took longer than {}", crate::time::show(limit))))
-        }),
-    }
+) -> impl Future<Output = Result<T, OpError>> {
+    let Some(limit) = limit else { return Either::Left(work) };
+    let too_long = move || OpError::new(ErrorKind::Timeout, format!("{doing} took longer than {}", show(limit)));
+    // No async function: it would hold the work twice, and it is large.
+    Either::Right(timeout(limit, work).map(move |done| done.unwrap_or_else(|_| Err(too_long()))))
 }

@@ -117,8 +117,10 @@ impl DynClient for Running {
     }
 
     async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
-        let work = self.pool.perform(call.kind, call.key);
-        if self.pool.cancels_late() { late(call, work).await } else { call.or_cancel(work).await }
+        match self.pool.cancels_late() {
+            true => late(call, self.pool.perform(call.kind, call.key)).await,
+            false => call.or_cancel(self.pool.perform(call.kind, call.key)).await,
+        }
     }
 
     async fn listen(&self, news: Notifications) -> Result<(), OpError> {

@@ -87,10 +87,14 @@ async fn serve<D: Dialer>(
             (end, _) => conclude(end, client, None),
         };
     }
-    let end = match secure(connection, termination, &mut client, &mut server).await {
-        Ok(Some([mut near, mut far])) => poll_fn(|cx| connection.poll(cx, &mut near, &mut far)).await,
-        Ok(None) => poll_fn(|cx| connection.poll(cx, &mut client, &mut server)).await,
-        Err(end) => end,
+    let ended = match termination {
+        // Boxed: few ask for it, and a handshake is large.
+        Some(termination) => Box::pin(carry_secured(connection, termination, &mut client, &mut server)).await,
+        None => None,
+    };
+    let end = match ended {
+        Some(end) => end,
+        None => poll_fn(|cx| connection.poll(cx, &mut client, &mut server)).await,
     };
     match end {
         End::ServerSide => {
@@ -102,14 +106,27 @@ async fn serve<D: Dialer>(
     }
 }
 
-/// Puts TLS on both legs, where the gateway is to end it and the client asks for it.
+/// Carries what is said under TLS, to the end of the connection; `None`: it is not encrypted.
+async fn carry_secured<S: Socket>(
+    connection: &mut Connection,
+    termination: &Termination,
+    client: &mut S,
+    server: &mut S,
+) -> Option<End> {
+    match secure(connection, termination, client, server).await {
+        Ok(Some([mut near, mut far])) => Some(poll_fn(|cx| connection.poll(cx, &mut near, &mut far)).await),
+        Ok(None) => None,
+        Err(end) => Some(end),
+    }
+}
+
+/// Puts TLS on both legs, where the client asks for it.
 async fn secure<'a, S: Socket>(
     connection: &mut Connection,
-    termination: Option<&Termination>,
+    termination: &Termination,
     client: &'a mut S,
     server: &'a mut S,
 ) -> Result<Option<[Encrypted<'a, S>; 2]>, End> {
-    let Some(termination) = termination else { return Ok(None) };
     match unless_told(connection, asks_for_tls(client)).await? {
         Ok(true) => {}
         Ok(false) => return Ok(None),

@@ -76,6 +76,6 @@ fn finish<S: Socket>(mut stream: S) -> S {
 ///
 /// Closing at once would send RST instead of FIN: the kernel does so while unread bytes are in its buffer.
 async fn see_off(mut stream: impl Socket) {
-    let mut scrap = vec![0; 64 << 10];
+    let mut scrap = vec![0; 8 << 10];
     while let Ok(Ok(1..)) = timeout(LULL, stream.read(&mut scrap)).await {}
 }
