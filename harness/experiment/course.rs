@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{DynClient, Home, Launch};
@@ -83,7 +83,7 @@ impl<G: Ground> Course<'_, G> {
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
-            let began = tokio::time::Instant::now();
+            let began = Instant::now();
             let faults = nemesis.run(*ground, began, &stop);
             let client = async {
                 self.in_force().await;
@@ -207,7 +207,7 @@ impl<G: Ground> Course<'_, G> {
     }
 
     /// Counts the client's sessions before the first fault.
-    async fn count_steady_sessions(&self, start: tokio::time::Instant) {
+    async fn count_steady_sessions(&self, start: Instant) {
         let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
         match self.ground.steady_sessions(self.idle(), onset).await {
             Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
@@ -252,8 +252,11 @@ impl<G: Ground> Course<'_, G> {
         let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
         // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
         let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
+        // Arranging what is on record is dear, and shows nothing before a whole window has passed.
+        let earliest = self.recorder.instant(starts + budget.stability);
         let is_back = |facts: &Facts| recovered_at(facts).is_some() && is_subscribed_again(facts);
-        let recovered = self.until(|| self.facts(is_back) || self.note_client_gone(client));
+        let recovered =
+            self.until(|| (Instant::now() >= earliest && self.facts(is_back)) || self.note_client_gone(client));
         if timeout_at(deadline, recovered).await.is_err() {
             return;
         }
@@ -265,8 +268,10 @@ impl<G: Ground> Course<'_, G> {
         // Too slow to the end: the judge says so.
         let _ = timeout(RATE_PATIENCE, at_speed).await;
         // Only one that was restarted has anything to prove.
-        let proved = self.until(|| self.facts(is_proved) || self.note_client_gone(client));
-        let _ = timeout(PROOF_PATIENCE, proved).await;
+        if self.plan.header.supervised {
+            let proved = self.until(|| self.facts(is_proved) || self.note_client_gone(client));
+            let _ = timeout(PROOF_PATIENCE, proved).await;
+        }
         if let Some(since) = self.facts(|facts| facts.steady_since) {
             let watched = self.until(|| self.note_client_gone(client));
             let _ = timeout_at(self.recorder.instant(since + self.at_least), watched).await;

@@ -22,8 +22,11 @@ fn message(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
 }
 
 fn text(out: &mut BytesMut, text: &str) {
-    // A NUL would end the string early.
-    text.split('\0').for_each(|part| out.put_slice(part.as_bytes()));
+    match text.as_bytes().contains(&0) {
+        false => out.put_slice(text.as_bytes()),
+        // It would end the string early.
+        true => out.extend(text.bytes().filter(|byte| *byte != 0)),
+    }
     out.put_u8(0);
 }
 
