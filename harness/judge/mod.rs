@@ -35,6 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use self::doubts::Doubts;
 
 pub(crate) use facts::Facts;
+pub(crate) use measures::measure as measures;
 pub(crate) use recovery::recovered_at;
 pub(crate) use subscription::is_subscribed_again;
 pub(crate) use supervision::is_proved;

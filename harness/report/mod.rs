@@ -1,10 +1,21 @@
-//! What came of a run, told to people.
+//! What came of runs, told to people and to machines.
+//!
+//! One run is told by [`Run`]; a whole matrix of clients, scenarios and repeats is a [`Report`], from which each format is
+//! written by a file of its own. `timeline` arranges a history for pictures, `baseline` puts a report beside an earlier
+//! one, `shard` takes a matrix apart and `merge` puts it together.
 
+pub mod baseline;
+mod cell;
+pub mod model;
+pub mod shard;
 pub mod text;
+pub mod timeline;
 
 use std::fmt;
 use std::path::PathBuf;
 
+pub use cell::Cell;
+pub use model::Report;
 pub use text::explain;
 
 use crate::environment::choice::ServerChoice;
