@@ -11,11 +11,13 @@ mod judge;
 mod list;
 mod print;
 mod proxy;
+mod report;
 mod run;
 mod show;
 #[cfg(feature = "simulation")]
 mod sim;
 mod stop;
+mod writers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -69,6 +71,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Init { name, folder, print, .. } => init::init(name.as_deref(), folder, print),
         Verb::Conformance(arguments) => conformance::conformance(arguments).await,
         Verb::Adapter { name } => adapter::adapter(&name).await,
+        Verb::Report { verb } => report::report(verb),
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }
 }

@@ -127,6 +127,6 @@ const CHECKS: &[(Check, Rule)] = &[
 ];
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The repeats of one client in one scenario, taken together.
 
-use super::model::{Ending, Entry, Report};
+use super::model::{Asked, Ending, Entry, Report};
 use crate::judge::{Recovery, Verdict, VerdictKind};
 
 /// All repeats of one client in one scenario, in order; never empty.
@@ -27,6 +27,17 @@ impl<'a> Cell<'a> {
         self.verdicts().filter(|verdict| verdict.verdict == kind).count()
     }
 
+    /// The verdict that speaks for all, and how many of the runs have it where there are several: `fail 3/20`.
+    pub fn verdict_in_words(&self) -> String {
+        match self.worst() {
+            None => self.state().to_owned(),
+            Some(worst) if self.runs.len() == 1 => worst.verdict.to_string(),
+            Some(worst) => {
+                format!("{} {}/{}", worst.verdict, self.count(worst.verdict), self.runs.len())
+            }
+        }
+    }
+
     /// What is told where there is no verdict.
     pub fn state(&self) -> &'static str {
         match self.runs.first().map(|entry| &entry.ending) {
@@ -45,6 +56,11 @@ impl<'a> Cell<'a> {
 }
 
 impl Report {
+    /// The scenario of that name.
+    pub fn asked(&self, name: &str) -> Option<&Asked> {
+        self.scenarios.iter().find(|asked| asked.name == name)
+    }
+
     /// Its runs, the repeats taken together, in the order of asking.
     pub fn cells(&self) -> Vec<Cell<'_>> {
         let mut cells: Vec<Cell> = Vec::new();

@@ -6,8 +6,22 @@
 
 pub mod baseline;
 mod cell;
+#[cfg(feature = "report")]
+pub mod format;
+#[cfg(feature = "report")]
+pub mod html;
+#[cfg(feature = "report")]
+pub mod junit;
+#[cfg(feature = "report")]
+pub mod markdown;
+#[cfg(feature = "report")]
+pub mod matrix;
+mod merge;
 pub mod model;
 pub mod shard;
+mod summary;
+#[cfg(feature = "report")]
+pub mod table;
 pub mod text;
 pub mod timeline;
 
@@ -15,6 +29,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use cell::Cell;
+pub use merge::merge;
 pub use model::Report;
 pub use text::explain;
 
@@ -59,3 +74,14 @@ impl fmt::Display for Run {
         Ok(())
     }
 }
+
+/// The JSON Schema (2020-12) of a stored report.
+#[cfg(feature = "report")]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Report);
+    // A schema holds nothing that JSON cannot express.
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+#[cfg(all(test, feature = "report"))]
+mod samples;

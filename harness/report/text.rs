@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::cell::Cell;
 use crate::budget::Budget;
 use crate::fault::DeviceAsked;
 use crate::history::Application;
@@ -183,6 +184,54 @@ pub fn recovery(recovery: &Recovery) -> String {
         Recovery::Censored { beyond } => format!("> {}", show(*beyond)),
         Recovery::NotMeasured => "–".into(),
     }
+}
+
+/// The time-to-recover of one client in one scenario: of several repeats their [`distribution`].
+pub fn recovered(cell: &Cell) -> String {
+    match (cell.runs.len(), cell.worst()) {
+        (1, Some(only)) => recovery(&only.measures.time_to_recover),
+        _ => distribution(cell.recoveries()),
+    }
+}
+
+/// `n`, median, 95th percentile and maximum of several times-to-recover; those that were censored are counted, never
+/// averaged.
+pub fn distribution(recoveries: impl Iterator<Item = Recovery>) -> String {
+    let (mut times, mut beyond): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
+    for recovery in recoveries {
+        match recovery {
+            Recovery::Recovered { after } => times.push(after),
+            Recovery::Censored { beyond: time } => beyond.push(time),
+            Recovery::NotMeasured => {}
+        }
+    }
+    times.sort_unstable();
+    let n = times.len() + beyond.len();
+    if n == 0 {
+        return recovery(&Recovery::NotMeasured);
+    }
+    // Ranks count the censored ones as longer than all others; of these no more is known than of the shortest.
+    let censored = beyond.iter().min().map_or_else(String::new, |beyond| format!("> {}", show(*beyond)));
+    let at = |share: f64| {
+        let rank = ((n as f64 * share).ceil() as usize).clamp(1, n) - 1;
+        times.get(rank).map_or_else(|| censored.clone(), |time| show(*time))
+    };
+    let mut text = format!("p50 {}, p95 {}, max {}, n {n}", at(0.5), at(0.95), at(1.0));
+    if !beyond.is_empty() {
+        text += &format!(", {} censored", beyond.len());
+    }
+    text
+}
+
+/// The time-to-detect, or what it means that there is none.
+pub fn noticed(verdict: &Verdict) -> String {
+    let none = if verdict.application.is_some() { "unseen" } else { "masked" };
+    optional(verdict.measures.time_to_detect, none)
+}
+
+/// The time-to-first-success.
+pub fn first_success(verdict: &Verdict) -> String {
+    optional(verdict.measures.time_to_first_success, "never")
 }
 
 /// A duration, or what it means that there is none.

@@ -21,6 +21,7 @@ mod names;
 mod processes;
 mod proxy;
 mod psycopg;
+mod report;
 mod shipped;
 mod supervised;
 mod unprivileged;

@@ -1,5 +1,7 @@
 //! What has changed since an earlier run of the same questions.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 
 /// A report beside its baseline.
@@ -84,4 +86,9 @@ pub struct Figures {
     /// Their median; absent where half of them were censored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_us: Option<u64>,
+}
+
+/// The comparison as a part of a Markdown page.
+pub(super) fn markdown(to: &mut String, comparison: &Comparison) -> std::fmt::Result {
+    writeln!(to, "Since {}", comparison.baseline)
 }
