@@ -3,6 +3,7 @@
 //! One file per check. The verdict is the worst of its checks, and *unknown* as soon as there is a doubt about the run
 //! itself: a fault without evidence, a client that was not healthy before, an audit that did not happen.
 
+mod advice;
 mod certificate_words;
 mod connection_leak;
 mod deadline;

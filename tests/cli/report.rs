@@ -158,25 +158,9 @@ fn shards_need_one_seed_and_reports_a_format() {
 }
 
 #[test]
-fn the_schema_is_the_one_that_is_committed_and_reports_keep_to_it() {
-    let place = Place::new();
-    let said = place.run(&["report", "schema"]);
+fn the_schema_is_the_one_that_is_committed() {
+    let said = Place::new().run(&["report", "schema"]);
     let committed = include_str!("../../harness/report/report.schema.json");
-    assert_eq!(
-        said.stdout, committed,
-        "pgsquall report schema > harness/report/report.schema.json; if it says something else now, so does FORMAT"
-    );
-
-    place.write("short.toml", RESET);
-    let said = place.run(&["run", "short.toml", "nonsense-", "--out", "out"]);
-    assert_eq!(said.code, Some(64), "{said}");
-    let said = place.run(&["run", "short.toml", "--out", "out"]);
-    assert_eq!(said.code, Some(0), "{said}");
-    let schema: serde_json::Value = serde_json::from_str(committed).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let mut report: serde_json::Value = serde_json::from_str(&place.read("out/report.json")).unwrap();
-    let errors: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
-    report["runs"][0]["ending"]["verdict"]["verdict"] = "perhaps".into();
-    assert!(!validator.is_valid(&report));
+    let remedy = "pgsquall report schema > harness/report/report.schema.json; where readers cannot tell, FORMAT rises";
+    assert_eq!(said.stdout, committed, "{remedy}");
 }
