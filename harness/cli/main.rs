@@ -2,6 +2,7 @@
 
 mod adapter;
 mod args;
+mod baseline;
 mod check;
 mod conformance;
 mod doctor;
@@ -54,7 +55,8 @@ fn main() -> ExitCode {
 
 async fn carry_out(verb: Verb) -> Exit {
     match verb {
-        Verb::Run(arguments) => run::run(arguments).await,
+        Verb::Run(arguments) => run::run(arguments, run::tell::table).await,
+        Verb::Bench(arguments) => run::run(arguments.into(), run::tell::benchmark).await,
         #[cfg(feature = "simulation")]
         Verb::Sim(arguments) => sim::sim(&arguments),
         #[cfg(not(feature = "simulation"))]

@@ -9,9 +9,10 @@ use pgsquall::report::model::Ending;
 use pgsquall::report::{self, Report};
 
 use crate::args::{MergeArguments, ReportVerb};
+use crate::baseline::Baseline;
 use crate::exit::Exit;
 use crate::print::{self, complain, say};
-use crate::run::{Out, table};
+use crate::run::{Out, tell};
 use crate::writers;
 
 pub fn report(verb: ReportVerb) -> Exit {
@@ -34,7 +35,9 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
         parts.push((folder.display().to_string(), Report::read(folder).map_err(usage)?));
     }
     let read: Vec<Report> = parts.iter().map(|(_, report)| report.clone()).collect();
-    let merged = report::merge(parts).map_err(usage)?;
+    let baseline = Baseline::read(&arguments.baseline).map_err(usage)?;
+    let mut merged = report::merge(parts).map_err(usage)?;
+    merged.comparison = baseline.map(|baseline| baseline.compare(&merged));
     let folder = match (arguments.out, arguments.folders.as_slice()) {
         (Some(out), folders) => {
             let out = Out::make(out).map_err(usage)?;
@@ -46,7 +49,8 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
         (None, [only]) => only.clone(),
         (None, _) => return Err(usage("name the folder that everything is to go to: --out DIR".to_owned())),
     };
-    table(&merged);
+    tell::table(&merged);
+    tell::comparison(&merged);
     say!("\n{}", merged.counts());
     merged.warnings().iter().for_each(|line| complain!("{line}"));
     let written = writers::write(&merged, &folder, &arguments.report);
@@ -57,12 +61,12 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
 /// The worst of all endings. Of a whole of which a part is missing nothing is proved.
 fn worst(report: &Report) -> Exit {
     let endings = report.runs.iter().filter_map(|entry| match &entry.ending {
-        Ending::Judged { verdict } => Some(verdict.verdict.into()),
+        Ending::Judged { verdict } => Some(tell::of_verdict(verdict.verdict, report)),
         Ending::NotCarriedOut { .. } => Some(Exit::Unavailable),
         Ending::Stopped => Some(VerdictKind::Unknown.into()),
         Ending::Skipped { .. } => None,
     });
-    let worst = endings.max().unwrap_or(Exit::Unavailable);
+    let worst = endings.max().unwrap_or(Exit::Unavailable).max(tell::of_comparison(report));
     if report.shards.is_some() { worst.max(Exit::Unknown) } else { worst }
 }
 

@@ -2,6 +2,7 @@
 
 use super::model::{Asked, Ending, Entry, Report};
 use crate::judge::{Recovery, Verdict, VerdictKind};
+use crate::statistics::{Observation, Sample};
 
 /// All repeats of one client in one scenario, in order; never empty.
 #[derive(Clone, Debug)]
@@ -46,6 +47,20 @@ impl<'a> Cell<'a> {
             Some(Ending::NotCarriedOut { .. }) => "not carried out",
             Some(Ending::Stopped) => "stopped",
         }
+    }
+
+    /// The verdicts that answer the question: pass or fail.
+    pub fn answers(&self) -> impl Iterator<Item = &'a Verdict> + '_ {
+        self.verdicts().filter(|verdict| verdict.verdict != VerdictKind::Unknown)
+    }
+
+    /// The times-to-recover of the runs that answer the question, where they were measured.
+    pub fn sample(&self) -> Sample {
+        Sample::new(self.answers().filter_map(|verdict| match verdict.measures.time_to_recover {
+            Recovery::Recovered { after } => Some(Observation::Recovered(after)),
+            Recovery::Censored { beyond } => Some(Observation::Censored(beyond)),
+            Recovery::NotMeasured => None,
+        }))
     }
 
     /// The times-to-recover that were measured, censored ones included.

@@ -25,7 +25,7 @@ fn write(to: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(to, "> **{}**\n", escaped(&line))?;
     }
     if let Some(comparison) = &report.comparison {
-        super::baseline::markdown(to, comparison)?;
+        to.push_str(&super::baseline::markdown(comparison, escaped));
     }
     if report.clients().len() == 1 {
         rows(to, report)?

@@ -5,6 +5,8 @@
 //! one, `shard` takes a matrix apart and `merge` puts it together.
 
 pub mod baseline;
+#[cfg(feature = "report")]
+pub mod bench;
 mod cell;
 #[cfg(feature = "report")]
 pub mod format;

@@ -19,10 +19,16 @@ const COLUMNS: [&str; 9] =
 /// What the name of a group ends with, and no name of a scenario does.
 const MARK: char = '/';
 
-fn table(report: &Report) -> Table {
+/// An empty table with these columns.
+pub(super) fn plain_table(columns: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(COLUMNS);
+    table.set_header(columns);
+    table
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = plain_table(&COLUMNS);
     let group = |name: &str| report.asked(name).map_or("", |asked| asked.group.as_str());
     let cells = report.cells();
     // A single group needs no name: its scenarios were asked for by theirs.

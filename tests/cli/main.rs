@@ -7,6 +7,7 @@ mod adapters;
 mod agreement;
 mod application;
 mod arguments;
+mod baseline;
 #[cfg(feature = "simulation")]
 mod beside;
 mod doctor;

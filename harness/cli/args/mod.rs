@@ -1,5 +1,7 @@
 //! What can be typed. Values are understood here and go on as types of the library.
 
+mod baseline;
+mod bench;
 mod conformance;
 mod doctor;
 mod proxy;
@@ -13,6 +15,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use pgsquall::environment::choice::ServerChoice;
 
+pub use self::baseline::BaselineArguments;
+pub use self::bench::BenchArguments;
 pub use self::conformance::ConformanceArguments;
 pub use self::doctor::DoctorArguments;
 pub use self::proxy::ProxyArguments;
@@ -55,6 +59,9 @@ pub enum Verb {
     /// Run scenarios against a client, and judge it
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", run::EXAMPLES))]
     Run(RunArguments),
+    /// Compare how soon clients recover: many runs of each, by turns
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", bench::EXAMPLES))]
+    Bench(BenchArguments),
     /// Simulate: random schedules of faults, or scenarios, in virtual time
     #[command(after_help = sim::HELP)]
     Sim(SimArguments),

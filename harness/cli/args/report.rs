@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use pgsquall::report::format::Wanted;
 
+use super::baseline::BaselineArguments;
+
 pub(super) const HELP: &str = "\
 Examples:
   pgsquall run --seed 7 --shard 1/2 --out one      (on one machine)
@@ -33,6 +35,9 @@ pub struct MergeArguments {
     /// Where everything goes, histories and logs too; may be left out where there is one folder, which it then is
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub baseline: BaselineArguments,
 
     /// Also write a report: html, junit, json or markdown; may be given several times
     #[arg(long, value_name = "FORMAT=FILE")]

@@ -11,6 +11,7 @@ use pgsquall::report::format::Wanted;
 use pgsquall::report::shard::Shard;
 use pgsquall::seed::Seed;
 
+use super::baseline::BaselineArguments;
 use super::values::{ServerParser, device, positive, seed};
 
 pub(super) const EXAMPLES: &str = "\
@@ -28,7 +29,9 @@ Examples:
   pgsquall run idle-drop --device azure-lb
       what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
-      twenty runs that sweep the moment of the fault, repeatable, with everything kept in results/";
+      twenty runs that sweep the moment of the fault, repeatable, with everything kept in results/
+  pgsquall run --repeat 10 --baseline main.json --report junit=results.xml --report markdown=summary.md
+      in CI: worse than the report.json of an earlier run? told to whoever reads it there";
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
@@ -116,6 +119,9 @@ pub struct RunArguments {
     /// together
     #[arg(long, requires = "seed", value_name = "I/N")]
     pub shard: Option<Shard>,
+
+    #[command(flatten)]
+    pub baseline: BaselineArguments,
 
     /// Explain every run, not only those that did not pass
     #[arg(long, short)]

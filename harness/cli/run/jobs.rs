@@ -129,7 +129,8 @@ pub async fn run_all(
     let mut running = JoinSet::new();
     // The longest first: begun last, it would be waited for alone. Slots are given out in the order of asking.
     let mut jobs: Vec<_> = jobs.into_iter().enumerate().filter(|(_, job)| job.kept.is_none()).collect();
-    jobs.sort_by_key(|(_, job)| Reverse(job.length()));
+    // Of one length, clients take turns: whatever changes about the machine meanwhile is the same for all.
+    jobs.sort_by_key(|(_, job)| (Reverse(job.length()), job.scenario.name.clone(), job.repeat));
     for (index, job) in jobs {
         let (slots, progress) = (Arc::clone(&slots), progress.clone());
         running.spawn(async move {

@@ -5,7 +5,7 @@ mod out;
 mod prepare;
 mod progress;
 mod resume;
-mod tell;
+pub mod tell;
 
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
@@ -16,14 +16,22 @@ pub use self::out::Out;
 use self::prepare::prepare;
 pub use self::prepare::{client, find, make_ready};
 use self::progress::Progress;
-pub use self::tell::table;
 use crate::args::RunArguments;
+use crate::baseline::Baseline;
 use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::writers;
 
-pub async fn run(arguments: RunArguments) -> Exit {
+/// Carries out what is asked; `table` prints what came of it.
+pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
     let (began, clock) = (SystemTime::now(), Instant::now());
+    let baseline = match Baseline::read(&arguments.baseline) {
+        Ok(baseline) => baseline,
+        Err(error) => {
+            complain!("error: {error}");
+            return Exit::Usage;
+        }
+    };
     let plan = match prepare(&arguments).await {
         Ok(plan) => plan,
         Err(exit) => return exit,
@@ -46,8 +54,9 @@ pub async fn run(arguments: RunArguments) -> Exit {
     let (results, interrupted) = jobs::run_all(plan.jobs, plan.at_once, &progress, store).await;
     progress.finish();
 
-    let report = report(&results);
-    let mut exit = tell::tell(&results, &report, arguments.verbose, clock.elapsed());
+    let mut report = report(&results);
+    report.comparison = baseline.map(|baseline| baseline.compare(&report));
+    let mut exit = tell::tell(&results, &report, table, arguments.verbose, clock.elapsed());
     if out.tidy(folders.iter().map(PathBuf::as_path)) {
         let place = out.path().display();
         match results.iter().any(|job| job.verdict().is_some()) {
