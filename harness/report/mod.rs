@@ -6,6 +6,8 @@
 
 pub mod baseline;
 mod cell;
+#[cfg(feature = "report")]
+pub mod html;
 pub mod model;
 pub mod shard;
 pub mod text;
