@@ -135,7 +135,7 @@ pub fn errors(verdict: &Verdict) -> String {
 }
 
 /// What became of a subscription.
-fn news(listening: &Listening) -> String {
+pub(super) fn news(listening: &Listening) -> String {
     let Listening { time_to_recover, sent, lost, gaps_reported, gaps_hidden } = listening;
     let mut text = format!("came again after {}; {lost} of {sent} notifications lost", recovery(time_to_recover));
     if gaps_reported + gaps_hidden > 0 {
@@ -145,7 +145,7 @@ fn news(listening: &Listening) -> String {
 }
 
 /// What became of a supervised client's processes: `restarted 2 times, first exit 350 ms after the fault (exit status 1)`.
-fn process(restarts: &Restarts) -> String {
+pub(super) fn process(restarts: &Restarts) -> String {
     let Restarts { restarted, failed, first_exit, first_status, away, is_away } = restarts;
     let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let first = first_exit.zip(first_status.as_ref());
@@ -239,7 +239,7 @@ pub fn optional(duration: Option<Duration>, none: &str) -> String {
     duration.map_or_else(|| none.to_owned(), show)
 }
 
-fn list(ids: &[u64]) -> String {
+pub(super) fn list(ids: &[u64]) -> String {
     ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -9,7 +9,7 @@ mod told;
 use std::time::Duration;
 
 pub use model::{Change, ChangeKind, Comparison, Figures, Span, Times};
-pub use told::{markdown, text};
+pub use told::{chance, markdown, median, span, text};
 
 use super::cell::Cell;
 use super::model::Report;

@@ -66,7 +66,7 @@ fn two_seconds_more_are_a_regression_and_chance_is_none() {
 fn a_difference_is_told_with_its_figures() {
     let change = changed(&repeats((100..300).step_by(20)), &repeats((2_100..2_300).step_by(20)));
     let what = "recovery has moved by +2.00 s (interval +1.92 s to +2.08 s), p < 0.001; median 180 ms of 10 runs, now 2.18 s \
-                of 10";
+                of 10 runs";
     assert_eq!(change.what, what);
     let times = change.times.unwrap();
     assert_eq!(

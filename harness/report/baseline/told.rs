@@ -80,33 +80,59 @@ pub(super) fn failures(cell: &Cell) -> String {
     format!("fails {} of {}{}", cell.count(VerdictKind::Fail), cell.answers().count(), first.unwrap_or_default())
 }
 
-/// How recovery has moved: `recovers +2.01 s later (+1.80 s to +2.20 s), p < 0.001; median 54.1 ms of 10 runs, now 2.06 s
-/// of 10`.
+/// How recovery has moved: `recovery has moved by +2.01 s (interval +1.80 s to +2.20 s), p < 0.001; median 54.1 ms of 10 runs,
+/// now 2.06 s of 10 runs`.
 pub(super) fn shift(times: &Times) -> String {
-    let figures = |Figures { runs, censored, median_us }: &Figures, word: &str| {
-        let median =
-            median_us.map_or_else(|| "beyond what was watched".to_owned(), |us| show(Duration::from_micros(us)));
-        let censored = if *censored > 0 { format!(", {censored} censored") } else { String::new() };
-        format!("{median} of {runs}{word}{censored}")
-    };
-    let p = if times.p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {:.3}", times.p) };
     format!(
-        "recovery has moved by {} (interval {}), {p}; median {}, now {}",
+        "recovery has moved by {} (interval {}), p {}; median {}, now {}",
         span(times.shift),
         span(times.interval),
-        figures(&times.before, " runs"),
-        figures(&times.now, "")
+        chance(times.p),
+        median(&times.before),
+        median(&times.now)
     )
 }
 
-fn span(Span { at_least_us, at_most_us }: Span) -> String {
-    let delay =
-        |us: i64| format!("{}{}", if us < 0 { '−' } else { '+' }, show(Duration::from_micros(us.unsigned_abs())));
+/// A median, and of how many.
+pub fn median(Figures { runs, censored, median_us }: &Figures) -> String {
+    let median = median_us.map_or_else(|| "beyond what was watched".to_owned(), |us| show(Duration::from_micros(us)));
+    let censored = if *censored > 0 { format!(", {censored} censored") } else { String::new() };
+    format!("{median} of {runs} runs{censored}")
+}
+
+/// A probability that something is chance.
+pub fn chance(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
+}
+
+/// A delay with its sign, or between which it lies.
+pub fn span(Span { at_least_us, at_most_us }: Span) -> String {
+    let delay = |us: i64| {
+        let sign = if us < 0 { '−' } else { '+' };
+        format!("{sign}{}", show(Duration::from_micros(us.unsigned_abs())))
+    };
     match (at_least_us, at_most_us) {
         (Some(least), Some(most)) if least == most => delay(least),
         (Some(least), Some(most)) => format!("{} to {}", delay(least), delay(most)),
         (Some(least), None) => format!("{} or more", delay(least)),
         (None, Some(most)) => format!("{} at most", delay(most)),
         (None, None) => "nobody knows how much".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_have_a_sign_and_what_is_not_known_is_no_number() {
+        let told = |at_least_us, at_most_us| span(Span { at_least_us, at_most_us });
+        assert_eq!(told(Some(1_500), Some(1_500)), "+1.50 ms");
+        assert_eq!(told(Some(-2_000_000), Some(0)), "−2.00 s to +0 µs");
+        assert_eq!(told(Some(250_000), None), "+250 ms or more");
+        assert_eq!(told(None, None), "nobody knows how much");
+        let censored = Figures { runs: 20, censored: 12, median_us: None };
+        assert_eq!(median(&censored), "beyond what was watched of 20 runs, 12 censored");
+        assert_eq!([chance(0.000_1), chance(0.0314)], ["< 0.001", "= 0.031"]);
     }
 }
