@@ -49,7 +49,6 @@ pub mod time;
 pub mod judge;
 pub mod plan;
 pub mod scenario;
-pub mod statistics;
 // ---- effects
 mod audit;
 pub mod client;
