@@ -124,6 +124,8 @@ step "adapters"
 # One that could not be built is told below.
 wait "$building"
 ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some adapters: see above"; }
+step "what users copy"
+ci/users.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some of what users copy: see above"; }
 step "Toxiproxy clients"
 ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
 
