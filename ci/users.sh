@@ -48,7 +48,8 @@ style='{extends: default, rules: {
 yaml() { yamllint --strict -d "$style" "$1"; }
 workflow() { check-jsonschema --builtin-schema vendor.github-workflows "$1"; }
 pipeline() { check-jsonschema --builtin-schema vendor.gitlab-ci "$1"; }
-manifest() { kubernetes-validate --strict --quiet "$1"; }
+# The oldest that has all of it, and the newest that is known.
+manifest() { kubernetes-validate --strict --quiet -k 1.29 "$1" && kubernetes-validate --strict --quiet "$1"; }
 security() { zizmor --offline --no-progress --color never --persona pedantic --strict-collection "$1"; }
 # Debian's packages are those of the day on which the image is built.
 image() { hadolint --no-color --ignore DL3008 "$1"; }
@@ -91,6 +92,7 @@ planted pipeline "$gitlab" 's/exit_codes: .*/exit_codes: [one]/' "allow_failure"
 accepted pipeline "$gitlab"
 planted manifest "$kubernetes" 's/completions: 8/completions: eight/' "'eight'"
 planted manifest "$kubernetes" 's/runAsNonRoot/runAsNonRot/' runAsNonRot
+planted manifest "$kubernetes" '/status: "True"/d' "version 1.29: .*'status' is a required property"
 planted manifest "$kubernetes" 's/backoffLimitPerIndex/backoffLimitForIndex/' backoffLimitForIndex
 accepted manifest "$kubernetes"
 if command -v zizmor >/dev/null; then
