@@ -123,11 +123,11 @@ step "doctests";         cargo test --doc
 step "adapters"
 # One that could not be built is told below.
 wait "$building"
-ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some adapters: see above"; }
+ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some adapters: see above"; }
 step "what users copy"
-ci/users.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some of what users copy: see above"; }
+ci/users.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some of what users copy: see above"; }
 step "Toxiproxy clients"
-ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
+ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some client libraries of Toxiproxy: see above"; }
 
 step "done"
 for what in "${skipped[@]}"; do printf 'skipped: %s\n' "$what"; done

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree
 
 import yaml
@@ -53,7 +54,7 @@ class Text:
     def run(self, folder, environment):
         """Returns the exit code, and what was said."""
         words = ["bash", "--noprofile", "--norc", *self.options, "-c", self.text]
-        path = f"{pathlib.Path(os.environ['PGSQUALL']).parent}:{os.environ['PATH']}"
+        path = f"{PROGRAM.name}:{os.environ['PATH']}"
         # Nothing else of this machine: a variable that is missing is to be missed.
         kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR") if name in os.environ}
         done = subprocess.run(
@@ -362,6 +363,10 @@ def main():
     return 0
 
 
+# A folder in which the program has the name by which texts call it.
+PROGRAM = tempfile.TemporaryDirectory()
+if "PGSQUALL" in os.environ:
+    pathlib.Path(PROGRAM.name, "pgsquall").symlink_to(pathlib.Path(os.environ["PGSQUALL"]).resolve())
 BASELINE = "PGSQUALL" in os.environ and "--baseline" in options_of("report", "merge")
 try:
     sys.exit(main())

@@ -125,6 +125,6 @@ echo "ci/users: ${#files[@]} files and an image linted, $planted planted defects
 
 # --- what is written there, run ------------------------------------------------------------------------------------
 if [ -n "${PGSQUALL:-}" ]; then
-    "$bin/python3" ci/users.py run "$work/run" "${files[@]}" || { [ $? -eq 3 ] && skip "some of it: see above"; }
+    "$bin/python3" ci/users.py run "$work/run" "${files[@]}" || { [ $? -eq 3 ] || exit 1; skip "some of it: see above"; }
 fi
 exit "$skipped"
