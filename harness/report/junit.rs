@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::cell::Cell;
 use super::model::{Ending, Report};
-use super::text::{explain, first_success, noticed, recovered, repeat_command};
+use super::text::{errors, explain, first_success, noticed, operations, recovered, repeat_command};
 use crate::judge::VerdictKind;
 
 /// The report as JUnit XML.
@@ -45,16 +45,14 @@ fn case(report: &Report, cell: &Cell) -> TestCase {
 /// The figures of the run that speaks for all, under the names of the terminal's columns.
 fn figures(cell: &Cell) -> Vec<Property> {
     let Some(worst) = cell.worst() else { return Vec::new() };
-    let measures = &worst.measures;
     let figures = [
         ("verdict", cell.verdict_in_words()),
         ("plane", worst.plane.to_string()),
         ("noticed", noticed(worst)),
         ("first ok", first_success(worst)),
         ("recovered", recovered(cell)),
-        ("ok", measures.ok.to_string()),
-        ("failed", measures.fail.to_string()),
-        ("indeterminate", measures.info.to_string()),
+        ("operations", operations(worst)),
+        ("errors", errors(worst)),
         ("repeat", repeat_command(worst)),
     ];
     figures.into_iter().map(|(name, value)| Property::new(name, value)).collect()

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::matrix::{Matrix, notes, totals};
 use super::model::Report;
-use super::text::{errors, explain, first_success, noticed, recovered};
+use super::text::{errors, explain, first_success, noticed, operations, recovered};
 use crate::judge::VerdictKind;
 
 /// Longest text, in bytes: GitHub refuses a summary of more than 1 MiB.
@@ -39,22 +39,23 @@ fn write(to: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// One client: a row for each scenario, with its figures.
-fn rows(to: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(to, "| scenario | {} | noticed | first ok | recovered | errors |", escaped(report.clients()[0]))?;
-    writeln!(to, "|---|---|---|---|---|---|")?;
-    for cell in report.cells() {
+fn rows(to: &mut String, report: &Report, client: &str) -> std::fmt::Result {
+    writeln!(to, "| scenario | {} | noticed | first ok | recovered | operations | errors |", escaped(client))?;
+    writeln!(to, "|---|---|---|---|---|---|---|")?;
+    for cell in report.cells().iter().filter(|cell| cell.client == client) {
         let Some(worst) = cell.worst() else {
-            writeln!(to, "| {} | {} | | | | |", escaped(cell.scenario), cell.state())?;
+            writeln!(to, "| {} | {} | | | | | |", escaped(cell.scenario), cell.state())?;
             continue;
         };
         writeln!(
             to,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             escaped(cell.scenario),
             strong(cell.verdict_in_words(), worst.verdict),
             noticed(worst),
             first_success(worst),
-            recovered(&cell),
+            recovered(cell),
+            operations(worst),
             escaped(&errors(worst))
         )?;
     }
@@ -71,7 +72,13 @@ fn matrix(to: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(to, "| {} | {} |", escaped(scenario), row(&cells))?;
     }
     let totals: Vec<_> = clients.iter().map(|client| totals(report, client)).collect();
-    writeln!(to, "| **{} runs** | {} |", report.runs.len(), totals.join(" | "))
+    writeln!(to, "| **{} runs** | {} |", report.runs.len(), totals.join(" | "))?;
+    for client in clients {
+        writeln!(to, "\n<details><summary>the figures of {}</summary>\n", escaped(client))?;
+        rows(to, report, client)?;
+        writeln!(to, "\n</details>")?;
+    }
+    Ok(())
 }
 
 /// The whole explanation of each run that did not pass, folded away.

@@ -8,7 +8,7 @@ use super::cell::Cell;
 use crate::budget::Budget;
 use crate::fault::DeviceAsked;
 use crate::history::Application;
-use crate::judge::{CheckResult, Listening, Recovery, Restarts, Verdict, by_frequency};
+use crate::judge::{CheckResult, Listening, Measures, Recovery, Restarts, Verdict, by_frequency};
 use crate::plane::Plane;
 use crate::scenario::RANDOM;
 use crate::time::{exact, show};
@@ -57,10 +57,8 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     )?;
     writeln!(
         to,
-        "  ops       {} ok, {} failed, {} indeterminate{}; errors: {}",
-        measures.ok,
-        measures.fail,
-        measures.info,
+        "  ops       {}{}; errors: {}",
+        operations(verdict),
         if verdict.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" },
         errors(verdict)
     )?;
@@ -221,6 +219,12 @@ pub fn distribution(recoveries: impl Iterator<Item = Recovery>) -> String {
         text += &format!(", {} censored", beyond.len());
     }
     text
+}
+
+/// What operations came to: `128 ok, 4 failed, 0 indeterminate`.
+pub fn operations(verdict: &Verdict) -> String {
+    let Measures { ok, fail, info, .. } = &verdict.measures;
+    format!("{ok} ok, {fail} failed, {info} indeterminate")
 }
 
 /// The time-to-detect, or what it means that there is none.
