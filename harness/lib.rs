@@ -26,6 +26,7 @@
 //! | choose the server | [`ServerChoice`](environment::choice::ServerChoice) |
 //! | read a result | [`Run`], [`judge::Verdict`] |
 //! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
+//! | tell whether recovery takes longer than it did | [`statistics`] |
 //!
 //! A client that fails its scenario is a verdict, never an [`Error`]: errors mean that the question could not be asked.
 //!
@@ -49,6 +50,7 @@ pub mod time;
 pub mod judge;
 pub mod plan;
 pub mod scenario;
+pub mod statistics;
 // ---- effects
 mod audit;
 pub mod client;

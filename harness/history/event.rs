@@ -280,6 +280,10 @@ pub enum Event {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         busy: u8,
+        /// The part of that second in which something that could run waited for a processor, in percent; `None` where the
+        /// kernel does not say. What runs at a lower priority counts here, and not in `busy`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<u8>,
     },
     /// A reason for which the harness does not trust this run.
     Doubt {
