@@ -38,7 +38,7 @@ install() {
 }
 if ! command -v apt-get >/dev/null; then
     skip "installing packages: this is no Debian; what is missing here is skipped below"
-elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv libssl-dev pkg-config nftables iproute2; then
+elif ! install postgresql pgbouncer haproxy chromium mmdebstrap python3-venv libssl-dev pkg-config nftables iproute2; then
     skip "installing packages: apt-get failed (as root or with sudo it should not)"
 fi
 # What the adapters name in their manifests.

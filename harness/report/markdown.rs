@@ -27,10 +27,9 @@ fn write(to: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(comparison) = &report.comparison {
         to.push_str(&super::baseline::markdown(comparison, escaped));
     }
-    if report.clients().len() == 1 {
-        rows(to, report)?
-    } else {
-        matrix(to, report)?
+    match report.clients().as_slice() {
+        [only] => figures(to, report, only)?,
+        _ => matrix(to, report)?,
     }
     for line in notes(report) {
         writeln!(to, "\n* {}", escaped(&line))?;
@@ -38,8 +37,8 @@ fn write(to: &mut String, report: &Report) -> std::fmt::Result {
     pages(to, report)
 }
 
-/// One client: a row for each scenario, with its figures.
-fn rows(to: &mut String, report: &Report, client: &str) -> std::fmt::Result {
+/// Of one client: a row for each scenario, with its figures.
+fn figures(to: &mut String, report: &Report, client: &str) -> std::fmt::Result {
     writeln!(to, "| scenario | {} | noticed | first ok | recovered | operations | errors |", escaped(client))?;
     writeln!(to, "|---|---|---|---|---|---|---|")?;
     for cell in report.cells().iter().filter(|cell| cell.client == client) {
@@ -75,7 +74,7 @@ fn matrix(to: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(to, "| **{} runs** | {} |", report.runs.len(), totals.join(" | "))?;
     for client in clients {
         writeln!(to, "\n<details><summary>the figures of {}</summary>\n", escaped(client))?;
-        rows(to, report, client)?;
+        figures(to, report, client)?;
         writeln!(to, "\n</details>")?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The figures of one run, its checks, and what showed its faults at work.
 
 use super::super::model::Entry;
-use super::super::text::{errors, news, optional, process, recovery};
+use super::super::text::{errors, news, operations, optional, process, recovery};
 use crate::judge::{CheckResult, Verdict};
 use crate::time::show;
 
@@ -27,10 +27,7 @@ pub(super) fn figures(verdict: &Verdict, entry: &Entry) -> Vec<(&'static str, St
         ("first success after", optional(measures.time_to_first_success, "never")),
         ("recovered after", recovery(&measures.time_to_recover)),
         ("budget", show(verdict.budget)),
-        (
-            "operations",
-            format!("{} ok, {} failed, {} indeterminate{where_seen}", measures.ok, measures.fail, measures.info),
-        ),
+        ("operations", operations(verdict) + where_seen),
         ("errors", errors(verdict)),
         ("slowest", slowest.unwrap_or_else(|| "none".to_owned())),
         (

@@ -25,6 +25,7 @@ use self::changes::Changes;
 use self::head::Head;
 use self::matrix::Matrix;
 use self::omitted::Omitted;
+use self::plot::{Drawing, curve};
 use self::section::Section;
 use super::cell::Cell;
 use super::model::{Asked, Entry, Report};
@@ -102,6 +103,8 @@ struct Question<'a> {
     gist: &'a str,
     /// …and the others.
     more: Vec<&'a str>,
+    /// How many of the repeats had recovered after how long; where there are repeats.
+    curve: Option<Drawing>,
     sections: Vec<Section>,
 }
 
@@ -112,8 +115,8 @@ fn groups<'a>(
 ) -> Vec<Group<'a>> {
     let mut groups: Vec<Group> = Vec::new();
     for (asked, anchor) in scenarios {
-        let cells = cells.iter().filter(|placed| placed.cell.scenario == asked.name);
-        let sections: Vec<_> = cells.filter_map(|placed| Section::of(placed, asked, timeline)).collect();
+        let cells: Vec<_> = cells.iter().filter(|placed| placed.cell.scenario == asked.name).collect();
+        let sections: Vec<_> = cells.iter().filter_map(|placed| Section::of(placed, asked, timeline)).collect();
         if sections.is_empty() {
             continue;
         }
@@ -123,6 +126,7 @@ fn groups<'a>(
             asked,
             gist: paragraphs.next().unwrap_or_default(),
             more: paragraphs.collect(),
+            curve: recoveries(asked, anchor, cells),
             sections,
         };
         let anchor = format!("cause-{}", word(&asked.group));
@@ -132,6 +136,18 @@ fn groups<'a>(
         }
     }
     groups
+}
+
+/// The times of all clients in one scenario, in one picture.
+fn recoveries(asked: &Asked, anchor: &str, cells: Vec<&Placed>) -> Option<Drawing> {
+    let budget = cells.iter().find_map(|placed| placed.cell.worst())?.budget;
+    let samples = cells.into_iter().map(|Placed { cell, .. }| {
+        let times: Vec<_> = cell.recoveries().collect();
+        (cell.client.to_owned(), distribution::sample(&times))
+    });
+    let samples: Vec<_> = samples.filter(|(_, sample)| sample.len() > 1).collect();
+    let title = format!("{}: how many of the repeats had recovered after how long", asked.title);
+    curve(format!("{anchor}--curve"), title, &samples, budget)
 }
 
 /// What a group of scenarios is about.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// Longest path that is drawn on a grid while there is a coarser one, in bytes: with it, a hundred busy runs and their words
 /// are less than two megabytes.
-const LONGEST: usize = 4_000;
+const LONGEST: usize = 6_000;
 
 /// Points that are drawn as spots of a grid, each spot at most once.
 #[derive(Clone, Debug)]

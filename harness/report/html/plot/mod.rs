@@ -1,11 +1,12 @@
 //! Pictures: pure layout, from what is known of runs to shapes with places.
 //!
-//! `course` draws one run in time and `strip` the times of all repeats; `scale`, `grid`, `packing` and `labels` are what
-//! both are laid out with. A picture is written out by a template, which decides nothing. Colours and line widths are the
+//! `course` draws one run in time, `strip` the times of all repeats, and `curve` those of several clients; `scale`, `grid`, `packing` and `labels` are what
+//! they are laid out with. A picture is written out by a template, which decides nothing. Colours and line widths are the
 //! style sheet's, by class.
 
 mod connections;
 mod course;
+mod curve;
 mod grid;
 mod labels;
 mod marks;
@@ -21,6 +22,7 @@ use std::fmt;
 use askama::Template;
 
 pub(super) use course::course;
+pub(super) use curve::curve;
 pub(super) use strip::strip;
 
 /// Width of every picture; a unit is about a pixel on a wide screen.
@@ -30,7 +32,7 @@ const LEFT: f64 = 84.0;
 const RIGHT: f64 = 948.0;
 
 /// The signs of all pictures: class, path in a field of 34 by 14, and meaning.
-pub(super) const LEGEND: [(&str, &str, &str); 18] = [
+pub(super) const LEGEND: [(&str, &str, &str); 21] = [
     ("ok", "m17 7h0", "operation succeeded"),
     ("fail", "m17 7h0", "operation failed: it did not happen"),
     ("info", "m17 7h0", "indeterminate: it may have happened"),
@@ -42,6 +44,7 @@ pub(super) const LEGEND: [(&str, &str, &str); 18] = [
     ("refusing", "M2 1h30v12h-30z", "connections were refused"),
     ("mark recovered", "M17 1v12", "recovered"),
     ("mark budget", "M17 1v12", "the budget is spent"),
+    ("mark", "M17 1v12", "another instant, named beside it"),
     ("session", "M4 7h26", "connection, signed in; before that a thin line"),
     ("signed-in", "m17 7h0", "signed in"),
     ("error", "m17 7h0", "the server reported an error"),
@@ -49,6 +52,8 @@ pub(super) const LEGEND: [(&str, &str, &str); 18] = [
     ("end-server", "m17 7h0", "ended by the server"),
     ("end-fault", "m17 7h0", "ended by the fault"),
     ("end-path", "m17 7h0", "forgotten by the path, or server unreachable"),
+    ("time", "m17 7h0", "a repeat that had recovered by then"),
+    ("censored", "m8 7h0", "a repeat that had not, when it was last seen"),
 ];
 
 /// A picture with its words for who does not see it.

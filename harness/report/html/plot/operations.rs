@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::course::Axis;
 use super::grid::{Spans, Spots};
-use super::scale::Latency;
+use super::scale::Logarithmic;
 use super::{LEFT, RIGHT, Shape, level, path, text};
 use crate::history::Outcome;
 use crate::judge::by_frequency;
@@ -18,12 +18,12 @@ const SIGN: &[i32] = &[4, 6, 8];
 const SHORTEST: f64 = 2.0;
 
 /// The axis of latencies, for what there is.
-pub(super) fn latencies(timeline: &Timeline, top: f64, bottom: f64) -> Latency {
-    Latency::around(timeline.ops.iter().map(|op| latency(op, timeline)), top, bottom)
+pub(super) fn latencies(timeline: &Timeline, top: f64, bottom: f64) -> Logarithmic {
+    Logarithmic::around(timeline.ops.iter().map(|op| latency(op, timeline)), (bottom, top))
 }
 
 /// Lines at powers of ten, with their words at the left.
-pub(super) fn grid(axis: &Latency) -> Vec<Shape> {
+pub(super) fn grid(axis: &Logarithmic) -> Vec<Shape> {
     let ticks = axis.ticks();
     let lines = level("grid", ticks.iter().map(|(y, _)| *y));
     let words = ticks.iter().map(|(y, word)| text("tick end", LEFT - 8.0, y + 4.0, *word));
@@ -31,7 +31,7 @@ pub(super) fn grid(axis: &Latency) -> Vec<Shape> {
 }
 
 /// All operations, those that did not succeed last, so that nothing covers them.
-pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Latency) -> Vec<Shape> {
+pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Logarithmic) -> Vec<Shape> {
     let kinds = [
         (Outcome::Ok, "took-ok", "ok", DOT, "succeeded"),
         (Outcome::Info, "took-info", "info", SIGN, "indeterminate"),
@@ -42,7 +42,7 @@ pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Latency) 
     for (outcome, took, sign, size, word) in kinds {
         let (mut spans, mut spots) = (Spans::default(), Spots::new(size));
         for op in timeline.ops.iter().filter(|op| op.outcome == outcome) {
-            let y = latencies.y(latency(op, timeline));
+            let y = latencies.place(latency(op, timeline));
             let (from, to) = (axis.x(op.from), axis.x(op.to.unwrap_or(timeline.until)));
             if to - from >= SHORTEST {
                 spans.put(from, to, y);

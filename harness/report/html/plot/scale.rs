@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Seconds along a picture, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in super::super) struct Time {
+pub(super) struct Time {
     /// What lies at the left and right edges, in seconds.
     pub from: f64,
     pub to: f64,
@@ -45,52 +45,58 @@ pub(super) fn step(at_least: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Latencies from bottom to top, each power of ten as high as the next.
+/// Durations along an axis, each power of ten as long as the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in super::super) struct Latency {
-    /// Decimal logarithms of the seconds at the lower and upper edges.
+pub(super) struct Logarithmic {
+    /// Decimal logarithms of the seconds at the edges.
     low: f64,
     high: f64,
-    top: f64,
-    bottom: f64,
+    /// Where the edges are: the first is that of the shorter durations.
+    edges: (f64, f64),
 }
 
-impl Latency {
-    /// Shortest and longest latency that can be told, as powers of ten of a second: 100 µs and 1000 s.
+impl Logarithmic {
+    /// Shortest and longest duration that can be told, as powers of ten of a second: 100 µs and 1000 s.
     const BOUNDS: (f64, f64) = (-4.0, 3.0);
 
     /// Around all of these, with two powers of ten at least.
-    pub fn around(latencies: impl Iterator<Item = Duration>, top: f64, bottom: f64) -> Latency {
+    pub fn around(durations: impl Iterator<Item = Duration>, edges: (f64, f64)) -> Logarithmic {
         let (mut least, mut most) = (f64::INFINITY, 0f64);
-        for latency in latencies.map(|latency| latency.as_secs_f64()) {
-            (least, most) = (least.min(latency), most.max(latency));
+        for seconds in durations.map(|duration| duration.as_secs_f64()) {
+            (least, most) = (least.min(seconds), most.max(seconds));
         }
-        let (first, last) = Latency::BOUNDS;
+        let (first, last) = Logarithmic::BOUNDS;
         let least = if least.is_finite() { least } else { 0.001 };
         // In steps of half a power of ten, so that pictures of like runs have like axes.
         let half = |value: f64, round: fn(f64) -> f64| round(value.max(1e-9).log10() * 2.0) / 2.0;
         let low = half(least, f64::floor).clamp(first, last - 1.0);
         let high = half(most, f64::ceil).clamp(first, last);
         // Two ticks, or it would be no scale.
-        Latency { low, high: high.max(low.ceil() + 1.0), top, bottom }
+        Logarithmic { low, high: high.max(low.ceil() + 1.0), edges }
     }
 
-    /// How high a latency lies; what is beyond an edge lies on it.
-    pub fn y(&self, latency: Duration) -> f64 {
-        self.height(latency.as_secs_f64().max(1e-9).log10())
+    /// Where a duration lies; what is beyond an edge lies on it.
+    pub fn place(&self, duration: Duration) -> f64 {
+        self.at(duration.as_secs_f64().max(1e-9).log10())
     }
 
-    fn height(&self, power: f64) -> f64 {
+    /// Whether a duration is between the edges.
+    pub fn holds(&self, duration: Duration) -> bool {
+        (self.low..=self.high).contains(&duration.as_secs_f64().max(1e-9).log10())
+    }
+
+    fn at(&self, power: f64) -> f64 {
         let share = (power - self.low) / (self.high - self.low);
-        self.bottom - share.clamp(0.0, 1.0) * (self.bottom - self.top)
+        let (first, last) = self.edges;
+        first + share.clamp(0.0, 1.0) * (last - first)
     }
 
     /// The powers of ten, with their words.
     pub fn ticks(&self) -> Vec<(f64, &'static str)> {
         const WORDS: [&str; 8] = ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s", "1000 s"];
-        let powers = WORDS.iter().enumerate().map(|(index, word)| (Latency::BOUNDS.0 + index as f64, *word));
+        let powers = WORDS.iter().enumerate().map(|(index, word)| (Logarithmic::BOUNDS.0 + index as f64, *word));
         let seen = powers.filter(|(power, _)| (self.low..=self.high).contains(power));
-        seen.map(|(power, word)| (self.height(power), word)).collect()
+        seen.map(|(power, word)| (self.at(power), word)).collect()
     }
 }
 
@@ -124,7 +130,7 @@ mod tests {
     fn latencies_are_sized_to_what_there_is() {
         let micros = |all: &[u64]| all.iter().map(|us| Duration::from_micros(*us)).collect::<Vec<_>>();
         let words = |all: &[u64]| {
-            let axis = Latency::around(micros(all).into_iter(), 0.0, 120.0);
+            let axis = Logarithmic::around(micros(all).into_iter(), (120.0, 0.0));
             axis.ticks().into_iter().map(|(_, word)| word).collect::<Vec<_>>()
         };
         assert_eq!(words(&[420, 3_000, 12_000_000]), ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]);
@@ -132,9 +138,9 @@ mod tests {
         assert_eq!(words(&[u64::MAX]), ["100 s", "1000 s"]);
         assert_eq!(words(&[0]), ["100 µs", "1 ms"]);
         assert_eq!(words(&[]), ["1 ms", "10 ms"]);
-        let axis = Latency::around(micros(&[1_100, 95_000]).into_iter(), 0.0, 100.0);
+        let axis = Logarithmic::around(micros(&[1_100, 95_000]).into_iter(), (100.0, 0.0));
         let places =
-            micros(&[0, 1_000, 10_000, 100_000, 10_000_000]).into_iter().map(|latency| axis.y(latency).round());
+            micros(&[0, 1_000, 10_000, 100_000, 10_000_000]).into_iter().map(|latency| axis.place(latency).round());
         assert_eq!(places.collect::<Vec<_>>(), [100.0, 100.0, 50.0, 0.0, 0.0]);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::grid::Spots;
 use super::packing::pack;
-use super::scale::Time;
+use super::scale::Logarithmic;
 use super::{Drawing, LEFT, Number, RIGHT, Shape, path, text, upright, uprights};
 use crate::judge::Recovery;
 use crate::time::show;
@@ -13,8 +13,8 @@ use crate::time::show;
 const ROW: f64 = 8.0;
 /// Rows of points that lie on one another, at most.
 const MOST_ROWS: usize = 12;
-/// Ticks along the axis, about.
-const TICKS: usize = 10;
+/// Room for an arrow.
+const ARROW: f64 = 24.0;
 
 /// Draws them; nothing where there are fewer than two.
 pub(in super::super) fn strip(id: String, title: String, times: &[Recovery], budget: Duration) -> Option<Drawing> {
@@ -27,12 +27,10 @@ pub(in super::super) fn strip(id: String, title: String, times: &[Recovery], bud
         })
         .collect();
     sorted.sort_unstable();
-    let (longest, _) = *sorted.last().filter(|_| sorted.len() > 1)?;
+    (sorted.len() > 1).then_some(())?;
     // An arrow needs room to its right.
-    let (unit, name) = if longest < Duration::from_secs(1) { (1e3, "milliseconds") } else { (1.0, "seconds") };
-    let value = |time: Duration| time.as_secs_f64() * unit;
-    let axis = Time { from: 0.0, to: value(longest).max(1e-3) * 1.04, left: LEFT, right: RIGHT };
-    let places: Vec<f64> = sorted.iter().map(|(time, _)| axis.x(value(*time))).collect();
+    let axis = Logarithmic::around(sorted.iter().map(|(time, _)| *time), (LEFT, RIGHT - ARROW));
+    let places: Vec<f64> = sorted.iter().map(|(time, _)| axis.place(*time)).collect();
     let rows = pack(places.iter().map(|x| (*x, *x)), ROW, MOST_ROWS);
     let count = rows.iter().flatten().max().map_or(1, |row| row + 1);
     let bottom = 10.0 + count as f64 * ROW;
@@ -44,16 +42,16 @@ pub(in super::super) fn strip(id: String, title: String, times: &[Recovery], bud
     }
     let cut = sorted.iter().filter(|(_, recovered)| !recovered).count();
     let mut shapes: Vec<Shape> = Vec::new();
-    let ticks = axis.ticks(TICKS);
-    shapes.extend(uprights("grid", ticks.iter().map(|(at, _)| axis.x(*at)), 2.0, bottom));
-    shapes.extend(ticks.into_iter().map(|(at, word)| text("tick mid", axis.x(at), bottom + 14.0, word)));
-    if value(budget) <= axis.to {
-        shapes.push(upright("mark budget", axis.x(value(budget)), 2.0, bottom, format!("budget {}", show(budget))));
+    let ticks = axis.ticks();
+    shapes.extend(uprights("grid", ticks.iter().map(|(x, _)| *x), 2.0, bottom));
+    shapes.extend(ticks.into_iter().map(|(x, word)| text("tick mid", x, bottom + 14.0, word)));
+    if axis.holds(budget) {
+        shapes.push(upright("mark budget", axis.place(budget), 2.0, bottom, format!("budget {}", show(budget))));
     }
     shapes.push(text("tick end", LEFT - 8.0, bottom - 3.0, "runs"));
     shapes.extend(path("time", points.corners(), format!("recovered: {}", sorted.len() - cut)));
     shapes.extend(path("censored", arrows.corners(), format!("had not recovered when last seen: {cut}")));
-    shapes.push(text("tick end", RIGHT, bottom + 29.0, format!("{name} until recovered")));
+    shapes.push(text("tick end", RIGHT, bottom + 29.0, "time until recovered, logarithmic"));
     let all = sorted.iter().map(|(time, recovered)| format!("{}{}", if *recovered { "" } else { "> " }, show(*time)));
     let description = format!("{} runs, {cut} of them cut off: {}.", sorted.len(), all.collect::<Vec<_>>().join(", "));
     Some(Drawing { id, title, description, height: Number(bottom + 34.0), shapes })
