@@ -48,13 +48,18 @@ fn headline(report: &Report) -> String {
     let [fail, unknown, pass] =
         [VerdictKind::Fail, VerdictKind::Unknown, VerdictKind::Pass].map(|kind| report.count(kind));
     let judged = fail + unknown + pass;
-    let runs = |count: usize| if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
+    // Of what has no verdict nothing is claimed.
+    let kind = if judged == report.runs.len() { "" } else { "judged " };
+    let runs = format!("{judged} {kind}{}", if judged == 1 { "run" } else { "runs" });
+    let ends = |count: usize, one: &str, several: &str| {
+        format!("{count} of {runs} {}", if count == 1 { one } else { several })
+    };
     match (fail, unknown) {
         _ if judged == 0 => "No run has a verdict".to_owned(),
-        (0, 0) if judged == 1 => "The run passes".to_owned(),
-        (0, 0) => format!("All {judged} runs pass"),
-        (0, unknown) => format!("None fails; of {} {unknown} unknown", runs(judged)),
-        (fail, _) => format!("{fail} of {} {}", runs(judged), if fail == 1 { "fails" } else { "fail" }),
+        (0, 0) if judged == 1 => format!("The {kind}run passes"),
+        (0, 0) => format!("All {runs} pass"),
+        (0, unknown) => format!("{}, none fails", ends(unknown, "is unknown", "are unknown")),
+        (fail, _) => ends(fail, "fails", "fail"),
     }
 }
 
@@ -94,5 +99,34 @@ fn missing(report: &Report) -> String {
         [] => String::new(),
         [one] => format!("This is not the whole: part {one} is missing."),
         several => format!("This is not the whole: parts {} are missing.", several.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::sample;
+    use super::*;
+    use crate::judge::Recovery;
+
+    #[test]
+    fn the_headline_claims_nothing_of_what_has_no_verdict() {
+        let recovery = Recovery::Recovered { after: Duration::from_millis(40) };
+        let headline = |kinds: &[VerdictKind], stopped: bool| {
+            let mut report = sample::repeated(&kinds.iter().map(|kind| (*kind, recovery)).collect::<Vec<_>>());
+            if stopped {
+                report.runs[0].ending = Ending::Stopped;
+            }
+            super::headline(&report)
+        };
+        use VerdictKind::{Fail, Pass, Unknown};
+        assert_eq!(headline(&[Pass, Pass, Pass], false), "All 3 runs pass");
+        assert_eq!(headline(&[Pass, Pass, Pass], true), "All 2 judged runs pass");
+        assert_eq!(headline(&[Pass], false), "The run passes");
+        assert_eq!(headline(&[Pass], true), "No run has a verdict");
+        assert_eq!(headline(&[Pass, Unknown, Pass], false), "1 of 3 runs is unknown, none fails");
+        assert_eq!(headline(&[Pass, Unknown, Fail], false), "1 of 3 runs fails");
+        assert_eq!(headline(&[Pass, Unknown, Fail, Fail], true), "2 of 3 judged runs fail");
     }
 }

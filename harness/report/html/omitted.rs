@@ -7,8 +7,23 @@ pub(super) struct Omitted {
     /// `skipped`, `not carried out`, `stopped`.
     pub state: &'static str,
     pub reason: String,
-    /// Scenarios, with the clients where there are several.
-    pub runs: Vec<String>,
+    pub runs: Vec<Runs>,
+}
+
+/// Repeats of one client in one scenario.
+pub(super) struct Runs {
+    /// The scenario, with the client where there are several.
+    name: String,
+    count: u32,
+    of: u32,
+}
+
+impl Runs {
+    /// How many repeats, where it is not all of them.
+    pub fn words(&self) -> String {
+        let Runs { name, count, of } = self;
+        if count == of { name.clone() } else { format!("{name} ({count} of {of})") }
+    }
 }
 
 impl Omitted {
@@ -22,12 +37,44 @@ impl Omitted {
                 Ending::NotCarriedOut { error } => ("not carried out", error.as_str()),
                 Ending::Stopped => ("stopped", "The run was stopped before these were over."),
             };
-            let name = if several { format!("{} with {}", entry.name(), entry.client) } else { entry.name() };
-            match found.iter_mut().find(|omitted| omitted.state == state && omitted.reason == reason) {
-                Some(omitted) => omitted.runs.push(name),
-                None => found.push(Omitted { state, reason: reason.to_owned(), runs: vec![name] }),
+            let name =
+                if several { format!("{} with {}", entry.scenario, entry.client) } else { entry.scenario.clone() };
+            let place = found.iter().position(|omitted| omitted.state == state && omitted.reason == reason);
+            let place = place.unwrap_or_else(|| {
+                found.push(Omitted { state, reason: reason.to_owned(), runs: Vec::new() });
+                found.len() - 1
+            });
+            let runs = &mut found[place].runs;
+            match runs.iter_mut().find(|runs| runs.name == name) {
+                Some(runs) => runs.count += 1,
+                None => runs.push(Runs { name, count: 1, of: entry.repeats.max(1) }),
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::sample;
+    use super::*;
+    use crate::judge::{Recovery, VerdictKind};
+
+    #[test]
+    fn repeats_are_counted_by_their_reason() {
+        let recovered = (VerdictKind::Pass, Recovery::Recovered { after: Duration::from_millis(40) });
+        let mut report = sample::repeated(&[recovered; 4]);
+        let told = |report: &Report| -> Vec<String> {
+            let words = |omitted: &Omitted| omitted.runs.iter().map(Runs::words).collect::<Vec<_>>().join(", ");
+            Omitted::of(report).iter().map(|omitted| format!("{}: {}", omitted.state, words(omitted))).collect()
+        };
+        assert!(told(&report).is_empty());
+        report.runs[1].ending = Ending::Stopped;
+        report.runs[3].ending = Ending::Stopped;
+        assert_eq!(told(&report), ["stopped: restart-fast (2 of 4)"]);
+        report.runs.iter_mut().for_each(|entry| entry.ending = Ending::Skipped { reason: "no root".into() });
+        assert_eq!(told(&report), ["skipped: restart-fast"]);
     }
 }
