@@ -57,13 +57,13 @@ fn report() -> Report {
         }
     }
     let figures = |censored: u64| json!({"runs": 20, "censored": censored, "median_us": 400_000});
-    let times = json!({"before": figures(0), "now": figures(3), "shift_us": 1_200_000, "shift_low_us": 300_000, "superiority": 0.91, "p": 0.0004});
+    let times = json!({"before": figures(0), "now": figures(3), "shift": {"at_least_us": 1_200_000, "at_most_us": 1_200_000}, "interval": {"at_least_us": 300_000}, "superiority": 0.91, "p": 0.0004});
     let change = |client: &str, scenario: &str, kind: &str| json!({"client": client, "scenario": scenario, "kind": kind, "what": "fails 3 of 20 runs, before none", "times": times});
     serde_json::from_value(json!({
         "format": 1, "pgsquall": "0.1.0", "began": "2026-11-28T05:31:00Z", "seed": 1, "scenarios": scenarios, "runs": runs,
         "shards": {"here": [1, 3], "of": 4},
         "comparison": {
-            "baseline": "a/very/long/path/".repeat(12), "began": "2026-11-20T05:31:00Z", "pgsquall": "0.0.9", "tolerance": "25 %", "confidence": 0.99,
+            "baseline": "a/very/long/path/".repeat(12), "began": "2026-11-20T05:31:00Z", "pgsquall": "0.0.9", "tolerance_us": 500_000, "confidence": 0.99,
             "changes": [change("reference", "restart-fast", "better"), change(CLIENTS[1], "blackhole", "worse"), change("gone", "stall", "gone")],
         },
     }))
