@@ -62,10 +62,13 @@ fn every_format_has_the_same_figures() {
     }
     assert_eq!(judged, 2, "{report:?}");
     for (format, text) in &formats {
-        assert!(text.contains(&plain(&report.counts())) || *format == "junit", "{format} lacks {:?}", report.counts());
+        let counts = match *format {
+            "html" => "1 fail, 1 pass, 2 skipped".to_owned(),
+            "junit" => "tests=\"4\" skipped=\"2\" failures=\"1\" errors=\"0\"".to_owned(),
+            _ => report.counts(),
+        };
+        assert!(text.contains(&counts), "{format} lacks {counts:?}");
     }
-    let junit = place.read("here.xml");
-    assert!(junit.contains("tests=\"4\" skipped=\"2\" failures=\"1\" errors=\"0\""), "{junit}");
 }
 
 /// What is between the tags.

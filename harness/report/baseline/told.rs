@@ -108,7 +108,7 @@ pub fn chance(p: f64) -> String {
 /// A delay with its sign, or between which it lies.
 pub fn span(Span { at_least_us, at_most_us }: Span) -> String {
     let delay = |us: i64| {
-        let sign = if us < 0 { '−' } else { '+' };
+        let sign = if us < 0 { '-' } else { '+' };
         format!("{sign}{}", show(Duration::from_micros(us.unsigned_abs())))
     };
     match (at_least_us, at_most_us) {
@@ -128,7 +128,7 @@ mod tests {
     fn differences_have_a_sign_and_what_is_not_known_is_no_number() {
         let told = |at_least_us, at_most_us| span(Span { at_least_us, at_most_us });
         assert_eq!(told(Some(1_500), Some(1_500)), "+1.50 ms");
-        assert_eq!(told(Some(-2_000_000), Some(0)), "−2.00 s to +0 µs");
+        assert_eq!(told(Some(-2_000_000), Some(0)), "-2.00 s to +0 µs");
         assert_eq!(told(Some(250_000), None), "+250 ms or more");
         assert_eq!(told(None, None), "nobody knows how much");
         let censored = Figures { runs: 20, censored: 12, median_us: None };

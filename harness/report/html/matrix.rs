@@ -1,6 +1,5 @@
 //! The matrix: scenarios down, by their causes; clients across; in each cell the verdict and how long recovery took.
 
-use super::super::cell::Cell;
 use super::super::model::{Asked, Report};
 use super::super::text::{optional, recovery};
 use super::{Placed, cause, distribution};
@@ -86,15 +85,10 @@ fn told(placed: Option<&Placed>) -> Told {
         [one] => recovery(one),
         several => distribution::in_short(several).unwrap_or_default(),
     };
-    Told { anchor: anchor.clone(), class: class(worst), word: verdict(cell, worst), figures }
-}
-
-/// A verdict, and of how many repeats it is: `fail 3/20`.
-pub(super) fn verdict(cell: &Cell, worst: &Verdict) -> String {
-    match cell.verdicts().count() {
-        1 => worst.verdict.to_string(),
-        all => format!("{} {}/{all}", worst.verdict, cell.count(worst.verdict)),
-    }
+    // Which rule is broken says more than any time.
+    let broken = worst.failures().map(|(check, _)| check.to_string());
+    let figures: Vec<_> = Some(figures).filter(|figures| !figures.is_empty()).into_iter().chain(broken).collect();
+    Told { anchor: anchor.clone(), class: class(worst), word: cell.verdict_in_words(), figures: figures.join(", ") }
 }
 
 /// The class of what has this verdict.

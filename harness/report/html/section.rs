@@ -63,7 +63,7 @@ impl Section {
         Some(Section {
             anchor: anchor.clone(),
             client: cell.client.to_owned(),
-            verdict: matrix::verdict(cell, verdict),
+            verdict: cell.verdict_in_words(),
             class: matrix::class(verdict),
             recovered: in_words(&times).unwrap_or_else(|| recovery(&verdict.measures.time_to_recover)),
             doubts: verdict.doubts.clone(),
