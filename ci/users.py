@@ -2,7 +2,7 @@
 
 users.py check FILE…          numbers that must agree do, and pgsquall has every option that is written there
 users.py shell FOLDER FILE…   writes every shell text to a file of its own, for shellcheck
-users.py run FOLDER FILE…     runs the texts of shards and reports as their machinery would; exit 3: a part was skipped
+users.py run FOLDER FILE…     runs the texts of shards and reports as their machinery would
 
 For the options and for `run`, the program's name is in PGSQUALL.
 """
@@ -18,8 +18,10 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
+import jsonschema
 import yaml
 
+SCHEMA = jsonschema.Draft202012Validator(json.loads(pathlib.Path("harness/report/report.schema.json").read_text()))
 SHARDS = 2
 SCENARIOS = ["connection-reset", "connection-closed"]
 SEED = "4711"
@@ -280,12 +282,14 @@ def carry_out(source, folder):
         demand(asked == sorted(SCENARIOS), f"{source.path}: the report is of {asked}")
         cases = len(xml.etree.ElementTree.parse(source.junit).findall(".//testcase"))
         demand(cases == len(SCENARIOS), f"{source.path}: {cases} cases in the JUnit file")
-        if BASELINE:
-            baseline = place / "baseline.json"
-            baseline.write_text(stored)
-            ending, said = source.again(variables, baseline)
-            ended("beside itself", ending, 0, said)
-        if BASELINE and before:
+        errors = [error.message for error in SCHEMA.iter_errors(json.loads(stored))]
+        demand(not errors, f"{source.path}: report.json is not as its schema says: {errors}")
+        demand(not SCHEMA.is_valid({**json.loads(stored), "runs": 1}), "the schema says nothing of runs")
+        baseline = place / "baseline.json"
+        baseline.write_text(stored)
+        ending, said = source.again(variables, baseline)
+        ended("beside itself", ending, 0, said)
+        if before:
             # As if this client had once done what the one before it did.
             baseline.write_text(before.replace(*(f'"{name}"' for name in CLIENTS)))
             ending, said = source.again(variables, baseline)
@@ -331,7 +335,7 @@ def check(paths):
                 if "PGSQUALL" not in os.environ:
                     continue
                 there = known.setdefault(tuple(verb), options_of(*verb))
-                if verb == ["report", "merge"] and BASELINE:
+                if verb == ["report", "merge"]:
                     options = options + later
                 for option in options:
                     demand(option in there, f"{path}: pgsquall {' '.join(verb)} has no {option}")
@@ -357,9 +361,6 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
             for line in pool.map(lambda path: carry_out(read(path), pathlib.Path(folder).resolve() / path), paths):
                 print(line, flush=True)
-        if not BASELINE:
-            print("skipped: reports beside a baseline: this pgsquall has no --baseline yet")
-            return 3
     return 0
 
 
@@ -367,7 +368,6 @@ def main():
 PROGRAM = tempfile.TemporaryDirectory()
 if "PGSQUALL" in os.environ:
     pathlib.Path(PROGRAM.name, "pgsquall").symlink_to(pathlib.Path(os.environ["PGSQUALL"]).resolve())
-BASELINE = "PGSQUALL" in os.environ and "--baseline" in options_of("report", "merge")
 try:
     sys.exit(main())
 except Wrong as error:

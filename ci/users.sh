@@ -32,7 +32,7 @@ fi
 bin=$PWD/target/ci-users/bin
 [ -x "$bin/python3" ] || python3 -m venv "${bin%/bin}" || true
 pip() { "$bin/python3" -m pip install -q --disable-pip-version-check --only-binary :all: "$@"; }
-if ! [ -x "$bin/python3" ] || ! pip check-jsonschema==0.39.0 kubernetes-validate==1.37.0 PyYAML==6.0.4 yamllint==1.38.0; then
+if ! [ -x "$bin/python3" ] || ! pip check-jsonschema==0.39.0 jsonschema==4.26.0 kubernetes-validate==1.37.0 PyYAML==6.0.4 yamllint==1.38.0; then
     skip "all of ci/users: there is no python3 with venv, or what reads YAML cannot be installed"
     exit "$skipped"
 fi
@@ -125,6 +125,6 @@ echo "ci/users: ${#files[@]} files and an image linted, $planted planted defects
 
 # --- what is written there, run ------------------------------------------------------------------------------------
 if [ -n "${PGSQUALL:-}" ]; then
-    "$bin/python3" ci/users.py run "$work/run" "${files[@]}" || { [ $? -eq 3 ] || exit 1; skip "some of it: see above"; }
+    "$bin/python3" ci/users.py run "$work/run" "${files[@]}"
 fi
 exit "$skipped"
