@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All shipped adapters, with their libraries' defaults and tuned, against the whole catalogue: one table.
 #
-#   ci/matrix.sh [OUT]                 default: target/matrix; the table is OUT/matrix.md
+#   ci/matrix.sh [OUT]                 default: target/matrix; the table is OUT/report.md
 #   PROFILES="default" ci/matrix.sh    one profile alone
 #
 # It takes hours on two cores; when it is stopped, the same command goes on with it. What the adapters need is installed by

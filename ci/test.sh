@@ -38,7 +38,7 @@ install() {
 }
 if ! command -v apt-get >/dev/null; then
     skip "installing packages: this is no Debian; what is missing here is skipped below"
-elif ! install postgresql pgbouncer haproxy mmdebstrap python3-venv libssl-dev pkg-config nftables iproute2; then
+elif ! install postgresql pgbouncer haproxy chromium mmdebstrap python3-venv libssl-dev pkg-config nftables iproute2; then
     skip "installing packages: apt-get failed (as root or with sudo it should not)"
 fi
 # What the adapters name in their manifests.
@@ -123,9 +123,11 @@ step "doctests";         cargo test --doc
 step "adapters"
 # One that could not be built is told below.
 wait "$building"
-ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some adapters: see above"; }
+ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some adapters: see above"; }
+step "what users copy"
+ci/users.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some of what users copy: see above"; }
 step "Toxiproxy clients"
-ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] && skip "some client libraries of Toxiproxy: see above"; }
+ci/toxiproxy-clients.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some client libraries of Toxiproxy: see above"; }
 
 step "done"
 for what in "${skipped[@]}"; do printf 'skipped: %s\n' "$what"; done

@@ -28,6 +28,9 @@ pub enum Error {
     /// A simulated network or server could not be made.
     #[error("the simulation: {0}")]
     Simulation(#[source] io::Error),
+    /// The system gave no runtime to ask in.
+    #[error("cannot start a runtime: {0}")]
+    Runtime(#[source] io::Error),
     #[error("cannot write {}: {source}", path.display())]
     Store { path: PathBuf, source: io::Error },
 }

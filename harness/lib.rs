@@ -24,8 +24,11 @@
 //! | have a live server examined | [`doctor`](doctor::examine), feature `tls` |
 //! | see whether an adapter speaks its protocol right | [`conformance`](conformance::check) |
 //! | choose the server | [`ServerChoice`](environment::choice::ServerChoice) |
+//! | measure recovery in benchmarks of your own | [`RecoveryTimes`] |
+//! | tell, merge and compare whole runs | [`report`], [`statistics`] |
 //! | read a result | [`Run`], [`judge::Verdict`] |
 //! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
+//! | tell whether recovery takes longer than it did | [`statistics`] |
 //!
 //! A client that fails its scenario is a verdict, never an [`Error`]: errors mean that the question could not be asked.
 //!
@@ -49,6 +52,7 @@ pub mod time;
 pub mod judge;
 pub mod plan;
 pub mod scenario;
+pub mod statistics;
 // ---- effects
 mod audit;
 pub mod client;
@@ -74,6 +78,6 @@ pub mod simulation;
 pub use client::Client;
 pub use environment::address::Address;
 pub use error::Error;
-pub use experiment::Experiment;
+pub use experiment::{Experiment, Question, RecoveryTimes};
 pub use history::OpError;
 pub use report::Run;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the faults of a run are brought about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Plane {
     /// In user space, by a proxy that ends the client's connections: everywhere, without privileges.

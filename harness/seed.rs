@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// A 64-bit seed; two runs of one version with equal seeds get equal plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 

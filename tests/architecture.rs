@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     // vocabulary
     &["budget", "fault", "history", "layout", "load", "middlebox", "plane", "seed", "sqlstate", "time"],
     // pure functions
-    &["judge", "plan", "scenario"],
+    &["judge", "plan", "scenario", "statistics"],
     // effects
     &["recorder"],
     &["environment"],

@@ -51,3 +51,11 @@ fn the_readme_says_the_same() {
     let snippet = snippet.split("// README: end\n").next().unwrap();
     assert!(include_str!("../README.md").contains(snippet), "README.md does not hold the snippet of tests/library.rs");
 }
+
+#[test]
+fn the_readme_measures_as_the_benchmark_does() {
+    let snippet = include_str!("../benches/recovery.rs").split("    // README: begin\n").nth(1).unwrap();
+    let snippet = snippet.split("    // README: end\n").next().unwrap();
+    let snippet: Vec<_> = snippet.lines().map(|line| line.trim_start()).collect();
+    assert!(include_str!("../README.md").contains(&snippet.join("\n")), "README.md does not hold this snippet");
+}

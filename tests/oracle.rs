@@ -302,7 +302,7 @@ macro_rules! defect_fails {
         #[test]
         fn every_defect_has_a_check() {
             // Those that are well-behaved somewhere have tests of their own.
-            let covered = ["reference", "keeps-alive", "tcp-timeouts", $($client),*];
+            let covered = ["reference", "dawdles", "keeps-alive", "tcp-timeouts", $($client),*];
             for (name, _) in pgsquall::client::reference::built_in() {
                 assert!(covered.contains(&name), "{name} has no test");
             }

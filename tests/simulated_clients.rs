@@ -1,4 +1,5 @@
 //! Clients of the user's own in the simulation: a driver that is given its streams, and two pools over it.
+#![cfg(feature = "simulation")]
 
 use std::io;
 

@@ -1,4 +1,5 @@
 //! The README's snippet for simulations, as a test that runs; and that the README still says the same.
+#![cfg(feature = "simulation")]
 
 // README: begin
 use pgsquall::simulation::{Net, Simulation};

@@ -1,5 +1,6 @@
 //! The simulation plane, through the public API: the same seed gives the same history, to the last byte, in this process
 //! and in any other; clients of the user's own take part.
+#![cfg(feature = "simulation")]
 
 use std::fs;
 use std::path::Path;

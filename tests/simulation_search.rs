@@ -1,5 +1,6 @@
 //! Random schedules of faults find every planted defect that the simulation can bring out, and shrink what they find to a few
 //! faults; the reference survives them. `pgsquall sim` asks the same of many more seeds.
+#![cfg(feature = "simulation")]
 
 use pgsquall::Error;
 use pgsquall::report::Run;

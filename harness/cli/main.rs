@@ -2,6 +2,7 @@
 
 mod adapter;
 mod args;
+mod baseline;
 mod check;
 mod conformance;
 mod doctor;
@@ -11,11 +12,13 @@ mod judge;
 mod list;
 mod print;
 mod proxy;
+mod report;
 mod run;
 mod show;
 #[cfg(feature = "simulation")]
 mod sim;
 mod stop;
+mod writers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -52,7 +55,8 @@ fn main() -> ExitCode {
 
 async fn carry_out(verb: Verb) -> Exit {
     match verb {
-        Verb::Run(arguments) => run::run(arguments).await,
+        Verb::Run(arguments) => run::run(arguments, run::tell::table).await,
+        Verb::Bench(arguments) => run::run(arguments.into(), run::tell::benchmark).await,
         #[cfg(feature = "simulation")]
         Verb::Sim(arguments) => sim::sim(&arguments),
         #[cfg(not(feature = "simulation"))]
@@ -69,6 +73,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Init { name, folder, print, .. } => init::init(name.as_deref(), folder, print),
         Verb::Conformance(arguments) => conformance::conformance(arguments).await,
         Verb::Adapter { name } => adapter::adapter(&name).await,
+        Verb::Report { verb } => report::report(verb),
         Verb::Judge { histories, json } => judge::judge(&histories, json),
     }
 }

@@ -13,12 +13,14 @@
 pub(crate) mod course;
 pub(crate) mod ground;
 pub(crate) mod kept;
+mod times;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::course::{Course, LOOK_EVERY};
+pub use self::times::{Question, RecoveryTimes};
 use crate::client::{Client, ClientChoice, ClientError, Home, InProcess, Launch, Supervised};
 use crate::environment::address::Address;
 use crate::environment::choice::ServerChoice;

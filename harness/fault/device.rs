@@ -40,6 +40,7 @@ pub struct IdleDevice {
 
 /// A device that somebody put in the place of a scenario's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct DeviceAsked {
     /// Its word.
     pub device: String,

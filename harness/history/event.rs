@@ -64,6 +64,7 @@ pub struct Header {
 
 /// An application that is only watched: it does work of its own, and is judged by what passes the gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Application {
     /// The command that says, by its exit status, whether the application is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +131,7 @@ pub enum FaultStep {
 
 /// Something observed that shows a fault at work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// In plain words, plural: `sockets reset`.
     pub what: String,
@@ -278,6 +280,10 @@ pub enum Event {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         busy: u8,
+        /// The part of that second in which something that could run waited for a processor, in percent; `None` where the
+        /// kernel does not say. What runs at a lower priority counts here, and not in `busy`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<u8>,
     },
     /// A reason for which the harness does not trust this run.
     Doubt {

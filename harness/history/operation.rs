@@ -9,6 +9,7 @@ use crate::time::{micros, optional_micros};
 
 /// What an operation asks of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OpKind {
     /// Insert a key into the ledger; success acknowledges that it is there for good.
@@ -38,6 +39,7 @@ impl fmt::Display for OpKind {
 
 /// What an application that is only watched does by itself, as the gateway sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SeenKind {
     /// From a request until the server is ready again.
@@ -48,6 +50,7 @@ pub enum SeenKind {
 
 /// What a recorded operation was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Deed {
     /// The workload asked a client for it.

@@ -50,8 +50,8 @@ pub(crate) struct Facts<'a> {
     pub ledger_beside: Option<&'a [(i64, i64, u64)]>,
     pub client_ended: Option<(Duration, &'a Ended)>,
     pub doubts: Vec<&'a str>,
-    /// How busy the machine was, in percent, and until when.
-    pub busy: Vec<(Duration, u8)>,
+    /// How busy the machine was in percent, how much of the time something waited for a processor, and until when.
+    pub busy: Vec<(Duration, u8, Option<u8>)>,
     /// What became of a supervised client, and when.
     pub(super) supervision: Vec<(Duration, &'a SupervisionStep)>,
     /// What a client that listens was sent, and heard.
@@ -114,7 +114,7 @@ impl<'a> Facts<'a> {
     fn add(&mut self, event: &'a Event) {
         match event {
             Event::Run(_) | Event::ServerErrors(_) => {}
-            Event::Machine { at, busy } => self.busy.push((*at, *busy)),
+            Event::Machine { at, busy, waited } => self.busy.push((*at, *busy, *waited)),
             Event::Refusing { at, on } => self.refusing.push((*at, *on)),
             Event::Server(server) => self.server = Some(server),
             Event::Client(client) => self.client = Some(client),

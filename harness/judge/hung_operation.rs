@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::advice;
 use super::facts::Facts;
 use super::overrun;
 use super::verdict::{CheckResult, Finding};
@@ -29,10 +30,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     };
     CheckResult::of(vec![Finding {
         what: format!("{} operations outlived {against}; {}", hung.len(), overrun::worst(facts, &hung)),
-        advice:
-            "give every call a deadline of its own; TCP alone notices a silent peer after 15 minutes, and a frozen \
-                 one never"
-                .into(),
+        advice: advice::to_return(facts),
         ops: name(hung),
     }])
 }

@@ -9,7 +9,7 @@ use super::verdict::{Measures, Recovery, WorstOp};
 use super::{subscription, supervision};
 use crate::history::{Op, Outcome};
 
-pub(super) fn measure(facts: &Facts) -> Measures {
+pub(crate) fn measure(facts: &Facts) -> Measures {
     let count = |outcome| facts.ops.iter().filter(|op| op.outcome == outcome).map(|op| op.count).sum();
     let mut errors = BTreeMap::<String, u64>::new();
     let hit = facts.hit();

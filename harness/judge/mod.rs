@@ -3,6 +3,7 @@
 //! One file per check. The verdict is the worst of its checks, and *unknown* as soon as there is a doubt about the run
 //! itself: a fault without evidence, a client that was not healthy before, an audit that did not happen.
 
+mod advice;
 mod certificate_words;
 mod connection_leak;
 mod deadline;
@@ -35,6 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use self::doubts::Doubts;
 
 pub(crate) use facts::Facts;
+pub(crate) use measures::measure as measures;
 pub(crate) use recovery::recovered_at;
 pub(crate) use subscription::is_subscribed_again;
 pub(crate) use supervision::is_proved;
@@ -126,6 +128,6 @@ const CHECKS: &[(Check, Rule)] = &[
 ];
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

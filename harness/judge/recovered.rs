@@ -1,5 +1,6 @@
 //! *recovered*: the client is back within its budget.
 
+use super::advice;
 use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
 use super::supervision::away;
@@ -19,13 +20,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         None => not_recovered(facts, starts),
     };
     let failed: Vec<&Op> = facts.answered_since(starts).filter(|op| !is_ok(op)).collect();
-    CheckResult::of(vec![Finding {
-        what,
-        advice: "replace every connection that failed, retry with backoff until the server is back, and test pooled \
-                 connections before use"
-            .into(),
-        ops: name(failed),
-    }])
+    CheckResult::of(vec![Finding { what, advice: advice::to_recover(facts), ops: name(failed) }])
 }
 
 fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {

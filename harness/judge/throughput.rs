@@ -16,6 +16,15 @@ const OUT_OF_BREATH: u32 = 10;
 /// How busy a machine is, in percent, on which nothing can be told of a client's own speed.
 const NOTHING_TO_SPARE: u64 = 95;
 
+/// How busy it is where that depends on whether anything had to wait for a processor, and for how much of the time, both in
+/// percent.
+///
+/// Neither says it alone. Three quarters may be all the work that there is, and then none of it waits; and what waits may be
+/// of a lower priority, or confined to a few processors of many. Two processors with a whole loop on one of them were 60
+/// busy, and something waited in 3 to 23; with a loop on each it was 100, and 33 to 81.
+const LITTLE_TO_SPARE: u64 = 75;
+const WAITED: u64 = 25;
+
 pub(super) fn check(facts: &Facts) -> CheckResult {
     if recovered_at(facts).is_none() {
         let reason = facts.recovery_starts().map_or(facts.why_no_recovery(), |_| "it did not recover");
@@ -59,13 +68,23 @@ fn out_of_breath(facts: &Facts) -> Option<String> {
         format!("the harness itself was {} late with each operation", show(mean))
     } else {
         // Of which a client in another process has its share as well.
-        let busy =
-            facts.busy.iter().filter(|(at, _)| *at >= settled_from && *at <= facts.stop()).map(|(_, busy)| *busy);
-        let (sum, count) = busy.fold((0, 0), |(sum, count), busy| (sum + u64::from(busy), count + 1));
-        let mean = sum.checked_div(count).filter(|mean| *mean >= NOTHING_TO_SPARE)?;
-        format!("the machine was busy for {mean} % of the time")
+        let seconds = facts.busy.iter().filter(|(at, ..)| *at >= settled_from && *at <= facts.stop());
+        let busy = mean_of(seconds.clone().map(|(_, busy, _)| *busy))?;
+        let waited = mean_of(seconds.filter_map(|(.., waited)| *waited)).filter(|waited| *waited >= WAITED);
+        match waited.filter(|_| busy >= LITTLE_TO_SPARE) {
+            Some(waited) => {
+                format!("the machine was busy for {busy} % of the time, and for {waited} % something waited for it")
+            }
+            None if busy >= NOTHING_TO_SPARE => format!("the machine was busy for {busy} % of the time"),
+            None => return None,
+        }
     };
     Some(format!("after recovery {what}, so that the rate is the machine's: give it less to do at once (--jobs)"))
+}
+
+fn mean_of(percent: impl Iterator<Item = u8>) -> Option<u64> {
+    let (sum, count) = percent.fold((0, 0), |(sum, count), percent| (sum + u64::from(percent), count + 1));
+    u64::checked_div(sum, count)
 }
 
 /// Successes per second in the last window before the fault, and in the best window after recovery; `None` while there

@@ -14,6 +14,7 @@ use crate::time::{micros, optional_micros};
 
 /// Pass, fail or unknown; unknown is never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum VerdictKind {
     Pass,
@@ -33,6 +34,7 @@ impl fmt::Display for VerdictKind {
 
 /// One rule of recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     Recovered,
@@ -74,6 +76,7 @@ impl fmt::Display for Check {
 
 /// What came of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub enum CheckResult {
     Pass,
@@ -95,6 +98,7 @@ impl CheckResult {
 
 /// One thing that is wrong, with what shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What was seen: operations, instants, codes and counts.
     pub what: String,
@@ -107,15 +111,18 @@ pub struct Finding {
 
 /// How long recovery took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Recovery {
     Recovered {
         #[serde(rename = "ttr_us", with = "micros")]
+        #[cfg_attr(feature = "report", schemars(with = "u64"))]
         after: Duration,
     },
     /// Not within its budget, or within the shorter time for which it lived: the true figure is larger, and unknown.
     Censored {
         #[serde(rename = "beyond_us", with = "micros")]
+        #[cfg_attr(feature = "report", schemars(with = "u64"))]
         beyond: Duration,
     },
     /// There was nothing to recover from.
@@ -124,10 +131,12 @@ pub enum Recovery {
 
 /// The slowest operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct WorstOp {
     pub id: u64,
     pub kind: Deed,
     #[serde(rename = "took_us", with = "micros")]
+    #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub took: Duration,
     /// False if it had not ended when the workload did.
     pub ended: bool,
@@ -135,11 +144,14 @@ pub struct WorstOp {
 
 /// The figures of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Measures {
     /// `None`: no operation showed the fault; the client masked it.
     #[serde(rename = "time_to_detect_us", with = "optional_micros")]
+    #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub time_to_detect: Option<Duration>,
     #[serde(rename = "time_to_first_success_us", with = "optional_micros")]
+    #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub time_to_first_success: Option<Duration>,
     pub time_to_recover: Recovery,
     /// Operations that did not succeed from the fault on, by SQLSTATE or kind.
@@ -154,6 +166,7 @@ pub struct Measures {
     pub connections_per_second_peak: u64,
     /// Median cost of the gateway on one round trip, with no fault.
     #[serde(rename = "gateway_overhead_us", with = "optional_micros")]
+    #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub gateway_overhead: Option<Duration>,
     /// `None` where the scenario asks for no subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +178,7 @@ pub struct Measures {
 
 /// What became of the processes of a supervised client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Restarts {
     /// Times that it came up again.
     pub restarted: u64,
@@ -172,12 +186,14 @@ pub struct Restarts {
     pub failed: u64,
     /// From the fault to the first exit that followed it.
     #[serde(rename = "first_exit_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub first_exit: Option<Duration>,
     /// The status of that exit, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_status: Option<String>,
     /// How long no process was there, all in all.
     #[serde(rename = "away_us", with = "micros")]
+    #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub away: Duration,
     /// Whether none was there at the end.
     pub is_away: bool,
@@ -185,6 +201,7 @@ pub struct Restarts {
 
 /// What became of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Listening {
     /// Until notifications came again, and went on coming.
     pub time_to_recover: Recovery,
@@ -200,6 +217,7 @@ pub struct Listening {
 
 /// Evidence of one fault, summed up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct EvidenceSummary {
     pub fault: String,
     pub found: Vec<crate::history::Evidence>,
@@ -211,6 +229,7 @@ fn is_zero(number: &u32) -> bool {
 
 /// The answer to one question about one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// The version of the stored form.
     pub format: u32,
@@ -234,6 +253,7 @@ pub struct Verdict {
     pub supervised: bool,
     /// The longest time-to-recover that was allowed.
     #[serde(rename = "budget_us", with = "micros")]
+    #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub budget: Duration,
     pub seed: Seed,
     /// Which of the repeats this was, from 0, and of how many.

@@ -1,10 +1,38 @@
-//! What came of a run, told to people.
+//! What came of runs, told to people and to machines.
+//!
+//! One run is told by [`Run`]; a whole matrix of clients, scenarios and repeats is a [`Report`], from which each format is
+//! written by a file of its own. `timeline` arranges a history for pictures, `baseline` puts a report beside an earlier
+//! one, `shard` takes a matrix apart and `merge` puts it together.
 
+pub mod baseline;
+#[cfg(feature = "report")]
+pub mod bench;
+mod cell;
+#[cfg(feature = "report")]
+pub mod format;
+#[cfg(feature = "report")]
+pub mod html;
+#[cfg(feature = "report")]
+pub mod junit;
+#[cfg(feature = "report")]
+pub mod markdown;
+#[cfg(feature = "report")]
+pub mod matrix;
+mod merge;
+pub mod model;
+pub mod shard;
+mod summary;
+#[cfg(feature = "report")]
+pub mod table;
 pub mod text;
+pub mod timeline;
 
 use std::fmt;
 use std::path::PathBuf;
 
+pub use cell::Cell;
+pub use merge::merge;
+pub use model::Report;
 pub use text::explain;
 
 use crate::environment::choice::ServerChoice;
@@ -48,3 +76,14 @@ impl fmt::Display for Run {
         Ok(())
     }
 }
+
+/// The JSON Schema (2020-12) of a stored report.
+#[cfg(feature = "report")]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Report);
+    // A schema holds nothing that JSON cannot express.
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+#[cfg(all(test, feature = "report"))]
+mod samples;

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::cell::Cell;
 use crate::budget::Budget;
 use crate::fault::DeviceAsked;
 use crate::history::Application;
-use crate::judge::{CheckResult, Listening, Recovery, Restarts, Verdict, by_frequency};
+use crate::judge::{CheckResult, Listening, Measures, Recovery, Restarts, Verdict, by_frequency};
 use crate::plane::Plane;
 use crate::scenario::RANDOM;
 use crate::time::{exact, show};
@@ -56,10 +57,8 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     )?;
     writeln!(
         to,
-        "  ops       {} ok, {} failed, {} indeterminate{}; errors: {}",
-        measures.ok,
-        measures.fail,
-        measures.info,
+        "  ops       {}{}; errors: {}",
+        operations(verdict),
         if verdict.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" },
         errors(verdict)
     )?;
@@ -134,7 +133,7 @@ pub fn errors(verdict: &Verdict) -> String {
 }
 
 /// What became of a subscription.
-fn news(listening: &Listening) -> String {
+pub(super) fn news(listening: &Listening) -> String {
     let Listening { time_to_recover, sent, lost, gaps_reported, gaps_hidden } = listening;
     let mut text = format!("came again after {}; {lost} of {sent} notifications lost", recovery(time_to_recover));
     if gaps_reported + gaps_hidden > 0 {
@@ -144,7 +143,7 @@ fn news(listening: &Listening) -> String {
 }
 
 /// What became of a supervised client's processes: `restarted 2 times, first exit 350 ms after the fault (exit status 1)`.
-fn process(restarts: &Restarts) -> String {
+pub(super) fn process(restarts: &Restarts) -> String {
     let Restarts { restarted, failed, first_exit, first_status, away, is_away } = restarts;
     let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let first = first_exit.zip(first_status.as_ref());
@@ -185,12 +184,66 @@ pub fn recovery(recovery: &Recovery) -> String {
     }
 }
 
+/// The time-to-recover of one client in one scenario: of several repeats their [`distribution`].
+pub fn recovered(cell: &Cell) -> String {
+    match (cell.runs.len(), cell.worst()) {
+        (1, Some(only)) => recovery(&only.measures.time_to_recover),
+        _ => distribution(cell.recoveries()),
+    }
+}
+
+/// `n`, median, 95th percentile and maximum of several times-to-recover; those that were censored are counted, never
+/// averaged.
+pub fn distribution(recoveries: impl Iterator<Item = Recovery>) -> String {
+    let (mut times, mut beyond): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
+    for recovery in recoveries {
+        match recovery {
+            Recovery::Recovered { after } => times.push(after),
+            Recovery::Censored { beyond: time } => beyond.push(time),
+            Recovery::NotMeasured => {}
+        }
+    }
+    times.sort_unstable();
+    let n = times.len() + beyond.len();
+    if n == 0 {
+        return recovery(&Recovery::NotMeasured);
+    }
+    // Ranks count the censored ones as longer than all others; of these no more is known than of the shortest.
+    let censored = beyond.iter().min().map_or_else(String::new, |beyond| format!("> {}", show(*beyond)));
+    let at = |share: f64| {
+        let rank = ((n as f64 * share).ceil() as usize).clamp(1, n) - 1;
+        times.get(rank).map_or_else(|| censored.clone(), |time| show(*time))
+    };
+    let mut text = format!("p50 {}, p95 {}, max {}, n {n}", at(0.5), at(0.95), at(1.0));
+    if !beyond.is_empty() {
+        text += &format!(", {} censored", beyond.len());
+    }
+    text
+}
+
+/// What operations came to: `128 ok, 4 failed, 0 indeterminate`.
+pub fn operations(verdict: &Verdict) -> String {
+    let Measures { ok, fail, info, .. } = &verdict.measures;
+    format!("{ok} ok, {fail} failed, {info} indeterminate")
+}
+
+/// The time-to-detect, or what it means that there is none.
+pub fn noticed(verdict: &Verdict) -> String {
+    let none = if verdict.application.is_some() { "unseen" } else { "masked" };
+    optional(verdict.measures.time_to_detect, none)
+}
+
+/// The time-to-first-success.
+pub fn first_success(verdict: &Verdict) -> String {
+    optional(verdict.measures.time_to_first_success, "never")
+}
+
 /// A duration, or what it means that there is none.
 pub fn optional(duration: Option<Duration>, none: &str) -> String {
     duration.map_or_else(|| none.to_owned(), show)
 }
 
-fn list(ids: &[u64]) -> String {
+pub(super) fn list(ids: &[u64]) -> String {
     ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
 

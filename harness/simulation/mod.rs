@@ -98,7 +98,7 @@ use crate::environment::identity::wall_clock::WallClock;
 use crate::environment::network::Tap;
 use crate::error::Error;
 use crate::experiment::course::Course;
-use crate::experiment::kept;
+use crate::experiment::{Question, kept};
 use crate::history::{Event, History, OpError};
 use crate::judge::judge;
 use crate::plan::Plan;
@@ -275,6 +275,12 @@ impl Simulation {
         world.close().await;
         let stored = |source| Error::Store { path: self.out.clone().unwrap_or_default().join("history.jsonl"), source };
         recorder.finish_virtual().map_err(stored)
+    }
+}
+
+impl Question for Simulation {
+    fn ask(self, seed: Seed, repeat: u32, of: u32) -> Result<Run, Error> {
+        self.seed(seed).repeat(repeat, of).run()
     }
 }
 

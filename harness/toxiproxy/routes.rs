@@ -51,7 +51,7 @@ pub(super) fn routes(proxies: Arc<Proxies>) -> Router {
         .route("/proxies/{proxy}/tap", get(tap))
         .route("/proxies/{proxy}/reset", post(reset_connections))
         .route("/proxies/{proxy}/close", post(close_connections))
-        .fallback(async || Complaint::new(404, "no such path; see the README of pgsquall, \"Stand-alone proxy\""))
+        .fallback(async || Complaint::new(404, "no such path; see harness/toxiproxy/README.md"))
         .method_not_allowed_fallback(async || Complaint::new(405, "this path does not take this method"))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn(guard))

@@ -7,6 +7,7 @@ mod adapters;
 mod agreement;
 mod application;
 mod arguments;
+mod baseline;
 #[cfg(feature = "simulation")]
 mod beside;
 mod doctor;
@@ -21,6 +22,7 @@ mod names;
 mod processes;
 mod proxy;
 mod psycopg;
+mod report;
 mod shipped;
 mod supervised;
 mod unprivileged;

@@ -23,11 +23,8 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
     assert!(first.stdout.contains("never-reconnects short: fail: recovered: not recovered"), "{first}");
     assert!(first.stdout.contains("2 runs: 1 pass, 1 fail, 0 unknown"), "{first}");
 
-    let table = place.read("out/matrix.md");
-    assert!(
-        table.starts_with("| scenario | reference | never-reconnects |\n|---|---|---|\n| short | pass "),
-        "{table}"
-    );
+    let table = place.read("out/report.md");
+    assert!(table.contains("| scenario | reference | never-reconnects |\n|---|---|---|\n| short | pass "), "{table}");
     assert!(table.contains("| 1 pass, 0 fail, 0 unknown | 0 pass, 1 fail, 0 unknown |"), "{table}");
 
     // One of the two is missing, as if the first run had been stopped.
@@ -38,7 +35,10 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
     assert!(second.stderr.contains("seed 9") && second.stderr.contains("1 of them kept from earlier"), "{second}");
     assert!(!second.stderr.contains("reference short  "), "only what was missing is asked: {second}");
     assert_eq!(place.read("out/reference/short/verdict.json"), kept);
-    assert_eq!(place.read("out/matrix.md").lines().take(3).collect::<Vec<_>>().len(), 3);
+    assert!(
+        place.read("out/report.md").contains("| 1 pass, 0 fail, 0 unknown | 0 pass, 1 fail, 0 unknown |"),
+        "{second}"
+    );
 
     // Another budget is another question.
     let words = ["run", "short.toml", "--client", "reference", "--client", "never-reconnects", "--budget", "1s"];

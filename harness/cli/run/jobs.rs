@@ -1,14 +1,15 @@
 //! Experiments carried out several at once, and stopped together.
 
 use std::cmp::Reverse;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgsquall::client::ClientChoice;
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::judge::VerdictKind;
 use pgsquall::plane::PlaneChoice;
+use pgsquall::report::model::{self, Entry};
 use pgsquall::scenario::Scenario;
 use pgsquall::seed::Seed;
 use pgsquall::{Error, Experiment, Run};
@@ -22,6 +23,8 @@ use crate::stop::asked_to_stop;
 
 /// One run to be done.
 pub struct Job {
+    /// Its place in the whole that was asked for, from 0.
+    pub index: u32,
     pub scenario: Scenario,
     pub client: ClientChoice,
     pub server: ServerChoice,
@@ -39,13 +42,17 @@ pub struct Job {
 
 /// One run that was done, or was not.
 pub struct Done {
+    index: u32,
     /// As the user named it.
-    pub client: String,
-    pub scenario: String,
-    /// The folder that the scenario is in, which stands for a cause.
-    pub group: String,
+    client: String,
+    scenario: String,
+    repeat: u32,
+    repeats: u32,
+    folder: PathBuf,
     /// The scenario, and which repeat of it; before it the client, where there are several.
     pub name: String,
+    /// By the wall clock; `None` where it did not begin, or need not.
+    took: Option<Duration>,
     pub ending: Ending,
 }
 
@@ -58,6 +65,41 @@ pub enum Ending {
 }
 
 impl Done {
+    /// One that has not begun.
+    fn not_yet(job: &Job) -> Done {
+        Done {
+            index: job.index,
+            client: job.client.name(),
+            scenario: job.scenario.name.clone(),
+            repeat: job.repeat,
+            repeats: job.repeats,
+            folder: job.folder.clone(),
+            name: job.name.clone(),
+            took: None,
+            ending: job.kept.clone().map_or(Ending::Interrupted, Ending::Judged),
+        }
+    }
+
+    /// As it is told; `out` is the folder of all results.
+    pub fn entry(&self, out: &Path) -> Entry {
+        let folder = matches!(self.ending, Ending::Judged(_)).then_some(self.folder.as_path());
+        Entry {
+            index: self.index,
+            client: self.client.clone(),
+            scenario: self.scenario.clone(),
+            repeat: self.repeat,
+            repeats: self.repeats,
+            folder: folder.and_then(|folder| folder.strip_prefix(out).ok()).map(Path::to_owned),
+            took: self.took,
+            ending: match &self.ending {
+                Ending::Judged(run) => model::Ending::Judged { verdict: Box::new(run.verdict.clone()) },
+                Ending::Skipped(reason) => model::Ending::Skipped { reason: reason.clone() },
+                Ending::Failed(error) => model::Ending::NotCarriedOut { error: error.to_string() },
+                Ending::Interrupted => model::Ending::Stopped,
+            },
+        }
+    }
+
     pub fn verdict(&self) -> Option<VerdictKind> {
         match &self.ending {
             Ending::Judged(run) => Some(run.verdict.verdict),
@@ -75,31 +117,32 @@ impl Job {
 
 /// Carries out all jobs, so many at once; also says whether a signal ended that early.
 ///
-/// `told` is shown what there is whenever a run has ended.
-pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress, told: impl Fn(&[Done])) -> (Vec<Done>, bool) {
+/// `told` is shown what there is whenever a run has ended; what goes wrong there is said, and ends nothing.
+pub async fn run_all(
+    jobs: Vec<Job>,
+    at_once: usize,
+    progress: &Progress,
+    told: impl FnMut(&[Done]) -> Result<(), String>,
+) -> (Vec<Done>, bool) {
     let slots = Arc::new(Semaphore::new(at_once));
-    let mut done: Vec<Done> = jobs
-        .iter()
-        .map(|job| {
-            let Scenario { name: scenario, group, .. } = job.scenario.clone();
-            let ending = job.kept.clone().map_or(Ending::Interrupted, Ending::Judged);
-            Done { client: job.client.name(), scenario, group, name: job.name.clone(), ending }
-        })
-        .collect();
+    let mut done: Vec<Done> = jobs.iter().map(Done::not_yet).collect();
     let mut running = JoinSet::new();
     // The longest first: begun last, it would be waited for alone. Slots are given out in the order of asking.
     let mut jobs: Vec<_> = jobs.into_iter().enumerate().filter(|(_, job)| job.kept.is_none()).collect();
-    jobs.sort_by_key(|(_, job)| Reverse(job.length()));
+    // Of one length, clients take turns: whatever changes about the machine meanwhile is the same for all.
+    jobs.sort_by_key(|(_, job)| (Reverse(job.length()), job.scenario.name.clone(), job.repeat));
     for (index, job) in jobs {
         let (slots, progress) = (Arc::clone(&slots), progress.clone());
         running.spawn(async move {
             // The semaphore is never closed.
             let _slot = slots.acquire_owned().await;
-            (index, carry_out(job, &progress).await)
+            let began = Instant::now();
+            let ending = carry_out(job, &progress).await;
+            (index, ending, began.elapsed())
         });
     }
     let interrupted = tokio::select! {
-        () = collect(&mut running, &mut done, told) => false,
+        () = collect(&mut running, &mut done, told, progress) => false,
         () = asked_to_stop() => {
             progress.say("stopping: healing faults, ending clients and servers");
             // Whoever asks twice does not want to wait; the next run then cleans up.
@@ -111,12 +154,18 @@ pub async fn run_all(jobs: Vec<Job>, at_once: usize, progress: &Progress, told: 
     (done, interrupted)
 }
 
-async fn collect(running: &mut JoinSet<(usize, Ending)>, done: &mut [Done], told: impl Fn(&[Done])) {
+async fn collect(
+    running: &mut JoinSet<(usize, Ending, Duration)>,
+    done: &mut [Done],
+    mut told: impl FnMut(&[Done]) -> Result<(), String>,
+    progress: &Progress,
+) {
+    let mut told = |done: &[Done]| told(done).unwrap_or_else(|error| progress.say(&error));
     told(done);
     while let Some(finished) = running.join_next().await {
         match finished {
-            Ok((index, ending)) => {
-                done[index].ending = ending;
+            Ok((index, ending, took)) => {
+                (done[index].ending, done[index].took) = (ending, Some(took));
                 told(done);
             }
             // A panic of the harness is not to be told as anything else.

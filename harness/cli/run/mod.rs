@@ -1,286 +1,78 @@
-//! `pgsquall run`: many experiments at once, watched, then told as one table.
+//! `pgsquall run`: many experiments at once, watched, then told as one report.
 
 mod jobs;
-mod matrix;
 mod out;
+mod prepare;
 mod progress;
 mod resume;
-mod table;
-mod tell;
+pub mod tell;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
 
-use pgsquall::client::{Application, ClientChoice, ClientError};
-use pgsquall::environment::choice::ServerKind;
-use pgsquall::environment::leftovers;
-use pgsquall::scenario::{Scenario, ScenarioError, catalogue};
-use pgsquall::seed::Seed;
-use pgsquall::time::exact;
+use pgsquall::report::model::{self, Report};
 
-use self::jobs::{Done, Job};
-use self::out::Out;
+pub use self::out::Out;
+use self::prepare::prepare;
+pub use self::prepare::{client, find, make_ready};
 use self::progress::Progress;
 use crate::args::RunArguments;
+use crate::baseline::Baseline;
 use crate::exit::Exit;
 use crate::print::{complain, say};
+use crate::writers;
 
-/// Runs for each core when nobody says otherwise. Most of a run is waiting: an outage, a stability window.
-const JOBS_PER_CORE: usize = 6;
-
-/// A wait that is told.
-const WORTH_A_WORD: Duration = Duration::from_secs(1);
-
-pub async fn run(arguments: RunArguments) -> Exit {
-    let began = Instant::now();
+/// Carries out what is asked; `table` prints what came of it.
+pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
+    let (began, clock) = (SystemTime::now(), Instant::now());
+    let baseline = match Baseline::read(&arguments.baseline) {
+        Ok(baseline) => baseline,
+        Err(error) => {
+            complain!("error: {error}");
+            return Exit::Usage;
+        }
+    };
     let plan = match prepare(&arguments).await {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
     let folders: Vec<_> = plan.jobs.iter().map(|job| job.folder.clone()).collect();
     let progress = Progress::new(plan.jobs.len());
-    let store = |results: &[Done]| {
-        let stored = if matrix::is_of(results) { matrix::store(plan.out.path(), results) } else { Ok(()) };
-        stored.unwrap_or_else(|error| progress.say(&format!("cannot write the table of results: {error}")));
+    let (out, seed, scenarios) = (plan.out, plan.seed, plan.scenarios);
+    let report = |results: &[jobs::Done]| Report {
+        format: model::FORMAT,
+        pgsquall: env!("CARGO_PKG_VERSION").to_owned(),
+        began: humantime::format_rfc3339_seconds(began).to_string(),
+        seed,
+        scenarios: scenarios.clone(),
+        runs: results.iter().map(|done| done.entry(out.path())).collect(),
+        shards: arguments.shard.map(Into::into),
+        comparison: None,
     };
+    let mut stored = writers::Meanwhile::default();
+    let store = |results: &[jobs::Done]| stored.store(out.path(), || report(results));
     let (results, interrupted) = jobs::run_all(plan.jobs, plan.at_once, &progress, store).await;
     progress.finish();
 
-    let exit = tell::tell(&results, arguments.verbose, began.elapsed());
-    if plan.out.tidy(folders.iter().map(PathBuf::as_path)) {
-        let out = plan.out.path().display();
+    let mut report = report(&results);
+    report.comparison = baseline.map(|baseline| baseline.compare(&report));
+    let mut exit = tell::tell(&results, &report, table, arguments.verbose, clock.elapsed());
+    if out.tidy(folders.iter().map(PathBuf::as_path)) {
+        let place = out.path().display();
         match results.iter().any(|job| job.verdict().is_some()) {
-            true => say!("histories, verdicts and logs are in {out}"),
-            false => complain!("what there is of it is in {out}"),
+            true => {
+                exit = exit.max(writers::write(&report, out.path(), &arguments.report));
+                say!("histories, verdicts and logs are in {place}; to be read in a browser: {place}/report.html");
+            }
+            false => complain!("what there is of it is in {place}"),
         }
     }
     if interrupted {
         complain!("stopped by a signal: everything was healed and removed");
         if results.iter().any(|job| job.verdict().is_some()) {
-            complain!("the same command with --out {} --resume goes on", plan.out.path().display());
+            complain!("the same command with --out {} --resume goes on", out.path().display());
         }
         return Exit::Interrupted;
     }
     exit
-}
-
-struct Plan {
-    jobs: Vec<Job>,
-    at_once: usize,
-    out: Out,
-}
-
-/// Understands the arguments, removes leftovers, says what is going to happen.
-async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
-    let usage = |error: &dyn std::fmt::Display| {
-        complain!("error: {error}");
-        Exit::Usage
-    };
-    let scenarios: Vec<Scenario> = if arguments.scenarios.is_empty() {
-        catalogue()
-    } else {
-        arguments.scenarios.iter().map(|name| find(name)).collect::<Result<_, _>>().map_err(|error| usage(&error))?
-    };
-    let scenarios = before_device(scenarios, arguments).map_err(|error| usage(&error))?;
-    let mut names = BTreeSet::new();
-    if let Some(twice) = scenarios.iter().find(|scenario| !names.insert(&scenario.name)) {
-        return Err(usage(&format!(
-            "two scenarios are named {}, and their results would go to one folder: rename one file, or write \
-             --repeat N to run one scenario several times",
-            twice.name
-        )));
-    }
-    let application = application(arguments).map_err(|error| usage(&error))?;
-    let one_at_once = application.as_ref().is_some_and(|application| !application.is_told_its_port());
-    let clients = match application {
-        Some(application) => vec![(ClientChoice::watched(application), String::new())],
-        None => clients(&arguments.client).map_err(|error| usage(&error))?,
-    };
-    let (source, why) = arguments.server.resolve().map_err(|error| {
-        complain!("error: {error}");
-        Exit::from(&error)
-    })?;
-    ready(&clients).await?;
-    let earlier = arguments.out.as_deref().filter(|_| arguments.resume).and_then(resume::seed);
-    let seed = arguments.seed.or(earlier).unwrap_or_else(Seed::random);
-    let out = Out::make(arguments.out.clone().unwrap_or_else(|| default_out(seed))).map_err(|error| usage(&error))?;
-    for removed in leftovers::remove().await {
-        complain!("removed {removed}");
-    }
-
-    let mut jobs = Vec::new();
-    for (client, inside) in &clients {
-        for scenario in &scenarios {
-            for repeat in 0..arguments.repeat {
-                let mut scenario = scenario.clone();
-                if let Some(budget) = arguments.budget {
-                    scenario.budget.time_to_recover = budget;
-                }
-                let (mut folder, mut name) = (out.path().join(inside).join(&scenario.name), scenario.name.clone());
-                if arguments.repeat > 1 {
-                    folder.push(repeat.to_string());
-                    name += &format!(" {}/{}", repeat + 1, arguments.repeat);
-                }
-                if clients.len() > 1 {
-                    name = format!("{} {name}", client.name());
-                }
-                let (client, server) = (client.clone(), arguments.server.clone());
-                let (repeats, network, supervise) = (arguments.repeat, arguments.network, arguments.supervise);
-                let mut job = Job {
-                    scenario,
-                    client,
-                    server,
-                    network,
-                    supervise,
-                    seed,
-                    repeat,
-                    repeats,
-                    folder,
-                    name,
-                    kept: None,
-                };
-                job.kept = if arguments.resume { resume::kept(&job) } else { None };
-                jobs.push(job);
-            }
-        }
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_once = match source.kind() {
-        // One ledger and one role for all: they would count each other's sessions.
-        ServerKind::External => 1,
-        _ => {
-            // An application may have a port of its own, or a file.
-            let usual = if one_at_once { 1 } else { cores * JOBS_PER_CORE };
-            arguments.jobs.map_or(usual, usize::from).min(jobs.len().max(1))
-        }
-    };
-    let because = why.map_or_else(String::new, |why| format!(" ({why})"));
-    complain!("pgsquall {}, seed {seed}", env!("CARGO_PKG_VERSION"));
-    let names: Vec<_> = clients.iter().map(|(client, _)| client.name()).collect();
-    let supervised = if arguments.supervise { ", launched again whenever its process exits" } else { "" };
-    complain!("client  {}{supervised}", names.join(", "));
-    complain!("server  {source}{because}");
-    if let Some(device) = &arguments.device {
-        let (real, here) = (exact(device.after), exact(device.scaled(arguments.scale)));
-        complain!("device  {}: ends what is idle for {real}, here for {here}", device.name);
-    }
-    let kept = jobs.iter().filter(|job| job.kept.is_some()).count();
-    let kept = if kept > 0 { format!(", {kept} of them kept from earlier") } else { String::new() };
-    complain!("runs    {}, {at_once} at once{kept}", jobs.len());
-    Ok(Plan { jobs, at_once, out })
-}
-
-/// The scenarios with the device that is asked for, if one is.
-///
-/// *Errors*: one that was named has no device that it could take the place of.
-fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec<Scenario>, String> {
-    let Some(device) = &arguments.device else { return Ok(scenarios) };
-    let mut found = Vec::new();
-    for scenario in scenarios {
-        let name = scenario.name.clone();
-        match scenario.before(device, arguments.scale) {
-            Some(scenario) => found.push(scenario),
-            None if arguments.scenarios.is_empty() => {}
-            None => {
-                let others: Vec<_> = catalogue()
-                    .into_iter()
-                    .filter(|known| known.faults.iter().any(|fault| fault.kind.idle_time().is_some()))
-                    .map(|known| known.name)
-                    .collect();
-                return Err(format!(
-                    "{name} has no device that ends idle connections, whose place {} could take: those that have one \
-                     are {}",
-                    device.word,
-                    others.join(", ")
-                ));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The application under test, where the client is one.
-///
-/// *Errors*: one of its commands cannot be run.
-fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientError> {
-    let Some(command) = &arguments.app else { return Ok(None) };
-    let mut application = Application::new(command)?;
-    if let Some(ready) = &arguments.ready {
-        application = application.ready(ready)?;
-    }
-    if let Some(load) = &arguments.load {
-        application = application.load(load)?;
-    }
-    for word in &arguments.app_can {
-        application = application.able_to(word)?;
-    }
-    Ok(Some(application))
-}
-
-/// The clients under test, each with the folder that its results go to: none where there is one client.
-///
-/// *Errors*: one of them is no client; two have one name.
-fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
-    let mut clients: Vec<(ClientChoice, String)> = Vec::new();
-    for text in texts {
-        let client = client(text).map_err(|error| error.to_string())?;
-        if clients.iter().any(|(known, _)| known.name() == client.name()) {
-            return Err(format!("the client {} is named twice", client.name()));
-        }
-        let mut folder = String::new();
-        if texts.len() > 1 {
-            let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { '_' };
-            folder = client.name().trim_start_matches('.').chars().map(plain).collect();
-            while clients.iter().any(|(_, known)| *known == folder) {
-                folder.push('_');
-            }
-        }
-        clients.push((client, folder));
-    }
-    Ok(clients)
-}
-
-/// Makes all clients ready; what has to be built is built now, and not in the time of a run.
-async fn ready(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
-    let mut ready = Ok(());
-    for (client, _) in clients {
-        if let Err(error) = make_ready(client).await {
-            complain!("error: {error}");
-            ready = Err(Exit::Unavailable);
-        }
-    }
-    ready
-}
-
-/// Makes one client ready, and says so where that takes its time.
-pub async fn make_ready(client: &ClientChoice) -> Result<(), ClientError> {
-    let preparing = client.prepare();
-    tokio::pin!(preparing);
-    tokio::select! {
-        prepared = &mut preparing => prepared,
-        () = tokio::time::sleep(WORTH_A_WORD) => {
-            complain!("building {}, once; it may take minutes", client.name());
-            preparing.await
-        }
-    }
-}
-
-/// The client under test; a built-in one may also be this program, in a process of its own.
-pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
-    match std::env::current_exe() {
-        Ok(program) => ClientChoice::parse_in(text, &program),
-        Err(_) => ClientChoice::parse(text),
-    }
-}
-
-/// A scenario by name, or a file by path.
-pub fn find(name: &str) -> Result<Scenario, ScenarioError> {
-    let path = Path::new(name);
-    if name.ends_with(".toml") || path.is_file() { Scenario::read(path) } else { Scenario::built_in(name) }
-}
-
-fn default_out(seed: Seed) -> PathBuf {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace([':', '-'], "");
-    Path::new("pgsquall-runs").join(format!("{now}-{seed}"))
 }

@@ -2,42 +2,74 @@
 
 use std::time::Duration;
 
-use comfy_table::Table;
 use pgsquall::Error;
 use pgsquall::judge::VerdictKind;
+use pgsquall::report::{Report, baseline, bench, matrix, table};
 use pgsquall::time::show;
 
 use super::jobs::{Done, Ending};
-use super::{matrix, table};
 use crate::exit::Exit;
 use crate::print::{complain, say};
 
 /// Tells it, and returns the worst of all endings.
-pub fn tell(results: &[Done], verbose: bool, took: Duration) -> Exit {
+pub fn tell(results: &[Done], report: &Report, table: fn(&Report), verbose: bool, took: Duration) -> Exit {
     // A table that says "not carried out" in every row only hides why.
     if results.iter().any(|job| !matches!(job.ending, Ending::Failed(_))) {
-        if matrix::is_of(results) {
-            say!("{}", matrix::text(results, width()).trim_end());
-            matrix::notes(results).iter().for_each(|line| say!("\n{line}"));
-            if verbose {
-                pages(results, verbose);
-            }
-        } else {
-            say!("{}", table::text(results).trim_end());
+        table(report);
+        if report.clients().len() == 1 || verbose {
             pages(results, verbose);
         }
-        say!("\n{}; wall time {}", summary(results), show(took));
+        comparison(report);
+        say!("\n{}; wall time {}", report.counts(), show(took));
     }
     failures(results);
     let asked = results.iter().any(|job| matches!(job.ending, Ending::Judged(_)));
     let worst = results.iter().filter_map(|job| match &job.ending {
-        Ending::Judged(run) => Some(run.verdict.verdict.into()),
+        Ending::Judged(run) => Some(of_verdict(run.verdict.verdict, report)),
         Ending::Failed(error) => Some(Exit::from(error)),
         Ending::Skipped(_) | Ending::Interrupted => None,
     });
-    let worst = worst.max().unwrap_or(Exit::Pass);
+    let worst = worst.max().unwrap_or(Exit::Pass).max(of_comparison(report));
     // To have asked nothing at all is not to have passed.
     if asked { worst } else { worst.max(Exit::Unavailable) }
+}
+
+/// The table of a report, and of several clients what is to be said beside it.
+pub fn table(report: &Report) {
+    if report.clients().len() == 1 {
+        say!("{}", table::text(report).trim_end());
+    } else {
+        say!("{}", matrix::text(report, table::width()).trim_end());
+        matrix::notes(report).iter().for_each(|line| say!("\n{line}"));
+    }
+}
+
+/// The table of a benchmark: how long recovery takes, and how sure that is.
+pub fn benchmark(report: &Report) {
+    say!("{}", bench::text(report, table::width()).trim_end());
+    matrix::notes(report).iter().for_each(|line| say!("\n{line}"));
+}
+
+/// What has changed since the baseline, where there is one.
+pub fn comparison(report: &Report) {
+    if let Some(comparison) = &report.comparison {
+        say!("\n{}", baseline::text(comparison).trim_end());
+    }
+}
+
+/// What a verdict means for the exit code: beside a baseline a failure counts where it is worse than before, of which the
+/// comparison speaks.
+pub fn of_verdict(verdict: VerdictKind, report: &Report) -> Exit {
+    match verdict {
+        VerdictKind::Fail if report.comparison.is_some() => Exit::Pass,
+        verdict => verdict.into(),
+    }
+}
+
+/// What the comparison means for the exit code.
+pub fn of_comparison(report: &Report) -> Exit {
+    let is_worse = report.comparison.as_ref().is_some_and(|comparison| comparison.is_worse());
+    if is_worse { Exit::Fail } else { Exit::Pass }
 }
 
 fn pages(results: &[Done], verbose: bool) {
@@ -50,11 +82,6 @@ fn pages(results: &[Done], verbose: bool) {
             _ => {}
         }
     }
-}
-
-/// How many characters a line of the terminal holds; of a pipe, more than any table needs.
-fn width() -> usize {
-    Table::new().width().map_or(usize::MAX, usize::from)
 }
 
 /// One error for each cause, however many runs it kept from being carried out.
@@ -71,29 +98,6 @@ fn failures(results: &[Done]) {
     for (cause, names) in causes {
         complain!("error: {cause}\n  so this was not carried out: {}", names.join(", "));
     }
-}
-
-fn summary(results: &[Done]) -> String {
-    let verdicts = |kind| results.iter().filter(|job| job.verdict() == Some(kind)).count();
-    let mut text = format!(
-        "{} run{}: {} pass, {} fail, {} unknown",
-        results.len(),
-        if results.len() == 1 { "" } else { "s" },
-        verdicts(VerdictKind::Pass),
-        verdicts(VerdictKind::Fail),
-        verdicts(VerdictKind::Unknown)
-    );
-    for (what, ended) in [
-        ("skipped", (|ending| matches!(ending, Ending::Skipped(_))) as fn(&Ending) -> bool),
-        ("not carried out", |ending| matches!(ending, Ending::Failed(_))),
-        ("stopped", |ending| matches!(ending, Ending::Interrupted)),
-    ] {
-        match results.iter().filter(|job| ended(&job.ending)).count() {
-            0 => {}
-            count => text += &format!(", {count} {what}"),
-        }
-    }
-    text
 }
 
 /// Whether an error means that the scenario is to be skipped.

@@ -23,6 +23,8 @@ pub(super) struct Behaviour {
     /// Whether everything takes far longer after the first failure.
     pub slows_down: bool,
     pub panics: bool,
+    /// How long it waits before a connection that was lost is replaced.
+    pub dawdles: Duration,
     pub errors: Errors,
     /// Whether a connection to a server that is read-only is kept.
     pub stays_on_standby: bool,
@@ -144,6 +146,7 @@ impl Default for Behaviour {
             reads_old_snapshot: false,
             slows_down: false,
             panics: false,
+            dawdles: Duration::ZERO,
             errors: Errors::Faithful,
             stays_on_standby: false,
             first_address_only: false,
@@ -262,6 +265,11 @@ pub(super) const ALL: &[BuiltIn] = &[
         name: "slows-down",
         about: "planted defect: comes back at a fraction of its speed",
         behaviour: || Behaviour { slows_down: true, ..Behaviour::default() },
+    },
+    BuiltIn {
+        name: "dawdles",
+        about: "waits for two seconds before it replaces a connection: well-behaved, and worse than it was if that is new",
+        behaviour: || Behaviour { dawdles: Duration::from_secs(2), ..Behaviour::default() },
     },
     BuiltIn {
         name: "panics",

@@ -255,6 +255,9 @@ impl Pool {
         if let Some(refusal) = self.remembered_refusal() {
             return Err(refusal);
         }
+        if replaced && !self.behaviour.dawdles.is_zero() {
+            sleep(self.behaviour.dawdles).await;
+        }
         let opened = match self.places().await {
             Ok(places) => self.open(&places).await,
             Err(error) => {

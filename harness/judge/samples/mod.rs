@@ -17,28 +17,28 @@ use crate::judge::{Check, Facts, Recovery, Verdict, judge, recovered_at};
 use crate::load::Load;
 use crate::seed::Seed;
 
-pub(super) const STEADY: Duration = ms(1_000);
-pub(super) const HIT: Duration = ms(3_000);
-pub(super) const HEAL: Duration = ms(6_000);
-pub(super) const STOP: Duration = ms(12_000);
+pub(crate) const STEADY: Duration = ms(1_000);
+pub(crate) const HIT: Duration = ms(3_000);
+pub(crate) const HEAL: Duration = ms(6_000);
+pub(crate) const STOP: Duration = ms(12_000);
 /// Until when open operations are waited for.
-pub(super) const END: Duration = ms(12_100);
+pub(crate) const END: Duration = ms(12_100);
 
-pub(super) const fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-pub(super) fn refused() -> OpError {
+pub(crate) fn refused() -> OpError {
     OpError::new(ErrorKind::Refused, "connection refused").with_retryable(true)
 }
 
-pub(super) fn proof(what: &str, count: u64, decisive: bool) -> Evidence {
+pub(crate) fn proof(what: &str, count: u64, decisive: bool) -> Evidence {
     Evidence { what: what.into(), count, decisive }
 }
 
 /// A history in the making.
 #[derive(Clone, Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     pub header: Header,
     pub client: ClientFacts,
     pub ops: Vec<Op>,

@@ -75,7 +75,7 @@ impl Sample {
 }
 
 /// Every operation of a run in which nothing happens.
-pub(super) fn grid(workers: u32) -> Vec<Op> {
+pub(crate) fn grid(workers: u32) -> Vec<Op> {
     const ROUND: [OpKind; 4] = [OpKind::Write, OpKind::Read, OpKind::Write, OpKind::Transaction];
     let mut ops: Vec<Op> = Vec::new();
     for step in 1.. {

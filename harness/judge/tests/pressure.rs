@@ -221,16 +221,26 @@ fn a_machine_out_of_breath_is_not_the_clients_slowness() {
 fn a_machine_with_nothing_to_spare_is_not_the_clients_slowness_either() {
     let mut sample = Sample::healthy();
     sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
-    let busy = |from: u64, to: u64, busy| {
+    let machine = |from: u64, to: u64, busy, waited| {
         let mut history = sample.history();
-        history.events.extend((from..to).map(|second| Event::Machine { at: ms(1_000 * second), busy }));
+        history.events.extend((from..to).map(|second| Event::Machine { at: ms(1_000 * second), busy, waited }));
         judge(&history)
     };
+    let busy = |from, to, busy| machine(from, to, busy, None);
     // Busy through the outage alone, and hard at work but with something left.
     assert!(busy(0, 6, 100).fails(Check::Throughput) && busy(0, 12, 94).fails(Check::Throughput));
     let verdict = busy(6, 12, 95);
     let CheckResult::Unknown { reason } = &verdict.checks[&Check::Throughput] else { panic!("{verdict:#?}") };
     assert!(reason.contains("busy for 95 % of the time"), "{reason}");
+    // Less busy, but so that something had to wait; neither of them alone. Waiting through the outage alone is none, and where
+    // the machine is busy whatever waits need not be counted.
+    let waited = |from, to, busy, waited| machine(from, to, busy, Some(waited));
+    assert!(waited(6, 12, 74, 100).fails(Check::Throughput) && waited(6, 12, 94, 24).fails(Check::Throughput));
+    assert!(waited(0, 6, 94, 100).fails(Check::Throughput));
+    assert!(!waited(6, 12, 95, 0).fails(Check::Throughput));
+    let verdict = waited(6, 12, 85, 40);
+    let CheckResult::Unknown { reason } = &verdict.checks[&Check::Throughput] else { panic!("{verdict:#?}") };
+    assert!(reason.contains("busy for 85 % of the time, and for 40 % something waited for it"), "{reason}");
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! How values are understood that clap does not know by itself.
+
+use std::time::Duration;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use pgsquall::environment::choice::ServerChoice;
+use pgsquall::fault::IdleDevice;
+use pgsquall::seed::Seed;
+use pgsquall::time::parse_duration;
+
+/// Understands `--server` without repeating what it cannot understand: a mistyped URL may hold a password.
+#[derive(Clone)]
+pub(super) struct ServerParser;
+
+impl TypedValueParser for ServerParser {
+    type Value = ServerChoice;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<ServerChoice, clap::Error> {
+        value.to_string_lossy().parse().map_err(|reason: String| {
+            let text =
+                format!("invalid value for '--server <SERVER>': {reason}\n\nFor more information, try '--help'.\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
+pub(super) fn positive(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("a budget of nothing cannot be kept".into()),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn longer_than_nothing(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".into()),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn device(text: &str) -> Result<IdleDevice, String> {
+    let found = IdleDevice::ALL.into_iter().find(|(word, _)| *word == text);
+    let words = || IdleDevice::ALL.map(|(word, _)| word).join(", ");
+    found.map(|(_, device)| device).ok_or_else(|| format!("no device {text:?}: write one of {}", words()))
+}
+
+pub(super) fn seed(text: &str) -> Result<Seed, String> {
+    text.parse().map(Seed).map_err(|_| format!("{text:?} is not a seed: write the number that a run has printed"))
+}

@@ -1,0 +1,105 @@
+//! `pgsquall report`: stored reports put together, and written in other formats.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use pgsquall::judge::VerdictKind;
+use pgsquall::report::model::Ending;
+use pgsquall::report::{self, Report};
+
+use crate::args::{MergeArguments, ReportVerb};
+use crate::baseline::Baseline;
+use crate::exit::Exit;
+use crate::print::{self, complain, say};
+use crate::run::{Out, tell};
+use crate::writers;
+
+pub fn report(verb: ReportVerb) -> Exit {
+    match verb {
+        ReportVerb::Schema => {
+            print::text(&report::schema());
+            Exit::Pass
+        }
+        ReportVerb::Merge(arguments) => merge(arguments).unwrap_or_else(|(error, exit)| {
+            complain!("error: {error}");
+            exit
+        }),
+    }
+}
+
+fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
+    let usage = |error: String| (error, Exit::Usage);
+    let mut parts = Vec::new();
+    for folder in &arguments.folders {
+        parts.push((folder.display().to_string(), Report::read(folder).map_err(usage)?));
+    }
+    let read: Vec<Report> = parts.iter().map(|(_, report)| report.clone()).collect();
+    let baseline = Baseline::read(&arguments.baseline).map_err(usage)?;
+    let mut merged = report::merge(parts).map_err(usage)?;
+    merged.comparison = baseline.map(|baseline| baseline.compare(&merged));
+    let folder = match (arguments.out, arguments.folders.as_slice()) {
+        (Some(out), folders) => {
+            let out = Out::make(out).map_err(usage)?;
+            for (from, part) in folders.iter().zip(&read) {
+                bring(from, part, out.path()).map_err(|error| (error, Exit::Unavailable))?;
+            }
+            out.path().to_owned()
+        }
+        (None, [only]) => only.clone(),
+        (None, _) => return Err(usage("name the folder that everything is to go to: --out DIR".to_owned())),
+    };
+    tell::table(&merged);
+    tell::comparison(&merged);
+    say!("\n{}", merged.counts());
+    merged.warnings().iter().for_each(|line| complain!("{line}"));
+    let written = writers::write(&merged, &folder, &arguments.report);
+    say!("histories, verdicts and logs are in {0}; to be read in a browser: {0}/report.html", folder.display());
+    Ok(worst(&merged).max(written))
+}
+
+/// The worst of all endings. Of a whole of which a part is missing nothing is proved.
+fn worst(report: &Report) -> Exit {
+    let endings = report.runs.iter().filter_map(|entry| match &entry.ending {
+        Ending::Judged { verdict } => Some(tell::of_verdict(verdict.verdict, report)),
+        Ending::NotCarriedOut { .. } => Some(Exit::Unavailable),
+        Ending::Stopped => Some(VerdictKind::Unknown.into()),
+        Ending::Skipped { .. } => None,
+    });
+    let worst = endings.max().unwrap_or(Exit::Unavailable).max(tell::of_comparison(report));
+    if report.shards.is_some() { worst.max(Exit::Unknown) } else { worst }
+}
+
+/// Copies the folders of a report's runs, unless that is where they are.
+///
+/// *Errors*: a sentence with the folder's name.
+fn bring(from: &Path, report: &Report, to: &Path) -> Result<(), String> {
+    if from.canonicalize().ok() == to.canonicalize().ok() {
+        return Ok(());
+    }
+    for inside in report.runs.iter().filter_map(|entry| entry.folder.as_ref()) {
+        // A report from elsewhere may say anything.
+        if inside.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+            return Err(format!("{}: {} leads out of its folder", from.display(), inside.display()));
+        }
+        let (from, to) = (from.join(inside), to.join(inside));
+        copy(&from, &to)
+            .map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for found in fs::read_dir(from)? {
+        let found = found?;
+        let to = to.join(found.file_name());
+        // What is neither, a link say, was not left by a run.
+        match found.file_type()? {
+            kind if kind.is_dir() => copy(&found.path(), &to)?,
+            kind if kind.is_file() => drop(fs::copy(found.path(), to)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}

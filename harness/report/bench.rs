@@ -1,0 +1,133 @@
+//! A benchmark for the terminal: for each scenario how soon each client recovers, how well that is known, and whether the
+//! others differ from the first by more than chance.
+
+use std::time::Duration;
+
+use super::cell::Cell;
+use super::model::Report;
+use super::table::plain_table;
+use crate::statistics::{Bound, Difference, Quantile, Sample, least_repeats, quantile, shift};
+use crate::time::show;
+
+/// Of all intervals.
+const CONFIDENCE: f64 = 0.95;
+
+/// Widest bar, in characters.
+const WIDEST: usize = 50;
+
+const COLUMNS: [&str; 7] = ["client", "p50", "95 % interval", "p95", "95 % interval", "max", "runs"];
+
+/// All scenarios, one below the other; no line is longer than `width`, as far as that can be. Ends with a newline.
+pub fn text(report: &Report, width: usize) -> String {
+    let cells = report.cells();
+    let mut text = String::new();
+    for asked in &report.scenarios {
+        let rows: Vec<(&Cell, Sample)> =
+            cells.iter().filter(|cell| cell.scenario == asked.name).map(|cell| (cell, cell.sample())).collect();
+        text += &format!("{}: time to recover\n\n", asked.name);
+        text += &figures(&rows);
+        text += &format!("\n{}", bars(&rows, width));
+        text += &format!("{}\n", differences(&rows));
+    }
+    text
+}
+
+fn figures(rows: &[(&Cell, Sample)]) -> String {
+    let mut table = plain_table(&COLUMNS);
+    for (cell, sample) in rows {
+        let Some(longest) = sample.max() else {
+            let state = cell.worst().map_or(cell.state(), |worst| match worst.checks.is_empty() {
+                true => "",
+                false => "not measured",
+            });
+            table.add_row([cell.client, state]);
+            continue;
+        };
+        let [(median, about_median), (tail, about_tail)] = [0.5, 0.95].map(|share| {
+            let found = quantile(sample, share, CONFIDENCE);
+            found.map_or_else(Default::default, |found| (bound(found.estimate), interval(&found)))
+        });
+        let censored = if sample.censored() > 0 { format!(", {} censored", sample.censored()) } else { String::new() };
+        let runs = format!("{}{censored}", sample.len());
+        table.add_row([cell.client.to_owned(), median, about_median, tail, about_tail, bound(longest), runs]);
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// One bar for each client: its median solid, its 95th percentile light; an arrow where that is beyond what was watched.
+fn bars(rows: &[(&Cell, Sample)], width: usize) -> String {
+    let tail = |sample: &Sample| quantile(sample, 0.95, CONFIDENCE).map(|found| found.estimate);
+    let longest = rows.iter().filter_map(|(_, sample)| tail(sample)).map(Bound::at_least).max().unwrap_or_default();
+    let names = rows.iter().map(|(cell, _)| cell.client.chars().count()).max().unwrap_or_default();
+    let widest = width.saturating_sub(names + 2).clamp(10, WIDEST);
+    let length = |time: Duration| match longest.is_zero() {
+        true => 0,
+        false => (time.as_secs_f64() / longest.as_secs_f64() * widest as f64).round() as usize,
+    };
+    let mut text = String::new();
+    for (cell, sample) in rows {
+        let (Some(median), Some(tail)) = (quantile(sample, 0.5, CONFIDENCE), tail(sample)) else { continue };
+        // Whoever recovers at once still has something to be seen.
+        let solid = length(median.estimate.at_least()).max(1);
+        let light = length(tail.at_least()).saturating_sub(solid);
+        let arrow = if tail.known().is_none() { "▸" } else { "" };
+        text += &format!("{:names$}  {}{}{arrow}\n", cell.client, "█".repeat(solid), "░".repeat(light));
+    }
+    if !text.is_empty() {
+        text += &format!(
+            "{:names$}  █ to the median, ░ to the 95th percentile; {} is {widest} characters\n\n",
+            "",
+            show(longest)
+        );
+    }
+    text
+}
+
+/// The others beside the first.
+fn differences(rows: &[(&Cell, Sample)]) -> String {
+    let Some(((first, before), others)) = rows.split_first() else { return String::new() };
+    let mut text = String::new();
+    for (cell, now) in others {
+        let what = match shift(before, now, CONFIDENCE) {
+            None => format!("needs {} runs of each to be compared", least_repeats(CONFIDENCE).unwrap_or_default()),
+            Some(shift) => {
+                let p = if shift.either < 0.001 { "p < 0.001".into() } else { format!("p = {:.3}", shift.either) };
+                let share = shift.superiority * 100.0;
+                format!(
+                    "{} (95 % interval {}), {p}; slower in {share:.0} % of pairs",
+                    delay(shift.estimate),
+                    delay(shift.interval)
+                )
+            }
+        };
+        text += &format!("{} against {}: {what}\n", cell.client, first.client);
+    }
+    text
+}
+
+/// A time, or beyond which it lies.
+pub fn bound(bound: Bound) -> String {
+    match bound {
+        Bound::Known(time) => show(time),
+        Bound::Beyond(time) => format!("> {}", show(time)),
+    }
+}
+
+/// What the quantile is between, as far as so many repeats can say.
+fn interval(Quantile { lower, upper, .. }: &Quantile) -> String {
+    let limit = |limit: &Option<Bound>, none: &str| limit.map_or_else(|| none.to_owned(), bound);
+    match (lower, upper) {
+        (None, None) => "too few runs".to_owned(),
+        _ => format!("{} – {}", limit(lower, "…"), limit(upper, "…")),
+    }
+}
+
+fn delay(difference: Difference) -> String {
+    match (difference.known(), difference.at_least, difference.at_most) {
+        (Some(known), ..) => known.to_string(),
+        (None, Some(least), Some(most)) => format!("{least} to {most}"),
+        (None, Some(least), None) => format!("{least} or more"),
+        (None, None, Some(most)) => format!("{most} at most"),
+        (None, None, None) => "nobody knows how much".to_owned(),
+    }
+}

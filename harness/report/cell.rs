@@ -1,0 +1,90 @@
+//! The repeats of one client in one scenario, taken together.
+
+use super::model::{Asked, Ending, Entry, Report};
+use crate::judge::{Recovery, Verdict, VerdictKind};
+use crate::statistics::{Observation, Sample};
+
+/// All repeats of one client in one scenario, in order; never empty.
+#[derive(Clone, Debug)]
+pub struct Cell<'a> {
+    pub client: &'a str,
+    pub scenario: &'a str,
+    pub runs: Vec<&'a Entry>,
+}
+
+impl<'a> Cell<'a> {
+    /// Those that have a verdict.
+    pub fn verdicts(&self) -> impl Iterator<Item = &'a Verdict> + '_ {
+        self.runs.iter().filter_map(|entry| entry.verdict())
+    }
+
+    /// The verdict that speaks for all: the worst, and the first of those that are as bad.
+    pub fn worst(&self) -> Option<&'a Verdict> {
+        self.verdicts().reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst })
+    }
+
+    /// How many runs have this verdict.
+    pub fn count(&self, kind: VerdictKind) -> usize {
+        self.verdicts().filter(|verdict| verdict.verdict == kind).count()
+    }
+
+    /// The verdict that speaks for all, and how many of the runs have it where there are several: `fail 3/20`.
+    pub fn verdict_in_words(&self) -> String {
+        match self.worst() {
+            None => self.state().to_owned(),
+            Some(worst) if self.runs.len() == 1 => worst.verdict.to_string(),
+            Some(worst) => {
+                format!("{} {}/{}", worst.verdict, self.count(worst.verdict), self.runs.len())
+            }
+        }
+    }
+
+    /// What is told where there is no verdict.
+    pub fn state(&self) -> &'static str {
+        match self.runs.first().map(|entry| &entry.ending) {
+            Some(Ending::Judged { .. }) | None => "",
+            Some(Ending::Skipped { .. }) => "skipped",
+            Some(Ending::NotCarriedOut { .. }) => "not carried out",
+            Some(Ending::Stopped) => "stopped",
+        }
+    }
+
+    /// The verdicts that answer the question: pass or fail.
+    pub fn answers(&self) -> impl Iterator<Item = &'a Verdict> + '_ {
+        self.verdicts().filter(|verdict| verdict.verdict != VerdictKind::Unknown)
+    }
+
+    /// The times-to-recover of the runs that answer the question, where they were measured.
+    pub fn sample(&self) -> Sample {
+        Sample::new(self.answers().filter_map(|verdict| match verdict.measures.time_to_recover {
+            Recovery::Recovered { after } => Some(Observation::Recovered(after)),
+            Recovery::Censored { beyond } => Some(Observation::Censored(beyond)),
+            Recovery::NotMeasured => None,
+        }))
+    }
+
+    /// The times-to-recover that were measured, censored ones included.
+    pub fn recoveries(&self) -> impl Iterator<Item = Recovery> + '_ {
+        let all = self.verdicts().map(|verdict| verdict.measures.time_to_recover);
+        all.filter(|recovery| !matches!(recovery, Recovery::NotMeasured))
+    }
+}
+
+impl Report {
+    /// The scenario of that name.
+    pub fn asked(&self, name: &str) -> Option<&Asked> {
+        self.scenarios.iter().find(|asked| asked.name == name)
+    }
+
+    /// Its runs, the repeats taken together, in the order of asking.
+    pub fn cells(&self) -> Vec<Cell<'_>> {
+        let mut cells: Vec<Cell> = Vec::new();
+        for entry in &self.runs {
+            match cells.last_mut() {
+                Some(cell) if (cell.client, cell.scenario) == (&entry.client, &entry.scenario) => cell.runs.push(entry),
+                _ => cells.push(Cell { client: &entry.client, scenario: &entry.scenario, runs: vec![entry] }),
+            }
+        }
+        cells
+    }
+}

@@ -1,0 +1,70 @@
+//! Where a link leads: names of places on the page that people can read, and that stay from run to run.
+
+use std::collections::BTreeMap;
+
+/// Longest part of a name, in characters: command lines may be of any length.
+const LONGEST: usize = 60;
+
+/// The places on the page that are named after what they tell; each gets a name of its own.
+///
+/// The page's own names begin with none of the words used here, and a word has no two dashes in sequence, so that no name is
+/// taken for one of another kind.
+#[derive(Debug, Default)]
+pub(super) struct Anchors {
+    taken: BTreeMap<String, u32>,
+}
+
+impl Anchors {
+    /// The place of a scenario: `scenario-connection-reset`.
+    pub fn scenario(&mut self, scenario: &str) -> String {
+        self.take(format!("scenario-{}", word(scenario)))
+    }
+
+    /// The place of a client in a scenario: `connection-reset--reference`.
+    pub fn run(&mut self, scenario: &str, client: &str) -> String {
+        self.take(format!("{}--{}", word(scenario), word(client)))
+    }
+
+    /// Where two are called the same, the later one gets a number.
+    fn take(&mut self, name: String) -> String {
+        let times = self.taken.entry(name.clone()).or_default();
+        *times += 1;
+        if *times == 1 { name } else { format!("{name}--{times}") }
+    }
+}
+
+/// A text as one word: letters and digits of ASCII, single dashes between them.
+pub(super) fn word(text: &str) -> String {
+    let mut word = String::new();
+    for character in text.chars().map(|character| character.to_ascii_lowercase()) {
+        if word.len() >= LONGEST {
+            break;
+        }
+        match character.is_ascii_alphanumeric() {
+            true => word.push(character),
+            false if word.is_empty() || word.ends_with('-') => {}
+            false => word.push('-'),
+        }
+    }
+    match word.trim_end_matches('-') {
+        "" => "unnamed".to_owned(),
+        word => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_read_and_are_not_taken_twice() {
+        let mut anchors = Anchors::default();
+        assert_eq!(anchors.run("connection-reset", "reference"), "connection-reset--reference");
+        assert_eq!(anchors.run("stall", "python3 'my client.py'"), "stall--python3-my-client-py");
+        assert_eq!(anchors.run("stall", "python3 my/client.py"), "stall--python3-my-client-py--2");
+        assert_eq!(anchors.run("\"><script>", "שלום"), "script--unnamed");
+        assert_eq!(anchors.scenario("matrix"), "scenario-matrix");
+        assert_eq!(anchors.scenario("Matrix!"), "scenario-matrix--2");
+        assert!(anchors.run("x", &"long ".repeat(1000)).len() < 80);
+    }
+}

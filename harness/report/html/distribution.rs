@@ -1,0 +1,70 @@
+//! The times-to-recover of repeats, taken together. Those that were cut off are longer than they were watched, and are never
+//! averaged.
+
+use std::time::Duration;
+
+use super::super::text::recovery;
+use crate::judge::Recovery;
+use crate::statistics::{Bound, Observation, Sample, quantile};
+
+/// Of the intervals of one client's times.
+pub(super) const CONFIDENCE: f64 = 0.95;
+
+/// The times that were measured.
+pub(super) fn sample(times: &[Recovery]) -> Sample {
+    Sample::new(times.iter().filter_map(|time| match time {
+        Recovery::Recovered { after } => Some(Observation::Recovered(*after)),
+        Recovery::Censored { beyond } => Some(Observation::Censored(*beyond)),
+        Recovery::NotMeasured => None,
+    }))
+}
+
+/// Median, 95th percentile and maximum, in words; `None` where nothing was measured, or once only.
+pub(super) fn in_words(times: &[Recovery]) -> Option<String> {
+    let [median, most, slowest] = ranks(times)?;
+    Some(format!("p50 {median}, p95 {most}, max {slowest}"))
+}
+
+/// The same three, without their names.
+pub(super) fn in_short(times: &[Recovery]) -> Option<String> {
+    ranks(times).map(|ranks| ranks.join(" / "))
+}
+
+fn ranks(times: &[Recovery]) -> Option<[String; 3]> {
+    let sample = sample(times);
+    let at = |share| quantile(&sample, share, CONFIDENCE).map(|quantile| bound(quantile.estimate));
+    if sample.len() > 1 { Some([at(0.5)?, at(0.95)?, bound(sample.max()?)]) } else { None }
+}
+
+/// A time, or beyond what it lies, in the words of a single one.
+fn bound(bound: Bound) -> String {
+    recovery(&match bound {
+        Bound::Known(after) => Recovery::Recovered { after },
+        Bound::Beyond(beyond) => Recovery::Censored { beyond },
+    })
+}
+
+/// What a time is sorted by, slowest last.
+pub(super) fn order(time: &Recovery) -> (u8, Duration) {
+    match time {
+        Recovery::NotMeasured => (0, Duration::ZERO),
+        Recovery::Recovered { after } => (1, *after),
+        Recovery::Censored { beyond } => (2, *beyond),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_beyond_what_was_cut_off_are_told_as_beyond_it() {
+        let recovered = |ms| Recovery::Recovered { after: Duration::from_millis(ms) };
+        let censored = |secs| Recovery::Censored { beyond: Duration::from_secs(secs) };
+        let times = [recovered(300), censored(60), recovered(200), recovered(100)];
+        assert_eq!(in_words(&times).unwrap(), "p50 200 ms, p95 > 60.0 s, max > 60.0 s");
+        assert_eq!(in_short(&times[..1]), None);
+        assert_eq!(in_short(&[recovered(5), Recovery::NotMeasured]), None);
+        assert_eq!(in_short(&[Recovery::NotMeasured, Recovery::NotMeasured]), None);
+    }
+}

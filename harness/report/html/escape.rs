@@ -1,0 +1,62 @@
+//! What a foreign text may do to the page: nothing, and it hides nothing.
+//!
+//! Askama escapes what HTML would take for markup. What is left are characters that cannot be seen, or that reorder what
+//! stands beside them: they are shown by their number, as Rust writes them.
+
+use std::fmt::{self, Write};
+
+use askama::filters::{Escaper, Html};
+
+/// Askama's escaping of HTML, and beyond it what is invisible made visible.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Visible;
+
+impl Escaper for Visible {
+    fn write_escaped_str<W: Write>(&self, mut to: W, text: &str) -> fmt::Result {
+        let mut plain = 0;
+        for (at, hidden) in text.char_indices().filter(|(_, character)| is_hidden(*character)) {
+            Html.write_escaped_str(&mut to, &text[plain..at])?;
+            write!(to, "{}", hidden.escape_unicode())?;
+            plain = at + hidden.len_utf8();
+        }
+        Html.write_escaped_str(&mut to, &text[plain..])
+    }
+}
+
+/// Control characters but those that only space, and those that change the direction of what follows.
+///
+/// *Source*: Unicode Standard Annex #9, section 2; the Trojan Source paper, CVE-2021-42574.
+fn is_hidden(character: char) -> bool {
+    match character {
+        '\n' | '\t' => false,
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => true,
+        other => other.is_control(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut to = String::new();
+        Visible.write_escaped_str(&mut to, text).unwrap();
+        to
+    }
+
+    #[test]
+    fn markup_is_text() {
+        assert_eq!(
+            escaped("<script>alert(\"1\" & '2')</script>"),
+            "&#60;script&#62;alert(&#34;1&#34; &#38; &#39;2&#39;)&#60;/script&#62;"
+        );
+        assert_eq!(escaped("]]> --> </style>"), "]]&#62; --&#62; &#60;/style&#62;");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown() {
+        assert_eq!(escaped("a\0b\u{1b}[31m\u{7f}\u{85}"), "a\\u{0}b\\u{1b}[31m\\u{7f}\\u{85}");
+        assert_eq!(escaped("safe\u{202e}txt.exe\u{2066}\u{200f}"), "safe\\u{202e}txt.exe\\u{2066}\\u{200f}");
+        assert_eq!(escaped("two\nlines\tπ שלום"), "two\nlines\tπ שלום");
+    }
+}

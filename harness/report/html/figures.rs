@@ -1,0 +1,82 @@
+//! The figures of one run, its checks, and what showed its faults at work.
+
+use super::super::model::Entry;
+use super::super::text::{errors, news, operations, optional, process, recovery};
+use crate::judge::{CheckResult, Verdict};
+use crate::time::show;
+
+/// What showed one fault at work.
+pub(super) struct Proof {
+    pub fault: String,
+    /// How many of what, and whether that proves it.
+    pub found: Vec<(u64, String, bool)>,
+}
+
+/// Every figure with its name.
+pub(super) fn figures(verdict: &Verdict, entry: &Entry) -> Vec<(&'static str, String)> {
+    let measures = &verdict.measures;
+    let is_seen = verdict.application.is_some();
+    let masked = if is_seen { "nothing seen" } else { "nothing: masked" };
+    let where_seen = if is_seen { " (statements and sign-ins at the gateway)" } else { "" };
+    let slowest = measures.worst_op.as_ref().map(|op| {
+        let end = if op.ended { "" } else { ", and had not ended" };
+        format!("{} {} took {}{end}", op.kind, op.id, show(op.took))
+    });
+    let mut all = vec![
+        ("noticed after", optional(measures.time_to_detect, masked)),
+        ("first success after", optional(measures.time_to_first_success, "never")),
+        ("recovered after", recovery(&measures.time_to_recover)),
+        ("budget", show(verdict.budget)),
+        ("operations", operations(verdict) + where_seen),
+        ("errors", errors(verdict)),
+        ("slowest", slowest.unwrap_or_else(|| "none".to_owned())),
+        (
+            "connections",
+            format!(
+                "{} opened, at most {} in a second",
+                measures.connections_opened, measures.connections_per_second_peak
+            ),
+        ),
+        ("gateway overhead", optional(measures.gateway_overhead, "not measured")),
+    ];
+    all.extend(measures.listening.as_ref().map(|listening| ("news", news(listening))));
+    all.extend(measures.restarts.as_ref().map(|restarts| ("process", process(restarts))));
+    all.push(("server", verdict.server.clone().unwrap_or_else(|| "unknown".to_owned())));
+    all.push(("faults by", format!("{} plane", verdict.plane)));
+    all.extend(entry.took.map(|took| ("the run took", show(took))));
+    all
+}
+
+/// The checks by their result, worst first; with each the reason, where there is one.
+pub(super) fn checks(verdict: &Verdict) -> Vec<(&'static str, Vec<(String, String)>)> {
+    let mut results = ["fail", "unknown", "pass", "not applicable"].map(|word| (word, Vec::<(String, String)>::new()));
+    for (check, result) in &verdict.checks {
+        let (rank, reason) = match result {
+            // Its findings stand above.
+            CheckResult::Fail { .. } => (0, String::new()),
+            CheckResult::Unknown { reason } => (1, reason.clone()),
+            CheckResult::Pass => (2, String::new()),
+            CheckResult::NotApplicable { reason } => (3, reason.clone()),
+        };
+        let (_, told) = &mut results[rank];
+        match told.iter_mut().find(|(_, other)| *other == reason) {
+            Some((checks, _)) => *checks += &format!(", {check}"),
+            None => told.push((check.to_string(), reason)),
+        }
+    }
+    results.into_iter().filter(|(_, told)| !told.is_empty()).collect()
+}
+
+/// What was found of each fault; what proves nothing is told only where it was seen at all.
+pub(super) fn proofs(verdict: &Verdict) -> Vec<Proof> {
+    let proof = |summary: &crate::judge::EvidenceSummary| Proof {
+        fault: summary.fault.clone(),
+        found: summary
+            .found
+            .iter()
+            .filter(|found| found.decisive || found.count > 0)
+            .map(|found| (found.count, found.what.clone(), found.decisive))
+            .collect(),
+    };
+    verdict.evidence.iter().map(proof).collect()
+}

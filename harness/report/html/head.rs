@@ -1,0 +1,132 @@
+//! The head of the page: what it all came to, and of what it is a report.
+
+use super::super::model::{Ending, Entry, Report};
+use crate::judge::VerdictKind;
+
+/// What stands above everything.
+pub(super) struct Head {
+    /// The worst of it, in one sentence.
+    pub headline: String,
+    /// What a tab of a browser shows.
+    pub title: String,
+    /// How many runs ended in which way, with the word for it and its class.
+    pub counts: Vec<(&'static str, usize, &'static str)>,
+    /// Of what it is a report.
+    pub facts: Vec<(&'static str, String)>,
+    /// What is missing of the whole; empty where nothing is.
+    pub missing: String,
+}
+
+impl Head {
+    pub fn of(report: &Report) -> Head {
+        let counts = counts(report);
+        let told: Vec<_> = counts.iter().filter(|(_, count, _)| *count > 0).collect();
+        let told: Vec<_> = told.into_iter().map(|(word, count, _)| format!("{count} {word}")).collect();
+        Head {
+            headline: headline(report),
+            title: format!("pgsquall: {}", told.join(", ")),
+            counts,
+            facts: facts(report),
+            missing: missing(report),
+        }
+    }
+}
+
+fn counts(report: &Report) -> Vec<(&'static str, usize, &'static str)> {
+    let without = |is: fn(&Ending) -> bool| report.runs.iter().filter(|entry| is(&entry.ending)).count();
+    vec![
+        ("fail", report.count(VerdictKind::Fail), "fail"),
+        ("unknown", report.count(VerdictKind::Unknown), "unknown"),
+        ("pass", report.count(VerdictKind::Pass), "pass"),
+        ("skipped", without(|ending| matches!(ending, Ending::Skipped { .. })), "none"),
+        ("not carried out", without(|ending| matches!(ending, Ending::NotCarriedOut { .. })), "none"),
+        ("stopped", without(|ending| matches!(ending, Ending::Stopped)), "none"),
+    ]
+}
+
+fn headline(report: &Report) -> String {
+    let [fail, unknown, pass] =
+        [VerdictKind::Fail, VerdictKind::Unknown, VerdictKind::Pass].map(|kind| report.count(kind));
+    let judged = fail + unknown + pass;
+    // Of what has no verdict nothing is claimed.
+    let kind = if judged == report.runs.len() { "" } else { "judged " };
+    let runs = format!("{judged} {kind}{}", if judged == 1 { "run" } else { "runs" });
+    let ends = |count: usize, one: &str, several: &str| {
+        format!("{count} of {runs} {}", if count == 1 { one } else { several })
+    };
+    match (fail, unknown) {
+        _ if judged == 0 => "No run has a verdict".to_owned(),
+        (0, 0) if judged == 1 => format!("The {kind}run passes"),
+        (0, 0) => format!("All {runs} pass"),
+        (0, unknown) => format!("{}, none fails", ends(unknown, "is unknown", "are unknown")),
+        (fail, _) => ends(fail, "fails", "fail"),
+    }
+}
+
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let clients = report.clients();
+    let verdicts = || report.runs.iter().filter_map(Entry::verdict);
+    let servers = once(verdicts().map(|verdict| verdict.server.clone().unwrap_or_else(|| "unknown".to_owned())));
+    let planes = once(verdicts().map(|verdict| verdict.plane.to_string()));
+    vec![
+        (if clients.len() == 1 { "client" } else { "clients" }, clients.join(", ")),
+        (if servers.len() == 1 { "server" } else { "servers" }, servers.join(", ")),
+        ("faults by", if planes.is_empty() { String::new() } else { format!("{} plane", planes.join(" and ")) }),
+        ("seed", report.seed.to_string()),
+        ("began", report.began.clone()),
+        ("written by", format!("pgsquall {}", report.pgsquall)),
+    ]
+    .into_iter()
+    .filter(|(_, fact)| !fact.is_empty())
+    .collect()
+}
+
+/// Each of them once, in the order of their first coming.
+fn once(all: impl Iterator<Item = String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for one in all {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
+}
+
+fn missing(report: &Report) -> String {
+    let Some(shards) = &report.shards else { return String::new() };
+    let parts: Vec<_> = shards.missing().iter().map(|part| format!("{part}/{}", shards.of)).collect();
+    match parts.as_slice() {
+        [] => String::new(),
+        [one] => format!("This is not the whole: part {one} is missing."),
+        several => format!("This is not the whole: parts {} are missing.", several.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::sample;
+    use super::*;
+    use crate::judge::Recovery;
+
+    #[test]
+    fn the_headline_claims_nothing_of_what_has_no_verdict() {
+        let recovery = Recovery::Recovered { after: Duration::from_millis(40) };
+        let headline = |kinds: &[VerdictKind], stopped: bool| {
+            let mut report = sample::repeated(&kinds.iter().map(|kind| (*kind, recovery)).collect::<Vec<_>>());
+            if stopped {
+                report.runs[0].ending = Ending::Stopped;
+            }
+            super::headline(&report)
+        };
+        use VerdictKind::{Fail, Pass, Unknown};
+        assert_eq!(headline(&[Pass, Pass, Pass], false), "All 3 runs pass");
+        assert_eq!(headline(&[Pass, Pass, Pass], true), "All 2 judged runs pass");
+        assert_eq!(headline(&[Pass], false), "The run passes");
+        assert_eq!(headline(&[Pass], true), "No run has a verdict");
+        assert_eq!(headline(&[Pass, Unknown, Pass], false), "1 of 3 runs is unknown, none fails");
+        assert_eq!(headline(&[Pass, Unknown, Fail], false), "1 of 3 runs fails");
+        assert_eq!(headline(&[Pass, Unknown, Fail, Fail], true), "2 of 3 judged runs fail");
+    }
+}

@@ -1,0 +1,189 @@
+//! A history as a picture needs it: when which fault was in force, what every operation came to, when connections lived.
+//!
+//! Pure. All instants count from the run's origin; what is not known is `None`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::history::{ConnectionChange, Deed, Event, FaultStep, History, Outcome, Phase, Severed};
+use crate::judge::{Facts, recovered_at};
+
+/// One run in time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// The end of what is known.
+    pub until: Duration,
+    /// From when the client was watched without a fault.
+    pub steady: Option<Duration>,
+    pub faults: Vec<Window>,
+    /// When the workload asked nothing of the client, on purpose.
+    pub pause: Option<(Duration, Duration)>,
+    /// In the order of their completion.
+    pub ops: Vec<Bar>,
+    /// In the order of their opening.
+    pub connections: Vec<Lifeline>,
+    /// When the gateway refused connections, as a stopped server does.
+    pub refusing: Vec<(Duration, Duration)>,
+    pub marks: Marks,
+    /// When the audit began, and with it the end of the workload.
+    pub audit: Option<Duration>,
+}
+
+/// A fault, from when it began to be injected to when it was known to be healed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// In words: `packets dropped both ways`.
+    pub what: String,
+    pub injecting: Option<Duration>,
+    pub in_force: Option<Duration>,
+    pub healing: Option<Duration>,
+    pub healed: Option<Duration>,
+    /// Nobody needs to heal it: it is over as soon as it is there.
+    pub is_instant: bool,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bar {
+    pub id: u64,
+    pub worker: u32,
+    pub kind: Deed,
+    /// When the workload's grid wanted it to start. Latency counts from here.
+    pub from: Duration,
+    /// When the client answered; `None` if it had not when the workload ended.
+    pub to: Option<Duration>,
+    pub outcome: Outcome,
+    /// SQLSTATE or kind of the error.
+    pub error: Option<String>,
+    /// How many it stands for.
+    pub count: u64,
+}
+
+/// One connection through the gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lifeline {
+    pub id: u64,
+    pub opened: Duration,
+    /// When the server let it in.
+    pub signed_in: Option<Duration>,
+    /// When it ended, and who ended it.
+    pub ended: Option<(Duration, Severed)>,
+    /// Errors that the server reported on it, by SQLSTATE.
+    pub errors: Vec<(Duration, String)>,
+}
+
+/// The instants that the figures of a run are measured between.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Marks {
+    /// When the first fault began to be injected.
+    pub hit: Option<Duration>,
+    /// The first sign of it: see [`Measures::time_to_detect`](crate::judge::Measures).
+    pub detected: Option<Duration>,
+    /// From when recovery is timed.
+    pub recovery_starts: Option<Duration>,
+    pub first_success: Option<Duration>,
+    pub recovered: Option<Duration>,
+    /// When the budget was spent.
+    pub budget_ends: Option<Duration>,
+}
+
+impl Timeline {
+    /// Arranges a history.
+    pub fn of(history: &History) -> Timeline {
+        let facts = Facts::gather(history);
+        let measures = crate::judge::measures(&facts);
+        let after = |from: Option<Duration>, time: Option<Duration>| Some(from? + time?);
+        let recovery_starts = facts.recovery_starts();
+        let marks = Marks {
+            hit: facts.hit(),
+            detected: after(facts.hit(), measures.time_to_detect),
+            recovery_starts,
+            first_success: after(recovery_starts, measures.time_to_first_success),
+            recovered: recovered_at(&facts),
+            budget_ends: after(recovery_starts, Some(history.header.budget.time_to_recover)),
+        };
+        let ops = facts.ops.iter().map(|op| Bar {
+            id: op.id,
+            worker: op.worker,
+            kind: op.kind,
+            from: op.intended,
+            to: op.ended,
+            outcome: op.outcome,
+            error: op.error.as_ref().map(|error| error.label()),
+            count: op.count,
+        });
+        let faults = history.header.faults.iter().map(|fault| Window {
+            what: fault.kind.to_string(),
+            is_instant: fault.kind.is_instant(),
+            ..Window::default()
+        });
+        let mut timeline = Timeline {
+            until: facts.until,
+            steady: facts.steady_since,
+            faults: faults.collect(),
+            pause: facts.pause().map(|pause| (pause.start, pause.end)),
+            ops: ops.collect(),
+            connections: connections(history),
+            refusing: refusing(&facts),
+            marks,
+            audit: None,
+        };
+        for event in &history.events {
+            match event {
+                Event::Fault { at, fault, step } => {
+                    let Some(window) = timeline.faults.get_mut(*fault) else { continue };
+                    match step {
+                        FaultStep::Injecting => window.injecting = Some(*at),
+                        FaultStep::InForce => window.in_force = Some(*at),
+                        FaultStep::Healing => window.healing = Some(*at),
+                        FaultStep::Healed => window.healed = Some(*at),
+                        FaultStep::Failed { .. } => {}
+                    }
+                }
+                Event::Phase { at, phase: Phase::Audit } => timeline.audit = Some(*at),
+                _ => {}
+            }
+        }
+        timeline
+    }
+}
+
+/// Sessions, and attempts at one; not those that only cancel what another one does.
+fn connections(history: &History) -> Vec<Lifeline> {
+    let mut found: BTreeMap<u64, Lifeline> = BTreeMap::new();
+    for event in &history.events {
+        let Event::Connection { at, id, change } = event else { continue };
+        if *change == ConnectionChange::Opened {
+            found.insert(*id, Lifeline { id: *id, opened: *at, signed_in: None, ended: None, errors: Vec::new() });
+        }
+        let Some(line) = found.get_mut(id) else { continue };
+        match change {
+            ConnectionChange::Authenticated => line.signed_in = Some(*at),
+            ConnectionChange::Ended { by, .. } => line.ended = Some((*at, *by)),
+            ConnectionChange::Error { sqlstate, severity, .. } => {
+                line.errors.push((*at, sqlstate.clone().unwrap_or_else(|| severity.clone())));
+            }
+            ConnectionChange::CancelRequested => drop(found.remove(id)),
+            _ => {}
+        }
+    }
+    let mut lines: Vec<_> = found.into_values().collect();
+    lines.sort_by_key(|line| line.opened);
+    lines
+}
+
+fn refusing(facts: &Facts) -> Vec<(Duration, Duration)> {
+    let (mut windows, mut since) = (Vec::new(), None);
+    for (at, on) in &facts.refusing {
+        match (on, since) {
+            (true, None) => since = Some(*at),
+            (false, Some(from)) => {
+                windows.push((from, *at));
+                since = None;
+            }
+            _ => {}
+        }
+    }
+    windows.extend(since.map(|from| (from, facts.until)));
+    windows
+}

@@ -1,0 +1,84 @@
+//! Which of two samples has the longer times, pair by pair: the test of Mann and Whitney, as Gehan carried it over to times of
+//! which it is only known that they are longer.
+
+use std::cmp::Ordering;
+
+use super::normal;
+use super::sample::{Observation, Sample};
+
+/// Up to here all ways to divide the repeats between the samples are counted, above they are taken to be normal: repeats
+/// together, times those in the smaller sample. A tenth of a second's work for a debug build, and 26 repeats in each.
+pub(super) const COUNTED: usize = 1_400;
+
+/// What the pairs say.
+pub(super) struct Ranks {
+    /// Of all pairs of one repeat before and one now, the part in which the one now took longer; undecided ones count half.
+    pub superiority: f64,
+    /// The chances of at least so many pairs in which it now takes longer, and of at most so many, were there no difference.
+    pub later: f64,
+    pub sooner: f64,
+}
+
+/// Whether `other` took longer than `one`: −1, 1, or 0 where they are equal or nobody knows.
+fn is_longer(one: Observation, other: Observation) -> i64 {
+    use Observation::{Censored, Recovered};
+    match (one, other) {
+        (Recovered(one), Recovered(other)) => match other.cmp(&one) {
+            Ordering::Less => -1,
+            Ordering::Equal => 0,
+            Ordering::Greater => 1,
+        },
+        (Recovered(one), Censored(other)) => i64::from(other >= one),
+        (Censored(one), Recovered(other)) => -i64::from(one >= other),
+        (Censored(_), Censored(_)) => 0,
+    }
+}
+
+/// *Source*: Mann & Whitney (1947); Gehan, *Biometrika* 52 (1965), with the variance of Mantel, *Biometrics* 23 (1967), which
+/// without ties and without what was given up is that of Mann & Whitney. Exactly: the distribution over all ways to divide
+/// these repeats into samples of these sizes.
+pub(super) fn rank(before: &Sample, now: &Sample) -> Ranks {
+    let (m, n) = (before.len(), now.len());
+    let all = || before.sorted().iter().chain(now.sorted());
+    // By how many more it took longer than than not.
+    let scores: Vec<i64> = all().map(|one| all().map(|other| is_longer(*other, *one)).sum()).collect();
+    // Within a sample pairs cancel each other.
+    let excess: i64 = scores[m..].iter().sum();
+    let (later, sooner) = if (m + n) * m.min(n) <= COUNTED {
+        counted(&scores, m, n, excess)
+    } else {
+        let squares = scores.iter().map(|score| (score * score) as f64).sum::<f64>();
+        let total = (m + n) as f64;
+        let deviation = ((m * n) as f64 / total / (total - 1.0) * squares).sqrt();
+        // One pair more changes the excess by two, so half a pair is one.
+        let tail = |excess: i64| if deviation > 0.0 { normal::above((excess - 1) as f64 / deviation) } else { 1.0 };
+        (tail(excess), tail(-excess))
+    };
+    let superiority = 0.5 + excess as f64 / (2 * m * n) as f64;
+    Ranks { superiority, later, sooner }
+}
+
+/// In what part of all ways to divide them the scores of one sample sum up to at least, and to at most, so much.
+fn counted(scores: &[i64], m: usize, n: usize, excess: i64) -> (f64, f64) {
+    // The scores of both together are nothing, so that those of the smaller say it all.
+    let (size, sign) = if m < n { (m, -1) } else { (n, 1) };
+    let zero = scores.len();
+    let width = 2 * zero * size + 1;
+    // By how many were taken, and what their scores, each raised by so many that none is negative, sum up to.
+    let mut ways = vec![0.0; (size + 1) * width];
+    ways[0] = 1.0;
+    for (seen, score) in scores.iter().enumerate() {
+        let score = (sign * score + zero as i64) as usize;
+        for taken in (1..=size.min(seen + 1)).rev() {
+            let (fewer, more) = ways.split_at_mut(taken * width);
+            let fewer = &fewer[(taken - 1) * width..];
+            for sum in score..=2 * zero * taken {
+                more[sum] += fewer[sum - score];
+            }
+        }
+    }
+    let sums = &ways[size * width..];
+    let all: f64 = sums.iter().sum();
+    let observed = (excess + (zero * size) as i64) as usize;
+    (sums[observed..].iter().sum::<f64>() / all, sums[..=observed].iter().sum::<f64>() / all)
+}

@@ -1,0 +1,62 @@
+//! A comparison with a baseline finds a client that comes back two seconds later, at ten repeats, and finds nothing in twenty
+//! comparisons of a client with itself. In virtual time, with seeds of their own, so that chance is in all of it.
+#![cfg(all(feature = "report", feature = "simulation"))]
+
+use pgsquall::report::Report;
+use pgsquall::report::baseline::{ChangeKind, USUAL_TOLERANCE, compare};
+use pgsquall::report::model::{Asked, Ending, Entry, FORMAT};
+use pgsquall::scenario::Scenario;
+use pgsquall::seed::Seed;
+use pgsquall::simulation::Simulation;
+
+const REPEATS: u32 = 10;
+
+/// How often an unchanged client is compared.
+const COMPARISONS: u64 = 20;
+
+/// Ten repeats of what the client does, under one name.
+fn run(client: &str, scenario: &str, seed: u64) -> Report {
+    let entry = |repeat: u32| {
+        let simulation = Simulation::scenario(scenario).unwrap().client_named(client).unwrap();
+        let run = simulation.seed(Seed(seed)).repeat(repeat, REPEATS).run().unwrap();
+        run.assert_pass();
+        Entry {
+            index: repeat,
+            client: "mine".to_owned(),
+            scenario: scenario.to_owned(),
+            repeat,
+            repeats: REPEATS,
+            folder: None,
+            took: None,
+            ending: Ending::Judged { verdict: Box::new(run.verdict) },
+        }
+    };
+    Report {
+        format: FORMAT,
+        pgsquall: String::new(),
+        began: String::new(),
+        seed: Seed(seed),
+        scenarios: vec![Asked::from(&Scenario::built_in(scenario).unwrap())],
+        runs: (0..REPEATS).map(entry).collect(),
+        shards: None,
+        comparison: None,
+    }
+}
+
+fn changed(before: &Report, now: &Report) -> (ChangeKind, String) {
+    let change = compare(now, "base", before, USUAL_TOLERANCE).changes.remove(0);
+    (change.kind, change.what)
+}
+
+#[test]
+fn two_seconds_are_found_and_chance_is_not() {
+    // A fault that is over at once: nothing hides what the client does by itself.
+    let scenario = "connection-reset";
+    let baseline = run("reference", scenario, 0);
+    for seed in 1..=COMPARISONS {
+        let (kind, what) = changed(&baseline, &run("reference", scenario, seed));
+        assert_eq!(kind, ChangeKind::Same, "seed {seed}: {what}");
+    }
+    let (kind, what) = changed(&baseline, &run("dawdles", scenario, 1));
+    assert_eq!(kind, ChangeKind::Worse, "{what}");
+}

@@ -1,0 +1,167 @@
+//! Reports: the same figures in every format; shards put together to what one run would have given.
+
+use std::collections::BTreeSet;
+
+use pgsquall::report::Report;
+use pgsquall::report::model::Ending;
+use pgsquall::report::text;
+
+use super::common::{Place, RESET, SHORT_BLACKHOLE};
+
+/// Two scenarios, one of which asks for what cannot be had on that plane.
+fn two(place: &Place) {
+    place.write("short.toml", RESET);
+    place.write("packets.toml", SHORT_BLACKHOLE);
+}
+
+#[test]
+fn every_format_has_the_same_figures() {
+    let place = Place::new();
+    two(&place);
+    let words = ["run", "short.toml", "packets.toml", "--client", "reference", "--client", "never-reconnects"];
+    let more = ["--budget", "1s", "--network", "proxy", "--out", "out", "--report", "junit=here.xml", "--verbose"];
+    let said = place.run(&[words.as_slice(), &more].concat());
+    assert_eq!(said.code, Some(1), "{said}");
+
+    let report = Report::read(&place.path().join("out")).unwrap();
+    let page = |name: &'static str, text: &str| (name, plain(text));
+    let formats = [
+        page("html", &without_tags(&place.read("out/report.html"))),
+        page("markdown", &place.read("out/report.md")),
+        page("junit", &place.read("here.xml")),
+        page("terminal", &said.stdout),
+    ];
+    let mut judged = 0;
+    for entry in &report.runs {
+        let figures: BTreeSet<String> = match &entry.ending {
+            Ending::Judged { verdict } => {
+                judged += 1;
+                let measures = &verdict.measures;
+                let findings = verdict.failures().flat_map(|(_, found)| found.iter().map(|found| found.what.clone()));
+                let figures = [
+                    verdict.verdict.to_string(),
+                    text::recovery(&measures.time_to_recover),
+                    text::first_success(verdict),
+                    text::operations(verdict),
+                    text::errors(verdict),
+                ];
+                figures.into_iter().chain(findings).collect()
+            }
+            Ending::Skipped { reason } => [reason.clone()].into(),
+            other => panic!("{}: {other:?}", entry.name()),
+        };
+        let command = entry.verdict().map(|verdict| plain(&text::repeat_command(verdict)));
+        for (format, text) in &formats {
+            // Of what passed, a summary has no command.
+            let repeats = command.as_ref().is_none_or(|command| text.contains(command));
+            assert!(repeats || *format == "markdown", "{format} lacks {command:?}");
+            for figure in &figures {
+                assert!(text.contains(&plain(figure)), "{format} lacks {figure:?} of {}: {text}", entry.name());
+            }
+        }
+    }
+    assert_eq!(judged, 2, "{report:?}");
+    for (format, text) in &formats {
+        let counts = match *format {
+            "html" => "1 fail, 1 pass, 2 skipped".to_owned(),
+            "junit" => "tests=\"4\" skipped=\"2\" failures=\"1\" errors=\"0\"".to_owned(),
+            _ => report.counts(),
+        };
+        assert!(text.contains(&counts), "{format} lacks {counts:?}");
+    }
+}
+
+/// What is between the tags.
+fn without_tags(page: &str) -> String {
+    page.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect::<Vec<_>>().join(" ")
+}
+
+/// Without what a format adds: escapes, and how space is written.
+fn plain(text: &str) -> String {
+    let mut plain = text.replace('\\', "");
+    for (escape, character) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&#34;", "\""),
+        ("&amp;", "&"),
+    ] {
+        plain = plain.replace(escape, character);
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn shards_are_put_together() {
+    let place = Place::new();
+    two(&place);
+    let whole = ["run", "short.toml", "packets.toml", "--network", "proxy", "--repeat", "2", "--seed", "3", "--out"];
+    for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
+        let said = place.run(&[whole.as_slice(), &[out, "--shard", shard]].concat());
+        assert_eq!(said.code, Some(0), "{said}");
+        assert!(said.stderr.contains(&format!("runs    2, shard {shard}")), "{said}");
+    }
+    let said = place.run(&["report", "merge", "two", "one", "--out", "all", "--report", "json=again.json"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stdout.contains("4 runs: 2 pass, 0 fail, 0 unknown, 2 skipped"), "{said}");
+    assert_eq!(place.read("all/report.json"), place.read("again.json"));
+    let merged = Report::read(&place.path().join("all")).unwrap();
+    let order: Vec<_> = merged.runs.iter().map(|entry| (entry.index, entry.name())).collect();
+    assert_eq!(
+        order,
+        [(0, "short 1/2"), (1, "short 2/2"), (2, "packets 1/2"), (3, "packets 2/2")]
+            .map(|(index, name)| (index, name.to_owned()))
+    );
+    assert_eq!(merged.shards, None);
+    // What is kept of each run has come along, so that it can be judged there.
+    let said = place.run(&["judge", "all/short/0", "all/short/1"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    // The whole again, in its own place: nothing changes.
+    let before = place.read("all/report.html");
+    let said = place.run(&["report", "merge", "all"]);
+    assert_eq!((said.code, place.read("all/report.html") == before), (Some(0), true), "{said}");
+
+    // A part alone proves nothing of the rest.
+    let said = place.run(&["report", "merge", "two"]);
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.stderr.contains("only shard 2 of 2; missing: 1"), "{said}");
+    for (words, expected) in [
+        (["one", "one"].as_slice(), "shard 1 is in one"),
+        (&["one", "two"], "--out DIR"),
+        (&["nowhere"], "nowhere: No such file"),
+        (&["one/short/0/verdict.json"], "is no report"),
+        (&["short.toml"], "is no report"),
+    ] {
+        let said = place.run(&[["report", "merge"].as_slice(), words].concat());
+        assert_eq!(said.code, Some(64), "{said}");
+        assert!(said.stderr.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn shards_need_one_seed_and_reports_a_format() {
+    let place = Place::new();
+    for (words, expected) in [
+        (["run", "--shard", "1/2"].as_slice(), "--seed <SEED>"),
+        (&["run", "--shard", "3/2", "--seed", "1"], "write 1/8, 2/8, … 8/8"),
+        (&["run", "stall", "--shard", "2/2", "--seed", "1"], "fewer runs than shards"),
+        (&["run", "--report", "pdf=x"], "write one of html, junit, json, markdown"),
+    ] {
+        let said = place.run(words);
+        assert_eq!(said.code, Some(64), "{said}");
+        assert!(said.stderr.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn the_schema_is_the_one_that_is_committed() {
+    let said = Place::new().run(&["report", "schema"]);
+    let committed = include_str!("../../harness/report/report.schema.json");
+    let remedy = "pgsquall report schema > harness/report/report.schema.json; where readers cannot tell, FORMAT rises";
+    assert_eq!(said.stdout, committed, "{remedy}");
+}
