@@ -53,7 +53,7 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
     tell::comparison(&merged);
     say!("\n{}", merged.counts());
     merged.warnings().iter().for_each(|line| complain!("{line}"));
-    let written = writers::write(&merged, &folder, &arguments.report);
+    let written = writers::write(&merged, &folder, &writers::ALWAYS, &arguments.report);
     say!("histories, verdicts and logs are in {0}; to be read in a browser: {0}/report.html", folder.display());
     Ok(worst(&merged).max(written))
 }

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::print::complain;
 
 /// What every folder of results has.
-const ALWAYS: [(Format, &str); 3] =
+pub const ALWAYS: [(Format, &str); 3] =
     [(Format::Html, "report.html"), (Format::Json, "report.json"), (Format::Markdown, "report.md")];
 
 /// How often a report is written while its runs go on. A matrix of thousands is some megabytes long.
@@ -44,9 +44,9 @@ impl Meanwhile {
     }
 }
 
-/// Writes a report in every format that its folder has, and in those that are wanted beside. Says what cannot be written.
-pub fn write(report: &Report, folder: &Path, wanted: &[Wanted]) -> Exit {
-    let always = ALWAYS.iter().map(|(format, name)| (*format, folder.join(name)));
+/// Writes a report in these formats to its folder, and in those that are wanted beside. Says what cannot be written.
+pub fn write(report: &Report, folder: &Path, always: &[(Format, &str)], wanted: &[Wanted]) -> Exit {
+    let always = always.iter().map(|(format, name)| (*format, folder.join(name)));
     let mut exit = Exit::Pass;
     for (format, file) in always.chain(wanted.iter().map(|wanted| (wanted.format, wanted.file.clone()))) {
         if let Err(error) = store(&file, &text(report, folder, format)) {

@@ -131,3 +131,40 @@ fn delay(difference: Difference) -> String {
         (None, None, None) => "nobody knows how much".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Recovery;
+    use crate::judge::samples::Sample as History;
+    use crate::report::model::{Ending, Entry};
+    use crate::report::samples::{judged, report, skipped};
+
+    /// Repeats of one client: times-to-recover in milliseconds, and how many never did.
+    fn repeats(client: &str, times: impl Iterator<Item = u64>, censored: usize) -> Vec<Entry> {
+        let recovered = times.map(|ms| Recovery::Recovered { after: Duration::from_millis(ms) });
+        let beyond = Recovery::Censored { beyond: Duration::from_secs(60) };
+        let all: Vec<_> = recovered.chain(std::iter::repeat_n(beyond, censored)).collect();
+        let of = all.len() as u32;
+        let entry = judged(client, "restart-fast", &History::healthy());
+        (0..of)
+            .zip(all)
+            .map(|(repeat, recovery)| {
+                let mut entry = Entry { repeat, repeats: of, ..entry.clone() };
+                let Ending::Judged { verdict } = &mut entry.ending else { panic!("{entry:?}") };
+                verdict.measures.time_to_recover = recovery;
+                entry
+            })
+            .collect()
+    }
+
+    #[test]
+    fn clients_are_told_beside_each_other() {
+        let quick = repeats("quick", (40..70).step_by(1), 0);
+        let slow = repeats("slow", (900..1_200).step_by(10), 0);
+        let lost = repeats("lost", (100..120).step_by(1), 10);
+        let few = repeats("few", 40..42, 0);
+        let runs = [quick, slow, lost, few, vec![skipped("absent", "restart-fast")]].concat();
+        insta::assert_snapshot!(text(&report(runs), 100));
+    }
+}

@@ -191,3 +191,27 @@ impl Report {
         serde_json::from_str(&text).map_err(|error| format!("{place} cannot be understood: {error}; {remedy}"))
     }
 }
+
+#[cfg(all(test, feature = "report"))]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        let report = Report { runs: samples::every_ending().runs.split_off(2), ..samples::every_ending() };
+        insta::assert_snapshot!(report.to_json());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), report.to_json()).unwrap();
+        assert_eq!(Report::read(folder.path()).unwrap(), report);
+    }
+
+    #[test]
+    fn another_format_is_refused_before_anything_else_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("other.json");
+        std::fs::write(&file, r#"{"format": 9, "pgsquall": "7.0.0", "runs": "elsewhere"}"#).unwrap();
+        let error = Report::read(&file).unwrap_err();
+        assert!(error.contains("stored in format 9") && error.contains("use pgsquall 7.0.0"), "{error}");
+    }
+}

@@ -88,3 +88,14 @@ fn row(cell: &Cell) -> Vec<Field> {
         Field::new(evidence(worst).replace(", ", "\n")),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn each_ending_has_its_row() {
+        insta::assert_snapshot!(text(&samples::every_ending()));
+    }
+}

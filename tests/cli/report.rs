@@ -144,6 +144,25 @@ fn shards_are_put_together() {
 }
 
 #[test]
+fn what_could_not_be_asked_is_told_where_somebody_waits_for_it() {
+    let place = Place::new();
+    let nowhere = ["run", "connection-reset", "--server", "local:/nowhere", "--out", "out"];
+    let said = place.run(&[nowhere.as_slice(), &["--report", "junit=here.xml"]].concat());
+    assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
+    let packets = ["run", "blackhole", "--network", "proxy", "--seed", "1", "--out", "out"];
+    let said = place.run(&[packets.as_slice(), &["--report", "junit=here.xml"]].concat());
+    assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
+    assert!(
+        place.read("here.xml").contains("<skipped message=\"blackhole is not the proxy plane's to produce"),
+        "{said}"
+    );
+    // A shard of which nothing could be asked is a shard that is there.
+    let said = place.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
+    assert_eq!(said.code, Some(69), "{said}");
+    assert_eq!(Report::read(&place.path().join("out")).unwrap().runs.len(), 1);
+}
+
+#[test]
 fn shards_need_one_seed_and_reports_a_format() {
     let place = Place::new();
     for (words, expected) in [

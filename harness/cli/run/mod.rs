@@ -49,27 +49,32 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
         shards: arguments.shard.map(Into::into),
         comparison: None,
     };
+    // A folder in which nothing came of anything is taken away again; but a shard is a part of something.
+    let has_come = |results: &[jobs::Done]| results.iter().any(|job| job.verdict().is_some());
+    let is_kept = |results: &[jobs::Done]| has_come(results) || arguments.shard.is_some();
     let mut stored = writers::Meanwhile::default();
-    let store = |results: &[jobs::Done]| stored.store(out.path(), || report(results));
+    let store = |results: &[jobs::Done]| match is_kept(results) {
+        true => stored.store(out.path(), || report(results)),
+        false => Ok(()),
+    };
     let (results, interrupted) = jobs::run_all(plan.jobs, plan.at_once, &progress, store).await;
     progress.finish();
 
     let mut report = report(&results);
     report.comparison = baseline.map(|baseline| baseline.compare(&report));
     let mut exit = tell::tell(&results, &report, table, arguments.verbose, clock.elapsed());
+    let always = if is_kept(&results) { writers::ALWAYS.as_slice() } else { &[] };
+    exit = exit.max(writers::write(&report, out.path(), always, &arguments.report));
     if out.tidy(folders.iter().map(PathBuf::as_path)) {
         let place = out.path().display();
-        match results.iter().any(|job| job.verdict().is_some()) {
-            true => {
-                exit = exit.max(writers::write(&report, out.path(), &arguments.report));
-                say!("histories, verdicts and logs are in {place}; to be read in a browser: {place}/report.html");
-            }
+        match has_come(&results) {
+            true => say!("histories, verdicts and logs are in {place}; to be read in a browser: {place}/report.html"),
             false => complain!("what there is of it is in {place}"),
         }
     }
     if interrupted {
         complain!("stopped by a signal: everything was healed and removed");
-        if results.iter().any(|job| job.verdict().is_some()) {
+        if has_come(&results) {
             complain!("the same command with --out {} --resume goes on", out.path().display());
         }
         return Exit::Interrupted;
