@@ -54,33 +54,35 @@ fn figures(rows: &[(&Cell, Sample)]) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// One bar for each client: its median solid, its 95th percentile light; an arrow where that is beyond what was watched.
+/// One bar for each client: its median solid, its 95th percentile light; an arrow at the end where that is beyond what was
+/// watched, which would make all others too short to be told apart.
 fn bars(rows: &[(&Cell, Sample)], width: usize) -> String {
-    let tail = |sample: &Sample| quantile(sample, 0.95, CONFIDENCE).map(|found| found.estimate);
-    let longest = rows.iter().filter_map(|(_, sample)| tail(sample)).map(Bound::at_least).max().unwrap_or_default();
-    let names = rows.iter().map(|(cell, _)| cell.client.chars().count()).max().unwrap_or_default();
-    let widest = width.saturating_sub(names + 2).clamp(10, WIDEST);
-    let length = |time: Duration| match longest.is_zero() {
-        true => 0,
-        false => (time.as_secs_f64() / longest.as_secs_f64() * widest as f64).round() as usize,
+    let shares = |sample: &Sample| {
+        Some([quantile(sample, 0.5, CONFIDENCE)?.estimate, quantile(sample, 0.95, CONFIDENCE)?.estimate])
+    };
+    let all: Vec<_> = rows.iter().filter_map(|(cell, sample)| Some((cell.client, shares(sample)?))).collect();
+    let Some(longest) = all.iter().flat_map(|(_, shares)| shares).filter_map(|share| share.known()).max() else {
+        return String::new();
+    };
+    let names = all.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let widest = width.saturating_sub(names + 3).clamp(10, WIDEST);
+    let length = |share: Bound| match share.known() {
+        // Whoever recovers at once still has something to be seen.
+        Some(time) if !longest.is_zero() => {
+            ((time.as_secs_f64() / longest.as_secs_f64() * widest as f64).round() as usize).max(1)
+        }
+        Some(_) => 1,
+        None => widest,
     };
     let mut text = String::new();
-    for (cell, sample) in rows {
-        let (Some(median), Some(tail)) = (quantile(sample, 0.5, CONFIDENCE), tail(sample)) else { continue };
-        // Whoever recovers at once still has something to be seen.
-        let solid = length(median.estimate.at_least()).max(1);
-        let light = length(tail.at_least()).saturating_sub(solid);
+    for (name, [median, tail]) in &all {
+        let solid = if median.known().is_some() { length(*median) } else { 0 };
+        let light = length(*tail).saturating_sub(solid);
         let arrow = if tail.known().is_none() { "▸" } else { "" };
-        text += &format!("{:names$}  {}{}{arrow}\n", cell.client, "█".repeat(solid), "░".repeat(light));
+        text += &format!("{name:names$}  {}{}{arrow}\n", "█".repeat(solid), "░".repeat(light));
     }
-    if !text.is_empty() {
-        text += &format!(
-            "{:names$}  █ to the median, ░ to the 95th percentile; {} is {widest} characters\n\n",
-            "",
-            show(longest)
-        );
-    }
-    text
+    let scale = format!("{} is {widest} characters", show(longest));
+    text + &format!("{:names$}  █ to the median, ░ to the 95th percentile, ▸ beyond what was watched; {scale}\n\n", "")
 }
 
 /// The others beside the first.
