@@ -152,10 +152,7 @@ fn what_could_not_be_asked_is_told_where_somebody_waits_for_it() {
     let packets = ["run", "blackhole", "--network", "proxy", "--seed", "1", "--out", "out"];
     let said = place.run(&[packets.as_slice(), &["--report", "junit=here.xml"]].concat());
     assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
-    assert!(
-        place.read("here.xml").contains("<skipped message=\"blackhole is not the proxy plane"),
-        "{said}"
-    );
+    assert!(place.read("here.xml").contains("<skipped message=\"blackhole is not the proxy plane"), "{said}");
     // A shard of which nothing could be asked is a shard that is there.
     let said = place.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
     assert_eq!(said.code, Some(69), "{said}");
