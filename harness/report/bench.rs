@@ -1,8 +1,6 @@
 //! A benchmark for the terminal: for each scenario how soon each client recovers, how well that is known, and whether the
 //! others differ from the first by more than chance.
 
-use std::time::Duration;
-
 use super::cell::Cell;
 use super::model::Report;
 use super::table::plain_table;
@@ -136,6 +134,8 @@ fn delay(difference: Difference) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::judge::Recovery;
     use crate::judge::samples::Sample as History;
