@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-step() { printf '\n== %s\n' "$*"; }
+# With the seconds since the beginning: what takes long is to be seen.
+step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 skip() { printf 'skipped: %s\n' "$*"; skipped+=("$*"); }
 skipped=()
 # Nothing is built a second time there.
