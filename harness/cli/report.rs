@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pgsquall::judge::VerdictKind;
 use pgsquall::report::model::Ending;
@@ -34,15 +34,16 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
     for folder in &arguments.folders {
         parts.push((folder.display().to_string(), Report::read(folder).map_err(usage)?));
     }
-    let read: Vec<Report> = parts.iter().map(|(_, report)| report.clone()).collect();
+    let kept = |report: &Report| report.runs.iter().filter_map(|entry| entry.folder.clone()).collect();
+    let kept: Vec<Vec<PathBuf>> = parts.iter().map(|(_, report)| kept(report)).collect();
     let baseline = Baseline::read(&arguments.baseline).map_err(usage)?;
     let mut merged = report::merge(parts).map_err(usage)?;
     merged.comparison = baseline.map(|baseline| baseline.compare(&merged));
     let folder = match (arguments.out, arguments.folders.as_slice()) {
         (Some(out), folders) => {
             let out = Out::make(out).map_err(usage)?;
-            for (from, part) in folders.iter().zip(&read) {
-                bring(from, part, out.path()).map_err(|error| (error, Exit::Unavailable))?;
+            for (from, inside) in folders.iter().zip(&kept) {
+                bring(from, inside, out.path()).map_err(|error| (error, Exit::Unavailable))?;
             }
             out.path().to_owned()
         }
@@ -70,14 +71,14 @@ fn worst(report: &Report) -> Exit {
     if report.shards.is_some() { worst.max(Exit::Unknown) } else { worst }
 }
 
-/// Copies the folders of a report's runs, unless that is where they are.
+/// Copies these folders of runs, unless that is where they are.
 ///
 /// *Errors*: a sentence with the folder's name.
-fn bring(from: &Path, report: &Report, to: &Path) -> Result<(), String> {
+fn bring(from: &Path, folders: &[PathBuf], to: &Path) -> Result<(), String> {
     if from.canonicalize().ok() == to.canonicalize().ok() {
         return Ok(());
     }
-    for inside in report.runs.iter().filter_map(|entry| entry.folder.as_ref()) {
+    for inside in folders {
         // A report from elsewhere may say anything.
         if inside.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
             return Err(format!("{}: {} leads out of its folder", from.display(), inside.display()));

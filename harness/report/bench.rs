@@ -1,10 +1,12 @@
 //! A benchmark for the terminal: for each scenario how soon each client recovers, how well that is known, and whether the
 //! others differ from the first by more than chance.
 
+use super::baseline::{chance, span};
 use super::cell::Cell;
 use super::model::Report;
 use super::table::plain_table;
-use crate::statistics::{Bound, Difference, Quantile, Sample, least_repeats, quantile, shift};
+use super::text::bound;
+use crate::statistics::{Bound, Quantile, Sample, least_repeats, quantile, shift};
 use crate::time::show;
 
 /// Of all intervals.
@@ -91,12 +93,12 @@ fn differences(rows: &[(&Cell, Sample)]) -> String {
         let what = match shift(before, now, CONFIDENCE) {
             None => format!("needs {} runs of each to be compared", least_repeats(CONFIDENCE).unwrap_or_default()),
             Some(shift) => {
-                let p = if shift.either < 0.001 { "p < 0.001".into() } else { format!("p = {:.3}", shift.either) };
                 let share = shift.superiority * 100.0;
                 format!(
-                    "{} (95 % interval {}), {p}; slower in {share:.0} % of pairs",
-                    delay(shift.estimate),
-                    delay(shift.interval)
+                    "{} (95 % interval {}), p {}; slower in {share:.0} % of pairs",
+                    span(shift.estimate.into()),
+                    span(shift.interval.into()),
+                    chance(shift.either)
                 )
             }
         };
@@ -105,30 +107,12 @@ fn differences(rows: &[(&Cell, Sample)]) -> String {
     text
 }
 
-/// A time, or beyond which it lies.
-pub fn bound(bound: Bound) -> String {
-    match bound {
-        Bound::Known(time) => show(time),
-        Bound::Beyond(time) => format!("> {}", show(time)),
-    }
-}
-
 /// What the quantile is between, as far as so many repeats can say.
 fn interval(Quantile { lower, upper, .. }: &Quantile) -> String {
     let limit = |limit: &Option<Bound>, none: &str| limit.map_or_else(|| none.to_owned(), bound);
     match (lower, upper) {
         (None, None) => "too few runs".to_owned(),
         _ => format!("{} – {}", limit(lower, "…"), limit(upper, "…")),
-    }
-}
-
-fn delay(difference: Difference) -> String {
-    match (difference.known(), difference.at_least, difference.at_most) {
-        (Some(known), ..) => known.to_string(),
-        (None, Some(least), Some(most)) => format!("{least} to {most}"),
-        (None, Some(least), None) => format!("{least} or more"),
-        (None, None, Some(most)) => format!("{most} at most"),
-        (None, None, None) => "nobody knows how much".to_owned(),
     }
 }
 

@@ -56,17 +56,22 @@ impl<'a> Cell<'a> {
 
     /// The times-to-recover of the runs that answer the question, where they were measured.
     pub fn sample(&self) -> Sample {
-        Sample::new(self.answers().filter_map(|verdict| match verdict.measures.time_to_recover {
-            Recovery::Recovered { after } => Some(Observation::Recovered(after)),
-            Recovery::Censored { beyond } => Some(Observation::Censored(beyond)),
-            Recovery::NotMeasured => None,
-        }))
+        Sample::new(self.answers().filter_map(|verdict| observation(&verdict.measures.time_to_recover)))
     }
 
     /// The times-to-recover that were measured, censored ones included.
     pub fn recoveries(&self) -> impl Iterator<Item = Recovery> + '_ {
         let all = self.verdicts().map(|verdict| verdict.measures.time_to_recover);
         all.filter(|recovery| !matches!(recovery, Recovery::NotMeasured))
+    }
+}
+
+/// What a run showed of the time-to-recover; `None` where it was not measured.
+pub(super) fn observation(recovery: &Recovery) -> Option<Observation> {
+    match *recovery {
+        Recovery::Recovered { after } => Some(Observation::Recovered(after)),
+        Recovery::Censored { beyond } => Some(Observation::Censored(beyond)),
+        Recovery::NotMeasured => None,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::history::Application;
 use crate::judge::{CheckResult, Listening, Measures, Recovery, Restarts, Verdict, by_frequency};
 use crate::plane::Plane;
 use crate::scenario::RANDOM;
+use crate::statistics::Bound;
 use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
@@ -236,6 +237,14 @@ pub fn noticed(verdict: &Verdict) -> String {
 /// The time-to-first-success.
 pub fn first_success(verdict: &Verdict) -> String {
     optional(verdict.measures.time_to_first_success, "never")
+}
+
+/// A time of several repeats, or beyond what it lies, in the words of a single one.
+pub fn bound(bound: Bound) -> String {
+    recovery(&match bound {
+        Bound::Known(after) => Recovery::Recovered { after },
+        Bound::Beyond(beyond) => Recovery::Censored { beyond },
+    })
 }
 
 /// A duration, or what it means that there is none.

@@ -42,6 +42,13 @@ pub struct Window {
     pub is_instant: bool,
 }
 
+impl Window {
+    /// From when on something was done; `None` where nothing was.
+    pub fn begin(&self) -> Option<Duration> {
+        self.injecting.or(self.in_force)
+    }
+}
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {

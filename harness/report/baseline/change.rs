@@ -86,7 +86,8 @@ fn differently_asked(before: &Cell, now: &Cell) -> Option<String> {
 /// What failures say, if they say anything.
 fn failures(before: &Cell, now: &Cell) -> Option<(ChangeKind, String)> {
     let (known, found) = (failed_checks(before), failed_checks(now));
-    let count = |cell: &Cell| Failures { failed: failed(cell), of: cell.answers().count() as u64 };
+    let count =
+        |cell: &Cell| Failures { failed: cell.count(VerdictKind::Fail) as u64, of: cell.answers().count() as u64 };
     let (earlier, later) = (count(before), count(now));
     let as_before =
         || format!("it {}; in the baseline {} of {} failed", told::failures(now), earlier.failed, earlier.of);
@@ -105,10 +106,6 @@ fn failures(before: &Cell, now: &Cell) -> Option<(ChangeKind, String)> {
     // Whoever fails all the time has no times that mean anything.
     (later.failed == later.of)
         .then(|| (ChangeKind::Same, format!("fails as in the baseline: {} of {}", later.failed, later.of)))
-}
-
-fn failed(cell: &Cell) -> u64 {
-    cell.answers().filter(|verdict| verdict.verdict == VerdictKind::Fail).count() as u64
 }
 
 fn failed_checks(cell: &Cell) -> BTreeSet<Check> {

@@ -3,20 +3,17 @@
 
 use std::time::Duration;
 
-use super::super::text::recovery;
+use super::super::cell::observation;
+use super::super::text::bound;
 use crate::judge::Recovery;
-use crate::statistics::{Bound, Observation, Sample, quantile};
+use crate::statistics::{Sample, quantile};
 
 /// Of the intervals of one client's times.
 pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// The times that were measured.
 pub(super) fn sample(times: &[Recovery]) -> Sample {
-    Sample::new(times.iter().filter_map(|time| match time {
-        Recovery::Recovered { after } => Some(Observation::Recovered(*after)),
-        Recovery::Censored { beyond } => Some(Observation::Censored(*beyond)),
-        Recovery::NotMeasured => None,
-    }))
+    Sample::new(times.iter().filter_map(observation))
 }
 
 /// Median, 95th percentile and maximum, in words; `None` where nothing was measured, or once only.
@@ -34,14 +31,6 @@ fn ranks(times: &[Recovery]) -> Option<[String; 3]> {
     let sample = sample(times);
     let at = |share| quantile(&sample, share, CONFIDENCE).map(|quantile| bound(quantile.estimate));
     if sample.len() > 1 { Some([at(0.5)?, at(0.95)?, bound(sample.max()?)]) } else { None }
-}
-
-/// A time, or beyond what it lies, in the words of a single one.
-fn bound(bound: Bound) -> String {
-    recovery(&match bound {
-        Bound::Known(after) => Recovery::Recovered { after },
-        Bound::Beyond(beyond) => Recovery::Censored { beyond },
-    })
 }
 
 /// What a time is sorted by, slowest last.

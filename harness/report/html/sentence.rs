@@ -30,7 +30,7 @@ fn fault(window: &Window, timeline: &Timeline) -> String {
     let origin = timeline.marks.hit.unwrap_or_default();
     let at = |instant: Duration| show(instant.saturating_sub(origin));
     let what = &window.what;
-    match (window.injecting.or(window.in_force), window.healed) {
+    match (window.begin(), window.healed) {
         (None, _) => format!("The fault {what} was never injected."),
         (Some(from), _) if window.is_instant => format!("The fault {what} was injected at {}.", at(from)),
         (Some(from), Some(to)) => format!("The fault {what} was in force from {} to {}.", at(from), at(to)),

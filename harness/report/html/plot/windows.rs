@@ -12,7 +12,7 @@ const NARROWEST: f64 = 1.5;
 
 /// The faults' names, above everything; with them, where they end.
 pub(super) fn names(timeline: &Timeline, axis: &Axis) -> (Vec<Shape>, f64) {
-    let begun = timeline.faults.iter().filter_map(|window| Some((axis.x(begin(window)?), window)));
+    let begun = timeline.faults.iter().filter_map(|window| Some((axis.x(window.begin()?), window)));
     // Names that would stand on one another's heads for the same thing at the same place are told once.
     let mut wanted: Vec<(f64, String)> = Vec::new();
     for (x, window) in begun {
@@ -41,7 +41,7 @@ pub(super) fn shades(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) ->
         |class, from: f64, to: f64, title| rect(class, (from, top), ((to - from).max(NARROWEST), height), title);
     let mut shapes = Vec::new();
     for window in &timeline.faults {
-        let Some(from) = begin(window) else { continue };
+        let Some(from) = window.begin() else { continue };
         let title = words(window, axis);
         match (window.is_instant, window.healed) {
             (true, _) => shapes.push(upright("instant", axis.x(from), top, bottom, title)),
@@ -59,10 +59,6 @@ pub(super) fn shades(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) ->
         }
     }
     shapes
-}
-
-fn begin(window: &Window) -> Option<std::time::Duration> {
-    window.injecting.or(window.in_force)
 }
 
 /// A window with its instants.
