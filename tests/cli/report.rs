@@ -171,6 +171,7 @@ fn shards_need_one_seed_and_reports_a_format() {
         let said = place.run(words);
         assert_eq!(said.code, Some(64), "{said}");
         assert!(said.stderr.contains(expected), "{expected}: {said}");
+        assert!(!place.holds("pgsquall-runs"), "nothing came of it: {said}");
     }
 }
 

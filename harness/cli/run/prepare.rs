@@ -126,6 +126,7 @@ pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     };
     let because = why.map_or_else(String::new, |why| format!(" ({why})"));
     if jobs.is_empty() {
+        out.tidy(std::iter::empty());
         let shard = arguments.shard.map_or_else(String::new, |shard| format!(" of shard {shard}"));
         return Err(usage(&format!("nothing is to be done{shard}: there are fewer runs than shards")));
     }
