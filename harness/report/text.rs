@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::cell::Cell;
+use super::cell::{Cell, observation};
 use crate::budget::Budget;
 use crate::fault::DeviceAsked;
 use crate::history::Application;
 use crate::judge::{CheckResult, Listening, Measures, Recovery, Restarts, Verdict, by_frequency};
 use crate::plane::Plane;
 use crate::scenario::RANDOM;
-use crate::statistics::Bound;
+use crate::statistics::{Bound, Sample, quantile};
 use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
@@ -196,30 +196,20 @@ pub fn recovered(cell: &Cell) -> String {
 /// `n`, median, 95th percentile and maximum of several times-to-recover; those that were censored are counted, never
 /// averaged.
 pub fn distribution(recoveries: impl Iterator<Item = Recovery>) -> String {
-    let (mut times, mut beyond): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
-    for recovery in recoveries {
-        match recovery {
-            Recovery::Recovered { after } => times.push(after),
-            Recovery::Censored { beyond: time } => beyond.push(time),
-            Recovery::NotMeasured => {}
-        }
-    }
-    times.sort_unstable();
-    let n = times.len() + beyond.len();
-    if n == 0 {
-        return recovery(&Recovery::NotMeasured);
-    }
-    // Ranks count the censored ones as longer than all others; of these no more is known than of the shortest.
-    let censored = beyond.iter().min().map_or_else(String::new, |beyond| format!("> {}", show(*beyond)));
-    let at = |share: f64| {
-        let rank = ((n as f64 * share).ceil() as usize).clamp(1, n) - 1;
-        times.get(rank).map_or_else(|| censored.clone(), |time| show(*time))
-    };
-    let mut text = format!("p50 {}, p95 {}, max {}, n {n}", at(0.5), at(0.95), at(1.0));
-    if !beyond.is_empty() {
-        text += &format!(", {} censored", beyond.len());
+    let sample = Sample::new(recoveries.filter_map(|recovery| observation(&recovery)));
+    let Some([median, tail, longest]) = ranks(&sample) else { return recovery(&Recovery::NotMeasured) };
+    let mut text = format!("p50 {median}, p95 {tail}, max {longest}, n {}", sample.len());
+    if sample.censored() > 0 {
+        text += &format!(", {} censored", sample.censored());
     }
     text
+}
+
+/// Median, 95th percentile and maximum of several times-to-recover; `None` where there are none.
+pub(super) fn ranks(sample: &Sample) -> Option<[String; 3]> {
+    // Of the estimate alone, which no confidence changes.
+    let at = |share| quantile(sample, share, 0.5).map(|quantile| bound(quantile.estimate));
+    Some([at(0.5)?, at(0.95)?, bound(sample.max()?)])
 }
 
 /// What operations came to: `128 ok, 4 failed, 0 indeterminate`.

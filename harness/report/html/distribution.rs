@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::super::cell::observation;
-use super::super::text::bound;
+use super::super::text;
 use crate::judge::Recovery;
-use crate::statistics::{Sample, quantile};
+use crate::statistics::Sample;
 
 /// Of the intervals of one client's times.
 pub(super) const CONFIDENCE: f64 = 0.95;
@@ -29,8 +29,7 @@ pub(super) fn in_short(times: &[Recovery]) -> Option<String> {
 
 fn ranks(times: &[Recovery]) -> Option<[String; 3]> {
     let sample = sample(times);
-    let at = |share| quantile(&sample, share, CONFIDENCE).map(|quantile| bound(quantile.estimate));
-    if sample.len() > 1 { Some([at(0.5)?, at(0.95)?, bound(sample.max()?)]) } else { None }
+    if sample.len() > 1 { text::ranks(&sample) } else { None }
 }
 
 /// What a time is sorted by, slowest last.
