@@ -83,19 +83,6 @@ async fn log(stage: &Stage) -> Vec<(String, String, String)> {
     about.map(|line| (line.sqlstate, line.role, line.text)).collect()
 }
 
-/// What the decisive evidence of one fault comes to.
-async fn decisive(stage: &mut Stage, fault: usize) -> u64 {
-    // A container's log comes in its own time.
-    for _ in 0..200 {
-        let found = stage.evidence(fault).await.into_iter().find(|found| found.decisive).unwrap().count;
-        if found > 0 {
-            return found;
-        }
-        sleep(Duration::from_millis(10)).await;
-    }
-    0
-}
-
 #[tokio::test]
 async fn a_client_certificate_that_is_refused() {
     use AlertDescription::{CertificateRevoked, UnknownCA};
@@ -115,10 +102,10 @@ async fn a_client_certificate_that_is_refused() {
                     // The server closes at once; what the client had sent may then cost it the alert.
                     _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{about}: {met:?}"),
                 }
-                assert_eq!(decisive(&mut stage, place).await, 1, "{about}: {:?}", log(&stage).await);
+                assert_eq!(stage.proofs(place, 1).await, 1, "{about}: {:?}", log(&stage).await);
                 stage.heal(place).await;
                 assert_eq!(call(&stage).await, Met::Answered, "after: {about}");
-                assert_eq!(decisive(&mut stage, place).await, 1, "who comes after the heal met nothing: {about}");
+                assert_eq!(stage.proofs(place, 1).await, 1, "who comes after the heal met nothing: {about}");
             }
             stage.close().await;
         }
@@ -138,7 +125,7 @@ async fn a_server_certificate_that_the_client_refuses() {
                 let Met::Handshake(error) = met else { panic!("{about}: {met:?}") };
                 assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{about}: {error:?}");
                 assert!(error.to_string().contains(words), "{about}: {error}");
-                assert_eq!(decisive(&mut stage, place).await, 1, "{about}: {:?}", log(&stage).await);
+                assert_eq!(stage.proofs(place, 1).await, 1, "{about}: {:?}", log(&stage).await);
                 stage.heal(place).await;
                 assert_eq!(call(&stage).await, Met::Answered, "after: {about}");
             }
@@ -164,7 +151,7 @@ async fn the_client_certificate_expires_under_tls_1_2_and_1_3() {
                 "1.2" => assert_eq!(met, Met::Handshake(refused), "{source}"),
                 _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{source}: {met:?}"),
             }
-            assert_eq!(decisive(&mut stage, 0).await, 1, "{source}, {tls}: {:?}", log(&stage).await);
+            assert_eq!(stage.proofs(0, 1).await, 1, "{source}, {tls}: {:?}", log(&stage).await);
             stage.heal(0).await;
             assert_eq!(call(&stage).await, Met::Answered, "after: {source}, {tls}");
             stage.close().await;
@@ -185,7 +172,7 @@ async fn plaintext_is_refused_while_tls_is_required() {
         assert_eq!((error.severity(), error.code().code()), ("FATAL", "28000"), "{source}");
         assert!(error.message().contains("no pg_hba.conf entry"), "{source}: {error}");
         assert!(error.message().contains("no encryption"), "{source}: {error}");
-        assert_eq!(decisive(&mut stage, 0).await, 1, "{source}");
+        assert_eq!(stage.proofs(0, 1).await, 1, "{source}");
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
         stage.close().await;

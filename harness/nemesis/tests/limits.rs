@@ -1,7 +1,7 @@
 //! Slots, limits, a herd, a shutdown that waits, and a crash, as clients hear them.
 
 use super::{Stage, servers};
-use crate::history::{Evidence, Severed};
+use crate::history::Severed;
 
 fn lasting(kind: &str) -> String {
     format!(
@@ -18,10 +18,6 @@ async fn refusal(stage: &Stage) -> (String, String) {
     (said.code().code().to_owned(), said.message().to_owned())
 }
 
-fn proofs(evidence: &[Evidence]) -> u64 {
-    evidence.iter().filter(|found| found.decisive).map(|found| found.count).sum()
-}
-
 /// A fault that ends sessions and keeps new ones out, until it is healed.
 async fn keeps_out(kind: &str, code: &str, text: impl Fn(u32) -> &'static str) {
     for source in servers().await {
@@ -29,11 +25,11 @@ async fn keeps_out(kind: &str, code: &str, text: impl Fn(u32) -> &'static str) {
         let mut session = stage.sign_in().await.unwrap();
         stage.inject(0).await;
         assert_eq!(session.hears().await.map(|said| said.code().code().to_owned()).as_deref(), Some("57P01"));
-        assert_eq!(proofs(&stage.evidence(0).await), 0, "{source}: nobody has met it yet");
+        assert_eq!(stage.proofs(0, 0).await, 0, "{source}: nobody has met it yet");
         assert_eq!(refusal(&stage).await, (code.to_owned(), text(stage.version()).to_owned()), "{source}");
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
-        assert_eq!(proofs(&stage.evidence(0).await), 1, "{source}");
+        assert_eq!(stage.proofs(0, 1).await, 1, "{source}");
         stage.close().await;
     }
 }
@@ -62,7 +58,7 @@ async fn a_herd_is_there_first() {
         assert_eq!(refusal(&stage).await.0, "53300", "{source}");
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
-        assert_eq!(proofs(&stage.evidence(0).await), 1, "{source}");
+        assert_eq!(stage.proofs(0, 1).await, 1, "{source}");
         stage.close().await;
     }
 }
@@ -81,7 +77,7 @@ async fn a_smart_shutdown_leaves_sessions_alone_and_lets_nobody_in() {
         assert!(stage.errors(second.id).is_empty());
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
-        assert_eq!(proofs(&stage.evidence(0).await), 1, "{source}");
+        assert_eq!(stage.proofs(0, 1).await, 1, "{source}");
         stage.close().await;
     }
 }
@@ -105,7 +101,7 @@ async fn a_backend_that_is_killed_goes_without_a_word_and_the_others_get_a_notic
         assert!(stage.errors(victim.id).is_empty(), "{source}");
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
-        assert_eq!(proofs(&stage.evidence(0).await), 2, "{source}");
+        assert_eq!(stage.proofs(0, 2).await, 2, "{source}");
         stage.close().await;
     }
 }

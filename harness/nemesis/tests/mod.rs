@@ -19,7 +19,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, NoTls};
 use tokio_util::task::AbortOnDropHandle;
@@ -115,6 +115,19 @@ impl Stage {
     /// The evidence of one of them.
     pub async fn evidence(&mut self, fault: usize) -> Vec<Evidence> {
         self.faults[fault].1.evidence(&self.environment).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What the decisive evidence of one of them comes to. Waits a moment for as much as there should be: a container's log
+    /// comes in its own time.
+    pub async fn proofs(&mut self, fault: usize, expected: u64) -> u64 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.evidence(fault).await.iter().filter(|found| found.decisive).map(|found| found.count).sum();
+            if found >= expected || Instant::now() >= deadline {
+                return found;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Signs in through the gateway as a client would, in plaintext.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
 use tokio_postgres::Client;
 
 use super::{Stage, servers};
@@ -32,7 +33,7 @@ async fn without_memory_new_sessions_fail_or_somebody_is_killed() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &scenario("", "\"exhaust-memory\"")).await;
         let mut session = stage.sign_in().await.unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
         stage.inject(0).await;
         let heard = session.hears().await.map(|said| said.code().code().to_owned());
         match source.kind() {
@@ -46,7 +47,7 @@ async fn without_memory_new_sessions_fail_or_somebody_is_killed() {
         stage.heal(0).await;
         let session = stage.sign_in().await.unwrap();
         session.client.batch_execute("SELECT count(*) FROM generate_series(1, 100000)").await.unwrap();
-        assert!(stage.evidence(0).await[0].count > 0, "{source}");
+        assert!(stage.proofs(0, 1).await > 0, "{source}");
         stage.close().await;
     }
 }
@@ -67,7 +68,7 @@ async fn a_full_disk_is_an_error_and_the_session_lives() {
         session.client.batch_execute("SELECT count(*) FROM pgsquall_ledger").await.unwrap();
         stage.heal(0).await;
         write(&session.client, 2).await.unwrap();
-        assert!(stage.evidence(0).await[0].count > 0, "{source}");
+        assert!(stage.proofs(0, 1).await > 0, "{source}");
         stage.close().await;
     }
 }
@@ -91,7 +92,7 @@ async fn without_room_for_its_log_the_server_ends_and_nothing_acknowledged_is_lo
         let found = session.client.query_one("SELECT count(*) FROM pgsquall_ledger WHERE id = -1", &[]).await.unwrap();
         assert_eq!(found.get::<_, i64>(0), 1);
         write(&session.client, -2).await.unwrap();
-        assert!(stage.evidence(0).await[0].count > 0, "{source}");
+        assert!(stage.proofs(0, 1).await > 0, "{source}");
         stage.close().await;
     }
 }
@@ -102,15 +103,18 @@ async fn a_throttled_server_is_slow_and_nothing_fails() {
         let mut stage = Stage::set(&source, &scenario("", "\"throttle-processor\"\nshare = 0.05")).await;
         let session = stage.sign_in().await.unwrap();
         stage.inject(0).await;
-        let began = Instant::now();
-        for _ in 0..20 {
+        // How many are held up depends on who else wants the processor: a part of the share may lie ready for the session.
+        let (mut asked, mut slow) = (0, Vec::new());
+        while asked < 150 && slow.len() < 5 {
+            let began = Instant::now();
             session.client.batch_execute("SELECT 1").await.unwrap();
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            let took = began.elapsed();
+            slow.extend(Some(took).filter(|took| *took >= Duration::from_millis(50)));
+            asked += 1;
+            sleep(Duration::from_millis(30)).await;
         }
-        let throttled = began.elapsed();
         stage.heal(0).await;
-        // Twenty waits of 30 ms, and most of the answers waited for.
-        assert!(throttled > Duration::from_millis(1_000), "{source}: {throttled:?}");
+        assert_eq!(slow.len(), 5, "{source}: of {asked} answers these were slow: {slow:?}");
         session.client.batch_execute("SELECT 1").await.unwrap();
         stage.close().await;
     }
