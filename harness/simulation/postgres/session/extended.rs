@@ -104,10 +104,10 @@ impl Session {
         let empty = || Statement { action: Action::Empty, parameters: types.to_vec(), columns: Vec::new() };
         let statement = found.first().cloned().unwrap_or_else(|| Arc::new(empty()));
         self.refuse_if_failed(&statement)?;
-        if !name.is_empty() && self.statements.contains_key(name) {
+        if self.statements.is_taken(name) {
             return Err(Report::error("42P05", format!("prepared statement \"{name}\" already exists")).into());
         }
-        self.statements.insert(name.to_owned(), statement);
+        self.statements.insert(name, statement);
         backend::bare(&mut self.out, backend::PARSE_COMPLETE);
         Ok(())
     }
@@ -153,13 +153,13 @@ impl Session {
             });
         }
         let name = bind.portal;
-        if !name.is_empty() && self.portals.contains_key(name) {
+        if self.portals.is_taken(name) {
             return Err(Report::error("42P03", format!("cursor \"{name}\" already exists")).into());
         }
         // Portals last as long as a transaction.
         self.begin_implicit();
         let portal = Portal { statement, parameters, formats: bind.results.clone(), outcome: None };
-        self.portals.insert(name.to_owned(), portal);
+        self.portals.insert(name, portal);
         backend::bare(&mut self.out, backend::BIND_COMPLETE);
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Session {
         self.refuse_if_failed(&portal.statement)?;
         if portal.statement.action == Action::Empty {
             backend::bare(&mut self.out, backend::EMPTY_QUERY);
-            self.portals.insert(name.to_owned(), portal);
+            self.portals.insert(name, portal);
             return Ok(());
         }
         let first = portal.outcome.is_none();
@@ -228,7 +228,7 @@ impl Session {
             }
         }
         if self.transaction.is_some() {
-            self.portals.insert(name.to_owned(), portal);
+            self.portals.insert(name, portal);
         }
         Ok(())
     }

@@ -5,18 +5,19 @@
 mod extended;
 pub(super) mod guc;
 mod ledger;
+mod names;
 mod run;
 mod simple;
 mod transaction;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until};
 
 use self::extended::Portal;
-use self::guc::Guc;
+use self::guc::{Guc, setting};
+use self::names::Names;
 use self::transaction::Transaction;
 use super::mailbox::{Ending, Interrupt, Mailbox};
 use super::report::{self, Report, Severity};
@@ -68,8 +69,8 @@ pub(super) struct Session {
     transaction: Option<Transaction>,
     /// Written, and not yet confirmed.
     committing: Option<Xid>,
-    statements: BTreeMap<String, Arc<Statement>>,
-    portals: BTreeMap<String, Portal>,
+    statements: Names<Arc<Statement>>,
+    portals: Names<Portal>,
     /// After an error nothing counts before the next Sync.
     skips: bool,
     /// When the statement that runs was asked for.
@@ -95,8 +96,8 @@ impl Session {
             flushes: false,
             transaction: None,
             committing: None,
-            statements: BTreeMap::new(),
-            portals: BTreeMap::new(),
+            statements: Names::new(),
+            portals: Names::new(),
             skips: false,
             began: None,
             since: Instant::now(),
@@ -122,23 +123,23 @@ impl Session {
         let on = |on: bool| if on { "on" } else { "off" };
         let version = super::settings::version(self.major);
         let since_14 = self.major >= 14;
-        let of = |name| self.guc.show(name).unwrap_or_default();
+        let of = |setting| self.guc.value(setting);
         let all = [
-            ("application_name", of("application_name"), true),
-            ("client_encoding", of("client_encoding"), true),
-            ("DateStyle", of("datestyle"), true),
+            ("application_name", of(setting::APPLICATION_NAME), true),
+            ("client_encoding", of(setting::CLIENT_ENCODING), true),
+            ("DateStyle", of(setting::DATESTYLE), true),
             ("default_transaction_read_only", on(read_only), since_14),
             ("in_hot_standby", on(in_recovery), since_14),
             ("integer_datetimes", "on", true),
-            ("IntervalStyle", of("intervalstyle"), true),
+            ("IntervalStyle", of(setting::INTERVALSTYLE), true),
             ("is_superuser", on(is_superuser), true),
             ("scram_iterations", "4096", self.major >= 16),
-            ("search_path", of("search_path"), self.major >= 18),
+            ("search_path", of(setting::SEARCH_PATH), self.major >= 18),
             ("server_encoding", "UTF8", true),
             ("server_version", version, true),
             ("session_authorization", &self.role, true),
-            ("standard_conforming_strings", of("standard_conforming_strings"), true),
-            ("TimeZone", of("timezone"), true),
+            ("standard_conforming_strings", of(setting::STANDARD_STRINGS), true),
+            ("TimeZone", of(setting::TIMEZONE), true),
         ];
         for (name, value, _) in all.into_iter().filter(|(.., there)| *there) {
             backend::parameter_status(&mut self.out, name, value);
@@ -148,7 +149,7 @@ impl Session {
 
     fn reads_only_by_default(&self, server: bool) -> bool {
         // What the session has set itself overrules the server.
-        self.guc.own("default_transaction_read_only").map_or(server, |own| own == "on")
+        self.guc.own(setting::DEFAULT_READ_ONLY).map_or(server, |own| own == "on")
     }
 
     /// Says that the next statement may come, and what else there is to say then.

@@ -10,6 +10,7 @@ use super::super::report::{self, Report};
 use super::super::sql::statement::Modes;
 use super::super::store::{Row, Xid};
 use super::super::world::replicate;
+use super::guc::setting;
 use super::{End, Session, Stop};
 
 /// One that is open.
@@ -48,7 +49,7 @@ impl Session {
             return;
         }
         let began = Instant::now();
-        let isolation = match self.guc.own("default_transaction_isolation") {
+        let isolation = match self.guc.own(setting::DEFAULT_ISOLATION) {
             Some("repeatable read") => "repeatable read",
             Some("serializable") => "serializable",
             _ => "read committed",

@@ -1,7 +1,6 @@
 //! Statements that were recognised before: workloads ask the same few again and again.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::report::Report;
@@ -11,11 +10,15 @@ use super::statement::Statement;
 /// So many texts are remembered: more than a client has that gives its values as parameters.
 const MOST: usize = 64;
 
-/// What one text came to, by the types that were named for its parameters.
-type Found = Vec<(Vec<u32>, Arc<[Arc<Statement>]>)>;
+/// A text, the types that were named for its parameters, and what it came to.
+struct Known {
+    sql: String,
+    types: Vec<u32>,
+    found: Arc<[Arc<Statement>]>,
+}
 
 thread_local! {
-    static KNOWN: RefCell<BTreeMap<String, Found>> = const { RefCell::new(BTreeMap::new()) };
+    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
 }
 
 /// All statements of a text, in order; none where it is empty.
@@ -23,14 +26,19 @@ thread_local! {
 /// *Errors*: 0A000 where one is not known here, with its text.
 pub(in super::super) fn recognise(sql: &str, types: &[u32]) -> Result<Arc<[Arc<Statement>]>, Report> {
     KNOWN.with_borrow_mut(|known| {
-        if let Some((_, found)) = known.get(sql).and_then(|found| found.iter().find(|(named, _)| named == types)) {
-            return Ok(Arc::clone(found));
+        // Hardly two of them are of the same length, which is compared first.
+        let is_it =
+            |known: &Known| known.sql == sql && known.types.len() == types.len() && known.types.iter().eq(types);
+        if let Some(place) = known.iter().position(is_it) {
+            // Those that are asked for again and again come to stand in front.
+            known.swap(place, place / 2);
+            return Ok(Arc::clone(&known[place / 2].found));
         }
         let found: Arc<[_]> = parse(sql, types)?.into_iter().map(Arc::new).collect();
         if known.len() >= MOST {
             known.clear();
         }
-        known.entry(sql.to_owned()).or_default().push((types.to_vec(), Arc::clone(&found)));
+        known.push(Known { sql: sql.to_owned(), types: types.to_vec(), found: Arc::clone(&found) });
         Ok(found)
     })
 }

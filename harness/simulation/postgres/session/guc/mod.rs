@@ -1,77 +1,15 @@
 //! The settings of a session: what it was begun with, what it has set, and what a rollback takes back.
 
-use std::borrow::Cow;
+pub(super) mod setting;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::setting::{
+    CHECK_INTERVAL, CLIENT_ENCODING, FIXED, IDLE_IN_TRANSACTION, IDLE_SESSION, IN_HOT_STANDBY, Key, LOCK, REPORTED,
+    STATEMENT, Setting, TRANSACTION, key,
+};
 use super::super::report::Report;
-
-/// Settings that are known, by their names, and what they are where nobody has set them.
-const KNOWN: [(&str, &str); 41] = [
-    ("application_name", ""),
-    ("bytea_output", "hex"),
-    ("check_function_bodies", "on"),
-    ("client_connection_check_interval", "0"),
-    ("client_encoding", "UTF8"),
-    ("client_min_messages", "notice"),
-    ("datestyle", "ISO, MDY"),
-    ("deadlock_timeout", "1s"),
-    ("default_transaction_deferrable", "off"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "off"),
-    ("extra_float_digits", "1"),
-    ("idle_in_transaction_session_timeout", "0"),
-    ("idle_session_timeout", "0"),
-    ("in_hot_standby", "off"),
-    ("integer_datetimes", "on"),
-    ("intervalstyle", "postgres"),
-    ("is_superuser", "off"),
-    ("jit", "on"),
-    ("lock_timeout", "0"),
-    ("log_statement", "none"),
-    ("max_connections", "100"),
-    ("plan_cache_mode", "auto"),
-    ("row_security", "on"),
-    ("search_path", "\"$user\", public"),
-    ("server_encoding", "UTF8"),
-    ("server_version", ""),
-    ("server_version_num", ""),
-    ("session_authorization", ""),
-    ("standard_conforming_strings", "on"),
-    ("statement_timeout", "0"),
-    ("synchronous_commit", "on"),
-    ("tcp_keepalives_count", "0"),
-    ("tcp_keepalives_idle", "0"),
-    ("tcp_keepalives_interval", "0"),
-    ("tcp_user_timeout", "0"),
-    ("timezone", "UTC"),
-    ("transaction_isolation", "read committed"),
-    ("transaction_read_only", "off"),
-    ("transaction_timeout", "0"),
-    ("work_mem", "4MB"),
-];
-
-/// Those that nobody sets.
-const FIXED: [&str; 8] = [
-    "in_hot_standby",
-    "integer_datetimes",
-    "is_superuser",
-    "max_connections",
-    "server_encoding",
-    "server_version",
-    "server_version_num",
-    "deadlock_timeout",
-];
-
-/// Those of which a client is told whenever they change, as they are called then.
-const REPORTED: [(&str, &str); 6] = [
-    ("application_name", "application_name"),
-    ("client_encoding", "client_encoding"),
-    ("datestyle", "DateStyle"),
-    ("intervalstyle", "IntervalStyle"),
-    ("standard_conforming_strings", "standard_conforming_strings"),
-    ("timezone", "TimeZone"),
-];
 
 /// The timeouts in force; `None`: none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,11 +25,11 @@ pub(super) struct Timeouts {
 pub(in super::super) struct Guc {
     major: u32,
     /// What it was begun with: RESET goes back to these.
-    initial: BTreeMap<String, String>,
-    current: BTreeMap<String, String>,
+    initial: BTreeMap<Key, String>,
+    current: BTreeMap<Key, String>,
     pub(super) timeouts: Timeouts,
     /// How to take back what this transaction has set, the newest last; and whether only for as long as it lasts.
-    undo: Vec<(String, Option<String>, bool)>,
+    undo: Vec<(Key, Option<String>, bool)>,
     /// Reported ones that have changed since the client was told, by their places.
     changed: Vec<usize>,
     /// What the client was told last of those that it is told.
@@ -131,70 +69,55 @@ fn shown(ms: u64) -> String {
     }
 }
 
-fn is_timeout(name: &str) -> bool {
-    name.ends_with("_timeout") && !name.starts_with("tcp_")
-}
-
-fn known(name: &str) -> Option<&'static str> {
-    KNOWN.binary_search_by_key(&name, |(known, _)| known).ok().map(|place| KNOWN[place].1)
-}
-
-fn is_switch(name: &str) -> bool {
-    matches!(known(name), Some("on" | "off")) && name != "synchronous_commit"
-}
-
-/// Names may be written in capitals, and hardly ever are.
-fn lower(name: &str) -> Cow<'_, str> {
-    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => name.to_ascii_lowercase().into(),
-        false => name.into(),
-    }
-}
-
 impl Guc {
     pub fn new(major: u32) -> Guc {
         Guc { major, ..Guc::default() }
     }
 
-    fn default_of(&self, name: &str) -> Option<&'static str> {
-        match name {
-            "idle_session_timeout" | "client_connection_check_interval" | "in_hot_standby" if self.major < 14 => None,
-            "transaction_timeout" if self.major < 17 => None,
-            _ => known(name),
+    /// What it is where nobody has set it; `None`: this version does not know it.
+    fn default_of(&self, key: &Key) -> Option<&'static str> {
+        match key {
+            Key::Known(IDLE_SESSION | CHECK_INTERVAL | IN_HOT_STANDBY) if self.major < 14 => None,
+            Key::Known(TRANSACTION) if self.major < 17 => None,
+            Key::Known(setting) => Some(setting.default()),
+            Key::Custom(_) => None,
         }
     }
 
     /// What a session begins with: of its role, or of its startup packet.
     pub fn begin_with(&mut self, name: &str, value: &str) -> Result<(), Report> {
-        let name = name.to_ascii_lowercase();
-        let value = self.check(&name, value)?;
-        self.initial.insert(name.clone(), value.clone());
-        let is_timeout = is_timeout(&name);
-        self.current.insert(name, value);
+        let key = key(name);
+        let value = self.check(&key, name, value)?;
+        self.initial.insert(key.clone(), value.clone());
+        let is_timeout = matches!(key, Key::Known(setting) if setting.is_timeout());
+        self.current.insert(key, value);
         if is_timeout {
             self.look_at_timeouts();
         }
         Ok(())
     }
 
-    fn check(&self, name: &str, value: &str) -> Result<String, Report> {
-        if self.default_of(name).is_none() && !name.contains('.') {
-            return Err(unrecognized(name));
-        }
-        if FIXED.contains(&name) {
+    fn check(&self, key: &Key, name: &str, value: &str) -> Result<String, Report> {
+        let setting = match key {
+            Key::Known(setting) if self.default_of(key).is_some() => *setting,
+            Key::Custom(name) if name.contains('.') => return Ok(value.to_owned()),
+            _ => return Err(unrecognized(&name.to_ascii_lowercase())),
+        };
+        let name = setting.name();
+        if FIXED.contains(&setting) {
             return Err(Report::error("55P02", format!("parameter \"{name}\" cannot be changed")));
         }
-        if is_timeout(name) {
+        if setting.is_timeout() {
             return milliseconds(value).map(shown).ok_or_else(|| invalid(name, value));
         }
-        if is_switch(name) {
+        if setting.is_switch() {
             return match value.to_ascii_lowercase().as_str() {
                 "on" | "true" | "yes" | "1" => Ok("on".into()),
                 "off" | "false" | "no" | "0" => Ok("off".into()),
                 _ => Err(Report::error("22023", format!("parameter \"{name}\" requires a Boolean value"))),
             };
         }
-        if name == "client_encoding" && !value.replace('-', "").eq_ignore_ascii_case("utf8") {
+        if setting == CLIENT_ENCODING && !value.replace('-', "").eq_ignore_ascii_case("utf8") {
             return Err(Report::error("0A000", "the simulated server speaks UTF8 only"));
         }
         Ok(value.to_owned())
@@ -202,25 +125,25 @@ impl Guc {
 
     /// Sets, or goes back to what it was in the beginning; `local`: until the transaction ends.
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), Report> {
-        let name = name.to_ascii_lowercase();
+        let key = key(name);
         let value = match value {
-            Some(value) => Some(self.check(&name, value)?),
-            None if self.default_of(&name).is_none() && !self.current.contains_key(&name) => {
-                return Err(unrecognized(&name));
+            Some(value) => Some(self.check(&key, name, value)?),
+            None if self.default_of(&key).is_none() && !self.current.contains_key(&key) => {
+                return Err(unrecognized(&name.to_ascii_lowercase()));
             }
-            None => self.initial.get(&name).cloned(),
+            None => self.initial.get(&key).cloned(),
         };
-        let before = self.put(&name, value);
-        self.undo.push((name, before, local));
+        let before = self.put(&key, value);
+        self.undo.push((key, before, local));
         Ok(())
     }
 
-    fn put(&mut self, name: &str, value: Option<String>) -> Option<String> {
+    fn put(&mut self, key: &Key, value: Option<String>) -> Option<String> {
         let before = match value {
-            Some(value) => self.current.insert(name.to_owned(), value),
-            None => self.current.remove(name),
+            Some(value) => self.current.insert(key.clone(), value),
+            None => self.current.remove(key),
         };
-        let reported = REPORTED.iter().position(|(known, _)| *known == name);
+        let reported = REPORTED.iter().position(|(known, _)| *key == Key::Known(*known));
         if let Some(place) = reported.filter(|place| !self.changed.contains(place)) {
             self.changed.push(place);
         }
@@ -229,18 +152,18 @@ impl Guc {
     }
 
     pub fn reset_all(&mut self) {
-        for name in self.current.keys().cloned().collect::<Vec<_>>() {
-            let value = self.initial.get(&name).cloned();
-            let before = self.put(&name, value);
-            self.undo.push((name, before, false));
+        for key in self.current.keys().cloned().collect::<Vec<_>>() {
+            let value = self.initial.get(&key).cloned();
+            let before = self.put(&key, value);
+            self.undo.push((key, before, false));
         }
     }
 
     /// The transaction is over: takes back what was set for it, or in it, if it comes to nothing.
     pub fn end_transaction(&mut self, committed: bool) {
-        while let Some((name, before, local)) = self.undo.pop() {
+        while let Some((key, before, local)) = self.undo.pop() {
             if local || !committed {
-                self.put(&name, before);
+                self.put(&key, before);
             }
         }
     }
@@ -250,8 +173,9 @@ impl Guc {
         let mut news = Vec::new();
         for place in std::mem::take(&mut self.changed) {
             let (known, shown) = REPORTED[place];
-            let value = self.show(known).unwrap_or_default().to_owned();
-            if self.told[place].as_ref() != Some(&value) {
+            let value = self.value(known);
+            if self.told[place].as_deref() != Some(value) {
+                let value = value.to_owned();
                 self.told[place] = Some(value.clone());
                 news.push((shown, value));
             }
@@ -262,7 +186,7 @@ impl Guc {
     /// The client has been told of all of them.
     pub(super) fn told(&mut self) {
         self.changed.clear();
-        self.told = REPORTED.map(|(known, _)| self.show(known).ok().map(str::to_owned));
+        self.told = REPORTED.map(|(known, _)| Some(self.value(known).to_owned()));
     }
 
     /// How much has been set so far in this transaction.
@@ -273,37 +197,42 @@ impl Guc {
     /// Takes back what was set since.
     pub fn back_to(&mut self, mark: usize) {
         while self.undo.len() > mark {
-            if let Some((name, before, _)) = self.undo.pop() {
-                self.put(&name, before);
+            if let Some((key, before, _)) = self.undo.pop() {
+                self.put(&key, before);
             }
         }
     }
 
     /// *Errors*: 42704 where nobody knows it.
     pub fn show(&self, name: &str) -> Result<&str, Report> {
-        let lower = lower(name);
-        match self.current.get(lower.as_ref()) {
+        let key = key(name);
+        match self.current.get(&key) {
             Some(value) => Ok(value),
-            None => self.default_of(&lower).ok_or_else(|| unrecognized(name)),
+            None => self.default_of(&key).ok_or_else(|| unrecognized(name)),
         }
     }
 
+    /// What one that every version has is set to.
+    pub(super) fn value(&self, setting: Setting) -> &str {
+        self.own(setting).unwrap_or(setting.default())
+    }
+
     /// What somebody has set it to; `None`: it is what it always is.
-    pub fn own(&self, name: &str) -> Option<&str> {
-        self.current.get(name).map(String::as_str)
+    pub(super) fn own(&self, setting: Setting) -> Option<&str> {
+        self.current.get(&Key::Known(setting)).map(String::as_str)
     }
 
     fn look_at_timeouts(&mut self) {
-        let of = |name: &str| {
-            let ms = self.current.get(name).and_then(|value| milliseconds(value)).filter(|ms| *ms > 0);
+        let of = |setting| {
+            let ms = self.own(setting).and_then(milliseconds).filter(|ms| *ms > 0);
             ms.map(Duration::from_millis)
         };
         self.timeouts = Timeouts {
-            statement: of("statement_timeout"),
-            lock: of("lock_timeout"),
-            idle: of("idle_session_timeout"),
-            idle_in_transaction: of("idle_in_transaction_session_timeout"),
-            transaction: of("transaction_timeout"),
+            statement: of(STATEMENT),
+            lock: of(LOCK),
+            idle: of(IDLE_SESSION),
+            idle_in_transaction: of(IDLE_IN_TRANSACTION),
+            transaction: of(TRANSACTION),
         };
     }
 }
@@ -311,11 +240,6 @@ impl Guc {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_known_setting_is_found() {
-        assert!(KNOWN.iter().all(|(name, default)| known(name) == Some(default)), "they must stay sorted");
-    }
 
     #[test]
     fn times_are_shown_in_their_largest_unit_and_nonsense_is_refused() {

@@ -1,0 +1,47 @@
+//! What a client has given names to, and the one thing to which it has given none.
+
+use std::collections::BTreeMap;
+
+/// The unnamed one is kept apart: nearly everything is unnamed, and to compare empty texts costs more than it seems.
+#[derive(Debug)]
+pub(super) struct Names<T> {
+    unnamed: Option<T>,
+    named: BTreeMap<String, T>,
+}
+
+impl<T> Names<T> {
+    pub fn new() -> Names<T> {
+        Names { unnamed: None, named: BTreeMap::new() }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&T> {
+        match name {
+            "" => self.unnamed.as_ref(),
+            _ => self.named.get(name),
+        }
+    }
+
+    /// Whether the name is taken. Only the unnamed one can be overwritten.
+    pub fn is_taken(&self, name: &str) -> bool {
+        !name.is_empty() && self.named.contains_key(name)
+    }
+
+    pub fn insert(&mut self, name: &str, thing: T) {
+        match name {
+            "" => self.unnamed = Some(thing),
+            _ => drop(self.named.insert(name.to_owned(), thing)),
+        }
+    }
+
+    pub fn remove(&mut self, name: &str) -> Option<T> {
+        match name {
+            "" => self.unnamed.take(),
+            _ => self.named.remove(name),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.unnamed = None;
+        self.named.clear();
+    }
+}
