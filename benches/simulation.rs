@@ -6,8 +6,13 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use mimalloc::MiMalloc;
 use pgsquall::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
+
+/// As `pgsquall sim` has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn schedules(c: &mut Criterion) {
     let mut group = c.benchmark_group("simulated minutes");
