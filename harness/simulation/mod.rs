@@ -81,7 +81,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 
 pub use self::net::{Net, Stream};
 pub use self::schedule::{Schedule, schedules};
@@ -229,10 +229,10 @@ impl Simulation {
         simulable(&self.scenario)
             .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
         let network = Network::open(self.chance().fork("network")).map_err(Error::Simulation)?;
-        let mut builder = Builder::new_current_thread();
+        let mut builder = network::runtime();
         #[cfg(tokio_unstable)]
         builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.chance().fork("runtime").0.to_le_bytes()));
-        let runtime = builder.enable_time().start_paused(true).build().map_err(Error::Simulation)?;
+        let runtime = builder.build().map_err(Error::Simulation)?;
         // The runtime goes before the network does, and with it every socket.
         let recorded = runtime.block_on(self.carry_out(client.as_ref(), &network));
         drop(runtime);

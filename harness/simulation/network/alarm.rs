@@ -53,11 +53,15 @@ impl Alarms {
         Alarms { waker: waker.clone(), near: Alarm::new(), far: Alarm::new(), armed: None }
     }
 
-    /// The task is at work now, and sees for itself to what is due then.
-    pub fn begin(&mut self, waker: &Waker, now: Instant) {
+    /// The task is polled with this waker.
+    pub fn belong_to(&mut self, waker: &Waker) {
         if !self.waker.will_wake(waker) {
             *self = Alarms::of(waker);
         }
+    }
+
+    /// What is due now is being seen to.
+    pub fn begin(&mut self, now: Instant) {
         self.near.has_passed(now);
         self.far.has_passed(now);
         self.armed = Some(now);

@@ -32,6 +32,8 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
+
 pub(crate) use self::filter::{Filter, Imposed, What};
 pub(crate) use self::host::SimHost;
 pub(crate) use self::socket::SimSocket;
@@ -75,6 +77,13 @@ pub(crate) struct FlowSeen {
     /// By the side, the client's first: what is held up there, and whether its kernel knows of it no more.
     pub held: [usize; 2],
     pub gone: [bool; 2],
+}
+
+/// What builds a runtime for a network: with one thread, timers, and a clock that goes on when nothing is left to do.
+pub(crate) fn runtime() -> Builder {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_time().start_paused(true).on_thread_park(scheduler::idle);
+    builder
 }
 
 impl Network {

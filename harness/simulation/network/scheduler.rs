@@ -3,23 +3,32 @@
 //! It sleeps until the next instant at which anything is due. What makes packets brings that instant forward, and wakes
 //! nobody: the kernels are asked for them once the first could arrive, or something else is to happen, and each of them counts
 //! as sent when it was.
+//!
+//! Most packets are due at the very next instant that a timer could have, and nothing else can be due before. Where the
+//! runtime says that it has nothing left to do ([`idle`]), they are carried there and then, and time goes on by that
+//! instant: a timer, and the runtime's search for it, would cost several times as much as the packet.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 
 use super::alarm::Alarms;
 use super::flow::{CALLED, CALLER, FlowId};
 use super::packet::{self, Kind, Packet};
 use super::trace::{Traced, Verdict};
-use super::world::{BUFFER, Moving, Task, World, with};
+use super::world::{BUFFER, Moving, Task, World, with, with_any};
 use super::{CLIENT, NOBODY};
 use crate::environment::network::transport::SocketOptions;
 
 /// So much may be unacknowledged before anybody can be waiting for the acknowledgement: far less than a kernel takes in
 /// before it lets its application wait.
 const LITTLE: u32 = BUFFER as u32 / 4;
+
+/// The least by which the runtime's clock goes on: its timers count in these.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Carries packets for as long as the network is there.
 pub(super) async fn run(generation: u64) {
@@ -36,21 +45,44 @@ impl Drop for Carrier {
     }
 }
 
-impl World {
-    /// Does whatever is due, and has itself woken for what will be.
-    fn carry(&mut self, cx: &Context<'_>) -> Poll<()> {
-        self.now = Instant::now();
-        self.alarms.get_or_insert_with(|| Alarms::of(cx.waker())).begin(cx.waker(), self.now);
-        let (packets, later) = self.turn();
-        if let Some(alarms) = &mut self.alarms {
-            alarms.arm(packets, later);
+/// Nothing is left to do on the runtime of this thread before time goes on. To be called before it parks.
+pub(super) fn idle() {
+    with_any(|world| {
+        (world.is_told, world.is_current) = (true, false);
+        if world.alarms.is_some() && std::mem::take(&mut world.has_next) {
+            // It moves the clock when it is polled, and then only lets others go first.
+            let _ = pin!(advance(TICK)).poll(&mut Context::from_waker(Waker::noop()));
+            world.go_on();
         }
+    });
+}
+
+impl World {
+    /// The task that carries packets has been woken.
+    fn carry(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.alarms.get_or_insert_with(|| Alarms::of(cx.waker())).belong_to(cx.waker());
+        self.go_on();
         Poll::Pending
+    }
+
+    /// Does whatever is due, and sees to it that something is done when more will be.
+    fn go_on(&mut self) {
+        (self.now, self.is_current) = (Instant::now(), self.is_told);
+        if let Some(alarms) = &mut self.alarms {
+            alarms.begin(self.now);
+        }
+        let (packets, later) = self.turn();
+        self.has_next = self.is_told && packets == Some(self.now + TICK);
+        if let Some(alarms) = &mut self.alarms {
+            alarms.arm(packets.filter(|_| !self.has_next), later);
+        }
     }
 
     /// Sees to it that something is done then.
     pub fn arm(&mut self, at: Instant) {
-        if let Some(alarms) = &mut self.alarms {
+        if self.is_told && at == self.now + TICK {
+            self.has_next = true;
+        } else if let Some(alarms) = &mut self.alarms {
             alarms.bring_forward(at);
         }
     }

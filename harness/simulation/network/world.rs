@@ -95,6 +95,11 @@ pub(super) struct World {
     pub unsent: Option<Unsent>,
     /// How the task that carries packets is woken, for as long as it is there.
     pub alarms: Option<Alarms>,
+    /// Whether it is told when the runtime has nothing left to do, and whether something is due at the next instant then.
+    pub is_told: bool,
+    pub has_next: bool,
+    /// Whether time cannot have gone on since it was looked at: it does so only when nothing is left to do.
+    pub is_current: bool,
     pub sent: Vec<Packet>,
 }
 
@@ -124,6 +129,9 @@ pub(super) fn install(seed: Seed) -> io::Result<u64> {
             trace: None,
             unsent: None,
             alarms: None,
+            is_told: false,
+            has_next: false,
+            is_current: false,
             sent: Vec::new(),
         });
         Ok(generation)
@@ -153,6 +161,15 @@ pub(super) fn with<T>(generation: u64, act: impl FnOnce(&mut World) -> T) -> io:
         }
     });
     done.ok().flatten().ok_or_else(is_outside)
+}
+
+/// Does something in the network of this thread, where there is one.
+pub(super) fn with_any(act: impl FnOnce(&mut World)) {
+    // Where there is none any more, nothing is to be done.
+    let _ = WORLD.try_with(|world| {
+        let mut world = world.try_borrow_mut().ok()?;
+        world.as_mut().map(act)
+    });
 }
 
 fn is_taken() -> io::Error {
@@ -191,9 +208,14 @@ impl World {
 
     /// What time it is. Without a runtime, as where one is being dropped, time stands still.
     pub fn refresh(&mut self) {
+        if self.is_current {
+            #[cfg(test)]
+            assert!(task::try_id().is_none() || self.now == Instant::now(), "time has gone on unseen");
+            return;
+        }
         // A task says so at less cost.
         if task::try_id().is_some() || Handle::try_current().is_ok() {
-            self.now = self.now.max(Instant::now());
+            (self.now, self.is_current) = (self.now.max(Instant::now()), self.is_told);
         }
     }
 

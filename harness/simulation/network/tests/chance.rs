@@ -139,3 +139,38 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
     }
     assert!(all > 5.0, "{all} s: what was lost was hardly missed");
 }
+
+/// Sixty seconds of asking by several, each at its own pace.
+fn bustle(runtime: &Runtime) -> Vec<Traced> {
+    runtime.block_on(async {
+        let network = Network::open(Seed(1)).unwrap();
+        network.start();
+        network.record().unwrap();
+        let asking = (0..4_u64).map(|number| {
+            let network = &network;
+            async move {
+                let (mut client, accepted) = pair(network, keepalive(number + 1, 1, 3)).await;
+                echo(accepted);
+                let mut chance = Seed(number).rng();
+                let ends = Instant::now() + seconds(60);
+                while Instant::now() < ends {
+                    ask_much(&mut client, 1 << chance.random_range(0..18_u32)).await.unwrap();
+                    sleep(Duration::from_millis(chance.random_range(0..3000))).await;
+                }
+            }
+        });
+        futures_util::future::join_all(asking).await;
+        let mut seen = network.recorded().unwrap();
+        // Of what happens at one instant, one or the other may come first.
+        seen.sort_by_key(|traced| (traced.at, traced.from, traced.to));
+        seen
+    })
+}
+
+#[test]
+fn a_runtime_that_does_not_say_when_it_is_idle_carries_the_same_packets() {
+    let silent = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (told, untold) = (bustle(&runtime()), bustle(&silent));
+    assert!(told.len() > 1_000, "{}", told.len());
+    assert!(told == untold);
+}

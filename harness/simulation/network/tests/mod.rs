@@ -15,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use super::*;
@@ -25,7 +25,7 @@ use crate::fault::{Scope, Stream};
 const HOLE: What = What::Blackhole { stream: Stream::Both, scope: Scope::Every };
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+    super::runtime().build().unwrap()
 }
 
 /// Runs something on a network of its own.
