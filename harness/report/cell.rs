@@ -59,9 +59,12 @@ impl<'a> Cell<'a> {
         Sample::new(self.answers().filter_map(|verdict| observation(&verdict.measures.time_to_recover)))
     }
 
-    /// The times-to-recover that were measured, censored ones included.
+    /// The times-to-recover that were measured, censored ones included. Of several repeats those that answer the question:
+    /// what a fault took that nobody is known to have met is no time-to-recover.
     pub fn recoveries(&self) -> impl Iterator<Item = Recovery> + '_ {
-        let all = self.verdicts().map(|verdict| verdict.measures.time_to_recover);
+        let is_only = self.runs.len() == 1;
+        let counts = move |verdict: &&Verdict| is_only || verdict.verdict != VerdictKind::Unknown;
+        let all = self.verdicts().filter(counts).map(|verdict| verdict.measures.time_to_recover);
         all.filter(|recovery| !matches!(recovery, Recovery::NotMeasured))
     }
 }
@@ -91,5 +94,42 @@ impl Report {
             }
         }
         cells
+    }
+}
+
+#[cfg(all(test, feature = "report"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::samples::{doubtful, judged, report};
+    use super::super::{bench, html, markdown, table};
+    use super::*;
+    use crate::judge::samples::Sample as History;
+
+    /// A repeat that took so many milliseconds to recover.
+    fn repeat(number: u32, history: &History, after: u64) -> Entry {
+        let mut entry = Entry { repeat: number, repeats: 4, ..judged("mine", "stall", history) };
+        let Ending::Judged { verdict } = &mut entry.ending else { panic!("{entry:?}") };
+        verdict.measures.time_to_recover = Recovery::Recovered { after: Duration::from_millis(after) };
+        entry
+    }
+
+    #[test]
+    fn a_repeat_that_proves_nothing_counts_in_no_format() {
+        let (well, doubtful) = (History::healthy(), doubtful());
+        let times = [(&well, 100), (&doubtful, 9_000), (&well, 300), (&well, 200)];
+        let report =
+            report((0..).zip(times).map(|(number, (history, after))| repeat(number, history, after)).collect());
+        let expected = "p50 200 ms, p95 300 ms, max 300 ms, n 3";
+        let page = html::page(&report, |_| None);
+        for text in [table::text(&report), markdown::text(&report), page.clone()] {
+            assert!(text.contains(expected) && !text.contains("max 9"), "{text}");
+        }
+        assert!(page.contains("200 ms / 300 ms / 300 ms"), "{page}");
+        let bench = bench::text(&report, 100);
+        let row = bench.lines().find(|line| line.contains("mine  ") && line.contains(" ms")).unwrap();
+        let words: Vec<_> = row.split("  ").map(str::trim).filter(|word| !word.is_empty()).collect();
+        assert_eq!((words[1], words[words.len() - 2], words[words.len() - 1]), ("200 ms", "300 ms", "3"), "{row}");
+        assert_eq!(report.cells()[0].sample().len(), 3);
     }
 }

@@ -16,20 +16,11 @@ pub(super) fn sample(times: &[Recovery]) -> Sample {
     Sample::new(times.iter().filter_map(observation))
 }
 
-/// Median, 95th percentile and maximum, in words; `None` where nothing was measured, or once only.
-pub(super) fn in_words(times: &[Recovery]) -> Option<String> {
-    let [median, most, slowest] = ranks(times)?;
-    Some(format!("p50 {median}, p95 {most}, max {slowest}"))
-}
-
-/// The same three, without their names.
+/// Median, 95th percentile and maximum, without their names; `None` where nothing was measured, or once only.
 pub(super) fn in_short(times: &[Recovery]) -> Option<String> {
-    ranks(times).map(|ranks| ranks.join(" / "))
-}
-
-fn ranks(times: &[Recovery]) -> Option<[String; 3]> {
     let sample = sample(times);
-    if sample.len() > 1 { text::ranks(&sample) } else { None }
+    let ranks = if sample.len() > 1 { text::ranks(&sample) } else { None };
+    ranks.map(|ranks| ranks.join(" / "))
 }
 
 /// What a time is sorted by, slowest last.
@@ -50,7 +41,7 @@ mod tests {
         let recovered = |ms| Recovery::Recovered { after: Duration::from_millis(ms) };
         let censored = |secs| Recovery::Censored { beyond: Duration::from_secs(secs) };
         let times = [recovered(300), censored(60), recovered(200), recovered(100)];
-        assert_eq!(in_words(&times).unwrap(), "p50 200 ms, p95 > 60.0 s, max > 60.0 s");
+        assert_eq!(in_short(&times).unwrap(), "200 ms / > 60.0 s / > 60.0 s");
         assert_eq!(in_short(&times[..1]), None);
         assert_eq!(in_short(&[recovered(5), Recovery::NotMeasured]), None);
         assert_eq!(in_short(&[Recovery::NotMeasured, Recovery::NotMeasured]), None);

@@ -2,9 +2,9 @@
 
 use super::super::cell::Cell;
 use super::super::model::{Asked, Entry};
-use super::super::text::{list, recovery, repeat_command};
+use super::super::text::{list, recovered, repeat_command};
 use super::super::timeline::Timeline;
-use super::distribution::{in_words, order};
+use super::distribution::order;
 use super::figures::{Proof, checks, figures, proofs};
 use super::plot::{Drawing, course, strip};
 use super::{Placed, matrix, sentence};
@@ -65,7 +65,7 @@ impl Section {
             client: cell.client.to_owned(),
             verdict: cell.verdict_in_words(),
             class: matrix::class(verdict),
-            recovered: in_words(&times).unwrap_or_else(|| recovery(&verdict.measures.time_to_recover)),
+            recovered: recovered(cell),
             doubts: verdict.doubts.clone(),
             findings: verdict
                 .failures()
