@@ -7,24 +7,24 @@ impl Report {
     /// How many runs came to what: `100 runs: 96 pass, 0 fail, 0 unknown, 4 skipped`.
     pub fn counts(&self) -> String {
         let runs = self.runs.len();
-        let mut text = format!(
-            "{runs} run{}: {} pass, {} fail, {} unknown",
-            if runs == 1 { "" } else { "s" },
-            self.count(VerdictKind::Pass),
-            self.count(VerdictKind::Fail),
-            self.count(VerdictKind::Unknown)
-        );
-        for (what, ended) in [
-            ("skipped", (|ending| matches!(ending, Ending::Skipped { .. })) as fn(&Ending) -> bool),
-            ("not carried out", |ending| matches!(ending, Ending::NotCarriedOut { .. })),
-            ("stopped", |ending| matches!(ending, Ending::Stopped)),
-        ] {
-            match self.runs.iter().filter(|entry| ended(&entry.ending)).count() {
-                0 => {}
-                count => text += &format!(", {count} {what}"),
-            }
-        }
-        text
+        let counted = self.endings().into_iter();
+        // The three verdicts are told also where there are none.
+        let told = counted.enumerate().filter(|(place, (_, count))| *place < 3 || *count > 0);
+        let told: Vec<_> = told.map(|(_, (word, count))| format!("{count} {word}")).collect();
+        format!("{runs} run{}: {}", if runs == 1 { "" } else { "s" }, told.join(", "))
+    }
+
+    /// How many runs ended in which way: verdicts first, then those that have none.
+    pub(super) fn endings(&self) -> [(&'static str, usize); 6] {
+        let without = |is: fn(&Ending) -> bool| self.runs.iter().filter(|entry| is(&entry.ending)).count();
+        [
+            ("pass", self.count(VerdictKind::Pass)),
+            ("fail", self.count(VerdictKind::Fail)),
+            ("unknown", self.count(VerdictKind::Unknown)),
+            ("skipped", without(|ending| matches!(ending, Ending::Skipped { .. }))),
+            ("not carried out", without(|ending| matches!(ending, Ending::NotCarriedOut { .. }))),
+            ("stopped", without(|ending| matches!(ending, Ending::Stopped))),
+        ]
     }
 
     /// Why it is not the whole of what was asked; empty where it is.

@@ -1,6 +1,6 @@
 //! The head of the page: what it all came to, and of what it is a report.
 
-use super::super::model::{Ending, Entry, Report};
+use super::super::model::{Entry, Report};
 use crate::judge::VerdictKind;
 
 /// What stands above everything.
@@ -13,8 +13,8 @@ pub(super) struct Head {
     pub counts: Vec<(&'static str, usize, &'static str)>,
     /// Of what it is a report.
     pub facts: Vec<(&'static str, String)>,
-    /// What is missing of the whole; empty where nothing is.
-    pub missing: String,
+    /// Why it is not the whole; empty where it is.
+    pub warnings: Vec<String>,
 }
 
 impl Head {
@@ -27,21 +27,16 @@ impl Head {
             title: format!("pgsquall: {}", told.join(", ")),
             counts,
             facts: facts(report),
-            missing: missing(report),
+            warnings: report.warnings(),
         }
     }
 }
 
+/// Worst first.
 fn counts(report: &Report) -> Vec<(&'static str, usize, &'static str)> {
-    let without = |is: fn(&Ending) -> bool| report.runs.iter().filter(|entry| is(&entry.ending)).count();
-    vec![
-        ("fail", report.count(VerdictKind::Fail), "fail"),
-        ("unknown", report.count(VerdictKind::Unknown), "unknown"),
-        ("pass", report.count(VerdictKind::Pass), "pass"),
-        ("skipped", without(|ending| matches!(ending, Ending::Skipped { .. })), "none"),
-        ("not carried out", without(|ending| matches!(ending, Ending::NotCarriedOut { .. })), "none"),
-        ("stopped", without(|ending| matches!(ending, Ending::Stopped)), "none"),
-    ]
+    let [pass, fail, unknown, without @ ..] = report.endings();
+    let judged = [fail, unknown, pass].map(|(word, count)| (word, count, word));
+    judged.into_iter().chain(without.map(|(word, count)| (word, count, "none"))).collect()
 }
 
 fn headline(report: &Report) -> String {
@@ -92,16 +87,6 @@ fn once(all: impl Iterator<Item = String>) -> Vec<String> {
     found
 }
 
-fn missing(report: &Report) -> String {
-    let Some(shards) = &report.shards else { return String::new() };
-    let parts: Vec<_> = shards.missing().iter().map(|part| format!("{part}/{}", shards.of)).collect();
-    match parts.as_slice() {
-        [] => String::new(),
-        [one] => format!("This is not the whole: part {one} is missing."),
-        several => format!("This is not the whole: parts {} are missing.", several.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -109,6 +94,7 @@ mod tests {
     use super::super::tests::sample;
     use super::*;
     use crate::judge::Recovery;
+    use crate::report::model::Ending;
 
     #[test]
     fn the_headline_claims_nothing_of_what_has_no_verdict() {
