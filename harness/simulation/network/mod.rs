@@ -79,10 +79,16 @@ pub(crate) struct FlowSeen {
     pub gone: [bool; 2],
 }
 
-/// What builds a runtime for a network: with one thread, timers, and a clock that goes on when nothing is left to do.
+/// What builds a runtime for one network: with one thread, timers, and a clock that goes on when nothing is left to do.
 pub(crate) fn runtime() -> Builder {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).on_thread_park(scheduler::idle);
+    // The only threads that such a runtime starts are those on which something blocks. It asks for their names as it is told
+    // to, and no earlier than that does it matter.
+    builder.thread_name_fn(|| {
+        scheduler::something_blocks();
+        "simulation-blocking".to_owned()
+    });
     builder
 }
 

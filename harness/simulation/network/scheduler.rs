@@ -48,11 +48,22 @@ impl Drop for Carrier {
 /// Nothing is left to do on the runtime of this thread before time goes on. To be called before it parks.
 pub(super) fn idle() {
     with_any(|world| {
-        (world.is_told, world.is_current) = (true, false);
+        (world.is_told, world.is_current) = (!world.is_blocked, false);
         if world.alarms.is_some() && std::mem::take(&mut world.has_next) {
             // It moves the clock when it is polled, and then only lets others go first.
             let _ = pin!(advance(TICK)).poll(&mut Context::from_waker(Waker::noop()));
             world.go_on();
+        }
+    });
+}
+
+/// Something blocks a thread beside this one, now and perhaps again. Time must not go on meanwhile, which the runtime knows to
+/// prevent where timers are what it goes on by.
+pub(super) fn something_blocks() {
+    with_any(|world| {
+        (world.is_blocked, world.is_told, world.is_current) = (true, false, false);
+        if std::mem::take(&mut world.has_next) {
+            world.arm(world.now + TICK);
         }
     });
 }

@@ -95,8 +95,11 @@ pub(super) struct World {
     pub unsent: Option<Unsent>,
     /// How the task that carries packets is woken, for as long as it is there.
     pub alarms: Option<Alarms>,
-    /// Whether it is told when the runtime has nothing left to do, and whether something is due at the next instant then.
+    /// Whether it is told when the runtime has nothing left to do.
     pub is_told: bool,
+    /// Whether that must not be relied on any more.
+    pub is_blocked: bool,
+    /// Whether something is due at the next instant, and is waited for in that way.
     pub has_next: bool,
     /// Whether time cannot have gone on since it was looked at: it does so only when nothing is left to do.
     pub is_current: bool,
@@ -130,6 +133,7 @@ pub(super) fn install(seed: Seed) -> io::Result<u64> {
             unsent: None,
             alarms: None,
             is_told: false,
+            is_blocked: false,
             has_next: false,
             is_current: false,
             sent: Vec::new(),

@@ -106,3 +106,25 @@ fn there_is_one_network_on_a_thread_and_any_number_beside_it() {
     drop(network);
     drop(Network::open(Seed(3)).unwrap());
 }
+
+#[test]
+fn time_stands_still_while_a_thread_blocks() {
+    simulate(|network| async move {
+        let (mut chatty, accepted) = pair(&network, SocketOptions::default()).await;
+        echo(accepted);
+        let chat = tokio::spawn(async move {
+            for _ in 0..1_000 {
+                ask(&mut chatty).await.unwrap();
+            }
+        });
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            let block = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(20)));
+            let (blocked, took) = timed(block).await;
+            blocked.unwrap();
+            assert!(!chat.is_finished() && took == 0.0, "{took} s");
+        }
+        let ((), took) = timed(async { chat.await.unwrap() }).await;
+        assert!(took > 1.9, "each word and its answer takes its 2 ms: {took} s");
+    });
+}
