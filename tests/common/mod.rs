@@ -161,14 +161,22 @@ pub struct Said {
     pub stderr: String,
 }
 
-/// Runs a command to its end; it is killed if it has none in time.
+/// Runs a command to its end; it is killed if it has none in time. One that says of its runs that the machine had too much
+/// to do for an answer is run again, up to three times in all.
 pub fn said(command: Command) -> Said {
     let mut command = assert_cmd::Command::from_std(command);
-    let output = command.timeout(PATIENCE).output().unwrap();
-    Said {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    let mut times = 1..3;
+    loop {
+        let output = command.timeout(PATIENCE).output().unwrap();
+        let said = Said {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        if !said.is_out_of_breath() || times.next().is_none() {
+            return said;
+        }
+        println!("asked again: {said}");
     }
 }
 
@@ -181,6 +189,12 @@ impl Said {
         child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         Said { code: status, stdout, stderr }
+    }
+
+    /// Whether something is unknown, and the reason one that only a machine gives which has too much to do.
+    fn is_out_of_breath(&self) -> bool {
+        let reasons = ["no steady state", "could not be counted", "the harness ", "the machine was busy"];
+        self.code == Some(2) && reasons.iter().any(|reason| self.stdout.contains(reason))
     }
 
     pub fn succeeds(&self) -> &Said {

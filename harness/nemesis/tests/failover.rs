@@ -125,7 +125,8 @@ async fn a_write_that_nobody_confirms_is_not_acknowledged() {
         let superuser = environment.server().superuser().connect().await.unwrap();
         superuser.batch("ALTER SYSTEM SET synchronous_standby_names = 'gone'").await.unwrap();
         superuser.batch("SELECT pg_reload_conf()").await.unwrap();
-        sleep(Duration::from_millis(200)).await;
+        // Its checkpointer is who has to read it, which nobody can ask.
+        sleep(Duration::from_secs(1)).await;
         let mut waiting = Box::pin(write(&session.client, 1));
         timeout(Duration::from_millis(500), &mut waiting).await.expect_err("a commit was not waited for");
         environment.promote_standby().await.unwrap();
