@@ -1,5 +1,6 @@
 //! A comparison with a baseline finds a client that comes back two seconds later, at ten repeats, and finds nothing in twenty
-//! comparisons of a client with itself. In virtual time, with seeds of their own, so that chance is in all of it.
+//! comparisons of a client with itself; and one that fails more often than chance explains, by the same check as before. In
+//! virtual time, with seeds of their own, so that chance is in all of it.
 #![cfg(all(feature = "report", feature = "simulation"))]
 
 use pgsquall::report::Report;
@@ -14,12 +15,13 @@ const REPEATS: u32 = 10;
 /// How often an unchanged client is compared.
 const COMPARISONS: u64 = 20;
 
-/// Ten repeats of what the client does, under one name.
-fn run(client: &str, scenario: &str, seed: u64) -> Report {
+/// Ten repeats of what the client does, under one name; the first so many of them with one that never comes back.
+fn run(client: &str, failing: u32, scenario: &str, seed: u64) -> Report {
     let entry = |repeat: u32| {
-        let simulation = Simulation::scenario(scenario).unwrap().client_named(client).unwrap();
+        let asked = if repeat < failing { "never-reconnects" } else { client };
+        let simulation = Simulation::scenario(scenario).unwrap().client_named(asked).unwrap();
         let run = simulation.seed(Seed(seed)).repeat(repeat, REPEATS).run().unwrap();
-        run.assert_pass();
+        assert_eq!(run.has_failed(), repeat < failing, "{run}");
         Entry {
             index: repeat,
             client: "mine".to_owned(),
@@ -52,11 +54,25 @@ fn changed(before: &Report, now: &Report) -> (ChangeKind, String) {
 fn two_seconds_are_found_and_chance_is_not() {
     // A fault that is over at once: nothing hides what the client does by itself.
     let scenario = "connection-reset";
-    let baseline = run("reference", scenario, 0);
+    let baseline = run("reference", 0, scenario, 0);
     for seed in 1..=COMPARISONS {
-        let (kind, what) = changed(&baseline, &run("reference", scenario, seed));
+        let (kind, what) = changed(&baseline, &run("reference", 0, scenario, seed));
         assert_eq!(kind, ChangeKind::Same, "seed {seed}: {what}");
     }
-    let (kind, what) = changed(&baseline, &run("dawdles", scenario, 1));
+    let (kind, what) = changed(&baseline, &run("dawdles", 0, scenario, 1));
     assert_eq!(kind, ChangeKind::Worse, "{what}");
+}
+
+#[test]
+fn failing_more_often_is_found_and_chance_is_not() {
+    let scenario = "connection-reset";
+    let baseline = run("reference", 1, scenario, 0);
+    for (failing, expected) in [(2, ChangeKind::Same), (8, ChangeKind::Worse)] {
+        let (kind, what) = changed(&baseline, &run("reference", failing, scenario, 1));
+        assert_eq!(kind, expected, "{failing} of {REPEATS}: {what}");
+    }
+    let (kind, what) = changed(&run("reference", 8, scenario, 0), &run("reference", 0, scenario, 1));
+    assert_eq!(kind, ChangeKind::Better, "{what}");
+    let (kind, what) = changed(&run("reference", 0, scenario, 0), &run("reference", 1, scenario, 1));
+    assert_eq!(kind, ChangeKind::Worse, "where there was none, one is enough: {what}");
 }
