@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::cell::Cell;
 use super::model::{Ending, Report};
-use super::text::{errors, explain, first_success, noticed, operations, recovered, repeat_command};
+use super::text::{broken, errors, explain, first_success, noticed, operations, recovered, repeat_command};
 use crate::judge::VerdictKind;
 
 /// The report as JUnit XML.
@@ -70,8 +70,7 @@ fn status(cell: &Cell) -> TestCaseStatus {
     if let Some(worst) = cell.worst() {
         match worst.verdict {
             VerdictKind::Fail => {
-                let found = worst.failures().flat_map(|(check, found)| found.iter().map(move |found| (check, found)));
-                let found: Vec<_> = found.map(|(check, found)| format!("{check}: {}", found.what)).collect();
+                let found: Vec<_> = broken(worst).collect();
                 return trouble(NonSuccessKind::Failure, "fail", found.join("; "), pages);
             }
             VerdictKind::Unknown => {

@@ -185,6 +185,12 @@ pub fn recovery(recovery: &Recovery) -> String {
     }
 }
 
+/// What is wrong, finding by finding: `recovered: not recovered within 10.0 s of heal, …`.
+pub fn broken(verdict: &Verdict) -> impl Iterator<Item = String> + '_ {
+    let found = verdict.failures().flat_map(|(check, all)| all.iter().map(move |one| (check, one)));
+    found.map(|(check, finding)| format!("{check}: {}", finding.what))
+}
+
 /// The time-to-recover of one client in one scenario: of several repeats their [`distribution`].
 pub fn recovered(cell: &Cell) -> String {
     match (cell.runs.len(), cell.worst()) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::model::{Change, ChangeKind, Comparison, Figures, Span, Times};
 use crate::judge::VerdictKind;
 use crate::report::cell::Cell;
+use crate::report::text::broken;
 use crate::time::show;
 
 /// What is told one by one, worst first; of the others only how many there are.
@@ -73,10 +74,7 @@ pub fn markdown(comparison: &Comparison, escaped: impl Fn(&str) -> String) -> St
 /// How often it fails, and what first: `fails 1 of 10 (recovered: …)`.
 pub(super) fn failures(cell: &Cell) -> String {
     let worst = cell.verdicts().find(|verdict| verdict.verdict == VerdictKind::Fail);
-    let first = worst.and_then(|verdict| {
-        let (check, findings) = verdict.failures().next()?;
-        Some(format!(" ({check}: {})", findings.first()?.what))
-    });
+    let first = worst.and_then(|verdict| broken(verdict).next()).map(|first| format!(" ({first})"));
     format!("fails {} of {}{}", cell.count(VerdictKind::Fail), cell.answers().count(), first.unwrap_or_default())
 }
 

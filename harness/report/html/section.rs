@@ -2,7 +2,7 @@
 
 use super::super::cell::Cell;
 use super::super::model::{Asked, Entry};
-use super::super::text::{list, recovered, repeat_command};
+use super::super::text::{broken, list, recovered, repeat_command};
 use super::super::timeline::Timeline;
 use super::distribution::order;
 use super::figures::{Proof, checks, figures, proofs};
@@ -116,9 +116,7 @@ fn others(cell: &Cell) -> Vec<(String, &'static str, String)> {
     let runs = cell.runs.iter().filter_map(|entry| Some((*entry, entry.verdict()?)));
     runs.filter(|(_, verdict)| verdict.verdict != VerdictKind::Pass)
         .map(|(entry, verdict)| {
-            let finding = verdict.failures().flat_map(|(check, all)| all.iter().map(move |one| (check, one))).next();
-            let why = finding.map(|(check, finding)| format!("{check}: {}", finding.what));
-            let why = why.or_else(|| verdict.doubts.first().cloned()).unwrap_or_default();
+            let why = broken(verdict).next().or_else(|| verdict.doubts.first().cloned()).unwrap_or_default();
             (format!("{} of {}", entry.repeat + 1, entry.repeats), matrix::class(verdict), why)
         })
         .collect()
