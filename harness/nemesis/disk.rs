@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::preparation::{DATABASE, run_in};
-use crate::environment::server::Readiness;
+use crate::environment::server::{Readiness, ServerError, Session};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::history::Evidence;
 use crate::layout::SmallDisk;
@@ -29,6 +30,9 @@ const LAST_ROOM: i64 = 8 << 10;
 
 /// Longest until a server without room for its WAL has ended: the client must write first, and then recovery must fail.
 const END_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long it has to end each time before it is looked whether there is room again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Segments that are there beyond the one that is written now.
 const AHEAD: &str = "SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' \
@@ -58,28 +62,38 @@ impl FillingDisk {
         }
     }
 
+    /// Leaves the server no room for its log, until it has ended.
+    ///
+    /// Once is not enough: a checkpoint removes old segments, and whoever still has one of those open, which takes up room
+    /// unseen, lets go of it when he writes next.
     async fn fill_wal(&mut self, environment: &Environment, fill: &str) -> Result<(), NemesisError> {
-        let session = environment.server().superuser().connect().await?;
-        // Segments made in advance are room that no ballast takes.
-        while session.count(AHEAD, &[]).await? > 0 {
-            session.batch("SELECT pg_logical_emit_message(false, 'pgsquall', 'next'); SELECT pg_switch_wal()").await?;
-        }
-        run_in(&session, fill).await?;
-        let left = session.value::<i64>(LEFT, &[]).await?.unwrap_or_default();
+        let server = environment.server();
         self.sessions = environment.gateway.connections();
-        let used_up = match left - LAST_ROOM {
-            size if size > LAST_ROOM => {
-                session.batch(&format!("SELECT pg_logical_emit_message(false, 'pgsquall', repeat('x', {size}))")).await
+        let deadline = Instant::now() + END_WITHIN;
+        loop {
+            // The client writes meanwhile, and may meet the end of the room before all of it is used up here.
+            let used_up = async { use_up_wal(&server.superuser().connect().await?, fill).await }.await;
+            match server.ended(LOOK_EVERY).await {
+                Ok(()) => return Ok(environment.without_server().await?),
+                Err(_) if Instant::now() < deadline => {}
+                Err(error) => return Err(used_up.err().unwrap_or(error).into()),
             }
-            _ => Ok(()),
-        };
-        drop(session);
-        // The client writes meanwhile, and may meet the end of the room before all of it is used up here.
-        match (environment.server().ended(END_WITHIN).await, used_up) {
-            (Ok(()), _) => Ok(environment.without_server().await?),
-            (Err(_), Err(error)) => Err(error.into()),
-            (Err(error), Ok(())) => Err(error.into()),
         }
+    }
+}
+
+/// Takes the room that there is now, but for the last of it.
+async fn use_up_wal(session: &Session, fill: &str) -> Result<(), ServerError> {
+    // Segments made in advance are room that no ballast takes.
+    while session.count(AHEAD, &[]).await? > 0 {
+        session.batch("SELECT pg_logical_emit_message(false, 'pgsquall', 'next'); SELECT pg_switch_wal()").await?;
+    }
+    run_in(session, fill).await?;
+    match session.value::<i64>(LEFT, &[]).await?.unwrap_or_default() - LAST_ROOM {
+        size if size > LAST_ROOM => {
+            session.batch(&format!("SELECT pg_logical_emit_message(false, 'pgsquall', repeat('x', {size}))")).await
+        }
+        _ => Ok(()),
     }
 }
 
@@ -91,7 +105,7 @@ impl Injection for FillingDisk {
             return Err(NemesisError::NotInForce("the server has no small disk".into()));
         };
         // It ends when there is no room, which is an error to dd and what is wanted here.
-        let fill = format!("dd if=/dev/zero of={disk}/{BALLAST} bs=4096 2>/dev/null; true");
+        let fill = format!("dd if=/dev/zero of={disk}/{BALLAST} bs=4096 oflag=append conv=notrunc 2>/dev/null; true");
         self.sessions = environment.gateway.connections();
         match environment.layout.small_disk {
             Some(SmallDisk::Wal) => self.fill_wal(environment, &fill).await,
