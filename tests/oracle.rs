@@ -1,9 +1,13 @@
 //! The oracle is tested: the reference client passes every scenario, and each planted defect is failed by the check
 //! meant for it. Outages are shortened here; `ci/oracle.sh` asks the same at full length, many times over.
 
+#[path = "common/breath.rs"]
+mod breath;
+
 use std::path::Path;
 use std::time::Duration;
 
+use breath::is_out_of_breath;
 use pgsquall::client::ClientChoice;
 use pgsquall::fault::{Class, IdleDevice, USUAL_SCALE};
 use pgsquall::judge::{Check, VerdictKind};
@@ -53,18 +57,16 @@ async fn ask_on(network: PlaneChoice, mut scenario: Scenario, client: &str, budg
                 return None;
             }
             // A machine so busy that the run says itself that it shows nothing: no answer yet.
-            Ok(run) if is_out_of_breath(&run) && times.next().is_some() => println!("asked again: {run}"),
+            Ok(run)
+                if run.verdict.verdict == VerdictKind::Unknown
+                    && is_out_of_breath(&run.to_string())
+                    && times.next().is_some() =>
+            {
+                println!("asked again: {run}");
+            }
             run => return Some(run.unwrap()),
         }
     }
-}
-
-/// Whether the reason is one that only a machine gives which has too much to do: a client that is not well even before the
-/// fault, sessions that are still being counted when it comes, operations that are begun late, nothing to spare.
-fn is_out_of_breath(run: &Run) -> bool {
-    let reasons = ["no steady state", "could not be counted", "the harness ", "the machine was busy"];
-    let told = run.to_string();
-    run.verdict.verdict == VerdictKind::Unknown && reasons.iter().any(|reason| told.contains(reason))
 }
 
 async fn passes(scenario: &str) {

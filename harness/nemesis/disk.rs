@@ -50,34 +50,32 @@ pub(super) struct FillingDisk {
     sessions: usize,
 }
 
-impl FillingDisk {
-    async fn fill_heap(&mut self, environment: &Environment, fill: &str) -> Result<(), NemesisError> {
-        let session = environment.server().superuser().in_database(DATABASE).connect().await?;
-        run_in(&session, fill).await?;
-        // Servers up to 15 extend a table that many write to by dozens of pages at a time.
-        match session.batch(USE_UP).await {
-            Ok(()) => Err(NemesisError::NotInForce("the small disk has room for all that was written".into())),
-            Err(error) if error.to_string().contains(FULL) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+/// Leaves the ledger no room to grow.
+async fn fill_heap(environment: &Environment, fill: &str) -> Result<(), NemesisError> {
+    let session = environment.server().superuser().in_database(DATABASE).connect().await?;
+    run_in(&session, fill).await?;
+    // Servers up to 15 extend a table that many write to by dozens of pages at a time.
+    match session.batch(USE_UP).await {
+        Ok(()) => Err(NemesisError::NotInForce("the small disk has room for all that was written".into())),
+        Err(error) if error.to_string().contains(FULL) => Ok(()),
+        Err(error) => Err(error.into()),
     }
+}
 
-    /// Leaves the server no room for its log, until it has ended.
-    ///
-    /// Once is not enough: a checkpoint removes old segments, and whoever still has one of those open, which takes up room
-    /// unseen, lets go of it when he writes next.
-    async fn fill_wal(&mut self, environment: &Environment, fill: &str) -> Result<(), NemesisError> {
-        let server = environment.server();
-        self.sessions = environment.gateway.connections();
-        let deadline = Instant::now() + END_WITHIN;
-        loop {
-            // The client writes meanwhile, and may meet the end of the room before all of it is used up here.
-            let used_up = async { use_up_wal(&server.superuser().connect().await?, fill).await }.await;
-            match server.ended(LOOK_EVERY).await {
-                Ok(()) => return Ok(environment.without_server().await?),
-                Err(_) if Instant::now() < deadline => {}
-                Err(error) => return Err(used_up.err().unwrap_or(error).into()),
-            }
+/// Leaves the server no room for its log, until it has ended.
+///
+/// Once is not enough: a checkpoint removes old segments, and whoever still has one of those open, which takes up room
+/// unseen, lets go of it when he writes next.
+async fn fill_wal(environment: &Environment, fill: &str) -> Result<(), NemesisError> {
+    let server = environment.server();
+    let deadline = Instant::now() + END_WITHIN;
+    loop {
+        // The client writes meanwhile, and may meet the end of the room before all of it is used up here.
+        let used_up = async { use_up_wal(&server.superuser().connect().await?, fill).await }.await;
+        match server.ended(LOOK_EVERY).await {
+            Ok(()) => return Ok(environment.without_server().await?),
+            Err(_) if Instant::now() < deadline => {}
+            Err(error) => return Err(used_up.err().unwrap_or(error).into()),
         }
     }
 }
@@ -108,8 +106,8 @@ impl Injection for FillingDisk {
         let fill = format!("dd if=/dev/zero of={disk}/{BALLAST} bs=4096 oflag=append conv=notrunc 2>/dev/null; true");
         self.sessions = environment.gateway.connections();
         match environment.layout.small_disk {
-            Some(SmallDisk::Wal) => self.fill_wal(environment, &fill).await,
-            _ => self.fill_heap(environment, &fill).await,
+            Some(SmallDisk::Wal) => fill_wal(environment, &fill).await,
+            _ => fill_heap(environment, &fill).await,
         }
     }
 

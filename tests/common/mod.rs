@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
+mod breath;
 pub mod postgres;
 mod processes;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use breath::is_out_of_breath;
 use nix::unistd::{User, geteuid};
 pub use processes::{Running, ended, lives, processes_of, signal, until};
 use tempfile::TempDir;
@@ -173,7 +175,8 @@ pub fn said(command: Command) -> Said {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
-        if !said.is_out_of_breath() || times.next().is_none() {
+        let is_answer = said.code != Some(2) || !is_out_of_breath(&said.stdout);
+        if is_answer || times.next().is_none() {
             return said;
         }
         println!("asked again: {said}");
@@ -189,12 +192,6 @@ impl Said {
         child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         Said { code: status, stdout, stderr }
-    }
-
-    /// Whether something is unknown, and the reason one that only a machine gives which has too much to do.
-    fn is_out_of_breath(&self) -> bool {
-        let reasons = ["no steady state", "could not be counted", "the harness ", "the machine was busy"];
-        self.code == Some(2) && reasons.iter().any(|reason| self.stdout.contains(reason))
     }
 
     pub fn succeeds(&self) -> &Said {

@@ -26,7 +26,8 @@ thread_local! {
 /// *Errors*: 0A000 where one is not known here, with its text.
 pub(in super::super) fn recognise(sql: &str, types: &[u32]) -> Result<Arc<[Arc<Statement>]>, Report> {
     KNOWN.with_borrow_mut(|known| {
-        // Hardly two of them are of the same length, which is compared first.
+        // Hardly two of them are of the same length, which is compared first. Types are mostly none, and to compare the memory
+        // of nothing costs more than it seems.
         let is_it =
             |known: &Known| known.sql == sql && known.types.len() == types.len() && known.types.iter().eq(types);
         if let Some(place) = known.iter().position(is_it) {
