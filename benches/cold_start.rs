@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use pgsquall::Experiment;
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::environment::docker_availability;
-use pgsquall::history::{Event, Phase};
+use pgsquall::model::history::{Event, Phase};
 use tokio::sync::Notify;
 
 const IMAGE: &str = "pgsquall/postgres:15";

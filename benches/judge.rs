@@ -9,16 +9,16 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use pgsquall::budget::Budget;
-use pgsquall::fault::{Class, Fault, FaultKind};
-use pgsquall::history::{
+use pgsquall::judge::{VerdictKind, judge};
+use pgsquall::model::budget::Budget;
+use pgsquall::model::fault::{Class, Fault, FaultKind};
+use pgsquall::model::history::{
     ClientFacts, ConnectionChange, ErrorKind, Event, Evidence, FORMAT, FaultStep, Header, History, Op, OpError, OpKind,
     Outcome, Phase,
 };
-use pgsquall::judge::{VerdictKind, judge};
-use pgsquall::load::Load;
-use pgsquall::plane::Plane;
-use pgsquall::seed::Seed;
+use pgsquall::model::pace::Load;
+use pgsquall::model::plane::Plane;
+use pgsquall::model::seed::Seed;
 
 /// The default workload: a million operations of it last three and a half hours.
 const WORKERS: u32 = 4;

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
-use pgsquall::seed::Seed;
+use pgsquall::model::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
 /// As `pgsquall sim` has it.

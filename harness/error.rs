@@ -35,8 +35,8 @@ pub enum Error {
     Store { path: PathBuf, source: io::Error },
 }
 
-impl From<crate::environment::server::ServerError> for Error {
-    fn from(error: crate::environment::server::ServerError) -> Error {
+impl From<crate::server::ServerError> for Error {
+    fn from(error: crate::server::ServerError) -> Error {
         Error::Environment(error.into())
     }
 }

@@ -37,47 +37,49 @@
 //! `cli` (with it `proxy`), `dns`, `docker` and `tls` are on by default, so that the program is complete; a library
 //! author switches them off (`default-features = false`) and has a light dev-dependency.
 
-// ---- vocabulary: plain data; no I/O, no clock, no async
-pub mod budget;
-pub mod fault;
-pub mod history;
-pub mod layout;
-pub mod load;
-pub mod middlebox;
-pub mod plane;
-pub mod seed;
-pub mod sqlstate;
-pub mod time;
-// ---- pure functions
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "cannot build pgsquall: it needs Linux (network namespaces, /proc, timerfd); build it in a Linux container or VM"
+);
+
+// ---- plain data
+pub mod model;
+// ---- pure functions: no I/O, no clock, no async
 pub mod judge;
 pub mod plan;
 pub mod scenario;
 pub mod statistics;
+// ---- parts of an environment
+pub mod credentials;
+pub mod environment;
+mod gateway;
+mod netns;
+mod recorder;
+mod run_folder;
+pub mod server;
 // ---- effects
-mod audit;
 pub mod client;
 pub mod conformance;
 #[cfg(feature = "tls")]
 pub mod doctor;
-pub mod environment;
-mod machine;
 mod nemesis;
-mod observation;
-mod recorder;
-mod subscription;
+mod run;
 #[cfg(feature = "proxy")]
 pub mod toxiproxy;
-mod workload;
-// ---- orchestration and telling
+// ---- orchestration and reports
 mod error;
 mod experiment;
 pub mod report;
 #[cfg(feature = "simulation")]
+mod simnet;
+#[cfg(feature = "simulation")]
+mod simpg;
+#[cfg(feature = "simulation")]
 pub mod simulation;
 
 pub use client::Client;
-pub use environment::address::Address;
+pub use credentials::address::Address;
 pub use error::Error;
 pub use experiment::{Experiment, Question, RecoveryTimes};
-pub use history::OpError;
+pub use model::history::OpError;
 pub use report::Run;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rand::Rng;
 use serde::Serialize;
 
-use crate::history::{FORMAT, Header};
-use crate::plane::Plane;
+use crate::model::history::{FORMAT, Header};
+use crate::model::plane::Plane;
+use crate::model::seed::Seed;
 use crate::scenario::Scenario;
-use crate::seed::Seed;
 
 /// Width of the window over which the repeats of a run spread their onsets, in microseconds.
 ///
@@ -100,7 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fault::FaultKind;
+    use crate::model::fault::FaultKind;
     use crate::scenario::catalogue;
 
     fn json(plan: &Plan) -> String {

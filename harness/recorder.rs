@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::history::{Event, Header, History, Phase};
+use crate::model::history::{Event, Header, History, Phase};
 
 /// Somebody who is told of each event as it is recorded.
 pub(crate) type Observer = Arc<dyn Fn(&Event) + Send + Sync>;

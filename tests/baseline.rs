@@ -3,11 +3,11 @@
 //! virtual time, with seeds of their own, so that chance is in all of it.
 #![cfg(all(feature = "report", feature = "simulation"))]
 
+use pgsquall::model::seed::Seed;
 use pgsquall::report::Report;
 use pgsquall::report::baseline::{ChangeKind, USUAL_TOLERANCE, compare};
 use pgsquall::report::model::{Asked, Ending, Entry, FORMAT};
 use pgsquall::scenario::Scenario;
-use pgsquall::seed::Seed;
 use pgsquall::simulation::Simulation;
 
 const REPEATS: u32 = 10;

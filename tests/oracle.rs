@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use breath::is_out_of_breath;
 use pgsquall::client::ClientChoice;
-use pgsquall::fault::{Class, IdleDevice, USUAL_SCALE};
 use pgsquall::judge::{Check, VerdictKind};
-use pgsquall::plane::{Plane, PlaneChoice};
+use pgsquall::model::fault::{Class, IdleDevice, USUAL_SCALE};
+use pgsquall::model::plane::{Plane, PlaneChoice};
 use pgsquall::scenario::Scenario;
 use pgsquall::{Error, Experiment, Run};
 

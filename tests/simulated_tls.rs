@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use pgsquall::history::ClientFacts;
 use pgsquall::judge::{Check, VerdictKind};
+use pgsquall::model::history::ClientFacts;
 use pgsquall::simulation::{Net, Simulation, Stream};
 use pgsquall::{Address, Client, OpError, Run};
 use rustls::crypto::ring;

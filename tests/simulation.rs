@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pgsquall::history::History;
 use pgsquall::judge::Recovery;
-use pgsquall::seed::Seed;
+use pgsquall::model::history::History;
+use pgsquall::model::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
 /// Questions in which much is left to chance: jitter, lost packets, the moment of the fault, what TLS draws for keys.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pgsquall::judge::{Check, VerdictKind};
+use pgsquall::model::seed::Seed;
 use pgsquall::scenario::{Scenario, catalogue};
-use pgsquall::seed::Seed;
 use pgsquall::simulation::{Simulation, simulable};
 use pgsquall::{Error, Run};
 use serde::Deserialize;

@@ -3,8 +3,8 @@
 #![cfg(feature = "simulation")]
 
 use pgsquall::Error;
+use pgsquall::model::seed::Seed;
 use pgsquall::report::Run;
-use pgsquall::seed::Seed;
 use pgsquall::simulation::{Failure, Outcome, Schedule, Simulation, try_seed};
 
 /// Seeds that may pass before a defect is found.

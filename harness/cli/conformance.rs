@@ -10,7 +10,7 @@ use crate::args::ConformanceArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::{client, make_ready};
-use crate::stop::asked_to_stop;
+use crate::signals::asked_to_stop;
 
 pub async fn conformance(arguments: ConformanceArguments) -> Exit {
     let clients: Result<Vec<ClientChoice>, _> = arguments.clients.iter().map(|text| client(text)).collect();

@@ -6,8 +6,8 @@ use pgsquall::Error;
 use pgsquall::client::ClientError;
 use pgsquall::conformance::ConformanceError;
 use pgsquall::environment::EnvironmentError;
-use pgsquall::environment::server::ServerError;
 use pgsquall::judge::VerdictKind;
+use pgsquall::server::ServerError;
 use pgsquall::toxiproxy::ServiceError;
 
 /// How the program ends. The worst of several wins; the order is that of the variants.

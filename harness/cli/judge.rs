@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use pgsquall::history::History;
+use pgsquall::model::history::History;
 use pgsquall::report;
 
 use crate::exit::Exit;

@@ -2,12 +2,13 @@
 
 use pgsquall::client::{reference, shipped};
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
-use pgsquall::environment::expressible::{Abodes, askable, plane};
-use pgsquall::environment::{self, KernelAvailability, server};
-use pgsquall::fault::{IdleDevice, USUAL_SCALE};
-use pgsquall::plane::PlaneChoice;
+use pgsquall::environment::support::{Abodes, askable, plane};
+use pgsquall::environment::{self, KernelAvailability};
+use pgsquall::model::fault::{IdleDevice, USUAL_SCALE};
+use pgsquall::model::plane::PlaneChoice;
+use pgsquall::model::time::exact;
 use pgsquall::scenario::{Scenario, catalogue, cause_of};
-use pgsquall::time::exact;
+use pgsquall::server;
 
 use crate::args::ListArguments;
 use crate::exit::Exit;

@@ -15,9 +15,9 @@ mod proxy;
 mod report;
 mod run;
 mod show;
+mod signals;
 #[cfg(feature = "simulation")]
 mod sim;
-mod stop;
 mod writers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,8 +60,8 @@ fn main() -> ExitCode {
 
 async fn carry_out(verb: Verb) -> Exit {
     match verb {
-        Verb::Run(arguments) => run::run(arguments, run::tell::table).await,
-        Verb::Bench(arguments) => run::run(arguments.into(), run::tell::benchmark).await,
+        Verb::Run(arguments) => run::run(arguments, run::output::table).await,
+        Verb::Bench(arguments) => run::run(arguments.into(), run::output::benchmark).await,
         #[cfg(feature = "simulation")]
         Verb::Sim(arguments) => sim::sim(&arguments),
         #[cfg(not(feature = "simulation"))]

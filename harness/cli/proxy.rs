@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use pgsquall::seed::Seed;
+use pgsquall::model::seed::Seed;
 use pgsquall::toxiproxy::{ProxyConfig, Service, ServiceError, Settings, TlsFiles};
 
 use crate::args::ProxyArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
-use crate::stop::asked_to_stop;
+use crate::signals::asked_to_stop;
 
 pub async fn proxy(arguments: ProxyArguments) -> Exit {
     let settings = match settings(arguments) {

@@ -12,7 +12,7 @@ use crate::args::{MergeArguments, ReportVerb};
 use crate::baseline::Baseline;
 use crate::exit::Exit;
 use crate::print::{self, complain, say};
-use crate::run::{Out, tell};
+use crate::run::{Out, output};
 use crate::writers;
 
 pub fn report(verb: ReportVerb) -> Exit {
@@ -50,8 +50,8 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
         (None, [only]) => only.clone(),
         (None, _) => return Err(usage("name the folder that everything is to go to: --out DIR".to_owned())),
     };
-    tell::table(&merged);
-    tell::comparison(&merged);
+    output::table(&merged);
+    output::comparison(&merged);
     say!("\n{}", merged.counts());
     merged.warnings().iter().for_each(|line| complain!("{line}"));
     let written = writers::write(&merged, &folder, &writers::ALWAYS, &arguments.report);
@@ -62,12 +62,12 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
 /// The worst of all endings. Of a whole of which a part is missing nothing is proved.
 fn worst(report: &Report) -> Exit {
     let endings = report.runs.iter().filter_map(|entry| match &entry.ending {
-        Ending::Judged { verdict } => Some(tell::of_verdict(verdict.verdict, report)),
+        Ending::Judged { verdict } => Some(output::of_verdict(verdict.verdict, report)),
         Ending::NotCarriedOut { .. } => Some(Exit::Unavailable),
         Ending::Stopped => Some(VerdictKind::Unknown.into()),
         Ending::Skipped { .. } => None,
     });
-    let worst = endings.max().unwrap_or(Exit::Unavailable).max(tell::of_comparison(report));
+    let worst = endings.max().unwrap_or(Exit::Unavailable).max(output::of_comparison(report));
     if report.shards.is_some() { worst.max(Exit::Unknown) } else { worst }
 }
 

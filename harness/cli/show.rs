@@ -1,8 +1,8 @@
 //! `pgsquall show`: one scenario, its timeline first, then the file itself.
 
-use pgsquall::fault::Class;
+use pgsquall::model::fault::Class;
+use pgsquall::model::time::exact;
 use pgsquall::scenario::Scenario;
-use pgsquall::time::exact;
 
 use crate::exit::Exit;
 use crate::print::{self, complain};

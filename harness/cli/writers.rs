@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pgsquall::history::History;
+use pgsquall::model::history::History;
 use pgsquall::report::format::{Format, Wanted};
 use pgsquall::report::model::Entry;
 use pgsquall::report::timeline::Timeline;

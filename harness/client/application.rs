@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::child::{Group, Output, in_words};
-use super::words::Words;
+use super::command_line::Words;
 use super::{Call, ClientError, DynClient, Home, Launch, Notifications};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
-use crate::environment::network::port::Reservation;
-use crate::history::{self, Capability, ClientFacts, Ended, ErrorKind, OpError};
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
+use crate::gateway::port::Reservation;
+use crate::model::history::{self, Capability, ClientFacts, Ended, ErrorKind, OpError};
 
 /// What stands in a command for the port that an application may listen on; it is also in the variable `PORT`.
 pub const PORT: &str = "{port}";
@@ -330,7 +330,7 @@ async fn ask(place: &Place, ready: &Words) -> Result<(), String> {
             in_words(status)
         }
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {}", crate::time::show(ASKED_WITHIN)),
+        Err(_) => format!("no answer within {}", crate::model::time::show(ASKED_WITHIN)),
     };
     Err(match stderr.tail() {
         said if said.is_empty() => format!("{:?}: {reason}", ready.text),

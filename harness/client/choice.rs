@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Adapter, Application, ClientError, Launch, reference, shipped};
-use crate::environment::expressible::Abodes;
-use crate::history;
+use crate::environment::support::Abodes;
+use crate::model::history;
 
 /// What `--client` takes: the name of a built-in client or of a shipped adapter, or the command line of any other.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use crate::history::{ErrorKind, OpError};
+use crate::model::history::{ErrorKind, OpError};
 
 impl<E: Error + 'static> From<E> for OpError {
     fn from(error: E) -> OpError {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Call, Client, ClientError, DynClient, Home, Launch, Notifications};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
-use crate::history::{Capability, ClientFacts, Ended, OpError, OpKind};
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
+use crate::model::history::{Capability, ClientFacts, Ended, OpError, OpKind};
 
 /// Makes clients from a closure.
 pub(crate) struct InProcess<F> {

@@ -7,13 +7,13 @@ mod adapter;
 mod application;
 mod child;
 mod choice;
+mod command_line;
 pub mod error;
 mod in_process;
 mod notifications;
 pub mod reference;
 pub mod shipped;
 mod supervised;
-mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,19 +24,19 @@ use futures_util::FutureExt;
 use futures_util::future::Either;
 use tokio::time::timeout;
 
+pub(crate) use crate::client::supervised::Supervised;
 pub(crate) use adapter::Adapter;
 pub use application::{Application, PORT};
 pub use choice::ClientChoice;
 pub(crate) use in_process::InProcess;
 pub(crate) use notifications::Notice;
 pub use notifications::Notifications;
-pub(crate) use supervised::Supervised;
 
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
-use crate::environment::network::kernel::Space;
-use crate::history::{self, ClientFacts, Ended, ErrorKind, OpError, OpKind};
-use crate::time::show;
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
+use crate::model::history::{self, ClientFacts, Ended, ErrorKind, OpError, OpKind};
+use crate::model::time::show;
+use crate::netns::Space;
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
 ///
@@ -198,7 +198,7 @@ pub enum ClientError {
     Unknown { name: String, known: Vec<&'static str>, reason: String },
 
     #[error("client {command:?} said no hello within {}: its first line on stdout must be \
-             {{\"hello\":{{\"name\":…,\"version\":…,\"concurrency\":…}}}}{}", crate::time::show(*within), tail(stderr))]
+             {{\"hello\":{{\"name\":…,\"version\":…,\"concurrency\":…}}}}{}", crate::model::time::show(*within), tail(stderr))]
     NoHello { command: String, within: Duration, stderr: String },
 
     #[error("client {command:?} ended before its hello ({status}){}", tail(stderr))]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Where a client hands on the notifications that it hears on [`CHANNEL`](crate::environment::preparation::CHANNEL).
+/// Where a client hands on the notifications that it hears on [`CHANNEL`](crate::server::bootstrap::CHANNEL).
 ///
 /// Clones lead to the same place; it may be called from any thread.
 #[derive(Clone)]

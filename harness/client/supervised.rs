@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Call, ClientError, DynClient, Home, Launch, Notifications};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
-use crate::history::{Application, ClientFacts, Ended, ErrorKind, Event, OpError, SupervisionStep};
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
+use crate::model::history::{Application, ClientFacts, Ended, ErrorKind, Event, OpError, SupervisionStep};
 use crate::recorder::Recorder;
 
 /// From an exit to the next launch. systemd waits 100 ms unless it is told otherwise, and units mostly say a second or

@@ -9,9 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Found;
 use super::stage::{KNOWN, Stage, Trouble, wrong};
 use crate::client::Call;
-use crate::environment::network::What;
-use crate::history::{Capability, OpError, OpKind};
-use crate::time::show;
+use crate::gateway::What;
+use crate::model::history::{Capability, OpError, OpKind};
+use crate::model::time::show;
 
 /// Longest that an answer may take which nothing keeps from coming: a cold runtime, a first connection, a busy machine.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use super::Found;
 use super::asking::LOOK_EVERY;
 use super::stage::{Stage, Trouble, last_words, wrong};
-use crate::history::Ended;
-use crate::time::show;
+use crate::model::history::Ended;
+use crate::model::time::show;
 
 /// How long the contract gives an adapter from the end of its stdin to its exit.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);

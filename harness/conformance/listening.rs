@@ -10,9 +10,9 @@ use super::Found;
 use super::asking::LOOK_EVERY;
 use super::stage::{Stage, Trouble, wrong};
 use crate::client::{Notice, Notifications};
-use crate::environment::preparation::CHANNEL;
-use crate::history::OpError;
-use crate::time::show;
+use crate::model::history::OpError;
+use crate::model::time::show;
+use crate::server::bootstrap::CHANNEL;
 
 /// Between two notifications while it is not known whether anybody listens.
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Found;
 use super::asking::{ANSWER_WITHIN, answers, honest};
 use super::stage::{OURS, Stage};
-use crate::environment::network::Cut;
+use crate::gateway::Cut;
 
 /// Longest until operations are at the lock, to be hit there; whatever is there by then is.
 const THERE_WITHIN: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ async fn lose(stage: &mut Stage, loss: Loss, after: &str) -> Found {
 
 impl Stage {
     /// Ends every session of the client; returns how many.
-    pub async fn terminate(&self) -> Result<usize, crate::environment::server::ServerError> {
+    pub async fn terminate(&self) -> Result<usize, crate::server::ServerError> {
         let terminate =
             format!("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {OURS}");
         self.direct.count(&terminate, &[&self.environment.address.user]).await

@@ -21,8 +21,8 @@ use self::stage::{Stage, Trouble};
 use crate::client::{ClientChoice, ClientError};
 use crate::environment::EnvironmentError;
 use crate::environment::choice::ServerChoice;
-use crate::environment::server::ServerError;
-use crate::history::Capability;
+use crate::model::history::Capability;
+use crate::server::ServerError;
 
 /// What one case has found.
 type Found = Result<(), Trouble>;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::Found;
 use super::asking::{ANSWER_WITHIN, Answer, LOOK_EVERY, honest};
 use super::stage::{KNOWN, LEFT_OPEN, OURS, Stage, wrong};
-use crate::history::{Capability, ClientFacts, OpKind};
+use crate::model::history::{Capability, ClientFacts, OpKind};
 
 /// The first key that is no number of 32 bits.
 const LARGE: i64 = 1 << 32;

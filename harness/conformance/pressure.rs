@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep};
 use super::Found;
 use super::asking::{ANSWER_WITHIN, Answer, Asked, LOOK_EVERY, answers, honest};
 use super::stage::{Stage, wrong};
-use crate::environment::network::What;
-use crate::fault::{Stream, Toxic, ToxicKind};
-use crate::history::{ErrorKind, OpKind};
-use crate::time::show;
+use crate::gateway::What;
+use crate::model::fault::{Stream, Toxic, ToxicKind};
+use crate::model::history::{ErrorKind, OpKind};
+use crate::model::time::show;
 
 /// How long the first round waits for all operations to be at the lock; shorter than any timeout of a library, since an
 /// operation that is tried again there counts as two. Each later round has as much more: processes are slow to start.

@@ -9,13 +9,13 @@ use tokio::time::sleep;
 use super::{Case, ConformanceError, Finding, Found};
 use crate::client::{ClientChoice, ClientError, DynClient, Home, Launch};
 use crate::environment::choice::ServerSource;
-use crate::environment::preparation::LEDGER;
-use crate::environment::server::{ServerError, Session};
 use crate::environment::{Blueprint, Environment};
-use crate::fault::Class;
-use crate::history::{Ended, FORMAT, Header};
+use crate::model::fault::Class;
+use crate::model::history::{Ended, FORMAT, Header};
+use crate::model::seed::Seed;
 use crate::recorder::Recorder;
-use crate::seed::Seed;
+use crate::server::bootstrap::LEDGER;
+use crate::server::{ServerError, Session};
 
 /// A row that is in the ledger from the beginning.
 pub(super) const KNOWN: i64 = 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::time::optional_micros;
+use crate::model::time::optional_micros;
 
 /// One step of the way in, in the order in which a client takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::fault::IdleDevice;
+use crate::model::fault::IdleDevice;
 
 /// Somebody who runs servers for others, known by his hosts' names.
 pub(super) struct Provider {

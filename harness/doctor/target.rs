@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use crate::environment::server::explain;
+use crate::server::explain;
 
 /// The port where a URL names none.
 const PORT: u16 = 5432;

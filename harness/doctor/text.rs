@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use super::diagnosis::Diagnosis;
 use super::finding::Level;
-use crate::time::show;
+use crate::model::time::show;
 
 /// Widths of the first two columns: the longest level, and the longest topic.
 const LEVEL: usize = 7;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::server::{self, Binaries, ServerError};
+use crate::server::{self, Binaries, ServerError};
 
 /// What `--server` takes.
 ///

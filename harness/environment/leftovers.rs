@@ -4,12 +4,9 @@
 
 use std::path::Path;
 
-use super::folder;
-use super::network;
-use super::server;
-
-/// The environment variable that every client process of a run inherits; its value is the run's folder.
-pub(crate) const MARK: &str = "PGSQUALL_RUN";
+use super::middlebox;
+use crate::run_folder::{self, MARK};
+use crate::server;
 
 /// Removes all leftovers, and describes each in words.
 pub async fn remove() -> Vec<String> {
@@ -29,11 +26,11 @@ async fn remove_containers() -> Vec<String> {
 
 fn remove_folders() -> Vec<String> {
     let mut removed = Vec::new();
-    for folder in folder::abandoned() {
+    for folder in run_folder::abandoned() {
         let path = folder.path().to_owned();
         let clients = end_marked(&path);
         let servers = server::end_leftovers(&path);
-        let middleboxes = usize::from(network::end_leftover(&path));
+        let middleboxes = usize::from(middlebox::end_leftover(&path));
         drop(folder);
         let mut text = format!("the folder {} of a run that was killed", path.display());
         for (count, what) in [
@@ -54,7 +51,6 @@ fn remove_folders() -> Vec<String> {
 }
 
 /// Kills the processes that carry the mark of this run; says how many there were.
-#[cfg(target_os = "linux")]
 fn end_marked(run: &Path) -> usize {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
@@ -67,10 +63,4 @@ fn end_marked(run: &Path) -> usize {
         environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then_some(pid)
     });
     pids.filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count()
-}
-
-/// Processes elsewhere cannot be told by their environment: they end when their stdin closes.
-#[cfg(not(target_os = "linux"))]
-fn end_marked(_run: &Path) -> usize {
-    0
 }

@@ -2,21 +2,16 @@
 //!
 //! Knows no scenario, no judge and no report.
 
-pub mod address;
 pub mod choice;
-mod creation;
 #[cfg(feature = "tls")]
 pub(crate) mod encryption;
-pub mod expressible;
-pub(crate) mod folder;
-pub(crate) mod identity;
 pub mod leftovers;
-pub(crate) mod network;
-pub mod preparation;
+pub(crate) mod middlebox;
 mod replication;
 pub(crate) mod resolution;
 mod roles;
-pub mod server;
+mod setup;
+pub mod support;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,30 +21,32 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use self::address::Address;
-pub(crate) use self::creation::Blueprint;
 #[cfg(feature = "tls")]
 use self::encryption::Encryption;
-use self::folder::RunFolder;
-use self::network::kernel::Names;
-use self::network::{Cut, Gateway, Kernel, KernelError, MiddleboxError, MiddleboxProcess};
-use self::server::{LogLine, Readiness, Server, ServerError};
-use crate::layout::{Host, Layout};
+use self::middlebox::{MiddleboxError, MiddleboxProcess};
+pub(crate) use self::setup::Blueprint;
+use crate::credentials::address::Address;
+use crate::gateway::{Cut, Gateway};
+use crate::model::topology::{Host, Layout};
+use crate::netns::Names;
+use crate::netns::{Kernel, KernelError};
+use crate::run_folder::RunFolder;
+use crate::server::{LogLine, Readiness, Server, ServerError};
 
-pub use self::folder::storage;
-pub use self::network::kernel::Availability as KernelAvailability;
+pub use crate::netns::Availability as KernelAvailability;
+pub use crate::run_folder::storage;
 
 /// What Docker has to offer here, in words; or why it has nothing.
 pub async fn docker_availability() -> Result<String, String> {
     #[cfg(feature = "docker")]
-    return server::docker_availability().await;
+    return crate::server::docker_availability().await;
     #[cfg(not(feature = "docker"))]
     return Err("this build has no Docker support".into());
 }
 
 /// For whom there is a kernel plane here; tried out when it is first asked.
 pub async fn kernel_availability() -> &'static KernelAvailability {
-    network::kernel::available().await
+    crate::netns::available().await
 }
 
 /// Longest wait for a new server: crash recovery and a cold disk included.

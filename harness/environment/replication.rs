@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::server::{Readiness, Server, ServerError, Session};
+use crate::server::{Readiness, Server, ServerError, Session};
 
 /// Longest until a standby that is up follows its primary, and until a promotion is over: some 100 ms, on a busy
 /// machine seconds.
@@ -99,7 +99,7 @@ async fn settle(session: &Session, sql: &str, doing: &str, is_so: impl Fn(&str) 
             return Ok(());
         }
         if Instant::now() >= deadline {
-            let reason = format!("not after {}; last seen: {found}", crate::time::show(PATIENCE));
+            let reason = format!("not after {}; last seen: {found}", crate::model::time::show(PATIENCE));
             return Err(ServerError::Sql { doing: doing.into(), reason });
         }
         sleep(LOOK_EVERY).await;

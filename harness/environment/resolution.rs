@@ -26,7 +26,7 @@ pub(crate) async fn leads_nowhere() -> Result<(), String> {
         )),
         Err(_) => Err(format!(
             "this machine's resolver did not say within {} that there is no {NOBODYS_NAME}: does its name server answer?",
-            crate::time::show(ANSWER_WITHIN)
+            crate::model::time::show(ANSWER_WITHIN)
         )),
     }
 }

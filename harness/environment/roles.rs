@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::server::{Server, ServerError};
 use super::{Environment, EnvironmentError, replication};
+use crate::server::{Server, ServerError};
 
 impl Environment {
     /// The server beside the primary, where there is one that runs.

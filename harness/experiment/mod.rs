@@ -10,36 +10,35 @@
 //! # }
 //! ```
 
-pub(crate) mod course;
-pub(crate) mod ground;
-pub(crate) mod kept;
 mod times;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::course::{Course, LOOK_EVERY};
 pub use self::times::{Question, RecoveryTimes};
 use crate::client::{Client, ClientChoice, ClientError, Home, InProcess, Launch, Supervised};
-use crate::environment::address::Address;
+use crate::credentials::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::expressible::{askable, known_to, side};
-use crate::environment::network::{Kernel, Tap};
+use crate::environment::support::{askable, known_to, side};
 use crate::environment::{Blueprint, Environment, resolution};
 use crate::error::Error;
-use crate::history::{Event, OpError};
+use crate::gateway::Tap;
 use crate::judge::judge;
-use crate::layout::Host;
-use crate::machine;
-use crate::observation::Observation;
+use crate::model::history::{Event, OpError};
+use crate::model::plane::{Plane, PlaneChoice};
+use crate::model::seed::Seed;
+use crate::model::topology::Host;
+use crate::netns::Kernel;
 use crate::plan::Plan;
-use crate::plane::{Plane, PlaneChoice};
 use crate::recorder::{Observer, Recorder};
 use crate::report::Run;
+use crate::run::artifacts;
+use crate::run::host_load;
+use crate::run::listen_notify::Subscription;
+use crate::run::phases::{Course, LOOK_EVERY};
+use crate::run::wire_observer::Observation;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::seed::Seed;
-use crate::subscription::Subscription;
 
 /// One question to one client, not yet asked.
 ///
@@ -160,7 +159,7 @@ impl Experiment {
         let out = self.out.clone();
         let result = self.ask().await;
         if let (Err(_), Some(folder)) = (&result, out) {
-            kept::forget(&folder);
+            artifacts::forget(&folder);
         }
         result
     }
@@ -182,7 +181,7 @@ impl Experiment {
         plan.header.plane = if kernel.is_some() { Plane::Kernel } else { Plane::Proxy };
         plan.header.plane_asked = self.network != PlaneChoice::Auto;
         plan.header.supervised = self.supervised;
-        let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
+        let file = self.out.as_deref().map(|folder| artifacts::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
         let launch: Arc<dyn Launch> = match self.supervised {
             true => Arc::new(Supervised::new(launch, recorder.clone())),
@@ -228,11 +227,11 @@ impl Experiment {
         };
         tokio::select! {
             done = course.run(launch.as_ref(), home) => done?,
-            never = machine::watch(&recorder) => match never {},
+            never = host_load::watch(&recorder) => match never {},
         }
         if let Some(folder) = &self.out {
-            for (name, log) in kept::logs(&environment).await {
-                kept::store(folder, name, &log)?;
+            for (name, log) in artifacts::logs(&environment).await {
+                artifacts::store(folder, name, &log)?;
             }
         }
         environment.close().await?;
@@ -243,7 +242,7 @@ impl Experiment {
         })?;
         let verdict = judge(&history);
         if let Some(folder) = &self.out {
-            kept::store(folder, "verdict.json", &verdict.to_json())?;
+            artifacts::store(folder, "verdict.json", &verdict.to_json())?;
         }
         Ok(Run { verdict, title: self.scenario.title, server: self.server, out: self.out })
     }

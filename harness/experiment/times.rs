@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Experiment;
 use crate::error::Error;
 use crate::judge::Recovery;
+use crate::model::seed::Seed;
 use crate::report::Run;
-use crate::seed::Seed;
 
 /// Over how many rounds the moment of the fault is swept, before it is drawn anew.
 const SWEEP: u32 = 30;

@@ -4,8 +4,8 @@
 //! [`IdleDevice`]; RFC 1122, 4.2.3.5 and 4.2.3.6.
 
 use super::facts::Facts;
-use crate::fault::{FaultKind, IdleDevice, IdleStyle, ToxicKind};
-use crate::time::exact;
+use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, ToxicKind};
+use crate::model::time::exact;
 
 /// For a client that is not back.
 pub(super) fn to_recover(facts: &Facts) -> String {
@@ -91,9 +91,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fault::DeviceAsked;
     use crate::judge::Check;
     use crate::judge::samples::{HIT, Sample, refused};
+    use crate::model::fault::DeviceAsked;
 
     fn advice(kind: FaultKind, device: Option<&str>) -> String {
         let mut sample = Sample::healthy();

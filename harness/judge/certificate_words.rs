@@ -7,7 +7,7 @@
 //! libpq's `fe-secure-common.c`, rustls's `CertificateError` and `AlertDescription`, Go's `crypto/x509` and
 //! `crypto/tls`, Java's `sun.security` and pgjdbc.
 
-use crate::fault::CertificateFault;
+use crate::model::fault::CertificateFault;
 
 /// Words of which one must be in the message.
 pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {

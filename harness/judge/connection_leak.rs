@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::verdict::{CheckResult, Finding};
-use crate::history::Sessions;
+use crate::model::history::Sessions;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(settled) = facts.settled else {

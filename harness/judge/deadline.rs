@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::facts::Facts;
-use super::overrun;
-use super::pace::lateness;
+use super::format::name;
+use super::harness_lag::lateness;
+use super::slow_ops;
 use super::verdict::{CheckResult, Finding};
-use super::words::name;
-use crate::history::{ErrorKind, Op};
-use crate::sqlstate;
-use crate::time::show;
+use crate::model::history::{ErrorKind, Op};
+use crate::model::sqlstate;
+use crate::model::time::show;
 
 /// What a client is forgiven beyond the deadline: timers fire late on a busy machine, and to close a connection in order
 /// may take one short wait.
@@ -22,7 +22,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
     };
-    if !facts.ops.iter().any(|op| overrun::took(facts, op) >= deadline || is_cancelled(op)) {
+    if !facts.ops.iter().any(|op| slow_ops::took(facts, op) >= deadline || is_cancelled(op)) {
         return CheckResult::not_applicable("no operation took as long as its deadline");
     }
     let late = late(facts, hit, deadline);
@@ -50,7 +50,7 @@ fn is_cancelled(op: &Op) -> bool {
 
 /// Calls that were cancelled, and returned much later.
 fn late(facts: &Facts, hit: Duration, deadline: Duration) -> Option<Finding> {
-    let mut late = overrun::over(facts, deadline + GRACE);
+    let mut late = slow_ops::over(facts, deadline + GRACE);
     // What ended before the fault was slow for another reason.
     late.retain(|op| op.ended.is_none_or(|ended| ended >= hit));
     if late.is_empty() {
@@ -61,7 +61,7 @@ fn late(facts: &Facts, hit: Duration, deadline: Duration) -> Option<Finding> {
         late.len(),
         show(GRACE),
         show(deadline),
-        overrun::worst(facts, &late)
+        slow_ops::worst(facts, &late)
     );
     let advice = "to cancel a call must not wait for the server: no request to cancel without a timeout of its own, no \
                   orderly close or rollback over a connection that no longer answers";

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::facts::{Facts, FaultTimes, is_ok};
-use super::pace::lateness;
+use super::format::{name, tally};
+use super::harness_lag::lateness;
 use super::supervision;
-use super::words::{name, tally};
-use crate::fault::FaultKind;
-use crate::history::{Ended, Op};
-use crate::time::show;
+use crate::model::fault::FaultKind;
+use crate::model::history::{Ended, Op};
+use crate::model::time::show;
 
 /// Every reason not to trust the run.
 pub(super) struct Doubts {

@@ -1,10 +1,10 @@
 //! *duplicated write*: nothing is there twice.
 
 use super::facts::Facts;
+use super::format::NAMED;
 use super::lost_write::copies;
 use super::verdict::{CheckResult, Finding};
-use super::words::NAMED;
-use crate::history::Op;
+use crate::model::history::Op;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(ledger) = facts.ledger else {

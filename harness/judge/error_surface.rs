@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::expected::{self, Expected};
+use super::expected_error::{self, Expected};
 use super::facts::{Facts, is_ok};
+use super::format::{name, tally};
 use super::verdict::{CheckResult, Finding};
-use super::words::{name, tally};
-use crate::history::{ErrorKind, Op, OpError};
-use crate::sqlstate;
-use crate::time::show;
+use crate::model::history::{ErrorKind, Op, OpError};
+use crate::model::sqlstate;
+use crate::model::time::show;
 
 /// How much of a client's own words a finding repeats, in characters.
 const LONGEST_QUOTE: usize = 120;
@@ -20,7 +20,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let until = facts.healed().unwrap_or(facts.end());
     let failed: Vec<&Op> = facts.answered_since(hit).filter(|op| !is_ok(op)).collect();
     if facts.is_persistent() {
-        match expected::of(facts) {
+        match expected_error::of(facts) {
             Some(expected) => persistent(facts, hit, until, &failed, &expected),
             None => CheckResult::not_applicable("this fault has no code of its own"),
         }

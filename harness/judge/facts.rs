@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::subscription::News;
 use super::verdict::EvidenceSummary;
-use crate::budget::RecoveryFrom;
-use crate::fault::{Class, Fault};
-use crate::history::{
+use crate::model::budget::RecoveryFrom;
+use crate::model::fault::{Class, Fault};
+use crate::model::history::{
     ClientFacts, ConnectionChange, Ended, Event, Evidence, FaultStep, Header, History, Op, Outcome, Phase, ServerFacts,
     Sessions, SupervisionStep,
 };

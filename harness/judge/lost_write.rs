@@ -1,9 +1,9 @@
 //! *lost write*: what was acknowledged is there at the audit.
 
 use super::facts::{Facts, is_ok};
+use super::format::{NAMED, name};
 use super::verdict::{CheckResult, Finding};
-use super::words::{NAMED, name};
-use crate::history::Op;
+use crate::model::history::Op;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(ledger) = facts.ledger else {

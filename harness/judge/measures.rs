@@ -7,7 +7,7 @@ use super::facts::{Facts, is_ok};
 use super::recovery::recovered_at;
 use super::verdict::{Measures, Recovery, WorstOp};
 use super::{subscription, supervision};
-use crate::history::{Op, Outcome};
+use crate::model::history::{Op, Outcome};
 
 pub(crate) fn measure(facts: &Facts) -> Measures {
     let count = |outcome| facts.ops.iter().filter(|op| op.outcome == outcome).map(|op| op.count).sum();

@@ -4,51 +4,51 @@
 //! itself: a fault without evidence, a client that was not healthy before, an audit that did not happen.
 
 mod advice;
+mod black_box;
 mod certificate_words;
 mod connection_leak;
 mod deadline;
 mod doubts;
 mod duplicated_write;
 mod error_surface;
-mod expected;
+mod expected_error;
 mod facts;
+mod format;
 mod full_capacity;
+mod harness_lag;
 mod hung_operation;
 mod lost_write;
 mod measures;
-mod overrun;
-mod pace;
 mod process;
 mod reconnect_storm;
 mod recovered;
 mod recovery;
+mod slow_ops;
 mod stale_read;
 mod subscription;
 mod supervision;
 mod throughput;
 mod undisturbed;
 mod verdict;
-mod watched;
-mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::doubts::Doubts;
 
+pub(crate) use crate::judge::supervision::is_proved;
+pub(crate) use black_box::is_at_work;
 pub(crate) use facts::Facts;
+pub(crate) use format::by_frequency;
 pub(crate) use measures::measure as measures;
 pub(crate) use recovery::recovered_at;
 pub(crate) use subscription::is_subscribed_again;
-pub(crate) use supervision::is_proved;
 pub(crate) use throughput::rates;
 pub use verdict::{
     Check, CheckResult, EvidenceSummary, Finding, Listening, Measures, Recovery, Restarts, Verdict, VerdictKind,
     WorstOp,
 };
-pub(crate) use watched::is_at_work;
-pub(crate) use words::by_frequency;
 
-use crate::history::History;
+use crate::model::history::History;
 
 /// The version of a stored verdict.
 pub const FORMAT: u32 = 1;
@@ -60,7 +60,7 @@ pub fn judge(history: &History) -> Verdict {
         .iter()
         .map(|(check, run)| {
             // A check that crashes has proved nothing, and must not take the others with it.
-            let result = match watched::unseen(*check).filter(|_| facts.is_watched()) {
+            let result = match black_box::unseen(*check).filter(|_| facts.is_watched()) {
                 Some(reason) => CheckResult::not_applicable(reason),
                 None => catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
                     reason: "the check itself crashed: please report it".into(),

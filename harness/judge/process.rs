@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::supervision;
 use super::verdict::{CheckResult, Finding};
-use crate::history::Ended;
-use crate::time::show;
+use crate::model::history::Ended;
+use crate::model::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some((at, how)) = &facts.client_ended else { return supervision::check(facts) };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::measures::peak;
 use super::verdict::{CheckResult, Finding};
-use crate::fault::FaultKind;
-use crate::time::show;
+use crate::model::fault::FaultKind;
+use crate::model::time::show;
 
 /// Attempts are counted over windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);

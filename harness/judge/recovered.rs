@@ -2,12 +2,12 @@
 
 use super::advice;
 use super::facts::{Facts, is_ok};
+use super::format::{name, tally};
 use super::recovery::recovered_at;
 use super::supervision::away;
 use super::verdict::{CheckResult, Finding};
-use super::words::{name, tally};
-use crate::history::Op;
-use crate::time::show;
+use crate::model::history::Op;
+use crate::model::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(starts) = facts.recovery_starts() else {

@@ -4,11 +4,11 @@
 //! the new one. That it is lost there too is another check's affair.
 
 use super::facts::{Facts, is_ok};
+use super::format::name;
 use super::lost_write::copies;
 use super::verdict::{CheckResult, Finding};
-use super::words::name;
-use crate::history::Op;
-use crate::time::show;
+use crate::model::history::Op;
+use crate::model::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     match (reads(facts), split_brain(facts)) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::facts::Facts;
 use super::verdict::{CheckResult, Finding, Listening, Recovery};
-use crate::history::{Event, OpError};
-use crate::time::show;
+use crate::model::history::{Event, OpError};
+use crate::model::time::show;
 
 /// What is known of the notifications of a run.
 #[derive(Default)]

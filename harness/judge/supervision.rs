@@ -9,8 +9,8 @@ use super::facts::Facts;
 use super::process::when;
 use super::recovery::recovered_at;
 use super::verdict::{CheckResult, Finding, Restarts};
-use crate::history::SupervisionStep;
-use crate::time::show;
+use crate::model::history::SupervisionStep;
+use crate::model::time::show;
 
 /// How long a process that was restarted is watched before it is believed to stay.
 const PROOF: Duration = Duration::from_secs(5);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::black_box;
 use super::facts::{Facts, is_ok};
-use super::pace::lateness;
+use super::harness_lag::lateness;
 use super::recovery::recovered_at;
 use super::verdict::{CheckResult, Finding};
-use super::watched;
-use crate::time::show;
+use crate::model::time::show;
 
 /// The part of the interval between two operations by which they may be begun late, on average, where the rate is still the
 /// client's to answer for. On a quiet machine they are some 1 ms late, which is what its timers are good for.
@@ -118,7 +118,7 @@ pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     }
     let per_second = |count: u64| count as f64 / window.as_secs_f64();
     let steady = if facts.is_watched() {
-        watched::least_rate(facts)?
+        black_box::least_rate(facts)?
     } else {
         per_second(ended.iter().filter(|(at, _)| *at > before - window && *at <= before).map(|(_, count)| count).sum())
     };

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
+use super::format::{name, tally};
 use super::verdict::{CheckResult, Finding};
-use super::words::{name, tally};
-use crate::history::Op;
-use crate::time::show;
+use crate::model::history::Op;
+use crate::model::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     if !facts.header.budget.undisturbed {

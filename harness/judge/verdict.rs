@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::DeviceAsked;
-use crate::history::{Application, Deed};
-use crate::plane::Plane;
-use crate::seed::Seed;
-use crate::time::{micros, optional_micros};
+use crate::model::fault::DeviceAsked;
+use crate::model::history::{Application, Deed};
+use crate::model::plane::Plane;
+use crate::model::seed::Seed;
+use crate::model::time::{micros, optional_micros};
 
 /// Pass, fail or unknown; unknown is never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -220,7 +220,7 @@ pub struct Listening {
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct EvidenceSummary {
     pub fault: String,
-    pub found: Vec<crate::history::Evidence>,
+    pub found: Vec<crate::model::history::Evidence>,
 }
 
 fn is_zero(number: &u32) -> bool {

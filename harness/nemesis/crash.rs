@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::server::Readiness;
 use crate::environment::{Environment, START_PATIENCE};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::Readiness;
 
 /// How the server says that a backend was killed; what follows is the number of the signal.
 pub(super) const KILLED: &str = "was terminated by signal 9";

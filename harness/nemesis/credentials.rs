@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
-use crate::environment::{Environment, identity, preparation};
-use crate::history::Evidence;
+use crate::credentials;
+use crate::environment::Environment;
+use crate::model::history::Evidence;
+use crate::server::bootstrap;
 
 /// The server's idea of the password changes; the client's does not. On the wire this is a mistyped password: 28P01.
 #[derive(Default)]
@@ -18,12 +20,12 @@ impl Injection for WrongPassword {
         self.witness.watch(environment).await?;
         let session = environment.server().superuser().connect().await?;
         let other = format!("not-{}", environment.address.password);
-        Ok(preparation::set_password(&session, preparation::ROLE, &other).await?)
+        Ok(bootstrap::set_password(&session, bootstrap::ROLE, &other).await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let session = environment.server().superuser().connect().await?;
-        Ok(preparation::set_password(&session, preparation::ROLE, &environment.address.password).await?)
+        Ok(bootstrap::set_password(&session, bootstrap::ROLE, &environment.address.password).await?)
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
@@ -42,7 +44,7 @@ pub(super) struct RotatingPassword {
 
 impl RotatingPassword {
     pub fn new() -> RotatingPassword {
-        RotatingPassword { new: identity::password(), ended: 0, witness: Witness::default() }
+        RotatingPassword { new: credentials::password(), ended: 0, witness: Witness::default() }
     }
 }
 
@@ -51,9 +53,9 @@ impl Injection for RotatingPassword {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
         let session = environment.server().superuser().connect().await?;
-        preparation::set_password(&session, preparation::ROLE, &self.new).await?;
+        bootstrap::set_password(&session, bootstrap::ROLE, &self.new).await?;
         // Afterwards: whoever is ended cannot come in again with the old one.
-        self.ended = sessions::terminate(&session, &[preparation::ROLE]).await?;
+        self.ended = sessions::terminate(&session, &[bootstrap::ROLE]).await?;
         Ok(())
     }
 
@@ -62,8 +64,8 @@ impl Injection for RotatingPassword {
             return Err(NemesisError::NotInForce("the client has no password file".into()));
         };
         // It must be right before the client is told of it.
-        environment.server().superuser().in_role(preparation::ROLE, &self.new).connect().await?;
-        identity::write_password_file(file, &environment.address.user, &self.new)
+        environment.server().superuser().in_role(bootstrap::ROLE, &self.new).connect().await?;
+        credentials::write_password_file(file, &environment.address.user, &self.new)
             .map_err(|error| NemesisError::NotInForce(format!("{} cannot be written: {error}", file.display())))
     }
 

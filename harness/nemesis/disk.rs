@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::preparation::{DATABASE, run_in};
-use crate::environment::server::{Readiness, ServerError, Session};
 use crate::environment::{Environment, START_PATIENCE};
-use crate::history::Evidence;
-use crate::layout::SmallDisk;
+use crate::model::history::Evidence;
+use crate::model::topology::SmallDisk;
+use crate::server::bootstrap::{DATABASE, run_in};
+use crate::server::{Readiness, ServerError, Session};
 
 /// What fills the disk.
 const BALLAST: &str = "ballast";

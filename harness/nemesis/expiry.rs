@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive};
 use crate::environment::Environment;
-use crate::environment::preparation::{DATABASE, LEDGER, ROLE};
-use crate::environment::server::Session;
-use crate::fault::ServerTimeout;
-use crate::history::Evidence;
+use crate::model::fault::ServerTimeout;
+use crate::model::history::Evidence;
+use crate::server::Session;
+use crate::server::bootstrap::{DATABASE, LEDGER, ROLE};
 
 /// A timeout for the client's role alone, so that the harness's own sessions live. A session takes it over when it
 /// begins, and keeps it: it is set before the client starts.

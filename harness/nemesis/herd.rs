@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::sessions::gone;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::preparation::OCCUPANT;
-use crate::environment::server::Session;
-use crate::fault::StopMode;
-use crate::history::Evidence;
+use crate::model::fault::StopMode;
+use crate::model::history::Evidence;
+use crate::server::Session;
+use crate::server::bootstrap::OCCUPANT;
 
 /// Longest that somebody who is turned away keeps his slot: the end of a process, on a busy machine.
 const LEFT: Duration = Duration::from_millis(50);

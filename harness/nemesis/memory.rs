@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use super::crash::KILLED;
 use super::sessions::terminate;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::server::{Readiness, Shortage};
 use crate::environment::{Environment, START_PATIENCE};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::{Readiness, Shortage};
 
 /// Asks for far more than a container may have then, and touches all of it within a moment.
 const HUNGRY: &str = "SELECT length(repeat('x', 900000000))";

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, decisive, supporting};
-use crate::environment::network::{MiddleboxError, MiddleboxProcess};
+use crate::environment::middlebox::{MiddleboxError, MiddleboxProcess};
 use crate::environment::{Environment, EnvironmentError};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
 
 /// What the program in the path logs from one moment on.
 #[derive(Default)]

@@ -44,12 +44,13 @@ pub(crate) use self::network::{Cutting, Door, Imposing, Shutting};
 pub(crate) use self::restart::End;
 #[cfg(feature = "simulation")]
 pub(crate) use self::throttle::SLOW;
-use crate::environment::network::{Cut, Expiry, Forget, Gateway, KernelError, What};
-use crate::environment::server::{LogLine, ServerError};
 use crate::environment::{Environment, EnvironmentError};
-use crate::fault::{Fault, FaultKind, StopMode};
-use crate::history::{Event, Evidence, FaultStep};
+use crate::gateway::{Cut, Expiry, Forget, Gateway, What};
+use crate::model::fault::{Fault, FaultKind, StopMode};
+use crate::model::history::{Event, Evidence, FaultStep};
+use crate::netns::KernelError;
 use crate::recorder::Recorder;
+use crate::server::{LogLine, ServerError};
 
 /// Why a fault could not be injected, healed or shown.
 #[derive(Debug, thiserror::Error)]
@@ -336,7 +337,7 @@ impl Witness {
         let deadline = Instant::now() + HEARD_WITHIN;
         while self.said(environment, text).await? == 0 {
             if Instant::now() >= deadline {
-                let within = crate::time::show(HEARD_WITHIN);
+                let within = crate::model::time::show(HEARD_WITHIN);
                 return Err(NemesisError::NotInForce(format!("the server did not log {text:?} within {within}")));
             }
             sleep(Duration::from_millis(5)).await;

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::preparation::DATABASE;
-use crate::environment::server::{Readiness, Session};
 use crate::environment::{Environment, START_PATIENCE};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::bootstrap::DATABASE;
+use crate::server::{Readiness, Session};
 
 /// About 50 MB of WAL in one transaction that never commits: "a large transaction causes a long-running recovery".
 /// Its replay takes long enough to be caught and held.

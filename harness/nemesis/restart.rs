@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::middlebox::Overheard;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::environment::server::Readiness;
 use crate::environment::{Environment, START_PATIENCE};
-use crate::fault::StopMode;
-use crate::history::Evidence;
+use crate::model::fault::StopMode;
+use crate::model::history::Evidence;
+use crate::server::Readiness;
 
 /// How the server is made to end.
 #[derive(Clone, Copy)]

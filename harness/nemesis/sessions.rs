@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::preparation::{OCCUPANT, ROLE};
-use crate::environment::server::{ServerError, Session, Superuser};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::bootstrap::{OCCUPANT, ROLE};
+use crate::server::{ServerError, Session, Superuser};
 
 /// Sessions of a role.
 const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
@@ -93,7 +93,7 @@ async fn until_none_is_left(
             return Ok(ended);
         }
         if Instant::now() >= deadline {
-            let patience = crate::time::show(PATIENCE);
+            let patience = crate::model::time::show(PATIENCE);
             let reason = format!("the client still holds {left} sessions after {patience}");
             return Err(NemesisError::NotInForce(reason));
         }

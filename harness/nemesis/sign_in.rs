@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
 use crate::environment::Environment;
-use crate::environment::preparation::{DATABASE, ROLE, set_password};
-use crate::environment::server::{ServerError, Session};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::bootstrap::{DATABASE, ROLE, set_password};
+use crate::server::{ServerError, Session};
 
 /// What a role or database is called while it is not there.
 const AWAY: &str = "squall_away";

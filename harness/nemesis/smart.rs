@@ -6,9 +6,9 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::network::Cut;
-use crate::fault::StopMode;
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::fault::StopMode;
+use crate::model::history::Evidence;
 
 /// How the server says that it has been asked.
 const RECEIVED: &str = "received smart shutdown request";

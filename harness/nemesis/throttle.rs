@@ -9,10 +9,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Injection, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::environment::START_PATIENCE;
-use crate::environment::server::{Readiness, ServerError, Session};
-use crate::fault::Share;
-use crate::history::Evidence;
-use crate::time::show;
+use crate::model::fault::Share;
+use crate::model::history::Evidence;
+use crate::model::time::show;
+use crate::server::{Readiness, ServerError, Session};
 
 /// Somebody's large query: minutes of computing, without anything on disk.
 const HOG: &str = "SELECT count(*) FROM generate_series(1, 30000) AS a, generate_series(1, 30000) AS b";

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, supporting};
 use crate::environment::{Environment, resolution};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
 
 /// Nothing is done: the client was given the name. What there is to see is that the name leads nowhere.
 #[derive(Default)]

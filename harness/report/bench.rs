@@ -6,8 +6,8 @@ use super::cell::Cell;
 use super::model::Report;
 use super::table::plain_table;
 use super::text::bound;
+use crate::model::time::show;
 use crate::statistics::{Bound, Quantile, Sample, least_repeats, quantile, shift};
-use crate::time::show;
 
 /// Of all intervals.
 const CONFIDENCE: f64 = 0.95;

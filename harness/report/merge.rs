@@ -60,9 +60,9 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::seed::Seed;
     use crate::report::samples::every_ending;
     use crate::report::shard::Shard;
-    use crate::seed::Seed;
 
     fn parts(whole: &Report, of: u32) -> Vec<(String, Report)> {
         (1..=of).map(|part| (format!("part {part}"), whole.part(Shard { part, of }))).collect()

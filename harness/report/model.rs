@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Comparison;
 use super::shard::Shards;
 use crate::judge::{Verdict, VerdictKind};
+use crate::model::seed::Seed;
+use crate::model::time::optional_micros;
 use crate::scenario::Scenario;
-use crate::seed::Seed;
-use crate::time::optional_micros;
 
 /// The version of the stored form. A reader refuses any other.
 pub const FORMAT: u32 = 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::model::{Asked, Ending, Entry, FORMAT, Report};
 use crate::judge::samples::{HIT, Sample, refused};
-use crate::seed::Seed;
+use crate::model::seed::Seed;
 
 /// A report of these runs, whose scenarios are asked in the order in which they first come.
 pub(super) fn report(runs: Vec<Entry>) -> Report {

@@ -7,8 +7,8 @@ use super::cell::Cell;
 use super::model::Report;
 use super::text::{errors, evidence, first_success, noticed, recovered};
 use crate::judge::VerdictKind;
+use crate::model::time::show;
 use crate::scenario::cause_of;
-use crate::time::show;
 
 /// A line under the header and nothing else: rows are short, and a log keeps them readable.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));

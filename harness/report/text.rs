@@ -5,14 +5,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::cell::{Cell, observation};
-use crate::budget::Budget;
-use crate::fault::DeviceAsked;
-use crate::history::Application;
 use crate::judge::{CheckResult, Listening, Measures, Recovery, Restarts, Verdict, by_frequency};
-use crate::plane::Plane;
+use crate::model::budget::Budget;
+use crate::model::fault::DeviceAsked;
+use crate::model::history::Application;
+use crate::model::plane::Plane;
+use crate::model::time::{exact, show};
 use crate::scenario::RANDOM;
 use crate::statistics::{Bound, Sample, quantile};
-use crate::time::{exact, show};
 
 /// Explains one verdict. Ends with a newline; holds no colour.
 pub fn explain(verdict: &Verdict) -> String {

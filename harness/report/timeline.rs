@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::{ConnectionChange, Deed, Event, FaultStep, History, Outcome, Phase, Severed};
 use crate::judge::{Facts, recovered_at};
+use crate::model::history::{ConnectionChange, Deed, Event, FaultStep, History, Outcome, Phase, Severed};
 
 /// One run in time.
 #[derive(Clone, Debug, Default, PartialEq)]

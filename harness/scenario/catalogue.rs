@@ -181,7 +181,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::fault::Class;
+    use crate::model::fault::Class;
 
     #[test]
     fn every_file_is_in_the_table() {

@@ -7,8 +7,8 @@ use toml::Spanned;
 use super::error::{ScenarioError, Text};
 use super::meaning::{whole_seconds, word};
 use super::raw::{Period, RawClient, RawKeepalive, RawServer, Table};
-use crate::fault::{Failover, Fault, FaultKind};
-use crate::layout::{Host, Keepalive, Layout, SmallDisk, SslMode, TargetSession, TlsVersion};
+use crate::model::fault::{Failover, Fault, FaultKind};
+use crate::model::topology::{Host, Keepalive, Layout, SmallDisk, SslMode, TargetSession, TlsVersion};
 
 type Checked<T> = Result<T, ScenarioError>;
 

@@ -10,9 +10,9 @@ use toml::{Spanned, Value};
 use super::error::{ScenarioError, Text, quoted};
 use super::near;
 use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
-use crate::budget::{Budget, RecoveryFrom};
-use crate::load::{Load, MOST_WORKERS, Pause};
-use crate::time::{exact, parse_duration};
+use crate::model::budget::{Budget, RecoveryFrom};
+use crate::model::pace::{Load, MOST_WORKERS, Pause};
+use crate::model::time::{exact, parse_duration};
 
 type Checked<T> = Result<T, ScenarioError>;
 

@@ -21,11 +21,11 @@ mod written;
 use std::io::Read;
 use std::path::Path;
 
-use crate::budget::Budget;
-use crate::fault::{Class, DeviceAsked, Fault, IdleDevice};
-use crate::layout::Layout;
-use crate::load::Load;
-use crate::middlebox::Middlebox;
+use crate::model::budget::Budget;
+use crate::model::fault::{Class, DeviceAsked, Fault, IdleDevice};
+use crate::model::middlebox::Middlebox;
+use crate::model::pace::Load;
+use crate::model::topology::Layout;
 
 pub use catalogue::{catalogue, cause_of};
 pub use error::ScenarioError;
@@ -207,7 +207,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fault::{FaultKind, USUAL_SCALE};
+    use crate::model::fault::{FaultKind, USUAL_SCALE};
 
     #[test]
     fn another_device_moves_the_end_of_the_pause_and_of_the_fault() {

@@ -8,11 +8,11 @@ use toml::Spanned;
 use super::error::{ScenarioError, Text};
 use super::meaning::{at_least, whole_seconds, word};
 use super::raw::{Period, RawFault};
-use crate::fault::{
+use crate::model::fault::{
     CertificateFault, CutPoint, Failover, FaultKind, IcmpCode, IdleDevice, LARGEST_SCALE, NameFault, Point, Scope,
     ServerTimeout, Share, StopMode, Stream, Strike, Toxic, ToxicKind, USUAL_SCALE,
 };
-use crate::time::exact;
+use crate::model::time::exact;
 
 type Checked<T> = Result<T, ScenarioError>;
 

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::error::{ScenarioError, Text, quoted};
 use super::meaning::{setting, word};
 use super::raw::{RawPath, Table};
-use crate::middlebox::{Middlebox, Program};
+use crate::model::middlebox::{Middlebox, Program};
 
 /// Settings of PgBouncer that belong to the harness: with other values it could not be reached, not sign in, or not
 /// tell of what it does.

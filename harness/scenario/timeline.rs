@@ -24,11 +24,11 @@ use super::error::{ScenarioError, Text};
 use super::meaning::{at_least, period};
 use super::raw::{Period, RawFault, Table, first_key};
 use super::{layout, parameters};
-use crate::budget::{Budget, RecoveryFrom};
-use crate::fault::{Class, Fault, FaultKind};
-use crate::layout::Layout;
-use crate::load::Pause;
-use crate::time::exact;
+use crate::model::budget::{Budget, RecoveryFrom};
+use crate::model::fault::{Class, Fault, FaultKind};
+use crate::model::pace::Pause;
+use crate::model::time::exact;
+use crate::model::topology::Layout;
 
 /// Earliest onset after a steady state: ten operations of a worker at the default pace.
 const EARLIEST: Duration = Duration::from_millis(500);

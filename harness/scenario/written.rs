@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::Scenario;
 use super::error::ScenarioError;
-use crate::budget::Budget;
-use crate::fault::{
+use crate::model::budget::Budget;
+use crate::model::fault::{
     Class, CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of,
 };
-use crate::layout::{Host, Layout, SslMode, TargetSession, TlsVersion};
-use crate::load::Load;
-use crate::time::exact;
+use crate::model::pace::Load;
+use crate::model::time::exact;
+use crate::model::topology::{Host, Layout, SslMode, TargetSession, TlsVersion};
 
 /// A question, as far as a search varies it: what is not here is as in every file that does not say it.
 #[derive(Clone, Debug, PartialEq)]

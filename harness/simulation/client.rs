@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use super::net::Net;
 use crate::client::reference::Reference;
 use crate::client::{Client, ClientError, DynClient, Home, InProcess, Launch};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
-use crate::environment::identity::wall_clock::WallClock;
-use crate::environment::network::transport::{Dial, SocketOptions, Stream};
-use crate::history::OpError;
-use crate::seed::Seed;
+use crate::credentials::address::Address;
+use crate::credentials::wall_clock::WallClock;
+use crate::environment::support::Abodes;
+use crate::gateway::transport::{Dial, SocketOptions, Stream};
+use crate::model::history::OpError;
+use crate::model::seed::Seed;
 
 /// How a client of one kind is brought up in a simulation.
 pub(super) trait Bring: Send + Sync {

@@ -4,15 +4,15 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::network::SimHost;
-use super::postgres::{Admission, Clients, Postgres, Tls};
 use super::world::World;
+use crate::credentials::certificate::Certificate;
+use crate::credentials::origin::Origin;
 use crate::environment::encryption::Certificates;
-use crate::environment::identity::certificate::Certificate;
-use crate::environment::identity::origin::Origin;
-use crate::environment::server::{LogLine, ServerError};
-use crate::layout::{Layout, SslMode, TlsVersion};
+use crate::model::topology::{Layout, SslMode, TlsVersion};
 use crate::nemesis::Certified;
+use crate::server::{LogLine, ServerError};
+use crate::simnet::SimHost;
+use crate::simpg::{Admission, Clients, Postgres, Tls};
 
 /// What the server speaks TLS with.
 pub(super) struct Encryption {

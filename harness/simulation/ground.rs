@@ -8,15 +8,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::nemesis;
 use super::world::World;
-use crate::environment::address::Address;
-use crate::environment::preparation::CHANNEL;
-use crate::environment::server::ServerError;
+use crate::credentials::address::Address;
 use crate::error::Error;
-use crate::experiment::ground::{Ground, Ledger};
-use crate::fault::Fault;
-use crate::history::{Evidence, Sessions};
+use crate::model::fault::Fault;
+use crate::model::history::{Evidence, Sessions};
 use crate::nemesis::{Injection, NemesisError};
-use crate::subscription::Messenger;
+use crate::run::backend::{Ground, Ledger};
+use crate::run::listen_notify::Messenger;
+use crate::server::ServerError;
+use crate::server::bootstrap::CHANNEL;
 
 /// Between two looks at something that settles.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

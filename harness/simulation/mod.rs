@@ -71,8 +71,6 @@ mod encryption;
 mod ground;
 mod nemesis;
 mod net;
-mod network;
-mod postgres;
 mod schedule;
 mod search;
 mod world;
@@ -86,28 +84,29 @@ use tokio::runtime::Handle;
 pub use self::net::{Net, Stream};
 pub use self::schedule::{Schedule, schedules};
 pub use self::search::{Failure, Outcome, schedule_of, try_seed};
-pub use crate::environment::network::transport::{KeepaliveTimes, SocketOptions};
+pub use crate::gateway::transport::{KeepaliveTimes, SocketOptions};
 
 use self::client::{Bring, BuiltIn, Own};
-use self::network::Network;
 use self::world::World;
 use crate::client::{Client, ClientError, Home};
-use crate::environment::address::Address;
+use crate::credentials::address::Address;
+use crate::credentials::wall_clock::WallClock;
 use crate::environment::choice::ServerChoice;
-use crate::environment::identity::wall_clock::WallClock;
-use crate::environment::network::Tap;
 use crate::error::Error;
-use crate::experiment::course::Course;
-use crate::experiment::{Question, kept};
-use crate::history::{Event, History, OpError};
+use crate::experiment::Question;
+use crate::gateway::Tap;
 use crate::judge::judge;
+use crate::model::history::{Event, History, OpError};
+use crate::model::plane::Plane;
+use crate::model::seed::Seed;
 use crate::plan::Plan;
-use crate::plane::Plane;
 use crate::recorder::Recorder;
 use crate::report::Run;
+use crate::run::artifacts;
+use crate::run::listen_notify::Subscription;
+use crate::run::phases::Course;
 use crate::scenario::{RANDOM, Scenario, ScenarioError};
-use crate::seed::Seed;
-use crate::subscription::Subscription;
+use crate::simnet::Network;
 
 /// How often it is looked whether the client has recovered. To look costs time of the machine's, and what it delays is
 /// virtual.
@@ -204,7 +203,7 @@ impl Simulation {
         let history = self.record()?;
         let verdict = judge(&history);
         if let Some(folder) = &self.out {
-            kept::store(folder, "verdict.json", &verdict.to_json())?;
+            artifacts::store(folder, "verdict.json", &verdict.to_json())?;
         }
         let title = self.scenario.title.clone();
         Ok(Run { verdict, title, server: ServerChoice::Auto, out: self.out.clone() })
@@ -229,7 +228,7 @@ impl Simulation {
         simulable(&self.scenario)
             .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
         let network = Network::open(self.chance().fork("network")).map_err(Error::Simulation)?;
-        let mut builder = network::runtime();
+        let mut builder = crate::simnet::runtime();
         #[cfg(tokio_unstable)]
         builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.chance().fork("runtime").0.to_le_bytes()));
         let runtime = builder.build().map_err(Error::Simulation)?;
@@ -251,7 +250,7 @@ impl Simulation {
         network.start();
         let mut plan = Plan::new(&self.scenario, &client.name(), self.seed, self.repeat.0, self.repeat.1);
         plan.header.plane = Plane::Simulation;
-        let file = self.out.as_deref().map(|folder| kept::create(folder, "history.jsonl")).transpose()?;
+        let file = self.out.as_deref().map(|folder| artifacts::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, None);
         let tap: Arc<dyn Tap> = Arc::new(recorder.clone());
         let clock = WallClock::beginning_now();

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::network::{SimHost, SimSocket};
-use crate::environment::address::Place;
-use crate::environment::identity::wall_clock::WallClock;
-use crate::environment::network::transport::SocketOptions;
+use crate::credentials::address::Place;
+use crate::credentials::wall_clock::WallClock;
+use crate::gateway::transport::SocketOptions;
+use crate::simnet::{SimHost, SimSocket};
 
 /// The client's machine on a simulated network. Clones are the same machine.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Net {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// use pgsquall::history::ClientFacts;
+    /// use pgsquall::model::history::ClientFacts;
     /// use pgsquall::simulation::{Net, Simulation, Stream};
     /// use pgsquall::{Address, Client, OpError};
     /// use rustls::pki_types::pem::PemObject;

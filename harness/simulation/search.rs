@@ -4,7 +4,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::schedule::{Schedule, schedules};
-use crate::seed::Seed;
+use crate::model::seed::Seed;
 
 /// The most runs that shrinking one schedule may take.
 const SHRINK_RUNS: u32 = 400;
@@ -123,7 +123,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::fault::FaultKind;
+    use crate::model::fault::FaultKind;
 
     fn has(schedule: &Schedule, kind: FaultKind) -> bool {
         schedule.faults().iter().any(|fault| fault.kind == kind)

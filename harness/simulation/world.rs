@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[cfg(feature = "tls")]
 use super::encryption::Encryption;
-use super::network::{Filter, Network, SERVERS, SimHost};
-use super::postgres::{Postgres, Settings};
-use crate::environment::address::{Address, Kept};
+use crate::credentials::address::{Address, Kept};
 #[cfg(feature = "tls")]
-use crate::environment::identity::origin::Origin;
-use crate::environment::identity::wall_clock::WallClock;
-use crate::environment::network::transport::KeepaliveTimes;
-use crate::environment::network::{Cut, Gateway, Tap};
-use crate::environment::preparation::{DATABASE, ROLE};
-use crate::environment::server::ServerError;
+use crate::credentials::origin::Origin;
+use crate::credentials::wall_clock::WallClock;
 use crate::error::Error;
-use crate::history::ServerFacts;
+use crate::gateway::transport::KeepaliveTimes;
+use crate::gateway::{Cut, Gateway, Tap};
+use crate::model::history::ServerFacts;
 #[cfg(feature = "tls")]
-use crate::layout::SslMode;
-use crate::layout::{Host, Layout};
+use crate::model::topology::SslMode;
+use crate::model::topology::{Host, Layout};
 use crate::nemesis::{Behind, NemesisError};
 use crate::plan::Plan;
+use crate::server::ServerError;
+use crate::server::bootstrap::{DATABASE, ROLE};
+use crate::simnet::{Filter, Network, SERVERS, SimHost};
+use crate::simpg::{Postgres, Settings};
 
 /// Where the client's addresses are open, and where the first server listens behind them; the standby is next to it.
 const PORT: u16 = 5432;

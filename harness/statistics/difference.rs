@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::time::show;
+use crate::model::time::show;
 
 /// How much later something came, in nanoseconds; negative where it came sooner.
 ///

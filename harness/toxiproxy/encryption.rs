@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::ServiceError;
-use crate::environment::network::Termination;
+use crate::gateway::Termination;
 
 /// The files with which a proxy speaks TLS to both sides.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::complaint::Complaint;
+use super::api_error::Complaint;
 
 /// An object from the body of a request. Fields that nobody asks for are ignored, as by Toxiproxy: client libraries
 /// send more than they must. `null` stands for a field that is not there.

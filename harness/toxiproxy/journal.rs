@@ -11,7 +11,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::history::ConnectionChange;
+use crate::model::history::ConnectionChange;
 
 /// Version of the format; the first line says it.
 const FORMAT: u32 = 1;

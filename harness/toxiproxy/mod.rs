@@ -23,20 +23,20 @@
 //! # }
 //! ```
 
-mod complaint;
-mod dialect;
+mod addr;
+mod api_error;
+mod api_types;
 mod encryption;
 mod fields;
 mod http;
 mod journal;
-mod kind;
-mod place;
 mod proxies;
 mod proxy;
 mod routes;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod toxic_types;
 
 use std::io;
 use std::net::SocketAddr;
@@ -50,13 +50,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::complaint::Complaint;
-pub use self::dialect::ProxyConfig;
+use self::api_error::Complaint;
+pub use self::api_types::ProxyConfig;
 use self::encryption::Encryption;
 pub use self::encryption::TlsFiles;
 use self::journal::Journal;
 use self::proxies::Proxies;
-use crate::seed::Seed;
+use crate::model::seed::Seed;
 
 /// The version of Toxiproxy whose dialect the API speaks: what `GET /version` says, since client libraries ask.
 pub const DIALECT: &str = "2.12.0";
@@ -192,7 +192,7 @@ impl Service {
 /// Opens the API's port.
 async fn listen(api: &str) -> Result<TcpListener, ServiceError> {
     let address =
-        place::resolve("the API's address", api).await.map_err(|complaint| ServiceError::of(api, complaint))?;
+        addr::resolve("the API's address", api).await.map_err(|complaint| ServiceError::of(api, complaint))?;
     TcpListener::bind(address).await.map_err(|error| {
         ServiceError::Unavailable(format!(
             "the API cannot listen on {address}: {error}; name another place (--api, or `api` of the settings)"

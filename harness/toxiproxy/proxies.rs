@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::RwLock;
 
-use super::complaint::Complaint;
-use super::dialect::{ProxyConfig, ProxyShown};
+use super::api_error::Complaint;
+use super::api_types::{ProxyConfig, ProxyShown};
 use super::encryption::Encryption;
 use super::journal::Journal;
 use super::proxy::Proxy;
-use crate::seed::Seed;
+use crate::model::seed::Seed;
 
 pub(super) struct Proxies {
     seed: Seed,

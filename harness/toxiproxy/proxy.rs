@@ -10,18 +10,18 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::complaint::Complaint;
-use super::dialect::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
+use super::addr;
+use super::api_error::Complaint;
+use super::api_types::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
 use super::encryption::Encryption;
 use super::journal::Journal;
-use super::kind::{Deed, Door};
-use super::place;
 use super::tap::Counters;
-use crate::environment::network::port::Reservation;
-use crate::environment::network::tap::Tap;
-use crate::environment::network::{Cut, Gateway, Rule};
-use crate::fault::Stream;
-use crate::seed::Seed;
+use super::toxic_types::{Deed, Door};
+use crate::gateway::port::Reservation;
+use crate::gateway::tap::Tap;
+use crate::gateway::{Cut, Gateway, Rule};
+use crate::model::fault::Stream;
+use crate::model::seed::Seed;
 
 /// How often the name of an upstream is looked up again: a container that was replaced is found within seconds.
 const LOOK_UP: Duration = Duration::from_secs(2);
@@ -128,10 +128,10 @@ impl Proxy {
 
     /// Opens a gateway.
     async fn open(&self, listen: &str, upstream: &str) -> Result<Gateway, Complaint> {
-        let address = place::listen(listen).await?;
+        let address = addr::listen(listen).await?;
         let termination = self.encryption.as_ref().map(|encryption| encryption.termination(upstream)).transpose();
         let termination = termination.map_err(Complaint::body)?;
-        let upstream = place::resolve("upstream", upstream).await?;
+        let upstream = addr::resolve("upstream", upstream).await?;
         let tap: Arc<dyn Tap> = self.tap.clone();
         let open = |port| Gateway::open_on(port, upstream, self.seed, tap);
         let gateway = Reservation::at(address).and_then(open).map_err(|error| cannot_listen(address, &error))?;
@@ -143,7 +143,7 @@ impl Proxy {
 
     /// Follows the name of an upstream to wherever it leads.
     fn look_up(self: &Arc<Self>, upstream: &str) -> Option<AbortOnDropHandle<()>> {
-        if !place::is_name(upstream) {
+        if !addr::is_name(upstream) {
             return None;
         }
         let proxy: Weak<Proxy> = Arc::downgrade(self);
@@ -152,7 +152,7 @@ impl Proxy {
             loop {
                 sleep(LOOK_UP).await;
                 // A name that cannot be resolved now leads where it led before.
-                let Ok(address) = place::resolve("upstream", &upstream).await else { continue };
+                let Ok(address) = addr::resolve("upstream", &upstream).await else { continue };
                 let Some(proxy) = proxy.upgrade() else { return };
                 let state = proxy.state().await;
                 if let Some(gateway) = state.gateway.as_ref().filter(|_| state.upstream == upstream) {
@@ -185,7 +185,7 @@ impl Proxy {
     async fn relocate(self: &Arc<Self>, state: &mut State, listen: String, upstream: String) -> Result<(), Complaint> {
         if let Some(old) = state.gateway.clone() {
             if state.listen == listen {
-                old.lead_to(place::resolve("upstream", &upstream).await?);
+                old.lead_to(addr::resolve("upstream", &upstream).await?);
                 old.cut(Cut::Close).await;
             } else {
                 // The new one first: where it cannot be opened, the old one stays.
@@ -308,7 +308,7 @@ impl State {
         if listen == self.asked || listen == self.listen {
             return true;
         }
-        match (&self.gateway, place::listen(listen).await) {
+        match (&self.gateway, addr::listen(listen).await) {
             (Some(gateway), Ok(address)) => gateway.address() == address,
             _ => false,
         }

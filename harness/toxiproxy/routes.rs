@@ -20,11 +20,11 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::DIALECT;
-use super::complaint::Complaint;
-use super::dialect::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
+use super::api_error::Complaint;
+use super::api_types::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
 use super::proxies::Proxies;
 use super::proxy::Proxy;
-use crate::environment::network::Cut;
+use crate::gateway::Cut;
 
 /// Longest body, in bytes: thousands of proxies.
 const LONGEST_BODY: usize = 1 << 20;

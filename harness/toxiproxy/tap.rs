@@ -9,8 +9,8 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::journal::Journal;
-use crate::environment::network::tap::Tap;
-use crate::history::{ConnectionChange, Severed};
+use crate::gateway::tap::Tap;
+use crate::model::history::{ConnectionChange, Severed};
 
 /// Most kinds of SQLSTATE that are told apart; Postgres knows about 260. Whatever speaks to us may make up more.
 const MOST_CODES: usize = 300;

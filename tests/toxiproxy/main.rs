@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pgsquall::seed::Seed;
+use pgsquall::model::seed::Seed;
 use pgsquall::toxiproxy::{Service, Settings};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use pgsquall::time::parse_duration;
+use pgsquall::model::time::parse_duration;
 
 #[derive(Debug, Args)]
 pub struct BaselineArguments {

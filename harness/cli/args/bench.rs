@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use pgsquall::environment::choice::ServerChoice;
-use pgsquall::plane::PlaneChoice;
+use pgsquall::model::plane::PlaneChoice;
+use pgsquall::model::seed::Seed;
 use pgsquall::report::format::Wanted;
-use pgsquall::seed::Seed;
 
 use super::baseline::BaselineArguments;
 use super::run::RunArguments;
@@ -80,7 +80,7 @@ impl From<BenchArguments> for RunArguments {
             server: bench.server,
             network: bench.network,
             device: None,
-            scale: pgsquall::fault::USUAL_SCALE,
+            scale: pgsquall::model::fault::USUAL_SCALE,
             budget: bench.budget,
             repeat: bench.repeat,
             seed: bench.seed,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pgsquall::seed::Seed;
+use pgsquall::model::seed::Seed;
 use pgsquall::toxiproxy::API;
 
 use super::values::seed;

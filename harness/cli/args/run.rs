@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use pgsquall::environment::choice::ServerChoice;
-use pgsquall::fault::{IdleDevice, LARGEST_SCALE, USUAL_SCALE};
-use pgsquall::plane::PlaneChoice;
+use pgsquall::model::fault::{IdleDevice, LARGEST_SCALE, USUAL_SCALE};
+use pgsquall::model::plane::PlaneChoice;
+use pgsquall::model::seed::Seed;
 use pgsquall::report::format::Wanted;
 use pgsquall::report::shard::Shard;
-use pgsquall::seed::Seed;
 
 use super::baseline::BaselineArguments;
 use super::values::{ServerParser, device, positive, seed};

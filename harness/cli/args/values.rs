@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use pgsquall::environment::choice::ServerChoice;
-use pgsquall::fault::IdleDevice;
-use pgsquall::seed::Seed;
-use pgsquall::time::parse_duration;
+use pgsquall::model::fault::IdleDevice;
+use pgsquall::model::seed::Seed;
+use pgsquall::model::time::parse_duration;
 
 /// Understands `--server` without repeating what it cannot understand: a mistyped URL may hold a password.
 #[derive(Clone)]

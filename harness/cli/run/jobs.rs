@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use pgsquall::client::ClientChoice;
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::judge::VerdictKind;
-use pgsquall::plane::PlaneChoice;
+use pgsquall::model::plane::PlaneChoice;
+use pgsquall::model::seed::Seed;
 use pgsquall::report::model::{self, Entry};
 use pgsquall::scenario::Scenario;
-use pgsquall::seed::Seed;
 use pgsquall::{Error, Experiment, Run};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::output::skipped;
 use super::progress::Progress;
-use super::tell::skipped;
 
-use crate::stop::asked_to_stop;
+use crate::signals::asked_to_stop;
 
 /// One run to be done.
 pub struct Job {

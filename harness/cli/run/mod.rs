@@ -1,18 +1,18 @@
 //! `pgsquall run`: many experiments at once, watched, then told as one report.
 
 mod jobs;
-mod out;
+pub mod output;
+mod output_dir;
 mod prepare;
 mod progress;
 mod resume;
-pub mod tell;
 
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use pgsquall::report::model::{self, Report};
 
-pub use self::out::Out;
+pub use self::output_dir::Out;
 use self::prepare::prepare;
 pub use self::prepare::{client, find, make_ready};
 use self::progress::Progress;
@@ -62,7 +62,7 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
 
     let mut report = report(&results);
     report.comparison = baseline.map(|baseline| baseline.compare(&report));
-    let mut exit = tell::tell(&results, &report, table, arguments.verbose, clock.elapsed());
+    let mut exit = output::tell(&results, &report, table, arguments.verbose, clock.elapsed());
     let always = if is_kept(&results) { writers::ALWAYS.as_slice() } else { &[] };
     exit = exit.max(writers::write(&report, out.path(), always, &arguments.report));
     if out.tidy(folders.iter().map(PathBuf::as_path)) {

@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 use pgsquall::client::{Application, ClientChoice, ClientError};
 use pgsquall::environment::choice::ServerKind;
 use pgsquall::environment::leftovers;
+use pgsquall::model::seed::Seed;
+use pgsquall::model::time::exact;
 use pgsquall::report::model::Asked;
 use pgsquall::scenario::{Scenario, ScenarioError, catalogue};
-use pgsquall::seed::Seed;
-use pgsquall::time::exact;
 
 use super::jobs::Job;
-use super::out::Out;
+use super::output_dir::Out;
 use super::resume;
 use crate::args::RunArguments;
 use crate::exit::Exit;

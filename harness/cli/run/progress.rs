@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pgsquall::history::{Event, FaultStep, Phase};
 use pgsquall::judge::{Verdict, VerdictKind};
+use pgsquall::model::history::{Event, FaultStep, Phase};
 use pgsquall::report::text::recovery;
 
 use super::jobs::Ending;

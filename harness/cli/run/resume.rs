@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pgsquall::Run;
 use pgsquall::judge::{Verdict, VerdictKind};
-use pgsquall::seed::Seed;
+use pgsquall::model::seed::Seed;
 
 use super::jobs::Job;
 

@@ -1,6 +1,6 @@
 //! `pgsquall sim`: random schedules of faults, or scenarios, in virtual time; or what was run for real, again.
 
-mod beside;
+mod calibrate;
 mod scenarios;
 mod search;
 
@@ -26,7 +26,7 @@ pub fn sim(arguments: &SimArguments) -> Exit {
     }
     let threads = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     if let Some(folder) = &arguments.beside {
-        return beside::compare(folder, arguments.out.as_deref(), threads);
+        return calibrate::compare(folder, arguments.out.as_deref(), threads);
     }
     if !arguments.scenarios.is_empty() {
         return scenarios::ask(arguments, threads);

@@ -7,10 +7,10 @@ use std::thread;
 
 use pgsquall::Error;
 use pgsquall::judge::VerdictKind;
+use pgsquall::model::seed::Seed;
 use pgsquall::report::Run;
 use pgsquall::report::text::recovery;
 use pgsquall::scenario::Scenario;
-use pgsquall::seed::Seed;
 use pgsquall::simulation::Simulation;
 
 use crate::args::SimArguments;

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pgsquall::judge::VerdictKind;
+use pgsquall::model::seed::Seed;
+use pgsquall::model::time::show;
 use pgsquall::report::Run;
-use pgsquall::seed::Seed;
 use pgsquall::simulation::{Failure, Outcome, Schedule, Simulation, try_seed};
-use pgsquall::time::show;
 
 use crate::args::SimArguments;
 use crate::exit::Exit;

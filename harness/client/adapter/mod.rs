@@ -4,8 +4,8 @@
 //! lines, `protocol` what the lines mean, `desk` the operations in flight, `session` all of it at work. It is no shell:
 //! the command line is only split into words. It never restarts an adapter; that it ended is a fact for the judge.
 
-mod desk;
 mod lines;
+mod pending;
 mod process;
 pub(super) mod protocol;
 mod session;
@@ -20,11 +20,11 @@ use async_trait::async_trait;
 
 use self::process::{Heard, Process};
 use self::session::Session;
-use super::words::Words;
+use super::command_line::Words;
 use super::{ClientError, DynClient, Home, Launch};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
-use crate::history::ClientFacts;
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
+use crate::model::history::ClientFacts;
 
 /// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
 const HELLO_WITHIN: Duration = Duration::from_secs(20);

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::lines::{Line, Lines};
 use crate::client::child::{Group, Output, in_words};
-use crate::client::words::Words;
+use crate::client::command_line::Words;
 use crate::client::{ClientError, Home};
 
 /// From the end of a pipe to the exit of a process that is about to exit; a slow interpreter takes a while to fold up.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::{LINE_LIMIT, Line};
 use crate::client::{Call, Notice};
-use crate::history::{ClientFacts, ErrorKind, OpError, OpKind};
+use crate::model::history::{ClientFacts, ErrorKind, OpError, OpKind};
 
 /// More at once than any pool worth testing holds; a bound on what a misprint can make us start.
 const CONCURRENCY_LIMIT: u32 = 1024;
@@ -33,7 +33,7 @@ pub(super) const LISTENING: u64 = 0;
 /// What is asked of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::client) enum Word {
+pub(crate) enum Word {
     Write,
     Read,
     Transaction,
@@ -66,7 +66,7 @@ struct Request {
 
 /// One request, as an adapter understands it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Asked {
+pub(crate) enum Asked {
     Op(Call),
     Listen { id: u64 },
 }
@@ -89,7 +89,7 @@ pub(super) fn listen() -> String {
 /// Reads what the harness asks for, as an adapter does.
 ///
 /// *Errors*: it is no request.
-pub(in crate::client) fn asked(line: &str) -> Result<Asked, String> {
+pub(crate) fn asked(line: &str) -> Result<Asked, String> {
     let wrong = |error: String| format!("stdin holds {line:?}, which is no request: {error}");
     let Request { id, op, key, deadline_ms } = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
     let kind = match op {
@@ -128,7 +128,7 @@ struct Hello {
 }
 
 /// The first line of an adapter that is this client.
-pub(in crate::client) fn greeting(facts: &ClientFacts) -> String {
+pub(crate) fn greeting(facts: &ClientFacts) -> String {
     let ClientFacts { name, version, concurrency, capabilities, timeout } = facts.clone();
     let timeout_ms = timeout.map(|timeout| timeout.as_millis() as u64);
     line_of(&Greeting { hello: Hello { name, version, concurrency, capabilities, timeout_ms } })
@@ -190,7 +190,7 @@ struct RawError {
 }
 
 /// An adapter's answer to one operation.
-pub(in crate::client) fn answered(id: u64, result: Result<Option<bool>, OpError>) -> String {
+pub(crate) fn answered(id: u64, result: Result<Option<bool>, OpError>) -> String {
     let id = Some(id);
     line_of(&match result {
         Ok(found) => RawLine { id, ok: Some(true), found, ..RawLine::default() },
@@ -202,7 +202,7 @@ pub(in crate::client) fn answered(id: u64, result: Result<Option<bool>, OpError>
 }
 
 /// What an adapter says of its subscription.
-pub(in crate::client) fn noticed(notice: Notice) -> String {
+pub(crate) fn noticed(notice: Notice) -> String {
     line_of(&match notice {
         Notice::Heard(payload) => RawLine { notification: Some(RawNotification { payload }), ..RawLine::default() },
         Notice::Gap => RawLine { gap: Some(true), ..RawLine::default() },

@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Answered, Desk, closed};
+use super::pending::{Answered, Desk, closed};
 use super::process::{EXIT_WITHIN, Heard, Process, SILENT};
 use super::protocol::{self, LISTENING, Word};
 use crate::client::child::Group;
 use crate::client::{Call, DynClient, Notifications};
-use crate::history::{ClientFacts, Ended, OpError};
+use crate::model::history::{ClientFacts, Ended, OpError};
 
 /// From the end of stdin to SIGTERM: time to close a pool in order.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::Adapter;
 use crate::client::{Call, ClientError, DynClient, Home, Launch, Notice, Notifications};
-use crate::environment::address::Address;
-use crate::history::{Ended, ErrorKind, OpError, OpKind};
+use crate::credentials::address::Address;
+use crate::model::history::{Ended, ErrorKind, OpError, OpKind};
 
 const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":4}}'"#;
 

@@ -27,7 +27,7 @@ pub(super) fn growing_delay(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed::Seed;
+    use crate::model::seed::Seed;
 
     #[test]
     fn delays_stay_below_their_bound_and_the_cap() {

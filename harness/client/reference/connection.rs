@@ -17,12 +17,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::behaviour::{Behaviour, Keepalive};
 use super::encryption::{Connector, is_of_certificates, mode};
 use super::lookup::Found;
-use super::way::{self, Way};
-use crate::environment::address::Address;
-use crate::environment::preparation::CHANNEL;
-use crate::history::{ErrorKind, OpError};
-use crate::layout::TargetSession;
-use crate::time::show;
+use super::transport::{self, Way};
+use crate::credentials::address::Address;
+use crate::model::history::{ErrorKind, OpError};
+use crate::model::time::show;
+use crate::model::topology::TargetSession;
+use crate::server::bootstrap::CHANNEL;
 
 const INSERT_ONCE: &str = "INSERT INTO pgsquall_ledger (id, idempotency_key) VALUES ($1, $1) \
                            ON CONFLICT (idempotency_key) DO NOTHING";
@@ -107,7 +107,9 @@ impl Connection {
                     let (client, connection) = Box::pin(config.connect(connector()?)).await.map_err(told)?;
                     Driven::new(client, connection, None)
                 }
-                Way::Other(dial) => way::connect(&config, dial.as_ref(), places, &connector()?, behaviour).await?,
+                Way::Other(dial) => {
+                    transport::connect(&config, dial.as_ref(), places, &connector()?, behaviour).await?
+                }
             };
             // A pool in the path signs clients in by itself, also while it has no server for them.
             opened.client.batch_execute("SELECT 1").await?;

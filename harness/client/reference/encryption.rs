@@ -8,7 +8,7 @@ pub(super) use without::{Connector, Connectors, Handshake, handshake, is_of_cert
 
 use tokio_postgres::config;
 
-use crate::layout::SslMode;
+use crate::model::topology::SslMode;
 
 /// Whether TLS is asked for, in the library's words.
 pub(super) fn mode(mode: SslMode) -> config::SslMode {
@@ -32,12 +32,12 @@ mod with {
     use tokio_postgres::tls::MakeTlsConnect;
     use tokio_postgres_rustls::MakeRustlsConnect;
 
-    use super::super::way::Way;
-    use crate::environment::address::{Address, TlsTexts};
-    use crate::environment::identity::trust::Anybody;
-    use crate::environment::identity::wall_clock::WallClock;
-    use crate::environment::network::transport::Stream;
-    use crate::history::{ErrorKind, OpError};
+    use super::super::transport::Way;
+    use crate::credentials::address::{Address, TlsTexts};
+    use crate::credentials::trust::Anybody;
+    use crate::credentials::wall_clock::WallClock;
+    use crate::gateway::transport::Stream;
+    use crate::model::history::{ErrorKind, OpError};
 
     pub type Connector = MakeRustlsConnect;
 
@@ -144,9 +144,9 @@ mod without {
     use tokio_postgres::NoTls;
 
     use super::super::plaintext::AsksOnly;
-    use super::super::way::Way;
-    use crate::environment::address::Address;
-    use crate::history::OpError;
+    use super::super::transport::Way;
+    use crate::credentials::address::Address;
+    use crate::model::history::OpError;
 
     pub type Connector = NoTls;
 

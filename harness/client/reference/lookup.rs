@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 
 use super::connection::within;
-use crate::environment::address::{Address, Place};
-use crate::history::OpError;
+use crate::credentials::address::{Address, Place};
+use crate::model::history::OpError;
 
 /// A host as it was given, and one of the addresses at which it is.
 pub(super) type Found = (Place, IpAddr);

@@ -9,7 +9,7 @@ mod lookup;
 mod plaintext;
 mod pool;
 mod serve;
-mod way;
+mod transport;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use tokio::time::Instant;
 use self::behaviour::{ALL, Behaviour};
 use self::pool::Pool;
 pub use self::serve::serve;
-use self::way::Way;
+use self::transport::Way;
 use super::{Adapter, Call, ClientError, DynClient, Home, Launch, Notifications};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
 #[cfg(feature = "simulation")]
-use crate::environment::network::transport::Dial;
-use crate::history::{Capability, ClientFacts, Ended, OpError};
-use crate::seed::Seed;
+use crate::gateway::transport::Dial;
+use crate::model::history::{Capability, ClientFacts, Ended, OpError};
+use crate::model::seed::Seed;
 
 /// Operations that a built-in client carries at once, and connections that it holds.
 const CONCURRENCY: u32 = 4;

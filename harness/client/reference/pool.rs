@@ -14,12 +14,12 @@ use super::behaviour::{Behaviour, Cancels, Deadlines, Errors, Reconnects};
 use super::connection::{Connection, within};
 use super::encryption::Connectors;
 use super::lookup::{Found, Lookup};
-use super::way::Way;
+use super::transport::Way;
 use crate::client::Notifications;
-use crate::environment::address::Address;
-use crate::history::{ErrorKind, OpError, OpKind};
-use crate::seed::Seed;
-use crate::sqlstate;
+use crate::credentials::address::Address;
+use crate::model::history::{ErrorKind, OpError, OpKind};
+use crate::model::seed::Seed;
+use crate::model::sqlstate;
 
 /// After a refusal that no retry can cure, nobody asks again for this long.
 const BREAKER: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{Reference, names};
 use crate::client::adapter::protocol::{self, Asked};
 use crate::client::{ClientError, DynClient, Notifications};
-use crate::environment::address::Address;
+use crate::credentials::address::Address;
 
 /// Serves the built-in client of that name, against the address in this process's environment, until stdin ends.
 ///

@@ -4,11 +4,11 @@
 //! two profiles: *default*, the library as it is by itself, and *tuned*, with the settings that it offers for recovery.
 //! Nothing is installed for them: what one needs it says, and the user has it or not.
 
+mod build_cache;
 mod catalogue;
 mod manifest;
 #[cfg(test)]
 mod tests;
-mod workshop;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use tokio::sync::OnceCell;
 pub use self::catalogue::adapters;
 pub use self::manifest::Manifest;
 use super::{Adapter, ClientError, DynClient, Home, Launch};
-use crate::environment::address::Address;
-use crate::environment::expressible::Abodes;
+use crate::credentials::address::Address;
+use crate::environment::support::Abodes;
 
 /// One adapter, as it is shipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(super) struct Chosen {
 impl Chosen {
     /// Where it stands ready; it is built first if it is not.
     async fn folder(&self) -> Result<&Path, ClientError> {
-        Ok(self.built.get_or_try_init(|| workshop::built(&self.shipped)).await?)
+        Ok(self.built.get_or_try_init(|| build_cache::built(&self.shipped)).await?)
     }
 
     /// What went wrong, with what the adapter needs to be installed: most often it is that.

@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::*;
 use crate::client::{InProcess, Notice};
-use crate::history::{History, OpKind};
+use crate::model::history::{History, OpKind};
+use crate::model::seed::Seed;
 use crate::plan::Plan;
 use crate::scenario::Scenario;
-use crate::seed::Seed;
 
 /// What comes of one launch.
 #[derive(Clone, Debug)]

@@ -17,10 +17,10 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{certificate, of_socket, silence, trust};
+use crate::credentials::trust::Anybody;
 use crate::doctor::facts::{Encrypted, Failure, FailureKind, Negotiated, Timed, Trust};
 use crate::doctor::target::{SslMode, Target};
-use crate::environment::identity::trust::Anybody;
-use crate::environment::server::explain;
+use crate::server::explain;
 
 /// `SSLRequest`: its length, and the number that stands where a startup packet has its version.
 ///

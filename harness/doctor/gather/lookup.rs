@@ -9,7 +9,7 @@ use tokio::time::timeout;
 pub(super) async fn lookup(host: &str, port: u16, patience: Duration) -> Result<Vec<IpAddr>, String> {
     let found = timeout(patience, tokio::net::lookup_host((host, port)))
         .await
-        .map_err(|_| format!("no answer from the resolver within {}", crate::time::show(patience)))?
+        .map_err(|_| format!("no answer from the resolver within {}", crate::model::time::show(patience)))?
         .map_err(|error| error.to_string())?;
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in found {

@@ -102,5 +102,5 @@ fn of_socket(error: &std::io::Error) -> Failure {
 
 /// Nothing came in time; `waited_for` is what was to come.
 fn silence(waited_for: &str, patience: Duration) -> Failure {
-    Failure::new(FailureKind::Silence, format!("no {waited_for} within {}", crate::time::show(patience)))
+    Failure::new(FailureKind::Silence, format!("no {waited_for} within {}", crate::model::time::show(patience)))
 }

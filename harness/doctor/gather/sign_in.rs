@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::encryption::{Channel, Established};
 use super::{of_socket, silence};
 use crate::doctor::facts::{Failure, FailureKind};
-use crate::environment::server::explain;
+use crate::server::explain;
 
 /// By which the doctor is known in `pg_stat_activity`, unless the URL says otherwise.
 const APPLICATION_NAME: &str = "pgsquall doctor";

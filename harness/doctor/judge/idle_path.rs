@@ -7,7 +7,7 @@ use super::{is_here, settings};
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Finding, Topic};
 use crate::doctor::provider::{self, Passage, Provider};
-use crate::time::exact;
+use crate::model::time::exact;
 
 const YOURS: &str = "--idle-timeout, as you gave it";
 const UNKNOWN: &str = "none: nothing verified is known of this way";

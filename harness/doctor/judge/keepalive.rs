@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{LIBPQ, Settings, is_here};
 use crate::doctor::facts::{Facts, Keepalive};
 use crate::doctor::finding::{Finding, Topic};
-use crate::time::exact;
+use crate::model::time::exact;
 
 const SERVER: &str = "PostgreSQL manual, \"TCP Settings\"; Materialize, \"connection closed\": keepalive 60/10/5";
 const LINUX: &str = "Linux, ip-sysctl: tcp_retries2; man 7 tcp: TCP_USER_TIMEOUT";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Settings;
 use crate::doctor::facts::Setting;
 use crate::doctor::finding::{Finding, Topic};
-use crate::time::exact;
+use crate::model::time::exact;
 
 pub(super) const SOURCE: &str = "PostgreSQL manual, \"Statement Behavior\"";
 const REPLICATION: &str = "PostgreSQL manual, \"Sending Servers\"";

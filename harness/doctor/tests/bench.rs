@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::doctor::{Diagnosis, Examination, Finding, Level, Topic, examine};
-use crate::environment::folder::RunFolder;
-use crate::environment::preparation::{DATABASE, ROLE, set_password};
-use crate::environment::server::{Binaries, LocalServer, Readiness, Server, Session};
+use crate::run_folder::RunFolder;
+use crate::server::bootstrap::{DATABASE, ROLE, set_password};
+use crate::server::{Binaries, LocalServer, Readiness, Server, Session};
 
 /// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, CALM, PASSWORD, examined, only, says, wrong};
 use crate::doctor::{Examination, Level, Topic, examine};
-use crate::environment::preparation::{DATABASE, OCCUPANT, ROLE, set_password};
-use crate::environment::server::Server;
+use crate::server::Server;
+use crate::server::bootstrap::{DATABASE, OCCUPANT, ROLE, set_password};
 
 #[tokio::test]
 async fn a_healthy_server_gives_nothing() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::bench::{Bench, PATIENCE, examined, examined_within, says};
 use crate::doctor::{Diagnosis, Level, Stage, Topic};
-use crate::environment::preparation::{DATABASE, ROLE};
-use crate::environment::server::Server;
+use crate::server::Server;
+use crate::server::bootstrap::{DATABASE, ROLE};
 
 /// The stage failed, its finding is a problem that says this, and nothing after it was examined.
 #[track_caller]

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::environment::address::{Address, TlsFiles};
+use crate::credentials;
+use crate::credentials::address::{Address, TlsFiles};
 #[cfg(feature = "simulation")]
-use crate::environment::address::{Kept, TlsTexts};
-use crate::environment::identity;
-use crate::environment::identity::certificate::{Authority, Certificate, Holder, Key, usual};
-use crate::environment::identity::origin::Origin;
-use crate::environment::preparation::ROLE;
-use crate::environment::server::ServerError;
+use crate::credentials::address::{Kept, TlsTexts};
+use crate::credentials::certificate::{Authority, Certificate, Holder, Key, usual};
+use crate::credentials::origin::Origin;
+use crate::server::ServerError;
+use crate::server::bootstrap::ROLE;
 
 /// The certificates of one run.
 pub(crate) struct Certificates {
@@ -182,7 +182,7 @@ fn sign_for_client(by: &Authority, key: &Key, valid: Range<SystemTime>) -> Resul
 }
 
 fn store(path: &Path, text: &str) -> Result<(), ServerError> {
-    identity::replace(path, text).map_err(|source| ServerError::Folder {
+    credentials::replace(path, text).map_err(|source| ServerError::Folder {
         doing: "write",
         path: path.to_owned(),
         source,

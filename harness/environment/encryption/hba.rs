@@ -1,6 +1,6 @@
 //! Who comes in how: the rules of `pg_hba.conf` under which the client's role must use TLS. Pure.
 
-use super::super::preparation::{OCCUPANT, ROLE};
+use crate::server::bootstrap::{OCCUPANT, ROLE};
 
 /// Rules under which the client's role comes in by TLS alone, and with a certificate where one is asked for; those who
 /// serve the harness come in as before, in plaintext.

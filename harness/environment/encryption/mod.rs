@@ -6,7 +6,7 @@
 
 mod certificates;
 pub(crate) mod hba;
-mod look;
+mod probe;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::certificates::Certificates;
-use self::look::shown;
-use super::identity::certificate::Certificate;
-use super::server::files::{read_hba, reload, write_file, write_hba_and_reload};
-use super::server::{Server, ServerError};
-use crate::layout::{Layout, SslMode, TlsVersion};
+use self::probe::shown;
+use crate::credentials::certificate::Certificate;
+use crate::model::topology::{Layout, SslMode, TlsVersion};
+use crate::server::files::{read_hba, reload, write_file, write_hba_and_reload};
+use crate::server::{Server, ServerError};
 
 /// The server's files, in its data folder, which is where it runs.
 const CERTIFICATE: &str = "pgsquall-server.crt";
@@ -96,7 +96,7 @@ impl Encryption {
             }
             if Instant::now() >= deadline {
                 let last = seen.err().unwrap_or_else(|| "it shows another one".into());
-                let reason = format!("within {}; last seen: {last}", crate::time::show(PATIENCE));
+                let reason = format!("within {}; last seen: {last}", crate::model::time::show(PATIENCE));
                 return Err(ServerError::Control { doing: "see a new certificate of", reason });
             }
             sleep(LOOK_EVERY).await;

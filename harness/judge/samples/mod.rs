@@ -8,14 +8,14 @@ mod record;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::budget::Budget;
-use crate::fault::{Class, Fault, FaultKind, StopMode};
-use crate::history::{
+use crate::judge::{Check, Facts, Recovery, Verdict, judge, recovered_at};
+use crate::model::budget::Budget;
+use crate::model::fault::{Class, Fault, FaultKind, StopMode};
+use crate::model::history::{
     ClientFacts, Ended, ErrorKind, Evidence, FaultStep, Header, Op, OpError, OpKind, Outcome, Sessions, SupervisionStep,
 };
-use crate::judge::{Check, Facts, Recovery, Verdict, judge, recovered_at};
-use crate::load::Load;
-use crate::seed::Seed;
+use crate::model::pace::Load;
+use crate::model::seed::Seed;
 
 pub(crate) const STEADY: Duration = ms(1_000);
 pub(crate) const HIT: Duration = ms(3_000);
@@ -72,7 +72,7 @@ impl Sample {
     pub fn healthy() -> Sample {
         let fault = Fault { kind: FaultKind::Restart(StopMode::Fast), at: HIT - STEADY, lasts: HEAL - HIT };
         let header = Header {
-            format: crate::history::FORMAT,
+            format: crate::model::history::FORMAT,
             pgsquall: "0.0.0".into(),
             scenario: "sample".into(),
             title: "Sample".into(),
@@ -88,7 +88,7 @@ impl Sample {
             load: Load::default(),
             middlebox: None,
             layout: Default::default(),
-            plane: crate::plane::Plane::Proxy,
+            plane: crate::model::plane::Plane::Proxy,
             plane_asked: false,
             device: None,
             supervised: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{END, HIT, STOP, Sample, ms};
-use crate::history::{ConnectionChange, Event, History, Op, OpKind, Outcome, Phase, ServerFacts, Severed};
+use crate::model::history::{ConnectionChange, Event, History, Op, OpKind, Outcome, Phase, ServerFacts, Severed};
 
 impl Sample {
     /// As a recorder would have written it.

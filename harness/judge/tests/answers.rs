@@ -1,9 +1,9 @@
 //! What the caller is told, and how soon.
 
-use crate::fault::{Class, FaultKind};
-use crate::history::{Ended, ErrorKind, Event, OpError};
 use crate::judge::samples::{END, HEAL, HIT, STEADY, Sample, ms, proof, refused};
 use crate::judge::{Check, CheckResult, VerdictKind, judge};
+use crate::model::fault::{Class, FaultKind};
+use crate::model::history::{Ended, ErrorKind, Event, OpError};
 
 fn error_28p01() -> OpError {
     OpError::new(ErrorKind::Server, "no").with_sqlstate("28P01").with_retryable(false)

@@ -1,10 +1,10 @@
 //! Faults that have no SQLSTATE, and a fault that none may notice before another comes.
 
 use super::answers::wrong_password;
-use crate::fault::{CertificateFault, Fault, FaultKind};
-use crate::history::{ErrorKind, OpError};
 use crate::judge::samples::{HEAL, HIT, STEADY, Sample, ms, proof};
 use crate::judge::{Check, CheckResult, VerdictKind};
+use crate::model::fault::{CertificateFault, Fault, FaultKind};
+use crate::model::history::{ErrorKind, OpError};
 
 /// A certificate that is wrong from the start, told in these words.
 fn told(fault: CertificateFault, words: &str) -> Sample {

@@ -1,8 +1,8 @@
 //! Calls that the application cancels.
 
-use crate::history::{ErrorKind, OpError};
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind};
+use crate::model::history::{ErrorKind, OpError};
 
 /// A run in which every call has 500 ms, and those that run into the fault are cancelled as they should be.
 fn cancelled() -> Sample {

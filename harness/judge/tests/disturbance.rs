@@ -1,9 +1,9 @@
 //! Faults that leave every operation possible, and those of the path that do not.
 
-use crate::fault::{CutPoint, FaultKind, Point, Strike, ToxicKind};
-use crate::history::{ErrorKind, OpError};
 use crate::judge::samples::{HEAL, HIT, Sample, ms, proof, refused};
 use crate::judge::{Check, CheckResult, VerdictKind};
+use crate::model::fault::{CutPoint, FaultKind, Point, Strike, ToxicKind};
+use crate::model::history::{ErrorKind, OpError};
 
 /// A slow network, under which everything works.
 fn slow() -> Sample {

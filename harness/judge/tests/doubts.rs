@@ -1,9 +1,9 @@
 //! Every doubt makes the verdict unknown, never pass.
 
-use crate::fault::{CutPoint, Fault, FaultKind, Point, Strike, ToxicKind};
-use crate::history::{ConnectionChange, Ended, ErrorKind, Event, FaultStep, OpError};
 use crate::judge::samples::{END, HEAL, HIT, STEADY, Sample, ms, proof, refused};
 use crate::judge::{Check, VerdictKind, judge};
+use crate::model::fault::{CutPoint, Fault, FaultKind, Point, Strike, ToxicKind};
+use crate::model::history::{ConnectionChange, Ended, ErrorKind, Event, FaultStep, OpError};
 
 /// Unknown, for this reason only.
 #[track_caller]

@@ -1,6 +1,7 @@
 //! The judge judged. Each file takes one sample that is well and changes what one verdict must depend on.
 
 mod answers;
+mod black_box;
 mod certificates;
 mod deadline;
 mod disturbance;
@@ -12,14 +13,13 @@ mod properties;
 mod recovery;
 mod subscription;
 mod supervision;
-mod watched;
 mod writes;
 
 use std::path::Path;
 
 use super::samples::Sample;
 use super::{Check, CheckResult, VerdictKind};
-use crate::fault::Class;
+use crate::model::fault::Class;
 
 #[test]
 fn a_healthy_run_passes_every_check() {

@@ -1,10 +1,10 @@
 //! A pause of the workload is the harness's own doing: no figure of the client may suffer from it.
 
-use crate::budget::RecoveryFrom;
-use crate::fault::FaultKind;
 use crate::judge::samples::{HEAL, HIT, STEADY, Sample, ms, proof, refused};
 use crate::judge::{Check, CheckResult, VerdictKind};
-use crate::load::Pause;
+use crate::model::budget::RecoveryFrom;
+use crate::model::fault::FaultKind;
+use crate::model::pace::Pause;
 use std::time::Duration;
 
 /// A client whose connections a middlebox closes while nothing is asked of it; the fault lasts from 3 s to 6 s.

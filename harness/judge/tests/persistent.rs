@@ -1,10 +1,10 @@
 //! Persistent faults beside a wrong password: what there is to be told of each, and one that nobody can mend.
 
 use super::answers::wrong_password;
-use crate::fault::FaultKind;
-use crate::history::{ErrorKind, OpError, Sessions};
 use crate::judge::samples::{HEAL, HIT, Sample, ms, proof};
 use crate::judge::{Check, CheckResult, Recovery, VerdictKind};
+use crate::model::fault::FaultKind;
+use crate::model::history::{ErrorKind, OpError, Sessions};
 
 /// Another persistent fault from the start, while which every operation fails so.
 fn persistent(kind: FaultKind, error: &OpError) -> Sample {

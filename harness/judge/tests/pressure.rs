@@ -1,9 +1,9 @@
 //! What the client costs the server, and what it gives afterwards: attempts, sessions, speed.
 
-use crate::history::{ConnectionChange, Event, Sessions};
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind, judge};
-use crate::layout::Host;
+use crate::model::history::{ConnectionChange, Event, Sessions};
+use crate::model::topology::Host;
 
 /// Adds attempts, so many milliseconds apart.
 fn attempts(sample: &mut Sample, from_ms: u64, count: u64, apart_ms: u64) {
@@ -138,7 +138,7 @@ fn what_is_refused_cannot_be_counted_and_is_not_called_good() {
     assert!(reason.contains("2.90 s of the 3.00 s"), "{reason}");
     // SYNs that nobody answers are not seen either.
     let mut hanging = Sample::healthy();
-    hanging.header.faults[0].kind = crate::fault::FaultKind::Hang;
+    hanging.header.faults[0].kind = crate::model::fault::FaultKind::Hang;
     let verdict = hanging.verdict();
     let CheckResult::NotApplicable { reason } = &verdict.checks[&Check::ReconnectStorm] else { panic!("{verdict:#?}") };
     assert!(reason.contains("3.00 s of the 3.00 s"), "{reason}");

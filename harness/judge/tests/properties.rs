@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::budget::RecoveryFrom;
-use crate::fault::{Class, Fault, FaultKind};
-use crate::history::{
-    ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions, SupervisionStep,
-};
 use crate::judge::samples::{Sample, ms, proof, refused};
 use crate::judge::{Check, Facts, VerdictKind, judge, recovered_at};
-use crate::load::Pause;
+use crate::model::budget::RecoveryFrom;
+use crate::model::fault::{Class, Fault, FaultKind};
+use crate::model::history::{
+    ConnectionChange, Ended, Event, FaultStep, History, Op, OpKind, Outcome, Phase, Sessions, SupervisionStep,
+};
+use crate::model::pace::Pause;
 
 /// Instants up to 15 s, and now and then one that no clock will reach.
 fn instant() -> impl Strategy<Value = Duration> {

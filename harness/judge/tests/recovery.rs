@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::budget::RecoveryFrom;
-use crate::fault::{Fault, FaultKind};
 use crate::judge::samples::{HEAL, HIT, STOP, Sample, ms, proof, refused};
 use crate::judge::{Check, CheckResult, Recovery, VerdictKind};
+use crate::model::budget::RecoveryFrom;
+use crate::model::fault::{Fault, FaultKind};
 
 /// The last of four workers to succeed after the heal, which is at 6 s.
 const BACK: Duration = ms(6_032);
@@ -127,7 +127,7 @@ fn of_two_faults_the_last_heal_counts() {
     let measures = sample.verdict().measures;
     assert_eq!(measures.time_to_first_success, Some(ms(7_002) - ms(7_001)));
     // While one of them is not healed, there is nothing to time.
-    sample.steps.retain(|(_, fault, step)| *fault == 0 || *step != crate::history::FaultStep::Healed);
+    sample.steps.retain(|(_, fault, step)| *fault == 0 || *step != crate::model::history::FaultStep::Healed);
     assert_eq!((sample.recovered_at(), sample.recovery()), (None, Recovery::NotMeasured));
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::budget::RecoveryFrom;
-use crate::fault::FaultKind;
-use crate::history::{Ended, ErrorKind, OpError};
 use crate::judge::samples::{HEAL, HIT, STEADY, STOP, Sample, ms};
 use crate::judge::verdict::Listening;
 use crate::judge::{Check, CheckResult, Recovery, VerdictKind};
-use crate::load::Pause;
+use crate::model::budget::RecoveryFrom;
+use crate::model::fault::FaultKind;
+use crate::model::history::{Ended, ErrorKind, OpError};
+use crate::model::pace::Pause;
 
 fn measured(sample: &Sample) -> Listening {
     sample.verdict().measures.listening.expect("it listens")

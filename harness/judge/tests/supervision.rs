@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::fault::FaultKind;
-use crate::history::{Ended, SupervisionStep};
 use crate::judge::samples::{END, HEAL, HIT, STEADY, STOP, Sample, ms, refused};
 use crate::judge::verdict::Restarts;
 use crate::judge::{Check, CheckResult, Facts, VerdictKind, is_proved, judge};
+use crate::model::fault::FaultKind;
+use crate::model::history::{Ended, SupervisionStep};
 
 /// How long each launch takes here.
 const TOOK: Duration = ms(50);

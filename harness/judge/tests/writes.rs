@@ -1,8 +1,8 @@
 //! What is in the ledger against what was acknowledged.
 
-use crate::history::{OpKind, Outcome};
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind};
+use crate::model::history::{OpKind, Outcome};
 
 fn write_of(sample: &Sample, kind: OpKind) -> (u64, i64) {
     let op = sample.ops.iter().find(|op| op.kind == kind.into() && op.began > HEAL).expect("there is one");
@@ -58,7 +58,7 @@ fn a_key_of_nobody_that_is_there_twice_is_still_a_duplicate() {
 fn a_read_that_misses_an_acknowledged_write_is_stale() {
     let mut sample = Sample::healthy();
     let (id, key) = write_of(&sample, OpKind::Read);
-    let began = crate::time::show(sample.ops.iter().find(|op| op.id == id).unwrap().began);
+    let began = crate::model::time::show(sample.ops.iter().find(|op| op.id == id).unwrap().began);
     sample.change(|op| op.id == id, |op| op.found = Some(false));
     let finding = sample.only_finding(Check::StaleRead);
     assert!(finding.contains(&format!("the first, read {id} at {began}, did not see key {key}")), "{finding}");

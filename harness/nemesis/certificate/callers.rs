@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::{NemesisError, decisive, supporting};
 use super::Certified;
-use crate::environment::server::LogLine;
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::LogLine;
 
 /// What the server says of a certificate that it refuses, in every version of TLS.
 ///

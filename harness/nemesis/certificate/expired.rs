@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::super::{Injection, NemesisError, supporting};
 use super::callers::Callers;
 use super::{Certified, pass};
-use crate::environment::identity::certificate::whole_second;
-use crate::environment::network::Cut;
-use crate::fault::CertificateFault;
-use crate::history::Evidence;
+use crate::credentials::certificate::whole_second;
+use crate::gateway::Cut;
+use crate::model::fault::CertificateFault;
+use crate::model::history::Evidence;
 
 /// How long a client may take from its launch to its first successes, beyond what the scenario waits: the certificate
 /// is issued before the launch, and must not end sooner. A runtime that loads itself takes two seconds on a busy

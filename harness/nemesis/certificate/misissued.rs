@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use super::super::{Injection, NemesisError};
 use super::callers::Callers;
 use super::{Certified, pass};
-use crate::environment::identity::certificate::whole_second;
-use crate::fault::CertificateFault;
-use crate::history::Evidence;
+use crate::credentials::certificate::whole_second;
+use crate::model::fault::CertificateFault;
+use crate::model::history::Evidence;
 
 /// A host that no client here asks for; the name is nobody's (RFC 6761).
 const OTHER_HOST: &str = "other.invalid";

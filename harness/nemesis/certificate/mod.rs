@@ -19,11 +19,11 @@ use self::misissued::Misissued;
 use self::renewed::Renewed;
 pub(super) use self::required::RequireTls;
 use super::{Behind, Injection, NemesisError};
+use crate::credentials::certificate::Certificate;
 use crate::environment::Environment;
 use crate::environment::encryption::Certificates;
-use crate::environment::identity::certificate::Certificate;
-use crate::environment::server::{LogLine, ServerError};
-use crate::fault::{CertificateFault, Fault};
+use crate::model::fault::{CertificateFault, Fault};
+use crate::server::{LogLine, ServerError};
 
 /// What a nemesis can do something to where all it needs is a server that speaks TLS.
 #[async_trait]
@@ -88,7 +88,7 @@ async fn pass<E: Certified + ?Sized>(environment: &E, time: SystemTime) -> Resul
     }
     match time.duration_since(certificates.now()) {
         Ok(left) if !left.is_zero() => {
-            Err(NemesisError::NotInForce(format!("the clock was set back by {}", crate::time::show(left))))
+            Err(NemesisError::NotInForce(format!("the clock was set back by {}", crate::model::time::show(left))))
         }
         _ => Ok(()),
     }

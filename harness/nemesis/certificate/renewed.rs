@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::super::{Injection, NemesisError, decisive, supporting};
 use super::Certified;
 use super::callers::Callers;
-use crate::history::Evidence;
+use crate::model::history::Evidence;
 
 /// Another sound certificate is written and loaded. Sessions that are open must not notice; new ones meet the new one.
 #[derive(Default)]

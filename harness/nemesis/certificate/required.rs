@@ -4,12 +4,12 @@ use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError, Witness, decisive};
 use crate::environment::Environment;
-use crate::environment::server::files::write_hba_and_reload;
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::files::write_hba_and_reload;
 
 /// `pg_hba.conf` knows the client's role over TLS alone: 28000 for whoever comes without.
 #[derive(Default)]
-pub(in crate::nemesis) struct RequireTls {
+pub(crate) struct RequireTls {
     /// The rules to be put back.
     before: Option<String>,
     witness: Witness,

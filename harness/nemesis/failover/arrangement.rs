@@ -5,11 +5,11 @@ use async_trait::async_trait;
 use super::super::packets;
 use super::{Injection, NemesisError, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::network::Gateway;
-use crate::environment::network::kernel::Filter;
-use crate::fault::Failover;
-use crate::history::Evidence;
-use crate::layout::Host;
+use crate::gateway::Gateway;
+use crate::model::fault::Failover;
+use crate::model::history::Evidence;
+use crate::model::topology::Host;
+use crate::netns::Filter;
 
 /// Sessions of a role.
 const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND backend_type = 'client backend'";

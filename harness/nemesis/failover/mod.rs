@@ -12,7 +12,7 @@ use self::promotion::{Cause, Promoting};
 use self::two_primaries::TwoPrimaries;
 use self::wrong_node::WrongNode;
 use super::{Injection, NemesisError, Witness, decisive, supporting};
-use crate::fault::Failover;
+use crate::model::fault::Failover;
 
 pub(super) fn injection(failover: Failover) -> Box<dyn Injection> {
     match failover {

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::network::kernel::Saying;
-use crate::history::Evidence;
-use crate::layout::Host;
-use crate::sqlstate::READ_ONLY;
+use crate::model::history::Evidence;
+use crate::model::sqlstate::READ_ONLY;
+use crate::model::topology::Host;
+use crate::netns::Saying;
 
 /// What becomes of the old primary, from the injection on.
 #[derive(Clone, Copy, PartialEq, Eq)]

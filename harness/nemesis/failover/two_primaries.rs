@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::history::Evidence;
-use crate::layout::Host;
+use crate::model::history::Evidence;
+use crate::model::topology::Host;
 
 /// What the server logs where somebody cancels a wait for the standby. The client is told that its write succeeded,
 /// with a warning: it is on this server alone.

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::{Injection, NemesisError, Witness, decisive, supporting};
 use crate::environment::Environment;
-use crate::environment::network::Cut;
-use crate::history::Evidence;
-use crate::sqlstate::READ_ONLY;
+use crate::gateway::Cut;
+use crate::model::history::Evidence;
+use crate::model::sqlstate::READ_ONLY;
 
 /// The address leads to the standby until heal, then to the primary again. Connections that were made meanwhile stay.
 #[derive(Default)]

@@ -14,10 +14,10 @@ pub(crate) use self::range::Range;
 use self::rules::only_from;
 use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
 use crate::environment::Environment;
-use crate::environment::preparation::{OCCUPANT, ROLE};
-use crate::environment::server::Superuser;
-use crate::environment::server::files::{read_hba, write_hba_and_reload};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::server::Superuser;
+use crate::server::bootstrap::{OCCUPANT, ROLE};
+use crate::server::files::{read_hba, write_hba_and_reload};
 
 /// The superuser of every server of ours.
 const SUPERUSER: &str = "postgres";

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::{Behind, Injection, NemesisError, decisive, supporting};
-use crate::environment::network::Cut;
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::history::Evidence;
 
 /// FIN or RST on every open connection.
 pub(crate) struct Cutting {

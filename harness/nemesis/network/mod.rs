@@ -1,12 +1,12 @@
 //! Faults of the path: connections cut, bytes held or delayed, the door shut.
 
+mod block_new;
 mod cutting;
-mod door;
-mod imposing;
+mod rule_fault;
 
+pub(crate) use block_new::{Door, Shutting};
 pub(crate) use cutting::Cutting;
-pub(crate) use door::{Door, Shutting};
-pub(crate) use imposing::Imposing;
+pub(crate) use rule_fault::Imposing;
 
 #[cfg(test)]
 mod tests;

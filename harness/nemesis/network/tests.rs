@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Behind, Injection, Nemesis};
 use super::{Cutting, Door, Imposing, Shutting};
-use crate::environment::network::samples::{Memory, MemoryListener, MemorySocket};
-use crate::environment::network::transport::Host;
-use crate::environment::network::{Cut, Gateway, What};
-use crate::fault::{Fault, FaultKind, ToxicKind};
-use crate::history::{Event, FaultStep};
+use crate::gateway::samples::{Memory, MemoryListener, MemorySocket};
+use crate::gateway::transport::Host;
+use crate::gateway::{Cut, Gateway, What};
+use crate::model::fault::{Fault, FaultKind, ToxicKind};
+use crate::model::history::{Event, FaultStep};
+use crate::model::seed::Seed;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
-use crate::seed::Seed;
 
 /// An environment that is only a gateway.
 struct Bare {

@@ -6,12 +6,12 @@ use super::super::{Injection, NemesisError, supporting};
 use super::kernel;
 use super::rules::LET_THROUGH;
 use crate::environment::Environment;
-use crate::environment::network::Cut;
-use crate::environment::network::kernel::{Filter, PacketRule};
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::history::Evidence;
+use crate::netns::{Filter, PacketRule};
 
 /// Rules, and the filter that they have become.
-pub(in crate::nemesis) struct Filtering {
+pub(crate) struct Filtering {
     rules: Vec<PacketRule>,
     /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
     first: bool,

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::super::{Injection, NemesisError, decisive, supporting};
 use super::{kernel, rules};
 use crate::environment::Environment;
-use crate::environment::network::Cut;
-use crate::environment::network::kernel::{Filter, Kernel, PacketRule};
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::history::Evidence;
+use crate::netns::{Filter, Kernel, PacketRule};
 
 /// What would tell the client that a connection has ended.
 const KEPT_BACK: &str = "RSTs kept back";
@@ -27,7 +27,7 @@ const SENT_WITHIN: Duration = Duration::from_secs(2);
 /// The gateway resets its connections, and the filter keeps that from the client. From then on the gateway's kernel knows
 /// nothing of them, and says so to whatever comes.
 #[derive(Default)]
-pub(in crate::nemesis) struct HalfOpening {
+pub(crate) struct HalfOpening {
     watching: Option<Filter>,
     hiding: Option<Filter>,
     gone: usize,

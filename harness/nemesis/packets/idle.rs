@@ -16,15 +16,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::{Injection, NemesisError, decisive, supporting};
 use super::kernel;
 use crate::environment::Environment;
-use crate::environment::network::kernel::{Filter, Flow, FlowTable, Follower, Listener, PacketRule, Way};
-use crate::history::Evidence;
+use crate::model::history::Evidence;
+use crate::netns::{Filter, Flow, FlowTable, Follower, Listener, PacketRule, Way};
 
 /// How often the table is looked at: a tenth of the shortest idle time.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What the device says of packets that belong to no connection it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::nemesis) enum Style {
+pub(crate) enum Style {
     /// Nothing: they vanish.
     Silent,
     /// RST, to whoever has sent one.
@@ -32,7 +32,7 @@ pub(in crate::nemesis) enum Style {
 }
 
 /// A device that forgets.
-pub(in crate::nemesis) struct ForgettingIdle {
+pub(crate) struct ForgettingIdle {
     after: Duration,
     style: Style,
     probes: Option<Probes>,

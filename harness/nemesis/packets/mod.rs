@@ -14,7 +14,7 @@ pub(super) use rules::{rules, unanswered};
 
 use super::NemesisError;
 use crate::environment::Environment;
-use crate::environment::network::Kernel;
+use crate::netns::Kernel;
 
 /// The kernel plane of a run that has one; `expressible` keeps these faults from all others.
 fn kernel(environment: &Environment) -> Result<&Kernel, NemesisError> {

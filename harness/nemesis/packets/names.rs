@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use super::super::{Injection, NemesisError, decisive, supporting};
 use super::kernel;
 use crate::environment::Environment;
-use crate::environment::network::Cut;
-use crate::environment::network::kernel::{Filter, Names, PacketRule, Saying, Way};
-use crate::fault::NameFault;
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::fault::NameFault;
+use crate::model::history::Evidence;
+use crate::netns::{Filter, Names, PacketRule, Saying, Way};
 
-pub(in crate::nemesis) fn naming(fault: NameFault) -> Box<dyn Injection> {
+pub(crate) fn naming(fault: NameFault) -> Box<dyn Injection> {
     match fault {
         NameFault::Unresolvable => Box::new(Misnaming::new(Saying::NoName, "queries answered with NXDOMAIN")),
         NameFault::Failure => Box::new(Misnaming::new(Saying::Failure, "queries answered with SERVFAIL")),

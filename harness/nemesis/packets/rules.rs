@@ -2,8 +2,8 @@
 //!
 //! Each rule is about the packets between the client and its servers: names are looked up elsewhere.
 
-use crate::environment::network::kernel::{MARK, PORT, PacketRule, SECOND_MARK, Way};
-use crate::fault::{FaultKind, IcmpCode, Scope, Share, Stream};
+use crate::model::fault::{FaultKind, IcmpCode, Scope, Share, Stream};
+use crate::netns::{MARK, PORT, PacketRule, SECOND_MARK, Way};
 
 /// What is counted of connections that a fault leaves alone; it proves nothing.
 pub(super) const LET_THROUGH: &str = "packets let through";
@@ -15,7 +15,7 @@ const SYN: &str = "tcp flags & (fin | syn | rst | ack) == syn";
 const RST: &str = "tcp flags & rst == rst";
 
 /// The rules of a fault; empty for one that is not made of rules alone.
-pub(in crate::nemesis) fn rules(fault: FaultKind) -> Vec<PacketRule> {
+pub(crate) fn rules(fault: FaultKind) -> Vec<PacketRule> {
     match fault {
         FaultKind::Blackhole { stream, scope } => blackhole(stream, scope),
         FaultKind::PacketLoss(share) => loss(share),
@@ -32,7 +32,7 @@ pub(in crate::nemesis) fn rules(fault: FaultKind) -> Vec<PacketRule> {
 }
 
 /// SYNs dropped, and nothing else.
-pub(in crate::nemesis) fn unanswered() -> Vec<PacketRule> {
+pub(crate) fn unanswered() -> Vec<PacketRule> {
     vec![rule(Way::Up, SYN, Some("SYNs dropped"), "drop")]
 }
 
@@ -115,7 +115,7 @@ fn refusal(code: IcmpCode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Toxic, ToxicKind};
+    use crate::model::fault::{Toxic, ToxicKind};
 
     /// Ways and verdicts of the rules of a fault, with what each counts.
     fn outline(fault: FaultKind) -> Vec<(Way, Option<&'static str>, &'static str)> {

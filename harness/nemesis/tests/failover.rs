@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::{Stage, servers};
 use crate::environment::Environment;
-use crate::layout::Host;
+use crate::model::topology::Host;
 
 /// A scenario with a standby: its addresses, and its fault.
 fn scenario(hosts: &str, kind: &str, at: &str) -> String {

@@ -9,9 +9,9 @@ use tokio_postgres::error::SqlState;
 
 use super::{Signed, Stage};
 use crate::environment::choice::ServerSource;
-use crate::environment::network::kernel::{self, Side};
-use crate::environment::server::Binaries;
-use crate::history::{Evidence, Severed};
+use crate::model::history::{Evidence, Severed};
+use crate::netns::{self, Side};
+use crate::server::Binaries;
 
 /// Longer than the shortest idle time by far more than a timer can be late.
 const EXPIRED: Duration = Duration::from_millis(1_800);
@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// A device before a real server; `None`, with a word about it, where there is no kernel plane, or no server.
 async fn stage(kind: &str, seconds: u64, server: &str) -> Option<Stage> {
-    let source = match (&kernel::available().await.in_process, Binaries::find()) {
+    let source = match (&netns::available().await.in_process, Binaries::find()) {
         (Ok(()), Ok(binaries)) => ServerSource::Local(binaries),
         (Err(reason), _) => {
             println!("skipped: no kernel plane: {reason}");

@@ -1,7 +1,7 @@
 //! Slots, limits, a herd, a shutdown that waits, and a crash, as clients hear them.
 
 use super::{Stage, servers};
-use crate::history::Severed;
+use crate::model::history::Severed;
 
 fn lasting(kind: &str) -> String {
     format!(

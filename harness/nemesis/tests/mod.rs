@@ -7,7 +7,6 @@ mod idle;
 mod limits;
 #[cfg(feature = "dns")]
 mod names;
-#[cfg(target_os = "linux")]
 mod packets;
 mod resources;
 mod restart;
@@ -26,15 +25,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Injection, injection};
 use crate::environment::choice::ServerSource;
-use crate::environment::network::kernel::Side;
-use crate::environment::server::Binaries;
 use crate::environment::{Blueprint, Environment};
-use crate::fault::Fault;
-use crate::history::{ConnectionChange, Event, Evidence, Severed};
+use crate::model::fault::Fault;
+use crate::model::history::{ConnectionChange, Event, Evidence, Severed};
+use crate::model::seed::Seed;
+use crate::netns::Side;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
-use crate::seed::Seed;
+use crate::server::Binaries;
 
 /// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{PATIENCE, Stage, servers};
-use crate::environment::network::kernel::{NAME, Side, names_available};
+use crate::netns::{NAME, Side, names_available};
 
 const BY_NAME: &str = "[client]\nfound_by = \"name\"\n";
 

@@ -11,10 +11,10 @@ use tokio::time::{sleep, timeout};
 
 use super::{PATIENCE, Stage};
 use crate::environment::choice::ServerSource;
-use crate::environment::network::kernel::{Side, available};
-use crate::fault::IcmpCode;
-use crate::history::Severed;
-use crate::layout::Host;
+use crate::model::fault::IcmpCode;
+use crate::model::history::Severed;
+use crate::model::topology::Host;
+use crate::netns::{Side, available};
 
 /// Long enough for an answer to come, and shorter than what TCP takes for two tries.
 const SILENCE: Duration = Duration::from_millis(700);

@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 
 use super::{Stage, servers};
 use crate::environment::choice::ServerKind;
-use crate::environment::expressible::roomy;
-use crate::layout::SmallDisk;
+use crate::environment::support::roomy;
+use crate::model::topology::SmallDisk;
 
 fn scenario(server: &str, kind: &str) -> String {
     format!("schema = 1\ntitle = \"t\"\n{server}\n[[fault]]\nkind = {kind}\nat = \"2s\"\nfor = \"3s\"\n")
@@ -120,7 +120,6 @@ async fn a_throttled_server_is_slow_and_nothing_fails() {
     }
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn nobody_stays_frozen_and_no_mount_is_seen_outside() {
     let mounts = || {

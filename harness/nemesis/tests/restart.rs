@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Stage, servers};
-use crate::history::Severed;
+use crate::model::history::Severed;
 
 const FAST: &str =
     "schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"restart\"\nmode = \"fast\"\nat = \"2s\"\nfor = \"1s\"\n";

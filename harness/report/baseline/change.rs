@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::CONFIDENCE;
 use super::model::{Change, ChangeKind, Figures, Times};
-use super::told;
+use super::text;
 use crate::judge::{Check, VerdictKind};
 use crate::report::cell::Cell;
 use crate::statistics::{Failures, Sample, Shift, fail_more_often, least_repeats, quantile, shift};
@@ -44,7 +44,7 @@ pub(super) fn since(before: Option<&Cell>, now: &Cell, tolerance: Duration) -> C
         Some(shift) => {
             let times = times(&earlier, &later, &shift);
             let kind = slower(&shift, tolerance);
-            told((kind, told::shift(&times)), Some(times))
+            told((kind, text::shift(&times)), Some(times))
         }
     }
 }
@@ -61,7 +61,7 @@ fn without_comparison(before: Option<&Cell>, now: &Cell) -> Option<(ChangeKind, 
         Some(before) => differently_asked(before, now)?,
     };
     if !failed_checks(now).is_empty() {
-        return Some((ChangeKind::Worse, format!("it {}; {different}", told::failures(now))));
+        return Some((ChangeKind::Worse, format!("it {}; {different}", text::failures(now))));
     }
     before.map(|_| (ChangeKind::NotComparable, different))
 }
@@ -90,7 +90,7 @@ fn failures(before: &Cell, now: &Cell) -> Option<(ChangeKind, String)> {
         |cell: &Cell| Failures { failed: cell.count(VerdictKind::Fail) as u64, of: cell.answers().count() as u64 };
     let (earlier, later) = (count(before), count(now));
     let as_before =
-        || format!("it {}; in the baseline {} of {} failed", told::failures(now), earlier.failed, earlier.of);
+        || format!("it {}; in the baseline {} of {} failed", text::failures(now), earlier.failed, earlier.of);
     if found.iter().any(|check| !known.contains(check)) {
         return Some((ChangeKind::Worse, as_before()));
     }

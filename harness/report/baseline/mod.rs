@@ -4,12 +4,12 @@
 
 mod change;
 mod model;
-mod told;
+mod text;
 
 use std::time::Duration;
 
 pub use model::{Change, ChangeKind, Comparison, Figures, Span, Times};
-pub use told::{chance, markdown, median, span, text};
+pub use text::{chance, markdown, median, span, text};
 
 use super::cell::Cell;
 use super::model::Report;

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::judge::samples::Sample;
 use crate::judge::{Recovery, VerdictKind};
-use crate::plane::Plane;
+use crate::model::plane::Plane;
+use crate::model::seed::Seed;
 use crate::report::model::{Ending, Entry};
 use crate::report::samples::{judged, lost, report, skipped};
-use crate::seed::Seed;
 use rand::RngExt;
 
 const CLIENT: &str = "mine";

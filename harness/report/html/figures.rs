@@ -3,7 +3,7 @@
 use super::super::model::Entry;
 use super::super::text::{errors, news, operations, optional, process, recovery};
 use crate::judge::{CheckResult, Verdict};
-use crate::time::show;
+use crate::model::time::show;
 
 /// What showed one fault at work.
 pub(super) struct Proof {

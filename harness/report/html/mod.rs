@@ -4,6 +4,7 @@
 //! it out; `plot` draws. Whatever is shown of foreign texts goes through `escape`. What a figure is called and how it is
 //! written is [`text`](super::text)'s, so that all formats say the same.
 
+mod alt_text;
 mod anchor;
 mod changes;
 mod distribution;
@@ -14,7 +15,6 @@ mod matrix;
 mod omitted;
 mod plot;
 mod section;
-mod sentence;
 #[cfg(test)]
 mod tests;
 

@@ -7,7 +7,7 @@ use super::super::timeline::Timeline;
 use super::distribution::order;
 use super::figures::{Proof, checks, figures, proofs};
 use super::plot::{Drawing, course, strip};
-use super::{Placed, matrix, sentence};
+use super::{Placed, alt_text, matrix};
 use crate::judge::{Check, Finding, Verdict, VerdictKind};
 
 /// What is told of one client in one scenario.
@@ -53,7 +53,7 @@ impl Section {
         let (course, said) = match timeline(entry) {
             Some(timeline) => {
                 let (id, title) = (format!("{anchor}--course"), format!("{name}: the run in time"));
-                let (course, said) = course(id, title, sentence::course(verdict, &timeline), &timeline);
+                let (course, said) = course(id, title, alt_text::course(verdict, &timeline), &timeline);
                 (Some(course), said)
             }
             None => (None, String::new()),

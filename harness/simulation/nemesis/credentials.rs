@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use tokio::time::sleep;
 
 use super::World;
-use crate::history::Evidence;
+use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, Range, decisive, supporting};
-use crate::simulation::postgres::Admission;
+use crate::simpg::Admission;
 
 /// From where the server sees the gateway come.
 const GATEWAY: Ipv4Addr = Ipv4Addr::LOCALHOST;

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 
 use super::World;
-use crate::environment::network::{Cut, Gateway};
-use crate::fault::Failover;
-use crate::history::Evidence;
-use crate::layout::Host;
+use crate::gateway::{Cut, Gateway};
+use crate::model::fault::Failover;
+use crate::model::history::Evidence;
+use crate::model::sqlstate::READ_ONLY;
+use crate::model::topology::Host;
 use crate::nemesis::{Injection, NemesisError, arranged, decisive, supporting};
-use crate::simulation::network::{Imposed, What};
-use crate::sqlstate::READ_ONLY;
+use crate::simnet::{Imposed, What};
 
 /// What the server logs where somebody cancels a wait for the standby.
 const CANCELLED: &str = "canceling wait for synchronous replication";

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
 use super::World;
-use crate::fault::StopMode;
-use crate::history::Evidence;
+use crate::model::fault::StopMode;
+use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, STAY, decisive, supporting};
 
 /// A fast restart, after which others hold every slot that ordinary roles have. One after the other leaves for good.

@@ -17,13 +17,13 @@ use self::packets::{Filtering, HalfOpening};
 use self::refusals::{Denial, Denying, Terminating};
 use self::resources::{FillingDisk, Throttling};
 use self::server::{Crashing, Freezing, Restarting, SmartRestart, TimingOut};
-use super::network::What;
 use super::world::World;
-use crate::environment::network::{Cut, Expiry, What as Rule};
-use crate::fault::{Fault, FaultKind, StopMode};
+use crate::gateway::{Cut, Expiry, What as Rule};
+use crate::model::fault::{Fault, FaultKind, StopMode};
 #[cfg(feature = "tls")]
 use crate::nemesis::certificate;
 use crate::nemesis::{Cutting, Door, End, Imposing, Injection, Shutting};
+use crate::simnet::What;
 
 /// How a fault is carried out.
 ///

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use tokio::time::{Duration, sleep};
 
 use super::World;
-use crate::environment::network::Cut;
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, decisive, supporting};
-use crate::simulation::network::{Imposed, SERVERS, What};
+use crate::simnet::{Imposed, SERVERS, What};
 
 /// What proves that a device has met the client: it has forgotten a flow, or would have but for its probes. What
 /// is dropped afterwards only shows that it was there.

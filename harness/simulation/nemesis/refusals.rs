@@ -4,9 +4,9 @@
 use async_trait::async_trait;
 
 use super::World;
-use crate::history::Evidence;
+use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, decisive, supporting};
-use crate::simulation::postgres::Admission;
+use crate::simpg::Admission;
 
 /// What is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::World;
-use crate::fault::Share;
-use crate::history::Evidence;
-use crate::layout::SmallDisk;
+use crate::model::fault::Share;
+use crate::model::history::Evidence;
+use crate::model::time::show;
+use crate::model::topology::SmallDisk;
 use crate::nemesis::{Injection, NemesisError, SLOW, decisive, supporting};
-use crate::time::show;
 
 /// How the server says that there is no room.
 const FULL: &str = "No space left on device";

@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::World;
-use crate::environment::network::Cut;
-use crate::fault::{ServerTimeout, StopMode};
-use crate::history::Evidence;
+use crate::gateway::Cut;
+use crate::model::fault::{ServerTimeout, StopMode};
+use crate::model::history::Evidence;
 use crate::nemesis::{End, Injection, NemesisError, decisive, supporting};
 
 /// Longest that a smart shutdown may take once everybody has been told to leave.

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
 
-use crate::fault::{
+use crate::model::fault::{
     CutPoint, Fault, FaultKind, Point, Scope, ServerTimeout, StopMode, Stream, Strike, Toxic, ToxicKind,
 };
-use crate::load::Pause;
+use crate::model::pace::Pause;
 
 /// When the first fault comes, in tenths of a second: every worker has worked for some seconds by then.
 const EARLIEST: u64 = 40;

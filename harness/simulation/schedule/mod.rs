@@ -12,10 +12,10 @@ use proptest::prelude::*;
 
 use self::faults::{compatible, fault, idleness};
 use self::setting::{Setting, setting};
-use crate::budget::Budget;
-use crate::fault::{Class, Fault};
-use crate::layout::Layout;
-use crate::load::{Load, Pause};
+use crate::model::budget::Budget;
+use crate::model::fault::{Class, Fault};
+use crate::model::pace::{Load, Pause};
+use crate::model::topology::Layout;
 use crate::scenario::{Question, Scenario, ScenarioError};
 
 /// The most faults of one schedule.

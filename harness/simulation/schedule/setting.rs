@@ -7,10 +7,10 @@ use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
 
 use super::faults::tenths;
-use crate::budget::Budget;
-use crate::fault::{CertificateFault, Class, Failover, Fault, FaultKind, ToxicKind};
-use crate::layout::{Host, SslMode, TargetSession, TlsVersion};
-use crate::load::Load;
+use crate::model::budget::Budget;
+use crate::model::fault::{CertificateFault, Class, Failover, Fault, FaultKind, ToxicKind};
+use crate::model::pace::Load;
+use crate::model::topology::{Host, SslMode, TargetSession, TlsVersion};
 use crate::scenario::Question;
 
 /// How long a fault stays that somebody has to repair: longer than a client has to report it.

@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 use super::*;
-use crate::seed::Seed;
+use crate::model::seed::Seed;
 
 /// In how many of so many comparisons of two samples of one distribution, ten repeats each, the interval leaves out that there
 /// is no difference. As recovery times are: a wait of up to a second, and for one in three another one of two.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::complaint::Complaint;
-use super::dialect::{ProxyConfig, Toxic};
-use super::kind::{Deed, Door, KINDS};
-use crate::environment::network::{Cut, Expiry, Forget, What};
-use crate::fault::{self, CutPoint, Point, Scope, Share, Stream, Strike, ToxicKind};
+use super::api_error::Complaint;
+use super::api_types::{ProxyConfig, Toxic};
+use super::toxic_types::{Deed, Door, KINDS};
+use crate::gateway::{Cut, Expiry, Forget, What};
+use crate::model::fault::{self, CutPoint, Point, Scope, Share, Stream, Strike, ToxicKind};
 
 fn read(sent: Value) -> Result<Toxic, Complaint> {
     Toxic::read(sent.to_string().as_bytes())

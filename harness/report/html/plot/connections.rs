@@ -6,8 +6,8 @@ use super::course::Axis;
 use super::grid::{Spans, Spots};
 use super::packing::pack;
 use super::{LEFT, Shape, path, text};
-use crate::history::Severed;
 use crate::judge::by_frequency;
+use crate::model::history::Severed;
 use crate::report::timeline::{Lifeline, Timeline};
 
 /// Height of a row.

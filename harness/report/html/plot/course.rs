@@ -46,12 +46,7 @@ impl Axis {
 }
 
 /// Draws one run; with it what has to be said of the drawing.
-pub(in super::super) fn course(
-    id: String,
-    title: String,
-    description: String,
-    timeline: &Timeline,
-) -> (Drawing, String) {
+pub(crate) fn course(id: String, title: String, description: String, timeline: &Timeline) -> (Drawing, String) {
     let axis = Axis::of(timeline);
     let (names, top) = windows::names(timeline, &axis);
     let bottom = top + OPERATIONS;

@@ -7,8 +7,8 @@ use super::super::distribution::CONFIDENCE;
 use super::labels::fitted;
 use super::scale::Logarithmic;
 use super::{Drawing, LEFT, Number, RIGHT, Shape, path, text, upright, uprights};
+use crate::model::time::show;
 use crate::statistics::{Sample, Survival};
-use crate::time::show;
 
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 128.0;
@@ -36,12 +36,7 @@ struct Point {
 }
 
 /// Draws the samples, each with its client's name; nothing where there is none.
-pub(in super::super) fn curve(
-    id: String,
-    title: String,
-    samples: &[(String, Sample)],
-    budget: Duration,
-) -> Option<Drawing> {
+pub(crate) fn curve(id: String, title: String, samples: &[(String, Sample)], budget: Duration) -> Option<Drawing> {
     let times = samples.iter().flat_map(|(_, sample)| sample.sorted()).map(|observation| observation.time());
     let axis = Logarithmic::around(times, (LEFT, END));
     let mut shapes: Vec<Shape> = Vec::new();

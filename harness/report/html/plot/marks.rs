@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::course::Axis;
 use super::labels::place;
 use super::{RIGHT, Shape, text, upright};
+use crate::model::time::show;
 use crate::report::timeline::Timeline;
-use crate::time::show;
 
 /// Height of one line of words.
 const LANE: f64 = 15.0;

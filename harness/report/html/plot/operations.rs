@@ -6,8 +6,8 @@ use super::course::Axis;
 use super::grid::{Spans, Spots};
 use super::scale::Logarithmic;
 use super::{LEFT, RIGHT, Shape, level, path, text};
-use crate::history::Outcome;
 use crate::judge::by_frequency;
+use crate::model::history::Outcome;
 use crate::report::timeline::{Bar, Timeline};
 
 /// Sides of the spot of an operation that succeeded: the dot's own size, or coarser.

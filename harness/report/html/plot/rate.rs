@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::course::Axis;
 use super::scale::step;
 use super::{LEFT, Shape, path, text};
-use crate::history::Outcome;
+use crate::model::history::Outcome;
 use crate::report::timeline::Timeline;
 
 /// Stretches along the picture, at most.

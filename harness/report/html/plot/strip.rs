@@ -7,7 +7,7 @@ use super::packing::pack;
 use super::scale::Logarithmic;
 use super::{Drawing, LEFT, Number, RIGHT, Shape, path, text, upright, uprights};
 use crate::judge::Recovery;
-use crate::time::show;
+use crate::model::time::show;
 
 /// Height of a row of points.
 const ROW: f64 = 8.0;
@@ -17,7 +17,7 @@ const MOST_ROWS: usize = 12;
 const ARROW: f64 = 24.0;
 
 /// Draws them; nothing where there are fewer than two.
-pub(in super::super) fn strip(id: String, title: String, times: &[Recovery], budget: Duration) -> Option<Drawing> {
+pub(crate) fn strip(id: String, title: String, times: &[Recovery], budget: Duration) -> Option<Drawing> {
     let mut sorted: Vec<(Duration, bool)> = times
         .iter()
         .filter_map(|time| match time {

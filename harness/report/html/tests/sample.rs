@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::{Evidence, OpKind, Outcome, Severed};
 use crate::judge::{Check, CheckResult, EvidenceSummary, Finding, Measures, Recovery, Verdict, VerdictKind, WorstOp};
-use crate::plane::Plane;
+use crate::model::history::{Evidence, OpKind, Outcome, Severed};
+use crate::model::plane::Plane;
+use crate::model::seed::Seed;
 use crate::report::Report;
 use crate::report::model::{Asked, Ending, Entry, FORMAT};
 use crate::report::timeline::{Bar, Lifeline, Marks, Timeline, Window};
-use crate::seed::Seed;
 
 pub fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

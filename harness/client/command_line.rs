@@ -1,0 +1,96 @@
+//! A command line of the client under test, and how it becomes a process. There is no shell in between.
+
+use std::env;
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+use tokio::process::{Child, Command};
+
+use super::{ClientError, Home};
+use crate::run_folder::MARK;
+
+/// libpq lets these two override `PGHOST`: a client must not reach the user's own database through them.
+const ELSEWHERE: [&str; 2] = ["PGHOSTADDR", "PGSERVICE"];
+
+/// A command line, split into words as a shell would, but without one.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    /// As it was written.
+    pub text: String,
+    pub program: String,
+    pub arguments: Vec<String>,
+}
+
+impl Words {
+    /// *Errors*: why it cannot be split.
+    pub fn split(text: &str) -> Result<Words, String> {
+        let words = shlex::split(text).ok_or("a quote is never closed, or a backslash ends the command line")?;
+        let (program, arguments) = words.split_first().ok_or("the command line is empty")?;
+        Ok(Words { text: text.to_owned(), program: program.clone(), arguments: arguments.to_vec() })
+    }
+
+    /// The same, with one text in place of another in every word.
+    pub fn with(&self, text: &str, value: &str) -> Words {
+        let with = |word: &String| word.replace(text, value);
+        Words {
+            text: with(&self.text),
+            program: with(&self.program),
+            arguments: self.arguments.iter().map(with).collect(),
+        }
+    }
+
+    /// Finds the program the way `execvp` does, so that a typo is told at once and not as "file not found" of something.
+    ///
+    /// *Errors*: why it cannot be run.
+    pub fn can_be_run(&self) -> Result<(), String> {
+        let program = &self.program;
+        let executable = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+        let path = Path::new(program);
+        if program.contains('/') {
+            return match (executable(path), path.exists()) {
+                (true, _) => Ok(()),
+                (false, true) => Err(format!("{program} is not an executable file (chmod +x?)")),
+                (false, false) => Err(format!("there is no file {program}")),
+            };
+        }
+        let folders = env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+        if env::split_paths(&folders).any(|folder| executable(&folder.join(program))) {
+            return Ok(());
+        }
+        match path.is_file() {
+            true => Err(format!("{program} is not in PATH; for the file in this folder, write ./{program}")),
+            false => Err(format!("{program} is not in PATH")),
+        }
+    }
+
+    /// A command that puts a client's process into its place: its own group, its namespace, the run's mark and the variables by
+    /// which it finds its database.
+    ///
+    /// *Errors*: the namespace cannot be entered.
+    pub fn command(
+        &self,
+        folder: Option<&Path>,
+        variables: Vec<(&'static str, String)>,
+        home: &Home,
+    ) -> Result<Command, ClientError> {
+        let mut command = Command::new(&self.program);
+        for name in ELSEWHERE {
+            command.env_remove(name);
+        }
+        command.args(&self.arguments).envs(variables).env(MARK, home.run.as_os_str()).process_group(0);
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
+        if let Some(space) = &home.space {
+            space.settle(&mut command, folder).map_err(|error| ClientError::SetUp(error.to_string()))?;
+        }
+        Ok(command)
+    }
+
+    /// Runs a command that came of these words.
+    ///
+    /// *Errors*: it cannot be run.
+    pub fn start(&self, mut command: Command) -> Result<Child, ClientError> {
+        command.spawn().map_err(|error| ClientError::SetUp(format!("cannot run {}: {error}", self.program)))
+    }
+}

@@ -1,0 +1,277 @@
+//! A real program between the gateway and the server: found where it is installed, run as a process of our own, told
+//! where the server is, and asked for its log. One file per program.
+
+mod haproxy;
+mod pgbouncer;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use crate::credentials::address::Address;
+use crate::gateway::port::Reservation;
+use crate::model::middlebox::{Middlebox, Program};
+use crate::run_folder::RunFolder;
+use crate::server::{Daemon, ServerError, Superuser, end_orphan, unprivileged};
+
+/// Where packages put servers that are not on everybody's PATH.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
+
+/// Its folder in that of the run.
+const FOLDER: &str = "middlebox";
+
+/// Longest that it may take to start or to end: each takes a few milliseconds on a machine that is not in trouble.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks whether it is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Longest that one look may take.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why there is no such program in the path, or it does not do as it is told.
+#[derive(Debug, thiserror::Error)]
+pub enum MiddleboxError {
+    #[error("{0} is not installed: apt-get install {word}", word = .0.word())]
+    NotInstalled(Program),
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Folder { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot find a port for {program}: {source}")]
+    Port { program: Program, source: io::Error },
+    #[error(transparent)]
+    Launch(ServerError),
+    #[error("cannot {doing} {program}: {reason}")]
+    Control { doing: &'static str, program: Program, reason: String },
+}
+
+/// Where a program is installed.
+///
+/// *Errors*: [`MiddleboxError::NotInstalled`], which says how to get it.
+pub(crate) fn find(program: Program) -> Result<PathBuf, MiddleboxError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
+    places
+        .find_map(|folder| Some(folder.join(program.word())).filter(|binary| binary.is_file()))
+        .ok_or(MiddleboxError::NotInstalled(program))
+}
+
+/// A program in the path; ended when dropped. Its files go with the run folder.
+pub(crate) struct MiddleboxProcess {
+    program: Program,
+    binary: PathBuf,
+    settings: Vec<(String, String)>,
+    folder: PathBuf,
+    log: PathBuf,
+    user: Option<(u32, u32)>,
+    port: Reservation,
+    /// Who looks whether it is ready: the client's own account, since PgBouncer knows no other.
+    account: Superuser,
+    state: Mutex<State>,
+}
+
+struct State {
+    server: SocketAddr,
+    daemon: Option<Arc<Daemon>>,
+}
+
+impl MiddleboxProcess {
+    /// Prepares the program before a server, for one account; it does not run yet.
+    pub fn create(
+        middlebox: &Middlebox,
+        run: &RunFolder,
+        server: SocketAddr,
+        address: &Address,
+    ) -> Result<MiddleboxProcess, MiddleboxError> {
+        let program = middlebox.through;
+        let user = unprivileged().map_err(MiddleboxError::Launch)?;
+        let folder = run.inner(FOLDER, user).map_err(failed("make", &run.path().join(FOLDER)))?;
+        let port = Reservation::new().map_err(|source| MiddleboxError::Port { program, source })?;
+        if program == Program::PgBouncer {
+            write(&folder.join(pgbouncer::USERS), &pgbouncer::users(address))?;
+        }
+        let account = Superuser::new(address.at(port.address()));
+        Ok(MiddleboxProcess {
+            program,
+            binary: find(program)?,
+            settings: middlebox.settings.clone(),
+            folder,
+            log: run.path().join("middlebox.log"),
+            user,
+            port,
+            account,
+            state: Mutex::new(State { server, daemon: None }),
+        })
+    }
+
+    pub fn program(&self) -> Program {
+        self.program
+    }
+
+    /// Where it listens; stable.
+    pub fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// Launches it; returns once a client can run queries through it.
+    pub async fn start(&self) -> Result<(), MiddleboxError> {
+        self.configure()?;
+        let mut command = Command::new(&self.binary);
+        match self.program {
+            Program::PgBouncer => command.arg(self.config()),
+            // In the foreground, without asking the system for more than it needs.
+            Program::HaProxy => command.args(["-db", "-f"]).arg(self.config()),
+        };
+        // By its working directory it is found if this process is killed.
+        command.current_dir(&self.folder).env("TZ", "UTC");
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        let daemon = Daemon::launch(command, &self.binary, &self.log).map_err(MiddleboxError::Launch)?;
+        self.state().daemon = Some(Arc::new(daemon));
+        self.wait().await
+    }
+
+    /// Waits until a client can run queries through it.
+    ///
+    /// *Errors*: the last refusal, or that it has ended, with what it logged last.
+    pub async fn wait(&self) -> Result<(), MiddleboxError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if self.running().is_none() {
+                return Err(self.failed("start", format!("it has ended{}", self.log_tail())));
+            }
+            let refusal = match self.account.connect_within(LOOK_PATIENCE).await {
+                Ok(session) => match session.batch("SELECT 1").await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error.to_string(),
+                },
+                Err(refusal) => refusal.text,
+            };
+            if Instant::now() >= deadline {
+                let within = crate::model::time::show(PATIENCE);
+                return Err(self.failed("reach the server through", format!("not within {within}: {refusal}")));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Stops it at once (SIGTERM), with every connection; returns its exit status. One that does not run is not
+    /// stopped.
+    pub async fn stop(&self) -> Result<Option<ExitStatus>, MiddleboxError> {
+        let Some(daemon) = self.running() else { return Ok(None) };
+        let ended = async {
+            daemon.signal(Signal::SIGTERM)?;
+            daemon.wait(PATIENCE).await
+        };
+        let status = ended.await.map_err(|error| self.failed("stop", error.to_string()))?;
+        self.state().daemon = None;
+        Ok(Some(status))
+    }
+
+    /// Tells it where the server is now; nothing is done if it is where it was.
+    pub async fn lead_to(&self, server: SocketAddr) -> Result<(), MiddleboxError> {
+        if std::mem::replace(&mut self.state().server, server) == server {
+            return Ok(());
+        }
+        match (self.program, self.running()) {
+            (_, None) => Ok(()),
+            (Program::PgBouncer, Some(daemon)) => {
+                self.configure()?;
+                daemon.signal(Signal::SIGHUP).map_err(|error| self.failed("tell", error.to_string()))
+            }
+            // What it carried ended with the server that has moved.
+            (Program::HaProxy, Some(_)) => {
+                self.stop().await?;
+                self.start().await
+            }
+        }
+    }
+
+    /// Everything it has logged so far, oldest first.
+    pub fn log(&self) -> Result<Vec<String>, MiddleboxError> {
+        let bytes = fs::read(&self.log).map_err(failed("read", &self.log))?;
+        Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+    }
+
+    /// Whether a line of its log says that a client was sent away for having been idle.
+    pub fn is_expiry(&self, line: &str) -> bool {
+        match self.program {
+            Program::PgBouncer => pgbouncer::is_expiry(line),
+            Program::HaProxy => haproxy::is_expiry(line),
+        }
+    }
+
+    /// Whether a line of its log says that a client was sent away for want of a server.
+    pub fn is_refusal(&self, line: &str) -> bool {
+        match self.program {
+            Program::PgBouncer => pgbouncer::is_refusal(line),
+            Program::HaProxy => haproxy::is_refusal(line),
+        }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("config")
+    }
+
+    fn configure(&self) -> Result<(), MiddleboxError> {
+        let server = self.state().server;
+        let text = match self.program {
+            Program::PgBouncer => pgbouncer::config(self.address(), server, &self.settings),
+            Program::HaProxy => haproxy::config(self.address(), server, &self.settings),
+        };
+        write(&self.config(), &text)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> Option<Arc<Daemon>> {
+        self.state().daemon.clone().filter(|daemon| daemon.exited().is_none())
+    }
+
+    fn failed(&self, doing: &'static str, reason: String) -> MiddleboxError {
+        MiddleboxError::Control { doing, program: self.program, reason }
+    }
+
+    /// The end of the log, for errors.
+    fn log_tail(&self) -> String {
+        let log = self.log().unwrap_or_default();
+        let tail = &log[log.len().saturating_sub(5)..];
+        if tail.is_empty() { String::new() } else { format!("; its log ends with:\n  {}", tail.join("\n  ")) }
+    }
+}
+
+impl Drop for MiddleboxProcess {
+    fn drop(&mut self) {
+        if let Some(daemon) = self.state().daemon.take() {
+            // It holds nothing that would have to be put in order.
+            daemon.end_now(Signal::SIGKILL);
+        }
+    }
+}
+
+/// Ends the middlebox that a killed run left in its folder; says so if there was one.
+pub(crate) fn end_leftover(run: &Path) -> bool {
+    end_orphan(&run.join(FOLDER))
+}
+
+/// Writes a file that its process may read: the folder is closed to everybody else.
+fn write(path: &Path, text: &str) -> Result<(), MiddleboxError> {
+    fs::write(path, text).map_err(failed("write", path))
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MiddleboxError {
+    let path = path.to_owned();
+    move |source| MiddleboxError::Folder { doing, path, source }
+}

@@ -1,0 +1,248 @@
+//! How an environment comes to be: servers first, then what is to stand before them, then the gateways.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use super::choice::ServerSource;
+#[cfg(feature = "tls")]
+use super::encryption::Encryption;
+use super::middlebox::MiddleboxProcess;
+use super::{Environment, EnvironmentError, START_PATIENCE, replication, resolution};
+use crate::credentials;
+use crate::credentials::address::{Address, Place};
+use crate::gateway::port::Reservation;
+use crate::gateway::{Gateway, Tap};
+use crate::model::middlebox::Middlebox;
+use crate::model::seed::Seed;
+#[cfg(feature = "tls")]
+use crate::model::topology::SslMode;
+use crate::model::topology::{Host, Layout, SmallDisk};
+use crate::netns::Kernel;
+use crate::netns::{NAME, Side};
+use crate::run_folder::RunFolder;
+#[cfg(feature = "docker")]
+use crate::server::DockerServer;
+use crate::server::bootstrap;
+use crate::server::{ExternalServer, LocalServer, Readiness, Server, ServerError};
+
+/// What an environment is made of.
+pub(crate) struct Blueprint<'a> {
+    /// Settings of every server.
+    pub settings: &'a [(String, String)],
+    pub layout: &'a Layout,
+    pub middlebox: Option<&'a Middlebox>,
+    pub seed: Seed,
+    /// Where the client is on the kernel plane; `None`: on the proxy plane.
+    pub kernel: Option<Side>,
+}
+
+impl Environment {
+    /// Brings up the servers, what is to stand before them, and the gateways before that.
+    pub async fn create(
+        source: &ServerSource,
+        blueprint: Blueprint<'_>,
+        tap: Arc<dyn Tap>,
+    ) -> Result<Environment, EnvironmentError> {
+        let Blueprint { settings, layout, middlebox, seed, kernel } = blueprint;
+        let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
+        let mut kernel = match kernel {
+            Some(side) => Some(Kernel::create(side).await?),
+            None => None,
+        };
+        let (servers, external) = bring_up(source, settings, layout, &folder).await?;
+        let mut gateways =
+            open_gateways(&servers, layout, kernel.as_ref(), seed, tap).map_err(EnvironmentError::Gateway)?;
+        let mut address = match external {
+            Some(server) => server.client_address(gateways[0].address()),
+            None => own_address(source, servers[0].as_ref(), gateways[0].address()).await?,
+        };
+        let spare =
+            spare(&gateways[0], servers[0].as_ref(), layout, kernel.as_ref()).map_err(EnvironmentError::Gateway)?;
+        if layout.by_name {
+            let kernel = kernel.as_mut().ok_or(EnvironmentError::NoNames)?;
+            kernel.give_name(gateways.iter().map(|gateway| gateway.address().ip()).collect(), folder.path())?;
+        }
+        if let [primary, standby] = servers.as_slice() {
+            // After the roles have their passwords, so that the standby has them too.
+            replication::follow(primary.as_ref(), standby.as_ref()).await?;
+        }
+        if layout.small_disk == Some(SmallDisk::Heap)
+            && let Some(disk) = servers[0].small_disk()
+        {
+            bootstrap::move_ledger(&servers[0].superuser(), &disk).await?;
+        }
+        found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
+        #[cfg(feature = "tls")]
+        let encryption = match layout.tls {
+            Some(version) => {
+                let asked = (version, layout);
+                let host = address.hosts[0].host.clone();
+                Some(Encryption::create(servers[0].as_ref(), asked, host, folder.path(), &address.password).await?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "tls")]
+        if let (SslMode::VerifyFull, Some(encryption)) = (layout.sslmode, &encryption) {
+            encryption.certificates.tell(&mut address);
+        }
+        let gateway = gateways.remove(0);
+        let middlebox = middlebox
+            .map(|found| MiddleboxProcess::create(found, &folder, servers[0].address(), &address))
+            .transpose()?;
+        if let Some(middlebox) = &middlebox {
+            middlebox.start().await?;
+            gateway.lead_to(middlebox.address());
+        }
+        let (primary, lost, moved) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let (others, layout) = (gateways, layout.clone());
+        Ok(Environment {
+            servers,
+            primary,
+            lost,
+            middlebox,
+            gateway,
+            others,
+            spare,
+            moved,
+            kernel,
+            layout,
+            #[cfg(feature = "tls")]
+            encryption,
+            address,
+            folder,
+        })
+    }
+}
+
+/// Servers that run, the primary first; and the first of them once more where somebody else runs it.
+type Servers = (Vec<Arc<dyn Server>>, Option<Arc<ExternalServer>>);
+
+/// Starts the servers of a layout; returns once the first runs queries.
+async fn bring_up(
+    source: &ServerSource,
+    settings: &[(String, String)],
+    layout: &Layout,
+    folder: &RunFolder,
+) -> Result<Servers, EnvironmentError> {
+    let mut external: Option<Arc<ExternalServer>> = None;
+    let mut standby: Option<Arc<dyn Server>> = None;
+    let server: Arc<dyn Server> = match source {
+        ServerSource::Local(binaries) => {
+            let mut server = LocalServer::create(binaries, folder, settings).await?;
+            if let Some(keeps) = layout.small_disk {
+                server.add_small_disk(folder, keeps).await?;
+            }
+            server.start().await?;
+            if layout.standby {
+                let follower = server.create_standby(folder, settings).await?;
+                server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+                follower.start().await?;
+                standby = Some(Arc::new(follower));
+            }
+            Arc::new(server)
+        }
+        #[cfg(feature = "docker")]
+        ServerSource::Docker(image) => {
+            let run = folder.path().display().to_string();
+            let small_disk = layout.small_disk.is_some();
+            let mut server = DockerServer::create(image.as_deref(), &run, settings, small_disk).await?;
+            if layout.standby {
+                standby = Some(Arc::new(server.create_standby(&run, settings).await?));
+            }
+            Arc::new(server)
+        }
+        #[cfg(not(feature = "docker"))]
+        ServerSource::Docker(_) => {
+            return Err(ServerError::Control { doing: "provide", reason: "no Docker support".into() }.into());
+        }
+        ServerSource::External(url) => {
+            let server = Arc::new(ExternalServer::create(url).await?);
+            external = Some(Arc::clone(&server));
+            server as Arc<dyn Server>
+        }
+    };
+    server.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+    Ok((std::iter::once(server).chain(standby).collect(), external))
+}
+
+/// Credentials on a server of ours: a password that lives as long as the run.
+async fn own_address(source: &ServerSource, server: &dyn Server, gateway: SocketAddr) -> Result<Address, ServerError> {
+    let superuser = server.superuser();
+    if !matches!(source, ServerSource::Local(_)) {
+        bootstrap::prepare(&superuser).await?;
+    }
+    let address = Address::plain(gateway, bootstrap::ROLE, &credentials::password(), bootstrap::DATABASE);
+    let session = superuser.connect().await?;
+    for role in [bootstrap::ROLE, bootstrap::OCCUPANT] {
+        bootstrap::set_password(&session, role, &address.password).await?;
+    }
+    Ok(address)
+}
+
+/// One gateway for each of the client's addresses. They share the numbers of connections.
+fn open_gateways(
+    servers: &[Arc<dyn Server>],
+    layout: &Layout,
+    kernel: Option<&Kernel>,
+    seed: Seed,
+    tap: Arc<dyn Tap>,
+) -> io::Result<Vec<Gateway>> {
+    let port = |index| {
+        let port = match kernel {
+            Some(kernel) => kernel.reservation(index),
+            None => Reservation::new(),
+        };
+        port.map(|port| port.keeping_alive(layout.keepalive))
+    };
+    let behind = |host: &Host| match host {
+        Host::Standby => servers[servers.len() - 1].address(),
+        Host::Primary | Host::Nobody | Host::Unresolvable => servers[0].address(),
+    };
+    let mut hosts = layout.hosts.iter();
+    let first = hosts.next().map_or_else(|| servers[0].address(), behind);
+    let mut gateways = vec![Gateway::open_on(port(0)?, first, seed, tap)?];
+    for (index, host) in hosts.enumerate() {
+        let beside = gateways[0].open_beside(port(index + 1)?, behind(host))?;
+        gateways.push(beside);
+    }
+    Ok(gateways)
+}
+
+/// Another address for a server that its client knows by a name, so that it can move there.
+fn spare(
+    first: &Gateway,
+    server: &dyn Server,
+    layout: &Layout,
+    kernel: Option<&Kernel>,
+) -> io::Result<Option<Gateway>> {
+    match kernel {
+        Some(kernel) if layout.by_name && layout.hosts.len() == 1 => {
+            Ok(Some(first.open_beside(kernel.reservation(1)?, server.address())?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Says where and how the client is to find its servers.
+fn found_at(address: &mut Address, layout: &Layout, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
+    let place = |(host, gateway): (&Host, &Gateway)| match host {
+        Host::Unresolvable => Place { host: resolution::NOBODYS_NAME.into(), port: gateway.address().port() },
+        _ => gateway.address().into(),
+    };
+    address.hosts = layout.hosts.iter().zip(gateways).map(place).collect();
+    if layout.by_name {
+        // Every gateway of a namespace listens on the same port.
+        address.hosts.truncate(1);
+        address.hosts.iter_mut().for_each(|place| place.host = NAME.into());
+    }
+    address.target_session = layout.target_session;
+    address.sslmode = layout.sslmode;
+    if layout.password_file {
+        let file = folder.path().join("password");
+        credentials::write_password_file(&file, &address.user, &address.password)?;
+        address.password_file = Some(file);
+    }
+    Ok(())
+}

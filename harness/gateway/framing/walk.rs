@@ -1,0 +1,180 @@
+//! The walk along the messages of one direction. It knows lengths and strikes; what messages mean is said by a
+//! [`Dialect`].
+
+use super::frame::{Frame, Stage};
+use super::state::State;
+use super::{Inspected, Note, Opaque, Struck, Watch};
+use crate::model::fault::{Point, Strike};
+
+/// Bytes of the header of a message, but for those of the startup.
+pub(super) const HEADER: usize = 5;
+
+/// Why a message cannot be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unframed {
+    Opaque(Opaque),
+    /// It is an error in the form used before protocol 3.
+    Ancient,
+}
+
+/// The size of a message with its header, and how many of its first bytes are to be looked at.
+pub(super) struct Measure {
+    pub total: u64,
+    pub wanted: usize,
+}
+
+/// One kind of messages: what they mean, and which points are at them. At most one point at each place.
+pub(super) trait Dialect {
+    /// Bytes that tell how long a message is.
+    const HEADER: usize = HEADER;
+
+    /// Whether nothing whatever is to be done about a message.
+    fn is_plain(state: &State, tag: u8, watch: &impl Watch) -> bool;
+
+    /// The first byte of a message has come. An error changes nothing, and can be asked for again.
+    fn begin(state: &mut State, tag: u8, watch: &mut impl Watch) -> Result<Option<Struck>, Unframed>;
+
+    /// Its header has come. An error changes nothing, and can be asked for again.
+    fn measure(state: &mut State, header: &[u8], watch: &impl Watch) -> Result<Measure, Unframed>;
+
+    /// The bytes wanted have come; and how many are wanted next, if any. `torn`: some of them have been passed on.
+    fn look(state: &mut State, head: &[u8], total: u64, torn: bool, watch: &mut impl Watch) -> (usize, Option<Struck>);
+
+    /// The offset of a point inside of a message, before its last byte.
+    fn middle(_tag: u8, _total: u64) -> Option<(u64, Point)> {
+        None
+    }
+
+    /// The last byte of a message has passed, or has been swallowed.
+    fn end(state: &mut State, tag: u8, swallowed: bool, watch: &mut impl Watch) -> Option<Struck>;
+
+    /// Whether what follows may be of another kind.
+    const ENDS: bool = false;
+}
+
+/// What is done at a point. A drop where there is nothing to drop is none.
+#[inline]
+pub(super) fn reach(point: Point, watch: &mut impl Watch) -> Option<Struck> {
+    if !watch.awaits(point) {
+        return None;
+    }
+    watch.reach(point).filter(|(strike, _)| *strike != Strike::Drop || point.holds_message())
+}
+
+/// From here on everything passes, in both directions.
+#[cold]
+pub(super) fn give_up(state: &mut State, why: Opaque, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
+    state.opaque = true;
+    watch.note(Note::Opaque(why));
+    Inspected::passed(bytes.len())
+}
+
+#[cold]
+fn leave(why: Unframed, frame: &mut Frame, state: &mut State, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
+    match why {
+        Unframed::Opaque(why) => give_up(state, why, bytes, watch),
+        Unframed::Ancient => super::ancient::collect(frame, state, bytes, watch),
+    }
+}
+
+/// How many bytes are in the whole messages at the beginning that need no attention.
+#[inline]
+fn skim<D: Dialect>(state: &State, bytes: &[u8], watch: &impl Watch) -> usize {
+    let mut at = 0;
+    while let Some(&[tag, a, b, c, d]) = bytes[at..].first_chunk() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length < HEADER - 1 || length >= bytes.len() - at || !D::is_plain(state, tag, watch) {
+            break;
+        }
+        at += 1 + length;
+    }
+    at
+}
+
+/// Goes on to the first place where something is to be done, or to the end.
+pub(super) fn walk<D: Dialect, W: Watch>(
+    frame: &mut Frame,
+    state: &mut State,
+    bytes: &[u8],
+    watch: &mut W,
+) -> Inspected {
+    let mut at = 0;
+    loop {
+        if frame.stage == Stage::New {
+            at += skim::<D>(state, &bytes[at..], watch);
+        }
+        let rest = &bytes[at..];
+        let Some(&first) = rest.first() else { break };
+        let mut struck = None;
+        if frame.stage == Stage::New {
+            match D::begin(state, first, watch) {
+                Ok(strike) => struck = strike,
+                Err(_) if at > 0 => break,
+                Err(why) => return leave(why, frame, state, bytes, watch),
+            }
+            frame.tag = first;
+            frame.stage = Stage::Begun;
+        }
+        // At most two rounds before the message moves: its first byte, and a look at what it says.
+        loop {
+            match struck.take() {
+                None => {}
+                Some((Strike::Drop, _)) if frame.swallowed => {}
+                Some((Strike::Drop, _)) => {
+                    frame.swallowed = true;
+                    if at > 0 {
+                        return Inspected::passed(at);
+                    }
+                }
+                then => return Inspected { length: at, pass: !frame.swallowed, then },
+            }
+            if frame.stage == Stage::Begun {
+                let Some(header) = frame.head(rest, D::HEADER) else { break };
+                match D::measure(state, header, watch) {
+                    Ok(measure) => {
+                        frame.total = measure.total;
+                        frame.wanted = measure.wanted as u16;
+                        frame.stage = Stage::Measured;
+                    }
+                    Err(_) if at > 0 => return Inspected::passed(at),
+                    Err(why) => return leave(why, frame, state, bytes, watch),
+                }
+            }
+            if frame.wanted == 0 {
+                break;
+            }
+            let (total, torn) = (frame.total, frame.seen > 0);
+            let Some(head) = frame.head(rest, usize::from(frame.wanted)) else { break };
+            let (wanted, strike) = D::look(state, head, total, torn, watch);
+            frame.wanted = wanted as u16;
+            struck = strike;
+        }
+        if frame.stage != Stage::Measured {
+            frame.seen += rest.len() as u64;
+            at = bytes.len();
+            break;
+        }
+        let step = (frame.total - frame.seen).min(rest.len() as u64);
+        if let Some((middle, point)) = D::middle(frame.tag, frame.total)
+            && !frame.swallowed
+            && frame.seen < middle
+            && middle <= frame.seen + step
+            && let Some(strike) = reach(point, watch)
+        {
+            at += (middle - frame.seen) as usize;
+            frame.seen = middle;
+            return Inspected { length: at, pass: true, then: Some(strike) };
+        }
+        frame.seen += step;
+        at += step as usize;
+        if frame.seen == frame.total {
+            let (tag, swallowed) = (frame.tag, frame.swallowed);
+            frame.finish();
+            let then = D::end(state, tag, swallowed, watch);
+            if swallowed || then.is_some() || D::ENDS {
+                return Inspected { length: at, pass: !swallowed, then };
+            }
+        }
+    }
+    Inspected { length: at, pass: !frame.swallowed, then: None }
+}

@@ -1,0 +1,119 @@
+//! Watches one connection: tells the tap what the protocol says, and knows which cut points are armed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::framing::{Note, Watch};
+use super::rule::{Rules, What};
+use super::tap::Tap;
+use crate::model::fault::{Point, Strike};
+use crate::model::history::ConnectionChange;
+
+/// The eyes on one connection.
+pub(super) struct Watcher {
+    pub id: u64,
+    tap: Arc<dyn Tap>,
+    rules: Rules,
+    /// One bit for each point at which a rule waits.
+    armed: u32,
+    /// Whether the tap is told of every request.
+    observes: bool,
+}
+
+impl Watcher {
+    pub fn new(id: u64, tap: Arc<dyn Tap>) -> Watcher {
+        let observes = tap.observes();
+        Watcher { id, tap, rules: Rules::default(), armed: 0, observes }
+    }
+
+    /// From now on these rules are in force.
+    pub fn adapt(&mut self, rules: Rules) {
+        self.armed = rules.iter().filter(|rule| rule.covers(self.id)).fold(0, |armed, rule| match rule.what {
+            What::CutPoint(cut) => armed | bit(cut.point),
+            _ => armed,
+        });
+        self.rules = rules;
+    }
+
+    /// Whether a rule, by its number, is still in force.
+    pub fn is_in_force(&self, rule: u64) -> bool {
+        self.rules.iter().any(|other| other.id == rule)
+    }
+
+    /// The gateway could not do what it was asked.
+    pub fn doubt(&self, reason: String) {
+        self.tap.doubt(reason);
+    }
+
+    /// Tells the tap.
+    pub fn tell(&self, change: ConnectionChange) {
+        self.tap.connection(self.id, change);
+    }
+}
+
+fn bit(point: Point) -> u32 {
+    1 << point as u32
+}
+
+impl Watch for Watcher {
+    fn awaits(&self, point: Point) -> bool {
+        self.armed & bit(point) != 0
+    }
+
+    fn reach(&mut self, point: Point) -> Option<(Strike, u64)> {
+        let struck = self.rules.iter().find_map(|rule| {
+            let What::CutPoint(cut) = rule.what else { return None };
+            if cut.point != point || !rule.covers(self.id) {
+                return None;
+            }
+            // Connections of several threads come here at once, and together they are struck so many times.
+            let most = cut.times.map_or(u64::MAX, u64::from);
+            let count = |strikes| (strikes < most).then_some(strikes + 1);
+            rule.tally.strikes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).ok()?;
+            Some((cut.strike, rule.id))
+        })?;
+        self.tell(ConnectionChange::Struck { point, strike: struck.0 });
+        Some(struck)
+    }
+
+    fn observes(&self) -> bool {
+        self.observes
+    }
+
+    fn note(&mut self, note: Note<'_>) {
+        match note {
+            Note::Asked => return self.tap.asked(self.id),
+            Note::Answered { idle } => return self.tap.answered(self.id, idle),
+            _ => {}
+        }
+        if let Some(change) = change(note) {
+            self.tell(change);
+        }
+    }
+}
+
+/// What of the protocol goes on record; nothing secret, and nothing that is said with every statement.
+fn change(note: Note<'_>) -> Option<ConnectionChange> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned();
+    Some(match note {
+        Note::EncryptionRequested => ConnectionChange::EncryptionRequested,
+        Note::Opaque(why) => ConnectionChange::Opaque { why: why.words().into() },
+        Note::CancelRequested => ConnectionChange::CancelRequested,
+        Note::Startup { major, minor, user, database, replication } => ConnectionChange::Startup {
+            protocol: format!("{major}.{minor}"),
+            user: user.map(str::to_owned),
+            database: database.map(str::to_owned),
+            replication,
+        },
+        Note::Authenticated => ConnectionChange::Authenticated,
+        Note::BackendPid(pid) => ConnectionChange::Backend { pid },
+        Note::FirstRequest => ConnectionChange::FirstRequest,
+        Note::Ready(_) | Note::Asked | Note::Answered { .. } => return None,
+        Note::Error { severity, sqlstate } | Note::Notice { severity, sqlstate } => {
+            ConnectionChange::Error { severity: severity.word().into(), sqlstate: Some(text(&sqlstate)), message: None }
+        }
+        Note::AncientError { text: message } => {
+            ConnectionChange::Error { severity: "FATAL".into(), sqlstate: None, message: Some(text(message)) }
+        }
+    })
+}

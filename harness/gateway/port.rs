@@ -1,0 +1,182 @@
+//! Ports that stay ours: outside the range from which the kernel gives clients their outgoing ports, and held for as
+//! long as the reservation lives, also while nobody listens.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::credentials;
+use crate::model::topology::Keepalive;
+use crate::netns::Space;
+
+/// Ports below need privileges or are known services; 10240 is above both and above common development servers.
+const LOWEST: u16 = 10_240;
+
+/// Where the kernel's ephemeral range begins if it does not say (Linux and IANA both begin higher).
+const EPHEMERAL_DEFAULT: Range<u16> = 32_768..61_000;
+
+/// How many ports are tried; with a few hundred in use of twenty thousand, two failures in a row are rare.
+const TRIES: u32 = 200;
+
+/// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
+pub(super) const BACKLOG: i32 = 1024;
+
+/// A port that nobody else can bind: of the loopback address, or in a namespace of the run's.
+///
+/// Holds a socket that is bound and never listens: connecting to it is refused by the kernel, with a true
+/// ECONNREFUSED, until somebody [`listen`](Reservation::listen)s or a child process binds it with `SO_REUSEADDR`.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    address: SocketAddr,
+    /// To which sockets belong that listen here; `None`: the machine's own.
+    space: Option<Arc<Space>>,
+    /// Of those who are taken in; `None`: at the times of the system.
+    keepalive: Option<Keepalive>,
+    _holder: Socket,
+}
+
+impl Reservation {
+    pub fn new() -> io::Result<Reservation> {
+        let ephemeral = ephemeral_range();
+        let mut last = io::Error::other("no port was tried");
+        for _ in 0..TRIES {
+            let port = LOWEST + (credentials::unique() % u64::from(u16::MAX - LOWEST)) as u16;
+            if ephemeral.contains(&port) {
+                continue;
+            }
+            match Reservation::bind(port) {
+                Ok(reservation) => return Ok(reservation),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn bind(port: u16) -> io::Result<Reservation> {
+        Reservation::hold((Ipv4Addr::LOCALHOST, port).into(), false)
+    }
+
+    /// Reserves an address that somebody chose, as any server takes it: also while connections of the one before it
+    /// linger there (TIME-WAIT). Port 0 stands for any that is free.
+    #[cfg(any(test, feature = "proxy"))]
+    pub fn at(address: SocketAddr) -> io::Result<Reservation> {
+        Reservation::hold(address, address.port() != 0)
+    }
+
+    /// Reserves an address of a namespace.
+    pub fn within(space: Arc<Space>, address: SocketAddr) -> io::Result<Reservation> {
+        let holder = space.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let reservation = Reservation::hold_with(holder, address, false)?;
+        Ok(Reservation { space: Some(space), ..reservation })
+    }
+
+    fn hold(address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
+        let holder = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        Reservation::hold_with(holder, address, is_shared)
+    }
+
+    fn hold_with(holder: Socket, address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
+        // First without SO_REUSEADDR, so that a port in anyone's use is refused; then with it, so that our own
+        // listener may bind beside this socket.
+        holder.set_reuse_address(is_shared)?;
+        holder.bind(&address.into())?;
+        holder.set_reuse_address(true)?;
+        let address = holder.local_addr()?.as_socket().unwrap_or(address);
+        Ok(Reservation { address, space: None, keepalive: None, _holder: holder })
+    }
+
+    /// With other times of keepalive for those who are taken in.
+    pub fn keeping_alive(self, keepalive: Option<Keepalive>) -> Reservation {
+        Reservation { keepalive, ..self }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to listen; connections are refused again as soon as the listener is dropped.
+    pub fn listen(&self) -> io::Result<TcpListener> {
+        let socket = self.socket()?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        // Postgres has keepalive on for every client, and it is the gateway that ends the client's TCP. A
+        // socket that is accepted has it from the one that listens.
+        socket.set_keepalive(true)?;
+        if let Some(Keepalive { idle, interval, count }) = self.keepalive {
+            let times = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count);
+            socket.set_tcp_keepalive(&times)?;
+        }
+        socket.bind(&self.address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    }
+
+    fn socket(&self) -> io::Result<Socket> {
+        let (domain, kind, protocol) = (Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP));
+        if let Some(space) = &self.space {
+            return space.socket(domain, kind, protocol);
+        }
+        Socket::new(domain, kind, protocol)
+    }
+}
+
+pub(super) fn ephemeral_range() -> Range<u16> {
+    let read = || {
+        let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+        let mut bounds = text.split_whitespace().map(|bound| bound.parse::<u16>());
+        Some(bounds.next()?.ok()?..bounds.next()?.ok()?.saturating_add(1))
+    };
+    read().unwrap_or(EPHEMERAL_DEFAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_refuses_until_listened_on_and_again_afterwards() {
+        let reservation = Reservation::new().unwrap();
+        let refused = || TcpStream::connect(reservation.address()).unwrap_err().kind();
+        assert_eq!(refused(), io::ErrorKind::ConnectionRefused);
+        for _ in 0..3 {
+            let listener = reservation.listen().unwrap();
+            TcpStream::connect(reservation.address()).unwrap();
+            drop(listener);
+            assert_eq!(refused(), io::ErrorKind::ConnectionRefused);
+        }
+    }
+
+    #[test]
+    fn nobody_else_gets_a_reserved_port() {
+        let reservation = Reservation::new().unwrap();
+        assert!(!ephemeral_range().contains(&reservation.address().port()));
+        assert!(Reservation::bind(reservation.address().port()).is_err());
+    }
+
+    #[test]
+    fn an_address_that_was_chosen_can_be_taken_again_at_once() {
+        use std::io::Read;
+
+        let first = Reservation::new().unwrap();
+        let address = first.address();
+        let listener = first.listen().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        drop(listener);
+        // The server's side ends first, and so lingers.
+        drop(server);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        drop((client, first));
+        assert_eq!(Reservation::bind(address.port()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let second = Reservation::at(address).unwrap();
+        let _listener = second.listen().unwrap();
+        assert_eq!(Reservation::at(address).unwrap_err().kind(), io::ErrorKind::AddrInUse, "somebody listens");
+    }
+}

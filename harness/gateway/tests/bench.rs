@@ -1,0 +1,153 @@
+//! A gateway on a bench: a server behind it, and a record of all that the gateway tells.
+
+use super::*;
+use crate::gateway::{Gateway, Rule, What};
+use crate::model::budget::Budget;
+use crate::model::fault::{Class, Toxic};
+use crate::model::history::Header;
+use crate::model::pace::Load;
+use crate::model::seed::Seed;
+use crate::recorder::Recorder;
+
+pub(super) fn recorder() -> Recorder {
+    let header = Header {
+        format: 1,
+        pgsquall: String::new(),
+        scenario: String::new(),
+        title: String::new(),
+        class: Class::Transient,
+        client: String::new(),
+        application: None,
+        seed: Seed(0),
+        repeat: 0,
+        repeats: 1,
+        faults: Vec::new(),
+        precedes_client: false,
+        budget: Budget::default(),
+        load: Load::default(),
+        middlebox: None,
+        layout: Default::default(),
+        plane: crate::model::plane::Plane::Proxy,
+        plane_asked: false,
+        supervised: false,
+        device: None,
+    };
+    Recorder::begin(header, None, None)
+}
+
+/// A gateway, and the server it leads to.
+pub struct Bench {
+    pub gateway: Gateway,
+    pub recorder: Recorder,
+    pub server: TcpListener,
+}
+
+impl Bench {
+    pub async fn new() -> Bench {
+        Bench::with_seed(Seed(0)).await
+    }
+
+    pub async fn with_seed(seed: Seed) -> Bench {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let recorder = recorder();
+        let gateway = Gateway::open(server.local_addr().unwrap(), seed, Arc::new(recorder.clone())).unwrap();
+        Bench { gateway, recorder, server }
+    }
+
+    /// Holds every byte on every connection.
+    pub async fn stall(&self) -> Arc<Rule> {
+        self.impose(ToxicKind::Stall { close_after: None }).await
+    }
+
+    /// Puts a toxic in force.
+    pub async fn impose(&self, toxic: impl Into<Toxic>) -> Arc<Rule> {
+        in_time(self.gateway.impose("toxic", What::Toxic(toxic.into()))).await
+    }
+
+    /// Takes a rule away.
+    pub async fn lift(&self, rule: &Rule) {
+        in_time(self.gateway.lift(rule)).await;
+    }
+
+    /// Waits until nothing of any connection is left in the gateway.
+    pub async fn assert_empty(&self) {
+        until(|| self.gateway.connections() == 0).await;
+        let ports = self.ports();
+        until(|| sockets::sockets(ports) == 2).await;
+    }
+
+    /// The gateway's own port, and the server's.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.gateway.address().port(), self.server.local_addr().unwrap().port()]
+    }
+
+    pub async fn connect(&self) -> TcpStream {
+        in_time(TcpStream::connect(self.gateway.address())).await.unwrap()
+    }
+
+    /// Both ends of a connection through the gateway: the client's and the server's.
+    pub async fn pair(&self) -> (TcpStream, TcpStream) {
+        let client = self.connect().await;
+        let (server, _) = in_time(self.server.accept()).await.unwrap();
+        (client, server)
+    }
+
+    /// Sees clients that are connected already led to the server, in whatever order they get there.
+    pub async fn serves(&self, clients: Vec<std::net::TcpStream>) {
+        let mut waiting = Vec::new();
+        for client in clients {
+            io::Write::write_all(&mut &client, &[waiting.len() as u8]).unwrap();
+            client.set_nonblocking(true).unwrap();
+            waiting.push(TcpStream::from_std(client).unwrap());
+        }
+        for _ in 0..waiting.len() {
+            let (mut server, _) = in_time(self.server.accept()).await.unwrap();
+            let which = in_time(server.read_u8()).await.unwrap();
+            assert_passes(&mut waiting[usize::from(which)], &mut server).await;
+        }
+    }
+
+    pub async fn pairs(&self, count: usize) -> (Vec<TcpStream>, Vec<TcpStream>) {
+        let mut pairs = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (client, server) = self.pair().await;
+            pairs.0.push(client);
+            pairs.1.push(server);
+        }
+        pairs
+    }
+
+    /// How the connections ended, in the order of their numbers, once `count` have; with the bytes carried up and down.
+    pub async fn endings(&self, count: usize) -> Vec<(Severed, u64, u64)> {
+        let look = || {
+            let mut found: Vec<_> = self.recorder.look(|history| {
+                let ended = |event: &Event| match *event {
+                    Event::Connection { id, change: ConnectionChange::Ended { by, upstream, downstream }, .. } => {
+                        Some((id, (by, upstream, downstream)))
+                    }
+                    _ => None,
+                };
+                history.events.iter().filter_map(ended).collect()
+            });
+            found.sort_by_key(|(id, _)| *id);
+            found.into_iter().map(|(_, ending)| ending).collect::<Vec<_>>()
+        };
+        in_time(async {
+            while look().len() < count {
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        assert_eq!(self.opened(), count, "one record of its beginning for each");
+        look()
+    }
+
+    pub fn opened(&self) -> usize {
+        let opened = |event: &&Event| matches!(event, Event::Connection { change: ConnectionChange::Opened, .. });
+        self.recorder.look(|history| history.events.iter().filter(opened).count())
+    }
+
+    pub fn doubts(&self) -> usize {
+        self.recorder.look(|history| history.events.iter().filter(|event| matches!(event, Event::Doubt { .. })).count())
+    }
+}

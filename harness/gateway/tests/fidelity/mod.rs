@@ -1,0 +1,15 @@
+//! How true the gateway is to a real network, row by row: what each fault is, as either peer sees it on a real socket.
+
+mod ends;
+mod forgotten;
+mod hanging;
+mod idle;
+mod points;
+
+use super::*;
+use crate::gateway::{Cut, Expiry, Forget, Rule, What};
+
+/// Puts a rule in force.
+async fn impose(bench: &Bench, what: What) -> Arc<Rule> {
+    in_time(bench.gateway.impose("rule", what)).await
+}

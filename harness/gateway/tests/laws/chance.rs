@@ -1,0 +1,84 @@
+//! A toxic that touches some connections only.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::model::fault::Share;
+use crate::model::seed::Seed;
+
+/// So many that a fair coin all but never shows the same side to fewer than sixty of them.
+const CONNECTIONS: usize = 200;
+
+/// Which of the connections through a gateway of its own a toxic touches.
+async fn touched(seed: Seed) -> BTreeSet<usize> {
+    let bench = Bench::with_seed(seed).await;
+    let toxicity = Share::new(0.5).unwrap();
+    let (mut clients, mut servers) = bench.pairs(CONNECTIONS / 2).await;
+    let rule = bench.impose(Toxic { toxicity, ..limit(0).into() }).await;
+    let mut touched = BTreeSet::new();
+    for number in 0..CONNECTIONS {
+        if number >= clients.len() {
+            let (client, server) = bench.pair().await;
+            clients.push(client);
+            servers.push(server);
+        }
+        let (client, server) = (&mut clients[number], &mut servers[number]);
+        // Who is touched hears an end, and who is not a byte.
+        let mut byte = [0];
+        let _ = in_time(server.write_all(&[7])).await;
+        if in_time(client.read_exact(&mut byte)).await.is_err() {
+            touched.insert(number);
+        }
+    }
+    assert_eq!(rule.tally.strikes(), touched.len() as u64);
+    touched
+}
+
+#[tokio::test]
+async fn the_seed_says_which_connections_are_touched() {
+    let (first, again, other) = (touched(Seed(7)).await, touched(Seed(7)).await, touched(Seed(8)).await);
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    for touched in [first, other] {
+        assert!((60..=140).contains(&touched.len()), "{} of {CONNECTIONS}", touched.len());
+    }
+}
+
+/// How late a byte is that a client sends on each of some connections, sent on all at once.
+async fn lateness(seed: Seed) -> Vec<Duration> {
+    let bench = Bench::with_seed(seed).await;
+    bench.impose(ToxicKind::Latency { delay: ms(150), jitter: ms(150) }).await;
+    let (mut clients, servers) = bench.pairs(40).await;
+    let hear = |mut server: TcpStream| {
+        tokio::spawn(async move {
+            server.read_u8().await.unwrap();
+            tokio::time::Instant::now()
+        })
+    };
+    let hearing: Vec<_> = servers.into_iter().map(hear).collect();
+    let sent = tokio::time::Instant::now();
+    for client in &mut clients {
+        client.write_all(&[7]).await.unwrap();
+    }
+    let mut late = Vec::new();
+    for heard in hearing {
+        late.push(in_time(heard).await.unwrap() - sent);
+    }
+    late
+}
+
+/// The median of the differences.
+fn difference(some: &[Duration], others: &[Duration]) -> Duration {
+    let mut all: Vec<_> = some.iter().zip(others).map(|(one, other)| one.abs_diff(*other)).collect();
+    all.sort();
+    all[all.len() / 2]
+}
+
+#[tokio::test]
+async fn the_seed_says_how_late_each_byte_is() {
+    let (first, again, other) = (lateness(Seed(7)).await, lateness(Seed(7)).await, lateness(Seed(8)).await);
+    // Two that are drawn evenly from 300 ms differ by 88 ms in the median.
+    let (same, different) = (difference(&first, &again), difference(&first, &other));
+    assert!(same < different / 2, "{same:?} with one seed, {different:?} with another");
+    assert!(same < ms(25) && different > ms(40), "{same:?} with one seed, {different:?} with another");
+}

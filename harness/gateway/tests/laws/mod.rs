@@ -1,0 +1,80 @@
+//! The laws of a toxic: what holds of every one of them on real sockets. A new toxic is one more line in [`laws!`].
+//!
+//! What each does on its own, and how much of it, is in `magnitude`.
+
+mod case;
+mod chance;
+mod churn;
+mod heal;
+mod idle;
+mod leave;
+mod magnitude;
+mod open;
+mod reach;
+mod transparent;
+
+use super::*;
+use crate::gateway::Cut;
+
+use self::case::*;
+
+/// A module of tests for each toxic: one test for each law.
+macro_rules! laws {
+    ($($toxic:ident: $case:expr,)+) => {$(
+        mod $toxic {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn too_weak_to_be_noticed_or_lifted_it_changes_no_byte() {
+                transparent::law($case).await;
+            }
+
+            #[tokio::test]
+            async fn it_works_on_connections_that_are_open_and_on_new_ones() {
+                open::law($case).await;
+            }
+
+            #[tokio::test]
+            async fn what_it_held_arrives_at_once_when_it_is_lifted() {
+                heal::law($case).await;
+            }
+
+            #[tokio::test]
+            async fn whoever_leaves_first_the_other_learns_it_and_nothing_stays() {
+                leave::law($case).await;
+            }
+
+            #[tokio::test]
+            async fn the_other_direction_is_left_alone() {
+                reach::direction(Stream::Upstream, $case).await;
+                reach::direction(Stream::Downstream, $case).await;
+            }
+
+            #[tokio::test]
+            async fn it_reaches_established_or_new_connections_as_it_is_told() {
+                reach::scope($case).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn coming_and_going_while_bytes_flow_it_loses_and_changes_none() {
+                churn::law($case).await;
+            }
+        }
+    )+
+
+        fn every_case() -> Vec<Case> {
+            vec![$($case),+]
+        }
+    };
+}
+
+laws! {
+    latency: Case { weak: Some(latency(0)), strong: latency(100), endless: latency(AGES), ..LATE_BY_100 },
+    bandwidth: Case { weak: Some(bandwidth(u64::MAX)), strong: bandwidth(1_000), endless: bandwidth(1), ..BYTES_LATE_BY_100 },
+    slicer: Case { weak: Some(slicer(u32::MAX, 0)), strong: slicer(10, 12), endless: slicer(60, AGES), ..BYTES_LATE_BY_100 },
+    limit: Case { weak: Some(limit(u64::MAX)), strong: limit(50), endless: limit(u64::MAX), ..CUT_BY_BYTES },
+    stall: Case { weak: None, strong: STALL, endless: STALL, ..HELD },
+    stall_that_closes: Case { weak: None, strong: stall(200), endless: stall(AGES), ..CLOSED_AFTER_200 },
+    slow_close: Case { weak: Some(slow_close(0)), strong: slow_close(100), endless: slow_close(AGES), ..FIN_LATE_BY_100 },
+    reset: Case { weak: None, strong: reset(200), endless: reset(AGES), ..RESET_AFTER_200 },
+}

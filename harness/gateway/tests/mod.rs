@@ -1,0 +1,54 @@
+//! The gateway between plain TCP peers: what either sees of what the other does, and of what the nemesis does.
+
+mod alone;
+mod bench;
+mod cut;
+mod ends;
+mod fidelity;
+mod laws;
+mod on_host;
+mod peers;
+mod refuse;
+mod soak;
+mod sockets;
+mod stall;
+mod teardown;
+#[cfg(feature = "proxy")]
+mod tls;
+#[cfg(feature = "proxy")]
+mod tls_server;
+mod transfer;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use self::bench::Bench;
+use self::peers::*;
+use crate::model::fault::ToxicKind;
+use crate::model::history::{ConnectionChange, Event, Severed};
+
+/// How long a slow, busy machine may take for what takes microseconds; no test waits for it unless it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a test watches that nothing happens.
+const WATCH: Duration = Duration::from_millis(150);
+
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, work).await.expect("it takes far too long")
+}
+
+/// Waits until something is so.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    in_time(async {
+        while !is_so() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}

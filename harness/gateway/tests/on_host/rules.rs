@@ -1,0 +1,116 @@
+//! Rules in force, by a clock that stands still and leaps.
+
+use super::*;
+use crate::gateway::{Expiry, Forget, Rule};
+use crate::model::fault::{CutPoint, Point, Strike};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+async fn impose(stage: &Stage, toxic: ToxicKind) -> Arc<Rule> {
+    stage.gateway.impose("rule", What::Toxic(toxic.into())).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_latency_is_exactly_as_long_as_it_says() {
+    let mut stage = Stage::new();
+    let (mut client, mut server) = stage.pair().await;
+    let rule = impose(&stage, ToxicKind::Latency { delay: ms(50), jitter: Duration::ZERO }).await;
+    for _ in 0..3 {
+        let began = Instant::now();
+        passes(&mut client, &mut server).await;
+        assert_eq!(began.elapsed(), ms(50));
+        passes(&mut server, &mut client).await;
+        assert_eq!(began.elapsed(), ms(100));
+    }
+    stage.gateway.lift(&rule).await;
+    let began = Instant::now();
+    passes(&mut client, &mut server).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(rule.tally.bytes(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_chance_decides_is_the_same_in_every_run() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let mut stage = Stage::new();
+        let (mut client, mut server) = stage.pair().await;
+        impose(&stage, ToxicKind::Latency { delay: ms(50), jitter: ms(40) }).await;
+        let mut took = Vec::new();
+        for _ in 0..10 {
+            let began = Instant::now();
+            passes(&mut client, &mut server).await;
+            took.push(began.elapsed());
+        }
+        runs.push(took);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert!(runs[0].iter().any(|took| *took != runs[0][0]), "{:?}", runs[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_that_heals_delivers_what_was_sent() {
+    let mut stage = Stage::new();
+    let (mut client, mut server) = stage.pair().await;
+    let stall = impose(&stage, ToxicKind::Stall { close_after: None }).await;
+    client.write_all(b"held back!").await.unwrap();
+    assert_nothing_comes(&mut server).await;
+    stage.gateway.lift(&stall).await;
+    let mut bytes = [0; 10];
+    server.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"held back!");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_point_strikes_at_its_moment_of_the_protocol() {
+    const STARTUP: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
+    const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    const SELECT: &[u8] = b"Q\0\0\0\x0dselect 1\0";
+    const SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
+    for (strike, cut) in [(Strike::Reset, Cut::Reset), (Strike::Close, Cut::Close)] {
+        let mut stage = Stage::new();
+        let (mut client, mut server) = stage.pair().await;
+        let point = CutPoint { point: Point::FirstReply, strike, times: Some(1) };
+        let rule = stage.gateway.impose("cut point", What::CutPoint(point)).await;
+        let mut bytes = [0; 32];
+        client.write_all(STARTUP).await.unwrap();
+        server.read_exact(&mut bytes[..STARTUP.len()]).await.unwrap();
+        server.write_all(WELCOME).await.unwrap();
+        client.read_exact(&mut bytes[..WELCOME.len()]).await.unwrap();
+        client.write_all(SELECT).await.unwrap();
+        server.read_exact(&mut bytes[..SELECT.len()]).await.unwrap();
+        server.write_all(SELECTED).await.unwrap();
+        assert_eq!(heard(&mut client).await, (Vec::new(), peers::by(cut)));
+        assert_eq!(heard(&mut server).await, (Vec::new(), peers::by(cut)));
+        assert_eq!(rule.tally.strikes(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_idle_for_an_hour_expires_then_and_no_sooner() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let mut stage = Stage::new();
+    let (mut client, mut server) = stage.pair().await;
+    let rule = stage.gateway.impose("idle", What::Idle { after: HOUR, then: Expiry::Cut(Cut::Close) }).await;
+    sleep(HOUR - ms(1)).await;
+    let moved = Instant::now();
+    passes(&mut client, &mut server).await;
+    assert_eq!(heard(&mut client).await, (Vec::new(), Ok(())));
+    assert_eq!(moved.elapsed(), HOUR);
+    assert_eq!(rule.tally.strikes(), 1);
+    assert_eq!(stage.endings().await, [(1, Severed::Closed)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_half_open_is_reset_once_its_client_speaks() {
+    let mut stage = Stage::new();
+    let (mut client, mut server) = stage.pair().await;
+    let rule = stage.gateway.impose("half-open", What::Forget(Forget::ServerSide)).await;
+    assert_eq!(heard(&mut server).await.1, peers::by(Cut::Reset));
+    assert_nothing_comes(&mut client).await;
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(heard(&mut client).await.1, peers::by(Cut::Reset));
+    assert_eq!(rule.tally.strikes(), 1);
+}

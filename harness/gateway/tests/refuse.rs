@@ -1,0 +1,95 @@
+//! Nobody listens, and somebody listens again.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use super::*;
+use crate::gateway::port;
+
+async fn refused(bench: &Bench) {
+    let error = in_time(TcpStream::connect(bench.gateway.address())).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn new_connections_are_refused_by_the_kernel_and_old_ones_live_on() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.gateway.refuse().await.unwrap();
+    for _ in 0..20 {
+        refused(&bench).await;
+    }
+    assert_passes(&mut client, &mut server).await;
+    assert_passes(&mut server, &mut client).await;
+    bench.gateway.accept().await.unwrap();
+    let (mut client, mut server) = bench.pair().await;
+    assert_passes(&mut client, &mut server).await;
+}
+
+#[tokio::test]
+async fn the_port_stays_the_same_and_can_be_listened_on_at_once() {
+    let bench = Bench::new().await;
+    let address = bench.gateway.address();
+    assert!(!port::ephemeral_range().contains(&address.port()));
+    let mut open = Vec::new();
+    for _ in 0..50 {
+        bench.gateway.refuse().await.unwrap();
+        refused(&bench).await;
+        bench.gateway.accept().await.unwrap();
+        let (mut client, mut server) = bench.pair().await;
+        assert_passes(&mut client, &mut server).await;
+        open.push((client, server)); // some stay, and their port is the same
+        if open.len() > 5 {
+            open.remove(0);
+        }
+    }
+    assert_eq!(bench.gateway.address(), address);
+    assert_eq!(bench.doubts(), 0);
+    let refusals: Vec<bool> = bench.recorder.look(|history| {
+        let refusing = |event: &Event| match event {
+            Event::Refusing { on, .. } => Some(*on),
+            _ => None,
+        };
+        history.events.iter().filter_map(refusing).collect()
+    });
+    assert_eq!(refusals, [true, false].repeat(50));
+}
+
+#[tokio::test]
+async fn who_was_connected_before_is_served_though_he_still_waits_in_the_queue() {
+    let bench = Bench::new().await;
+    for _ in 0..10 {
+        // The gateway can hardly have looked since these were connected.
+        let clients: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
+        bench.gateway.refuse().await.unwrap();
+        refused(&bench).await;
+        bench.serves(clients).await;
+        bench.gateway.accept().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_order_given_twice_or_abandoned_does_no_harm() {
+    let bench = Bench::new().await;
+    for _ in 0..10 {
+        {
+            let mut abandoned = pin!(bench.gateway.refuse());
+            poll_fn(|context| {
+                // It may be carried out before anybody waits for it.
+                let _ = abandoned.as_mut().poll(context);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        bench.gateway.accept().await.unwrap();
+        bench.gateway.accept().await.unwrap();
+        let (mut client, mut server) = bench.pair().await;
+        assert_passes(&mut client, &mut server).await;
+        bench.gateway.refuse().await.unwrap();
+        bench.gateway.refuse().await.unwrap();
+        refused(&bench).await;
+        bench.gateway.accept().await.unwrap();
+    }
+    assert_eq!(bench.doubts(), 0);
+}

@@ -1,0 +1,226 @@
+//! TLS that the gateway ends on both legs.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use socket2::SockRef;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+use super::*;
+use crate::credentials::certificate::{Authority, Pair};
+use crate::credentials::origin::Origin;
+use crate::gateway::{Termination, What};
+use crate::model::fault::{CutPoint, Point, Strike};
+
+const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+const QUERY: &[u8] = b"Q\0\0\0\x0dSELECT 1\0";
+const STARTUP: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
+/// AuthenticationOk and ReadyForQuery.
+const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+
+type Near = client::TlsStream<TcpStream>;
+type Far = server::TlsStream<TcpStream>;
+
+/// A gateway that ends TLS, and what both peers need to speak it.
+struct Encrypted {
+    bench: Bench,
+    acceptor: TlsAcceptor,
+    connector: TlsConnector,
+}
+
+impl Encrypted {
+    async fn new() -> Encrypted {
+        let authority = Authority::new(Origin::Machine, "authority").unwrap();
+        let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
+        let bench = Bench::new().await;
+        let trusted = Some(authority.certificate.as_bytes());
+        let termination = Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap();
+        bench.gateway.terminate(termination);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+            )
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.certificate.as_bytes()).unwrap()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Encrypted { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
+    }
+
+    /// The server's end, once it has agreed to TLS.
+    async fn serve(&self) -> Far {
+        let (mut server, _) = in_time(self.bench.server.accept()).await.unwrap();
+        let mut request = [0; 8];
+        in_time(server.read_exact(&mut request)).await.unwrap();
+        assert_eq!(request, SSL_REQUEST);
+        server.write_all(b"S").await.unwrap();
+        in_time(self.acceptor.accept(server)).await.unwrap()
+    }
+
+    async fn connect(&self) -> io::Result<Near> {
+        let mut client = self.bench.connect().await;
+        client.write_all(SSL_REQUEST).await?;
+        let answer = client.read_u8().await?;
+        assert_eq!(answer, b'S');
+        self.connector.connect(ServerName::try_from("localhost").unwrap(), client).await
+    }
+
+    /// Both ends of a session that is ready for queries.
+    async fn session(&self) -> (Near, Far) {
+        let (near, mut far) = in_time(async { tokio::join!(self.connect(), self.serve()) }).await;
+        let mut near = near.unwrap();
+        near.write_all(STARTUP).await.unwrap();
+        expect(&mut far, STARTUP).await;
+        far.write_all(WELCOME).await.unwrap();
+        expect(&mut near, WELCOME).await;
+        (near, far)
+    }
+}
+
+async fn expect(stream: &mut (impl AsyncReadExt + Unpin), bytes: &[u8]) {
+    let mut heard = vec![0; bytes.len()];
+    in_time(stream.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(heard, bytes);
+}
+
+/// What is left to read, and how it ends; without a close_notify the end is an error.
+async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> (Vec<u8>, Result<(), io::ErrorKind>) {
+    let mut heard = Vec::new();
+    let end = in_time(stream.read_to_end(&mut heard)).await;
+    (heard, end.map(drop).map_err(|error| error.kind()))
+}
+
+#[tokio::test]
+async fn what_passes_is_read_and_passes_unchanged() {
+    let tls = Encrypted::new().await;
+    let (mut near, mut far) = tls.session().await;
+    let sent = pattern(3 << 20);
+    let (up, down) = (sent.clone(), sent.clone());
+    let both = async {
+        tokio::join!(
+            async {
+                near.write_all(&up).await.unwrap();
+                near.shutdown().await.unwrap();
+                rest(&mut near).await
+            },
+            async {
+                far.write_all(&down).await.unwrap();
+                far.shutdown().await.unwrap();
+                rest(&mut far).await
+            }
+        )
+    };
+    let (near_heard, far_heard) = in_time(both).await;
+    assert!(near_heard == (sent.clone(), Ok(())) && far_heard == (sent, Ok(())));
+    let seen = tls.bench.recorder.look(|history| format!("{:?}", history.events));
+    assert!(seen.contains("Authenticated") && !seen.contains("why: \"TLS"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_cut_point_works_under_it() {
+    let tls = Encrypted::new().await;
+    let (mut near, mut far) = tls.session().await;
+    let cut = CutPoint { point: Point::FirstReply, strike: Strike::Reset, times: None };
+    let rule = tls.bench.gateway.impose("cut", What::CutPoint(cut)).await;
+    near.write_all(QUERY).await.unwrap();
+    expect(&mut far, QUERY).await;
+    far.write_all(b"C\0\0\0\x0dSELECT 1\0").await.unwrap();
+    assert_eq!(rest(&mut near).await, (Vec::new(), Err(io::ErrorKind::ConnectionReset)));
+    assert_eq!(rest(&mut far).await.1, Err(io::ErrorKind::ConnectionReset));
+    assert_eq!(rule.tally.strikes(), 1);
+}
+
+#[tokio::test]
+async fn an_end_without_a_goodbye_arrives_without_one() {
+    let tls = Encrypted::new().await;
+    let (mut near, mut far) = tls.session().await;
+    far.write_all(b"N").await.unwrap();
+    far.flush().await.unwrap();
+    let (tcp, _) = far.into_inner();
+    SockRef::from(&tcp).shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(rest(&mut near).await, (b"N".to_vec(), Err(io::ErrorKind::UnexpectedEof)));
+}
+
+#[tokio::test]
+async fn a_request_can_be_held_and_let_go() {
+    let tls = Encrypted::new().await;
+    let hold = CutPoint { point: Point::EncryptionRequest, strike: Strike::Hold, times: None };
+    let rule = tls.bench.gateway.impose("hold", What::CutPoint(hold)).await;
+    let both = async { tokio::join!(tls.connect(), tls.serve()) };
+    tokio::pin!(both);
+    assert!(timeout(WATCH, &mut both).await.is_err(), "nothing is answered");
+    assert_eq!(rule.tally.strikes(), 1);
+    tls.bench.gateway.lift(&rule).await;
+    in_time(both).await.0.unwrap();
+}
+
+#[tokio::test]
+async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
+    let tls = Encrypted::new().await;
+    let mut client = tls.bench.connect().await;
+    client.write_all(SSL_REQUEST).await.unwrap();
+    let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
+    expect(&mut server, SSL_REQUEST).await;
+    server.write_all(b"N").await.unwrap();
+    expect(&mut client, b"N").await;
+    assert_passes(&mut client, &mut server).await;
+    // Who does not ask is not asked.
+    let (mut client, mut server) = tls.bench.pair().await;
+    client.write_all(STARTUP).await.unwrap();
+    expect(&mut server, STARTUP).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_is_on_record() {
+    let tls = Encrypted::new().await;
+    let other = Authority::new(Origin::Machine, "authority").unwrap();
+    let Pair { chain, key } = other.issue(&["localhost"]).unwrap();
+    let trusted = Some(other.certificate.as_bytes());
+    tls.bench.gateway.terminate(Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap());
+    let mut client = tls.bench.connect().await;
+    client.write_all(SSL_REQUEST).await.unwrap();
+    let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
+    expect(&mut server, SSL_REQUEST).await;
+    server.write_all(b"S").await.unwrap();
+    assert!(in_time(tls.acceptor.accept(server)).await.is_err());
+    assert_rst(&mut client).await;
+    let seen = tls.bench.recorder.look(|history| format!("{:?}", history.events));
+    assert!(seen.contains("HandshakeFailed") && seen.contains("server"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_connection_is_cut_in_the_middle_of_a_handshake() {
+    let tls = Encrypted::new().await;
+    let mut client = tls.bench.connect().await;
+    client.write_all(SSL_REQUEST).await.unwrap();
+    let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
+    expect(&mut server, SSL_REQUEST).await;
+    assert_eq!(tls.bench.gateway.cut(crate::gateway::Cut::Reset).await, 1);
+    assert_rst(&mut client).await;
+    assert_rst(&mut server).await;
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said() {
+    let authority = Authority::new(Origin::Machine, "authority").unwrap();
+    let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
+    let (chain, key) = (chain.as_bytes(), key.as_bytes());
+    let refused = |chain, key, authority, name| Termination::new(chain, key, authority, name).err().unwrap();
+    assert!(refused(b"", key, None, "localhost").contains("the certificate holds no PEM"));
+    assert!(refused(chain, b"", None, "localhost").contains("the key is no PEM key"));
+    assert!(refused(chain, key, Some(b"".as_slice()), "localhost").contains("the authority holds no PEM"));
+    assert!(refused(chain, key, None, "not a name").contains("no name of a host"));
+    let other = authority.issue(&["localhost"]).unwrap();
+    assert!(refused(chain, other.key.as_bytes(), None, "localhost").contains("do not serve"));
+}

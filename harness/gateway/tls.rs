@@ -1,0 +1,194 @@
+//! TLS, ended by the gateway on both legs, so that it can read what passes: it is the server to the client, and a
+//! client to the server.
+//!
+//! It shows the server's own certificate, and must be given its key: clients that check channel binding
+//! (SCRAM-SHA-256-PLUS) compare that certificate with what the server signed. TLS is offered to the client exactly
+//! where the server offers it; one that asks for none gets none.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::sleep;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+
+use super::transport::{Leg, Socket};
+use crate::credentials::trust::Anybody;
+use crate::model::history::Severed;
+
+/// An SSLRequest, whole: its length, and a version that no protocol has.
+///
+/// *Source*: PostgreSQL manual, "Message Formats".
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// A GSSENCRequest, whole.
+const GSS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30];
+
+/// What the gateway needs to end TLS.
+#[derive(Clone)]
+pub(crate) struct Termination {
+    acceptor: TlsAcceptor,
+    connector: TlsConnector,
+    /// By what name the server is asked for.
+    name: ServerName<'static>,
+}
+
+impl Termination {
+    /// Ends TLS with the server's certificate chain and key, in PEM. The server is trusted if its certificate goes back
+    /// to `authority`; without one, whatever it shows is taken, as by `sslmode=require`.
+    ///
+    /// *Errors*: what is wrong with which of them, in words.
+    pub fn new(chain: &[u8], key: &[u8], authority: Option<&[u8]>, name: &str) -> Result<Termination, String> {
+        let provider = Arc::new(ring::default_provider());
+        let chain = certificates("certificate", chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the key is no PEM key: {error}"))?;
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| format!("certificate and key do not serve: {error}"))?;
+        let verifier: Arc<dyn ServerCertVerifier> = match authority {
+            None => Arc::new(Anybody::new(Arc::clone(&provider))),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                for root in certificates("authority", authority)? {
+                    roots.add(root).map_err(|error| format!("the authority cannot be trusted: {error}"))?;
+                }
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                    .build()
+                    .map_err(|error| format!("the authority cannot be trusted: {error}"))?
+            }
+        };
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no name of a host"))?;
+        Ok(Termination { acceptor: Arc::new(server).into(), connector: Arc::new(client).into(), name })
+    }
+
+    /// Asks the server for TLS, and answers the client as the server does. `None`: there is none to be had, and both
+    /// go on in the clear.
+    pub(super) async fn establish<'a, S: Socket>(
+        &self,
+        client: &'a mut S,
+        server: &'a mut S,
+    ) -> Result<Option<[Encrypted<'a, S>; 2]>, Failure> {
+        server.write_all(&SSL_REQUEST).await.map_err(Failure::Server)?;
+        let answer = server.read_u8().await.map_err(Failure::Server)?;
+        if answer != b'S' {
+            client.write_all(&[answer]).await.map_err(Failure::Client)?;
+            return Ok(None);
+        }
+        let server = self.connector.connect(self.name.clone(), server).await.map_err(Failure::Server)?;
+        client.write_all(b"S").await.map_err(Failure::Client)?;
+        let client = self.acceptor.accept(client).await.map_err(Failure::Client)?;
+        Ok(Some([Encrypted::new(client.into()), Encrypted::new(server.into())]))
+    }
+}
+
+/// What a client asks for before anything else.
+pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
+    loop {
+        let mut first = [0; 8];
+        let length = client.peek(&mut first).await?;
+        match &first[..length] {
+            request if request == SSL_REQUEST => return client.read_exact(&mut first).await.map(|_| true),
+            request if request == GSS_REQUEST => {
+                client.read_exact(&mut first).await?;
+                client.write_all(b"N").await?;
+            }
+            // A request may come in pieces; a client that leaves in the middle of it has asked for nothing.
+            part if length > 0 && (SSL_REQUEST.starts_with(part) || GSS_REQUEST.starts_with(part)) => {
+                sleep(Duration::from_millis(1)).await;
+            }
+            _ => return Ok(false),
+        }
+    }
+}
+
+/// Whose handshake failed.
+pub(super) enum Failure {
+    Client(io::Error),
+    Server(io::Error),
+}
+
+impl Failure {
+    /// Whose it was, why, and what that makes of the connection.
+    pub fn told(self) -> (&'static str, String, Severed) {
+        match self {
+            Failure::Client(why) => ("client", why.to_string(), Severed::ClientReset),
+            Failure::Server(why) => ("server", why.to_string(), Severed::ServerReset),
+        }
+    }
+}
+
+/// A leg with TLS on it.
+pub(super) struct Encrypted<'a, S> {
+    stream: TlsStream<&'a mut S>,
+    /// It ended without a close_notify.
+    cut_off: bool,
+}
+
+impl<'a, S> Encrypted<'a, S> {
+    fn new(stream: TlsStream<&'a mut S>) -> Encrypted<'a, S> {
+        Encrypted { stream, cut_off: false }
+    }
+}
+
+impl<S: Socket> AsyncRead for Encrypted<'_, S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.stream).poll_read(cx, buffer)) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.cut_off = true;
+                Poll::Ready(Ok(()))
+            }
+            read => Poll::Ready(read),
+        }
+    }
+}
+
+impl<S: Socket> AsyncWrite for Encrypted<'_, S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: Socket> Leg for Encrypted<'_, S> {
+    fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    fn cut_off(&mut self) -> io::Result<()> {
+        self.stream.get_mut().0.cut_off()
+    }
+}
+
+fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(format!("the {what} holds no PEM certificate")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(format!("the {what} is no PEM certificate: {error}")),
+    }
+}

@@ -1,0 +1,32 @@
+//! What stall and reset do alike: nothing passes until the rule is gone, or until the connection ends by it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Discipline;
+use super::queue::{Due, Queue};
+use crate::gateway::chunk::Parcel;
+use crate::gateway::command::Cut;
+
+pub(super) struct Hold;
+
+impl Hold {
+    /// Begins to hold; `end`: after how long the connection ends, and how.
+    pub fn begin(end: Option<(Duration, Cut)>, now: Instant, queue: &mut Queue) -> Hold {
+        if let Some((after, cut)) = end {
+            queue.end_at(Due::after(now, after), cut);
+        }
+        Hold
+    }
+}
+
+impl Discipline for Hold {
+    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+        queue.hold(parcel, now);
+    }
+
+    fn rate(&self) -> Option<u64> {
+        Some(0)
+    }
+}

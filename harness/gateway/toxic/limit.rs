@@ -1,0 +1,91 @@
+//! The limit: so many bytes pass, then the connection is closed.
+
+use tokio::time::Instant;
+
+use super::Discipline;
+use super::queue::Queue;
+use crate::gateway::chunk::Parcel;
+use crate::gateway::command::Cut;
+
+pub(super) struct Limit {
+    /// Bytes that may still pass.
+    left: u64,
+}
+
+impl Limit {
+    pub fn new(bytes: u64) -> Limit {
+        Limit { left: bytes }
+    }
+}
+
+impl Discipline for Limit {
+    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+        let mut bytes = match parcel {
+            Parcel::Data(bytes) if bytes.len() as u64 >= self.left && !bytes.is_empty() => bytes,
+            _ => {
+                self.left -= parcel.len() as u64;
+                return queue.pass(parcel, now);
+            }
+        };
+        let last = bytes.split_to(self.left as usize);
+        self.left = 0;
+        if !last.is_empty() {
+            queue.pass(Parcel::Data(last), now);
+        }
+        queue.end(Cut::Close, now);
+        // Lost, like all that still comes, and counted.
+        queue.pass(Parcel::Data(bytes), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Bench, data, ms};
+    use super::*;
+    use crate::model::fault::ToxicKind;
+
+    const CLOSE: Parcel = Parcel::Cut(Cut::Close);
+
+    #[test]
+    fn a_limit_that_is_not_reached_changes_nothing() {
+        let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
+        bench.send([data("ab"), data("cd"), Parcel::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("ab")), (ms(0), data("cd")), (ms(0), Parcel::End)]);
+        assert_eq!(bench.counted(), (0, 0));
+    }
+
+    #[test]
+    fn exactly_so_many_bytes_pass_and_then_the_connection_is_closed() {
+        let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
+        bench.send([data("abc"), data("defg"), data("hi"), Parcel::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("de")), (ms(0), CLOSE)]);
+        assert_eq!(bench.counted(), (4, 1));
+
+        // The last byte is reason enough: nobody waits for one more.
+        let mut bench = Bench::with(ToxicKind::Limit { bytes: 3 });
+        bench.send([data("abc")]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), CLOSE)]);
+        assert_eq!(bench.counted(), (0, 1));
+    }
+
+    #[test]
+    fn a_limit_of_nothing_closes_at_the_first_byte_and_not_before() {
+        let mut bench = Bench::with(ToxicKind::Limit { bytes: 0 });
+        bench.send([data("")]);
+        assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data(""))]);
+        bench.send([data("a")]);
+        assert_eq!(bench.arrivals(), [(ms(1_000), CLOSE)]);
+        assert_eq!(bench.counted(), (1, 1));
+    }
+
+    #[test]
+    fn bytes_carried_before_do_not_count() {
+        let mut bench = Bench::default();
+        bench.send([data("before")]);
+        bench.impose(ToxicKind::Limit { bytes: 3 });
+        bench.send([data("ab")]);
+        assert_eq!(bench.run_until(ms(1)), [(ms(0), data("before")), (ms(0), data("ab"))]);
+        bench.send([data("cd")]);
+        assert_eq!(bench.arrivals(), [(ms(1), data("c")), (ms(1), CLOSE)]);
+    }
+}

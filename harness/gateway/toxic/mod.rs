@@ -1,0 +1,65 @@
+//! Toxics at work: when what a link has read may go on, if it may. Pure scheduling: no task, no socket, no clock; every
+//! call is told the time.
+//!
+//! A [`Pipeline`] is the toxics of one link. Each of its stages is a [`Queue`] of parcels with the instants at which
+//! they are due, and a [`Discipline`] that decides these instants. One file per toxic. Reading, writing and waiting are
+//! the link's.
+
+mod bandwidth;
+mod hold;
+mod latency;
+mod limit;
+mod pipeline;
+mod queue;
+mod reset;
+mod slicer;
+mod slow_close;
+mod stage;
+mod stall;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use tokio::time::Instant;
+
+use self::queue::Queue;
+use super::chunk::Parcel;
+use crate::model::fault::ToxicKind;
+
+pub(super) use self::pipeline::Pipeline;
+
+/// How a toxic treats its queue; the word is that of the kernel's queueing disciplines, which do the same to packets.
+trait Discipline: Send {
+    /// Puts a parcel into the queue, whole or in pieces, or destroys it.
+    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue);
+
+    /// Bytes a second that it lets through in the long run; `None`: as many as come.
+    fn rate(&self) -> Option<u64> {
+        None
+    }
+
+    /// How long it keeps a byte, beyond what its rate asks for.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// The discipline of a toxic that begins now.
+fn begin(kind: ToxicKind, chance: ChaCha8Rng, now: Instant, queue: &mut Queue) -> Box<dyn Discipline> {
+    match kind {
+        ToxicKind::Latency { delay, jitter } => Box::new(latency::Latency::new(delay, jitter, chance)),
+        ToxicKind::Bandwidth { bytes_per_second } => Box::new(bandwidth::Bandwidth::new(bytes_per_second, now)),
+        ToxicKind::Slicer { average, variation, pause } => {
+            Box::new(slicer::Slicer::new(average, variation, pause, chance, now))
+        }
+        ToxicKind::Limit { bytes } => Box::new(limit::Limit::new(bytes)),
+        ToxicKind::Stall { close_after } => Box::new(stall::begin(close_after, now, queue)),
+        ToxicKind::SlowClose { delay } => Box::new(slow_close::SlowClose::new(delay)),
+        ToxicKind::Reset { after } => Box::new(reset::begin(after, now, queue)),
+    }
+}

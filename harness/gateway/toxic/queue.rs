@@ -1,0 +1,195 @@
+//! The queue of a stage: parcels in order, each with the instant at which it is due; and what becomes of them, counted
+//! for the rule.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gateway::chunk::Parcel;
+use crate::gateway::command::Cut;
+use crate::gateway::rule::Rule;
+
+/// When a parcel may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    At(Instant),
+    /// Not before the rule is gone.
+    Never,
+}
+
+impl Due {
+    /// So long after an instant; never, if no clock goes that far.
+    pub fn after(now: Instant, delay: Duration) -> Due {
+        now.checked_add(delay).map_or(Due::Never, Due::At)
+    }
+}
+
+/// First in, first out: dues never go backwards.
+pub(super) struct Queue {
+    pub rule: Arc<Rule>,
+    connection: u64,
+    waiting: VecDeque<(Due, Parcel)>,
+    /// When the newest parcel is due, or was; nothing behind it is due before.
+    latest: Option<Due>,
+    /// Bytes of the stream in it.
+    held: usize,
+    /// What is to happen to the connection; what is still here then is lost.
+    cut: Option<(Due, Cut)>,
+    /// A cut has ended the stream: what still comes is lost.
+    ended: bool,
+    /// The connection is among those that the rule has touched.
+    counted: bool,
+}
+
+impl Queue {
+    pub fn new(rule: Arc<Rule>, connection: u64) -> Queue {
+        Queue {
+            rule,
+            connection,
+            waiting: VecDeque::new(),
+            latest: None,
+            held: 0,
+            cut: None,
+            ended: false,
+            counted: false,
+        }
+    }
+
+    /// Lets a parcel go at once, or as soon as those before it have gone.
+    pub fn pass(&mut self, parcel: Parcel, now: Instant) {
+        self.push(parcel, now, Due::At(now));
+    }
+
+    /// Keeps a parcel until the rule is gone.
+    pub fn hold(&mut self, parcel: Parcel, now: Instant) {
+        self.push(parcel, now, Due::Never);
+    }
+
+    /// Puts in a parcel that may go no sooner than `due`.
+    pub fn push(&mut self, parcel: Parcel, now: Instant, due: Due) {
+        if self.ended {
+            return self.count(parcel.len());
+        }
+        let due = self.latest.map_or(due, |latest| latest.max(due));
+        if due > Due::At(now) {
+            self.count(parcel.len());
+        }
+        self.latest = Some(due);
+        self.held += parcel.len();
+        self.waiting.push_back((due, parcel));
+    }
+
+    /// Ends the stream behind what is in the queue.
+    pub fn end(&mut self, cut: Cut, now: Instant) {
+        self.count(0);
+        self.pass(Parcel::Cut(cut), now);
+        self.ended = true;
+    }
+
+    /// Ends the stream at some instant; what has not gone by then is lost.
+    pub fn end_at(&mut self, due: Due, cut: Cut) {
+        self.cut = Some((due, cut));
+    }
+
+    /// Counts the connection as touched, and bytes as delayed, held or lost.
+    pub fn count(&mut self, bytes: usize) {
+        self.rule.tally.count_bytes(bytes);
+        if !self.counted {
+            self.counted = true;
+            self.rule.tally.count_connection(self.connection);
+        }
+    }
+
+    /// The next parcel that is due, and since when.
+    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
+        let Due::At(due) = self.next()? else { return None };
+        if due > now {
+            return None;
+        }
+        if self.waiting.front().is_some_and(|(front, _)| *front == Due::At(due)) {
+            let (_, parcel) = self.waiting.pop_front()?;
+            self.held -= parcel.len();
+            return Some((due, parcel));
+        }
+        let (_, cut) = self.cut.take()?;
+        self.count(0);
+        self.waiting.clear();
+        self.held = 0;
+        self.ended = true;
+        Some((due, Parcel::Cut(cut)))
+    }
+
+    /// When the next parcel is due; `None`: nothing is here, and nothing will come of itself.
+    pub fn next(&self) -> Option<Due> {
+        let front = self.waiting.front().map(|(due, _)| *due);
+        front.into_iter().chain(self.cut.map(|(due, _)| due)).min()
+    }
+
+    /// Bytes of the stream in it.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether a cut has ended the stream.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// All that is in it, in order.
+    pub fn into_parcels(self) -> impl Iterator<Item = Parcel> {
+        self.waiting.into_iter().map(|(_, parcel)| parcel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{data, ms, rule};
+    use super::*;
+    use crate::model::fault::ToxicKind;
+
+    fn queue() -> (Queue, Instant) {
+        (Queue::new(rule(1, ToxicKind::Limit { bytes: 0 }), 1), Instant::now())
+    }
+
+    #[test]
+    fn dues_never_go_backwards() {
+        let (mut queue, now) = queue();
+        for delay in [30, 10, 40, 0] {
+            queue.push(data("a"), now, Due::after(now, ms(delay)));
+        }
+        queue.hold(data("a"), now);
+        queue.push(data("a"), now, Due::At(now));
+        let dues: Vec<_> = std::iter::from_fn(|| queue.pop(now + ms(1_000))).map(|(due, _)| due - now).collect();
+        assert_eq!(dues, [30, 30, 40, 40].map(ms));
+        assert_eq!(queue.next(), Some(Due::Never));
+        assert_eq!(queue.held(), 2);
+    }
+
+    #[test]
+    fn nothing_is_given_before_it_is_due() {
+        let (mut queue, now) = queue();
+        queue.push(data("a"), now, Due::after(now, ms(1)));
+        assert_eq!(queue.pop(now + ms(1) - Duration::from_nanos(1)), None);
+        assert_eq!(queue.pop(now + ms(1)), Some((now + ms(1), data("a"))));
+    }
+
+    #[test]
+    fn a_time_that_no_clock_reaches_is_never() {
+        let (mut queue, now) = queue();
+        queue.push(data("a"), now, Due::after(now, Duration::MAX));
+        assert_eq!(queue.next(), Some(Due::Never));
+    }
+
+    #[test]
+    fn a_cut_spares_what_has_gone_before_it_and_takes_the_rest() {
+        let (mut queue, now) = queue();
+        queue.end_at(Due::after(now, ms(20)), Cut::Reset);
+        queue.push(data("gone"), now, Due::after(now, ms(20)));
+        queue.push(data("lost"), now, Due::after(now, ms(21)));
+        let all: Vec<_> = std::iter::from_fn(|| queue.pop(now + ms(1_000))).map(|(_, parcel)| parcel).collect();
+        assert_eq!(all, [data("gone"), Parcel::Cut(Cut::Reset)]);
+        assert_eq!((queue.next(), queue.held()), (None, 0));
+    }
+}

@@ -1,0 +1,69 @@
+//! The reset: RST on both sides after a time, idle connections included; nothing passes until then.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hold::Hold;
+use super::queue::Queue;
+use crate::gateway::command::Cut;
+
+pub(super) fn begin(after: Duration, now: Instant, queue: &mut Queue) -> Hold {
+    Hold::begin(Some((after, Cut::Reset)), now, queue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Bench, data, ms};
+    use super::*;
+    use crate::gateway::chunk::Parcel;
+    use crate::model::fault::ToxicKind;
+
+    const RESET: Parcel = Parcel::Cut(Cut::Reset);
+
+    fn reset(after: u64) -> ToxicKind {
+        ToxicKind::Reset { after: ms(after) }
+    }
+
+    #[test]
+    fn an_idle_connection_is_reset_too_once_and_on_time() {
+        for after in [0, 100] {
+            let mut bench = Bench::with(reset(after));
+            assert_eq!(bench.run_until(ms(10_000)), [(ms(after), RESET)]);
+            assert_eq!(bench.counted(), (0, 1));
+        }
+    }
+
+    #[test]
+    fn nothing_passes_until_then_and_what_had_come_is_lost() {
+        for end in [Parcel::End, Parcel::Failed] {
+            let mut bench = Bench::with(reset(100));
+            bench.send([data("lost"), end]);
+            bench.run_until(ms(99));
+            bench.send([data("as well")]);
+            assert_eq!(bench.arrivals(), [(ms(100), RESET)]);
+            assert_eq!(bench.counted(), (11, 1));
+        }
+    }
+
+    #[test]
+    fn healed_before_its_time_it_gives_back_all_and_resets_nothing() {
+        let mut bench = Bench::default();
+        bench.run_until(ms(10));
+        bench.impose(reset(100));
+        bench.send([data("kept"), Parcel::End]);
+        assert_eq!(bench.run_until(ms(109)), []);
+        bench.heal();
+        assert_eq!(bench.run_until(ms(500)), [(ms(109), data("kept")), (ms(109), Parcel::End)]);
+    }
+
+    #[test]
+    fn healed_too_late_it_has_reset() {
+        let mut bench = Bench::with(reset(100));
+        bench.send([data("lost")]);
+        // Nobody looked in between: the time was over before the rule was gone.
+        bench.pass_time(ms(150));
+        bench.heal();
+        assert_eq!(bench.arrivals(), [(ms(150), RESET)]);
+    }
+}

@@ -1,0 +1,74 @@
+//! The slow close: the end of the stream (FIN) arrives later than its bytes.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Discipline;
+use super::queue::{Due, Queue};
+use crate::gateway::chunk::Parcel;
+
+pub(super) struct SlowClose {
+    delay: Duration,
+}
+
+impl SlowClose {
+    pub fn new(delay: Duration) -> SlowClose {
+        SlowClose { delay }
+    }
+}
+
+impl Discipline for SlowClose {
+    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+        match parcel {
+            Parcel::End => queue.push(parcel, now, Due::after(now, self.delay)),
+            _ => queue.pass(parcel, now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Bench, data, ms};
+    use super::*;
+    use crate::model::fault::ToxicKind;
+
+    fn slow_close(delay: u64) -> ToxicKind {
+        ToxicKind::SlowClose { delay: ms(delay) }
+    }
+
+    #[test]
+    fn no_delay_changes_nothing() {
+        let mut bench = Bench::with(slow_close(0));
+        bench.send([data("a"), Parcel::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Parcel::End)]);
+        assert_eq!(bench.counted(), (0, 0));
+    }
+
+    #[test]
+    fn the_end_is_late_and_the_bytes_are_not() {
+        let mut bench = Bench::with(slow_close(300));
+        bench.send([data("a")]);
+        assert_eq!(bench.run_until(ms(5)), [(ms(0), data("a"))]);
+        bench.send([data("b"), Parcel::End]);
+        assert_eq!(bench.run_until(ms(304)), [(ms(5), data("b"))]);
+        assert_eq!(bench.arrivals(), [(ms(305), Parcel::End)]);
+        assert_eq!(bench.counted(), (0, 1));
+    }
+
+    #[test]
+    fn a_failed_source_is_told_at_once() {
+        let mut bench = Bench::with(slow_close(300));
+        bench.send([data("a"), Parcel::Failed]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Parcel::Failed)]);
+    }
+
+    #[test]
+    fn healing_lets_the_end_go_at_once() {
+        let mut bench = Bench::with(slow_close(300));
+        bench.send([Parcel::End]);
+        assert_eq!(bench.run_until(ms(20)), []);
+        bench.heal();
+        assert_eq!(bench.arrivals(), [(ms(20), Parcel::End)]);
+    }
+}

@@ -1,0 +1,102 @@
+//! A stage: one toxic at work on one link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::queue::{Due, Queue};
+use super::{Discipline, begin};
+use crate::gateway::chunk::Parcel;
+use crate::gateway::link::Direction;
+use crate::gateway::rule::{Rule, What};
+use crate::model::fault::{Stream, Toxic, ToxicKind};
+use crate::model::seed::Seed;
+
+pub(super) struct Stage {
+    queue: Queue,
+    discipline: Box<dyn Discipline>,
+}
+
+impl Stage {
+    /// The stage of a rule that begins now; `None` if the rule leaves this link alone.
+    pub fn of(rule: &Arc<Rule>, connection: u64, direction: Direction, seed: Seed, now: Instant) -> Option<Stage> {
+        let What::Toxic(toxic) = rule.what else { return None };
+        // One draw for each connection: its two links are touched both, or neither.
+        let seed = seed.fork(&rule.name).fork(&connection.to_string());
+        if !leads(toxic, direction) || !rule.covers(connection) || !is_drawn(toxic, seed) {
+            return None;
+        }
+        let chance = seed.fork(match direction {
+            Direction::Upstream => "upstream",
+            Direction::Downstream => "downstream",
+        });
+        let mut queue = Queue::new(rule.clone(), connection);
+        let discipline = begin(toxic.kind, chance.rng(), now, &mut queue);
+        Some(Stage { queue, discipline })
+    }
+
+    /// Whether it is the stage of this rule.
+    pub fn is_of(&self, rule: &Rule) -> bool {
+        self.queue.rule.id == rule.id
+    }
+
+    /// Its rule, if that lets nothing pass.
+    pub fn stalls(&self) -> Option<&Rule> {
+        let What::Toxic(Toxic { kind, .. }) = self.queue.rule.what else { return None };
+        matches!(kind, ToxicKind::Stall { .. } | ToxicKind::Reset { .. }).then_some(&self.queue.rule)
+    }
+
+    /// Whether a cut of its own has ended the stream.
+    pub fn has_ended(&self) -> bool {
+        self.queue.has_ended()
+    }
+
+    pub fn take(&mut self, parcel: Parcel, now: Instant) {
+        self.discipline.take(parcel, now, &mut self.queue);
+    }
+
+    /// The next parcel that is due, and since when.
+    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
+        self.queue.pop(now)
+    }
+
+    /// When something will be due; `None` if nothing waits for time.
+    pub fn next(&self) -> Option<Instant> {
+        match self.queue.next()? {
+            Due::At(due) => Some(due),
+            Due::Never => None,
+        }
+    }
+
+    /// Bytes that it holds.
+    pub fn held(&self) -> usize {
+        self.queue.held()
+    }
+
+    pub fn rate(&self) -> Option<u64> {
+        self.discipline.rate()
+    }
+
+    pub fn delay(&self) -> Duration {
+        self.discipline.delay()
+    }
+
+    /// All that it holds, in order.
+    pub fn into_parcels(self) -> impl Iterator<Item = Parcel> {
+        self.queue.into_parcels()
+    }
+}
+
+fn leads(toxic: Toxic, direction: Direction) -> bool {
+    match toxic.stream {
+        Stream::Upstream => direction == Direction::Upstream,
+        Stream::Downstream => direction == Direction::Downstream,
+        Stream::Both => true,
+    }
+}
+
+fn is_drawn(toxic: Toxic, seed: Seed) -> bool {
+    seed.fork("toxicity").rng().random::<f64>() < toxic.toxicity.as_f64()
+}

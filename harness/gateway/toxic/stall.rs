@@ -1,0 +1,72 @@
+//! The stall: bytes are accepted and acknowledged, and go nowhere.
+//!
+//! What a frozen peer looks like from outside: the kernel goes on taking bytes until its buffers are full,
+//! and when the peer thaws it finds them there, also after their sender has left.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hold::Hold;
+use super::queue::Queue;
+use crate::gateway::command::Cut;
+
+pub(super) fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Queue) -> Hold {
+    Hold::begin(close_after.map(|after| (after, Cut::Close)), now, queue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Bench, bytes, data, ms};
+    use super::*;
+    use crate::gateway::chunk::Parcel;
+    use crate::model::fault::ToxicKind;
+
+    const STALL: ToxicKind = ToxicKind::Stall { close_after: None };
+
+    #[test]
+    fn everything_is_held_and_delivered_in_order_on_heal() {
+        for end in [Parcel::End, Parcel::Failed] {
+            let mut bench = Bench::with(STALL);
+            bench.send([data("a")]);
+            bench.run_until(ms(10));
+            bench.send([data("b"), end.clone()]);
+            assert_eq!(bench.run_until(ms(60_000)), []);
+            assert_eq!(bench.counted(), (2, 1));
+            bench.heal();
+            let at = ms(60_000);
+            assert_eq!(bench.arrivals(), [(at, data("a")), (at, data("b")), (at, end)]);
+        }
+    }
+
+    #[test]
+    fn what_had_passed_before_is_left_alone_and_an_idle_connection_is_not_touched() {
+        let mut bench = Bench::default();
+        bench.send([data("before")]);
+        bench.impose(STALL);
+        assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data("before"))]);
+        assert_eq!(bench.counted(), (0, 0));
+    }
+
+    #[test]
+    fn the_source_is_read_until_one_read_is_held() {
+        let mut bench = Bench::with(STALL);
+        bench.send([bytes(65_535)]);
+        assert!(bench.has_room());
+        bench.send([data("a")]);
+        assert!(!bench.has_room());
+    }
+
+    #[test]
+    fn with_a_time_the_connection_is_closed_then_and_what_was_held_is_lost() {
+        let mut bench = Bench::with(ToxicKind::Stall { close_after: Some(ms(100)) });
+        bench.send([data("lost")]);
+        bench.run_until(ms(50));
+        bench.send([Parcel::End]);
+        assert_eq!(bench.run_until(ms(200)), [(ms(100), Parcel::Cut(Cut::Close))]);
+        bench.send([data("too late")]);
+        bench.heal();
+        assert_eq!(bench.arrivals(), []);
+        assert_eq!(bench.counted(), (12, 1));
+    }
+}

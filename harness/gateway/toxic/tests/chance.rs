@@ -1,0 +1,71 @@
+//! What is drawn: which connections a toxic touches, and by how much.
+
+use std::slice;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gateway::link::Direction;
+use crate::gateway::toxic::Pipeline;
+use crate::gateway::toxic::samples::{Bench, data, ms, rule};
+use crate::model::fault::{Share, Toxic, ToxicKind};
+use crate::model::seed::Seed;
+
+fn latency(toxicity: f64) -> Toxic {
+    let kind = ToxicKind::Latency { delay: ms(50), jitter: ms(40) };
+    Toxic { toxicity: Share::new(toxicity).unwrap(), ..Toxic::from(kind) }
+}
+
+/// The connections among the first thousand that a rule touches.
+fn touched(toxicity: f64, id: u64, direction: Direction, seed: Seed) -> Vec<u64> {
+    let rule = rule(id, latency(toxicity));
+    let is_touched = |connection: &u64| {
+        let mut pipeline = Pipeline::default();
+        pipeline.adapt(slice::from_ref(&rule), *connection, direction, seed, Instant::now());
+        !pipeline.is_empty()
+    };
+    (0..1_000).filter(is_touched).collect()
+}
+
+/// When twenty pieces arrive that are sent at once.
+fn schedule(connection: u64, direction: Direction, seed: Seed) -> Vec<Duration> {
+    let mut bench = Bench { connection, direction, seed, ..Bench::default() };
+    bench.impose(latency(1.0));
+    bench.send((0..20).map(|_| data("a")));
+    bench.arrivals().into_iter().map(|(at, _)| at).collect()
+}
+
+#[test]
+fn half_a_toxicity_touches_half_of_the_connections_on_both_links_and_each_time_the_same() {
+    let half = touched(0.5, 1, Direction::Upstream, Seed(7));
+    // Give or take 16; six times that never happens.
+    assert!((400..600).contains(&half.len()), "{} of 1,000", half.len());
+    assert_eq!(half, touched(0.5, 1, Direction::Downstream, Seed(7)));
+    assert_eq!(half, touched(0.5, 1, Direction::Upstream, Seed(7)));
+    assert_ne!(half, touched(0.5, 1, Direction::Upstream, Seed(8)));
+    assert_ne!(half, touched(0.5, 2, Direction::Upstream, Seed(7)), "another rule draws for itself");
+}
+
+#[test]
+fn no_toxicity_touches_nothing_and_a_whole_one_everything() {
+    assert_eq!(touched(0.0, 1, Direction::Upstream, Seed(7)).len(), 0);
+    assert_eq!(touched(1.0, 1, Direction::Upstream, Seed(7)).len(), 1_000);
+}
+
+#[test]
+fn rules_that_change_around_it_do_not_touch_a_connection_that_was_spared() {
+    let spared = (0..).find(|connection| !touched(0.5, 1, Direction::Upstream, Seed(7)).contains(connection)).unwrap();
+    let mut bench = Bench { connection: spared, ..Bench::default() };
+    bench.impose(latency(0.5));
+    bench.impose(latency(0.0));
+    assert!(bench.pipeline.is_empty());
+}
+
+#[test]
+fn equal_seeds_repeat_to_the_nanosecond_and_links_differ() {
+    let first = schedule(1, Direction::Upstream, Seed(7));
+    assert_eq!(first, schedule(1, Direction::Upstream, Seed(7)));
+    assert_ne!(first, schedule(1, Direction::Upstream, Seed(8)));
+    assert_ne!(first, schedule(2, Direction::Upstream, Seed(7)));
+    assert_ne!(first, schedule(1, Direction::Downstream, Seed(7)));
+}

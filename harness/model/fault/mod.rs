@@ -1,0 +1,53 @@
+//! What can be done to a client: a fault is a kind, an onset and a duration. Plain data; `nemesis` carries it out.
+
+mod certificate;
+mod device;
+mod expiry;
+mod failover;
+mod kind;
+mod packets;
+mod point;
+mod toxic;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use certificate::CertificateFault;
+pub use device::{DeviceAsked, IdleDevice, IdleStyle, LARGEST_SCALE, USUAL_SCALE};
+pub use expiry::ServerTimeout;
+pub use failover::Failover;
+#[cfg(feature = "simulation")]
+pub(crate) use kind::word_of;
+pub use kind::{FaultKind, StopMode};
+pub use packets::{IcmpCode, NameFault};
+pub use point::{CutPoint, Point, Strike};
+pub use toxic::{Scope, Share, Stream, Toxic, ToxicKind};
+
+use crate::model::time::micros;
+
+/// One fault of a timeline.
+///
+/// *Units*: `at` counts from the first moment of steady state (from the start of the run where a fault precedes the
+/// client); `lasts` is zero for instant faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// When it is injected.
+    #[serde(rename = "at_us", with = "micros")]
+    pub at: Duration,
+    /// How long from in force to heal.
+    #[serde(rename = "for_us", with = "micros")]
+    pub lasts: Duration,
+}
+
+/// Whether a client can be expected to come back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// It passes: the client must come back by itself, within its budget.
+    Transient,
+    /// It stays until somebody repairs it: the client must say so quickly and plainly, without hammering the server,
+    /// and work again once it is repaired.
+    Persistent,
+}

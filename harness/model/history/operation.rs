@@ -1,0 +1,224 @@
+//! One operation of the workload and what came of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::{micros, optional_micros};
+
+/// What an operation asks of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum OpKind {
+    /// Insert a key into the ledger; success acknowledges that it is there for good.
+    Write,
+    /// Read back a key that the same worker had acknowledged.
+    Read,
+    /// Several statements and a COMMIT; the last of them inserts the key.
+    Transaction,
+}
+
+impl OpKind {
+    /// Whether success promises that the key is in the ledger.
+    pub fn writes(self) -> bool {
+        self != OpKind::Read
+    }
+}
+
+impl fmt::Display for OpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OpKind::Write => "write",
+            OpKind::Read => "read",
+            OpKind::Transaction => "transaction",
+        })
+    }
+}
+
+/// What an application that is only watched does by itself, as the gateway sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SeenKind {
+    /// From a request until the server is ready again.
+    Statement,
+    /// A sign-in that failed. One that succeeds leads to statements, and is not recorded.
+    SignIn,
+}
+
+/// What a recorded operation was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Deed {
+    /// The workload asked a client for it.
+    Asked(OpKind),
+    /// Nobody asked: it was seen.
+    Seen(SeenKind),
+}
+
+impl Deed {
+    /// Whether success promises that the key is in the ledger.
+    pub fn writes(self) -> bool {
+        matches!(self, Deed::Asked(kind) if kind.writes())
+    }
+}
+
+impl From<OpKind> for Deed {
+    fn from(kind: OpKind) -> Deed {
+        Deed::Asked(kind)
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deed::Asked(kind) => kind.fmt(f),
+            Deed::Seen(SeenKind::Statement) => f.write_str("statement"),
+            Deed::Seen(SeenKind::SignIn) => f.write_str("sign-in"),
+        }
+    }
+}
+
+/// How an operation ended, as far as the client can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It happened.
+    Ok,
+    /// It did not happen.
+    Fail,
+    /// Indeterminate: it may have happened.
+    Info,
+}
+
+/// What went wrong, where the error carries no SQLSTATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// ECONNREFUSED.
+    Refused,
+    /// ECONNRESET, ECONNABORTED or EPIPE.
+    Reset,
+    /// The peer ended the connection in order, but too early.
+    Closed,
+    /// Some timer of the client ran out.
+    Timeout,
+    /// The application's own deadline ran out.
+    Deadline,
+    /// The server said so; see the SQLSTATE.
+    Server,
+    /// Anything else; see the message.
+    Other,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ErrorKind::Refused => "refused",
+            ErrorKind::Reset => "reset",
+            ErrorKind::Closed => "closed",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Deadline => "deadline",
+            ErrorKind::Server => "server",
+            ErrorKind::Other => "other",
+        })
+    }
+}
+
+/// An error as a client reports it.
+///
+/// Any error converts into it with `?`: the chain of sources is searched for a SQLSTATE and for an I/O error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpError {
+    /// What the client's own library said.
+    pub message: String,
+    pub kind: ErrorKind,
+    /// Five characters, where the server gave them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// Whether the client calls it worth another try; `None` where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+}
+
+impl OpError {
+    /// An error of the given kind, with no SQLSTATE and no opinion on another try.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> OpError {
+        OpError { message: message.into(), kind, sqlstate: None, retryable: None }
+    }
+
+    /// The same error with the server's code.
+    pub fn with_sqlstate(mut self, code: impl Into<String>) -> OpError {
+        self.sqlstate = Some(code.into());
+        self.kind = ErrorKind::Server;
+        self
+    }
+
+    /// The same error, called worth another try or not.
+    pub fn with_retryable(mut self, retryable: bool) -> OpError {
+        self.retryable = Some(retryable);
+        self
+    }
+
+    /// The short name under which such errors are counted: the SQLSTATE, else the kind.
+    pub fn label(&self) -> String {
+        self.sqlstate.clone().unwrap_or_else(|| self.kind.to_string())
+    }
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label(), self.message)
+    }
+}
+
+/// One operation, as recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// Unique in the run, counted from 1.
+    pub id: u64,
+    /// Counted from 0.
+    pub worker: u32,
+    pub kind: Deed,
+    /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged; 0 where nobody was asked.
+    pub key: i64,
+    /// When the workload's grid wanted it to start. Latency counts from here, so that a stalled client hides nothing.
+    #[serde(rename = "intended_us", with = "micros")]
+    pub intended: Duration,
+    /// When the client was asked.
+    #[serde(rename = "began_us", with = "micros")]
+    pub began: Duration,
+    /// When the client answered; `None` if it had not when the workload ended.
+    #[serde(rename = "ended_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Duration>,
+    pub outcome: Outcome,
+    /// For a read that succeeded: whether the key was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<OpError>,
+    /// How many it stands for. Of what an application does by itself there may be thousands a second: those that came to
+    /// the same within some milliseconds are recorded as one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+// serde asks by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(count: &u64) -> bool {
+    *count == 1
+}
+
+impl Op {
+    /// From intended start to answer; `None` while it has none.
+    pub fn latency(&self) -> Option<Duration> {
+        self.ended.map(|ended| ended.saturating_sub(self.intended))
+    }
+}

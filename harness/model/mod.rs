@@ -1,0 +1,12 @@
+//! The vocabulary: plain data that every other room speaks. No I/O, no clock, no async, no randomness but [`seed`].
+
+pub mod budget;
+pub mod fault;
+pub mod history;
+pub mod middlebox;
+pub mod pace;
+pub mod plane;
+pub mod seed;
+pub mod sqlstate;
+pub mod time;
+pub mod topology;

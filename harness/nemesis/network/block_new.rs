@@ -1,0 +1,70 @@
+//! The gateway's door shut: new connections refused, or left without an answer.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::{Behind, Injection, NemesisError, decisive, supporting};
+use crate::gateway::{Cut, Forget, Rule, What};
+use crate::model::history::Evidence;
+
+/// How the door is shut, and what becomes of those who are inside.
+#[derive(Clone, Copy)]
+pub(crate) enum Door {
+    /// New connections are refused, the others reset.
+    Refuse,
+    /// New connections get no answer, the others are reset.
+    Hang,
+    /// New connections are refused, the others get an RST for their next packet.
+    Reject,
+}
+
+/// The door shut until heal.
+///
+/// The door first, then those inside: else one that was reset could come in again before it is shut.
+pub(crate) struct Shutting {
+    door: Door,
+    reset: usize,
+    dropped_before: u64,
+    forgotten: Option<Arc<Rule>>,
+}
+
+impl Shutting {
+    pub fn new(door: Door) -> Shutting {
+        Shutting { door, reset: 0, dropped_before: 0, forgotten: None }
+    }
+}
+
+#[async_trait]
+impl<E: Behind + ?Sized> Injection<E> for Shutting {
+    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+        let gateway = environment.gateway();
+        self.dropped_before = gateway.syns_dropped().await;
+        match self.door {
+            Door::Refuse | Door::Reject => gateway.refuse().await?,
+            Door::Hang => gateway.hang().await?,
+        }
+        match self.door {
+            Door::Refuse | Door::Hang => self.reset = gateway.cut(Cut::Reset).await,
+            Door::Reject => self.forgotten = Some(gateway.impose("reject", What::Forget(Forget::Silently)).await),
+        }
+        Ok(())
+    }
+
+    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
+        if let Some(forgotten) = &self.forgotten {
+            environment.gateway().lift(forgotten).await;
+        }
+        Ok(environment.gateway().accept().await?)
+    }
+
+    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
+        let sent = self.forgotten.as_ref().map_or(0, |rule| rule.tally.strikes());
+        let dropped = environment.gateway().syns_dropped().await - self.dropped_before;
+        Ok(match self.door {
+            Door::Refuse => vec![decisive("sockets reset", self.reset)],
+            Door::Hang => vec![decisive("SYNs dropped", dropped as usize), supporting("sockets reset", self.reset)],
+            Door::Reject => vec![decisive("RSTs sent", sent as usize)],
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! Connections as the filter remembers them: the kernel's own table, and how long what is idle stays in it.
+//!
+//! Two ways lead to a timeout. The setting of the namespace is read anew at each packet, so that a flow takes it with its
+//! next one; a flow on which nothing moves any more keeps the five days that it was given by its last. A timeout object
+//! of nft's belongs to flows that begin after it. Both leave out the connection that is idle when the fault comes, which
+//! is the one that it is for. So the setting is changed, and then each flow that is there is given its new time by hand,
+//! as `conntrack -U` does it.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use super::forked::{done, errand};
+use super::{Kernel, KernelError};
+
+/// Every connection that the reader's namespace tracks.
+const TABLE: &CStr = c"/proc/self/net/nf_conntrack";
+
+/// How long the kernel remembers an idle connection unless it is told otherwise: five days.
+///
+/// *Source*: `nf_conntrack-sysctl.rst` of the kernel's documentation.
+const USUAL: u64 = 432_000;
+
+/// A connection through the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Flow {
+    pub client: SocketAddrV4,
+    pub server: SocketAddrV4,
+}
+
+impl Flow {
+    /// The client's end, as its own kernel lists it.
+    pub fn end(&self) -> SocketAddr {
+        self.client.into()
+    }
+}
+
+/// The table, open for as long as it is read.
+pub(crate) struct FlowTable {
+    file: File,
+    client: Ipv4Addr,
+}
+
+impl FlowTable {
+    /// The client's connections that the filter knows to be established. What has expired is not among them: the kernel
+    /// takes it away when it is looked at.
+    pub fn established(&mut self) -> io::Result<Vec<Flow>> {
+        let mut text = String::new();
+        self.file.rewind()?;
+        self.file.read_to_string(&mut text)?;
+        Ok(text.lines().filter_map(established).filter(|flow| *flow.client.ip() == self.client).collect())
+    }
+}
+
+impl Kernel {
+    /// The table of connections.
+    pub fn flows(&self) -> Result<FlowTable, KernelError> {
+        let file = self.filter.open(TABLE).map_err(KernelError::Space)?;
+        Ok(FlowTable { file, client: self.client_address() })
+    }
+
+    /// Has the filter forget connections on which nothing moves for so long; `None`: as a kernel does by itself. For
+    /// those that are there the time begins now.
+    ///
+    /// *Units*: whole seconds, which is what the kernel counts in; more is rounded up.
+    pub fn forget_after(&self, idle: Option<Duration>) -> Result<(), KernelError> {
+        let seconds = idle.map_or(USUAL, seconds);
+        // First the setting, so that a flow with a packet in between has its new time too.
+        self.set("net/netfilter/nf_conntrack_tcp_timeout_established", &seconds.to_string())?;
+        let flows = self.flows()?.established().map_err(KernelError::Space)?;
+        let updates: Vec<_> = flows.iter().map(|flow| update(flow, seconds as u32)).collect();
+        self.tell(&updates).map_err(KernelError::Space)
+    }
+
+    /// Gives the kernel messages of netlink's, one by one, each answered.
+    fn tell(&self, messages: &[Vec<u8>]) -> io::Result<()> {
+        let entrance = self.filter.entrance();
+        let [] = errand(|| {
+            entrance.enter()?;
+            // SAFETY: system calls on numbers, and on bytes that are there; the socket goes with the child.
+            unsafe {
+                let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+                let socket = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER);
+                done(socket)?;
+                for message in messages {
+                    done(libc::send(socket, message.as_ptr().cast(), message.len(), 0) as i32)?;
+                    let mut answer = [0_u8; 64];
+                    done(libc::recv(socket, answer.as_mut_ptr().cast(), answer.len(), 0) as i32)?;
+                    match -i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
+                        // It has ended meanwhile.
+                        0 | libc::ENOENT => {}
+                        code => return Err(io::Error::from_raw_os_error(code)),
+                    }
+                }
+            }
+            Ok([])
+        })?;
+        Ok(())
+    }
+}
+
+/// A time as the kernel counts it.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// A line of the table, if it is a TCP connection that is established.
+fn established(line: &str) -> Option<Flow> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (protocol, state) = (words.get(2)?, words.get(5)?);
+    if *protocol != "tcp" || *state != "ESTABLISHED" {
+        return None;
+    }
+    // The first of each is as the first packet had it; the reply's come after them.
+    let word = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
+    let end = |address, port| Some(SocketAddrV4::new(word(address)?.parse().ok()?, word(port)?.parse().ok()?));
+    Some(Flow { client: end("src=", "sport=")?, server: end("dst=", "dport=")? })
+}
+
+/// The message that gives a connection another time to live.
+///
+/// *Source*: `linux/netfilter/nfnetlink_conntrack.h`.
+fn update(flow: &Flow, seconds: u32) -> Vec<u8> {
+    const NESTED: u16 = 1 << 15;
+    // Subsystem 1, tracked connections; message 0, new or changed.
+    const CHANGE: u16 = 1 << 8;
+    let addresses = [attribute(1, &flow.client.ip().octets()), attribute(2, &flow.server.ip().octets())].concat();
+    let ports = [
+        attribute(1, &[libc::IPPROTO_TCP as u8]),
+        attribute(2, &flow.client.port().to_be_bytes()),
+        attribute(3, &flow.server.port().to_be_bytes()),
+    ];
+    let tuple = [attribute(1 | NESTED, &addresses), attribute(2 | NESTED, &ports.concat())].concat();
+    let (tuple, timeout) = (attribute(1 | NESTED, &tuple), attribute(7, &seconds.to_be_bytes()));
+    let length = 16 + 4 + tuple.len() + timeout.len();
+    let mut message = Vec::with_capacity(length);
+    message.extend((length as u32).to_ne_bytes());
+    message.extend(CHANGE.to_ne_bytes());
+    message.extend(((libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16).to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend([libc::AF_INET as u8, 0, 0, 0]);
+    message.extend(tuple);
+    message.extend(timeout);
+    message
+}
+
+/// One attribute of a message, with the padding that brings the next to a multiple of four.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + value.len().next_multiple_of(4));
+    bytes.extend((4 + value.len() as u16).to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_the_kernel_writes_them() {
+        let line = |state: &str| {
+            format!(
+                "ipv4     2 tcp      6 431999 {state} src=198.18.0.1 dst=198.18.0.10 sport=40000 dport=5432 \
+                 src=198.18.0.10 dst=198.18.0.1 sport=5432 dport=40000 [ASSURED] mark=0 zone=0 use=2"
+            )
+        };
+        let found = established(&line("ESTABLISHED")).unwrap();
+        assert_eq!(found.end(), "198.18.0.1:40000".parse().unwrap());
+        assert_eq!(found.server, "198.18.0.10:5432".parse().unwrap());
+        assert_eq!(established(&line("TIME_WAIT")), None);
+        assert_eq!(established("ipv4     2 udp      17 29 src=198.18.0.1 dst=198.18.0.14 sport=4 dport=53"), None);
+        assert_eq!(established(""), None);
+    }
+
+    #[test]
+    fn times_are_whole_seconds_and_never_shorter_than_asked() {
+        let counted = [1, 999, 1_000, 1_001, 2_400].map(|ms| seconds(Duration::from_millis(ms)));
+        assert_eq!(counted, [1, 1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_message_is_as_long_as_it_says() {
+        let flow = Flow { client: "1.2.3.4:5".parse().unwrap(), server: "6.7.8.9:10".parse().unwrap() };
+        let message = update(&flow, 3);
+        assert_eq!(u32::from_ne_bytes(message[..4].try_into().unwrap()) as usize, message.len());
+        assert_eq!(message[message.len() - 4..], [0, 0, 0, 3]);
+        assert_eq!(message.len() % 4, 0);
+    }
+}

@@ -1,0 +1,37 @@
+//! Names: one that leads to the run's servers, and a name server that the client's processes ask.
+//!
+//! Owns the zone, the server on its sockets in the gateway's namespace, and the files by which a process in the
+//! client's namespace finds it. Knows no fault: what is to be said is told by [`Saying`](super::Saying).
+
+#[cfg(feature = "dns")]
+mod files;
+#[cfg(feature = "dns")]
+mod server;
+#[cfg(not(feature = "dns"))]
+#[path = "no_server.rs"]
+mod server;
+#[cfg(feature = "dns")]
+mod zone;
+
+#[cfg(all(test, feature = "dns"))]
+mod tests;
+
+use std::net::Ipv4Addr;
+
+use tokio::sync::OnceCell;
+
+pub(crate) use self::server::Names;
+use super::{Kernel, KernelError, Side};
+use crate::run_folder::RunFolder;
+
+/// Tries whether the client's processes can be given names, once in the life of this process.
+pub async fn names_available() -> &'static Result<(), String> {
+    static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();
+    FOUND.get_or_init(|| async { attempt().await.map_err(|error| error.to_string()) }).await
+}
+
+async fn attempt() -> Result<(), KernelError> {
+    let folder = RunFolder::create().map_err(KernelError::Names)?;
+    let mut kernel = Kernel::create(Side::Own).await?;
+    kernel.give_name(vec![Ipv4Addr::LOCALHOST.into()], folder.path())
+}

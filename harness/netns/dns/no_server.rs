@@ -1,0 +1,33 @@
+//! The name server of a build that has none.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use crate::netns::{Saying, Space};
+
+/// One that cannot be made.
+pub(crate) struct Names(Infallible);
+
+impl Names {
+    pub fn serve(_gateway: &Space, _place: Ipv4Addr, _addresses: Vec<IpAddr>) -> io::Result<Names> {
+        Err(io::Error::other("this build has no name server; build it with the feature \"dns\""))
+    }
+
+    pub fn show(&self, _client: &mut Space, _folder: &Path) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub fn say(&self, _saying: Saying) {
+        match self.0 {}
+    }
+
+    pub fn lead_to(&self, _addresses: Vec<IpAddr>) {
+        match self.0 {}
+    }
+
+    pub fn answered(&self, _saying: Saying) -> u64 {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,223 @@
+//! What is said to each question. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use hickory_proto::ProtoError;
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::SOA;
+use hickory_proto::rr::{Name, RData, Record};
+
+use crate::netns::{NAME, Saying};
+
+/// How long an answer may be kept, in seconds, one that says no included: as short as names are given that are to move.
+const TTL: u32 = 1;
+
+/// One name, and what is said of it. Every other name there is not.
+pub(super) struct Zone {
+    name: Name,
+    /// The name's parent, which speaks of what is not there.
+    apex: Name,
+    addresses: Vec<IpAddr>,
+    saying: Saying,
+    answered: BTreeMap<Saying, u64>,
+}
+
+impl Zone {
+    pub fn new(addresses: Vec<IpAddr>) -> Result<Zone, ProtoError> {
+        let mut name = Name::from_ascii(NAME)?;
+        name.set_fqdn(true);
+        let apex = name.base_name();
+        Ok(Zone { name, apex, addresses, saying: Saying::Address, answered: BTreeMap::new() })
+    }
+
+    pub fn say(&mut self, saying: Saying) {
+        self.saying = saying;
+    }
+
+    /// Leads the name elsewhere; says so, unless something else is to be said of it.
+    pub fn lead_to(&mut self, addresses: Vec<IpAddr>) {
+        self.addresses = addresses;
+        if self.saying == Saying::OldAddress {
+            self.saying = Saying::Address;
+        }
+    }
+
+    /// Questions about the name that were answered so; where that is with an address, those which asked for one.
+    pub fn answered(&self, saying: Saying) -> u64 {
+        self.answered.get(&saying).copied().unwrap_or(0)
+    }
+
+    /// The answer to a message; `None`: nothing is said, or it is no question.
+    pub fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let asked = Message::from_vec(message).ok()?;
+        if asked.metadata.message_type != MessageType::Query {
+            return None;
+        }
+        let mut answer = Message::response(asked.metadata.id, asked.metadata.op_code);
+        answer.metadata.recursion_desired = asked.metadata.recursion_desired;
+        // As the resolver of a machine's network has it: one that offered neither would be passed over as lame.
+        answer.metadata.recursion_available = true;
+        answer.metadata.authoritative = true;
+        answer.queries.clone_from(&asked.queries);
+        answer.edns = asked.edns.is_some().then(Edns::new);
+        match (asked.metadata.op_code, asked.queries.as_slice()) {
+            (OpCode::Query, [query]) => self.speak(query, &mut answer)?,
+            (OpCode::Query, _) => answer.metadata.response_code = ResponseCode::FormErr,
+            _ => answer.metadata.response_code = ResponseCode::NotImp,
+        }
+        answer.to_vec().ok()
+    }
+
+    /// Says what is to be said of one name; `None`: nothing.
+    fn speak(&mut self, query: &Query, answer: &mut Message) -> Option<()> {
+        let is_ours = *query.name() == self.name;
+        let found = self.records(query);
+        let tells = matches!(self.saying, Saying::Address | Saying::OldAddress);
+        if is_ours && !(tells && found.is_empty()) {
+            *self.answered.entry(self.saying).or_default() += 1;
+        }
+        match self.saying {
+            Saying::Nothing => return None,
+            Saying::Failure => answer.metadata.response_code = ResponseCode::ServFail,
+            // The name is there, and has no address of that kind.
+            Saying::Address | Saying::OldAddress if is_ours && found.is_empty() => {
+                answer.authorities = vec![self.authority()];
+            }
+            Saying::Address | Saying::OldAddress if is_ours => answer.answers = found,
+            Saying::Address | Saying::OldAddress | Saying::NoName => {
+                answer.metadata.response_code = ResponseCode::NXDomain;
+                answer.authorities = vec![self.authority()];
+            }
+        }
+        Some(())
+    }
+
+    /// The addresses of the kind that is asked for, in the order in which they were given, always: which of them is
+    /// first is part of a question.
+    fn records(&self, query: &Query) -> Vec<Record> {
+        let record = |address: &IpAddr| Record::from_rdata(query.name().clone(), TTL, RData::from(*address));
+        let is_meant = |record: &Record| record.record_type() == query.query_type();
+        self.addresses.iter().map(record).filter(is_meant).collect()
+    }
+
+    /// What says for how long a no may be kept.
+    ///
+    /// *Source*: RFC 2308, section 3.
+    fn authority(&self) -> Record {
+        let ttl = TTL.cast_signed();
+        let start = SOA::new(self.apex.clone(), self.apex.clone(), 1, ttl, ttl, ttl, TTL);
+        Record::from_rdata(self.apex.clone(), TTL, RData::SOA(start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use hickory_proto::rr::RecordType;
+
+    use super::*;
+
+    const OLD: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
+    const NEW: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 11);
+
+    fn zone() -> Zone {
+        Zone::new(vec![OLD.into(), NEW.into()]).unwrap()
+    }
+
+    fn question(name: &str, kind: RecordType) -> Message {
+        let mut message = Message::new(7, MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = true;
+        message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+        message
+    }
+
+    fn ask(zone: &mut Zone, name: &str, kind: RecordType) -> Option<Message> {
+        let answer = zone.answer(&question(name, kind).to_vec().unwrap())?;
+        Some(Message::from_vec(&answer).unwrap())
+    }
+
+    fn addresses(answer: &Message) -> Vec<Ipv4Addr> {
+        let address = |record: &Record| match &record.data {
+            RData::A(address) => address.0,
+            other => panic!("no address: {other:?}"),
+        };
+        answer.answers.iter().map(address).collect()
+    }
+
+    #[test]
+    fn the_name_has_its_addresses_in_their_order_for_a_second() {
+        let mut zone = zone();
+        for name in ["db.pgsquall.test.", "DB.pgSquall.TEST."] {
+            let answer = ask(&mut zone, name, RecordType::A).unwrap();
+            assert_eq!((answer.metadata.id, answer.metadata.response_code), (7, ResponseCode::NoError));
+            assert!(answer.metadata.authoritative && answer.metadata.recursion_desired);
+            assert_eq!(addresses(&answer), [OLD, NEW]);
+            assert_eq!(answer.answers[0].ttl, 1);
+            assert_eq!(answer.answers[0].name.to_string(), name, "as it was asked");
+        }
+        assert_eq!(zone.answered(Saying::Address), 2);
+    }
+
+    #[test]
+    fn it_has_no_address_of_another_kind_and_there_is_no_other_name() {
+        let mut zone = zone();
+        let answer = ask(&mut zone, "db.pgsquall.test.", RecordType::AAAA).unwrap();
+        assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 0));
+        for name in ["pgsquall.test.", "db.pgsquall.test.example.", "example.com."] {
+            let answer = ask(&mut zone, name, RecordType::A).unwrap();
+            assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
+            assert!(matches!(&answer.authorities[0].data, RData::SOA(start) if start.minimum == 1));
+        }
+        assert_eq!(zone.answered(Saying::Address), 0, "nobody was given an address");
+    }
+
+    #[test]
+    fn what_is_to_be_said_is_said_and_counted() {
+        let mut zone = zone();
+        let expected = [(Saying::NoName, ResponseCode::NXDomain), (Saying::Failure, ResponseCode::ServFail)];
+        for (saying, code) in expected {
+            zone.say(saying);
+            for kind in [RecordType::A, RecordType::AAAA] {
+                let answer = ask(&mut zone, "db.pgsquall.test.", kind).unwrap();
+                assert_eq!((answer.metadata.response_code, answer.answers.len()), (code, 0));
+            }
+            assert_eq!(zone.answered(saying), 2);
+        }
+        zone.say(Saying::Nothing);
+        assert!(ask(&mut zone, "db.pgsquall.test.", RecordType::A).is_none());
+        assert!(ask(&mut zone, "example.com.", RecordType::A).is_none(), "a server that is silent is so to all");
+        assert_eq!(zone.answered(Saying::Nothing), 1, "the name alone is counted");
+        zone.say(Saying::OldAddress);
+        assert_eq!(addresses(&ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap()), [OLD, NEW]);
+        assert_eq!((zone.answered(Saying::OldAddress), zone.answered(Saying::Address)), (1, 0));
+        zone.lead_to(vec![NEW.into()]);
+        assert_eq!(addresses(&ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap()), [NEW]);
+        assert_eq!(zone.answered(Saying::Address), 1);
+    }
+
+    #[test]
+    fn what_is_no_question_is_refused_or_ignored() {
+        let mut zone = zone();
+        assert_eq!(zone.answer(b"GET / HTTP/1.1\r\n"), None);
+        assert_eq!(zone.answer(&[]), None);
+        let answer = Message::response(7, OpCode::Query).to_vec().unwrap();
+        assert_eq!(zone.answer(&answer), None, "two servers would talk for ever");
+        let code = |message: &Message, zone: &mut Zone| {
+            Message::from_vec(&zone.answer(&message.to_vec().unwrap()).unwrap()).unwrap().metadata.response_code
+        };
+        assert_eq!(code(&Message::new(7, MessageType::Query, OpCode::Query), &mut zone), ResponseCode::FormErr);
+        assert_eq!(code(&Message::new(7, MessageType::Query, OpCode::Notify), &mut zone), ResponseCode::NotImp);
+    }
+
+    #[test]
+    fn who_speaks_edns_is_answered_so() {
+        let mut zone = zone();
+        let mut asked = question("db.pgsquall.test.", RecordType::A);
+        asked.set_edns(Edns::new());
+        let answer = Message::from_vec(&zone.answer(&asked.to_vec().unwrap()).unwrap()).unwrap();
+        assert!(answer.edns.is_some());
+        assert!(ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap().edns.is_none());
+    }
+}

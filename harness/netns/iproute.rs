@@ -1,0 +1,91 @@
+//! The system's own tools for networks, `ip` and `nft`, run in a namespace of ours.
+
+use std::env;
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+use super::KernelError;
+use super::namespace::Space;
+
+/// Where they are, beside what PATH names: Debian gives ordinary users no `sbin`.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/// Longest that a tool may take: some milliseconds, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A tool that is installed here.
+#[derive(Clone, Debug)]
+pub(super) struct Tool {
+    path: PathBuf,
+}
+
+impl Tool {
+    /// Finds a tool, which Debian has in a package.
+    pub fn find(name: &'static str, package: &'static str) -> Result<Tool, KernelError> {
+        let listed = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&listed).chain(FOLDERS.map(PathBuf::from));
+        let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
+        found.map(|path| Tool { path }).ok_or(KernelError::NoTool { name, package })
+    }
+
+    /// Runs it in a namespace with these words and this input; returns what it said.
+    ///
+    /// `hand`: descriptors that it finds at the paths of [`handed`](super::namespace::handed).
+    pub async fn run<const N: usize>(
+        &self,
+        space: &Space,
+        words: &[&str],
+        input: &str,
+        hand: [RawFd; N],
+    ) -> Result<String, KernelError> {
+        let mut command = Command::new(&self.path);
+        space.tool(&mut command, hand);
+        self.carry_out(command, words, input).await
+    }
+
+    /// The same in the machine's own namespace.
+    pub async fn run_here(&self, words: &[&str], input: &str) -> Result<String, KernelError> {
+        self.carry_out(Command::new(&self.path), words, input).await
+    }
+
+    async fn carry_out(&self, mut command: Command, words: &[&str], input: &str) -> Result<String, KernelError> {
+        let told = |reason: String| KernelError::Tool { command: self.told(words), reason };
+        let failed = |error: io::Error| told(error.to_string());
+        command.args(words).env_clear().current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = tokio::process::Command::from(command);
+        let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
+        let stdin = child.stdin.take();
+        let work = async {
+            if let Some(mut stdin) = stdin {
+                // One that ends without reading says why on stderr.
+                let _ = stdin.write_all(input.as_bytes()).await;
+            }
+            child.wait_with_output().await
+        };
+        let output = match timeout(PATIENCE, work).await {
+            Ok(output) => output.map_err(failed)?,
+            Err(_) => return Err(told(format!("no end within {}", crate::model::time::show(PATIENCE)))),
+        };
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let ended = match output.status.signal() {
+            Some(signal) => format!("ended by signal {signal}"),
+            None => said.trim().to_owned(),
+        };
+        Err(told(ended))
+    }
+
+    fn told(&self, words: &[&str]) -> String {
+        format!("{} {}", self.path.display(), words.join(" "))
+    }
+}

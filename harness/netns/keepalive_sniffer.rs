@@ -1,0 +1,269 @@
+//! Keepalive probes, seen on the wire: what goes by at the client's interface of the filter, and which of it is a probe.
+//!
+//! Reads headers, never what is in the packets.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+use super::forked::done;
+use super::{CLIENT, Flow, Kernel, Way};
+
+/// The longest headers that IP and TCP have, in bytes; what is behind them is left where it is.
+const HEADERS: usize = 60 + 60;
+
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+
+/// Hears every packet between the client and the filter, in both ways; also those that the filter then drops.
+pub(crate) struct Listener {
+    socket: AsyncFd<Socket>,
+    client: Ipv4Addr,
+}
+
+impl Kernel {
+    /// Begins to listen.
+    pub fn listener(&self) -> io::Result<Listener> {
+        // Bound before it has a protocol, so that it never hears another interface.
+        let socket = self.filter.socket(Domain::PACKET, Type::DGRAM, None)?;
+        bind(&socket)?;
+        socket.set_nonblocking(true)?;
+        // SAFETY: the socket owns its descriptor for as long as it lives, and nothing replaces it.
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
+        Ok(Listener { socket, client: self.client_address() })
+    }
+}
+
+/// Binds a packet socket to the client's interface in the namespace to which it belongs.
+fn bind(socket: &Socket) -> io::Result<()> {
+    // SAFETY: all zeroes is an empty request and an empty address; both live until the calls return.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        for (to, from) in request.ifr_name.iter_mut().zip(CLIENT.bytes()) {
+            *to = from as libc::c_char;
+        }
+        done(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut request))?;
+        let mut address: libc::sockaddr_ll = std::mem::zeroed();
+        address.sll_family = libc::AF_PACKET as u16;
+        // What goes out is told to those alone who ask for every protocol.
+        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        address.sll_ifindex = request.ifr_ifru.ifru_ifindex;
+        let size = size_of_val(&address) as libc::socklen_t;
+        done(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size))
+    }
+}
+
+impl Listener {
+    /// The next segment of TCP; cancel safe.
+    pub async fn next(&self) -> io::Result<Segment> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            let mut headers = [0; HEADERS];
+            match ready.try_io(|socket| socket.get_ref().read(&mut headers)) {
+                Ok(Ok(read)) => {
+                    if let Some(segment) = Segment::read(&headers[..read], self.client) {
+                        return Ok(segment);
+                    }
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_nothing_there) => {}
+            }
+        }
+    }
+}
+
+/// What a segment's headers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    flow: Flow,
+    way: Way,
+    sequence: u32,
+    acknowledged: u32,
+    payload: u32,
+    flags: u8,
+}
+
+impl Segment {
+    /// Reads the headers of a packet; `None` if it is none of the client's segments.
+    ///
+    /// *Source*: RFC 791, section 3.1; RFC 9293, section 3.1.
+    fn read(packet: &[u8], client: Ipv4Addr) -> Option<Segment> {
+        let octets = |at: usize| <[u8; 4]>::try_from(packet.get(at..at + 4)?).ok();
+        let pair = |at: usize| Some(u16::from_be_bytes(packet.get(at..at + 2)?.try_into().ok()?));
+        let (first, protocol) = (*packet.first()?, *packet.get(9)?);
+        // A fragment but the first has no TCP header.
+        if first >> 4 != 4 || i32::from(protocol) != libc::IPPROTO_TCP || pair(6)? & 0x1fff != 0 {
+            return None;
+        }
+        let at = usize::from(first & 15) * 4;
+        let from = SocketAddrV4::new(octets(12)?.into(), pair(at)?);
+        let to = SocketAddrV4::new(octets(16)?.into(), pair(at + 2)?);
+        let (flow, way) = match client {
+            client if *from.ip() == client => (Flow { client: from, server: to }, Way::Up),
+            client if *to.ip() == client => (Flow { client: to, server: from }, Way::Down),
+            _ => return None,
+        };
+        let headers = at + usize::from(packet.get(at + 12)? >> 4) * 4;
+        Some(Segment {
+            flow,
+            way,
+            sequence: u32::from_be_bytes(octets(at + 4)?),
+            acknowledged: u32::from_be_bytes(octets(at + 8)?),
+            payload: u32::from(pair(2)?).checked_sub(headers as u32)?,
+            flags: packet.get(at + 13)? & (FIN | SYN | RST),
+        })
+    }
+
+    /// The sequence number behind it.
+    fn end(&self) -> u32 {
+        let length = self.payload + u32::from(self.flags & SYN != 0) + u32::from(self.flags & FIN != 0);
+        self.sequence.wrapping_add(length)
+    }
+}
+
+/// Follows the connections' sequence numbers, and so tells probes from what moves.
+#[derive(Debug, Default)]
+pub(crate) struct Follower {
+    flows: HashMap<Flow, Followed>,
+    /// Probes seen so far, of the client and of the server.
+    pub probes: [u64; 2],
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Followed {
+    /// The next sequence number of each way.
+    next: [Option<u32>; 2],
+    /// The last one that each way has acknowledged.
+    acknowledged: [Option<u32>; 2],
+    /// When something moved last that was no probe, nor the answer to one.
+    quiet_since: Instant,
+    /// Probes since then.
+    probes: u64,
+}
+
+impl Follower {
+    /// Takes note of a segment.
+    pub fn see(&mut self, segment: &Segment, at: Instant) {
+        if segment.flags & SYN != 0 && segment.way == Way::Up {
+            self.flows.remove(&segment.flow);
+        }
+        let new = || Followed { next: [None; 2], acknowledged: [None; 2], quiet_since: at, probes: 0 };
+        let flow = self.flows.entry(segment.flow).or_insert_with(new);
+        let way = usize::from(segment.way == Way::Down);
+        let next = &mut flow.next[way];
+        // A probe repeats the last byte's number, without the byte: what is there already must be acknowledged again.
+        let is_empty = segment.payload == 0 && segment.flags == 0;
+        if is_empty && next.is_some_and(|next| segment.sequence == next.wrapping_sub(1)) {
+            self.probes[way] += 1;
+            flow.probes += 1;
+            return;
+        }
+        let end = segment.end();
+        // Numbers wrap around; half of them are behind any given one.
+        if next.is_none_or(|next| end.wrapping_sub(next) < 1 << 31) {
+            *next = Some(end);
+        }
+        let news = flow.acknowledged[way].replace(segment.acknowledged) != Some(segment.acknowledged);
+        if !is_empty || news {
+            flow.quiet_since = at;
+            flow.probes = 0;
+        }
+    }
+
+    /// Whether only probes, and there were some, have kept a connection from being idle for so long before `now`; what
+    /// was before `since` does not count.
+    pub fn is_kept_by_probes(&self, flow: &Flow, idle: Duration, since: Instant, now: Instant) -> bool {
+        self.flows
+            .get(flow)
+            .is_some_and(|flow| flow.probes > 0 && now.saturating_duration_since(flow.quiet_since.max(since)) > idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
+
+    /// A packet with options in both headers, and of its payload only the length.
+    fn packet(up: bool, sequence: u32, acknowledged: u32, payload: u16, flags: u8) -> Vec<u8> {
+        let (mut from, mut to) = ((CLIENT, 40_000_u16), (SERVER, 5_432_u16));
+        if !up {
+            std::mem::swap(&mut from, &mut to);
+        }
+        let mut bytes = vec![0x46, 0];
+        bytes.extend((24 + 32 + payload).to_be_bytes());
+        bytes.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+        bytes.extend(from.0.octets());
+        bytes.extend(to.0.octets());
+        bytes.extend([1; 4]);
+        bytes.extend(from.1.to_be_bytes());
+        bytes.extend(to.1.to_be_bytes());
+        bytes.extend(sequence.to_be_bytes());
+        bytes.extend(acknowledged.to_be_bytes());
+        bytes.extend([0x80, flags | 16]);
+        bytes.extend([0; 18]);
+        bytes
+    }
+
+    fn segment(up: bool, sequence: u32, acknowledged: u32, payload: u16, flags: u8) -> Segment {
+        Segment::read(&packet(up, sequence, acknowledged, payload, flags), CLIENT).unwrap()
+    }
+
+    #[test]
+    fn headers_are_read_past_their_options() {
+        let found = segment(true, 7, 9, 100, 0);
+        assert_eq!((found.sequence, found.acknowledged, found.payload, found.way), (7, 9, 100, Way::Up));
+        assert_eq!(found.flow, segment(false, 1, 1, 0, 0).flow);
+        assert_eq!(segment(true, u32::MAX, 0, 0, SYN).end(), 0);
+        for short in 0..56 {
+            // Shorter than its headers, or somebody else's: no segment, and no panic.
+            let cut = Segment::read(&packet(true, 7, 9, 100, 0)[..short], CLIENT);
+            assert!(cut.is_none_or(|_| short > 24 + 13), "{short}");
+        }
+        assert_eq!(Segment::read(&packet(true, 7, 9, 100, 0), Ipv4Addr::LOCALHOST), None);
+    }
+
+    #[test]
+    fn only_what_repeats_the_last_number_is_a_probe() {
+        let began = Instant::now();
+        let second = |n: u64| began + Duration::from_secs(n);
+        let mut follower = Follower::default();
+        // Numbers wrap around in the middle.
+        let (client, server) = (u32::MAX - 5, 50_u32);
+        follower.see(&segment(true, client, 0, 0, SYN), second(0));
+        follower.see(&segment(false, server, client.wrapping_add(1), 0, SYN), second(0));
+        let (client, server) = (client.wrapping_add(1), server + 1);
+        follower.see(&segment(true, client, server, 0, 0), second(0));
+        follower.see(&segment(true, client, server, 10, 0), second(1));
+        let client = client.wrapping_add(10);
+        follower.see(&segment(false, server, client, 20, 0), second(1));
+        // A late acknowledgement, and a repeated one, are no probes.
+        follower.see(&segment(true, client, server + 20, 0, 0), second(1));
+        follower.see(&segment(true, client, server + 20, 0, 0), second(1));
+        assert_eq!(follower.probes, [0, 0]);
+        let flow = segment(true, 0, 0, 0, 0).flow;
+        let kept = |follower: &Follower, now| follower.is_kept_by_probes(&flow, Duration::from_secs(3), began, now);
+        for n in [3, 4] {
+            follower.see(&segment(true, client.wrapping_sub(1), server + 20, 0, 0), second(n));
+            follower.see(&segment(false, server + 20, client, 0, 0), second(n));
+        }
+        follower.see(&segment(false, server + 19, client, 0, 0), second(4));
+        assert_eq!(follower.probes, [2, 1]);
+        assert!(!kept(&follower, second(4)) && kept(&follower, second(5)));
+        assert!(!follower.is_kept_by_probes(&flow, Duration::from_secs(3), second(3), second(5)));
+        // Whatever moves ends the quiet.
+        follower.see(&segment(true, client, server + 20, 1, 0), second(5));
+        assert!(!kept(&follower, second(9)));
+    }
+}

@@ -1,0 +1,285 @@
+//! The namespaces of one run, and how to enter them.
+//!
+//! Each is held by a descriptor of the harness and by nothing else: when the harness ends, in whatever way, the kernel
+//! takes it away with all that is in it, interfaces, routes, rules and connections. Whoever is not root gets a user
+//! namespace around them, in which he may do all this.
+
+use std::env;
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use nix::unistd::{getegid, geteuid};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::forked::{done, errand};
+
+/// A network namespace.
+#[derive(Debug)]
+pub(crate) struct Space {
+    /// The user namespace that it belongs to, where that is not our own.
+    users: Option<Arc<OwnedFd>>,
+    net: OwnedFd,
+    /// A view of the file system that goes with it.
+    mounts: Option<OwnedFd>,
+}
+
+/// How a process enters a namespace: numbers only, so that it can be done between fork and exec.
+#[derive(Clone, Copy)]
+pub(super) struct Entrance {
+    users: Option<RawFd>,
+    net: RawFd,
+    mounts: Option<RawFd>,
+}
+
+/// The three namespaces of a run: where the client is, what is between, where the gateway listens.
+pub(super) fn make() -> io::Result<[Space; 3]> {
+    let ours = Maps::to_root()?;
+    // Whoever may not make a network namespace by himself may do so in a user namespace of his own.
+    let (is_own, [users, client, router, gateway]) = match errand(|| four(None)) {
+        Ok(made) => (false, made),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (true, errand(|| four(Some(&ours)))?),
+        Err(error) => return Err(error),
+    };
+    let users = is_own.then(|| Arc::new(users));
+    Ok([client, router, gateway].map(|net| Space { users: users.clone(), net, mounts: None }))
+}
+
+/// In a child: makes the namespaces, and opens them.
+fn four(maps: Option<&Maps>) -> io::Result<[RawFd; 4]> {
+    if let Some(maps) = maps {
+        maps.enter()?;
+    }
+    let users = open(c"/proc/self/ns/user", libc::O_RDONLY)?;
+    let mut nets = [0; 3];
+    for net in &mut nets {
+        // SAFETY: a system call on a number.
+        done(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+        loopback_up()?;
+        *net = open(c"/proc/self/ns/net", libc::O_RDONLY)?;
+    }
+    Ok([users, nets[0], nets[1], nets[2]])
+}
+
+/// In a child: brings the loopback interface up, which only who may arrange the network can. Whoever may make a network
+/// namespace but not arrange it, as root with a part of his rights, has to go on in a user namespace as well.
+fn loopback_up() -> io::Result<()> {
+    // SAFETY: system calls on numbers, and on a structure that lives until they return; all zeroes is an empty one.
+    unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        done(socket)?;
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = b'l' as libc::c_char;
+        request.ifr_name[1] = b'o' as libc::c_char;
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        let up = done(libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &raw const request));
+        libc::close(socket);
+        up
+    }
+}
+
+impl Space {
+    /// A socket that belongs to it.
+    pub fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+        let entrance = self.entrance();
+        let (domain, kind, protocol) = (domain.into(), i32::from(kind), protocol.map_or(0, Into::into));
+        let [socket] = errand(|| {
+            entrance.enter()?;
+            // SAFETY: a system call on numbers.
+            let socket = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
+            done(socket).map(|()| [socket])
+        })?;
+        Ok(socket.into())
+    }
+
+    /// A file as it is seen from there: the kernel shows each namespace its own below `/proc/self/net` and `/proc/sys`.
+    pub fn open(&self, path: &CStr) -> io::Result<File> {
+        let entrance = self.entrance();
+        let [file] = errand(|| {
+            entrance.enter()?;
+            Ok([open(path, libc::O_RDONLY)?])
+        })?;
+        Ok(file.into())
+    }
+
+    /// Changes a setting of it: `net/ipv4/ip_forward`.
+    pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
+        let entrance = self.entrance();
+        let path = CString::new(format!("/proc/sys/{name}"))?;
+        let [] = errand(|| {
+            entrance.enter()?;
+            let file = open(&path, libc::O_WRONLY)?;
+            // SAFETY: a system call on bytes that are there.
+            done(unsafe { libc::write(file, value.as_ptr().cast(), value.len()) } as i32).map(|()| [])
+        })?;
+        Ok(())
+    }
+
+    /// Has processes that live there see files in place of others: pairs of what is seen, and in place of what. Nobody
+    /// else sees any of it.
+    #[cfg(feature = "dns")]
+    pub fn cover(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
+        use std::ptr;
+
+        let entrance = self.entrance();
+        let paths = files.iter().map(|(seen, place)| Ok((c_path(seen)?, c_path(place)?)));
+        let paths = paths.collect::<io::Result<Vec<_>>>()?;
+        let [mounts] = errand(|| {
+            entrance.enter()?;
+            // SAFETY: system calls on numbers, and on strings that are there.
+            unsafe {
+                done(libc::unshare(libc::CLONE_NEWNS))?;
+                // What is unmounted outside is unmounted here too, and so not kept busy; nothing goes the other way.
+                let is_slave = libc::MS_REC | libc::MS_SLAVE;
+                done(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
+                for (seen, place) in &paths {
+                    done(libc::mount(seen.as_ptr(), place.as_ptr(), ptr::null(), libc::MS_BIND, ptr::null()))?;
+                }
+            }
+            Ok([open(c"/proc/self/ns/mnt", libc::O_RDONLY)?])
+        })?;
+        self.mounts = Some(mounts);
+        Ok(())
+    }
+
+    /// Has a command of ours run there, with all the rights that there are; it finds these descriptors at the paths that
+    /// [`handed`] gives.
+    pub(super) fn tool<const N: usize>(&self, command: &mut Command, hand: [RawFd; N]) {
+        let entrance = self.entrance();
+        let enter = move || {
+            entrance.enter()?;
+            for descriptor in hand {
+                // They keep their numbers: any other might be one that is needed between here and the new program.
+                // SAFETY: a system call on numbers. Without its flag it stays open in the new program.
+                done(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
+        unsafe { command.pre_exec(enter) };
+    }
+
+    /// Has a client's process live there, under the number of its user that it has outside, and begin in `folder`, or where
+    /// this process is.
+    ///
+    /// *Errors*: the maps of the user's numbers, or the folder that it begins in, cannot be written down.
+    pub fn settle(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
+        let entrance = self.entrance();
+        let own = Maps::back()?;
+        let is_own = self.users.is_some();
+        // Who goes to other mounts goes to their root.
+        let begins = || folder.map_or_else(env::current_dir, |folder| Ok(folder.to_owned()));
+        let folder = self.mounts.as_ref().map(|_| c_path(&begins()?)).transpose()?;
+        let enter = move || {
+            entrance.enter()?;
+            if let Some(folder) = &folder {
+                // SAFETY: a system call on a string that is there.
+                done(unsafe { libc::chdir(folder.as_ptr()) })?;
+            }
+            // Inside the run's user namespace it would be root, and some programs refuse to be.
+            if is_own { own.enter() } else { Ok(()) }
+        };
+        // SAFETY: as above.
+        unsafe { command.pre_exec(enter) };
+        Ok(())
+    }
+
+    /// Whether it was made without a user namespace, so that it can be joined to the machine's own network.
+    pub fn is_of_root(&self) -> bool {
+        self.users.is_none()
+    }
+
+    pub(super) fn net(&self) -> RawFd {
+        self.net.as_raw_fd()
+    }
+
+    pub(super) fn entrance(&self) -> Entrance {
+        Entrance {
+            users: self.users.as_ref().map(|users| users.as_raw_fd()),
+            net: self.net.as_raw_fd(),
+            mounts: self.mounts.as_ref().map(AsRawFd::as_raw_fd),
+        }
+    }
+}
+
+impl Entrance {
+    /// In a child: goes there.
+    pub fn enter(self) -> io::Result<()> {
+        // SAFETY: system calls on numbers.
+        unsafe {
+            if let Some(users) = self.users {
+                done(libc::setns(users, libc::CLONE_NEWUSER))?;
+            }
+            done(libc::setns(self.net, libc::CLONE_NEWNET))?;
+            match self.mounts {
+                Some(mounts) => done(libc::setns(mounts, libc::CLONE_NEWNS)),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// The path at which a tool finds a descriptor that it has been handed.
+pub(super) fn handed(descriptor: RawFd) -> String {
+    format!("/proc/self/fd/{descriptor}")
+}
+
+/// What is written to make a new user namespace in which somebody of ours has a given number.
+struct Maps {
+    users: CString,
+    groups: CString,
+}
+
+impl Maps {
+    /// For whoever we are outside: inside, he is root.
+    fn to_root() -> io::Result<Maps> {
+        Maps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
+    }
+
+    /// For whoever is root in the run's user namespace: in one inside it, he has his own numbers again.
+    fn back() -> io::Result<Maps> {
+        Maps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
+    }
+
+    /// Numbers as they are inside, and outside.
+    fn new(user: [u32; 2], group: [u32; 2]) -> io::Result<Maps> {
+        let map = |[inside, outside]: [u32; 2]| CString::new(format!("{inside} {outside} 1"));
+        Ok(Maps { users: map(user)?, groups: map(group)? })
+    }
+
+    /// In a child: makes the namespace and goes there.
+    fn enter(&self) -> io::Result<()> {
+        // SAFETY: a system call on a number.
+        done(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
+        for (path, text) in [
+            // Without this only the privileged may write down groups; whoever is in a group must not leave it so.
+            (c"/proc/self/setgroups", c"deny"),
+            (c"/proc/self/uid_map", self.users.as_c_str()),
+            (c"/proc/self/gid_map", self.groups.as_c_str()),
+        ] {
+            let file = open(path, libc::O_WRONLY)?;
+            // SAFETY: system calls on a descriptor of ours and bytes that are there.
+            unsafe {
+                done(libc::write(file, text.as_ptr().cast(), text.count_bytes()) as i32)?;
+                libc::close(file);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+fn open(path: &CStr, how: i32) -> io::Result<RawFd> {
+    // SAFETY: a system call on a string that is there.
+    let file = unsafe { libc::open(path.as_ptr(), how | libc::O_CLOEXEC) };
+    done(file).map(|()| file)
+}

@@ -1,0 +1,105 @@
+//! The addresses of one run: sixteen of 198.18.0.0/15, which is set aside for the testing of networks.
+//!
+//! *Source*: RFC 2544, section C.2.2; RFC 6890.
+//!
+//! ```text
+//! .0/30   client's link    .1 the client, .2 the way out
+//! .8/29   gateway's link   .9 the way in, .10 to .12 the client's servers, .13 nobody, .14 names
+//! ```
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use crate::credentials;
+
+/// 198.18.0.0.
+const BASE: u32 = 0xC612_0000;
+
+/// Blocks of sixteen in 198.18.0.0/15.
+const BLOCKS: u32 = 1 << 13;
+
+/// How many are tried: two failures in a row are rare as long as a few hundred runs share a machine.
+const TRIES: u32 = 64;
+
+/// Sixteen addresses that no other run on this machine uses.
+#[derive(Debug)]
+pub(super) struct Block {
+    first: u32,
+    /// Bound for as long as they are ours; the kernel gives its name back when we end.
+    _held: Option<UnixDatagram>,
+}
+
+impl Block {
+    /// The addresses of a run that nobody but its own namespaces sees: always the same.
+    pub fn unseen() -> Block {
+        Block { first: BASE, _held: None }
+    }
+
+    /// Addresses for a run that the machine's own namespace sees; `is_taken`: whether somebody else has them.
+    pub fn seen(is_taken: impl Fn(&Block) -> bool) -> io::Result<Block> {
+        for _ in 0..TRIES {
+            let number = (credentials::unique() % u64::from(BLOCKS)) as u32;
+            let name = SocketAddr::from_abstract_name(format!("pgsquall-block-{number}"))?;
+            // In use if another run has it.
+            let Ok(held) = UnixDatagram::bind_addr(&name) else { continue };
+            let block = Block { first: BASE + number * 16, _held: Some(held) };
+            if !is_taken(&block) {
+                return Ok(block);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "all of 198.18.0.0/15 is in use on this machine"))
+    }
+
+    pub fn at(&self, offset: u8) -> Ipv4Addr {
+        Ipv4Addr::from(self.first + u32::from(offset))
+    }
+
+    /// All of them, as routes are written.
+    pub fn network(&self) -> String {
+        format!("{}/28", self.at(0))
+    }
+
+    /// Whether a network, as routes are written, has an address of these.
+    pub fn meets(&self, network: &str) -> bool {
+        let (address, length) = network.split_once('/').unwrap_or((network, "32"));
+        let (Ok(address), Ok(length)) = (address.parse::<Ipv4Addr>(), length.parse::<u32>()) else { return false };
+        // A default route covers everything, and is nobody's claim to these.
+        let shortest = length.min(28);
+        (1..=32).contains(&length) && (u32::from(address) ^ self.first) >> (32 - shortest) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_set_aside_for_tests() {
+        assert_eq!(Block::unseen().at(10).to_string(), "198.18.0.10");
+        let last = Block { first: BASE + (BLOCKS - 1) * 16, _held: None };
+        assert_eq!(last.at(15).to_string(), "198.19.255.255");
+    }
+
+    #[test]
+    fn no_two_runs_have_the_same() {
+        let blocks: Vec<_> = (0..20).map(|_| Block::seen(|_| false).unwrap()).collect();
+        let mut firsts: Vec<_> = blocks.iter().map(|block| block.first).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), 20);
+        assert_eq!(Block::seen(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn somebody_elses_network_is_seen() {
+        let block = Block { first: BASE + 16, _held: None };
+        for theirs in ["198.18.0.0/16", "198.18.0.16/28", "198.18.0.20", "198.18.0.24/29"] {
+            assert!(block.meets(theirs), "{theirs}");
+        }
+        for other in ["198.18.0.0/28", "198.19.0.0/16", "0.0.0.0/0", "default", "10.0.0.0/8"] {
+            assert!(!block.meets(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The kernel plane against the kernel itself: what it makes, what it leaves, and what packets come to.
+
+mod calibration;
+mod filters;
+mod planes;
+
+use std::io;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::{Kernel, PacketRule, Side, Way, available};
+use crate::gateway::port::Reservation;
+
+/// Longest for anything that takes milliseconds on a quiet machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// In the environment of a test that has been started again, in a network of its own.
+const ALONE: &str = "PGSQUALL_TEST_ALONE";
+
+/// Whether a client can be on this side, here; says why where it cannot.
+async fn can_be(side: Side) -> bool {
+    let here = available().await;
+    let found = match side {
+        Side::Machine => &here.in_process,
+        Side::Own => &here.process,
+    };
+    if let Err(reason) = found {
+        println!("skipped: {side:?}: {reason}");
+    }
+    found.is_ok()
+}
+
+/// Runs a test in a network that is its own, in the place of the machine's: there nothing else comes and goes. `name`:
+/// of the test, with its modules.
+fn alone<Body: Future>(name: &str, body: impl FnOnce() -> Body) {
+    if std::env::var_os(ALONE).is_some() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(body());
+        return;
+    }
+    // Who is not root becomes it in a user namespace, and so has a machine to himself all the more.
+    let is_root = nix::unistd::geteuid().is_root();
+    let words: &[&str] = if is_root { &["--net"] } else { &["--net", "--map-root-user"] };
+    let unshare = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(words).arg("--").arg(program);
+        command
+    };
+    if !unshare("true").output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: no network namespace for a test of its own");
+        return;
+    }
+    let name = name.split_once("::").map_or(name, |(_, inside)| inside);
+    let program = std::env::current_exe().unwrap();
+    let mut again = unshare(program.to_str().unwrap());
+    let output = again.args([name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
+    assert!(output.status.success() && said.contains("1 passed"), "in a network of its own");
+}
+
+/// What a tool says in the namespace of this process.
+fn said(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).output().unwrap();
+    assert!(output.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn until(what: &str, mut so: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(2)).await;
+    }
+    began.elapsed()
+}
+
+/// A plane, with somebody who listens where the gateway would.
+struct Bench {
+    kernel: Kernel,
+    port: Reservation,
+    listener: TcpListener,
+}
+
+impl Bench {
+    /// With the client in a namespace of its own; `None`, and it says so, where that cannot be.
+    async fn new() -> Option<Bench> {
+        if !can_be(Side::Own).await {
+            return None;
+        }
+        Some(Bench::on(Side::Own).await)
+    }
+
+    async fn on(side: Side) -> Bench {
+        let kernel = Kernel::create(side).await.unwrap();
+        let port = kernel.reservation(0).unwrap();
+        let listener = TcpListener::from_std(port.listen().unwrap()).unwrap();
+        Bench { kernel, port, listener }
+    }
+
+    /// A connection, with the options that a client has set: its end, then the other.
+    async fn connect(&self, set: impl FnOnce(&SockRef<'_>)) -> (TcpStream, TcpStream) {
+        let client = self.dial(set).await.unwrap();
+        let (server, _) = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
+        (client, server)
+    }
+
+    /// Connects, or says why not, with the options that a client has set.
+    async fn dial(&self, set: impl FnOnce(&SockRef<'_>)) -> io::Result<TcpStream> {
+        let socket = self.kernel.client_socket()?;
+        socket.set_nonblocking(true)?;
+        set(&SockRef::from(&socket));
+        tokio::net::TcpSocket::from_std_stream(socket.into()).connect(self.port.address()).await
+    }
+}
+
+/// Sends a word and gets it at the other end.
+async fn carry(from: &mut TcpStream, to: &mut TcpStream) {
+    from.write_all(b"word").await.unwrap();
+    let mut word = [0; 4];
+    timeout(PATIENCE, to.read_exact(&mut word)).await.unwrap().unwrap();
+    assert_eq!(&word, b"word");
+}
+
+/// One rule that counts.
+fn rule(way: Way, matches: &str, verdict: &'static str) -> PacketRule {
+    PacketRule { way, matches: matches.into(), counted: Some("packets"), verdict }
+}
+
+/// Every packet vanishes.
+fn blackhole() -> [PacketRule; 2] {
+    [rule(Way::Up, "", "drop"), rule(Way::Down, "", "drop")]
+}

@@ -1,0 +1,114 @@
+//! The wires of one run: client, filter and gateway, each in a namespace, joined by pairs of interfaces.
+//!
+//! ```text
+//! client's namespace ──── filter's namespace ──── gateway's namespace
+//!  or the machine's        (routes, and filters)
+//! ```
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use serde::Deserialize;
+
+use super::iproute::Tool;
+use super::namespace::{Space, handed};
+use super::subnet::Block;
+use super::{CLIENT, Client, GATEWAY, KernelError};
+use crate::credentials;
+
+/// With what the names of interfaces begin that are in the machine's own namespace for the time of a run.
+const PREFIX: &str = "squall";
+
+/// The link of the gateway's side, in its namespace.
+const ROUTER: &str = "router";
+
+/// What the filter's namespace is told: it routes; it forgets connections that it has not seen begin, as firewalls do;
+/// and it answers as often as it is asked to.
+const SETTINGS: [(&str, &str); 5] = [
+    ("net/ipv4/ip_forward", "1"),
+    ("net/ipv4/conf/all/rp_filter", "0"),
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    // No kind of ICMP is limited, neither to one receiver nor in all.
+    ("net/ipv4/icmp_ratemask", "0"),
+    ("net/netfilter/nf_conntrack_tcp_loose", "0"),
+];
+
+/// Addresses that nobody else on this machine uses, for a client in this place.
+pub(super) async fn block(client: &Client, ip: &Tool) -> Result<Block, KernelError> {
+    match client {
+        Client::Own(_) => Ok(Block::unseen()),
+        Client::Machine => {
+            let routes = routes(ip).await?;
+            Block::seen(|block| routes.iter().any(|route| block.meets(&route.dst))).map_err(KernelError::Space)
+        }
+    }
+}
+
+/// Joins the namespaces, and gives them addresses and routes.
+pub(super) async fn lay(
+    client: &Client,
+    [filter, gateway]: [&Space; 2],
+    block: &Block,
+    ip: &Tool,
+) -> Result<(), KernelError> {
+    let machine = File::open("/proc/self/ns/net").map_err(KernelError::Space)?;
+    let (place, name) = match client {
+        Client::Own(space) => (space.net(), "eth0".to_owned()),
+        Client::Machine => (machine.as_raw_fd(), format!("{PREFIX}{:08x}", credentials::unique() >> 32)),
+    };
+    let middle = format!(
+        "link add {CLIENT} type veth peer name {name} netns {}\n\
+         link add {GATEWAY} type veth peer name {ROUTER} netns {}\n\
+         addr add {}/30 dev {CLIENT}\naddr add {}/29 dev {GATEWAY}\n\
+         link set {CLIENT} up\nlink set {GATEWAY} up\n",
+        handed(place),
+        handed(gateway.net()),
+        block.at(2),
+        block.at(9)
+    );
+    batch(ip, filter, &middle, [place, gateway.net()]).await?;
+    let servers: String =
+        [10, 11, 12, 14].map(|host| format!("addr add {}/29 dev {ROUTER}\n", block.at(host))).concat();
+    let there = format!("{servers}link set {ROUTER} up\nroute add default via {} dev {ROUTER}\n", block.at(9));
+    let up = format!("addr add {}/30 dev {name}\nlink set {name} up\n", block.at(1));
+    let here = async {
+        match client {
+            Client::Own(space) => {
+                let here = format!("{up}route add default via {} dev {name}\n", block.at(2));
+                batch(ip, space, &here, []).await
+            }
+            Client::Machine => {
+                let here = format!("{up}route add {} via {} dev {name}\n", block.network(), block.at(2));
+                ip.run_here(&["-batch", "-"], &here).await.map(|_| ())
+            }
+        }
+    };
+    tokio::try_join!(batch(ip, gateway, &there, []), here).map(|_| ())
+}
+
+/// What can be set only once connections are tracked.
+pub(super) fn settle(filter: &Space) -> Result<(), KernelError> {
+    SETTINGS.iter().try_for_each(|(name, value)| {
+        filter.set(name, value).map_err(|source| KernelError::Setting { name: (*name).to_owned(), source })
+    })
+}
+
+async fn batch<const N: usize>(ip: &Tool, space: &Space, lines: &str, hand: [i32; N]) -> Result<(), KernelError> {
+    ip.run(space, &["-batch", "-"], lines, hand).await.map(|_| ())
+}
+
+/// A route, as `ip` tells it.
+#[derive(Deserialize)]
+struct Route {
+    dst: String,
+}
+
+/// Every route of the machine's own namespace.
+async fn routes(ip: &Tool) -> Result<Vec<Route>, KernelError> {
+    let words = ["-j", "-4", "route", "show", "table", "all"];
+    let said = ip.run_here(&words, "").await?;
+    serde_json::from_str(&said).map_err(|error| KernelError::Tool {
+        command: words.join(" "),
+        reason: format!("its answer is no list: {error}"),
+    })
+}

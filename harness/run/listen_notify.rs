@@ -1,0 +1,318 @@
+//! A client's subscription: the harness sends numbered notifications, and records which of them the client hears.
+//!
+//! Knows nothing of faults. They are sent by a superuser's session straight to the primary, one after the other, and none
+//! while the workload pauses, so that the path to the client is idle then. What comes of it is the judge's to say.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::workload::message_of;
+use crate::client::{DynClient, Notice, Notifications};
+use crate::environment::Environment;
+use crate::model::history::{Ended, Event};
+use crate::model::pace::Pause;
+use crate::recorder::Recorder;
+use crate::server::bootstrap::CHANNEL;
+use crate::server::{ServerError, Session};
+
+/// Between two notifications: ten in a second place an instant well enough, and a server does not notice them.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Longest that one may take to be sent. A server that is away or frozen is asked anew on another session.
+const SEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the last ones have been heard.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The subscription of one run; nothing happens until it begins.
+pub(crate) struct Subscription {
+    shared: Arc<Shared>,
+    listening: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// When nothing is sent; set once the timeline has a zero.
+    pause: OnceLock<Range<Duration>>,
+    begun: CancellationToken,
+    /// Cancelled when no more are to be sent.
+    stop: CancellationToken,
+}
+
+struct Shared {
+    recorder: Recorder,
+    /// The number of the last that was tried.
+    last: AtomicU64,
+    /// The number of the last that was heard.
+    heard: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Subscription {
+    pub fn new(recorder: Recorder) -> Subscription {
+        let (last, heard, over) = Default::default();
+        Subscription {
+            shared: Arc::new(Shared { recorder, last, heard, over }),
+            listening: Mutex::default(),
+            pause: OnceLock::new(),
+            begun: CancellationToken::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Has a client listen, and notifications sent.
+    pub fn begin(&self, client: Arc<dyn DynClient>) {
+        let listening = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.shared).listen(client)));
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
+        self.begun.cancel();
+    }
+
+    /// Sends nothing for the time of a pause, which counts from `zero`.
+    pub fn pause(&self, zero: Duration, pause: Pause) {
+        let from = zero + pause.at;
+        // There is one timeline, and it begins once.
+        let _ = self.pause.set(from..from + pause.lasts);
+    }
+
+    /// Sends notifications from the beginning to the end of the subscription, and then waits to be dropped.
+    pub async fn send(&self, messenger: &mut dyn Messenger) -> Infallible {
+        self.begun.cancelled().await;
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => std::future::pending().await,
+            never = self.go_on_sending(messenger) => match never {},
+        }
+    }
+
+    async fn go_on_sending(&self, messenger: &mut dyn Messenger) -> Infallible {
+        let Shared { recorder, last, .. } = self.shared.as_ref();
+        loop {
+            let next = Instant::now() + INTERVAL;
+            let paused = self.pause.get().is_some_and(|pause| pause.contains(&recorder.now()));
+            if !paused {
+                // A number is never used again: of one whose sending failed it is not known whether it will be heard.
+                let number = last.fetch_add(1, Ordering::Relaxed) + 1;
+                match timeout(SEND_WITHIN, messenger.send(number)).await {
+                    Ok(Ok(())) => {
+                        recorder.record_now(|at| Event::Notified { at, number });
+                    }
+                    // The server is away, which is what many faults are.
+                    Ok(Err(_)) | Err(_) => messenger.begin_anew(),
+                }
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    /// Sends no more, and waits a while for those that are on their way.
+    pub async fn finish(&self, grace: Duration) {
+        self.stop.cancel();
+        if self.begun.is_cancelled() {
+            let Shared { last, heard, .. } = self.shared.as_ref();
+            let all_heard = async {
+                while heard.load(Ordering::Relaxed) < last.load(Ordering::Relaxed) {
+                    sleep(LOOK_EVERY).await;
+                }
+            };
+            // What has not come by now is the judge's to weigh.
+            let _ = timeout(grace, all_heard).await;
+        }
+        self.shared.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the subscription, where it lives in this process.
+    pub fn end(&self) {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Shared {
+    async fn listen(self: Arc<Self>, client: Arc<dyn DynClient>) {
+        let shared = Arc::clone(&self);
+        let news = Notifications::new(move |notice| shared.take(notice));
+        let ended = AssertUnwindSafe(client.listen(news)).catch_unwind().await;
+        if self.over.load(Ordering::Relaxed) {
+            return;
+        }
+        match ended {
+            // That its process has ended is on record elsewhere.
+            Ok(_) if client.ended().is_some() => {}
+            Ok(ended) => {
+                self.recorder.record_now(|at| Event::Unsubscribed { at, error: ended.err() });
+            }
+            Err(panic) => {
+                let message = message_of(panic);
+                self.recorder.record_now(|at| Event::ClientEnded { at, how: Ended::Panicked { message } });
+            }
+        }
+    }
+
+    fn take(&self, notice: Notice) {
+        if self.over.load(Ordering::Relaxed) {
+            return;
+        }
+        match notice {
+            Notice::Gap => {
+                self.recorder.record_now(|at| Event::Gap { at });
+            }
+            Notice::Heard(payload) => match payload.parse() {
+                Ok(number) if number <= self.last.load(Ordering::Relaxed) => {
+                    self.heard.fetch_max(number, Ordering::Relaxed);
+                    self.recorder.record_now(|at| Event::Heard { at, number });
+                }
+                _ => {
+                    self.recorder.doubt(format!("the client hands on the notification {payload:?}, which nobody sent"))
+                }
+            },
+        }
+    }
+}
+
+/// Somebody who sends notifications.
+#[async_trait]
+pub(crate) trait Messenger: Send {
+    /// Sends one to those that listen at the primary, as of now.
+    async fn send(&mut self, number: u64) -> Result<(), ServerError>;
+
+    /// The last could not be sent: whatever is kept for the next is not to be relied on.
+    fn begin_anew(&mut self);
+}
+
+/// A session of a superuser's that sends them.
+pub(crate) struct Sender<'a> {
+    environment: &'a Environment,
+    /// With the server's address: after a failover the primary has another.
+    session: Option<(Session, SocketAddr)>,
+}
+
+impl Sender<'_> {
+    pub fn new(environment: &Environment) -> Sender<'_> {
+        Sender { environment, session: None }
+    }
+}
+
+#[async_trait]
+impl Messenger for Sender<'_> {
+    async fn send(&mut self, number: u64) -> Result<(), ServerError> {
+        let server = self.environment.server();
+        let to = server.address();
+        if self.session.as_ref().is_none_or(|(_, at)| *at != to) {
+            let person = server.superuser().in_database(&self.environment.address.database);
+            self.session = Some((person.connect().await?, to));
+        }
+        match &self.session {
+            Some((session, _)) => session.batch(&format!("NOTIFY {CHANNEL}, '{number}'")).await,
+            None => Ok(()),
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        self.session = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::client::Call;
+    use crate::model::history::{ClientFacts, ErrorKind, History, OpError};
+    use crate::model::seed::Seed;
+    use crate::plan::Plan;
+    use crate::scenario::Scenario;
+
+    /// Says these things of its subscription, and then gives it up.
+    struct Says(Vec<Notice>);
+
+    #[async_trait]
+    impl DynClient for Says {
+        fn facts(&self) -> ClientFacts {
+            let (name, version) = Default::default();
+            ClientFacts { name, version, concurrency: 1, capabilities: vec!["listen".into()], timeout: None }
+        }
+
+        async fn perform(&self, _call: Call) -> Result<Option<bool>, OpError> {
+            Ok(None)
+        }
+
+        async fn listen(&self, news: Notifications) -> Result<(), OpError> {
+            self.0.iter().for_each(|notice| news.tell(notice.clone()));
+            match self.0.is_empty() {
+                true => panic!("lost"),
+                false => Err(OpError::new(ErrorKind::Closed, "lost")),
+            }
+        }
+
+        fn ended(&self) -> Option<Ended> {
+            None
+        }
+
+        async fn close(&self) {}
+    }
+
+    /// What is recorded of a client, where notifications up to number 3 were sent.
+    async fn recorded(says: Vec<Notice>, finished_before: bool) -> Vec<Event> {
+        let header = Plan::new(&Scenario::built_in("stall").unwrap(), "says", Seed(1), 0, 1).header;
+        let recorder = Recorder::begin(header, None, None);
+        let subscription = Subscription::new(recorder.clone());
+        subscription.shared.last.store(3, Ordering::Relaxed);
+        if finished_before {
+            subscription.finish(Duration::from_secs(1)).await;
+        }
+        subscription.begin(Arc::new(Says(says)));
+        sleep(Duration::from_secs(1)).await;
+        recorder.look(|history: &History| history.events.clone())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_says_is_recorded() {
+        let heard = |text: &str| Notice::Heard(text.into());
+        let events = recorded(vec![heard("3"), Notice::Gap], false).await;
+        let lost = Some(OpError::new(ErrorKind::Closed, "lost"));
+        assert!(
+            matches!(&events[..], [
+            Event::Heard { number: 3, .. },
+            Event::Gap { .. },
+            Event::Unsubscribed { error, .. }
+        ] if *error == lost),
+            "{events:?}"
+        );
+        assert_eq!(recorded(vec![heard("3")], true).await, [], "it is over");
+        let events = recorded(Vec::new(), false).await;
+        assert!(matches!(&events[..], [Event::ClientEnded { how: Ended::Panicked { .. }, .. }]), "{events:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_sent_is_a_doubt() {
+        for payload in ["4", "-1", "news"] {
+            let events = recorded(vec![Notice::Heard(payload.into())], false).await;
+            let doubted = |event: &Event| matches!(event, Event::Doubt { reason, .. } if reason.contains(payload));
+            assert!(events.iter().any(doubted), "{events:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_ones_are_waited_for_but_not_for_ever() {
+        let header = Plan::new(&Scenario::built_in("stall").unwrap(), "says", Seed(1), 0, 1).header;
+        let subscription = Subscription::new(Recorder::begin(header, None, None));
+        let took = async |grace| {
+            let began = Instant::now();
+            subscription.finish(grace).await;
+            began.elapsed()
+        };
+        assert_eq!(took(Duration::from_secs(5)).await, Duration::ZERO, "nobody listens");
+        subscription.begun.cancel();
+        subscription.shared.last.store(2, Ordering::Relaxed);
+        assert_eq!(took(Duration::from_secs(5)).await, Duration::from_secs(5));
+        subscription.shared.heard.store(2, Ordering::Relaxed);
+        assert_eq!(took(Duration::from_secs(5)).await, Duration::ZERO);
+    }
+}

@@ -1,0 +1,353 @@
+//! The course of one run, once its environment is up: calibration, steady state, faults, recovery, audit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::backend::Ground;
+use super::listen_notify::Subscription;
+use super::wire_observer::{Observation, Watching};
+use super::workload::Workload;
+use crate::client::{DynClient, Home, Launch};
+use crate::error::Error;
+use crate::judge::{Facts, is_at_work, is_proved, is_subscribed_again, rates, recovered_at};
+use crate::model::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase, Sessions};
+use crate::nemesis::Nemesis;
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+
+/// Longest wait for every worker's first success. A client that needs longer to connect to a healthy server on the
+/// same machine is not in steady state.
+const STEADY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same of an application: it may have much to do before it is ready.
+const APPLICATION_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a session of an application may be in a transaction with nothing running.
+const IDLE_APPLICATION: Duration = Duration::from_secs(1);
+
+/// How often a run on the machine looks whether the client has recovered.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// How much longer than the stability window the run waits for the old rate, before it calls the client slow.
+const RATE_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long a client that was restarted may take to show that it stays: a life that is too short, the longest pause of its
+/// supervisor, and another such life.
+const PROOF_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long open operations are waited for when the workload ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long sessions may take to end: the server notices a closed socket at once, unless it is busy.
+const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A run whose environment is up.
+pub(crate) struct Course<'a, G: Ground> {
+    pub ground: &'a G,
+    pub plan: &'a Plan,
+    pub recorder: &'a Recorder,
+    pub subscription: &'a Subscription,
+    /// The eyes on an application that does its own work; `None`: the client is asked.
+    pub observation: Option<&'a Arc<Observation>>,
+    /// How often it is looked whether the client has recovered.
+    pub look_every: Duration,
+    /// For how long at least the client is watched, from the steady state.
+    pub at_least: Duration,
+}
+
+impl<G: Ground> Course<'_, G> {
+    /// Calibration to audit.
+    pub async fn run(&self, launch: &dyn Launch, home: Home) -> Result<(), Error> {
+        let mut messenger = self.ground.messenger();
+        tokio::select! {
+            biased;
+            done = self.carry_out(launch, home) => done,
+            never = self.subscription.send(messenger.as_mut()) => match never {},
+        }
+    }
+
+    async fn carry_out(&self, launch: &dyn Launch, home: Home) -> Result<(), Error> {
+        let Course { ground, plan, recorder, .. } = self;
+        recorder.phase(Phase::Calibrate);
+        if let Some((direct, gateway)) = ground.calibrate().await? {
+            recorder.record(Event::Calibration { direct, gateway });
+        }
+        let mut nemesis =
+            Nemesis::arm(|fault| ground.injection(fault), &plan.header.faults, *ground, (*recorder).clone())
+                .await
+                .map_err(Error::Nemesis)?;
+
+        let stop = CancellationToken::new();
+        if plan.header.precedes_client {
+            // The fault is there first; its timeline goes on while the client starts.
+            let began = Instant::now();
+            let faults = nemesis.run(*ground, began, &stop);
+            let client = async {
+                self.in_force().await;
+                let driven = self.drive(launch, home).await?;
+                self.pause(&driven, self.facts(|facts| facts.hit()).unwrap_or_default());
+                Ok::<_, Error>(driven)
+            };
+            let ((), driven) = tokio::join!(faults, client);
+            self.conclude(driven?, &mut nemesis).await;
+        } else {
+            let driven = self.drive(launch, home).await?;
+            if self.steady(driven.client.as_ref()).await {
+                let zero = recorder.phase(Phase::SteadyState);
+                self.pause(&driven, zero);
+                let start = recorder.instant(zero);
+                let faults = nemesis.run(*ground, start, &stop);
+                tokio::pin!(faults);
+                tokio::select! {
+                    biased;
+                    () = &mut faults => {}
+                    () = async {
+                        self.count_steady_sessions(start).await;
+                        self.until(|| self.note_client_gone(driven.client.as_ref())).await;
+                    } => {
+                        // Nobody is left to be hurt: heal at once.
+                        stop.cancel();
+                        faults.await;
+                    }
+                }
+            }
+            self.conclude(driven, &mut nemesis).await;
+        }
+        Ok(())
+    }
+
+    /// Brings the client up and sets it to work.
+    async fn drive(&self, launch: &dyn Launch, home: Home) -> Result<Driven, Error> {
+        let header = &self.plan.header;
+        let not_expressible = |reason| Error::NotExpressible { scenario: header.scenario.clone(), reason };
+        header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
+        // From here on whoever connects is the application.
+        let watching = self.observation.map(Observation::begin);
+        let client = launch.launch(self.ground.address(), home).await?;
+        let facts = client.facts();
+        let needed = Capability::needed(&header.load, &header.layout);
+        if let Some(lacking) = needed.into_iter().find(|needed| !facts.can(*needed)) {
+            client.close().await;
+            let reason = format!("the client does not {lacking}: it has no capability {:?}", lacking.word());
+            return Err(not_expressible(reason));
+        }
+        if header.load.listen {
+            self.subscription.begin(Arc::clone(&client));
+        }
+        self.recorder.record(Event::Client(facts));
+        let work = match watching {
+            Some(watching) => Work::Seen(watching),
+            None => {
+                let recorder = self.recorder.clone();
+                Work::Asked(Workload::start(Arc::clone(&client), header.load, header.seed, recorder))
+            }
+        };
+        Ok(Driven { work, client })
+    }
+
+    /// Lets the client's work pause when the plan says so.
+    fn pause(&self, driven: &Driven, zero: Duration) {
+        let Some(pause) = self.plan.header.load.pause else { return };
+        match &driven.work {
+            Work::Asked(workload) => workload.pause(zero, pause),
+            Work::Seen(watching) => {
+                let from = self.recorder.instant(zero + pause.at);
+                watching.pause(Arc::clone(&driven.client), from, from + pause.lasts);
+            }
+        }
+        self.subscription.pause(zero, pause);
+    }
+
+    /// From the last heal to the audit.
+    async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis<G>) {
+        let Driven { work, client } = driven;
+        if self.facts(|facts| facts.hit().is_some()) {
+            self.recorder.phase(Phase::Observe);
+            self.observe(client.as_ref()).await;
+        }
+        // Nothing is begun from here on; the judge must not take the quiet for slowness.
+        self.recorder.phase(Phase::Audit);
+        let finish = async {
+            match work {
+                Work::Asked(workload) => workload.finish(GRACE).await,
+                Work::Seen(watching) => watching.end(),
+            }
+        };
+        tokio::join!(finish, self.subscription.finish(GRACE));
+        if let Err(error) = self.audit(client.as_ref(), nemesis).await {
+            self.recorder.doubt(format!("the audit failed: {error}"));
+        }
+    }
+
+    /// Waits until every worker has succeeded once, and the client has heard a notification where it listens; says
+    /// whether that came to pass. A client that has gone never will.
+    async fn steady(&self, client: &dyn DynClient) -> bool {
+        let all_succeeded = |facts: &Facts| {
+            let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
+            (0..facts.workers()).all(succeeded) && facts.is_listening()
+        };
+        let works_well = |facts: &Facts| match self.observation {
+            Some(_) => client.unready().is_none() && is_at_work(facts),
+            None => all_succeeded(facts),
+        };
+        let mut ready = false;
+        let settled = self.until(|| {
+            ready = self.facts(works_well);
+            ready || self.note_client_gone(client)
+        });
+        let patience = if self.observation.is_some() { APPLICATION_PATIENCE } else { STEADY_PATIENCE };
+        let steady = timeout(patience, settled).await.is_ok() && ready;
+        if let Some(reason) = client.unready().filter(|_| !steady) {
+            self.recorder.doubt(format!("the application was not ready: {reason}"));
+        }
+        steady
+    }
+
+    /// Counts the client's sessions before the first fault.
+    async fn count_steady_sessions(&self, start: Instant) {
+        let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
+        match self.ground.steady_sessions(self.idle(), onset).await {
+            Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
+            Err(error) => self.recorder.doubt(format!("the client's sessions could not be counted: {error}")),
+        }
+    }
+
+    /// For how long a session in a transaction must have had nothing to do, to be told of. The workload is over when they are
+    /// counted; an application goes on with its work, and is between two statements ever so often.
+    fn idle(&self) -> Duration {
+        if self.observation.is_some() { IDLE_APPLICATION } else { Duration::ZERO }
+    }
+
+    /// Waits until the first fault is in force, or has failed.
+    async fn in_force(&self) {
+        let settled =
+            |event: &Event| matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. });
+        // As often as on the machine, also where time is virtual: until then the fault is there, and no client.
+        while !self.recorder.look(|history| history.events.iter().any(settled)) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether the client has gone away though nobody asked it to; records that the first time.
+    fn note_client_gone(&self, client: &dyn DynClient) -> bool {
+        // Looked for in the events themselves: arranging all of them as facts would be far more work.
+        let noted = |event: &Event| matches!(event, Event::ClientEnded { .. });
+        if self.recorder.look(|history| history.events.iter().any(noted)) {
+            return true;
+        }
+        let ended = client.ended();
+        let gone = ended.is_some();
+        if let Some(how) = ended {
+            self.recorder.record_now(|at| Event::ClientEnded { at, how });
+        }
+        gone
+    }
+
+    /// Watches until the client has recovered and settled, or has used up its budget.
+    async fn observe(&self, client: &dyn DynClient) {
+        let budget = &self.plan.header.budget;
+        let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
+        // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
+        let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
+        // Arranging what is on record is dear, and shows nothing before a whole window has passed.
+        let earliest = self.recorder.instant(starts + budget.stability);
+        let is_back = |facts: &Facts| recovered_at(facts).is_some() && is_subscribed_again(facts);
+        let recovered =
+            self.until(|| (Instant::now() >= earliest && self.facts(is_back)) || self.note_client_gone(client));
+        if timeout_at(deadline, recovered).await.is_err() {
+            return;
+        }
+        self.recorder.phase(Phase::Settle);
+        let at_speed = self.until(|| {
+            let rates = self.facts(rates);
+            rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady) || self.note_client_gone(client)
+        });
+        // Too slow to the end: the judge says so.
+        let _ = timeout(RATE_PATIENCE, at_speed).await;
+        // Only one that was restarted has anything to prove.
+        if self.plan.header.supervised {
+            let proved = self.until(|| self.facts(is_proved) || self.note_client_gone(client));
+            let _ = timeout(PROOF_PATIENCE, proved).await;
+        }
+        if let Some(since) = self.facts(|facts| facts.steady_since) {
+            let watched = self.until(|| self.note_client_gone(client));
+            let _ = timeout_at(self.recorder.instant(since + self.at_least), watched).await;
+        }
+    }
+
+    /// Sessions, then the client's end, then the ledger and the evidence.
+    async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis<G>) -> Result<(), Error> {
+        let Course { ground, recorder, .. } = self;
+        self.note_client_gone(client);
+        let allowed = self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(facts.slots()));
+        let few = move |sessions: Sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0;
+        let settled = ground.settled_sessions(&few, SESSIONS_PATIENCE, self.idle()).await;
+        // On record before the client closes: what is open then at the gateway counts too.
+        let settled = settled.map(|sessions| recorder.record(Event::SettledSessions(sessions)));
+        self.subscription.end();
+        client.close().await;
+        settled?;
+        ground.desert(SESSIONS_PATIENCE).await?;
+        let (beside, runs) = ground.ledgers().await?;
+        if let Some(runs) = beside {
+            recorder.record(Event::LedgerBeside { runs });
+        }
+        recorder.record(Event::Ledger { runs });
+        nemesis.testify(*ground).await;
+        if let Ok(errors) = ground.errors().await {
+            recorder.record(Event::ServerErrors(errors));
+        }
+        Ok(())
+    }
+
+    /// Looks again and again until something is so.
+    async fn until(&self, mut is_so: impl FnMut() -> bool) {
+        while !is_so() {
+            sleep(self.look_every).await;
+        }
+    }
+
+    fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {
+        let now = self.recorder.now();
+        self.recorder.look(|history: &History| {
+            let mut facts = Facts::gather(history);
+            facts.until = facts.until.max(now);
+            look(&facts)
+        })
+    }
+}
+
+/// A client at work. Fields are dropped in this order: first nobody asks any more, then the client goes.
+struct Driven {
+    work: Work,
+    client: Arc<dyn DynClient>,
+}
+
+/// Where a client's work comes from.
+enum Work {
+    Asked(Workload),
+    Seen(Watching),
+}
+
+/// Whether a question can be put to an application that does its own work.
+///
+/// *Errors*: why it cannot.
+fn fits(application: &Application, header: &Header) -> Result<(), String> {
+    if header.layout.tls.is_some() {
+        return Err("TLS would hide from the gateway what the application asks for".into());
+    }
+    if header.load.has_waiters() {
+        return Err(
+            "it needs more callers than connections, and how many an application has of either is its own".into()
+        );
+    }
+    if header.load.pause.is_some() && application.load.is_none() {
+        return Err(
+            "it needs the application to be idle for a while: give it its work by --load, which can pause".into()
+        );
+    }
+    Ok(())
+}

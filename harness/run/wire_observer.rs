@@ -1,0 +1,427 @@
+//! Watches an application from the gateway: what it asks the server for by itself, and what comes of it.
+//!
+//! It is the tap of such a run. Each request is an operation, from its first byte at the gateway until the server is ready
+//! again or the connection is gone; so is each sign-in that fails. What the application tells its own users is not seen,
+//! nor is what it does without a server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::client::DynClient;
+use crate::gateway::Tap;
+use crate::model::history::{ConnectionChange, Deed, ErrorKind, Event, Op, OpError, Outcome, SeenKind, Severed};
+use crate::model::sqlstate;
+use crate::recorder::Recorder;
+
+/// How often what was seen is recorded; what came to the same within this time is recorded as one.
+const RECORD_EVERY: Duration = Duration::from_millis(10);
+
+/// What takes longer is recorded by itself.
+const WORTH_A_RECORD: Duration = Duration::from_millis(50);
+
+/// The eyes on one application; nothing is seen before it [begins](Observation::begin).
+pub(crate) struct Observation {
+    recorder: Recorder,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    watching: bool,
+    /// The id of the newest operation.
+    newest: u64,
+    connections: BTreeMap<u64, Connection>,
+    /// What has ended and is not recorded yet.
+    ended: Vec<Op>,
+}
+
+/// What is known of one connection.
+struct Connection {
+    opened: Duration,
+    /// The server has let it in, and given it a process.
+    signed_in: bool,
+    /// Nobody can read what it says.
+    opaque: bool,
+    /// What the server said while nothing was asked.
+    error: Option<OpError>,
+    /// Requests without an answer, the oldest first.
+    open: VecDeque<Open>,
+}
+
+struct Open {
+    id: u64,
+    began: Duration,
+    error: Option<OpError>,
+}
+
+impl Observation {
+    pub fn new(recorder: Recorder) -> Arc<Observation> {
+        Arc::new(Observation { recorder, state: Mutex::default() })
+    }
+
+    /// From now on connections that are opened are the application's. What is seen is recorded for as long as the handle
+    /// lives.
+    pub fn begin(self: &Arc<Self>) -> Watching {
+        self.state().watching = true;
+        let observation = Arc::clone(self);
+        let recording = AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                sleep(RECORD_EVERY).await;
+                observation.record();
+            }
+        }));
+        Watching { observation: Arc::clone(self), _recording: recording, pausing: OnceLock::new() }
+    }
+
+    /// Watches no more, and records what is still open as it is.
+    fn end(&self) {
+        self.record();
+        let mut state = self.state();
+        state.watching = false;
+        let connections = std::mem::take(&mut state.connections);
+        drop(state);
+        self.recorder.record_now(|at| Event::WorkloadEnded { at });
+        for open in connections.into_values().flat_map(|connection| connection.open) {
+            let op = operation(open.id, SeenKind::Statement, open.began, None, Outcome::Info, open.error);
+            self.recorder.record(Event::Op(op));
+        }
+    }
+
+    fn record(&self) {
+        let ended = std::mem::take(&mut self.state().ended);
+        ended.into_iter().for_each(|op| self.recorder.record(Event::Op(op)));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An application that is being watched.
+pub(crate) struct Watching {
+    observation: Arc<Observation>,
+    _recording: AbortOnDropHandle<()>,
+    pausing: OnceLock<AbortOnDropHandle<()>>,
+}
+
+impl Watching {
+    /// Has the application be idle for a while.
+    pub fn pause(&self, client: Arc<dyn DynClient>, from: Instant, until: Instant) {
+        let pausing = AbortOnDropHandle::new(tokio::spawn(async move {
+            sleep_until(from).await;
+            client.pause(true);
+            sleep_until(until).await;
+            client.pause(false);
+        }));
+        // There is one timeline, and it begins once.
+        let _ = self.pausing.set(pausing);
+    }
+
+    /// Watches no more.
+    pub fn end(self) {
+        self.observation.end();
+    }
+}
+
+impl Tap for Observation {
+    fn connection(&self, id: u64, change: ConnectionChange) {
+        let seen = change.clone();
+        // Recorded first: who looks at an operation finds its connection.
+        let at = self.recorder.record_now(|at| Event::Connection { at, id, change });
+        self.state().see(id, at, seen);
+    }
+
+    fn refusing(&self, on: bool) {
+        Tap::refusing(&self.recorder, on);
+    }
+
+    fn doubt(&self, reason: String) {
+        Tap::doubt(&self.recorder, reason);
+    }
+
+    fn observes(&self) -> bool {
+        true
+    }
+
+    fn asked(&self, id: u64) {
+        let began = self.recorder.now();
+        let mut state = self.state();
+        let newest = state.newest + 1;
+        if let Some(connection) = state.connections.get_mut(&id) {
+            connection.open.push_back(Open { id: newest, began, error: None });
+            state.newest = newest;
+        }
+    }
+
+    fn answered(&self, id: u64, idle: bool) {
+        let at = self.recorder.now();
+        let mut state = self.state();
+        let Some(connection) = state.connections.get_mut(&id) else { return };
+        let Some(Open { id, began, error }) = connection.open.pop_front() else { return };
+        if idle {
+            // A batch that a COPY took the place of gets no answer of its own.
+            connection.open.clear();
+        }
+        let outcome = match &error {
+            None => Outcome::Ok,
+            Some(error) => answer(error),
+        };
+        state.end(operation(id, SeenKind::Statement, began, Some(at), outcome, error));
+    }
+}
+
+impl State {
+    fn see(&mut self, id: u64, at: Duration, change: ConnectionChange) {
+        if matches!(change, ConnectionChange::Opened) && self.watching {
+            let connection =
+                Connection { opened: at, signed_in: false, opaque: false, error: None, open: VecDeque::new() };
+            self.connections.insert(id, connection);
+        }
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        match change {
+            // What streams changes is never done, and what cancels another one asks for nothing.
+            ConnectionChange::CancelRequested | ConnectionChange::Startup { replication: true, .. } => {
+                self.connections.remove(&id);
+            }
+            ConnectionChange::Opaque { .. } => connection.opaque = true,
+            ConnectionChange::Backend { .. } => connection.signed_in = true,
+            ConnectionChange::Error { severity, sqlstate, message } if severity != "WARNING" => {
+                let error = OpError::new(ErrorKind::Server, message.unwrap_or(severity));
+                let error = OpError { sqlstate, ..error };
+                let of = connection.open.front_mut().map_or(&mut connection.error, |open| &mut open.error);
+                of.get_or_insert(error);
+            }
+            ConnectionChange::Ended { by, .. } => {
+                if let Some(connection) = self.connections.remove(&id) {
+                    self.lose(connection, at, by);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A connection is gone, with whatever was under way on it.
+    fn lose(&mut self, connection: Connection, at: Duration, by: Severed) {
+        let Connection { opened, signed_in, opaque, error, open } = connection;
+        let in_words = |what: &str| match by {
+            Severed::ByClient => {
+                OpError::new(ErrorKind::Closed, format!("the application closed the connection {what}"))
+            }
+            Severed::ByServer | Severed::Closed => {
+                OpError::new(ErrorKind::Closed, format!("the connection was closed {what}"))
+            }
+            _ => OpError::new(ErrorKind::Reset, format!("the connection was reset {what}")),
+        };
+        if by == Severed::Teardown {
+            return;
+        }
+        if !signed_in && !opaque {
+            self.newest += 1;
+            let error = error.unwrap_or_else(|| in_words("before the session began"));
+            self.end(operation(self.newest, SeenKind::SignIn, opened, Some(at), Outcome::Fail, Some(error)));
+            return;
+        }
+        for Open { id, began, error: own } in open {
+            let error = own.or_else(|| error.clone()).unwrap_or_else(|| in_words("before the answer"));
+            self.end(operation(id, SeenKind::Statement, began, Some(at), Outcome::Info, Some(error)));
+        }
+    }
+
+    /// Keeps what has ended, as one with what came to the same.
+    fn end(&mut self, op: Op) {
+        if !self.watching {
+            return;
+        }
+        let took = |op: &Op| op.ended.unwrap_or(op.began).saturating_sub(op.began);
+        let label = |op: &Op| op.error.as_ref().map(OpError::label);
+        let same = self.ended.iter_mut().find(|known| {
+            (known.kind, known.outcome) == (op.kind, op.outcome)
+                && label(known) == label(&op)
+                && took(known) <= WORTH_A_RECORD
+        });
+        match same {
+            Some(known) if took(&op) <= WORTH_A_RECORD => {
+                known.count += 1;
+                // Of failures the first shows when they began; of successes the last that they go on.
+                if op.outcome == Outcome::Ok {
+                    *known = Op { count: known.count, ..op };
+                }
+            }
+            _ => self.ended.push(op),
+        }
+    }
+}
+
+/// What an error in answer to a statement says. One of the statement's own making is an answer as good as any.
+fn answer(error: &OpError) -> Outcome {
+    match error.sqlstate.as_deref() {
+        Some(code) if !sqlstate::is_of_the_session(code) => Outcome::Ok,
+        Some(code) if sqlstate::proves_no_effect(code) => Outcome::Fail,
+        _ => Outcome::Info,
+    }
+}
+
+fn operation(
+    id: u64,
+    kind: SeenKind,
+    began: Duration,
+    ended: Option<Duration>,
+    outcome: Outcome,
+    error: Option<OpError>,
+) -> Op {
+    let kind = Deed::Seen(kind);
+    Op { id, worker: 0, kind, key: 0, intended: began, began, ended, outcome, found: None, error, count: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::history::History;
+    use crate::model::seed::Seed;
+    use crate::plan::Plan;
+    use crate::scenario::Scenario;
+
+    fn recorder() -> Recorder {
+        let header = Plan::new(&Scenario::built_in("stall").unwrap(), "app", Seed(1), 0, 1).header;
+        Recorder::begin(header, None, None)
+    }
+
+    /// What is recorded of an application that does this.
+    async fn seen(does: impl AsyncFnOnce(&Observation)) -> Vec<Op> {
+        let recorder = recorder();
+        let observation = Observation::new(recorder.clone());
+        let watching = observation.begin();
+        does(&observation).await;
+        sleep(Duration::from_secs(1)).await;
+        watching.end();
+        let History { events, .. } = recorder.finish().unwrap();
+        events.into_iter().filter_map(|event| if let Event::Op(op) = event { Some(op) } else { None }).collect()
+    }
+
+    fn open(observation: &Observation, id: u64) {
+        for change in [ConnectionChange::Opened, ConnectionChange::Authenticated, ConnectionChange::Backend { pid: 1 }]
+        {
+            observation.connection(id, change);
+        }
+    }
+
+    fn error(observation: &Observation, id: u64, code: &str) {
+        let (severity, sqlstate) = ("ERROR".into(), Some(code.into()));
+        observation.connection(id, ConnectionChange::Error { severity, sqlstate, message: None });
+    }
+
+    fn end(observation: &Observation, id: u64, by: Severed) {
+        observation.connection(id, ConnectionChange::Ended { by, upstream: 0, downstream: 0 });
+    }
+
+    /// Kind, outcome, error and count.
+    fn told(ops: &[Op]) -> Vec<(String, Outcome, Option<String>, u64)> {
+        let label = |op: &Op| op.error.as_ref().map(OpError::label);
+        ops.iter().map(|op| (op.kind.to_string(), op.outcome, label(op), op.count)).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_to_the_same_is_one_and_what_took_long_is_itself() {
+        let ops = seen(async |observation| {
+            open(observation, 1);
+            for _ in 0..5 {
+                observation.asked(1);
+                observation.answered(1, true);
+            }
+            observation.asked(1);
+            sleep(Duration::from_millis(80)).await;
+            observation.answered(1, true);
+        })
+        .await;
+        let ok = |count| ("statement".to_owned(), Outcome::Ok, None, count);
+        assert_eq!(told(&ops), [ok(5), ok(1)]);
+        assert_eq!(ops[1].ended.unwrap() - ops[1].began, Duration::from_millis(80));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn errors_are_the_statements_own_or_the_sessions() {
+        let ops = seen(async |observation| {
+            open(observation, 1);
+            for code in ["23505", "25P02", "57P01"] {
+                observation.asked(1);
+                error(observation, 1, code);
+                observation.answered(1, true);
+            }
+        })
+        .await;
+        let op = |outcome, code: &str| ("statement".to_owned(), outcome, Some(code.to_owned()), 1);
+        assert_eq!(told(&ops), [op(Outcome::Ok, "23505"), op(Outcome::Fail, "25P02"), op(Outcome::Info, "57P01")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_lost_connection_was_asked_may_have_happened() {
+        let ops = seen(async |observation| {
+            for (id, by) in [(1, Severed::ServerReset), (2, Severed::ByClient), (3, Severed::ByServer)] {
+                open(observation, id);
+                observation.asked(id);
+                if id == 3 {
+                    error(observation, id, "57P01");
+                }
+                end(observation, id, by);
+            }
+            // An idle connection that is lost leaves nothing undone.
+            open(observation, 4);
+            end(observation, 4, Severed::ServerReset);
+        })
+        .await;
+        let lost = |label: &str| ("statement".to_owned(), Outcome::Info, Some(label.to_owned()), 1);
+        assert_eq!(told(&ops), [lost("reset"), lost("closed"), lost("57P01")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_in_counts_only_where_it_fails() {
+        let ops = seen(async |observation| {
+            observation.connection(1, ConnectionChange::Opened);
+            error(observation, 1, "28P01");
+            end(observation, 1, Severed::ByServer);
+            observation.connection(2, ConnectionChange::Opened);
+            end(observation, 2, Severed::ServerReset);
+            open(observation, 3);
+            end(observation, 3, Severed::ByClient);
+            for (id, change) in
+                [(4, ConnectionChange::CancelRequested), (5, ConnectionChange::Opaque { why: "TLS".into() })]
+            {
+                observation.connection(id, ConnectionChange::Opened);
+                observation.connection(id, change);
+                end(observation, id, Severed::ByClient);
+            }
+        })
+        .await;
+        let failed = |label: &str| ("sign-in".to_owned(), Outcome::Fail, Some(label.to_owned()), 1);
+        assert_eq!(told(&ops), [failed("28P01"), failed("reset")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_at_the_end_is_open_and_what_was_there_before_is_not_seen() {
+        let recorder = recorder();
+        let observation = Observation::new(recorder.clone());
+        open(&observation, 1);
+        let watching = observation.begin();
+        observation.asked(1);
+        observation.answered(1, true);
+        open(&observation, 2);
+        observation.asked(2);
+        watching.end();
+        observation.answered(2, true);
+        let ops: Vec<Op> = recorder
+            .finish()
+            .unwrap()
+            .events
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Op(op) => Some(op),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((told(&ops), ops[0].ended), (vec![("statement".into(), Outcome::Info, None, 1)], None));
+    }
+}

@@ -1,0 +1,154 @@
+//! The folder of one run: everything that a run leaves on disk while it lasts, locked by its owner, removed at its end.
+//!
+//! A folder whose lock is free belongs to a run that was killed; `leftovers` removes it.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::credentials;
+
+/// Where Linux keeps a file system in memory that every user may write to.
+const MEMORY: &str = "/dev/shm";
+
+/// Free space that makes a memory file system worth using: a dozen clusters of 40 MB and their WAL.
+const ENOUGH_MEMORY: u64 = 512 << 20;
+
+/// The environment variable that every process of a run inherits; its value is the run's folder.
+pub(crate) const MARK: &str = "PGSQUALL_RUN";
+
+/// The file in a run folder that its owner keeps locked.
+pub(super) const LOCK: &str = "lock";
+
+/// The name that a run folder bears until its lock is held.
+const UNBORN: &str = ".";
+
+/// A run's own folder; removed with all it holds when dropped.
+pub(crate) struct RunFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes a new folder on the fastest file system there is.
+    pub fn create() -> io::Result<RunFolder> {
+        RunFolder::create_in(&root())
+    }
+
+    pub(super) fn create_in(root: &Path) -> io::Result<RunFolder> {
+        let name = format!("{}{:012x}", prefix(), credentials::unique() >> 16);
+        let unborn = root.join(format!("{UNBORN}{name}"));
+        let path = root.join(name);
+        // Locked before it gets its name: nobody can see it without its lock held.
+        DirBuilder::new().mode(0o700).create(&unborn)?;
+        let lock = File::create(unborn.join(LOCK))?;
+        lock.try_lock()?;
+        fs::rename(&unborn, &path)?;
+        Ok(RunFolder { path, _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A new folder inside, readable by `owner` alone; the run folder itself can then be passed through by that
+    /// owner's group, though not listed.
+    pub fn inner(&self, name: &str, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        if let Some((user, group)) = owner {
+            chown(&self.path, None, Some(group))?;
+            fs::set_permissions(&self.path, fs::Permissions::from_mode(0o710))?;
+            chown(&path, Some(user), Some(group))?;
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        // A folder that cannot be removed now is found and reported by the next run.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Whether run folders live in memory here, and where they live: for `pgsquall list`.
+pub fn storage() -> (PathBuf, bool) {
+    let root = root();
+    let in_memory = root == Path::new(MEMORY);
+    (root, in_memory)
+}
+
+/// The fastest file system on which a run can put its folder.
+fn root() -> PathBuf {
+    if has_memory() { MEMORY.into() } else { std::env::temp_dir() }
+}
+
+/// Whether there is a file system in memory with enough room, open to all.
+fn has_memory() -> bool {
+    let memory = Path::new(MEMORY);
+    let roomy = nix::sys::statvfs::statvfs(memory)
+        .is_ok_and(|found| found.blocks_available() * found.fragment_size() >= ENOUGH_MEMORY);
+    roomy && fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
+}
+
+/// With what the names of this user's run folders begin.
+fn prefix() -> String {
+    format!("pgsquall-{}-", geteuid())
+}
+
+/// This user's run folders whose owner is gone, each with its lock now held by us.
+pub(super) fn abandoned() -> Vec<RunFolder> {
+    let mut roots = vec![root(), std::env::temp_dir()];
+    roots.dedup();
+    let found = roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
+    found.filter_map(|entry| adopt(&entry.path())).collect()
+}
+
+/// Takes over a run folder, if it is one, is this user's, and is nobody's any more.
+fn adopt(path: &Path) -> Option<RunFolder> {
+    let name = path.file_name()?.to_str()?;
+    let unborn = name.starts_with(UNBORN);
+    if !name.trim_start_matches(UNBORN).starts_with(&prefix()) {
+        return None;
+    }
+    // Not followed if it is a link: the parent folder may be writable by everybody.
+    let found = fs::symlink_metadata(path).ok()?;
+    if !found.is_dir() || found.uid() != geteuid().as_raw() {
+        return None;
+    }
+    // One being born has no lock yet; a minute is far longer than the birth takes.
+    if unborn && found.modified().ok()?.elapsed().ok()?.as_secs() < 60 {
+        return None;
+    }
+    let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).ok()?;
+    lock.try_lock().ok()?;
+    Some(RunFolder { path: path.to_owned(), _lock: lock })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_without_owner_is_adopted() {
+        let root = tempfile::tempdir().unwrap();
+        let alive = RunFolder::create_in(root.path()).unwrap();
+        assert_eq!(fs::metadata(alive.path()).unwrap().mode() & 0o777, 0o700);
+        assert!(adopt(alive.path()).is_none(), "its lock is held");
+
+        let dead = root.path().join(format!("{}dead", prefix()));
+        fs::create_dir(&dead).unwrap();
+        File::create(dead.join(LOCK)).unwrap();
+        let link = root.path().join(format!("{}link", prefix()));
+        std::os::unix::fs::symlink(&dead, &link).unwrap();
+        assert!(adopt(&link).is_none(), "a link is never followed");
+        assert!(adopt(&root.path().join("other")).is_none());
+
+        drop(adopt(&dead).expect("nobody holds it"));
+        assert!(!dead.exists());
+    }
+}

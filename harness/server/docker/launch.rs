@@ -1,0 +1,148 @@
+//! Bringing a container up: image, labels, settings, and a port on loopback alone.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::models::PortBinding;
+use testcontainers::core::IntoContainerPort;
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
+
+use super::engine::{ask, failed};
+use super::owner::Owner;
+use super::sweep::remove;
+use super::{OWNER_LABEL, PORT, RUN_LABEL, SMALL_DISK, USER};
+use crate::server::{LINE_PREFIX, ServerError};
+
+/// Longest for downloading an image: 150 MB over a slow line.
+const PULL_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// Longest until the engine has started the container's first process. Whether Postgres is ready is another question.
+const START_WITHIN: Duration = Duration::from_secs(60);
+
+/// Starts a container of the image; Postgres may still be setting up its cluster inside.
+pub(super) async fn launch(
+    docker: &Docker,
+    image: &str,
+    run: &str,
+    password: &str,
+    settings: &[(String, String)],
+    small_disk: bool,
+) -> Result<ContainerAsync<GenericImage>, ServerError> {
+    if docker.inspect_image(image).await.is_err() {
+        pull(image).await?;
+    }
+    start(docker, image, request(image, run, password, settings, small_disk)).await
+}
+
+/// Starts a container whose image is here.
+pub(super) async fn start(
+    docker: &Docker,
+    image: &str,
+    request: ContainerRequest<GenericImage>,
+) -> Result<ContainerAsync<GenericImage>, ServerError> {
+    let name = unique_name();
+    let request = request.with_container_name(&name);
+    let doing = format!("start a container of the image {image}");
+    let started = ask(&doing, START_WITHIN, request.start()).await;
+    if started.is_err() {
+        // testcontainers forgets a container that it created but could not start.
+        let _ = remove(docker, &name).await;
+    }
+    started
+}
+
+async fn pull(image: &str) -> Result<(), ServerError> {
+    let doing = format!("pull the image {image}, which is not here");
+    match ask(&doing, PULL_WITHIN, generic(image).pull_image()).await {
+        Err(ServerError::Docker { doing, reason }) => Err(failed(
+            doing,
+            format!(
+                "{reason}; build an image with ci/postgres-image.sh 15 in a checkout of pgsquall, or name one that \
+                 you have with --server docker:IMAGE"
+            ),
+        )),
+        other => other.map(drop),
+    }
+}
+
+fn request(
+    image: &str,
+    run: &str,
+    password: &str,
+    settings: &[(String, String)],
+    small_disk: bool,
+) -> ContainerRequest<GenericImage> {
+    bare(image, run, small_disk)
+        .with_cmd(["postgres".to_owned()].into_iter().chain(arguments(settings.iter())))
+        .with_env_var("POSTGRES_USER", USER)
+        .with_env_var("POSTGRES_PASSWORD", password)
+}
+
+/// Settings as `postgres` takes them, ours among them.
+pub(super) fn arguments<'a>(settings: impl Iterator<Item = &'a (String, String)>) -> impl Iterator<Item = String> {
+    let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
+    let settings = settings.cloned().chain([prefix]);
+    settings.flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")])
+}
+
+/// A container with labels and a port on loopback, and nothing to run yet.
+pub(super) fn bare(image: &str, run: &str, small_disk: bool) -> ContainerRequest<GenericImage> {
+    let mut request = generic(image)
+        .with_exposed_port(PORT.tcp())
+        .with_label(RUN_LABEL, run)
+        .with_host_config_modifier(move |host| {
+            // For everybody to write to: images differ in the number of their user.
+            host.tmpfs = small_disk.then(|| HashMap::from([(SMALL_DISK.into(), "size=4m,mode=1777".into())]));
+            // Left alone, testcontainers publishes on every interface of the machine.
+            let loopback = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: None };
+            host.publish_all_ports = Some(false);
+            host.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![loopback]))]));
+        });
+    if let Some(owner) = Owner::this_process() {
+        request = request.with_label(OWNER_LABEL, owner.to_string());
+    }
+    request
+}
+
+fn generic(image: &str) -> GenericImage {
+    let (name, tag) = split(image);
+    GenericImage::new(name, tag)
+}
+
+/// A name and a tag; a colon before the last slash belongs to a registry's port.
+fn split(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    }
+}
+
+/// By which to find a container whose creation failed half-way; also for networks.
+pub(super) fn unique_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let started = Owner::this_process().map_or(0, |owner| owner.started);
+    format!("pgsquall-{}-{started}-{count}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_splits_where_docker_splits_it() {
+        assert_eq!(split("postgres:17"), ("postgres", "17"));
+        assert_eq!(split("postgres"), ("postgres", "latest"));
+        assert_eq!(split("localhost:5000/postgres"), ("localhost:5000/postgres", "latest"));
+        assert_eq!(split("localhost:5000/postgres:17"), ("localhost:5000/postgres", "17"));
+        assert_eq!(split("postgres@sha256:abc"), ("postgres@sha256", "abc"));
+    }
+
+    #[test]
+    fn names_differ() {
+        assert_ne!(unique_name(), unique_name());
+    }
+}

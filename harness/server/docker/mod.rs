@@ -1,0 +1,246 @@
+//! A server in a container, through testcontainers; what that lacks (signals, labels, exec as root), through the
+//! engine's API.
+//!
+//! Takes any image that follows the official `postgres` image's contract. Reaches the server on a loopback port only,
+//! never by a bridge address: the engine must be on this machine. Does not build images: see `ci/postgres-image.sh`.
+
+mod container;
+mod engine;
+mod launch;
+mod network;
+mod owner;
+mod recovery;
+mod standby;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use container::Container;
+pub(crate) use engine::availability;
+use engine::failed;
+use network::Network;
+pub(crate) use sweep::sweep;
+use testcontainers::bollard::models::ContainerUpdateBody;
+
+use super::{LogLine, Readiness, Server, ServerError, Shortage, Superuser, parse_log};
+use crate::credentials::password;
+use crate::model::fault::{Share, StopMode};
+use crate::model::history::ServerFacts;
+
+const USER: &str = "postgres";
+const PORT: u16 = 5432;
+const RUN_LABEL: &str = "pgsquall.run";
+const OWNER_LABEL: &str = "pgsquall.owner";
+
+/// Where a container's small disk is.
+const SMALL_DISK: &str = "/pgsquall_small";
+
+/// What a container may use when memory is short, in bytes: a server at rest needs a third of it.
+const SHORT_MEMORY: i64 = 160 << 20;
+
+/// What it may use otherwise, in bytes: more than a machine has. The engine takes no "unlimited" for a container that
+/// had a limit, and a limit on memory and swap together only if both are the same.
+const AMPLE_MEMORY: i64 = 1 << 40;
+
+/// In which the engine measures a share of a processor, in microseconds.
+const PERIOD: i64 = 100_000;
+
+/// Longest from a container's start to its first query: a cluster is made first, which takes 2 s, on a busy machine 10.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Longest that a fast or immediate shutdown may take.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest that a smart shutdown waits for sessions to leave.
+const SMART_STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running or stopped container with Postgres as its first process.
+pub(crate) struct DockerServer {
+    container: Container,
+    image: String,
+    version: String,
+    password: String,
+    /// The startup process under SIGSTOP: its pid inside the container.
+    held: Mutex<Option<i32>>,
+    /// On which it and its standby reach each other, where it has one. Dropped after the container, which is on it.
+    network: Option<Arc<Network>>,
+    has_small_disk: bool,
+}
+
+impl DockerServer {
+    /// Starts a server and waits until it runs queries. The image defaults to the newest that is here.
+    pub(crate) async fn create(
+        image: Option<&str>,
+        run: &str,
+        settings: &[(String, String)],
+        has_small_disk: bool,
+    ) -> Result<DockerServer, ServerError> {
+        let docker = engine::connect().await?;
+        let image = match image {
+            Some(image) => image.to_owned(),
+            None => engine::default_image(&docker).await?,
+        };
+        let password = password();
+        let container = launch::launch(&docker, &image, run, &password, settings, has_small_disk).await?;
+        let container = Container::new(docker, container);
+        let (version, held) = (String::new(), Mutex::new(None));
+        let mut server = DockerServer { container, image, version, password, held, network: None, has_small_disk };
+        server.version = server.born().await?;
+        Ok(server)
+    }
+
+    /// Waits for a new server's first query and returns the version. One that never gets there is removed.
+    async fn born(&self) -> Result<String, ServerError> {
+        let version = self.first_query().await;
+        if version.is_err() {
+            // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
+            let _ = self.remove().await;
+        }
+        version
+    }
+
+    /// Waits for the first query and returns the version. Does not wait for a container that has ended.
+    async fn first_query(&self) -> Result<String, ServerError> {
+        tokio::select! {
+            ready = async {
+                self.container.find_port().await?;
+                self.wait(Readiness::AcceptingQueries, READY_WITHIN).await
+            } => ready?,
+            code = self.container.ended() => {
+                let log = self.container.log().await?;
+                let tail: Vec<_> = log.lines().rev().take(5).collect();
+                let tail: Vec<_> = tail.into_iter().rev().collect();
+                let reason = format!("it ended with exit code {}; its log ends with: {}", code?, tail.join("\n"));
+                return Err(failed(format!("start Postgres in a container of {}", self.image), reason));
+            }
+        }
+        let rows = self.superuser().connect().await?.rows("SHOW server_version", &[]).await?;
+        // Debian says "15.18 (Debian 15.18-0+deb12u1)".
+        let version: &str = rows.first().map_or("", |row| row.get(0));
+        Ok(version.split(' ').next().unwrap_or_default().to_owned())
+    }
+
+    fn take_held(&self) -> Option<i32> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait]
+impl Server for DockerServer {
+    fn facts(&self) -> ServerFacts {
+        ServerFacts { kind: "docker".into(), version: self.version.clone(), origin: self.image.clone() }
+    }
+
+    fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.container.port()).into()
+    }
+
+    fn superuser(&self) -> Superuser {
+        let address = self.address();
+        let mut config = tokio_postgres::Config::new();
+        config.host(address.ip().to_string()).port(address.port());
+        config.user(USER).password(&self.password).dbname("postgres");
+        Superuser::new(config)
+    }
+
+    async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        if let Some(held) = self.take_held() {
+            // A process under SIGSTOP would not hear of it. Released but not yet recovered, it would not do either: a
+            // fast shutdown then never ends, the postmaster being left with a checkpointer that stays (15.20,
+            // measured).
+            self.container.release(held).await?;
+            self.wait(Readiness::AcceptingQueries, READY_WITHIN).await?;
+        }
+        let within = if mode == StopMode::Smart { SMART_STOP_WITHIN } else { STOP_WITHIN };
+        self.container.end("stop", signal_of(mode), within).await.map(drop)
+    }
+
+    async fn request_stop(&self, mode: StopMode) -> Result<(), ServerError> {
+        self.container.signal("stop", signal_of(mode)).await
+    }
+
+    async fn ended(&self, within: Duration) -> Result<(), ServerError> {
+        self.container.end_within("watch", within).await.map(drop)
+    }
+
+    async fn kill_backend(&self, backend: i32) -> Result<(), ServerError> {
+        self.container.kill_process(backend).await
+    }
+
+    async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
+        let (memory, memory_swap) = (Some(SHORT_MEMORY), Some(SHORT_MEMORY));
+        self.container.allow(ContainerUpdateBody { memory, memory_swap, ..Default::default() }).await?;
+        Ok(Shortage::Kills)
+    }
+
+    async fn release_memory(&self) -> Result<(), ServerError> {
+        let (memory, memory_swap) = (Some(AMPLE_MEMORY), Some(AMPLE_MEMORY));
+        self.container.allow(ContainerUpdateBody { memory, memory_swap, ..Default::default() }).await
+    }
+
+    async fn throttle(&self, share: Share) -> Result<(), ServerError> {
+        let cpu_quota = Some((PERIOD as f64 * share.as_f64()) as i64);
+        let cpu_period = Some(PERIOD);
+        self.container.allow(ContainerUpdateBody { cpu_quota, cpu_period, ..Default::default() }).await
+    }
+
+    async fn unthrottle(&self) -> Result<(), ServerError> {
+        self.container.allow(ContainerUpdateBody { cpu_quota: Some(-1), ..Default::default() }).await
+    }
+
+    fn small_disk(&self) -> Option<String> {
+        self.has_small_disk.then(|| SMALL_DISK.to_owned())
+    }
+
+    async fn kill(&self) -> Result<String, ServerError> {
+        let code = self.container.end("kill", "SIGKILL", STOP_WITHIN).await?;
+        self.take_held();
+        Ok(format!("container exited with code {code}"))
+    }
+
+    async fn start(&self) -> Result<(), ServerError> {
+        self.container.start().await
+    }
+
+    async fn pause(&self) -> Result<(), ServerError> {
+        self.container.pause().await
+    }
+
+    async fn resume(&self) -> Result<(), ServerError> {
+        self.container.resume().await
+    }
+
+    async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
+        let pid = self.container.crash(backend).await?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
+        Ok(())
+    }
+
+    async fn release_recovery(&self) -> Result<(), ServerError> {
+        match self.take_held() {
+            Some(pid) => self.container.release(pid).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn log(&self) -> Result<Vec<LogLine>, ServerError> {
+        Ok(parse_log(&self.container.log().await?))
+    }
+
+    async fn remove(&self) -> Result<(), ServerError> {
+        self.container.remove().await
+    }
+}
+
+fn signal_of(mode: StopMode) -> &'static str {
+    match mode {
+        StopMode::Smart => "SIGTERM",
+        StopMode::Fast => "SIGINT",
+        StopMode::Immediate => "SIGQUIT",
+    }
+}

@@ -1,0 +1,103 @@
+//! Which process a container belongs to, written so that another process can tell whether that one is still there.
+
+use std::fmt;
+use std::fs;
+
+/// One process of this machine, for good: pids are used again, pids with their start time are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub uid: u32,
+    pub pid: u32,
+    /// In clock ticks since boot.
+    pub started: u64,
+    /// The kernel's random name for this boot.
+    pub boot: String,
+    /// The pid namespace: engines are shared between containers that cannot see each other's processes.
+    pub namespace: String,
+}
+
+impl Owner {
+    /// `None` where there is no /proc; what it makes is then never swept.
+    pub fn this_process() -> Option<Owner> {
+        let pid = std::process::id();
+        Some(Owner {
+            uid: nix::unistd::getuid().as_raw(),
+            pid,
+            started: started(pid)?,
+            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned(),
+            namespace: fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.trim_matches(|c| !char::is_numeric(c)).into(),
+        })
+    }
+
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub fn parse(label: &str) -> Option<Owner> {
+        let mut parts = label.split(':');
+        let owner = Owner {
+            uid: parts.next()?.parse().ok()?,
+            pid: parts.next()?.parse().ok()?,
+            started: parts.next()?.parse().ok()?,
+            boot: parts.next()?.to_owned(),
+            namespace: parts.next()?.to_owned(),
+        };
+        parts.next().is_none().then_some(owner)
+    }
+
+    /// Whether it is known to have ended, seen from `here`. In doubt it has not.
+    pub fn is_gone(&self, here: &Owner) -> bool {
+        self.uid == here.uid
+            && self.boot == here.boot
+            && self.namespace == here.namespace
+            && started(self.pid) != Some(self.started)
+    }
+}
+
+/// `uid:pid:start time:boot id:pid namespace`.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Owner { uid, pid, started, boot, namespace } = self;
+        write!(f, "{uid}:{pid}:{started}:{boot}:{namespace}")
+    }
+}
+
+fn started(pid: u32) -> Option<u64> {
+    start_time(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Field 22 of `/proc/PID/stat`. Field 2 is a name in brackets, which may itself contain spaces and brackets.
+///
+/// *Source*: proc(5).
+fn start_time(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(22 - 3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_being_written() {
+        let owner = Owner::this_process().unwrap();
+        assert_eq!(Owner::parse(&owner.to_string()), Some(owner.clone()));
+        assert!(owner.namespace.parse::<u64>().is_ok(), "{owner}");
+        assert_eq!(Owner::parse("0:1:2:boot"), None);
+        assert_eq!(Owner::parse("me:1:2:boot:3"), None);
+    }
+
+    #[test]
+    fn an_awkward_process_name_does_not_shift_the_fields() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100";
+        assert_eq!(start_time(stat), Some(4242));
+    }
+
+    #[test]
+    fn gone_only_where_it_could_have_been_seen() {
+        let here = Owner::this_process().unwrap();
+        assert!(!here.is_gone(&here));
+        let earlier = Owner { started: here.started - 1, ..here.clone() };
+        assert!(earlier.is_gone(&here));
+        assert!(!Owner { uid: here.uid + 1, ..earlier.clone() }.is_gone(&here));
+        assert!(!Owner { boot: "another".into(), ..earlier.clone() }.is_gone(&here));
+        assert!(!Owner { namespace: "1".into(), ..earlier }.is_gone(&here));
+    }
+}

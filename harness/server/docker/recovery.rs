@@ -1,0 +1,97 @@
+//! A crash whose recovery takes as long as we like: the startup process is stopped as soon as it appears.
+//!
+//! One shell script does both inside the container, because a round trip through the engine (50 ms and more) may
+//! outlast the recovery. It needs sh and grep, which every image has, Alpine's too.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use testcontainers::bollard::exec::{CreateExecOptions, StartExecResults};
+
+use super::container::Container;
+use super::engine::ask;
+use crate::server::ServerError;
+
+/// Kills the backend `$1` and stops the startup process that follows. Prints its pid, or why there is none.
+///
+/// The title is anchored so that neither this script nor grep is taken for it; `cluster_name` may come before the word.
+/// SIGSTOP works when the process is next scheduled, so its state is watched until it says T.
+const CRASH: &str = r#"
+kill -KILL "$1" || exit 1
+read -r now _ </proc/uptime; deadline=$((${now%.*} + 10))
+while [ "${now%.*}" -lt "$deadline" ]; do
+    for file in $(grep -alsE '^postgres: (.*: )?startup' /proc/[0-9]*/cmdline); do
+        pid=${file#/proc/}; pid=${pid%/cmdline}
+        kill -STOP "$pid" || continue
+        while read -r stat <"/proc/$pid/stat"; do
+            case $stat in
+                *') T '*) echo "held $pid"; exit 0 ;;
+                *') Z '* | *') X '*) break ;;
+            esac
+        done
+        echo "recovery (process $pid) was over before it could be held"; exit 1
+    done
+    read -r now _ </proc/uptime
+done
+echo "no startup process within 10 s; processes: $(cat /proc/[0-9]*/cmdline | tr '\000' ' ')"; exit 1
+"#;
+
+/// A little more than the script allows itself.
+const SCRIPT_WITHIN: Duration = Duration::from_secs(20);
+
+impl Container {
+    /// Crashes the server by killing a backend, and holds its recovery. Returns the pid of the held process.
+    pub async fn crash(&self, backend: i32) -> Result<i32, ServerError> {
+        let failed = |reason| ServerError::Control { doing: "crash", reason };
+        if backend <= 1 {
+            return Err(failed(format!("{backend} is not the pid of a backend")));
+        }
+        let said = shell(self, CRASH, backend).await?;
+        let pid = said.lines().find_map(|line| line.strip_prefix("held ")).and_then(|pid| pid.parse().ok());
+        pid.ok_or_else(|| failed(said))
+    }
+
+    /// Kills one process inside.
+    pub async fn kill_process(&self, pid: i32) -> Result<(), ServerError> {
+        let said = if pid > 1 { shell(self, r#"kill -KILL "$1" && echo killed"#, pid).await? } else { String::new() };
+        match said.as_str() {
+            "killed" => Ok(()),
+            _ => Err(ServerError::Control {
+                doing: "crash",
+                reason: format!("process {pid} could not be killed: {said}"),
+            }),
+        }
+    }
+
+    /// Lets the held process go on.
+    pub async fn release(&self, held: i32) -> Result<(), ServerError> {
+        let said = shell(self, r#"kill -CONT "$1" && echo released"#, held).await?;
+        match said.as_str() {
+            "released" => Ok(()),
+            _ => Err(ServerError::Control { doing: "release the recovery of", reason: said }),
+        }
+    }
+}
+
+/// Runs a script as root inside the container; returns all that it printed.
+async fn shell(Container { docker, id, .. }: &Container, script: &str, pid: i32) -> Result<String, ServerError> {
+    let pid = pid.to_string();
+    let options = CreateExecOptions {
+        cmd: Some(vec!["sh", "-c", script, "sh", &pid]),
+        user: Some("0"),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..Default::default()
+    };
+    let work = async {
+        let exec = docker.create_exec(id, options).await?;
+        let mut said = Vec::new();
+        if let StartExecResults::Attached { mut output, .. } = docker.start_exec(&exec.id, None).await? {
+            while let Some(chunk) = output.next().await {
+                said.extend(chunk?.into_bytes());
+            }
+        }
+        Ok::<_, testcontainers::bollard::errors::Error>(String::from_utf8_lossy(&said).trim().to_owned())
+    };
+    ask("run a script in the server's container", SCRIPT_WITHIN, work).await
+}

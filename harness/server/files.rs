@@ -1,0 +1,89 @@
+//! Files of a server that runs, changed as its superuser: what it reads when it is told to reload.
+//!
+//! By SQL alone, so that a process and a container are the same to whoever changes something. Does not know what is in
+//! the files, but for `pg_hba.conf`, which the server itself checks.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{ServerError, Session, Superuser};
+
+/// Longest that a reload may take to be in force: a signal to the server's first process, on a busy machine.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Puts a text in the place of a file, in one step; only the server's own user may read it.
+///
+/// *Errors*: they do not show the text, which may be a secret.
+pub(crate) async fn write_file(session: &Session, path: &str, text: &str) -> Result<(), ServerError> {
+    let failed = |reason| ServerError::Sql { doing: format!("write {path} on the server"), reason };
+    let quoted = shlex::try_quote(path).map_err(|error| failed(error.to_string()))?;
+    // What COPY writes of a text has its own escapes, and ends lines its own way; base64 is past all that.
+    let program = format!("umask 077 && base64 -d > {quoted}.new && mv {quoted}.new {quoted}");
+    let bytes = format!("translate(encode(convert_to({}, 'UTF8'), 'base64'), E'\\n', '')", literal(text));
+    let copy = format!("COPY (SELECT {bytes}) TO PROGRAM {}", literal(&program));
+    session.batch(&copy).await.map_err(|error| match error {
+        ServerError::Sql { reason, .. } => failed(reason),
+        other => other,
+    })
+}
+
+/// The text of `pg_hba.conf`.
+pub(crate) async fn read_hba(session: &Session) -> Result<String, ServerError> {
+    Ok(session.value("SELECT pg_read_file(current_setting('hba_file'))", &[]).await?.unwrap_or_default())
+}
+
+/// Replaces `pg_hba.conf`; returns once the server goes by it. Sessions that are open stay. It must go on letting the
+/// superuser in.
+///
+/// *Errors*: the server cannot understand it; then the server goes by the old one, which is put back.
+pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> Result<(), ServerError> {
+    let session = superuser.connect().await?;
+    let path: String = session.value("SHOW hba_file", &[]).await?.unwrap_or_default();
+    let before = read_hba(&session).await?;
+    write_file(&session, &path, text).await?;
+    let wrong = "SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL";
+    if let Some(row) = session.rows(wrong, &[]).await?.first() {
+        let reason = format!("line {}: {}", row.get::<_, i32>(0), row.get::<_, String>(1));
+        write_file(&session, &path, &before).await?;
+        return Err(ServerError::Sql { doing: "change pg_hba.conf".into(), reason });
+    }
+    reload(superuser).await
+}
+
+/// Makes the server read its configuration files again; returns once every session to come goes by them.
+///
+/// A session inherits the time of the last reload from the server's first process. One that was born after that has
+/// read the files shows a later time, and whoever connects then is taken in after the reload has ended.
+pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
+    const LATER: &str = "SELECT pg_conf_load_time()::text";
+    let time = async || -> Result<String, ServerError> {
+        Ok(superuser.connect().await?.value(LATER, &[]).await?.unwrap_or_default())
+    };
+    let before = time().await?;
+    superuser.connect().await?.batch("SELECT pg_reload_conf()").await?;
+    let deadline = Instant::now() + RELOAD_PATIENCE;
+    while time().await? == before {
+        if Instant::now() >= deadline {
+            let reason = format!(
+                "sessions still go by what it read at {before}, {} after it was told to",
+                crate::model::time::show(RELOAD_PATIENCE)
+            );
+            return Err(ServerError::Control { doing: "reload", reason });
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// A text as SQL writes it.
+fn literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    match doubled.contains('\\') {
+        true => format!("E'{}'", doubled.replace('\\', "\\\\")),
+        false => format!("'{doubled}'"),
+    }
+}

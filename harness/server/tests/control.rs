@@ -1,0 +1,128 @@
+//! Stopped, killed, frozen, and started again.
+
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::model::fault::StopMode;
+
+#[tokio::test]
+async fn it_comes_back_on_the_same_port_after_every_kind_of_stop() {
+    let Some(bench) = Bench::new().await else { return };
+    let address = bench.server.address();
+    // Smart last: it waits for sessions to leave, and only then nobody is signed in.
+    for mode in [StopMode::Fast, StopMode::Immediate, StopMode::Smart] {
+        let client = if mode == StopMode::Smart { None } else { Some(bench.client().await.unwrap()) };
+        in_time(bench.server.stop(mode)).await.unwrap();
+        let refused = in_time(TcpStream::connect(address)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        if let Some(client) = client {
+            assert!(one(&client).await.is_err());
+        }
+        bench.start().await;
+        assert_eq!(bench.server.address(), address);
+        one(&bench.client().await.unwrap()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn it_comes_back_at_once_after_a_kill_whatever_its_sessions_did() {
+    let Some(bench) = Bench::new().await else { return };
+    for round in 0..10 {
+        let idle = bench.client().await.unwrap();
+        one(&idle).await.unwrap();
+        let asleep = bench.client().await.unwrap();
+        let asleep = tokio::spawn(async move { asleep.batch_execute("SELECT pg_sleep(600)").await });
+        let written = bench.client().await.unwrap();
+        in_time(written.batch_execute(&format!("INSERT INTO pgsquall_ledger VALUES ({round})"))).await.unwrap();
+        let exit = in_time(bench.server.kill()).await.unwrap();
+        assert!(exit.contains("SIGKILL"), "{exit}");
+        assert!(in_time(asleep).await.unwrap().is_err());
+        bench.start().await;
+        let rows = in_time(bench.client().await.unwrap().query("SELECT id FROM pgsquall_ledger", &[])).await.unwrap();
+        assert_eq!(rows.len(), round + 1, "what was committed is there");
+    }
+    assert!(!bench.log().contains("pre-existing shared memory"), "{}", bench.log());
+}
+
+#[tokio::test]
+async fn a_session_that_computes_does_not_outlive_a_kill() {
+    let Some(bench) = Bench::new().await else { return };
+    let client = bench.client().await.unwrap();
+    let computing =
+        tokio::spawn(async move { client.batch_execute("DO $$ BEGIN LOOP PERFORM 1; END LOOP; END $$").await });
+    sleep(Duration::from_millis(200)).await;
+    let remains = bench.remains();
+    let began = Instant::now();
+    in_time(bench.server.kill()).await.unwrap();
+    eprintln!("killed within {:?}", began.elapsed());
+    assert_eq!(remains.processes(), Vec::<i32>::new());
+    assert!(in_time(computing).await.unwrap().is_err());
+    bench.start().await;
+}
+
+#[tokio::test]
+async fn while_frozen_it_takes_connections_and_answers_nothing() {
+    let Some(bench) = Bench::new().await else { return };
+    let client = bench.client().await.unwrap();
+    for _ in 0..3 {
+        bench.server.pause().await.unwrap();
+        in_time(TcpStream::connect(bench.server.address())).await.unwrap();
+        let answer = timeout(Duration::from_millis(200), client.query_one("SELECT 1", &[])).await;
+        assert!(answer.is_err(), "it answered");
+        let newcomer = timeout(Duration::from_millis(200), bench.client()).await;
+        assert!(newcomer.is_err(), "somebody was let in");
+        bench.server.resume().await.unwrap();
+        one(&client).await.unwrap();
+        one(&bench.client().await.unwrap()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_kill_while_frozen_is_a_kill() {
+    let Some(bench) = Bench::new().await else { return };
+    let _client = bench.client().await.unwrap();
+    bench.server.pause().await.unwrap();
+    in_time(bench.server.kill()).await.unwrap();
+    bench.start().await;
+}
+
+#[tokio::test]
+async fn a_reload_makes_new_settings_hold() {
+    let Some(bench) = Bench::new().await else { return };
+    let (session, _) = bench.backend().await;
+    session.batch("ALTER SYSTEM SET statement_timeout = '12345ms'").await.unwrap();
+    crate::server::files::reload(&bench.server.superuser()).await.unwrap();
+    in_time(async {
+        loop {
+            let client = bench.client().await.unwrap();
+            let row = client.query_one("SHOW statement_timeout", &[]).await.unwrap();
+            if row.get::<_, String>(0) == "12345ms" {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_cannot_start_says_why_and_is_not_waited_for() {
+    let Some(first) = Bench::new().await else { return };
+    drop(first);
+    let folder = RunFolder::create().unwrap();
+    let settings = [("no_such_setting".to_owned(), "on".to_owned())];
+    let server = LocalServer::create(&Binaries::find().unwrap(), &folder, &settings).await.unwrap();
+    server.start().await.unwrap();
+    let error = in_time(server.wait(Readiness::AcceptingQueries, 10 * PATIENCE)).await.unwrap_err().to_string();
+    assert!(error.contains("no_such_setting"), "{error}");
+}
+
+#[tokio::test]
+async fn what_does_not_run_cannot_be_stopped_and_what_runs_not_started() {
+    let Some(bench) = Bench::new().await else { return };
+    assert!(bench.server.start().await.unwrap_err().to_string().contains("already runs"));
+    in_time(bench.server.stop(StopMode::Fast)).await.unwrap();
+    assert!(bench.server.stop(StopMode::Fast).await.unwrap_err().to_string().contains("not running"));
+    assert!(bench.server.pause().await.is_err());
+    assert!(bench.server.kill().await.is_err());
+}

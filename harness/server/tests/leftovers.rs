@@ -1,0 +1,94 @@
+//! What a run leaves that is killed itself.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use super::*;
+use crate::environment::leftovers;
+use crate::server::process_tree;
+
+/// Tells this test binary, started again, to be the run that is killed.
+const VICTIM: &str = "PGSQUALL_TEST_VICTIM";
+
+/// The run that is killed: brings up a server, gets it into a state, says where it is, and waits.
+#[tokio::test]
+async fn victim() {
+    let Ok(state) = std::env::var(VICTIM) else { return };
+    let bench = Bench::new().await.unwrap();
+    let _client = bench.client().await.unwrap();
+    match state.as_str() {
+        "followed" => {
+            let standby = bench.server.create_standby(&bench.folder, &[]).await.unwrap();
+            standby.start().await.unwrap();
+            standby.wait(Readiness::AcceptingQueries, PATIENCE).await.unwrap();
+            println!("\nvictim in {}", bench.folder.path().display());
+            return sleep(PATIENCE).await;
+        }
+        "frozen" => bench.server.pause().await.unwrap(),
+        "recovering" => recovery::hold(&bench).await,
+        "orphaned" => {
+            // What is left of a server whose eldest process alone has died, and whose others cannot notice.
+            let pid_file = fs::read_to_string(bench.data().join("postmaster.pid")).unwrap();
+            bench.server.pause().await.unwrap();
+            process_tree::signal_all(&[pid_file.lines().next().unwrap().parse().unwrap()], Signal::SIGKILL);
+        }
+        _ => {}
+    }
+    println!("\nvictim in {}", bench.folder.path().display());
+    sleep(PATIENCE).await;
+}
+
+/// Ends with the test, whatever becomes of that.
+struct Victim(Child);
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn victim_in(state: &str) -> (Victim, PathBuf) {
+    let name = format!("{}::victim", module_path!().split_once("::").unwrap().1);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &name, "--nocapture"]).env(VICTIM, state).stdout(Stdio::piped());
+    let mut victim = Victim(command.spawn().unwrap());
+    let output = BufReader::new(victim.0.stdout.take().unwrap());
+    let folder =
+        output.lines().map_while(Result::ok).find_map(|line| line.strip_prefix("victim in ").map(PathBuf::from));
+    (victim, folder.expect("the victim did not get that far"))
+}
+
+#[tokio::test]
+async fn everything_of_a_killed_run_is_removed_and_reported_and_a_live_run_is_left_alone() {
+    let Some(alive) = Bench::new().await else { return };
+    for state in ["running", "frozen", "recovering", "orphaned"] {
+        let (victim, folder) = victim_in(state);
+        let remains = Remains::of(&folder);
+        leftovers::remove().await;
+        assert!(folder.exists() && !remains.processes().is_empty(), "its owner lives");
+        drop(victim);
+        let began = Instant::now();
+        let removed = in_time(leftovers::remove()).await;
+        eprintln!("{state}: {:?}: {removed:?}", began.elapsed());
+        remains.assert_nothing();
+        let told = removed.iter().find(|text| text.contains(folder.to_str().unwrap())).expect("it is reported");
+        assert!(told.contains("server") && !told.contains("in part"), "{told}");
+    }
+    one(&alive.client().await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_standby_is_removed_with_its_primary() {
+    if Bench::new().await.is_none() {
+        return;
+    }
+    let (victim, folder) = victim_in("followed");
+    let remains = [Remains::of(&folder), Remains::within(&folder, "standby-data")];
+    drop(victim);
+    let removed = in_time(leftovers::remove()).await;
+    remains.iter().for_each(Remains::assert_nothing);
+    assert!(removed.iter().any(|text| text.contains("its servers")), "{removed:?}");
+}

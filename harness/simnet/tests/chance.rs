@@ -1,0 +1,176 @@
+//! Whatever comes: clients that try again, through faults that are drawn.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rand::RngExt;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::model::fault::{IcmpCode, Share};
+
+/// What may be in force.
+fn any(draw: u32) -> What {
+    let hole = |stream, scope| What::Blackhole { stream, scope };
+    match draw % 14 {
+        0 => HOLE,
+        1 => hole(Stream::Upstream, Scope::Every),
+        2 => hole(Stream::Downstream, Scope::Every),
+        3 => hole(Stream::Both, Scope::New),
+        4 => hole(Stream::Both, Scope::Established),
+        5 => hole(Stream::Downstream, Scope::Established),
+        6 | 7 => What::Loss(Share::new(0.3).unwrap()),
+        8 => What::Icmp(IcmpCode::HostUnreachable),
+        9 => What::Reject,
+        10 => What::DropSyns,
+        11 => What::DeadFlows(Stream::Both),
+        12 => What::KeepBackResets,
+        _ => What::Forget { after: seconds(2), resets: draw % 4 == 1 },
+    }
+}
+
+/// Asks with so many bytes, and has them back.
+async fn ask_much(client: &mut SimSocket, bytes: usize) -> io::Result<()> {
+    let asked: Vec<u8> = (0..bytes).map(|number| (number % 251) as u8).collect();
+    let mut answer = vec![0; bytes];
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let (written, read) = tokio::join!(writer.write_all(&asked), reader.read_exact(&mut answer));
+    written.and(read.map(|_| ()))?;
+    assert!(answer == asked);
+    Ok(())
+}
+
+/// Sixty seconds of faults, and what was decided in them.
+fn storm(seed: Seed) -> Vec<Traced> {
+    simulate_with(seed, |network| async move {
+        network.record().unwrap();
+        let (host, caller) = (network.servers(), network.client());
+        tokio::spawn(async move {
+            let mut listener = host.listen(server()).unwrap();
+            while let Ok((accepted, _)) = host.accept(&mut listener).await {
+                echo(accepted);
+            }
+        });
+        for client in 0..4 {
+            let mut chance = seed.fork(&format!("client {client}")).rng();
+            tokio::spawn(async move {
+                let ends = Instant::now() + seconds(60);
+                while Instant::now() < ends {
+                    let options = if client % 2 == 0 { keepalive(1, 1, 3) } else { user_timeout(4) };
+                    let connected = timeout(seconds(3), caller.connect(server(), options)).await;
+                    let Ok(Ok(mut socket)) = connected else {
+                        sleep(Duration::from_millis(100)).await;
+                        continue;
+                    };
+                    while Instant::now() < ends {
+                        let bytes = 1 << chance.random_range(0..18_u32);
+                        let asked = timeout(seconds(5), ask_much(&mut socket, bytes)).await;
+                        let Ok(Ok(())) = asked else { break };
+                        sleep(Duration::from_millis(chance.random_range(0..3000))).await;
+                    }
+                    if chance.random_range(0..3) == 0 {
+                        socket.reset();
+                    }
+                }
+            });
+        }
+        let mut chance = seed.fork("faults").rng();
+        for _ in 0..20 {
+            sleep(Duration::from_millis(chance.random_range(0..3000))).await;
+            let rule = network.filter().impose(any(chance.random()), None).unwrap();
+            sleep(Duration::from_millis(chance.random_range(0..3000))).await;
+            network.filter().lift(rule).unwrap();
+        }
+        sleep(seconds(60)).await;
+        let mut client = caller.connect(server(), SocketOptions::default()).await.unwrap();
+        let (asked, took) = timed(ask_much(&mut client, 300_000)).await;
+        asked.unwrap();
+        assert!(took < 1.0, "{took}");
+        drop(client);
+        // The servers' own keepalive takes more than two hours to find out who has gone.
+        sleep(seconds(20_000)).await;
+        assert_eq!(network.flows().unwrap(), [], "{seed}");
+        network.recorded().unwrap()
+    })
+}
+
+#[test]
+fn after_any_faults_all_is_as_before_and_nothing_is_left() {
+    for seed in 0..20 {
+        storm(Seed(seed));
+    }
+}
+
+#[test]
+fn equal_seeds_have_equal_storms() {
+    let (one, same, other) = (storm(Seed(1)), storm(Seed(1)), storm(Seed(2)));
+    assert!(one == same);
+    assert!(one != other);
+}
+
+#[test]
+fn a_stream_gets_through_whatever_only_loses_packets() {
+    let mut all = 0.0;
+    for seed in 0..20 {
+        let seed = Seed(seed);
+        all += simulate_with(seed, |network| async move {
+            let (client, accepted) = pair(&network, SocketOptions::default()).await;
+            echo(accepted);
+            let done = Rc::new(Cell::new(false));
+            let faults = async {
+                let mut chance = seed.fork("faults").rng();
+                while !done.get() {
+                    let rule = network.filter().impose(any(chance.random_range(0..9)), None).unwrap();
+                    sleep(Duration::from_millis(chance.random_range(0..500))).await;
+                    network.filter().lift(rule).unwrap();
+                    sleep(Duration::from_millis(chance.random_range(0..500))).await;
+                }
+            };
+            let asking = async {
+                let mut client = client;
+                let (asked, took) = timed(timeout(seconds(3600), ask_much(&mut client, 1_000_000))).await;
+                done.set(true);
+                asked.unwrap_or_else(|_| panic!("stuck with {seed}")).unwrap();
+                took
+            };
+            let ((), took) = tokio::join!(faults, asking);
+            took
+        });
+    }
+    assert!(all > 5.0, "{all} s: what was lost was hardly missed");
+}
+
+/// Sixty seconds of asking by several, each at its own pace.
+fn bustle(runtime: &Runtime) -> Vec<Traced> {
+    runtime.block_on(async {
+        let network = Network::open(Seed(1)).unwrap();
+        network.start();
+        network.record().unwrap();
+        let asking = (0..4_u64).map(|number| {
+            let network = &network;
+            async move {
+                let (mut client, accepted) = pair(network, keepalive(number + 1, 1, 3)).await;
+                echo(accepted);
+                let mut chance = Seed(number).rng();
+                let ends = Instant::now() + seconds(60);
+                while Instant::now() < ends {
+                    ask_much(&mut client, 1 << chance.random_range(0..18_u32)).await.unwrap();
+                    sleep(Duration::from_millis(chance.random_range(0..3000))).await;
+                }
+            }
+        });
+        futures_util::future::join_all(asking).await;
+        let mut seen = network.recorded().unwrap();
+        // Of what happens at one instant, one or the other may come first.
+        seen.sort_by_key(|traced| (traced.at, traced.from, traced.to));
+        seen
+    })
+}
+
+#[test]
+fn a_runtime_that_does_not_say_when_it_is_idle_carries_the_same_packets() {
+    let silent = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (told, untold) = (bustle(&runtime()), bustle(&silent));
+    assert!(told.len() > 1_000, "{}", told.len());
+    assert!(told == untold);
+}

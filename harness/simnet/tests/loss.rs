@@ -1,0 +1,193 @@
+use super::*;
+use crate::gateway::transport::Dialer;
+use crate::model::fault::Share;
+
+/// Sends through a blackhole that lasts so long; returns how long after its beginning the answer came.
+fn answered_after(hole: What, lasts: Duration) -> f64 {
+    simulate(|network| async move {
+        let (mut client, server) = pair(&network, SocketOptions::default()).await;
+        echo(server);
+        ask(&mut client).await.unwrap();
+        tokio::time::sleep(seconds(1)).await;
+        let filter = network.filter();
+        let rule = filter.impose(hole, None).unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(lasts).await;
+            filter.lift(rule).unwrap();
+        });
+        let (answer, took) = timed(ask(&mut client)).await;
+        answer.unwrap();
+        assert!(counted(&network, rule, "packets dropped") > 0);
+        took
+    })
+}
+
+#[test]
+fn a_blackhole_that_heals_delivers_what_was_sent_at_the_next_retransmission() {
+    // 0.202, doubled: at 0.202, 0.606, 1.414, 3.03 and 6.262.
+    assert_eq!(answered_after(HOLE, seconds(5)), 6.264);
+}
+
+#[test]
+fn after_a_longer_blackhole_it_takes_longer_until_the_kernel_tries_again() {
+    // ... 12.726, 25.654, 51.51.
+    assert_eq!(answered_after(HOLE, seconds(30)), 51.512);
+}
+
+#[test]
+fn a_blackhole_of_one_way_is_felt_on_both() {
+    let one_way = |stream| What::Blackhole { stream, scope: Scope::Every };
+    assert_eq!(answered_after(one_way(Stream::Upstream), seconds(5)), 6.264);
+    // Here the question arrives, and its acknowledgement and answer do not. Whoever sends next brings both.
+    let down = answered_after(one_way(Stream::Downstream), seconds(5));
+    assert!((6.25..6.3).contains(&down), "{down}");
+}
+
+#[test]
+fn a_client_that_asks_for_nothing_waits_for_an_hour_where_it_has_sent_nothing() {
+    simulate(|network| async move {
+        let (mut client, _server) = pair(&network, SocketOptions::default()).await;
+        network.filter().impose(HOLE, None).unwrap();
+        let waiting = tokio::time::timeout(seconds(3600), client.read_u8()).await;
+        assert!(waiting.is_err(), "{waiting:?}");
+    });
+}
+
+#[test]
+fn data_that_nobody_acknowledges_are_given_up_after_fifteen_retransmissions() {
+    simulate(|network| async move {
+        let (mut client, server) = pair(&network, SocketOptions::default()).await;
+        echo(server);
+        network.filter().impose(HOLE, None).unwrap();
+        let (error, took) = timed(ask(&mut client)).await;
+        assert_eq!(errno(error), libc::ETIMEDOUT);
+        assert!((924.0..936.0).contains(&took), "{took}");
+    });
+}
+
+#[test]
+fn a_connect_through_a_blackhole_is_given_up_after_131_seconds() {
+    simulate(|network| async move {
+        let _listener = network.servers().listen(server()).unwrap();
+        let rule = network.filter().impose(HOLE, None).unwrap();
+        let (error, took) = timed(network.client().connect(server(), SocketOptions::default())).await;
+        assert_eq!((errno(error), took), (libc::ETIMEDOUT, 131.0));
+        assert_eq!(counted(&network, rule, "packets dropped"), 11);
+        let (error, took) = timed(network.client().connect((NOBODY, 1).into(), SocketOptions::default())).await;
+        assert_eq!((errno(error), took), (libc::ETIMEDOUT, 131.0));
+        let (error, took) = timed(network.client().connect((NOBODY, 1).into(), user_timeout(5))).await;
+        assert_eq!((errno(error), took), (libc::ETIMEDOUT, 5.0));
+        assert_eq!(network.flows().unwrap(), []);
+    });
+}
+
+#[test]
+fn a_handshake_survives_the_loss_of_each_of_its_packets() {
+    for (stream, lasts) in [(Stream::Upstream, 500), (Stream::Downstream, 500), (Stream::Both, 2500)] {
+        simulate(|network| async move {
+            let host = network.servers();
+            let mut listener = host.listen(server()).unwrap();
+            let filter = network.filter();
+            let rule = filter.impose(What::Blackhole { stream, scope: Scope::Every }, None).unwrap();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(lasts)).await;
+                filter.lift(rule).unwrap();
+            });
+            let caller = network.client();
+            let (pair, took) = timed(async {
+                tokio::join!(caller.connect(server(), SocketOptions::default()), host.accept(&mut listener))
+            })
+            .await;
+            let expected = if lasts > 1000 { 3.0..3.1 } else { 1.0..1.1 };
+            assert!(expected.contains(&took), "{took}");
+            let mut client = pair.0.unwrap();
+            echo(pair.1.unwrap().0);
+            ask(&mut client).await.unwrap();
+        });
+    }
+    // The last packet of the three.
+    simulate(|network| async move {
+        let host = network.servers();
+        let mut listener = host.listen(server()).unwrap();
+        let mut client = network.client().begin_to_connect(server()).unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // At that instant the answer is sent, and is on its way before it is over.
+        tokio::task::yield_now().await;
+        let rule = network.filter().impose(HOLE, None).unwrap();
+        network.client().connected(&mut client).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(counted(&network, rule, "packets dropped"), 1);
+        network.filter().lift(rule).unwrap();
+        // The first data say as much.
+        let (_, took) = timed(async {
+            client.write_all(b"ping").await.unwrap();
+            let mut accepted = host.accept(&mut listener).await.unwrap().0;
+            let mut asked = [0; 4];
+            accepted.read_exact(&mut asked).await.unwrap();
+        })
+        .await;
+        assert_eq!(took, 0.001);
+    });
+}
+
+#[test]
+fn the_end_of_a_stream_is_sent_again_and_a_reset_is_not() {
+    simulate(|network| async move {
+        let filter = network.filter();
+        let (mut client, server) = pair(&network, SocketOptions::default()).await;
+        let rule = filter.impose(HOLE, None).unwrap();
+        drop(server);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        filter.lift(rule).unwrap();
+        let (end, took) = timed(client.read(&mut [0])).await;
+        assert_eq!(end.unwrap(), 0);
+        assert!(took < 0.2, "{took}");
+
+        let (mut client, server) = pair(&network, SocketOptions::default()).await;
+        let rule = filter.impose(HOLE, None).unwrap();
+        server.reset();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        filter.lift(rule).unwrap();
+        assert!(tokio::time::timeout(seconds(100), client.read_u8()).await.is_err());
+        // Whoever sends then hears that nobody knows of it.
+        assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
+    });
+}
+
+/// Sends a megabyte each way over a network that loses a fifth; returns how long it took, and what was decided.
+fn megabyte(seed: Seed) -> (f64, Vec<Traced>) {
+    simulate_with(seed, |network| async move {
+        let (client, server) = pair(&network, SocketOptions::default()).await;
+        network.record().unwrap();
+        let rule = network.filter().impose(What::Loss(Share::new(0.2).unwrap()), None).unwrap();
+        let sent: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
+        let carry = |socket: SimSocket, sent: Vec<u8>| async move {
+            let (mut reader, mut writer) = tokio::io::split(socket);
+            let expected = sent.clone();
+            let writing = async {
+                writer.write_all(&sent).await.unwrap();
+                writer.shutdown().await.unwrap();
+            };
+            let mut read = Vec::new();
+            let reading = async { reader.read_to_end(&mut read).await.unwrap() };
+            tokio::join!(writing, reading);
+            assert!(read == expected, "{} bytes came", read.len());
+        };
+        let (_, took) = timed(async { tokio::join!(carry(client, sent.clone()), carry(server, sent)) }).await;
+        assert!(counted(&network, rule, "packets dropped") > 200);
+        (took, network.recorded().unwrap())
+    })
+}
+
+#[test]
+fn a_network_that_loses_a_fifth_delivers_everything_in_order() {
+    let (took, _) = megabyte(Seed(1));
+    assert!((1.0..600.0).contains(&took), "{took} s");
+}
+
+#[test]
+fn equal_seeds_lose_the_same_packets_and_others_lose_others() {
+    let (one, same, other) = (megabyte(Seed(1)).1, megabyte(Seed(1)).1, megabyte(Seed(2)).1);
+    assert!(one == same);
+    assert!(one != other);
+}

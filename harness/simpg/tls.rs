@@ -1,0 +1,169 @@
+//! TLS at the simulated server: rustls on simulated streams, with the clock of virtual time.
+//!
+//! What it logs is what the real server logs, in OpenSSL's words. It offers no channel binding, and keeps no sessions to
+//! be resumed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, ProtocolVersion, RootCertStore, ServerConfig};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::postmaster::NOBODY_YET;
+use super::serving::Serving;
+use super::session::End;
+use super::sign_in::AUTHENTICATION_TIMEOUT;
+use crate::credentials::wall_clock::WallClock;
+use crate::gateway::transport::Leg;
+use crate::model::topology::TlsVersion;
+
+/// What a server has to speak TLS with: its files and settings.
+pub(crate) struct Tls {
+    pub version: TlsVersion,
+    /// By which clock clients' certificates are valid.
+    pub clock: WallClock,
+    /// Its certificate and its key, in PEM.
+    pub certificate: String,
+    pub key: String,
+    /// Whom it asks for a certificate of their own; `None`: nobody.
+    pub clients: Option<Clients>,
+}
+
+/// Clients whose certificates are looked at.
+pub(crate) struct Clients {
+    /// Who signs for them, and what was revoked, in PEM.
+    pub authority: String,
+    pub revoked: String,
+}
+
+/// Files and settings, loaded: sessions that begin from now on go by them.
+#[derive(Clone)]
+pub(super) struct Acceptor(TlsAcceptor);
+
+impl Tls {
+    /// *Errors*: what is wrong with the files, in words.
+    pub(super) fn load(&self) -> Result<Acceptor, String> {
+        let said = |error: rustls::Error| error.to_string();
+        let unread = |error: rustls::pki_types::pem::Error| error.to_string();
+        let provider = Arc::new(ring::default_provider());
+        let version = match self.version {
+            TlsVersion::V12 => &TLS12,
+            TlsVersion::V13 => &TLS13,
+        };
+        let verifier = match &self.clients {
+            Some(clients) => clients.verifier()?,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
+        let chain: Vec<_> = certificates(&self.certificate).map_err(unread)?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(unread)?;
+        let builder = ServerConfig::builder_with_details(provider, Arc::new(self.clock));
+        let builder = builder.with_protocol_versions(&[version]).map_err(said)?;
+        let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).map_err(said)?;
+        // As Postgres has it (`be_tls_init`): nobody resumes anything.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Acceptor(Arc::new(config).into()))
+    }
+}
+
+impl Clients {
+    /// Looks at the certificate of whoever shows one: who has to is for `pg_hba.conf` to say.
+    fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {
+        let mut roots = RootCertStore::empty();
+        for root in certificates(&self.authority).map_err(|error| error.to_string())? {
+            roots.add(root).map_err(|error| error.to_string())?;
+        }
+        let revoked = CertificateRevocationListDer::from_pem_slice(self.revoked.as_bytes());
+        let revoked = revoked.map_err(|error| error.to_string())?;
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
+            .with_crls([revoked])
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).collect()
+}
+
+/// What is known of a connection with TLS on it.
+#[derive(Clone, Copy)]
+pub(super) struct Encrypted {
+    /// In OpenSSL's words.
+    pub protocol: &'static str,
+    /// The client has shown a certificate, and it is a good one.
+    pub with_certificate: bool,
+}
+
+impl Encrypted {
+    fn of<S>(stream: &TlsStream<S>) -> Encrypted {
+        let connection = stream.get_ref().1;
+        let protocol = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLSv1.3",
+        };
+        Encrypted { protocol, with_certificate: connection.peer_certificates().is_some() }
+    }
+}
+
+impl<S: Leg> Leg for TlsStream<S> {
+    fn cut_off(&mut self) -> io::Result<()> {
+        self.get_mut().0.cut_off()
+    }
+}
+
+impl<S: Leg> Serving<S> {
+    /// Goes through the handshake, then serves the client.
+    pub async fn encrypt(self, acceptor: Acceptor, peer: SocketAddr) {
+        let Serving { socket, input, mut session, .. } = self;
+        let mailbox = session.mailbox.clone();
+        let handshake = acceptor.0.accept(socket).into_fallible();
+        let done = tokio::select! {
+            biased;
+            _ = mailbox.ended() => return,
+            done = timeout(AUTHENTICATION_TIMEOUT, handshake) => done,
+        };
+        match done {
+            Ok(Ok(socket)) => {
+                let encrypted = Some(Encrypted::of(&socket));
+                Serving { socket, input, session, encrypted }.serve(peer).await;
+            }
+            Ok(Err((error, socket))) => {
+                let text = format!("could not accept SSL connection: {}", why(&error));
+                session.world.lock()[session.index].note(session.pid, NOBODY_YET, "08P01", &text);
+                session.out.clear();
+                Serving { socket, input, session, encrypted: None }.finish(End::Silent).await;
+            }
+            Err(_elapsed) => {}
+        }
+    }
+}
+
+/// Why there is no TLS, as OpenSSL 3.0 says it where that was seen.
+fn why(error: &io::Error) -> String {
+    use AlertDescription::{BadCertificate, CertificateExpired, CertificateRevoked, CertificateUnknown, UnknownCA};
+    match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => "certificate verify failed".into(),
+        Some(rustls::Error::AlertReceived(alert)) => match alert {
+            BadCertificate => "sslv3 alert bad certificate".into(),
+            CertificateExpired => "sslv3 alert certificate expired".into(),
+            CertificateRevoked => "sslv3 alert certificate revoked".into(),
+            CertificateUnknown => "sslv3 alert certificate unknown".into(),
+            UnknownCA => "tlsv1 alert unknown ca".into(),
+            other => format!("alert {other:?}"),
+        },
+        Some(other) => other.to_string(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "EOF detected".into(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,111 @@
+//! What a client says before it is signed in.
+
+use super::super::report::{Report, protocol_violation};
+use super::frontend::{Broken, length_of};
+
+/// Longest first packet, as Postgres has it.
+const LONGEST: usize = 10_000;
+
+const SSL_REQUEST: i32 = 80_877_103;
+const GSS_REQUEST: i32 = 80_877_104;
+const CANCEL_REQUEST: i32 = 80_877_102;
+
+/// A packet without a kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Packet<'a> {
+    /// For TLS.
+    Tls,
+    /// For GSSAPI encryption, which this server has not.
+    Gssapi,
+    Cancel {
+        pid: i32,
+        key: i32,
+    },
+    Startup(Startup<'a>),
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Startup<'a> {
+    pub user: &'a str,
+    pub database: &'a str,
+    /// Settings of the session, in the order in which they came.
+    pub settings: Vec<(&'a str, &'a str)>,
+    /// Whether the client would speak something newer than 3.0.
+    pub newer: bool,
+    /// Options of the protocol that nobody knows here.
+    pub unknown: Vec<&'a str>,
+}
+
+/// The first packet in these bytes, and its length. `None`: it is not all there.
+pub(crate) fn packet(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Broken> {
+    let Some(length) = length_of(bytes)? else { return Ok(None) };
+    if !(8..=LONGEST).contains(&length) {
+        return Err(Broken::Silent);
+    }
+    let Some(packet) = bytes.get(4..length) else { return Ok(None) };
+    let Some((code, body)) = packet.split_first_chunk::<4>() else { return Err(Broken::Silent) };
+    let packet = match i32::from_be_bytes(*code) {
+        SSL_REQUEST => Packet::Tls,
+        GSS_REQUEST => Packet::Gssapi,
+        CANCEL_REQUEST => match (body.first_chunk::<4>(), body.get(4..8).and_then(|key| key.first_chunk::<4>())) {
+            (Some(pid), Some(key)) => Packet::Cancel { pid: i32::from_be_bytes(*pid), key: i32::from_be_bytes(*key) },
+            _ => return Err(Broken::Silent),
+        },
+        code => Packet::Startup(startup(code, body).map_err(|report| Broken::Told(report.made_fatal()))?),
+    };
+    Ok(Some((packet, length)))
+}
+
+fn startup(code: i32, body: &[u8]) -> Result<Startup<'_>, Report> {
+    let (major, minor) = (code >> 16, code & 0xffff);
+    if major != 3 {
+        let text = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0");
+        return Err(Report::fatal("0A000", text));
+    }
+    let mut found = Startup { newer: minor > 0, ..Startup::default() };
+    let mut rest = body;
+    loop {
+        let name = string(&mut rest)?;
+        if name.is_empty() {
+            break;
+        }
+        let value = string(&mut rest)?;
+        match name {
+            "user" => found.user = value,
+            "database" => found.database = value,
+            _ if name.starts_with("_pq_.") => found.unknown.push(name),
+            _ => found.settings.push((name, value)),
+        }
+    }
+    if !rest.is_empty() {
+        return Err(protocol_violation("invalid startup packet layout: expected terminator as last byte"));
+    }
+    if found.user.is_empty() {
+        return Err(Report::fatal("28000", "no PostgreSQL user name specified in startup packet"));
+    }
+    if found.database.is_empty() {
+        found.database = found.user;
+    }
+    Ok(found)
+}
+
+fn string<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Report> {
+    let end = rest.iter().position(|byte| *byte == 0);
+    let end =
+        end.ok_or_else(|| protocol_violation("invalid startup packet layout: expected terminator as last byte"))?;
+    let text = std::str::from_utf8(&rest[..end])
+        .map_err(|_| Report::error("22021", "invalid byte sequence for encoding \"UTF8\""))?;
+    *rest = &rest[end + 1..];
+    Ok(text)
+}
+
+/// A message `p`: the length of the whole, and its body. `None`: it is not all there.
+pub(crate) fn password(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Broken> {
+    let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
+    if kind != b'p' {
+        let text = format!("expected SASL response, got message type {kind}");
+        return Err(Broken::Told(protocol_violation(text).made_fatal()));
+    }
+    let length = length_of(rest)?.filter(|length| rest.len() >= *length);
+    Ok(length.map(|length| (&rest[4..length], 1 + length)))
+}
