@@ -16,7 +16,7 @@ use pgsquall::model::history::{
     ClientFacts, ConnectionChange, ErrorKind, Event, Evidence, FORMAT, FaultStep, Header, History, Op, OpError, OpKind,
     Outcome, Phase,
 };
-use pgsquall::model::pace::Load;
+use pgsquall::model::pace::Pace;
 use pgsquall::model::plane::Plane;
 use pgsquall::model::seed::Seed;
 
@@ -43,7 +43,7 @@ fn history(ops: u64) -> History {
         faults: vec![fault],
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
-        load: Load { workers: WORKERS, interval: INTERVAL, ..Load::default() },
+        load: Pace { workers: WORKERS, interval: INTERVAL, ..Pace::default() },
         middlebox: None,
         layout: Default::default(),
         plane: Plane::Proxy,

@@ -90,9 +90,9 @@ fn root() -> PathBuf {
 /// Whether there is a file system in memory with enough room, open to all.
 fn has_memory() -> bool {
     let memory = Path::new(MEMORY);
-    let roomy = nix::sys::statvfs::statvfs(memory)
+    let check_small_disk = nix::sys::statvfs::statvfs(memory)
         .is_ok_and(|found| found.blocks_available() * found.fragment_size() >= ENOUGH_MEMORY);
-    roomy && fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
+    check_small_disk && fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
 }
 
 /// With what the names of this user's run folders begin.

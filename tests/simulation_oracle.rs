@@ -10,7 +10,7 @@ use std::time::Duration;
 use pgsquall::judge::{Check, VerdictKind};
 use pgsquall::model::seed::Seed;
 use pgsquall::scenario::{Scenario, catalogue};
-use pgsquall::simulation::{Simulation, simulable};
+use pgsquall::simulation::{Simulation, check_simulable};
 use pgsquall::{Error, Run};
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ fn table() -> Table {
 }
 
 fn can_be_simulated(scenario: &str) -> bool {
-    simulable(&Scenario::built_in(scenario).unwrap()).is_ok()
+    check_simulable(&Scenario::built_in(scenario).unwrap()).is_ok()
 }
 
 fn ask(scenario: &str, client: &str, seed: u64, budget: Option<Duration>) -> Result<Run, Error> {
@@ -70,7 +70,7 @@ fn passes(client: &str, scenario: &str, seed: u64) -> Option<String> {
 
 #[test]
 fn the_reference_passes_whatever_can_be_simulated() {
-    let scenarios: Vec<_> = catalogue().into_iter().filter(|scenario| simulable(scenario).is_ok()).collect();
+    let scenarios: Vec<_> = catalogue().into_iter().filter(|scenario| check_simulable(scenario).is_ok()).collect();
     assert!(scenarios.len() >= 89, "only {} can be simulated", scenarios.len());
     let asked: Vec<_> = scenarios.iter().flat_map(|scenario| [1, 2].map(|seed| (&scenario.name, seed))).collect();
     all_are_well(&asked, |(scenario, seed)| passes("reference", scenario, *seed));

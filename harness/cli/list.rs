@@ -2,7 +2,7 @@
 
 use pgsquall::client::{reference, shipped};
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
-use pgsquall::environment::support::{Abodes, askable, plane};
+use pgsquall::environment::support::{Placements, check_supported, plane};
 use pgsquall::environment::{self, KernelAvailability};
 use pgsquall::model::fault::{IdleDevice, USUAL_SCALE};
 use pgsquall::model::plane::PlaneChoice;
@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::print::say;
 
 /// Where the client that is taken unless another is named can live.
-const DEFAULT_CLIENT: Abodes = Abodes { in_process: true, process: true };
+const DEFAULT_CLIENT: Placements = Placements { in_process: true, process: true };
 
 pub async fn list(arguments: &ListArguments) -> Exit {
     let resolved = arguments.server.resolve();
@@ -92,7 +92,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
 /// Why a scenario cannot be asked of this server, on any plane that there is here.
 async fn why_not(scenario: &Scenario, source: &ServerSource) -> Option<String> {
     let Scenario { faults, layout, middlebox, .. } = scenario;
-    match askable(faults, layout, middlebox.as_ref(), source) {
+    match check_supported(faults, layout, middlebox.as_ref(), source) {
         Ok(()) => plane(PlaneChoice::Auto, faults, layout, DEFAULT_CLIENT).await.err(),
         Err(reason) => Some(reason),
     }

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::child::{Group, Output, in_words};
-use super::command_line::Words;
-use super::{Call, ClientError, DynClient, Home, Launch, Notifications};
+use super::command_line::CommandLine;
+use super::{Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 use crate::gateway::port::Reservation;
 use crate::model::history::{self, Capability, ClientFacts, Ended, ErrorKind, OpError};
 
@@ -46,9 +46,9 @@ const KILL_WITHIN: Duration = Duration::from_secs(5);
 /// The command line of an application, and what goes with it.
 #[derive(Clone, Debug)]
 pub struct Application {
-    words: Words,
-    ready: Option<Words>,
-    load: Option<Words>,
+    words: CommandLine,
+    ready: Option<CommandLine>,
+    load: Option<CommandLine>,
     capabilities: Vec<Capability>,
 }
 
@@ -91,7 +91,7 @@ impl Application {
         self.commands().any(|words| words.text.contains(PORT))
     }
 
-    fn commands(&self) -> impl Iterator<Item = &Words> {
+    fn commands(&self) -> impl Iterator<Item = &CommandLine> {
         std::iter::once(&self.words).chain(&self.ready).chain(&self.load)
     }
 
@@ -100,29 +100,29 @@ impl Application {
     }
 }
 
-fn understand(option: &'static str, command: &str) -> Result<Words, ClientError> {
+fn understand(option: &'static str, command: &str) -> Result<CommandLine, ClientError> {
     let wrong = |reason| ClientError::Command { option, command: command.to_owned(), reason };
-    let words = Words::split(command).map_err(wrong)?;
+    let words = CommandLine::split(command).map_err(wrong)?;
     words.can_be_run().map_err(wrong)?;
     Ok(words)
 }
 
 #[async_trait]
-impl Launch for Application {
+impl ClientFactory for Application {
     fn name(&self) -> String {
         self.words.text.clone()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: false, process: true }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: false, process: true }
     }
 
     fn application(&self) -> Option<history::Application> {
-        let text = |words: &Option<Words>| words.as_ref().map(|words| words.text.clone());
+        let text = |words: &Option<CommandLine>| words.as_ref().map(|words| words.text.clone());
         Some(history::Application { ready: text(&self.ready), load: text(&self.load), capabilities: self.abilities() })
     }
 
-    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         // Free as of now, and outside of where the system takes ports from by itself.
         let port = Reservation::new().map_err(|error| ClientError::SetUp(format!("no port is free: {error}")))?;
         let port = port.address().port().to_string();
@@ -166,12 +166,12 @@ impl Launch for Application {
 /// Where processes of an application are.
 struct Place {
     variables: Vec<(&'static str, String)>,
-    home: Home,
+    home: LaunchContext,
 }
 
 impl Place {
     /// Starts a command; both of its outputs are kept, under its name.
-    fn start(&self, words: &Words, name: &str) -> Result<(Child, Output), ClientError> {
+    fn start(&self, words: &CommandLine, name: &str) -> Result<(Child, Output), ClientError> {
         let (stderr, file) = Output::append(self.home.output.join(format!("{name}.stderr")))?;
         let (_, stdout) = Output::append(self.home.output.join(format!("{name}.stdout")))?;
         let mut command = words.command(None, self.variables.clone(), &self.home)?;
@@ -296,7 +296,7 @@ async fn follow(
 }
 
 /// Asks until the application is ready, then gives it work for as long as it is not told to stop.
-async fn visit(place: Place, ready: Option<Words>, load: Option<Words>, state: Arc<Mutex<State>>) {
+async fn visit(place: Place, ready: Option<CommandLine>, load: Option<CommandLine>, state: Arc<Mutex<State>>) {
     if let Some(ready) = ready {
         while let Err(reason) = ask(&place, &ready).await {
             lock(&state).unready = Some(reason);
@@ -317,7 +317,7 @@ async fn visit(place: Place, ready: Option<Words>, load: Option<Words>, state: A
 /// Whether it is ready.
 ///
 /// *Errors*: why it is not, in the words of who was asked.
-async fn ask(place: &Place, ready: &Words) -> Result<(), String> {
+async fn ask(place: &Place, ready: &CommandLine) -> Result<(), String> {
     let (mut child, stderr) = place.start(ready, "ready").map_err(|error| error.to_string())?;
     let asked = Asked(Group::of(&child));
     let answer = timeout(ASKED_WITHIN, child.wait()).await;
@@ -339,7 +339,7 @@ async fn ask(place: &Place, ready: &Words) -> Result<(), String> {
 }
 
 /// Gives it work until whoever does that ends.
-async fn work(place: &Place, load: &Words, state: &Mutex<State>) -> Result<(), ClientError> {
+async fn work(place: &Place, load: &CommandLine, state: &Mutex<State>) -> Result<(), ClientError> {
     let (mut child, _) = place.start(load, "load")?;
     let group = Arc::new(Group::of(&child));
     {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Adapter, Application, ClientError, Launch, reference, shipped};
-use crate::environment::support::Abodes;
+use super::{Adapter, Application, ClientError, ClientFactory, reference, shipped};
+use crate::environment::support::Placements;
 use crate::model::history;
 
 /// What `--client` takes: the name of a built-in client or of a shipped adapter, or the command line of any other.
 #[derive(Clone)]
-pub struct ClientChoice(pub(crate) Arc<dyn Launch>);
+pub struct ClientChoice(pub(crate) Arc<dyn ClientFactory>);
 
 impl ClientChoice {
     /// Understands a name or a command.
@@ -54,7 +54,7 @@ impl ClientChoice {
     }
 
     /// Where it can live.
-    pub fn abodes(&self) -> Abodes {
+    pub fn abodes(&self) -> Placements {
         self.0.abodes()
     }
 

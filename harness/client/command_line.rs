@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::unistd::{AccessFlags, access};
 use tokio::process::{Child, Command};
 
-use super::{ClientError, Home};
+use super::{ClientError, LaunchContext};
 use crate::run_folder::MARK;
 
 /// libpq lets these two override `PGHOST`: a client must not reach the user's own database through them.
@@ -14,25 +14,25 @@ const ELSEWHERE: [&str; 2] = ["PGHOSTADDR", "PGSERVICE"];
 
 /// A command line, split into words as a shell would, but without one.
 #[derive(Clone, Debug)]
-pub(super) struct Words {
+pub(super) struct CommandLine {
     /// As it was written.
     pub text: String,
     pub program: String,
     pub arguments: Vec<String>,
 }
 
-impl Words {
+impl CommandLine {
     /// *Errors*: why it cannot be split.
-    pub fn split(text: &str) -> Result<Words, String> {
+    pub fn split(text: &str) -> Result<CommandLine, String> {
         let words = shlex::split(text).ok_or("a quote is never closed, or a backslash ends the command line")?;
         let (program, arguments) = words.split_first().ok_or("the command line is empty")?;
-        Ok(Words { text: text.to_owned(), program: program.clone(), arguments: arguments.to_vec() })
+        Ok(CommandLine { text: text.to_owned(), program: program.clone(), arguments: arguments.to_vec() })
     }
 
     /// The same, with one text in place of another in every word.
-    pub fn with(&self, text: &str, value: &str) -> Words {
+    pub fn with(&self, text: &str, value: &str) -> CommandLine {
         let with = |word: &String| word.replace(text, value);
-        Words {
+        CommandLine {
             text: with(&self.text),
             program: with(&self.program),
             arguments: self.arguments.iter().map(with).collect(),
@@ -71,7 +71,7 @@ impl Words {
         &self,
         folder: Option<&Path>,
         variables: Vec<(&'static str, String)>,
-        home: &Home,
+        home: &LaunchContext,
     ) -> Result<Command, ClientError> {
         let mut command = Command::new(&self.program);
         for name in ELSEWHERE {

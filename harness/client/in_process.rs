@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Call, Client, ClientError, DynClient, Home, Launch, Notifications};
+use super::{Call, Client, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 use crate::model::history::{Capability, ClientFacts, Ended, OpError, OpKind};
 
 /// Makes clients from a closure.
@@ -16,7 +16,7 @@ pub(crate) struct InProcess<F> {
 }
 
 #[async_trait]
-impl<F, Connecting, C> Launch for InProcess<F>
+impl<F, Connecting, C> ClientFactory for InProcess<F>
 where
     F: Fn(Address) -> Connecting + Send + Sync + 'static,
     Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
@@ -26,11 +26,11 @@ where
         self.name.clone()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: true, process: false }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: true, process: false }
     }
 
-    async fn launch(&self, address: &Address, _home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, _home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         match (self.connect)(address.clone()).await {
             Ok(client) => Ok(Arc::new(Resident(client))),
             Err(error) => Err(ClientError::SetUp(error.to_string())),

@@ -33,10 +33,10 @@ pub(crate) use notifications::Notice;
 pub use notifications::Notifications;
 
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 use crate::model::history::{self, ClientFacts, Ended, ErrorKind, OpError, OpKind};
 use crate::model::time::show;
-use crate::netns::Space;
+use crate::netns::NetNs;
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
 ///
@@ -149,19 +149,19 @@ pub(crate) trait DynClient: Send + Sync + 'static {
     }
 
     /// How its process went away once it was closed; `None` where it has none of its own, or that is still there.
-    fn departed(&self) -> Option<Ended> {
+    fn exit_status(&self) -> Option<Ended> {
         None
     }
 }
 
 /// How a client of one kind is brought up.
 #[async_trait]
-pub(crate) trait Launch: Send + Sync + 'static {
+pub(crate) trait ClientFactory: Send + Sync + 'static {
     /// As `--client` takes it.
     fn name(&self) -> String;
 
     /// Where it can live.
-    fn abodes(&self) -> Abodes;
+    fn abodes(&self) -> Placements;
 
     /// Makes ready what all its clients need, once; for what has to be built, that may take minutes.
     async fn prepare(&self) -> Result<(), ClientError> {
@@ -174,18 +174,18 @@ pub(crate) trait Launch: Send + Sync + 'static {
     }
 
     /// Brings one up against `address`.
-    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError>;
+    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError>;
 }
 
 /// Where a client lives on this machine. It can be kept, so that a client can be launched there again.
 #[derive(Clone)]
-pub(crate) struct Home {
+pub(crate) struct LaunchContext {
     /// The run's folder, by which its processes are marked.
     pub run: Arc<Path>,
     /// Where its output is kept.
     pub output: Arc<Path>,
     /// The namespace in which its process is to be; `None`: that of this process.
-    pub space: Option<Arc<Space>>,
+    pub space: Option<Arc<NetNs>>,
     /// Whether it may be in this process, where it can be either.
     pub in_process: bool,
 }

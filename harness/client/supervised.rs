@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Call, ClientError, DynClient, Home, Launch, Notifications};
+use super::{Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 use crate::model::history::{Application, ClientFacts, Ended, ErrorKind, Event, OpError, SupervisionStep};
 use crate::recorder::Recorder;
 
@@ -36,34 +36,34 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A client of any kind that is a process, launched again when that exits.
 pub(crate) struct Supervised {
-    launch: Arc<dyn Launch>,
+    launch: Arc<dyn ClientFactory>,
     recorder: Recorder,
 }
 
 impl Supervised {
-    pub fn new(launch: Arc<dyn Launch>, recorder: Recorder) -> Supervised {
+    pub fn new(launch: Arc<dyn ClientFactory>, recorder: Recorder) -> Supervised {
         Supervised { launch, recorder }
     }
 
     /// Where a client can live while it is supervised: in a process alone.
     ///
     /// *Errors*: why it cannot be supervised, in words that can stand in a report.
-    pub fn abodes(launch: &dyn Launch) -> Result<Abodes, String> {
+    pub fn abodes(launch: &dyn ClientFactory) -> Result<Placements, String> {
         match launch.abodes().process {
-            true => Ok(Abodes { in_process: false, process: true }),
+            true => Ok(Placements { in_process: false, process: true }),
             false => Err("a client in this process cannot be launched again, and so not be supervised".into()),
         }
     }
 }
 
 #[async_trait]
-impl Launch for Supervised {
+impl ClientFactory for Supervised {
     fn name(&self) -> String {
         self.launch.name()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: false, ..self.launch.abodes() }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: false, ..self.launch.abodes() }
     }
 
     async fn prepare(&self) -> Result<(), ClientError> {
@@ -74,16 +74,19 @@ impl Launch for Supervised {
         self.launch.application()
     }
 
-    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
-        let home = Home { in_process: false, ..home };
+    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+        let home = LaunchContext { in_process: false, ..home };
         let first = self.launch.launch(address, home.clone()).await?;
         let (launch, recorder, idle) = (Arc::clone(&self.launch), self.recorder.clone(), Arc::default());
-        Ok(Arc::new(Ward::begin(first, Launcher { launch, address: address.clone(), home, recorder, idle })))
+        Ok(Arc::new(SupervisedClient::begin(
+            first,
+            Launcher { launch, address: address.clone(), home, recorder, idle },
+        )))
     }
 }
 
 /// A supervised client. Dropping it ends whatever there is of it, a launch under way included.
-struct Ward {
+struct SupervisedClient {
     /// Those of its first process.
     facts: ClientFacts,
     /// Its process; `None` while there is none.
@@ -98,8 +101,8 @@ struct Ward {
 
 type Present = watch::Receiver<Option<Arc<dyn DynClient>>>;
 
-impl Ward {
-    fn begin(first: Arc<dyn DynClient>, launcher: Launcher) -> Ward {
+impl SupervisedClient {
+    fn begin(first: Arc<dyn DynClient>, launcher: Launcher) -> SupervisedClient {
         let (facts, idle) = (first.facts(), Arc::clone(&launcher.idle));
         let (tell, present) = watch::channel(Some(Arc::clone(&first)));
         let (closing, over) = (CancellationToken::new(), CancellationToken::new());
@@ -112,7 +115,7 @@ impl Ward {
                 () = launcher.watch_over(first, tell) => {}
             }
         });
-        Ward { facts, present, idle, closing, over, _supervisor: AbortOnDropHandle::new(supervisor) }
+        SupervisedClient { facts, present, idle, closing, over, _supervisor: AbortOnDropHandle::new(supervisor) }
     }
 
     fn present(&self) -> Option<Arc<dyn DynClient>> {
@@ -121,7 +124,7 @@ impl Ward {
 }
 
 #[async_trait]
-impl DynClient for Ward {
+impl DynClient for SupervisedClient {
     fn facts(&self) -> ClientFacts {
         self.facts.clone()
     }
@@ -177,16 +180,16 @@ impl DynClient for Ward {
         }
     }
 
-    fn departed(&self) -> Option<Ended> {
-        self.present()?.departed()
+    fn exit_status(&self) -> Option<Ended> {
+        self.present()?.exit_status()
     }
 }
 
 /// What it takes to launch a client again.
 struct Launcher {
-    launch: Arc<dyn Launch>,
+    launch: Arc<dyn ClientFactory>,
     address: Address,
-    home: Home,
+    home: LaunchContext,
     recorder: Recorder,
     idle: Arc<AtomicBool>,
 }

@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Found;
 use super::stage::{KNOWN, Stage, Trouble, wrong};
 use crate::client::Call;
-use crate::gateway::What;
+use crate::gateway::RuleKind;
 use crate::model::history::{Capability, OpError, OpKind};
 use crate::model::time::show;
 
@@ -137,13 +137,13 @@ impl Stage {
     /// Has a rule in force for as long as some work takes; also says when it began to be lifted.
     pub async fn under<T>(
         &self,
-        what: What,
+        what: RuleKind,
         work: impl Future<Output = Result<T, Trouble>>,
     ) -> Result<(T, Instant), Trouble> {
-        let rule = self.environment.gateway.impose("conformance", what).await;
+        let rule = self.environment.gateway.install("conformance", what).await;
         let done = work.await;
         let healed = Instant::now();
-        self.environment.gateway.lift(&rule).await;
+        self.environment.gateway.remove(&rule).await;
         Ok((done?, healed))
     }
 

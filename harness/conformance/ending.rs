@@ -22,8 +22,8 @@ pub(super) async fn end(stage: &mut Stage) -> Found {
     let client = stage.take_client()?;
     let began = Instant::now();
     client.close().await;
-    let (took, departed) = (began.elapsed(), client.departed());
-    match &departed {
+    let (took, exit_status) = (began.elapsed(), client.exit_status());
+    match &exit_status {
         _ if took >= LEAVES_WITHIN => {
             return wrong(format!(
                 "goes on running {} after its stdin has ended; close in order and exit then",
@@ -42,7 +42,7 @@ pub(super) async fn end(stage: &mut Stage) -> Found {
     let until = Instant::now() + NOTICED_WITHIN;
     loop {
         match stage.sessions("true").await? {
-            0 if departed.is_none() => return Err(Trouble::Skip("it lives in this process".into())),
+            0 if exit_status.is_none() => return Err(Trouble::Skip("it lives in this process".into())),
             0 => return Ok(()),
             left if Instant::now() >= until => {
                 let within = show(NOTICED_WITHIN);

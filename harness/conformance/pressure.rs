@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::Found;
 use super::asking::{ANSWER_WITHIN, Answer, Asked, LOOK_EVERY, answers, honest};
 use super::stage::{Stage, wrong};
-use crate::gateway::What;
+use crate::gateway::RuleKind;
 use crate::model::fault::{Stream, Toxic, ToxicKind};
 use crate::model::history::{ErrorKind, OpKind};
 use crate::model::time::show;
@@ -82,7 +82,7 @@ pub(super) async fn slow(stage: &mut Stage) -> Found {
         let asked = stage.begin_all(&calls)?;
         answers(asked, Instant::now() + ANSWER_WITHIN).await
     };
-    let (answers, _) = stage.under(What::Toxic(late), slowly).await?;
+    let (answers, _) = stage.under(RuleKind::Toxic(late), slowly).await?;
     stage.kept(&answers).await?;
     for answer in answers {
         let (kind, after, late) = (answer.call.kind, show(answer.after()), show(LATE));
@@ -168,8 +168,8 @@ pub(super) async fn cancel(stage: &mut Stage) -> Found {
 }
 
 /// Nothing passes, in either direction, and all of it is delivered afterwards.
-fn silence() -> What {
-    What::Toxic(ToxicKind::Stall { close_after: None }.into())
+fn silence() -> RuleKind {
+    RuleKind::Toxic(ToxicKind::Stall { close_after: None }.into())
 }
 
 /// Waits for all answers, but no longer.

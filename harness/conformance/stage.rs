@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Case, ConformanceError, Finding, Found};
-use crate::client::{ClientChoice, ClientError, DynClient, Home, Launch};
+use crate::client::{ClientChoice, ClientError, ClientFactory, DynClient, LaunchContext};
 use crate::environment::choice::ServerSource;
-use crate::environment::{Blueprint, Environment};
+use crate::environment::{Environment, EnvironmentSpec};
 use crate::model::fault::Class;
 use crate::model::history::{Ended, FORMAT, Header};
 use crate::model::seed::Seed;
@@ -55,7 +55,7 @@ pub(super) fn wrong<T>(text: impl Into<String>) -> Result<T, Trouble> {
 pub(super) struct Stage {
     /// Dropped before the server that it works on.
     client: Option<Arc<dyn DynClient>>,
-    launch: Arc<dyn Launch>,
+    launch: Arc<dyn ClientFactory>,
     /// Straight to the server, not through the gateway.
     pub direct: Session,
     pub environment: Environment,
@@ -75,8 +75,13 @@ impl Stage {
         let header = header(client.name());
         // Nothing here crashes the server: what is written need not outlive the machine.
         let settings = [("fsync".to_owned(), "off".to_owned())];
-        let blueprint =
-            Blueprint { settings: &settings, layout: &header.layout, middlebox: None, seed: header.seed, kernel: None };
+        let blueprint = EnvironmentSpec {
+            settings: &settings,
+            layout: &header.layout,
+            middlebox: None,
+            seed: header.seed,
+            kernel: None,
+        };
         let recorder = Recorder::begin(header.clone(), None, None);
         let environment = Environment::create(source, blueprint, Arc::new(recorder)).await?;
         let direct = session(&environment).await?;
@@ -143,7 +148,7 @@ impl Stage {
     async fn bring_up(&mut self) -> Result<(), ClientError> {
         if self.client.is_none() {
             let run: Arc<Path> = self.environment.folder.path().into();
-            let home = Home { run: Arc::clone(&run), output: run, space: None, in_process: true };
+            let home = LaunchContext { run: Arc::clone(&run), output: run, space: None, in_process: true };
             self.client = Some(self.launch.launch(&self.environment.address, home).await?);
         }
         Ok(())

@@ -71,12 +71,12 @@ impl TlsFiles {
 /// What lies in memory, where it may change while the client runs. Clones are the same one.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere what changes lies in files"))]
-pub(crate) struct Kept<T>(Arc<Mutex<T>>);
+pub(crate) struct Rotating<T>(Arc<Mutex<T>>);
 
-impl<T: Clone> Kept<T> {
+impl<T: Clone> Rotating<T> {
     #[cfg(feature = "simulation")]
-    pub fn new(value: T) -> Kept<T> {
-        Kept(Arc::new(Mutex::new(value)))
+    pub fn new(value: T) -> Rotating<T> {
+        Rotating(Arc::new(Mutex::new(value)))
     }
 
     #[cfg(feature = "simulation")]
@@ -89,13 +89,13 @@ impl<T: Clone> Kept<T> {
     }
 }
 
-impl<T: Clone + PartialEq> PartialEq for Kept<T> {
-    fn eq(&self, other: &Kept<T>) -> bool {
+impl<T: Clone + PartialEq> PartialEq for Rotating<T> {
+    fn eq(&self, other: &Rotating<T>) -> bool {
         self.get() == other.get()
     }
 }
 
-impl<T: Clone + Eq> Eq for Kept<T> {}
+impl<T: Clone + Eq> Eq for Rotating<T> {}
 
 /// The gateway's addresses, with the credentials that the client is to use there.
 ///
@@ -113,7 +113,7 @@ pub struct Address {
     /// [`current_password`](Address::current_password) whenever it connects is right everywhere.
     pub password_file: Option<PathBuf>,
     /// Where the password is to be looked up in a simulation, if it may change.
-    pub(crate) password_kept: Option<Kept<String>>,
+    pub(crate) password_kept: Option<Rotating<String>>,
     pub database: String,
     pub target_session: TargetSession,
     pub sslmode: SslMode,
@@ -121,7 +121,7 @@ pub struct Address {
     /// [`current_certificates`](Address::current_certificates) whenever it connects is right everywhere.
     pub tls: Option<TlsFiles>,
     /// What would lie in those files, in a simulation.
-    pub(crate) tls_kept: Option<Kept<TlsTexts>>,
+    pub(crate) tls_kept: Option<Rotating<TlsTexts>>,
 }
 
 impl Address {
@@ -346,7 +346,7 @@ mod tests {
     #[cfg(feature = "simulation")]
     #[test]
     fn a_password_that_changes_in_memory_is_looked_up_there_by_every_clone() {
-        let kept = Kept::new("first".to_owned());
+        let kept = Rotating::new("first".to_owned());
         let address = Address { password_kept: Some(kept.clone()), ..sample() };
         let clone = address.clone();
         kept.change(|password| *password = "second".into());

@@ -24,10 +24,10 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use self::encryption::Encryption;
 use self::middlebox::{MiddleboxError, MiddleboxProcess};
-pub(crate) use self::setup::Blueprint;
+pub(crate) use self::setup::EnvironmentSpec;
 use crate::credentials::address::Address;
 use crate::gateway::{Cut, Gateway};
-use crate::model::topology::{Host, Layout};
+use crate::model::topology::{Host, Topology};
 use crate::netns::Names;
 use crate::netns::{Kernel, KernelError};
 use crate::run_folder::RunFolder;
@@ -89,7 +89,7 @@ pub(crate) struct Environment {
     moved: AtomicBool,
     /// What is between the client and the gateways, where packets can be lost; dropped after them.
     pub kernel: Option<Kernel>,
-    pub layout: Layout,
+    pub layout: Topology,
     /// The certificates, where the server speaks TLS.
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
@@ -147,10 +147,10 @@ impl Environment {
     pub async fn admit(&self) -> Result<(), EnvironmentError> {
         self.server().wait(Readiness::Answering, START_PATIENCE).await?;
         match &self.middlebox {
-            Some(middlebox) => middlebox.lead_to(self.server().address()).await?,
+            Some(middlebox) => middlebox.route_to(self.server().address()).await?,
             None => {
                 let door = self.door_of_primary();
-                door.lead_to(self.server().address());
+                door.route_to(self.server().address());
                 door.accept().await.map_err(EnvironmentError::Gateway)?;
             }
         }
@@ -199,9 +199,9 @@ impl Environment {
     /// than on the kernel plane there are none.
     pub async fn end_vanished(&self) -> io::Result<()> {
         if let Some(kernel) = &self.kernel {
-            let held = kernel.held()?;
+            let open_sockets = kernel.open_sockets()?;
             for gateway in self.gateways() {
-                gateway.cut_all_but(&held, Cut::Reset).await;
+                gateway.cut_all_but(&open_sockets, Cut::Reset).await;
             }
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Environment {
             return self.move_name();
         }
         if self.layout.hosts.len() == 1 {
-            self.lead_to(self.server()).await?;
+            self.route_to(self.server()).await?;
             self.gateway.accept().await.map_err(EnvironmentError::Gateway)?;
         }
         Ok(())
@@ -72,18 +72,18 @@ impl Environment {
     pub fn move_name(&self) -> Result<(), EnvironmentError> {
         let none = || ServerError::Control { doing: "move", reason: "its client does not know it by a name".into() };
         let (names, spare) = self.names().zip(self.spare.as_ref()).ok_or_else(none)?;
-        spare.lead_to(self.server().address());
+        spare.route_to(self.server().address());
         names.lead_to(vec![spare.address().ip()]);
         self.moved.store(true, Ordering::Release);
         Ok(())
     }
 
     /// Leads the client's first address, or what stands in its path, to a server.
-    pub async fn lead_to(&self, server: &dyn Server) -> Result<(), EnvironmentError> {
+    pub async fn route_to(&self, server: &dyn Server) -> Result<(), EnvironmentError> {
         match &self.middlebox {
-            Some(middlebox) => Ok(middlebox.lead_to(server.address()).await?),
+            Some(middlebox) => Ok(middlebox.route_to(server.address()).await?),
             None => {
-                self.gateway.lead_to(server.address());
+                self.gateway.route_to(server.address());
                 Ok(())
             }
         }

@@ -18,9 +18,9 @@ use crate::model::middlebox::Middlebox;
 use crate::model::seed::Seed;
 #[cfg(feature = "tls")]
 use crate::model::topology::SslMode;
-use crate::model::topology::{Host, Layout, SmallDisk};
+use crate::model::topology::{Host, SmallDisk, Topology};
 use crate::netns::Kernel;
-use crate::netns::{NAME, Side};
+use crate::netns::{ClientNetns, NAME};
 use crate::run_folder::RunFolder;
 #[cfg(feature = "docker")]
 use crate::server::DockerServer;
@@ -28,24 +28,24 @@ use crate::server::bootstrap;
 use crate::server::{ExternalServer, LocalServer, Readiness, Server, ServerError};
 
 /// What an environment is made of.
-pub(crate) struct Blueprint<'a> {
+pub(crate) struct EnvironmentSpec<'a> {
     /// Settings of every server.
     pub settings: &'a [(String, String)],
-    pub layout: &'a Layout,
+    pub layout: &'a Topology,
     pub middlebox: Option<&'a Middlebox>,
     pub seed: Seed,
     /// Where the client is on the kernel plane; `None`: on the proxy plane.
-    pub kernel: Option<Side>,
+    pub kernel: Option<ClientNetns>,
 }
 
 impl Environment {
     /// Brings up the servers, what is to stand before them, and the gateways before that.
     pub async fn create(
         source: &ServerSource,
-        blueprint: Blueprint<'_>,
+        blueprint: EnvironmentSpec<'_>,
         tap: Arc<dyn Tap>,
     ) -> Result<Environment, EnvironmentError> {
-        let Blueprint { settings, layout, middlebox, seed, kernel } = blueprint;
+        let EnvironmentSpec { settings, layout, middlebox, seed, kernel } = blueprint;
         let folder = RunFolder::create().map_err(EnvironmentError::Folder)?;
         let mut kernel = match kernel {
             Some(side) => Some(Kernel::create(side).await?),
@@ -93,7 +93,7 @@ impl Environment {
             .transpose()?;
         if let Some(middlebox) = &middlebox {
             middlebox.start().await?;
-            gateway.lead_to(middlebox.address());
+            gateway.route_to(middlebox.address());
         }
         let (primary, lost, moved) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let (others, layout) = (gateways, layout.clone());
@@ -123,7 +123,7 @@ type Servers = (Vec<Arc<dyn Server>>, Option<Arc<ExternalServer>>);
 async fn bring_up(
     source: &ServerSource,
     settings: &[(String, String)],
-    layout: &Layout,
+    layout: &Topology,
     folder: &RunFolder,
 ) -> Result<Servers, EnvironmentError> {
     let mut external: Option<Arc<ExternalServer>> = None;
@@ -184,7 +184,7 @@ async fn own_address(source: &ServerSource, server: &dyn Server, gateway: Socket
 /// One gateway for each of the client's addresses. They share the numbers of connections.
 fn open_gateways(
     servers: &[Arc<dyn Server>],
-    layout: &Layout,
+    layout: &Topology,
     kernel: Option<&Kernel>,
     seed: Seed,
     tap: Arc<dyn Tap>,
@@ -214,7 +214,7 @@ fn open_gateways(
 fn spare(
     first: &Gateway,
     server: &dyn Server,
-    layout: &Layout,
+    layout: &Topology,
     kernel: Option<&Kernel>,
 ) -> io::Result<Option<Gateway>> {
     match kernel {
@@ -226,7 +226,7 @@ fn spare(
 }
 
 /// Says where and how the client is to find its servers.
-fn found_at(address: &mut Address, layout: &Layout, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
+fn found_at(address: &mut Address, layout: &Topology, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
     let place = |(host, gateway): (&Host, &Gateway)| match host {
         Host::Unresolvable => Place { host: resolution::NOBODYS_NAME.into(), port: gateway.address().port() },
         _ => gateway.address().into(),

@@ -4,27 +4,27 @@ use super::choice::{ServerKind, ServerSource};
 use crate::model::fault::{Fault, FaultKind, ServerTimeout};
 use crate::model::middlebox::{Middlebox, Program};
 use crate::model::plane::{Fidelity, Plane, PlaneChoice};
-use crate::model::topology::{Layout, SmallDisk};
-use crate::netns::{Availability, Side, available, names_available};
+use crate::model::topology::{SmallDisk, Topology};
+use crate::netns::{Availability, ClientNetns, available, names_available};
 use crate::server;
 
 /// Whether all of this can be had of a server: the faults, what they need to be there, and what stands in the path.
 ///
 /// *Errors*: the first reason why not, in words that can stand in a report.
-pub fn askable(
+pub fn check_supported(
     faults: &[Fault],
-    layout: &Layout,
+    layout: &Topology,
     middlebox: Option<&Middlebox>,
     server: &ServerSource,
 ) -> Result<(), String> {
     faults.iter().try_for_each(|fault| expressible(fault.kind, server.kind()))?;
-    arrangeable(layout, server.kind())?;
+    check_topology(layout, server.kind())?;
     middlebox.map_or(Ok(()), |middlebox| passable(middlebox.through, server))
 }
 
 /// Where a client can live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abodes {
+pub struct Placements {
     /// In this process.
     pub in_process: bool,
     /// In a process of its own.
@@ -37,9 +37,9 @@ pub struct Abodes {
 pub(crate) async fn side(
     choice: PlaneChoice,
     faults: &[Fault],
-    layout: &Layout,
-    client: Abodes,
-) -> Result<Option<Side>, String> {
+    layout: &Topology,
+    client: Placements,
+) -> Result<Option<ClientNetns>, String> {
     let of_faults = faults.iter().map(|fault| fault.kind.fidelity()).max().unwrap_or(Fidelity::Alike);
     let fidelity = if layout.by_name { Fidelity::KernelAlone } else { of_faults };
     if choice == PlaneChoice::Only(Plane::Proxy) {
@@ -56,7 +56,7 @@ pub(crate) async fn side(
     }
     match (side_of(available().await, layout, client), choice, fidelity) {
         (Ok(side), ..) => {
-            faults.iter().try_for_each(|fault| countable(fault.kind))?;
+            faults.iter().try_for_each(|fault| check_countable(fault.kind))?;
             if layout.by_name {
                 names_available().await.as_ref().map_err(|reason| format!("no kernel plane: {reason}"))?;
             }
@@ -70,12 +70,17 @@ pub(crate) async fn side(
 /// The plane on which faults would be brought about for a client of this kind: what a run comes to.
 ///
 /// *Errors*: as there.
-pub async fn plane(choice: PlaneChoice, faults: &[Fault], layout: &Layout, client: Abodes) -> Result<Plane, String> {
+pub async fn plane(
+    choice: PlaneChoice,
+    faults: &[Fault],
+    layout: &Topology,
+    client: Placements,
+) -> Result<Plane, String> {
     Ok(side(choice, faults, layout, client).await?.map_or(Plane::Proxy, |_| Plane::Kernel))
 }
 
 /// Whether the kernel's own table of connections counts as a fault asks.
-fn countable(fault: FaultKind) -> Result<(), String> {
+fn check_countable(fault: FaultKind) -> Result<(), String> {
     match fault {
         FaultKind::IdleReset { after } if after.subsec_nanos() > 0 => Err(format!(
             "{fault} is not the kernel plane's to produce: its table of connections counts in whole seconds"
@@ -85,7 +90,7 @@ fn countable(fault: FaultKind) -> Result<(), String> {
 }
 
 /// Where on the kernel plane a client can be, here.
-fn side_of(here: &Availability, layout: &Layout, client: Abodes) -> Result<Side, String> {
+fn side_of(here: &Availability, layout: &Topology, client: Placements) -> Result<ClientNetns, String> {
     if layout.by_name && !client.process {
         return Err("the client knows its server by a name, and one in this process asks the machine's own resolver; \
                     only a client that is a process can be given another"
@@ -93,8 +98,8 @@ fn side_of(here: &Availability, layout: &Layout, client: Abodes) -> Result<Side,
     }
     let (in_process, process) = (client.in_process && !layout.by_name, client.process);
     match (&here.in_process, &here.process) {
-        (Ok(()), _) if in_process => Ok(Side::Machine),
-        (_, Ok(())) if process => Ok(Side::Own),
+        (Ok(()), _) if in_process => Ok(ClientNetns::Machine),
+        (_, Ok(())) if process => Ok(ClientNetns::Own),
         (_, Err(reason)) if process => Err(reason.clone()),
         (Err(reason), _) if in_process => Err(reason.clone()),
         _ => Err("this client has no place in it".into()),
@@ -128,7 +133,7 @@ fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
 /// Whether servers and addresses can be laid out so, with servers of this kind.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
+fn check_topology(layout: &Topology, server: ServerKind) -> Result<(), String> {
     let external = server == ServerKind::External;
     if external && layout.standby {
         return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
@@ -143,11 +148,11 @@ fn arrangeable(layout: &Layout, server: ServerKind) -> Result<(), String> {
         }
         _ => {}
     }
-    layout.small_disk.map_or(Ok(()), |keeps| roomy(keeps, server))
+    layout.small_disk.map_or(Ok(()), |keeps| check_small_disk(keeps, server))
 }
 
 /// Whether a server can keep this on a small disk.
-pub(crate) fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
+pub(crate) fn check_small_disk(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
     match (keeps, server) {
         (_, ServerKind::External) => Err("a server that is not ours cannot be given a small disk".into()),
         (SmallDisk::Heap, ServerKind::Docker) => Ok(()),
@@ -161,7 +166,7 @@ pub(crate) fn roomy(keeps: SmallDisk, server: ServerKind) -> Result<(), String> 
 /// Whether a server of this version has what the fault needs; asked once the server is up, and says its version.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-pub(crate) fn known_to(fault: FaultKind, version: &str) -> Result<(), String> {
+pub(crate) fn check_version(fault: FaultKind, version: &str) -> Result<(), String> {
     // "15.18", "18beta1"; what cannot be read is taken for new.
     let major = version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
     match (fault, major) {
@@ -194,17 +199,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_takes_a_client_that_is_a_process() {
-        let layout = Layout { by_name: true, ..Layout::default() };
+        let layout = Topology { by_name: true, ..Topology::default() };
         let here = Availability { in_process: Ok(()), process: Ok(()) };
-        let abodes = |in_process, process| Abodes { in_process, process };
-        assert_eq!(side_of(&here, &layout, abodes(true, true)), Ok(Side::Own));
-        assert_eq!(side_of(&here, &Layout::default(), abodes(true, true)), Ok(Side::Machine));
+        let abodes = |in_process, process| Placements { in_process, process };
+        assert_eq!(side_of(&here, &layout, abodes(true, true)), Ok(ClientNetns::Own));
+        assert_eq!(side_of(&here, &Topology::default(), abodes(true, true)), Ok(ClientNetns::Machine));
         let refused = side_of(&here, &layout, abodes(true, false)).unwrap_err();
         assert!(refused.contains("asks the machine's own resolver"), "{refused}");
         let proxy = PlaneChoice::Only(Plane::Proxy);
         let refused = side(proxy, &[], &layout, abodes(true, true)).await.unwrap_err();
         assert!(refused.contains("not the proxy plane's"), "{refused}");
-        let refused = arrangeable(&layout, ServerKind::External);
+        let refused = check_topology(&layout, ServerKind::External);
         assert_eq!(refused.is_ok(), cfg!(feature = "dns"), "{refused:?}");
     }
 
@@ -212,11 +217,13 @@ mod tests {
     fn an_old_server_does_not_end_idle_sessions() {
         let of = |timeout| FaultKind::ServerTimeout { timeout, after: Duration::from_secs(2) };
         let idle = of(ServerTimeout::IdleSession);
-        assert!(known_to(idle, "13.23").is_err_and(|reason| reason.contains("from version 14 on, and this is 13.23")));
+        assert!(
+            check_version(idle, "13.23").is_err_and(|reason| reason.contains("from version 14 on, and this is 13.23"))
+        );
         for version in ["14.0", "15.18 (Debian)", "18beta1", "devel"] {
-            assert_eq!(known_to(idle, version), Ok(()), "{version}");
+            assert_eq!(check_version(idle, version), Ok(()), "{version}");
         }
-        assert_eq!(known_to(of(ServerTimeout::Statement), "12.22"), Ok(()));
+        assert_eq!(check_version(of(ServerTimeout::Statement), "12.22"), Ok(()));
     }
 
     fn blackhole() -> [Fault; 1] {
@@ -227,8 +234,8 @@ mod tests {
     #[tokio::test]
     async fn packets_are_lost_on_the_kernel_plane_alone() {
         let asked = |choice| async move {
-            let anywhere = Abodes { in_process: true, process: true };
-            plane(choice, &blackhole(), &Layout::default(), anywhere).await
+            let anywhere = Placements { in_process: true, process: true };
+            plane(choice, &blackhole(), &Topology::default(), anywhere).await
         };
         let reason = asked(PlaneChoice::Only(Plane::Proxy)).await.unwrap_err();
         assert!(reason.contains("not the proxy plane's to produce") && reason.contains("--network kernel"), "{reason}");
@@ -238,7 +245,8 @@ mod tests {
                 Err(reason) => assert!(reason.starts_with("no kernel plane: "), "{reason}"),
             }
         }
-        let none = plane(PlaneChoice::Auto, &[], &Layout::default(), Abodes { in_process: true, process: true }).await;
+        let none =
+            plane(PlaneChoice::Auto, &[], &Topology::default(), Placements { in_process: true, process: true }).await;
         assert_eq!(none, Ok(Plane::Proxy), "what every plane does alike needs none of its own");
     }
 
@@ -247,12 +255,12 @@ mod tests {
         let not = |reason: &str| Err(reason.to_owned());
         let side = |in_process: Result<(), String>, process: Result<(), String>, client: [bool; 2]| {
             let [can_be_in_process, can_be_process] = client;
-            let client = Abodes { in_process: can_be_in_process, process: can_be_process };
-            side_of(&Availability { in_process, process }, &Layout::default(), client)
+            let client = Placements { in_process: can_be_in_process, process: can_be_process };
+            side_of(&Availability { in_process, process }, &Topology::default(), client)
         };
-        assert_eq!(side(Ok(()), Ok(()), [true, true]), Ok(Side::Machine));
-        assert_eq!(side(Ok(()), Ok(()), [false, true]), Ok(Side::Own));
-        assert_eq!(side(not("root"), Ok(()), [true, true]), Ok(Side::Own));
+        assert_eq!(side(Ok(()), Ok(()), [true, true]), Ok(ClientNetns::Machine));
+        assert_eq!(side(Ok(()), Ok(()), [false, true]), Ok(ClientNetns::Own));
+        assert_eq!(side(not("root"), Ok(()), [true, true]), Ok(ClientNetns::Own));
         assert_eq!(side(not("root"), Ok(()), [true, false]), Err("root".into()));
         assert_eq!(side(not("root"), not("no nft"), [true, true]), Err("no nft".into()), "what a process lacks");
         assert_eq!(side(Ok(()), not("no nft"), [false, true]), Err("no nft".into()));
@@ -260,10 +268,10 @@ mod tests {
 
     #[test]
     fn a_standby_takes_servers_of_ours() {
-        let layout = Layout { standby: true, ..Layout::default() };
-        assert!(arrangeable(&layout, ServerKind::External).unwrap_err().contains("ours"));
-        assert_eq!(arrangeable(&layout, ServerKind::Local), Ok(()));
-        assert_eq!(arrangeable(&Layout::default(), ServerKind::External), Ok(()));
+        let layout = Topology { standby: true, ..Topology::default() };
+        assert!(check_topology(&layout, ServerKind::External).unwrap_err().contains("ours"));
+        assert_eq!(check_topology(&layout, ServerKind::Local), Ok(()));
+        assert_eq!(check_topology(&Topology::default(), ServerKind::External), Ok(()));
         let (promotion, dead) = (FaultKind::Failover(Failover::Promote), FaultKind::Failover(Failover::DeadHangs));
         assert!(expressible(promotion, ServerKind::External).unwrap_err().contains("not ours"));
         assert_eq!(expressible(dead, ServerKind::External), Ok(()), "an address alone is ours to give");

@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::times::{Question, RecoveryTimes};
-use crate::client::{Client, ClientChoice, ClientError, Home, InProcess, Launch, Supervised};
+use crate::client::{Client, ClientChoice, ClientError, ClientFactory, InProcess, LaunchContext, Supervised};
 use crate::credentials::address::Address;
 use crate::environment::choice::ServerChoice;
-use crate::environment::support::{askable, known_to, side};
-use crate::environment::{Blueprint, Environment, resolution};
+use crate::environment::support::{check_supported, check_version, side};
+use crate::environment::{Environment, EnvironmentSpec, resolution};
 use crate::error::Error;
 use crate::gateway::Tap;
 use crate::judge::judge;
@@ -36,8 +36,8 @@ use crate::report::Run;
 use crate::run::artifacts;
 use crate::run::host_load;
 use crate::run::listen_notify::Subscription;
-use crate::run::phases::{Course, LOOK_EVERY};
-use crate::run::wire_observer::Observation;
+use crate::run::phases::{LOOK_EVERY, RunPhases};
+use crate::run::wire_observer::WireObserver;
 use crate::scenario::{Scenario, ScenarioError};
 
 /// One question to one client, not yet asked.
@@ -47,7 +47,7 @@ use crate::scenario::{Scenario, ScenarioError};
 pub struct Experiment {
     scenario: Scenario,
     server: ServerChoice,
-    client: Option<Arc<dyn Launch>>,
+    client: Option<Arc<dyn ClientFactory>>,
     network: PlaneChoice,
     seed: Seed,
     repeat: (u32, u32),
@@ -169,7 +169,7 @@ impl Experiment {
         let (source, _) = self.server.resolve()?;
         let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
         let Scenario { faults, layout, middlebox, .. } = &self.scenario;
-        askable(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
+        check_supported(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
         let abodes = if self.supervised { Supervised::abodes(launch.as_ref()) } else { Ok(launch.abodes()) };
         let abodes = abodes.map_err(not_expressible)?;
         let kernel = side(self.network, faults, layout, abodes).await.map_err(not_expressible)?;
@@ -183,17 +183,17 @@ impl Experiment {
         plan.header.supervised = self.supervised;
         let file = self.out.as_deref().map(|folder| artifacts::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
-        let launch: Arc<dyn Launch> = match self.supervised {
+        let launch: Arc<dyn ClientFactory> = match self.supervised {
             true => Arc::new(Supervised::new(launch, recorder.clone())),
             false => launch,
         };
 
-        let observation = plan.header.application.as_ref().map(|_| Observation::new(recorder.clone()));
+        let observation = plan.header.application.as_ref().map(|_| WireObserver::new(recorder.clone()));
         let tap: Arc<dyn Tap> = match &observation {
             Some(observation) => Arc::clone(observation) as Arc<dyn Tap>,
             None => Arc::new(recorder.clone()),
         };
-        let blueprint = Blueprint {
+        let blueprint = EnvironmentSpec {
             settings: &plan.settings,
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),
@@ -202,14 +202,14 @@ impl Experiment {
         };
         let environment = Environment::create(&source, blueprint, tap).await?;
         let server = environment.server().facts();
-        let unknown = plan.header.faults.iter().find_map(|fault| known_to(fault.kind, &server.version).err());
+        let unknown = plan.header.faults.iter().find_map(|fault| check_version(fault.kind, &server.version).err());
         if let Some(reason) = unknown {
             environment.close().await?;
             return Err(not_expressible(reason));
         }
         recorder.record(Event::Server(server));
         let subscription = Subscription::new(recorder.clone());
-        let course = Course {
+        let course = RunPhases {
             ground: &environment,
             plan: &plan,
             recorder: &recorder,
@@ -219,7 +219,7 @@ impl Experiment {
             at_least: Duration::ZERO,
         };
         let run: Arc<Path> = environment.folder.path().into();
-        let home = Home {
+        let home = LaunchContext {
             output: self.out.as_deref().map_or_else(|| Arc::clone(&run), Arc::from),
             run,
             space: environment.kernel.as_ref().and_then(Kernel::home).cloned(),

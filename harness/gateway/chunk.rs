@@ -6,7 +6,7 @@ use super::command::Cut;
 
 /// One thing on its way from source to target. Order is kept, whatever it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Parcel {
+pub(super) enum Chunk {
     Data(Bytes),
     /// The source has no more (FIN).
     End,
@@ -20,11 +20,11 @@ pub(super) enum Parcel {
     Gate(u64),
 }
 
-impl Parcel {
+impl Chunk {
     /// Bytes of the stream in it.
     pub fn len(&self) -> usize {
         match self {
-            Parcel::Data(bytes) => bytes.len(),
+            Chunk::Data(bytes) => bytes.len(),
             _ => 0,
         }
     }

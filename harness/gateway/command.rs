@@ -14,7 +14,7 @@ pub(crate) enum Cut {
 }
 
 /// An order to one connection.
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// End it; answered once both sides have been told.
     Cut { cut: Cut, done: oneshot::Sender<()> },
     /// From now on these rules are in force; answered once they are.

@@ -5,13 +5,13 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::chunk::Parcel;
-use super::command::{Cut, Order};
+use super::chunk::Chunk;
+use super::command::{Command, Cut};
 use super::flow_expiry::Forgetting;
 use super::framing::{Note, Session, Watch};
 use super::link::{Direction, Link, LinkEnd};
-use super::observer::Watcher;
-use super::rule::{Forget, Rules};
+use super::observer::ProtocolObserver;
+use super::rule::{DropState, Rules};
 use super::timer::Timer;
 use super::tls::Failure;
 use super::transport::{Clock, Leg};
@@ -44,19 +44,19 @@ pub(super) struct Connection {
     /// The link whose target is gone, while the other still carries what that had said, and the news.
     abandoned: Option<Direction>,
     session: Session,
-    watcher: Watcher,
+    watcher: ProtocolObserver,
     forgetting: Forgetting,
     timer: Timer,
-    orders: mpsc::UnboundedReceiver<Order>,
+    commands: mpsc::UnboundedReceiver<Command>,
 }
 
 impl Connection {
     pub fn new(
         clock: Clock,
         seed: Seed,
-        watcher: Watcher,
+        watcher: ProtocolObserver,
         rules: Rules,
-        orders: mpsc::UnboundedReceiver<Order>,
+        commands: mpsc::UnboundedReceiver<Command>,
     ) -> Connection {
         let mut connection = Connection {
             seed,
@@ -68,7 +68,7 @@ impl Connection {
             watcher,
             forgetting: Forgetting::default(),
             timer: Timer::new(clock),
-            orders,
+            commands,
         };
         connection.adapt(rules);
         connection
@@ -79,17 +79,17 @@ impl Connection {
         (self.up.carried, self.down.carried)
     }
 
-    pub fn watcher(&self) -> &Watcher {
+    pub fn watcher(&self) -> &ProtocolObserver {
         &self.watcher
     }
 
     /// The next thing that it is told, other than rules. Pending for ever once nobody can tell it anything.
     pub fn poll_orders(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            match ready!(self.orders.poll_recv(cx)) {
-                None | Some(Order::Teardown) => return Poll::Ready(End::Teardown),
-                Some(Order::Cut { cut, done }) => return Poll::Ready(End::Cut(cut, Some(done))),
-                Some(Order::Rules { rules, done }) => {
+            match ready!(self.commands.poll_recv(cx)) {
+                None | Some(Command::Teardown) => return Poll::Ready(End::Teardown),
+                Some(Command::Cut { cut, done }) => return Poll::Ready(End::Cut(cut, Some(done))),
+                Some(Command::Rules { rules, done }) => {
                     self.adapt(rules);
                     // Nobody waits for it if the nemesis was stopped meanwhile.
                     let _ = done.send(());
@@ -143,8 +143,8 @@ impl Connection {
         loop {
             match self.forgetting.in_force() {
                 None => {}
-                Some(Forget::ServerSide) => return Poll::Ready(End::ServerSide),
-                Some(Forget::Silently) => {
+                Some(DropState::ServerSide) => return Poll::Ready(End::ServerSide),
+                Some(DropState::Silently) => {
                     // Whoever has sent its FIN has nothing more to send.
                     let client = Some(client).filter(|_| !self.up.is_dry());
                     let server = Some(server).filter(|_| !self.down.is_dry());
@@ -255,7 +255,7 @@ impl Connection {
     /// Waits until the toxics let it be known that the server is gone: that passes them no sooner than anything else.
     pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut impl Leg) -> Poll<End> {
         if !self.down.is_dry() {
-            self.down.finish(Parcel::Failed);
+            self.down.finish(Chunk::Failed);
         }
         loop {
             if let Poll::Ready(end) = self.poll_orders(cx) {

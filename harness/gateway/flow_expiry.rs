@@ -14,14 +14,14 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::command::Cut;
-use super::rule::{Expiry, Forget, Rule, Rules, What};
+use super::rule::{DropState, Expiry, Rule, RuleKind, Rules};
 use super::transport::Leg;
 
 /// What is forgotten of one connection, and what may be.
 #[derive(Default)]
 pub(super) struct Forgetting {
     /// By this rule it is forgotten now.
-    forgotten: Option<(Arc<Rule>, Forget)>,
+    forgotten: Option<(Arc<Rule>, DropState)>,
     /// Forgotten for good: its end has begun, or the device has dropped its entry.
     for_good: bool,
     /// A middlebox that forgets idle connections, and since when nothing has moved.
@@ -34,13 +34,13 @@ impl Forgetting {
         let covering = || rules.iter().filter(|rule| rule.covers(connection));
         if !self.for_good {
             self.forgotten = covering().find_map(|rule| match rule.what {
-                What::Forget(forget) => Some((Arc::clone(rule), forget)),
+                RuleKind::DropState(forget) => Some((Arc::clone(rule), forget)),
                 _ => None,
             });
-            self.for_good = matches!(self.forgotten, Some((_, Forget::ServerSide)));
+            self.for_good = matches!(self.forgotten, Some((_, DropState::ServerSide)));
         }
         let idle = covering().find_map(|rule| match rule.what {
-            What::Idle { after, then } => Some((Arc::clone(rule), after, then)),
+            RuleKind::Idle { after, then } => Some((Arc::clone(rule), after, then)),
             _ => None,
         });
         // A device that has just come into the path knows nothing of what happened before.
@@ -51,7 +51,7 @@ impl Forgetting {
     }
 
     /// Whether and how the connection is forgotten now, so that nothing is carried any more.
-    pub fn in_force(&self) -> Option<Forget> {
+    pub fn in_force(&self) -> Option<DropState> {
         self.forgotten.as_ref().map(|(_, forget)| *forget)
     }
 
@@ -80,8 +80,8 @@ impl Forgetting {
                 rule.tally.strikes.fetch_add(1, Ordering::Relaxed);
                 Some(cut)
             }
-            Expiry::Forget => {
-                self.forgotten = Some((rule, Forget::Silently));
+            Expiry::DropState => {
+                self.forgotten = Some((rule, DropState::Silently));
                 self.for_good = true;
                 None
             }

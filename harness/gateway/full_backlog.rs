@@ -15,7 +15,7 @@ use super::port::BACKLOG;
 const TRIES: u32 = 64;
 
 /// A listener whose queue is kept full by a connection of our own.
-pub(super) struct FullQueue {
+pub(super) struct FullBacklog {
     listener: TcpListener,
     /// It is in the queue, and nobody takes it out.
     filler: TcpStream,
@@ -23,14 +23,14 @@ pub(super) struct FullQueue {
     counted: u32,
 }
 
-impl FullQueue {
+impl FullBacklog {
     /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out, also if that fails:
     /// then the queue is as it was.
-    pub fn fill(listener: TcpListener, address: SocketAddr, taken: impl FnMut(TcpStream)) -> io::Result<FullQueue> {
+    pub fn fill(listener: TcpListener, address: SocketAddr, taken: impl FnMut(TcpStream)) -> io::Result<FullBacklog> {
         // The kernel takes one more than it is told to.
         SockRef::from(&listener).listen(0)?;
-        match FullQueue::keep_full(&listener, address, taken) {
-            Ok((filler, counted)) => Ok(FullQueue { listener, filler, counted }),
+        match FullBacklog::keep_full(&listener, address, taken) {
+            Ok((filler, counted)) => Ok(FullBacklog { listener, filler, counted }),
             Err(error) => {
                 SockRef::from(&listener).listen(BACKLOG)?;
                 Err(error)

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::chunk::Parcel;
+use super::chunk::Chunk;
 use super::command::Cut;
 use super::framing::Session;
-use super::observer::Watcher;
+use super::observer::ProtocolObserver;
 use super::rule::Rules;
 use super::toxic::Pipeline;
 use super::transport::Leg;
@@ -56,7 +56,7 @@ pub(super) struct Link {
     direction: Direction,
     pipeline: Pipeline,
     /// Past the toxics; the target has not taken it yet.
-    outbox: VecDeque<Parcel>,
+    outbox: VecDeque<Chunk>,
     /// Bytes in the outbox.
     waiting: usize,
     /// The source has nothing more to say.
@@ -96,7 +96,7 @@ impl Link {
         source: &mut impl Leg,
         target: &mut impl Leg,
         session: &mut Session,
-        watcher: &mut Watcher,
+        watcher: &mut ProtocolObserver,
     ) -> Poll<LinkEnd> {
         loop {
             if let Poll::Ready(end) = self.poll_dry(cx, target, watcher) {
@@ -109,14 +109,14 @@ impl Link {
                 let mut buffer = ReadBuf::new(scratch);
                 let length = match Pin::new(&mut *source).poll_read(cx, &mut buffer) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Parcel::Failed)),
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Chunk::Failed)),
                     Poll::Ready(Ok(())) => buffer.filled().len(),
                 };
                 if length == 0 && self.orphaned {
-                    return Poll::Ready(Err(Parcel::Failed));
+                    return Poll::Ready(Err(Chunk::Failed));
                 }
                 if length == 0 {
-                    return Poll::Ready(Err(if source.is_cut_off() { Parcel::CutOff } else { Parcel::End }));
+                    return Poll::Ready(Err(if source.is_cut_off() { Chunk::CutOff } else { Chunk::End }));
                 }
                 self.active = true;
                 Poll::Ready(Ok(self.pass(cx, &scratch[..length], target, session, watcher)))
@@ -131,7 +131,12 @@ impl Link {
     }
 
     /// Carries what has been read before, and reads nothing.
-    pub fn poll_dry(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
+    pub fn poll_dry(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut impl Leg,
+        watcher: &ProtocolObserver,
+    ) -> Poll<LinkEnd> {
         if !self.pipeline.is_empty() {
             self.release(Instant::now());
         }
@@ -144,7 +149,7 @@ impl Link {
             self.release(now);
         }
         match self.outbox.front() {
-            Some(Parcel::Cut(cut)) => Some(*cut),
+            Some(Chunk::Cut(cut)) => Some(*cut),
             _ => None,
         }
     }
@@ -165,7 +170,7 @@ impl Link {
     }
 
     /// The source says its last word.
-    pub fn finish(&mut self, last: Parcel) {
+    pub fn finish(&mut self, last: Chunk) {
         self.dry = true;
         self.put(last);
     }
@@ -187,7 +192,7 @@ impl Link {
     fn release(&mut self, now: Instant) {
         let before = self.outbox.len();
         self.due = self.pipeline.give(now, &mut self.outbox);
-        self.waiting += self.outbox.range(before..).map(Parcel::len).sum::<usize>();
+        self.waiting += self.outbox.range(before..).map(Chunk::len).sum::<usize>();
     }
 
     /// Whether to read on. What the target has not taken keeps the source waiting, as it would without a gateway.
@@ -202,7 +207,7 @@ impl Link {
         bytes: &[u8],
         target: &mut impl Leg,
         session: &mut Session,
-        watcher: &mut Watcher,
+        watcher: &mut ProtocolObserver,
     ) -> Option<LinkEnd> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -215,19 +220,19 @@ impl Link {
                     Err(_) => return Some(LinkEnd::Target),
                 };
                 if sent < seen.len() {
-                    self.put(Parcel::Data(Bytes::copy_from_slice(&seen[sent..])));
+                    self.put(Chunk::Data(Bytes::copy_from_slice(&seen[sent..])));
                 }
             }
             match inspected.then {
                 None | Some((Strike::Drop, _)) => {}
-                Some((Strike::Hold, rule)) => self.put(Parcel::Gate(rule)),
+                Some((Strike::Hold, rule)) => self.put(Chunk::Gate(rule)),
                 // Nothing behind the end of a connection matters any more.
                 Some((Strike::Reset, _)) => {
-                    self.finish(Parcel::Cut(Cut::Reset));
+                    self.finish(Chunk::Cut(Cut::Reset));
                     return None;
                 }
                 Some((Strike::Close, _)) => {
-                    self.finish(Parcel::Cut(Cut::Close));
+                    self.finish(Chunk::Cut(Cut::Close));
                     return None;
                 }
             }
@@ -252,7 +257,7 @@ impl Link {
     }
 
     /// Puts a parcel behind all that is under way.
-    fn put(&mut self, parcel: Parcel) {
+    fn put(&mut self, parcel: Chunk) {
         if self.pipeline.is_empty() {
             self.waiting += parcel.len();
             self.outbox.push_back(parcel);
@@ -262,19 +267,19 @@ impl Link {
     }
 
     /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
-    fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &Watcher) -> Poll<LinkEnd> {
+    fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &ProtocolObserver) -> Poll<LinkEnd> {
         while !self.outbox.is_empty() {
             // A stall keeps back also what has passed the other toxics, and has not left yet: with its end that is
             // lost.
             if self.pipeline.stalls().is_some() {
                 return match self.outbox.back() {
-                    Some(Parcel::Cut(cut)) if self.pipeline.has_stalled_to_the_end() => Poll::Ready(LinkEnd::Cut(*cut)),
+                    Some(Chunk::Cut(cut)) if self.pipeline.has_stalled_to_the_end() => Poll::Ready(LinkEnd::Cut(*cut)),
                     _ => Poll::Pending,
                 };
             }
             let Some(parcel) = self.outbox.front_mut() else { break };
             match parcel {
-                Parcel::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
+                Chunk::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
                     Poll::Pending => break,
                     Poll::Ready(Err(_) | Ok(0)) => return Poll::Ready(LinkEnd::Target),
                     Poll::Ready(Ok(written)) => {
@@ -288,15 +293,15 @@ impl Link {
                         }
                     }
                 },
-                Parcel::Gate(rule) if watcher.is_in_force(*rule) => break,
-                Parcel::Gate(_) => {}
-                Parcel::End => match Pin::new(&mut *target).poll_shutdown(cx) {
+                Chunk::Gate(rule) if watcher.is_in_force(*rule) => break,
+                Chunk::Gate(_) => {}
+                Chunk::End => match Pin::new(&mut *target).poll_shutdown(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(told) => return Poll::Ready(self.told(told)),
                 },
-                Parcel::CutOff => return Poll::Ready(self.told(target.cut_off())),
-                Parcel::Failed => return Poll::Ready(LinkEnd::Source),
-                Parcel::Cut(cut) => {
+                Chunk::CutOff => return Poll::Ready(self.told(target.cut_off())),
+                Chunk::Failed => return Poll::Ready(LinkEnd::Source),
+                Chunk::Cut(cut) => {
                     let cut = *cut;
                     // What was sent before has been sent; if the target does not take it now, it never will.
                     let _ = Pin::new(&mut *target).poll_flush(cx);

@@ -47,20 +47,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::acceptor::{Instruction, Request};
+use self::command::Command;
 pub(crate) use self::command::Cut;
-use self::command::Order;
 use self::os::Machine;
 use self::port::Reservation;
 use self::rule::Rules;
-pub(crate) use self::rule::{Expiry, Forget, Rule, Tally, What};
-use self::serve::{Guest, carry};
+pub(crate) use self::rule::{DropState, Expiry, Rule, RuleKind, Tally};
+use self::serve::{Accepted, carry};
 use self::shared::{Open, Shared, State};
 pub(crate) use self::tap::Tap;
 #[cfg(feature = "proxy")]
 pub(crate) use self::tls::Termination;
 #[cfg(any(test, feature = "simulation"))]
 use self::transport::Host;
-use self::workers::{Lanes, Turns};
+use self::workers::{Spawner, Workers};
 use crate::model::seed::Seed;
 
 /// Longest that a task of the gateway may take to follow an order: a few system calls, on a busy machine.
@@ -75,7 +75,7 @@ struct Control {
     shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Request>,
     /// Dropped after them, which waits for every task.
-    lanes: Lanes,
+    lanes: Workers,
     /// Dropped last: as long as anything of the gateway is there, its port is nobody else's.
     _port: Option<Arc<Reservation>>,
 }
@@ -109,7 +109,7 @@ impl Gateway {
     ) -> io::Result<Gateway> {
         let (listener, port) = (port.listen()?, Arc::new(port));
         let shared = Shared::new(port.address(), upstream, seed, tap, numbers);
-        let lanes = Lanes::start(shared.closing.clone())?;
+        let lanes = Workers::start(shared.closing.clone())?;
         let held = Arc::clone(&port);
         Ok(Gateway::begin(shared, lanes, Some(port), |shared, turns, requests| {
             acceptor::os::receive(shared, turns, held, listener, requests)
@@ -148,7 +148,7 @@ impl Gateway {
     #[cfg(any(test, feature = "simulation"))]
     fn open_numbered_on_host<H: Host>(host: H, shared: Shared) -> io::Result<Gateway> {
         let listener = host.listen(shared.address)?;
-        let lanes = Lanes::here(shared.closing.clone())?;
+        let lanes = Workers::here(shared.closing.clone())?;
         Ok(Gateway::begin(shared, lanes, None, |shared, turns, requests| {
             acceptor::host::receive(shared, turns, host, listener, requests)
         }))
@@ -156,9 +156,9 @@ impl Gateway {
 
     fn begin<R: Future<Output = ()> + Send + 'static>(
         shared: Shared,
-        lanes: Lanes,
+        lanes: Workers,
         port: Option<Arc<Reservation>>,
-        receive: impl FnOnce(Arc<Shared>, Arc<Turns>, mpsc::UnboundedReceiver<Request>) -> R,
+        receive: impl FnOnce(Arc<Shared>, Arc<Spawner>, mpsc::UnboundedReceiver<Request>) -> R,
     ) -> Gateway {
         let shared = Arc::new(shared);
         let (requests, received) = mpsc::unbounded_channel();
@@ -173,7 +173,7 @@ impl Gateway {
     }
 
     /// Leads new connections to another place.
-    pub fn lead_to(&self, upstream: SocketAddr) {
+    pub fn route_to(&self, upstream: SocketAddr) {
         self.0.shared.state().upstream = upstream;
     }
 
@@ -225,7 +225,7 @@ impl Gateway {
 
     /// Puts a rule in force, behind those that are: on every connection that is open once this returns, and on those to
     /// come. Its name distinguishes its draws of chance from those of other rules.
-    pub async fn impose(&self, name: &str, what: What) -> Arc<Rule> {
+    pub async fn install(&self, name: &str, what: RuleKind) -> Arc<Rule> {
         // Who is connected is covered by what the rule says of open connections.
         let _ = self.request(Instruction::TakeIn).await;
         self.change(|state, rules| {
@@ -238,7 +238,7 @@ impl Gateway {
 
     /// Puts another rule in the place of one; one that is not in force any more is not replaced, but followed.
     #[cfg(feature = "proxy")]
-    pub async fn replace(&self, old: &Rule, what: What) -> Arc<Rule> {
+    pub async fn replace(&self, old: &Rule, what: RuleKind) -> Arc<Rule> {
         self.change(|state, rules| {
             let rule = state.rule(&old.name, what);
             match rules.iter_mut().find(|other| other.id == old.id) {
@@ -251,7 +251,7 @@ impl Gateway {
     }
 
     /// Takes a rule away: it is healed on every connection once this returns.
-    pub async fn lift(&self, rule: &Rule) {
+    pub async fn remove(&self, rule: &Rule) {
         self.change(|_, rules| rules.retain(|other| other.id != rule.id)).await;
     }
 
@@ -277,20 +277,20 @@ impl Gateway {
         // A client whose connect succeeded has a connection, also while that waits in the kernel's queue. If there is
         // no reception any more, there is no queue.
         let _ = self.request(Instruction::TakeIn).await;
-        let told = self.0.shared.state().order(|done| Order::Cut { cut, done });
+        let told = self.0.shared.state().order(|done| Command::Cut { cut, done });
         self.heard(told).await
     }
 
     /// Ends the oldest half of the connections, rounded up; returns how many.
     pub async fn cut_half(&self, cut: Cut) -> usize {
-        let told = self.0.shared.state().order_half(|done| Order::Cut { cut, done });
+        let told = self.0.shared.state().order_half(|done| Command::Cut { cut, done });
         self.heard(told).await
     }
 
     /// Ends the connections whose client's end is none of these; returns how many.
     pub async fn cut_all_but(&self, held: &BTreeSet<SocketAddr>, cut: Cut) -> usize {
         let is_held = |open: &Open| open.peer.is_none_or(|peer| held.contains(&peer));
-        let told = self.0.shared.state().order_where(|open| !is_held(open), |done| Order::Cut { cut, done });
+        let told = self.0.shared.state().order_where(|open| !is_held(open), |done| Command::Cut { cut, done });
         self.heard(told).await
     }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::framing::{Note, Watch};
-use super::rule::{Rules, What};
+use super::rule::{RuleKind, Rules};
 use super::tap::Tap;
 use crate::model::fault::{Point, Strike};
 use crate::model::history::ConnectionChange;
 
 /// The eyes on one connection.
-pub(super) struct Watcher {
+pub(super) struct ProtocolObserver {
     pub id: u64,
     tap: Arc<dyn Tap>,
     rules: Rules,
@@ -20,16 +20,16 @@ pub(super) struct Watcher {
     observes: bool,
 }
 
-impl Watcher {
-    pub fn new(id: u64, tap: Arc<dyn Tap>) -> Watcher {
+impl ProtocolObserver {
+    pub fn new(id: u64, tap: Arc<dyn Tap>) -> ProtocolObserver {
         let observes = tap.observes();
-        Watcher { id, tap, rules: Rules::default(), armed: 0, observes }
+        ProtocolObserver { id, tap, rules: Rules::default(), armed: 0, observes }
     }
 
     /// From now on these rules are in force.
     pub fn adapt(&mut self, rules: Rules) {
         self.armed = rules.iter().filter(|rule| rule.covers(self.id)).fold(0, |armed, rule| match rule.what {
-            What::CutPoint(cut) => armed | bit(cut.point),
+            RuleKind::CutPoint(cut) => armed | bit(cut.point),
             _ => armed,
         });
         self.rules = rules;
@@ -55,14 +55,14 @@ fn bit(point: Point) -> u32 {
     1 << point as u32
 }
 
-impl Watch for Watcher {
+impl Watch for ProtocolObserver {
     fn awaits(&self, point: Point) -> bool {
         self.armed & bit(point) != 0
     }
 
     fn reach(&mut self, point: Point) -> Option<(Strike, u64)> {
         let struck = self.rules.iter().find_map(|rule| {
-            let What::CutPoint(cut) = rule.what else { return None };
+            let RuleKind::CutPoint(cut) = rule.what else { return None };
             if cut.point != point || !rule.covers(self.id) {
                 return None;
             }

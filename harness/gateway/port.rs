@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::credentials;
 use crate::model::topology::Keepalive;
-use crate::netns::Space;
+use crate::netns::NetNs;
 
 /// Ports below need privileges or are known services; 10240 is above both and above common development servers.
 const LOWEST: u16 = 10_240;
@@ -33,7 +33,7 @@ pub(super) const BACKLOG: i32 = 1024;
 pub(crate) struct Reservation {
     address: SocketAddr,
     /// To which sockets belong that listen here; `None`: the machine's own.
-    space: Option<Arc<Space>>,
+    space: Option<Arc<NetNs>>,
     /// Of those who are taken in; `None`: at the times of the system.
     keepalive: Option<Keepalive>,
     _holder: Socket,
@@ -68,7 +68,7 @@ impl Reservation {
     }
 
     /// Reserves an address of a namespace.
-    pub fn within(space: Arc<Space>, address: SocketAddr) -> io::Result<Reservation> {
+    pub fn within(space: Arc<NetNs>, address: SocketAddr) -> io::Result<Reservation> {
         let holder = space.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         let reservation = Reservation::hold_with(holder, address, false)?;
         Ok(Reservation { space: Some(space), ..reservation })

@@ -15,7 +15,7 @@ pub(crate) struct Rule {
     pub id: u64,
     /// Distinguishes its draws of chance from those of other rules.
     pub name: String,
-    pub what: What,
+    pub what: RuleKind,
     /// The newest connection when it came into force.
     pub newest: u64,
     pub tally: Tally,
@@ -23,11 +23,11 @@ pub(crate) struct Rule {
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum RuleKind {
     Toxic(Toxic),
     CutPoint(CutPoint),
-    /// Connections are forgotten: see [`Forget`].
-    Forget(Forget),
+    /// Connections are forgotten: see [`DropState`].
+    DropState(DropState),
     /// A middlebox forgets connections on which nothing has moved for a while.
     Idle {
         after: Duration,
@@ -37,7 +37,7 @@ pub(crate) enum What {
 
 /// How the path forgets a connection without a word to the client, who gets an RST for the next bytes it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Forget {
+pub(crate) enum DropState {
     /// The server's side is gone at once (RST to the server): a half-open connection.
     ServerSide,
     /// Neither side is told; whoever sends next gets an RST, and then so does the other.
@@ -50,7 +50,7 @@ pub(crate) enum Expiry {
     /// It tells both sides.
     Cut(Cut),
     /// It tells nobody; whoever sends next gets an RST.
-    Forget,
+    DropState,
 }
 
 /// What a rule has done so far.
@@ -90,9 +90,9 @@ impl Rule {
     /// Whether the rule may touch a connection, by its number.
     pub(super) fn covers(&self, connection: u64) -> bool {
         let scope = match self.what {
-            What::Toxic(toxic) => toxic.scope,
-            What::CutPoint(_) | What::Idle { .. } => Scope::Every,
-            What::Forget(_) => Scope::Established,
+            RuleKind::Toxic(toxic) => toxic.scope,
+            RuleKind::CutPoint(_) | RuleKind::Idle { .. } => Scope::Every,
+            RuleKind::DropState(_) => Scope::Established,
         };
         match scope {
             Scope::Every => true,

@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::command::{Cut, Order};
+use super::command::{Command, Cut};
 use super::connection::{Connection, End};
-use super::observer::Watcher;
+use super::observer::ProtocolObserver;
 use super::rule::Rules;
 use super::shutdown::Ending;
 use super::tap::Tap;
@@ -28,7 +28,7 @@ use crate::model::seed::Seed;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client that was taken in, and all that its connection needs.
-pub(crate) struct Guest {
+pub(crate) struct Accepted {
     /// The number of its connection.
     pub id: u64,
     /// Where the server is.
@@ -37,19 +37,19 @@ pub(crate) struct Guest {
     pub termination: Option<Termination>,
     /// What is in force when it comes.
     pub rules: Rules,
-    pub orders: mpsc::UnboundedReceiver<Order>,
+    pub commands: mpsc::UnboundedReceiver<Command>,
     pub seed: Seed,
     pub tap: Arc<dyn Tap>,
 }
 
 /// Carries one client's connection until it ends; says how, and what it carried up and down.
 pub(crate) async fn carry<D: Dialer>(
-    guest: Guest,
+    guest: Accepted,
     dialer: &D,
     client: io::Result<D::Socket>,
 ) -> (Ending<D::Socket>, (u64, u64)) {
-    let Guest { id, upstream, termination, rules, orders, seed, tap } = guest;
-    let mut connection = Connection::new(D::CLOCK, seed, Watcher::new(id, tap), rules, orders);
+    let Accepted { id, upstream, termination, rules, commands, seed, tap } = guest;
+    let mut connection = Connection::new(D::CLOCK, seed, ProtocolObserver::new(id, tap), rules, commands);
     let ending = match client {
         Ok(client) => serve(&mut connection, dialer, client, upstream, termination.as_ref()).await,
         // Dropped with an RST, as the kernel does for what nobody could take.

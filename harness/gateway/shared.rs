@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tap::Tap;
 use super::transport::Dialer;
-use super::{Guest, Order, Rule, Rules, Tally, Termination, What};
+use super::{Accepted, Command, Rule, RuleKind, Rules, Tally, Termination};
 use crate::model::history::ConnectionChange;
 use crate::model::seed::Seed;
 
@@ -52,7 +52,7 @@ pub(super) struct State {
 pub(super) struct Open {
     /// The client's end of it, where the kernel still knew when it came in.
     pub peer: Option<SocketAddr>,
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Shared {
@@ -92,21 +92,21 @@ impl Shared {
         self.closing.cancel();
         for connection in self.state().connections.take().into_iter().flat_map(BTreeMap::into_values) {
             // It ended by itself meanwhile.
-            let _ = connection.orders.send(Order::Teardown);
+            let _ = connection.commands.send(Command::Teardown);
         }
     }
 
     /// Takes a client in; it is known from here on, not only from when its task first runs, so that it can be cut at
     /// once. Returns the task; `None` if the gateway closes.
-    pub fn take_in<D: Dialer>(
+    pub fn accept_client<D: Dialer>(
         self: &Arc<Self>,
         dialer: D,
         peer: Option<SocketAddr>,
         client: impl FnOnce() -> io::Result<D::Socket> + Send + 'static,
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
         let mut state = self.state();
-        let (connection, orders) = mpsc::unbounded_channel();
-        let connection = Open { peer, orders: connection };
+        let (connection, commands) = mpsc::unbounded_channel();
+        let connection = Open { peer, commands: connection };
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         state.newest = id;
         self.taken_in.fetch_add(1, Ordering::Relaxed);
@@ -115,12 +115,12 @@ impl Shared {
         let termination = state.termination.clone();
         drop(state);
         self.tap.connection(id, ConnectionChange::Opened);
-        let guest = Guest { id, upstream, termination, rules, orders, seed, tap: Arc::clone(&self.tap) };
+        let guest = Accepted { id, upstream, termination, rules, commands, seed, tap: Arc::clone(&self.tap) };
         let shared = Arc::clone(self);
         Some(async move { shared.serve(guest, dialer, client()).await })
     }
 
-    async fn serve<D: Dialer>(&self, guest: Guest, dialer: D, client: io::Result<D::Socket>) {
+    async fn serve<D: Dialer>(&self, guest: Accepted, dialer: D, client: io::Result<D::Socket>) {
         let id = guest.id;
         let (ending, (upstream, downstream)) = crate::gateway::carry(guest, &dialer, client).await;
         if let Some(connections) = &mut self.state().connections {
@@ -137,7 +137,7 @@ impl Shared {
 
 impl State {
     /// A rule that does not apply yet.
-    pub fn rule(&mut self, name: &str, what: What) -> Arc<Rule> {
+    pub fn rule(&mut self, name: &str, what: RuleKind) -> Arc<Rule> {
         self.rule += 1;
         Arc::new(Rule { id: self.rule, name: name.to_owned(), what, newest: self.newest, tally: Tally::default() })
     }
@@ -146,11 +146,11 @@ impl State {
     pub fn tell(&mut self, rules: Vec<Arc<Rule>>) -> Vec<oneshot::Receiver<()>> {
         self.rules = Arc::new(rules);
         let rules = Arc::clone(&self.rules);
-        self.order(|done| Order::Rules { rules: Arc::clone(&rules), done })
+        self.order(|done| Command::Rules { rules: Arc::clone(&rules), done })
     }
 
     /// The same order for every open connection; returns who will say that it is carried out.
-    pub fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
+    pub fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
         self.order_where(|_| true, order)
     }
 
@@ -158,13 +158,13 @@ impl State {
     pub fn order_where(
         &self,
         is_meant: impl Fn(&Open) -> bool,
-        order: impl Fn(oneshot::Sender<()>) -> Order,
+        order: impl Fn(oneshot::Sender<()>) -> Command,
     ) -> Vec<oneshot::Receiver<()>> {
         order_to(self.connections.iter().flat_map(BTreeMap::values).filter(|open| is_meant(open)), order)
     }
 
     /// The same order for the oldest half.
-    pub fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Order) -> Vec<oneshot::Receiver<()>> {
+    pub fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
         let half = self.connections.as_ref().map_or(0, BTreeMap::len).div_ceil(2);
         order_to(self.connections.iter().flat_map(BTreeMap::values).take(half), order)
     }
@@ -173,11 +173,11 @@ impl State {
 /// Gives these connections an order; returns who will say that it is carried out. One that has ended by itself is none.
 fn order_to<'a>(
     connections: impl Iterator<Item = &'a Open>,
-    order: impl Fn(oneshot::Sender<()>) -> Order,
+    order: impl Fn(oneshot::Sender<()>) -> Command,
 ) -> Vec<oneshot::Receiver<()>> {
     let send = |connection: &Open| {
         let (done, finished) = oneshot::channel();
-        connection.orders.send(order(done)).ok().map(|()| finished)
+        connection.commands.send(order(done)).ok().map(|()| finished)
     };
     connections.filter_map(send).collect()
 }

@@ -24,22 +24,22 @@ const MOST: usize = 8;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The threads of one gateway. Dropping it ends every task, then the threads.
-pub(super) struct Lanes {
-    turns: Arc<Turns>,
+pub(super) struct Workers {
+    turns: Arc<Spawner>,
     threads: Vec<JoinHandle<()>>,
     closing: CancellationToken,
 }
 
 /// Puts tasks on the lanes by turns. Tasks may hold this, but never the lanes: who drops those waits for every task.
-pub(super) struct Turns {
+pub(super) struct Spawner {
     handles: Vec<Handle>,
     next: AtomicUsize,
     tasks: TaskTracker,
 }
 
-impl Lanes {
+impl Workers {
     /// Starts one lane for each core; they end when `closing` is cancelled.
-    pub fn start(closing: CancellationToken) -> io::Result<Lanes> {
+    pub fn start(closing: CancellationToken) -> io::Result<Workers> {
         let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
         let tasks = TaskTracker::new();
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
@@ -56,20 +56,20 @@ impl Lanes {
             };
             threads.push(thread::Builder::new().name("pgsquall-gateway".into()).spawn(run)?);
         }
-        Ok(Lanes { turns: Arc::new(Turns { handles, next: AtomicUsize::new(0), tasks }), threads, closing })
+        Ok(Workers { turns: Arc::new(Spawner { handles, next: AtomicUsize::new(0), tasks }), threads, closing })
     }
 
     /// The runtime on which this is called as the only lane; its tasks end when `closing` is cancelled.
     ///
     /// *Errors*: there is none.
     #[cfg(any(test, feature = "simulation"))]
-    pub fn here(closing: CancellationToken) -> io::Result<Lanes> {
+    pub fn here(closing: CancellationToken) -> io::Result<Workers> {
         let handles = vec![Handle::try_current().map_err(io::Error::other)?];
-        let turns = Turns { handles, next: AtomicUsize::new(0), tasks: TaskTracker::new() };
-        Ok(Lanes { turns: Arc::new(turns), threads: Vec::new(), closing })
+        let turns = Spawner { handles, next: AtomicUsize::new(0), tasks: TaskTracker::new() };
+        Ok(Workers { turns: Arc::new(turns), threads: Vec::new(), closing })
     }
 
-    pub fn turns(&self) -> &Arc<Turns> {
+    pub fn turns(&self) -> &Arc<Spawner> {
         &self.turns
     }
 
@@ -80,7 +80,7 @@ impl Lanes {
     }
 }
 
-impl Turns {
+impl Spawner {
     /// Puts a task on the lane whose turn it is.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
@@ -88,7 +88,7 @@ impl Turns {
     }
 }
 
-impl Drop for Lanes {
+impl Drop for Workers {
     fn drop(&mut self) {
         self.closing.cancel();
         self.turns.tasks.close();

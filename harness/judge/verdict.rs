@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::fault::DeviceAsked;
-use crate::model::history::{Application, Deed};
+use crate::model::history::{Application, RecordedOp};
 use crate::model::plane::Plane;
 use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
@@ -134,7 +134,7 @@ pub enum Recovery {
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct WorstOp {
     pub id: u64,
-    pub kind: Deed,
+    pub kind: RecordedOp,
     #[serde(rename = "took_us", with = "micros")]
     #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub took: Duration,

@@ -14,7 +14,7 @@ pub(crate) const MOST_WORKERS: u32 = 256;
 ///
 /// Open in time, closed in number: each worker has a fixed grid of intended starts, and at most one operation open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Load {
+pub struct Pace {
     /// Operations open at once; never more than the client says it can carry, unless there are more callers than that.
     pub workers: u32,
     /// How many callers there are for each operation that the client says it can carry. With more than one some wait for
@@ -46,11 +46,11 @@ pub struct Pause {
     pub lasts: Duration,
 }
 
-impl Default for Load {
-    fn default() -> Load {
+impl Default for Pace {
+    fn default() -> Pace {
         // 80 operations a second: enough to place an instant within 50 ms, and light enough that a dozen
         // experiments share two cores without changing each other's figures.
-        Load {
+        Pace {
             workers: 4,
             callers_per_connection: one(),
             interval: Duration::from_millis(50),
@@ -61,7 +61,7 @@ impl Default for Load {
     }
 }
 
-impl Load {
+impl Pace {
     /// Operations open at once, with a client that says how many it can carry.
     pub fn workers_of(&self, concurrency: u32) -> u32 {
         match self.has_waiters() {

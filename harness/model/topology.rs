@@ -122,7 +122,7 @@ pub struct Keepalive {
 
 /// The whole of it; the default is one server, found at one address, in plaintext, with a password that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layout {
+pub struct Topology {
     /// Whether a standby follows the primary, with every commit waiting for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub standby: bool,
@@ -152,9 +152,9 @@ pub struct Layout {
     pub by_name: bool,
 }
 
-impl Default for Layout {
-    fn default() -> Layout {
-        Layout {
+impl Default for Topology {
+    fn default() -> Topology {
+        Topology {
             standby: false,
             tls: None,
             small_disk: None,
@@ -169,10 +169,10 @@ impl Default for Layout {
     }
 }
 
-impl Layout {
+impl Topology {
     /// Whether nothing is asked for.
     pub fn is_plain(&self) -> bool {
-        *self == Layout::default()
+        *self == Topology::default()
     }
 }
 

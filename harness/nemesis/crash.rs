@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::model::history::Evidence;
 use crate::server::Readiness;
@@ -24,7 +24,7 @@ const VICTIM: &str = "SELECT pid FROM pg_stat_activity WHERE usename = $1 AND ap
 /// cannot know what the dead one has left in shared memory: it drops every session, and recovers.
 #[derive(Default)]
 pub(super) struct CrashingBackend {
-    witness: Witness,
+    witness: LogWatch,
     sessions: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, sessions, supporting};
 use crate::credentials;
 use crate::environment::Environment;
 use crate::model::history::Evidence;
@@ -11,7 +11,7 @@ use crate::server::bootstrap;
 /// The server's idea of the password changes; the client's does not. On the wire this is a mistyped password: 28P01.
 #[derive(Default)]
 pub(super) struct WrongPassword {
-    witness: Witness,
+    witness: LogWatch,
 }
 
 #[async_trait]
@@ -39,12 +39,12 @@ impl Injection for WrongPassword {
 pub(super) struct RotatingPassword {
     new: String,
     ended: usize,
-    witness: Witness,
+    witness: LogWatch,
 }
 
 impl RotatingPassword {
     pub fn new() -> RotatingPassword {
-        RotatingPassword { new: credentials::password(), ended: 0, witness: Witness::default() }
+        RotatingPassword { new: credentials::password(), ended: 0, witness: LogWatch::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::model::history::Evidence;
 use crate::model::topology::SmallDisk;
@@ -46,7 +46,7 @@ const LEFT: &str = "SELECT size - (pg_current_wal_insert_lsn() - '0/0')::bigint 
 /// holds the WAL, the server ends, and cannot start until there is room.
 #[derive(Default)]
 pub(super) struct FillingDisk {
-    witness: Witness,
+    witness: LogWatch,
     sessions: usize,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive};
+use super::{Injection, LogWatch, NemesisError, decisive};
 use crate::environment::Environment;
 use crate::model::fault::ServerTimeout;
 use crate::model::history::Evidence;
@@ -18,12 +18,12 @@ pub(super) struct TimingOut {
     after: Duration,
     /// Keeps statements waiting, where statements are what times out.
     lock: Option<Session>,
-    witness: Witness,
+    witness: LogWatch,
 }
 
 impl TimingOut {
     pub fn new(timeout: ServerTimeout, after: Duration) -> TimingOut {
-        TimingOut { timeout, after, lock: None, witness: Witness::default() }
+        TimingOut { timeout, after, lock: None, witness: LogWatch::default() }
     }
 }
 

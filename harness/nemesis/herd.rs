@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::sessions::gone;
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::model::fault::StopMode;
 use crate::model::history::Evidence;
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The herd is let in first: which of them is faster is chance in reality, and here it must be the herd.
 #[derive(Default)]
 pub(super) struct Stampede {
-    witness: Witness,
+    witness: LogWatch,
     sessions: usize,
     /// Who is still there, and since when all of them were.
     herd: Vec<Session>,

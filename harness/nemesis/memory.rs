@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::crash::KILLED;
 use super::sessions::terminate;
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::model::history::Evidence;
 use crate::server::{Readiness, Shortage};
@@ -16,7 +16,7 @@ const HUNGRY: &str = "SELECT length(repeat('x', 900000000))";
 /// Where the kernel kills, a hungry query of somebody else's makes it do so, and the server drops every session.
 #[derive(Default)]
 pub(super) struct ExhaustingMemory {
-    witness: Witness,
+    witness: LogWatch,
     shortage: Option<Shortage>,
     /// Ended by us, or lost in the crash.
     sessions: usize,

@@ -39,13 +39,13 @@ pub(crate) use self::failover::arranged;
 pub(crate) use self::firewall::Range;
 #[cfg(feature = "simulation")]
 pub(crate) use self::herd::STAY;
-pub(crate) use self::network::{Cutting, Door, Imposing, Shutting};
+pub(crate) use self::network::{BlockNewConnections, Cutting, Door, RuleFault};
 #[cfg(feature = "simulation")]
 pub(crate) use self::restart::End;
 #[cfg(feature = "simulation")]
 pub(crate) use self::throttle::SLOW;
 use crate::environment::{Environment, EnvironmentError};
-use crate::gateway::{Cut, Expiry, Forget, Gateway, What};
+use crate::gateway::{Cut, DropState, Expiry, Gateway, RuleKind};
 use crate::model::fault::{Fault, FaultKind, StopMode};
 use crate::model::history::{Event, Evidence, FaultStep};
 use crate::netns::KernelError;
@@ -68,12 +68,12 @@ pub enum NemesisError {
 }
 
 /// What a nemesis can do something to where all it needs is a gateway.
-pub(crate) trait Behind: Sync {
+pub(crate) trait HasGateway: Sync {
     /// What the client's connections come through.
     fn gateway(&self) -> &Gateway;
 }
 
-impl Behind for Environment {
+impl HasGateway for Environment {
     fn gateway(&self) -> &Gateway {
         &self.gateway
     }
@@ -143,7 +143,7 @@ impl<E: ?Sized + Sync> Nemesis<E> {
     }
 
     /// Records the evidence of every fault.
-    pub async fn testify(&mut self, environment: &E) {
+    pub async fn record_evidence(&mut self, environment: &E) {
         for (index, (fault, injection)) in self.faults.iter_mut().enumerate() {
             match injection.evidence(environment).await {
                 Ok(found) => {
@@ -206,17 +206,17 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         FaultKind::CloseRepeatedly { every } => Box::new(Cutting::new(Cut::Close, Some(every))),
         FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
         FaultKind::HalfOpen if on_kernel => Box::<packets::HalfOpening>::default(),
-        FaultKind::HalfOpen => Box::new(Imposing::new(name, What::Forget(Forget::ServerSide))),
-        FaultKind::CutPoint(cut) => Box::new(Imposing::new(name, What::CutPoint(cut))),
+        FaultKind::HalfOpen => Box::new(RuleFault::new(name, RuleKind::DropState(DropState::ServerSide))),
+        FaultKind::CutPoint(cut) => Box::new(RuleFault::new(name, RuleKind::CutPoint(cut))),
         FaultKind::Toxic(toxic) if on_kernel && toxic.kills_flows() => {
             Box::new(packets::Filtering::of_first(packets::rules(kind)))
         }
-        FaultKind::Toxic(toxic) => Box::new(Imposing::new(name, What::Toxic(toxic))),
-        FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
+        FaultKind::Toxic(toxic) => Box::new(RuleFault::new(name, RuleKind::Toxic(toxic))),
+        FaultKind::Refuse => Box::new(BlockNewConnections::new(Door::Refuse)),
         FaultKind::Hang if on_kernel => Box::new(packets::Filtering::of_first(packets::rules(kind)).then_reset()),
         FaultKind::Reject if on_kernel => Box::new(packets::Filtering::of_first(packets::rules(kind))),
-        FaultKind::Hang => Box::new(Shutting::new(Door::Hang)),
-        FaultKind::Reject => Box::new(Shutting::new(Door::Reject)),
+        FaultKind::Hang => Box::new(BlockNewConnections::new(Door::Hang)),
+        FaultKind::Reject => Box::new(BlockNewConnections::new(Door::Reject)),
         // network/, firewall/: packets
         FaultKind::Blackhole { .. } | FaultKind::PacketLoss(_) | FaultKind::RejectIcmp(_) => {
             Box::new(packets::Filtering::new(packets::rules(kind)))
@@ -229,8 +229,8 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         // On every plane by the gateway: what closes idle connections in life (nginx, Envoy, RDS Proxy) is a program that
         // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it, while in the
         // filter's table they would keep the connection alive.
-        FaultKind::IdleClose { after } => Box::new(Imposing::idle(name, after, Expiry::Cut(Cut::Close))),
-        FaultKind::IdleReset { after } => Box::new(Imposing::idle(name, after, Expiry::Forget)),
+        FaultKind::IdleClose { after } => Box::new(RuleFault::idle(name, after, Expiry::Cut(Cut::Close))),
+        FaultKind::IdleReset { after } => Box::new(RuleFault::idle(name, after, Expiry::DropState)),
         FaultKind::IdleExpiry => Box::<middlebox::IdleExpiry>::default(),
         FaultKind::MiddleboxRestart => Box::<middlebox::Restarting>::default(),
         FaultKind::Restart(StopMode::Smart) => Box::<smart::SmartRestart>::default(),
@@ -303,12 +303,12 @@ const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Looks at what the servers log from one moment on.
 #[derive(Default)]
-struct Witness {
+struct LogWatch {
     /// How many lines of each were there before.
     seen: Vec<usize>,
 }
 
-impl Witness {
+impl LogWatch {
     /// Begins to watch now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
         self.seen.clear();

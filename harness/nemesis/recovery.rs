@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::model::history::Evidence;
 use crate::server::bootstrap::DATABASE;
@@ -17,7 +17,7 @@ const LARGE_TRANSACTION: &str = "CHECKPOINT; BEGIN; CREATE TABLE pgsquall_large 
 #[derive(Default)]
 pub(super) struct LongRecovery {
     transaction: Option<(Session, i32)>,
-    witness: Witness,
+    witness: LogWatch,
     sessions: usize,
 }
 

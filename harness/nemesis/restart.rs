@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::middlebox::Overheard;
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::{Environment, START_PATIENCE};
 use crate::model::fault::StopMode;
 use crate::model::history::Evidence;
@@ -19,7 +19,7 @@ pub(crate) enum End {
 /// A server that ends, is away for a while, and is started again on the same address.
 pub(super) struct Restarting {
     end: End,
-    witness: Witness,
+    witness: LogWatch,
     /// The client's connections at the moment of the end.
     sessions: usize,
     /// How a killed server's exit was seen.
@@ -30,7 +30,7 @@ pub(super) struct Restarting {
 
 impl Restarting {
     pub fn new(end: End) -> Restarting {
-        Restarting { end, witness: Witness::default(), sessions: 0, exit: None, overheard: Overheard::default() }
+        Restarting { end, witness: LogWatch::default(), sessions: 0, exit: None, overheard: Overheard::default() }
     }
 }
 

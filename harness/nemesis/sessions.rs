@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::bootstrap::{OCCUPANT, ROLE};
@@ -52,13 +52,13 @@ pub(super) struct Exhausting {
     /// Opened first: once every slot is taken, nobody else can come in to count and to heal.
     own: Option<Session>,
     ended: usize,
-    witness: Witness,
+    witness: LogWatch,
 }
 
 impl Exhausting {
     /// Takes every slot, or leaves those that are reserved for superusers.
     pub fn new(takes_reserved: bool) -> Exhausting {
-        Exhausting { takes_reserved, occupants: Vec::new(), own: None, ended: 0, witness: Witness::default() }
+        Exhausting { takes_reserved, occupants: Vec::new(), own: None, ended: 0, witness: LogWatch::default() }
     }
 }
 
@@ -150,7 +150,7 @@ impl Injection for Exhausting {
 #[derive(Default)]
 pub(super) struct LimitingRole {
     ended: usize,
-    witness: Witness,
+    witness: LogWatch,
 }
 
 /// Sets how many sessions the client's role may have; -1 is no limit.

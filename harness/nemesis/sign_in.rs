@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, sessions, supporting};
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
@@ -84,12 +84,12 @@ async fn is_there(session: &Session, sql: &str) -> Result<bool, ServerError> {
 pub(super) struct Denying {
     denial: Denial,
     ended: usize,
-    witness: Witness,
+    witness: LogWatch,
 }
 
 impl Denying {
     pub fn new(denial: Denial) -> Denying {
-        Denying { denial, ended: 0, witness: Witness::default() }
+        Denying { denial, ended: 0, witness: LogWatch::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::gateway::Cut;
 use crate::model::fault::StopMode;
@@ -22,7 +22,7 @@ const END_WITHIN: Duration = Duration::from_secs(20);
 /// No session of the harness's own is open meanwhile: it would keep the server as well as any.
 #[derive(Default)]
 pub(super) struct SmartRestart {
-    witness: Witness,
+    witness: LogWatch,
     /// Connections that lived on, and those that were ended.
     stayed: usize,
     ended: usize,

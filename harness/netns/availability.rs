@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::{Kernel, KernelError, MARK, PacketRule, Side, Way};
+use super::{ClientNetns, Kernel, KernelError, MARK, PacketRule, Way};
 
 /// Longest for a connection over wires that are all in this machine: the kernel asks a second time after one second.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ pub async fn available() -> &'static Availability {
     static FOUND: OnceCell<Availability> = OnceCell::const_new();
     FOUND
         .get_or_init(|| async {
-            let (in_process, process) = tokio::join!(attempt(Side::Machine), attempt(Side::Own));
+            let (in_process, process) = tokio::join!(attempt(ClientNetns::Machine), attempt(ClientNetns::Own));
             let told = |found: Result<(), KernelError>| found.map_err(|error| error.to_string());
             Availability { in_process: told(in_process), process: told(process) }
         })
@@ -33,7 +33,7 @@ pub async fn available() -> &'static Availability {
 }
 
 /// One of each thing that faults are made of, and a connection that comes through.
-async fn attempt(side: Side) -> Result<(), KernelError> {
+async fn attempt(side: ClientNetns) -> Result<(), KernelError> {
     let kernel = Kernel::create(side).await?;
     let rule = |matches: &str, verdict| PacketRule { way: Way::Up, matches: matches.into(), counted: None, verdict };
     let rules = [
@@ -43,9 +43,9 @@ async fn attempt(side: Side) -> Result<(), KernelError> {
         rule("ip saddr 0.0.0.0 ip protocol tcp", "reject with icmp type admin-prohibited"),
         rule("numgen random mod 1000000 < 1", "drop"),
     ];
-    let filter = kernel.impose(&rules).await?;
+    let filter = kernel.install(&rules).await?;
     connect(&kernel).await.map_err(KernelError::NoWay)?;
-    kernel.lift(&filter).await?;
+    kernel.remove(&filter).await?;
     kernel.forget_after(None)
 }
 

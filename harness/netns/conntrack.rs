@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use super::forked::{done, errand};
+use super::forked::{done, run_in_child};
 use super::{Kernel, KernelError};
 
 /// Every connection that the reader's namespace tracks.
@@ -57,7 +57,7 @@ impl FlowTable {
 impl Kernel {
     /// The table of connections.
     pub fn flows(&self) -> Result<FlowTable, KernelError> {
-        let file = self.filter.open(TABLE).map_err(KernelError::Space)?;
+        let file = self.filter.open(TABLE).map_err(KernelError::NetNs)?;
         Ok(FlowTable { file, client: self.client_address() })
     }
 
@@ -69,15 +69,15 @@ impl Kernel {
         let seconds = idle.map_or(USUAL, seconds);
         // First the setting, so that a flow with a packet in between has its new time too.
         self.set("net/netfilter/nf_conntrack_tcp_timeout_established", &seconds.to_string())?;
-        let flows = self.flows()?.established().map_err(KernelError::Space)?;
+        let flows = self.flows()?.established().map_err(KernelError::NetNs)?;
         let updates: Vec<_> = flows.iter().map(|flow| update(flow, seconds as u32)).collect();
-        self.tell(&updates).map_err(KernelError::Space)
+        self.tell(&updates).map_err(KernelError::NetNs)
     }
 
     /// Gives the kernel messages of netlink's, one by one, each answered.
     fn tell(&self, messages: &[Vec<u8>]) -> io::Result<()> {
         let entrance = self.filter.entrance();
-        let [] = errand(|| {
+        let [] = run_in_child(|| {
             entrance.enter()?;
             // SAFETY: system calls on numbers, and on bytes that are there; the socket goes with the child.
             unsafe {

@@ -7,7 +7,7 @@ pub(crate) const NAME: &str = "db.pgsquall.test";
 
 /// What the name server says of the name, until it is told otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Saying {
+pub(crate) enum DnsAnswer {
     /// Where it leads to.
     Address,
     /// Where it has led to so far.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::iproute::Tool;
-use super::namespace::Space;
+use super::namespace::NetNs;
 use super::{CLIENT, GATEWAY, KernelError, PacketRule, Way};
 
 /// The table in which everything is.
@@ -52,14 +52,14 @@ impl Filter {
 }
 
 /// Begins to track connections.
-pub(super) async fn track(nft: &Tool, space: &Space) -> Result<(), KernelError> {
+pub(super) async fn track(nft: &Tool, space: &NetNs) -> Result<(), KernelError> {
     nft.run(space, &["-f", "-"], TRACK, []).await.map(|_| ())
 }
 
 /// Puts rules in force in one transaction; returns once they have been read back. `number` is theirs alone.
-pub(super) async fn impose(
+pub(super) async fn install(
     nft: &Tool,
-    space: &Space,
+    space: &NetNs,
     number: u64,
     rules: &[PacketRule],
 ) -> Result<Filter, KernelError> {
@@ -95,7 +95,7 @@ pub(super) async fn impose(
 /// Takes a filter away; returns once it is seen to be gone. One that we have taken away already stays so.
 ///
 /// *Errors*: it was not there any more as it had been put in force: nobody knows for how long it was.
-pub(super) async fn lift(nft: &Tool, space: &Space, filter: &Filter) -> Result<(), KernelError> {
+pub(super) async fn remove(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     let chain = &filter.chain;
     if filter.is_lifted.load(Ordering::Acquire) {
         return Ok(());
@@ -114,7 +114,7 @@ pub(super) async fn lift(nft: &Tool, space: &Space, filter: &Filter) -> Result<(
 }
 
 /// Sees that a filter is in force as it was meant.
-async fn seen(nft: &Tool, space: &Space, filter: &Filter) -> Result<(), KernelError> {
+async fn seen(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     match rules_in_force(nft, space, &filter.chain).await? {
         Some(found) if found == filter.rules => Ok(()),
         found => {
@@ -125,7 +125,7 @@ async fn seen(nft: &Tool, space: &Space, filter: &Filter) -> Result<(), KernelEr
 }
 
 /// Packets that each counter of a filter has counted so far, in the words of evidence.
-pub(super) async fn count(nft: &Tool, space: &Space, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
+pub(super) async fn count(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
     let listed = list(nft, space, "counters").await?;
     let packets = |name: &str| {
         let counters = listed.iter().filter_map(|object| object.get("counter"));
@@ -140,7 +140,7 @@ pub(super) async fn count(nft: &Tool, space: &Space, filter: &Filter) -> Result<
 }
 
 /// How many rules a chain has; `None` if there is no such chain.
-async fn rules_in_force(nft: &Tool, space: &Space, chain: &str) -> Result<Option<usize>, KernelError> {
+async fn rules_in_force(nft: &Tool, space: &NetNs, chain: &str) -> Result<Option<usize>, KernelError> {
     let listed = list(nft, space, "table").await?;
     let is_there = listed.iter().any(|object| object["chain"]["name"] == chain && object["chain"]["hook"] == "forward");
     let rules = listed.iter().filter(|object| object["rule"]["chain"] == chain).count();
@@ -148,7 +148,7 @@ async fn rules_in_force(nft: &Tool, space: &Space, chain: &str) -> Result<Option
 }
 
 /// What there is, in nft's own JSON.
-async fn list(nft: &Tool, space: &Space, what: &str) -> Result<Vec<Value>, KernelError> {
+async fn list(nft: &Tool, space: &NetNs, what: &str) -> Result<Vec<Value>, KernelError> {
     let mut words = vec!["-j", "list", what];
     if what == "counters" {
         words.push("table");

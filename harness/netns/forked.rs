@@ -31,11 +31,11 @@ const CONTROL: usize = 128;
 /// calls on what it has been given, and allocates nothing.
 ///
 /// *Errors*: those of the work, and of making the child; also where it does not answer in time.
-pub(super) fn errand<const N: usize>(work: impl FnOnce() -> io::Result<[RawFd; N]>) -> io::Result<[OwnedFd; N]> {
-    errand_within(PATIENCE, work)
+pub(super) fn run_in_child<const N: usize>(work: impl FnOnce() -> io::Result<[RawFd; N]>) -> io::Result<[OwnedFd; N]> {
+    run_in_child_within(PATIENCE, work)
 }
 
-fn errand_within<const N: usize>(
+fn run_in_child_within<const N: usize>(
     patience: Duration,
     work: impl FnOnce() -> io::Result<[RawFd; N]>,
 ) -> io::Result<[OwnedFd; N]> {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_a_child_opened_can_be_read_here() {
-        let opened = errand(|| {
+        let opened = run_in_child(|| {
             // SAFETY: a constant path.
             let file = unsafe { libc::open(c"/proc/self/net/dev".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
             done(file).map(|()| [file])
@@ -222,15 +222,15 @@ mod tests {
 
     #[test]
     fn what_a_child_could_not_do_is_told() {
-        let failed = errand(|| -> io::Result<[RawFd; 1]> { Err(io::Error::from_raw_os_error(libc::EPERM)) });
+        let failed = run_in_child(|| -> io::Result<[RawFd; 1]> { Err(io::Error::from_raw_os_error(libc::EPERM)) });
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
-        assert!(errand(|| Ok([])).is_ok_and(|opened: [OwnedFd; 0]| opened.is_empty()));
+        assert!(run_in_child(|| Ok([])).is_ok_and(|opened: [OwnedFd; 0]| opened.is_empty()));
     }
 
     #[test]
     fn a_child_that_dies_is_an_error() {
         // SAFETY: ends the child before it has answered.
-        let failed = errand(|| -> io::Result<[RawFd; 0]> { unsafe { libc::_exit(3) } });
+        let failed = run_in_child(|| -> io::Result<[RawFd; 0]> { unsafe { libc::_exit(3) } });
         assert!(failed.unwrap_err().to_string().contains("ended before"));
         assert_eq!(children(), "");
     }
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_child_that_panics_goes_no_further() {
         let before = std::process::id();
-        let failed = errand(|| -> io::Result<[RawFd; 0]> { panic!("on purpose") });
+        let failed = run_in_child(|| -> io::Result<[RawFd; 0]> { panic!("on purpose") });
         // A child that went on would be here too, under another number.
         assert_eq!(std::process::id(), before);
         assert!(failed.unwrap_err().to_string().contains("ended before"));
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_child_that_hangs_is_ended() {
         let began = Instant::now();
-        let failed = errand_within(Duration::from_millis(300), || -> io::Result<[RawFd; 0]> {
+        let failed = run_in_child_within(Duration::from_millis(300), || -> io::Result<[RawFd; 0]> {
             loop {
                 // SAFETY: waits for signals, of which only one that cannot be blocked comes.
                 unsafe { libc::pause() };

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::KernelError;
-use super::namespace::Space;
+use super::namespace::NetNs;
 
 /// Where they are, beside what PATH names: Debian gives ordinary users no `sbin`.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -40,7 +40,7 @@ impl Tool {
     /// `hand`: descriptors that it finds at the paths of [`handed`](super::namespace::handed).
     pub async fn run<const N: usize>(
         &self,
-        space: &Space,
+        space: &NetNs,
         words: &[&str],
         input: &str,
         hand: [RawFd; N],

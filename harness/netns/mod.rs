@@ -1,6 +1,6 @@
 //! The kernel plane: real packets between client and gateway, and a filter in between that can truly lose them.
 //!
-//! Owns the namespaces of one run ([`Space`]), the wires and addresses between them, and the filters in force. The
+//! Owns the namespaces of one run ([`NetNs`]), the wires and addresses between them, and the filters in force. The
 //! client is in a namespace of the run's own, or, where it lives in this process, in the machine's own, with one
 //! interface there for the time of the run. Nothing else of the machine is touched. Knows no fault: what is to be done to
 //! packets is said in [`PacketRule`]s.
@@ -32,13 +32,13 @@ pub use self::availability::{Availability, available};
 pub(crate) use self::conntrack::{Flow, FlowTable};
 pub(crate) use self::dns::Names;
 pub use self::dns::names_available;
-pub(crate) use self::dns_answer::{NAME, Saying};
+pub(crate) use self::dns_answer::{DnsAnswer, NAME};
 pub(crate) use self::filter::Filter;
 use self::iproute::Tool;
 pub(crate) use self::keepalive_sniffer::{Follower, Listener};
-pub(crate) use self::namespace::Space;
+pub(crate) use self::namespace::NetNs;
 pub(crate) use self::packets::{MARK, PacketRule, SECOND_MARK, Way};
-use self::subnet::Block;
+use self::subnet::Subnet;
 use crate::gateway::port::Reservation;
 
 /// The filter's interface towards the client.
@@ -62,7 +62,7 @@ pub enum KernelError {
     #[error("{name} is not installed (Debian: apt-get install {package})")]
     NoTool { name: &'static str, package: &'static str },
     #[error("no network namespace of its own: {0}{remedy}", remedy = remedy(.0))]
-    Space(io::Error),
+    NetNs(io::Error),
     #[error("{command}: {reason}")]
     Tool { command: String, reason: String },
     #[error("the filter {chain} has {found} rules, and should have {expected}")]
@@ -97,7 +97,7 @@ fn remedy(error: &io::Error) -> &'static str {
 
 /// Where the client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum ClientNetns {
     /// In this process, and so in the machine's own namespace; this takes root.
     Machine,
     /// In a process of its own, in a namespace of the run's.
@@ -107,15 +107,15 @@ pub(crate) enum Side {
 /// The client's namespace.
 enum Client {
     Machine,
-    Own(Arc<Space>),
+    Own(Arc<NetNs>),
 }
 
 /// The network of one run. Gone with all that is in it when it is dropped.
 pub(crate) struct Kernel {
     client: Client,
-    filter: Space,
-    gateway: Arc<Space>,
-    block: Block,
+    filter: NetNs,
+    gateway: Arc<NetNs>,
+    block: Subnet,
     names: Option<Names>,
     nft: Tool,
     /// The number of the newest filter.
@@ -124,18 +124,18 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// Makes the namespaces, joins them, and begins to track connections.
-    pub async fn create(side: Side) -> Result<Kernel, KernelError> {
+    pub async fn create(side: ClientNetns) -> Result<Kernel, KernelError> {
         Kernel::create_with(side, Tool::find("ip", "iproute2")?, Tool::find("nft", "nftables")?).await
     }
 
     /// The same with these tools. What fails halfway leaves nothing: all that was made is in the namespaces, or joined to
     /// them.
-    async fn create_with(side: Side, ip: Tool, nft: Tool) -> Result<Kernel, KernelError> {
-        let [client, filter, gateway] = namespace::make().map_err(KernelError::Space)?;
+    async fn create_with(side: ClientNetns, ip: Tool, nft: Tool) -> Result<Kernel, KernelError> {
+        let [client, filter, gateway] = namespace::make().map_err(KernelError::NetNs)?;
         let client = match side {
-            Side::Own => Client::Own(Arc::new(client)),
-            Side::Machine if client.is_of_root() => Client::Machine,
-            Side::Machine => return Err(KernelError::NotRoot),
+            ClientNetns::Own => Client::Own(Arc::new(client)),
+            ClientNetns::Machine if client.is_of_root() => Client::Machine,
+            ClientNetns::Machine => return Err(KernelError::NotRoot),
         };
         let block = veth::block(&client, &ip).await?;
         let laid = veth::lay(&client, [&filter, &gateway], &block, &ip);
@@ -178,7 +178,7 @@ impl Kernel {
     }
 
     /// The namespace in which a client's process is to be started; `None` where the client is in this process.
-    pub fn home(&self) -> Option<&Arc<Space>> {
+    pub fn home(&self) -> Option<&Arc<NetNs>> {
         match &self.client {
             Client::Own(space) => Some(space),
             Client::Machine => None,
@@ -201,14 +201,14 @@ impl Kernel {
     }
 
     /// Puts rules in force; returns once they are seen to be.
-    pub async fn impose(&self, rules: &[PacketRule]) -> Result<Filter, KernelError> {
+    pub async fn install(&self, rules: &[PacketRule]) -> Result<Filter, KernelError> {
         let number = self.filters.fetch_add(1, Ordering::Relaxed) + 1;
-        filter::impose(&self.nft, &self.filter, number, rules).await
+        filter::install(&self.nft, &self.filter, number, rules).await
     }
 
     /// Takes a filter away; returns once it is seen to be gone. One that has gone already is no error.
-    pub async fn lift(&self, filter: &Filter) -> Result<(), KernelError> {
-        filter::lift(&self.nft, &self.filter, filter).await
+    pub async fn remove(&self, filter: &Filter) -> Result<(), KernelError> {
+        filter::remove(&self.nft, &self.filter, filter).await
     }
 
     /// Packets that a filter has counted so far, also after it was lifted: in the words of its rules.

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::forked::{done, errand};
+use super::forked::{done, run_in_child};
 
 /// A network namespace.
 #[derive(Debug)]
-pub(crate) struct Space {
+pub(crate) struct NetNs {
     /// The user namespace that it belongs to, where that is not our own.
     users: Option<Arc<OwnedFd>>,
     net: OwnedFd,
@@ -32,23 +32,23 @@ pub(crate) struct Space {
 
 /// How a process enters a namespace: numbers only, so that it can be done between fork and exec.
 #[derive(Clone, Copy)]
-pub(super) struct Entrance {
+pub(super) struct NsFds {
     users: Option<RawFd>,
     net: RawFd,
     mounts: Option<RawFd>,
 }
 
 /// The three namespaces of a run: where the client is, what is between, where the gateway listens.
-pub(super) fn make() -> io::Result<[Space; 3]> {
+pub(super) fn make() -> io::Result<[NetNs; 3]> {
     let ours = Maps::to_root()?;
     // Whoever may not make a network namespace by himself may do so in a user namespace of his own.
-    let (is_own, [users, client, router, gateway]) = match errand(|| four(None)) {
+    let (is_own, [users, client, router, gateway]) = match run_in_child(|| four(None)) {
         Ok(made) => (false, made),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (true, errand(|| four(Some(&ours)))?),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (true, run_in_child(|| four(Some(&ours)))?),
         Err(error) => return Err(error),
     };
     let users = is_own.then(|| Arc::new(users));
-    Ok([client, router, gateway].map(|net| Space { users: users.clone(), net, mounts: None }))
+    Ok([client, router, gateway].map(|net| NetNs { users: users.clone(), net, mounts: None }))
 }
 
 /// In a child: makes the namespaces, and opens them.
@@ -84,12 +84,12 @@ fn loopback_up() -> io::Result<()> {
     }
 }
 
-impl Space {
+impl NetNs {
     /// A socket that belongs to it.
     pub fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
         let entrance = self.entrance();
         let (domain, kind, protocol) = (domain.into(), i32::from(kind), protocol.map_or(0, Into::into));
-        let [socket] = errand(|| {
+        let [socket] = run_in_child(|| {
             entrance.enter()?;
             // SAFETY: a system call on numbers.
             let socket = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
@@ -101,7 +101,7 @@ impl Space {
     /// A file as it is seen from there: the kernel shows each namespace its own below `/proc/self/net` and `/proc/sys`.
     pub fn open(&self, path: &CStr) -> io::Result<File> {
         let entrance = self.entrance();
-        let [file] = errand(|| {
+        let [file] = run_in_child(|| {
             entrance.enter()?;
             Ok([open(path, libc::O_RDONLY)?])
         })?;
@@ -112,7 +112,7 @@ impl Space {
     pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
         let entrance = self.entrance();
         let path = CString::new(format!("/proc/sys/{name}"))?;
-        let [] = errand(|| {
+        let [] = run_in_child(|| {
             entrance.enter()?;
             let file = open(&path, libc::O_WRONLY)?;
             // SAFETY: a system call on bytes that are there.
@@ -130,7 +130,7 @@ impl Space {
         let entrance = self.entrance();
         let paths = files.iter().map(|(seen, place)| Ok((c_path(seen)?, c_path(place)?)));
         let paths = paths.collect::<io::Result<Vec<_>>>()?;
-        let [mounts] = errand(|| {
+        let [mounts] = run_in_child(|| {
             entrance.enter()?;
             // SAFETY: system calls on numbers, and on strings that are there.
             unsafe {
@@ -199,8 +199,8 @@ impl Space {
         self.net.as_raw_fd()
     }
 
-    pub(super) fn entrance(&self) -> Entrance {
-        Entrance {
+    pub(super) fn entrance(&self) -> NsFds {
+        NsFds {
             users: self.users.as_ref().map(|users| users.as_raw_fd()),
             net: self.net.as_raw_fd(),
             mounts: self.mounts.as_ref().map(AsRawFd::as_raw_fd),
@@ -208,7 +208,7 @@ impl Space {
     }
 }
 
-impl Entrance {
+impl NsFds {
     /// In a child: goes there.
     pub fn enter(self) -> io::Result<()> {
         // SAFETY: system calls on numbers.

@@ -22,9 +22,9 @@ const HELD: [u8; 4] = [1, 2, 3, 8];
 
 impl Kernel {
     /// The client's ends of the connections that it has open.
-    pub fn held(&self) -> io::Result<BTreeSet<SocketAddr>> {
+    pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let client = self.client_address();
-        let mut held = BTreeSet::new();
+        let mut open_sockets = BTreeSet::new();
         for table in TABLES {
             let opened = match &self.client {
                 Client::Own(space) => space.open(table),
@@ -38,9 +38,9 @@ impl Kernel {
             };
             let mut text = String::new();
             file.read_to_string(&mut text)?;
-            held.extend(text.lines().filter_map(|line| end(line, client)));
+            open_sockets.extend(text.lines().filter_map(|line| end(line, client)));
         }
-        Ok(held)
+        Ok(open_sockets)
     }
 }
 

@@ -25,26 +25,26 @@ const TRIES: u32 = 64;
 
 /// Sixteen addresses that no other run on this machine uses.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct Subnet {
     first: u32,
     /// Bound for as long as they are ours; the kernel gives its name back when we end.
     _held: Option<UnixDatagram>,
 }
 
-impl Block {
+impl Subnet {
     /// The addresses of a run that nobody but its own namespaces sees: always the same.
-    pub fn unseen() -> Block {
-        Block { first: BASE, _held: None }
+    pub fn unseen() -> Subnet {
+        Subnet { first: BASE, _held: None }
     }
 
     /// Addresses for a run that the machine's own namespace sees; `is_taken`: whether somebody else has them.
-    pub fn seen(is_taken: impl Fn(&Block) -> bool) -> io::Result<Block> {
+    pub fn seen(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
         for _ in 0..TRIES {
             let number = (credentials::unique() % u64::from(BLOCKS)) as u32;
             let name = SocketAddr::from_abstract_name(format!("pgsquall-block-{number}"))?;
             // In use if another run has it.
-            let Ok(held) = UnixDatagram::bind_addr(&name) else { continue };
-            let block = Block { first: BASE + number * 16, _held: Some(held) };
+            let Ok(open_sockets) = UnixDatagram::bind_addr(&name) else { continue };
+            let block = Subnet { first: BASE + number * 16, _held: Some(open_sockets) };
             if !is_taken(&block) {
                 return Ok(block);
             }
@@ -77,24 +77,24 @@ mod tests {
 
     #[test]
     fn addresses_are_those_set_aside_for_tests() {
-        assert_eq!(Block::unseen().at(10).to_string(), "198.18.0.10");
-        let last = Block { first: BASE + (BLOCKS - 1) * 16, _held: None };
+        assert_eq!(Subnet::unseen().at(10).to_string(), "198.18.0.10");
+        let last = Subnet { first: BASE + (BLOCKS - 1) * 16, _held: None };
         assert_eq!(last.at(15).to_string(), "198.19.255.255");
     }
 
     #[test]
     fn no_two_runs_have_the_same() {
-        let blocks: Vec<_> = (0..20).map(|_| Block::seen(|_| false).unwrap()).collect();
+        let blocks: Vec<_> = (0..20).map(|_| Subnet::seen(|_| false).unwrap()).collect();
         let mut firsts: Vec<_> = blocks.iter().map(|block| block.first).collect();
         firsts.sort_unstable();
         firsts.dedup();
         assert_eq!(firsts.len(), 20);
-        assert_eq!(Block::seen(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(Subnet::seen(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
     fn somebody_elses_network_is_seen() {
-        let block = Block { first: BASE + 16, _held: None };
+        let block = Subnet { first: BASE + 16, _held: None };
         for theirs in ["198.18.0.0/16", "198.18.0.16/28", "198.18.0.20", "198.18.0.24/29"] {
             assert!(block.meets(theirs), "{theirs}");
         }

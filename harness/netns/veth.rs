@@ -11,8 +11,8 @@ use std::os::fd::AsRawFd;
 use serde::Deserialize;
 
 use super::iproute::Tool;
-use super::namespace::{Space, handed};
-use super::subnet::Block;
+use super::namespace::{NetNs, handed};
+use super::subnet::Subnet;
 use super::{CLIENT, Client, GATEWAY, KernelError};
 use crate::credentials;
 
@@ -34,12 +34,12 @@ const SETTINGS: [(&str, &str); 5] = [
 ];
 
 /// Addresses that nobody else on this machine uses, for a client in this place.
-pub(super) async fn block(client: &Client, ip: &Tool) -> Result<Block, KernelError> {
+pub(super) async fn block(client: &Client, ip: &Tool) -> Result<Subnet, KernelError> {
     match client {
-        Client::Own(_) => Ok(Block::unseen()),
+        Client::Own(_) => Ok(Subnet::unseen()),
         Client::Machine => {
             let routes = routes(ip).await?;
-            Block::seen(|block| routes.iter().any(|route| block.meets(&route.dst))).map_err(KernelError::Space)
+            Subnet::seen(|block| routes.iter().any(|route| block.meets(&route.dst))).map_err(KernelError::NetNs)
         }
     }
 }
@@ -47,11 +47,11 @@ pub(super) async fn block(client: &Client, ip: &Tool) -> Result<Block, KernelErr
 /// Joins the namespaces, and gives them addresses and routes.
 pub(super) async fn lay(
     client: &Client,
-    [filter, gateway]: [&Space; 2],
-    block: &Block,
+    [filter, gateway]: [&NetNs; 2],
+    block: &Subnet,
     ip: &Tool,
 ) -> Result<(), KernelError> {
-    let machine = File::open("/proc/self/ns/net").map_err(KernelError::Space)?;
+    let machine = File::open("/proc/self/ns/net").map_err(KernelError::NetNs)?;
     let (place, name) = match client {
         Client::Own(space) => (space.net(), "eth0".to_owned()),
         Client::Machine => (machine.as_raw_fd(), format!("{PREFIX}{:08x}", credentials::unique() >> 32)),
@@ -87,13 +87,13 @@ pub(super) async fn lay(
 }
 
 /// What can be set only once connections are tracked.
-pub(super) fn settle(filter: &Space) -> Result<(), KernelError> {
+pub(super) fn settle(filter: &NetNs) -> Result<(), KernelError> {
     SETTINGS.iter().try_for_each(|(name, value)| {
         filter.set(name, value).map_err(|source| KernelError::Setting { name: (*name).to_owned(), source })
     })
 }
 
-async fn batch<const N: usize>(ip: &Tool, space: &Space, lines: &str, hand: [i32; N]) -> Result<(), KernelError> {
+async fn batch<const N: usize>(ip: &Tool, space: &NetNs, lines: &str, hand: [i32; N]) -> Result<(), KernelError> {
     ip.run(space, &["-batch", "-"], lines, hand).await.map(|_| ())
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::judge::{Facts, recovered_at};
-use crate::model::history::{ConnectionChange, Deed, Event, FaultStep, History, Outcome, Phase, Severed};
+use crate::model::history::{ConnectionChange, Event, FaultStep, History, Outcome, Phase, RecordedOp, Severed};
 
 /// One run in time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,7 +54,7 @@ impl Window {
 pub struct Bar {
     pub id: u64,
     pub worker: u32,
-    pub kind: Deed,
+    pub kind: RecordedOp,
     /// When the workload's grid wanted it to start. Latency counts from here.
     pub from: Duration,
     /// When the client answered; `None` if it had not when the workload ended.

@@ -125,7 +125,7 @@ pub(crate) async fn settled_sessions(
 }
 
 /// Waits until no server has a session of the client's role, or patience ends.
-pub(crate) async fn deserted(environment: &Environment, patience: Duration) -> Result<(), ServerError> {
+pub(crate) async fn wait_quiescent(environment: &Environment, patience: Duration) -> Result<(), ServerError> {
     let deadline = Instant::now() + patience;
     for server in [Some(environment.server()), environment.beside()].into_iter().flatten() {
         let session = server.superuser().connect().await?;

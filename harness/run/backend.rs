@@ -21,7 +21,7 @@ pub(crate) type Ledger = Vec<(i64, i64, u64)>;
 
 /// The ground of a course.
 #[async_trait]
-pub(crate) trait Ground: Send + Sync {
+pub(crate) trait RunBackend: Send + Sync {
     /// What the client is given.
     fn address(&self) -> &Address;
 
@@ -44,7 +44,7 @@ pub(crate) trait Ground: Send + Sync {
     ) -> Result<Sessions, ServerError>;
 
     /// Waits until nothing of the client's can write any more, or patience ends.
-    async fn desert(&self, patience: Duration) -> Result<(), Error>;
+    async fn wait_quiescent(&self, patience: Duration) -> Result<(), Error>;
 
     /// What is in the ledger of the primary, and before that in the one of the server beside it, where there is one.
     async fn ledgers(&self) -> Result<(Option<Ledger>, Ledger), ServerError>;
@@ -57,7 +57,7 @@ pub(crate) trait Ground: Send + Sync {
 }
 
 #[async_trait]
-impl Ground for Environment {
+impl RunBackend for Environment {
     fn address(&self) -> &Address {
         &self.address
     }
@@ -83,10 +83,10 @@ impl Ground for Environment {
         audit::settled_sessions(self, enough, patience, idle).await
     }
 
-    async fn desert(&self, patience: Duration) -> Result<(), Error> {
+    async fn wait_quiescent(&self, patience: Duration) -> Result<(), Error> {
         // Statements of sessions that nobody waits for any more may still write.
         self.clear_path().await?;
-        Ok(audit::deserted(self, patience).await?)
+        Ok(audit::wait_quiescent(self, patience).await?)
     }
 
     async fn ledgers(&self) -> Result<(Option<Ledger>, Ledger), ServerError> {

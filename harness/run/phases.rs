@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::backend::Ground;
+use super::backend::RunBackend;
 use super::listen_notify::Subscription;
-use super::wire_observer::{Observation, Watching};
+use super::wire_observer::{Watching, WireObserver};
 use super::workload::Workload;
-use crate::client::{DynClient, Home, Launch};
+use crate::client::{ClientFactory, DynClient, LaunchContext};
 use crate::error::Error;
 use crate::judge::{Facts, is_at_work, is_proved, is_subscribed_again, rates, recovered_at};
 use crate::model::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase, Sessions};
@@ -45,22 +45,22 @@ const GRACE: Duration = Duration::from_secs(1);
 const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run whose environment is up.
-pub(crate) struct Course<'a, G: Ground> {
+pub(crate) struct RunPhases<'a, G: RunBackend> {
     pub ground: &'a G,
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
     pub subscription: &'a Subscription,
     /// The eyes on an application that does its own work; `None`: the client is asked.
-    pub observation: Option<&'a Arc<Observation>>,
+    pub observation: Option<&'a Arc<WireObserver>>,
     /// How often it is looked whether the client has recovered.
     pub look_every: Duration,
     /// For how long at least the client is watched, from the steady state.
     pub at_least: Duration,
 }
 
-impl<G: Ground> Course<'_, G> {
+impl<G: RunBackend> RunPhases<'_, G> {
     /// Calibration to audit.
-    pub async fn run(&self, launch: &dyn Launch, home: Home) -> Result<(), Error> {
+    pub async fn run(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<(), Error> {
         let mut messenger = self.ground.messenger();
         tokio::select! {
             biased;
@@ -69,8 +69,8 @@ impl<G: Ground> Course<'_, G> {
         }
     }
 
-    async fn carry_out(&self, launch: &dyn Launch, home: Home) -> Result<(), Error> {
-        let Course { ground, plan, recorder, .. } = self;
+    async fn carry_out(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<(), Error> {
+        let RunPhases { ground, plan, recorder, .. } = self;
         recorder.phase(Phase::Calibrate);
         if let Some((direct, gateway)) = ground.calibrate().await? {
             recorder.record(Event::Calibration { direct, gateway });
@@ -120,12 +120,12 @@ impl<G: Ground> Course<'_, G> {
     }
 
     /// Brings the client up and sets it to work.
-    async fn drive(&self, launch: &dyn Launch, home: Home) -> Result<Driven, Error> {
+    async fn drive(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<Driven, Error> {
         let header = &self.plan.header;
         let not_expressible = |reason| Error::NotExpressible { scenario: header.scenario.clone(), reason };
         header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
         // From here on whoever connects is the application.
-        let watching = self.observation.map(Observation::begin);
+        let watching = self.observation.map(WireObserver::begin);
         let client = launch.launch(self.ground.address(), home).await?;
         let facts = client.facts();
         let needed = Capability::needed(&header.load, &header.layout);
@@ -280,7 +280,7 @@ impl<G: Ground> Course<'_, G> {
 
     /// Sessions, then the client's end, then the ledger and the evidence.
     async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis<G>) -> Result<(), Error> {
-        let Course { ground, recorder, .. } = self;
+        let RunPhases { ground, recorder, .. } = self;
         self.note_client_gone(client);
         let allowed = self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(facts.slots()));
         let few = move |sessions: Sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0;
@@ -290,13 +290,13 @@ impl<G: Ground> Course<'_, G> {
         self.subscription.end();
         client.close().await;
         settled?;
-        ground.desert(SESSIONS_PATIENCE).await?;
+        ground.wait_quiescent(SESSIONS_PATIENCE).await?;
         let (beside, runs) = ground.ledgers().await?;
         if let Some(runs) = beside {
             recorder.record(Event::LedgerBeside { runs });
         }
         recorder.record(Event::Ledger { runs });
-        nemesis.testify(*ground).await;
+        nemesis.record_evidence(*ground).await;
         if let Ok(errors) = ground.errors().await {
             recorder.record(Event::ServerErrors(errors));
         }

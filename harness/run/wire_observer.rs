@@ -13,7 +13,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::DynClient;
 use crate::gateway::Tap;
-use crate::model::history::{ConnectionChange, Deed, ErrorKind, Event, Op, OpError, Outcome, SeenKind, Severed};
+use crate::model::history::{
+    ConnectionChange, ErrorKind, Event, ObservedOp, Op, OpError, Outcome, RecordedOp, Severed,
+};
 use crate::model::sqlstate;
 use crate::recorder::Recorder;
 
@@ -23,8 +25,8 @@ const RECORD_EVERY: Duration = Duration::from_millis(10);
 /// What takes longer is recorded by itself.
 const WORTH_A_RECORD: Duration = Duration::from_millis(50);
 
-/// The eyes on one application; nothing is seen before it [begins](Observation::begin).
-pub(crate) struct Observation {
+/// The eyes on one application; nothing is seen before it [begins](WireObserver::begin).
+pub(crate) struct WireObserver {
     recorder: Recorder,
     state: Mutex<State>,
 }
@@ -58,9 +60,9 @@ struct Open {
     error: Option<OpError>,
 }
 
-impl Observation {
-    pub fn new(recorder: Recorder) -> Arc<Observation> {
-        Arc::new(Observation { recorder, state: Mutex::default() })
+impl WireObserver {
+    pub fn new(recorder: Recorder) -> Arc<WireObserver> {
+        Arc::new(WireObserver { recorder, state: Mutex::default() })
     }
 
     /// From now on connections that are opened are the application's. What is seen is recorded for as long as the handle
@@ -86,7 +88,7 @@ impl Observation {
         drop(state);
         self.recorder.record_now(|at| Event::WorkloadEnded { at });
         for open in connections.into_values().flat_map(|connection| connection.open) {
-            let op = operation(open.id, SeenKind::Statement, open.began, None, Outcome::Info, open.error);
+            let op = operation(open.id, ObservedOp::Statement, open.began, None, Outcome::Info, open.error);
             self.recorder.record(Event::Op(op));
         }
     }
@@ -103,7 +105,7 @@ impl Observation {
 
 /// An application that is being watched.
 pub(crate) struct Watching {
-    observation: Arc<Observation>,
+    observation: Arc<WireObserver>,
     _recording: AbortOnDropHandle<()>,
     pausing: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -127,7 +129,7 @@ impl Watching {
     }
 }
 
-impl Tap for Observation {
+impl Tap for WireObserver {
     fn connection(&self, id: u64, change: ConnectionChange) {
         let seen = change.clone();
         // Recorded first: who looks at an operation finds its connection.
@@ -170,7 +172,7 @@ impl Tap for Observation {
             None => Outcome::Ok,
             Some(error) => answer(error),
         };
-        state.end(operation(id, SeenKind::Statement, began, Some(at), outcome, error));
+        state.end(operation(id, ObservedOp::Statement, began, Some(at), outcome, error));
     }
 }
 
@@ -222,12 +224,12 @@ impl State {
         if !signed_in && !opaque {
             self.newest += 1;
             let error = error.unwrap_or_else(|| in_words("before the session began"));
-            self.end(operation(self.newest, SeenKind::SignIn, opened, Some(at), Outcome::Fail, Some(error)));
+            self.end(operation(self.newest, ObservedOp::SignIn, opened, Some(at), Outcome::Fail, Some(error)));
             return;
         }
         for Open { id, began, error: own } in open {
             let error = own.or_else(|| error.clone()).unwrap_or_else(|| in_words("before the answer"));
-            self.end(operation(id, SeenKind::Statement, began, Some(at), Outcome::Info, Some(error)));
+            self.end(operation(id, ObservedOp::Statement, began, Some(at), Outcome::Info, Some(error)));
         }
     }
 
@@ -267,13 +269,13 @@ fn answer(error: &OpError) -> Outcome {
 
 fn operation(
     id: u64,
-    kind: SeenKind,
+    kind: ObservedOp,
     began: Duration,
     ended: Option<Duration>,
     outcome: Outcome,
     error: Option<OpError>,
 ) -> Op {
-    let kind = Deed::Seen(kind);
+    let kind = RecordedOp::Seen(kind);
     Op { id, worker: 0, kind, key: 0, intended: began, began, ended, outcome, found: None, error, count: 1 }
 }
 
@@ -291,9 +293,9 @@ mod tests {
     }
 
     /// What is recorded of an application that does this.
-    async fn seen(does: impl AsyncFnOnce(&Observation)) -> Vec<Op> {
+    async fn seen(does: impl AsyncFnOnce(&WireObserver)) -> Vec<Op> {
         let recorder = recorder();
-        let observation = Observation::new(recorder.clone());
+        let observation = WireObserver::new(recorder.clone());
         let watching = observation.begin();
         does(&observation).await;
         sleep(Duration::from_secs(1)).await;
@@ -302,19 +304,19 @@ mod tests {
         events.into_iter().filter_map(|event| if let Event::Op(op) = event { Some(op) } else { None }).collect()
     }
 
-    fn open(observation: &Observation, id: u64) {
+    fn open(observation: &WireObserver, id: u64) {
         for change in [ConnectionChange::Opened, ConnectionChange::Authenticated, ConnectionChange::Backend { pid: 1 }]
         {
             observation.connection(id, change);
         }
     }
 
-    fn error(observation: &Observation, id: u64, code: &str) {
+    fn error(observation: &WireObserver, id: u64, code: &str) {
         let (severity, sqlstate) = ("ERROR".into(), Some(code.into()));
         observation.connection(id, ConnectionChange::Error { severity, sqlstate, message: None });
     }
 
-    fn end(observation: &Observation, id: u64, by: Severed) {
+    fn end(observation: &WireObserver, id: u64, by: Severed) {
         observation.connection(id, ConnectionChange::Ended { by, upstream: 0, downstream: 0 });
     }
 
@@ -403,7 +405,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_under_way_at_the_end_is_open_and_what_was_there_before_is_not_seen() {
         let recorder = recorder();
-        let observation = Observation::new(recorder.clone());
+        let observation = WireObserver::new(recorder.clone());
         open(&observation, 1);
         let watching = observation.begin();
         observation.asked(1);

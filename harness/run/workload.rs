@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::{Call, DynClient};
 use crate::model::history::{Capability, Ended, ErrorKind, Event, Op, OpError, OpKind, Outcome};
-use crate::model::pace::{Load, Pause};
+use crate::model::pace::{Pace, Pause};
 use crate::model::seed::Seed;
 use crate::model::sqlstate;
 use crate::recorder::Recorder;
@@ -51,7 +51,7 @@ struct Shared {
 
 impl Workload {
     /// Sets workers to work on a client: no more than it can carry, or so many more that some have to wait.
-    pub fn start(client: Arc<dyn DynClient>, load: Load, seed: Seed, recorder: Recorder) -> Workload {
+    pub fn start(client: Arc<dyn DynClient>, load: Pace, seed: Seed, recorder: Recorder) -> Workload {
         let facts = client.facts();
         let workers = load.workers_of(facts.concurrency);
         let shared = Arc::new(Shared {
@@ -252,7 +252,7 @@ mod tests {
     async fn paused(answer: Duration) -> History {
         let header = Plan::new(&Scenario::built_in("stall").unwrap(), "prompt", Seed(1), 0, 1).header;
         let recorder = Recorder::begin(header, None, None);
-        let workload = Workload::start(Arc::new(Prompt(answer)), Load::default(), Seed(1), recorder.clone());
+        let workload = Workload::start(Arc::new(Prompt(answer)), Pace::default(), Seed(1), recorder.clone());
         tokio::time::sleep(Duration::from_secs(1)).await;
         workload.pause(recorder.now(), Pause { at: Duration::from_secs(2), lasts: Duration::from_secs(4) });
         tokio::time::sleep(Duration::from_secs(9)).await;
@@ -287,7 +287,7 @@ mod tests {
     async fn more_may_be_asked_of_a_client_than_it_can_carry() {
         let header = Plan::new(&Scenario::built_in("stall").unwrap(), "prompt", Seed(1), 0, 1).header;
         let recorder = Recorder::begin(header, None, None);
-        let load = Load { callers_per_connection: 3, ..Load::default() };
+        let load = Pace { callers_per_connection: 3, ..Pace::default() };
         let workload = Workload::start(Arc::new(Prompt(Duration::from_secs(9))), load, Seed(1), recorder.clone());
         tokio::time::sleep(Duration::from_secs(1)).await;
         workload.finish(Duration::from_secs(1)).await;

@@ -8,13 +8,13 @@ use super::error::{ScenarioError, Text};
 use super::meaning::{whole_seconds, word};
 use super::raw::{Period, RawClient, RawKeepalive, RawServer, Table};
 use crate::model::fault::{Failover, Fault, FaultKind};
-use crate::model::topology::{Host, Keepalive, Layout, SmallDisk, SslMode, TargetSession, TlsVersion};
+use crate::model::topology::{Host, Keepalive, SmallDisk, SslMode, TargetSession, TlsVersion, Topology};
 
 type Checked<T> = Result<T, ScenarioError>;
 
 /// The layout, as far as it can be told without the faults. `server`, `client`: the tables of the file.
-pub(super) fn layout(text: Text<'_>, server: Option<&RawServer>, client: Option<RawClient>) -> Checked<Layout> {
-    let mut layout = Layout::default();
+pub(super) fn layout(text: Text<'_>, server: Option<&RawServer>, client: Option<RawClient>) -> Checked<Topology> {
+    let mut layout = Topology::default();
     if let Some(server) = server {
         layout.standby = server.standby.as_ref().is_some_and(|standby| *standby.get_ref());
         layout.tls =
@@ -106,7 +106,7 @@ fn without_tls(text: Text<'_>, span: Range<usize>, what: &str) -> ScenarioError 
 }
 
 /// Refuses a fault that the layout leaves no room for. `kind`: where the fault's kind stands.
-pub(super) fn fits(text: Text<'_>, layout: &Layout, fault: &Fault, kind: Range<usize>) -> Checked<()> {
+pub(super) fn fits(text: Text<'_>, layout: &Topology, fault: &Fault, kind: Range<usize>) -> Checked<()> {
     let refuse = |message: String, hint: &str| Err(text.error(kind.clone(), message, hint));
     let word = fault.kind.word();
     match fault.kind {
@@ -152,7 +152,7 @@ pub(super) fn fits(text: Text<'_>, layout: &Layout, fault: &Fault, kind: Range<u
 }
 
 /// What to write so that there is everything that a change of roles or addresses needs.
-fn missing_host(layout: &Layout, failover: Failover) -> Option<&'static str> {
+fn missing_host(layout: &Topology, failover: Failover) -> Option<&'static str> {
     let first = layout.hosts.first().copied();
     match failover {
         _ if failover.needs_standby() && !layout.standby => Some("add standby = true to [server]"),

@@ -11,7 +11,7 @@ use super::error::{ScenarioError, Text, quoted};
 use super::near;
 use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
 use crate::model::budget::{Budget, RecoveryFrom};
-use crate::model::pace::{Load, MOST_WORKERS, Pause};
+use crate::model::pace::{MOST_WORKERS, Pace, Pause};
 use crate::model::time::{exact, parse_duration};
 
 type Checked<T> = Result<T, ScenarioError>;
@@ -155,8 +155,8 @@ pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
 }
 
 /// The pace of the workload, and its pause with the place of its onset; what is not said keeps its default.
-pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Load, Option<Spanned<Pause>>)> {
-    let mut load = Load::default();
+pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Pace, Option<Spanned<Pause>>)> {
+    let mut load = Pace::default();
     if let Some(value) = &raw.workers {
         let hint = format!("1 to {MOST_WORKERS} operations can be open at once");
         load.workers = within(text, "workers", value, MOST_WORKERS, hint)?;

@@ -24,8 +24,8 @@ use std::path::Path;
 use crate::model::budget::Budget;
 use crate::model::fault::{Class, DeviceAsked, Fault, IdleDevice};
 use crate::model::middlebox::Middlebox;
-use crate::model::pace::Load;
-use crate::model::topology::Layout;
+use crate::model::pace::Pace;
+use crate::model::topology::Topology;
 
 pub use catalogue::{catalogue, cause_of};
 pub use error::ScenarioError;
@@ -55,11 +55,11 @@ pub struct Scenario {
     pub why: String,
     pub class: Class,
     pub budget: Budget,
-    pub load: Load,
+    pub load: Pace,
     /// What stands in the path to the server; `None`: nothing but the gateway.
     pub middlebox: Option<Middlebox>,
     /// What is asked of the environment beyond a plain server.
-    pub layout: Layout,
+    pub layout: Topology,
     /// In the order of their onsets; never empty.
     pub faults: Vec<Fault>,
     /// The device that somebody has put in the place of its own; `None`: it is as its file has it.
@@ -106,7 +106,7 @@ impl Scenario {
         };
         let budget = raw.budget.map_or_else(|| Ok(Budget::default()), |raw| meaning::budget(within, raw.0))?;
         let cause = meaning::line(within, "cause", raw.cause)?.unwrap_or_default();
-        let load = raw.load.map_or_else(|| Ok((Load::default(), None)), |raw| meaning::load(within, raw.0))?;
+        let load = raw.load.map_or_else(|| Ok((Pace::default(), None)), |raw| meaning::load(within, raw.0))?;
         let (load, pause) = load;
         let middlebox = raw.path.map(|raw| path::middlebox(within, raw)).transpose()?;
         let server = raw.server.map(|raw| raw.0);

@@ -28,7 +28,7 @@ use crate::model::budget::{Budget, RecoveryFrom};
 use crate::model::fault::{Class, Fault, FaultKind};
 use crate::model::pace::Pause;
 use crate::model::time::exact;
-use crate::model::topology::Layout;
+use crate::model::topology::Topology;
 
 /// Earliest onset after a steady state: ten operations of a worker at the default pace.
 const EARLIEST: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ pub(super) fn faults(
     class: Class,
     budget: &Budget,
     middlebox: bool,
-    layout: &Layout,
+    layout: &Topology,
     raw: Option<Vec<Spanned<Table<RawFault>>>>,
 ) -> Result<Vec<Fault>, ScenarioError> {
     let mut placed = Vec::new();
@@ -83,7 +83,7 @@ fn one(
     text: Text<'_>,
     class: Class,
     middlebox: bool,
-    layout: &Layout,
+    layout: &Topology,
     mut raw: RawFault,
     span: Range<usize>,
 ) -> Result<Placed, ScenarioError> {

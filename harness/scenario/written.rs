@@ -10,9 +10,9 @@ use crate::model::budget::Budget;
 use crate::model::fault::{
     Class, CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of,
 };
-use crate::model::pace::Load;
+use crate::model::pace::Pace;
 use crate::model::time::exact;
-use crate::model::topology::{Host, Layout, SslMode, TargetSession, TlsVersion};
+use crate::model::topology::{Host, SslMode, TargetSession, TlsVersion, Topology};
 
 /// A question, as far as a search varies it: what is not here is as in every file that does not say it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +22,10 @@ pub(crate) struct Question {
     pub why: String,
     pub class: Class,
     pub budget: Budget,
-    pub load: Load,
+    pub load: Pace,
     /// Of it: the standby, TLS, the hosts, the kind of session, sslmode, and whether the client has a certificate, and its
     /// password in a file.
-    pub layout: Layout,
+    pub layout: Topology,
     pub faults: Vec<Fault>,
 }
 
@@ -88,18 +88,18 @@ fn unless<T: PartialEq>(usual: &T, key: &'static str, value: &T, written: impl F
     if value == usual { Vec::new() } else { vec![(key, written(value))] }
 }
 
-fn server(layout: &Layout) -> Keys {
+fn server(layout: &Topology) -> Keys {
     let mut keys = unless(&false, "standby", &layout.standby, bool::to_string);
     keys.extend(layout.tls.map(|version| ("tls", quoted(word_of(&TlsVersion::ALL, version)))));
     keys
 }
 
-fn client(layout: &Layout) -> Keys {
+fn client(layout: &Topology) -> Keys {
     let hosts = |hosts: &Vec<Host>| {
         let words: Vec<_> = hosts.iter().map(|host| quoted(word_of(&Host::ALL, *host))).collect();
         format!("[{}]", words.join(", "))
     };
-    let mut keys = unless(&Layout::default().hosts, "hosts", &layout.hosts, hosts);
+    let mut keys = unless(&Topology::default().hosts, "hosts", &layout.hosts, hosts);
     keys.extend(unless(&TargetSession::Any, "target_session_attrs", &layout.target_session, |choice| {
         quoted(word_of(&TargetSession::ALL, *choice))
     }));
@@ -122,8 +122,8 @@ fn budget(budget: &Budget) -> Keys {
     keys
 }
 
-fn load(load: &Load) -> Keys {
-    let usual = Load::default();
+fn load(load: &Pace) -> Keys {
+    let usual = Pace::default();
     let mut keys = unless(&usual.workers, "workers", &load.workers, u32::to_string);
     keys.extend(unless(
         &usual.callers_per_connection,
@@ -207,7 +207,7 @@ mod tests {
     fn what_is_written_of_a_scenario_is_read_again() {
         let mut written = 0;
         for scenario in catalogue() {
-            let Layout { tls, small_disk, keepalive, by_name, .. } = scenario.layout;
+            let Topology { tls, small_disk, keepalive, by_name, .. } = scenario.layout;
             let is_plain = tls.is_none() && small_disk.is_none() && keepalive.is_none() && !by_name;
             if scenario.middlebox.is_some() || !is_plain {
                 continue;

@@ -178,7 +178,7 @@ pub enum ServerError {
     Folder { doing: &'static str, path: PathBuf, source: io::Error },
 
     #[error("cannot run {}: {source}", program.display())]
-    Launch { program: PathBuf, source: io::Error },
+    ClientFactory { program: PathBuf, source: io::Error },
 
     #[error("{program} failed ({status}): {output}")]
     Program { program: String, status: String, output: String },

@@ -40,7 +40,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Launches a server process whose output goes to the end of `log`.
     pub fn launch(mut command: Command, program: &Path, log: &Path) -> Result<Daemon, ServerError> {
-        let failed = |source| ServerError::Launch { program: program.to_owned(), source };
+        let failed = |source| ServerError::ClientFactory { program: program.to_owned(), source };
         let output = File::options().create(true).append(true).open(log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         // A group of its own, so that Ctrl-C reaches the harness alone, which then stops the server in good order.

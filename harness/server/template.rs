@@ -129,7 +129,7 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, 
     let output = timeout(INITDB_PATIENCE, command.output())
         .await
         .map_err(|_| failed(format!("still running after {}", crate::model::time::show(INITDB_PATIENCE)), b""))?
-        .map_err(|source| ServerError::Launch { program: program.clone(), source })?;
+        .map_err(|source| ServerError::ClientFactory { program: program.clone(), source })?;
     if !output.status.success() {
         return Err(failed(output.status.to_string(), &output.stderr));
     }

@@ -79,14 +79,14 @@ impl SimHost {
     }
 
     /// The ends of connections between the machines that programs of this one still hold.
-    pub fn held(&self) -> io::Result<BTreeSet<SocketAddr>> {
+    pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let side = match self.machine {
             Machine::Client => CALLER,
             Machine::Servers => CALLED,
         };
         with(self.generation, |world| {
-            let held = world.flows.iter().filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
-            held.map(|flow| SocketAddr::V4(flow.addresses[side])).collect()
+            let open_sockets = world.flows.iter().filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
+            open_sockets.map(|flow| SocketAddr::V4(flow.addresses[side])).collect()
         })
     }
 

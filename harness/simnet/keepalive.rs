@@ -8,7 +8,7 @@
 use super::flow::FlowId;
 use super::packet::{self, Kind};
 use super::trace::Verdict;
-use super::world::{Moving, Task, World};
+use super::world::{InFlight, Task, World};
 
 impl World {
     /// Asks, if it is time to; gives up, if there was no answer for too long.
@@ -57,6 +57,6 @@ impl World {
         let (own, peer) = flow.way(side);
         let at = self.now + 2 * self.latency;
         let packet = packet::reset(peer, own);
-        self.send(Moving::new(at, Some((id, side)), packet, None));
+        self.send(InFlight::new(at, Some((id, side)), packet, None));
     }
 }

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 
-pub(crate) use self::filter::{Filter, Imposed, What};
+pub(crate) use self::filter::{Filter, FilterRule, Installed};
 pub(crate) use self::host::SimHost;
 pub(crate) use self::socket::SimSocket;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::flow::{CALLED, CALLER, FlowId};
 use super::packet::{self, Kind, Packet};
 use super::timer::Alarms;
 use super::trace::{Traced, Verdict};
-use super::world::{BUFFER, Moving, Task, World, with, with_any};
+use super::world::{BUFFER, InFlight, Task, World, with, with_any};
 use super::{CLIENT, NOBODY};
 use crate::gateway::transport::SocketOptions;
 
@@ -126,7 +126,7 @@ impl World {
 
     /// Whether nobody waits for a packet: an acknowledgement of little, while all is well. It is delivered with whatever is
     /// next to be done, as of its own time, so that an answer costs no instant of its own.
-    fn can_wait(&self, moving: &Moving) -> bool {
+    fn can_wait(&self, moving: &InFlight) -> bool {
         let end = moving.to.and_then(|(id, side)| Some(&self.flows.look(id)?.ends[side]));
         moving.kind == Kind::Ack && end.is_some_and(|end| end.is_at_ease(LITTLE))
     }
@@ -167,7 +167,7 @@ impl World {
         let Some(flow) = known.and_then(|id| self.flows.get(id)) else {
             // The last words of what both sides have forgotten.
             let at = self.now + self.latency;
-            return self.send(Moving::new(at, None, packet, None));
+            return self.send(InFlight::new(at, None, packet, None));
         };
         let (id, end) = (flow.id, &mut flow.ends[side]);
         if end.is_gone && kind != Kind::Rst {
@@ -233,7 +233,7 @@ impl World {
         };
         if let Some(errno) = errno {
             let (at, packet) = (self.now + self.latency, packet::reset(to, from));
-            self.send(Moving::new(at, Some((id, side)), packet, errno));
+            self.send(InFlight::new(at, Some((id, side)), packet, errno));
         }
         let at = self.now.duration_since(self.opened);
         if let Some(trace) = &mut self.trace {
@@ -260,7 +260,7 @@ impl World {
         let at = arrives.map_or(at, |last| at.max(last));
         *arrives = Some(at);
         let is_established = flow.ends[1 - side].is_open;
-        let moving = Moving::new(at, Some((id, 1 - side)), packet, None);
+        let moving = InFlight::new(at, Some((id, 1 - side)), packet, None);
         // What an acknowledgement before it says, this one says as well. The first completes a handshake, and nothing else does.
         if is_established
             && moving.kind != Kind::Rst
@@ -273,8 +273,8 @@ impl World {
     }
 
     /// Delivers a packet.
-    fn arrive(&mut self, moving: Moving) {
-        let Moving { at, to, kind, packet, errno } = moving;
+    fn arrive(&mut self, moving: InFlight) {
+        let InFlight { at, to, kind, packet, errno } = moving;
         let Some((flow, side)) = to.and_then(|(id, side)| Some((self.flows.get(id)?, side))) else {
             self.deliver(packet);
             return self.owe(true);

@@ -41,7 +41,7 @@ thread_local! {
 
 /// A packet on its way.
 #[derive(Debug)]
-pub(super) struct Moving {
+pub(super) struct InFlight {
     pub at: Instant,
     /// To which side of which flow; `None`: of one that nobody knows.
     pub to: Option<(FlowId, usize)>,
@@ -51,9 +51,9 @@ pub(super) struct Moving {
     pub errno: Option<i32>,
 }
 
-impl Moving {
-    pub fn new(at: Instant, to: Option<(FlowId, usize)>, packet: Packet, errno: Option<i32>) -> Moving {
-        Moving { at, to, kind: Kind::of(&packet), packet, errno }
+impl InFlight {
+    pub fn new(at: Instant, to: Option<(FlowId, usize)>, packet: Packet, errno: Option<i32>) -> InFlight {
+        InFlight { at, to, kind: Kind::of(&packet), packet, errno }
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) struct World {
     pub listeners: BTreeMap<SocketAddrV4, Listening>,
     pub flows: Flows,
     /// By the instant, and equal ones in the order in which they were sent.
-    pub moving: VecDeque<Moving>,
+    pub moving: VecDeque<InFlight>,
     pub tasks: BTreeSet<(Instant, FlowId, usize, Task)>,
     pub rules: Rules,
     pub trace: Option<Vec<Traced>>,
@@ -254,7 +254,7 @@ impl World {
     }
 
     /// Puts a packet on its way.
-    pub fn send(&mut self, moving: Moving) {
+    pub fn send(&mut self, moving: InFlight) {
         let place = self.moving.iter().rposition(|other| other.at <= moving.at).map_or(0, |last| last + 1);
         if place == self.moving.len() {
             self.moving.push_back(moving);

@@ -8,26 +8,26 @@ use async_trait::async_trait;
 
 use super::net::Net;
 use crate::client::reference::Reference;
-use crate::client::{Client, ClientError, DynClient, Home, InProcess, Launch};
+use crate::client::{Client, ClientError, ClientFactory, DynClient, InProcess, LaunchContext};
 use crate::credentials::address::Address;
 use crate::credentials::wall_clock::WallClock;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 use crate::gateway::transport::{Dial, SocketOptions, Stream};
 use crate::model::history::OpError;
 use crate::model::seed::Seed;
 
 /// How a client of one kind is brought up in a simulation.
-pub(super) trait Bring: Send + Sync {
+pub(super) trait SimClientFactory: Send + Sync {
     fn name(&self) -> String;
 
     /// The same on one network. `seed`: of whatever it leaves to chance.
-    fn on(&self, net: Net, seed: Seed) -> Box<dyn Launch>;
+    fn on(&self, net: Net, seed: Seed) -> Box<dyn ClientFactory>;
 }
 
 /// A client of the user's own.
 pub(super) struct Own<F>(pub Arc<F>);
 
-impl<F, Connecting, C> Bring for Own<F>
+impl<F, Connecting, C> SimClientFactory for Own<F>
 where
     F: Fn(Net, Address) -> Connecting + Send + Sync + 'static,
     Connecting: Future<Output = Result<C, OpError>> + Send + 'static,
@@ -37,7 +37,7 @@ where
         "in-process".into()
     }
 
-    fn on(&self, net: Net, _seed: Seed) -> Box<dyn Launch> {
+    fn on(&self, net: Net, _seed: Seed) -> Box<dyn ClientFactory> {
         let connect = Arc::clone(&self.0);
         Box::new(InProcess { name: self.name(), connect: move |address| connect(net.clone(), address) })
     }
@@ -46,12 +46,12 @@ where
 /// A built-in client.
 pub(super) struct BuiltIn(pub &'static str);
 
-impl Bring for BuiltIn {
+impl SimClientFactory for BuiltIn {
     fn name(&self) -> String {
         self.0.into()
     }
 
-    fn on(&self, net: Net, seed: Seed) -> Box<dyn Launch> {
+    fn on(&self, net: Net, seed: Seed) -> Box<dyn ClientFactory> {
         Box::new(OnNetwork { name: self.0, net, seed })
     }
 }
@@ -63,16 +63,16 @@ struct OnNetwork {
 }
 
 #[async_trait]
-impl Launch for OnNetwork {
+impl ClientFactory for OnNetwork {
     fn name(&self) -> String {
         self.name.into()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: true, process: false }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: true, process: false }
     }
 
-    async fn launch(&self, address: &Address, _home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, _home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         let none = || ClientError::SetUp(format!("{} is not built in", self.name));
         let built_in = Reference::named(self.name).ok_or_else(none)?;
         Ok(built_in.start_simulated(address, Arc::new(self.net.clone()), self.seed))

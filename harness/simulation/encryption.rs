@@ -8,7 +8,7 @@ use super::world::World;
 use crate::credentials::certificate::Certificate;
 use crate::credentials::origin::Origin;
 use crate::environment::encryption::Certificates;
-use crate::model::topology::{Layout, SslMode, TlsVersion};
+use crate::model::topology::{SslMode, TlsVersion, Topology};
 use crate::nemesis::Certified;
 use crate::server::{LogLine, ServerError};
 use crate::simnet::SimHost;
@@ -25,7 +25,7 @@ impl Encryption {
     /// Makes a server speak TLS. `host`: whom the client finds at its address.
     pub fn create(
         server: &Postgres<SimHost>,
-        (version, layout): (TlsVersion, &Layout),
+        (version, layout): (TlsVersion, &Topology),
         host: String,
         origin: Origin,
     ) -> Result<Encryption, ServerError> {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::model::fault::Fault;
 use crate::model::history::{Evidence, Sessions};
 use crate::nemesis::{Injection, NemesisError};
-use crate::run::backend::{Ground, Ledger};
+use crate::run::backend::{Ledger, RunBackend};
 use crate::run::listen_notify::Messenger;
 use crate::server::ServerError;
 use crate::server::bootstrap::CHANNEL;
@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BEFORE: Duration = Duration::from_millis(200);
 
 #[async_trait]
-impl Ground for World {
+impl RunBackend for World {
     fn address(&self) -> &Address {
         &self.address
     }
@@ -67,7 +67,7 @@ impl Ground for World {
         }
     }
 
-    async fn desert(&self, patience: Duration) -> Result<(), Error> {
+    async fn wait_quiescent(&self, patience: Duration) -> Result<(), Error> {
         self.settled_sessions(&|sessions| sessions.open == 0, patience, Duration::ZERO).await?;
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Messenger for Herald<'_> {
     fn begin_anew(&mut self) {}
 }
 
-/// A fault that cannot be carried out; `simulable` keeps it from being asked for.
+/// A fault that cannot be carried out; `check_simulable` keeps it from being asked for.
 struct Impossible(String);
 
 #[async_trait]

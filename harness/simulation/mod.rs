@@ -86,9 +86,9 @@ pub use self::schedule::{Schedule, schedules};
 pub use self::search::{Failure, Outcome, schedule_of, try_seed};
 pub use crate::gateway::transport::{KeepaliveTimes, SocketOptions};
 
-use self::client::{Bring, BuiltIn, Own};
+use self::client::{BuiltIn, Own, SimClientFactory};
 use self::world::World;
-use crate::client::{Client, ClientError, Home};
+use crate::client::{Client, ClientError, LaunchContext};
 use crate::credentials::address::Address;
 use crate::credentials::wall_clock::WallClock;
 use crate::environment::choice::ServerChoice;
@@ -104,7 +104,7 @@ use crate::recorder::Recorder;
 use crate::report::Run;
 use crate::run::artifacts;
 use crate::run::listen_notify::Subscription;
-use crate::run::phases::Course;
+use crate::run::phases::RunPhases;
 use crate::scenario::{RANDOM, Scenario, ScenarioError};
 use crate::simnet::Network;
 
@@ -119,7 +119,7 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Simulation {
     scenario: Scenario,
-    client: Option<Arc<dyn Bring>>,
+    client: Option<Arc<dyn SimClientFactory>>,
     seed: Seed,
     repeat: (u32, u32),
     at_least: Duration,
@@ -225,7 +225,7 @@ impl Simulation {
 
     fn on_this_thread(&self) -> Result<History, Error> {
         let client = self.client.as_ref().ok_or(Error::NoClient)?;
-        simulable(&self.scenario)
+        check_simulable(&self.scenario)
             .map_err(|reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason })?;
         let network = Network::open(self.chance().fork("network")).map_err(Error::Simulation)?;
         let mut builder = crate::simnet::runtime();
@@ -246,7 +246,7 @@ impl Simulation {
         }
     }
 
-    async fn carry_out(&self, client: &dyn Bring, network: &Network) -> Result<History, Error> {
+    async fn carry_out(&self, client: &dyn SimClientFactory, network: &Network) -> Result<History, Error> {
         network.start();
         let mut plan = Plan::new(&self.scenario, &client.name(), self.seed, self.repeat.0, self.repeat.1);
         plan.header.plane = Plane::Simulation;
@@ -257,7 +257,7 @@ impl Simulation {
         let world = World::create(network, &plan, tap, clock).await?;
         recorder.record(Event::Server(world.facts()));
         let subscription = Subscription::new(recorder.clone());
-        let course = Course {
+        let course = RunPhases {
             ground: &world,
             plan: &plan,
             recorder: &recorder,
@@ -269,7 +269,7 @@ impl Simulation {
         let launch = client.on(Net::new(network.client(), clock), self.chance().fork("client"));
         // It is no process, and keeps no files.
         let nowhere: Arc<std::path::Path> = PathBuf::new().into();
-        let home = Home { run: Arc::clone(&nowhere), output: nowhere, space: None, in_process: true };
+        let home = LaunchContext { run: Arc::clone(&nowhere), output: nowhere, space: None, in_process: true };
         course.run(launch.as_ref(), home).await?;
         world.close().await;
         let stored = |source| Error::Store { path: self.out.clone().unwrap_or_default().join("history.jsonl"), source };
@@ -286,11 +286,11 @@ impl Question for Simulation {
 /// Whether a scenario can be simulated.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-pub fn simulable(scenario: &Scenario) -> Result<(), String> {
+pub fn check_simulable(scenario: &Scenario) -> Result<(), String> {
     if let Some(middlebox) = &scenario.middlebox {
         return Err(format!("{} is a real program, which virtual time would not wait for", middlebox.through));
     }
-    world::arrangeable(&scenario.layout)?;
+    world::check_topology(&scenario.layout)?;
     world::settings(&scenario.settings)?;
     scenario.faults.iter().try_for_each(|fault| nemesis::injection(fault).map(drop))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[cfg(feature = "tls")]
 use super::encryption::Encryption;
-use crate::credentials::address::{Address, Kept};
+use crate::credentials::address::{Address, Rotating};
 #[cfg(feature = "tls")]
 use crate::credentials::origin::Origin;
 use crate::credentials::wall_clock::WallClock;
@@ -16,8 +16,8 @@ use crate::gateway::{Cut, Gateway, Tap};
 use crate::model::history::ServerFacts;
 #[cfg(feature = "tls")]
 use crate::model::topology::SslMode;
-use crate::model::topology::{Host, Layout};
-use crate::nemesis::{Behind, NemesisError};
+use crate::model::topology::{Host, Topology};
+use crate::nemesis::{HasGateway, NemesisError};
 use crate::plan::Plan;
 use crate::server::ServerError;
 use crate::server::bootstrap::{DATABASE, ROLE};
@@ -45,7 +45,7 @@ pub(super) struct World {
     pub filter: Filter,
     /// The client's machine.
     pub client: SimHost,
-    pub layout: Layout,
+    pub layout: Topology,
     /// The certificates, where the server speaks TLS.
     #[cfg(feature = "tls")]
     encryption: Option<Encryption>,
@@ -85,7 +85,7 @@ impl World {
         let mut address = Address::plain(gateway.address(), ROLE, PASSWORD, DATABASE);
         address.hosts.extend(others.iter().map(|other| other.address().into()));
         (address.target_session, address.sslmode) = (layout.target_session, layout.sslmode);
-        address.password_kept = layout.password_file.then(|| Kept::new(PASSWORD.to_owned()));
+        address.password_kept = layout.password_file.then(|| Rotating::new(PASSWORD.to_owned()));
         #[cfg(feature = "tls")]
         let encryption = match layout.tls {
             Some(version) => {
@@ -184,7 +184,7 @@ impl World {
     /// Lets clients through to the primary; returns once it runs queries.
     pub async fn admit(&self) -> Result<(), NemesisError> {
         let door = self.door_of_primary();
-        door.lead_to(self.server().address());
+        door.route_to(self.server().address());
         door.accept().await?;
         Ok(self.server().ready().await?)
     }
@@ -211,7 +211,7 @@ impl World {
     /// Leads the client's one address to the primary, and lets it in. Where it has several, each stays with its server.
     pub async fn follow_primary(&self) -> Result<(), NemesisError> {
         if self.layout.hosts.len() == 1 {
-            self.gateway.lead_to(self.server().address());
+            self.gateway.route_to(self.server().address());
             self.gateway.accept().await?;
         }
         Ok(())
@@ -234,15 +234,15 @@ impl World {
             doing: "end what the client has given up at",
             reason: error.to_string(),
         };
-        let held = self.client.held().map_err(failed)?;
+        let open_sockets = self.client.open_sockets().map_err(failed)?;
         for gateway in self.gateways() {
-            gateway.cut_all_but(&held, Cut::Reset).await;
+            gateway.cut_all_but(&open_sockets, Cut::Reset).await;
         }
         Ok(())
     }
 }
 
-impl Behind for World {
+impl HasGateway for World {
     fn gateway(&self) -> &Gateway {
         &self.gateway
     }
@@ -269,7 +269,7 @@ pub(super) fn settings(asked: &[(String, String)]) -> Result<Settings, String> {
 /// Whether servers and addresses can be had as they are asked for.
 ///
 /// *Errors*: why not, in words that can stand in a report.
-pub(super) fn arrangeable(layout: &Layout) -> Result<(), String> {
+pub(super) fn check_topology(layout: &Topology) -> Result<(), String> {
     if layout.tls.is_some() && cfg!(not(feature = "tls")) {
         return Err("this build speaks no TLS; build it with the feature \"tls\"".into());
     }

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::api_error::Complaint;
 use super::fields::{Fields, json};
-use super::toxic_types::{Attributes, Deed, Kind};
-use crate::gateway::What;
+use super::toxic_types::{Attributes, Effect, Kind};
+use crate::gateway::RuleKind;
 use crate::model::fault;
 use crate::model::fault::{Scope, Share, Stream};
 
@@ -122,7 +122,7 @@ pub(super) struct Toxic {
     connections: Scope,
     attributes: Attributes,
     /// What all of that comes to.
-    pub deed: Deed,
+    pub effect: Effect,
 }
 
 const STREAMS: [(&str, Stream); 3] =
@@ -154,7 +154,7 @@ impl Toxic {
             stream,
             toxicity: fields.share("toxicity")?.unwrap_or(1.0),
             connections: scope(&mut fields)?.unwrap_or_default(),
-            deed: kind.deed(&attributes)?,
+            effect: kind.effect(&attributes)?,
             attributes,
         }
         .checked()
@@ -167,7 +167,7 @@ impl Toxic {
         Toxic {
             toxicity: fields.share("toxicity")?.unwrap_or(self.toxicity),
             connections: scope(&mut fields)?.unwrap_or(self.connections),
-            deed: self.kind.deed(&attributes)?,
+            effect: self.kind.effect(&attributes)?,
             attributes,
             ..self.clone()
         }
@@ -177,8 +177,8 @@ impl Toxic {
     /// Refuses what the gateway cannot do, rather than doing something else.
     fn checked(self) -> Result<Toxic, Complaint> {
         let word = self.kind.word;
-        match self.deed {
-            Deed::Bytes(_) => {}
+        match self.effect {
+            Effect::Bytes(_) => {}
             _ if self.toxicity < 1.0 => {
                 return Err(Complaint::body(format_args!("{word} cannot be left to chance: leave toxicity at 1")));
             }
@@ -193,14 +193,14 @@ impl Toxic {
     }
 
     /// The rule that it is at the gateway; `None` for one that only keeps the door.
-    pub fn what(&self) -> Option<What> {
-        match self.deed {
-            Deed::Bytes(kind) => {
+    pub fn what(&self) -> Option<RuleKind> {
+        match self.effect {
+            Effect::Bytes(kind) => {
                 let toxicity = Share::new(self.toxicity).unwrap_or(Share::ALL);
-                Some(What::Toxic(fault::Toxic { kind, stream: self.stream, scope: self.connections, toxicity }))
+                Some(RuleKind::Toxic(fault::Toxic { kind, stream: self.stream, scope: self.connections, toxicity }))
             }
-            Deed::Connections(what) => Some(what),
-            Deed::Door(_) => None,
+            Effect::Connections(what) => Some(what),
+            Effect::Door(_) => None,
         }
     }
 

@@ -16,7 +16,7 @@ use super::api_types::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
 use super::encryption::Encryption;
 use super::journal::Journal;
 use super::tap::Counters;
-use super::toxic_types::{Deed, Door};
+use super::toxic_types::{Door, Effect};
 use crate::gateway::port::Reservation;
 use crate::gateway::tap::Tap;
 use crate::gateway::{Cut, Gateway, Rule};
@@ -156,7 +156,7 @@ impl Proxy {
                 let Some(proxy) = proxy.upgrade() else { return };
                 let state = proxy.state().await;
                 if let Some(gateway) = state.gateway.as_ref().filter(|_| state.upstream == upstream) {
-                    gateway.lead_to(address);
+                    gateway.route_to(address);
                 }
             }
         })))
@@ -185,7 +185,7 @@ impl Proxy {
     async fn relocate(self: &Arc<Self>, state: &mut State, listen: String, upstream: String) -> Result<(), Complaint> {
         if let Some(old) = state.gateway.clone() {
             if state.listen == listen {
-                old.lead_to(addr::resolve("upstream", &upstream).await?);
+                old.route_to(addr::resolve("upstream", &upstream).await?);
                 old.cut(Cut::Close).await;
             } else {
                 // The new one first: where it cannot be opened, the old one stays.
@@ -206,7 +206,7 @@ impl Proxy {
     pub async fn reset(self: &Arc<Self>) -> Result<(), Complaint> {
         let mut state = self.state().await;
         while let Some(placed) = state.toxics.pop() {
-            state.lift(placed).await;
+            state.remove(placed).await;
         }
         self.enable(&mut state).await
     }
@@ -249,7 +249,7 @@ impl Proxy {
         let shown = toxic.shown();
         let mut placed = Placed { toxic, rule: None, earlier: Tally::default() };
         if let Some(gateway) = &state.gateway {
-            placed.impose(gateway).await;
+            placed.install(gateway).await;
         }
         state.toxics.push(placed);
         if let Err(complaint) = state.keep_door().await {
@@ -278,7 +278,7 @@ impl Proxy {
         let mut state = self.state().await;
         let index = state.find(name)?;
         let placed = state.toxics.remove(index);
-        state.lift(placed).await;
+        state.remove(placed).await;
         state.keep_door().await
     }
 
@@ -325,23 +325,23 @@ impl State {
     async fn move_in(&mut self, gateway: Gateway) {
         for placed in &mut self.toxics {
             placed.earlier = placed.tally();
-            placed.impose(&gateway).await;
+            placed.install(&gateway).await;
         }
         self.listen = gateway.address().to_string();
         self.gateway = Some(gateway);
     }
 
-    async fn lift(&self, placed: Placed) {
+    async fn remove(&self, placed: Placed) {
         if let (Some(gateway), Some(rule)) = (&self.gateway, placed.rule) {
-            gateway.lift(&rule).await;
+            gateway.remove(&rule).await;
         }
     }
 
     /// Refuses, hangs or accepts, as enabling and toxics will have it.
     async fn keep_door(&self) -> Result<(), Complaint> {
         let Some(gateway) = &self.gateway else { return Ok(()) };
-        let doors = self.toxics.iter().filter_map(|placed| match placed.toxic.deed {
-            Deed::Door(door) => Some(door),
+        let doors = self.toxics.iter().filter_map(|placed| match placed.toxic.effect {
+            Effect::Door(door) => Some(door),
             _ => None,
         });
         let door = if self.enabled { doors.max() } else { Some(Door::Refuse) };
@@ -363,9 +363,9 @@ impl State {
 }
 
 impl Placed {
-    async fn impose(&mut self, gateway: &Gateway) {
+    async fn install(&mut self, gateway: &Gateway) {
         self.rule = match self.toxic.what() {
-            Some(what) => Some(gateway.impose(&self.toxic.name, what).await),
+            Some(what) => Some(gateway.install(&self.toxic.name, what).await),
             None => None,
         };
     }

@@ -46,7 +46,7 @@ pub(super) fn routes(proxies: Arc<Proxies>) -> Router {
         .route("/reset", post(reset))
         .route("/proxies/{proxy}", get(show).post(change).patch(change).delete(remove))
         .route("/proxies/{proxy}/toxics", get(toxics).post(add))
-        .route("/proxies/{proxy}/toxics/{toxic}", get(toxic).post(update).patch(update).delete(lift))
+        .route("/proxies/{proxy}/toxics/{toxic}", get(toxic).post(update).patch(update).delete(remove_toxic))
         // Ours.
         .route("/proxies/{proxy}/tap", get(tap))
         .route("/proxies/{proxy}/reset", post(reset_connections))
@@ -173,7 +173,10 @@ async fn update(
     ok(proxies.find(&proxy).await?.update(&toxic, &body(sent)?).await?)
 }
 
-async fn lift(State(proxies): Shared, Path((proxy, toxic)): Path<(String, String)>) -> Result<StatusCode, Complaint> {
+async fn remove_toxic(
+    State(proxies): Shared,
+    Path((proxy, toxic)): Path<(String, String)>,
+) -> Result<StatusCode, Complaint> {
     proxies.find(&proxy).await?.remove(&toxic).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::api_error::Complaint;
 use super::fields::wrong;
-use crate::gateway::{Cut, Expiry, Forget, What};
+use crate::gateway::{Cut, DropState, Expiry, RuleKind};
 use crate::model::fault::{CutPoint, Point, Strike, ToxicKind};
 
 /// Longest time that an attribute may ask for, in ms: a year, so that no clock overflows.
@@ -22,16 +22,16 @@ const KB: u64 = 1000;
 pub(super) struct Kind {
     pub word: &'static str,
     attributes: &'static [Attribute],
-    deed: fn(&Attributes) -> Result<Deed, &'static str>,
+    effect: fn(&Attributes) -> Result<Effect, &'static str>,
 }
 
 /// What a toxic comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Deed {
+pub(super) enum Effect {
     /// Something happens to the bytes of a link, where the toxic says.
     Bytes(ToxicKind),
     /// Something happens to connections.
-    Connections(What),
+    Connections(RuleKind),
     /// Something meets clients that connect.
     Door(Door),
 }
@@ -72,12 +72,12 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         word: "latency",
         attributes: &[Attribute("latency", Form::Milliseconds), Attribute("jitter", Form::Milliseconds)],
-        deed: |given| bytes(ToxicKind::Latency { delay: given.ms("latency"), jitter: given.ms("jitter") }),
+        effect: |given| bytes(ToxicKind::Latency { delay: given.ms("latency"), jitter: given.ms("jitter") }),
     },
     Kind {
         word: "bandwidth",
         attributes: &[Attribute("rate", Form::Number)],
-        deed: |given| {
+        effect: |given| {
             bytes(match given.number("rate") {
                 // Nothing passes, and what is held is delivered once the toxic goes.
                 0 => ToxicKind::Stall { close_after: None },
@@ -88,12 +88,12 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         word: "slow_close",
         attributes: &[Attribute("delay", Form::Milliseconds)],
-        deed: |given| bytes(ToxicKind::SlowClose { delay: given.ms("delay") }),
+        effect: |given| bytes(ToxicKind::SlowClose { delay: given.ms("delay") }),
     },
     Kind {
         word: "timeout",
         attributes: &[Attribute("timeout", Form::Milliseconds)],
-        deed: |given| {
+        effect: |given| {
             let close_after = Some(given.ms("timeout")).filter(|after| !after.is_zero());
             bytes(ToxicKind::Stall { close_after })
         },
@@ -101,7 +101,7 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         word: "reset_peer",
         attributes: &[Attribute("timeout", Form::Milliseconds)],
-        deed: |given| bytes(ToxicKind::Reset { after: given.ms("timeout") }),
+        effect: |given| bytes(ToxicKind::Reset { after: given.ms("timeout") }),
     },
     Kind {
         word: "slicer",
@@ -110,7 +110,7 @@ pub(super) static KINDS: &[Kind] = &[
             Attribute("size_variation", Form::Number),
             Attribute("delay", Form::Microseconds),
         ],
-        deed: |given| {
+        effect: |given| {
             let size = |name| u32::try_from(given.number(name)).unwrap_or(u32::MAX);
             let (average, variation) = (size("average_size"), size("size_variation"));
             if average == 0 {
@@ -123,10 +123,10 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         word: "limit_data",
         attributes: &[Attribute("bytes", Form::Number)],
-        deed: |given| bytes(ToxicKind::Limit { bytes: given.number("bytes") }),
+        effect: |given| bytes(ToxicKind::Limit { bytes: given.number("bytes") }),
     },
     // ---- ours
-    Kind { word: "stall", attributes: &[], deed: |_| bytes(ToxicKind::Stall { close_after: None }) },
+    Kind { word: "stall", attributes: &[], effect: |_| bytes(ToxicKind::Stall { close_after: None }) },
     Kind {
         word: "cut_point",
         attributes: &[
@@ -134,7 +134,7 @@ pub(super) static KINDS: &[Kind] = &[
             Attribute("action", Form::Strike),
             Attribute("times", Form::Times),
         ],
-        deed: |given| {
+        effect: |given| {
             let point = word_of(&Point::ALL, given.text("point")).ok_or("attributes.point is missing")?;
             let strike = word_of(&Strike::ALL, given.text("action")).unwrap_or(Strike::Reset);
             if strike == Strike::Drop && !point.holds_message() {
@@ -143,32 +143,32 @@ pub(super) static KINDS: &[Kind] = &[
                 );
             }
             let times = given.0.get("times").and_then(Value::as_u64).and_then(|times| u32::try_from(times).ok());
-            connections(What::CutPoint(CutPoint { point, strike, times }))
+            connections(RuleKind::CutPoint(CutPoint { point, strike, times }))
         },
     },
-    Kind { word: "half_open", attributes: &[], deed: |_| connections(What::Forget(Forget::ServerSide)) },
-    Kind { word: "forget", attributes: &[], deed: |_| connections(What::Forget(Forget::Silently)) },
-    Kind { word: "idle_close", attributes: AFTER, deed: |given| idle(given, Expiry::Cut(Cut::Close)) },
-    Kind { word: "idle_reset", attributes: AFTER, deed: |given| idle(given, Expiry::Cut(Cut::Reset)) },
-    Kind { word: "idle_forget", attributes: AFTER, deed: |given| idle(given, Expiry::Forget) },
-    Kind { word: "refuse", attributes: &[], deed: |_| Ok(Deed::Door(Door::Refuse)) },
-    Kind { word: "hang", attributes: &[], deed: |_| Ok(Deed::Door(Door::Hang)) },
+    Kind { word: "half_open", attributes: &[], effect: |_| connections(RuleKind::DropState(DropState::ServerSide)) },
+    Kind { word: "forget", attributes: &[], effect: |_| connections(RuleKind::DropState(DropState::Silently)) },
+    Kind { word: "idle_close", attributes: AFTER, effect: |given| idle(given, Expiry::Cut(Cut::Close)) },
+    Kind { word: "idle_reset", attributes: AFTER, effect: |given| idle(given, Expiry::Cut(Cut::Reset)) },
+    Kind { word: "idle_forget", attributes: AFTER, effect: |given| idle(given, Expiry::DropState) },
+    Kind { word: "refuse", attributes: &[], effect: |_| Ok(Effect::Door(Door::Refuse)) },
+    Kind { word: "hang", attributes: &[], effect: |_| Ok(Effect::Door(Door::Hang)) },
 ];
 
 const AFTER: &[Attribute] = &[Attribute("after", Form::Milliseconds)];
 
-fn bytes(kind: ToxicKind) -> Result<Deed, &'static str> {
-    Ok(Deed::Bytes(kind))
+fn bytes(kind: ToxicKind) -> Result<Effect, &'static str> {
+    Ok(Effect::Bytes(kind))
 }
 
-fn connections(what: What) -> Result<Deed, &'static str> {
-    Ok(Deed::Connections(what))
+fn connections(what: RuleKind) -> Result<Effect, &'static str> {
+    Ok(Effect::Connections(what))
 }
 
-fn idle(given: &Attributes, then: Expiry) -> Result<Deed, &'static str> {
+fn idle(given: &Attributes, then: Expiry) -> Result<Effect, &'static str> {
     match given.ms("after") {
         Duration::ZERO => Err("attributes.after must be at least 1: give the idle time in ms"),
-        after => connections(What::Idle { after, then }),
+        after => connections(RuleKind::Idle { after, then }),
     }
 }
 
@@ -182,8 +182,8 @@ impl Kind {
     }
 
     /// What a toxic of this type with these attributes comes to.
-    pub fn deed(&self, attributes: &Attributes) -> Result<Deed, Complaint> {
-        (self.deed)(attributes).map_err(Complaint::body)
+    pub fn effect(&self, attributes: &Attributes) -> Result<Effect, Complaint> {
+        (self.effect)(attributes).map_err(Complaint::body)
     }
 
     /// Attributes as given, over what they were before; others that are given are ignored, as by Toxiproxy.

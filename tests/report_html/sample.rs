@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pgsquall::model::history::{Deed, OpKind, Outcome, Severed};
+use pgsquall::model::history::{RecordedOp, OpKind, Outcome, Severed};
 use pgsquall::report::html;
 use pgsquall::report::model::{Asked, Entry, Report};
 use pgsquall::report::timeline::{Bar, Lifeline, Marks, Timeline, Window};
@@ -111,7 +111,7 @@ fn timeline(number: u64) -> Timeline {
         let took = Duration::from_micros(400 + (id * 7_919 + number) % 9_000);
         let error = (outcome != Outcome::Ok).then(|| "57P01".to_owned());
         let to = (id != 399).then(|| ms(id * 25) + took);
-        Bar { id, worker: 0, kind: Deed::from(OpKind::Write), from: ms(id * 25), to, outcome, error, count: 1 }
+        Bar { id, worker: 0, kind: RecordedOp::from(OpKind::Write), from: ms(id * 25), to, outcome, error, count: 1 }
     });
     let ends = [
         Severed::ByClient,

@@ -20,10 +20,10 @@ use async_trait::async_trait;
 
 use self::process::{Heard, Process};
 use self::session::Session;
-use super::command_line::Words;
-use super::{ClientError, DynClient, Home, Launch};
+use super::command_line::CommandLine;
+use super::{ClientError, ClientFactory, DynClient, LaunchContext};
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 use crate::model::history::ClientFacts;
 
 /// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
@@ -32,7 +32,7 @@ const HELLO_WITHIN: Duration = Duration::from_secs(20);
 /// A command line that starts an adapter.
 #[derive(Debug)]
 pub(crate) struct Adapter {
-    words: Words,
+    words: CommandLine,
     /// Where it runs; `None`: where this process does.
     folder: Option<PathBuf>,
     hello_within: Duration,
@@ -46,7 +46,7 @@ impl Adapter {
     /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
     pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
         let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
-        let words = Words::split(command).map_err(unknown)?;
+        let words = CommandLine::split(command).map_err(unknown)?;
         words.can_be_run().map_err(unknown)?;
         Ok(Adapter { words, folder: None, hello_within: HELLO_WITHIN })
     }
@@ -57,7 +57,7 @@ impl Adapter {
     pub fn in_folder(folder: &Path, command: &str, argument: &str) -> Result<Adapter, ClientError> {
         let command = format!("{command} {argument}");
         let cannot = |reason| ClientError::SetUp(format!("cannot run {command:?}: {reason}"));
-        let mut words = Words::split(&command).map_err(cannot)?;
+        let mut words = CommandLine::split(&command).map_err(cannot)?;
         if let Some(inside) = words.program.strip_prefix("./") {
             words.program = folder.join(inside).display().to_string();
         }
@@ -70,7 +70,7 @@ impl Adapter {
         let program = program.display().to_string();
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         let text = format!("{program} {}", arguments.join(" "));
-        Adapter { words: Words { text, program, arguments }, folder: None, hello_within: HELLO_WITHIN }
+        Adapter { words: CommandLine { text, program, arguments }, folder: None, hello_within: HELLO_WITHIN }
     }
 
     /// The same, with another limit on the wait for the hello.
@@ -110,16 +110,16 @@ impl Adapter {
 }
 
 #[async_trait]
-impl Launch for Adapter {
+impl ClientFactory for Adapter {
     fn name(&self) -> String {
         self.words.text.clone()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: false, process: true }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: false, process: true }
     }
 
-    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         let (mut process, stdin) = Process::spawn(&self.words, self.folder.as_deref(), address.variables(), &home)?;
         let facts = self.greet(&mut process).await?;
         Ok(Arc::new(Session::begin(facts, process, stdin)))

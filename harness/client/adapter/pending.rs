@@ -17,7 +17,7 @@ pub(super) type Answered = Result<Option<bool>, OpError>;
 
 /// Where operations wait for their answers.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct PendingRequests {
     state: Mutex<State>,
     /// Cancelled when the harness has no more to ask: what happens after that is no fault of the client.
     pub closing: CancellationToken,
@@ -32,12 +32,12 @@ struct State {
     news: Option<Notifications>,
     ended: Option<Ended>,
     /// How it went away, also where it was asked to.
-    departed: Option<Ended>,
+    exit_status: Option<Ended>,
     /// The answer to every operation from now on.
     over: Option<OpError>,
 }
 
-impl Desk {
+impl PendingRequests {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,8 +48,8 @@ impl Desk {
     }
 
     /// How it went away, whoever wanted that.
-    pub fn departed(&self) -> Option<Ended> {
-        self.lock().departed.clone()
+    pub fn exit_status(&self) -> Option<Ended> {
+        self.lock().exit_status.clone()
     }
 
     /// Opens a place for the answer to one operation.
@@ -111,7 +111,7 @@ impl Desk {
             _ => OpError::new(ErrorKind::Closed, "the client process exited"),
         };
         let mut state = self.lock();
-        state.departed = Some(how.clone());
+        state.exit_status = Some(how.clone());
         state.ended = Some(how).filter(|_| !closing);
         state.over = Some(error.clone());
         for (_, (_, waiting)) in state.pending.drain() {

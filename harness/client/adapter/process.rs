@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::lines::{Line, Lines};
 use crate::client::child::{Group, Output, in_words};
-use crate::client::command_line::Words;
-use crate::client::{ClientError, Home};
+use crate::client::command_line::CommandLine;
+use crate::client::{ClientError, LaunchContext};
 
 /// From the end of a pipe to the exit of a process that is about to exit; a slow interpreter takes a while to fold up.
 pub(super) const EXIT_WITHIN: Duration = Duration::from_secs(2);
@@ -51,10 +51,10 @@ impl Process {
     /// Starts a command line in its own process group, in `folder` if one is given; its stderr is appended to
     /// `client.stderr`.
     pub fn spawn(
-        words: &Words,
+        words: &CommandLine,
         folder: Option<&Path>,
         variables: Vec<(&'static str, String)>,
-        home: &Home,
+        home: &LaunchContext,
     ) -> Result<(Process, ChildStdin), ClientError> {
         let (stderr, file) = Output::append(home.output.join("client.stderr"))?;
         let mut command = words.command(folder, variables, home)?;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::pending::{Answered, Desk, closed};
+use super::pending::{Answered, PendingRequests, closed};
 use super::process::{EXIT_WITHIN, Heard, Process, SILENT};
 use super::protocol::{self, LISTENING, Word};
 use crate::client::child::Group;
@@ -37,7 +37,7 @@ const QUEUE: usize = 64;
 pub(super) struct Session {
     facts: ClientFacts,
     requests: mpsc::Sender<String>,
-    desk: Arc<Desk>,
+    desk: Arc<PendingRequests>,
     group: Arc<Group>,
     /// Cancelled once the process is gone and every operation has its answer.
     gone: CancellationToken,
@@ -47,7 +47,7 @@ impl Session {
     /// Takes over a process that has said its hello.
     pub fn begin(facts: ClientFacts, process: Process, stdin: ChildStdin) -> Session {
         let (requests, queue) = mpsc::channel(QUEUE);
-        let (desk, group, gone) = (Arc::new(Desk::default()), process.group(), CancellationToken::new());
+        let (desk, group, gone) = (Arc::new(PendingRequests::default()), process.group(), CancellationToken::new());
         tokio::spawn(follow(process, stdin, queue, desk.clone(), gone.clone()));
         Session { facts, requests, desk, group, gone }
     }
@@ -97,8 +97,8 @@ impl DynClient for Session {
         self.gone_within(KILL_WITHIN).await;
     }
 
-    fn departed(&self) -> Option<Ended> {
-        self.desk.departed()
+    fn exit_status(&self) -> Option<Ended> {
+        self.desk.exit_status()
     }
 }
 
@@ -114,7 +114,7 @@ async fn follow(
     mut process: Process,
     stdin: ChildStdin,
     queue: mpsc::Receiver<String>,
-    desk: Arc<Desk>,
+    desk: Arc<PendingRequests>,
     gone: CancellationToken,
 ) {
     let deaf = CancellationToken::new();

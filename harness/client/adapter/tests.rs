@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::Adapter;
-use crate::client::{Call, ClientError, DynClient, Home, Launch, Notice, Notifications};
+use crate::client::{Call, ClientError, ClientFactory, DynClient, LaunchContext, Notice, Notifications};
 use crate::credentials::address::Address;
 use crate::model::history::{Ended, ErrorKind, OpError, OpKind};
 
@@ -37,7 +37,7 @@ impl Bench {
         let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
         let address = Address::plain(gateway, "squall", "secret", "squall");
         let folder: Arc<Path> = self.folder.path().into();
-        let home = Home { run: folder.clone(), output: folder, space: None, in_process: true };
+        let home = LaunchContext { run: folder.clone(), output: folder, space: None, in_process: true };
         tokio::time::timeout(PATIENCE, self.adapter.launch(&address, home)).await.unwrap()
     }
 

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::behaviour::{Behaviour, Keepalive};
 use super::encryption::{Connector, is_of_certificates, mode};
 use super::lookup::Found;
-use super::transport::{self, Way};
+use super::transport::{self, Transport};
 use crate::credentials::address::Address;
 use crate::model::history::{ErrorKind, OpError};
 use crate::model::time::show;
@@ -33,7 +33,7 @@ const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1 LIMIT 1";
 pub(super) struct Connection {
     opened: Driven,
     insert: &'static str,
-    way: Way,
+    way: Transport,
 }
 
 /// A session, and the task that carries its messages.
@@ -72,7 +72,7 @@ impl Connection {
     pub async fn open(
         address: &Address,
         places: &[Found],
-        way: &Way,
+        way: &Transport,
         connector: impl FnOnce() -> Result<Connector, OpError>,
         behaviour: &Behaviour,
     ) -> Result<Connection, OpError> {
@@ -89,7 +89,7 @@ impl Connection {
         let limit = deadlines.connect.map(|limit| limit * places.len().max(1) as u32);
         within(limit, "connecting", async {
             let opened = match way {
-                Way::Machine => {
+                Transport::Machine => {
                     for (place, ip) in places {
                         config.host(&place.host).hostaddr(*ip).port(place.port);
                     }
@@ -107,7 +107,7 @@ impl Connection {
                     let (client, connection) = Box::pin(config.connect(connector()?)).await.map_err(told)?;
                     Driven::new(client, connection, None)
                 }
-                Way::Other(dial) => {
+                Transport::Other(dial) => {
                     transport::connect(&config, dial.as_ref(), places, &connector()?, behaviour).await?
                 }
             };

@@ -32,7 +32,7 @@ mod with {
     use tokio_postgres::tls::MakeTlsConnect;
     use tokio_postgres_rustls::MakeRustlsConnect;
 
-    use super::super::transport::Way;
+    use super::super::transport::Transport;
     use crate::credentials::address::{Address, TlsTexts};
     use crate::credentials::trust::Anybody;
     use crate::credentials::wall_clock::WallClock;
@@ -60,7 +60,7 @@ mod with {
     }
 
     impl Connectors {
-        pub fn new(caches: bool, way: &Way) -> Connectors {
+        pub fn new(caches: bool, way: &Transport) -> Connectors {
             Connectors { clock: way.wall_clock(), cache: caches.then(Mutex::default) }
         }
 
@@ -144,7 +144,7 @@ mod without {
     use tokio_postgres::NoTls;
 
     use super::super::plaintext::AsksOnly;
-    use super::super::transport::Way;
+    use super::super::transport::Transport;
     use crate::credentials::address::Address;
     use crate::model::history::OpError;
 
@@ -156,7 +156,7 @@ mod without {
     pub struct Connectors;
 
     impl Connectors {
-        pub fn new(_caches: bool, _way: &Way) -> Connectors {
+        pub fn new(_caches: bool, _way: &Transport) -> Connectors {
             Connectors
         }
 

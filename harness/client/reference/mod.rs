@@ -20,10 +20,10 @@ use tokio::time::Instant;
 use self::behaviour::{ALL, Behaviour};
 use self::pool::Pool;
 pub use self::serve::serve;
-use self::transport::Way;
-use super::{Adapter, Call, ClientError, DynClient, Home, Launch, Notifications};
+use self::transport::Transport;
+use super::{Adapter, Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 #[cfg(feature = "simulation")]
 use crate::gateway::transport::Dial;
 use crate::model::history::{Capability, ClientFacts, Ended, OpError};
@@ -54,16 +54,16 @@ impl Reference {
 
     /// Sets it to work in this process.
     fn start(&self, address: &Address) -> Running {
-        self.start_on(address, Way::Machine, Seed::random())
+        self.start_on(address, Transport::Machine, Seed::random())
     }
 
     /// Sets it to work on another network; `seed`: of its jitter.
     #[cfg(feature = "simulation")]
     pub fn start_simulated(&self, address: &Address, dial: Arc<dyn Dial>, seed: Seed) -> Arc<dyn DynClient> {
-        Arc::new(self.start_on(address, Way::Other(dial), seed))
+        Arc::new(self.start_on(address, Transport::Other(dial), seed))
     }
 
-    fn start_on(&self, address: &Address, way: Way, seed: Seed) -> Running {
+    fn start_on(&self, address: &Address, way: Transport, seed: Seed) -> Running {
         // Connections are opened when they are first needed, as lazy pools do: a server that is away at the start is
         // no different from one that goes away later.
         let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY, way, seed);
@@ -82,16 +82,16 @@ pub fn built_in() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 #[async_trait]
-impl Launch for Reference {
+impl ClientFactory for Reference {
     fn name(&self) -> String {
         self.name.to_owned()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: true, process: self.program.is_some() }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: true, process: self.program.is_some() }
     }
 
-    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         if let Some(program) = self.program.as_ref().filter(|_| home.space.is_some() || !home.in_process) {
             return Adapter::of_program(program, &["adapter", self.name]).launch(address, home).await;
         }

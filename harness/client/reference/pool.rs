@@ -14,7 +14,7 @@ use super::behaviour::{Behaviour, Cancels, Deadlines, Errors, Reconnects};
 use super::connection::{Connection, within};
 use super::encryption::Connectors;
 use super::lookup::{Found, Lookup};
-use super::transport::Way;
+use super::transport::Transport;
 use crate::client::Notifications;
 use crate::credentials::address::Address;
 use crate::model::history::{ErrorKind, OpError, OpKind};
@@ -32,7 +32,7 @@ pub(super) struct Pool {
     behaviour: Behaviour,
     connectors: Connectors,
     /// How it gets to its servers.
-    way: Way,
+    way: Transport,
     /// Whence the jitter of its pauses comes.
     chance: Lock<ChaCha8Rng>,
     lookup: Lookup,
@@ -61,7 +61,7 @@ struct Slot {
 }
 
 impl Pool {
-    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32, way: Way, seed: Seed) -> Pool {
+    pub fn new(mut address: Address, behaviour: Behaviour, slots: u32, way: Transport, seed: Seed) -> Pool {
         if behaviour.caches_password {
             // What is left is the password with which the run began.
             (address.password_file, address.password_kept) = (None, None);

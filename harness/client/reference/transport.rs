@@ -21,7 +21,7 @@ use crate::model::history::{ErrorKind, OpError};
 
 /// The way to the servers.
 #[derive(Clone)]
-pub(super) enum Way {
+pub(super) enum Transport {
     /// The library connects by itself.
     Machine,
     /// Streams are made for it.
@@ -29,13 +29,13 @@ pub(super) enum Way {
     Other(Arc<dyn Dial>),
 }
 
-impl Way {
+impl Transport {
     /// By which clock the servers' certificates are valid.
     #[cfg(feature = "tls")]
     pub fn wall_clock(&self) -> WallClock {
         match self {
-            Way::Machine => WallClock::Machine,
-            Way::Other(dial) => dial.wall_clock(),
+            Transport::Machine => WallClock::Machine,
+            Transport::Other(dial) => dial.wall_clock(),
         }
     }
 
@@ -43,13 +43,13 @@ impl Way {
     pub async fn cancel(&self, token: CancelToken, at: Option<SocketAddr>) {
         // Without an answer the statement takes too long all the same.
         match (self, at) {
-            (Way::Machine, _) => drop(token.cancel_query(NoTls).await),
-            (Way::Other(dial), Some(at)) => {
+            (Transport::Machine, _) => drop(token.cancel_query(NoTls).await),
+            (Transport::Other(dial), Some(at)) => {
                 if let Ok(stream) = dial.dial(at, SocketOptions::default()).await {
                     drop(token.cancel_query_raw(stream, NoTls).await);
                 }
             }
-            (Way::Other(_), None) => {}
+            (Transport::Other(_), None) => {}
         }
     }
 }

@@ -18,9 +18,9 @@ use tokio::sync::OnceCell;
 
 pub use self::catalogue::adapters;
 pub use self::manifest::Manifest;
-use super::{Adapter, ClientError, DynClient, Home, Launch};
+use super::{Adapter, ClientError, ClientFactory, DynClient, LaunchContext};
 use crate::credentials::address::Address;
-use crate::environment::support::Abodes;
+use crate::environment::support::Placements;
 
 /// One adapter, as it is shipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Chosen {
 }
 
 #[async_trait]
-impl Launch for Chosen {
+impl ClientFactory for Chosen {
     fn name(&self) -> String {
         match self.profile {
             Profile::Default => self.shipped.name.to_owned(),
@@ -104,15 +104,15 @@ impl Launch for Chosen {
         }
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: false, process: true }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: false, process: true }
     }
 
     async fn prepare(&self) -> Result<(), ClientError> {
         self.folder().await.map(drop).map_err(|error| self.explained(error))
     }
 
-    async fn launch(&self, address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         let launched = async {
             let run = &self.shipped.manifest.run;
             Adapter::in_folder(self.folder().await?, run, self.profile.word())?.launch(address, home).await

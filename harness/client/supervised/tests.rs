@@ -67,16 +67,16 @@ impl Drop for There {
 }
 
 #[async_trait]
-impl Launch for Lives {
+impl ClientFactory for Lives {
     fn name(&self) -> String {
         "lives".into()
     }
 
-    fn abodes(&self) -> Abodes {
-        Abodes { in_process: true, process: true }
+    fn abodes(&self) -> Placements {
+        Placements { in_process: true, process: true }
     }
 
-    async fn launch(&self, _address: &Address, home: Home) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, _address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         let there = There::new(&self.0);
         self.0.in_process.fetch_or(home.in_process, Ordering::Relaxed);
         let began = *locked(&self.0.began).get_or_insert_with(Instant::now);
@@ -193,7 +193,7 @@ async fn launched(lives: &Lives, recorder: &Recorder) -> Result<Arc<dyn DynClien
     let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
     let address = Address::plain(gateway, "squall", "secret", "squall");
     let folder: Arc<Path> = Path::new("/nowhere").into();
-    let home = Home { run: folder.clone(), output: folder, space: None, in_process: true };
+    let home = LaunchContext { run: folder.clone(), output: folder, space: None, in_process: true };
     Supervised::new(Arc::new(lives.clone()), recorder.clone()).launch(&address, home).await
 }
 
@@ -345,7 +345,7 @@ fn a_client_that_is_no_process_cannot_be_supervised() {
     };
     let refused = Supervised::abodes(&here).unwrap_err();
     assert!(refused.contains("not be supervised"), "{refused}");
-    assert_eq!(Supervised::abodes(&Lives::default()), Ok(Abodes { in_process: false, process: true }));
+    assert_eq!(Supervised::abodes(&Lives::default()), Ok(Placements { in_process: false, process: true }));
 }
 
 struct Nobody;

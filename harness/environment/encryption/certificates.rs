@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::credentials;
 use crate::credentials::address::{Address, TlsFiles};
 #[cfg(feature = "simulation")]
-use crate::credentials::address::{Kept, TlsTexts};
+use crate::credentials::address::{Rotating, TlsTexts};
 use crate::credentials::certificate::{Authority, Certificate, Holder, Key, usual};
 use crate::credentials::origin::Origin;
 use crate::server::ServerError;
@@ -37,7 +37,7 @@ struct Client {
 enum Place {
     Files(TlsFiles),
     #[cfg(feature = "simulation")]
-    Memory(Kept<TlsTexts>),
+    Memory(Rotating<TlsTexts>),
 }
 
 impl Certificates {
@@ -61,7 +61,7 @@ impl Certificates {
     pub fn in_memory(origin: Origin, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         Certificates::new(origin, host, for_client, |authority, client| {
             let certificate = client.map(|client| (client.shown().pem, client.key.pem()));
-            Ok(Place::Memory(Kept::new(TlsTexts { root: authority.certificate.clone(), certificate })))
+            Ok(Place::Memory(Rotating::new(TlsTexts { root: authority.certificate.clone(), certificate })))
         })
     }
 

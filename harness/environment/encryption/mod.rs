@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 pub(crate) use self::certificates::Certificates;
 use self::probe::shown;
 use crate::credentials::certificate::Certificate;
-use crate::model::topology::{Layout, SslMode, TlsVersion};
+use crate::model::topology::{SslMode, TlsVersion, Topology};
 use crate::server::files::{read_hba, reload, write_file, write_hba_and_reload};
 use crate::server::{Server, ServerError};
 
@@ -43,7 +43,7 @@ impl Encryption {
     /// Makes a server speak TLS, and writes the client's files into `folder`; returns once it is seen to.
     pub async fn create(
         server: &dyn Server,
-        (version, layout): (TlsVersion, &Layout),
+        (version, layout): (TlsVersion, &Topology),
         host: String,
         folder: &Path,
         password: &str,

@@ -49,7 +49,7 @@ pub enum MiddleboxError {
     #[error("cannot find a port for {program}: {source}")]
     Port { program: Program, source: io::Error },
     #[error(transparent)]
-    Launch(ServerError),
+    ClientFactory(ServerError),
     #[error("cannot {doing} {program}: {reason}")]
     Control { doing: &'static str, program: Program, reason: String },
 }
@@ -93,7 +93,7 @@ impl MiddleboxProcess {
         address: &Address,
     ) -> Result<MiddleboxProcess, MiddleboxError> {
         let program = middlebox.through;
-        let user = unprivileged().map_err(MiddleboxError::Launch)?;
+        let user = unprivileged().map_err(MiddleboxError::ClientFactory)?;
         let folder = run.inner(FOLDER, user).map_err(failed("make", &run.path().join(FOLDER)))?;
         let port = Reservation::new().map_err(|source| MiddleboxError::Port { program, source })?;
         if program == Program::PgBouncer {
@@ -136,7 +136,7 @@ impl MiddleboxProcess {
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }
-        let daemon = Daemon::launch(command, &self.binary, &self.log).map_err(MiddleboxError::Launch)?;
+        let daemon = Daemon::launch(command, &self.binary, &self.log).map_err(MiddleboxError::ClientFactory)?;
         self.state().daemon = Some(Arc::new(daemon));
         self.wait().await
     }
@@ -179,7 +179,7 @@ impl MiddleboxProcess {
     }
 
     /// Tells it where the server is now; nothing is done if it is where it was.
-    pub async fn lead_to(&self, server: SocketAddr) -> Result<(), MiddleboxError> {
+    pub async fn route_to(&self, server: SocketAddr) -> Result<(), MiddleboxError> {
         if std::mem::replace(&mut self.state().server, server) == server {
             return Ok(());
         }

@@ -173,7 +173,7 @@ async fn each_follows_a_server_that_has_moved() {
         let Some(bench) = Bench::new(program, &[]).await else { continue };
         let Some(other) = Bench::new(program, &[]).await else { continue };
         bench.server.stop(StopMode::Fast).await.unwrap();
-        bench.middlebox.lead_to(other.server.address()).await.unwrap();
+        bench.middlebox.route_to(other.server.address()).await.unwrap();
         bench.middlebox.wait().await.unwrap_or_else(|error| panic!("{error}"));
         bench.client().await;
     }

@@ -12,12 +12,12 @@ use super::{Instruction, Request};
 use crate::gateway::port::BACKLOG;
 use crate::gateway::shared::Shared;
 use crate::gateway::transport::Host;
-use crate::gateway::workers::Turns;
+use crate::gateway::workers::Spawner;
 
 /// Takes clients in until the gateway closes.
 pub(crate) async fn receive<H: Host>(
     shared: Arc<Shared>,
-    turns: Arc<Turns>,
+    turns: Arc<Spawner>,
     host: H,
     listener: H::Listener,
     mut requests: mpsc::UnboundedReceiver<Request>,
@@ -34,7 +34,7 @@ pub(crate) async fn receive<H: Host>(
                 let _ = done.send(reception.follow(instruction));
             }
             accepted = reception.accept() => match accepted {
-                Ok((client, peer)) => reception.take_in(client, peer),
+                Ok((client, peer)) => reception.accept_client(client, peer),
                 Err(error) => reception.give_up(&error),
             },
         }
@@ -43,7 +43,7 @@ pub(crate) async fn receive<H: Host>(
 
 struct Reception<H: Host> {
     shared: Arc<Shared>,
-    turns: Arc<Turns>,
+    turns: Arc<Spawner>,
     host: H,
     /// `None`: whoever comes is refused.
     listener: Option<H::Listener>,
@@ -52,14 +52,14 @@ struct Reception<H: Host> {
 impl<H: Host> Reception<H> {
     fn follow(&mut self, instruction: Instruction) -> io::Result<()> {
         match instruction {
-            Instruction::TakeIn => self.take_in_waiting(),
+            Instruction::TakeIn => self.accept_waiting(),
             Instruction::Accept if self.listener.is_none() => {
                 self.listener = Some(self.host.listen(self.shared.address)?);
                 self.shared.tap.refusing(false);
             }
             Instruction::Refuse if self.listener.is_some() => {
                 // They were connected before: without a listener they would be reset.
-                self.take_in_waiting();
+                self.accept_waiting();
                 self.shared.tap.refusing(true);
                 self.listener = None;
             }
@@ -81,23 +81,23 @@ impl<H: Host> Reception<H> {
         }
     }
 
-    fn take_in(&self, client: H::Socket, peer: SocketAddr) {
+    fn accept_client(&self, client: H::Socket, peer: SocketAddr) {
         // Once the gateway closes, the client finds its connection ended.
-        if let Some(task) = self.shared.take_in(self.host.clone(), Some(peer), move || Ok(client)) {
+        if let Some(task) = self.shared.accept_client(self.host.clone(), Some(peer), move || Ok(client)) {
             // Boxed: a task is moved several times before it runs, and this one is large.
             self.turns.spawn(Box::pin(task));
         }
     }
 
     /// Takes in everybody who is there now.
-    fn take_in_waiting(&mut self) {
+    fn accept_waiting(&mut self) {
         // Bounded, so that a client in a hot loop cannot keep us here.
         for _ in 0..BACKLOG {
             let Some(listener) = &mut self.listener else { return };
             // Unconstrained: nobody there must not be taken for a task that has had its turn.
             match unconstrained(self.host.accept(listener)).now_or_never() {
                 None => return,
-                Some(Ok((client, peer))) => self.take_in(client, peer),
+                Some(Ok((client, peer))) => self.accept_client(client, peer),
                 Some(Err(error)) => return self.give_up(&error),
             }
         }

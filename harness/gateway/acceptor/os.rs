@@ -14,10 +14,10 @@ use tokio::time::sleep;
 
 use super::{Instruction, Request};
 use crate::gateway::Machine;
-use crate::gateway::full_backlog::FullQueue;
+use crate::gateway::full_backlog::FullBacklog;
 use crate::gateway::port::{BACKLOG, Reservation};
 use crate::gateway::shared::Shared;
-use crate::gateway::workers::Turns;
+use crate::gateway::workers::Spawner;
 
 /// How long to wait for a file descriptor where there is none left.
 const SCARCITY: Duration = Duration::from_millis(10);
@@ -25,7 +25,7 @@ const SCARCITY: Duration = Duration::from_millis(10);
 /// Takes clients in until the gateway closes.
 pub(crate) async fn receive(
     shared: Arc<Shared>,
-    turns: Arc<Turns>,
+    turns: Arc<Spawner>,
     port: Arc<Reservation>,
     listener: TcpListener,
     mut requests: mpsc::UnboundedReceiver<Request>,
@@ -45,7 +45,7 @@ pub(crate) async fn receive(
                 let _ = done.send(reception.follow(instruction));
             }
             accepted = reception.door.accept() => match accepted {
-                Ok(client) => reception.take_in(client),
+                Ok(client) => reception.accept_client(client),
                 // Out of file descriptors: the kernel keeps the connection waiting, so try again shortly.
                 Err(_) => sleep(SCARCITY).await,
             },
@@ -59,7 +59,7 @@ enum Door {
     /// ECONNREFUSED, from the kernel.
     Closed,
     /// Silence, from the kernel.
-    Jammed(FullQueue),
+    Jammed(FullBacklog),
 }
 
 impl Door {
@@ -100,7 +100,7 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 
 struct Reception {
     shared: Arc<Shared>,
-    turns: Arc<Turns>,
+    turns: Arc<Spawner>,
     port: Arc<Reservation>,
     door: Door,
 }
@@ -108,7 +108,7 @@ struct Reception {
 impl Reception {
     fn follow(&mut self, instruction: Instruction) -> io::Result<()> {
         match (instruction, &mut self.door) {
-            (Instruction::TakeIn, Door::Open(_)) => self.take_in_waiting(),
+            (Instruction::TakeIn, Door::Open(_)) => self.accept_waiting(),
             (Instruction::Count, Door::Jammed(queue)) => self.shared.count(queue),
             (Instruction::Accept, Door::Closed) => {
                 self.door = Door::open(self.port.listen()?)?;
@@ -118,12 +118,12 @@ impl Reception {
                 self.shared.count(queue);
                 let mut early = Vec::new();
                 let open = queue.clear(|client| early.push(client));
-                early.into_iter().for_each(|client| self.take_in(client));
+                early.into_iter().for_each(|client| self.accept_client(client));
                 self.door = Door::open(open?)?;
             }
             (Instruction::Refuse, Door::Open(_)) => {
                 // They were connected before: the kernel would reset what is left in its queue.
-                self.take_in_waiting();
+                self.accept_waiting();
                 self.close();
             }
             (Instruction::Refuse, Door::Jammed(_)) => {
@@ -133,9 +133,9 @@ impl Reception {
             (Instruction::Hang, Door::Open(listener)) => {
                 let listener = listener.get_ref().try_clone()?;
                 let mut early = Vec::new();
-                let queue = FullQueue::fill(listener, self.port.address(), |client| early.push(client));
+                let queue = FullBacklog::fill(listener, self.port.address(), |client| early.push(client));
                 // They are connected, whatever became of the queue.
-                early.into_iter().for_each(|client| self.take_in(client));
+                early.into_iter().for_each(|client| self.accept_client(client));
                 self.door = Door::Jammed(queue?);
             }
             (Instruction::Hang, Door::Closed) => {
@@ -156,21 +156,21 @@ impl Reception {
         self.door.close();
     }
 
-    fn take_in(&self, client: TcpStream) {
+    fn accept_client(&self, client: TcpStream) {
         // Once the gateway closes, the client finds its connection ended.
         let peer = client.peer_addr().ok();
-        if let Some(task) = self.shared.take_in(Machine, peer, move || Machine::client(client)) {
+        if let Some(task) = self.shared.accept_client(Machine, peer, move || Machine::client(client)) {
             self.turns.spawn(task);
         }
     }
 
     /// Empties the kernel's queue. Asks the kernel itself: the runtime answers from what it was last told.
-    fn take_in_waiting(&self) {
+    fn accept_waiting(&self) {
         // Bounded, so that a client in a hot loop cannot keep us here.
         for _ in 0..BACKLOG {
             let Door::Open(listener) = &self.door else { return };
             match accept(listener.get_ref()) {
-                Ok(client) => self.take_in(client),
+                Ok(client) => self.accept_client(client),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return, // the queue is empty, or there is nothing to hold another connection with
             }
@@ -180,7 +180,7 @@ impl Reception {
 
 impl Shared {
     /// Adds what a full queue has dropped since it was last asked.
-    fn count(&self, queue: &mut FullQueue) {
+    fn count(&self, queue: &mut FullBacklog) {
         self.syns_dropped.fetch_add(queue.dropped(), Ordering::Relaxed);
     }
 }

@@ -1,11 +1,11 @@
 //! A gateway on a bench: a server behind it, and a record of all that the gateway tells.
 
 use super::*;
-use crate::gateway::{Gateway, Rule, What};
+use crate::gateway::{Gateway, Rule, RuleKind};
 use crate::model::budget::Budget;
 use crate::model::fault::{Class, Toxic};
 use crate::model::history::Header;
-use crate::model::pace::Load;
+use crate::model::pace::Pace;
 use crate::model::seed::Seed;
 use crate::recorder::Recorder;
 
@@ -24,7 +24,7 @@ pub(super) fn recorder() -> Recorder {
         faults: Vec::new(),
         precedes_client: false,
         budget: Budget::default(),
-        load: Load::default(),
+        load: Pace::default(),
         middlebox: None,
         layout: Default::default(),
         plane: crate::model::plane::Plane::Proxy,
@@ -56,17 +56,17 @@ impl Bench {
 
     /// Holds every byte on every connection.
     pub async fn stall(&self) -> Arc<Rule> {
-        self.impose(ToxicKind::Stall { close_after: None }).await
+        self.install(ToxicKind::Stall { close_after: None }).await
     }
 
     /// Puts a toxic in force.
-    pub async fn impose(&self, toxic: impl Into<Toxic>) -> Arc<Rule> {
-        in_time(self.gateway.impose("toxic", What::Toxic(toxic.into()))).await
+    pub async fn install(&self, toxic: impl Into<Toxic>) -> Arc<Rule> {
+        in_time(self.gateway.install("toxic", RuleKind::Toxic(toxic.into()))).await
     }
 
     /// Takes a rule away.
-    pub async fn lift(&self, rule: &Rule) {
-        in_time(self.gateway.lift(rule)).await;
+    pub async fn remove(&self, rule: &Rule) {
+        in_time(self.gateway.remove(rule)).await;
     }
 
     /// Waits until nothing of any connection is left in the gateway.

@@ -120,7 +120,7 @@ async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
         assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
         assert_fin(&mut client).await;
         assert_fin(&mut server).await;
-        bench.gateway.lift(&stall).await;
+        bench.gateway.remove(&stall).await;
     }
     assert_eq!(bench.endings(20).await, [(Severed::Closed, 0, 0); 20]);
 }
@@ -169,7 +169,7 @@ async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
 async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
     let bench = Bench::new().await;
     let full = FullServer::new().await;
-    bench.gateway.lead_to(full.address);
+    bench.gateway.route_to(full.address);
     for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
         let mut client = bench.connect().await;
         assert_silence(&mut client).await;

@@ -86,7 +86,7 @@ async fn who_left_first_is_remembered_though_what_came_later_was_reset() {
 #[tokio::test]
 async fn a_server_that_is_down_is_an_rst_and_not_an_end_of_stream() {
     let bench = Bench::new().await;
-    bench.gateway.lead_to(nobody_listens().await);
+    bench.gateway.route_to(nobody_listens().await);
     for _ in 0..20 {
         // It may have been reset before we have looked whether it is connected.
         match TcpStream::connect(bench.gateway.address()).await {
@@ -105,7 +105,7 @@ async fn new_connections_are_led_elsewhere_and_old_ones_stay() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    bench.gateway.lead_to(other.local_addr().unwrap());
+    bench.gateway.route_to(other.local_addr().unwrap());
     let mut moved = bench.connect().await;
     let (mut there, _) = in_time(other.accept()).await.unwrap();
     assert_passes(&mut moved, &mut there).await;

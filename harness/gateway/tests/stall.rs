@@ -1,7 +1,7 @@
 //! Bytes that go nowhere for a while.
 
 use super::*;
-use crate::gateway::{Cut, Rule, What};
+use crate::gateway::{Cut, Rule, RuleKind};
 
 /// Waits until so many bytes have been held back.
 async fn withheld(stall: &Rule, bytes: u64) {
@@ -27,7 +27,7 @@ async fn nothing_passes_either_way_and_everything_does_afterwards() {
     server.write_all(b" eight").await.unwrap();
     assert_silence(&mut client).await;
     assert_silence(&mut server).await;
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     client.write_all(b" three").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(read_out(&mut server).await, (b"one two three".to_vec(), Ok(())));
@@ -44,7 +44,7 @@ async fn connections_opened_meanwhile_are_accepted_and_held_too() {
     client.write_all(b"hello").await.unwrap();
     assert_silence(&mut server).await;
     withheld(&stall, 5).await;
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     let mut heard = [0; 5];
     in_time(server.read_exact(&mut heard)).await.unwrap();
     assert_eq!(&heard, b"hello");
@@ -64,7 +64,7 @@ async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
     assert_silence(&mut server).await;
     assert_silence(&mut other_client).await;
     assert_eq!(bench.gateway.connections(), 2);
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     assert_eq!(read_out(&mut server).await, (b"farewell".to_vec(), Ok(())));
     assert_eq!(read_out(&mut other_client).await, (b"FATAL".to_vec(), Ok(())));
     drop((server, other_client));
@@ -81,7 +81,7 @@ async fn the_end_of_an_idle_connection_is_held_too() {
     leave_by_rst(other_client);
     assert_silence(&mut server).await;
     assert_silence(&mut other_server).await;
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     assert_fin(&mut server).await;
     assert_rst(&mut other_server).await;
     drop(server);
@@ -91,11 +91,11 @@ async fn the_end_of_an_idle_connection_is_held_too() {
 #[tokio::test]
 async fn that_the_server_is_down_does_not_pass_either() {
     let bench = Bench::new().await;
-    bench.gateway.lead_to(nobody_listens().await);
+    bench.gateway.route_to(nobody_listens().await);
     let stall = bench.stall().await;
     let mut client = bench.connect().await;
     assert_silence(&mut client).await;
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     assert_rst(&mut client).await;
     assert_eq!(bench.endings(1).await, [(Severed::Unreachable, 0, 0)]);
 }
@@ -112,7 +112,7 @@ async fn large_amounts_come_through_whole() {
     };
     assert_silence(&mut server).await;
     assert!(stall.tally.bytes() > 0);
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     let (heard, end) = read_out(&mut server).await;
     assert_eq!(end, Ok(()));
     assert!(heard == sent, "{} of {} bytes, or not the same", heard.len(), sent.len());
@@ -134,7 +134,7 @@ async fn stalls_that_come_and_go_lose_nothing() {
     for _ in 0..50 {
         let stall = bench.stall().await;
         sleep(Duration::from_millis(1)).await;
-        bench.gateway.lift(&stall).await;
+        bench.gateway.remove(&stall).await;
         sleep(Duration::from_millis(1)).await;
     }
     let (heard, end) = in_time(hearing).await.unwrap();
@@ -169,7 +169,7 @@ async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest(
         length += read.unwrap();
     }
     assert!(length < sent.len());
-    bench.gateway.lift(&stall).await;
+    bench.gateway.remove(&stall).await;
     in_time(server.read_exact(&mut heard[length..])).await.unwrap();
     assert!(heard == sent);
     in_time(sending).await.unwrap().unwrap();
@@ -188,7 +188,7 @@ async fn a_stall_does_not_hold_up_the_nemesis() {
         assert_eq!(read_out(&mut client).await, (Vec::new(), expected));
         assert_eq!(read_out(&mut server).await, (Vec::new(), expected));
         assert_eq!(bench.endings(bench.opened()).await.last(), Some(&(by, 0, 0)));
-        bench.gateway.lift(&stall).await;
+        bench.gateway.remove(&stall).await;
     }
 }
 
@@ -198,7 +198,7 @@ async fn a_stall_that_ends_by_itself_closes_what_it_holds() {
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
     let stall = ToxicKind::Stall { close_after: Some(Duration::from_millis(100)) };
-    bench.gateway.impose("stall", What::Toxic(stall.into())).await;
+    bench.gateway.install("stall", RuleKind::Toxic(stall.into())).await;
     client.write_all(b"lost").await.unwrap();
     assert_eq!(read_out(&mut server).await, (Vec::new(), Ok(())));
     assert_eq!(read_out(&mut client).await, (Vec::new(), Ok(())));

@@ -11,7 +11,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use super::*;
 use crate::credentials::certificate::{Authority, Pair};
 use crate::credentials::origin::Origin;
-use crate::gateway::{Termination, What};
+use crate::gateway::{RuleKind, Termination};
 use crate::model::fault::{CutPoint, Point, Strike};
 
 const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -132,7 +132,7 @@ async fn a_cut_point_works_under_it() {
     let tls = Encrypted::new().await;
     let (mut near, mut far) = tls.session().await;
     let cut = CutPoint { point: Point::FirstReply, strike: Strike::Reset, times: None };
-    let rule = tls.bench.gateway.impose("cut", What::CutPoint(cut)).await;
+    let rule = tls.bench.gateway.install("cut", RuleKind::CutPoint(cut)).await;
     near.write_all(QUERY).await.unwrap();
     expect(&mut far, QUERY).await;
     far.write_all(b"C\0\0\0\x0dSELECT 1\0").await.unwrap();
@@ -156,12 +156,12 @@ async fn an_end_without_a_goodbye_arrives_without_one() {
 async fn a_request_can_be_held_and_let_go() {
     let tls = Encrypted::new().await;
     let hold = CutPoint { point: Point::EncryptionRequest, strike: Strike::Hold, times: None };
-    let rule = tls.bench.gateway.impose("hold", What::CutPoint(hold)).await;
+    let rule = tls.bench.gateway.install("hold", RuleKind::CutPoint(hold)).await;
     let both = async { tokio::join!(tls.connect(), tls.serve()) };
     tokio::pin!(both);
     assert!(timeout(WATCH, &mut both).await.is_err(), "nothing is answered");
     assert_eq!(rule.tally.strikes(), 1);
-    tls.bench.gateway.lift(&rule).await;
+    tls.bench.gateway.remove(&rule).await;
     in_time(both).await.0.unwrap();
 }
 

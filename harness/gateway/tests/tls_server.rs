@@ -9,7 +9,7 @@ use super::bench::recorder;
 use super::*;
 use crate::credentials::certificate::Authority;
 use crate::credentials::origin::Origin;
-use crate::gateway::{Gateway, Termination, What};
+use crate::gateway::{Gateway, RuleKind, Termination};
 use crate::model::fault::{CutPoint, Point, Strike};
 use crate::model::seed::Seed;
 use crate::run_folder::RunFolder;
@@ -74,14 +74,14 @@ async fn libpq_verifies_everything_and_a_commit_loses_its_reply() {
     assert_eq!(said.trim(), "t", "{failed}");
 
     let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
-    let rule = gateway.impose("commit-reply-lost", What::CutPoint(cut)).await;
+    let rule = gateway.install("commit-reply-lost", RuleKind::CutPoint(cut)).await;
     let output = psql("BEGIN; INSERT INTO pgsquall_ledger (id) VALUES (7); COMMIT").await;
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && failed.contains("server closed the connection unexpectedly"), "{failed}");
     assert_eq!(rule.tally.strikes(), 1);
     let rows = superuser.rows("SELECT count(*) FROM pgsquall_ledger WHERE id = 7", &[]).await.unwrap();
     assert_eq!(rows[0].get::<_, i64>(0), 1, "the server executed it");
-    gateway.lift(&rule).await;
+    gateway.remove(&rule).await;
 
     let output = psql("SELECT 1/0").await;
     assert!(!output.status.success());

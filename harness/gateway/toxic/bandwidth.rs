@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::{Due, Queue};
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 
 /// Pieces in which bytes leave, as parts of what is sent in a second: 5 ms. A slow line delivers evenly, not in lumps.
 const PIECES_A_SECOND: u64 = 200;
@@ -37,11 +37,11 @@ impl Bandwidth {
 }
 
 impl Discipline for Bandwidth {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
         if self.rate == 0 {
             return queue.hold(parcel, now);
         }
-        let Parcel::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
+        let Chunk::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
         if self.done() <= Due::At(now) {
             (self.since, self.sent) = (now, 0);
         }
@@ -49,7 +49,7 @@ impl Discipline for Bandwidth {
         while !bytes.is_empty() {
             let piece = bytes.split_to(piece.min(bytes.len()));
             self.sent += piece.len() as u64;
-            queue.push(Parcel::Data(piece), now, self.done());
+            queue.push(Chunk::Data(piece), now, self.done());
         }
     }
 
@@ -80,7 +80,7 @@ mod tests {
                 bench.send([bytes(read)]);
                 left -= read;
             }
-            bench.send([Parcel::End]);
+            bench.send([Chunk::End]);
             let arrivals = bench.arrivals();
             let mut sum = 0;
             for (at, parcel) in &arrivals {
@@ -90,7 +90,7 @@ mod tests {
                 assert_eq!(at.as_nanos(), exact, "byte {sum} at {rate} bytes a second");
             }
             assert_eq!(size(&arrivals), total);
-            assert_eq!(arrivals.last().map(|(_, parcel)| parcel), Some(&Parcel::End));
+            assert_eq!(arrivals.last().map(|(_, parcel)| parcel), Some(&Chunk::End));
         }
     }
 
@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn no_bandwidth_holds_everything_until_it_is_healed() {
         let mut bench = Bench::with(bandwidth(0));
-        bench.send([data("a"), Parcel::End]);
+        bench.send([data("a"), Chunk::End]);
         assert_eq!(bench.run_until(ms(100_000)), []);
         bench.heal();
-        assert_eq!(bench.arrivals(), [(ms(100_000), data("a")), (ms(100_000), Parcel::End)]);
+        assert_eq!(bench.arrivals(), [(ms(100_000), data("a")), (ms(100_000), Chunk::End)]);
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::{Due, Queue};
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::command::Cut;
 
 pub(super) struct Hold;
@@ -22,7 +22,7 @@ impl Hold {
 }
 
 impl Discipline for Hold {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
         queue.hold(parcel, now);
     }
 

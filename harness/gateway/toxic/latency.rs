@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::{Due, Queue};
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 
 pub(super) struct Latency {
     delay: Duration,
@@ -23,7 +23,7 @@ impl Latency {
 }
 
 impl Discipline for Latency {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
         // Drawn for each parcel, whatever it is: FIN and RST travel on the same wire.
         let drawn = self.chance.random_range(Duration::ZERO..=self.jitter.saturating_mul(2));
         let delay = self.delay.saturating_add(drawn).saturating_sub(self.jitter);
@@ -48,8 +48,8 @@ mod tests {
     #[test]
     fn no_latency_changes_nothing() {
         let mut bench = Bench::with(latency(0, 0));
-        bench.send([data("a"), Parcel::End]);
-        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Parcel::End)]);
+        bench.send([data("a"), Chunk::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
     }
 
@@ -58,10 +58,10 @@ mod tests {
         let mut bench = Bench::with(latency(50, 0));
         bench.send([data("a")]);
         bench.run_until(ms(10));
-        bench.send([data("bc"), Parcel::Failed]);
+        bench.send([data("bc"), Chunk::Failed]);
         assert_eq!(bench.run_until(ms(49)), []);
         assert_eq!(bench.run_until(ms(50)), [(ms(50), data("a"))]);
-        assert_eq!(bench.arrivals(), [(ms(60), data("bc")), (ms(60), Parcel::Failed)]);
+        assert_eq!(bench.arrivals(), [(ms(60), data("bc")), (ms(60), Chunk::Failed)]);
         assert_eq!(bench.counted(), (3, 1));
     }
 

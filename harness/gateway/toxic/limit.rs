@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::Queue;
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::command::Cut;
 
 pub(super) struct Limit {
@@ -19,9 +19,9 @@ impl Limit {
 }
 
 impl Discipline for Limit {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
         let mut bytes = match parcel {
-            Parcel::Data(bytes) if bytes.len() as u64 >= self.left && !bytes.is_empty() => bytes,
+            Chunk::Data(bytes) if bytes.len() as u64 >= self.left && !bytes.is_empty() => bytes,
             _ => {
                 self.left -= parcel.len() as u64;
                 return queue.pass(parcel, now);
@@ -30,11 +30,11 @@ impl Discipline for Limit {
         let last = bytes.split_to(self.left as usize);
         self.left = 0;
         if !last.is_empty() {
-            queue.pass(Parcel::Data(last), now);
+            queue.pass(Chunk::Data(last), now);
         }
         queue.end(Cut::Close, now);
         // Lost, like all that still comes, and counted.
-        queue.pass(Parcel::Data(bytes), now);
+        queue.pass(Chunk::Data(bytes), now);
     }
 }
 
@@ -44,20 +44,20 @@ mod tests {
     use super::*;
     use crate::model::fault::ToxicKind;
 
-    const CLOSE: Parcel = Parcel::Cut(Cut::Close);
+    const CLOSE: Chunk = Chunk::Cut(Cut::Close);
 
     #[test]
     fn a_limit_that_is_not_reached_changes_nothing() {
         let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
-        bench.send([data("ab"), data("cd"), Parcel::End]);
-        assert_eq!(bench.arrivals(), [(ms(0), data("ab")), (ms(0), data("cd")), (ms(0), Parcel::End)]);
+        bench.send([data("ab"), data("cd"), Chunk::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("ab")), (ms(0), data("cd")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
     }
 
     #[test]
     fn exactly_so_many_bytes_pass_and_then_the_connection_is_closed() {
         let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
-        bench.send([data("abc"), data("defg"), data("hi"), Parcel::End]);
+        bench.send([data("abc"), data("defg"), data("hi"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("de")), (ms(0), CLOSE)]);
         assert_eq!(bench.counted(), (4, 1));
 
@@ -82,7 +82,7 @@ mod tests {
     fn bytes_carried_before_do_not_count() {
         let mut bench = Bench::default();
         bench.send([data("before")]);
-        bench.impose(ToxicKind::Limit { bytes: 3 });
+        bench.install(ToxicKind::Limit { bytes: 3 });
         bench.send([data("ab")]);
         assert_eq!(bench.run_until(ms(1)), [(ms(0), data("before")), (ms(0), data("ab"))]);
         bench.send([data("cd")]);

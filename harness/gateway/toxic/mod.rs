@@ -28,7 +28,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
 use self::queue::Queue;
-use super::chunk::Parcel;
+use super::chunk::Chunk;
 use crate::model::fault::ToxicKind;
 
 pub(super) use self::pipeline::Pipeline;
@@ -36,7 +36,7 @@ pub(super) use self::pipeline::Pipeline;
 /// How a toxic treats its queue; the word is that of the kernel's queueing disciplines, which do the same to packets.
 trait Discipline: Send {
     /// Puts a parcel into the queue, whole or in pieces, or destroys it.
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue);
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue);
 
     /// Bytes a second that it lets through in the long run; `None`: as many as come.
     fn rate(&self) -> Option<u64> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::stage::Stage;
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::link::Direction;
 use crate::gateway::rule::Rule;
 use crate::model::seed::Seed;
@@ -31,7 +31,7 @@ const LATENESS: Duration = Duration::from_millis(10);
 pub(crate) struct Pipeline {
     stages: Vec<Stage>,
     /// Has left the last stage, and waits to be taken out.
-    ready: VecDeque<Parcel>,
+    ready: VecDeque<Chunk>,
     /// What the stages may hold, in bytes.
     room: usize,
 }
@@ -77,7 +77,7 @@ impl Pipeline {
     }
 
     /// Puts in what has just been read.
-    pub fn take(&mut self, parcel: Parcel, now: Instant) {
+    pub fn take(&mut self, parcel: Chunk, now: Instant) {
         self.put(0, parcel, now);
     }
 
@@ -88,7 +88,7 @@ impl Pipeline {
 
     /// Hands out what is due, in order; returns when more will be, `None` if nothing waits for time. What is due then
     /// may be due to the next stage only, and nothing may come of it yet.
-    pub fn give(&mut self, now: Instant, out: &mut VecDeque<Parcel>) -> Option<Instant> {
+    pub fn give(&mut self, now: Instant, out: &mut VecDeque<Chunk>) -> Option<Instant> {
         self.advance(now);
         out.append(&mut self.ready);
         self.stages.iter().filter_map(Stage::next).min()
@@ -104,7 +104,7 @@ impl Pipeline {
     }
 
     /// Puts a parcel into a stage, or out if there is none.
-    fn put(&mut self, index: usize, parcel: Parcel, now: Instant) {
+    fn put(&mut self, index: usize, parcel: Chunk, now: Instant) {
         match self.stages.get_mut(index) {
             Some(stage) => stage.take(parcel, now),
             None => self.ready.push_back(parcel),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::command::Cut;
 use crate::gateway::rule::Rule;
 
@@ -30,7 +30,7 @@ impl Due {
 pub(super) struct Queue {
     pub rule: Arc<Rule>,
     connection: u64,
-    waiting: VecDeque<(Due, Parcel)>,
+    waiting: VecDeque<(Due, Chunk)>,
     /// When the newest parcel is due, or was; nothing behind it is due before.
     latest: Option<Due>,
     /// Bytes of the stream in it.
@@ -58,17 +58,17 @@ impl Queue {
     }
 
     /// Lets a parcel go at once, or as soon as those before it have gone.
-    pub fn pass(&mut self, parcel: Parcel, now: Instant) {
+    pub fn pass(&mut self, parcel: Chunk, now: Instant) {
         self.push(parcel, now, Due::At(now));
     }
 
     /// Keeps a parcel until the rule is gone.
-    pub fn hold(&mut self, parcel: Parcel, now: Instant) {
+    pub fn hold(&mut self, parcel: Chunk, now: Instant) {
         self.push(parcel, now, Due::Never);
     }
 
     /// Puts in a parcel that may go no sooner than `due`.
-    pub fn push(&mut self, parcel: Parcel, now: Instant, due: Due) {
+    pub fn push(&mut self, parcel: Chunk, now: Instant, due: Due) {
         if self.ended {
             return self.count(parcel.len());
         }
@@ -84,7 +84,7 @@ impl Queue {
     /// Ends the stream behind what is in the queue.
     pub fn end(&mut self, cut: Cut, now: Instant) {
         self.count(0);
-        self.pass(Parcel::Cut(cut), now);
+        self.pass(Chunk::Cut(cut), now);
         self.ended = true;
     }
 
@@ -103,7 +103,7 @@ impl Queue {
     }
 
     /// The next parcel that is due, and since when.
-    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
+    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Chunk)> {
         let Due::At(due) = self.next()? else { return None };
         if due > now {
             return None;
@@ -118,7 +118,7 @@ impl Queue {
         self.waiting.clear();
         self.held = 0;
         self.ended = true;
-        Some((due, Parcel::Cut(cut)))
+        Some((due, Chunk::Cut(cut)))
     }
 
     /// When the next parcel is due; `None`: nothing is here, and nothing will come of itself.
@@ -138,7 +138,7 @@ impl Queue {
     }
 
     /// All that is in it, in order.
-    pub fn into_parcels(self) -> impl Iterator<Item = Parcel> {
+    pub fn into_parcels(self) -> impl Iterator<Item = Chunk> {
         self.waiting.into_iter().map(|(_, parcel)| parcel)
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         queue.push(data("gone"), now, Due::after(now, ms(20)));
         queue.push(data("lost"), now, Due::after(now, ms(21)));
         let all: Vec<_> = std::iter::from_fn(|| queue.pop(now + ms(1_000))).map(|(_, parcel)| parcel).collect();
-        assert_eq!(all, [data("gone"), Parcel::Cut(Cut::Reset)]);
+        assert_eq!(all, [data("gone"), Chunk::Cut(Cut::Reset)]);
         assert_eq!((queue.next(), queue.held()), (None, 0));
     }
 }

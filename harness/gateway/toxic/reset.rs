@@ -16,10 +16,10 @@ pub(super) fn begin(after: Duration, now: Instant, queue: &mut Queue) -> Hold {
 mod tests {
     use super::super::samples::{Bench, data, ms};
     use super::*;
-    use crate::gateway::chunk::Parcel;
+    use crate::gateway::chunk::Chunk;
     use crate::model::fault::ToxicKind;
 
-    const RESET: Parcel = Parcel::Cut(Cut::Reset);
+    const RESET: Chunk = Chunk::Cut(Cut::Reset);
 
     fn reset(after: u64) -> ToxicKind {
         ToxicKind::Reset { after: ms(after) }
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn nothing_passes_until_then_and_what_had_come_is_lost() {
-        for end in [Parcel::End, Parcel::Failed] {
+        for end in [Chunk::End, Chunk::Failed] {
             let mut bench = Bench::with(reset(100));
             bench.send([data("lost"), end]);
             bench.run_until(ms(99));
@@ -50,11 +50,11 @@ mod tests {
     fn healed_before_its_time_it_gives_back_all_and_resets_nothing() {
         let mut bench = Bench::default();
         bench.run_until(ms(10));
-        bench.impose(reset(100));
-        bench.send([data("kept"), Parcel::End]);
+        bench.install(reset(100));
+        bench.send([data("kept"), Chunk::End]);
         assert_eq!(bench.run_until(ms(109)), []);
         bench.heal();
-        assert_eq!(bench.run_until(ms(500)), [(ms(109), data("kept")), (ms(109), Parcel::End)]);
+        assert_eq!(bench.run_until(ms(500)), [(ms(109), data("kept")), (ms(109), Chunk::End)]);
     }
 
     #[test]

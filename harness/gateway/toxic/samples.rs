@@ -8,9 +8,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Pipeline;
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::link::Direction;
-use crate::gateway::rule::{Rule, Tally, What};
+use crate::gateway::rule::{Rule, RuleKind, Tally};
 use crate::model::fault::{Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -18,23 +18,23 @@ pub(super) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub(super) fn data(text: &str) -> Parcel {
-    Parcel::Data(Bytes::copy_from_slice(text.as_bytes()))
+pub(super) fn data(text: &str) -> Chunk {
+    Chunk::Data(Bytes::copy_from_slice(text.as_bytes()))
 }
 
 /// So many bytes, no neighbours alike.
-pub(super) fn bytes(length: usize) -> Parcel {
-    Parcel::Data((0..length).map(|n| n as u8).collect())
+pub(super) fn bytes(length: usize) -> Chunk {
+    Chunk::Data((0..length).map(|n| n as u8).collect())
 }
 
 /// Bytes in all.
-pub(super) fn size(arrivals: &[(Duration, Parcel)]) -> usize {
+pub(super) fn size(arrivals: &[(Duration, Chunk)]) -> usize {
     arrivals.iter().map(|(_, parcel)| parcel.len()).sum()
 }
 
 /// A rule that came before any connection.
 pub(super) fn rule(id: u64, toxic: impl Into<Toxic>) -> Arc<Rule> {
-    let (name, what) = (format!("toxic {id}"), What::Toxic(toxic.into()));
+    let (name, what) = (format!("toxic {id}"), RuleKind::Toxic(toxic.into()));
     Arc::new(Rule { id, name, what, newest: 0, tally: Tally::default() })
 }
 
@@ -74,11 +74,11 @@ impl Bench {
 
     pub fn of_connection(connection: u64, kind: ToxicKind) -> Bench {
         let mut bench = Bench { connection, ..Bench::default() };
-        bench.impose(kind);
+        bench.install(kind);
         bench
     }
 
-    pub fn impose(&mut self, toxic: impl Into<Toxic>) -> Arc<Rule> {
+    pub fn install(&mut self, toxic: impl Into<Toxic>) -> Arc<Rule> {
         let rule = rule(self.past.len() as u64 + 1, toxic);
         self.past.push(rule.clone());
         self.rules.push(rule.clone());
@@ -96,7 +96,7 @@ impl Bench {
         self.pipeline.adapt(&self.rules, self.connection, self.direction, self.seed, self.now);
     }
 
-    pub fn send(&mut self, parcels: impl IntoIterator<Item = Parcel>) {
+    pub fn send(&mut self, parcels: impl IntoIterator<Item = Chunk>) {
         for parcel in parcels {
             self.pipeline.take(parcel, self.now);
         }
@@ -112,20 +112,20 @@ impl Bench {
     }
 
     /// What arrives up to an instant, looking whenever something is due.
-    pub fn run_until(&mut self, until: Duration) -> Vec<(Duration, Parcel)> {
+    pub fn run_until(&mut self, until: Duration) -> Vec<(Duration, Chunk)> {
         let (arrived, _) = self.run(self.opened + until);
         self.pass_time(until);
         arrived
     }
 
     /// All that will ever arrive if nothing else happens.
-    pub fn arrivals(&mut self) -> Vec<(Duration, Parcel)> {
+    pub fn arrivals(&mut self) -> Vec<(Duration, Chunk)> {
         let (arrived, next) = self.run(self.opened + Duration::from_secs(1 << 32));
         assert_eq!(next, None, "something is due in a century");
         arrived
     }
 
-    fn run(&mut self, until: Instant) -> (Vec<(Duration, Parcel)>, Option<Instant>) {
+    fn run(&mut self, until: Instant) -> (Vec<(Duration, Chunk)>, Option<Instant>) {
         let mut arrived = Vec::new();
         loop {
             let mut out = VecDeque::new();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::{Due, Queue};
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 
 pub(super) struct Slicer {
     /// Mean size of a piece, in bytes.
@@ -34,9 +34,9 @@ impl Slicer {
 }
 
 impl Discipline for Slicer {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
         // The end of a stream needs no segment of its own: it goes with the last piece.
-        let Parcel::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
+        let Chunk::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
         while !bytes.is_empty() {
             let size = self.draw();
             if size < bytes.len() {
@@ -44,7 +44,7 @@ impl Discipline for Slicer {
                 queue.count(0);
             }
             let due = self.rested.max(Due::At(now));
-            queue.push(Parcel::Data(bytes.split_to(size.min(bytes.len()))), now, due);
+            queue.push(Chunk::Data(bytes.split_to(size.min(bytes.len()))), now, due);
             self.rested = match due {
                 Due::At(due) => Due::after(due, self.pause),
                 Due::Never => Due::Never,
@@ -71,16 +71,16 @@ mod tests {
     #[test]
     fn pieces_larger_than_the_bytes_change_nothing() {
         let mut bench = Bench::with(slicer(1_000, 0, 0));
-        bench.send([data("abc"), data("d"), Parcel::End]);
-        assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("d")), (ms(0), Parcel::End)]);
+        bench.send([data("abc"), data("d"), Chunk::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("d")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
     }
 
     #[test]
     fn a_pause_follows_each_piece_also_across_reads() {
         let mut bench = Bench::with(slicer(2, 0, 10));
-        bench.send([data("abc"), data("d"), Parcel::End]);
-        let expected = [(ms(0), data("ab")), (ms(10), data("c")), (ms(20), data("d")), (ms(20), Parcel::End)];
+        bench.send([data("abc"), data("d"), Chunk::End]);
+        let expected = [(ms(0), data("ab")), (ms(10), data("c")), (ms(20), data("d")), (ms(20), Chunk::End)];
         assert_eq!(bench.arrivals(), expected);
         assert_eq!(bench.counted(), (2, 1));
     }

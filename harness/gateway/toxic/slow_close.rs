@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::{Due, Queue};
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 
 pub(super) struct SlowClose {
     delay: Duration,
@@ -19,9 +19,9 @@ impl SlowClose {
 }
 
 impl Discipline for SlowClose {
-    fn take(&mut self, parcel: Parcel, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
         match parcel {
-            Parcel::End => queue.push(parcel, now, Due::after(now, self.delay)),
+            Chunk::End => queue.push(parcel, now, Due::after(now, self.delay)),
             _ => queue.pass(parcel, now),
         }
     }
@@ -40,8 +40,8 @@ mod tests {
     #[test]
     fn no_delay_changes_nothing() {
         let mut bench = Bench::with(slow_close(0));
-        bench.send([data("a"), Parcel::End]);
-        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Parcel::End)]);
+        bench.send([data("a"), Chunk::End]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
     }
 
@@ -50,25 +50,25 @@ mod tests {
         let mut bench = Bench::with(slow_close(300));
         bench.send([data("a")]);
         assert_eq!(bench.run_until(ms(5)), [(ms(0), data("a"))]);
-        bench.send([data("b"), Parcel::End]);
+        bench.send([data("b"), Chunk::End]);
         assert_eq!(bench.run_until(ms(304)), [(ms(5), data("b"))]);
-        assert_eq!(bench.arrivals(), [(ms(305), Parcel::End)]);
+        assert_eq!(bench.arrivals(), [(ms(305), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 1));
     }
 
     #[test]
     fn a_failed_source_is_told_at_once() {
         let mut bench = Bench::with(slow_close(300));
-        bench.send([data("a"), Parcel::Failed]);
-        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Parcel::Failed)]);
+        bench.send([data("a"), Chunk::Failed]);
+        assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::Failed)]);
     }
 
     #[test]
     fn healing_lets_the_end_go_at_once() {
         let mut bench = Bench::with(slow_close(300));
-        bench.send([Parcel::End]);
+        bench.send([Chunk::End]);
         assert_eq!(bench.run_until(ms(20)), []);
         bench.heal();
-        assert_eq!(bench.arrivals(), [(ms(20), Parcel::End)]);
+        assert_eq!(bench.arrivals(), [(ms(20), Chunk::End)]);
     }
 }

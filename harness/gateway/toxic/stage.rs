@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::queue::{Due, Queue};
 use super::{Discipline, begin};
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::link::Direction;
-use crate::gateway::rule::{Rule, What};
+use crate::gateway::rule::{Rule, RuleKind};
 use crate::model::fault::{Stream, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -22,7 +22,7 @@ pub(super) struct Stage {
 impl Stage {
     /// The stage of a rule that begins now; `None` if the rule leaves this link alone.
     pub fn of(rule: &Arc<Rule>, connection: u64, direction: Direction, seed: Seed, now: Instant) -> Option<Stage> {
-        let What::Toxic(toxic) = rule.what else { return None };
+        let RuleKind::Toxic(toxic) = rule.what else { return None };
         // One draw for each connection: its two links are touched both, or neither.
         let seed = seed.fork(&rule.name).fork(&connection.to_string());
         if !leads(toxic, direction) || !rule.covers(connection) || !is_drawn(toxic, seed) {
@@ -44,7 +44,7 @@ impl Stage {
 
     /// Its rule, if that lets nothing pass.
     pub fn stalls(&self) -> Option<&Rule> {
-        let What::Toxic(Toxic { kind, .. }) = self.queue.rule.what else { return None };
+        let RuleKind::Toxic(Toxic { kind, .. }) = self.queue.rule.what else { return None };
         matches!(kind, ToxicKind::Stall { .. } | ToxicKind::Reset { .. }).then_some(&self.queue.rule)
     }
 
@@ -53,12 +53,12 @@ impl Stage {
         self.queue.has_ended()
     }
 
-    pub fn take(&mut self, parcel: Parcel, now: Instant) {
+    pub fn take(&mut self, parcel: Chunk, now: Instant) {
         self.discipline.take(parcel, now, &mut self.queue);
     }
 
     /// The next parcel that is due, and since when.
-    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Parcel)> {
+    pub fn pop(&mut self, now: Instant) -> Option<(Instant, Chunk)> {
         self.queue.pop(now)
     }
 
@@ -84,7 +84,7 @@ impl Stage {
     }
 
     /// All that it holds, in order.
-    pub fn into_parcels(self) -> impl Iterator<Item = Parcel> {
+    pub fn into_parcels(self) -> impl Iterator<Item = Chunk> {
         self.queue.into_parcels()
     }
 }

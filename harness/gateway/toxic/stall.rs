@@ -19,14 +19,14 @@ pub(super) fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Que
 mod tests {
     use super::super::samples::{Bench, bytes, data, ms};
     use super::*;
-    use crate::gateway::chunk::Parcel;
+    use crate::gateway::chunk::Chunk;
     use crate::model::fault::ToxicKind;
 
     const STALL: ToxicKind = ToxicKind::Stall { close_after: None };
 
     #[test]
     fn everything_is_held_and_delivered_in_order_on_heal() {
-        for end in [Parcel::End, Parcel::Failed] {
+        for end in [Chunk::End, Chunk::Failed] {
             let mut bench = Bench::with(STALL);
             bench.send([data("a")]);
             bench.run_until(ms(10));
@@ -43,7 +43,7 @@ mod tests {
     fn what_had_passed_before_is_left_alone_and_an_idle_connection_is_not_touched() {
         let mut bench = Bench::default();
         bench.send([data("before")]);
-        bench.impose(STALL);
+        bench.install(STALL);
         assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data("before"))]);
         assert_eq!(bench.counted(), (0, 0));
     }
@@ -62,8 +62,8 @@ mod tests {
         let mut bench = Bench::with(ToxicKind::Stall { close_after: Some(ms(100)) });
         bench.send([data("lost")]);
         bench.run_until(ms(50));
-        bench.send([Parcel::End]);
-        assert_eq!(bench.run_until(ms(200)), [(ms(100), Parcel::Cut(Cut::Close))]);
+        bench.send([Chunk::End]);
+        assert_eq!(bench.run_until(ms(200)), [(ms(100), Chunk::Cut(Cut::Close))]);
         bench.send([data("too late")]);
         bench.heal();
         assert_eq!(bench.arrivals(), []);

@@ -14,7 +14,7 @@ use crate::model::fault::{Class, Fault, FaultKind, StopMode};
 use crate::model::history::{
     ClientFacts, Ended, ErrorKind, Evidence, FaultStep, Header, Op, OpError, OpKind, Outcome, Sessions, SupervisionStep,
 };
-use crate::model::pace::Load;
+use crate::model::pace::Pace;
 use crate::model::seed::Seed;
 
 pub(crate) const STEADY: Duration = ms(1_000);
@@ -85,7 +85,7 @@ impl Sample {
             faults: vec![fault],
             precedes_client: false,
             budget: Budget { time_to_recover: ms(4_000), ..Budget::default() },
-            load: Load::default(),
+            load: Pace::default(),
             middlebox: None,
             layout: Default::default(),
             plane: crate::model::plane::Plane::Proxy,

@@ -3,16 +3,18 @@
 use super::*;
 use crate::judge::judge;
 use crate::judge::samples::{END, HEAL, HIT, STEADY, STOP, ms, refused};
-use crate::model::history::{Application, ConnectionChange, Deed, Ended, Event, SeenKind, Sessions};
+use crate::model::history::{Application, ConnectionChange, Ended, Event, ObservedOp, RecordedOp, Sessions};
 
 /// The healthy run of an application: its statements, 80 a second, and sign-ins that fail while the fault is in force.
 fn application() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.application = Some(Application::default());
     sample.client.concurrency = 1;
-    sample
-        .change(|_| true, |op| (op.worker, op.kind, op.key, op.found) = (0, Deed::Seen(SeenKind::Statement), 0, None));
-    sample.change(|op| op.error.is_some(), |op| op.kind = Deed::Seen(SeenKind::SignIn));
+    sample.change(
+        |_| true,
+        |op| (op.worker, op.kind, op.key, op.found) = (0, RecordedOp::Seen(ObservedOp::Statement), 0, None),
+    );
+    sample.change(|op| op.error.is_some(), |op| op.kind = RecordedOp::Seen(ObservedOp::SignIn));
     // The connections that it had at first, until the fault.
     sample.lingering = 3;
     sample
@@ -63,7 +65,7 @@ fn one_whose_sign_ins_go_on_failing_has_not_recovered() {
         |op| {
             let error = refused().with_sqlstate("28P01");
             (op.kind, op.outcome, op.error) =
-                (Deed::Seen(SeenKind::SignIn), crate::model::history::Outcome::Fail, Some(error));
+                (RecordedOp::Seen(ObservedOp::SignIn), crate::model::history::Outcome::Fail, Some(error));
         },
     );
     assert!(sample.finding(Check::Recovered).contains("28P01"));

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::ClientFacts;
-use crate::model::pace::Load;
-use crate::model::topology::{Layout, SslMode};
+use crate::model::pace::Pace;
+use crate::model::topology::{SslMode, Topology};
 
 /// One thing that not every client can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Capability {
     }
 
     /// Without which a run of this kind says nothing about a client.
-    pub fn needed(load: &Load, layout: &Layout) -> Vec<Capability> {
+    pub fn needed(load: &Pace, layout: &Topology) -> Vec<Capability> {
         let needed = [
             (load.listen, Capability::Listen),
             (load.deadline.is_some(), Capability::Deadline),
@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn a_plain_run_needs_nothing_and_others_what_they_ask_for() {
-        assert_eq!(Capability::needed(&Load::default(), &Layout::default()), []);
-        let load = Load { listen: true, deadline: Some(std::time::Duration::from_secs(1)), ..Load::default() };
+        assert_eq!(Capability::needed(&Pace::default(), &Topology::default()), []);
+        let load = Pace { listen: true, deadline: Some(std::time::Duration::from_secs(1)), ..Pace::default() };
         let hosts = vec![Host::Primary, Host::Standby];
-        let layout = Layout { hosts, sslmode: SslMode::VerifyFull, ..Layout::default() };
+        let layout = Topology { hosts, sslmode: SslMode::VerifyFull, ..Topology::default() };
         let all = [Capability::Listen, Capability::Deadline, Capability::MultiHost, Capability::Tls];
         assert_eq!(Capability::needed(&load, &layout), all);
-        assert_eq!(Capability::needed(&Load::default(), &Layout { by_name: true, ..layout }), [Capability::Tls]);
+        assert_eq!(Capability::needed(&Pace::default(), &Topology { by_name: true, ..layout }), [Capability::Tls]);
     }
 }

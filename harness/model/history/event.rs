@@ -9,11 +9,11 @@ use super::{ConnectionChange, Op, OpError};
 use crate::model::budget::Budget;
 use crate::model::fault::{Class, DeviceAsked, Fault};
 use crate::model::middlebox::Middlebox;
-use crate::model::pace::Load;
+use crate::model::pace::Pace;
 use crate::model::plane::Plane;
 use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
-use crate::model::topology::Layout;
+use crate::model::topology::Topology;
 
 /// What was asked: all that a judge must know of the plan, so that a history can be judged alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,13 +41,13 @@ pub struct Header {
     /// Whether the first fault is in force before the client starts, so that no steady state can be asked for.
     pub precedes_client: bool,
     pub budget: Budget,
-    pub load: Load,
+    pub load: Pace,
     /// What stands in the path to the server, where something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub middlebox: Option<Middlebox>,
     /// What was asked of the environment beyond a plain server.
-    #[serde(default, skip_serializing_if = "Layout::is_plain")]
-    pub layout: Layout,
+    #[serde(default, skip_serializing_if = "Topology::is_plain")]
+    pub layout: Topology,
     /// Where the faults were brought about.
     #[serde(default)]
     pub plane: Plane,

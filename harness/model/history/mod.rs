@@ -19,7 +19,7 @@ pub use connection::{ConnectionChange, Severed};
 pub use event::{
     Application, ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, SupervisionStep,
 };
-pub use operation::{Deed, ErrorKind, Op, OpError, OpKind, Outcome, SeenKind};
+pub use operation::{ErrorKind, ObservedOp, Op, OpError, OpKind, Outcome, RecordedOp};
 
 /// The version of the stored form. A reader refuses any other.
 pub const FORMAT: u32 = 1;

@@ -41,7 +41,7 @@ impl fmt::Display for OpKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum SeenKind {
+pub enum ObservedOp {
     /// From a request until the server is ready again.
     Statement,
     /// A sign-in that failed. One that succeeds leads to statements, and is not recorded.
@@ -52,32 +52,32 @@ pub enum SeenKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(untagged)]
-pub enum Deed {
+pub enum RecordedOp {
     /// The workload asked a client for it.
     Asked(OpKind),
     /// Nobody asked: it was seen.
-    Seen(SeenKind),
+    Seen(ObservedOp),
 }
 
-impl Deed {
+impl RecordedOp {
     /// Whether success promises that the key is in the ledger.
     pub fn writes(self) -> bool {
-        matches!(self, Deed::Asked(kind) if kind.writes())
+        matches!(self, RecordedOp::Asked(kind) if kind.writes())
     }
 }
 
-impl From<OpKind> for Deed {
-    fn from(kind: OpKind) -> Deed {
-        Deed::Asked(kind)
+impl From<OpKind> for RecordedOp {
+    fn from(kind: OpKind) -> RecordedOp {
+        RecordedOp::Asked(kind)
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for RecordedOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Deed::Asked(kind) => kind.fmt(f),
-            Deed::Seen(SeenKind::Statement) => f.write_str("statement"),
-            Deed::Seen(SeenKind::SignIn) => f.write_str("sign-in"),
+            RecordedOp::Asked(kind) => kind.fmt(f),
+            RecordedOp::Seen(ObservedOp::Statement) => f.write_str("statement"),
+            RecordedOp::Seen(ObservedOp::SignIn) => f.write_str("sign-in"),
         }
     }
 }
@@ -182,7 +182,7 @@ pub struct Op {
     pub id: u64,
     /// Counted from 0.
     pub worker: u32,
-    pub kind: Deed,
+    pub kind: RecordedOp,
     /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged; 0 where nobody was asked.
     pub key: i64,
     /// When the workload's grid wanted it to start. Latency counts from here, so that a stalled client hides nothing.

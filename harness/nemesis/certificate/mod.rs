@@ -18,7 +18,7 @@ use self::expired::Expired;
 use self::misissued::Misissued;
 use self::renewed::Renewed;
 pub(super) use self::required::RequireTls;
-use super::{Behind, Injection, NemesisError};
+use super::{HasGateway, Injection, NemesisError};
 use crate::credentials::certificate::Certificate;
 use crate::environment::Environment;
 use crate::environment::encryption::Certificates;
@@ -27,7 +27,7 @@ use crate::server::{LogLine, ServerError};
 
 /// What a nemesis can do something to where all it needs is a server that speaks TLS.
 #[async_trait]
-pub(crate) trait Certified: Behind {
+pub(crate) trait Certified: HasGateway {
     /// The certificates of the run.
     fn certificates(&self) -> Result<&Certificates, ServerError>;
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::{Injection, NemesisError, Witness, decisive};
+use super::super::{Injection, LogWatch, NemesisError, decisive};
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::files::write_hba_and_reload;
@@ -12,7 +12,7 @@ use crate::server::files::write_hba_and_reload;
 pub(crate) struct RequireTls {
     /// The rules to be put back.
     before: Option<String>,
-    witness: Witness,
+    witness: LogWatch,
 }
 
 #[async_trait]

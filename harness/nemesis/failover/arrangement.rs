@@ -50,7 +50,7 @@ impl Injection for Arranging {
             (Failover::DeadHangs, Some(kernel)) => {
                 let server = first.address().ip();
                 let rules: Vec<_> = packets::unanswered().iter().map(|rule| rule.of(server)).collect();
-                self.filter = Some(kernel.impose(&rules).await?);
+                self.filter = Some(kernel.install(&rules).await?);
             }
             (Failover::DeadHangs, None) => {
                 self.dropped_before = first.syns_dropped().await;

@@ -11,7 +11,7 @@ pub(crate) use self::arrangement::arranged;
 use self::promotion::{Cause, Promoting};
 use self::two_primaries::TwoPrimaries;
 use self::wrong_node::WrongNode;
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::model::fault::Failover;
 
 pub(super) fn injection(failover: Failover) -> Box<dyn Injection> {

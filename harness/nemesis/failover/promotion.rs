@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::model::sqlstate::READ_ONLY;
 use crate::model::topology::Host;
-use crate::netns::Saying;
+use crate::netns::DnsAnswer;
 
 /// What becomes of the old primary, from the injection on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum Cause {
 /// A promotion on heal. Until then no server that the client can reach takes writes.
 pub(super) struct Promoting {
     cause: Cause,
-    witness: Witness,
+    witness: LogWatch,
     /// The client's connections when it began.
     sessions: usize,
     /// How the old primary's end was seen.
@@ -39,7 +39,7 @@ impl Promoting {
     pub fn new(cause: Cause) -> Promoting {
         Promoting {
             cause,
-            witness: Witness::default(),
+            witness: LogWatch::default(),
             sessions: 0,
             end: None,
             promoted: 0,
@@ -66,7 +66,7 @@ impl Injection for Promoting {
         environment.promote_standby().await?;
         self.promoted += 1;
         self.unconfirmed = environment.end_unconfirmed().await?;
-        self.told_before = environment.names().map_or(0, |names| names.answered(Saying::Address));
+        self.told_before = environment.names().map_or(0, |names| names.answered(DnsAnswer::Address));
         Ok(environment.follow_primary().await?)
     }
 
@@ -86,7 +86,7 @@ impl Injection for Promoting {
         };
         found.push(supporting("promotions confirmed", self.promoted));
         if let Some(names) = environment.names() {
-            let told = names.answered(Saying::Address) - self.told_before;
+            let told = names.answered(DnsAnswer::Address) - self.told_before;
             found.push(supporting("queries answered with the new address", told as usize));
         }
         if self.cause == Cause::Demotion {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::model::topology::Host;
@@ -14,7 +14,7 @@ const CANCELLED: &str = "canceling wait for synchronous replication";
 /// The standby is promoted beside its primary, which goes on as before; on heal that is fenced.
 #[derive(Default)]
 pub(super) struct TwoPrimaries {
-    witness: Witness,
+    witness: LogWatch,
     /// The client's connections to the old primary at the promotion.
     sessions: usize,
     unconfirmed: usize,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Injection, NemesisError, Witness, decisive, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::gateway::Cut;
 use crate::model::history::Evidence;
@@ -11,7 +11,7 @@ use crate::model::sqlstate::READ_ONLY;
 /// The address leads to the standby until heal, then to the primary again. Connections that were made meanwhile stay.
 #[derive(Default)]
 pub(super) struct WrongNode {
-    witness: Witness,
+    witness: LogWatch,
     reset: usize,
     /// Connections to the standby that the heal found open, and left so.
     misled: usize,
@@ -22,7 +22,7 @@ impl Injection for WrongNode {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.witness.watch(environment).await?;
         let standby = environment.beside().ok_or_else(|| NemesisError::NotInForce("there is no standby".into()))?;
-        environment.lead_to(standby).await?;
+        environment.route_to(standby).await?;
         self.reset = environment.gateway.cut(Cut::Reset).await;
         Ok(())
     }

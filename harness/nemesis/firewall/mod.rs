@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 pub(crate) use self::range::Range;
 use self::rules::only_from;
-use super::{Injection, NemesisError, Witness, decisive, sessions, supporting};
+use super::{Injection, LogWatch, NemesisError, decisive, sessions, supporting};
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::Superuser;
@@ -45,18 +45,18 @@ pub(super) struct Firewall {
     /// The client's address, as the server sees it.
     client: Option<Ipv4Addr>,
     ended: usize,
-    witness: Witness,
+    witness: LogWatch,
     /// Ranges that were in force one after the other.
     ranges: Vec<Range>,
 }
 
 impl Firewall {
     pub fn new(admitted: Admitted) -> Firewall {
-        Firewall { admitted, before: None, client: None, ended: 0, witness: Witness::default(), ranges: Vec::new() }
+        Firewall { admitted, before: None, client: None, ended: 0, witness: LogWatch::default(), ranges: Vec::new() }
     }
 
     /// Puts rules in force, and sees that they let somebody from the client's address in, or keep him out.
-    async fn impose(&self, environment: &Environment, rules: &str, admits: bool) -> Result<(), NemesisError> {
+    async fn install(&self, environment: &Environment, rules: &str, admits: bool) -> Result<(), NemesisError> {
         write_hba_and_reload(&environment.server().superuser(), rules).await?;
         // Somebody else from the same address: in the log, what the client met stays the client's.
         let seen = match occupant(environment).connect_within(PATIENCE).await {
@@ -76,7 +76,7 @@ impl Firewall {
     /// Admits a range, with the client in it or not.
     async fn admit(&mut self, environment: &Environment, range: Range, admits: bool) -> Result<(), NemesisError> {
         let before = self.before.clone().unwrap_or_default();
-        self.impose(environment, &only_from(&before, SUPERUSER, &[range], METHOD), admits).await?;
+        self.install(environment, &only_from(&before, SUPERUSER, &[range], METHOD), admits).await?;
         self.ranges.push(range);
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Injection for Firewall {
         self.witness.watch(environment).await?;
         match self.admitted {
             Admitted::Nobody => {
-                self.impose(environment, &only_from(&before, SUPERUSER, &[], METHOD), false).await?;
+                self.install(environment, &only_from(&before, SUPERUSER, &[], METHOD), false).await?;
             }
             Admitted::Neighbours => self.admit(environment, Range::beside(client), false).await?,
         }
@@ -124,7 +124,7 @@ impl Injection for Firewall {
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let (Some(before), Some(client)) = (self.before.clone(), self.client) else { return Ok(()) };
         match self.admitted {
-            Admitted::Nobody => self.impose(environment, &before, true).await,
+            Admitted::Nobody => self.install(environment, &before, true).await,
             Admitted::Neighbours => {
                 self.admit(environment, Range::ALL, true).await?;
                 self.admit(environment, Range::only(client), true).await

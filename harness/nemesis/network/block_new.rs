@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::super::{Behind, Injection, NemesisError, decisive, supporting};
-use crate::gateway::{Cut, Forget, Rule, What};
+use super::super::{HasGateway, Injection, NemesisError, decisive, supporting};
+use crate::gateway::{Cut, DropState, Rule, RuleKind};
 use crate::model::history::Evidence;
 
 /// How the door is shut, and what becomes of those who are inside.
@@ -22,21 +22,21 @@ pub(crate) enum Door {
 /// The door shut until heal.
 ///
 /// The door first, then those inside: else one that was reset could come in again before it is shut.
-pub(crate) struct Shutting {
+pub(crate) struct BlockNewConnections {
     door: Door,
     reset: usize,
     dropped_before: u64,
     forgotten: Option<Arc<Rule>>,
 }
 
-impl Shutting {
-    pub fn new(door: Door) -> Shutting {
-        Shutting { door, reset: 0, dropped_before: 0, forgotten: None }
+impl BlockNewConnections {
+    pub fn new(door: Door) -> BlockNewConnections {
+        BlockNewConnections { door, reset: 0, dropped_before: 0, forgotten: None }
     }
 }
 
 #[async_trait]
-impl<E: Behind + ?Sized> Injection<E> for Shutting {
+impl<E: HasGateway + ?Sized> Injection<E> for BlockNewConnections {
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
         let gateway = environment.gateway();
         self.dropped_before = gateway.syns_dropped().await;
@@ -46,14 +46,16 @@ impl<E: Behind + ?Sized> Injection<E> for Shutting {
         }
         match self.door {
             Door::Refuse | Door::Hang => self.reset = gateway.cut(Cut::Reset).await,
-            Door::Reject => self.forgotten = Some(gateway.impose("reject", What::Forget(Forget::Silently)).await),
+            Door::Reject => {
+                self.forgotten = Some(gateway.install("reject", RuleKind::DropState(DropState::Silently)).await)
+            }
         }
         Ok(())
     }
 
     async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         if let Some(forgotten) = &self.forgotten {
-            environment.gateway().lift(forgotten).await;
+            environment.gateway().remove(forgotten).await;
         }
         Ok(environment.gateway().accept().await?)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::super::{Behind, Injection, NemesisError, decisive, supporting};
+use super::super::{HasGateway, Injection, NemesisError, decisive, supporting};
 use crate::gateway::Cut;
 use crate::model::history::Evidence;
 
@@ -25,7 +25,7 @@ impl Cutting {
 }
 
 #[async_trait]
-impl<E: Behind + ?Sized> Injection<E> for Cutting {
+impl<E: HasGateway + ?Sized> Injection<E> for Cutting {
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
         self.rounds += 1;
         self.ended += environment.gateway().cut(self.cut).await;

@@ -4,9 +4,9 @@ mod block_new;
 mod cutting;
 mod rule_fault;
 
-pub(crate) use block_new::{Door, Shutting};
+pub(crate) use block_new::{BlockNewConnections, Door};
 pub(crate) use cutting::Cutting;
-pub(crate) use rule_fault::Imposing;
+pub(crate) use rule_fault::RuleFault;
 
 #[cfg(test)]
 mod tests;

@@ -5,42 +5,42 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::{Behind, Injection, NemesisError, decisive};
-use crate::gateway::{Cut, Expiry, Forget, Rule, What};
+use super::super::{HasGateway, Injection, NemesisError, decisive};
+use crate::gateway::{Cut, DropState, Expiry, Rule, RuleKind};
 use crate::model::fault::{CutPoint, Point, Scope, Strike, Toxic, ToxicKind};
 use crate::model::history::Evidence;
 
 /// A rule in force until heal.
-pub(crate) struct Imposing {
+pub(crate) struct RuleFault {
     /// Its draws of chance depend on it.
     name: String,
-    what: What,
+    what: RuleKind,
     rule: Option<Arc<Rule>>,
 }
 
-impl Imposing {
+impl RuleFault {
     /// `name`: the fault in words.
-    pub fn new(name: String, what: What) -> Imposing {
-        Imposing { name, what, rule: None }
+    pub fn new(name: String, what: RuleKind) -> RuleFault {
+        RuleFault { name, what, rule: None }
     }
 
-    pub fn idle(name: String, after: Duration, then: Expiry) -> Imposing {
-        Imposing::new(name, What::Idle { after, then })
+    pub fn idle(name: String, after: Duration, then: Expiry) -> RuleFault {
+        RuleFault::new(name, RuleKind::Idle { after, then })
     }
 }
 
 #[async_trait]
-impl<E: Behind + ?Sized> Injection<E> for Imposing {
+impl<E: HasGateway + ?Sized> Injection<E> for RuleFault {
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
-        self.rule = Some(environment.gateway().impose(&self.name, self.what).await);
+        self.rule = Some(environment.gateway().install(&self.name, self.what).await);
         Ok(())
     }
 
     async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         match (&self.rule, self.what) {
             // What has lost one side is not mended: it stays so for as long as the client keeps it.
-            (_, What::Forget(_)) | (None, _) => {}
-            (Some(rule), _) => environment.gateway().lift(rule).await,
+            (_, RuleKind::DropState(_)) | (None, _) => {}
+            (Some(rule), _) => environment.gateway().remove(rule).await,
         }
         Ok(())
     }
@@ -52,15 +52,16 @@ impl<E: Behind + ?Sized> Injection<E> for Imposing {
 }
 
 /// What a rule's counts prove, in the words of the catalogue.
-fn found(what: What, bytes: usize, strikes: usize) -> Vec<Evidence> {
+fn found(what: RuleKind, bytes: usize, strikes: usize) -> Vec<Evidence> {
     match what {
-        What::CutPoint(cut) => vec![struck(cut, strikes)],
-        What::Toxic(toxic) => vec![touched(toxic, bytes, strikes)],
-        What::Forget(Forget::ServerSide | Forget::Silently) | What::Idle { then: Expiry::Forget, .. } => {
+        RuleKind::CutPoint(cut) => vec![struck(cut, strikes)],
+        RuleKind::Toxic(toxic) => vec![touched(toxic, bytes, strikes)],
+        RuleKind::DropState(DropState::ServerSide | DropState::Silently)
+        | RuleKind::Idle { then: Expiry::DropState, .. } => {
             vec![decisive("RSTs sent", strikes)]
         }
-        What::Idle { then: Expiry::Cut(Cut::Close), .. } => vec![decisive("connections closed", strikes)],
-        What::Idle { then: Expiry::Cut(Cut::Reset), .. } => vec![decisive("connections reset", strikes)],
+        RuleKind::Idle { then: Expiry::Cut(Cut::Close), .. } => vec![decisive("connections closed", strikes)],
+        RuleKind::Idle { then: Expiry::Cut(Cut::Reset), .. } => vec![decisive("connections reset", strikes)],
     }
 }
 
@@ -100,10 +101,10 @@ mod tests {
         let cut = CutPoint { point: Point::DataRow, strike: Strike::Reset, times: None };
         let stall = ToxicKind::Stall { close_after: None };
         let whats = [
-            What::CutPoint(cut),
-            What::Toxic(stall.into()),
-            What::Forget(Forget::ServerSide),
-            What::Idle { after: Duration::from_secs(2), then: Expiry::Cut(Cut::Close) },
+            RuleKind::CutPoint(cut),
+            RuleKind::Toxic(stall.into()),
+            RuleKind::DropState(DropState::ServerSide),
+            RuleKind::Idle { after: Duration::from_secs(2), then: Expiry::Cut(Cut::Close) },
         ];
         for what in whats {
             let none = found(what, 0, 0);
@@ -115,13 +116,13 @@ mod tests {
 
     #[test]
     fn evidence_is_named_as_in_the_catalogue() {
-        let cut = |point, strike| What::CutPoint(CutPoint { point, strike, times: None });
+        let cut = |point, strike| RuleKind::CutPoint(CutPoint { point, strike, times: None });
         let named = |what| found(what, 7, 3)[0].what.clone();
         assert_eq!(named(cut(Point::FirstReply, Strike::Reset)), "cut points hit");
         assert_eq!(named(cut(Point::CommitReply, Strike::Reset)), "executed commits with their reply withheld");
         assert_eq!(named(cut(Point::Authentication, Strike::Drop)), "handshakes withheld");
         assert_eq!(named(cut(Point::Startup, Strike::Reset)), "cut points hit");
-        let toxic = |kind: ToxicKind, scope| What::Toxic(Toxic { scope, ..kind.into() });
+        let toxic = |kind: ToxicKind, scope| RuleKind::Toxic(Toxic { scope, ..kind.into() });
         let stall = ToxicKind::Stall { close_after: None };
         assert_eq!(named(toxic(stall, Scope::Every)), "bytes withheld");
         assert_eq!(named(toxic(stall, Scope::Established)), "flows withheld");

@@ -9,11 +9,11 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Behind, Injection, Nemesis};
-use super::{Cutting, Door, Imposing, Shutting};
+use super::super::{HasGateway, Injection, Nemesis};
+use super::{BlockNewConnections, Cutting, Door, RuleFault};
 use crate::gateway::samples::{Memory, MemoryListener, MemorySocket};
 use crate::gateway::transport::Host;
-use crate::gateway::{Cut, Gateway, What};
+use crate::gateway::{Cut, Gateway, RuleKind};
 use crate::model::fault::{Fault, FaultKind, ToxicKind};
 use crate::model::history::{Event, FaultStep};
 use crate::model::seed::Seed;
@@ -30,7 +30,7 @@ struct Bare {
     recorder: Recorder,
 }
 
-impl Behind for Bare {
+impl HasGateway for Bare {
     fn gateway(&self) -> &Gateway {
         &self.gateway
     }
@@ -83,9 +83,9 @@ fn fault(kind: FaultKind, lasts: u64) -> Fault {
 fn injection(fault: &Fault) -> Box<dyn Injection<Bare>> {
     match fault.kind {
         FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
-        FaultKind::Toxic(toxic) => Box::new(Imposing::new("toxic".into(), What::Toxic(toxic))),
-        FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
-        FaultKind::Hang => Box::new(Shutting::new(Door::Hang)),
+        FaultKind::Toxic(toxic) => Box::new(RuleFault::new("toxic".into(), RuleKind::Toxic(toxic))),
+        FaultKind::Refuse => Box::new(BlockNewConnections::new(Door::Refuse)),
+        FaultKind::Hang => Box::new(BlockNewConnections::new(Door::Hang)),
         kind => panic!("{kind} is not asked for"),
     }
 }
@@ -94,7 +94,7 @@ fn injection(fault: &Fault) -> Box<dyn Injection<Bare>> {
 async fn carry_out(bare: &Bare, fault: Fault, stop: &CancellationToken, client: impl Future<Output = ()>) {
     let mut nemesis = Nemesis::arm(injection, &[fault], bare, bare.recorder.clone()).await.unwrap();
     tokio::join!(nemesis.run(bare, Instant::now(), stop), client);
-    nemesis.testify(bare).await;
+    nemesis.record_evidence(bare).await;
 }
 
 #[tokio::test(start_paused = true)]

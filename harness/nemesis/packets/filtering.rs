@@ -45,7 +45,7 @@ impl Injection for Filtering {
             true => self.rules.iter().map(|rule| rule.of(server)).collect(),
             false => self.rules.clone(),
         };
-        self.filter = Some(kernel(environment)?.impose(&rules).await?);
+        self.filter = Some(kernel(environment)?.install(&rules).await?);
         if self.resets {
             self.reset = environment.gateway.cut(Cut::Reset).await;
         }
@@ -54,7 +54,7 @@ impl Injection for Filtering {
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         if let Some(filter) = &self.filter {
-            kernel(environment)?.lift(filter).await?;
+            kernel(environment)?.remove(filter).await?;
         }
         Ok(())
     }

@@ -38,21 +38,21 @@ impl Injection for HalfOpening {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let (kernel, server) = (kernel(environment)?, environment.gateway.address().ip());
         let of_first = |rules: Vec<PacketRule>| rules.iter().map(|rule| rule.of(server)).collect::<Vec<_>>();
-        self.watching = Some(kernel.impose(&of_first(rules::resets(SENT))).await?);
+        self.watching = Some(kernel.install(&of_first(rules::resets(SENT))).await?);
         // The newer filter comes first: what is kept back is not counted as sent.
-        let hiding = self.hiding.insert(kernel.impose(&of_first(rules::silence(KEPT_BACK))).await?);
+        let hiding = self.hiding.insert(kernel.install(&of_first(rules::silence(KEPT_BACK))).await?);
         self.gone = environment.gateway.cut(Cut::Reset).await;
         let deadline = Instant::now() + SENT_WITHIN;
         while count(kernel, hiding).await? < self.gone as u64 && Instant::now() < deadline {
             sleep(Duration::from_millis(5)).await;
         }
-        Ok(kernel.lift(hiding).await?)
+        Ok(kernel.remove(hiding).await?)
     }
 
     /// What has lost one side is not mended; but if the injection failed half way, nothing may go on being lost.
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         if let Some(hiding) = &self.hiding {
-            kernel(environment)?.lift(hiding).await?;
+            kernel(environment)?.remove(hiding).await?;
         }
         Ok(())
     }

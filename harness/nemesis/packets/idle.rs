@@ -47,7 +47,9 @@ impl ForgettingIdle {
 
     fn look(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         if let (Some(watch), Some(probes)) = (&mut self.watch, &self.probes) {
-            watch.look(&probes.follower(), self.after, || kernel(environment)?.held().map_err(NemesisError::from))?;
+            watch.look(&probes.follower(), self.after, || {
+                kernel(environment)?.open_sockets().map_err(NemesisError::from)
+            })?;
         }
         Ok(())
     }
@@ -63,7 +65,7 @@ impl Injection for ForgettingIdle {
 
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let kernel = kernel(environment)?;
-        self.filter = Some(kernel.impose(&rules(self.style)).await?);
+        self.filter = Some(kernel.install(&rules(self.style)).await?);
         kernel.forget_after(Some(self.after))?;
         if let Some(probes) = &self.probes {
             probes.follower().probes = [0, 0];
@@ -150,12 +152,12 @@ impl Watch {
         Ok(Watch { table, since: Instant::now(), known, expired, kept, is_over: false })
     }
 
-    /// Looks what has gone, and what should have. `held`: which sockets the client has open.
+    /// Looks what has gone, and what should have. `open_sockets`: which sockets the client has open.
     fn look(
         &mut self,
         follower: &Follower,
         after: Duration,
-        held: impl FnOnce() -> Result<BTreeSet<std::net::SocketAddr>, NemesisError>,
+        open_sockets: impl FnOnce() -> Result<BTreeSet<std::net::SocketAddr>, NemesisError>,
     ) -> Result<(), NemesisError> {
         if self.is_over {
             return Ok(());
@@ -166,8 +168,8 @@ impl Watch {
         let gone: Vec<_> = self.known.difference(&there).copied().collect();
         if !gone.is_empty() {
             // What the client has closed leaves the table too.
-            let held = held()?;
-            self.expired.extend(gone.into_iter().filter(|flow| held.contains(&flow.end())));
+            let open_sockets = open_sockets()?;
+            self.expired.extend(gone.into_iter().filter(|flow| open_sockets.contains(&flow.end())));
         }
         self.known = there;
         Ok(())

@@ -8,13 +8,13 @@ use crate::environment::Environment;
 use crate::gateway::Cut;
 use crate::model::fault::NameFault;
 use crate::model::history::Evidence;
-use crate::netns::{Filter, Names, PacketRule, Saying, Way};
+use crate::netns::{DnsAnswer, Filter, Names, PacketRule, Way};
 
 pub(crate) fn naming(fault: NameFault) -> Box<dyn Injection> {
     match fault {
-        NameFault::Unresolvable => Box::new(Misnaming::new(Saying::NoName, "queries answered with NXDOMAIN")),
-        NameFault::Failure => Box::new(Misnaming::new(Saying::Failure, "queries answered with SERVFAIL")),
-        NameFault::Timeout => Box::new(Misnaming::new(Saying::Nothing, "queries left unanswered")),
+        NameFault::Unresolvable => Box::new(Misnaming::new(DnsAnswer::NoName, "queries answered with NXDOMAIN")),
+        NameFault::Failure => Box::new(Misnaming::new(DnsAnswer::Failure, "queries answered with SERVFAIL")),
+        NameFault::Timeout => Box::new(Misnaming::new(DnsAnswer::Nothing, "queries left unanswered")),
         NameFault::Stale => Box::<Moving>::default(),
     }
 }
@@ -26,7 +26,7 @@ fn names(environment: &Environment) -> Result<&Names, NemesisError> {
 
 /// Something else is said than where the name leads, until heal. Whoever has a connection is not told.
 struct Misnaming {
-    saying: Saying,
+    saying: DnsAnswer,
     /// What an answer of that kind is called.
     counted: &'static str,
     answered_before: u64,
@@ -34,7 +34,7 @@ struct Misnaming {
 }
 
 impl Misnaming {
-    fn new(saying: Saying, counted: &'static str) -> Misnaming {
+    fn new(saying: DnsAnswer, counted: &'static str) -> Misnaming {
         Misnaming { saying, counted, answered_before: 0, orders: 0 }
     }
 }
@@ -50,7 +50,7 @@ impl Injection for Misnaming {
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        names(environment)?.say(Saying::Address);
+        names(environment)?.say(DnsAnswer::Address);
         Ok(())
     }
 
@@ -74,8 +74,8 @@ struct Moving {
 impl Injection for Moving {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let names = names(environment)?;
-        self.told_before = names.answered(Saying::Address);
-        names.say(Saying::OldAddress);
+        self.told_before = names.answered(DnsAnswer::Address);
+        names.say(DnsAnswer::OldAddress);
         let rule = PacketRule {
             way: Way::Up,
             matches: format!("ip daddr {}", environment.gateway.address().ip()),
@@ -83,7 +83,7 @@ impl Injection for Moving {
             verdict: "drop",
         };
         // First the way there, so that nobody who is cut off comes in again; what tells them so goes the other way.
-        self.filter = Some(kernel(environment)?.impose(&[rule]).await?);
+        self.filter = Some(kernel(environment)?.install(&[rule]).await?);
         self.reset = environment.gateway.cut(Cut::Reset).await;
         Ok(())
     }
@@ -98,8 +98,8 @@ impl Injection for Moving {
         let names = names(environment)?;
         let counted = kernel(environment)?.count(filter).await?;
         let mut found: Vec<_> = counted.into_iter().map(|(what, count)| decisive(what, count as usize)).collect();
-        found.push(decisive("queries answered with the old address", names.answered(Saying::OldAddress) as usize));
-        let told = names.answered(Saying::Address) - self.told_before;
+        found.push(decisive("queries answered with the old address", names.answered(DnsAnswer::OldAddress) as usize));
+        let told = names.answered(DnsAnswer::Address) - self.told_before;
         found.push(supporting("queries answered with the new address", told as usize));
         found.push(supporting("sockets reset", self.reset));
         Ok(found)

@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use super::{Signed, Stage};
 use crate::environment::choice::ServerSource;
 use crate::model::history::{Evidence, Severed};
-use crate::netns::{self, Side};
+use crate::netns::{self, ClientNetns};
 use crate::server::Binaries;
 
 /// Longer than the shortest idle time by far more than a timer can be late.
@@ -35,7 +35,7 @@ async fn stage(kind: &str, seconds: u64, server: &str) -> Option<Stage> {
     let scenario = format!(
         "schema = 1\ntitle = \"t\"\n{server}\n[[fault]]\nkind = \"{kind}\"\nafter = \"{seconds}s\"\nat = \"2s\"\nfor = \"5s\"\n"
     );
-    Some(Stage::set_on(Some(Side::Machine), &source, &scenario).await)
+    Some(Stage::set_on(Some(ClientNetns::Machine), &source, &scenario).await)
 }
 
 fn count(evidence: &[Evidence], what: &str) -> u64 {

@@ -25,11 +25,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Injection, injection};
 use crate::environment::choice::ServerSource;
-use crate::environment::{Blueprint, Environment};
+use crate::environment::{Environment, EnvironmentSpec};
 use crate::model::fault::Fault;
 use crate::model::history::{ConnectionChange, Event, Evidence, Severed};
 use crate::model::seed::Seed;
-use crate::netns::Side;
+use crate::netns::ClientNetns;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
@@ -67,12 +67,12 @@ impl Stage {
     }
 
     /// The same on the kernel plane, with the client in that place.
-    pub async fn set_on(kernel: Option<Side>, source: &ServerSource, scenario: &str) -> Stage {
+    pub async fn set_on(kernel: Option<ClientNetns>, source: &ServerSource, scenario: &str) -> Stage {
         let scenario =
             Scenario::parse("stage", "file", "stage.toml", scenario).unwrap_or_else(|error| panic!("{error}"));
         let plan = Plan::new(&scenario, "nobody", Seed(1), 0, 1);
         let recorder = Recorder::begin(plan.header.clone(), None, None);
-        let blueprint = Blueprint {
+        let blueprint = EnvironmentSpec {
             settings: &plan.settings,
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),

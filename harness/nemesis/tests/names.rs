@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{PATIENCE, Stage, servers};
-use crate::netns::{NAME, Side, names_available};
+use crate::netns::{ClientNetns, NAME, names_available};
 
 const BY_NAME: &str = "[client]\nfound_by = \"name\"\n";
 
@@ -23,7 +23,7 @@ async fn stages(scenario: &str) -> Vec<Stage> {
     let scenario = format!("schema = 1\ntitle = \"t\"\n{scenario}");
     let mut stages = Vec::new();
     for source in servers().await {
-        stages.push(Stage::set_on(Some(Side::Own), &source, &scenario).await);
+        stages.push(Stage::set_on(Some(ClientNetns::Own), &source, &scenario).await);
     }
     stages
 }

@@ -14,7 +14,7 @@ use crate::environment::choice::ServerSource;
 use crate::model::fault::IcmpCode;
 use crate::model::history::Severed;
 use crate::model::topology::Host;
-use crate::netns::{Side, available};
+use crate::netns::{ClientNetns, available};
 
 /// Long enough for an answer to come, and shorter than what TCP takes for two tries.
 const SILENCE: Duration = Duration::from_millis(700);
@@ -37,7 +37,7 @@ async fn stage(source: &ServerSource, faults: &[&str]) -> Stage {
     for (index, keys) in faults.iter().enumerate() {
         text += &format!("[[fault]]\nat = \"{}s\"\n{keys}\n", 2 + index);
     }
-    Stage::set_on(Some(Side::Machine), source, &text).await
+    Stage::set_on(Some(ClientNetns::Machine), source, &text).await
 }
 
 /// A connection on which nothing has been said.
@@ -272,7 +272,7 @@ async fn a_dead_address_is_silent_and_the_other_answers() {
     let text = "schema = 1\ntitle = \"t\"\n[client]\nhosts = [\"nobody\", \"primary\"]\n\
                 [[fault]]\nkind = \"dead-address-hangs\"\nat = \"0s\"\nfor = \"1s\"\n";
     for source in servers().await {
-        let mut stage = Stage::set_on(Some(Side::Machine), &source, text).await;
+        let mut stage = Stage::set_on(Some(ClientNetns::Machine), &source, text).await;
         stage.inject(0).await;
         assert!(connecting(&stage).await.is_none(), "{source}");
         let second = stage.environment.door(Host::Primary).unwrap().address();

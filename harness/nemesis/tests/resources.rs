@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::{Stage, servers};
 use crate::environment::choice::ServerKind;
-use crate::environment::support::roomy;
+use crate::environment::support::check_small_disk;
 use crate::model::topology::SmallDisk;
 
 fn scenario(server: &str, kind: &str) -> String {
@@ -55,7 +55,7 @@ async fn without_memory_new_sessions_fail_or_somebody_is_killed() {
 #[tokio::test]
 async fn a_full_disk_is_an_error_and_the_session_lives() {
     for source in servers().await {
-        if let Err(reason) = roomy(SmallDisk::Heap, source.kind()) {
+        if let Err(reason) = check_small_disk(SmallDisk::Heap, source.kind()) {
             println!("skipped on {source}: {reason}");
             continue;
         }
@@ -76,7 +76,7 @@ async fn a_full_disk_is_an_error_and_the_session_lives() {
 #[tokio::test]
 async fn without_room_for_its_log_the_server_ends_and_nothing_acknowledged_is_lost() {
     for source in servers().await {
-        if let Err(reason) = roomy(SmallDisk::Wal, source.kind()) {
+        if let Err(reason) = check_small_disk(SmallDisk::Wal, source.kind()) {
             println!("skipped on {source}: {reason}");
             continue;
         }
@@ -126,7 +126,7 @@ async fn nobody_stays_frozen_and_no_mount_is_seen_outside() {
         std::fs::read_to_string("/proc/self/mounts").unwrap().lines().filter(|line| line.contains("pgsquall")).count()
     };
     for source in servers().await.into_iter().filter(|source| source.kind() == ServerKind::Local) {
-        if let Err(reason) = roomy(SmallDisk::Heap, source.kind()) {
+        if let Err(reason) = check_small_disk(SmallDisk::Heap, source.kind()) {
             println!("skipped on {source}: {reason}");
             continue;
         }

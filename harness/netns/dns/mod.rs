@@ -1,7 +1,7 @@
 //! Names: one that leads to the run's servers, and a name server that the client's processes ask.
 //!
 //! Owns the zone, the server on its sockets in the gateway's namespace, and the files by which a process in the
-//! client's namespace finds it. Knows no fault: what is to be said is told by [`Saying`](super::Saying).
+//! client's namespace finds it. Knows no fault: what is to be said is told by [`DnsAnswer`](super::DnsAnswer).
 
 #[cfg(feature = "dns")]
 mod files;
@@ -21,7 +21,7 @@ use std::net::Ipv4Addr;
 use tokio::sync::OnceCell;
 
 pub(crate) use self::server::Names;
-use super::{Kernel, KernelError, Side};
+use super::{ClientNetns, Kernel, KernelError};
 use crate::run_folder::RunFolder;
 
 /// Tries whether the client's processes can be given names, once in the life of this process.
@@ -32,6 +32,6 @@ pub async fn names_available() -> &'static Result<(), String> {
 
 async fn attempt() -> Result<(), KernelError> {
     let folder = RunFolder::create().map_err(KernelError::Names)?;
-    let mut kernel = Kernel::create(Side::Own).await?;
+    let mut kernel = Kernel::create(ClientNetns::Own).await?;
     kernel.give_name(vec![Ipv4Addr::LOCALHOST.into()], folder.path())
 }

@@ -5,21 +5,21 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use crate::netns::{Saying, Space};
+use crate::netns::{DnsAnswer, NetNs};
 
 /// One that cannot be made.
 pub(crate) struct Names(Infallible);
 
 impl Names {
-    pub fn serve(_gateway: &Space, _place: Ipv4Addr, _addresses: Vec<IpAddr>) -> io::Result<Names> {
+    pub fn serve(_gateway: &NetNs, _place: Ipv4Addr, _addresses: Vec<IpAddr>) -> io::Result<Names> {
         Err(io::Error::other("this build has no name server; build it with the feature \"dns\""))
     }
 
-    pub fn show(&self, _client: &mut Space, _folder: &Path) -> io::Result<()> {
+    pub fn show(&self, _client: &mut NetNs, _folder: &Path) -> io::Result<()> {
         match self.0 {}
     }
 
-    pub fn say(&self, _saying: Saying) {
+    pub fn say(&self, _saying: DnsAnswer) {
         match self.0 {}
     }
 
@@ -27,7 +27,7 @@ impl Names {
         match self.0 {}
     }
 
-    pub fn answered(&self, _saying: Saying) -> u64 {
+    pub fn answered(&self, _saying: DnsAnswer) -> u64 {
         match self.0 {}
     }
 }

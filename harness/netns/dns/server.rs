@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::files;
 use super::zone::Zone;
-use crate::netns::{Saying, Space};
+use crate::netns::{DnsAnswer, NetNs};
 
 /// Where name servers listen.
 const PORT: u16 = 53;
@@ -43,7 +43,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Begins to answer at a place in the gateway's namespace; the name leads to these addresses.
-    pub fn serve(gateway: &Space, place: Ipv4Addr, addresses: Vec<IpAddr>) -> io::Result<Names> {
+    pub fn serve(gateway: &NetNs, place: Ipv4Addr, addresses: Vec<IpAddr>) -> io::Result<Names> {
         let zone = Arc::new(Mutex::new(Zone::new(addresses).map_err(io::Error::other)?));
         let address = SocketAddr::from((place, PORT)).into();
         let datagrams = gateway.socket(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
@@ -63,12 +63,12 @@ impl Names {
     }
 
     /// Has processes of a namespace ask here, and nowhere else.
-    pub fn show(&self, client: &mut Space, folder: &Path) -> io::Result<()> {
+    pub fn show(&self, client: &mut NetNs, folder: &Path) -> io::Result<()> {
         client.cover(&files::files(folder, self.place)?)
     }
 
     /// Changes what is said of the name, for questions to come.
-    pub fn say(&self, saying: Saying) {
+    pub fn say(&self, saying: DnsAnswer) {
         locked(&self.zone).say(saying);
     }
 
@@ -78,7 +78,7 @@ impl Names {
     }
 
     /// Questions about the name that were answered so.
-    pub fn answered(&self, saying: Saying) -> u64 {
+    pub fn answered(&self, saying: DnsAnswer) -> u64 {
         locked(&self.zone).answered(saying)
     }
 }

@@ -15,7 +15,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::names_available;
-use crate::netns::{Kernel, NAME, Saying, Side};
+use crate::netns::{ClientNetns, DnsAnswer, Kernel, NAME};
 
 /// Longest that libc takes to give up, five seconds twice, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -30,7 +30,7 @@ async fn network() -> Option<(Kernel, TempDir)> {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut kernel = Kernel::create(Side::Own).await.unwrap();
+    let mut kernel = Kernel::create(ClientNetns::Own).await.unwrap();
     kernel.give_name(vec![FIRST.into(), SECOND.into()], folder.path()).unwrap();
     Some((kernel, folder))
 }
@@ -77,12 +77,13 @@ async fn a_process_finds_the_name_and_no_other() {
     }
     let names = kernel.names().unwrap();
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.10 198.18.0.11");
-    assert_eq!(names.answered(Saying::Address), 1);
+    assert_eq!(names.answered(DnsAnswer::Address), 1);
     assert_eq!(resolve(&kernel, "example.com").await, "EAI_NONAME");
     assert_eq!(resolve(&kernel, "localhost").await.split(' ').next_back(), Some("127.0.0.1"), "files are asked first");
     names.lead_to(vec![SECOND.into()]);
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.11");
-    let cases = [(Saying::NoName, "EAI_NONAME"), (Saying::Failure, "EAI_AGAIN"), (Saying::OldAddress, "198.18.0.11")];
+    let cases =
+        [(DnsAnswer::NoName, "EAI_NONAME"), (DnsAnswer::Failure, "EAI_AGAIN"), (DnsAnswer::OldAddress, "198.18.0.11")];
     for (saying, expected) in cases {
         names.say(saying);
         assert_eq!(resolve(&kernel, NAME).await, expected);
@@ -97,12 +98,12 @@ async fn a_silent_name_server_is_waited_for_as_long_as_libc_does_by_default() {
         return;
     }
     let names = kernel.names().unwrap();
-    names.say(Saying::Nothing);
+    names.say(DnsAnswer::Nothing);
     let began = Instant::now();
     assert_eq!(resolve(&kernel, NAME).await, "EAI_AGAIN");
     assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
     // For an address of each kind, twice.
-    assert!(names.answered(Saying::Nothing) >= 4, "{}", names.answered(Saying::Nothing));
+    assert!(names.answered(DnsAnswer::Nothing) >= 4, "{}", names.answered(DnsAnswer::Nothing));
 }
 
 #[tokio::test]
@@ -164,5 +165,5 @@ async fn questions_over_tcp_are_answered_too() {
     let answer = timeout(PATIENCE, ask()).await.expect("no answer").unwrap();
     assert_eq!((answer[..2].to_vec(), answer[7]), (vec![0, 7], 2), "two answers to question 7");
     assert!(answer.ends_with(&SECOND.octets()));
-    assert_eq!(kernel.names().unwrap().answered(Saying::Address), 2);
+    assert_eq!(kernel.names().unwrap().answered(DnsAnswer::Address), 2);
 }

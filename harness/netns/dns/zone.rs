@@ -8,7 +8,7 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode}
 use hickory_proto::rr::rdata::SOA;
 use hickory_proto::rr::{Name, RData, Record};
 
-use crate::netns::{NAME, Saying};
+use crate::netns::{DnsAnswer, NAME};
 
 /// How long an answer may be kept, in seconds, one that says no included: as short as names are given that are to move.
 const TTL: u32 = 1;
@@ -19,8 +19,8 @@ pub(super) struct Zone {
     /// The name's parent, which speaks of what is not there.
     apex: Name,
     addresses: Vec<IpAddr>,
-    saying: Saying,
-    answered: BTreeMap<Saying, u64>,
+    saying: DnsAnswer,
+    answered: BTreeMap<DnsAnswer, u64>,
 }
 
 impl Zone {
@@ -28,23 +28,23 @@ impl Zone {
         let mut name = Name::from_ascii(NAME)?;
         name.set_fqdn(true);
         let apex = name.base_name();
-        Ok(Zone { name, apex, addresses, saying: Saying::Address, answered: BTreeMap::new() })
+        Ok(Zone { name, apex, addresses, saying: DnsAnswer::Address, answered: BTreeMap::new() })
     }
 
-    pub fn say(&mut self, saying: Saying) {
+    pub fn say(&mut self, saying: DnsAnswer) {
         self.saying = saying;
     }
 
     /// Leads the name elsewhere; says so, unless something else is to be said of it.
     pub fn lead_to(&mut self, addresses: Vec<IpAddr>) {
         self.addresses = addresses;
-        if self.saying == Saying::OldAddress {
-            self.saying = Saying::Address;
+        if self.saying == DnsAnswer::OldAddress {
+            self.saying = DnsAnswer::Address;
         }
     }
 
     /// Questions about the name that were answered so; where that is with an address, those which asked for one.
-    pub fn answered(&self, saying: Saying) -> u64 {
+    pub fn answered(&self, saying: DnsAnswer) -> u64 {
         self.answered.get(&saying).copied().unwrap_or(0)
     }
 
@@ -73,19 +73,19 @@ impl Zone {
     fn speak(&mut self, query: &Query, answer: &mut Message) -> Option<()> {
         let is_ours = *query.name() == self.name;
         let found = self.records(query);
-        let tells = matches!(self.saying, Saying::Address | Saying::OldAddress);
+        let tells = matches!(self.saying, DnsAnswer::Address | DnsAnswer::OldAddress);
         if is_ours && !(tells && found.is_empty()) {
             *self.answered.entry(self.saying).or_default() += 1;
         }
         match self.saying {
-            Saying::Nothing => return None,
-            Saying::Failure => answer.metadata.response_code = ResponseCode::ServFail,
+            DnsAnswer::Nothing => return None,
+            DnsAnswer::Failure => answer.metadata.response_code = ResponseCode::ServFail,
             // The name is there, and has no address of that kind.
-            Saying::Address | Saying::OldAddress if is_ours && found.is_empty() => {
+            DnsAnswer::Address | DnsAnswer::OldAddress if is_ours && found.is_empty() => {
                 answer.authorities = vec![self.authority()];
             }
-            Saying::Address | Saying::OldAddress if is_ours => answer.answers = found,
-            Saying::Address | Saying::OldAddress | Saying::NoName => {
+            DnsAnswer::Address | DnsAnswer::OldAddress if is_ours => answer.answers = found,
+            DnsAnswer::Address | DnsAnswer::OldAddress | DnsAnswer::NoName => {
                 answer.metadata.response_code = ResponseCode::NXDomain;
                 answer.authorities = vec![self.authority()];
             }
@@ -157,7 +157,7 @@ mod tests {
             assert_eq!(answer.answers[0].ttl, 1);
             assert_eq!(answer.answers[0].name.to_string(), name, "as it was asked");
         }
-        assert_eq!(zone.answered(Saying::Address), 2);
+        assert_eq!(zone.answered(DnsAnswer::Address), 2);
     }
 
     #[test]
@@ -170,13 +170,13 @@ mod tests {
             assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
             assert!(matches!(&answer.authorities[0].data, RData::SOA(start) if start.minimum == 1));
         }
-        assert_eq!(zone.answered(Saying::Address), 0, "nobody was given an address");
+        assert_eq!(zone.answered(DnsAnswer::Address), 0, "nobody was given an address");
     }
 
     #[test]
     fn what_is_to_be_said_is_said_and_counted() {
         let mut zone = zone();
-        let expected = [(Saying::NoName, ResponseCode::NXDomain), (Saying::Failure, ResponseCode::ServFail)];
+        let expected = [(DnsAnswer::NoName, ResponseCode::NXDomain), (DnsAnswer::Failure, ResponseCode::ServFail)];
         for (saying, code) in expected {
             zone.say(saying);
             for kind in [RecordType::A, RecordType::AAAA] {
@@ -185,16 +185,16 @@ mod tests {
             }
             assert_eq!(zone.answered(saying), 2);
         }
-        zone.say(Saying::Nothing);
+        zone.say(DnsAnswer::Nothing);
         assert!(ask(&mut zone, "db.pgsquall.test.", RecordType::A).is_none());
         assert!(ask(&mut zone, "example.com.", RecordType::A).is_none(), "a server that is silent is so to all");
-        assert_eq!(zone.answered(Saying::Nothing), 1, "the name alone is counted");
-        zone.say(Saying::OldAddress);
+        assert_eq!(zone.answered(DnsAnswer::Nothing), 1, "the name alone is counted");
+        zone.say(DnsAnswer::OldAddress);
         assert_eq!(addresses(&ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap()), [OLD, NEW]);
-        assert_eq!((zone.answered(Saying::OldAddress), zone.answered(Saying::Address)), (1, 0));
+        assert_eq!((zone.answered(DnsAnswer::OldAddress), zone.answered(DnsAnswer::Address)), (1, 0));
         zone.lead_to(vec![NEW.into()]);
         assert_eq!(addresses(&ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap()), [NEW]);
-        assert_eq!(zone.answered(Saying::Address), 1);
+        assert_eq!(zone.answered(DnsAnswer::Address), 1);
     }
 
     #[test]

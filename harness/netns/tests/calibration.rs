@@ -55,7 +55,7 @@ async fn keepalive_finds_an_idle_connection_dead() {
     let (mut client, mut server) = bench.connect(keepalive).await;
     carry(&mut server, &mut client).await;
     let last = Instant::now();
-    bench.kernel.impose(&blackhole()).await.unwrap();
+    bench.kernel.install(&blackhole()).await.unwrap();
     assert_eq!(number(end(&mut client, Duration::from_secs(20)).await), Some(libc::ETIMEDOUT));
     within(last.elapsed(), 2.5, 8.0);
 }
@@ -65,7 +65,7 @@ async fn user_timeout_ends_what_is_in_flight() {
     let Some(bench) = Bench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
     carry(&mut client, &mut server).await;
-    bench.kernel.impose(&blackhole()).await.unwrap();
+    bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"lost").await.unwrap();
     let sent = Instant::now();
     assert_eq!(number(end(&mut client, Duration::from_secs(20)).await), Some(libc::ETIMEDOUT));
@@ -77,7 +77,7 @@ async fn user_timeout_alone_finds_no_idle_connection() {
     let Some(bench) = Bench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
     carry(&mut server, &mut client).await;
-    bench.kernel.impose(&blackhole()).await.unwrap();
+    bench.kernel.install(&blackhole()).await.unwrap();
     assert!(end(&mut client, Duration::from_secs(6)).await.is_none(), "it sends nothing that could be missed");
 }
 
@@ -86,7 +86,7 @@ async fn keepalive_is_silent_while_data_is_in_flight() {
     let Some(bench) = Bench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
     carry(&mut server, &mut client).await;
-    bench.kernel.impose(&blackhole()).await.unwrap();
+    bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"lost").await.unwrap();
     assert!(end(&mut client, Duration::from_secs(10)).await.is_none(), "retransmission has its own, long patience");
 }
@@ -94,7 +94,7 @@ async fn keepalive_is_silent_while_data_is_in_flight() {
 #[tokio::test]
 async fn a_dropped_connect_hangs() {
     let Some(bench) = Bench::new().await else { return };
-    bench.kernel.impose(&blackhole()).await.unwrap();
+    bench.kernel.install(&blackhole()).await.unwrap();
     let began = Instant::now();
     let (plain, limited) = tokio::join!(timeout(Duration::from_secs(3), bench.dial(|_| {})), async {
         let connected = timeout(Duration::from_secs(20), bench.dial(user_timeout)).await;
@@ -116,7 +116,7 @@ async fn a_rejected_connect_is_told_at_once() {
         ("reject with icmp type host-prohibited", libc::EHOSTUNREACH),
         ("reject with icmp type net-unreachable", libc::ENETUNREACH),
     ] {
-        let filter = bench.kernel.impose(&reject(verdict)).await.unwrap();
+        let filter = bench.kernel.install(&reject(verdict)).await.unwrap();
         let began = Instant::now();
         let connected = timeout(Duration::from_secs(20), bench.dial(|_| {})).await.unwrap();
         assert_eq!(connected.unwrap_err().raw_os_error(), Some(told), "{verdict}");
@@ -124,7 +124,7 @@ async fn a_rejected_connect_is_told_at_once() {
         // A second later the SYN would have been sent again: it was the first that was answered.
         within(began.elapsed(), 0.0, 0.9);
         assert!(bench.kernel.count(&filter).await.unwrap()[0].1 >= 1);
-        bench.kernel.lift(&filter).await.unwrap();
+        bench.kernel.remove(&filter).await.unwrap();
     }
     drop(bench.connect(|_| {}).await);
 }
@@ -139,7 +139,7 @@ async fn a_reset_ends_an_established_connection_with_its_next_packet() {
     carry(&mut at_idle, &mut idle).await;
     carry(&mut at_probing, &mut probing).await;
     let last = Instant::now();
-    bench.kernel.impose(&reject("reject with tcp reset")).await.unwrap();
+    bench.kernel.install(&reject("reject with tcp reset")).await.unwrap();
     busy.write_all(b"lost").await.unwrap();
     let sent = Instant::now();
     assert_eq!(number(end(&mut busy, Duration::from_secs(20)).await), Some(libc::ECONNRESET));
@@ -168,7 +168,7 @@ async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
         let (mut plain, mut at_plain) = bench.connect(|_| {}).await;
         carry(&mut limited, &mut at_limited).await;
         carry(&mut plain, &mut at_plain).await;
-        bench.kernel.impose(&reject(verdict)).await.unwrap();
+        bench.kernel.install(&reject(verdict)).await.unwrap();
         limited.write_all(b"lost").await.unwrap();
         plain.write_all(b"lost").await.unwrap();
         let sent = Instant::now();
@@ -201,11 +201,11 @@ async fn a_stall_is_nothing_to_the_kernel() {
 async fn a_healed_connection_works_again() {
     let Some(bench) = Bench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
-    let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+    let filter = bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"late").await.unwrap();
     let mut word = [0; 4];
     assert!(timeout(Duration::from_secs(1), server.read_exact(&mut word)).await.is_err(), "it came through");
-    bench.kernel.lift(&filter).await.unwrap();
+    bench.kernel.remove(&filter).await.unwrap();
     // Sent again in the end, after a pause that has grown.
     timeout(Duration::from_secs(10), server.read_exact(&mut word)).await.unwrap().unwrap();
     assert_eq!(&word, b"late");

@@ -26,7 +26,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
     for (rule, words) in rules.iter_mut().zip(words) {
         rule.counted = Some(words);
     }
-    let filter = bench.kernel.impose(&rules).await.unwrap();
+    let filter = bench.kernel.install(&rules).await.unwrap();
     assert!(ruleset(&bench).await.contains("chain fault1"));
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), [(words[0], 0), (words[1], 0)]);
     client.write_all(b"word").await.unwrap();
@@ -35,7 +35,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
     let counted = bench.kernel.count(&filter).await.unwrap();
     assert!(counted[0].1 >= 2 && counted[1] == (words[1], 0), "{counted:?}");
 
-    bench.kernel.lift(&filter).await.unwrap();
+    bench.kernel.remove(&filter).await.unwrap();
     assert!(!ruleset(&bench).await.contains("chain fault1"));
     let mut word = [0; 4];
     use tokio::io::AsyncReadExt;
@@ -46,7 +46,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
     assert!(after[0].1 >= counted[0].1, "{counted:?} then {after:?}");
     carry(&mut client, &mut server).await;
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), after);
-    bench.kernel.lift(&filter).await.unwrap();
+    bench.kernel.remove(&filter).await.unwrap();
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn several_rules_may_count_as_one() {
     let Some(bench) = Bench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let pass = |way| PacketRule { verdict: "", ..rule(way, "tcp flags & psh == psh", "") };
-    let filter = bench.kernel.impose(&[pass(Way::Up), pass(Way::Down)]).await.unwrap();
+    let filter = bench.kernel.install(&[pass(Way::Up), pass(Way::Down)]).await.unwrap();
     carry(&mut client, &mut server).await;
     carry(&mut server, &mut client).await;
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), [("packets", 2)]);
@@ -66,25 +66,25 @@ async fn filters_do_not_know_each_other() {
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let newcomer = |matches: &str, verdict| rule(Way::Up, matches, verdict);
     // The first marks who comes; the second has a mark of its own, which nobody bears yet.
-    let first = bench.kernel.impose(&[newcomer("ct state new", MARK.set)]).await.unwrap();
+    let first = bench.kernel.install(&[newcomer("ct state new", MARK.set)]).await.unwrap();
     let (mut late, mut at_late) = bench.connect(|_| {}).await;
-    let second = bench.kernel.impose(&[newcomer(MARK.absent, "drop")]).await.unwrap();
+    let second = bench.kernel.install(&[newcomer(MARK.absent, "drop")]).await.unwrap();
     late.write_all(b"lost").await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(bench.kernel.count(&second).await.unwrap()[0].1 >= 1, "the first filter's mark is not the second's");
-    bench.kernel.lift(&second).await.unwrap();
+    bench.kernel.remove(&second).await.unwrap();
     use tokio::io::AsyncReadExt;
     at_late.read_exact(&mut [0; 4]).await.unwrap();
     carry(&mut client, &mut server).await;
     assert_eq!(bench.kernel.count(&first).await.unwrap()[0].1, 1, "one connection came, and nothing else is new");
-    bench.kernel.lift(&first).await.unwrap();
+    bench.kernel.remove(&first).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_impossible_rule_changes_nothing_and_says_why() {
     let Some(bench) = Bench::new().await else { return };
     let before = ruleset(&bench).await;
-    let failed = bench.kernel.impose(&[rule(Way::Up, "", "drop"), rule(Way::Down, "tcp colour red", "drop")]).await;
+    let failed = bench.kernel.install(&[rule(Way::Up, "", "drop"), rule(Way::Down, "tcp colour red", "drop")]).await;
     let said = failed.unwrap_err().to_string();
     assert!(said.contains("nft") && said.contains("syntax error") && said.contains("colour"), "{said}");
     assert_eq!(ruleset(&bench).await, before, "not one of them is in force");
@@ -98,18 +98,18 @@ async fn a_filter_that_somebody_takes_away_is_missed() {
         ("flush chain inet pgsquall %\ndelete chain inet pgsquall %", 0),
         ("add rule inet pgsquall % accept", 3),
     ] {
-        let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+        let filter = bench.kernel.install(&blackhole()).await.unwrap();
         meddle(&bench, &meddling.replace('%', &filter.chain)).await;
-        let missed = bench.kernel.lift(&filter).await;
+        let missed = bench.kernel.remove(&filter).await;
         assert!(
             matches!(missed, Err(KernelError::NotInForce { expected: 2, found, .. }) if found == left),
             "{meddling}: {missed:?}"
         );
         // It is gone now, and has been said to be missing.
-        bench.kernel.lift(&filter).await.unwrap();
+        bench.kernel.remove(&filter).await.unwrap();
         assert!(!ruleset(&bench).await.contains(&format!("chain {}", filter.chain)));
     }
-    let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+    let filter = bench.kernel.install(&blackhole()).await.unwrap();
     meddle(&bench, "flush ruleset").await;
     assert!(bench.kernel.count(&filter).await.is_err(), "nobody knows what it has counted");
 }
@@ -117,8 +117,8 @@ async fn a_filter_that_somebody_takes_away_is_missed() {
 #[tokio::test]
 async fn a_counter_that_is_gone_is_no_zero() {
     let Some(bench) = Bench::new().await else { return };
-    let filter = bench.kernel.impose(&blackhole()).await.unwrap();
-    bench.kernel.lift(&filter).await.unwrap();
+    let filter = bench.kernel.install(&blackhole()).await.unwrap();
+    bench.kernel.remove(&filter).await.unwrap();
     meddle(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;
     let missed = bench.kernel.count(&filter).await;
     assert!(matches!(missed, Err(KernelError::NoCounter(_))), "{missed:?}");

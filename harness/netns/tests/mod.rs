@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::{Kernel, PacketRule, Side, Way, available};
+use super::{ClientNetns, Kernel, PacketRule, Way, available};
 use crate::gateway::port::Reservation;
 
 /// Longest for anything that takes milliseconds on a quiet machine.
@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ALONE: &str = "PGSQUALL_TEST_ALONE";
 
 /// Whether a client can be on this side, here; says why where it cannot.
-async fn can_be(side: Side) -> bool {
+async fn can_be(side: ClientNetns) -> bool {
     let here = available().await;
     let found = match side {
-        Side::Machine => &here.in_process,
-        Side::Own => &here.process,
+        ClientNetns::Machine => &here.in_process,
+        ClientNetns::Own => &here.process,
     };
     if let Err(reason) = found {
         println!("skipped: {side:?}: {reason}");
@@ -90,13 +90,13 @@ struct Bench {
 impl Bench {
     /// With the client in a namespace of its own; `None`, and it says so, where that cannot be.
     async fn new() -> Option<Bench> {
-        if !can_be(Side::Own).await {
+        if !can_be(ClientNetns::Own).await {
             return None;
         }
-        Some(Bench::on(Side::Own).await)
+        Some(Bench::on(ClientNetns::Own).await)
     }
 
-    async fn on(side: Side) -> Bench {
+    async fn on(side: ClientNetns) -> Bench {
         let kernel = Kernel::create(side).await.unwrap();
         let port = kernel.reservation(0).unwrap();
         let listener = TcpListener::from_std(port.listen().unwrap()).unwrap();

@@ -8,7 +8,7 @@ use nix::unistd::geteuid;
 use tokio::io::AsyncWriteExt;
 
 use super::super::iproute::Tool;
-use super::super::{Kernel, KernelError, Side};
+use super::super::{ClientNetns, Kernel, KernelError};
 use super::{Bench, alone, blackhole, can_be, carry, said, until};
 
 /// Everything of the machine's network that a plane could change.
@@ -44,21 +44,21 @@ fn nothing_is_left_of_a_plane() {
     alone(concat!(module_path!(), "::nothing_is_left_of_a_plane"), || async {
         with_rules();
         let before = machine();
-        for side in [Side::Machine, Side::Own] {
+        for side in [ClientNetns::Machine, ClientNetns::Own] {
             let began = Instant::now();
             let bench = Bench::on(side).await;
             println!("{side:?}: made in {:?}", began.elapsed());
             let (mut client, mut server) = bench.connect(|_| {}).await;
             carry(&mut client, &mut server).await;
-            let filter = bench.kernel.impose(&blackhole()).await.unwrap();
+            let filter = bench.kernel.install(&blackhole()).await.unwrap();
             client.write_all(b"lost").await.unwrap();
             let during = machine();
             match side {
-                Side::Machine => assert!(during.contains("squall") && during.contains("198.1"), "{during}"),
-                Side::Own => assert_eq!(during, before, "it is nothing to the machine"),
+                ClientNetns::Machine => assert!(during.contains("squall") && during.contains("198.1"), "{during}"),
+                ClientNetns::Own => assert_eq!(during, before, "it is nothing to the machine"),
             }
             assert!(!during.contains("pgsquall"), "no rule is the machine's");
-            bench.kernel.lift(&filter).await.unwrap();
+            bench.kernel.remove(&filter).await.unwrap();
             drop((client, server, bench));
             let gone = until("the end of its interface and routes", || machine() == before).await;
             println!("{side:?}: gone in {gone:?}");
@@ -71,12 +71,12 @@ fn ten_at_once_do_not_meet() {
     alone(concat!(module_path!(), "::ten_at_once_do_not_meet"), || async {
         let before = machine();
         let began = Instant::now();
-        let sides = (0..10).map(|index| if index % 2 == 0 { Side::Machine } else { Side::Own });
+        let sides = (0..10).map(|index| if index % 2 == 0 { ClientNetns::Machine } else { ClientNetns::Own });
         let benches = join_all(sides.map(Bench::on)).await;
         println!("ten made in {:?}", began.elapsed());
         let connections = join_all(benches.iter().map(|bench| bench.connect(|_| {}))).await;
         // One of them loses its packets; the others do not.
-        benches[4].kernel.impose(&blackhole()).await.unwrap();
+        benches[4].kernel.install(&blackhole()).await.unwrap();
         for (index, (mut client, mut server)) in connections.into_iter().enumerate() {
             match index {
                 4 => client.write_all(b"lost").await.unwrap(),
@@ -95,7 +95,7 @@ fn what_fails_halfway_leaves_nothing() {
         let (ip, nft) = (Tool::find("ip", "iproute2").unwrap(), Tool::find("nft", "nftables").unwrap());
         let broken = Tool::find("false", "coreutils").unwrap();
         for (ip, nft) in [(ip.clone(), broken.clone()), (broken, nft)] {
-            for side in [Side::Machine, Side::Own] {
+            for side in [ClientNetns::Machine, ClientNetns::Own] {
                 let failed = Kernel::create_with(side, ip.clone(), nft.clone()).await;
                 assert!(matches!(failed, Err(KernelError::Tool { .. })), "{:?}", failed.err());
                 until("the end of what was made", || machine() == before).await;
@@ -119,11 +119,11 @@ fn nobody_comes_in_but_by_the_wires() {
             });
             async { connected.await.unwrap() }
         };
-        let own = Bench::on(Side::Own).await;
+        let own = Bench::on(ClientNetns::Own).await;
         assert!(from_outside(own.port.address()).await.is_err(), "the machine has no way to it");
-        let machine = Bench::on(Side::Machine).await;
+        let machine = Bench::on(ClientNetns::Machine).await;
         from_outside(machine.port.address()).await.unwrap();
-        machine.kernel.impose(&blackhole()).await.unwrap();
+        machine.kernel.install(&blackhole()).await.unwrap();
         assert!(from_outside(machine.port.address()).await.is_err(), "but by the wires");
         // The same address in another namespace is another place.
         let (mut client, mut server) = own.connect(|_| {}).await;
@@ -134,7 +134,7 @@ fn nobody_comes_in_but_by_the_wires() {
 /// How long it takes to make one; a regression of the order of a magnitude shows on any machine.
 #[tokio::test]
 async fn a_plane_is_made_soon() {
-    for side in [Side::Machine, Side::Own] {
+    for side in [ClientNetns::Machine, ClientNetns::Own] {
         if !can_be(side).await {
             continue;
         }
@@ -153,7 +153,7 @@ async fn a_plane_is_made_soon() {
 
 #[tokio::test]
 async fn what_the_client_holds_is_known() {
-    for side in [Side::Machine, Side::Own] {
+    for side in [ClientNetns::Machine, ClientNetns::Own] {
         if !can_be(side).await {
             continue;
         }
@@ -161,15 +161,15 @@ async fn what_the_client_holds_is_known() {
         let (kept, mut at_kept) = bench.connect(|_| {}).await;
         let (given_up, _at_given_up) = bench.connect(|_| {}).await;
         let ends = [kept.local_addr().unwrap(), given_up.local_addr().unwrap()];
-        assert_eq!(bench.kernel.held().unwrap(), ends.into());
-        bench.kernel.impose(&blackhole()).await.unwrap();
+        assert_eq!(bench.kernel.open_sockets().unwrap(), ends.into());
+        bench.kernel.install(&blackhole()).await.unwrap();
         // Nobody hears of it, so it waits to be told goodbye: it is the kernel's alone.
         drop(given_up);
-        assert_eq!(bench.kernel.held().unwrap(), [ends[0]].into(), "{side:?}");
+        assert_eq!(bench.kernel.open_sockets().unwrap(), [ends[0]].into(), "{side:?}");
         at_kept.write_all(b"lost").await.unwrap();
-        assert_eq!(bench.kernel.held().unwrap(), [ends[0]].into(), "{side:?}");
+        assert_eq!(bench.kernel.open_sockets().unwrap(), [ends[0]].into(), "{side:?}");
         drop(kept);
-        assert!(bench.kernel.held().unwrap().is_empty(), "{side:?}");
+        assert!(bench.kernel.open_sockets().unwrap().is_empty(), "{side:?}");
     }
 }
 
@@ -179,18 +179,18 @@ async fn a_client_of_ipv6_sockets_is_known_too() {
     use socket2::{Domain, Protocol, Socket, Type};
 
     // In the machine's namespace, where a socket can be had without being asked for.
-    if !can_be(Side::Machine).await {
+    if !can_be(ClientNetns::Machine).await {
         return;
     }
     let Ok(socket) = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)) else {
         println!("skipped: no IPv6 here");
         return;
     };
-    let bench = Bench::on(Side::Machine).await;
+    let bench = Bench::on(ClientNetns::Machine).await;
     let std::net::IpAddr::V4(address) = bench.port.address().ip() else { panic!("not of IPv4") };
     socket.connect(&SocketAddr::from((address.to_ipv6_mapped(), bench.port.address().port())).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-    assert_eq!(bench.kernel.held().unwrap(), [SocketAddr::from((bench.kernel.client_address(), port))].into());
+    assert_eq!(bench.kernel.open_sockets().unwrap(), [SocketAddr::from((bench.kernel.client_address(), port))].into());
 }
 
 #[tokio::test]
@@ -199,6 +199,6 @@ async fn an_ordinary_user_is_told_that_his_client_has_to_be_a_process() {
         println!("skipped: for root it is otherwise");
         return;
     }
-    let failed = Kernel::create(Side::Machine).await.err().map(|error| error.to_string());
+    let failed = Kernel::create(ClientNetns::Machine).await.err().map(|error| error.to_string());
     assert!(failed.as_ref().is_some_and(|reason| reason.contains("root")), "{failed:?}");
 }

@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
-pub(crate) use self::rule::What;
+pub(crate) use self::rule::FilterRule;
 use self::rule::{Count, Rule};
 use super::flow::{CALLER, Flow};
 use super::packet::Kind;
@@ -26,7 +26,7 @@ pub(crate) struct Filter {
 
 /// A rule that was put in force. It can be asked what it has counted after it was lifted, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Imposed(u64);
+pub(crate) struct Installed(u64);
 
 impl Filter {
     pub(super) fn of(generation: u64) -> Filter {
@@ -34,16 +34,16 @@ impl Filter {
     }
 
     /// Puts a rule in force, before those that are. `server`: the only one that it is about; `None`: all of them.
-    pub fn impose(self, what: What, server: Option<Ipv4Addr>) -> io::Result<Imposed> {
+    pub fn install(self, what: FilterRule, server: Option<Ipv4Addr>) -> io::Result<Installed> {
         with(self.generation, |world| {
             world.settle();
             let newest = world.flows.newest();
-            Imposed(world.rules.impose(what, server, newest, world.now))
+            Installed(world.rules.install(what, server, newest, world.now))
         })
     }
 
     /// Takes a rule away. What it has forgotten stays so.
-    pub fn lift(self, imposed: Imposed) -> io::Result<()> {
+    pub fn remove(self, imposed: Installed) -> io::Result<()> {
         with(self.generation, |world| {
             world.settle();
             world.rules.settle(world.now, world.flows.iter_mut());
@@ -55,7 +55,7 @@ impl Filter {
     }
 
     /// What a rule has counted by now, in the words of evidence.
-    pub fn count(self, imposed: Imposed) -> io::Result<Vec<(&'static str, u64)>> {
+    pub fn count(self, imposed: Installed) -> io::Result<Vec<(&'static str, u64)>> {
         with(self.generation, |world| {
             world.settle();
             world.rules.settle(world.now, world.flows.iter_mut());
@@ -77,7 +77,7 @@ impl Rules {
         Rules { all: Vec::new(), in_force: Vec::new(), chance: seed.fork("packets").rng() }
     }
 
-    fn impose(&mut self, what: What, server: Option<Ipv4Addr>, newest_flow: u64, now: Instant) -> u64 {
+    fn install(&mut self, what: FilterRule, server: Option<Ipv4Addr>, newest_flow: u64, now: Instant) -> u64 {
         let id = self.all.len() as u64;
         self.all.push(Rule::new(id, what, server, newest_flow, now));
         self.list();
@@ -122,7 +122,7 @@ impl Rules {
     fn settle<'a>(&mut self, now: Instant, flows: impl Iterator<Item = &'a mut Flow>) {
         for flow in flows {
             for rule in self.all.iter_mut().filter(|rule| rule.is_in_force) {
-                if let What::Forget { after, .. } = rule.what
+                if let FilterRule::Forget { after, .. } = rule.what
                     && rule.concerns(flow)
                 {
                     rule.look(now, flow, after);

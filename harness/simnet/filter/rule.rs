@@ -27,7 +27,7 @@ const PROBES: [&str; 2] = ["keepalives seen from the client", "keepalives seen f
 
 /// What is done to packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum FilterRule {
     /// They vanish.
     Blackhole { stream: Stream, scope: Scope },
     /// A share of them vanishes, drawn from the network's seed.
@@ -48,18 +48,18 @@ pub(crate) enum What {
     Forget { after: Duration, resets: bool },
 }
 
-impl What {
+impl FilterRule {
     /// What a fault does to packets, if that is all that it does.
-    pub fn of(fault: FaultKind) -> Option<What> {
+    pub fn of(fault: FaultKind) -> Option<FilterRule> {
         Some(match fault {
-            FaultKind::Blackhole { stream, scope } => What::Blackhole { stream, scope },
-            FaultKind::PacketLoss(share) => What::Loss(share),
-            FaultKind::RejectIcmp(code) => What::Icmp(code),
-            FaultKind::Reject => What::Reject,
-            FaultKind::Hang => What::DropSyns,
-            FaultKind::Toxic(toxic) if toxic.kills_flows() => What::DeadFlows(toxic.stream),
-            FaultKind::IdleDrop { after } => What::Forget { after, resets: false },
-            FaultKind::IdleReset { after } => What::Forget { after, resets: true },
+            FaultKind::Blackhole { stream, scope } => FilterRule::Blackhole { stream, scope },
+            FaultKind::PacketLoss(share) => FilterRule::Loss(share),
+            FaultKind::RejectIcmp(code) => FilterRule::Icmp(code),
+            FaultKind::Reject => FilterRule::Reject,
+            FaultKind::Hang => FilterRule::DropSyns,
+            FaultKind::Toxic(toxic) if toxic.kills_flows() => FilterRule::DeadFlows(toxic.stream),
+            FaultKind::IdleDrop { after } => FilterRule::Forget { after, resets: false },
+            FaultKind::IdleReset { after } => FilterRule::Forget { after, resets: true },
             _ => return None,
         })
     }
@@ -67,15 +67,15 @@ impl What {
     /// What it counts.
     fn words(self) -> &'static [&'static str] {
         match self {
-            What::Blackhole { scope: Scope::New, .. } => &[SYNS_DROPPED, LET_THROUGH],
-            What::Blackhole { .. } | What::Loss(_) => &[DROPPED],
-            What::Icmp(_) => &[REJECTS],
-            What::Reject | What::CountResets => &[SENT],
-            What::DropSyns => &[SYNS_DROPPED],
-            What::DeadFlows(_) => &[WITHHELD],
-            What::KeepBackResets => &[KEPT_BACK],
-            What::Forget { resets: false, .. } => &[EXPIRED, KEPT_ALIVE, DROPPED, PROBES[0], PROBES[1]],
-            What::Forget { resets: true, .. } => &[EXPIRED, KEPT_ALIVE, SENT, PROBES[0], PROBES[1]],
+            FilterRule::Blackhole { scope: Scope::New, .. } => &[SYNS_DROPPED, LET_THROUGH],
+            FilterRule::Blackhole { .. } | FilterRule::Loss(_) => &[DROPPED],
+            FilterRule::Icmp(_) => &[REJECTS],
+            FilterRule::Reject | FilterRule::CountResets => &[SENT],
+            FilterRule::DropSyns => &[SYNS_DROPPED],
+            FilterRule::DeadFlows(_) => &[WITHHELD],
+            FilterRule::KeepBackResets => &[KEPT_BACK],
+            FilterRule::Forget { resets: false, .. } => &[EXPIRED, KEPT_ALIVE, DROPPED, PROBES[0], PROBES[1]],
+            FilterRule::Forget { resets: true, .. } => &[EXPIRED, KEPT_ALIVE, SENT, PROBES[0], PROBES[1]],
         }
     }
 }
@@ -84,7 +84,7 @@ impl What {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub id: u64,
-    pub what: What,
+    pub what: FilterRule,
     server: Option<Ipv4Addr>,
     /// The newest flow that it found.
     newest_flow: u64,
@@ -99,7 +99,7 @@ pub(super) trait Count {
 }
 
 impl Rule {
-    pub fn new(id: u64, what: What, server: Option<Ipv4Addr>, newest_flow: u64, since: Instant) -> Rule {
+    pub fn new(id: u64, what: FilterRule, server: Option<Ipv4Addr>, newest_flow: u64, since: Instant) -> Rule {
         let counts = what.words().iter().map(|word| (*word, 0)).collect();
         Rule { id, what, server, newest_flow, since, is_in_force: true, counts }
     }
@@ -125,38 +125,42 @@ impl Rule {
             is_first
         };
         match self.what {
-            What::Blackhole { scope: Scope::New, .. } if is_up && !flow.tracked.is_answered => self.lose(SYNS_DROPPED),
-            What::Blackhole { scope: Scope::New, .. } => self.pass(LET_THROUGH),
-            What::Blackhole { stream, scope } if goes(stream, is_up) && (scope == Scope::Every || was_there) => {
+            FilterRule::Blackhole { scope: Scope::New, .. } if is_up && !flow.tracked.is_answered => {
+                self.lose(SYNS_DROPPED)
+            }
+            FilterRule::Blackhole { scope: Scope::New, .. } => self.pass(LET_THROUGH),
+            FilterRule::Blackhole { stream, scope } if goes(stream, is_up) && (scope == Scope::Every || was_there) => {
                 self.lose(DROPPED)
             }
-            What::Loss(share) if draw((share.as_f64() * 1e6).round() as u32) => {
+            FilterRule::Loss(share) if draw((share.as_f64() * 1e6).round() as u32) => {
                 self.count(DROPPED);
                 Verdict::LostByChance
             }
-            What::Icmp(code) if is_up => {
+            FilterRule::Icmp(code) if is_up => {
                 self.count(REJECTS);
                 Verdict::Unreachable(errno(code))
             }
             // Nobody answers an RST with another.
-            What::Reject if kind == Kind::Rst => Verdict::Lost,
-            What::Reject => {
+            FilterRule::Reject if kind == Kind::Rst => Verdict::Lost,
+            FilterRule::Reject => {
                 // Only what the client hears is counted.
                 if is_up {
                     self.count(SENT);
                 }
                 Verdict::Reset
             }
-            What::DropSyns if kind == Kind::Syn => self.lose(SYNS_DROPPED),
-            What::DeadFlows(stream) if was_there && goes(stream, is_up) => {
+            FilterRule::DropSyns if kind == Kind::Syn => self.lose(SYNS_DROPPED),
+            FilterRule::DeadFlows(stream) if was_there && goes(stream, is_up) => {
                 if is_first(flow) {
                     self.count(WITHHELD);
                 }
                 Verdict::Lost
             }
-            What::KeepBackResets if was_there && !is_up && kind == Kind::Rst && is_first(flow) => self.lose(KEPT_BACK),
-            What::CountResets if was_there && !is_up && kind == Kind::Rst => self.pass(SENT),
-            What::Forget { after, .. } => {
+            FilterRule::KeepBackResets if was_there && !is_up && kind == Kind::Rst && is_first(flow) => {
+                self.lose(KEPT_BACK)
+            }
+            FilterRule::CountResets if was_there && !is_up && kind == Kind::Rst => self.pass(SENT),
+            FilterRule::Forget { after, .. } => {
                 if kind == Kind::Probe && flow.tracked.forgotten_by.is_none() {
                     self.count(PROBES[usize::from(!is_up)]);
                 }
@@ -170,11 +174,11 @@ impl Rule {
     /// What becomes of a packet of a flow that it has forgotten, also after it was lifted.
     pub fn refuse_forgotten(&mut self, kind: Kind) -> Verdict {
         match self.what {
-            What::Forget { resets: true, .. } if kind != Kind::Rst => {
+            FilterRule::Forget { resets: true, .. } if kind != Kind::Rst => {
                 self.count(SENT);
                 Verdict::Reset
             }
-            What::Forget { resets: true, .. } => Verdict::Lost,
+            FilterRule::Forget { resets: true, .. } => Verdict::Lost,
             _ => self.lose(DROPPED),
         }
     }

@@ -30,7 +30,7 @@ fn programs_on_one_machine_talk_without_delay() {
         answer.unwrap();
         assert_eq!((took, asked), (0.0, 0.0));
         // No filter stands between them.
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         ask(&mut connected).await.unwrap();
     });
 }

@@ -10,8 +10,8 @@ use super::*;
 use crate::model::fault::{IcmpCode, Share};
 
 /// What may be in force.
-fn any(draw: u32) -> What {
-    let hole = |stream, scope| What::Blackhole { stream, scope };
+fn any(draw: u32) -> FilterRule {
+    let hole = |stream, scope| FilterRule::Blackhole { stream, scope };
     match draw % 14 {
         0 => HOLE,
         1 => hole(Stream::Upstream, Scope::Every),
@@ -19,13 +19,13 @@ fn any(draw: u32) -> What {
         3 => hole(Stream::Both, Scope::New),
         4 => hole(Stream::Both, Scope::Established),
         5 => hole(Stream::Downstream, Scope::Established),
-        6 | 7 => What::Loss(Share::new(0.3).unwrap()),
-        8 => What::Icmp(IcmpCode::HostUnreachable),
-        9 => What::Reject,
-        10 => What::DropSyns,
-        11 => What::DeadFlows(Stream::Both),
-        12 => What::KeepBackResets,
-        _ => What::Forget { after: seconds(2), resets: draw % 4 == 1 },
+        6 | 7 => FilterRule::Loss(Share::new(0.3).unwrap()),
+        8 => FilterRule::Icmp(IcmpCode::HostUnreachable),
+        9 => FilterRule::Reject,
+        10 => FilterRule::DropSyns,
+        11 => FilterRule::DeadFlows(Stream::Both),
+        12 => FilterRule::KeepBackResets,
+        _ => FilterRule::Forget { after: seconds(2), resets: draw % 4 == 1 },
     }
 }
 
@@ -77,9 +77,9 @@ fn storm(seed: Seed) -> Vec<Traced> {
         let mut chance = seed.fork("faults").rng();
         for _ in 0..20 {
             sleep(Duration::from_millis(chance.random_range(0..3000))).await;
-            let rule = network.filter().impose(any(chance.random()), None).unwrap();
+            let rule = network.filter().install(any(chance.random()), None).unwrap();
             sleep(Duration::from_millis(chance.random_range(0..3000))).await;
-            network.filter().lift(rule).unwrap();
+            network.filter().remove(rule).unwrap();
         }
         sleep(seconds(60)).await;
         let mut client = caller.connect(server(), SocketOptions::default()).await.unwrap();
@@ -120,9 +120,9 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
             let faults = async {
                 let mut chance = seed.fork("faults").rng();
                 while !done.get() {
-                    let rule = network.filter().impose(any(chance.random_range(0..9)), None).unwrap();
+                    let rule = network.filter().install(any(chance.random_range(0..9)), None).unwrap();
                     sleep(Duration::from_millis(chance.random_range(0..500))).await;
-                    network.filter().lift(rule).unwrap();
+                    network.filter().remove(rule).unwrap();
                     sleep(Duration::from_millis(chance.random_range(0..500))).await;
                 }
             };

@@ -13,14 +13,14 @@ fn a_reject_by_icmp_is_the_error_of_a_connect_at_once() {
             let _listener = network.servers().listen(server()).unwrap();
             let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
             echo(accepted);
-            let rule = network.filter().impose(What::Icmp(code), None).unwrap();
+            let rule = network.filter().install(FilterRule::Icmp(code), None).unwrap();
             let (error, took) = timed(network.client().connect(server(), SocketOptions::default())).await;
             assert_eq!(errno(error), expected);
             assert!(took < 0.01, "{took}");
             assert_eq!(counted(&network, rule, "rejects sent"), 1);
             // Who is inside loses packets, and no more.
             assert!(tokio::time::timeout(seconds(60), ask(&mut client)).await.is_err());
-            network.filter().lift(rule).unwrap();
+            network.filter().remove(rule).unwrap();
             client.read_exact(&mut [0; 4]).await.unwrap();
         });
     }
@@ -31,7 +31,7 @@ fn a_reject_by_reset_tells_whoever_sends() {
     simulate(|network| async move {
         let _listener = network.servers().listen(server()).unwrap();
         let (mut client, mut accepted) = pair(&network, SocketOptions::default()).await;
-        let rule = network.filter().impose(What::Reject, None).unwrap();
+        let rule = network.filter().install(FilterRule::Reject, None).unwrap();
         assert_eq!(errno(network.client().connect(server(), SocketOptions::default()).await), libc::ECONNREFUSED);
         assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
         assert_eq!(counted(&network, rule, "RSTs sent"), 2);
@@ -47,7 +47,7 @@ fn a_reject_by_reset_tells_whoever_sends() {
 fn a_keepalive_probe_is_reset_too() {
     simulate(|network| async move {
         let (mut client, _accepted) = pair(&network, keepalive(2, 1, 3)).await;
-        network.filter().impose(What::Reject, None).unwrap();
+        network.filter().install(FilterRule::Reject, None).unwrap();
         let (error, took) = timed(client.read_u8()).await;
         assert_eq!(errno(error), libc::ECONNRESET);
         assert!((2.0..2.1).contains(&took), "{took}");
@@ -60,8 +60,8 @@ fn a_blackhole_for_new_connections_lets_the_others_through() {
         let _listener = network.servers().listen(server()).unwrap();
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
-        let new = What::Blackhole { stream: Stream::Both, scope: Scope::New };
-        let rule = network.filter().impose(new, None).unwrap();
+        let new = FilterRule::Blackhole { stream: Stream::Both, scope: Scope::New };
+        let rule = network.filter().install(new, None).unwrap();
         let connecting = network.client().connect(server(), SocketOptions::default());
         assert!(tokio::time::timeout(seconds(10), connecting).await.is_err());
         assert_eq!(counted(&network, rule, "SYNs dropped"), 7, "at 0 to 5, and 7 s");
@@ -75,8 +75,8 @@ fn a_blackhole_for_connections_that_are_there_lets_new_ones_in() {
     simulate(|network| async move {
         let (mut old, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
-        let established = What::Blackhole { stream: Stream::Both, scope: Scope::Established };
-        network.filter().impose(established, None).unwrap();
+        let established = FilterRule::Blackhole { stream: Stream::Both, scope: Scope::Established };
+        network.filter().install(established, None).unwrap();
         assert!(tokio::time::timeout(seconds(10), ask(&mut old)).await.is_err());
         let (mut new, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
@@ -91,7 +91,7 @@ fn a_dead_flow_is_counted_once() {
         echo(accepted);
         let (_idle, _accepted) = pair(&network, SocketOptions::default()).await;
         tokio::time::sleep(seconds(1)).await;
-        let rule = network.filter().impose(What::DeadFlows(Stream::Both), None).unwrap();
+        let rule = network.filter().install(FilterRule::DeadFlows(Stream::Both), None).unwrap();
         assert!(tokio::time::timeout(seconds(100), ask(&mut one)).await.is_err());
         assert_eq!(counted(&network, rule, "flows withheld"), 1);
     });
@@ -103,7 +103,7 @@ fn syns_alone_can_be_dropped() {
         let _listener = network.servers().listen(server()).unwrap();
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
-        let rule = network.filter().impose(What::DropSyns, None).unwrap();
+        let rule = network.filter().install(FilterRule::DropSyns, None).unwrap();
         let (error, took) = timed(network.client().connect(server(), SocketOptions::default())).await;
         assert_eq!((errno(error), took), (libc::ETIMEDOUT, 131.0));
         assert_eq!(counted(&network, rule, "SYNs dropped"), 11);
@@ -117,11 +117,11 @@ fn a_connection_whose_reset_is_kept_back_is_half_open() {
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         tokio::time::sleep(seconds(1)).await;
         let filter = network.filter();
-        let heard = filter.impose(What::CountResets, None).unwrap();
-        let hidden = filter.impose(What::KeepBackResets, None).unwrap();
+        let heard = filter.install(FilterRule::CountResets, None).unwrap();
+        let hidden = filter.install(FilterRule::KeepBackResets, None).unwrap();
         accepted.reset();
         tokio::time::sleep(seconds(1)).await;
-        filter.lift(hidden).unwrap();
+        filter.remove(hidden).unwrap();
         assert_eq!((counted(&network, hidden, "RSTs kept back"), counted(&network, heard, "RSTs sent")), (1, 0));
         assert!(tokio::time::timeout(seconds(60), client.read_u8()).await.is_err());
         let (error, took) = timed(ask(&mut client)).await;
@@ -134,7 +134,7 @@ fn a_connection_whose_reset_is_kept_back_is_half_open() {
 fn keepalive_finds_a_connection_half_open() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, keepalive(10, 1, 3)).await;
-        let hidden = network.filter().impose(What::KeepBackResets, None).unwrap();
+        let hidden = network.filter().install(FilterRule::KeepBackResets, None).unwrap();
         accepted.reset();
         let (error, took) = timed(client.read_u8()).await;
         assert_eq!(errno(error), libc::ECONNRESET);
@@ -152,7 +152,7 @@ fn a_rule_can_be_about_one_server() {
             echo(accepted);
             there.push(client);
         }
-        network.filter().impose(HOLE, Some(SERVERS[1])).unwrap();
+        network.filter().install(HOLE, Some(SERVERS[1])).unwrap();
         for (client, lives) in there.iter_mut().zip([true, false, true]) {
             let answer = tokio::time::timeout(seconds(10), ask(client)).await;
             assert_eq!(answer.is_ok(), lives);
@@ -164,10 +164,10 @@ fn a_rule_can_be_about_one_server() {
 fn every_fault_of_packets_is_a_rule() {
     use crate::model::fault::{FaultKind, Toxic, ToxicKind};
     let dead = Toxic { scope: Scope::Established, ..ToxicKind::Stall { close_after: None }.into() };
-    assert_eq!(What::of(FaultKind::Hang), Some(What::DropSyns));
-    assert_eq!(What::of(FaultKind::Toxic(dead)), Some(What::DeadFlows(Stream::Both)));
+    assert_eq!(FilterRule::of(FaultKind::Hang), Some(FilterRule::DropSyns));
+    assert_eq!(FilterRule::of(FaultKind::Toxic(dead)), Some(FilterRule::DeadFlows(Stream::Both)));
     let after = seconds(3);
-    assert_eq!(What::of(FaultKind::IdleDrop { after }), Some(What::Forget { after, resets: false }));
-    assert_eq!(What::of(FaultKind::IdleReset { after }), Some(What::Forget { after, resets: true }));
-    assert_eq!(What::of(FaultKind::HalfOpen), None, "the gateway has its part in it");
+    assert_eq!(FilterRule::of(FaultKind::IdleDrop { after }), Some(FilterRule::Forget { after, resets: false }));
+    assert_eq!(FilterRule::of(FaultKind::IdleReset { after }), Some(FilterRule::Forget { after, resets: true }));
+    assert_eq!(FilterRule::of(FaultKind::HalfOpen), None, "the gateway has its part in it");
 }

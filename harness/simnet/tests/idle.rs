@@ -2,8 +2,8 @@ use super::*;
 
 const AFTER: Duration = Duration::from_secs(350);
 
-fn forgets(resets: bool) -> What {
-    What::Forget { after: AFTER, resets }
+fn forgets(resets: bool) -> FilterRule {
+    FilterRule::Forget { after: AFTER, resets }
 }
 
 #[test]
@@ -11,7 +11,7 @@ fn an_idle_flow_is_forgotten_and_its_packets_vanish() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
-        let rule = network.filter().impose(forgets(false), None).unwrap();
+        let rule = network.filter().install(forgets(false), None).unwrap();
         tokio::time::sleep(AFTER - seconds(1)).await;
         ask(&mut client).await.unwrap();
         assert_eq!(counted(&network, rule, "flows expired"), 0);
@@ -20,7 +20,7 @@ fn an_idle_flow_is_forgotten_and_its_packets_vanish() {
         assert!(tokio::time::timeout(seconds(10), ask(&mut client)).await.is_err());
         assert!(counted(&network, rule, "packets dropped") > 3);
         // It stays forgotten, and what is new is known.
-        network.filter().lift(rule).unwrap();
+        network.filter().remove(rule).unwrap();
         assert_eq!(errno(client.read_u8().await), libc::ETIMEDOUT);
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
@@ -33,7 +33,7 @@ fn an_idle_flow_is_forgotten_and_its_packets_vanish() {
 fn a_device_that_answers_resets_whoever_sends() {
     simulate(|network| async move {
         let (mut client, mut accepted) = pair(&network, SocketOptions::default()).await;
-        let rule = network.filter().impose(forgets(true), None).unwrap();
+        let rule = network.filter().install(forgets(true), None).unwrap();
         tokio::time::sleep(AFTER + seconds(1)).await;
         assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
         assert_eq!(counted(&network, rule, "RSTs sent"), 1);
@@ -47,7 +47,7 @@ fn keepalive_keeps_a_flow_known() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, keepalive(60, 10, 5)).await;
         echo(accepted);
-        let rule = network.filter().impose(forgets(false), None).unwrap();
+        let rule = network.filter().install(forgets(false), None).unwrap();
         tokio::time::sleep(seconds(3600)).await;
         ask(&mut client).await.unwrap();
         assert_eq!(counted(&network, rule, "flows expired"), 0);
@@ -65,11 +65,11 @@ fn what_was_idle_before_is_given_its_time_anew_and_what_was_closed_meets_nothing
         echo(accepted);
         let (closed, _accepted) = pair(&network, SocketOptions::default()).await;
         tokio::time::sleep(AFTER).await;
-        let rule = network.filter().impose(forgets(false), None).unwrap();
+        let rule = network.filter().install(forgets(false), None).unwrap();
         ask(&mut client).await.unwrap();
         drop(closed);
         tokio::time::sleep(AFTER - seconds(1)).await;
-        network.filter().lift(rule).unwrap();
+        network.filter().remove(rule).unwrap();
         tokio::time::sleep(AFTER).await;
         ask(&mut client).await.unwrap();
         assert_eq!(counted(&network, rule, "flows expired"), 0);

@@ -3,17 +3,17 @@ use crate::gateway::transport::Dialer;
 use crate::model::fault::Share;
 
 /// Sends through a blackhole that lasts so long; returns how long after its beginning the answer came.
-fn answered_after(hole: What, lasts: Duration) -> f64 {
+fn answered_after(hole: FilterRule, lasts: Duration) -> f64 {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);
         ask(&mut client).await.unwrap();
         tokio::time::sleep(seconds(1)).await;
         let filter = network.filter();
-        let rule = filter.impose(hole, None).unwrap();
+        let rule = filter.install(hole, None).unwrap();
         tokio::spawn(async move {
             tokio::time::sleep(lasts).await;
-            filter.lift(rule).unwrap();
+            filter.remove(rule).unwrap();
         });
         let (answer, took) = timed(ask(&mut client)).await;
         answer.unwrap();
@@ -36,7 +36,7 @@ fn after_a_longer_blackhole_it_takes_longer_until_the_kernel_tries_again() {
 
 #[test]
 fn a_blackhole_of_one_way_is_felt_on_both() {
-    let one_way = |stream| What::Blackhole { stream, scope: Scope::Every };
+    let one_way = |stream| FilterRule::Blackhole { stream, scope: Scope::Every };
     assert_eq!(answered_after(one_way(Stream::Upstream), seconds(5)), 6.264);
     // Here the question arrives, and its acknowledgement and answer do not. Whoever sends next brings both.
     let down = answered_after(one_way(Stream::Downstream), seconds(5));
@@ -47,7 +47,7 @@ fn a_blackhole_of_one_way_is_felt_on_both() {
 fn a_client_that_asks_for_nothing_waits_for_an_hour_where_it_has_sent_nothing() {
     simulate(|network| async move {
         let (mut client, _server) = pair(&network, SocketOptions::default()).await;
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         let waiting = tokio::time::timeout(seconds(3600), client.read_u8()).await;
         assert!(waiting.is_err(), "{waiting:?}");
     });
@@ -58,7 +58,7 @@ fn data_that_nobody_acknowledges_are_given_up_after_fifteen_retransmissions() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         let (error, took) = timed(ask(&mut client)).await;
         assert_eq!(errno(error), libc::ETIMEDOUT);
         assert!((924.0..936.0).contains(&took), "{took}");
@@ -69,7 +69,7 @@ fn data_that_nobody_acknowledges_are_given_up_after_fifteen_retransmissions() {
 fn a_connect_through_a_blackhole_is_given_up_after_131_seconds() {
     simulate(|network| async move {
         let _listener = network.servers().listen(server()).unwrap();
-        let rule = network.filter().impose(HOLE, None).unwrap();
+        let rule = network.filter().install(HOLE, None).unwrap();
         let (error, took) = timed(network.client().connect(server(), SocketOptions::default())).await;
         assert_eq!((errno(error), took), (libc::ETIMEDOUT, 131.0));
         assert_eq!(counted(&network, rule, "packets dropped"), 11);
@@ -88,10 +88,10 @@ fn a_handshake_survives_the_loss_of_each_of_its_packets() {
             let host = network.servers();
             let mut listener = host.listen(server()).unwrap();
             let filter = network.filter();
-            let rule = filter.impose(What::Blackhole { stream, scope: Scope::Every }, None).unwrap();
+            let rule = filter.install(FilterRule::Blackhole { stream, scope: Scope::Every }, None).unwrap();
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(lasts)).await;
-                filter.lift(rule).unwrap();
+                filter.remove(rule).unwrap();
             });
             let caller = network.client();
             let (pair, took) = timed(async {
@@ -113,11 +113,11 @@ fn a_handshake_survives_the_loss_of_each_of_its_packets() {
         tokio::time::sleep(Duration::from_millis(1)).await;
         // At that instant the answer is sent, and is on its way before it is over.
         tokio::task::yield_now().await;
-        let rule = network.filter().impose(HOLE, None).unwrap();
+        let rule = network.filter().install(HOLE, None).unwrap();
         network.client().connected(&mut client).await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert_eq!(counted(&network, rule, "packets dropped"), 1);
-        network.filter().lift(rule).unwrap();
+        network.filter().remove(rule).unwrap();
         // The first data say as much.
         let (_, took) = timed(async {
             client.write_all(b"ping").await.unwrap();
@@ -135,19 +135,19 @@ fn the_end_of_a_stream_is_sent_again_and_a_reset_is_not() {
     simulate(|network| async move {
         let filter = network.filter();
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
-        let rule = filter.impose(HOLE, None).unwrap();
+        let rule = filter.install(HOLE, None).unwrap();
         drop(server);
         tokio::time::sleep(Duration::from_millis(500)).await;
-        filter.lift(rule).unwrap();
+        filter.remove(rule).unwrap();
         let (end, took) = timed(client.read(&mut [0])).await;
         assert_eq!(end.unwrap(), 0);
         assert!(took < 0.2, "{took}");
 
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
-        let rule = filter.impose(HOLE, None).unwrap();
+        let rule = filter.install(HOLE, None).unwrap();
         server.reset();
         tokio::time::sleep(Duration::from_millis(500)).await;
-        filter.lift(rule).unwrap();
+        filter.remove(rule).unwrap();
         assert!(tokio::time::timeout(seconds(100), client.read_u8()).await.is_err());
         // Whoever sends then hears that nobody knows of it.
         assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
@@ -159,7 +159,7 @@ fn megabyte(seed: Seed) -> (f64, Vec<Traced>) {
     simulate_with(seed, |network| async move {
         let (client, server) = pair(&network, SocketOptions::default()).await;
         network.record().unwrap();
-        let rule = network.filter().impose(What::Loss(Share::new(0.2).unwrap()), None).unwrap();
+        let rule = network.filter().install(FilterRule::Loss(Share::new(0.2).unwrap()), None).unwrap();
         let sent: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
         let carry = |socket: SimSocket, sent: Vec<u8>| async move {
             let (mut reader, mut writer) = tokio::io::split(socket);

@@ -22,7 +22,7 @@ use super::*;
 use crate::gateway::transport::{Host, KeepaliveTimes, Leg, Socket, SocketOptions};
 use crate::model::fault::{Scope, Stream};
 
-const HOLE: What = What::Blackhole { stream: Stream::Both, scope: Scope::Every };
+const HOLE: FilterRule = FilterRule::Blackhole { stream: Stream::Both, scope: Scope::Every };
 
 fn runtime() -> Runtime {
     super::runtime().build().unwrap()
@@ -102,7 +102,7 @@ fn user_timeout(after: u64) -> SocketOptions {
 }
 
 /// What a rule has counted under a word.
-fn counted(network: &Network, rule: Imposed, what: &str) -> u64 {
+fn counted(network: &Network, rule: Installed, what: &str) -> u64 {
     let counts = network.filter().count(rule).unwrap();
     counts.iter().find(|(word, _)| *word == what).unwrap_or_else(|| panic!("{what} in {counts:?}")).1
 }

@@ -54,7 +54,7 @@ fn a_socket_that_outlives_its_network_fails_and_does_no_harm() {
         assert_is_outside(host.connect((SERVERS[0], 1).into(), SocketOptions::default()).await);
         assert_is_outside(client.cut_off());
     });
-    assert_is_outside(filter.impose(HOLE, None));
+    assert_is_outside(filter.install(HOLE, None));
     server.reset();
     // Nor does it touch the next network, which has sockets of the same numbers.
     let second = runtime.block_on(async { Network::open(Seed(2)).unwrap() });

@@ -7,7 +7,7 @@ fn through_a_hole(options: SocketOptions, sends: bool) -> (i32, f64) {
         let (mut client, server) = pair(&network, options).await;
         echo(server);
         ask(&mut client).await.unwrap();
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         let (error, took) = timed(async {
             match sends {
                 true => ask(&mut client).await,
@@ -54,7 +54,7 @@ fn a_user_timeout_takes_the_place_of_the_number_of_probes() {
 fn a_user_timeout_alone_does_not_find_out_about_an_idle_connection() {
     simulate(|network| async move {
         let (mut client, _server) = pair(&network, user_timeout(5)).await;
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         assert!(tokio::time::timeout(seconds(3600), client.read_u8()).await.is_err());
     });
 }
@@ -65,8 +65,8 @@ fn who_is_given_up_by_keepalive_is_reset_and_one_that_answers_is_kept() {
         let (mut client, mut server) = pair(&network, keepalive(2, 1, 3)).await;
         assert!(tokio::time::timeout(seconds(600), client.read_u8()).await.is_err(), "it answers");
         // Only its answers are lost, so that it hears the RST.
-        let down = What::Blackhole { stream: Stream::Downstream, scope: Scope::Every };
-        network.filter().impose(down, None).unwrap();
+        let down = FilterRule::Blackhole { stream: Stream::Downstream, scope: Scope::Every };
+        network.filter().install(down, None).unwrap();
         assert_eq!(errno(client.read_u8().await), libc::ETIMEDOUT);
         assert_eq!(errno(server.read_u8().await), libc::ECONNRESET);
     });
@@ -82,7 +82,7 @@ fn the_servers_own_keepalive_ends_what_a_client_has_left_behind() {
         let (client, accepted) =
             tokio::join!(caller.connect(server(), SocketOptions::default()), host.accept(&mut listener));
         let mut accepted = accepted.unwrap().0;
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         let (error, took) = timed(accepted.read_u8()).await;
         assert_eq!(errno(error), libc::ETIMEDOUT);
         assert!((4.9..5.1).contains(&took), "{took}");
@@ -95,7 +95,7 @@ fn what_a_router_said_is_what_it_died_of() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, user_timeout(5)).await;
         echo(server);
-        network.filter().impose(What::Icmp(IcmpCode::HostUnreachable), None).unwrap();
+        network.filter().install(FilterRule::Icmp(IcmpCode::HostUnreachable), None).unwrap();
         let (error, took) = timed(ask(&mut client)).await;
         assert_eq!(errno(error), libc::EHOSTUNREACH);
         assert!((5.0..6.0).contains(&took), "{took}");
@@ -108,7 +108,7 @@ fn a_user_timeout_that_is_set_later_holds_from_then_on() {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);
         client.set_user_timeout(Some(seconds(5))).unwrap();
-        network.filter().impose(HOLE, None).unwrap();
+        network.filter().install(HOLE, None).unwrap();
         let (error, took) = timed(ask(&mut client)).await;
         assert_eq!(errno(error), libc::ETIMEDOUT);
         assert!((5.0..6.0).contains(&took), "{took}");

@@ -12,7 +12,7 @@ use crate::model::history::Evidence;
 use crate::model::sqlstate::READ_ONLY;
 use crate::model::topology::Host;
 use crate::nemesis::{Injection, NemesisError, arranged, decisive, supporting};
-use crate::simnet::{Imposed, What};
+use crate::simnet::{FilterRule, Installed};
 
 /// What the server logs where somebody cancels a wait for the standby.
 const CANCELLED: &str = "canceling wait for synchronous replication";
@@ -146,7 +146,7 @@ impl Injection<World> for WrongNode {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         self.before = world.refused(READ_ONLY);
         let standby = world.beside().ok_or_else(|| NemesisError::NotInForce("there is no standby".into()))?;
-        world.gateway.lead_to(standby.address());
+        world.gateway.route_to(standby.address());
         self.reset = world.gateway.cut(Cut::Reset).await;
         Ok(())
     }
@@ -172,7 +172,7 @@ struct Arranging {
     /// Those who had come to the first address, and to the primary's, before the client.
     before: (u64, u64),
     /// What drops SYNs.
-    dropping: Option<Imposed>,
+    dropping: Option<Installed>,
     settled: usize,
 }
 
@@ -196,7 +196,7 @@ impl Injection<World> for Arranging {
         self.before = (first.taken_in(), primary.taken_in());
         match (self.what, first.address()) {
             (Failover::DeadHangs, SocketAddr::V4(at)) => {
-                self.dropping = Some(world.filter.impose(What::DropSyns, Some(*at.ip()))?);
+                self.dropping = Some(world.filter.install(FilterRule::DropSyns, Some(*at.ip()))?);
             }
             (Failover::DeadRefuses, _) => first.refuse().await?,
             _ => {}

@@ -18,19 +18,19 @@ use self::refusals::{Denial, Denying, Terminating};
 use self::resources::{FillingDisk, Throttling};
 use self::server::{Crashing, Freezing, Restarting, SmartRestart, TimingOut};
 use super::world::World;
-use crate::gateway::{Cut, Expiry, What as Rule};
+use crate::gateway::{Cut, Expiry, RuleKind as Rule};
 use crate::model::fault::{Fault, FaultKind, StopMode};
 #[cfg(feature = "tls")]
 use crate::nemesis::certificate;
-use crate::nemesis::{Cutting, Door, End, Imposing, Injection, Shutting};
-use crate::simnet::What;
+use crate::nemesis::{BlockNewConnections, Cutting, Door, End, Injection, RuleFault};
+use crate::simnet::FilterRule;
 
 /// How a fault is carried out.
 ///
 /// *Errors*: why it cannot be.
 pub(super) fn injection(fault: &Fault) -> Result<Box<dyn Injection<World>>, String> {
     let kind = fault.kind;
-    if let Some(what) = What::of(kind) {
+    if let Some(what) = FilterRule::of(kind) {
         return Ok(Box::new(Filtering::new(what)));
     }
     let denied = |denial| -> Box<dyn Injection<World>> { Box::new(Denying::new(denial)) };
@@ -40,10 +40,10 @@ pub(super) fn injection(fault: &Fault) -> Result<Box<dyn Injection<World>>, Stri
         FaultKind::CloseRepeatedly { every } => Box::new(Cutting::new(Cut::Close, Some(every))),
         FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
         FaultKind::HalfOpen => Box::<HalfOpening>::default(),
-        FaultKind::CutPoint(cut) => Box::new(Imposing::new(kind.to_string(), Rule::CutPoint(cut))),
-        FaultKind::Toxic(toxic) => Box::new(Imposing::new(kind.to_string(), Rule::Toxic(toxic))),
-        FaultKind::IdleClose { after } => Box::new(Imposing::idle(kind.to_string(), after, Expiry::Cut(Cut::Close))),
-        FaultKind::Refuse => Box::new(Shutting::new(Door::Refuse)),
+        FaultKind::CutPoint(cut) => Box::new(RuleFault::new(kind.to_string(), Rule::CutPoint(cut))),
+        FaultKind::Toxic(toxic) => Box::new(RuleFault::new(kind.to_string(), Rule::Toxic(toxic))),
+        FaultKind::IdleClose { after } => Box::new(RuleFault::idle(kind.to_string(), after, Expiry::Cut(Cut::Close))),
+        FaultKind::Refuse => Box::new(BlockNewConnections::new(Door::Refuse)),
         FaultKind::Restart(StopMode::Smart) => Box::<SmartRestart>::default(),
         FaultKind::Restart(mode) => Box::new(Restarting::new(End::Stop(mode))),
         FaultKind::Kill => Box::new(Restarting::new(End::Kill)),

@@ -7,7 +7,7 @@ use super::World;
 use crate::gateway::Cut;
 use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, decisive, supporting};
-use crate::simnet::{Imposed, SERVERS, What};
+use crate::simnet::{FilterRule, Installed, SERVERS};
 
 /// What proves that a device has met the client: it has forgotten a flow, or would have but for its probes. What
 /// is dropped afterwards only shows that it was there.
@@ -18,26 +18,26 @@ const LET_THROUGH: &str = "packets let through";
 
 /// A rule of the filter in force until heal.
 pub(super) struct Filtering {
-    what: What,
+    what: FilterRule,
     /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
     first: bool,
     /// Whether those who are inside are reset, once nobody comes in any more.
     resets: bool,
     reset: usize,
-    imposed: Option<Imposed>,
+    imposed: Option<Installed>,
 }
 
 impl Filtering {
-    pub fn new(what: What) -> Filtering {
-        let first = matches!(what, What::DropSyns | What::Reject | What::DeadFlows(_));
-        Filtering { what, first, resets: what == What::DropSyns, reset: 0, imposed: None }
+    pub fn new(what: FilterRule) -> Filtering {
+        let first = matches!(what, FilterRule::DropSyns | FilterRule::Reject | FilterRule::DeadFlows(_));
+        Filtering { what, first, resets: what == FilterRule::DropSyns, reset: 0, imposed: None }
     }
 }
 
 #[async_trait]
 impl Injection<World> for Filtering {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
-        self.imposed = Some(world.filter.impose(self.what, self.first.then_some(SERVERS[0]))?);
+        self.imposed = Some(world.filter.install(self.what, self.first.then_some(SERVERS[0]))?);
         if self.resets {
             self.reset = world.gateway.cut(Cut::Reset).await;
         }
@@ -46,7 +46,7 @@ impl Injection<World> for Filtering {
 
     async fn heal(&mut self, world: &World) -> Result<(), NemesisError> {
         if let Some(imposed) = self.imposed {
-            world.filter.lift(imposed)?;
+            world.filter.remove(imposed)?;
         }
         Ok(())
     }
@@ -54,7 +54,7 @@ impl Injection<World> for Filtering {
     async fn evidence(&mut self, world: &World) -> Result<Vec<Evidence>, NemesisError> {
         let Some(imposed) = self.imposed else { return Ok(Vec::new()) };
         let proves = |word: &str| match self.what {
-            What::Forget { .. } => OF_DEVICES.contains(&word),
+            FilterRule::Forget { .. } => OF_DEVICES.contains(&word),
             _ => word != LET_THROUGH,
         };
         let counts = world.filter.count(imposed)?.into_iter();
@@ -71,20 +71,20 @@ impl Injection<World> for Filtering {
 /// the gateway's kernel knows nothing of them, and says so to whatever comes.
 #[derive(Default)]
 pub(super) struct HalfOpening {
-    watching: Option<Imposed>,
+    watching: Option<Installed>,
     gone: usize,
 }
 
 #[async_trait]
 impl Injection<World> for HalfOpening {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
-        self.watching = Some(world.filter.impose(What::CountResets, Some(SERVERS[0]))?);
+        self.watching = Some(world.filter.install(FilterRule::CountResets, Some(SERVERS[0]))?);
         // The newer rule comes first: what is kept back is not counted as sent.
-        let hiding = world.filter.impose(What::KeepBackResets, Some(SERVERS[0]))?;
+        let hiding = world.filter.install(FilterRule::KeepBackResets, Some(SERVERS[0]))?;
         self.gone = world.gateway.cut(Cut::Reset).await;
         // An RST is sent off in the same instant; one tick of the clock lets it pass the filter.
         sleep(Duration::from_millis(1)).await;
-        Ok(world.filter.lift(hiding)?)
+        Ok(world.filter.remove(hiding)?)
     }
 
     async fn evidence(&mut self, world: &World) -> Result<Vec<Evidence>, NemesisError> {

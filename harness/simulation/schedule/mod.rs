@@ -11,11 +11,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use self::faults::{compatible, fault, idleness};
-use self::setting::{Setting, setting};
+use self::setting::{ScheduleSetup, setting};
 use crate::model::budget::Budget;
 use crate::model::fault::{Class, Fault};
-use crate::model::pace::{Load, Pause};
-use crate::model::topology::Layout;
+use crate::model::pace::{Pace, Pause};
+use crate::model::topology::Topology;
 use crate::scenario::{Question, Scenario, ScenarioError};
 
 /// The most faults of one schedule.
@@ -34,7 +34,7 @@ const STABILITY: Duration = Duration::from_secs(6);
 pub struct Schedule {
     faults: Vec<Fault>,
     pause: Option<Pause>,
-    setting: Setting,
+    setting: ScheduleSetup,
 }
 
 impl Schedule {
@@ -67,8 +67,8 @@ impl Schedule {
             why: why.into(),
             class: Class::Transient,
             budget: Budget { stability: STABILITY, ..Budget::default() },
-            load: Load { workers: WORKERS, interval: INTERVAL, pause: self.pause, ..Load::default() },
-            layout: Layout::default(),
+            load: Pace { workers: WORKERS, interval: INTERVAL, pause: self.pause, ..Pace::default() },
+            layout: Topology::default(),
             faults: self.faults.clone(),
         };
         self.setting.apply(&mut question);
@@ -107,7 +107,7 @@ mod tests {
             prop_assert!(scenario.is_ok(), "{}\n{}", scenario.unwrap_err(), schedule.text("t", ""));
             let scenario = scenario.unwrap();
             prop_assert_eq!(&scenario.faults, &schedule.faults);
-            prop_assert_eq!(crate::simulation::simulable(&scenario), Ok(()));
+            prop_assert_eq!(crate::simulation::check_simulable(&scenario), Ok(()));
         }
     }
 }

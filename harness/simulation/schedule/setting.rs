@@ -9,7 +9,7 @@ use proptest::strategy::BoxedStrategy;
 use super::faults::tenths;
 use crate::model::budget::Budget;
 use crate::model::fault::{CertificateFault, Class, Failover, Fault, FaultKind, ToxicKind};
-use crate::model::pace::Load;
+use crate::model::pace::Pace;
 use crate::model::topology::{Host, SslMode, TargetSession, TlsVersion};
 use crate::scenario::Question;
 
@@ -18,7 +18,7 @@ const UNTIL_REPAIRED: Duration = Duration::from_secs(13);
 
 /// The setting of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Setting {
+pub(super) enum ScheduleSetup {
     /// As it is.
     Plain,
     /// Every operation has a deadline.
@@ -80,60 +80,69 @@ fn persistent(kind: FaultKind) -> Fault {
 }
 
 /// Draws what is the matter with a certificate. A build without TLS has none.
-fn certificate() -> BoxedStrategy<Setting> {
+fn certificate() -> BoxedStrategy<ScheduleSetup> {
     if !cfg!(feature = "tls") {
-        return Just(Setting::Plain).boxed();
+        return Just(ScheduleSetup::Plain).boxed();
     }
     let expires = (select(EXPIRING.to_vec()), 50u64..200, 30u64..80).prop_map(|(what, at, lasts)| {
         (what, Fault { kind: FaultKind::Certificate(what), at: tenths(at), lasts: tenths(lasts) })
     });
     let is_wrong = select(MISISSUED.to_vec()).prop_map(|what| (what, persistent(FaultKind::Certificate(what))));
     (prop_oneof![expires, is_wrong], select(vec![TlsVersion::V13, TlsVersion::V12]))
-        .prop_map(|((what, fault), version)| Setting::Certificate(what, fault, version))
+        .prop_map(|((what, fault), version)| ScheduleSetup::Certificate(what, fault, version))
         .boxed()
 }
 
 /// Draws a setting; the simplest comes first, to which others shrink.
-pub(super) fn setting() -> impl Strategy<Value = Setting> {
+pub(super) fn setting() -> impl Strategy<Value = ScheduleSetup> {
     let time = || (50u64..200, 30u64..80);
     prop_oneof![
-        8 => Just(Setting::Plain),
-        2 => Just(Setting::Deadline),
-        2 => Just(Setting::Waiters),
-        2 => Just(Setting::Listening),
-        1 => Just(Setting::Brisk),
+        8 => Just(ScheduleSetup::Plain),
+        2 => Just(ScheduleSetup::Deadline),
+        2 => Just(ScheduleSetup::Waiters),
+        2 => Just(ScheduleSetup::Listening),
+        1 => Just(ScheduleSetup::Brisk),
         1 => (time(), 20u64..200).prop_map(|((at, lasts), delay)| {
             let kind = ToxicKind::Latency { delay: Duration::from_millis(delay), jitter: Duration::ZERO };
-            Setting::Gentle(Fault { kind: kind.into(), at: tenths(at), lasts: tenths(lasts) })
+            ScheduleSetup::Gentle(Fault { kind: kind.into(), at: tenths(at), lasts: tenths(lasts) })
         }),
-        1 => select(PERSISTENT.to_vec()).prop_map(Setting::Persistent),
+        1 => select(PERSISTENT.to_vec()).prop_map(ScheduleSetup::Persistent),
         2 => (time(), select(FAILOVERS.to_vec())).prop_map(|((at, lasts), (failover, hosts, session))| {
             let fault = Fault { kind: FaultKind::Failover(failover), at: tenths(at), lasts: tenths(lasts) };
-            Setting::Failover(fault, hosts, session)
+            ScheduleSetup::Failover(fault, hosts, session)
         }),
         1 => time().prop_map(|(at, lasts)| {
-            Setting::Rotation(Fault { kind: FaultKind::RotatePassword, at: tenths(at), lasts: tenths(lasts) })
+            ScheduleSetup::Rotation(Fault { kind: FaultKind::RotatePassword, at: tenths(at), lasts: tenths(lasts) })
         }),
         1 => certificate(),
     ]
 }
 
-impl Setting {
+impl ScheduleSetup {
     /// Whether the workload may pause in it.
     pub fn may_pause(self) -> bool {
-        matches!(self, Setting::Plain | Setting::Deadline | Setting::Waiters | Setting::Listening)
+        matches!(
+            self,
+            ScheduleSetup::Plain | ScheduleSetup::Deadline | ScheduleSetup::Waiters | ScheduleSetup::Listening
+        )
     }
 
     /// The faults of a schedule in this setting, out of those that were drawn for it.
     pub fn arrange(self, mut drawn: Vec<Fault>) -> Vec<Fault> {
         match self {
-            Setting::Plain | Setting::Deadline | Setting::Waiters | Setting::Listening | Setting::Brisk => drawn,
-            Setting::Gentle(fault) => vec![fault],
-            Setting::Persistent(kind) => vec![persistent(kind)],
-            Setting::Certificate(what, fault, _) if MISISSUED.contains(&what) => vec![fault],
+            ScheduleSetup::Plain
+            | ScheduleSetup::Deadline
+            | ScheduleSetup::Waiters
+            | ScheduleSetup::Listening
+            | ScheduleSetup::Brisk => drawn,
+            ScheduleSetup::Gentle(fault) => vec![fault],
+            ScheduleSetup::Persistent(kind) => vec![persistent(kind)],
+            ScheduleSetup::Certificate(what, fault, _) if MISISSUED.contains(&what) => vec![fault],
             // A fault of the path would meet one of several addresses.
-            Setting::Failover(fault, hosts, _) if hosts.len() > 1 => vec![fault],
-            Setting::Failover(fault, ..) | Setting::Rotation(fault) | Setting::Certificate(_, fault, _) => {
+            ScheduleSetup::Failover(fault, hosts, _) if hosts.len() > 1 => vec![fault],
+            ScheduleSetup::Failover(fault, ..)
+            | ScheduleSetup::Rotation(fault)
+            | ScheduleSetup::Certificate(_, fault, _) => {
                 // With what only befalls connections: servers and doors are its own while it is under way.
                 drawn.retain(|other| {
                     matches!(other.kind, FaultKind::Close | FaultKind::Reset | FaultKind::ResetRepeatedly { .. })
@@ -147,32 +156,32 @@ impl Setting {
     /// Asks for it.
     pub fn apply(self, question: &mut Question) {
         match self {
-            Setting::Plain => {}
-            Setting::Deadline => question.load.deadline = Some(Duration::from_millis(500)),
-            Setting::Waiters => {
-                question.load = Load { workers: Load::default().workers, callers_per_connection: 2, ..question.load };
+            ScheduleSetup::Plain => {}
+            ScheduleSetup::Deadline => question.load.deadline = Some(Duration::from_millis(500)),
+            ScheduleSetup::Waiters => {
+                question.load = Pace { workers: Pace::default().workers, callers_per_connection: 2, ..question.load };
             }
-            Setting::Listening => question.load.listen = true,
-            Setting::Brisk => {
+            ScheduleSetup::Listening => question.load.listen = true,
+            ScheduleSetup::Brisk => {
                 let interval = Duration::from_millis(150);
-                question.load = Load { workers: 1, interval, ..question.load };
+                question.load = Pace { workers: 1, interval, ..question.load };
                 question.budget.stability = Budget::default().stability;
             }
-            Setting::Gentle(_) => question.budget.undisturbed = true,
-            Setting::Persistent(_) => question.class = Class::Persistent,
-            Setting::Failover(fault, hosts, session) => {
+            ScheduleSetup::Gentle(_) => question.budget.undisturbed = true,
+            ScheduleSetup::Persistent(_) => question.class = Class::Persistent,
+            ScheduleSetup::Failover(fault, hosts, session) => {
                 if let FaultKind::Failover(Failover::PromoteBeside | Failover::Demote) = fault.kind {
                     // The old primary can still be read: every connection has to write before the first of them has moved,
                     // for one that only reads goes on reading there, and nothing tells it.
                     let interval = Duration::from_millis(500);
-                    question.load = Load { workers: Load::default().workers, interval, ..question.load };
+                    question.load = Pace { workers: Pace::default().workers, interval, ..question.load };
                 }
                 question.layout.standby = true;
                 question.layout.hosts = hosts.to_vec();
                 question.layout.target_session = session;
             }
-            Setting::Rotation(_) => question.layout.password_file = true,
-            Setting::Certificate(what, _, version) => {
+            ScheduleSetup::Rotation(_) => question.layout.password_file = true,
+            ScheduleSetup::Certificate(what, _, version) => {
                 if MISISSUED.contains(&what) {
                     question.class = Class::Persistent;
                 }

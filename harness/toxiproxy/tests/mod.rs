@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::api_error::Complaint;
 use super::api_types::{ProxyConfig, Toxic};
-use super::toxic_types::{Deed, Door, KINDS};
-use crate::gateway::{Cut, Expiry, Forget, What};
+use super::toxic_types::{Door, Effect, KINDS};
+use crate::gateway::{Cut, DropState, Expiry, RuleKind};
 use crate::model::fault::{self, CutPoint, Point, Scope, Share, Stream, Strike, ToxicKind};
 
 fn read(sent: Value) -> Result<Toxic, Complaint> {
@@ -24,9 +24,9 @@ fn ms(ms: u64) -> Duration {
 
 /// A toxic with these attributes comes to this, and is shown as it was sent.
 #[track_caller]
-fn means(kind: &str, attributes: Value, deed: Deed) {
+fn means(kind: &str, attributes: Value, effect: Effect) {
     let toxic = read(json!({ "type": kind, "attributes": attributes })).unwrap_or_else(|c| panic!("{}", c.message));
-    assert_eq!(toxic.deed, deed);
+    assert_eq!(toxic.effect, effect);
     let expected = json!({
         "name": format!("{kind}_downstream"), "type": kind, "stream": "downstream", "toxicity": 1,
         "attributes": attributes,
@@ -46,7 +46,7 @@ fn refused(sent: Value, status: u16, texts: &[&str]) {
 
 #[test]
 fn toxiproxys_types_have_its_units() {
-    let bytes = Deed::Bytes;
+    let bytes = Effect::Bytes;
     means("latency", json!({"latency": 50, "jitter": 7}), bytes(ToxicKind::Latency { delay: ms(50), jitter: ms(7) }));
     means("bandwidth", json!({"rate": 20}), bytes(ToxicKind::Bandwidth { bytes_per_second: 20_000 }));
     means("bandwidth", json!({"rate": 0}), bytes(ToxicKind::Stall { close_after: None }));
@@ -61,23 +61,23 @@ fn toxiproxys_types_have_its_units() {
 
 #[test]
 fn our_types_reach_what_the_gateway_can_do() {
-    let what = Deed::Connections;
-    means("stall", json!({}), Deed::Bytes(ToxicKind::Stall { close_after: None }));
-    means("half_open", json!({}), what(What::Forget(Forget::ServerSide)));
-    means("forget", json!({}), what(What::Forget(Forget::Silently)));
-    let idle = |then| what(What::Idle { after: ms(5), then });
+    let what = Effect::Connections;
+    means("stall", json!({}), Effect::Bytes(ToxicKind::Stall { close_after: None }));
+    means("half_open", json!({}), what(RuleKind::DropState(DropState::ServerSide)));
+    means("forget", json!({}), what(RuleKind::DropState(DropState::Silently)));
+    let idle = |then| what(RuleKind::Idle { after: ms(5), then });
     means("idle_close", json!({"after": 5}), idle(Expiry::Cut(Cut::Close)));
     means("idle_reset", json!({"after": 5}), idle(Expiry::Cut(Cut::Reset)));
-    means("idle_forget", json!({"after": 5}), idle(Expiry::Forget));
-    means("refuse", json!({}), Deed::Door(Door::Refuse));
-    means("hang", json!({}), Deed::Door(Door::Hang));
+    means("idle_forget", json!({"after": 5}), idle(Expiry::DropState));
+    means("refuse", json!({}), Effect::Door(Door::Refuse));
+    means("hang", json!({}), Effect::Door(Door::Hang));
     for (word, point) in Point::ALL {
         let cut = CutPoint { point, strike: Strike::Close, times: Some(2) };
-        means("cut_point", json!({"point": word, "action": "close", "times": 2}), what(What::CutPoint(cut)));
+        means("cut_point", json!({"point": word, "action": "close", "times": 2}), what(RuleKind::CutPoint(cut)));
     }
     let toxic = read(json!({"type": "cut_point", "attributes": {"point": "commit_reply"}})).unwrap();
     let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
-    assert_eq!(toxic.deed, what(What::CutPoint(cut)));
+    assert_eq!(toxic.effect, what(RuleKind::CutPoint(cut)));
     assert_eq!(shown(&toxic)["attributes"], json!({"point": "commit-reply", "action": "reset"}));
 }
 
@@ -116,7 +116,7 @@ fn where_and_how_likely() {
         scope: Scope::Established,
         toxicity: Share::new(0.25).unwrap(),
     };
-    assert_eq!(toxic.what(), Some(What::Toxic(expected)));
+    assert_eq!(toxic.what(), Some(RuleKind::Toxic(expected)));
     assert_eq!(shown(&toxic)["toxicity"], 0.25);
     assert_eq!(shown(&toxic)["connections"], "established");
     assert_eq!(read(json!({"type": "stall", "stream": "both"})).unwrap().name, "stall_both");
@@ -127,7 +127,7 @@ fn where_and_how_likely() {
 fn a_change_keeps_what_it_does_not_name() {
     let toxic = read(json!({"type": "latency", "attributes": {"latency": 5, "jitter": 1}, "toxicity": 0.5})).unwrap();
     let changed = toxic.changed(br#"{"attributes": {"latency": 9}, "name": "other", "stream": "upstream"}"#).unwrap();
-    assert_eq!(changed.deed, Deed::Bytes(ToxicKind::Latency { delay: ms(9), jitter: ms(1) }));
+    assert_eq!(changed.effect, Effect::Bytes(ToxicKind::Latency { delay: ms(9), jitter: ms(1) }));
     assert_eq!((changed.name.as_str(), changed.stream), ("latency_downstream", Stream::Downstream));
     assert_eq!(shown(&changed)["toxicity"], 0.5);
     assert_eq!(shown(&changed.changed(br#"{"toxicity": 1.0}"#).unwrap())["toxicity"], 1);

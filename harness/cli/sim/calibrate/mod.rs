@@ -17,7 +17,7 @@ use pgsquall::model::fault::IdleDevice;
 use pgsquall::model::history::{Event, Header, History};
 use pgsquall::model::plane::Plane;
 use pgsquall::scenario::Scenario;
-use pgsquall::simulation::{Simulation, simulable};
+use pgsquall::simulation::{Simulation, check_simulable};
 
 use self::pair::Pair;
 use crate::exit::Exit;
@@ -170,7 +170,7 @@ fn question(real: &History) -> Result<Scenario, String> {
         let before = device.and_then(|(_, device)| scenario.before(&device, asked.scale));
         scenario = before.ok_or_else(|| format!("{name} has no device {}", asked.device))?;
     }
-    simulable(&scenario)?;
+    check_simulable(&scenario)?;
     Ok(scenario)
 }
 

@@ -15,7 +15,7 @@ use super::*;
 type Recorded = (PathBuf, Vec<Said>, String);
 
 fn corpus() -> Vec<Recorded> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("harness/environment/network/proxy/framing/corpus");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("harness/gateway/framing/corpus");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let recorded = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();

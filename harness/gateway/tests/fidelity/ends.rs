@@ -17,7 +17,7 @@ async fn a_reset_on_an_open_connection_arrives_as_rst() {
 async fn an_idle_connection_is_reset_at_once() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let rule = bench.impose(ToxicKind::Reset { after: Duration::ZERO }).await;
+    let rule = bench.install(ToxicKind::Reset { after: Duration::ZERO }).await;
     // Neither has sent anything, and neither does.
     assert_rst(&mut client).await;
     assert_rst(&mut server).await;
@@ -32,7 +32,7 @@ async fn a_stall_that_is_removed_delivers_what_it_held_on_the_same_connection() 
     let stall = bench.stall().await;
     client.write_all(b"held").await.unwrap();
     assert_silence(&mut server).await;
-    bench.lift(&stall).await;
+    bench.remove(&stall).await;
     let mut heard = [0; 4];
     in_time(server.read_exact(&mut heard)).await.unwrap();
     assert_eq!(&heard, b"held");
@@ -80,7 +80,7 @@ async fn what_a_client_said_under_a_latency_before_it_went_arrives_though_the_se
     let (mut client, mut server) = bench.pair().await;
     let upstream = crate::model::fault::Stream::Upstream;
     let kind = ToxicKind::Latency { delay: Duration::from_millis(300), jitter: Duration::ZERO };
-    bench.impose(crate::model::fault::Toxic { stream: upstream, ..kind.into() }).await;
+    bench.install(crate::model::fault::Toxic { stream: upstream, ..kind.into() }).await;
     client.write_all(b"COMMIT").await.unwrap();
     // Long enough for the gateway to have read it.
     sleep(Duration::from_millis(20)).await;
@@ -99,11 +99,11 @@ async fn what_a_client_said_under_a_latency_before_it_went_arrives_though_the_se
 async fn a_reset_does_not_wait_until_the_server_has_answered_a_connect() {
     let bench = Bench::new().await;
     let full = FullServer::new().await;
-    bench.gateway.lead_to(full.address);
+    bench.gateway.route_to(full.address);
     let began = std::time::Instant::now();
     let mut client = bench.connect().await;
     let after = Duration::from_millis(100);
-    bench.impose(ToxicKind::Reset { after }).await;
+    bench.install(ToxicKind::Reset { after }).await;
     assert_rst(&mut client).await;
     // The gateway itself would wait for 10 s.
     assert!((after..Duration::from_secs(8)).contains(&began.elapsed()));
@@ -117,8 +117,8 @@ async fn toxics_end_a_connection_as_they_do_though_its_server_cannot_be_reached(
         [(ToxicKind::Stall { close_after: Some(after) }, Cut::Close), (ToxicKind::Reset { after }, Cut::Reset)]
     {
         let bench = Bench::new().await;
-        bench.gateway.lead_to(nobody_listens().await);
-        bench.impose(kind).await;
+        bench.gateway.route_to(nobody_listens().await);
+        bench.install(kind).await;
         let mut client = bench.connect().await;
         assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
         let by = if cut == Cut::Close { Severed::Closed } else { Severed::Reset };

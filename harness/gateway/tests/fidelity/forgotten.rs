@@ -6,7 +6,7 @@ use super::*;
 async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when_it_next_sends() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let rule = impose(&bench, What::Forget(Forget::ServerSide)).await;
+    let rule = install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
     assert_rst(&mut server).await;
     assert_silence(&mut client).await;
     assert_eq!(rule.tally.strikes(), 0);
@@ -22,9 +22,9 @@ async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when
 async fn a_half_open_connection_stays_half_open_when_the_rule_is_gone() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let rule = impose(&bench, What::Forget(Forget::ServerSide)).await;
+    let rule = install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
     assert_rst(&mut server).await;
-    bench.lift(&rule).await;
+    bench.remove(&rule).await;
     assert_silence(&mut client).await;
     client.write_all(b"?").await.unwrap();
     assert_rst(&mut client).await;
@@ -36,12 +36,12 @@ async fn a_half_open_connection_can_be_cut_and_closes_with_the_gateway() {
     let bench = Bench::new().await;
     let (mut clients, _servers) = bench.pairs(2).await;
     let (mut late, mut first) = (clients.pop().unwrap(), clients.pop().unwrap());
-    impose(&bench, What::Forget(Forget::ServerSide)).await;
+    install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 2);
     assert_fin(&mut first).await;
     assert_fin(&mut late).await;
     let (mut client, mut server) = bench.pair().await;
-    impose(&bench, What::Forget(Forget::ServerSide)).await;
+    install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
     assert_rst(&mut server).await;
     in_time(bench.gateway.close()).await;
     assert_rst(&mut client).await;
@@ -52,7 +52,7 @@ async fn what_is_forgotten_silently_nobody_is_told_until_either_sends() {
     for client_sends in [true, false] {
         let bench = Bench::new().await;
         let (mut client, mut server) = bench.pair().await;
-        let rule = impose(&bench, What::Forget(Forget::Silently)).await;
+        let rule = install(&bench, RuleKind::DropState(DropState::Silently)).await;
         assert_silence(&mut client).await;
         assert_silence(&mut server).await;
         let speaker = if client_sends { &mut client } else { &mut server };
@@ -69,8 +69,8 @@ async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
     for _ in 0..50 {
-        let rule = impose(&bench, What::Forget(Forget::Silently)).await;
-        bench.lift(&rule).await;
+        let rule = install(&bench, RuleKind::DropState(DropState::Silently)).await;
+        bench.remove(&rule).await;
         assert_passes(&mut client, &mut server).await;
         assert_passes(&mut server, &mut client).await;
         assert_eq!(rule.tally.strikes(), 0);
@@ -81,15 +81,15 @@ async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
 
 #[tokio::test]
 async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
-    for forget in [Forget::Silently, Forget::ServerSide] {
+    for forget in [DropState::Silently, DropState::ServerSide] {
         let bench = Bench::new().await;
         let (mut client, mut server) = bench.pair().await;
         client.shutdown().await.unwrap();
         assert_fin(&mut server).await;
-        let rule = impose(&bench, What::Forget(forget)).await;
+        let rule = install(&bench, RuleKind::DropState(forget)).await;
         assert_silence(&mut client).await;
         assert_eq!(rule.tally.strikes(), 0);
-        if forget == Forget::Silently {
+        if forget == DropState::Silently {
             assert_eq!(
                 timeout(WATCH, server.read_u8()).await.unwrap().unwrap_err().kind(),
                 io::ErrorKind::UnexpectedEof
@@ -104,18 +104,18 @@ async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
 async fn orders_to_what_is_forgotten_are_followed() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let forgotten = impose(&bench, What::Forget(Forget::Silently)).await;
+    let forgotten = install(&bench, RuleKind::DropState(DropState::Silently)).await;
     let stall = bench.stall().await;
-    bench.lift(&forgotten).await;
+    bench.remove(&forgotten).await;
     client.write_all(b"held").await.unwrap();
     assert_silence(&mut server).await;
-    let forgotten = impose(&bench, What::Forget(Forget::Silently)).await;
-    bench.lift(&stall).await;
+    let forgotten = install(&bench, RuleKind::DropState(DropState::Silently)).await;
+    bench.remove(&stall).await;
     assert_silence(&mut server).await;
-    bench.lift(&forgotten).await;
+    bench.remove(&forgotten).await;
     let mut heard = [0; 4];
     in_time(server.read_exact(&mut heard)).await.unwrap();
-    impose(&bench, What::Forget(Forget::Silently)).await;
+    install(&bench, RuleKind::DropState(DropState::Silently)).await;
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
     assert_rst(&mut client).await;
     assert_eq!(bench.doubts(), 0);

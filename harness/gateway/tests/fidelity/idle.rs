@@ -38,7 +38,7 @@ async fn idle_connections_are_closed_and_busy_ones_stay() {
         let (mut client, mut server) = bench.pair().await;
         let (mut idle_client, mut idle_server) = bench.pair().await;
         let began = std::time::Instant::now();
-        let rule = impose(&bench, What::Idle { after: AFTER, then: Expiry::Cut(cut) }).await;
+        let rule = install(&bench, RuleKind::Idle { after: AFTER, then: Expiry::Cut(cut) }).await;
         let end = keep_busy((&mut client, &mut server), &mut idle_client).await;
         assert_eq!(end, (Vec::new(), peers::by(cut)));
         assert!(began.elapsed() >= AFTER);
@@ -55,12 +55,12 @@ async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let after = Duration::from_millis(50);
-    let rule = impose(&bench, What::Idle { after, then: Expiry::Forget }).await;
+    let rule = install(&bench, RuleKind::Idle { after, then: Expiry::DropState }).await;
     sleep(after * 3).await;
     assert_silence(&mut client).await;
     assert_silence(&mut server).await;
     // Its entry is gone for good.
-    bench.lift(&rule).await;
+    bench.remove(&rule).await;
     client.write_all(b"are you there?").await.unwrap();
     assert_rst(&mut client).await;
     assert_rst(&mut server).await;
@@ -72,9 +72,9 @@ async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
 async fn a_patience_beyond_all_clocks_is_no_harm() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    impose(&bench, What::Idle { after: Duration::MAX, then: Expiry::Cut(Cut::Close) }).await;
-    bench.impose(ToxicKind::SlowClose { delay: Duration::MAX }).await;
-    bench.impose(ToxicKind::Reset { after: Duration::MAX }).await;
+    install(&bench, RuleKind::Idle { after: Duration::MAX, then: Expiry::Cut(Cut::Close) }).await;
+    bench.install(ToxicKind::SlowClose { delay: Duration::MAX }).await;
+    bench.install(ToxicKind::Reset { after: Duration::MAX }).await;
     client.write_all(b"held").await.unwrap();
     assert_silence(&mut server).await;
     assert_eq!(bench.doubts(), 0);

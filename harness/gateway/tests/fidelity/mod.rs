@@ -7,9 +7,9 @@ mod idle;
 mod points;
 
 use super::*;
-use crate::gateway::{Cut, Expiry, Forget, Rule, What};
+use crate::gateway::{Cut, DropState, Expiry, Rule, RuleKind};
 
 /// Puts a rule in force.
-async fn impose(bench: &Bench, what: What) -> Arc<Rule> {
-    in_time(bench.gateway.impose("rule", what)).await
+async fn install(bench: &Bench, what: RuleKind) -> Arc<Rule> {
+    in_time(bench.gateway.install("rule", what)).await
 }

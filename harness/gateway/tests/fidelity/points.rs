@@ -19,7 +19,7 @@ const ROW: &[u8] = b"D\0\0\0\x14\0\x01\0\0\0\x0a0123456789";
 const SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
 
 async fn strike(bench: &Bench, point: Point, strike: Strike, times: Option<u32>) -> Arc<Rule> {
-    impose(bench, What::CutPoint(CutPoint { point, strike, times })).await
+    install(bench, RuleKind::CutPoint(CutPoint { point, strike, times })).await
 }
 
 /// Sends something, and sees it arrive.
@@ -94,7 +94,7 @@ async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alik
     let bench = Bench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let delay = Duration::from_millis(200);
-    bench.impose(ToxicKind::Latency { delay, jitter: Duration::ZERO }).await;
+    bench.install(ToxicKind::Latency { delay, jitter: Duration::ZERO }).await;
     strike(&bench, Point::DataRow, Strike::Reset, None).await;
     client.write_all(SELECT).await.unwrap();
     expect(&mut server, SELECT).await;
@@ -118,7 +118,7 @@ async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
     server.write_all(&[AUTHENTICATION_OK, READY].concat()).await.unwrap();
     assert_silence(&mut client).await;
     assert_eq!(rule.tally.strikes(), 1);
-    bench.lift(&rule).await;
+    bench.remove(&rule).await;
     expect(&mut client, &[PASSWORD_REQUEST, AUTHENTICATION_OK, READY].concat()).await;
 }
 
@@ -130,7 +130,7 @@ async fn whoever_waits_at_a_hold_may_leave_and_the_other_hears_all_of_it_afterwa
     client.write_all(SELECT).await.unwrap();
     drop(client);
     assert_silence(&mut server).await;
-    bench.lift(&rule).await;
+    bench.remove(&rule).await;
     assert_eq!(read_out(&mut server).await, (SELECT.to_vec(), Ok(())));
     drop(server);
     bench.assert_empty().await;

@@ -14,7 +14,7 @@ async fn touched(seed: Seed) -> BTreeSet<usize> {
     let bench = Bench::with_seed(seed).await;
     let toxicity = Share::new(0.5).unwrap();
     let (mut clients, mut servers) = bench.pairs(CONNECTIONS / 2).await;
-    let rule = bench.impose(Toxic { toxicity, ..limit(0).into() }).await;
+    let rule = bench.install(Toxic { toxicity, ..limit(0).into() }).await;
     let mut touched = BTreeSet::new();
     for number in 0..CONNECTIONS {
         if number >= clients.len() {
@@ -47,7 +47,7 @@ async fn the_seed_says_which_connections_are_touched() {
 /// How late a byte is that a client sends on each of some connections, sent on all at once.
 async fn lateness(seed: Seed) -> Vec<Duration> {
     let bench = Bench::with_seed(seed).await;
-    bench.impose(ToxicKind::Latency { delay: ms(150), jitter: ms(150) }).await;
+    bench.install(ToxicKind::Latency { delay: ms(150), jitter: ms(150) }).await;
     let (mut clients, servers) = bench.pairs(40).await;
     let hear = |mut server: TcpStream| {
         tokio::spawn(async move {

@@ -27,12 +27,12 @@ pub async fn law(case: Case) {
             break;
         }
         assert!(round < 100 * ROUNDS, "bytes do not get through");
-        let rule = bench.impose(case.endless).await;
+        let rule = bench.install(case.endless).await;
         if round % 8 == 0 {
             // Long enough for some to be held.
             sleep(Duration::from_millis(1)).await;
         }
-        bench.lift(&rule).await;
+        bench.remove(&rule).await;
         if round >= ROUNDS {
             sleep(Duration::from_millis(5)).await;
         }
@@ -61,11 +61,11 @@ async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte(
         tokio::spawn(async move {
             for round in 0..ROUNDS / 4 {
                 let stream = [Stream::Both, Stream::Upstream, Stream::Downstream][(number + round) % 3];
-                let rule = bench.impose(Toxic { stream, ..kind.into() }).await;
+                let rule = bench.install(Toxic { stream, ..kind.into() }).await;
                 if (number + round) % 5 == 0 {
                     sleep(Duration::from_millis(1)).await;
                 }
-                bench.lift(&rule).await;
+                bench.remove(&rule).await;
             }
         })
     });

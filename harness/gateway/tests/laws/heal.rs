@@ -10,7 +10,7 @@ const PROMPT: Duration = Duration::from_secs(10);
 pub async fn law(case: Case) {
     let bench = Bench::new().await;
     let (client, server) = bench.pair().await;
-    let rule = bench.impose(case.endless).await;
+    let rule = bench.install(case.endless).await;
     let new = bench.pair().await;
     let mut hearing = Vec::new();
     for (client, server) in [(client, server), new] {
@@ -21,7 +21,7 @@ pub async fn law(case: Case) {
     }
     sleep(WATCH).await;
     let lifted = Instant::now();
-    bench.lift(&rule).await;
+    bench.remove(&rule).await;
     for (heard, sent) in hearing {
         let heard = in_time(heard).await.unwrap();
         assert!(heard == sent, "{} of {} bytes", heard.len(), sent.len());

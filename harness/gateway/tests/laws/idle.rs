@@ -3,7 +3,7 @@
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::*;
-use crate::gateway::What;
+use crate::gateway::RuleKind;
 
 /// How long is looked at.
 const SPAN: Duration = Duration::from_millis(600);
@@ -41,7 +41,7 @@ fn waiting_costs_no_time_of_the_processor() {
                 }
             }
             sleep(Duration::from_millis(10)).await;
-            bench.gateway.impose("toxic", What::Toxic(Toxic { stream, ..case.endless.into() })).await;
+            bench.gateway.install("toxic", RuleKind::Toxic(Toxic { stream, ..case.endless.into() })).await;
             for (client, server) in &mut pairs {
                 for peer in [client, server] {
                     let _ = peer.write_all(&MESSAGE).await;

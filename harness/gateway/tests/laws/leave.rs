@@ -10,7 +10,7 @@ pub async fn law(case: Case) {
             let bench = Bench::new().await;
             let (client, server) = bench.pair().await;
             let came = Instant::now();
-            let rule = bench.impose(case.strong).await;
+            let rule = bench.install(case.strong).await;
             let (first, mut second) = if client_first { (client, server) } else { (server, client) };
             let left = Instant::now();
             match end {
@@ -21,7 +21,7 @@ pub async fn law(case: Case) {
                 Fate::Late(least) => (end, least, left),
                 Fate::Held => {
                     assert_silence(&mut second).await;
-                    bench.lift(&rule).await;
+                    bench.remove(&rule).await;
                     (end, Duration::ZERO, left)
                 }
                 Fate::Cut(cut, least) => (cut, least, came),

@@ -8,7 +8,7 @@ use super::*;
 async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.impose(toxic).await;
+    bench.install(toxic).await;
     let sent = pattern(bytes);
     let began = Instant::now();
     let sending = {
@@ -30,7 +30,7 @@ async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
 async fn bytes_under_a_latency_do_not_wait_for_each_other() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.impose(latency(250)).await;
+    bench.install(latency(250)).await;
     let chunks = 200;
     let hearing = tokio::spawn(async move {
         let mut heard = Vec::new();
@@ -82,7 +82,7 @@ async fn a_wide_bandwidth_is_as_wide_as_it_should_be() {
 async fn sliced_bytes_arrive_piece_by_piece() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.impose(slicer(10, 20)).await;
+    bench.install(slicer(10, 20)).await;
     client.write_all(&MESSAGE).await.unwrap();
     let began = Instant::now();
     let (mut heard, mut pieces, mut largest) = (0, 0, 0);
@@ -102,7 +102,7 @@ async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
         let (mut client, mut server) = bench.pair().await;
         assert_passes(&mut server, &mut client).await;
         let only = Toxic { stream: Stream::Downstream, ..limit(bytes).into() };
-        bench.impose(only).await;
+        bench.install(only).await;
         assert_passes(&mut client, &mut server).await;
         let sent = pattern(200_000);
         let sending = async {
@@ -121,7 +121,7 @@ async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
 async fn the_limit_that_is_reached_exactly_closes_too() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.impose(limit(100)).await;
+    bench.install(limit(100)).await;
     client.write_all(&MESSAGE).await.unwrap();
     assert_eq!(read_out(&mut server).await, (MESSAGE.to_vec(), Ok(())));
     assert_fin(&mut client).await;
@@ -143,7 +143,7 @@ async fn a_reset_does_not_wait_for_peers_that_do_not_read() {
     for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
         let bench = Bench::new().await;
         let peers = jam(&bench).await;
-        bench.impose(Toxic { stream, ..reset(20).into() }).await;
+        bench.install(Toxic { stream, ..reset(20).into() }).await;
         until(|| bench.gateway.connections() == 0).await;
         for mut peer in [peers.0, peers.1] {
             assert_eq!(read_out(&mut peer).await.1, Err(io::ErrorKind::ConnectionReset), "{stream:?}");
@@ -156,7 +156,7 @@ async fn a_stall_that_closes_does_not_wait_for_peers_that_do_not_read() {
     for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
         let bench = Bench::new().await;
         let _peers = jam(&bench).await;
-        bench.impose(Toxic { stream, ..stall(20).into() }).await;
+        bench.install(Toxic { stream, ..stall(20).into() }).await;
         until(|| bench.gateway.connections() == 0).await;
     }
 }
@@ -172,7 +172,7 @@ async fn a_toxic_on_a_link_that_has_ended_still_cuts_the_connection() {
                 if stream == Stream::Upstream { (&mut client, &mut server) } else { (&mut server, &mut client) };
             ended.shutdown().await.unwrap();
             assert_fin(other).await;
-            bench.impose(Toxic { stream, ..toxic.into() }).await;
+            bench.install(Toxic { stream, ..toxic.into() }).await;
             assert_eq!(read_out(ended).await, (Vec::new(), by(cut)));
             until(|| bench.gateway.connections() == 0).await;
         }

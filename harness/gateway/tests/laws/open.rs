@@ -8,7 +8,7 @@ pub async fn law(case: Case) {
     let bench = Bench::new().await;
     let open = bench.pair().await;
     let came = Instant::now();
-    let mut rule = bench.impose(case.strong).await;
+    let mut rule = bench.install(case.strong).await;
     let first = Arc::clone(&rule);
     let (open, new) = ((open, came), (bench.pair().await, came));
     for ((mut client, mut server), came) in [open, new] {
@@ -17,13 +17,13 @@ pub async fn law(case: Case) {
             assert_fate(case.bytes, &mut server, &mut client, came, &MESSAGE).await;
         }
         if case.bytes == Fate::Held {
-            bench.lift(&rule).await;
+            bench.remove(&rule).await;
             for stream in [&mut client, &mut server] {
                 let mut heard = [0; MESSAGE.len()];
                 in_time(stream.read_exact(&mut heard)).await.unwrap();
                 assert_eq!(heard, MESSAGE);
             }
-            rule = bench.impose(case.strong).await;
+            rule = bench.install(case.strong).await;
         }
     }
     if case.bytes != AT_ONCE {

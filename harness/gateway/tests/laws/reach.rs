@@ -9,7 +9,7 @@ const MUCH: usize = 4 << 20;
 pub async fn direction(stream: Stream, case: Case) {
     let bench = Bench::new().await;
     let open = bench.pair().await;
-    let mut rule = bench.impose(Toxic { stream, ..case.endless.into() }).await;
+    let mut rule = bench.install(Toxic { stream, ..case.endless.into() }).await;
     let new = bench.pair().await;
     for (client, server) in [open, new] {
         let (mut from, mut to) = match stream {
@@ -25,11 +25,11 @@ pub async fn direction(stream: Stream, case: Case) {
         };
         let ((), (heard, end)) = in_time(async { tokio::join!(sending, read_out(&mut to)) }).await;
         assert!(end == Ok(()) && heard == sent, "{} of {MUCH} bytes, {end:?}", heard.len());
-        bench.lift(&rule).await;
+        bench.remove(&rule).await;
         drop(to);
         assert_eq!(read_out(&mut from).await, (MESSAGE.to_vec(), Ok(())));
         drop(from);
-        rule = bench.impose(Toxic { stream, ..case.endless.into() }).await;
+        rule = bench.install(Toxic { stream, ..case.endless.into() }).await;
     }
     bench.assert_empty().await;
 }
@@ -40,7 +40,7 @@ pub async fn scope(case: Case) {
         let bench = Bench::new().await;
         let (mut old_client, mut old_server) = bench.pair().await;
         let kind = if matches!(case.bytes, Fate::Cut(..)) { case.strong } else { case.endless };
-        bench.impose(Toxic { scope, ..kind.into() }).await;
+        bench.install(Toxic { scope, ..kind.into() }).await;
         let (mut new_client, mut new_server) = bench.pair().await;
         let old = (&mut old_client, &mut old_server);
         let new = (&mut new_client, &mut new_server);

@@ -6,16 +6,16 @@ pub async fn law(case: Case) {
     if let Some(weak) = case.weak {
         let bench = Bench::new().await;
         let open = bench.pair().await;
-        bench.impose(weak).await;
+        bench.install(weak).await;
         assert_transparent(open).await;
         assert_transparent(bench.pair().await).await;
         bench.assert_empty().await;
     }
     let bench = Bench::new().await;
     let open = bench.pair().await;
-    let rule = bench.impose(case.endless).await;
+    let rule = bench.install(case.endless).await;
     let (client, server) = bench.pair().await;
-    bench.lift(&rule).await;
+    bench.remove(&rule).await;
     assert_transparent(open).await;
     assert_transparent((client, server)).await;
     bench.assert_empty().await;

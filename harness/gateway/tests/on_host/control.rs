@@ -55,7 +55,7 @@ async fn new_connections_are_led_elsewhere_and_old_ones_stay() {
     let (mut client, mut server) = stage.pair().await;
     let elsewhere = "10.0.0.4:5432".parse().unwrap();
     let mut other = stage.network.listen(elsewhere).unwrap();
-    stage.gateway.lead_to(elsewhere);
+    stage.gateway.route_to(elsewhere);
     let mut moved = stage.connect().unwrap();
     let (mut there, _) = stage.network.accept(&mut other).await.unwrap();
     passes(&mut moved, &mut there).await;

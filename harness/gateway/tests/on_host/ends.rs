@@ -41,7 +41,7 @@ async fn a_reset_on_one_side_is_a_reset_on_the_other() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_down_is_an_rst() {
     let stage = Stage::new();
-    stage.gateway.lead_to("10.0.0.9:5432".parse().unwrap());
+    stage.gateway.route_to("10.0.0.9:5432".parse().unwrap());
     let mut client = stage.connect().unwrap();
     assert_eq!(heard(&mut client).await, (Vec::new(), peers::by(Cut::Reset)));
     assert_eq!(stage.endings().await, [(1, Severed::Unreachable)]);
@@ -94,7 +94,7 @@ async fn closing_leaves_no_task_behind() {
         let (mut clients, _servers) = stage.pairs(2).await;
         stage.gateway.cut(Cut::Close).await;
         clients.push(stage.pair().await.0);
-        stage.gateway.impose("late", What::Toxic(LATE.into())).await;
+        stage.gateway.install("late", RuleKind::Toxic(LATE.into())).await;
         clients[2].write_all(b"late").await.unwrap();
         settle().await;
         assert!(tasks() > before);

@@ -14,7 +14,7 @@ use super::bench::recorder;
 use super::*;
 use crate::gateway::samples::{Memory, MemoryListener, MemorySocket};
 use crate::gateway::transport::{Host, Socket};
-use crate::gateway::{Cut, Gateway, What};
+use crate::gateway::{Cut, Gateway, RuleKind};
 use crate::model::seed::Seed;
 use crate::recorder::Recorder;
 

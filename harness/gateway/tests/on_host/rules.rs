@@ -1,22 +1,22 @@
 //! Rules in force, by a clock that stands still and leaps.
 
 use super::*;
-use crate::gateway::{Expiry, Forget, Rule};
+use crate::gateway::{DropState, Expiry, Rule};
 use crate::model::fault::{CutPoint, Point, Strike};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-async fn impose(stage: &Stage, toxic: ToxicKind) -> Arc<Rule> {
-    stage.gateway.impose("rule", What::Toxic(toxic.into())).await
+async fn install(stage: &Stage, toxic: ToxicKind) -> Arc<Rule> {
+    stage.gateway.install("rule", RuleKind::Toxic(toxic.into())).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_latency_is_exactly_as_long_as_it_says() {
     let mut stage = Stage::new();
     let (mut client, mut server) = stage.pair().await;
-    let rule = impose(&stage, ToxicKind::Latency { delay: ms(50), jitter: Duration::ZERO }).await;
+    let rule = install(&stage, ToxicKind::Latency { delay: ms(50), jitter: Duration::ZERO }).await;
     for _ in 0..3 {
         let began = Instant::now();
         passes(&mut client, &mut server).await;
@@ -24,7 +24,7 @@ async fn a_latency_is_exactly_as_long_as_it_says() {
         passes(&mut server, &mut client).await;
         assert_eq!(began.elapsed(), ms(100));
     }
-    stage.gateway.lift(&rule).await;
+    stage.gateway.remove(&rule).await;
     let began = Instant::now();
     passes(&mut client, &mut server).await;
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -37,7 +37,7 @@ async fn what_chance_decides_is_the_same_in_every_run() {
     for _ in 0..2 {
         let mut stage = Stage::new();
         let (mut client, mut server) = stage.pair().await;
-        impose(&stage, ToxicKind::Latency { delay: ms(50), jitter: ms(40) }).await;
+        install(&stage, ToxicKind::Latency { delay: ms(50), jitter: ms(40) }).await;
         let mut took = Vec::new();
         for _ in 0..10 {
             let began = Instant::now();
@@ -54,10 +54,10 @@ async fn what_chance_decides_is_the_same_in_every_run() {
 async fn a_stall_that_heals_delivers_what_was_sent() {
     let mut stage = Stage::new();
     let (mut client, mut server) = stage.pair().await;
-    let stall = impose(&stage, ToxicKind::Stall { close_after: None }).await;
+    let stall = install(&stage, ToxicKind::Stall { close_after: None }).await;
     client.write_all(b"held back!").await.unwrap();
     assert_nothing_comes(&mut server).await;
-    stage.gateway.lift(&stall).await;
+    stage.gateway.remove(&stall).await;
     let mut bytes = [0; 10];
     server.read_exact(&mut bytes).await.unwrap();
     assert_eq!(&bytes, b"held back!");
@@ -73,7 +73,7 @@ async fn a_cut_point_strikes_at_its_moment_of_the_protocol() {
         let mut stage = Stage::new();
         let (mut client, mut server) = stage.pair().await;
         let point = CutPoint { point: Point::FirstReply, strike, times: Some(1) };
-        let rule = stage.gateway.impose("cut point", What::CutPoint(point)).await;
+        let rule = stage.gateway.install("cut point", RuleKind::CutPoint(point)).await;
         let mut bytes = [0; 32];
         client.write_all(STARTUP).await.unwrap();
         server.read_exact(&mut bytes[..STARTUP.len()]).await.unwrap();
@@ -93,7 +93,7 @@ async fn what_is_idle_for_an_hour_expires_then_and_no_sooner() {
     const HOUR: Duration = Duration::from_secs(3600);
     let mut stage = Stage::new();
     let (mut client, mut server) = stage.pair().await;
-    let rule = stage.gateway.impose("idle", What::Idle { after: HOUR, then: Expiry::Cut(Cut::Close) }).await;
+    let rule = stage.gateway.install("idle", RuleKind::Idle { after: HOUR, then: Expiry::Cut(Cut::Close) }).await;
     sleep(HOUR - ms(1)).await;
     let moved = Instant::now();
     passes(&mut client, &mut server).await;
@@ -107,7 +107,7 @@ async fn what_is_idle_for_an_hour_expires_then_and_no_sooner() {
 async fn a_connection_half_open_is_reset_once_its_client_speaks() {
     let mut stage = Stage::new();
     let (mut client, mut server) = stage.pair().await;
-    let rule = stage.gateway.impose("half-open", What::Forget(Forget::ServerSide)).await;
+    let rule = stage.gateway.install("half-open", RuleKind::DropState(DropState::ServerSide)).await;
     assert_eq!(heard(&mut server).await.1, peers::by(Cut::Reset));
     assert_nothing_comes(&mut client).await;
     client.write_all(b"?").await.unwrap();

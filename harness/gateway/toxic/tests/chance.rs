@@ -30,7 +30,7 @@ fn touched(toxicity: f64, id: u64, direction: Direction, seed: Seed) -> Vec<u64>
 /// When twenty pieces arrive that are sent at once.
 fn schedule(connection: u64, direction: Direction, seed: Seed) -> Vec<Duration> {
     let mut bench = Bench { connection, direction, seed, ..Bench::default() };
-    bench.impose(latency(1.0));
+    bench.install(latency(1.0));
     bench.send((0..20).map(|_| data("a")));
     bench.arrivals().into_iter().map(|(at, _)| at).collect()
 }
@@ -56,8 +56,8 @@ fn no_toxicity_touches_nothing_and_a_whole_one_everything() {
 fn rules_that_change_around_it_do_not_touch_a_connection_that_was_spared() {
     let spared = (0..).find(|connection| !touched(0.5, 1, Direction::Upstream, Seed(7)).contains(connection)).unwrap();
     let mut bench = Bench { connection: spared, ..Bench::default() };
-    bench.impose(latency(0.5));
-    bench.impose(latency(0.0));
+    bench.install(latency(0.5));
+    bench.install(latency(0.0));
     assert!(bench.pipeline.is_empty());
 }
 

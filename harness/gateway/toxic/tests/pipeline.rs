@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::command::Cut;
 use crate::gateway::link::Direction;
-use crate::gateway::rule::{Rule, Tally, What};
+use crate::gateway::rule::{Rule, RuleKind, Tally};
 use crate::gateway::toxic::Pipeline;
 use crate::gateway::toxic::samples::{Bench, bytes, data, ms, rule};
 use crate::model::fault::{CutPoint, Point, Scope, Stream, Strike, Toxic, ToxicKind};
@@ -23,23 +23,23 @@ fn without_toxics_bytes_pass_as_they_come() {
     let mut bench = Bench::default();
     bench.adapt();
     assert!(bench.pipeline.is_empty() && bench.has_room());
-    bench.send([data("a"), Parcel::Gate(1), Parcel::End]);
-    assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Parcel::Gate(1)), (ms(0), Parcel::End)]);
+    bench.send([data("a"), Chunk::Gate(1), Chunk::End]);
+    assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::Gate(1)), (ms(0), Chunk::End)]);
 }
 
 #[test]
 fn what_one_toxic_lets_go_the_next_one_takes() {
     let mut bench = Bench::with(ToxicKind::Slicer { average: 2, variation: 0, pause: ms(10) });
-    bench.impose(LATENCY);
-    bench.send([data("abc"), Parcel::Cut(Cut::Reset)]);
-    let expected = [(ms(50), data("ab")), (ms(60), data("c")), (ms(60), Parcel::Cut(Cut::Reset))];
+    bench.install(LATENCY);
+    bench.send([data("abc"), Chunk::Cut(Cut::Reset)]);
+    let expected = [(ms(50), data("ab")), (ms(60), data("c")), (ms(60), Chunk::Cut(Cut::Reset))];
     assert_eq!(bench.arrivals(), expected);
 }
 
 #[test]
 fn how_late_a_link_looks_does_not_add_to_its_delays() {
     let mut bench = Bench::with(LATENCY);
-    bench.impose(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
+    bench.install(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
     bench.send([data("12345")]);
     bench.pass_time(ms(54));
     assert_eq!(bench.arrivals(), [(ms(55), data("12345"))]);
@@ -49,7 +49,7 @@ fn how_late_a_link_looks_does_not_add_to_its_delays() {
 fn what_a_healed_toxic_held_still_passes_the_later_ones() {
     let mut bench = Bench::with(STALL);
     let stall = bench.rules[0].clone();
-    bench.impose(LATENCY);
+    bench.install(LATENCY);
     bench.send([data("a")]);
     bench.run_until(ms(30));
     bench.rules.retain(|rule| rule.id != stall.id);
@@ -61,12 +61,12 @@ fn what_a_healed_toxic_held_still_passes_the_later_ones() {
 #[test]
 fn toxics_healed_together_let_nothing_go_into_each_other() {
     let mut bench = Bench::with(STALL);
-    bench.impose(ToxicKind::Limit { bytes: 1 });
-    bench.impose(ToxicKind::Reset { after: ms(100) });
-    bench.send([data("abc"), Parcel::End]);
+    bench.install(ToxicKind::Limit { bytes: 1 });
+    bench.install(ToxicKind::Reset { after: ms(100) });
+    bench.send([data("abc"), Chunk::End]);
     bench.run_until(ms(10));
     bench.heal();
-    assert_eq!(bench.arrivals(), [(ms(10), data("abc")), (ms(10), Parcel::End)]);
+    assert_eq!(bench.arrivals(), [(ms(10), data("abc")), (ms(10), Chunk::End)]);
     assert!(bench.pipeline.is_empty());
 }
 
@@ -75,7 +75,7 @@ fn a_toxic_that_stays_does_not_notice_that_others_come_and_go() {
     let mut bench = Bench::with(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
     bench.send([data("1234567890")]);
     assert_eq!(bench.run_until(ms(7)), [(ms(5), data("12345"))]);
-    let stall = bench.impose(STALL);
+    let stall = bench.install(STALL);
     bench.run_until(ms(8));
     bench.rules.retain(|rule| rule.id != stall.id);
     bench.adapt();
@@ -91,7 +91,7 @@ fn a_toxic_added_later_leaves_alone_what_has_passed_and_delays_what_has_not() {
     bench.send([data("b")]);
     bench.pass_time(ms(55));
     // "a" was due at 50 ms, and is past; "b" is due at 60 ms, and is not.
-    bench.impose(STALL);
+    bench.install(STALL);
     assert_eq!(bench.run_until(ms(1_000)), [(ms(55), data("a"))]);
     bench.heal();
     assert_eq!(bench.arrivals(), [(ms(1_000), data("b"))]);
@@ -109,7 +109,7 @@ fn a_fast_line_fits_through_a_latency() {
 #[test]
 fn a_slow_line_behind_a_latency_holds_no_more_than_it_has_under_way() {
     let mut bench = Bench::with(LATENCY);
-    bench.impose(ToxicKind::Bandwidth { bytes_per_second: 10_000_000 });
+    bench.install(ToxicKind::Bandwidth { bytes_per_second: 10_000_000 });
     // One read, and what is under way in 60 ms.
     bench.send([bytes(64 << 10), bytes(599_999)]);
     assert!(bench.has_room());
@@ -141,7 +141,7 @@ fn a_link_is_touched_only_by_toxics_of_its_direction_and_of_its_age() {
 
 #[test]
 fn rules_that_are_no_toxics_get_no_stage() {
-    let what = What::CutPoint(CutPoint { point: Point::Startup, strike: Strike::Hold, times: None });
+    let what = RuleKind::CutPoint(CutPoint { point: Point::Startup, strike: Strike::Hold, times: None });
     let rule = Rule { id: 1, name: "cut".into(), what, newest: 0, tally: Tally::default() };
     let mut pipeline = Pipeline::default();
     pipeline.adapt(&[Arc::new(rule)], 1, Direction::Upstream, Seed(7), Instant::now());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::gateway::chunk::Parcel;
+use crate::gateway::chunk::Chunk;
 use crate::gateway::command::Cut;
 use crate::gateway::toxic::samples::{Bench, bytes};
 use crate::model::fault::ToxicKind;
@@ -13,7 +13,7 @@ use crate::model::seed::Seed;
 /// Something that happens to a link.
 #[derive(Clone, Debug)]
 enum Step {
-    Send(Parcel),
+    Send(Chunk),
     Impose(ToxicKind),
     /// The rule in this place is gone, if there is one.
     Remove(usize),
@@ -36,12 +36,12 @@ impl Step {
 #[derive(Clone, Debug, PartialEq)]
 enum Item {
     Byte(u8),
-    Other(Parcel),
+    Other(Chunk),
 }
 
-fn items(parcels: impl IntoIterator<Item = Parcel>) -> Vec<Item> {
+fn items(parcels: impl IntoIterator<Item = Chunk>) -> Vec<Item> {
     let each = |parcel| match parcel {
-        Parcel::Data(bytes) => bytes.into_iter().map(Item::Byte).collect(),
+        Chunk::Data(bytes) => bytes.into_iter().map(Item::Byte).collect(),
         other => vec![Item::Other(other)],
     };
     parcels.into_iter().flat_map(each).collect()
@@ -77,12 +77,12 @@ fn destructive() -> impl Strategy<Value = ToxicKind> {
     ]
 }
 
-fn parcel() -> impl Strategy<Value = Parcel> {
+fn parcel() -> impl Strategy<Value = Chunk> {
     prop_oneof![
         12 => (0..200_usize).prop_map(bytes),
-        1 => Just(Parcel::End),
-        1 => Just(Parcel::Failed),
-        1 => (0..9_u64).prop_map(Parcel::Gate),
+        1 => Just(Chunk::End),
+        1 => Just(Chunk::Failed),
+        1 => (0..9_u64).prop_map(Chunk::Gate),
     ]
 }
 
@@ -102,8 +102,8 @@ fn steps(kind: impl Strategy<Value = ToxicKind>) -> impl Strategy<Value = Vec<St
 struct Trial {
     bench: Bench,
     elapsed: Duration,
-    sent: Vec<Parcel>,
-    arrived: Vec<(Duration, Parcel)>,
+    sent: Vec<Chunk>,
+    arrived: Vec<(Duration, Chunk)>,
 }
 
 impl Trial {
@@ -117,7 +117,7 @@ impl Trial {
                     trial.bench.send([parcel.clone()]);
                 }
                 Step::Impose(kind) => {
-                    trial.bench.impose(*kind);
+                    trial.bench.install(*kind);
                 }
                 Step::Remove(index) if *index < trial.bench.rules.len() => {
                     trial.bench.rules.remove(*index);
@@ -189,7 +189,7 @@ proptest! {
         let mut trial = Trial::of(&steps, Seed(7));
         trial.heal();
         let (arrived, all) = (trial.arrived(), items(trial.sent.clone()));
-        let is_cut = |item: &Item| matches!(item, Item::Other(Parcel::Cut(Cut::Close | Cut::Reset)));
+        let is_cut = |item: &Item| matches!(item, Item::Other(Chunk::Cut(Cut::Close | Cut::Reset)));
         match arrived.iter().position(is_cut) {
             Some(cut) => prop_assert_eq!(&arrived[..cut], &all[..cut]),
             None => prop_assert_eq!(arrived, all),
