@@ -1,0 +1,142 @@
+//! Reads the source tree as text: files, their code without comments and tests, their comments and strings.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One file of the library, without its tests.
+pub struct File {
+    /// Below `harness`, with `/`.
+    pub path: String,
+    /// Without comments, and without what stands behind `#[cfg(test)] mod`.
+    pub code: String,
+}
+
+impl File {
+    /// The first part of the path: the module below the crate's root.
+    pub fn room(&self) -> &str {
+        self.path.split('/').next().unwrap().trim_end_matches(".rs")
+    }
+
+    /// Every path that the code names from the crate's root: `model::fault::Class`, or `model::fault` for a group.
+    pub fn imports(&self) -> Vec<&str> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        let paths = self.code.split("crate::").skip(1);
+        let paths = paths.map(|rest| rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())].trim_end_matches(':'));
+        paths.filter(|path| path.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+    }
+}
+
+/// A piece of a Rust file.
+pub enum Piece<'a> {
+    Code(&'a str),
+    Comment(&'a str),
+    Text(&'a str),
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below a folder of the project, by their path from the project's root; all of them if no ending is given.
+pub fn below(folder: &str, endings: &[&str]) -> Vec<String> {
+    fn collect(folder: PathBuf, endings: &[&str], found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let ending = path.extension().unwrap_or_default().to_str().unwrap();
+            if path.is_dir() {
+                collect(path, endings, found);
+            } else if endings.is_empty() || endings.contains(&ending) {
+                found.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(root().join(folder), endings, &mut found);
+    found.sort();
+    found
+}
+
+/// The library's files: without the program, tests and samples.
+pub fn library() -> Vec<File> {
+    let mut files = Vec::new();
+    for path in below("harness", &["rs"]) {
+        let inside = path.strip_prefix("harness/").unwrap();
+        let is_test = inside.split('/').any(|part| matches!(part.trim_end_matches(".rs"), "tests" | "samples"));
+        if is_test || inside.starts_with("cli/") || inside == "lib.rs" {
+            continue;
+        }
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let end = text.find("#[cfg(test)]\nmod").or_else(|| text.find("#[cfg(all(test")).unwrap_or(text.len());
+        let code = pieces(&text[..end]).into_iter().filter_map(|(_, piece)| match piece {
+            Piece::Code(code) => Some(code),
+            Piece::Comment(_) | Piece::Text(_) => None,
+        });
+        files.push(File { path: inside.to_owned(), code: code.collect() });
+    }
+    files
+}
+
+/// Divides a Rust file, each piece with the number of the line on which it begins.
+pub fn pieces(text: &str) -> Vec<(usize, Piece<'_>)> {
+    let mut found = Vec::new();
+    let (mut at, mut begun) = (0, 0);
+    while at < text.len() {
+        let rest = &text[at..];
+        let (length, is_comment) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), true)
+        } else if let Some(length) = raw_string(text, at) {
+            (length, false)
+        } else if rest.starts_with('"') {
+            (string(rest), false)
+        } else if let Some(length) = character(rest) {
+            at += length;
+            continue;
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+            continue;
+        };
+        let piece = &rest[..length];
+        found.push((line(text, begun), Piece::Code(&text[begun..at])));
+        found.push((line(text, at), if is_comment { Piece::Comment(piece) } else { Piece::Text(piece) }));
+        at += length;
+        begun = at;
+    }
+    found.push((line(text, begun), Piece::Code(&text[begun..])));
+    found
+}
+
+fn line(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
+/// The length of a string in quotes, with them.
+fn string(rest: &str) -> usize {
+    let mut is_escaped = false;
+    let end = rest[1..].find(|c| {
+        let ends = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends
+    });
+    end.map_or(rest.len(), |end| end + 2)
+}
+
+/// The length of a raw string that begins here.
+fn raw_string(text: &str, at: usize) -> Option<usize> {
+    let is_name = text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let rest = text[at..].strip_prefix('r').filter(|_| !is_name || text[..at].ends_with('b'))?;
+    let hashes = rest.len() - rest.trim_start_matches('#').len();
+    let inside = rest[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    Some(inside.find(&end).map_or(text.len() - at, |length| 2 + hashes + length + end.len()))
+}
+
+/// The length of a character literal, so that `'"'` begins no string; `None` for lifetimes.
+fn character(rest: &str) -> Option<usize> {
+    let inside = rest.strip_prefix('\'')?;
+    if let Some(escaped) = inside.strip_prefix('\\') {
+        let first = escaped.chars().next()?.len_utf8();
+        return Some(2 + first + escaped[first..].find('\'')? + 1);
+    }
+    let first = inside.chars().next()?.len_utf8();
+    inside[first..].starts_with('\'').then_some(first + 2)
+}
