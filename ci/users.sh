@@ -184,7 +184,10 @@ whole() {
         expect "$of_shard" "$file, $client, shard $shard" "$place/$shard" "${set[@]}" shard &
         pids+=($!)
     done
-    for shard in 1 2; do wait "${pids[shard - 1]}"; done
+    # Both, so that no shard still runs if the other fails.
+    local failed=0
+    for shard in 1 2; do wait "${pids[shard - 1]}" || failed=1; done
+    [ "$failed" -eq 0 ] || exit 1
     for shard in 1 2; do upload "$file" shard "$shard" "$place/$shard" "$place/report"; done
     results=$place/report/results
     if [ "$file" = "$kubernetes" ]; then
