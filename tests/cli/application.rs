@@ -94,8 +94,9 @@ fn a_service_that_leaves_a_transaction_open_fails() {
     let place = Place::new();
     let said = ask(&place, &reset(&place), &application);
     assert_eq!(said.code, Some(1), "{said}");
-    let found = place.verdict("out/reset").findings("connection-leak");
-    assert!(found.contains("1 ") && found.contains("idle in a transaction"), "{found}");
+    let verdict = place.verdict("out/reset");
+    assert_eq!(verdict.check("connection-leak"), "fail", "{verdict}");
+    assert!(place.read("out/reset/history.jsonl").contains("\"idle_in_transaction\":1}"), "{verdict}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
-mod breath;
+pub mod breath;
 pub mod postgres;
 mod processes;
 mod report;
