@@ -33,15 +33,19 @@ fn next(lines: &mut Lines) -> String {
     lines.next().expect("it ended early").unwrap()
 }
 
-/// Where a proxy listens: the first address in the next line, which begins with its name and also names its upstream.
+/// The addresses in a line, in their order.
+fn addresses(line: &str) -> impl Iterator<Item = SocketAddr> {
+    line.split_whitespace().filter_map(|word| word.trim_matches([',', ';', '(', ')']).parse().ok())
+}
+
+/// Where a proxy listens: the first address in the next line, which begins with its name and ends with its upstream.
 #[track_caller]
 fn listens(lines: &mut Lines, name: &str, upstream: &str) -> String {
     let line = next(lines);
-    assert!(line.starts_with(&format!("{name} ")) && line.contains(upstream), "{line}");
-    line.split_whitespace()
-        .find(|word| word.parse::<SocketAddr>().is_ok())
-        .unwrap_or_else(|| panic!("{line}"))
-        .to_owned()
+    assert!(line.starts_with(&format!("{name} ")), "{line}");
+    let found: Vec<_> = addresses(&line).map(|address| address.to_string()).collect();
+    assert!(found.len() == 2 && found[1] == upstream, "{line}");
+    found[0].clone()
 }
 
 /// Where the API is, by its address in the next line.
@@ -161,8 +165,7 @@ fn proxies_from_a_file_and_no_api() {
     let address = listens(&mut lines, "a", &upstream.to_string());
     // One that is disabled listens nowhere.
     let disabled = next(&mut lines);
-    let addresses = disabled.split_whitespace().filter_map(|word| word.parse::<SocketAddr>().ok());
-    assert!(disabled.starts_with("b ") && addresses.eq([upstream]), "{disabled}");
+    assert!(disabled.starts_with("b ") && addresses(&disabled).eq([upstream]), "{disabled}");
     let none = next(&mut lines);
     assert!(none.contains("seed ") && !none.contains("http://"), "{none}");
     echoes(&address);
