@@ -39,9 +39,9 @@ for server in servers:
         rows.setdefault(path.parent.name, {})[server] = text
         if kind != "pass":
             wrong.append(f"{path.parent.name} on {server}: {text}")
-    for line in (folder / "skipped").read_text().splitlines():
-        name, _, reason = line.partition(": skipped: ")
-        rows.setdefault(name, {})[server] = f"skipped: {reason}"
+    for run in json.loads(pathlib.Path(f"{folder}.json").read_text())["runs"]:
+        if run["ending"]["state"] == "skipped":
+            rows.setdefault(run["scenario"], {})[server] = f"skipped: {run['ending']['reason']}"
 
 print("| scenario | " + " | ".join(servers) + " |")
 print("|---" * (len(servers) + 1) + "|")

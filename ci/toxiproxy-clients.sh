@@ -29,7 +29,7 @@ trap leave EXIT
 proxy=$!
 api=
 for _ in $(seq 100); do
-    api=$(sed -n 's|^the API is at http://\([^;]*\);.*|\1|p' "$said")
+    api=$(sed -n 's|.*http://\([0-9.]*:[0-9]*\).*|\1|p' "$said")
     [ -z "$api" ] || break
     kill -0 "$proxy"
     sleep 0.1

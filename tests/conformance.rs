@@ -78,7 +78,7 @@ fn the_reference_passes() {
     assert!(process.iter().all(|told| told.word == "pass"), "{said}");
     let skipped: Vec<_> = in_process.iter().filter(|told| told.word != "pass").collect();
     assert!(skipped.len() == 1 && skipped[0].word == "skip" && skipped[0].case == "end", "{said}");
-    assert!(process[0].text.contains("4 at once"), "{said}");
+    assert!(process[0].text.contains("4 "), "{said}");
     // In the order in which they were named.
     let heads: Vec<_> = said.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(heads, [adapter.as_str(), "reference"]);
@@ -86,12 +86,12 @@ fn the_reference_passes() {
 
 #[test]
 fn hello_with_a_word_that_nobody_knows() {
-    fails("misspelt-capability", "hello", &["\"cancel\", which nobody knows", "deadline"]);
+    fails("misspelt-capability", "hello", &["\"cancel\"", "deadline"]);
 }
 
 #[test]
 fn hello_without_transactions() {
-    fails("no-transactions", "hello", &["no capability \"transaction\""]);
+    fails("no-transactions", "hello", &["\"transaction\""]);
 }
 
 #[test]
@@ -102,94 +102,94 @@ fn no_hello_and_nothing_else_is_asked() {
     let said = check(&[&bad("no-hello", "reference")]);
     assert_eq!(said.code, Some(1), "{said}");
     let told = told(&said);
-    assert!(told[0].word == "FAIL" && told[0].text.contains("stdout line 1 is not JSON"), "{said}");
+    assert!(told[0].word == "FAIL" && told[0].text.contains("line 1"), "{said}");
     assert!(told[1..].iter().all(|told| told.word == "skip"), "{said}");
 }
 
 #[test]
 fn write_that_is_acknowledged_and_is_not_there() {
-    fails("acknowledges-without-writing", "write", &["not in the ledger", "bigint"]);
+    fails("acknowledges-without-writing", "write", &["ledger", "bigint"]);
 }
 
 #[test]
 fn read_that_finds_what_is_not_there() {
-    fails("finds-everything", "read", &["finds a row that is not there", "\"found\":false"]);
+    fails("finds-everything", "read", &["\"found\":false"]);
 }
 
 #[test]
 fn a_stray_line_is_told_where_it_came() {
-    fails("logs-to-stdout", "read", &["breaks the protocol", "DEBUG reading", "print logs to stderr"]);
+    fails("logs-to-stdout", "read", &["DEBUG reading", "stderr"]);
 }
 
 #[test]
 fn transaction_that_is_none() {
-    fails("writes-instead-of-transactions", "transaction", &["began with the INSERT"]);
+    fails("writes-instead-of-transactions", "transaction", &["INSERT"]);
 }
 
 #[test]
 fn error_without_its_code() {
-    fails("drops-sqlstate", "error", &["without sqlstate", "expected 23505", "into \"sqlstate\""]);
+    fails("drops-sqlstate", "error", &["23505", "\"sqlstate\""]);
 }
 
 #[test]
 fn one_after_the_other() {
-    fails("one-by-one", "concurrency", &["\"concurrency\":4", "only 1 reached the server at once"]);
+    fails("one-by-one", "concurrency", &["\"concurrency\":4", "only 1 "]);
 }
 
 #[test]
 fn no_room_for_those_who_have_to_wait() {
-    fails("refuses-to-wait", "concurrency", &["where 8 operations are asked at once", "too many operations"]);
+    fails("refuses-to-wait", "concurrency", &["8 operations", "too many operations"]);
 }
 
 #[test]
 fn a_timeout_of_the_adapters_own() {
-    fails("own-timeout", "slow", &["because the server answers 300 ms late", "leave timeouts to the library"]);
+    fails("own-timeout", "slow", &["300 ms", "timeouts"]);
 }
 
 #[test]
 fn success_while_the_server_is_silent() {
-    fails("acknowledges-in-silence", "hang", &["while the server cannot have answered yet"]);
+    fails("acknowledges-in-silence", "hang", &["answer ok"]);
 }
 
 #[test]
 fn two_answers_to_one_request() {
-    fails("answers-twice", "hang", &["a second time", "answer every request exactly once"]);
+    fails("answers-twice", "hang", &["exactly once"]);
 }
 
 #[test]
 fn an_answer_that_nobody_asked_for() {
-    fails("invents-ids", "hang", &["which was never asked", "repeat the id"]);
+    fails("invents-ids", "hang", &["operation 10", "id"]);
 }
 
 #[test]
 fn deadlines_that_are_ignored() {
-    fails("ignores-deadlines", "cancel", &["after their \"deadline_ms\":300 had passed"]);
+    fails("ignores-deadlines", "cancel", &["\"deadline_ms\":300"]);
 }
 
 #[test]
 fn deadlines_that_are_called_something_else() {
-    fails("calls-deadlines-timeouts", "cancel", &["put \"kind\":\"deadline\" into the error"]);
+    fails("calls-deadlines-timeouts", "cancel", &["\"kind\":\"deadline\""]);
 }
 
 #[test]
 fn no_answer_once_the_session_was_ended() {
-    fails_of("gives-up", "never-answers-after-termination", "restart", &["answer every request, also with an error"]);
+    fails_of("gives-up", "never-answers-after-termination", "restart", &["answer every request"]);
 }
 
 #[test]
 fn an_exit_because_of_an_error() {
-    let texts = ["ends by itself (exit status 3)", "Traceback: terminated"];
+    let texts = ["exit status 3", "Traceback: terminated"];
     fails_of("gives-up", "exits-at-termination", "restart", &texts);
 }
 
 #[test]
 fn no_answer_once_the_connection_was_reset() {
-    fails_of("gives-up", "never-answers-after-reset", "cut", &["answer every request, also with an error"]);
+    fails_of("gives-up", "never-answers-after-reset", "cut", &["answer every request"]);
 }
 
 #[test]
 fn gaps_that_nobody_is_told_of() {
-    fails("swallows-gaps", "listen", &["has not said {\"gap\":true}"]);
+    fails("swallows-gaps", "listen", &["{\"gap\":true}"]);
 }
 
 #[test]
@@ -199,17 +199,17 @@ fn notifications_that_come_twice() {
 
 #[test]
 fn notifications_that_never_come() {
-    fails("hears-nothing", "listen", &["has handed on no notification 20.0 s after it was asked to listen"]);
+    fails("hears-nothing", "listen", &["20.0 s"]);
 }
 
 #[test]
 fn an_adapter_that_stays() {
-    fails("stays-at-the-end", "end", &["goes on running 2.00 s after its stdin has ended"]);
+    fails("stays-at-the-end", "end", &["2.00 s", "stdin"]);
 }
 
 #[test]
 fn an_adapter_that_ends_with_an_error() {
-    fails("fails-at-the-end", "end", &["ends with exit status 1", "Traceback: the pool is closed already"]);
+    fails("fails-at-the-end", "end", &["exit status 1", "Traceback: the pool is closed already"]);
 }
 
 #[test]
@@ -219,13 +219,13 @@ fn a_slot_that_does_not_come_back() {
     let told = told(&said);
     for case in ["restart", "cut"] {
         let found = told.iter().find(|told| told.case == case).unwrap();
-        assert!(found.word == "FAIL" && found.text.contains("still fails 1 of 4 operations"), "{said}");
+        assert!(found.word == "FAIL" && found.text.contains("1 of 4 "), "{said}");
     }
 }
 
 #[test]
 fn what_is_not_here_is_no_failure() {
-    check(&["no-such-program-of-pgsquall"]).refuses(64, &["is not in PATH"]);
+    check(&["no-such-program-of-pgsquall"]).refuses(64, &["no-such-program-of-pgsquall", "PATH"]);
     check(&["sh -c 'echo no module named psycopg >&2; exit 3'"]).refuses(69, &["no module named psycopg"]);
     let place = Place::new();
     place.run(&["conformance", "--client", "reference", "--server", "local:/nowhere"]).refuses(69, &["/nowhere"]);

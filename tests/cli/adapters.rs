@@ -30,14 +30,14 @@ fn ask_of(shell: &str, script: &str, scenario: &str) -> (Place, Said) {
 #[test]
 fn garbage_instead_of_the_hello() {
     let (place, said) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
-    said.refuses(69, &["stdout line 1 is not JSON", "`Listening on port 80`", "\"hello\"", "print logs to stderr"]);
+    said.refuses(69, &["line 1", "Listening on port 80", "\"hello\"", "stderr"]);
     assert!(!place.holds("out"), "nothing came of it");
 }
 
 #[test]
 fn death_before_the_hello() {
     let (place, said) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
-    said.refuses(69, &["ended before its hello (exit status 3)", "its stderr ends with: ModuleNotFoundError"]);
+    said.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
     // What it said is kept in full, the rest is not.
     assert!(place.read("out/short/client.stderr").contains("ModuleNotFoundError"));
     assert!(!place.holds("out/short/history.jsonl"));
@@ -46,7 +46,7 @@ fn death_before_the_hello() {
 #[test]
 fn no_hello_at_all() {
     let (place, said) = ask("sleep 1000", RESET);
-    said.refuses(69, &["said no hello within 20.0 s", "its first line on stdout must be {\"hello\":"]);
+    said.refuses(69, &["20.0 s", "{\"hello\":"]);
     assert!(!place.holds("out"), "nothing came of it");
 }
 
@@ -55,19 +55,16 @@ fn answers_that_break_the_protocol_prove_nothing() {
     let twice = format!("{ANSWER_ONE}; for i in 1 2; do echo \"{{\\\"id\\\":$id,\\\"ok\\\":true}}\"; done; cat >&2");
     let unknown = format!("{ANSWER_ONE}; echo '{{\"id\":987654,\"ok\":true}}'; cat >&2");
     let endless = format!("{ANSWER_ONE}; head -c 100000000 /dev/zero | tr '\\0' x; cat >&2");
-    let scripts = [
-        (twice, "a second time", "answer every request exactly once"),
-        (unknown, "answers operation 987654, which was never asked", "repeat the id of the request"),
-        (endless, "is longer than 1048576 bytes", "one JSON object per line"),
-    ];
+    let scripts = [(twice, "once"), (unknown, "987654"), (endless, "1048576")];
     std::thread::scope(|scope| {
-        for (script, wrong, remedy) in &scripts {
+        for (script, wrong) in &scripts {
             scope.spawn(move || {
-                let (_place, said) = ask(&format!("{HELLO}; {script}"), RESET);
+                let (place, said) = ask(&format!("{HELLO}; {script}"), RESET);
                 assert_eq!(said.code, Some(2), "{said}");
-                assert!(said.stdout.contains("unknown"), "{said}");
-                assert!(said.stdout.contains("doubt     the adapter broke its protocol"), "{said}");
-                assert!(said.stdout.contains(wrong) && said.stdout.contains(remedy), "{said}");
+                let verdict = place.verdict("out/short");
+                assert_eq!(verdict.kind(), "unknown", "{verdict}");
+                assert!(verdict.doubts().contains(wrong), "{wrong:?} is not in:\n{verdict}");
+                assert!(place.read("out/short/history.jsonl").contains("{\"violated\":"), "{said}");
                 assert!(said.stdout.len() < 10_000, "a long line is quoted in part: {}", said.stdout.len());
             });
         }
@@ -85,15 +82,17 @@ fn an_exit_because_of_the_fault_is_a_failure() {
     assert!(dies.contains("exit 7"));
     let (place, said) = ask_of("bash", &dies, RESET);
     assert_eq!(said.code, Some(1), "{said}");
-    assert!(said.stdout.contains("fails     process: the client process ended (exit status 7)"), "{said}");
-    assert!(said.stdout.contains("Traceback: reset by peer"), "{said}");
+    let found = place.verdict("out/short").findings("process");
+    assert!(found.contains("exit status 7") && found.contains("Traceback: reset by peer"), "{found}");
     assert!(place.read("out/short/client.stderr").contains("Traceback"));
 }
 
 #[test]
 fn an_exit_before_the_fault_proves_nothing_about_it() {
-    let (_place, said) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
+    let (place, said) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
     assert_eq!(said.code, Some(2), "{said}");
-    assert!(said.stdout.contains("the client process ended (exit status 9)"), "{said}");
-    assert!(said.stdout.contains("out of memory"), "{said}");
+    let verdict = place.verdict("out/short");
+    assert_eq!(verdict.kind(), "unknown", "{verdict}");
+    let found = verdict.findings("process");
+    assert!(found.contains("exit status 9") && found.contains("out of memory"), "{found}");
 }

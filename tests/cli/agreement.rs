@@ -25,13 +25,13 @@ fn answers(place: &Place, server: &str, out: &str) -> BTreeMap<String, (String, 
     let said = place.run(&words);
     assert_eq!(said.code, Some(0), "{said}");
     let answer = |(name, _): (&str, &str)| {
-        let verdict: Value = serde_json::from_str(&place.read(&format!("{out}/{name}/verdict.json"))).unwrap();
+        let verdict = place.verdict(&format!("{out}/{name}"));
         let history = place.read(&format!("{out}/{name}/history.jsonl"));
         let events = history.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let errors = events.filter_map(|event| event.get("server-errors").and_then(Value::as_object).cloned());
         let codes = errors.flat_map(|errors| errors.keys().cloned().collect::<Vec<_>>());
         let errors: BTreeSet<_> = codes.filter(|code| code != PASSING).collect();
-        (name.to_owned(), (verdict["verdict"].as_str().unwrap().to_owned(), errors))
+        (name.to_owned(), (verdict.kind().to_owned(), errors))
     };
     SHORT.map(answer).into()
 }

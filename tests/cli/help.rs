@@ -1,45 +1,51 @@
 //! What the program says of itself.
 
-use super::common::{BINARY, Place, said};
+use super::common::{BINARY, Place, Said, said};
 
 #[test]
 fn help_has_examples_and_the_table_of_exit_codes() {
     let place = Place::new();
     let help = place.run(&["--help"]);
-    let text = &help.succeeds().stdout;
-    for code in ["0 ", "1 ", "2 ", "64 ", "69 ", "70 ", "130 "] {
-        assert!(text.lines().any(|line| line.trim_start().starts_with(code)), "{code} is not in:\n{text}");
-    }
+    insta::assert_snapshot!("help", help.succeeds().stdout);
+    let has_codes = |help: &Said| {
+        for code in ["0", "1", "2", "64", "69", "70", "130"] {
+            help.line(code);
+        }
+    };
+    has_codes(&help);
     for verb in ["run", "list", "show", "check", "proxy", "conformance", "judge"] {
-        assert!(text.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is not in:\n{text}");
+        help.line(verb);
         let help = place.run(&[verb, "--help"]);
         let example = format!("\n  pgsquall {verb}");
         assert!(help.succeeds().stdout.contains(&example), "no example in: {help}");
     }
-    assert!(place.run(&["run", "--help"]).stdout.contains("Exit codes:"));
+    let help = place.run(&["run", "--help"]);
+    has_codes(&help);
     assert!(place.run(&["--version"]).succeeds().stdout.starts_with("pgsquall "));
 }
 
 #[test]
 fn list_names_scenarios_clients_and_what_this_machine_has() {
     let said = Place::new().run(&["list"]);
-    for text in ["connection-reset ", "reference ", "never-reconnects ", "auto ", "docker ", "data folders "] {
-        assert!(said.stdout.lines().any(|line| line.trim_start().starts_with(text)), "{text:?} is not in:\n{said}");
+    for word in ["connection-reset", "reference", "never-reconnects", "auto", "docker"] {
+        said.line(word);
     }
+    said.kernel_plane();
+    let (data, _) = pgsquall::environment::storage();
+    assert!(said.stdout.contains(&data.display().to_string()), "{said}");
 }
 
 #[test]
 fn list_says_what_a_server_of_somebody_else_cannot_show() {
     let said = Place::new().run(&["list", "--server", "postgres://u:hidden@127.0.0.1/d"]);
     said.succeeds();
-    let line = |name: &str| said.stdout.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
+    // A reason stands in brackets behind the title.
     for name in
-        ["connection-reset ", "commit-reply-lost", "connect-hang", "slow-network", "firewall-terminate", "idle-close"]
+        ["connection-reset", "commit-reply-lost", "connect-hang", "slow-network", "firewall-terminate", "idle-close"]
     {
-        assert!(!line(name).contains("skipped"), "{said}");
+        assert!(!said.line(name).contains('['), "{said}");
     }
-    assert!(line("restart-fast").contains("[skipped here: restart (fast) would have to change a server"), "{said}");
-    assert!(line("wrong-password").contains("skipped here"), "{said}");
+    assert!(said.line("restart-fast").contains("[") && said.line("wrong-password").contains("["), "{said}");
     assert!(said.stdout.contains("postgres://u@127.0.0.1:5432/d") && !said.stdout.contains("hidden"), "{said}");
 }
 
@@ -47,7 +53,7 @@ fn list_says_what_a_server_of_somebody_else_cannot_show() {
 fn list_of_a_server_that_is_not_here() {
     let said = Place::new().run(&["list", "--server", "local:/nowhere"]);
     assert_eq!(said.code, Some(69), "{said}");
-    assert!(said.stdout.contains("not here: /nowhere: no program postgres"), "{said}");
+    assert!(said.stdout.contains("/nowhere"), "{said}");
 }
 
 #[test]
@@ -60,7 +66,7 @@ fn what_show_prints_is_a_scenario_again() {
         place.write(&file, &shown.stdout);
         assert!(place.run(&["check", &file]).succeeds().stdout.contains(&scenario.title));
     }
-    place.run(&["show", "restart"]).refuses(64, &["did you mean restart-fast or restart-immediate"]);
+    place.run(&["show", "restart"]).refuses(64, &["restart-fast", "restart-immediate"]);
 }
 
 #[test]

@@ -16,7 +16,9 @@ fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
     let place = Place::new();
     place.write("frozen.toml", FROZEN);
     place.write("adapter.sh", YES_MAN);
-    let words = ["run", "frozen.toml", "--client", "sh adapter.sh", "--server", server, "--out", "out"];
+    let client = "sh adapter.sh";
+    let words =
+        ["run", "frozen.toml", "--client", client, "--server", server, "--out", "out", "--report", "json=end.json"];
     let mut child = place.start(&words);
     place.wait_for("out/frozen/history.jsonl", "in-force", &mut child);
     let (run, pids) = place.adapter();
@@ -28,7 +30,7 @@ fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
     let said = Said::of(&mut child);
     assert!(began.elapsed() < SOON, "it took {:?}", began.elapsed());
     assert_eq!(said.code, Some(130), "{said}");
-    assert!(said.stdout.contains("stopped") && said.stderr.contains("everything was healed and removed"), "{said}");
+    assert_eq!(place.report("end.json").endings(), ["frozen stopped"], "{said}");
     assert!(!said.stderr.contains("panicked"), "{said}");
     assert!(!run.exists(), "{} is still there", run.display());
     until("the end of every process", || !pids.into_iter().any(lives) && processes_of(&run).is_empty());

@@ -4,27 +4,23 @@ use std::process::Command;
 
 use super::common::{BINARY, Place, is_root, said};
 
-/// What `list` says of the kernel plane.
-fn told(list: &str) -> String {
-    let line = list.lines().find_map(|line| line.trim_start().strip_prefix("kernel plane"));
-    line.unwrap_or_else(|| panic!("no kernel plane in:\n{list}")).trim().to_owned()
-}
-
 #[test]
 fn packets_that_vanish_are_not_the_proxy_planes() {
     let place = Place::new();
-    let said = place.run(&["run", "blackhole", "--network", "proxy", "--out", "out"]);
+    let words = ["run", "blackhole", "--network", "proxy", "--out", "out", "--report", "json=skipped.json"];
+    let said = place.run(&words);
     assert_eq!(said.code, Some(69), "{said}");
-    for text in ["blackhole: skipped: blackhole", "not the proxy plane's to produce", "--network kernel", "1 skipped"] {
-        assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
-    }
+    let report = place.report("skipped.json");
+    let reason = report.skipped("blackhole");
+    assert!(["proxy", "--network kernel"].iter().all(|part| reason.contains(part)), "{reason}");
+    assert!(said.stdout.contains(reason), "{said}");
     assert!(!place.holds("out"), "nothing came of it");
 }
 
 #[test]
 fn a_plane_that_there_is_not() {
     let said = Place::new().run(&["run", "blackhole", "--network", "nonsense"]);
-    said.refuses(64, &["'--network <PLANE>'", "nonsense", "auto, proxy, kernel"]);
+    said.refuses(64, &["--network", "nonsense", "auto, proxy, kernel"]);
 }
 
 /// Root in a container has most of his rights, and may still make user namespaces; there a client that is a process is
@@ -36,17 +32,19 @@ fn root_with_a_part_of_his_rights_is_told_what_he_has() {
         return;
     }
     let place = Place::new();
-    if !told(&place.run(&["list"]).stdout).starts_with("here: ") {
-        println!("skipped: there is no kernel plane here");
+    let plane = place.run(&["list"]).kernel_plane();
+    if !plane.in_process || !plane.process {
+        println!("skipped: there is no kernel plane here for everybody: {}", plane.line);
         return;
     }
     for right in ["-sys_admin", "-net_admin", "-sys_admin,-net_admin"] {
         let mut command = place.command("setpriv");
         command.args(["--bounding-set", right, BINARY, "list"]);
         let said = said(command);
-        let told = told(&said.stdout);
-        assert!(told.starts_with("here for clients that are processes (a client in this process "), "{right}: {told}");
-        assert!(!said.stdout.contains("skipped here: no kernel plane"), "{right}: {said}");
+        let plane = said.kernel_plane();
+        assert!(plane.process && !plane.in_process, "{right}: {}", plane.line);
+        assert!(plane.line.contains('('), "why not for others: {right}: {}", plane.line);
+        assert!(!said.line("blackhole").contains('['), "it is not skipped: {right}: {said}");
     }
 }
 
@@ -68,13 +66,13 @@ fn where_there_are_no_namespaces_the_reason_is_told() {
         return;
     }
     let list = said(without("list"));
-    let told = told(&list.stdout);
-    assert!(told.starts_with("not here: no network namespace of its own: "), "{list}");
-    assert!(told.contains("user.max_user_namespaces"), "{list}");
-    let blackhole = list.stdout.lines().find(|line| line.trim_start().starts_with("blackhole "));
-    assert!(blackhole.is_some_and(|line| line.contains("[skipped here: no kernel plane: ")), "{list}");
+    let plane = list.kernel_plane();
+    assert!(!plane.in_process && !plane.process && plane.line.contains("user.max_user_namespaces"), "{list}");
+    let blackhole = list.line("blackhole");
+    assert!(blackhole.contains('[') && blackhole.contains("user.max_user_namespaces"), "{list}");
 
-    let run = said(without("run blackhole --out out"));
+    let run = said(without("run blackhole --out out --report json=skipped.json"));
     assert_eq!(run.code, Some(69), "{run}");
-    assert!(run.stdout.contains("blackhole: skipped: no kernel plane: "), "{run}");
+    let report = place.report("skipped.json");
+    assert!(report.skipped("blackhole").contains("user.max_user_namespaces"), "{run}");
 }

@@ -10,6 +10,7 @@ mod arguments;
 mod baseline;
 #[cfg(feature = "simulation")]
 mod beside;
+mod breath;
 mod doctor;
 mod external;
 mod files;

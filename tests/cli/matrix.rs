@@ -19,37 +19,38 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
         "{first}"
     );
     let row = first.stdout.lines().find(|line| line.starts_with("short ")).unwrap();
-    assert!(row.contains("pass ") && row.contains("FAIL recovered"), "{first}");
-    assert!(first.stdout.contains("never-reconnects short: fail: recovered: not recovered"), "{first}");
-    assert!(first.stdout.contains("2 runs: 1 pass, 1 fail, 0 unknown"), "{first}");
+    assert!(row.contains("pass") && row.contains("FAIL") && row.contains("recovered"), "{first}");
+    assert_eq!(place.report("out").endings(), ["short pass", "short fail"], "{first}");
+    // What the table has no room for stands below it.
+    let finding = place.verdict("out/never-reconnects/short").findings("recovered");
+    assert!(first.stdout.contains(finding.lines().next().unwrap()), "{finding}: {first}");
 
     let table = place.read("out/report.md");
-    assert!(table.contains("| scenario | reference | never-reconnects |\n|---|---|---|\n| short | pass "), "{table}");
-    assert!(table.contains("| 1 pass, 0 fail, 0 unknown | 0 pass, 1 fail, 0 unknown |"), "{table}");
+    let rows: Vec<_> = table.lines().skip_while(|line| !line.starts_with("| ")).collect();
+    assert!(rows[0].ends_with("| reference | never-reconnects |") && rows[2].starts_with("| short | pass "), "{table}");
 
     // One of the two is missing, as if the first run had been stopped.
     fs::remove_file(place.path().join("out/never-reconnects/short/verdict.json")).unwrap();
     let kept = place.read("out/reference/short/verdict.json");
     let second = place.run(&[BOTH.as_slice(), &["out", "--resume"]].concat());
     assert_eq!(second.code, Some(1), "{second}");
-    assert!(second.stderr.contains("seed 9") && second.stderr.contains("1 of them kept from earlier"), "{second}");
+    let report = place.report("out");
+    assert_eq!((report.at("/seed"), report.kept()), (&9.into(), vec!["reference short".to_owned()]), "{second}");
     assert!(!second.stderr.contains("reference short  "), "only what was missing is asked: {second}");
     assert_eq!(place.read("out/reference/short/verdict.json"), kept);
-    assert!(
-        place.read("out/report.md").contains("| 1 pass, 0 fail, 0 unknown | 0 pass, 1 fail, 0 unknown |"),
-        "{second}"
-    );
+    assert_eq!(report.endings(), ["short pass", "short fail"], "{second}");
+    assert!(rows.iter().any(|row| place.read("out/report.md").contains(row)), "{second}");
 
     // Another budget is another question.
     let words = ["run", "short.toml", "--client", "reference", "--client", "never-reconnects", "--budget", "1s"];
     let third = place.run(&[words.as_slice(), &["--out", "out", "--resume"]].concat());
-    assert!(!third.stderr.contains("kept from earlier"), "{third}");
+    assert_eq!(place.report("out").kept(), [""; 0], "{third}");
 }
 
 #[test]
 fn a_client_named_twice_is_refused() {
     let place = Place::new();
     let words = ["run", "--client", "reference", "--client", "reference"];
-    place.run(&words).refuses(64, &["the client reference is named twice"]);
+    place.run(&words).refuses(64, &["reference"]);
     place.run(&["run", "--resume"]).refuses(64, &["--out"]);
 }

@@ -18,7 +18,7 @@ fn they_are_listed_and_written_out() {
     assert!(place.read("psycopg-pool/adapter.py").contains("hello"), "what all of a language share is there too");
 
     place.write("psycopg-pool/client.py", "mine");
-    place.run(&["init", "psycopg-pool"]).refuses(64, &["File exists", "name another folder"]);
+    place.run(&["init", "psycopg-pool"]).refuses(64, &["File exists", "psycopg-pool"]);
     assert_eq!(place.read("psycopg-pool/client.py"), "mine", "nothing is overwritten");
     place.run(&["init", "psycopg-pool", "deep/inside"]).succeeds();
     assert!(place.holds("deep/inside/adapter.toml"));
@@ -27,18 +27,18 @@ fn they_are_listed_and_written_out() {
     assert!(printed.succeeds().stdout.contains("==> client.py <==\n"), "{printed}");
     let mut built = place.command(BINARY);
     built.args(["init", "psycopg-pool", "--build"]).env("XDG_CACHE_HOME", place.path());
-    assert_eq!(said(built).succeeds().stdout, "psycopg-pool is ready\n");
+    assert!(said(built).succeeds().stdout.starts_with("psycopg-pool "));
     assert!(place.holds("pgsquall/adapters"));
-    place.run(&["init", "psycopgpool", "--build"]).refuses(64, &["no adapter"]);
+    place.run(&["init", "psycopgpool", "--build"]).refuses(64, &["\"psycopgpool\""]);
 
-    place.run(&["init", "psycopgpool"]).refuses(64, &["no adapter \"psycopgpool\" is shipped", "psycopg-pool, "]);
+    place.run(&["init", "psycopgpool"]).refuses(64, &["\"psycopgpool\"", "psycopg-pool, "]);
 }
 
 #[test]
 fn a_profile_that_is_none_is_refused() {
     let place = Place::new();
     let words = ["run", "connection-reset", "--client", "psycopg:fast"];
-    place.run(&words).refuses(64, &["the adapter psycopg has no profile \"fast\"", "default and tuned"]);
+    place.run(&words).refuses(64, &["psycopg", "\"fast\"", "default", "tuned"]);
 }
 
 /// The binary, where no program but its own can be found, and nothing has been built before.
@@ -55,7 +55,7 @@ fn what_is_missing_is_told_with_how_to_have_it() {
     place.write("short.toml", RESET);
     let words = ["run", "short.toml", "--server", "local", "--client", "libpq"];
     let missing = bare(&place, &words);
-    missing.refuses(69, &["cannot build: cc ", "cannot run cc", "the adapter libpq needs: apt install "]);
+    missing.refuses(69, &["cc ", "libpq", "apt install "]);
     assert!(!place.holds("pgsquall-runs"), "nothing has begun");
     let left = fs::read_dir(place.path().join("cache/pgsquall/adapters")).unwrap().count();
     assert_eq!(left, 0, "a build that failed leaves nothing behind");

@@ -1,7 +1,5 @@
 //! Clients that exit, and are launched again.
 
-use serde_json::Value;
-
 use super::common::{BINARY, Place, RESET};
 
 /// Dies of its first lost connection, and from then on two seconds after each launch, whatever happens.
@@ -19,23 +17,25 @@ fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
     let words = ["run", "short.toml", "--client", &client, "--server", "local", "--out", "out", "--seed", "7"];
     let said = place.run(&words);
     assert_eq!(said.code, Some(1), "{said}");
-    assert!(said.stdout.contains("fails     process: the client process ended (exit status 70)"), "{said}");
+    let found = place.verdict("out/short").findings("process");
+    assert!(found.contains("exit status 70"), "{found}");
 
     // Another question, so that nothing is kept.
     let said = place.run(&[words.as_slice(), &["--supervise", "--resume", "--verbose"]].concat());
     said.succeeds();
-    assert!(!said.stderr.contains("kept from earlier"), "{said}");
-    assert!(said.stderr.contains("adapter panics, launched again whenever its process exits"), "{said}");
-    for text in
-        ["process   restarted once, first exit ", "after the fault (exit status 70); away for 1.", " --supervise "]
-    {
-        assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
-    }
+    assert_eq!(place.report("out").kept(), [""; 0], "{said}");
+    assert!(said.stdout.contains(" --supervise ") && said.stderr.contains("adapter panics"), "{said}");
     let stored = place.read("out/short/verdict.json");
-    let verdict: Value = serde_json::from_str(&stored).unwrap();
-    let recovered = verdict["measures"]["time_to_recover"]["ttr_us"].as_u64().unwrap();
+    let verdict = place.verdict("out/short");
+    let restarts = verdict.at("/measures/restarts");
+    assert_eq!((&restarts["restarted"], &restarts["first_status"]), (&1.into(), &"exit status 70".into()), "{verdict}");
+    assert!(restarts["first_exit_us"].is_u64(), "{verdict}");
+    let away = restarts["away_us"].as_u64().unwrap();
+    assert!((1_000_000..2_000_000).contains(&away) && restarts["is_away"] == false, "{verdict}");
+    let recovered = verdict.at("/measures/time_to_recover/ttr_us").as_u64().unwrap();
     assert!(recovered >= 1_000_000, "the pause before the restart is a part of it: {recovered} µs");
-    assert_eq!(verdict["checks"]["process"]["result"], "pass");
+    assert_eq!(verdict.check("process"), "pass", "{verdict}");
+    assert_eq!(verdict.at("/supervised"), true, "{verdict}");
     assert_eq!(place.run(&["judge", "--json", "out/short"]).succeeds().stdout, stored);
 }
 
@@ -48,8 +48,11 @@ fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
     let said =
         place.run(&["run", "short.toml", "--client", &client, "--server", "local", "--supervise", "--out", "out"]);
     assert_eq!(said.code, Some(1), "{said}");
-    let finding = "fails     process: the client exits again and again, also without a fault: 2 times";
-    assert!(said.stdout.contains(finding) && said.stdout.contains("(last exit status 124)"), "{said}");
+    let verdict = place.verdict("out/short");
+    // Two exits that no fault explains.
+    let needless = place.read("out/short/history.jsonl").matches("\"status\":\"exit status 124\"").count();
+    assert_eq!((verdict.check("process"), needless), ("fail", 2), "{verdict}");
+    assert!(verdict.findings("process").contains("exit status 124"), "{verdict}");
 }
 
 #[test]
@@ -57,7 +60,9 @@ fn a_built_in_client_is_a_process_where_it_is_supervised() {
     let place = Place::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--supervise", "--verbose", "--out", "out"]);
-    assert!(said.succeeds().stdout.contains("process   supervised, and never restarted"), "{said}");
-    assert!(said.stdout.contains("--client reference --supervise "), "{said}");
+    let verdict = place.verdict("out/short");
+    assert_eq!((verdict.at("/supervised"), verdict.at("/measures/restarts/restarted")), (&true.into(), &0.into()));
+    assert!(verdict.at("/measures/restarts/first_exit_us").is_null(), "{verdict}");
+    assert!(said.succeeds().stdout.contains("--client reference --supervise "), "{said}");
     assert!(place.holds("out/short/client.stderr"), "a client of this process writes none");
 }

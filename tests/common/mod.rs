@@ -1,10 +1,16 @@
-//! What the tests of the binary share: a folder of their own to run it in, what it said, and what it left running.
+//! What the tests of the binary share: a folder of their own to run it in, what it said and stored, and what it left
+//! running.
+//!
+//! Verdicts, figures, checks, skips and evidence are looked for in what is stored (`report`), not in what is printed: the
+//! wording of output is kept by snapshots (`cli/snapshots`), and an assertion looks in it for what the user typed or has to
+//! type, alone.
 
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
-mod breath;
+pub mod breath;
 pub mod postgres;
 mod processes;
+mod report;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,6 +21,7 @@ use std::time::Duration;
 use breath::is_out_of_breath;
 use nix::unistd::{User, geteuid};
 pub use processes::{Running, ended, lives, processes_of, signal, until};
+pub use report::{Report, Verdict};
 use tempfile::TempDir;
 
 /// The binary under test.
@@ -83,6 +90,19 @@ impl Place {
         fs::read_to_string(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The `report.json` of a folder of results, or a file of `--report json=FILE`.
+    #[track_caller]
+    pub fn report(&self, name: &str) -> Report {
+        let is_file = self.path().join(name).is_file();
+        Report::parse(&self.read(&if is_file { name.to_owned() } else { format!("{name}/report.json") }))
+    }
+
+    /// The `verdict.json` of a run's folder.
+    #[track_caller]
+    pub fn verdict(&self, folder: &str) -> Verdict {
+        Verdict::parse(&self.read(&format!("{folder}/verdict.json")))
+    }
+
     pub fn holds(&self, name: &str) -> bool {
         self.path().join(name).exists()
     }
@@ -90,7 +110,8 @@ impl Place {
     /// Anything run in this folder, with its output kept and the caller's own database out of sight.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        for name in ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"] {
+        // COLUMNS: how wide help is.
+        for name in ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "COLUMNS"] {
             command.env_remove(name);
         }
         command.current_dir(self.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -163,6 +184,25 @@ pub struct Said {
     pub stderr: String,
 }
 
+/// For which clients `list` says that there is a kernel plane.
+pub struct KernelPlane {
+    pub in_process: bool,
+    pub process: bool,
+    /// In its words.
+    pub line: String,
+}
+
+impl KernelPlane {
+    /// Whether there is none; then it says so.
+    pub fn is_missing(&self) -> bool {
+        let is_missing = !self.in_process && !self.process;
+        if is_missing {
+            println!("skipped: no kernel plane: {}", self.line);
+        }
+        is_missing
+    }
+}
+
 /// Runs a command to its end; it is killed if it has none in time. One that says of its runs that the machine had too much
 /// to do for an answer is run again, up to three times in all.
 pub fn said(command: Command) -> Said {
@@ -197,6 +237,38 @@ impl Said {
     pub fn succeeds(&self) -> &Said {
         assert_eq!(self.code, Some(0), "{self}");
         self
+    }
+
+    /// The line of stdout that begins with this word.
+    #[track_caller]
+    pub fn line(&self, word: &str) -> &str {
+        let line = self.stdout.lines().map(str::trim).find(|line| line.split_whitespace().next() == Some(word));
+        line.unwrap_or_else(|| panic!("{word:?} begins no line of:\n{self}"))
+    }
+
+    /// The line of stderr that names a run's folder.
+    #[track_caller]
+    pub fn line_about(&self, run: &Path) -> &str {
+        let run = run.display().to_string();
+        self.stderr
+            .lines()
+            .find(|line| line.contains(&run))
+            .unwrap_or_else(|| panic!("{run} is not on stderr of:\n{self}"))
+    }
+
+    /// For which clients there is a kernel plane, by what `list` says: the only place where its words are read.
+    #[track_caller]
+    pub fn kernel_plane(&self) -> KernelPlane {
+        let line = self.line("kernel").strip_prefix("kernel plane").expect("a line of the kernel plane").trim();
+        let starts = |with: &[&str]| with.iter().any(|with| line.starts_with(with));
+        let everywhere = starts(&["here: "]);
+        let found = KernelPlane {
+            in_process: everywhere || starts(&["here for clients in this process"]),
+            process: everywhere || starts(&["here for clients that are processes"]),
+            line: line.to_owned(),
+        };
+        assert!(found.in_process || found.process || starts(&["not here: "]), "this is not understood: {line}");
+        found
     }
 
     /// Exactly one error on stderr that holds all these texts, this exit code, no table, and no stack trace.

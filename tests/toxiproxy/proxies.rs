@@ -111,7 +111,7 @@ fn a_change_that_cannot_be_leaves_all_as_it_was() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let said = api.ask("POST", "/proxies/echo", json!({"listen": listen}), 500);
-    assert!(said["error"].as_str().unwrap().contains(&format!("cannot listen on {listen}")), "{said}");
+    assert!(said["error"].as_str().unwrap().contains(&listen.to_string()), "{said}");
     api.ask("POST", "/proxies/echo", json!({"upstream": "no-port"}), 400);
     api.ask("POST", "/proxies/echo", json!({"upstream": "no-such-host.invalid:1"}), 400);
     echo(&mut stream);

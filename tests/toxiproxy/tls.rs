@@ -60,9 +60,11 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
     let good = files(folder.path());
     let refused = |files: TlsFiles| start(files, Vec::new()).1.err().unwrap().to_string();
     let missing = TlsFiles { key: folder.path().join("none.key"), ..good.clone() };
-    assert!(refused(missing).contains("none.key cannot be read"));
+    assert!(refused(missing).contains("none.key"));
     let swapped = TlsFiles { certificate: good.key.clone(), key: good.certificate.clone(), authority: None };
-    assert!(refused(swapped).contains("the certificate holds no PEM certificate"));
+    let said = refused(swapped);
+    assert!(said.contains("the certificate") && said.contains("PEM"), "{said}");
     let authority = Some(good.key.clone());
-    assert!(refused(TlsFiles { authority, ..good }).contains("the authority holds no PEM certificate"));
+    let said = refused(TlsFiles { authority, ..good });
+    assert!(said.contains("the authority") && said.contains("PEM"), "{said}");
 }
