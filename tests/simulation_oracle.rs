@@ -1,34 +1,24 @@
 //! The oracle is tested in virtual time: the reference client passes every scenario that can be simulated, and each
-//! planted defect is failed by the check that is meant for it, as on real servers (`ci/oracle.toml`, `ci/oracle.sh`).
+//! planted defect fails by the check that `ci/oracle.toml` names, as on real servers (`tests/oracle.rs`, `ci/oracle.sh`).
 #![cfg(feature = "simulation")]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "common/oracle_table.rs"]
+mod oracle_table;
+
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pgsquall::judge::{Check, VerdictKind};
+use oracle_table::Table;
+use pgsquall::judge::VerdictKind;
 use pgsquall::scenario::{Scenario, catalogue};
 use pgsquall::seed::Seed;
 use pgsquall::simulation::{Simulation, simulable};
 use pgsquall::{Error, Run};
-use serde::Deserialize;
 
 /// As `ci/oracle.sh` has it for clients with a defect.
 const BUDGET: Duration = Duration::from_secs(5);
-
-/// What `ci/oracle.py` reads, too.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Table {
-    /// Client, scenario, check.
-    meant: BTreeMap<String, BTreeMap<String, Check>>,
-    well_behaved: BTreeMap<String, Vec<String>>,
-}
-
-fn table() -> Table {
-    toml::from_str(include_str!("../ci/oracle.toml")).unwrap()
-}
 
 fn can_be_simulated(scenario: &str) -> bool {
     simulable(&Scenario::built_in(scenario).unwrap()).is_ok()
@@ -86,8 +76,8 @@ fn the_reference_passes_whatever_happens_to_certificates() {
 
 #[test]
 fn clients_without_a_defect_pass_what_they_pass_where_packets_can_be_lost() {
-    let table = table();
-    let asked = table.well_behaved.iter().flat_map(|(client, passed)| passed.iter().map(move |name| (client, name)));
+    let table = Table::read();
+    let asked = table.passes.iter().flat_map(|(client, passed)| passed.iter().map(move |name| (client, name)));
     let asked: Vec<_> = asked.filter(|(_, scenario)| can_be_simulated(scenario)).collect();
     assert!(!asked.is_empty());
     all_are_well(&asked, |(client, scenario)| passes(client, scenario, 1));
@@ -95,11 +85,11 @@ fn clients_without_a_defect_pass_what_they_pass_where_packets_can_be_lost() {
 
 #[test]
 fn each_planted_defect_is_failed_by_the_check_that_is_meant_for_it() {
-    let table = table();
-    let meant = table.meant.iter().flat_map(|(client, meant)| {
-        meant.iter().map(move |(scenario, check)| (client.as_str(), scenario.as_str(), *check))
+    let table = Table::read();
+    let rows = table.fails.iter().flat_map(|(client, fails)| {
+        fails.iter().map(move |(scenario, check)| (client.as_str(), scenario.as_str(), *check))
     });
-    let (asked, skipped): (Vec<_>, Vec<_>) = meant.partition(|(_, scenario, _)| can_be_simulated(scenario));
+    let (asked, skipped): (Vec<_>, Vec<_>) = rows.partition(|(_, scenario, _)| can_be_simulated(scenario));
     println!("{} asked, {} skipped: they cannot be simulated", asked.len(), skipped.len());
     assert!(asked.len() >= 103, "only {} can be asked", asked.len());
     all_are_well(&asked, |(client, scenario, check)| match ask(scenario, client, 1, Some(BUDGET)) {
@@ -107,6 +97,13 @@ fn each_planted_defect_is_failed_by_the_check_that_is_meant_for_it() {
         Ok(run) => Some(format!("{client} must be failed by {check} in {scenario}: {run}")),
         Err(error) => Some(format!("{client} must be failed by {check} in {scenario}: {error}")),
     });
+}
+
+#[test]
+fn each_row_that_does_not_run_for_real_at_each_commit_can_be_simulated() {
+    for scenario in Table::read().nightly.into_values().flatten() {
+        assert!(can_be_simulated(&scenario), "{scenario} must run for real at each commit");
+    }
 }
 
 #[test]
