@@ -1,4 +1,4 @@
-"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless every check did its duty.
+"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless the reference and each row of ci/oracle.toml came out as they must.
 
 With --scenarios CLIENT instead of a folder: prints the scenarios that have a row for that client.
 With --well-behaved: prints the clients without a planted defect.
@@ -46,7 +46,7 @@ for client, fails in FAILS.items():
     for scenario, check in fails.items():
         runs = cells[client].get(scenario, [])
         if not runs or any(check not in failed or kind != "fail" for kind, failed, _ in runs):
-            wrong.append(f"{client} must be failed by {check} in {scenario}")
+            wrong.append(f"{client} must fail {scenario} by {check}")
 for client, passes in PASSES.items():
     for scenario in passes:
         if any(plane == "kernel" and kind != "pass" for kind, _, plane in cells[client].get(scenario, [])):
