@@ -1,6 +1,7 @@
-"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless every check did its duty.
+"""Reads the verdicts of ci/oracle.sh, prints the matrix, and fails unless the reference and each row of ci/oracle.toml came out as they must.
 
-With --meant CLIENT instead of a folder: prints the scenarios that bring that client's defect out.
+With --scenarios CLIENT instead of a folder: prints the scenarios that have a row for that client.
+With --well-behaved: prints the clients without a planted defect.
 """
 
 import collections
@@ -9,16 +10,15 @@ import pathlib
 import sys
 import tomllib
 
-# ci/oracle.toml says what is meant.
 with open(pathlib.Path(__file__).with_name("oracle.toml"), "rb") as file:
     table = tomllib.load(file)
-MEANT, WELL_BEHAVED = table["meant"], table["well-behaved"]
+FAILS, PASSES = table["fails"], table["passes"]
 
-if sys.argv[1] == "--meant":
-    print(*MEANT.get(sys.argv[2], WELL_BEHAVED.get(sys.argv[2], [])))
+if sys.argv[1] == "--scenarios":
+    print(*FAILS.get(sys.argv[2], PASSES.get(sys.argv[2], [])))
     sys.exit()
 if sys.argv[1] == "--well-behaved":
-    print(*WELL_BEHAVED)
+    print(*PASSES)
     sys.exit()
 
 root = pathlib.Path(sys.argv[1])
@@ -42,18 +42,18 @@ for client, row in cells.items():
         print(f"  {scenario:32} {count:16} {', '.join(checks)}")
         if client == "reference" and set(kinds) != {"pass"}:
             wrong.append(f"reference must pass {scenario}, but: {count}")
-for client, meant in MEANT.items():
-    for scenario, check in meant.items():
+for client, fails in FAILS.items():
+    for scenario, check in fails.items():
         runs = cells[client].get(scenario, [])
         if not runs or any(check not in failed or kind != "fail" for kind, failed, _ in runs):
-            wrong.append(f"{client} must be failed by {check} in {scenario}")
-for client, passed in WELL_BEHAVED.items():
-    for scenario in passed:
+            wrong.append(f"{client} must fail {scenario} by {check}")
+for client, passes in PASSES.items():
+    for scenario in passes:
         if any(plane == "kernel" and kind != "pass" for kind, _, plane in cells[client].get(scenario, [])):
             wrong.append(f"{client} must pass {scenario} on the kernel plane")
 for client in cells:
-    if client != "reference" and client not in MEANT and client not in WELL_BEHAVED:
-        wrong.append(f"{client} has no check that is meant for it")
+    if client != "reference" and client not in FAILS and client not in PASSES:
+        wrong.append(f"{client} has no row in ci/oracle.toml")
 
 total = sum(len(runs) for row in cells.values() for runs in row.values())
 print(f"\n{total} runs; {len(wrong)} surprises")

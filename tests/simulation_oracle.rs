@@ -1,40 +1,30 @@
 //! The oracle is tested in virtual time: the reference client passes every scenario that can be simulated, and each
-//! planted defect is failed by the check that is meant for it, as on real servers (`ci/oracle.toml`, `ci/oracle.sh`).
+//! planted defect fails by the check that `ci/oracle.toml` names, as on real servers (`tests/oracle.rs`, `ci/oracle.sh`).
 #![cfg(feature = "simulation")]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "common/oracle_table.rs"]
+mod oracle_table;
+
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pgsquall::judge::{Check, VerdictKind};
+use oracle_table::Table;
+use pgsquall::judge::VerdictKind;
 use pgsquall::model::seed::Seed;
 use pgsquall::scenario::{Scenario, catalogue};
 use pgsquall::simulation::{Simulation, check_simulable};
 use pgsquall::{Error, Run};
-use serde::Deserialize;
 
 /// As `ci/oracle.sh` has it for clients with a defect.
 const BUDGET: Duration = Duration::from_secs(5);
-
-/// What `ci/oracle.py` reads, too.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Table {
-    /// Client, scenario, check.
-    meant: BTreeMap<String, BTreeMap<String, Check>>,
-    well_behaved: BTreeMap<String, Vec<String>>,
-}
-
-fn table() -> Table {
-    toml::from_str(include_str!("../ci/oracle.toml")).unwrap()
-}
 
 fn can_be_simulated(scenario: &str) -> bool {
     check_simulable(&Scenario::built_in(scenario).unwrap()).is_ok()
 }
 
-fn ask(scenario: &str, client: &str, seed: u64, budget: Option<Duration>) -> Result<Run, Error> {
+fn simulate(scenario: &str, client: &str, seed: u64, budget: Option<Duration>) -> Result<Run, Error> {
     let simulation = Simulation::scenario(scenario).unwrap().client_named(client).unwrap().seed(Seed(seed));
     match budget {
         Some(budget) => simulation.budget(budget).run(),
@@ -42,14 +32,14 @@ fn ask(scenario: &str, client: &str, seed: u64, budget: Option<Duration>) -> Res
     }
 }
 
-/// Asks all of these on as many threads as there are processors; panics with everything that is not as it should be.
-fn all_are_well<T: Sync>(asked: &[T], wrong: impl Fn(&T) -> Option<String> + Sync) {
+/// Simulates all of these on as many threads as there are processors; panics with everything that is wrong.
+fn all_are_well<T: Sync>(rows: &[T], wrong: impl Fn(&T) -> Option<String> + Sync) {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(one) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(one) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
                     found.lock().unwrap().extend(wrong(one));
                 }
             });
@@ -57,11 +47,11 @@ fn all_are_well<T: Sync>(asked: &[T], wrong: impl Fn(&T) -> Option<String> + Syn
     });
     let mut found = found.into_inner().unwrap();
     found.sort();
-    assert!(found.is_empty(), "{} of {}:\n{}", found.len(), asked.len(), found.join("\n"));
+    assert!(found.is_empty(), "{} of {}:\n{}", found.len(), rows.len(), found.join("\n"));
 }
 
 fn passes(client: &str, scenario: &str, seed: u64) -> Option<String> {
-    match ask(scenario, client, seed, None) {
+    match simulate(scenario, client, seed, None) {
         Ok(run) if run.verdict.verdict == VerdictKind::Pass => None,
         Ok(run) => Some(format!("{client} must pass {scenario}, seed {seed}: {run}")),
         Err(error) => Some(format!("{client} must pass {scenario}, seed {seed}: {error}")),
@@ -69,44 +59,51 @@ fn passes(client: &str, scenario: &str, seed: u64) -> Option<String> {
 }
 
 #[test]
-fn the_reference_passes_whatever_can_be_simulated() {
+fn the_reference_passes_each_scenario_that_can_be_simulated() {
     let scenarios: Vec<_> = catalogue().into_iter().filter(|scenario| check_simulable(scenario).is_ok()).collect();
     assert!(scenarios.len() >= 89, "only {} can be simulated", scenarios.len());
-    let asked: Vec<_> = scenarios.iter().flat_map(|scenario| [1, 2].map(|seed| (&scenario.name, seed))).collect();
-    all_are_well(&asked, |(scenario, seed)| passes("reference", scenario, *seed));
+    let rows: Vec<_> = scenarios.iter().flat_map(|scenario| [1, 2].map(|seed| (&scenario.name, seed))).collect();
+    all_are_well(&rows, |(scenario, seed)| passes("reference", scenario, *seed));
 }
 
 #[test]
-fn the_reference_passes_whatever_happens_to_certificates() {
+fn the_reference_passes_each_scenario_of_certificates() {
     let scenarios: Vec<_> = catalogue().into_iter().filter(|scenario| scenario.group == "certificate").collect();
     assert_eq!(scenarios.len(), 9);
-    let asked: Vec<_> = scenarios.iter().flat_map(|scenario| (1..=5).map(|seed| (&scenario.name, seed))).collect();
-    all_are_well(&asked, |(scenario, seed)| passes("reference", scenario, *seed));
+    let rows: Vec<_> = scenarios.iter().flat_map(|scenario| (1..=5).map(|seed| (&scenario.name, seed))).collect();
+    all_are_well(&rows, |(scenario, seed)| passes("reference", scenario, *seed));
 }
 
 #[test]
-fn clients_without_a_defect_pass_what_they_pass_where_packets_can_be_lost() {
-    let table = table();
-    let asked = table.well_behaved.iter().flat_map(|(client, passed)| passed.iter().map(move |name| (client, name)));
-    let asked: Vec<_> = asked.filter(|(_, scenario)| can_be_simulated(scenario)).collect();
-    assert!(!asked.is_empty());
-    all_are_well(&asked, |(client, scenario)| passes(client, scenario, 1));
+fn clients_without_a_defect_pass_the_scenarios_of_their_rows() {
+    let table = Table::read();
+    let rows = table.passes.iter().flat_map(|(client, passed)| passed.iter().map(move |name| (client, name)));
+    let rows: Vec<_> = rows.filter(|(_, scenario)| can_be_simulated(scenario)).collect();
+    assert!(!rows.is_empty());
+    all_are_well(&rows, |(client, scenario)| passes(client, scenario, 1));
 }
 
 #[test]
-fn each_planted_defect_is_failed_by_the_check_that_is_meant_for_it() {
-    let table = table();
-    let meant = table.meant.iter().flat_map(|(client, meant)| {
-        meant.iter().map(move |(scenario, check)| (client.as_str(), scenario.as_str(), *check))
+fn each_planted_defect_fails_by_the_check_of_its_row() {
+    let table = Table::read();
+    let rows = table.fails.iter().flat_map(|(client, fails)| {
+        fails.iter().map(move |(scenario, check)| (client.as_str(), scenario.as_str(), *check))
     });
-    let (asked, skipped): (Vec<_>, Vec<_>) = meant.partition(|(_, scenario, _)| can_be_simulated(scenario));
-    println!("{} asked, {} skipped: they cannot be simulated", asked.len(), skipped.len());
-    assert!(asked.len() >= 103, "only {} can be asked", asked.len());
-    all_are_well(&asked, |(client, scenario, check)| match ask(scenario, client, 1, Some(BUDGET)) {
+    let (rows, skipped): (Vec<_>, Vec<_>) = rows.partition(|(_, scenario, _)| can_be_simulated(scenario));
+    println!("{} simulated, {} skipped: they cannot be simulated", rows.len(), skipped.len());
+    assert!(rows.len() >= 103, "only {} can be simulated", rows.len());
+    all_are_well(&rows, |(client, scenario, check)| match simulate(scenario, client, 1, Some(BUDGET)) {
         Ok(run) if run.verdict.verdict == VerdictKind::Fail && run.verdict.fails(*check) => None,
-        Ok(run) => Some(format!("{client} must be failed by {check} in {scenario}: {run}")),
-        Err(error) => Some(format!("{client} must be failed by {check} in {scenario}: {error}")),
+        Ok(run) => Some(format!("{client} must fail {scenario} by {check}: {run}")),
+        Err(error) => Some(format!("{client} must fail {scenario} by {check}: {error}")),
     });
+}
+
+#[test]
+fn each_nightly_row_can_be_simulated() {
+    for scenario in Table::read().nightly.into_values().flatten() {
+        assert!(can_be_simulated(&scenario), "{scenario} must run for real at each commit");
+    }
 }
 
 #[test]

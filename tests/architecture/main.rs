@@ -55,7 +55,7 @@ const ABSENT: &[(&str, &[&str])] = &[
 
 /// Where a thread may sleep, because no runtime is there to wait with: in `Drop`, in the loop that must catch a process in its
 /// first milliseconds, and while a forked child makes its system calls.
-const MAY_SLEEP: [&str; 3] = ["server/process_tree.rs", "server/process.rs", "server/orphans.rs", "netns/forked.rs"];
+const MAY_SLEEP: [&str; 3] = ["server/process.rs", "server/orphans.rs", "netns/forked.rs"];
 
 fn row(room: &str) -> usize {
     ROOMS.iter().position(|row| row.contains(&room)).unwrap_or_else(|| panic!("{room} stands in no row of ROOMS"))
