@@ -35,7 +35,7 @@ fn real(criterion: &mut Criterion) {
     let question = || Experiment::scenario("connection-reset").unwrap().client_named("reference").unwrap();
     let mut times = RecoveryTimes::of(question); // sweeps the moment of the fault
     let mut group = criterion.benchmark_group("recovery");
-    group.sample_size(10).sampling_mode(SamplingMode::Flat); // a run takes seconds, whatever it measures
+    group.sample_size(10).sampling_mode(SamplingMode::Flat); // a run takes seconds, however short the recovery
     group.bench_function("reference", |bencher| bencher.iter_custom(|rounds| times.sum(rounds)));
     // README: end
     group.finish();

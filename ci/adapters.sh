@@ -4,7 +4,7 @@
 #   ci/adapters.sh PGSQUALL            what fails is shown, the rest is counted; exit 3: some adapters lack what they need
 #
 # What they need is installed by ci/test.sh, and named by each adapter's manifest. Cases have limits of time, and adapters share
-# the machine's cores: what fails beside others is asked once more alone, and must pass.
+# the machine's cores: a case that fails beside others runs once more alone, and must pass.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -68,7 +68,7 @@ def spaces():
 
 
 def interfaces():
-    # Not from /sys, which shows the network of whoever mounted it.
+    # Not from /sys, which shows the network of the process that mounted it.
     names = [line.split(":")[0].strip() for line in read("/proc/self/net/dev").decode().splitlines()]
     return {name for name in names if name.startswith("squall")}
 
@@ -145,7 +145,7 @@ class Runs:
 
 
 def left(runs, before):
-    """Whatever is still there of these runs, in words."""
+    """Describes what is left of these runs."""
     shared = runs.options.shared
     marked = processes(TOKEN) if shared else {*processes(TOKEN), *processes("PGSQUALL_RUN=")}
     found = [f"process {pid}: {read(f'/proc/{pid}/cmdline').replace(bytes(1), b' ').decode()}" for pid in marked]

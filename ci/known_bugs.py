@@ -1,4 +1,4 @@
-"""Reads what ci/known-bugs.sh has run of one pair, prints a line, and fails unless the two versions are told apart.
+"""Reads what ci/known-bugs.sh has run of one pair, prints a line, and fails unless the verdicts tell the two versions apart.
 
 known_bugs.py FOLDER LIBRARY CHECK VERSION-WITH VERSION-WITHOUT
 """
@@ -23,7 +23,7 @@ def findings(verdict):
 
 
 def others(runs):
-    """Verdicts that nobody wants, with the checks that failed and the doubts."""
+    """Verdicts that must not occur, with the checks that failed and the doubts."""
     for run in runs:
         failed = [name for name, told in run["checks"].items() if told["result"] == "fail"]
         yield f"    seed {run['seed']}: {run['verdict']}: {', '.join(failed) or '; '.join(run['doubts']) or 'nothing'}"

@@ -14,7 +14,7 @@ trap 'rm -rf "$out"' EXIT
 cargo build --release
 for server in "$@"; do
     echo "$server" >&2
-    # Containers cost more than processes: an engine that is asked for a dozen at once answers late.
+    # Containers cost more than processes: an engine with a dozen requests at once answers late.
     jobs=()
     [[ $server != docker* ]] || jobs=(--jobs 4)
     # Its verdicts are read below, and why scenarios were skipped.

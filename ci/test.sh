@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold, from nothing but a Rust toolchain: installs what the tests need (Debian, as root or with
-# sudo), builds the container image, and runs formatting, lints, docs, tests and doctests. What is skipped is said.
+# sudo), builds the container image, and runs formatting, lints, docs, tests and doctests. It lists what it skips.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -104,7 +104,7 @@ step "build"
 cargo nextest run --no-run
 pgsquall=${CARGO_TARGET_DIR:-target}/debug/pgsquall
 step "kernel plane"
-# It ends with an error where there is no server, and says all the same what there is of the plane.
+# `list` ends with an error if there is no server, and prints the state of the plane all the same.
 plane=$("$pgsquall" list | sed -n 's/^ *kernel plane *//p' || true)
 case $plane in
     "here: "*) echo "$plane" ;;
@@ -122,7 +122,7 @@ building=$!
 step "tests";            cargo nextest run
 step "doctests";         cargo test --doc
 step "adapters"
-# One that could not be built is told below.
+# ci/adapters.sh reports an adapter that could not be built.
 wait "$building"
 ci/adapters.sh "$pgsquall" || { [ $? -eq 3 ] || exit 1; skip "some adapters: see above"; }
 step "what users copy"

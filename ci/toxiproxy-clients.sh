@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Real client libraries of Toxiproxy against `pgsquall proxy`: from PyPI toxiproxy-python, from crates.io toxiproxy_rust
 # and noxious-client. Usage: ci/toxiproxy-clients.sh [PGSQUALL]; without one, it is built. A library whose needs are not
-# met here is skipped, and that is said (exit code 3).
+# met here is skipped with a message (exit code 3).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

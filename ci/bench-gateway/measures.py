@@ -21,7 +21,7 @@ COPY = "COPY wide TO STDOUT"
 # A sample is repeated when others had more than this share of all cores during it, and so often at most.
 FOREIGN_LIMIT = 0.05
 REPEATS = 3
-# Seconds that a sample may take beyond what it was told to.
+# Seconds that a sample may take beyond its set duration.
 GRACE = 30
 FAILURES = (RuntimeError, OSError, subprocess.TimeoutExpired)
 

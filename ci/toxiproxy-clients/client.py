@@ -93,7 +93,7 @@ def main():
         raises(ConnectionRefusedError, connect, proxy.listen)
     echo(proxy.listen)
 
-    # A type of ours through a library that has never heard of it.
+    # A type that Toxiproxy does not have, through a library that has never heard of it.
     proxy.add_toxic(type="refuse")
     raises(ConnectionRefusedError, connect, proxy.listen)
     proxy.destroy_toxic("refuse_downstream")

@@ -22,7 +22,7 @@ fn echo_server() -> String {
     address
 }
 
-/// A port that is free now: these libraries do not tell which one port 0 came to.
+/// A port that is free now: these libraries do not report the port chosen for port 0.
 fn free_port() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
