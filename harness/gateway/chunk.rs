@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::command::Cut;
+use super::types::Cut;
 
 /// One thing on its way from source to target. Order is kept, whatever it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

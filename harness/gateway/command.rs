@@ -3,15 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::rule::Rules;
-
-/// How the nemesis ends connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// FIN to both sides, as a process that exits sends it.
-    Close,
-    /// RST to both sides.
-    Reset,
-}
+use super::types::Cut;
 
 /// An order to one connection.
 pub(crate) enum Command {

@@ -6,15 +6,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::chunk::Chunk;
-use super::command::{Command, Cut};
+use super::command::Command;
 use super::flow_expiry::Forgetting;
 use super::framing::{Note, Session, Watch};
-use super::link::{Direction, Link, LinkEnd};
+use super::link::{Link, LinkEnd};
 use super::observer::ProtocolObserver;
 use super::rule::{DropState, Rules};
 use super::timer::Timer;
 use super::tls::Failure;
 use super::transport::{Clock, Leg};
+use super::types::{Cut, Direction};
 use crate::model::fault::{Point, Strike};
 use crate::model::history::{ConnectionChange, Severed};
 use crate::model::seed::Seed;

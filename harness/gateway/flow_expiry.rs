@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::command::Cut;
 use super::rule::{DropState, Expiry, Rule, RuleKind, Rules};
 use super::transport::Leg;
+use super::types::Cut;
 
 /// What is forgotten of one connection, and what may be.
 #[derive(Default)]

@@ -11,12 +11,12 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::chunk::Chunk;
-use super::command::Cut;
 use super::framing::Session;
 use super::observer::ProtocolObserver;
 use super::rule::Rules;
 use super::toxic::Pipeline;
 use super::transport::Leg;
+use super::types::{Cut, Direction};
 use crate::model::fault::Strike;
 use crate::model::seed::Seed;
 
@@ -27,15 +27,6 @@ thread_local! {
     /// What is read goes out again at once, so that one buffer serves every link of a thread: it stays in the
     /// processor's cache, and an idle connection costs no memory.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
-}
-
-/// Which way a link leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// Client to server.
-    Upstream,
-    /// Server to client.
-    Downstream,
 }
 
 /// How a link comes to its end.

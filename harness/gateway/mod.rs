@@ -34,6 +34,7 @@ mod tls;
 mod tls;
 mod toxic;
 pub(crate) mod transport;
+mod types;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +49,6 @@ use tokio::time::timeout;
 
 use self::acceptor::{Instruction, Request};
 use self::command::Command;
-pub(crate) use self::command::Cut;
 use self::os::Machine;
 use self::port::Reservation;
 use self::rule::Rules;
@@ -60,6 +60,7 @@ pub(crate) use self::tap::Tap;
 pub(crate) use self::tls::Termination;
 #[cfg(any(test, feature = "simulation"))]
 use self::transport::Host;
+pub(crate) use self::types::Cut;
 use self::workers::{Spawner, Workers};
 use crate::model::seed::Seed;
 

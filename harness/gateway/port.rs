@@ -1,6 +1,7 @@
 //! Ports that stay ours: outside the range from which the kernel gives clients their outgoing ports, and held for as
 //! long as the reservation lives, also while nobody listens.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -11,7 +12,6 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::credentials;
 use crate::model::topology::Keepalive;
-use crate::netns::NetNs;
 
 /// Ports below need privileges or are known services; 10240 is above both and above common development servers.
 const LOWEST: u16 = 10_240;
@@ -25,15 +25,20 @@ const TRIES: u32 = 200;
 /// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
 pub(super) const BACKLOG: i32 = 1024;
 
-/// A port that nobody else can bind: of the loopback address, or in a namespace of the run's.
+/// Opens sockets on another network stack than this process's own.
+pub(crate) trait SocketSource: Send + Sync + fmt::Debug {
+    fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket>;
+}
+
+/// A port that no other process can bind: on the loopback address, or on the network stack of a [`SocketSource`].
 ///
-/// Holds a socket that is bound and never listens: connecting to it is refused by the kernel, with a true
-/// ECONNREFUSED, until somebody [`listen`](Reservation::listen)s or a child process binds it with `SO_REUSEADDR`.
+/// It holds a socket that is bound and never listens: the kernel refuses connections to it with a true ECONNREFUSED until
+/// [`listen`](Reservation::listen) is called or a child process binds the port with `SO_REUSEADDR`.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     address: SocketAddr,
-    /// To which sockets belong that listen here; `None`: the machine's own.
-    space: Option<Arc<NetNs>>,
+    /// Where listening sockets are opened; `None`: on the host's own network.
+    source: Option<Arc<dyn SocketSource>>,
     /// Of those who are taken in; `None`: at the times of the system.
     keepalive: Option<Keepalive>,
     _holder: Socket,
@@ -67,11 +72,11 @@ impl Reservation {
         Reservation::hold(address, address.port() != 0)
     }
 
-    /// Reserves an address of a namespace.
-    pub fn within(space: Arc<NetNs>, address: SocketAddr) -> io::Result<Reservation> {
-        let holder = space.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    /// Reserves an address of another network stack.
+    pub fn within(source: Arc<dyn SocketSource>, address: SocketAddr) -> io::Result<Reservation> {
+        let holder = source.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         let reservation = Reservation::hold_with(holder, address, false)?;
-        Ok(Reservation { space: Some(space), ..reservation })
+        Ok(Reservation { source: Some(source), ..reservation })
     }
 
     fn hold(address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
@@ -86,7 +91,7 @@ impl Reservation {
         holder.bind(&address.into())?;
         holder.set_reuse_address(true)?;
         let address = holder.local_addr()?.as_socket().unwrap_or(address);
-        Ok(Reservation { address, space: None, keepalive: None, _holder: holder })
+        Ok(Reservation { address, source: None, keepalive: None, _holder: holder })
     }
 
     /// With other times of keepalive for those who are taken in.
@@ -117,8 +122,8 @@ impl Reservation {
 
     fn socket(&self) -> io::Result<Socket> {
         let (domain, kind, protocol) = (Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP));
-        if let Some(space) = &self.space {
-            return space.socket(domain, kind, protocol);
+        if let Some(source) = &self.source {
+            return source.socket(domain, kind, protocol);
         }
         Socket::new(domain, kind, protocol)
     }

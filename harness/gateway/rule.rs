@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::command::Cut;
+use super::types::Cut;
 use crate::model::fault::{CutPoint, Scope, Toxic};
 
 /// One thing in force.

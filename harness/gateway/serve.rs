@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::command::{Command, Cut};
+use super::command::Command;
 use super::connection::{Connection, End};
 use super::observer::ProtocolObserver;
 use super::rule::Rules;
@@ -19,6 +19,7 @@ use super::shutdown::Ending;
 use super::tap::Tap;
 use super::tls::{Encrypted, Termination, asks_for_tls};
 use super::transport::{Dialer, Socket};
+use super::types::Cut;
 use crate::model::fault::Strike;
 use crate::model::history::Severed;
 use crate::model::seed::Seed;

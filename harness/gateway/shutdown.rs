@@ -7,8 +7,8 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::command::Cut;
 use super::transport::Socket;
+use super::types::Cut;
 use crate::model::history::Severed;
 
 /// A peer that has sent nothing for so long has nothing under way. On loopback bytes arrive within microseconds, so

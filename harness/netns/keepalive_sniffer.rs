@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::forked::done;
 use super::{CLIENT, Flow, Kernel, Way};
+use crate::gateway::port::SocketSource;
 
 /// The longest headers that IP and TCP have, in bytes; what is behind them is left where it is.
 const HEADERS: usize = 60 + 60;

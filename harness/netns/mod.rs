@@ -39,7 +39,7 @@ pub(crate) use self::keepalive_sniffer::{Follower, Listener};
 pub(crate) use self::namespace::NetNs;
 pub(crate) use self::packets::{MARK, PacketRule, SECOND_MARK, Way};
 use self::subnet::Subnet;
-use crate::gateway::port::Reservation;
+use crate::gateway::port::{Reservation, SocketSource};
 
 /// The filter's interface towards the client.
 const CLIENT: &str = "client";
@@ -169,7 +169,7 @@ impl Kernel {
     /// The address of the client's server of that number, for a gateway to listen on.
     pub fn reservation(&self, index: usize) -> io::Result<Reservation> {
         let host = SERVERS.get(index).ok_or_else(|| io::Error::other("no more than three servers in one run"))?;
-        Reservation::within(Arc::clone(&self.gateway), (self.block.at(*host), PORT).into())
+        Reservation::within(Arc::clone(&self.gateway) as _, (self.block.at(*host), PORT).into())
     }
 
     /// The client's own address.

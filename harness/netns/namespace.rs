@@ -19,6 +19,7 @@ use nix::unistd::{getegid, geteuid};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::forked::{done, run_in_child};
+use crate::gateway::port::SocketSource;
 
 /// A network namespace.
 #[derive(Debug)]
@@ -84,9 +85,8 @@ fn loopback_up() -> io::Result<()> {
     }
 }
 
-impl NetNs {
-    /// A socket that belongs to it.
-    pub fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+impl SocketSource for NetNs {
+    fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
         let entrance = self.entrance();
         let (domain, kind, protocol) = (domain.into(), i32::from(kind), protocol.map_or(0, Into::into));
         let [socket] = run_in_child(|| {
@@ -97,7 +97,9 @@ impl NetNs {
         })?;
         Ok(socket.into())
     }
+}
 
+impl NetNs {
     /// A file as it is seen from there: the kernel shows each namespace its own below `/proc/self/net` and `/proc/sys`.
     pub fn open(&self, path: &CStr) -> io::Result<File> {
         let entrance = self.entrance();

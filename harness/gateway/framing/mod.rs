@@ -30,7 +30,7 @@ mod state;
 mod tests;
 mod walk;
 
-use super::link::Direction;
+use super::types::Direction;
 use crate::model::fault::{Point, Strike};
 use frame::{Frame, Stage};
 use state::{Phase, State};

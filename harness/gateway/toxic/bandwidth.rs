@@ -60,7 +60,7 @@ impl Discipline for Bandwidth {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, bytes, data, ms, size};
+    use super::super::samples::{ToxicBench, bytes, data, ms, size};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_rate_is_exact_whether_slow_or_fast() {
         for rate in [7, 16_000, 1_000_003, 500_000_000] {
-            let mut bench = Bench::with(bandwidth(rate));
+            let mut bench = ToxicBench::with(bandwidth(rate));
             // Up to half a second in reads of uneven sizes, all in flight at once, and then the end.
             let total = rate.div_ceil(2).min(4_000_000) as usize;
             let mut left = total;
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_idle_line_saves_up_nothing() {
-        let mut bench = Bench::with(bandwidth(1_000));
+        let mut bench = ToxicBench::with(bandwidth(1_000));
         bench.run_until(ms(10_000));
         bench.send([data("12345"), data("67890")]);
         assert_eq!(bench.arrivals(), [(ms(10_005), data("12345")), (ms(10_010), data("67890"))]);
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn no_bandwidth_holds_everything_until_it_is_healed() {
-        let mut bench = Bench::with(bandwidth(0));
+        let mut bench = ToxicBench::with(bandwidth(0));
         bench.send([data("a"), Chunk::End]);
         assert_eq!(bench.run_until(ms(100_000)), []);
         bench.heal();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Discipline;
 use super::queue::{Due, Queue};
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
+use crate::gateway::types::Cut;
 
 pub(super) struct Hold;
 

@@ -37,7 +37,7 @@ impl Discipline for Latency {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, data, ms};
+    use super::super::samples::{ToxicBench, data, ms};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn no_latency_changes_nothing() {
-        let mut bench = Bench::with(latency(0, 0));
+        let mut bench = ToxicBench::with(latency(0, 0));
         bench.send([data("a"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn bytes_under_way_do_not_wait_for_each_other_and_the_end_is_late_like_them() {
-        let mut bench = Bench::with(latency(50, 0));
+        let mut bench = ToxicBench::with(latency(50, 0));
         bench.send([data("a")]);
         bench.run_until(ms(10));
         bench.send([data("bc"), Chunk::Failed]);
@@ -69,7 +69,7 @@ mod tests {
     fn jitter_is_even_on_both_sides_of_the_delay() {
         let mut delays = Vec::new();
         for connection in 0..2_000 {
-            let mut bench = Bench::of_connection(connection, latency(50, 20));
+            let mut bench = ToxicBench::of_connection(connection, latency(50, 20));
             bench.send([data("a")]);
             delays.extend(bench.arrivals().iter().map(|(at, _)| *at));
         }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn jitter_keeps_the_order_and_healing_lets_all_go() {
-        let mut bench = Bench::with(latency(5, 50));
+        let mut bench = ToxicBench::with(latency(5, 50));
         let sent: Vec<_> = (0..200).map(|n| data(&n.to_string())).collect();
         bench.send(sent.clone());
         let mut arrived = bench.run_until(ms(20));

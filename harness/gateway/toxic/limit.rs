@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::Discipline;
 use super::queue::Queue;
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
+use crate::gateway::types::Cut;
 
 pub(super) struct Limit {
     /// Bytes that may still pass.
@@ -40,7 +40,7 @@ impl Discipline for Limit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, data, ms};
+    use super::super::samples::{ToxicBench, data, ms};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_reached_changes_nothing() {
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 5 });
         bench.send([data("ab"), data("cd"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("ab")), (ms(0), data("cd")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
@@ -56,13 +56,13 @@ mod tests {
 
     #[test]
     fn exactly_so_many_bytes_pass_and_then_the_connection_is_closed() {
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 5 });
         bench.send([data("abc"), data("defg"), data("hi"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("de")), (ms(0), CLOSE)]);
         assert_eq!(bench.counted(), (4, 1));
 
         // The last byte is reason enough: nobody waits for one more.
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 3 });
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 3 });
         bench.send([data("abc")]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), CLOSE)]);
         assert_eq!(bench.counted(), (0, 1));
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_closes_at_the_first_byte_and_not_before() {
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 0 });
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 0 });
         bench.send([data("")]);
         assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data(""))]);
         bench.send([data("a")]);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn bytes_carried_before_do_not_count() {
-        let mut bench = Bench::default();
+        let mut bench = ToxicBench::default();
         bench.send([data("before")]);
         bench.install(ToxicKind::Limit { bytes: 3 });
         bench.send([data("ab")]);

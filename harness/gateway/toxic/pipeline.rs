@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::stage::Stage;
 use crate::gateway::chunk::Chunk;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::Rule;
+use crate::gateway::types::Direction;
 use crate::model::seed::Seed;
 
 /// What every pipeline may hold, in bytes: one read. So little that a sender behind a slow or stalled link feels it.

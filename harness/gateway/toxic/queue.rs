@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
 use crate::gateway::rule::Rule;
+use crate::gateway::types::Cut;
 
 /// When a parcel may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

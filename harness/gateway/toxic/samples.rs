@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use crate::gateway::chunk::Chunk;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::{Rule, RuleKind, Tally};
+use crate::gateway::types::Direction;
 use crate::model::fault::{Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -39,7 +39,7 @@ pub(super) fn rule(id: u64, toxic: impl Into<Toxic>) -> Arc<Rule> {
 }
 
 /// One link. Instants are told from its opening.
-pub(super) struct Bench {
+pub(super) struct ToxicBench {
     pub pipeline: Pipeline,
     pub rules: Vec<Arc<Rule>>,
     /// Every rule there ever was.
@@ -51,10 +51,10 @@ pub(super) struct Bench {
     pub now: Instant,
 }
 
-impl Default for Bench {
-    fn default() -> Bench {
+impl Default for ToxicBench {
+    fn default() -> ToxicBench {
         let now = Instant::now();
-        Bench {
+        ToxicBench {
             pipeline: Pipeline::default(),
             rules: Vec::new(),
             past: Vec::new(),
@@ -67,13 +67,13 @@ impl Default for Bench {
     }
 }
 
-impl Bench {
-    pub fn with(kind: ToxicKind) -> Bench {
-        Bench::of_connection(1, kind)
+impl ToxicBench {
+    pub fn with(kind: ToxicKind) -> ToxicBench {
+        ToxicBench::of_connection(1, kind)
     }
 
-    pub fn of_connection(connection: u64, kind: ToxicKind) -> Bench {
-        let mut bench = Bench { connection, ..Bench::default() };
+    pub fn of_connection(connection: u64, kind: ToxicKind) -> ToxicBench {
+        let mut bench = ToxicBench { connection, ..ToxicBench::default() };
         bench.install(kind);
         bench
     }

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::queue::{Due, Queue};
 use super::{Discipline, begin};
 use crate::gateway::chunk::Chunk;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::{Rule, RuleKind};
+use crate::gateway::types::Direction;
 use crate::model::fault::{Stream, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::files;
 use super::zone::Zone;
+use crate::gateway::port::SocketSource;
 use crate::netns::{DnsAnswer, NetNs};
 
 /// Where name servers listen.

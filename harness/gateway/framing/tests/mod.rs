@@ -14,7 +14,7 @@ mod startup;
 mod strikes;
 
 use super::{Inspected, Note, Session, Struck, Watch};
-use crate::gateway::link::Direction::{self, Downstream, Upstream};
+use crate::gateway::types::Direction::{self, Downstream, Upstream};
 use crate::model::fault::{Point, Strike};
 
 /// The number of the rule that all strikes in these tests come from.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gateway::link::Direction;
 use crate::gateway::toxic::Pipeline;
-use crate::gateway::toxic::samples::{Bench, data, ms, rule};
+use crate::gateway::toxic::samples::{ToxicBench, data, ms, rule};
+use crate::gateway::types::Direction;
 use crate::model::fault::{Share, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -29,7 +29,7 @@ fn touched(toxicity: f64, id: u64, direction: Direction, seed: Seed) -> Vec<u64>
 
 /// When twenty pieces arrive that are sent at once.
 fn schedule(connection: u64, direction: Direction, seed: Seed) -> Vec<Duration> {
-    let mut bench = Bench { connection, direction, seed, ..Bench::default() };
+    let mut bench = ToxicBench { connection, direction, seed, ..ToxicBench::default() };
     bench.install(latency(1.0));
     bench.send((0..20).map(|_| data("a")));
     bench.arrivals().into_iter().map(|(at, _)| at).collect()
@@ -55,7 +55,7 @@ fn no_toxicity_touches_nothing_and_a_whole_one_everything() {
 #[test]
 fn rules_that_change_around_it_do_not_touch_a_connection_that_was_spared() {
     let spared = (0..).find(|connection| !touched(0.5, 1, Direction::Upstream, Seed(7)).contains(connection)).unwrap();
-    let mut bench = Bench { connection: spared, ..Bench::default() };
+    let mut bench = ToxicBench { connection: spared, ..ToxicBench::default() };
     bench.install(latency(0.5));
     bench.install(latency(0.0));
     assert!(bench.pipeline.is_empty());

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::{Rule, RuleKind, Tally};
 use crate::gateway::toxic::Pipeline;
-use crate::gateway::toxic::samples::{Bench, bytes, data, ms, rule};
+use crate::gateway::toxic::samples::{ToxicBench, bytes, data, ms, rule};
+use crate::gateway::types::Cut;
+use crate::gateway::types::Direction;
 use crate::model::fault::{CutPoint, Point, Scope, Stream, Strike, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -20,7 +20,7 @@ const LATENCY: ToxicKind = ToxicKind::Latency { delay: ms(50), jitter: ms(0) };
 
 #[test]
 fn without_toxics_bytes_pass_as_they_come() {
-    let mut bench = Bench::default();
+    let mut bench = ToxicBench::default();
     bench.adapt();
     assert!(bench.pipeline.is_empty() && bench.has_room());
     bench.send([data("a"), Chunk::Gate(1), Chunk::End]);
@@ -29,7 +29,7 @@ fn without_toxics_bytes_pass_as_they_come() {
 
 #[test]
 fn what_one_toxic_lets_go_the_next_one_takes() {
-    let mut bench = Bench::with(ToxicKind::Slicer { average: 2, variation: 0, pause: ms(10) });
+    let mut bench = ToxicBench::with(ToxicKind::Slicer { average: 2, variation: 0, pause: ms(10) });
     bench.install(LATENCY);
     bench.send([data("abc"), Chunk::Cut(Cut::Reset)]);
     let expected = [(ms(50), data("ab")), (ms(60), data("c")), (ms(60), Chunk::Cut(Cut::Reset))];
@@ -38,7 +38,7 @@ fn what_one_toxic_lets_go_the_next_one_takes() {
 
 #[test]
 fn how_late_a_link_looks_does_not_add_to_its_delays() {
-    let mut bench = Bench::with(LATENCY);
+    let mut bench = ToxicBench::with(LATENCY);
     bench.install(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
     bench.send([data("12345")]);
     bench.pass_time(ms(54));
@@ -47,7 +47,7 @@ fn how_late_a_link_looks_does_not_add_to_its_delays() {
 
 #[test]
 fn what_a_healed_toxic_held_still_passes_the_later_ones() {
-    let mut bench = Bench::with(STALL);
+    let mut bench = ToxicBench::with(STALL);
     let stall = bench.rules[0].clone();
     bench.install(LATENCY);
     bench.send([data("a")]);
@@ -60,7 +60,7 @@ fn what_a_healed_toxic_held_still_passes_the_later_ones() {
 
 #[test]
 fn toxics_healed_together_let_nothing_go_into_each_other() {
-    let mut bench = Bench::with(STALL);
+    let mut bench = ToxicBench::with(STALL);
     bench.install(ToxicKind::Limit { bytes: 1 });
     bench.install(ToxicKind::Reset { after: ms(100) });
     bench.send([data("abc"), Chunk::End]);
@@ -72,7 +72,7 @@ fn toxics_healed_together_let_nothing_go_into_each_other() {
 
 #[test]
 fn a_toxic_that_stays_does_not_notice_that_others_come_and_go() {
-    let mut bench = Bench::with(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
+    let mut bench = ToxicBench::with(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
     bench.send([data("1234567890")]);
     assert_eq!(bench.run_until(ms(7)), [(ms(5), data("12345"))]);
     let stall = bench.install(STALL);
@@ -85,7 +85,7 @@ fn a_toxic_that_stays_does_not_notice_that_others_come_and_go() {
 
 #[test]
 fn a_toxic_added_later_leaves_alone_what_has_passed_and_delays_what_has_not() {
-    let mut bench = Bench::with(LATENCY);
+    let mut bench = ToxicBench::with(LATENCY);
     bench.send([data("a")]);
     bench.run_until(ms(10));
     bench.send([data("b")]);
@@ -99,7 +99,7 @@ fn a_toxic_added_later_leaves_alone_what_has_passed_and_delays_what_has_not() {
 
 #[test]
 fn a_fast_line_fits_through_a_latency() {
-    let mut bench = Bench::with(LATENCY);
+    let mut bench = ToxicBench::with(LATENCY);
     bench.send((0..400).map(|_| bytes(62_500)));
     assert!(bench.has_room(), "25 MB, what 500 MB/s have under way in 50 ms");
     bench.send((0..200).map(|_| bytes(62_500)));
@@ -108,7 +108,7 @@ fn a_fast_line_fits_through_a_latency() {
 
 #[test]
 fn a_slow_line_behind_a_latency_holds_no_more_than_it_has_under_way() {
-    let mut bench = Bench::with(LATENCY);
+    let mut bench = ToxicBench::with(LATENCY);
     bench.install(ToxicKind::Bandwidth { bytes_per_second: 10_000_000 });
     // One read, and what is under way in 60 ms.
     bench.send([bytes(64 << 10), bytes(599_999)]);

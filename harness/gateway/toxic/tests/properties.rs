@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
-use crate::gateway::toxic::samples::{Bench, bytes};
+use crate::gateway::toxic::samples::{ToxicBench, bytes};
+use crate::gateway::types::Cut;
 use crate::model::fault::ToxicKind;
 use crate::model::seed::Seed;
 
@@ -100,16 +100,16 @@ fn steps(kind: impl Strategy<Value = ToxicKind>) -> impl Strategy<Value = Vec<St
 /// A link, and what has become of it.
 #[derive(Default)]
 struct Trial {
-    bench: Bench,
+    bench: ToxicBench,
     elapsed: Duration,
     sent: Vec<Chunk>,
     arrived: Vec<(Duration, Chunk)>,
 }
 
 impl Trial {
-    /// Takes the steps. [`Bench`] checks on the way that what is due is given when it is due, and that dues lie ahead.
+    /// Takes the steps. [`ToxicBench`] checks on the way that what is due is given when it is due, and that dues lie ahead.
     fn of(steps: &[Step], seed: Seed) -> Trial {
-        let mut trial = Trial { bench: Bench { seed, ..Bench::default() }, ..Trial::default() };
+        let mut trial = Trial { bench: ToxicBench { seed, ..ToxicBench::default() }, ..Trial::default() };
         for step in steps {
             match step {
                 Step::Send(parcel) => {
