@@ -36,22 +36,22 @@ pub(super) fn recorder() -> Recorder {
 }
 
 /// A gateway, and the server it leads to.
-pub struct Bench {
+pub struct GatewayBench {
     pub gateway: Gateway,
     pub recorder: Recorder,
     pub server: TcpListener,
 }
 
-impl Bench {
-    pub async fn new() -> Bench {
-        Bench::with_seed(Seed(0)).await
+impl GatewayBench {
+    pub async fn new() -> GatewayBench {
+        GatewayBench::with_seed(Seed(0)).await
     }
 
-    pub async fn with_seed(seed: Seed) -> Bench {
+    pub async fn with_seed(seed: Seed) -> GatewayBench {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let recorder = recorder();
         let gateway = Gateway::open(server.local_addr().unwrap(), seed, Arc::new(recorder.clone())).unwrap();
-        Bench { gateway, recorder, server }
+        GatewayBench { gateway, recorder, server }
     }
 
     /// Holds every byte on every connection.
@@ -62,6 +62,11 @@ impl Bench {
     /// Puts a toxic in force.
     pub async fn install(&self, toxic: impl Into<Toxic>) -> Arc<Rule> {
         in_time(self.gateway.install("toxic", RuleKind::Toxic(toxic.into()))).await
+    }
+
+    /// Installs a rule of any kind.
+    pub async fn install_rule(&self, kind: RuleKind) -> Arc<Rule> {
+        in_time(self.gateway.install("rule", kind)).await
     }
 
     /// Takes a rule away.

@@ -12,7 +12,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn idle_connections_are_reset_on_both_sides_at_once() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (clients, servers) = bench.pairs(10).await;
     let began = Instant::now();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 10);
@@ -27,7 +27,7 @@ async fn idle_connections_are_reset_on_both_sides_at_once() {
 
 #[tokio::test]
 async fn idle_connections_are_closed_on_both_sides_by_fin() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (clients, servers) = bench.pairs(10).await;
     let began = Instant::now();
     assert_eq!(bench.gateway.cut(Cut::Close).await, 10);
@@ -51,7 +51,7 @@ async fn fill(stream: &mut TcpStream) -> u64 {
 
 #[tokio::test]
 async fn bytes_unread_and_unsent_do_not_hold_up_a_reset() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let written = (fill(&mut client).await, fill(&mut server).await);
     let began = Instant::now();
@@ -93,7 +93,7 @@ async fn chat(stream: TcpStream) -> Result<(), io::ErrorKind> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_close_is_a_fin_also_while_bytes_are_under_way() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     for _ in 0..15 {
         let (client, server) = bench.pair().await;
         let (client, server) = (tokio::spawn(chat(client)), tokio::spawn(chat(server)));
@@ -107,7 +107,7 @@ async fn a_close_is_a_fin_also_while_bytes_are_under_way() {
 
 #[tokio::test]
 async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     for _ in 0..20 {
         let (mut client, mut server) = bench.pair().await;
         let stall = bench.stall().await;
@@ -127,7 +127,7 @@ async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
 
 #[tokio::test]
 async fn who_writes_after_a_close_is_told_that_nobody_listens() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
     for stream in [&mut client, &mut server] {
@@ -142,7 +142,7 @@ async fn who_writes_after_a_close_is_told_that_nobody_listens() {
 
 #[tokio::test]
 async fn what_was_written_before_a_close_arrives_before_the_fin() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let written = fill(&mut server).await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
@@ -155,7 +155,7 @@ async fn what_was_written_before_a_close_arrives_before_the_fin() {
 
 #[tokio::test]
 async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     // On one thread, no task of the gateway has run since these were connected.
     let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 20);
@@ -167,7 +167,7 @@ async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
 
 #[tokio::test]
 async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let full = FullServer::new().await;
     bench.gateway.route_to(full.address);
     for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
@@ -180,5 +180,47 @@ async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
             Cut::Close => assert_fin(&mut client).await,
         }
         assert_eq!(bench.endings(bench.opened()).await.last(), Some(&(by, 0, 0)));
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_reset_at_once() {
+    let bench = GatewayBench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let rule = bench.install(ToxicKind::Reset { after: Duration::ZERO }).await;
+    // Neither has sent anything, and neither does.
+    assert_rst(&mut client).await;
+    assert_rst(&mut server).await;
+    assert_eq!((rule.tally.strikes(), rule.tally.bytes()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_reset_does_not_wait_until_the_server_has_answered_a_connect() {
+    let bench = GatewayBench::new().await;
+    let full = FullServer::new().await;
+    bench.gateway.route_to(full.address);
+    let began = Instant::now();
+    let mut client = bench.connect().await;
+    let after = Duration::from_millis(100);
+    bench.install(ToxicKind::Reset { after }).await;
+    assert_rst(&mut client).await;
+    // The gateway itself would wait for 10 s.
+    assert!((after..Duration::from_secs(8)).contains(&began.elapsed()));
+    assert_eq!(bench.endings(1).await, [(Severed::Reset, 0, 0)]);
+}
+
+#[tokio::test]
+async fn toxics_end_a_connection_as_they_do_though_its_server_cannot_be_reached() {
+    let after = Duration::from_millis(50);
+    for (kind, cut) in
+        [(ToxicKind::Stall { close_after: Some(after) }, Cut::Close), (ToxicKind::Reset { after }, Cut::Reset)]
+    {
+        let bench = GatewayBench::new().await;
+        bench.gateway.route_to(nobody_listens().await);
+        bench.install(kind).await;
+        let mut client = bench.connect().await;
+        assert_eq!(read_out(&mut client).await, (Vec::new(), by(cut)));
+        let severed = if cut == Cut::Close { Severed::Closed } else { Severed::Reset };
+        assert_eq!(bench.endings(1).await, [(severed, 0, 0)]);
     }
 }

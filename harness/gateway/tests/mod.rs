@@ -3,8 +3,11 @@
 mod alone;
 mod bench;
 mod cut;
+mod cut_points;
+mod drop_state;
 mod ends;
-mod fidelity;
+mod hanging_connects;
+mod idle_timeout;
 mod laws;
 mod on_host;
 mod peers;
@@ -28,7 +31,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use self::bench::Bench;
+use self::bench::GatewayBench;
 use self::peers::*;
 use crate::model::fault::ToxicKind;
 use crate::model::history::{ConnectionChange, Event, Severed};

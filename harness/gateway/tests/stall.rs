@@ -16,7 +16,7 @@ async fn withheld(stall: &Rule, bytes: u64) {
 
 #[tokio::test]
 async fn nothing_passes_either_way_and_everything_does_afterwards() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
     let stall = bench.stall().await;
@@ -38,7 +38,7 @@ async fn nothing_passes_either_way_and_everything_does_afterwards() {
 
 #[tokio::test]
 async fn connections_opened_meanwhile_are_accepted_and_held_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let stall = bench.stall().await;
     let (mut client, mut server) = bench.pair().await;
     client.write_all(b"hello").await.unwrap();
@@ -53,7 +53,7 @@ async fn connections_opened_meanwhile_are_accepted_and_held_too() {
 
 #[tokio::test]
 async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let (mut other_client, mut other_server) = bench.pair().await;
     let stall = bench.stall().await;
@@ -73,7 +73,7 @@ async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
 
 #[tokio::test]
 async fn the_end_of_an_idle_connection_is_held_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     let (other_client, mut other_server) = bench.pair().await;
     let stall = bench.stall().await;
@@ -90,7 +90,7 @@ async fn the_end_of_an_idle_connection_is_held_too() {
 
 #[tokio::test]
 async fn that_the_server_is_down_does_not_pass_either() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     bench.gateway.route_to(nobody_listens().await);
     let stall = bench.stall().await;
     let mut client = bench.connect().await;
@@ -102,7 +102,7 @@ async fn that_the_server_is_down_does_not_pass_either() {
 
 #[tokio::test]
 async fn large_amounts_come_through_whole() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(4 << 20);
     let stall = bench.stall().await;
@@ -123,7 +123,7 @@ async fn large_amounts_come_through_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalls_that_come_and_go_lose_nothing() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(8 << 20);
     let sending = {
@@ -146,7 +146,7 @@ async fn stalls_that_come_and_go_lose_nothing() {
 
 #[tokio::test]
 async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(32 << 20);
     let sending = {
@@ -177,7 +177,7 @@ async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest(
 
 #[tokio::test]
 async fn a_stall_does_not_hold_up_the_nemesis() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
         let (mut client, mut server) = bench.pair().await;
         let stall = bench.stall().await;
@@ -194,7 +194,7 @@ async fn a_stall_does_not_hold_up_the_nemesis() {
 
 #[tokio::test]
 async fn a_stall_that_ends_by_itself_closes_what_it_holds() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
     let stall = ToxicKind::Stall { close_after: Some(Duration::from_millis(100)) };

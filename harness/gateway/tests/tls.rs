@@ -25,7 +25,7 @@ type Far = server::TlsStream<TcpStream>;
 
 /// A gateway that ends TLS, and what both peers need to speak it.
 struct Encrypted {
-    bench: Bench,
+    bench: GatewayBench,
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
@@ -34,7 +34,7 @@ impl Encrypted {
     async fn new() -> Encrypted {
         let authority = Authority::new(Origin::Machine, "authority").unwrap();
         let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let trusted = Some(authority.certificate.as_bytes());
         let termination = Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap();
         bench.gateway.terminate(termination);

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_amounts_both_ways_at_once_arrive_whole() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (up, down) = (pattern(24 << 20), pattern((24 << 20) + 12_345));
     let (client, server) = bench.pair().await;
     let (heard_down, heard_up) =
@@ -16,7 +16,7 @@ async fn large_amounts_both_ways_at_once_arrive_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_connections_do_not_mix() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (clients, servers) = bench.pairs(30).await;
     let tasks: Vec<_> = clients
         .into_iter()

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::super::{PacketRule, Way};
-use super::{Bench, blackhole, carry, rule};
+use super::{NetnsBench, blackhole, carry, rule};
 
 /// What `TCP_USER_TIMEOUT` is set to.
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ fn reject(verdict: &'static str) -> [PacketRule; 2] {
 
 #[tokio::test]
 async fn keepalive_finds_an_idle_connection_dead() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
     carry(&mut server, &mut client).await;
     let last = Instant::now();
@@ -62,7 +62,7 @@ async fn keepalive_finds_an_idle_connection_dead() {
 
 #[tokio::test]
 async fn user_timeout_ends_what_is_in_flight() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
     carry(&mut client, &mut server).await;
     bench.kernel.install(&blackhole()).await.unwrap();
@@ -74,7 +74,7 @@ async fn user_timeout_ends_what_is_in_flight() {
 
 #[tokio::test]
 async fn user_timeout_alone_finds_no_idle_connection() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
     carry(&mut server, &mut client).await;
     bench.kernel.install(&blackhole()).await.unwrap();
@@ -83,7 +83,7 @@ async fn user_timeout_alone_finds_no_idle_connection() {
 
 #[tokio::test]
 async fn keepalive_is_silent_while_data_is_in_flight() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
     carry(&mut server, &mut client).await;
     bench.kernel.install(&blackhole()).await.unwrap();
@@ -93,7 +93,7 @@ async fn keepalive_is_silent_while_data_is_in_flight() {
 
 #[tokio::test]
 async fn a_dropped_connect_hangs() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     bench.kernel.install(&blackhole()).await.unwrap();
     let began = Instant::now();
     let (plain, limited) = tokio::join!(timeout(Duration::from_secs(3), bench.dial(|_| {})), async {
@@ -107,7 +107,7 @@ async fn a_dropped_connect_hangs() {
 
 #[tokio::test]
 async fn a_rejected_connect_is_told_at_once() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     for (verdict, told) in [
         ("reject with tcp reset", libc::ECONNREFUSED),
         ("reject with icmp type port-unreachable", libc::ECONNREFUSED),
@@ -131,7 +131,7 @@ async fn a_rejected_connect_is_told_at_once() {
 
 #[tokio::test]
 async fn a_reset_ends_an_established_connection_with_its_next_packet() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut busy, mut at_busy) = bench.connect(|_| {}).await;
     let (mut idle, mut at_idle) = bench.connect(|_| {}).await;
     let (mut probing, mut at_probing) = bench.connect(keepalive).await;
@@ -163,7 +163,7 @@ async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
         ("reject with icmp type net-unreachable", libc::ENETUNREACH),
     ];
     let attempts = cases.map(|(verdict, told)| async move {
-        let Some(bench) = Bench::new().await else { return };
+        let Some(bench) = NetnsBench::new().await else { return };
         let (mut limited, mut at_limited) = bench.connect(user_timeout).await;
         let (mut plain, mut at_plain) = bench.connect(|_| {}).await;
         carry(&mut limited, &mut at_limited).await;
@@ -183,7 +183,7 @@ async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
 
 #[tokio::test]
 async fn a_stall_is_nothing_to_the_kernel() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, server) = bench
         .connect(|socket| {
             keepalive(socket);
@@ -199,7 +199,7 @@ async fn a_stall_is_nothing_to_the_kernel() {
 
 #[tokio::test]
 async fn a_healed_connection_works_again() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"late").await.unwrap();

@@ -5,21 +5,21 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::super::{KernelError, MARK, PacketRule, Way};
-use super::{Bench, blackhole, carry, rule};
+use super::{NetnsBench, blackhole, carry, rule};
 
 /// Runs nft's words in the filter's namespace, as somebody else there would.
-async fn meddle(bench: &Bench, words: &str) {
+async fn meddle(bench: &NetnsBench, words: &str) {
     bench.kernel.nft.run(&bench.kernel.filter, &["-f", "-"], words, []).await.unwrap();
 }
 
 /// What nft says of the filter's namespace.
-async fn ruleset(bench: &Bench) -> String {
+async fn ruleset(bench: &NetnsBench) -> String {
     bench.kernel.nft.run(&bench.kernel.filter, &["list", "ruleset"], "", []).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_filter_is_in_force_counted_and_gone() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let words = ["packets up", "packets down"];
     let mut rules = blackhole();
@@ -51,7 +51,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
 
 #[tokio::test]
 async fn several_rules_may_count_as_one() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let pass = |way| PacketRule { verdict: "", ..rule(way, "tcp flags & psh == psh", "") };
     let filter = bench.kernel.install(&[pass(Way::Up), pass(Way::Down)]).await.unwrap();
@@ -62,7 +62,7 @@ async fn several_rules_may_count_as_one() {
 
 #[tokio::test]
 async fn filters_do_not_know_each_other() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let newcomer = |matches: &str, verdict| rule(Way::Up, matches, verdict);
     // The first marks who comes; the second has a mark of its own, which nobody bears yet.
@@ -82,7 +82,7 @@ async fn filters_do_not_know_each_other() {
 
 #[tokio::test]
 async fn an_impossible_rule_changes_nothing_and_says_why() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let before = ruleset(&bench).await;
     let failed = bench.kernel.install(&[rule(Way::Up, "", "drop"), rule(Way::Down, "tcp colour red", "drop")]).await;
     let said = failed.unwrap_err().to_string();
@@ -92,7 +92,7 @@ async fn an_impossible_rule_changes_nothing_and_says_why() {
 
 #[tokio::test]
 async fn a_filter_that_somebody_takes_away_is_missed() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     for (meddling, left) in [
         ("flush chain inet pgsquall %", 0),
         ("flush chain inet pgsquall %\ndelete chain inet pgsquall %", 0),
@@ -116,7 +116,7 @@ async fn a_filter_that_somebody_takes_away_is_missed() {
 
 #[tokio::test]
 async fn a_counter_that_is_gone_is_no_zero() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
     bench.kernel.remove(&filter).await.unwrap();
     meddle(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;

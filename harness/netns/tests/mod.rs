@@ -81,26 +81,26 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) -> Duration {
 }
 
 /// A plane, with somebody who listens where the gateway would.
-struct Bench {
+struct NetnsBench {
     kernel: Kernel,
     port: Reservation,
     listener: TcpListener,
 }
 
-impl Bench {
+impl NetnsBench {
     /// With the client in a namespace of its own; `None`, and it says so, where that cannot be.
-    async fn new() -> Option<Bench> {
+    async fn new() -> Option<NetnsBench> {
         if !can_be(ClientNetns::Own).await {
             return None;
         }
-        Some(Bench::on(ClientNetns::Own).await)
+        Some(NetnsBench::on(ClientNetns::Own).await)
     }
 
-    async fn on(side: ClientNetns) -> Bench {
+    async fn on(side: ClientNetns) -> NetnsBench {
         let kernel = Kernel::create(side).await.unwrap();
         let port = kernel.reservation(0).unwrap();
         let listener = TcpListener::from_std(port.listen().unwrap()).unwrap();
-        Bench { kernel, port, listener }
+        NetnsBench { kernel, port, listener }
     }
 
     /// A connection, with the options that a client has set: its end, then the other.

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::super::iproute::Tool;
 use super::super::{ClientNetns, Kernel, KernelError};
-use super::{Bench, alone, blackhole, can_be, carry, said, until};
+use super::{NetnsBench, alone, blackhole, can_be, carry, said, until};
 
 /// Everything of the machine's network that a plane could change.
 fn machine() -> String {
@@ -46,7 +46,7 @@ fn nothing_is_left_of_a_plane() {
         let before = machine();
         for side in [ClientNetns::Machine, ClientNetns::Own] {
             let began = Instant::now();
-            let bench = Bench::on(side).await;
+            let bench = NetnsBench::on(side).await;
             println!("{side:?}: made in {:?}", began.elapsed());
             let (mut client, mut server) = bench.connect(|_| {}).await;
             carry(&mut client, &mut server).await;
@@ -72,7 +72,7 @@ fn ten_at_once_do_not_meet() {
         let before = machine();
         let began = Instant::now();
         let sides = (0..10).map(|index| if index % 2 == 0 { ClientNetns::Machine } else { ClientNetns::Own });
-        let benches = join_all(sides.map(Bench::on)).await;
+        let benches = join_all(sides.map(NetnsBench::on)).await;
         println!("ten made in {:?}", began.elapsed());
         let connections = join_all(benches.iter().map(|bench| bench.connect(|_| {}))).await;
         // One of them loses its packets; the others do not.
@@ -119,9 +119,9 @@ fn nobody_comes_in_but_by_the_wires() {
             });
             async { connected.await.unwrap() }
         };
-        let own = Bench::on(ClientNetns::Own).await;
+        let own = NetnsBench::on(ClientNetns::Own).await;
         assert!(from_outside(own.port.address()).await.is_err(), "the machine has no way to it");
-        let machine = Bench::on(ClientNetns::Machine).await;
+        let machine = NetnsBench::on(ClientNetns::Machine).await;
         from_outside(machine.port.address()).await.unwrap();
         machine.kernel.install(&blackhole()).await.unwrap();
         assert!(from_outside(machine.port.address()).await.is_err(), "but by the wires");
@@ -157,7 +157,7 @@ async fn what_the_client_holds_is_known() {
         if !can_be(side).await {
             continue;
         }
-        let bench = Bench::on(side).await;
+        let bench = NetnsBench::on(side).await;
         let (kept, mut at_kept) = bench.connect(|_| {}).await;
         let (given_up, _at_given_up) = bench.connect(|_| {}).await;
         let ends = [kept.local_addr().unwrap(), given_up.local_addr().unwrap()];
@@ -186,7 +186,7 @@ async fn a_client_of_ipv6_sockets_is_known_too() {
         println!("skipped: no IPv6 here");
         return;
     };
-    let bench = Bench::on(ClientNetns::Machine).await;
+    let bench = NetnsBench::on(ClientNetns::Machine).await;
     let std::net::IpAddr::V4(address) = bench.port.address().ip() else { panic!("not of IPv4") };
     socket.connect(&SocketAddr::from((address.to_ipv6_mapped(), bench.port.address().port())).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();

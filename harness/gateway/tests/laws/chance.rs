@@ -11,7 +11,7 @@ const CONNECTIONS: usize = 200;
 
 /// Which of the connections through a gateway of its own a toxic touches.
 async fn touched(seed: Seed) -> BTreeSet<usize> {
-    let bench = Bench::with_seed(seed).await;
+    let bench = GatewayBench::with_seed(seed).await;
     let toxicity = Share::new(0.5).unwrap();
     let (mut clients, mut servers) = bench.pairs(CONNECTIONS / 2).await;
     let rule = bench.install(Toxic { toxicity, ..limit(0).into() }).await;
@@ -46,7 +46,7 @@ async fn the_seed_says_which_connections_are_touched() {
 
 /// How late a byte is that a client sends on each of some connections, sent on all at once.
 async fn lateness(seed: Seed) -> Vec<Duration> {
-    let bench = Bench::with_seed(seed).await;
+    let bench = GatewayBench::with_seed(seed).await;
     bench.install(ToxicKind::Latency { delay: ms(150), jitter: ms(150) }).await;
     let (mut clients, servers) = bench.pairs(40).await;
     let hear = |mut server: TcpStream| {

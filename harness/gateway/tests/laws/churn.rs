@@ -9,7 +9,7 @@ const ROUNDS: usize = 400;
 const BYTES: usize = 6 << 20;
 
 pub async fn law(case: Case) {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (client, server) = bench.pair().await;
     let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
     let (tx, mut over) = tokio::sync::oneshot::channel::<()>();
@@ -45,7 +45,7 @@ pub async fn law(case: Case) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte() {
-    let bench = Arc::new(Bench::new().await);
+    let bench = Arc::new(GatewayBench::new().await);
     let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
     let mut flowing = Vec::new();
     for _ in 0..3 {

@@ -8,7 +8,7 @@ use super::*;
 const PROMPT: Duration = Duration::from_secs(10);
 
 pub async fn law(case: Case) {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (client, server) = bench.pair().await;
     let rule = bench.install(case.endless).await;
     let new = bench.pair().await;

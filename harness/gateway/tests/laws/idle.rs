@@ -27,7 +27,7 @@ fn waiting_costs_no_time_of_the_processor() {
             .into_iter()
             .flat_map(|case| [Stream::Both, Stream::Upstream, Stream::Downstream].map(|stream| (case, stream)))
         {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let mut pairs = Vec::new();
             for half_closed in [false, true] {
                 // One whose client has nothing more to say when the toxic comes, and one whose server has.

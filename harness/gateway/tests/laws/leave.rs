@@ -7,7 +7,7 @@ use super::*;
 pub async fn law(case: Case) {
     for (end, fate) in [(Cut::Close, case.fin), (Cut::Reset, case.rst)] {
         for client_first in [true, false] {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let (client, server) = bench.pair().await;
             let came = Instant::now();
             let rule = bench.install(case.strong).await;

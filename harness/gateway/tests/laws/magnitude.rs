@@ -6,7 +6,7 @@ use super::*;
 
 /// Has so many bytes sent by the server to the client; returns how long it took.
 async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(toxic).await;
     let sent = pattern(bytes);
@@ -28,7 +28,7 @@ async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
 
 #[tokio::test]
 async fn bytes_under_a_latency_do_not_wait_for_each_other() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(latency(250)).await;
     let chunks = 200;
@@ -80,7 +80,7 @@ async fn a_wide_bandwidth_is_as_wide_as_it_should_be() {
 
 #[tokio::test]
 async fn sliced_bytes_arrive_piece_by_piece() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(slicer(10, 20)).await;
     client.write_all(&MESSAGE).await.unwrap();
@@ -98,7 +98,7 @@ async fn sliced_bytes_arrive_piece_by_piece() {
 #[tokio::test]
 async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
     for bytes in [1, 999, 100_000] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
         assert_passes(&mut server, &mut client).await;
         let only = Toxic { stream: Stream::Downstream, ..limit(bytes).into() };
@@ -119,7 +119,7 @@ async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
 
 #[tokio::test]
 async fn the_limit_that_is_reached_exactly_closes_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(limit(100)).await;
     client.write_all(&MESSAGE).await.unwrap();
@@ -129,7 +129,7 @@ async fn the_limit_that_is_reached_exactly_closes_too() {
 }
 
 /// Neither peer reads, and every buffer on the way is full.
-async fn jam(bench: &Bench) -> (TcpStream, TcpStream) {
+async fn jam(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
     for peer in [&mut client, &mut server] {
         let chunk = vec![7; 256 << 10];
@@ -141,7 +141,7 @@ async fn jam(bench: &Bench) -> (TcpStream, TcpStream) {
 #[tokio::test]
 async fn a_reset_does_not_wait_for_peers_that_do_not_read() {
     for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let peers = jam(&bench).await;
         bench.install(Toxic { stream, ..reset(20).into() }).await;
         until(|| bench.gateway.connections() == 0).await;
@@ -154,7 +154,7 @@ async fn a_reset_does_not_wait_for_peers_that_do_not_read() {
 #[tokio::test]
 async fn a_stall_that_closes_does_not_wait_for_peers_that_do_not_read() {
     for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let _peers = jam(&bench).await;
         bench.install(Toxic { stream, ..stall(20).into() }).await;
         until(|| bench.gateway.connections() == 0).await;
@@ -165,7 +165,7 @@ async fn a_stall_that_closes_does_not_wait_for_peers_that_do_not_read() {
 async fn a_toxic_on_a_link_that_has_ended_still_cuts_the_connection() {
     for (toxic, cut) in [(reset(30), Cut::Reset), (stall(30), Cut::Close)] {
         for stream in [Stream::Upstream, Stream::Downstream] {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let (mut client, mut server) = bench.pair().await;
             // The link that is to be touched has nothing more to carry.
             let (ended, other) =

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::*;
 
 pub async fn law(case: Case) {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let open = bench.pair().await;
     let came = Instant::now();
     let mut rule = bench.install(case.strong).await;

@@ -7,7 +7,7 @@ const MUCH: usize = 4 << 20;
 
 /// A toxic on one link leaves the other alone.
 pub async fn direction(stream: Stream, case: Case) {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let open = bench.pair().await;
     let mut rule = bench.install(Toxic { stream, ..case.endless.into() }).await;
     let new = bench.pair().await;
@@ -37,7 +37,7 @@ pub async fn direction(stream: Stream, case: Case) {
 /// A toxic on established connections leaves new ones alone, and the other way round.
 pub async fn scope(case: Case) {
     for scope in [Scope::Established, Scope::New] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut old_client, mut old_server) = bench.pair().await;
         let kind = if matches!(case.bytes, Fate::Cut(..)) { case.strong } else { case.endless };
         bench.install(Toxic { scope, ..kind.into() }).await;

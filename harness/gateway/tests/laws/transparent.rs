@@ -4,14 +4,14 @@ use super::*;
 
 pub async fn law(case: Case) {
     if let Some(weak) = case.weak {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let open = bench.pair().await;
         bench.install(weak).await;
         assert_transparent(open).await;
         assert_transparent(bench.pair().await).await;
         bench.assert_empty().await;
     }
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let open = bench.pair().await;
     let rule = bench.install(case.endless).await;
     let (client, server) = bench.pair().await;

@@ -1,6 +1,7 @@
 //! Cut points on real sockets, with a few words of the Postgres protocol.
 
 use super::*;
+use crate::gateway::{Cut, Rule, RuleKind};
 use crate::model::fault::{CutPoint, Point, Strike};
 
 /// Protocol 3.0, user "me".
@@ -18,8 +19,8 @@ const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 const ROW: &[u8] = b"D\0\0\0\x14\0\x01\0\0\0\x0a0123456789";
 const SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
 
-async fn strike(bench: &Bench, point: Point, strike: Strike, times: Option<u32>) -> Arc<Rule> {
-    install(bench, RuleKind::CutPoint(CutPoint { point, strike, times })).await
+async fn strike(bench: &GatewayBench, point: Point, strike: Strike, times: Option<u32>) -> Arc<Rule> {
+    bench.install_rule(RuleKind::CutPoint(CutPoint { point, strike, times })).await
 }
 
 /// Sends something, and sees it arrive.
@@ -35,7 +36,7 @@ async fn expect(stream: &mut TcpStream, bytes: &[u8]) {
 }
 
 /// A connection that is ready for its first query.
-async fn session(bench: &Bench) -> (TcpStream, TcpStream) {
+async fn session(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
     say(&mut client, &mut server, STARTUP).await;
     say(&mut server, &mut client, &[AUTHENTICATION_OK, READY].concat()).await;
@@ -48,7 +49,7 @@ const ENDS: [(Strike, Cut); 2] = [(Strike::Reset, Cut::Reset), (Strike::Close, C
 #[tokio::test]
 async fn the_server_has_the_query_and_the_client_none_of_the_reply() {
     for (kind, cut) in ENDS {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         let rule = strike(&bench, Point::FirstReply, kind, None).await;
         say(&mut client, &mut server, SELECT).await;
@@ -62,7 +63,7 @@ async fn the_server_has_the_query_and_the_client_none_of_the_reply() {
 #[tokio::test]
 async fn what_was_committed_the_client_does_not_hear_of() {
     for (kind, cut) in ENDS {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::CommitReply, kind, None).await;
         // Statements before it pass.
@@ -78,7 +79,7 @@ async fn what_was_committed_the_client_does_not_hear_of() {
 #[tokio::test]
 async fn half_a_row_arrives_and_then_the_end() {
     for (kind, cut) in ENDS {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::DataRow, kind, None).await;
         say(&mut client, &mut server, SELECT).await;
@@ -91,7 +92,7 @@ async fn half_a_row_arrives_and_then_the_end() {
 
 #[tokio::test]
 async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alike() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let delay = Duration::from_millis(200);
     bench.install(ToxicKind::Latency { delay, jitter: Duration::ZERO }).await;
@@ -107,7 +108,7 @@ async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alik
 
 #[tokio::test]
 async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let rule = strike(&bench, Point::Authentication, Strike::Hold, None).await;
     let (mut client, mut server) = bench.pair().await;
     say(&mut client, &mut server, STARTUP).await;
@@ -124,7 +125,7 @@ async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
 
 #[tokio::test]
 async fn whoever_waits_at_a_hold_may_leave_and_the_other_hears_all_of_it_afterwards() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let rule = strike(&bench, Point::Request, Strike::Hold, None).await;
     client.write_all(SELECT).await.unwrap();
@@ -138,7 +139,7 @@ async fn whoever_waits_at_a_hold_may_leave_and_the_other_hears_all_of_it_afterwa
 
 #[tokio::test]
 async fn a_drop_swallows_one_message_and_nothing_else() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     strike(&bench, Point::Request, Strike::Drop, Some(1)).await;
     client.write_all(&[SELECT, COMMIT].concat()).await.unwrap();
@@ -158,7 +159,7 @@ async fn a_drop_swallows_one_message_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strikes_are_limited_over_all_connections_together() {
     const TIMES: usize = 7;
-    let bench = Arc::new(Bench::new().await);
+    let bench = Arc::new(GatewayBench::new().await);
     let mut sessions = Vec::new();
     for _ in 0..40 {
         sessions.push(session(&bench).await);
