@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use crate::credentials;
 
 /// Where Linux keeps a file system in memory that every user may write to.
-const MEMORY: &str = "/dev/shm";
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Free space that makes a memory file system worth using: a dozen clusters of 40 MB and their WAL.
 const ENOUGH_MEMORY: u64 = 512 << 20;
@@ -24,7 +24,7 @@ pub(crate) const MARK: &str = "PGSQUALL_RUN";
 pub(super) const LOCK: &str = "lock";
 
 /// The name that a run folder bears until its lock is held.
-const UNBORN: &str = ".";
+const UNLOCKED_PREFIX: &str = ".";
 
 /// A run's own folder; removed with all it holds when dropped.
 pub(crate) struct RunFolder {
@@ -40,13 +40,13 @@ impl RunFolder {
 
     pub(super) fn create_in(root: &Path) -> io::Result<RunFolder> {
         let name = format!("{}{:012x}", prefix(), credentials::unique() >> 16);
-        let unborn = root.join(format!("{UNBORN}{name}"));
+        let unlocked = root.join(format!("{UNLOCKED_PREFIX}{name}"));
         let path = root.join(name);
         // Locked before it gets its name: nobody can see it without its lock held.
-        DirBuilder::new().mode(0o700).create(&unborn)?;
-        let lock = File::create(unborn.join(LOCK))?;
+        DirBuilder::new().mode(0o700).create(&unlocked)?;
+        let lock = File::create(unlocked.join(LOCK))?;
         lock.try_lock()?;
-        fs::rename(&unborn, &path)?;
+        fs::rename(&unlocked, &path)?;
         Ok(RunFolder { path, _lock: lock })
     }
 
@@ -78,21 +78,21 @@ impl Drop for RunFolder {
 /// Whether run folders live in memory here, and where they live: for `pgsquall list`.
 pub fn storage() -> (PathBuf, bool) {
     let root = root();
-    let in_memory = root == Path::new(MEMORY);
+    let in_memory = root == Path::new(SHARED_MEMORY);
     (root, in_memory)
 }
 
 /// The fastest file system on which a run can put its folder.
 fn root() -> PathBuf {
-    if has_memory() { MEMORY.into() } else { std::env::temp_dir() }
+    if has_shared_memory() { SHARED_MEMORY.into() } else { std::env::temp_dir() }
 }
 
 /// Whether there is a file system in memory with enough room, open to all.
-fn has_memory() -> bool {
-    let memory = Path::new(MEMORY);
-    let check_small_disk = nix::sys::statvfs::statvfs(memory)
+fn has_shared_memory() -> bool {
+    let shared_memory = Path::new(SHARED_MEMORY);
+    let has_space = nix::sys::statvfs::statvfs(shared_memory)
         .is_ok_and(|found| found.blocks_available() * found.fragment_size() >= ENOUGH_MEMORY);
-    check_small_disk && fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
+    has_space && fs::metadata(shared_memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
 }
 
 /// With what the names of this user's run folders begin.
@@ -111,8 +111,8 @@ pub(super) fn abandoned() -> Vec<RunFolder> {
 /// Takes over a run folder, if it is one, is this user's, and is nobody's any more.
 fn adopt(path: &Path) -> Option<RunFolder> {
     let name = path.file_name()?.to_str()?;
-    let unborn = name.starts_with(UNBORN);
-    if !name.trim_start_matches(UNBORN).starts_with(&prefix()) {
+    let unlocked = name.starts_with(UNLOCKED_PREFIX);
+    if !name.trim_start_matches(UNLOCKED_PREFIX).starts_with(&prefix()) {
         return None;
     }
     // Not followed if it is a link: the parent folder may be writable by everybody.
@@ -121,7 +121,7 @@ fn adopt(path: &Path) -> Option<RunFolder> {
         return None;
     }
     // One being born has no lock yet; a minute is far longer than the birth takes.
-    if unborn && found.modified().ok()?.elapsed().ok()?.as_secs() < 60 {
+    if unlocked && found.modified().ok()?.elapsed().ok()?.as_secs() < 60 {
         return None;
     }
     let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).ok()?;

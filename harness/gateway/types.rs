@@ -1,4 +1,4 @@
-//! Words that several files of the gateway share: the direction of a link, and how a connection is ended.
+//! Types that several files of the gateway share: the direction of a link, and how a connection is ended.
 
 /// Which way a link leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,15 +25,15 @@ pub async fn available() -> &'static Availability {
     static FOUND: OnceCell<Availability> = OnceCell::const_new();
     FOUND
         .get_or_init(|| async {
-            let (in_process, process) = tokio::join!(attempt(ClientNetns::Machine), attempt(ClientNetns::Own));
-            let told = |found: Result<(), KernelError>| found.map_err(|error| error.to_string());
-            Availability { in_process: told(in_process), process: told(process) }
+            let (in_process, process) = tokio::join!(try_create(ClientNetns::Machine), try_create(ClientNetns::Own));
+            let to_text = |found: Result<(), KernelError>| found.map_err(|error| error.to_string());
+            Availability { in_process: to_text(in_process), process: to_text(process) }
         })
         .await
 }
 
 /// One of each thing that faults are made of, and a connection that comes through.
-async fn attempt(side: ClientNetns) -> Result<(), KernelError> {
+async fn try_create(side: ClientNetns) -> Result<(), KernelError> {
     let kernel = Kernel::create(side).await?;
     let rule = |matches: &str, verdict| PacketRule { way: Way::Up, matches: matches.into(), counted: None, verdict };
     let rules = [

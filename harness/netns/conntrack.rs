@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use super::forked::{done, run_in_child};
+use super::forked::{check, run_in_child};
 use super::{Kernel, KernelError};
 
 /// Every connection that the reader's namespace tracks.
@@ -21,7 +21,7 @@ const TABLE: &CStr = c"/proc/self/net/nf_conntrack";
 /// How long the kernel remembers an idle connection unless it is told otherwise: five days.
 ///
 /// *Source*: `nf_conntrack-sysctl.rst` of the kernel's documentation.
-const USUAL: u64 = 432_000;
+const DEFAULT_TIMEOUT: u64 = 432_000;
 
 /// A connection through the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,28 +66,28 @@ impl Kernel {
     ///
     /// *Units*: whole seconds, which is what the kernel counts in; more is rounded up.
     pub fn forget_after(&self, idle: Option<Duration>) -> Result<(), KernelError> {
-        let seconds = idle.map_or(USUAL, seconds);
+        let seconds = idle.map_or(DEFAULT_TIMEOUT, seconds);
         // First the setting, so that a flow with a packet in between has its new time too.
         self.set("net/netfilter/nf_conntrack_tcp_timeout_established", &seconds.to_string())?;
         let flows = self.flows()?.established().map_err(KernelError::NetNs)?;
         let updates: Vec<_> = flows.iter().map(|flow| update(flow, seconds as u32)).collect();
-        self.tell(&updates).map_err(KernelError::NetNs)
+        self.send_netlink(&updates).map_err(KernelError::NetNs)
     }
 
     /// Gives the kernel messages of netlink's, one by one, each answered.
-    fn tell(&self, messages: &[Vec<u8>]) -> io::Result<()> {
-        let entrance = self.filter.entrance();
+    fn send_netlink(&self, messages: &[Vec<u8>]) -> io::Result<()> {
+        let ns_fds = self.filter.ns_fds();
         let [] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             // SAFETY: system calls on numbers, and on bytes that are there; the socket goes with the child.
             unsafe {
                 let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
                 let socket = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER);
-                done(socket)?;
+                check(socket)?;
                 for message in messages {
-                    done(libc::send(socket, message.as_ptr().cast(), message.len(), 0) as i32)?;
+                    check(libc::send(socket, message.as_ptr().cast(), message.len(), 0) as i32)?;
                     let mut answer = [0_u8; 64];
-                    done(libc::recv(socket, answer.as_mut_ptr().cast(), answer.len(), 0) as i32)?;
+                    check(libc::recv(socket, answer.as_mut_ptr().cast(), answer.len(), 0) as i32)?;
                     match -i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
                         // It has ended meanwhile.
                         0 | libc::ENOENT => {}
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_whole_seconds_and_never_shorter_than_asked() {
+    fn timeouts_round_up_to_whole_seconds() {
         let counted = [1, 999, 1_000, 1_001, 2_400].map(|ms| seconds(Duration::from_millis(ms)));
         assert_eq!(counted, [1, 1, 1, 2, 3]);
     }

@@ -17,10 +17,10 @@ use nix::unistd::{ForkResult, Pid, fork};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Between looks for a child's end, which follows its answer at once.
-const LOOK: Duration = Duration::from_micros(100);
+const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
 /// A killed process is gone in milliseconds, unless the kernel holds it: then it is left to die.
-const KILL_WITHIN: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Room for the descriptors of one errand in a control message, in bytes: more than any errand brings back.
 const CONTROL: usize = 128;
@@ -36,35 +36,35 @@ pub(super) fn run_in_child<const N: usize>(work: impl FnOnce() -> io::Result<[Ra
 }
 
 fn run_in_child_within<const N: usize>(
-    patience: Duration,
+    limit: Duration,
     work: impl FnOnce() -> io::Result<[RawFd; N]>,
 ) -> io::Result<[OwnedFd; N]> {
     const { assert!(N * size_of::<RawFd>() <= CONTROL / 2) }
-    let (ours, theirs) = pair()?;
+    let (parent_end, child_end) = pair()?;
     // A signal that came to the child would be handled there with what belongs to the parent.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the child makes system calls and leaves by `_exit`; see above.
     let forked = unsafe { fork() };
     if let Ok(ForkResult::Child) = forked {
         // Also where the work panics: the child must not go on with what its parent does next.
-        let leaving = Leaving;
+        let exit_on_drop = ExitOnDrop;
         let answered = match work() {
-            Ok(opened) => send(theirs.as_raw_fd(), 0, &opened),
-            Err(error) => send(theirs.as_raw_fd(), error.raw_os_error().unwrap_or(libc::EIO), &[]),
+            Ok(opened) => send(child_end.as_raw_fd(), 0, &opened),
+            Err(error) => send(child_end.as_raw_fd(), error.raw_os_error().unwrap_or(libc::EIO), &[]),
         };
         // Nothing can be said of an answer that could not be given; the parent sees that there is none.
         let _ = answered;
-        drop(leaving);
+        drop(exit_on_drop);
     }
     let restored = before.thread_set_mask();
     let ForkResult::Parent { child } = forked? else { return Err(io::ErrorKind::Other.into()) };
-    drop(theirs);
-    let deadline = Instant::now() + patience;
-    let received = answer_by(deadline, &ours).and_then(|()| receive(ours.as_raw_fd()));
-    if !ended_by(deadline, child) {
+    drop(child_end);
+    let deadline = Instant::now() + limit;
+    let received = wait_readable(deadline, &parent_end).and_then(|()| receive(parent_end.as_raw_fd()));
+    if !wait_for_exit(deadline, child) {
         // It has nothing left to do, or will never have done it. Only one that is there can be killed.
         let _ = kill(child, Signal::SIGKILL);
-        ended_by(Instant::now() + KILL_WITHIN, child);
+        wait_for_exit(Instant::now() + KILL_TIMEOUT, child);
     }
     restored?;
     let (code, opened) = received?;
@@ -75,9 +75,9 @@ fn run_in_child_within<const N: usize>(
 }
 
 /// Ends the process when dropped, without running anything that belongs to its parent.
-struct Leaving;
+struct ExitOnDrop;
 
-impl Drop for Leaving {
+impl Drop for ExitOnDrop {
     fn drop(&mut self) {
         // SAFETY: ends the child at once.
         unsafe { libc::_exit(0) }
@@ -85,7 +85,7 @@ impl Drop for Leaving {
 }
 
 /// Waits until there is something to receive, be it the end.
-fn answer_by(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
+fn wait_readable(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
     let mut polled = libc::pollfd { fd: from.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -100,12 +100,12 @@ fn answer_by(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
 }
 
 /// Waits for a child's end, without which it would stay as a zombie; says whether it came in time.
-fn ended_by(deadline: Instant, child: Pid) -> bool {
+fn wait_for_exit(deadline: Instant, child: Pid) -> bool {
     while let Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR) = waitpid(child, Some(WaitPidFlag::WNOHANG)) {
         if Instant::now() >= deadline {
             return false;
         }
-        sleep(LOOK);
+        sleep(POLL_INTERVAL);
     }
     // The only error to expect is that somebody made children be forgotten at their end.
     true
@@ -115,7 +115,7 @@ fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
     // SAFETY: `ends` has room for two descriptors, which are ours once it has succeeded.
     unsafe {
-        done(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()))?;
+        check(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()))?;
         Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
     }
 }
@@ -145,7 +145,7 @@ fn send(to: RawFd, code: i32, opened: &[RawFd]) -> io::Result<()> {
             (*header).cmsg_len = libc::CMSG_LEN(size) as _;
             ptr::copy_nonoverlapping(opened.as_ptr().cast(), libc::CMSG_DATA(header), size as usize);
         }
-        done(libc::sendmsg(to, &raw const message, libc::MSG_NOSIGNAL) as i32)
+        check(libc::sendmsg(to, &raw const message, libc::MSG_NOSIGNAL) as i32)
     }
 }
 
@@ -168,7 +168,7 @@ fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
                 break received;
             }
         };
-        done(received as i32)?;
+        check(received as i32)?;
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         if !header.is_null() && (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
             let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
@@ -189,7 +189,7 @@ fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
 }
 
 /// The result of a system call.
-pub(super) fn done(result: i32) -> io::Result<()> {
+pub(super) fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -206,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_child_opened_can_be_read_here() {
+    fn files_opened_in_the_child_are_readable() {
         let opened = run_in_child(|| {
             // SAFETY: a constant path.
             let file = unsafe { libc::open(c"/proc/self/net/dev".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
-            done(file).map(|()| [file])
+            check(file).map(|()| [file])
         });
         let [file] = opened.unwrap();
         let mut text = String::new();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_child_could_not_do_is_told() {
+    fn child_errors_are_returned() {
         let failed = run_in_child(|| -> io::Result<[RawFd; 1]> { Err(io::Error::from_raw_os_error(libc::EPERM)) });
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         assert!(run_in_child(|| Ok([])).is_ok_and(|opened: [OwnedFd; 0]| opened.is_empty()));

@@ -37,28 +37,28 @@ impl Tool {
 
     /// Runs it in a namespace with these words and this input; returns what it said.
     ///
-    /// `hand`: descriptors that it finds at the paths of [`handed`](super::namespace::handed).
+    /// `inherited`: descriptors that it finds at the paths of [`fd_path`](super::namespace::fd_path).
     pub async fn run<const N: usize>(
         &self,
-        space: &NetNs,
-        words: &[&str],
+        netns: &NetNs,
+        arguments: &[&str],
         input: &str,
-        hand: [RawFd; N],
+        inherited: [RawFd; N],
     ) -> Result<String, KernelError> {
         let mut command = Command::new(&self.path);
-        space.tool(&mut command, hand);
-        self.carry_out(command, words, input).await
+        netns.enter_as_root(&mut command, inherited);
+        self.run_command(command, arguments, input).await
     }
 
     /// The same in the machine's own namespace.
-    pub async fn run_here(&self, words: &[&str], input: &str) -> Result<String, KernelError> {
-        self.carry_out(Command::new(&self.path), words, input).await
+    pub async fn run_here(&self, arguments: &[&str], input: &str) -> Result<String, KernelError> {
+        self.run_command(Command::new(&self.path), arguments, input).await
     }
 
-    async fn carry_out(&self, mut command: Command, words: &[&str], input: &str) -> Result<String, KernelError> {
-        let told = |reason: String| KernelError::Tool { command: self.told(words), reason };
-        let failed = |error: io::Error| told(error.to_string());
-        command.args(words).env_clear().current_dir("/");
+    async fn run_command(&self, mut command: Command, arguments: &[&str], input: &str) -> Result<String, KernelError> {
+        let error = |reason: String| KernelError::Tool { command: self.command_line(arguments), reason };
+        let failed = |source: io::Error| error(source.to_string());
+        command.args(arguments).env_clear().current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
@@ -72,20 +72,20 @@ impl Tool {
         };
         let output = match timeout(PATIENCE, work).await {
             Ok(output) => output.map_err(failed)?,
-            Err(_) => return Err(told(format!("no end within {}", crate::model::time::show(PATIENCE)))),
+            Err(_) => return Err(error(format!("no end within {}", crate::model::time::show(PATIENCE)))),
         };
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         let ended = match output.status.signal() {
             Some(signal) => format!("ended by signal {signal}"),
-            None => said.trim().to_owned(),
+            None => stderr.trim().to_owned(),
         };
-        Err(told(ended))
+        Err(error(ended))
     }
 
-    fn told(&self, words: &[&str]) -> String {
-        format!("{} {}", self.path.display(), words.join(" "))
+    fn command_line(&self, arguments: &[&str]) -> String {
+        format!("{} {}", self.path.display(), arguments.join(" "))
     }
 }

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::forked::done;
+use super::forked::check;
 use super::{CLIENT, Flow, Kernel, Way};
 use crate::gateway::port::SocketSource;
 
@@ -25,21 +25,21 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 
 /// Hears every packet between the client and the filter, in both ways; also those that the filter then drops.
-pub(crate) struct Listener {
+pub(crate) struct PacketCapture {
     socket: AsyncFd<Socket>,
     client: Ipv4Addr,
 }
 
 impl Kernel {
     /// Begins to listen.
-    pub fn listener(&self) -> io::Result<Listener> {
+    pub fn capture(&self) -> io::Result<PacketCapture> {
         // Bound before it has a protocol, so that it never hears another interface.
         let socket = self.filter.socket(Domain::PACKET, Type::DGRAM, None)?;
         bind(&socket)?;
         socket.set_nonblocking(true)?;
         // SAFETY: the socket owns its descriptor for as long as it lives, and nothing replaces it.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
-        Ok(Listener { socket, client: self.client_address() })
+        Ok(PacketCapture { socket, client: self.client_address() })
     }
 }
 
@@ -51,18 +51,18 @@ fn bind(socket: &Socket) -> io::Result<()> {
         for (to, from) in request.ifr_name.iter_mut().zip(CLIENT.bytes()) {
             *to = from as libc::c_char;
         }
-        done(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut request))?;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut request))?;
         let mut address: libc::sockaddr_ll = std::mem::zeroed();
         address.sll_family = libc::AF_PACKET as u16;
         // What goes out is told to those alone who ask for every protocol.
         address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
         address.sll_ifindex = request.ifr_ifru.ifru_ifindex;
         let size = size_of_val(&address) as libc::socklen_t;
-        done(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size))
+        check(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size))
     }
 }
 
-impl Listener {
+impl PacketCapture {
     /// The next segment of TCP; cancel safe.
     pub async fn next(&self) -> io::Result<Segment> {
         loop {
@@ -132,15 +132,15 @@ impl Segment {
 
 /// Follows the connections' sequence numbers, and so tells probes from what moves.
 #[derive(Debug, Default)]
-pub(crate) struct Follower {
-    flows: HashMap<Flow, Followed>,
+pub(crate) struct ProbeDetector {
+    flows: HashMap<Flow, FlowState>,
     /// Probes seen so far, of the client and of the server.
     pub probes: [u64; 2],
 }
 
 /// One connection.
 #[derive(Debug)]
-struct Followed {
+struct FlowState {
     /// The next sequence number of each way.
     next: [Option<u32>; 2],
     /// The last one that each way has acknowledged.
@@ -151,13 +151,13 @@ struct Followed {
     probes: u64,
 }
 
-impl Follower {
+impl ProbeDetector {
     /// Takes note of a segment.
-    pub fn see(&mut self, segment: &Segment, at: Instant) {
+    pub fn observe(&mut self, segment: &Segment, at: Instant) {
         if segment.flags & SYN != 0 && segment.way == Way::Up {
             self.flows.remove(&segment.flow);
         }
-        let new = || Followed { next: [None; 2], acknowledged: [None; 2], quiet_since: at, probes: 0 };
+        let new = || FlowState { next: [None; 2], acknowledged: [None; 2], quiet_since: at, probes: 0 };
         let flow = self.flows.entry(segment.flow).or_insert_with(new);
         let way = usize::from(segment.way == Way::Down);
         let next = &mut flow.next[way];
@@ -236,35 +236,36 @@ mod tests {
     }
 
     #[test]
-    fn only_what_repeats_the_last_number_is_a_probe() {
+    fn only_repeated_sequence_numbers_are_probes() {
         let began = Instant::now();
         let second = |n: u64| began + Duration::from_secs(n);
-        let mut follower = Follower::default();
+        let mut detector = ProbeDetector::default();
         // Numbers wrap around in the middle.
         let (client, server) = (u32::MAX - 5, 50_u32);
-        follower.see(&segment(true, client, 0, 0, SYN), second(0));
-        follower.see(&segment(false, server, client.wrapping_add(1), 0, SYN), second(0));
+        detector.observe(&segment(true, client, 0, 0, SYN), second(0));
+        detector.observe(&segment(false, server, client.wrapping_add(1), 0, SYN), second(0));
         let (client, server) = (client.wrapping_add(1), server + 1);
-        follower.see(&segment(true, client, server, 0, 0), second(0));
-        follower.see(&segment(true, client, server, 10, 0), second(1));
+        detector.observe(&segment(true, client, server, 0, 0), second(0));
+        detector.observe(&segment(true, client, server, 10, 0), second(1));
         let client = client.wrapping_add(10);
-        follower.see(&segment(false, server, client, 20, 0), second(1));
+        detector.observe(&segment(false, server, client, 20, 0), second(1));
         // A late acknowledgement, and a repeated one, are no probes.
-        follower.see(&segment(true, client, server + 20, 0, 0), second(1));
-        follower.see(&segment(true, client, server + 20, 0, 0), second(1));
-        assert_eq!(follower.probes, [0, 0]);
+        detector.observe(&segment(true, client, server + 20, 0, 0), second(1));
+        detector.observe(&segment(true, client, server + 20, 0, 0), second(1));
+        assert_eq!(detector.probes, [0, 0]);
         let flow = segment(true, 0, 0, 0, 0).flow;
-        let kept = |follower: &Follower, now| follower.is_kept_by_probes(&flow, Duration::from_secs(3), began, now);
+        let kept =
+            |detector: &ProbeDetector, now| detector.is_kept_by_probes(&flow, Duration::from_secs(3), began, now);
         for n in [3, 4] {
-            follower.see(&segment(true, client.wrapping_sub(1), server + 20, 0, 0), second(n));
-            follower.see(&segment(false, server + 20, client, 0, 0), second(n));
+            detector.observe(&segment(true, client.wrapping_sub(1), server + 20, 0, 0), second(n));
+            detector.observe(&segment(false, server + 20, client, 0, 0), second(n));
         }
-        follower.see(&segment(false, server + 19, client, 0, 0), second(4));
-        assert_eq!(follower.probes, [2, 1]);
-        assert!(!kept(&follower, second(4)) && kept(&follower, second(5)));
-        assert!(!follower.is_kept_by_probes(&flow, Duration::from_secs(3), second(3), second(5)));
+        detector.observe(&segment(false, server + 19, client, 0, 0), second(4));
+        assert_eq!(detector.probes, [2, 1]);
+        assert!(!kept(&detector, second(4)) && kept(&detector, second(5)));
+        assert!(!detector.is_kept_by_probes(&flow, Duration::from_secs(3), second(3), second(5)));
         // Whatever moves ends the quiet.
-        follower.see(&segment(true, client, server + 20, 1, 0), second(5));
-        assert!(!kept(&follower, second(9)));
+        detector.observe(&segment(true, client, server + 20, 1, 0), second(5));
+        assert!(!kept(&detector, second(9)));
     }
 }

@@ -35,7 +35,7 @@ pub use self::dns::names_available;
 pub(crate) use self::dns_answer::{DnsAnswer, NAME};
 pub(crate) use self::filter::Filter;
 use self::iproute::Tool;
-pub(crate) use self::keepalive_sniffer::{Follower, Listener};
+pub(crate) use self::keepalive_sniffer::{PacketCapture, ProbeDetector};
 pub(crate) use self::namespace::NetNs;
 pub(crate) use self::packets::{MARK, PacketRule, SECOND_MARK, Way};
 use self::subnet::Subnet;
@@ -50,10 +50,10 @@ const GATEWAY: &str = "gateway";
 /// Where servers listen, in namespaces where every port is free: where Postgres listens.
 pub(crate) const PORT: u16 = 5432;
 
-/// The gateway's addresses in a block, by the order in which the client is given them.
+/// The gateway's addresses in a subnet, by the order in which the client is given them.
 const SERVERS: [u8; 3] = [10, 11, 12];
 
-/// The name server's address in a block.
+/// The name server's address in a subnet.
 const NAME_SERVER: u8 = 14;
 
 /// Why there is no kernel plane, or why it did not do what it was asked.
@@ -115,7 +115,7 @@ pub(crate) struct Kernel {
     client: Client,
     filter: NetNs,
     gateway: Arc<NetNs>,
-    block: Subnet,
+    subnet: Subnet,
     names: Option<Names>,
     nft: Tool,
     /// The number of the newest filter.
@@ -131,18 +131,18 @@ impl Kernel {
     /// The same with these tools. What fails halfway leaves nothing: all that was made is in the namespaces, or joined to
     /// them.
     async fn create_with(side: ClientNetns, ip: Tool, nft: Tool) -> Result<Kernel, KernelError> {
-        let [client, filter, gateway] = namespace::make().map_err(KernelError::NetNs)?;
+        let [client, filter, gateway] = namespace::create().map_err(KernelError::NetNs)?;
         let client = match side {
             ClientNetns::Own => Client::Own(Arc::new(client)),
             ClientNetns::Machine if client.is_of_root() => Client::Machine,
             ClientNetns::Machine => return Err(KernelError::NotRoot),
         };
-        let block = veth::block(&client, &ip).await?;
-        let laid = veth::lay(&client, [&filter, &gateway], &block, &ip);
-        tokio::try_join!(laid, filter::track(&nft, &filter))?;
-        veth::settle(&filter)?;
+        let subnet = veth::choose_subnet(&client, &ip).await?;
+        let connected = veth::connect(&client, [&filter, &gateway], &subnet, &ip);
+        tokio::try_join!(connected, filter::track(&nft, &filter))?;
+        veth::apply_settings(&filter)?;
         let (gateway, filters) = (Arc::new(gateway), AtomicU64::new(0));
-        Ok(Kernel { client, filter, gateway, block, names: None, nft, filters })
+        Ok(Kernel { client, filter, gateway, subnet, names: None, nft, filters })
     }
 
     /// Begins to answer for the run's [`NAME`], and has the client's processes ask nobody else; `folder`: the run's,
@@ -154,9 +154,9 @@ impl Kernel {
             return Err(KernelError::Names(io::Error::other("it is in this process")));
         };
         let client = Arc::get_mut(client).ok_or_else(|| KernelError::Names(io::Error::other("it runs already")))?;
-        let place = self.block.at(NAME_SERVER);
+        let place = self.subnet.at(NAME_SERVER);
         let names = Names::serve(&self.gateway, place, addresses).map_err(KernelError::Names)?;
-        names.show(client, folder).map_err(KernelError::Names)?;
+        names.use_in(client, folder).map_err(KernelError::Names)?;
         self.names = Some(names);
         Ok(())
     }
@@ -169,18 +169,18 @@ impl Kernel {
     /// The address of the client's server of that number, for a gateway to listen on.
     pub fn reservation(&self, index: usize) -> io::Result<Reservation> {
         let host = SERVERS.get(index).ok_or_else(|| io::Error::other("no more than three servers in one run"))?;
-        Reservation::within(Arc::clone(&self.gateway) as _, (self.block.at(*host), PORT).into())
+        Reservation::within(Arc::clone(&self.gateway) as _, (self.subnet.at(*host), PORT).into())
     }
 
     /// The client's own address.
     pub fn client_address(&self) -> Ipv4Addr {
-        self.block.at(1)
+        self.subnet.at(1)
     }
 
     /// The namespace in which a client's process is to be started; `None` where the client is in this process.
     pub fn home(&self) -> Option<&Arc<NetNs>> {
         match &self.client {
-            Client::Own(space) => Some(space),
+            Client::Own(netns) => Some(netns),
             Client::Machine => None,
         }
     }
@@ -188,7 +188,7 @@ impl Kernel {
     /// A socket of the client's side, that belongs to nobody's run but this.
     pub fn client_socket(&self) -> io::Result<socket2::Socket> {
         match &self.client {
-            Client::Own(space) => space.socket(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)),
+            Client::Own(netns) => netns.socket(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)),
             Client::Machine => socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)),
         }
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::forked::{done, run_in_child};
+use super::forked::{check, run_in_child};
 use crate::gateway::port::SocketSource;
 
 /// A network namespace.
@@ -40,12 +40,14 @@ pub(super) struct NsFds {
 }
 
 /// The three namespaces of a run: where the client is, what is between, where the gateway listens.
-pub(super) fn make() -> io::Result<[NetNs; 3]> {
-    let ours = Maps::to_root()?;
+pub(super) fn create() -> io::Result<[NetNs; 3]> {
+    let ours = IdMaps::map_to_root()?;
     // Whoever may not make a network namespace by himself may do so in a user namespace of his own.
-    let (is_own, [users, client, router, gateway]) = match run_in_child(|| four(None)) {
+    let (is_own, [users, client, router, gateway]) = match run_in_child(|| create_namespaces(None)) {
         Ok(made) => (false, made),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (true, run_in_child(|| four(Some(&ours)))?),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            (true, run_in_child(|| create_namespaces(Some(&ours)))?)
+        }
         Err(error) => return Err(error),
     };
     let users = is_own.then(|| Arc::new(users));
@@ -53,7 +55,7 @@ pub(super) fn make() -> io::Result<[NetNs; 3]> {
 }
 
 /// In a child: makes the namespaces, and opens them.
-fn four(maps: Option<&Maps>) -> io::Result<[RawFd; 4]> {
+fn create_namespaces(maps: Option<&IdMaps>) -> io::Result<[RawFd; 4]> {
     if let Some(maps) = maps {
         maps.enter()?;
     }
@@ -61,7 +63,7 @@ fn four(maps: Option<&Maps>) -> io::Result<[RawFd; 4]> {
     let mut nets = [0; 3];
     for net in &mut nets {
         // SAFETY: a system call on a number.
-        done(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+        check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
         loopback_up()?;
         *net = open(c"/proc/self/ns/net", libc::O_RDONLY)?;
     }
@@ -74,12 +76,12 @@ fn loopback_up() -> io::Result<()> {
     // SAFETY: system calls on numbers, and on a structure that lives until they return; all zeroes is an empty one.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        done(socket)?;
+        check(socket)?;
         let mut request: libc::ifreq = std::mem::zeroed();
         request.ifr_name[0] = b'l' as libc::c_char;
         request.ifr_name[1] = b'o' as libc::c_char;
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        let up = done(libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &raw const request));
+        let up = check(libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &raw const request));
         libc::close(socket);
         up
     }
@@ -87,13 +89,13 @@ fn loopback_up() -> io::Result<()> {
 
 impl SocketSource for NetNs {
     fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-        let entrance = self.entrance();
+        let ns_fds = self.ns_fds();
         let (domain, kind, protocol) = (domain.into(), i32::from(kind), protocol.map_or(0, Into::into));
         let [socket] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             // SAFETY: a system call on numbers.
             let socket = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
-            done(socket).map(|()| [socket])
+            check(socket).map(|()| [socket])
         })?;
         Ok(socket.into())
     }
@@ -102,9 +104,9 @@ impl SocketSource for NetNs {
 impl NetNs {
     /// A file as it is seen from there: the kernel shows each namespace its own below `/proc/self/net` and `/proc/sys`.
     pub fn open(&self, path: &CStr) -> io::Result<File> {
-        let entrance = self.entrance();
+        let ns_fds = self.ns_fds();
         let [file] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             Ok([open(path, libc::O_RDONLY)?])
         })?;
         Ok(file.into())
@@ -112,13 +114,13 @@ impl NetNs {
 
     /// Changes a setting of it: `net/ipv4/ip_forward`.
     pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
-        let entrance = self.entrance();
+        let ns_fds = self.ns_fds();
         let path = CString::new(format!("/proc/sys/{name}"))?;
         let [] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             let file = open(&path, libc::O_WRONLY)?;
             // SAFETY: a system call on bytes that are there.
-            done(unsafe { libc::write(file, value.as_ptr().cast(), value.len()) } as i32).map(|()| [])
+            check(unsafe { libc::write(file, value.as_ptr().cast(), value.len()) } as i32).map(|()| [])
         })?;
         Ok(())
     }
@@ -126,22 +128,22 @@ impl NetNs {
     /// Has processes that live there see files in place of others: pairs of what is seen, and in place of what. Nobody
     /// else sees any of it.
     #[cfg(feature = "dns")]
-    pub fn cover(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
+    pub fn bind_mount_over(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
         use std::ptr;
 
-        let entrance = self.entrance();
-        let paths = files.iter().map(|(seen, place)| Ok((c_path(seen)?, c_path(place)?)));
+        let ns_fds = self.ns_fds();
+        let paths = files.iter().map(|(source, target)| Ok((c_path(source)?, c_path(target)?)));
         let paths = paths.collect::<io::Result<Vec<_>>>()?;
         let [mounts] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             // SAFETY: system calls on numbers, and on strings that are there.
             unsafe {
-                done(libc::unshare(libc::CLONE_NEWNS))?;
+                check(libc::unshare(libc::CLONE_NEWNS))?;
                 // What is unmounted outside is unmounted here too, and so not kept busy; nothing goes the other way.
                 let is_slave = libc::MS_REC | libc::MS_SLAVE;
-                done(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
-                for (seen, place) in &paths {
-                    done(libc::mount(seen.as_ptr(), place.as_ptr(), ptr::null(), libc::MS_BIND, ptr::null()))?;
+                check(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
+                for (source, target) in &paths {
+                    check(libc::mount(source.as_ptr(), target.as_ptr(), ptr::null(), libc::MS_BIND, ptr::null()))?;
                 }
             }
             Ok([open(c"/proc/self/ns/mnt", libc::O_RDONLY)?])
@@ -151,15 +153,15 @@ impl NetNs {
     }
 
     /// Has a command of ours run there, with all the rights that there are; it finds these descriptors at the paths that
-    /// [`handed`] gives.
-    pub(super) fn tool<const N: usize>(&self, command: &mut Command, hand: [RawFd; N]) {
-        let entrance = self.entrance();
+    /// [`fd_path`] gives.
+    pub(super) fn enter_as_root<const N: usize>(&self, command: &mut Command, inherited: [RawFd; N]) {
+        let ns_fds = self.ns_fds();
         let enter = move || {
-            entrance.enter()?;
-            for descriptor in hand {
+            ns_fds.enter()?;
+            for descriptor in inherited {
                 // They keep their numbers: any other might be one that is needed between here and the new program.
                 // SAFETY: a system call on numbers. Without its flag it stays open in the new program.
-                done(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
+                check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
             }
             Ok(())
         };
@@ -171,18 +173,18 @@ impl NetNs {
     /// this process is.
     ///
     /// *Errors*: the maps of the user's numbers, or the folder that it begins in, cannot be written down.
-    pub fn settle(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
-        let entrance = self.entrance();
-        let own = Maps::back()?;
+    pub fn enter_as_user(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
+        let ns_fds = self.ns_fds();
+        let own = IdMaps::map_back()?;
         let is_own = self.users.is_some();
         // Who goes to other mounts goes to their root.
         let begins = || folder.map_or_else(env::current_dir, |folder| Ok(folder.to_owned()));
         let folder = self.mounts.as_ref().map(|_| c_path(&begins()?)).transpose()?;
         let enter = move || {
-            entrance.enter()?;
+            ns_fds.enter()?;
             if let Some(folder) = &folder {
                 // SAFETY: a system call on a string that is there.
-                done(unsafe { libc::chdir(folder.as_ptr()) })?;
+                check(unsafe { libc::chdir(folder.as_ptr()) })?;
             }
             // Inside the run's user namespace it would be root, and some programs refuse to be.
             if is_own { own.enter() } else { Ok(()) }
@@ -201,7 +203,7 @@ impl NetNs {
         self.net.as_raw_fd()
     }
 
-    pub(super) fn entrance(&self) -> NsFds {
+    pub(super) fn ns_fds(&self) -> NsFds {
         NsFds {
             users: self.users.as_ref().map(|users| users.as_raw_fd()),
             net: self.net.as_raw_fd(),
@@ -216,11 +218,11 @@ impl NsFds {
         // SAFETY: system calls on numbers.
         unsafe {
             if let Some(users) = self.users {
-                done(libc::setns(users, libc::CLONE_NEWUSER))?;
+                check(libc::setns(users, libc::CLONE_NEWUSER))?;
             }
-            done(libc::setns(self.net, libc::CLONE_NEWNET))?;
+            check(libc::setns(self.net, libc::CLONE_NEWNET))?;
             match self.mounts {
-                Some(mounts) => done(libc::setns(mounts, libc::CLONE_NEWNS)),
+                Some(mounts) => check(libc::setns(mounts, libc::CLONE_NEWNS)),
                 None => Ok(()),
             }
         }
@@ -228,37 +230,37 @@ impl NsFds {
 }
 
 /// The path at which a tool finds a descriptor that it has been handed.
-pub(super) fn handed(descriptor: RawFd) -> String {
+pub(super) fn fd_path(descriptor: RawFd) -> String {
     format!("/proc/self/fd/{descriptor}")
 }
 
 /// What is written to make a new user namespace in which somebody of ours has a given number.
-struct Maps {
+struct IdMaps {
     users: CString,
     groups: CString,
 }
 
-impl Maps {
+impl IdMaps {
     /// For whoever we are outside: inside, he is root.
-    fn to_root() -> io::Result<Maps> {
-        Maps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
+    fn map_to_root() -> io::Result<IdMaps> {
+        IdMaps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
     }
 
     /// For whoever is root in the run's user namespace: in one inside it, he has his own numbers again.
-    fn back() -> io::Result<Maps> {
-        Maps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
+    fn map_back() -> io::Result<IdMaps> {
+        IdMaps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
     }
 
     /// Numbers as they are inside, and outside.
-    fn new(user: [u32; 2], group: [u32; 2]) -> io::Result<Maps> {
+    fn new(user: [u32; 2], group: [u32; 2]) -> io::Result<IdMaps> {
         let map = |[inside, outside]: [u32; 2]| CString::new(format!("{inside} {outside} 1"));
-        Ok(Maps { users: map(user)?, groups: map(group)? })
+        Ok(IdMaps { users: map(user)?, groups: map(group)? })
     }
 
     /// In a child: makes the namespace and goes there.
     fn enter(&self) -> io::Result<()> {
         // SAFETY: a system call on a number.
-        done(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
+        check(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
         for (path, text) in [
             // Without this only the privileged may write down groups; whoever is in a group must not leave it so.
             (c"/proc/self/setgroups", c"deny"),
@@ -268,7 +270,7 @@ impl Maps {
             let file = open(path, libc::O_WRONLY)?;
             // SAFETY: system calls on a descriptor of ours and bytes that are there.
             unsafe {
-                done(libc::write(file, text.as_ptr().cast(), text.count_bytes()) as i32)?;
+                check(libc::write(file, text.as_ptr().cast(), text.count_bytes()) as i32)?;
                 libc::close(file);
             }
         }
@@ -283,5 +285,5 @@ fn c_path(path: &Path) -> io::Result<CString> {
 fn open(path: &CStr, how: i32) -> io::Result<RawFd> {
     // SAFETY: a system call on a string that is there.
     let file = unsafe { libc::open(path.as_ptr(), how | libc::O_CLOEXEC) };
-    done(file).map(|()| file)
+    check(file).map(|()| file)
 }

@@ -39,7 +39,7 @@ pub(crate) struct PacketRule {
 
 impl PacketRule {
     /// The same for the packets of one of the client's servers alone.
-    pub fn of(&self, server: IpAddr) -> PacketRule {
+    pub fn for_server(&self, server: IpAddr) -> PacketRule {
         let end = match self.way {
             Way::Up => "daddr",
             Way::Down => "saddr",

@@ -18,7 +18,7 @@ use super::{Client, Kernel};
 const TABLES: [&CStr; 2] = [c"/proc/self/net/tcp", c"/proc/self/net/tcp6"];
 
 /// States in which a program has the socket open: ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
-const HELD: [u8; 4] = [1, 2, 3, 8];
+const OPEN_STATES: [u8; 4] = [1, 2, 3, 8];
 
 impl Kernel {
     /// The client's ends of the connections that it has open.
@@ -27,7 +27,7 @@ impl Kernel {
         let mut open_sockets = BTreeSet::new();
         for table in TABLES {
             let opened = match &self.client {
-                Client::Own(space) => space.open(table),
+                Client::Own(netns) => netns.open(table),
                 Client::Machine => File::open(OsStr::from_bytes(table.to_bytes())),
             };
             let mut file = match opened {
@@ -38,20 +38,20 @@ impl Kernel {
             };
             let mut text = String::new();
             file.read_to_string(&mut text)?;
-            open_sockets.extend(text.lines().filter_map(|line| end(line, client)));
+            open_sockets.extend(text.lines().filter_map(|line| open_socket(line, client)));
         }
         Ok(open_sockets)
     }
 }
 
 /// The local end in one line of a table, if it is the client's and open.
-fn end(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
+fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
     let (address, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let state = u8::from_str_radix(state, 16).ok()?;
-    let is_open = address_of(address)? == client && HELD.contains(&state);
+    let is_open = address_of(address)? == client && OPEN_STATES.contains(&state);
     is_open.then(|| SocketAddrV4::new(client, port).into())
 }
 
@@ -80,12 +80,12 @@ mod tests {
         };
         let client = Ipv4Addr::new(198, 18, 0, 1);
         let expected: SocketAddr = "198.18.0.1:54000".parse().unwrap();
-        assert_eq!(end(&line("01"), client), Some(expected));
-        assert_eq!(end(&line("08"), client), Some(expected));
+        assert_eq!(open_socket(&line("01"), client), Some(expected));
+        assert_eq!(open_socket(&line("08"), client), Some(expected));
         // FIN_WAIT1: the client has closed it, and nobody has heard.
-        assert_eq!(end(&line("04"), client), None);
-        assert_eq!(end(&line("01"), Ipv4Addr::LOCALHOST), None);
-        assert_eq!(end("  sl  local_address rem_address   st tx_queue", client), None);
+        assert_eq!(open_socket(&line("04"), client), None);
+        assert_eq!(open_socket(&line("01"), Ipv4Addr::LOCALHOST), None);
+        assert_eq!(open_socket("  sl  local_address rem_address   st tx_queue", client), None);
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
         let address = [0, 4, 8, 12].map(word).concat();
         let line = format!("   0: {address}:D2F0 0:1538 01 00000000:00000000 02:000A 0 0 0 1 2");
         let client = Ipv4Addr::new(198, 18, 0, 1);
-        assert_eq!(end(&line, client), Some("198.18.0.1:54000".parse().unwrap()));
+        assert_eq!(open_socket(&line, client), Some("198.18.0.1:54000".parse().unwrap()));
         assert_eq!(address_of(&"0".repeat(32)), None, "the unspecified address of IPv6");
         assert_eq!(address_of("12"), None);
     }

@@ -33,20 +33,20 @@ pub(super) struct Subnet {
 
 impl Subnet {
     /// The addresses of a run that nobody but its own namespaces sees: always the same.
-    pub fn unseen() -> Subnet {
+    pub fn private() -> Subnet {
         Subnet { first: BASE, _held: None }
     }
 
     /// Addresses for a run that the machine's own namespace sees; `is_taken`: whether somebody else has them.
-    pub fn seen(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
+    pub fn unused_on_host(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
         for _ in 0..TRIES {
             let number = (credentials::unique() % u64::from(BLOCKS)) as u32;
             let name = SocketAddr::from_abstract_name(format!("pgsquall-block-{number}"))?;
             // In use if another run has it.
-            let Ok(open_sockets) = UnixDatagram::bind_addr(&name) else { continue };
-            let block = Subnet { first: BASE + number * 16, _held: Some(open_sockets) };
-            if !is_taken(&block) {
-                return Ok(block);
+            let Ok(held) = UnixDatagram::bind_addr(&name) else { continue };
+            let subnet = Subnet { first: BASE + number * 16, _held: Some(held) };
+            if !is_taken(&subnet) {
+                return Ok(subnet);
             }
         }
         Err(io::Error::new(io::ErrorKind::AddrInUse, "all of 198.18.0.0/15 is in use on this machine"))
@@ -62,7 +62,7 @@ impl Subnet {
     }
 
     /// Whether a network, as routes are written, has an address of these.
-    pub fn meets(&self, network: &str) -> bool {
+    pub fn overlaps(&self, network: &str) -> bool {
         let (address, length) = network.split_once('/').unwrap_or((network, "32"));
         let (Ok(address), Ok(length)) = (address.parse::<Ipv4Addr>(), length.parse::<u32>()) else { return false };
         // A default route covers everything, and is nobody's claim to these.
@@ -77,29 +77,29 @@ mod tests {
 
     #[test]
     fn addresses_are_those_set_aside_for_tests() {
-        assert_eq!(Subnet::unseen().at(10).to_string(), "198.18.0.10");
+        assert_eq!(Subnet::private().at(10).to_string(), "198.18.0.10");
         let last = Subnet { first: BASE + (BLOCKS - 1) * 16, _held: None };
         assert_eq!(last.at(15).to_string(), "198.19.255.255");
     }
 
     #[test]
     fn no_two_runs_have_the_same() {
-        let blocks: Vec<_> = (0..20).map(|_| Subnet::seen(|_| false).unwrap()).collect();
-        let mut firsts: Vec<_> = blocks.iter().map(|block| block.first).collect();
+        let blocks: Vec<_> = (0..20).map(|_| Subnet::unused_on_host(|_| false).unwrap()).collect();
+        let mut firsts: Vec<_> = blocks.iter().map(|subnet| subnet.first).collect();
         firsts.sort_unstable();
         firsts.dedup();
         assert_eq!(firsts.len(), 20);
-        assert_eq!(Subnet::seen(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(Subnet::unused_on_host(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
-    fn somebody_elses_network_is_seen() {
-        let block = Subnet { first: BASE + 16, _held: None };
+    fn overlapping_routes_are_detected() {
+        let subnet = Subnet { first: BASE + 16, _held: None };
         for theirs in ["198.18.0.0/16", "198.18.0.16/28", "198.18.0.20", "198.18.0.24/29"] {
-            assert!(block.meets(theirs), "{theirs}");
+            assert!(subnet.overlaps(theirs), "{theirs}");
         }
         for other in ["198.18.0.0/28", "198.19.0.0/16", "0.0.0.0/0", "default", "10.0.0.0/8"] {
-            assert!(!block.meets(other), "{other}");
+            assert!(!subnet.overlaps(other), "{other}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the client says first: messages without a tag, told apart by a code where a startup packet has its version.
+//! Messages of the client before its session starts: without a tag, distinguished by a code in place of the protocol
+//! version.
 //!
 //! *Source*: PostgreSQL manual, "Message Formats": CancelRequest, GSSENCRequest, SSLRequest, StartupMessage.
 
@@ -72,7 +73,7 @@ impl Dialect for Startup {
                 watch.note(Note::CancelRequested);
                 (0, None)
             }
-            // The first look: it has come. The second one: what is in it.
+            // The first look reaches the point; the second reads the content.
             Packet::Startup if !state.started => {
                 state.started = true;
                 (total.min(PREFIX as u64) as usize, reach(Point::Startup, watch))
@@ -86,7 +87,7 @@ impl Dialect for Startup {
 
     fn end(state: &mut State, _tag: u8, swallowed: bool, watch: &mut impl Watch) -> Option<Struck> {
         match state.packet {
-            // A server that has not seen the request will not answer it.
+            // A server that has not seen the request does not answer it.
             Packet::Encryption(_) if swallowed => None,
             Packet::Encryption(encryption) => {
                 state.phase = Phase::Asked(encryption);
@@ -101,7 +102,7 @@ impl Dialect for Startup {
     }
 }
 
-/// The server's answer to a request for encryption. `None`: it is an error, to be read like any other.
+/// The server's answer to an encryption request. `None`: an error, to be parsed like any other message.
 pub(super) fn answered(
     state: &mut State,
     encryption: Encryption,
@@ -124,7 +125,7 @@ pub(super) fn answered(
     }
 }
 
-/// Reads the beginning of a startup packet.
+/// Parses the beginning of a startup packet.
 fn read(packet: &[u8]) -> Note<'_> {
     let (_, version) = numbers(packet);
     let (mut user, mut database, mut replication) = (None, None, false);
@@ -157,7 +158,7 @@ fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// The two numbers of a header.
+/// Length and code from a header.
 fn numbers(header: &[u8]) -> (u32, u32) {
     match header.first_chunk() {
         Some(&[a, b, c, d, e, f, g, h]) => (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])),

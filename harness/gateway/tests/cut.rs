@@ -92,7 +92,7 @@ async fn chat(stream: TcpStream) -> Result<(), io::ErrorKind> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_close_is_a_fin_also_while_bytes_are_under_way() {
+async fn close_sends_fin_during_a_transfer() {
     let bench = GatewayBench::new().await;
     for _ in 0..15 {
         let (client, server) = bench.pair().await;
@@ -106,7 +106,7 @@ async fn a_close_is_a_fin_also_while_bytes_are_under_way() {
 }
 
 #[tokio::test]
-async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
+async fn close_sends_fin_despite_unread_bytes() {
     let bench = GatewayBench::new().await;
     for _ in 0..20 {
         let (mut client, mut server) = bench.pair().await;
@@ -126,7 +126,7 @@ async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
 }
 
 #[tokio::test]
-async fn who_writes_after_a_close_is_told_that_nobody_listens() {
+async fn write_after_a_close_fails() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
@@ -141,7 +141,7 @@ async fn who_writes_after_a_close_is_told_that_nobody_listens() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_a_close_arrives_before_the_fin() {
+async fn bytes_written_before_a_close_precede_the_fin() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let written = fill(&mut server).await;
@@ -154,7 +154,7 @@ async fn what_was_written_before_a_close_arrives_before_the_fin() {
 }
 
 #[tokio::test]
-async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
+async fn cut_covers_connections_in_the_accept_queue() {
     let bench = GatewayBench::new().await;
     // On one thread, no task of the gateway has run since these were connected.
     let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
@@ -166,7 +166,7 @@ async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
+async fn cut_covers_connections_still_connecting() {
     let bench = GatewayBench::new().await;
     let full = FullServer::new().await;
     bench.gateway.route_to(full.address);
@@ -184,7 +184,7 @@ async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_reset_at_once() {
+async fn reset_toxic_ends_an_idle_connection_at_once() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let rule = bench.install(ToxicKind::Reset { after: Duration::ZERO }).await;
@@ -195,7 +195,7 @@ async fn an_idle_connection_is_reset_at_once() {
 }
 
 #[tokio::test]
-async fn a_reset_does_not_wait_until_the_server_has_answered_a_connect() {
+async fn reset_toxic_does_not_wait_for_the_server_connect() {
     let bench = GatewayBench::new().await;
     let full = FullServer::new().await;
     bench.gateway.route_to(full.address);
@@ -210,13 +210,13 @@ async fn a_reset_does_not_wait_until_the_server_has_answered_a_connect() {
 }
 
 #[tokio::test]
-async fn toxics_end_a_connection_as_they_do_though_its_server_cannot_be_reached() {
+async fn toxics_end_a_connection_without_a_server() {
     let after = Duration::from_millis(50);
     for (kind, cut) in
         [(ToxicKind::Stall { close_after: Some(after) }, Cut::Close), (ToxicKind::Reset { after }, Cut::Reset)]
     {
         let bench = GatewayBench::new().await;
-        bench.gateway.route_to(nobody_listens().await);
+        bench.gateway.route_to(unused_address().await);
         bench.install(kind).await;
         let mut client = bench.connect().await;
         assert_eq!(read_out(&mut client).await, (Vec::new(), by(cut)));

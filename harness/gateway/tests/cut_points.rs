@@ -47,7 +47,7 @@ async fn session(bench: &GatewayBench) -> (TcpStream, TcpStream) {
 const ENDS: [(Strike, Cut); 2] = [(Strike::Reset, Cut::Reset), (Strike::Close, Cut::Close)];
 
 #[tokio::test]
-async fn the_server_has_the_query_and_the_client_none_of_the_reply() {
+async fn first_reply_cut_leaves_the_query_with_the_server() {
     for (kind, cut) in ENDS {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
@@ -61,7 +61,7 @@ async fn the_server_has_the_query_and_the_client_none_of_the_reply() {
 }
 
 #[tokio::test]
-async fn what_was_committed_the_client_does_not_hear_of() {
+async fn commit_reply_cut_hides_the_commit_from_the_client() {
     for (kind, cut) in ENDS {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
@@ -91,7 +91,7 @@ async fn half_a_row_arrives_and_then_the_end() {
 }
 
 #[tokio::test]
-async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alike() {
+async fn latency_delays_the_cut_like_the_bytes_before_it() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let delay = Duration::from_millis(200);
@@ -107,7 +107,7 @@ async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alik
 }
 
 #[tokio::test]
-async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
+async fn hold_keeps_server_messages_until_removed() {
     let bench = GatewayBench::new().await;
     let rule = strike(&bench, Point::Authentication, Strike::Hold, None).await;
     let (mut client, mut server) = bench.pair().await;
@@ -124,7 +124,7 @@ async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
 }
 
 #[tokio::test]
-async fn whoever_waits_at_a_hold_may_leave_and_the_other_hears_all_of_it_afterwards() {
+async fn hold_delivers_bytes_of_a_client_that_left() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let rule = strike(&bench, Point::Request, Strike::Hold, None).await;

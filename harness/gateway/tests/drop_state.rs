@@ -4,7 +4,7 @@ use super::*;
 use crate::gateway::{Cut, DropState, RuleKind};
 
 #[tokio::test]
-async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when_it_next_sends() {
+async fn half_open_resets_server_now_and_client_on_next_send() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let rule = bench.install_rule(RuleKind::DropState(DropState::ServerSide)).await;
@@ -20,7 +20,7 @@ async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when
 }
 
 #[tokio::test]
-async fn a_half_open_connection_stays_half_open_when_the_rule_is_gone() {
+async fn half_open_connection_survives_rule_removal() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let rule = bench.install_rule(RuleKind::DropState(DropState::ServerSide)).await;
@@ -33,7 +33,7 @@ async fn a_half_open_connection_stays_half_open_when_the_rule_is_gone() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_can_be_cut_and_closes_with_the_gateway() {
+async fn half_open_connection_is_cut_and_closed_with_gateway() {
     let bench = GatewayBench::new().await;
     let (mut clients, _servers) = bench.pairs(2).await;
     let (mut late, mut first) = (clients.pop().unwrap(), clients.pop().unwrap());
@@ -49,7 +49,7 @@ async fn a_half_open_connection_can_be_cut_and_closes_with_the_gateway() {
 }
 
 #[tokio::test]
-async fn what_is_forgotten_silently_nobody_is_told_until_either_sends() {
+async fn silent_drop_resets_both_sides_on_next_send() {
     for client_sends in [true, false] {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
@@ -66,7 +66,7 @@ async fn what_is_forgotten_silently_nobody_is_told_until_either_sends() {
 }
 
 #[tokio::test]
-async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
+async fn removed_silent_drop_restores_an_unused_flow() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     for _ in 0..50 {
@@ -81,7 +81,7 @@ async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
 }
 
 #[tokio::test]
-async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
+async fn earlier_half_close_does_not_strike_dropped_state() {
     for forget in [DropState::Silently, DropState::ServerSide] {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
@@ -102,7 +102,7 @@ async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
 }
 
 #[tokio::test]
-async fn orders_to_what_is_forgotten_are_followed() {
+async fn commands_apply_to_connections_with_dropped_state() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let forgotten = bench.install_rule(RuleKind::DropState(DropState::Silently)).await;

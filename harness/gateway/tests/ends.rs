@@ -4,7 +4,7 @@ use super::*;
 use crate::model::fault::{Stream, Toxic};
 
 #[tokio::test]
-async fn a_client_that_has_nothing_more_to_say_still_hears_the_whole_reply() {
+async fn client_half_close_still_gets_the_whole_reply() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     client.write_all(b"ask").await.unwrap();
@@ -23,7 +23,7 @@ async fn a_client_that_has_nothing_more_to_say_still_hears_the_whole_reply() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_nothing_more_to_say_still_hears_everything() {
+async fn server_half_close_still_gets_all_bytes() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     server.write_all(b"tell").await.unwrap();
@@ -38,7 +38,7 @@ async fn a_server_that_has_nothing_more_to_say_still_hears_everything() {
 }
 
 #[tokio::test]
-async fn an_idle_peer_that_closes_is_seen_to_close_by_the_other() {
+async fn close_of_an_idle_peer_is_a_fin_to_the_other() {
     let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     drop(client);
@@ -66,7 +66,7 @@ async fn a_reset_on_one_side_is_a_reset_on_the_other() {
 }
 
 #[tokio::test]
-async fn who_left_first_is_remembered_though_what_came_later_was_reset() {
+async fn first_close_is_recorded_despite_a_later_reset() {
     let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     drop(client);
@@ -86,9 +86,9 @@ async fn who_left_first_is_remembered_though_what_came_later_was_reset() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_an_rst_and_not_an_end_of_stream() {
+async fn unreachable_server_is_an_rst_to_the_client() {
     let bench = GatewayBench::new().await;
-    bench.gateway.route_to(nobody_listens().await);
+    bench.gateway.route_to(unused_address().await);
     for _ in 0..20 {
         // It may have been reset before we have looked whether it is connected.
         match TcpStream::connect(bench.gateway.address()).await {
@@ -116,7 +116,7 @@ async fn new_connections_are_led_elsewhere_and_old_ones_stay() {
 }
 
 #[tokio::test]
-async fn what_a_client_said_under_a_latency_before_it_went_arrives_though_the_server_goes_on_talking() {
+async fn latency_keeps_data_sent_before_client_close() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let kind = ToxicKind::Latency { delay: Duration::from_millis(300), jitter: Duration::ZERO };

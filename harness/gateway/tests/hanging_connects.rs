@@ -10,7 +10,7 @@ use super::*;
 const RETRIED: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn a_connect_hangs_until_connections_are_accepted_again_and_open_ones_go_on() {
+async fn connect_hangs_until_accepted_and_open_ones_go_on() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.gateway.hang().await.unwrap();
@@ -29,7 +29,7 @@ async fn a_connect_hangs_until_connections_are_accepted_again_and_open_ones_go_o
 }
 
 #[tokio::test]
-async fn what_is_counted_are_the_clients_syns_and_not_our_own() {
+async fn dropped_syns_count_only_those_of_clients() {
     let bench = GatewayBench::new().await;
     for _ in 0..20 {
         bench.gateway.hang().await.unwrap();
@@ -46,7 +46,7 @@ async fn what_is_counted_are_the_clients_syns_and_not_our_own() {
 }
 
 #[tokio::test]
-async fn who_was_connected_before_is_served_though_connects_hang() {
+async fn queued_clients_are_served_while_connects_hang() {
     let bench = GatewayBench::new().await;
     for _ in 0..10 {
         let clients: Vec<_> = (0..5).map(|_| net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
@@ -58,7 +58,7 @@ async fn who_was_connected_before_is_served_though_connects_hang() {
 }
 
 #[tokio::test]
-async fn whoever_hangs_is_refused_once_connections_are() {
+async fn hanging_connect_is_refused_once_connections_are() {
     let bench = GatewayBench::new().await;
     bench.gateway.hang().await.unwrap();
     let address = bench.gateway.address();
@@ -78,7 +78,7 @@ async fn whoever_hangs_is_refused_once_connections_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_race_for_the_queue_are_connected_or_hang_and_none_is_lost() {
+async fn no_client_is_lost_in_a_race_for_the_backlog() {
     let bench = GatewayBench::new().await;
     let address = bench.gateway.address();
     let echo = tokio::spawn({
@@ -128,7 +128,7 @@ async fn clients_that_race_for_the_queue_are_connected_or_hang_and_none_is_lost(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_from_many_tasks_in_any_order_leave_a_gateway_that_accepts() {
+async fn concurrent_instructions_leave_an_accepting_gateway() {
     let bench = GatewayBench::new().await;
     let mut tasks = Vec::new();
     for number in 0..3_u64 {

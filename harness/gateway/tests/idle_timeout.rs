@@ -52,7 +52,7 @@ async fn idle_connections_are_closed_and_busy_ones_stay() {
 }
 
 #[tokio::test]
-async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
+async fn silent_idle_timeout_resets_the_next_sender() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let after = Duration::from_millis(50);
@@ -70,7 +70,7 @@ async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
 }
 
 #[tokio::test]
-async fn a_patience_beyond_all_clocks_is_no_harm() {
+async fn durations_beyond_the_clock_never_expire() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install_rule(RuleKind::Idle { after: Duration::MAX, then: Expiry::Cut(Cut::Close) }).await;

@@ -13,7 +13,7 @@ async fn refused(bench: &GatewayBench) {
 }
 
 #[tokio::test]
-async fn new_connections_are_refused_by_the_kernel_and_old_ones_live_on() {
+async fn refusing_spares_open_connections() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.gateway.refuse().await.unwrap();
@@ -29,7 +29,7 @@ async fn new_connections_are_refused_by_the_kernel_and_old_ones_live_on() {
 }
 
 #[tokio::test]
-async fn the_port_stays_the_same_and_can_be_listened_on_at_once() {
+async fn accept_after_refuse_keeps_the_port() {
     let bench = GatewayBench::new().await;
     let address = bench.gateway.address();
     assert!(!port::ephemeral_range().contains(&address.port()));
@@ -58,7 +58,7 @@ async fn the_port_stays_the_same_and_can_be_listened_on_at_once() {
 }
 
 #[tokio::test]
-async fn who_was_connected_before_is_served_though_he_still_waits_in_the_queue() {
+async fn queued_clients_are_served_after_refuse() {
     let bench = GatewayBench::new().await;
     for _ in 0..10 {
         // The gateway can hardly have looked since these were connected.
@@ -71,7 +71,7 @@ async fn who_was_connected_before_is_served_though_he_still_waits_in_the_queue()
 }
 
 #[tokio::test]
-async fn an_order_given_twice_or_abandoned_does_no_harm() {
+async fn repeated_or_abandoned_instructions_do_no_harm() {
     let bench = GatewayBench::new().await;
     for _ in 0..10 {
         {

@@ -139,8 +139,8 @@ async fn soak(seconds: u64) {
 }
 
 #[test]
-fn a_thousand_connections_of_which_hundreds_are_replaced_every_second_leave_nothing() {
-    let test = "a_thousand_connections_of_which_hundreds_are_replaced_every_second_leave_nothing";
+fn replacing_connections_leaks_nothing() {
+    let test = "replacing_connections_leaks_nothing";
     if let Some(text) = alone(module_path!(), test) {
         text.lines()
             .filter(|line| line.starts_with("soak") || line.starts_with("  "))

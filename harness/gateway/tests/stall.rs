@@ -15,7 +15,7 @@ async fn withheld(stall: &Rule, bytes: u64) {
 }
 
 #[tokio::test]
-async fn nothing_passes_either_way_and_everything_does_afterwards() {
+async fn removed_stall_delivers_all_held_bytes() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
@@ -37,7 +37,7 @@ async fn nothing_passes_either_way_and_everything_does_afterwards() {
 }
 
 #[tokio::test]
-async fn connections_opened_meanwhile_are_accepted_and_held_too() {
+async fn stall_holds_connections_opened_later() {
     let bench = GatewayBench::new().await;
     let stall = bench.stall().await;
     let (mut client, mut server) = bench.pair().await;
@@ -52,7 +52,7 @@ async fn connections_opened_meanwhile_are_accepted_and_held_too() {
 }
 
 #[tokio::test]
-async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
+async fn removed_stall_delivers_bytes_then_fin() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let (mut other_client, mut other_server) = bench.pair().await;
@@ -89,9 +89,9 @@ async fn the_end_of_an_idle_connection_is_held_too() {
 }
 
 #[tokio::test]
-async fn that_the_server_is_down_does_not_pass_either() {
+async fn stall_holds_the_news_of_an_unreachable_server() {
     let bench = GatewayBench::new().await;
-    bench.gateway.route_to(nobody_listens().await);
+    bench.gateway.route_to(unused_address().await);
     let stall = bench.stall().await;
     let mut client = bench.connect().await;
     assert_silence(&mut client).await;
@@ -145,7 +145,7 @@ async fn stalls_that_come_and_go_lose_nothing() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest() {
+async fn stall_holds_bytes_waiting_for_a_slow_peer() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(32 << 20);

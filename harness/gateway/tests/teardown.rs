@@ -56,7 +56,7 @@ fn no_descriptor_is_left() {
 }
 
 #[tokio::test]
-async fn closing_is_not_held_up_by_a_stall_or_by_peers_that_do_not_read() {
+async fn close_does_not_wait_for_stalls_or_slow_readers() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let chunk = vec![7; 64 << 10];

@@ -24,14 +24,14 @@ type Near = client::TlsStream<TcpStream>;
 type Far = server::TlsStream<TcpStream>;
 
 /// A gateway that ends TLS, and what both peers need to speak it.
-struct Encrypted {
+struct TlsBench {
     bench: GatewayBench,
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
 
-impl Encrypted {
-    async fn new() -> Encrypted {
+impl TlsBench {
+    async fn new() -> TlsBench {
         let authority = Authority::new(Origin::Machine, "authority").unwrap();
         let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
         let bench = GatewayBench::new().await;
@@ -55,7 +55,7 @@ impl Encrypted {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Encrypted { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
+        TlsBench { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
     }
 
     /// The server's end, once it has agreed to TLS.
@@ -102,8 +102,8 @@ async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> (Vec<u8>, Result<(), 
 }
 
 #[tokio::test]
-async fn what_passes_is_read_and_passes_unchanged() {
-    let tls = Encrypted::new().await;
+async fn tls_traffic_is_framed_and_passes_unchanged() {
+    let tls = TlsBench::new().await;
     let (mut near, mut far) = tls.session().await;
     let sent = pattern(3 << 20);
     let (up, down) = (sent.clone(), sent.clone());
@@ -129,7 +129,7 @@ async fn what_passes_is_read_and_passes_unchanged() {
 
 #[tokio::test]
 async fn a_cut_point_works_under_it() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let (mut near, mut far) = tls.session().await;
     let cut = CutPoint { point: Point::FirstReply, strike: Strike::Reset, times: None };
     let rule = tls.bench.gateway.install("cut", RuleKind::CutPoint(cut)).await;
@@ -143,7 +143,7 @@ async fn a_cut_point_works_under_it() {
 
 #[tokio::test]
 async fn an_end_without_a_goodbye_arrives_without_one() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let (mut near, mut far) = tls.session().await;
     far.write_all(b"N").await.unwrap();
     far.flush().await.unwrap();
@@ -154,7 +154,7 @@ async fn an_end_without_a_goodbye_arrives_without_one() {
 
 #[tokio::test]
 async fn a_request_can_be_held_and_let_go() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let hold = CutPoint { point: Point::EncryptionRequest, strike: Strike::Hold, times: None };
     let rule = tls.bench.gateway.install("hold", RuleKind::CutPoint(hold)).await;
     let both = async { tokio::join!(tls.connect(), tls.serve()) };
@@ -166,8 +166,8 @@ async fn a_request_can_be_held_and_let_go() {
 }
 
 #[tokio::test]
-async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
-    let tls = Encrypted::new().await;
+async fn server_without_tls_leaves_the_client_in_the_clear() {
+    let tls = TlsBench::new().await;
     let mut client = tls.bench.connect().await;
     client.write_all(SSL_REQUEST).await.unwrap();
     let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
@@ -183,7 +183,7 @@ async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
 
 #[tokio::test]
 async fn a_server_that_is_not_trusted_is_on_record() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let other = Authority::new(Origin::Machine, "authority").unwrap();
     let Pair { chain, key } = other.issue(&["localhost"]).unwrap();
     let trusted = Some(other.certificate.as_bytes());
@@ -201,7 +201,7 @@ async fn a_server_that_is_not_trusted_is_on_record() {
 
 #[tokio::test]
 async fn a_connection_is_cut_in_the_middle_of_a_handshake() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let mut client = tls.bench.connect().await;
     client.write_all(SSL_REQUEST).await.unwrap();
     let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
@@ -212,7 +212,7 @@ async fn a_connection_is_cut_in_the_middle_of_a_handshake() {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_said() {
+fn certificate_errors_name_the_file() {
     let authority = Authority::new(Origin::Machine, "authority").unwrap();
     let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
     let (chain, key) = (chain.as_bytes(), key.as_bytes());

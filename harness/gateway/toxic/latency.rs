@@ -1,4 +1,4 @@
-//! Latency: bytes arrive later. Those under way do not wait for each other, as on a long wire.
+//! Latency: bytes arrive later. Bytes in flight do not wait for each other, as on a long wire.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ impl Latency {
 }
 
 impl Discipline for Latency {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        // Drawn for each parcel, whatever it is: FIN and RST travel on the same wire.
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        // Drawn for every chunk: FIN and RST travel on the same wire.
         let drawn = self.chance.random_range(Duration::ZERO..=self.jitter.saturating_mul(2));
         let delay = self.delay.saturating_add(drawn).saturating_sub(self.jitter);
-        queue.push(parcel, now, Due::after(now, delay));
+        queue.push(chunk, now, Due::after(now, delay));
     }
 
     fn delay(&self) -> Duration {
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_under_way_do_not_wait_for_each_other_and_the_end_is_late_like_them() {
+    fn latency_delays_bytes_in_parallel_and_the_end_too() {
         let mut bench = ToxicBench::with(latency(50, 0));
         bench.send([data("a")]);
         bench.run_until(ms(10));
@@ -90,6 +90,6 @@ mod tests {
         assert!((1..200).contains(&arrived.len()), "{} have arrived", arrived.len());
         bench.heal();
         arrived.extend(bench.run_until(ms(20)));
-        assert_eq!(arrived.into_iter().map(|(_, parcel)| parcel).collect::<Vec<_>>(), sent);
+        assert_eq!(arrived.into_iter().map(|(_, chunk)| chunk).collect::<Vec<_>>(), sent);
     }
 }

@@ -1,4 +1,4 @@
-//! The limit: so many bytes pass, then the connection is closed.
+//! The limit: a number of bytes passes, then the connection is closed.
 
 use tokio::time::Instant;
 
@@ -19,12 +19,12 @@ impl Limit {
 }
 
 impl Discipline for Limit {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        let mut bytes = match parcel {
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        let mut bytes = match chunk {
             Chunk::Data(bytes) if bytes.len() as u64 >= self.left && !bytes.is_empty() => bytes,
             _ => {
-                self.left -= parcel.len() as u64;
-                return queue.pass(parcel, now);
+                self.left -= chunk.len() as u64;
+                return queue.pass(chunk, now);
             }
         };
         let last = bytes.split_to(self.left as usize);
@@ -33,7 +33,7 @@ impl Discipline for Limit {
             queue.pass(Chunk::Data(last), now);
         }
         queue.end(Cut::Close, now);
-        // Lost, like all that still comes, and counted.
+        // These bytes are lost, like all that follow, and counted.
         queue.pass(Chunk::Data(bytes), now);
     }
 }
@@ -55,13 +55,13 @@ mod tests {
     }
 
     #[test]
-    fn exactly_so_many_bytes_pass_and_then_the_connection_is_closed() {
+    fn limit_passes_exactly_its_bytes_then_closes() {
         let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 5 });
         bench.send([data("abc"), data("defg"), data("hi"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("de")), (ms(0), CLOSE)]);
         assert_eq!(bench.counted(), (4, 1));
 
-        // The last byte is reason enough: nobody waits for one more.
+        // Reaching the limit exactly closes at once, without a further byte.
         let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 3 });
         bench.send([data("abc")]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), CLOSE)]);

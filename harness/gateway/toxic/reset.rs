@@ -1,4 +1,4 @@
-//! The reset: RST on both sides after a time, idle connections included; nothing passes until then.
+//! The reset: RST to both sides after a delay, idle connections included; nothing passes until then.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passes_until_then_and_what_had_come_is_lost() {
+    fn nothing_passes_before_the_reset_and_held_bytes_are_lost() {
         for end in [Chunk::End, Chunk::Failed] {
             let mut bench = ToxicBench::with(reset(100));
             bench.send([data("lost"), end]);
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn healed_before_its_time_it_gives_back_all_and_resets_nothing() {
+    fn early_heal_delivers_held_bytes_without_reset() {
         let mut bench = ToxicBench::default();
         bench.run_until(ms(10));
         bench.install(reset(100));
@@ -61,7 +61,7 @@ mod tests {
     fn healed_too_late_it_has_reset() {
         let mut bench = ToxicBench::with(reset(100));
         bench.send([data("lost")]);
-        // Nobody looked in between: the time was over before the rule was gone.
+        // The link was not polled in between: the delay was over before the rule was removed.
         bench.pass_time(ms(150));
         bench.heal();
         assert_eq!(bench.arrivals(), [(ms(150), RESET)]);

@@ -13,11 +13,11 @@ use crate::gateway::chunk::Chunk;
 pub(super) struct Slicer {
     /// Mean size of a piece, in bytes.
     average: u32,
-    /// By how much pieces differ from it, at most.
+    /// Largest deviation from the mean, in bytes.
     variation: u32,
     pause: Duration,
     chance: ChaCha8Rng,
-    /// When the pause after the last piece is over.
+    /// End of the pause after the last piece.
     rested: Due,
 }
 
@@ -34,13 +34,13 @@ impl Slicer {
 }
 
 impl Discipline for Slicer {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
         // The end of a stream needs no segment of its own: it goes with the last piece.
-        let Chunk::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
+        let Chunk::Data(mut bytes) = chunk else { return queue.pass(chunk, now) };
         while !bytes.is_empty() {
             let size = self.draw();
             if size < bytes.len() {
-                // Without a pause nothing is late, but the connection is touched.
+                // Without a pause no byte is late, but the connection is touched.
                 queue.count(0);
             }
             let due = self.rested.max(Due::At(now));

@@ -19,10 +19,10 @@ impl SlowClose {
 }
 
 impl Discipline for SlowClose {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        match parcel {
-            Chunk::End => queue.push(parcel, now, Due::after(now, self.delay)),
-            _ => queue.pass(parcel, now),
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        match chunk {
+            Chunk::End => queue.push(chunk, now, Due::after(now, self.delay)),
+            _ => queue.pass(chunk, now),
         }
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_source_is_told_at_once() {
+    fn failed_source_is_not_delayed() {
         let mut bench = ToxicBench::with(slow_close(300));
         bench.send([data("a"), Chunk::Failed]);
         assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::Failed)]);

@@ -1,7 +1,7 @@
 //! The stall: bytes are accepted and acknowledged, and go nowhere.
 //!
-//! What a frozen peer looks like from outside: the kernel goes on taking bytes until its buffers are full,
-//! and when the peer thaws it finds them there, also after their sender has left.
+//! A frozen peer looks like this from outside: its kernel accepts bytes until its buffers are full, and when the peer
+//! thaws it reads them, even if their sender has left.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn what_had_passed_before_is_left_alone_and_an_idle_connection_is_not_touched() {
+    fn stall_ignores_passed_bytes_and_idle_connections() {
         let mut bench = ToxicBench::default();
         bench.send([data("before")]);
         bench.install(STALL);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_time_the_connection_is_closed_then_and_what_was_held_is_lost() {
+    fn stall_with_close_after_closes_and_loses_held_bytes() {
         let mut bench = ToxicBench::with(ToxicKind::Stall { close_after: Some(ms(100)) });
         bench.send([data("lost")]);
         bench.run_until(ms(50));

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 const RESOLVER: &str = "/etc/resolv.conf";
 
 /// Says who is asked for names at all.
-const SWITCH: &str = "/etc/nsswitch.conf";
+const NSSWITCH: &str = "/etc/nsswitch.conf";
 
 /// Sockets of programs that answer for names from outside a namespace: nscd, and systemd-resolved.
-const OTHERS: [&str; 2] = ["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
+const OTHER_RESOLVERS: [&str; 2] = ["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
 
 /// Writes them into a folder; returns pairs of what is to be seen, and in place of what.
 ///
@@ -23,13 +23,13 @@ pub(super) fn files(folder: &Path, server: Ipv4Addr) -> io::Result<Vec<(PathBuf,
     }
     let mut pairs = vec![(write(folder, "resolv.conf", &resolver(server))?, RESOLVER.into())];
     // Without this file libc asks the files, then the name server, which is as well.
-    if Path::new(SWITCH).exists() {
-        let switch = switch(&fs::read_to_string(SWITCH)?);
-        pairs.push((write(folder, "nsswitch.conf", &switch)?, SWITCH.into()));
+    if Path::new(NSSWITCH).exists() {
+        let switch = switch(&fs::read_to_string(NSSWITCH)?);
+        pairs.push((write(folder, "nsswitch.conf", &switch)?, NSSWITCH.into()));
     }
-    let nobody = write(folder, "nobody", "")?;
-    let others = OTHERS.into_iter().map(PathBuf::from).filter(|other| other.exists());
-    pairs.extend(others.map(|other| (nobody.clone(), other)));
+    let empty = write(folder, "nobody", "")?;
+    let others = OTHER_RESOLVERS.into_iter().map(PathBuf::from).filter(|other| other.exists());
+    pairs.extend(others.map(|other| (empty.clone(), other)));
     Ok(pairs)
 }
 

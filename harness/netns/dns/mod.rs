@@ -27,10 +27,10 @@ use crate::run_folder::RunFolder;
 /// Tries whether the client's processes can be given names, once in the life of this process.
 pub async fn names_available() -> &'static Result<(), String> {
     static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();
-    FOUND.get_or_init(|| async { attempt().await.map_err(|error| error.to_string()) }).await
+    FOUND.get_or_init(|| async { try_create().await.map_err(|error| error.to_string()) }).await
 }
 
-async fn attempt() -> Result<(), KernelError> {
+async fn try_create() -> Result<(), KernelError> {
     let folder = RunFolder::create().map_err(KernelError::Names)?;
     let mut kernel = Kernel::create(ClientNetns::Own).await?;
     kernel.give_name(vec![Ipv4Addr::LOCALHOST.into()], folder.path())

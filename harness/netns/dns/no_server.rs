@@ -15,19 +15,19 @@ impl Names {
         Err(io::Error::other("this build has no name server; build it with the feature \"dns\""))
     }
 
-    pub fn show(&self, _client: &mut NetNs, _folder: &Path) -> io::Result<()> {
+    pub fn use_in(&self, _client: &mut NetNs, _folder: &Path) -> io::Result<()> {
         match self.0 {}
     }
 
-    pub fn say(&self, _saying: DnsAnswer) {
+    pub fn answer_with(&self, _dns_answer: DnsAnswer) {
         match self.0 {}
     }
 
-    pub fn lead_to(&self, _addresses: Vec<IpAddr>) {
+    pub fn set_addresses(&self, _addresses: Vec<IpAddr>) {
         match self.0 {}
     }
 
-    pub fn answered(&self, _saying: DnsAnswer) -> u64 {
+    pub fn answered(&self, _dns_answer: DnsAnswer) -> u64 {
         match self.0 {}
     }
 }

@@ -64,23 +64,23 @@ impl Names {
     }
 
     /// Has processes of a namespace ask here, and nowhere else.
-    pub fn show(&self, client: &mut NetNs, folder: &Path) -> io::Result<()> {
-        client.cover(&files::files(folder, self.place)?)
+    pub fn use_in(&self, client: &mut NetNs, folder: &Path) -> io::Result<()> {
+        client.bind_mount_over(&files::files(folder, self.place)?)
     }
 
     /// Changes what is said of the name, for questions to come.
-    pub fn say(&self, saying: DnsAnswer) {
-        locked(&self.zone).say(saying);
+    pub fn answer_with(&self, dns_answer: DnsAnswer) {
+        locked(&self.zone).answer_with(dns_answer);
     }
 
     /// Leads the name elsewhere; says so, unless something else is to be said of it.
-    pub fn lead_to(&self, addresses: Vec<IpAddr>) {
-        locked(&self.zone).lead_to(addresses);
+    pub fn set_addresses(&self, addresses: Vec<IpAddr>) {
+        locked(&self.zone).set_addresses(addresses);
     }
 
     /// Questions about the name that were answered so.
-    pub fn answered(&self, saying: DnsAnswer) -> u64 {
-        locked(&self.zone).answered(saying)
+    pub fn answered(&self, dns_answer: DnsAnswer) -> u64 {
+        locked(&self.zone).answered(dns_answer)
     }
 }
 
@@ -105,12 +105,12 @@ async fn answer_datagrams(socket: UdpSocket, zone: Shared) {
 }
 
 async fn answer_connections(listener: TcpListener, zone: Shared) {
-    let mut conversations = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
-        while conversations.try_join_next().is_some() {}
+        while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                conversations.spawn(converse(stream, Arc::clone(&zone)));
+                connections.spawn(serve_connection(stream, Arc::clone(&zone)));
             }
             Err(_) => sleep(PAUSE).await,
         }
@@ -118,9 +118,9 @@ async fn answer_connections(listener: TcpListener, zone: Shared) {
 }
 
 /// One connection, to its end.
-async fn converse(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
+async fn serve_connection(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
     loop {
-        let Ok(question) = timeout(IDLE, hear(&mut stream)).await else { return Ok(()) };
+        let Ok(question) = timeout(IDLE, read_message(&mut stream)).await else { return Ok(()) };
         let question = question?;
         let answer = locked(&zone).answer(&question);
         if let Some(answer) = answer {
@@ -132,7 +132,7 @@ async fn converse(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
 }
 
 /// One message, after its length.
-async fn hear(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u16().await?;
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;

@@ -43,7 +43,7 @@ async fn run(kernel: &Kernel, program: &str, words: &[&str]) -> String {
 async fn run_in(kernel: &Kernel, folder: Option<&Path>, program: &str, words: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-    kernel.home().unwrap().settle(&mut command, folder).unwrap();
+    kernel.home().unwrap().enter_as_user(&mut command, folder).unwrap();
     let output = timeout(PATIENCE, command.output()).await.expect("no end").unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
 }
@@ -61,7 +61,7 @@ except socket.gaierror as error:
 }
 
 /// Whether a program can be run at all.
-async fn has(program: &str) -> bool {
+async fn is_installed(program: &str) -> bool {
     let is_there = Command::new(program).arg("--version").output().await.is_ok_and(|output| output.status.success());
     if !is_there {
         println!("skipped: there is no {program}");
@@ -72,7 +72,7 @@ async fn has(program: &str) -> bool {
 #[tokio::test]
 async fn a_process_finds_the_name_and_no_other() {
     let Some((kernel, _folder)) = network().await else { return };
-    if !has("python3").await {
+    if !is_installed("python3").await {
         return;
     }
     let names = kernel.names().unwrap();
@@ -80,25 +80,25 @@ async fn a_process_finds_the_name_and_no_other() {
     assert_eq!(names.answered(DnsAnswer::Address), 1);
     assert_eq!(resolve(&kernel, "example.com").await, "EAI_NONAME");
     assert_eq!(resolve(&kernel, "localhost").await.split(' ').next_back(), Some("127.0.0.1"), "files are asked first");
-    names.lead_to(vec![SECOND.into()]);
+    names.set_addresses(vec![SECOND.into()]);
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.11");
     let cases =
         [(DnsAnswer::NoName, "EAI_NONAME"), (DnsAnswer::Failure, "EAI_AGAIN"), (DnsAnswer::OldAddress, "198.18.0.11")];
-    for (saying, expected) in cases {
-        names.say(saying);
+    for (dns_answer, expected) in cases {
+        names.answer_with(dns_answer);
         assert_eq!(resolve(&kernel, NAME).await, expected);
-        assert!(names.answered(saying) > 0, "{saying:?}");
+        assert!(names.answered(dns_answer) > 0, "{dns_answer:?}");
     }
 }
 
 #[tokio::test]
-async fn a_silent_name_server_is_waited_for_as_long_as_libc_does_by_default() {
+async fn silent_name_server_takes_the_default_libc_timeout() {
     let Some((kernel, _folder)) = network().await else { return };
-    if !has("python3").await {
+    if !is_installed("python3").await {
         return;
     }
     let names = kernel.names().unwrap();
-    names.say(DnsAnswer::Nothing);
+    names.answer_with(DnsAnswer::Nothing);
     let began = Instant::now();
     assert_eq!(resolve(&kernel, NAME).await, "EAI_AGAIN");
     assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
@@ -107,7 +107,7 @@ async fn a_silent_name_server_is_waited_for_as_long_as_libc_does_by_default() {
 }
 
 #[tokio::test]
-async fn what_the_machine_has_stays_as_it_is() {
+async fn resolver_files_of_the_host_stay_unchanged() {
     let state = |path: &str| {
         let found = fs::metadata(path).unwrap();
         (found.dev(), found.ino(), found.mtime(), fs::read(path).unwrap())
@@ -128,7 +128,7 @@ async fn what_the_machine_has_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_process_begins_in_the_folder_that_it_was_started_from() {
+async fn process_starts_in_the_callers_folder() {
     let Some((kernel, _folder)) = network().await else { return };
     let here = std::env::current_dir().unwrap();
     assert_eq!(run(&kernel, "pwd", &[]).await, here.display().to_string());

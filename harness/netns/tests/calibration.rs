@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::super::{PacketRule, Way};
-use super::{NetnsBench, blackhole, carry, rule};
+use super::{NetnsBench, assert_passes, blackhole, rule};
 
 /// What `TCP_USER_TIMEOUT` is set to.
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ fn reject(verdict: &'static str) -> [PacketRule; 2] {
 async fn keepalive_finds_an_idle_connection_dead() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
     let last = Instant::now();
     bench.kernel.install(&blackhole()).await.unwrap();
     assert_eq!(number(end(&mut client, Duration::from_secs(20)).await), Some(libc::ETIMEDOUT));
@@ -61,10 +61,10 @@ async fn keepalive_finds_an_idle_connection_dead() {
 }
 
 #[tokio::test]
-async fn user_timeout_ends_what_is_in_flight() {
+async fn user_timeout_ends_connections_with_unacked_data() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"lost").await.unwrap();
     let sent = Instant::now();
@@ -76,7 +76,7 @@ async fn user_timeout_ends_what_is_in_flight() {
 async fn user_timeout_alone_finds_no_idle_connection() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
     bench.kernel.install(&blackhole()).await.unwrap();
     assert!(end(&mut client, Duration::from_secs(6)).await.is_none(), "it sends nothing that could be missed");
 }
@@ -85,7 +85,7 @@ async fn user_timeout_alone_finds_no_idle_connection() {
 async fn keepalive_is_silent_while_data_is_in_flight() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
     bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"lost").await.unwrap();
     assert!(end(&mut client, Duration::from_secs(10)).await.is_none(), "retransmission has its own, long patience");
@@ -106,7 +106,7 @@ async fn a_dropped_connect_hangs() {
 }
 
 #[tokio::test]
-async fn a_rejected_connect_is_told_at_once() {
+async fn rejected_connect_fails_at_once() {
     let Some(bench) = NetnsBench::new().await else { return };
     for (verdict, told) in [
         ("reject with tcp reset", libc::ECONNREFUSED),
@@ -135,9 +135,9 @@ async fn a_reset_ends_an_established_connection_with_its_next_packet() {
     let (mut busy, mut at_busy) = bench.connect(|_| {}).await;
     let (mut idle, mut at_idle) = bench.connect(|_| {}).await;
     let (mut probing, mut at_probing) = bench.connect(keepalive).await;
-    carry(&mut at_busy, &mut busy).await;
-    carry(&mut at_idle, &mut idle).await;
-    carry(&mut at_probing, &mut probing).await;
+    assert_passes(&mut at_busy, &mut busy).await;
+    assert_passes(&mut at_idle, &mut idle).await;
+    assert_passes(&mut at_probing, &mut probing).await;
     let last = Instant::now();
     bench.kernel.install(&reject("reject with tcp reset")).await.unwrap();
     busy.write_all(b"lost").await.unwrap();
@@ -154,7 +154,7 @@ async fn a_reset_ends_an_established_connection_with_its_next_packet() {
 }
 
 #[tokio::test]
-async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
+async fn icmp_changes_only_the_error_of_a_later_timeout() {
     let cases = [
         ("reject with icmp type port-unreachable", libc::ECONNREFUSED),
         ("reject with icmp type host-unreachable", libc::EHOSTUNREACH),
@@ -166,8 +166,8 @@ async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
         let Some(bench) = NetnsBench::new().await else { return };
         let (mut limited, mut at_limited) = bench.connect(user_timeout).await;
         let (mut plain, mut at_plain) = bench.connect(|_| {}).await;
-        carry(&mut limited, &mut at_limited).await;
-        carry(&mut plain, &mut at_plain).await;
+        assert_passes(&mut limited, &mut at_limited).await;
+        assert_passes(&mut plain, &mut at_plain).await;
         bench.kernel.install(&reject(verdict)).await.unwrap();
         limited.write_all(b"lost").await.unwrap();
         plain.write_all(b"lost").await.unwrap();
@@ -209,5 +209,5 @@ async fn a_healed_connection_works_again() {
     // Sent again in the end, after a pause that has grown.
     timeout(Duration::from_secs(10), server.read_exact(&mut word)).await.unwrap().unwrap();
     assert_eq!(&word, b"late");
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
 }

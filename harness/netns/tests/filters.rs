@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::super::{KernelError, MARK, PacketRule, Way};
-use super::{NetnsBench, blackhole, carry, rule};
+use super::{NetnsBench, assert_passes, blackhole, rule};
 
 /// Runs nft's words in the filter's namespace, as somebody else there would.
-async fn meddle(bench: &NetnsBench, words: &str) {
+async fn run_nft(bench: &NetnsBench, words: &str) {
     bench.kernel.nft.run(&bench.kernel.filter, &["-f", "-"], words, []).await.unwrap();
 }
 
@@ -40,11 +40,11 @@ async fn a_filter_is_in_force_counted_and_gone() {
     let mut word = [0; 4];
     use tokio::io::AsyncReadExt;
     server.read_exact(&mut word).await.unwrap();
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     // What it counted is known afterwards, and no more comes to it.
     let after = bench.kernel.count(&filter).await.unwrap();
     assert!(after[0].1 >= counted[0].1, "{counted:?} then {after:?}");
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), after);
     bench.kernel.remove(&filter).await.unwrap();
 }
@@ -55,8 +55,8 @@ async fn several_rules_may_count_as_one() {
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let pass = |way| PacketRule { verdict: "", ..rule(way, "tcp flags & psh == psh", "") };
     let filter = bench.kernel.install(&[pass(Way::Up), pass(Way::Down)]).await.unwrap();
-    carry(&mut client, &mut server).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut client, &mut server).await;
+    assert_passes(&mut server, &mut client).await;
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), [("packets", 2)]);
 }
 
@@ -75,7 +75,7 @@ async fn filters_do_not_know_each_other() {
     bench.kernel.remove(&second).await.unwrap();
     use tokio::io::AsyncReadExt;
     at_late.read_exact(&mut [0; 4]).await.unwrap();
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     assert_eq!(bench.kernel.count(&first).await.unwrap()[0].1, 1, "one connection came, and nothing else is new");
     bench.kernel.remove(&first).await.unwrap();
 }
@@ -91,7 +91,7 @@ async fn an_impossible_rule_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_filter_that_somebody_takes_away_is_missed() {
+async fn filter_removed_by_others_is_an_error() {
     let Some(bench) = NetnsBench::new().await else { return };
     for (meddling, left) in [
         ("flush chain inet pgsquall %", 0),
@@ -99,7 +99,7 @@ async fn a_filter_that_somebody_takes_away_is_missed() {
         ("add rule inet pgsquall % accept", 3),
     ] {
         let filter = bench.kernel.install(&blackhole()).await.unwrap();
-        meddle(&bench, &meddling.replace('%', &filter.chain)).await;
+        run_nft(&bench, &meddling.replace('%', &filter.chain)).await;
         let missed = bench.kernel.remove(&filter).await;
         assert!(
             matches!(missed, Err(KernelError::NotInForce { expected: 2, found, .. }) if found == left),
@@ -110,7 +110,7 @@ async fn a_filter_that_somebody_takes_away_is_missed() {
         assert!(!ruleset(&bench).await.contains(&format!("chain {}", filter.chain)));
     }
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
-    meddle(&bench, "flush ruleset").await;
+    run_nft(&bench, "flush ruleset").await;
     assert!(bench.kernel.count(&filter).await.is_err(), "nobody knows what it has counted");
 }
 
@@ -119,7 +119,7 @@ async fn a_counter_that_is_gone_is_no_zero() {
     let Some(bench) = NetnsBench::new().await else { return };
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
     bench.kernel.remove(&filter).await.unwrap();
-    meddle(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;
+    run_nft(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;
     let missed = bench.kernel.count(&filter).await;
     assert!(matches!(missed, Err(KernelError::NoCounter(_))), "{missed:?}");
 }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ALONE: &str = "PGSQUALL_TEST_ALONE";
 
 /// Whether a client can be on this side, here; says why where it cannot.
-async fn can_be(side: ClientNetns) -> bool {
+async fn can_create(side: ClientNetns) -> bool {
     let here = available().await;
     let found = match side {
         ClientNetns::Machine => &here.in_process,
@@ -90,7 +90,7 @@ struct NetnsBench {
 impl NetnsBench {
     /// With the client in a namespace of its own; `None`, and it says so, where that cannot be.
     async fn new() -> Option<NetnsBench> {
-        if !can_be(ClientNetns::Own).await {
+        if !can_create(ClientNetns::Own).await {
             return None;
         }
         Some(NetnsBench::on(ClientNetns::Own).await)
@@ -120,7 +120,7 @@ impl NetnsBench {
 }
 
 /// Sends a word and gets it at the other end.
-async fn carry(from: &mut TcpStream, to: &mut TcpStream) {
+async fn assert_passes(from: &mut TcpStream, to: &mut TcpStream) {
     from.write_all(b"word").await.unwrap();
     let mut word = [0; 4];
     timeout(PATIENCE, to.read_exact(&mut word)).await.unwrap().unwrap();

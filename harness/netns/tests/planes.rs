@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::super::iproute::Tool;
 use super::super::{ClientNetns, Kernel, KernelError};
-use super::{NetnsBench, alone, blackhole, can_be, carry, said, until};
+use super::{NetnsBench, alone, assert_passes, blackhole, can_create, said, until};
 
 /// Everything of the machine's network that a plane could change.
 fn machine() -> String {
@@ -49,7 +49,7 @@ fn nothing_is_left_of_a_plane() {
             let bench = NetnsBench::on(side).await;
             println!("{side:?}: made in {:?}", began.elapsed());
             let (mut client, mut server) = bench.connect(|_| {}).await;
-            carry(&mut client, &mut server).await;
+            assert_passes(&mut client, &mut server).await;
             let filter = bench.kernel.install(&blackhole()).await.unwrap();
             client.write_all(b"lost").await.unwrap();
             let during = machine();
@@ -80,7 +80,7 @@ fn ten_at_once_do_not_meet() {
         for (index, (mut client, mut server)) in connections.into_iter().enumerate() {
             match index {
                 4 => client.write_all(b"lost").await.unwrap(),
-                _ => carry(&mut client, &mut server).await,
+                _ => assert_passes(&mut client, &mut server).await,
             }
         }
         drop(benches);
@@ -89,8 +89,8 @@ fn ten_at_once_do_not_meet() {
 }
 
 #[test]
-fn what_fails_halfway_leaves_nothing() {
-    alone(concat!(module_path!(), "::what_fails_halfway_leaves_nothing"), || async {
+fn failed_creation_leaves_nothing() {
+    alone(concat!(module_path!(), "::failed_creation_leaves_nothing"), || async {
         let before = machine();
         let (ip, nft) = (Tool::find("ip", "iproute2").unwrap(), Tool::find("nft", "nftables").unwrap());
         let broken = Tool::find("false", "coreutils").unwrap();
@@ -111,8 +111,8 @@ fn a_tool_that_is_missing_is_named() {
 }
 
 #[test]
-fn nobody_comes_in_but_by_the_wires() {
-    alone(concat!(module_path!(), "::nobody_comes_in_but_by_the_wires"), || async {
+fn gateway_is_reachable_only_over_the_veth_pair() {
+    alone(concat!(module_path!(), "::gateway_is_reachable_only_over_the_veth_pair"), || async {
         let from_outside = |address: SocketAddr| {
             let connected = tokio::task::spawn_blocking(move || {
                 Blocking::connect_timeout(&address, Duration::from_millis(300)).map(drop)
@@ -127,15 +127,15 @@ fn nobody_comes_in_but_by_the_wires() {
         assert!(from_outside(machine.port.address()).await.is_err(), "but by the wires");
         // The same address in another namespace is another place.
         let (mut client, mut server) = own.connect(|_| {}).await;
-        carry(&mut client, &mut server).await;
+        assert_passes(&mut client, &mut server).await;
     });
 }
 
 /// How long it takes to make one; a regression of the order of a magnitude shows on any machine.
 #[tokio::test]
-async fn a_plane_is_made_soon() {
+async fn creating_a_plane_takes_less_than_3s() {
     for side in [ClientNetns::Machine, ClientNetns::Own] {
-        if !can_be(side).await {
+        if !can_create(side).await {
             continue;
         }
         let mut took = Vec::new();
@@ -152,9 +152,9 @@ async fn a_plane_is_made_soon() {
 }
 
 #[tokio::test]
-async fn what_the_client_holds_is_known() {
+async fn open_sockets_lists_the_clients_connections() {
     for side in [ClientNetns::Machine, ClientNetns::Own] {
-        if !can_be(side).await {
+        if !can_create(side).await {
             continue;
         }
         let bench = NetnsBench::on(side).await;
@@ -179,7 +179,7 @@ async fn a_client_of_ipv6_sockets_is_known_too() {
     use socket2::{Domain, Protocol, Socket, Type};
 
     // In the machine's namespace, where a socket can be had without being asked for.
-    if !can_be(ClientNetns::Machine).await {
+    if !can_create(ClientNetns::Machine).await {
         return;
     }
     let Ok(socket) = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)) else {
@@ -194,7 +194,7 @@ async fn a_client_of_ipv6_sockets_is_known_too() {
 }
 
 #[tokio::test]
-async fn an_ordinary_user_is_told_that_his_client_has_to_be_a_process() {
+async fn in_process_client_needs_root() {
     if geteuid().is_root() {
         println!("skipped: for root it is otherwise");
         return;

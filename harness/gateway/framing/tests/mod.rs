@@ -1,4 +1,4 @@
-//! What a session sees in conversations, and what it lets through.
+//! What a session notes in conversations, and which bytes it forwards.
 
 mod conversation;
 mod copy;
@@ -20,7 +20,7 @@ use crate::model::fault::{Point, Strike};
 /// The number of the rule that all strikes in these tests come from.
 const RULE: u64 = 7;
 
-/// Something that one side sent at once.
+/// Bytes that one side sent at once.
 type Said = (Direction, Vec<u8>);
 
 fn up(bytes: impl Into<Vec<u8>>) -> Said {
@@ -35,13 +35,13 @@ fn word(point: Point) -> &'static str {
     Point::ALL.iter().find(|(_, known)| *known == point).unwrap().0
 }
 
-/// Writes down what it is told, points with an `@`, and strikes where it was asked to.
+/// Records notes and points, points with an `@`, and strikes as configured.
 #[derive(Default)]
 struct Witness {
     lines: Vec<String>,
-    /// Nothing is awaited at all.
+    /// No point is armed.
     blind: bool,
-    /// Every request and every answer is told.
+    /// Every request and every answer is noted.
     observes: bool,
     /// Strike when this point is reached for the nth time, counted from 0.
     armed: Option<(Point, usize, Strike)>,
@@ -94,7 +94,7 @@ struct Outcome {
     lines: Vec<String>,
     upstream: Vec<u8>,
     downstream: Vec<u8>,
-    /// What was to be done, and how many bytes of that direction had been dealt with.
+    /// The actions, and how many bytes of that direction had been dealt with.
     strikes: Vec<(Direction, usize, Strike)>,
 }
 
@@ -117,7 +117,7 @@ impl Outcome {
     }
 }
 
-/// Shows a conversation to a session, each piece as it is; goes on after a strike as after a hold that was healed.
+/// Passes a conversation to a session, piece by piece; goes on after a strike as after a hold that was healed.
 fn play(said: &[Said], witness: Witness) -> Outcome {
     let mut witness = witness;
     let mut session = Session::default();

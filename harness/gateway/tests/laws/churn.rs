@@ -44,7 +44,7 @@ pub async fn law(case: Case) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte() {
+async fn churn_of_all_toxics_together_loses_no_byte() {
     let bench = Arc::new(GatewayBench::new().await);
     let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
     let mut flowing = Vec::new();

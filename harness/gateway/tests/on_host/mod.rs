@@ -25,21 +25,21 @@ const GATEWAY: &str = "10.0.0.2:5432";
 const SERVER: &str = "10.0.0.3:5432";
 
 /// A gateway, and the server it leads to.
-struct Stage {
+struct HostBench {
     network: Memory,
     gateway: Gateway,
     recorder: Recorder,
     server: MemoryListener,
 }
 
-impl Stage {
-    fn new() -> Stage {
+impl HostBench {
+    fn new() -> HostBench {
         let (network, recorder) = (Memory::default(), recorder());
         let server = network.listen(SERVER.parse().unwrap()).unwrap();
         let (at, upstream) = (GATEWAY.parse().unwrap(), SERVER.parse().unwrap());
         let gateway =
             Gateway::open_on_host(network.clone(), at, upstream, Seed(0), Arc::new(recorder.clone())).unwrap();
-        Stage { network, gateway, recorder, server }
+        HostBench { network, gateway, recorder, server }
     }
 
     fn connect(&self) -> io::Result<MemorySocket> {
@@ -80,7 +80,7 @@ async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
-async fn heard(stream: &mut MemorySocket) -> (Vec<u8>, Result<(), io::ErrorKind>) {
+async fn read_out(stream: &mut MemorySocket) -> (Vec<u8>, Result<(), io::ErrorKind>) {
     let mut bytes = Vec::new();
     let end = stream.read_to_end(&mut bytes).await;
     (bytes, end.map(drop).map_err(|error| error.kind()))
