@@ -230,14 +230,14 @@ impl Connection {
         self.abandoned = Some(direction);
     }
 
-    /// The client asks for encryption that the gateway will end; what a cut point makes of that.
+    /// The client requests encryption that the gateway terminates; returns the strike of a cut point there, if any.
     pub fn request_encryption(&mut self) -> Option<(Strike, u64)> {
         self.observer.note(Note::EncryptionRequested);
         let point = Point::EncryptionRequest;
         if self.observer.awaits(point) { self.observer.reach(point) } else { None }
     }
 
-    /// No encryption came about, and nothing can go on.
+    /// Records a failed TLS handshake; the connection cannot go on.
     pub fn handshake_failed(&self, failure: Failure) -> End {
         let (with, why, by) = failure.describe();
         self.observer.notify_tap(ConnectionChange::HandshakeFailed { with: with.into(), why });

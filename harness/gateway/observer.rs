@@ -82,8 +82,8 @@ impl Watch for ProtocolObserver {
 
     fn note(&mut self, note: Note<'_>) {
         match note {
-            Note::Asked => return self.tap.asked(self.id),
-            Note::Answered { idle } => return self.tap.answered(self.id, idle),
+            Note::RequestStarted => return self.tap.request_started(self.id),
+            Note::RequestFinished { idle } => return self.tap.request_finished(self.id, idle),
             _ => {}
         }
         if let Some(change) = change(note) {
@@ -108,7 +108,7 @@ fn change(note: Note<'_>) -> Option<ConnectionChange> {
         Note::Authenticated => ConnectionChange::Authenticated,
         Note::BackendPid(pid) => ConnectionChange::Backend { pid },
         Note::FirstRequest => ConnectionChange::FirstRequest,
-        Note::Ready(_) | Note::Asked | Note::Answered { .. } => return None,
+        Note::Ready(_) | Note::RequestStarted | Note::RequestFinished { .. } => return None,
         Note::Error { severity, sqlstate } | Note::Notice { severity, sqlstate } => {
             ConnectionChange::Error { severity: severity.word().into(), sqlstate: Some(text(&sqlstate)), message: None }
         }

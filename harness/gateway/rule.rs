@@ -45,7 +45,7 @@ pub(crate) enum DropState {
     Silently,
 }
 
-/// What a middlebox does when the idle timeout expires.
+/// The action of a middlebox when the idle timeout expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
     /// Ends the connection on both sides.

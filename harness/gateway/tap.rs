@@ -18,12 +18,12 @@ pub(crate) trait Tap: Send + Sync {
     }
 
     /// A request has begun to arrive on a connection, if this tap observes.
-    fn asked(&self, id: u64) {
+    fn request_started(&self, id: u64) {
         let _ = id;
     }
 
     /// The server has finished a request, in request order; `idle`: no other request is in flight there.
-    fn answered(&self, id: u64, idle: bool) {
+    fn request_finished(&self, id: u64, idle: bool) {
         let _ = (id, idle);
     }
 }

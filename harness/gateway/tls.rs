@@ -50,13 +50,13 @@ impl Termination {
     pub fn new(chain: &[u8], key: &[u8], authority: Option<&[u8]>, name: &str) -> Result<Termination, String> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates("certificate", chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the key is no PEM key: {error}"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("cannot read the key as PEM: {error}"))?;
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_no_client_auth()
             .with_single_cert(chain, key)
-            .map_err(|error| format!("certificate and key do not serve: {error}"))?;
+            .map_err(|error| format!("cannot use the certificate with the key: {error}"))?;
         let verifier: Arc<dyn ServerCertVerifier> = match authority {
             None => Arc::new(Anybody::new(Arc::clone(&provider))),
             Some(authority) => {
@@ -75,7 +75,7 @@ impl Termination {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no name of a host"))?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is not a valid host name"))?;
         Ok(Termination { acceptor: Arc::new(server).into(), connector: Arc::new(client).into(), name })
     }
 

@@ -1,8 +1,8 @@
-//! What is done to packets between client and gateway: sets of nft rules, each put in force in one transaction, read
-//! back, and counted.
+//! Packet filters between client and gateway: sets of nft rules, each installed in one transaction, read back, and
+//! counted.
 //!
-//! A filter is a chain of its own at the same hook, so that filters of several faults neither know nor disturb each
-//! other. A newer one comes before the older ones: what it drops, they do not see. Its counters stay when it has gone.
+//! A filter is a chain of its own at the same hook, so filters of several faults do not affect each other. A newer one
+//! comes before the older ones, which do not see the packets it drops. Its counters survive its removal.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,20 +13,20 @@ use super::iproute::Tool;
 use super::namespace::NetNs;
 use super::{CLIENT, GATEWAY, KernelError, PacketRule, Way};
 
-/// The table in which everything is.
+/// The nft table of all chains and counters.
 const TABLE: &str = "inet pgsquall";
 
-/// Tracks connections from the first packet on, so that a filter that comes later knows those that were there before.
+/// Tracks connections from the first packet on, so that a later filter knows connections older than itself.
 const TRACK: &str = "table inet pgsquall {\n chain track {\n  type filter hook forward priority -150; policy accept;\n  \
                      ct state new,established,invalid counter\n }\n}\n";
 
-/// The number of filters after which their order begins anew: before the chain that only tracks.
+/// Number of filters after which priorities repeat: below the priority of the tracking chain.
 const LATEST: u64 = 150;
 
-/// Pairs of bits of a mark that filters have, by turns.
+/// Pairs of mark bits, assigned to filters in turn.
 const MARKS: u64 = 15;
 
-/// One way of packets, as nft matches it in the filter's namespace.
+/// The nft match for one direction of packets.
 fn match_direction(way: Way) -> String {
     match way {
         Way::Up => format!("iifname \"{CLIENT}\" oifname \"{GATEWAY}\""),
@@ -34,14 +34,14 @@ fn match_direction(way: Way) -> String {
     }
 }
 
-/// A filter that is, or was, in force.
+/// A filter that is or was in force.
 #[derive(Debug)]
 pub(crate) struct Filter {
     pub(super) chain: String,
-    /// How many rules it has.
+    /// Number of its rules.
     rules: usize,
     counted: Vec<&'static str>,
-    /// Whether we have taken it away.
+    /// Whether the harness has removed it.
     is_removed: AtomicBool,
 }
 
@@ -51,12 +51,12 @@ impl Filter {
     }
 }
 
-/// Begins to track connections.
+/// Starts connection tracking.
 pub(super) async fn track(nft: &Tool, netns: &NetNs) -> Result<(), KernelError> {
     nft.run(netns, &["-f", "-"], TRACK, []).await.map(|_| ())
 }
 
-/// Puts rules in force in one transaction; returns once they have been read back. `number` is theirs alone.
+/// Installs rules in one transaction; returns once they have been read back. `number` is unique to the filter.
 pub(super) async fn install(
     nft: &Tool,
     netns: &NetNs,
@@ -92,16 +92,16 @@ pub(super) async fn install(
     Ok(filter)
 }
 
-/// Takes a filter away; returns once it is seen to be gone. One that we have taken away already stays so.
+/// Removes a filter; returns once it is verified to be gone. Removing it twice is no error.
 ///
-/// *Errors*: it was not there any more as it had been put in force: nobody knows for how long it was.
+/// *Errors*: the filter was changed or removed by another program, at an unknown time.
 pub(super) async fn remove(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     let chain = &filter.chain;
     if filter.is_removed.load(Ordering::Acquire) {
         return Ok(());
     }
     let was_there = verify(nft, netns, filter).await;
-    // What is left of it goes, whoever took the rest.
+    // Remove the rest, even if another program removed a part.
     if rules_in_force(nft, netns, chain).await?.is_some() {
         let text = format!("flush chain {TABLE} {chain}\ndelete chain {TABLE} {chain}\n");
         nft.run(netns, &["-f", "-"], &text, []).await?;
@@ -113,7 +113,7 @@ pub(super) async fn remove(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result
     was_there
 }
 
-/// Sees that a filter is in force as it was meant.
+/// Verifies that a filter is in force as installed.
 async fn verify(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     match rules_in_force(nft, netns, &filter.chain).await? {
         Some(found) if found == filter.rules => Ok(()),
@@ -124,7 +124,7 @@ async fn verify(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), Kernel
     }
 }
 
-/// Packets that each counter of a filter has counted so far, in the words of evidence.
+/// Packets counted by each counter of a filter, in the words of evidence.
 pub(super) async fn count(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
     let listed = list(nft, netns, "counters").await?;
     let packets = |name: &str| {
@@ -139,7 +139,7 @@ pub(super) async fn count(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<
     filter.counted.iter().enumerate().map(count).collect()
 }
 
-/// How many rules a chain has; `None` if there is no such chain.
+/// Number of rules in a chain; `None` if there is no such chain.
 async fn rules_in_force(nft: &Tool, netns: &NetNs, chain: &str) -> Result<Option<usize>, KernelError> {
     let listed = list(nft, netns, "table").await?;
     let is_there = listed.iter().any(|object| object["chain"]["name"] == chain && object["chain"]["hook"] == "forward");
@@ -147,7 +147,7 @@ async fn rules_in_force(nft: &Tool, netns: &NetNs, chain: &str) -> Result<Option
     Ok(is_there.then_some(rules))
 }
 
-/// What there is, in nft's own JSON.
+/// Lists nft objects, as nft's JSON.
 async fn list(nft: &Tool, netns: &NetNs, what: &str) -> Result<Vec<Value>, KernelError> {
     let mut arguments = vec!["-j", "list", what];
     if what == "counters" {

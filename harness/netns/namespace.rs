@@ -1,8 +1,8 @@
-//! The namespaces of one run, and how to enter them.
+//! The network namespaces of one run, and how processes enter them.
 //!
-//! Each is held by a descriptor of the harness and by nothing else: when the harness ends, in whatever way, the kernel
-//! takes it away with all that is in it, interfaces, routes, rules and connections. Whoever is not root gets a user
-//! namespace around them, in which he may do all this.
+//! Each namespace is held only by a descriptor of the harness: when the harness ends, even by a crash, the kernel
+//! removes it with its interfaces, routes, rules and connections. Without root, a user namespace around them grants the
+//! rights to do all this.
 
 use std::env;
 use std::ffi::{CStr, CString};
@@ -24,14 +24,14 @@ use crate::gateway::port::SocketSource;
 /// A network namespace.
 #[derive(Debug)]
 pub(crate) struct NetNs {
-    /// The user namespace that it belongs to, where that is not our own.
+    /// The user namespace that it belongs to, if not this process's own.
     users: Option<Arc<OwnedFd>>,
     net: OwnedFd,
-    /// A view of the file system that goes with it.
+    /// The mount namespace of processes that live there, if they see other files.
     mounts: Option<OwnedFd>,
 }
 
-/// How a process enters a namespace: numbers only, so that it can be done between fork and exec.
+/// The descriptors by which a process enters the namespaces: plain numbers, usable between fork and exec.
 #[derive(Clone, Copy)]
 pub(super) struct NsFds {
     users: Option<RawFd>,
@@ -39,10 +39,10 @@ pub(super) struct NsFds {
     mounts: Option<RawFd>,
 }
 
-/// The three namespaces of a run: where the client is, what is between, where the gateway listens.
+/// Creates the three namespaces of a run: client, filter, gateway.
 pub(super) fn create() -> io::Result<[NetNs; 3]> {
     let ours = IdMaps::map_to_root()?;
-    // Whoever may not make a network namespace by himself may do so in a user namespace of his own.
+    // Without CAP_SYS_ADMIN a network namespace needs a user namespace around it.
     let (is_own, [users, client, router, gateway]) = match run_in_child(|| create_namespaces(None)) {
         Ok(made) => (false, made),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -54,7 +54,7 @@ pub(super) fn create() -> io::Result<[NetNs; 3]> {
     Ok([client, router, gateway].map(|net| NetNs { users: users.clone(), net, mounts: None }))
 }
 
-/// In a child: makes the namespaces, and opens them.
+/// In a child: creates the namespaces, and opens them.
 fn create_namespaces(maps: Option<&IdMaps>) -> io::Result<[RawFd; 4]> {
     if let Some(maps) = maps {
         maps.enter()?;
@@ -70,8 +70,8 @@ fn create_namespaces(maps: Option<&IdMaps>) -> io::Result<[RawFd; 4]> {
     Ok([users, nets[0], nets[1], nets[2]])
 }
 
-/// In a child: brings the loopback interface up, which only who may arrange the network can. Whoever may make a network
-/// namespace but not arrange it, as root with a part of his rights, has to go on in a user namespace as well.
+/// In a child: brings the loopback interface up, which fails without CAP_NET_ADMIN. Root with CAP_SYS_ADMIN alone
+/// therefore also gets a user namespace.
 fn loopback_up() -> io::Result<()> {
     // SAFETY: system calls on numbers, and on a structure that lives until they return; all zeroes is an empty one.
     unsafe {
@@ -102,7 +102,8 @@ impl SocketSource for NetNs {
 }
 
 impl NetNs {
-    /// A file as it is seen from there: the kernel shows each namespace its own below `/proc/self/net` and `/proc/sys`.
+    /// Opens a file as seen from the namespace: the kernel shows each namespace its own `/proc/self/net` and
+    /// `/proc/sys`.
     pub fn open(&self, path: &CStr) -> io::Result<File> {
         let ns_fds = self.ns_fds();
         let [file] = run_in_child(|| {
@@ -112,7 +113,7 @@ impl NetNs {
         Ok(file.into())
     }
 
-    /// Changes a setting of it: `net/ipv4/ip_forward`.
+    /// Changes a kernel setting of the namespace: `net/ipv4/ip_forward`.
     pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
         let ns_fds = self.ns_fds();
         let path = CString::new(format!("/proc/sys/{name}"))?;
@@ -125,8 +126,7 @@ impl NetNs {
         Ok(())
     }
 
-    /// Has processes that live there see files in place of others: pairs of what is seen, and in place of what. Nobody
-    /// else sees any of it.
+    /// Bind-mounts files over others, visible only to processes that live in the namespace: pairs of source and target.
     #[cfg(feature = "dns")]
     pub fn bind_mount_over(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
         use std::ptr;
@@ -139,7 +139,7 @@ impl NetNs {
             // SAFETY: system calls on numbers, and on strings that are there.
             unsafe {
                 check(libc::unshare(libc::CLONE_NEWNS))?;
-                // What is unmounted outside is unmounted here too, and so not kept busy; nothing goes the other way.
+                // Unmounts outside propagate into the namespace, so that no mount is kept busy; nothing propagates out.
                 let is_slave = libc::MS_REC | libc::MS_SLAVE;
                 check(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
                 for (source, target) in &paths {
@@ -152,15 +152,14 @@ impl NetNs {
         Ok(())
     }
 
-    /// Has a command of ours run there, with all the rights that there are; it finds these descriptors at the paths that
-    /// [`fd_path`] gives.
+    /// Lets a tool of the harness enter the namespace on exec, as root there; it finds the inherited descriptors at the
+    /// paths that [`fd_path`] gives.
     pub(super) fn enter_as_root<const N: usize>(&self, command: &mut Command, inherited: [RawFd; N]) {
         let ns_fds = self.ns_fds();
         let enter = move || {
             ns_fds.enter()?;
             for descriptor in inherited {
-                // They keep their numbers: any other might be one that is needed between here and the new program.
-                // SAFETY: a system call on numbers. Without its flag it stays open in the new program.
+                // They keep their numbers, because any other number might be in use between here and the new program.
                 check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
             }
             Ok(())
@@ -169,15 +168,15 @@ impl NetNs {
         unsafe { command.pre_exec(enter) };
     }
 
-    /// Has a client's process live there, under the number of its user that it has outside, and begin in `folder`, or where
-    /// this process is.
+    /// Lets a client's process enter the namespace on exec, under the user id that it has outside, and start in
+    /// `folder`, or else in this process's folder.
     ///
-    /// *Errors*: the maps of the user's numbers, or the folder that it begins in, cannot be written down.
+    /// *Errors*: a path contains NUL, or the current folder is unknown.
     pub fn enter_as_user(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
         let ns_fds = self.ns_fds();
         let own = IdMaps::map_back()?;
         let is_own = self.users.is_some();
-        // Who goes to other mounts goes to their root.
+        // setns(mnt) changes the working directory to `/`.
         let begins = || folder.map_or_else(env::current_dir, |folder| Ok(folder.to_owned()));
         let folder = self.mounts.as_ref().map(|_| c_path(&begins()?)).transpose()?;
         let enter = move || {
@@ -186,15 +185,15 @@ impl NetNs {
                 // SAFETY: a system call on a string that is there.
                 check(unsafe { libc::chdir(folder.as_ptr()) })?;
             }
-            // Inside the run's user namespace it would be root, and some programs refuse to be.
+            // In the run's user namespace the process would be root, which some programs refuse.
             if is_own { own.enter() } else { Ok(()) }
         };
-        // SAFETY: as above.
+        // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
         unsafe { command.pre_exec(enter) };
         Ok(())
     }
 
-    /// Whether it was made without a user namespace, so that it can be joined to the machine's own network.
+    /// Whether it was created without a user namespace, so that it can be connected to the host's network.
     pub fn is_of_root(&self) -> bool {
         self.users.is_none()
     }
@@ -213,7 +212,7 @@ impl NetNs {
 }
 
 impl NsFds {
-    /// In a child: goes there.
+    /// In a child: enters the namespaces.
     pub fn enter(self) -> io::Result<()> {
         // SAFETY: system calls on numbers.
         unsafe {
@@ -229,46 +228,46 @@ impl NsFds {
     }
 }
 
-/// The path at which a tool finds a descriptor that it has been handed.
+/// The path at which a tool finds an inherited descriptor.
 pub(super) fn fd_path(descriptor: RawFd) -> String {
     format!("/proc/self/fd/{descriptor}")
 }
 
-/// What is written to make a new user namespace in which somebody of ours has a given number.
+/// User and group id maps of a new user namespace.
 struct IdMaps {
     users: CString,
     groups: CString,
 }
 
 impl IdMaps {
-    /// For whoever we are outside: inside, he is root.
+    /// Maps this process's user to root inside.
     fn map_to_root() -> io::Result<IdMaps> {
         IdMaps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
     }
 
-    /// For whoever is root in the run's user namespace: in one inside it, he has his own numbers again.
+    /// Maps the root of the run's user namespace back to this process's ids, in a nested one.
     fn map_back() -> io::Result<IdMaps> {
         IdMaps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
     }
 
-    /// Numbers as they are inside, and outside.
+    /// Pairs of the id inside and the id outside.
     fn new(user: [u32; 2], group: [u32; 2]) -> io::Result<IdMaps> {
         let map = |[inside, outside]: [u32; 2]| CString::new(format!("{inside} {outside} 1"));
         Ok(IdMaps { users: map(user)?, groups: map(group)? })
     }
 
-    /// In a child: makes the namespace and goes there.
+    /// In a child: creates the user namespace and enters it.
     fn enter(&self) -> io::Result<()> {
         // SAFETY: a system call on a number.
         check(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
         for (path, text) in [
-            // Without this only the privileged may write down groups; whoever is in a group must not leave it so.
+            // The kernel requires this before an unprivileged group map, because dropping groups could widen access.
             (c"/proc/self/setgroups", c"deny"),
             (c"/proc/self/uid_map", self.users.as_c_str()),
             (c"/proc/self/gid_map", self.groups.as_c_str()),
         ] {
             let file = open(path, libc::O_WRONLY)?;
-            // SAFETY: system calls on a descriptor of ours and bytes that are there.
+            // SAFETY: system calls on an open descriptor and bytes that are there.
             unsafe {
                 check(libc::write(file, text.as_ptr().cast(), text.count_bytes()) as i32)?;
                 libc::close(file);

@@ -1,7 +1,7 @@
-//! Which connections the client still holds, by its own kernel's word.
+//! Connections that the client still has open, according to its kernel.
 //!
-//! A client that gives a connection up while packets are lost tells nobody. Its session stays at the server until
-//! somebody finds out, hours later perhaps; but it is not the client that keeps it.
+//! A client that abandons a connection while packets are lost notifies no server. The session lingers at the server,
+//! perhaps for hours, but the client does not hold it.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
@@ -12,16 +12,17 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Client, Kernel};
 
-/// Every TCP socket of the reader's namespace. Those of the second speak IPv4 too: some runtimes know no others.
+/// TCP sockets of the reader's namespace. The second table matters because some runtimes speak IPv4 over IPv6 sockets
+/// only.
 ///
 /// *Source*: `proc_net_tcp.rst` of the kernel's documentation.
 const TABLES: [&CStr; 2] = [c"/proc/self/net/tcp", c"/proc/self/net/tcp6"];
 
-/// States in which a program has the socket open: ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
+/// States of a socket that a program has open: ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
 const OPEN_STATES: [u8; 4] = [1, 2, 3, 8];
 
 impl Kernel {
-    /// The client's ends of the connections that it has open.
+    /// Local addresses of the client's open connections.
     pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let client = self.client_address();
         let mut open_sockets = BTreeSet::new();
@@ -44,7 +45,7 @@ impl Kernel {
     }
 }
 
-/// The local end in one line of a table, if it is the client's and open.
+/// The local address in one line of a table, if it is the client's and open.
 fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
@@ -55,7 +56,7 @@ fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
     is_open.then(|| SocketAddrV4::new(client, port).into())
 }
 
-/// An IPv4 address, also where it is written as one of IPv6: words of 32 bits, each as this machine stores it.
+/// An IPv4 address, also from its IPv6-mapped form: words of 32 bits in the byte order of this machine.
 fn address_of(text: &str) -> Option<Ipv4Addr> {
     let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     match text.len() {
@@ -82,7 +83,7 @@ mod tests {
         let expected: SocketAddr = "198.18.0.1:54000".parse().unwrap();
         assert_eq!(open_socket(&line("01"), client), Some(expected));
         assert_eq!(open_socket(&line("08"), client), Some(expected));
-        // FIN_WAIT1: the client has closed it, and nobody has heard.
+        // FIN_WAIT1: the client has closed it; its FIN is not acknowledged.
         assert_eq!(open_socket(&line("04"), client), None);
         assert_eq!(open_socket(&line("01"), Ipv4Addr::LOCALHOST), None);
         assert_eq!(open_socket("  sl  local_address rem_address   st tx_queue", client), None);

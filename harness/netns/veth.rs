@@ -1,4 +1,4 @@
-//! The wires of one run: client, filter and gateway, each in a namespace, joined by pairs of interfaces.
+//! The veth pairs of one run: they connect the namespaces of client, filter and gateway.
 //!
 //! ```text
 //! client's namespace ──── filter's namespace ──── gateway's namespace
@@ -16,24 +16,24 @@ use super::subnet::Subnet;
 use super::{CLIENT, Client, GATEWAY, KernelError};
 use crate::credentials;
 
-/// With what the names of interfaces begin that are in the machine's own namespace for the time of a run.
+/// Prefix of the interface that a run has in the host's namespace.
 const PREFIX: &str = "squall";
 
-/// The link of the gateway's side, in its namespace.
+/// The gateway's interface, in its namespace.
 const ROUTER: &str = "router";
 
-/// What the filter's namespace is told: it routes; it forgets connections that it has not seen begin, as firewalls do;
-/// and it answers as often as it is asked to.
+/// Settings of the filter's namespace: it routes; like a firewall, it does not adopt connections whose beginning it has
+/// not seen; and it sends ICMP without a rate limit.
 const SETTINGS: [(&str, &str); 5] = [
     ("net/ipv4/ip_forward", "1"),
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
-    // No kind of ICMP is limited, neither to one receiver nor in all.
+    // No kind of ICMP is limited, neither per receiver nor in total.
     ("net/ipv4/icmp_ratemask", "0"),
     ("net/netfilter/nf_conntrack_tcp_loose", "0"),
 ];
 
-/// Addresses that nobody else on this machine uses, for a client in this place.
+/// Chooses addresses that are unused on this host.
 pub(super) async fn choose_subnet(client: &Client, ip: &Tool) -> Result<Subnet, KernelError> {
     match client {
         Client::Own(_) => Ok(Subnet::private()),
@@ -45,7 +45,7 @@ pub(super) async fn choose_subnet(client: &Client, ip: &Tool) -> Result<Subnet, 
     }
 }
 
-/// Joins the namespaces, and gives them addresses and routes.
+/// Connects the namespaces, and adds addresses and routes.
 pub(super) async fn connect(
     client: &Client,
     [filter, gateway]: [&NetNs; 2],
@@ -87,7 +87,7 @@ pub(super) async fn connect(
     tokio::try_join!(batch(ip, gateway, &there, []), here).map(|_| ())
 }
 
-/// What can be set only once connections are tracked.
+/// Applies the settings that exist only once connections are tracked.
 pub(super) fn apply_settings(filter: &NetNs) -> Result<(), KernelError> {
     SETTINGS.iter().try_for_each(|(name, value)| {
         filter.set(name, value).map_err(|source| KernelError::Setting { name: (*name).to_owned(), source })
@@ -98,18 +98,18 @@ async fn batch<const N: usize>(ip: &Tool, netns: &NetNs, lines: &str, inherited:
     ip.run(netns, &["-batch", "-"], lines, inherited).await.map(|_| ())
 }
 
-/// A route, as `ip` tells it.
+/// A route in the JSON of `ip`.
 #[derive(Deserialize)]
 struct Route {
     dst: String,
 }
 
-/// Every route of the machine's own namespace.
+/// All routes of the host's namespace.
 async fn routes(ip: &Tool) -> Result<Vec<Route>, KernelError> {
     let arguments = ["-j", "-4", "route", "show", "table", "all"];
     let text = ip.run_here(&arguments, "").await?;
     serde_json::from_str(&text).map_err(|error| KernelError::Tool {
         command: arguments.join(" "),
-        reason: format!("its answer is no list: {error}"),
+        reason: format!("cannot parse its output: {error}"),
     })
 }

@@ -91,7 +91,7 @@ impl<H: Host> Acceptor<H> {
 
     /// Accepts every client in the queue.
     fn accept_queued(&mut self) {
-        // Bounded, so that a client in a hot loop cannot keep us here.
+        // Bounded, so that a client in a hot loop cannot keep the acceptor here.
         for _ in 0..BACKLOG {
             let Some(listener) = &mut self.listener else { return };
             // Unconstrained: an exhausted task budget must not look like an empty queue.

@@ -53,7 +53,7 @@ pub(crate) async fn run(
     }
 }
 
-/// What happens to a client that connects.
+/// How a new client is treated.
 enum ListenState {
     Listening(AsyncFd<TcpListener>),
     /// The kernel answers with ECONNREFUSED.
@@ -167,7 +167,7 @@ impl Acceptor {
 
     /// Accepts all clients in the queue. Calls the kernel directly, because the runtime answers from cached readiness.
     fn accept_queued(&self) {
-        // Bounded, so that a client in a hot loop cannot keep us here.
+        // Bounded, so that a client in a hot loop cannot keep the acceptor here.
         for _ in 0..BACKLOG {
             let ListenState::Listening(listener) = &self.state else { return };
             match accept(listener.get_ref()) {

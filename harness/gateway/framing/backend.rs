@@ -114,7 +114,7 @@ impl Dialect for Backend {
             [b'Z', _, _, _, _, status] => {
                 // The first one ends the startup, even if a client has sent a request without waiting for it.
                 if state.is_ready() && state.requests.finish() && watch.observes() {
-                    watch.note(Note::Answered { idle: state.requests.is_idle() });
+                    watch.note(Note::RequestFinished { idle: state.requests.is_idle() });
                 }
                 if status != state.status {
                     state.status = status;

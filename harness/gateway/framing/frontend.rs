@@ -56,7 +56,7 @@ impl Dialect for Frontend {
                     watch.note(Note::FirstRequest);
                 }
                 if watch.observes() && !state.requests.is_open() {
-                    watch.note(Note::Asked);
+                    watch.note(Note::RequestStarted);
                 }
                 Ok(if state.requests.begin() { reach(Point::Request, watch) } else { None })
             }

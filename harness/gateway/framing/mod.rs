@@ -75,9 +75,9 @@ pub(super) enum Note<'a> {
     FirstRequest,
     /// A request began to arrive: a Query, a FunctionCall, or the first message of a batch. Only if the observer wants
     /// it.
-    Asked,
+    RequestStarted,
     /// The server has finished a request. `idle`: no other is in flight. Only if the observer wants it.
-    Answered { idle: bool },
+    RequestFinished { idle: bool },
     /// The first ReadyForQuery, or one whose status differs from the one before: `I`, `T` or `E`.
     Ready(u8),
     /// An ErrorResponse.
@@ -176,16 +176,17 @@ impl Session {
                 Phase::Typed => walk::walk::<frontend::Frontend, _>(&mut self.upstream, &mut self.state, bytes, watch),
                 Phase::Startup => walk::walk::<startup::Startup, _>(&mut self.upstream, &mut self.state, bytes, watch),
                 // The client must wait for the answer: until then the meaning of its bytes is unknown.
-                Phase::Asked(_) if !bytes.is_empty() => {
+                Phase::EncryptionRequested(_) if !bytes.is_empty() => {
                     walk::give_up(&mut self.state, Opaque::NotPostgres, bytes, watch)
                 }
-                Phase::Asked(_) => Inspected::passed(0),
+                Phase::EncryptionRequested(_) => Inspected::passed(0),
             },
             Direction::Downstream => {
-                if let Phase::Asked(encryption) = self.state.phase
+                if let Phase::EncryptionRequested(encryption) = self.state.phase
                     && self.downstream.stage == Stage::New
                     && let Some(&answer) = bytes.first()
-                    && let Some(inspected) = startup::answered(&mut self.state, encryption, answer, watch)
+                    && let Some(inspected) =
+                        startup::parse_encryption_answer(&mut self.state, encryption, answer, watch)
                 {
                     return inspected;
                 }

@@ -45,7 +45,7 @@ impl Dialect for Startup {
     }
 
     fn measure(state: &mut State, header: &[u8], _watch: &impl Watch) -> Result<Measure, Unframed> {
-        let (length, code) = numbers(header);
+        let (length, code) = length_and_code(header);
         state.packet = match (code, length) {
             (SSL, 8) => Packet::Encryption(Encryption::Tls),
             (GSS, 8) => Packet::Encryption(Encryption::Gss),
@@ -79,7 +79,7 @@ impl Dialect for Startup {
                 (total.min(PREFIX as u64) as usize, reach(Point::Startup, watch))
             }
             Packet::Startup => {
-                watch.note(read(head));
+                watch.note(parse_startup(head));
                 (0, None)
             }
         }
@@ -90,7 +90,7 @@ impl Dialect for Startup {
             // A server that has not seen the request does not answer it.
             Packet::Encryption(_) if swallowed => None,
             Packet::Encryption(encryption) => {
-                state.phase = Phase::Asked(encryption);
+                state.phase = Phase::EncryptionRequested(encryption);
                 None
             }
             Packet::Cancel => None,
@@ -103,7 +103,7 @@ impl Dialect for Startup {
 }
 
 /// The server's answer to an encryption request. `None`: an error, to be parsed like any other message.
-pub(super) fn answered(
+pub(super) fn parse_encryption_answer(
     state: &mut State,
     encryption: Encryption,
     answer: u8,
@@ -126,12 +126,12 @@ pub(super) fn answered(
 }
 
 /// Parses the beginning of a startup packet.
-fn read(packet: &[u8]) -> Note<'_> {
-    let (_, version) = numbers(packet);
+fn parse_startup(packet: &[u8]) -> Note<'_> {
+    let (_, version) = length_and_code(packet);
     let (mut user, mut database, mut replication) = (None, None, false);
     let mut body = &packet[HEADER..];
-    while let Some((name, rest)) = text(body)
-        && let Some((value, rest)) = text(rest)
+    while let Some((name, rest)) = c_string(body)
+        && let Some((value, rest)) = c_string(rest)
         && !name.is_empty()
     {
         match name {
@@ -153,13 +153,13 @@ fn is_false(value: &[u8]) -> bool {
 }
 
 /// A text that ends with NUL, and what follows it.
-fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn c_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
 /// Length and code from a header.
-fn numbers(header: &[u8]) -> (u32, u32) {
+fn length_and_code(header: &[u8]) -> (u32, u32) {
     match header.first_chunk() {
         Some(&[a, b, c, d, e, f, g, h]) => (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])),
         None => (0, 0),

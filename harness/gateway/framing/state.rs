@@ -16,7 +16,7 @@ pub(super) enum Phase {
     #[default]
     Startup,
     /// None until the server has answered the request with a single byte.
-    Asked(Encryption),
+    EncryptionRequested(Encryption),
     /// Messages with tags.
     Typed,
 }

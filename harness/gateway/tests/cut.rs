@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::*;
 use crate::gateway::Cut;
 
-/// "At once", on a machine that does much else.
+/// Bound for "at once" on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn idle_connections_are_closed_on_both_sides_by_fin() {
     assert_eq!(bench.endings(10).await, [(Severed::Closed, 0, 0); 10]);
 }
 
-/// Writes until it can write no more without being read, so that every buffer on the way is full.
+/// Writes until every buffer on the way is full, without any reader.
 async fn fill(stream: &mut TcpStream) -> u64 {
     let chunk = vec![7; 64 << 10];
     let mut written = 0;
@@ -57,9 +57,9 @@ async fn bytes_unread_and_unsent_do_not_hold_up_a_reset() {
     let began = Instant::now();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
     for (stream, written) in [(&mut client, written.1), (&mut server, written.0)] {
-        let (heard, end) = read_out(stream).await;
-        assert_eq!(end, Err(io::ErrorKind::ConnectionReset), "after {} bytes", heard.len());
-        assert!((heard.len() as u64) < written, "what was unsent is lost");
+        let (received, end) = read_out(stream).await;
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset), "after {} bytes", received.len());
+        assert!((received.len() as u64) < written, "what was unsent is lost");
     }
     assert!(began.elapsed() < AT_ONCE);
     let (by, up, down) = bench.endings(1).await[0];
@@ -67,8 +67,8 @@ async fn bytes_unread_and_unsent_do_not_hold_up_a_reset() {
     assert!((1..written.0).contains(&up) && (1..written.1).contains(&down));
 }
 
-/// Sends without end, and listens; says how what it heard ended.
-async fn chat(stream: TcpStream) -> Result<(), io::ErrorKind> {
+/// Sends without end while reading; returns how the stream ended.
+async fn talk_and_listen(stream: TcpStream) -> Result<(), io::ErrorKind> {
     async fn talk(mut to: impl AsyncWrite + Unpin) {
         let chunk = vec![7; 16 << 10];
         while to.write_all(&chunk).await.is_ok() {}
@@ -96,7 +96,7 @@ async fn close_sends_fin_during_a_transfer() {
     let bench = GatewayBench::new().await;
     for _ in 0..15 {
         let (client, server) = bench.pair().await;
-        let (client, server) = (tokio::spawn(chat(client)), tokio::spawn(chat(server)));
+        let (client, server) = (tokio::spawn(talk_and_listen(client)), tokio::spawn(talk_and_listen(server)));
         sleep(Duration::from_millis(10)).await;
         assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
         assert_eq!(in_time(client).await.unwrap(), Ok(()), "the client's end");
@@ -111,7 +111,7 @@ async fn close_sends_fin_despite_unread_bytes() {
     for _ in 0..20 {
         let (mut client, mut server) = bench.pair().await;
         let stall = bench.stall().await;
-        // The first is read by the gateway and held there, the second stays in the kernel.
+        // The gateway reads and holds the first; the second stays in the kernel.
         for _ in 0..2 {
             client.write_all(b"up").await.unwrap();
             server.write_all(b"down").await.unwrap();
@@ -147,10 +147,10 @@ async fn bytes_written_before_a_close_precede_the_fin() {
     let written = fill(&mut server).await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
     drop(server);
-    let (heard, end) = read_out(&mut client).await;
+    let (received, end) = read_out(&mut client).await;
     assert_eq!(end, Ok(()));
     let (by, _, down) = bench.endings(1).await[0];
-    assert_eq!((by, down), (Severed::Closed, heard.len() as u64), "of {written} bytes");
+    assert_eq!((by, down), (Severed::Closed, received.len() as u64), "of {written} bytes");
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn reset_toxic_ends_an_idle_connection_at_once() {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let rule = bench.install(ToxicKind::Reset { after: Duration::ZERO }).await;
-    // Neither has sent anything, and neither does.
+    // Neither peer sends anything.
     assert_rst(&mut client).await;
     assert_rst(&mut server).await;
     assert_eq!((rule.tally.strikes(), rule.tally.bytes()), (1, 0));

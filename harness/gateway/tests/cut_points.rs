@@ -1,4 +1,4 @@
-//! Cut points on real sockets, with a few words of the Postgres protocol.
+//! Cut points on real sockets, with minimal sessions of the Postgres protocol.
 
 use super::*;
 use crate::gateway::{Cut, Rule, RuleKind};
@@ -23,23 +23,23 @@ async fn strike(bench: &GatewayBench, point: Point, strike: Strike, times: Optio
     bench.install_rule(RuleKind::CutPoint(CutPoint { point, strike, times })).await
 }
 
-/// Sends something, and sees it arrive.
-async fn say(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
+/// Sends bytes, and receives them at the other end.
+async fn send_and_expect(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
     in_time(from.write_all(bytes)).await.unwrap();
     expect(to, bytes).await;
 }
 
 async fn expect(stream: &mut TcpStream, bytes: &[u8]) {
-    let mut heard = vec![0; bytes.len()];
-    in_time(stream.read_exact(&mut heard)).await.unwrap();
-    assert_eq!(heard, bytes);
+    let mut received = vec![0; bytes.len()];
+    in_time(stream.read_exact(&mut received)).await.unwrap();
+    assert_eq!(received, bytes);
 }
 
 /// A connection that is ready for its first query.
 async fn session(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
-    say(&mut client, &mut server, STARTUP).await;
-    say(&mut server, &mut client, &[AUTHENTICATION_OK, READY].concat()).await;
+    send_and_expect(&mut client, &mut server, STARTUP).await;
+    send_and_expect(&mut server, &mut client, &[AUTHENTICATION_OK, READY].concat()).await;
     (client, server)
 }
 
@@ -52,7 +52,7 @@ async fn first_reply_cut_leaves_the_query_with_the_server() {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         let rule = strike(&bench, Point::FirstReply, kind, None).await;
-        say(&mut client, &mut server, SELECT).await;
+        send_and_expect(&mut client, &mut server, SELECT).await;
         server.write_all(&[ROW, SELECTED, READY].concat()).await.unwrap();
         assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
         assert_eq!(read_out(&mut server).await, (Vec::new(), peers::by(cut)));
@@ -67,9 +67,9 @@ async fn commit_reply_cut_hides_the_commit_from_the_client() {
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::CommitReply, kind, None).await;
         // Statements before it pass.
-        say(&mut client, &mut server, SELECT).await;
-        say(&mut server, &mut client, &[ROW, SELECTED, IN_TRANSACTION].concat()).await;
-        say(&mut client, &mut server, COMMIT).await;
+        send_and_expect(&mut client, &mut server, SELECT).await;
+        send_and_expect(&mut server, &mut client, &[ROW, SELECTED, IN_TRANSACTION].concat()).await;
+        send_and_expect(&mut client, &mut server, COMMIT).await;
         server.write_all(&[COMMITTED, READY].concat()).await.unwrap();
         assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
         assert_eq!(read_out(&mut server).await, (Vec::new(), peers::by(cut)));
@@ -82,10 +82,10 @@ async fn half_a_row_arrives_and_then_the_end() {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::DataRow, kind, None).await;
-        say(&mut client, &mut server, SELECT).await;
+        send_and_expect(&mut client, &mut server, SELECT).await;
         server.write_all(&[ROW, SELECTED, READY].concat()).await.unwrap();
-        let (heard, end) = read_out(&mut client).await;
-        assert!(ROW.starts_with(&heard) && (6..ROW.len()).contains(&heard.len()), "{heard:?}");
+        let (received, end) = read_out(&mut client).await;
+        assert!(ROW.starts_with(&received) && (6..ROW.len()).contains(&received.len()), "{received:?}");
         assert_eq!(end, peers::by(cut));
     }
 }
@@ -101,8 +101,8 @@ async fn latency_delays_the_cut_like_the_bytes_before_it() {
     expect(&mut server, SELECT).await;
     let sent = std::time::Instant::now();
     server.write_all(ROW).await.unwrap();
-    let (heard, end) = read_out(&mut client).await;
-    assert!(sent.elapsed() >= delay && !heard.is_empty());
+    let (received, end) = read_out(&mut client).await;
+    assert!(sent.elapsed() >= delay && !received.is_empty());
     assert_eq!(end, peers::by(Cut::Reset));
 }
 
@@ -111,11 +111,11 @@ async fn hold_keeps_server_messages_until_removed() {
     let bench = GatewayBench::new().await;
     let rule = strike(&bench, Point::Authentication, Strike::Hold, None).await;
     let (mut client, mut server) = bench.pair().await;
-    say(&mut client, &mut server, STARTUP).await;
+    send_and_expect(&mut client, &mut server, STARTUP).await;
     server.write_all(PASSWORD_REQUEST).await.unwrap();
     assert_silence(&mut client).await;
-    // The other direction goes on, and nothing overtakes what is held.
-    say(&mut client, &mut server, PASSWORD).await;
+    // The other direction goes on, and no byte overtakes the held ones.
+    send_and_expect(&mut client, &mut server, PASSWORD).await;
     server.write_all(&[AUTHENTICATION_OK, READY].concat()).await.unwrap();
     assert_silence(&mut client).await;
     assert_eq!(rule.tally.strikes(), 1);
@@ -144,16 +144,16 @@ async fn a_drop_swallows_one_message_and_nothing_else() {
     strike(&bench, Point::Request, Strike::Drop, Some(1)).await;
     client.write_all(&[SELECT, COMMIT].concat()).await.unwrap();
     expect(&mut server, COMMIT).await;
-    say(&mut server, &mut client, &[COMMITTED, READY].concat()).await;
-    say(&mut client, &mut server, SELECT).await;
+    send_and_expect(&mut server, &mut client, &[COMMITTED, READY].concat()).await;
+    send_and_expect(&mut client, &mut server, SELECT).await;
 
     let (mut client, mut server) = session(&bench).await;
     strike(&bench, Point::CommitReply, Strike::Drop, None).await;
-    say(&mut client, &mut server, COMMIT).await;
+    send_and_expect(&mut client, &mut server, COMMIT).await;
     server.write_all(&[COMMITTED, READY].concat()).await.unwrap();
     expect(&mut client, READY).await;
-    say(&mut client, &mut server, SELECT).await;
-    say(&mut server, &mut client, &[ROW, SELECTED, READY].concat()).await;
+    send_and_expect(&mut client, &mut server, SELECT).await;
+    send_and_expect(&mut server, &mut client, &[ROW, SELECTED, READY].concat()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,9 +167,9 @@ async fn strikes_are_limited_over_all_connections_together() {
     let rule = strike(&bench, Point::QueryForwarded, Strike::Reset, Some(TIMES as u32)).await;
     let ask = |(mut client, mut server): (TcpStream, TcpStream)| async move {
         client.write_all(SELECT).await.unwrap();
-        let mut heard = vec![0; SELECT.len()];
-        server.read_exact(&mut heard).await.unwrap();
-        // Who is struck hears no reply.
+        let mut received = vec![0; SELECT.len()];
+        server.read_exact(&mut received).await.unwrap();
+        // A struck client gets no reply.
         let _ = server.write_all(READY).await;
         client.read_exact(&mut [0; 6]).await.is_ok()
     };

@@ -1,4 +1,4 @@
-//! Connections that the path has forgotten: a half-open one, and one that nobody knows any more.
+//! Dropped connection state: half-open connections, and silently dropped ones.
 
 use super::*;
 use crate::gateway::{Cut, DropState, RuleKind};
@@ -114,8 +114,8 @@ async fn commands_apply_to_connections_with_dropped_state() {
     bench.remove(&stall).await;
     assert_silence(&mut server).await;
     bench.remove(&forgotten).await;
-    let mut heard = [0; 4];
-    in_time(server.read_exact(&mut heard)).await.unwrap();
+    let mut received = [0; 4];
+    in_time(server.read_exact(&mut received)).await.unwrap();
     bench.install_rule(RuleKind::DropState(DropState::Silently)).await;
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
     assert_rst(&mut client).await;

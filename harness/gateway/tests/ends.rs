@@ -1,4 +1,4 @@
-//! Connections that their own peers end.
+//! Connections ended by their peers.
 
 use super::*;
 use crate::model::fault::{Stream, Toxic};
@@ -15,9 +15,9 @@ async fn client_half_close_still_gets_the_whole_reply() {
     let reply = pattern(1 << 20);
     let sent = reply.clone();
     let sending = tokio::spawn(async move { server.write_all(&sent).await });
-    let (heard, end) = read_out(&mut client).await;
+    let (received, end) = read_out(&mut client).await;
     assert_eq!(end, Ok(()));
-    assert!(heard == reply);
+    assert!(received == reply);
     sending.await.unwrap().unwrap();
     assert_eq!(bench.endings(1).await, [(Severed::ByClient, 3, 1 << 20)]);
 }
@@ -71,7 +71,7 @@ async fn first_close_is_recorded_despite_a_later_reset() {
     let (client, mut server) = bench.pair().await;
     drop(client);
     assert_fin(&mut server).await;
-    // The kernel answers for a client that is gone: the server must come to know.
+    // The client's kernel answers with RST, so the server must get an error.
     let broken = in_time(async {
         loop {
             if let Err(error) = server.write_all(b"are you there?").await {
@@ -90,7 +90,7 @@ async fn unreachable_server_is_an_rst_to_the_client() {
     let bench = GatewayBench::new().await;
     bench.gateway.route_to(unused_address().await);
     for _ in 0..20 {
-        // It may have been reset before we have looked whether it is connected.
+        // The connection may be reset before the connect is observed.
         match TcpStream::connect(bench.gateway.address()).await {
             Ok(mut client) => match client.write_all(b"hello").await {
                 Ok(()) => assert_rst(&mut client).await,
@@ -126,11 +126,11 @@ async fn latency_keeps_data_sent_before_client_close() {
     sleep(Duration::from_millis(20)).await;
     drop(client);
     sleep(Duration::from_millis(20)).await;
-    // The client's kernel answers these with RST, which travels behind what the client has said.
+    // The client's kernel answers these with RST, which travels behind the client's own bytes.
     for _ in 0..5 {
         let _ = server.write_all(b"notice").await;
         sleep(Duration::from_millis(5)).await;
     }
-    let (heard, _) = read_out(&mut server).await;
-    assert_eq!(heard, b"COMMIT");
+    let (received, _) = read_out(&mut server).await;
+    assert_eq!(received, b"COMMIT");
 }

@@ -1,4 +1,4 @@
-//! Connects that hang, as behind a firewall that drops them.
+//! Connects that hang, as behind a firewall that drops SYNs.
 
 use std::io::Write;
 use std::net;
@@ -6,7 +6,7 @@ use std::thread;
 
 use super::*;
 
-/// The client's kernel tries again after 1, 2 and 4 s.
+/// The client's kernel retries after 1, 2 and 4 s.
 const RETRIED: Duration = Duration::from_secs(8);
 
 #[tokio::test]
@@ -37,9 +37,9 @@ async fn dropped_syns_count_only_those_of_clients() {
     }
     bench.gateway.hang().await.unwrap();
     assert_eq!(bench.gateway.syns_dropped().await, 0);
-    for knocks in 1..=5 {
+    for attempts in 1..=5 {
         assert!(timeout(WATCH / 5, TcpStream::connect(bench.gateway.address())).await.is_err());
-        assert_eq!(bench.gateway.syns_dropped().await, knocks);
+        assert_eq!(bench.gateway.syns_dropped().await, attempts);
     }
     bench.gateway.accept().await.unwrap();
     assert_eq!(bench.gateway.syns_dropped().await, 5);
@@ -69,7 +69,7 @@ async fn hanging_connect_is_refused_once_connections_are() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let error = timeout(RETRIED, waiting).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    // And from refusing straight to hanging.
+    // From refusing directly to hanging.
     bench.gateway.hang().await.unwrap();
     assert!(timeout(WATCH, TcpStream::connect(address)).await.is_err());
     bench.gateway.accept().await.unwrap();
@@ -95,11 +95,11 @@ async fn no_client_is_lost_in_a_race_for_the_backlog() {
         }
     });
     let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let knock = |over: Arc<std::sync::atomic::AtomicBool>| {
+    let start_client = |over: Arc<std::sync::atomic::AtomicBool>| {
         thread::spawn(move || {
             let mut served = 0;
             while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                // Bounded, so that whoever hangs tries again soon.
+                // Bounded, so that a hanging connect is retried soon.
                 let Ok(mut client) = net::TcpStream::connect_timeout(&address, Duration::from_millis(30)) else {
                     continue;
                 };
@@ -112,16 +112,16 @@ async fn no_client_is_lost_in_a_race_for_the_backlog() {
             served
         })
     };
-    let knocking: Vec<_> = (0..4).map(|_| knock(Arc::clone(&over))).collect();
+    let clients: Vec<_> = (0..4).map(|_| start_client(Arc::clone(&over))).collect();
     for _ in 0..60 {
-        // On a machine where clients are quicker than we are, the queue may not be had in one go.
+        // If clients are quicker than the gateway, filling the backlog may fail.
         while bench.gateway.hang().await.is_err() {}
         sleep(Duration::from_millis(3)).await;
         bench.gateway.accept().await.unwrap();
         sleep(Duration::from_millis(3)).await;
     }
     over.store(true, std::sync::atomic::Ordering::Relaxed);
-    let served: Vec<u32> = knocking.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let served: Vec<u32> = clients.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert!(served.iter().sum::<u32>() > 60, "{served:?}");
     until(|| bench.gateway.connections() == 0).await;
     echo.abort();

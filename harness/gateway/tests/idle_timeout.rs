@@ -1,12 +1,12 @@
-//! Middleboxes that drop connections on which nothing moves.
+//! Middleboxes that expire idle connections.
 
 use super::*;
 use crate::gateway::{Cut, Expiry, RuleKind};
 
-/// When they do.
+/// The idle timeout.
 const AFTER: Duration = Duration::from_millis(400);
 
-/// Keeps a connection busy until the other has been dropped, and for a while afterwards.
+/// Keeps a connection busy until the other has expired, and for a while afterwards.
 async fn keep_busy(
     busy: (&mut TcpStream, &mut TcpStream),
     idle: &mut TcpStream,
@@ -60,7 +60,7 @@ async fn silent_idle_timeout_resets_the_next_sender() {
     sleep(after * 3).await;
     assert_silence(&mut client).await;
     assert_silence(&mut server).await;
-    // Its entry is gone for good.
+    // The dropped state does not come back with the removal.
     bench.remove(&rule).await;
     client.write_all(b"are you there?").await.unwrap();
     assert_rst(&mut client).await;

@@ -1,4 +1,4 @@
-//! Nobody listens, and somebody listens again.
+//! Refused connections, and accepting again.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -61,7 +61,7 @@ async fn accept_after_refuse_keeps_the_port() {
 async fn queued_clients_are_served_after_refuse() {
     let bench = GatewayBench::new().await;
     for _ in 0..10 {
-        // The gateway can hardly have looked since these were connected.
+        // The gateway can hardly have accepted these yet.
         let clients: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
         bench.gateway.refuse().await.unwrap();
         refused(&bench).await;
@@ -77,7 +77,7 @@ async fn repeated_or_abandoned_instructions_do_no_harm() {
         {
             let mut abandoned = pin!(bench.gateway.refuse());
             poll_fn(|context| {
-                // It may be carried out before anybody waits for it.
+                // The instruction may be carried out before it is awaited.
                 let _ = abandoned.as_mut().poll(context);
                 Poll::Ready(())
             })

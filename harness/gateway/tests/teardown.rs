@@ -1,4 +1,4 @@
-//! The end of the gateway itself.
+//! Closing and dropping the gateway.
 
 use std::io::Read;
 use std::{fs, thread};

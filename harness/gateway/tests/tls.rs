@@ -1,4 +1,4 @@
-//! TLS that the gateway ends on both legs.
+//! TLS terminated by the gateway on both legs.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 type Near = client::TlsStream<TcpStream>;
 type Far = server::TlsStream<TcpStream>;
 
-/// A gateway that ends TLS, and what both peers need to speak it.
+/// A gateway that terminates TLS, with the TLS configuration of both peers.
 struct TlsBench {
     bench: GatewayBench,
     acceptor: TlsAcceptor,
@@ -58,7 +58,7 @@ impl TlsBench {
         TlsBench { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
     }
 
-    /// The server's end, once it has agreed to TLS.
+    /// The server's end, after it has agreed to TLS.
     async fn serve(&self) -> Far {
         let (mut server, _) = in_time(self.bench.server.accept()).await.unwrap();
         let mut request = [0; 8];
@@ -89,16 +89,16 @@ impl TlsBench {
 }
 
 async fn expect(stream: &mut (impl AsyncReadExt + Unpin), bytes: &[u8]) {
-    let mut heard = vec![0; bytes.len()];
-    in_time(stream.read_exact(&mut heard)).await.unwrap();
-    assert_eq!(heard, bytes);
+    let mut received = vec![0; bytes.len()];
+    in_time(stream.read_exact(&mut received)).await.unwrap();
+    assert_eq!(received, bytes);
 }
 
-/// What is left to read, and how it ends; without a close_notify the end is an error.
+/// The remaining bytes, and how the stream ends; without a close_notify the end is an error.
 async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> (Vec<u8>, Result<(), io::ErrorKind>) {
-    let mut heard = Vec::new();
-    let end = in_time(stream.read_to_end(&mut heard)).await;
-    (heard, end.map(drop).map_err(|error| error.kind()))
+    let mut received = Vec::new();
+    let end = in_time(stream.read_to_end(&mut received)).await;
+    (received, end.map(drop).map_err(|error| error.kind()))
 }
 
 #[tokio::test]
@@ -121,8 +121,8 @@ async fn tls_traffic_is_framed_and_passes_unchanged() {
             }
         )
     };
-    let (near_heard, far_heard) = in_time(both).await;
-    assert!(near_heard == (sent.clone(), Ok(())) && far_heard == (sent, Ok(())));
+    let (near_received, far_received) = in_time(both).await;
+    assert!(near_received == (sent.clone(), Ok(())) && far_received == (sent, Ok(())));
     let seen = tls.bench.recorder.look(|history| format!("{:?}", history.events));
     assert!(seen.contains("Authenticated") && !seen.contains("why: \"TLS"), "{seen}");
 }
@@ -175,7 +175,7 @@ async fn server_without_tls_leaves_the_client_in_the_clear() {
     server.write_all(b"N").await.unwrap();
     expect(&mut client, b"N").await;
     assert_passes(&mut client, &mut server).await;
-    // Who does not ask is not asked.
+    // A client that requests no TLS gets none.
     let (mut client, mut server) = tls.bench.pair().await;
     client.write_all(STARTUP).await.unwrap();
     expect(&mut server, STARTUP).await;
@@ -218,9 +218,11 @@ fn certificate_errors_name_the_file() {
     let (chain, key) = (chain.as_bytes(), key.as_bytes());
     let refused = |chain, key, authority, name| Termination::new(chain, key, authority, name).err().unwrap();
     assert!(refused(b"", key, None, "localhost").contains("the certificate holds no PEM"));
-    assert!(refused(chain, b"", None, "localhost").contains("the key is no PEM key"));
+    assert!(refused(chain, b"", None, "localhost").contains("cannot read the key as PEM"));
     assert!(refused(chain, key, Some(b"".as_slice()), "localhost").contains("the authority holds no PEM"));
-    assert!(refused(chain, key, None, "not a name").contains("no name of a host"));
+    assert!(refused(chain, key, None, "not a name").contains("not a valid host name"));
     let other = authority.issue(&["localhost"]).unwrap();
-    assert!(refused(chain, other.key.as_bytes(), None, "localhost").contains("do not serve"));
+    assert!(
+        refused(chain, other.key.as_bytes(), None, "localhost").contains("cannot use the certificate with the key")
+    );
 }

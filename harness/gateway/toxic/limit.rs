@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_nothing_closes_at_the_first_byte_and_not_before() {
+    fn zero_limit_closes_at_the_first_byte() {
         let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 0 });
         bench.send([data("")]);
         assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data(""))]);

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_spares_what_has_gone_before_it_and_takes_the_rest() {
+    fn cut_spares_earlier_chunks_and_drops_the_rest() {
         let (mut queue, now) = queue();
         queue.end_at(Due::after(now, ms(20)), Cut::Reset);
         queue.push(data("gone"), now, Due::after(now, ms(20)));

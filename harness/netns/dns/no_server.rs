@@ -1,4 +1,4 @@
-//! The name server of a build that has none.
+//! Name server of a build without the feature `dns`.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::netns::{DnsAnswer, NetNs};
 
-/// One that cannot be made.
+/// Cannot be constructed.
 pub(crate) struct Names(Infallible);
 
 impl Names {

@@ -1,4 +1,4 @@
-//! What processes in the client's namespace are told of names, by the machine's own resolver.
+//! DNS as processes in the client's namespace see it, through the host's own resolver library.
 
 use std::fs;
 use std::io;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
 const SECOND: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 11);
 
-/// A network whose client knows two addresses by the name; `None`, with a word about it, where there can be none.
+/// A network whose client knows two addresses by name; `None`, with a message, if it cannot be created.
 async fn network() -> Option<(Kernel, TempDir)> {
     if let Err(reason) = names_available().await {
         println!("skipped: {reason}");
@@ -35,7 +35,7 @@ async fn network() -> Option<(Kernel, TempDir)> {
     Some((kernel, folder))
 }
 
-/// What a program says that runs where clients do.
+/// Output of a program in the client's namespace.
 async fn run(kernel: &Kernel, program: &str, words: &[&str]) -> String {
     run_in(kernel, None, program, words).await
 }
@@ -48,7 +48,7 @@ async fn run_in(kernel: &Kernel, folder: Option<&Path>, program: &str, words: &[
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
 }
 
-/// What getaddrinfo makes of a name: its addresses in their order, or the name of its error.
+/// Result of getaddrinfo for a name: its addresses in order, or the name of its error.
 async fn resolve(kernel: &Kernel, name: &str) -> String {
     const SCRIPT: &str = "\
 import socket, sys
@@ -60,7 +60,7 @@ except socket.gaierror as error:
     run(kernel, "python3", &["-c", SCRIPT, name]).await
 }
 
-/// Whether a program can be run at all.
+/// Whether a program is installed.
 async fn is_installed(program: &str) -> bool {
     let is_there = Command::new(program).arg("--version").output().await.is_ok_and(|output| output.status.success());
     if !is_there {
@@ -79,7 +79,7 @@ async fn a_process_finds_the_name_and_no_other() {
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.10 198.18.0.11");
     assert_eq!(names.answered(DnsAnswer::Address), 1);
     assert_eq!(resolve(&kernel, "example.com").await, "EAI_NONAME");
-    assert_eq!(resolve(&kernel, "localhost").await.split(' ').next_back(), Some("127.0.0.1"), "files are asked first");
+    assert_eq!(resolve(&kernel, "localhost").await.split(' ').next_back(), Some("127.0.0.1"), "files come first");
     names.set_addresses(vec![SECOND.into()]);
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.11");
     let cases =
@@ -122,7 +122,7 @@ async fn resolver_files_of_the_host_stay_unchanged() {
     assert_eq!(all(), before);
     let machines = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!machines.contains("/etc/resolv.conf "), "nothing is mounted over it here:\n{machines}");
-    // With the folder, what is seen goes; it must not be in use.
+    // Removing the folder removes the mounted files; they must not be busy.
     drop(kernel);
     folder.close().unwrap();
 }

@@ -1,4 +1,4 @@
-//! What is said to each question. Pure.
+//! The answer to each DNS query. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,13 +10,13 @@ use hickory_proto::rr::{Name, RData, Record};
 
 use crate::netns::{DnsAnswer, NAME};
 
-/// How long an answer may be kept, in seconds, one that says no included: as short as names are given that are to move.
+/// TTL of all answers, negative ones included, in seconds: short, as for names that move in a failover.
 const TTL: u32 = 1;
 
-/// One name, and what is said of it. Every other name there is not.
+/// One name with its answer. No other name exists.
 pub(super) struct Zone {
     name: Name,
-    /// The name's parent, which speaks of what is not there.
+    /// The parent of the name, for the SOA of negative answers.
     apex: Name,
     addresses: Vec<IpAddr>,
     dns_answer: DnsAnswer,
@@ -35,7 +35,7 @@ impl Zone {
         self.dns_answer = dns_answer;
     }
 
-    /// Leads the name elsewhere; says so, unless something else is to be said of it.
+    /// Moves the name to other addresses; answers with them, unless another answer is configured.
     pub fn set_addresses(&mut self, addresses: Vec<IpAddr>) {
         self.addresses = addresses;
         if self.dns_answer == DnsAnswer::OldAddress {
@@ -43,12 +43,12 @@ impl Zone {
         }
     }
 
-    /// Questions about the name that were answered so; where that is with an address, those which asked for one.
+    /// Number of queries for the name that got this answer; for addresses, only queries that got one.
     pub fn answered(&self, dns_answer: DnsAnswer) -> u64 {
         self.answered.get(&dns_answer).copied().unwrap_or(0)
     }
 
-    /// The answer to a message; `None`: nothing is said, or it is no question.
+    /// The answer to a message; `None`: no answer, or not a query.
     pub fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let question = Message::from_vec(message).ok()?;
         if question.metadata.message_type != MessageType::Query {
@@ -56,7 +56,7 @@ impl Zone {
         }
         let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
         answer.metadata.recursion_desired = question.metadata.recursion_desired;
-        // As the resolver of a machine's network has it: one that offered neither would be passed over as lame.
+        // Like the resolver of a network: stub resolvers skip a server that offers neither as lame.
         answer.metadata.recursion_available = true;
         answer.metadata.authoritative = true;
         answer.queries.clone_from(&question.queries);
@@ -69,7 +69,7 @@ impl Zone {
         answer.to_vec().ok()
     }
 
-    /// Says what is to be said of one name; `None`: nothing.
+    /// Fills in the answer to one query; `None`: do not answer.
     fn fill_answer(&mut self, query: &Query, answer: &mut Message) -> Option<()> {
         let is_our_name = *query.name() == self.name;
         let found = self.records(query);
@@ -80,7 +80,7 @@ impl Zone {
         match self.dns_answer {
             DnsAnswer::Nothing => return None,
             DnsAnswer::Failure => answer.metadata.response_code = ResponseCode::ServFail,
-            // The name is there, and has no address of that kind.
+            // The name exists, without an address of that type.
             DnsAnswer::Address | DnsAnswer::OldAddress if is_our_name && found.is_empty() => {
                 answer.authorities = vec![self.authority()];
             }
@@ -93,15 +93,14 @@ impl Zone {
         Some(())
     }
 
-    /// The addresses of the kind that is asked for, in the order in which they were given, always: which of them is
-    /// first is part of a question.
+    /// The addresses of the requested type, always in the configured order: scenarios depend on which is first.
     fn records(&self, query: &Query) -> Vec<Record> {
         let record = |address: &IpAddr| Record::from_rdata(query.name().clone(), TTL, RData::from(*address));
         let is_meant = |record: &Record| record.record_type() == query.query_type();
         self.addresses.iter().map(record).filter(is_meant).collect()
     }
 
-    /// What says for how long a no may be kept.
+    /// The SOA record, which limits how long a negative answer is cached.
     ///
     /// *Source*: RFC 2308, section 3.
     fn authority(&self) -> Record {
@@ -155,7 +154,7 @@ mod tests {
             assert!(answer.metadata.authoritative && answer.metadata.recursion_desired);
             assert_eq!(addresses(&answer), [OLD, NEW]);
             assert_eq!(answer.answers[0].ttl, 1);
-            assert_eq!(answer.answers[0].name.to_string(), name, "as it was asked");
+            assert_eq!(answer.answers[0].name.to_string(), name, "in the case of the query");
         }
         assert_eq!(zone.answered(DnsAnswer::Address), 2);
     }
@@ -170,7 +169,7 @@ mod tests {
             assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
             assert!(matches!(&answer.authorities[0].data, RData::SOA(start) if start.minimum == 1));
         }
-        assert_eq!(zone.answered(DnsAnswer::Address), 0, "nobody was given an address");
+        assert_eq!(zone.answered(DnsAnswer::Address), 0, "no query got an address");
     }
 
     #[test]

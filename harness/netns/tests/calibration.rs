@@ -1,4 +1,5 @@
-//! Against what was measured of Linux with raw sockets: which option of a socket notices what, when, and as what.
+//! Calibration against measurements of Linux with raw sockets: which socket option notices which fault, when, and by
+//! which error.
 //!
 //! Each test waits far more than it works. Times count from the last packet that came through, or from the connect; the
 //! upper bounds leave room for a busy machine, the lower ones do not.
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 use super::super::{PacketRule, Way};
 use super::{NetnsBench, assert_passes, blackhole, rule};
 
-/// What `TCP_USER_TIMEOUT` is set to.
+/// The value of `TCP_USER_TIMEOUT`.
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Probes after one second, a second apart; the third that would go out says that two had no answer.
@@ -29,12 +30,12 @@ fn user_timeout(socket: &SockRef<'_>) {
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT)).unwrap();
 }
 
-/// How a connection ends, if it does within this time.
+/// How a connection ends, if it ends within this time.
 async fn end(stream: &mut TcpStream, within: Duration) -> Option<io::Result<usize>> {
     timeout(within, stream.read(&mut [0; 16])).await.ok()
 }
 
-/// The error's number, of what must have failed.
+/// The number of the error, which must have occurred.
 fn number(ended: Option<io::Result<usize>>) -> Option<i32> {
     ended.and_then(|read| read.err()).and_then(|error| error.raw_os_error())
 }
@@ -44,7 +45,7 @@ fn within(took: Duration, least: f64, most: f64) {
     assert!((least..most).contains(&took.as_secs_f64()), "after {took:?}, not {least} s to {most} s");
 }
 
-/// The client's packets are answered so; nothing else comes back.
+/// The client's packets are rejected; nothing else is answered.
 fn reject(verdict: &'static str) -> [PacketRule; 2] {
     [rule(Way::Up, "ip protocol tcp", verdict), rule(Way::Down, "", "drop")]
 }
@@ -130,7 +131,7 @@ async fn rejected_connect_fails_at_once() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_an_established_connection_with_its_next_packet() {
+async fn reset_ends_a_connection_with_its_next_packet() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut busy, mut at_busy) = bench.connect(|_| {}).await;
     let (mut idle, mut at_idle) = bench.connect(|_| {}).await;
@@ -144,12 +145,12 @@ async fn a_reset_ends_an_established_connection_with_its_next_packet() {
     let sent = Instant::now();
     assert_eq!(number(end(&mut busy, Duration::from_secs(20)).await), Some(libc::ECONNRESET));
     within(sent.elapsed(), 0.0, 1.0);
-    // A keepalive probe is a packet as well; who sends none hears nothing.
+    // A keepalive probe is a packet as well; a client without probes notices nothing.
     let (probed, silent) =
         tokio::join!(end(&mut probing, Duration::from_secs(20)), end(&mut idle, Duration::from_secs(4)));
     assert_eq!(number(probed), Some(libc::ECONNRESET));
     assert!(silent.is_none());
-    // The idle one was waited for; the probe was due one second after the last packet.
+    // The idle connection took its time: the probe was due one second after the last packet.
     within(last.elapsed(), 0.9, 20.0);
 }
 
@@ -190,7 +191,7 @@ async fn a_stall_is_nothing_to_the_kernel() {
             user_timeout(socket);
         })
         .await;
-    // The other end is there, and never reads: its kernel acknowledges, and answers probes.
+    // The other end is alive but never reads: its kernel acknowledges, and answers probes.
     client.write_all(b"word").await.unwrap();
     assert!(end(&mut client, Duration::from_secs(6)).await.is_none());
     client.write_all(b"more").await.unwrap();
@@ -206,7 +207,7 @@ async fn a_healed_connection_works_again() {
     let mut word = [0; 4];
     assert!(timeout(Duration::from_secs(1), server.read_exact(&mut word)).await.is_err(), "it came through");
     bench.kernel.remove(&filter).await.unwrap();
-    // Sent again in the end, after a pause that has grown.
+    // Retransmitted in the end, after a growing pause.
     timeout(Duration::from_secs(10), server.read_exact(&mut word)).await.unwrap().unwrap();
     assert_eq!(&word, b"late");
     assert_passes(&mut server, &mut client).await;

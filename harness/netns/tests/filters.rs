@@ -1,4 +1,4 @@
-//! Filters: in force as a whole or not at all, seen to be, counted, and gone.
+//! Packet filters: installed as a whole or not at all, verified, counted, and removed.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::io::AsyncWriteExt;
 use super::super::{KernelError, MARK, PacketRule, Way};
 use super::{NetnsBench, assert_passes, blackhole, rule};
 
-/// Runs nft's words in the filter's namespace, as somebody else there would.
+/// Runs nft commands in the filter's namespace, as another program would.
 async fn run_nft(bench: &NetnsBench, words: &str) {
     bench.kernel.nft.run(&bench.kernel.filter, &["-f", "-"], words, []).await.unwrap();
 }
 
-/// What nft says of the filter's namespace.
+/// The rule set of the filter's namespace.
 async fn ruleset(bench: &NetnsBench) -> String {
     bench.kernel.nft.run(&bench.kernel.filter, &["list", "ruleset"], "", []).await.unwrap()
 }
@@ -41,7 +41,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
     use tokio::io::AsyncReadExt;
     server.read_exact(&mut word).await.unwrap();
     assert_passes(&mut client, &mut server).await;
-    // What it counted is known afterwards, and no more comes to it.
+    // Its counts can still be read, and do not grow any more.
     let after = bench.kernel.count(&filter).await.unwrap();
     assert!(after[0].1 >= counted[0].1, "{counted:?} then {after:?}");
     assert_passes(&mut client, &mut server).await;
@@ -65,7 +65,7 @@ async fn filters_do_not_know_each_other() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let newcomer = |matches: &str, verdict| rule(Way::Up, matches, verdict);
-    // The first marks who comes; the second has a mark of its own, which nobody bears yet.
+    // The first filter marks new connections; the second uses a mark of its own, which no connection has yet.
     let first = bench.kernel.install(&[newcomer("ct state new", MARK.set)]).await.unwrap();
     let (mut late, mut at_late) = bench.connect(|_| {}).await;
     let second = bench.kernel.install(&[newcomer(MARK.absent, "drop")]).await.unwrap();
@@ -105,13 +105,13 @@ async fn filter_removed_by_others_is_an_error() {
             matches!(missed, Err(KernelError::NotInForce { expected: 2, found, .. }) if found == left),
             "{meddling}: {missed:?}"
         );
-        // It is gone now, and has been said to be missing.
+        // It is gone now, and its absence has been reported.
         bench.kernel.remove(&filter).await.unwrap();
         assert!(!ruleset(&bench).await.contains(&format!("chain {}", filter.chain)));
     }
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
     run_nft(&bench, "flush ruleset").await;
-    assert!(bench.kernel.count(&filter).await.is_err(), "nobody knows what it has counted");
+    assert!(bench.kernel.count(&filter).await.is_err(), "its counts are lost");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a plane takes of the machine, and that it gives it back.
+//! Changes of a plane to the host, and their removal.
 
 use std::net::{SocketAddr, TcpStream as Blocking};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::super::iproute::Tool;
 use super::super::{ClientNetns, Kernel, KernelError};
 use super::{NetnsBench, alone, assert_passes, blackhole, can_create, said, until};
 
-/// Everything of the machine's network that a plane could change.
+/// All network state of the host that a plane could change.
 fn machine() -> String {
     let mut all = said("ip", &["-brief", "link"]) + &said("ip", &["rule"]);
     all += &said("ip", &["route", "show", "table", "all"]);
@@ -22,7 +22,7 @@ fn machine() -> String {
         .flatten()
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            // How many connections there are is no setting.
+            // The number of connections is no setting.
             let is_setting = !path.to_string_lossy().ends_with("_count");
             let value = std::fs::read_to_string(&path).ok()?;
             is_setting.then(|| format!("{} {value}", path.display()))
@@ -32,7 +32,7 @@ fn machine() -> String {
     all + &settings.concat()
 }
 
-/// Something of its own in the place of the machine's rules, which tracks connections as well.
+/// Rules in place of the host's, which track connections as well.
 fn with_rules() {
     let rules = "add table inet owner; add chain inet owner input { type filter hook input priority 0; policy accept; }; \
                  add rule inet owner input ct state established,related counter accept";
@@ -75,7 +75,7 @@ fn ten_at_once_do_not_meet() {
         let benches = join_all(sides.map(NetnsBench::on)).await;
         println!("ten made in {:?}", began.elapsed());
         let connections = join_all(benches.iter().map(|bench| bench.connect(|_| {}))).await;
-        // One of them loses its packets; the others do not.
+        // One plane drops packets; the others do not.
         benches[4].kernel.install(&blackhole()).await.unwrap();
         for (index, (mut client, mut server)) in connections.into_iter().enumerate() {
             match index {
@@ -125,13 +125,13 @@ fn gateway_is_reachable_only_over_the_veth_pair() {
         from_outside(machine.port.address()).await.unwrap();
         machine.kernel.install(&blackhole()).await.unwrap();
         assert!(from_outside(machine.port.address()).await.is_err(), "but by the wires");
-        // The same address in another namespace is another place.
+        // An address belongs to its namespace: here it is another host.
         let (mut client, mut server) = own.connect(|_| {}).await;
         assert_passes(&mut client, &mut server).await;
     });
 }
 
-/// How long it takes to make one; a regression of the order of a magnitude shows on any machine.
+/// Time to create a plane; a regression by an order of magnitude shows on any machine.
 #[tokio::test]
 async fn creating_a_plane_takes_less_than_3s() {
     for side in [ClientNetns::Machine, ClientNetns::Own] {
@@ -163,7 +163,7 @@ async fn open_sockets_lists_the_clients_connections() {
         let ends = [kept.local_addr().unwrap(), given_up.local_addr().unwrap()];
         assert_eq!(bench.kernel.open_sockets().unwrap(), ends.into());
         bench.kernel.install(&blackhole()).await.unwrap();
-        // Nobody hears of it, so it waits to be told goodbye: it is the kernel's alone.
+        // Its FIN is lost, so the socket lingers: only the kernel has it.
         drop(given_up);
         assert_eq!(bench.kernel.open_sockets().unwrap(), [ends[0]].into(), "{side:?}");
         at_kept.write_all(b"lost").await.unwrap();
@@ -173,12 +173,12 @@ async fn open_sockets_lists_the_clients_connections() {
     }
 }
 
-/// Some runtimes open sockets of IPv6 alone, and speak IPv4 through them.
+/// Some runtimes open IPv6 sockets only, and speak IPv4 over them.
 #[tokio::test]
 async fn a_client_of_ipv6_sockets_is_known_too() {
     use socket2::{Domain, Protocol, Socket, Type};
 
-    // In the machine's namespace, where a socket can be had without being asked for.
+    // In the host's namespace, where a plain socket suffices.
     if !can_create(ClientNetns::Machine).await {
         return;
     }

@@ -110,33 +110,34 @@ fn exchange() -> impl Strategy<Value = Vec<Spoken>> {
     });
     let batch = || {
         (any::<bool>(), result(), unasked(), status()).prop_map(|(parses, result, unasked, status)| {
-            let mut asked = vec![request(bind(), Point::BindForwarded), request(execute(), Point::ExecuteForwarded)];
+            let mut request_started =
+                vec![request(bind(), Point::BindForwarded), request(execute(), Point::ExecuteForwarded)];
             let mut answered = vec![answer(bind_complete())];
             if parses {
-                asked.insert(0, request(parse(), Point::ParseForwarded));
+                request_started.insert(0, request(parse(), Point::ParseForwarded));
                 answered.insert(0, answer(parse_complete()));
             }
-            asked.push(say(Upstream, sync()));
+            request_started.push(say(Upstream, sync()));
             first(&mut answered, Downstream, Point::FirstReply);
-            (asked, [answered, result, unasked, vec![ended(status)]].concat())
+            (request_started, [answered, result, unasked, vec![ended(status)]].concat())
         })
     };
     let pipeline = prop::collection::vec(batch(), 1..4).prop_map(|batches| {
-        let (asked, answered): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        [asked.concat(), answered.concat()].concat()
+        let (request_started, answered): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        [request_started.concat(), answered.concat()].concat()
     });
     let copy = (0..2_000_usize, any::<bool>()).prop_map(|(length, extended)| {
         let data = say(Upstream, message(b'd', &vec![b'x'; length]));
         let done = say(Upstream, message(b'c', b""));
         let invitation = answer(message(b'G', b"\0\0\0"));
         if !extended {
-            let mut asked = vec![request(query("copy"), Point::QueryForwarded), invitation];
-            first(&mut asked, Downstream, Point::FirstReply);
-            return [asked, vec![data, done, completed("COPY 1"), ended(b'I')]].concat();
+            let mut request_started = vec![request(query("copy"), Point::QueryForwarded), invitation];
+            first(&mut request_started, Downstream, Point::FirstReply);
+            return [request_started, vec![data, done, completed("COPY 1"), ended(b'I')]].concat();
         }
-        let mut asked = vec![request(execute(), Point::ExecuteForwarded), say(Upstream, sync()), invitation];
-        first(&mut asked, Downstream, Point::FirstReply);
-        [asked, vec![data, done, say(Upstream, sync()), completed("COPY 1"), ended(b'I')]].concat()
+        let mut request_started = vec![request(execute(), Point::ExecuteForwarded), say(Upstream, sync()), invitation];
+        first(&mut request_started, Downstream, Point::FirstReply);
+        [request_started, vec![data, done, say(Upstream, sync()), completed("COPY 1"), ended(b'I')]].concat()
     });
     let exchange = prop_oneof![3 => simple, 3 => pipeline, 1 => copy].prop_map(|mut spoken| {
         first(&mut spoken, Upstream, Point::Request);

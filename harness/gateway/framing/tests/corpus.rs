@@ -39,16 +39,16 @@ fn piece(line: &str) -> Option<Said> {
 }
 
 /// A file's text with the notes of a session.
-fn told(text: &str) -> String {
-    let (mut told, mut said, mut seen) = (String::new(), Vec::new(), 0);
+fn annotated(text: &str) -> String {
+    let (mut annotated, mut said, mut seen) = (String::new(), Vec::new(), 0);
     for line in text.lines().filter(|line| !line.starts_with('=')) {
-        told += &format!("{line}\n");
+        annotated += &format!("{line}\n");
         said.extend(piece(line));
         let lines = play(&said, Witness::default()).lines;
-        told.extend(lines[seen..].iter().map(|line| format!("= {line}\n")));
+        annotated.extend(lines[seen..].iter().map(|line| format!("= {line}\n")));
         seen = lines.len();
     }
-    told
+    annotated
 }
 
 fn expected(text: &str) -> Vec<&str> {
@@ -60,7 +60,7 @@ fn recorded_conversations_yield_their_notes() {
     let corpus = corpus();
     assert!(corpus.len() >= 26, "{} files", corpus.len());
     for (path, said, text) in corpus {
-        assert_eq!(told(&text), text, "{}", path.display());
+        assert_eq!(annotated(&text), text, "{}", path.display());
         assert_eq!(see(&said).lines, expected(&text), "{}", path.display());
     }
 }

@@ -18,8 +18,8 @@ fn accepted_gss_makes_both_directions_opaque() {
 #[test]
 fn refused_encryption_allows_another_then_cleartext() {
     let said = [vec![up(gss_request()), down("N"), up(ssl_request()), down("N")], session(vec![])].concat();
-    let asked = ["EncryptionRequested", "@encryption-request"];
-    assert_eq!(see(&said).lines, [&asked[..], &asked, &WELCOME].concat());
+    let request_started = ["EncryptionRequested", "@encryption-request"];
+    assert_eq!(see(&said).lines, [&request_started[..], &request_started, &WELCOME].concat());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a session notes in conversations, and which bytes it forwards.
+//! Notes of a session in conversations, and the bytes it forwards.
 
 mod conversation;
 mod copy;
@@ -65,8 +65,8 @@ impl Watch for Witness {
 
     fn note(&mut self, note: Note<'_>) {
         self.lines.push(match note {
-            Note::Asked => "asked".into(),
-            Note::Answered { idle } => if idle { "answered, idle" } else { "answered" }.into(),
+            Note::RequestStarted => "asked".into(),
+            Note::RequestFinished { idle } => if idle { "answered, idle" } else { "answered" }.into(),
             Note::Startup { major, minor, user, database, replication } => format!(
                 "startup {major}.{minor} user={} database={}{}",
                 user.unwrap_or("-"),
@@ -88,7 +88,7 @@ impl Watch for Witness {
     }
 }
 
-/// What came out of a conversation.
+/// The result of a conversation.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     lines: Vec<String>,
@@ -147,7 +147,7 @@ fn play(said: &[Said], witness: Witness) -> Outcome {
     outcome
 }
 
-/// What was seen in a conversation, which must have passed untouched, piece by piece and byte by byte.
+/// Notes and points of a conversation, which must pass untouched, piece by piece and byte by byte.
 fn see(said: &[Said]) -> Outcome {
     let whole = play(said, Witness::default());
     let bytes: Vec<_> = said.iter().flat_map(|(way, bytes)| bytes.iter().map(|byte| (*way, vec![*byte]))).collect();
@@ -162,7 +162,7 @@ fn see(said: &[Said]) -> Outcome {
     whole
 }
 
-/// What is seen in a conversation in which one point is armed, the nth time it comes.
+/// The result of a conversation with one point armed at its nth occurrence.
 fn strike(said: &[Said], point: Point, nth: usize, strike: Strike) -> Outcome {
     play(said, Witness { armed: Some((point, nth, strike)), ..Witness::default() })
 }

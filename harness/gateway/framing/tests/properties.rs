@@ -156,7 +156,7 @@ proptest! {
     }
 }
 
-/// What may follow the beginning of a session, or stand in its place.
+/// Bytes that may follow the beginning of a session, or replace it.
 fn garbage(said: Vec<(bool, Vec<u8>)>, opened: bool) -> Vec<Said> {
     let said = said.into_iter().map(|(up, bytes)| (if up { Upstream } else { Downstream }, bytes)).collect();
     if opened { samples::session(said) } else { said }

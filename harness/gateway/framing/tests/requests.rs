@@ -39,7 +39,7 @@ fn a_pipeline_is_one_request_with_an_answer_for_each_sync() {
 }
 
 #[test]
-fn a_batch_that_was_flushed_but_not_synced_is_still_under_way() {
+fn flushed_batch_without_sync_stays_in_flight() {
     let said = vec![
         up([parse(), message(b'H', b"")].concat()),
         down(parse_complete()),

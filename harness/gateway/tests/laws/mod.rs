@@ -1,6 +1,6 @@
-//! The laws of a toxic: what holds of every one of them on real sockets. A new toxic is one more line in [`laws!`].
+//! The laws of toxics: properties of every toxic on real sockets. A new toxic is one more line in [`laws!`].
 //!
-//! What each does on its own, and how much of it, is in `magnitude`.
+//! The individual effects, and their magnitude, are in `magnitude`.
 
 mod case;
 mod chance;

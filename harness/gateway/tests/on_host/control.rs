@@ -1,4 +1,4 @@
-//! The door: who is refused, who is let in.
+//! Accepting, refusing and routing.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 async fn refused_clients_leave_open_connections_alone() {
     let mut bench = HostBench::new();
     let (mut client, mut server) = bench.pair().await;
-    // It is connected, and so does not belong to those who are refused.
+    // This client is already connected, so it is not refused.
     let mut waiting = bench.connect().unwrap();
     for _ in 0..2 {
         bench.gateway.refuse().await.unwrap();

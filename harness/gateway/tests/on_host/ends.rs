@@ -1,4 +1,4 @@
-//! Connections that end: by their peers, by the nemesis, with the gateway.
+//! Connections ended by their peers, by the nemesis, and with the gateway.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ async fn cut_half_takes_the_oldest_and_cut_all_but_spares() {
 #[tokio::test(start_paused = true)]
 async fn cut_covers_connections_in_the_accept_queue() {
     let bench = HostBench::new();
-    // No task of the gateway has had a turn since these were connected; they are more than one gets done in a turn.
+    // No task of the gateway has run since these connected; they are more than one poll accepts.
     let clients: Vec<_> = (0..300).map(|_| bench.connect().unwrap()).collect();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 300);
     for mut client in clients {
@@ -90,7 +90,7 @@ async fn closing_leaves_no_task_behind() {
     let before = tasks();
     for is_closed_first in [true, false] {
         let mut bench = HostBench::new();
-        // One is idle, one is being seen off, and one has a toxic that waits.
+        // One is idle, one is draining, and one has a pending toxic.
         let (mut clients, _servers) = bench.pairs(2).await;
         bench.gateway.cut(Cut::Close).await;
         clients.push(bench.pair().await.0);
@@ -101,7 +101,7 @@ async fn closing_leaves_no_task_behind() {
         if is_closed_first {
             bench.gateway.close().await;
             assert_eq!(tasks(), before);
-            assert!(bench.connect().is_err(), "nobody listens");
+            assert!(bench.connect().is_err(), "the listener is gone");
         }
         let HostBench { gateway, .. } = bench;
         drop(gateway);

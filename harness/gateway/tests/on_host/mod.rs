@@ -1,4 +1,4 @@
-//! The gateway on a host of another network, in virtual time: what it does there is what it does on the machine's.
+//! The gateway on a host of another network, in virtual time: it behaves as on the operating system's.
 
 mod control;
 mod ends;
@@ -18,13 +18,13 @@ use crate::gateway::{Cut, Gateway, RuleKind};
 use crate::model::seed::Seed;
 use crate::recorder::Recorder;
 
-/// Where the gateway is.
+/// Address of the gateway.
 const GATEWAY: &str = "10.0.0.2:5432";
 
-/// Where it leads.
+/// Address of the server.
 const SERVER: &str = "10.0.0.3:5432";
 
-/// A gateway, and the server it leads to.
+/// A gateway, and its server.
 struct HostBench {
     network: Memory,
     gateway: Gateway,
@@ -62,7 +62,7 @@ impl HostBench {
         pairs
     }
 
-    /// How the connections ended, in the order in which they did.
+    /// How the connections ended, in the order of their ends.
     async fn endings(&self) -> Vec<(u64, Severed)> {
         settle().await;
         self.recorder.look(|history| {
@@ -75,7 +75,7 @@ impl HostBench {
     }
 }
 
-/// Lets every task have its turn; a millisecond of virtual time passes once none has anything to do.
+/// Lets every task run; a millisecond of virtual time passes once all are idle.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -93,7 +93,7 @@ async fn passes(from: &mut MemorySocket, to: &mut MemorySocket) {
     assert_eq!(&bytes, b"still here");
 }
 
-/// Nothing arrives for an hour, neither bytes nor an end.
+/// Nothing arrives for an hour, neither bytes nor FIN or RST.
 async fn assert_nothing_comes(stream: &mut MemorySocket) {
     let arrived = timeout(Duration::from_secs(3600), stream.read_u8()).await;
     assert!(arrived.is_err(), "something arrived: {arrived:?}");

@@ -1,4 +1,4 @@
-//! Rules in force, by a clock that stands still and leaps.
+//! Rules in virtual time.
 
 use super::*;
 use crate::gateway::{DropState, Expiry, Rule};
@@ -51,7 +51,7 @@ async fn equal_seeds_repeat_the_draws() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stall_that_heals_delivers_what_was_sent() {
+async fn healed_stall_delivers_held_bytes() {
     let mut bench = HostBench::new();
     let (mut client, mut server) = bench.pair().await;
     let stall = install(&bench, ToxicKind::Stall { close_after: None }).await;
