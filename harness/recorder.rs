@@ -1,4 +1,4 @@
-//! Writes a history while it happens: to memory, where the run itself looks, and to disk, where it outlives the run.
+//! Records a history while it happens: to memory for the run itself, and to disk to outlive it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::model::history::{Event, Header, History, Phase};
 
-/// Somebody who is told of each event as it is recorded.
+/// Callback for each event as it is recorded.
 pub(crate) type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// A handle on the history of one run; clones write to the same history.
@@ -28,7 +28,7 @@ struct Record {
 }
 
 impl Recorder {
-    /// Begins a history now: this instant is its origin.
+    /// Starts a history; this instant is its origin.
     pub fn begin(header: Header, file: Option<File>, observer: Option<Observer>) -> Recorder {
         let mut record =
             Record { history: History { header: header.clone(), events: Vec::new() }, file, failure: None };
@@ -51,7 +51,7 @@ impl Recorder {
         self.record_now(|_| event);
     }
 
-    /// Appends one event that bears the time of its recording; returns that time.
+    /// Appends an event stamped with the time of recording; returns that time.
     pub fn record_now(&self, event: impl FnOnce(Duration) -> Event) -> Duration {
         // The time is taken under the lock, so that times never go backwards along the history.
         let mut record = self.lock();
@@ -73,15 +73,15 @@ impl Recorder {
         self.record_now(|at| Event::Doubt { at, reason: reason.into() });
     }
 
-    /// Looks at what there is so far.
+    /// Reads the history recorded so far.
     pub fn look<T>(&self, at: impl FnOnce(&History) -> T) -> T {
         at(&self.lock().history)
     }
 
-    /// The history as it is now, the way a reader of its stored form finds it: times in whole microseconds, so that
-    /// judging it again later gives the same verdict to the last digit.
+    /// The history as a reader of its stored form sees it: times in whole microseconds, so that judging it again later
+    /// gives the same verdict to the last digit.
     ///
-    /// *Errors*: the first failure to write it to disk: a history that is not stored whole is not a result.
+    /// *Errors*: the first failure to write to disk, because a history that is not stored whole is not a result.
     pub fn finish(&self) -> io::Result<History> {
         let mut record = self.lock();
         match record.failure.take() {
@@ -90,9 +90,9 @@ impl Recorder {
         }
     }
 
-    /// The same of a run in virtual time, whose instants are whole milliseconds: it is what a reader would find as it is.
+    /// The history of a run in virtual time, whose instants are whole milliseconds: it equals its stored form.
     ///
-    /// *Errors*: as [`finish`](Recorder::finish).
+    /// *Errors*: like [`finish`](Recorder::finish).
     #[cfg(feature = "simulation")]
     pub fn finish_virtual(&self) -> io::Result<History> {
         let mut record = self.lock();

@@ -1,4 +1,4 @@
-//! The folder of one run: everything that a run leaves on disk while it lasts, locked by its owner, removed at its end.
+//! The folder of one run: all files of the run while it lasts, locked by its owner, removed at its end.
 //!
 //! A folder whose lock is free belongs to a run that was killed; `leftovers` removes it.
 
@@ -11,10 +11,10 @@ use nix::unistd::geteuid;
 
 use crate::credentials;
 
-/// Where Linux keeps a file system in memory that every user may write to.
-const MEMORY: &str = "/dev/shm";
+/// The in-memory file system of Linux that every user may write to.
+const SHARED_MEMORY: &str = "/dev/shm";
 
-/// Free space that makes a memory file system worth using: a dozen clusters of 40 MB and their WAL.
+/// Free space required to use the memory file system: a dozen clusters of 40 MB and their WAL.
 const ENOUGH_MEMORY: u64 = 512 << 20;
 
 /// The environment variable that every process of a run inherits; its value is the run's folder.
@@ -23,8 +23,8 @@ pub(crate) const MARK: &str = "PGSQUALL_RUN";
 /// The file in a run folder that its owner keeps locked.
 pub(super) const LOCK: &str = "lock";
 
-/// The name that a run folder bears until its lock is held.
-const UNBORN: &str = ".";
+/// Prefix of the name of a run folder until its lock is held.
+const UNLOCKED_PREFIX: &str = ".";
 
 /// A run's own folder; removed with all it holds when dropped.
 pub(crate) struct RunFolder {
@@ -33,20 +33,20 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new folder on the fastest file system there is.
+    /// Creates a folder on the fastest file system available.
     pub fn create() -> io::Result<RunFolder> {
         RunFolder::create_in(&root())
     }
 
     pub(super) fn create_in(root: &Path) -> io::Result<RunFolder> {
         let name = format!("{}{:012x}", prefix(), credentials::unique() >> 16);
-        let unborn = root.join(format!("{UNBORN}{name}"));
+        let unlocked = root.join(format!("{UNLOCKED_PREFIX}{name}"));
         let path = root.join(name);
-        // Locked before it gets its name: nobody can see it without its lock held.
-        DirBuilder::new().mode(0o700).create(&unborn)?;
-        let lock = File::create(unborn.join(LOCK))?;
+        // Locked before it gets its final name: it is never visible without a held lock.
+        DirBuilder::new().mode(0o700).create(&unlocked)?;
+        let lock = File::create(unlocked.join(LOCK))?;
         lock.try_lock()?;
-        fs::rename(&unborn, &path)?;
+        fs::rename(&unlocked, &path)?;
         Ok(RunFolder { path, _lock: lock })
     }
 
@@ -75,32 +75,32 @@ impl Drop for RunFolder {
     }
 }
 
-/// Whether run folders live in memory here, and where they live: for `pgsquall list`.
+/// The location of run folders, and whether it is in memory: for `pgsquall list`.
 pub fn storage() -> (PathBuf, bool) {
     let root = root();
-    let in_memory = root == Path::new(MEMORY);
+    let in_memory = root == Path::new(SHARED_MEMORY);
     (root, in_memory)
 }
 
 /// The fastest file system on which a run can put its folder.
 fn root() -> PathBuf {
-    if has_memory() { MEMORY.into() } else { std::env::temp_dir() }
+    if has_shared_memory() { SHARED_MEMORY.into() } else { std::env::temp_dir() }
 }
 
-/// Whether there is a file system in memory with enough room, open to all.
-fn has_memory() -> bool {
-    let memory = Path::new(MEMORY);
-    let check_small_disk = nix::sys::statvfs::statvfs(memory)
+/// Whether a memory file system with enough room is open to all users.
+fn has_shared_memory() -> bool {
+    let shared_memory = Path::new(SHARED_MEMORY);
+    let has_space = nix::sys::statvfs::statvfs(shared_memory)
         .is_ok_and(|found| found.blocks_available() * found.fragment_size() >= ENOUGH_MEMORY);
-    check_small_disk && fs::metadata(memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
+    has_space && fs::metadata(shared_memory).is_ok_and(|found| found.is_dir() && found.mode() & 0o1777 == 0o1777)
 }
 
-/// With what the names of this user's run folders begin.
+/// Prefix of the names of this user's run folders.
 fn prefix() -> String {
     format!("pgsquall-{}-", geteuid())
 }
 
-/// This user's run folders whose owner is gone, each with its lock now held by us.
+/// This user's run folders whose owner is gone, each with its lock now held here.
 pub(super) fn abandoned() -> Vec<RunFolder> {
     let mut roots = vec![root(), std::env::temp_dir()];
     roots.dedup();
@@ -108,20 +108,20 @@ pub(super) fn abandoned() -> Vec<RunFolder> {
     found.filter_map(|entry| adopt(&entry.path())).collect()
 }
 
-/// Takes over a run folder, if it is one, is this user's, and is nobody's any more.
+/// Takes over a run folder, if it is one, belongs to this user, and has no owner any more.
 fn adopt(path: &Path) -> Option<RunFolder> {
     let name = path.file_name()?.to_str()?;
-    let unborn = name.starts_with(UNBORN);
-    if !name.trim_start_matches(UNBORN).starts_with(&prefix()) {
+    let unlocked = name.starts_with(UNLOCKED_PREFIX);
+    if !name.trim_start_matches(UNLOCKED_PREFIX).starts_with(&prefix()) {
         return None;
     }
-    // Not followed if it is a link: the parent folder may be writable by everybody.
+    // A link is not followed: the parent folder may be writable by all users.
     let found = fs::symlink_metadata(path).ok()?;
     if !found.is_dir() || found.uid() != geteuid().as_raw() {
         return None;
     }
-    // One being born has no lock yet; a minute is far longer than the birth takes.
-    if unborn && found.modified().ok()?.elapsed().ok()?.as_secs() < 60 {
+    // A folder being created has no lock yet; a minute is far longer than its creation takes.
+    if unlocked && found.modified().ok()?.elapsed().ok()?.as_secs() < 60 {
         return None;
     }
     let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).ok()?;
@@ -148,7 +148,7 @@ mod tests {
         assert!(adopt(&link).is_none(), "a link is never followed");
         assert!(adopt(&root.path().join("other")).is_none());
 
-        drop(adopt(&dead).expect("nobody holds it"));
+        drop(adopt(&dead).expect("its lock is free"));
         assert!(!dead.exists());
     }
 }

@@ -82,7 +82,7 @@ impl CommandLine {
             command.current_dir(folder);
         }
         if let Some(space) = &home.space {
-            space.settle(&mut command, folder).map_err(|error| ClientError::SetUp(error.to_string()))?;
+            space.enter_as_user(&mut command, folder).map_err(|error| ClientError::SetUp(error.to_string()))?;
         }
         Ok(command)
     }

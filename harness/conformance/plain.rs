@@ -51,7 +51,7 @@ pub(super) async fn write(stage: &mut Stage) -> Found {
     for offset in [0, LARGE] {
         let key = offset + stage.next() as i64;
         let answer = stage.perform(OpKind::Write, key).await?;
-        if stage.environment.gateway.taken_in() == 0 {
+        if stage.environment.gateway.clients_accepted() == 0 {
             return wrong("has not connected to where DATABASE_URL, PGHOST and PGPORT lead; connect there");
         }
         answer.undisturbed()?;

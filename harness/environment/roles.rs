@@ -73,7 +73,7 @@ impl Environment {
         let none = || ServerError::Control { doing: "move", reason: "its client does not know it by a name".into() };
         let (names, spare) = self.names().zip(self.spare.as_ref()).ok_or_else(none)?;
         spare.route_to(self.server().address());
-        names.lead_to(vec![spare.address().ip()]);
+        names.set_addresses(vec![spare.address().ip()]);
         self.moved.store(true, Ordering::Release);
         Ok(())
     }

@@ -1,18 +1,18 @@
-//! What travels along a link: bytes, the end of them, and what is to happen once it gets there.
+//! Chunks: the bytes, ends and cuts that travel along a link.
 
 use bytes::Bytes;
 
-use super::command::Cut;
+use super::types::Cut;
 
-/// One thing on its way from source to target. Order is kept, whatever it is.
+/// One item on its way from source to target. The order of items is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
     Data(Bytes),
-    /// The source has no more (FIN).
+    /// The source sent FIN.
     End,
-    /// The source has no more, and has not said so as its encryption asks for (FIN without close_notify).
+    /// The source sent FIN without the goodbye of its encryption (no close_notify).
     CutOff,
-    /// The source is gone (RST).
+    /// The source sent RST.
     Failed,
     /// The connection ends here, on both sides.
     Cut(Cut),
@@ -21,7 +21,7 @@ pub(super) enum Chunk {
 }
 
 impl Chunk {
-    /// Bytes of the stream in it.
+    /// Number of stream bytes in the chunk.
     pub fn len(&self) -> usize {
         match self {
             Chunk::Data(bytes) => bytes.len(),

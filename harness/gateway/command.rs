@@ -1,24 +1,16 @@
-//! What a connection is told to do.
+//! Commands to a connection: end, apply other rules, shut down with the gateway.
 
 use tokio::sync::oneshot;
 
 use super::rule::Rules;
+use super::types::Cut;
 
-/// How the nemesis ends connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// FIN to both sides, as a process that exits sends it.
-    Close,
-    /// RST to both sides.
-    Reset,
-}
-
-/// An order to one connection.
+/// A command to one connection.
 pub(crate) enum Command {
-    /// End it; answered once both sides have been told.
+    /// End the connection; acknowledged once FIN or RST has been sent to both sides.
     Cut { cut: Cut, done: oneshot::Sender<()> },
-    /// From now on these rules are in force; answered once they are.
+    /// Apply these rules from now on; acknowledged once they are in force.
     Rules { rules: Rules, done: oneshot::Sender<()> },
-    /// The gateway itself ends.
+    /// The gateway closes.
     Teardown,
 }

@@ -1,8 +1,8 @@
-//! The path forgets a connection: what a stateful middlebox does when a flow's entry is gone.
+//! Flow expiry: the path loses the state of a connection, like a stateful middlebox whose entry is gone.
 //!
-//! Nobody is told. The next who sends gets an RST, since nothing knows its connection any more; the other then gets one
-//! too, sooner than in reality, where it would find out by its own keepalive: a session that lingered at the server for
-//! hours would say nothing of the client under test.
+//! Neither peer is notified. The next peer to send gets an RST, because the path no longer knows the connection; the
+//! other peer then gets one too, sooner than in reality, where its own keepalive would find out: a session that lingers
+//! at the server for hours says nothing about the client under test.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,62 +13,62 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::command::Cut;
 use super::rule::{DropState, Expiry, Rule, RuleKind, Rules};
 use super::transport::Leg;
+use super::types::Cut;
 
-/// What is forgotten of one connection, and what may be.
+/// Dropped state of one connection, and the idle timeout that may drop it.
 #[derive(Default)]
-pub(super) struct Forgetting {
-    /// By this rule it is forgotten now.
+pub(super) struct FlowExpiry {
+    /// The rule that dropped the state.
     forgotten: Option<(Arc<Rule>, DropState)>,
-    /// Forgotten for good: its end has begun, or the device has dropped its entry.
+    /// The state does not come back: its end has begun, or the device has dropped its entry.
     for_good: bool,
-    /// A middlebox that forgets idle connections, and since when nothing has moved.
+    /// The idle timeout in force.
     idle: Option<(Arc<Rule>, Duration, Expiry)>,
-    since: Option<Instant>,
+    idle_since: Option<Instant>,
 }
 
-impl Forgetting {
+impl FlowExpiry {
     pub fn adapt(&mut self, rules: &Rules, connection: u64, now: Instant) {
         let covering = || rules.iter().filter(|rule| rule.covers(connection));
         if !self.for_good {
-            self.forgotten = covering().find_map(|rule| match rule.what {
-                RuleKind::DropState(forget) => Some((Arc::clone(rule), forget)),
+            self.forgotten = covering().find_map(|rule| match rule.kind {
+                RuleKind::DropState(drop_state) => Some((Arc::clone(rule), drop_state)),
                 _ => None,
             });
             self.for_good = matches!(self.forgotten, Some((_, DropState::ServerSide)));
         }
-        let idle = covering().find_map(|rule| match rule.what {
+        let idle = covering().find_map(|rule| match rule.kind {
             RuleKind::Idle { after, then } => Some((Arc::clone(rule), after, then)),
             _ => None,
         });
-        // A device that has just come into the path knows nothing of what happened before.
+        // A middlebox new in the path knows nothing of earlier traffic.
         if idle.as_ref().map(|(rule, ..)| rule.id) != self.idle.as_ref().map(|(rule, ..)| rule.id) {
-            self.since = idle.is_some().then_some(now);
+            self.idle_since = idle.is_some().then_some(now);
         }
         self.idle = idle;
     }
 
-    /// Whether and how the connection is forgotten now, so that nothing is carried any more.
+    /// How the state is dropped, if it is; no bytes are carried then.
     pub fn in_force(&self) -> Option<DropState> {
-        self.forgotten.as_ref().map(|(_, forget)| *forget)
+        self.forgotten.as_ref().map(|(_, drop_state)| *drop_state)
     }
 
-    /// Something has moved.
-    pub fn moved(&mut self) {
-        if self.since.is_some() {
-            self.since = Some(Instant::now());
+    /// Restarts the idle time.
+    pub fn record_activity(&mut self) {
+        if self.idle_since.is_some() {
+            self.idle_since = Some(Instant::now());
         }
     }
 
-    /// When the idle time will be over, if nothing moves until then.
+    /// When the idle time ends if there is no traffic until then.
     pub fn due(&self) -> Option<Instant> {
-        // If no clock goes that far, it never is.
-        self.since?.checked_add(self.idle.as_ref()?.1)
+        // If the clock cannot reach that far, it never ends.
+        self.idle_since?.checked_add(self.idle.as_ref()?.1)
     }
 
-    /// Looks whether the idle time is over; a middlebox may then cut the connection, or forget it.
+    /// Applies the idle timeout if it is over: cuts the connection, or drops its state.
     pub fn expire(&mut self) -> Option<Cut> {
         let due = self.due()?;
         if Instant::now() < due {
@@ -88,7 +88,7 @@ impl Forgetting {
         }
     }
 
-    /// Ready when one of the peers that may still send has sent something, and is to get an RST.
+    /// Ready when a peer that may still send has sent something, and is to get an RST.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -96,8 +96,8 @@ impl Forgetting {
         server: Option<&mut impl Leg>,
     ) -> Poll<()> {
         let Some((rule, _)) = &self.forgotten else { return Poll::Pending };
-        let client_speaks = client.is_some_and(|client| speaks(cx, client));
-        if !client_speaks && !server.is_some_and(|server| speaks(cx, server)) {
+        let client_has_sent = client.is_some_and(|client| has_sent(cx, client));
+        if !client_has_sent && !server.is_some_and(|server| has_sent(cx, server)) {
             return Poll::Pending;
         }
         rule.tally.strikes.fetch_add(1, Ordering::Relaxed);
@@ -105,8 +105,8 @@ impl Forgetting {
     }
 }
 
-/// Whether a peer has sent something: bytes, or that it leaves.
-fn speaks(cx: &mut Context<'_>, peer: &mut impl Leg) -> bool {
+/// Whether a peer has sent bytes, FIN or RST.
+fn has_sent(cx: &mut Context<'_>, peer: &mut impl Leg) -> bool {
     let mut byte = [0];
     Pin::new(peer).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready()
 }

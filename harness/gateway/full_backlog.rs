@@ -1,7 +1,7 @@
-//! A full accept queue: how a listener lets connects hang without any privilege.
+//! A full accept queue: lets connects hang without any privilege.
 //!
-//! A kernel whose accept queue is full drops SYNs without an answer, so that a client's connect hangs and
-//! is tried again after 1, 2, 4 … seconds: what a firewall that drops does to it. Connections that exist go on.
+//! A kernel whose accept queue is full drops SYNs without an answer, so a client's connect hangs and is retried after
+//! 1, 2, 4 … seconds, as behind a firewall that drops them. Open connections are not affected.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,25 +11,29 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::port::BACKLOG;
 
-/// How often the queue is tried to be filled while clients slip in; each of them is taken out again.
+/// Attempts to fill the queue while clients slip in; each of them is taken out again.
 const TRIES: u32 = 64;
 
 /// A listener whose queue is kept full by a connection of our own.
 pub(super) struct FullBacklog {
     listener: TcpListener,
-    /// It is in the queue, and nobody takes it out.
+    /// Stays in the queue; it is never accepted.
     filler: TcpStream,
-    /// Drops of the socket that were counted before, or reported since.
+    /// Drops that were there before, or have been reported.
     counted: u32,
 }
 
 impl FullBacklog {
-    /// Fills the queue of a listener on `address`; clients that are in it meanwhile are handed out, also if that fails:
-    /// then the queue is as it was.
-    pub fn fill(listener: TcpListener, address: SocketAddr, taken: impl FnMut(TcpStream)) -> io::Result<FullBacklog> {
-        // The kernel takes one more than it is told to.
+    /// Fills the accept queue of a listener on `address`. Clients already in it are passed to `on_client`, even on an
+    /// error, which leaves the queue as it was.
+    pub fn fill(
+        listener: TcpListener,
+        address: SocketAddr,
+        on_client: impl FnMut(TcpStream),
+    ) -> io::Result<FullBacklog> {
+        // The kernel queues one connection more than the backlog says.
         SockRef::from(&listener).listen(0)?;
-        match FullBacklog::keep_full(&listener, address, taken) {
+        match FullBacklog::keep_full(&listener, address, on_client) {
             Ok((filler, counted)) => Ok(FullBacklog { listener, filler, counted }),
             Err(error) => {
                 SockRef::from(&listener).listen(BACKLOG)?;
@@ -38,21 +42,22 @@ impl FullBacklog {
         }
     }
 
-    /// Puts a connection of our own into a queue that has room for one; and the drops that are not to be counted.
+    /// Puts a connection of our own into a queue that has room for one; returns it, and the drops so far, which do not
+    /// count.
     fn keep_full(
         listener: &TcpListener,
         address: SocketAddr,
-        mut taken: impl FnMut(TcpStream),
+        mut on_client: impl FnMut(TcpStream),
     ) -> io::Result<(TcpStream, u32)> {
         let mut counted = drops(listener);
         for _ in 0..TRIES {
             while let Ok((client, _)) = listener.accept() {
                 client.set_nonblocking(true)?;
-                taken(client);
+                on_client(client);
             }
             let filler = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             filler.set_nonblocking(true)?;
-            // Should it never get into the queue after all, it must not come there later.
+            // If it does not get into the queue now, it must not get there later.
             filler.set_linger(Some(Duration::ZERO))?;
             // Over loopback the handshake is done before the call returns, if there is room in the queue.
             match filler.connect(&address.into()) {
@@ -62,30 +67,30 @@ impl FullBacklog {
             if filler.peer_addr().is_ok() {
                 return Ok((filler.into(), counted));
             }
-            // A client has come first, and it was our own SYN that was dropped.
+            // A client was first, and our own SYN was dropped.
             counted = counted.wrapping_add(1);
         }
-        Err(io::Error::other(format!("the accept queue could not be filled in {TRIES} tries")))
+        Err(io::Error::other(format!("cannot fill the accept queue in {TRIES} attempts")))
     }
 
-    /// SYNs dropped since this was last asked.
-    pub fn dropped(&mut self) -> u64 {
+    /// SYNs dropped since the last call.
+    pub fn take_drops(&mut self) -> u64 {
         let drops = drops(&self.listener);
         u64::from(drops.wrapping_sub(std::mem::replace(&mut self.counted, drops)))
     }
 
-    /// Lets clients in again: the listener, its queue free. A client that was in it is handed out.
-    pub fn clear(&mut self, mut taken: impl FnMut(TcpStream)) -> io::Result<TcpListener> {
+    /// Frees the queue and returns the listener. A client found in the queue is passed to `on_client`.
+    pub fn clear(&mut self, mut on_client: impl FnMut(TcpStream)) -> io::Result<TcpListener> {
         SockRef::from(&self.listener).listen(BACKLOG)?;
         let filler = self.filler.local_addr()?;
-        // It is the first, unless a client came in the very moment in which it was put there: then the kernel may have
-        // dropped the last word of its handshake, and kept the client.
+        // The filler is first, unless a client connected at the moment of filling: then the kernel may have dropped the
+        // last packet of the filler's handshake and kept the client.
         for _ in 0..BACKLOG {
             match self.listener.accept() {
                 Ok((_, address)) if address == filler => break,
                 Ok((client, _)) => {
                     client.set_nonblocking(true)?;
-                    taken(client);
+                    on_client(client);
                 }
                 Err(_) => break,
             }
@@ -94,12 +99,12 @@ impl FullBacklog {
     }
 }
 
-/// Packets that the kernel has dropped at this socket, as it counts them (wrapping).
+/// Packets dropped by the kernel at this socket (a wrapping count).
 fn drops(listener: &TcpListener) -> u32 {
     use std::mem::size_of_val;
     use std::os::fd::AsRawFd;
 
-    /// Where the count stands in the answer: `SK_MEMINFO_DROPS` of linux/sock_diag.h.
+    /// Index of the count in the answer: `SK_MEMINFO_DROPS` of linux/sock_diag.h.
     const DROPS: usize = 8;
     let mut answer = [0_u32; DROPS + 1];
     let mut length = size_of_val(&answer) as libc::socklen_t;
@@ -108,6 +113,6 @@ fn drops(listener: &TcpListener) -> u32 {
         let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
         libc::getsockopt(listener.as_raw_fd(), level, option, answer.as_mut_ptr().cast(), &raw mut length)
     };
-    // An older kernel gives fewer figures; nothing is then known of drops, and the evidence is missing.
+    // An older kernel returns fewer figures; drops are then unknown, and the evidence is missing.
     if read == 0 { answer[DROPS] } else { 0 }
 }

@@ -11,37 +11,28 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::chunk::Chunk;
-use super::command::Cut;
 use super::framing::Session;
 use super::observer::ProtocolObserver;
 use super::rule::Rules;
 use super::toxic::Pipeline;
 use super::transport::Leg;
+use super::types::{Cut, Direction};
 use crate::model::fault::Strike;
 use crate::model::seed::Seed;
 
-/// One read at most: larger reads save little, smaller ones cost a third more CPU for each byte.
+/// Size of one read: larger reads save little, smaller ones cost a third more CPU per byte.
 const BUFFER: usize = 64 << 10;
 
 thread_local! {
-    /// What is read goes out again at once, so that one buffer serves every link of a thread: it stays in the
+    /// Bytes are sent right after they are read, so one buffer serves every link of a thread: it stays in the
     /// processor's cache, and an idle connection costs no memory.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
 }
 
-/// Which way a link leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// Client to server.
-    Upstream,
-    /// Server to client.
-    Downstream,
-}
-
-/// How a link comes to its end.
+/// How a link ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkEnd {
-    /// The source had no more, and the target has been told: the other direction may go on.
+    /// The source ended and FIN has been sent to the target: the other direction may go on.
     InOrder,
     /// The source is gone.
     Source,
@@ -55,21 +46,21 @@ pub(super) enum LinkEnd {
 pub(super) struct Link {
     direction: Direction,
     pipeline: Pipeline,
-    /// Past the toxics; the target has not taken it yet.
+    /// Chunks that have passed the toxics and are not sent yet.
     outbox: VecDeque<Chunk>,
     /// Bytes in the outbox.
     waiting: usize,
-    /// The source has nothing more to say.
-    dry: bool,
-    /// The source is gone; what it said before may still be read.
-    orphaned: bool,
-    /// The target has bytes in a buffer of its own.
+    /// The source has ended.
+    source_ended: bool,
+    /// The source is gone; its earlier bytes may still be read.
+    source_failed: bool,
+    /// The target holds bytes that are not flushed.
     unflushed: bool,
-    /// Bytes that have left.
+    /// Bytes sent to the target.
     pub carried: u64,
-    /// When the next parcel of the pipeline is due.
+    /// When the next chunk of the pipeline is due.
     pub due: Option<Instant>,
-    /// Whether bytes have come since this was last cleared.
+    /// Whether bytes have been read since this was last cleared.
     pub active: bool,
 }
 
@@ -80,8 +71,8 @@ impl Link {
             pipeline: Pipeline::default(),
             outbox: VecDeque::new(),
             waiting: 0,
-            dry: false,
-            orphaned: false,
+            source_ended: false,
+            source_failed: false,
             unflushed: false,
             carried: 0,
             due: None,
@@ -89,39 +80,39 @@ impl Link {
         }
     }
 
-    /// Carries what can be carried now; ready when the link has come to its end.
+    /// Carries bytes as far as possible now; ready when the link has ended.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut impl Leg,
         target: &mut impl Leg,
         session: &mut Session,
-        watcher: &mut ProtocolObserver,
+        observer: &mut ProtocolObserver,
     ) -> Poll<LinkEnd> {
         loop {
-            if let Poll::Ready(end) = self.poll_dry(cx, target, watcher) {
+            if let Poll::Ready(end) = self.poll_without_reading(cx, target, observer) {
                 return Poll::Ready(end);
             }
-            if self.dry || !self.has_room() {
+            if self.source_ended || !self.has_room() {
                 return Poll::Pending;
             }
-            let came = SCRATCH.with_borrow_mut(|scratch| {
+            let read = SCRATCH.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
                 let length = match Pin::new(&mut *source).poll_read(cx, &mut buffer) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Chunk::Failed)),
                     Poll::Ready(Ok(())) => buffer.filled().len(),
                 };
-                if length == 0 && self.orphaned {
+                if length == 0 && self.source_failed {
                     return Poll::Ready(Err(Chunk::Failed));
                 }
                 if length == 0 {
                     return Poll::Ready(Err(if source.is_cut_off() { Chunk::CutOff } else { Chunk::End }));
                 }
                 self.active = true;
-                Poll::Ready(Ok(self.pass(cx, &scratch[..length], target, session, watcher)))
+                Poll::Ready(Ok(self.pass(cx, &scratch[..length], target, session, observer)))
             });
-            match came {
+            match read {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(end))) => return Poll::Ready(end),
@@ -130,20 +121,20 @@ impl Link {
         }
     }
 
-    /// Carries what has been read before, and reads nothing.
-    pub fn poll_dry(
+    /// Sends chunks read before, without reading more.
+    pub fn poll_without_reading(
         &mut self,
         cx: &mut Context<'_>,
         target: &mut impl Leg,
-        watcher: &ProtocolObserver,
+        observer: &ProtocolObserver,
     ) -> Poll<LinkEnd> {
         if !self.pipeline.is_empty() {
             self.release(Instant::now());
         }
-        self.send(cx, target, watcher)
+        self.send(cx, target, observer)
     }
 
-    /// The cut that has come before anything could be carried.
+    /// The cut by a toxic that is due before anything could be carried.
     pub fn cut_early(&mut self, now: Instant) -> Option<Cut> {
         if !self.pipeline.is_empty() {
             self.release(now);
@@ -154,7 +145,7 @@ impl Link {
         }
     }
 
-    /// From now on these rules are in force.
+    /// Applies these rules from now on.
     pub fn adapt(&mut self, rules: &Rules, connection: u64, seed: Seed, now: Instant) {
         let stalled = self.pipeline.stalls().is_some();
         self.pipeline.adapt(rules, connection, self.direction, seed, now);
@@ -164,54 +155,54 @@ impl Link {
         }
     }
 
-    /// Whether the source has said its last word.
-    pub fn is_dry(&self) -> bool {
-        self.dry
+    /// Whether the source has ended.
+    pub fn has_source_ended(&self) -> bool {
+        self.source_ended
     }
 
-    /// The source says its last word.
+    /// Ends the source with a last chunk.
     pub fn finish(&mut self, last: Chunk) {
-        self.dry = true;
+        self.source_ended = true;
         self.put(last);
     }
 
-    /// The target is gone: nothing more is carried.
+    /// The target is gone: drops all chunks.
     pub fn abandon(&mut self) {
-        self.dry = true;
+        self.source_ended = true;
         self.outbox.clear();
         self.waiting = 0;
     }
 
-    /// The source is gone, as the other link has found: once all that it said before has been read, its end is no
-    /// orderly one.
-    pub fn outlive_source(&mut self) {
-        self.orphaned = true;
+    /// The source is gone, as the other link has found: after its earlier bytes, its end counts as a failure.
+    pub fn mark_source_failed(&mut self) {
+        self.source_failed = true;
     }
 
-    /// Lets go of what the toxics have held for long enough.
+    /// Moves chunks that are due from the toxics to the outbox.
     fn release(&mut self, now: Instant) {
         let before = self.outbox.len();
         self.due = self.pipeline.give(now, &mut self.outbox);
         self.waiting += self.outbox.range(before..).map(Chunk::len).sum::<usize>();
     }
 
-    /// Whether to read on. What the target has not taken keeps the source waiting, as it would without a gateway.
+    /// Whether to read on. Bytes that the target has not taken keep the source waiting, as they would without a
+    /// gateway.
     fn has_room(&self) -> bool {
         self.pipeline.has_room() && self.waiting < BUFFER
     }
 
-    /// Inspects bytes that have come and sends them on.
+    /// Inspects bytes that were read, and sends them on.
     fn pass(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
         target: &mut impl Leg,
         session: &mut Session,
-        watcher: &mut ProtocolObserver,
+        observer: &mut ProtocolObserver,
     ) -> Option<LinkEnd> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let inspected = session.inspect(self.direction, rest, watcher);
+            let inspected = session.inspect(self.direction, rest, observer);
             let (seen, unseen) = rest.split_at(inspected.length);
             rest = unseen;
             if inspected.pass && !seen.is_empty() {
@@ -226,7 +217,7 @@ impl Link {
             match inspected.then {
                 None | Some((Strike::Drop, _)) => {}
                 Some((Strike::Hold, rule)) => self.put(Chunk::Gate(rule)),
-                // Nothing behind the end of a connection matters any more.
+                // Nothing behind the end of a connection matters.
                 Some((Strike::Reset, _)) => {
                     self.finish(Chunk::Cut(Cut::Reset));
                     return None;
@@ -240,7 +231,7 @@ impl Link {
         None
     }
 
-    /// Sends bytes without keeping them, as far as nothing stands before them and the target takes them at once.
+    /// Sends bytes without copying them, as far as no chunk is ahead of them and the target takes them at once.
     fn send_directly(&mut self, cx: &mut Context<'_>, bytes: &[u8], target: &mut impl Leg) -> io::Result<usize> {
         let mut sent = 0;
         while sent < bytes.len() && self.pipeline.is_empty() && self.outbox.is_empty() {
@@ -256,34 +247,33 @@ impl Link {
         Ok(sent)
     }
 
-    /// Puts a parcel behind all that is under way.
-    fn put(&mut self, parcel: Chunk) {
+    /// Queues a chunk behind all others.
+    fn put(&mut self, chunk: Chunk) {
         if self.pipeline.is_empty() {
-            self.waiting += parcel.len();
-            self.outbox.push_back(parcel);
+            self.waiting += chunk.len();
+            self.outbox.push_back(chunk);
         } else {
-            self.pipeline.take(parcel, Instant::now());
+            self.pipeline.take(chunk, Instant::now());
         }
     }
 
-    /// Sends what is in the outbox, as far as the target takes it; ready when the link has come to its end.
-    fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, watcher: &ProtocolObserver) -> Poll<LinkEnd> {
+    /// Sends the chunks of the outbox as far as the target takes them; ready when the link has ended.
+    fn send(&mut self, cx: &mut Context<'_>, target: &mut impl Leg, observer: &ProtocolObserver) -> Poll<LinkEnd> {
         while !self.outbox.is_empty() {
-            // A stall keeps back also what has passed the other toxics, and has not left yet: with its end that is
-            // lost.
+            // A stall also holds chunks that have passed the other toxics; when it cuts the connection, they are lost.
             if self.pipeline.stalls().is_some() {
                 return match self.outbox.back() {
                     Some(Chunk::Cut(cut)) if self.pipeline.has_stalled_to_the_end() => Poll::Ready(LinkEnd::Cut(*cut)),
                     _ => Poll::Pending,
                 };
             }
-            let Some(parcel) = self.outbox.front_mut() else { break };
-            match parcel {
+            let Some(chunk) = self.outbox.front_mut() else { break };
+            match chunk {
                 Chunk::Data(bytes) => match Pin::new(&mut *target).poll_write(cx, bytes) {
                     Poll::Pending => break,
                     Poll::Ready(Err(_) | Ok(0)) => return Poll::Ready(LinkEnd::Target),
                     Poll::Ready(Ok(written)) => {
-                        // Counted as it leaves: the connection may be cut before the rest can.
+                        // Counted as they leave: the connection may be cut before the rest is sent.
                         let _ = bytes.split_to(written);
                         let all = bytes.is_empty();
                         self.waiting -= written;
@@ -293,17 +283,17 @@ impl Link {
                         }
                     }
                 },
-                Chunk::Gate(rule) if watcher.is_in_force(*rule) => break,
+                Chunk::Gate(rule) if observer.is_in_force(*rule) => break,
                 Chunk::Gate(_) => {}
                 Chunk::End => match Pin::new(&mut *target).poll_shutdown(cx) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(told) => return Poll::Ready(self.told(told)),
+                    Poll::Ready(ended) => return Poll::Ready(self.finish_target(ended)),
                 },
-                Chunk::CutOff => return Poll::Ready(self.told(target.cut_off())),
+                Chunk::CutOff => return Poll::Ready(self.finish_target(target.cut_off())),
                 Chunk::Failed => return Poll::Ready(LinkEnd::Source),
                 Chunk::Cut(cut) => {
                     let cut = *cut;
-                    // What was sent before has been sent; if the target does not take it now, it never will.
+                    // Earlier bytes are written; if the target cannot flush them now, they are lost.
                     let _ = Pin::new(&mut *target).poll_flush(cx);
                     return Poll::Ready(LinkEnd::Cut(cut));
                 }
@@ -320,11 +310,11 @@ impl Link {
         Poll::Pending
     }
 
-    /// The target has been told that there is no more; only a cut may still come.
-    fn told(&mut self, told: io::Result<()>) -> LinkEnd {
+    /// FIN has been sent to the target; only a cut may still follow.
+    fn finish_target(&mut self, ended: io::Result<()>) -> LinkEnd {
         self.outbox.clear();
         self.unflushed = false;
-        if told.is_ok() { LinkEnd::InOrder } else { LinkEnd::Target }
+        if ended.is_ok() { LinkEnd::InOrder } else { LinkEnd::Target }
     }
 
     fn count(&mut self, written: usize) {

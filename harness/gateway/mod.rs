@@ -1,4 +1,4 @@
-//! The fault-injecting gateway: a stable address that a client is given, and control over everything that passes through it.
+//! The fault-injecting gateway: a stable address for clients, and control over all traffic that passes through it.
 //!
 //! [`Gateway`] is the handle. `acceptor` listens and accepts; `workers` are the threads that connections run on; `serve`
 //! takes one client from accept to shutdown; `connection` is its two `link`s and the state that both share. On a link,
@@ -34,6 +34,7 @@ mod tls;
 mod tls;
 mod toxic;
 pub(crate) mod transport;
+mod types;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,22 +49,22 @@ use tokio::time::timeout;
 
 use self::acceptor::{Instruction, Request};
 use self::command::Command;
-pub(crate) use self::command::Cut;
 use self::os::Machine;
 use self::port::Reservation;
 use self::rule::Rules;
 pub(crate) use self::rule::{DropState, Expiry, Rule, RuleKind, Tally};
-use self::serve::{Accepted, carry};
+use self::serve::{Accepted, serve_client};
 use self::shared::{Open, Shared, State};
 pub(crate) use self::tap::Tap;
 #[cfg(feature = "proxy")]
 pub(crate) use self::tls::Termination;
 #[cfg(any(test, feature = "simulation"))]
 use self::transport::Host;
+pub(crate) use self::types::Cut;
 use self::workers::{Spawner, Workers};
 use crate::model::seed::Seed;
 
-/// Longest that a task of the gateway may take to follow an order: a few system calls, on a busy machine.
+/// Longest that a task of the gateway may take to carry out a command: a few system calls, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One gateway. Clones control the same one; when the last is dropped, it and every connection end.
@@ -74,22 +75,22 @@ pub(crate) struct Gateway(Arc<Control>);
 struct Control {
     shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Request>,
-    /// Dropped after them, which waits for every task.
-    lanes: Workers,
-    /// Dropped last: as long as anything of the gateway is there, its port is nobody else's.
+    /// Dropped after the requests; its drop waits for every task.
+    workers: Workers,
+    /// Dropped last: the port stays reserved as long as any part of the gateway exists.
     _port: Option<Arc<Reservation>>,
 }
 
 impl Gateway {
     /// Opens a gateway to `upstream` on a loopback port of its own.
     ///
-    /// *Chance*: whatever rules leave to it is drawn from `seed` and the number of the connection.
+    /// *Chance*: all random draws of rules come from `seed` and the number of the connection.
     #[cfg(test)]
     pub fn open(upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
         Gateway::open_on(Reservation::new()?, upstream, seed, tap)
     }
 
-    /// Opens another gateway, on a port of its own, which tells the same tap: no two connections have the same number.
+    /// Opens another gateway, on a port of its own, that reports to the same tap: no two connections share a number.
     pub fn open_beside(&self, port: Reservation, upstream: SocketAddr) -> io::Result<Gateway> {
         let Shared { seed, tap, numbers, .. } = self.0.shared.as_ref();
         Gateway::open_numbered(port, upstream, *seed, Arc::clone(tap), Arc::clone(numbers))
@@ -109,18 +110,18 @@ impl Gateway {
     ) -> io::Result<Gateway> {
         let (listener, port) = (port.listen()?, Arc::new(port));
         let shared = Shared::new(port.address(), upstream, seed, tap, numbers);
-        let lanes = Workers::start(shared.closing.clone())?;
+        let workers = Workers::start(shared.closing.clone())?;
         let held = Arc::clone(&port);
-        Ok(Gateway::begin(shared, lanes, Some(port), |shared, turns, requests| {
-            acceptor::os::receive(shared, turns, held, listener, requests)
+        Ok(Gateway::start(shared, workers, Some(port), |shared, spawner, requests| {
+            acceptor::os::run(shared, spawner, held, listener, requests)
         }))
     }
 
-    /// Opens a gateway on a host of another network than the machine's own: without a thread, as tasks of the runtime on
-    /// which this is called. Once the last handle is dropped, they end as soon as each has its turn. [`Self::hang`] is
-    /// an error there: it is for that network to lose SYNs.
+    /// Opens a gateway on a host of a network other than the operating system's: without a thread, as tasks of the
+    /// current runtime. After the last handle is dropped, the tasks end at their next poll. [`Self::hang`] is an error
+    /// there, because dropping SYNs is up to that network.
     ///
-    /// *Chance*: whatever rules leave to it is drawn from `seed` and the number of the connection.
+    /// *Chance*: all random draws of rules come from `seed` and the number of the connection.
     #[cfg(any(test, feature = "simulation"))]
     pub fn open_on_host<H: Host>(
         host: H,
@@ -132,7 +133,7 @@ impl Gateway {
         Gateway::open_numbered_on_host(host, Shared::new(address, upstream, seed, tap, Arc::default()))
     }
 
-    /// Opens another gateway on such a host, which tells the same tap: no two connections have the same number.
+    /// Opens another gateway on a [`Host`] that reports to the same tap: no two connections share a number.
     #[cfg(feature = "simulation")]
     pub fn open_beside_on_host<H: Host>(
         &self,
@@ -148,48 +149,48 @@ impl Gateway {
     #[cfg(any(test, feature = "simulation"))]
     fn open_numbered_on_host<H: Host>(host: H, shared: Shared) -> io::Result<Gateway> {
         let listener = host.listen(shared.address)?;
-        let lanes = Workers::here(shared.closing.clone())?;
-        Ok(Gateway::begin(shared, lanes, None, |shared, turns, requests| {
-            acceptor::host::receive(shared, turns, host, listener, requests)
+        let workers = Workers::on_current_runtime(shared.closing.clone())?;
+        Ok(Gateway::start(shared, workers, None, |shared, spawner, requests| {
+            acceptor::host::run(shared, spawner, host, listener, requests)
         }))
     }
 
-    fn begin<R: Future<Output = ()> + Send + 'static>(
+    fn start<R: Future<Output = ()> + Send + 'static>(
         shared: Shared,
-        lanes: Workers,
+        workers: Workers,
         port: Option<Arc<Reservation>>,
-        receive: impl FnOnce(Arc<Shared>, Arc<Spawner>, mpsc::UnboundedReceiver<Request>) -> R,
+        acceptor: impl FnOnce(Arc<Shared>, Arc<Spawner>, mpsc::UnboundedReceiver<Request>) -> R,
     ) -> Gateway {
         let shared = Arc::new(shared);
         let (requests, received) = mpsc::unbounded_channel();
-        let turns = lanes.turns();
-        turns.spawn(receive(Arc::clone(&shared), Arc::clone(turns), received));
-        Gateway(Arc::new(Control { shared, requests, lanes, _port: port }))
+        let spawner = workers.spawner();
+        spawner.spawn(acceptor(Arc::clone(&shared), Arc::clone(spawner), received));
+        Gateway(Arc::new(Control { shared, requests, workers, _port: port }))
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.0.shared.address
     }
 
-    /// Leads new connections to another place.
+    /// Routes new connections to another server.
     pub fn route_to(&self, upstream: SocketAddr) {
         self.0.shared.state().upstream = upstream;
     }
 
-    /// Ends TLS on new connections, so that cut points and the tap work under it.
+    /// Terminates TLS on new connections, so that cut points and the tap see plain messages.
     #[cfg(feature = "proxy")]
     pub fn terminate(&self, termination: Termination) {
         self.0.shared.state().termination = Some(termination);
     }
 
-    /// Refuses new connections, as a host does where nobody listens: the kernel answers with ECONNREFUSED. Such
-    /// attempts never reach user space, so they are not counted.
+    /// Refuses new connections, like a host without a listener: the kernel answers with ECONNREFUSED. Such attempts
+    /// never reach user space, so they are not counted.
     pub async fn refuse(&self) -> io::Result<()> {
         self.request(Instruction::Refuse).await
     }
 
-    /// Lets new connections hang: their SYNs are dropped, as by a firewall, and the client's kernel tries again.
+    /// Lets new connections hang: their SYNs are dropped, as by a firewall, and the client's kernel retries.
     pub async fn hang(&self) -> io::Result<()> {
         self.request(Instruction::Hang).await
     }
@@ -199,48 +200,51 @@ impl Gateway {
         self.request(Instruction::Accept).await
     }
 
-    /// SYNs dropped while connections were made to hang, and known as of now.
+    /// SYNs dropped so far while connections were made to hang.
     pub async fn syns_dropped(&self) -> u64 {
-        // Without a reception nothing is counted any more.
+        // A closed gateway counts no further drops.
         let _ = self.request(Instruction::Count).await;
         self.0.shared.syns_dropped.load(Ordering::Relaxed)
     }
 
-    /// Clients that have come in so far, those that have left included.
-    pub fn taken_in(&self) -> u64 {
-        self.0.shared.taken_in.load(Ordering::Relaxed)
+    /// Clients accepted so far, including those that have disconnected.
+    pub fn clients_accepted(&self) -> u64 {
+        self.0.shared.clients_accepted.load(Ordering::Relaxed)
     }
 
-    /// Has the reception do something; returns once it is done.
+    /// Sends an instruction to the acceptor; returns once it is carried out.
     async fn request(&self, instruction: Instruction) -> io::Result<()> {
         let (done, answer) = oneshot::channel();
-        // Without a reception there is no answer either.
+        // The acceptor of a closed gateway does not answer.
         let _ = self.0.requests.send(Request { instruction, done });
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(io::Error::other("the gateway is closed")),
-            Err(_) => Err(io::Error::other(format!("no answer within {}", crate::model::time::show(PATIENCE)))),
+            Ok(Err(_)) => Err(io::Error::other("cannot control the gateway: it is closed")),
+            Err(_) => Err(io::Error::other(format!(
+                "the gateway did not answer within {}",
+                crate::model::time::show(PATIENCE)
+            ))),
         }
     }
 
-    /// Puts a rule in force, behind those that are: on every connection that is open once this returns, and on those to
-    /// come. Its name distinguishes its draws of chance from those of other rules.
-    pub async fn install(&self, name: &str, what: RuleKind) -> Arc<Rule> {
-        // Who is connected is covered by what the rule says of open connections.
-        let _ = self.request(Instruction::TakeIn).await;
+    /// Adds a rule behind those in force: it applies to every connection that is open once this returns, and to new
+    /// ones. Its name distinguishes its random draws from those of other rules.
+    pub async fn install(&self, name: &str, kind: RuleKind) -> Arc<Rule> {
+        // Clients in the accept queue count as open connections for the rule's scope.
+        let _ = self.request(Instruction::AcceptQueued).await;
         self.change(|state, rules| {
-            let rule = state.rule(name, what);
+            let rule = state.rule(name, kind);
             rules.push(Arc::clone(&rule));
             rule
         })
         .await
     }
 
-    /// Puts another rule in the place of one; one that is not in force any more is not replaced, but followed.
+    /// Replaces a rule; if the old one is no longer in force, the new one is appended.
     #[cfg(feature = "proxy")]
-    pub async fn replace(&self, old: &Rule, what: RuleKind) -> Arc<Rule> {
+    pub async fn replace(&self, old: &Rule, kind: RuleKind) -> Arc<Rule> {
         self.change(|state, rules| {
-            let rule = state.rule(&old.name, what);
+            let rule = state.rule(&old.name, kind);
             match rules.iter_mut().find(|other| other.id == old.id) {
                 Some(place) => *place = Arc::clone(&rule),
                 None => rules.push(Arc::clone(&rule)),
@@ -250,61 +254,61 @@ impl Gateway {
         .await
     }
 
-    /// Takes a rule away: it is healed on every connection once this returns.
+    /// Removes a rule: it is healed on every connection once this returns.
     pub async fn remove(&self, rule: &Rule) {
         self.change(|_, rules| rules.retain(|other| other.id != rule.id)).await;
     }
 
-    /// Changes what is in force; returns once every open connection goes by it.
+    /// Changes the rules in force; returns once every open connection applies them.
     async fn change<T>(&self, edit: impl FnOnce(&mut State, &mut Vec<Arc<Rule>>) -> T) -> T {
-        let (made, told) = {
+        let (made, acks) = {
             let mut state = self.0.shared.state();
             let mut rules = state.rules.as_ref().clone();
             let made = edit(&mut state, &mut rules);
-            (made, state.tell(rules))
+            (made, state.set_rules(rules))
         };
-        self.heard(told).await;
+        self.wait_for_acks(acks).await;
         made
     }
 
-    /// Connections open now.
+    /// Number of open connections.
     pub fn connections(&self) -> usize {
         self.0.shared.state().connections.as_ref().map_or(0, BTreeMap::len)
     }
 
-    /// Ends every connection that is open now, idle ones too; returns how many were.
+    /// Ends every open connection, including idle ones; returns their number.
     pub async fn cut(&self, cut: Cut) -> usize {
-        // A client whose connect succeeded has a connection, also while that waits in the kernel's queue. If there is
-        // no reception any more, there is no queue.
-        let _ = self.request(Instruction::TakeIn).await;
-        let told = self.0.shared.state().order(|done| Command::Cut { cut, done });
-        self.heard(told).await
+        // A client whose connect succeeded has a connection, even while it waits in the accept queue. A closed gateway
+        // has no queue.
+        let _ = self.request(Instruction::AcceptQueued).await;
+        let acks = self.0.shared.state().send_to_all(|done| Command::Cut { cut, done });
+        self.wait_for_acks(acks).await
     }
 
-    /// Ends the oldest half of the connections, rounded up; returns how many.
+    /// Ends the oldest half of the connections, rounded up; returns their number.
     pub async fn cut_half(&self, cut: Cut) -> usize {
-        let told = self.0.shared.state().order_half(|done| Command::Cut { cut, done });
-        self.heard(told).await
+        let acks = self.0.shared.state().send_to_oldest_half(|done| Command::Cut { cut, done });
+        self.wait_for_acks(acks).await
     }
 
-    /// Ends the connections whose client's end is none of these; returns how many.
+    /// Ends the connections whose client address is not in `held`; returns their number.
     pub async fn cut_all_but(&self, held: &BTreeSet<SocketAddr>, cut: Cut) -> usize {
         let is_held = |open: &Open| open.peer.is_none_or(|peer| held.contains(&peer));
-        let told = self.0.shared.state().order_where(|open| !is_held(open), |done| Command::Cut { cut, done });
-        self.heard(told).await
+        let acks = self.0.shared.state().send_where(|open| !is_held(open), |done| Command::Cut { cut, done });
+        self.wait_for_acks(acks).await
     }
 
-    /// Waits until an order is carried out; returns on how many connections it was.
-    async fn heard(&self, told: Vec<oneshot::Receiver<()>>) -> usize {
+    /// Waits until connections acknowledge a command; returns how many did.
+    async fn wait_for_acks(&self, acks: Vec<oneshot::Receiver<()>>) -> usize {
         let mut count = 0;
         let all = async {
-            for answer in told {
-                // An error means that the connection ended by itself meanwhile.
+            for answer in acks {
+                // An error means that the connection ended by itself in the meantime.
                 count += usize::from(answer.await.is_ok());
             }
         };
         if timeout(PATIENCE, all).await.is_err() {
-            self.0.shared.tap.doubt("not every connection through the gateway followed an order".into());
+            self.0.shared.tap.doubt("not every connection through the gateway carried out a command in time".into());
         }
         count
     }
@@ -312,7 +316,7 @@ impl Gateway {
     /// Closes the gateway and every connection.
     pub async fn close(&self) {
         self.0.shared.close();
-        if timeout(PATIENCE, self.0.lanes.idle()).await.is_err() {
+        if timeout(PATIENCE, self.0.workers.wait_until_idle()).await.is_err() {
             self.0.shared.tap.doubt("the gateway could not close every connection".into());
         }
     }

@@ -1,22 +1,22 @@
-//! A build without the stand-alone proxy, for which alone TLS is ended here: it passes through unread.
+//! TLS termination of a build without the stand-alone proxy, the only user of it: TLS passes through unread.
 
 use std::io;
 
 use super::transport::Socket;
 use crate::model::history::Severed;
 
-/// There is no way to make one.
+/// Cannot be constructed.
 #[derive(Clone)]
 pub(crate) enum Termination {}
 
 /// A leg that does not exist.
-pub(super) type Encrypted<'a, S> = &'a mut S;
+pub(super) type EncryptedLeg<'a, S> = &'a mut S;
 
-/// Of a handshake that never takes place.
+/// A handshake that never happens.
 pub(super) enum Failure {}
 
 impl Failure {
-    pub fn told(self) -> (&'static str, String, Severed) {
+    pub fn describe(self) -> (&'static str, String, Severed) {
         match self {}
     }
 }
@@ -26,7 +26,7 @@ impl Termination {
         &self,
         _client: &'a mut S,
         _server: &'a mut S,
-    ) -> Result<Option<[Encrypted<'a, S>; 2]>, Failure> {
+    ) -> Result<Option<[EncryptedLeg<'a, S>; 2]>, Failure> {
         match *self {}
     }
 }

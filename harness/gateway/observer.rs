@@ -1,4 +1,4 @@
-//! Watches one connection: tells the tap what the protocol says, and knows which cut points are armed.
+//! Observes one connection: reports protocol events to the tap, and knows which cut points are armed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,14 +9,14 @@ use super::tap::Tap;
 use crate::model::fault::{Point, Strike};
 use crate::model::history::ConnectionChange;
 
-/// The eyes on one connection.
+/// Protocol observer of one connection.
 pub(super) struct ProtocolObserver {
     pub id: u64,
     tap: Arc<dyn Tap>,
     rules: Rules,
-    /// One bit for each point at which a rule waits.
+    /// One bit for each point that a rule strikes.
     armed: u32,
-    /// Whether the tap is told of every request.
+    /// Whether the tap wants every request.
     observes: bool,
 }
 
@@ -26,9 +26,9 @@ impl ProtocolObserver {
         ProtocolObserver { id, tap, rules: Rules::default(), armed: 0, observes }
     }
 
-    /// From now on these rules are in force.
+    /// Applies these rules from now on.
     pub fn adapt(&mut self, rules: Rules) {
-        self.armed = rules.iter().filter(|rule| rule.covers(self.id)).fold(0, |armed, rule| match rule.what {
+        self.armed = rules.iter().filter(|rule| rule.covers(self.id)).fold(0, |armed, rule| match rule.kind {
             RuleKind::CutPoint(cut) => armed | bit(cut.point),
             _ => armed,
         });
@@ -40,13 +40,13 @@ impl ProtocolObserver {
         self.rules.iter().any(|other| other.id == rule)
     }
 
-    /// The gateway could not do what it was asked.
+    /// Reports that the gateway could not carry out what was requested.
     pub fn doubt(&self, reason: String) {
         self.tap.doubt(reason);
     }
 
-    /// Tells the tap.
-    pub fn tell(&self, change: ConnectionChange) {
+    /// Reports a change to the tap.
+    pub fn notify_tap(&self, change: ConnectionChange) {
         self.tap.connection(self.id, change);
     }
 }
@@ -62,17 +62,17 @@ impl Watch for ProtocolObserver {
 
     fn reach(&mut self, point: Point) -> Option<(Strike, u64)> {
         let struck = self.rules.iter().find_map(|rule| {
-            let RuleKind::CutPoint(cut) = rule.what else { return None };
+            let RuleKind::CutPoint(cut) = rule.kind else { return None };
             if cut.point != point || !rule.covers(self.id) {
                 return None;
             }
-            // Connections of several threads come here at once, and together they are struck so many times.
+            // Connections on several threads reach the point at once and share this limit.
             let most = cut.times.map_or(u64::MAX, u64::from);
             let count = |strikes| (strikes < most).then_some(strikes + 1);
             rule.tally.strikes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).ok()?;
             Some((cut.strike, rule.id))
         })?;
-        self.tell(ConnectionChange::Struck { point, strike: struck.0 });
+        self.notify_tap(ConnectionChange::Struck { point, strike: struck.0 });
         Some(struck)
     }
 
@@ -82,17 +82,17 @@ impl Watch for ProtocolObserver {
 
     fn note(&mut self, note: Note<'_>) {
         match note {
-            Note::Asked => return self.tap.asked(self.id),
-            Note::Answered { idle } => return self.tap.answered(self.id, idle),
+            Note::RequestStarted => return self.tap.request_started(self.id),
+            Note::RequestFinished { idle } => return self.tap.request_finished(self.id, idle),
             _ => {}
         }
         if let Some(change) = change(note) {
-            self.tell(change);
+            self.notify_tap(change);
         }
     }
 }
 
-/// What of the protocol goes on record; nothing secret, and nothing that is said with every statement.
+/// The recorded change for a note: nothing secret, and nothing that occurs with every statement.
 fn change(note: Note<'_>) -> Option<ConnectionChange> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned();
     Some(match note {
@@ -108,7 +108,7 @@ fn change(note: Note<'_>) -> Option<ConnectionChange> {
         Note::Authenticated => ConnectionChange::Authenticated,
         Note::BackendPid(pid) => ConnectionChange::Backend { pid },
         Note::FirstRequest => ConnectionChange::FirstRequest,
-        Note::Ready(_) | Note::Asked | Note::Answered { .. } => return None,
+        Note::Ready(_) | Note::RequestStarted | Note::RequestFinished { .. } => return None,
         Note::Error { severity, sqlstate } | Note::Notice { severity, sqlstate } => {
             ConnectionChange::Error { severity: severity.word().into(), sqlstate: Some(text(&sqlstate)), message: None }
         }

@@ -1,4 +1,4 @@
-//! The machine's own TCP.
+//! TCP of the operating system.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 use super::transport::{Clock, Dialer, Leg, Socket};
 
-/// Connects from where this process is.
+/// The operating system's network, as this process sees it.
 #[derive(Clone, Copy)]
 pub(crate) struct Machine;
 
 impl Machine {
-    /// A client that somebody has taken in; belongs to the runtime on which this is called.
+    /// An accepted client; belongs to the current runtime.
     pub fn client(stream: std::net::TcpStream) -> io::Result<TcpStream> {
-        TcpStream::from_std(stream).inspect(hurry)
+        TcpStream::from_std(stream).inspect(disable_nagle)
     }
 }
 
@@ -30,7 +30,7 @@ impl Dialer for Machine {
         socket.set_nonblocking(true)?;
         match socket.connect(&to.into()) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-            _ => TcpStream::from_std(socket.into()).inspect(hurry),
+            _ => TcpStream::from_std(socket.into()).inspect(disable_nagle),
         }
     }
 
@@ -43,8 +43,8 @@ impl Dialer for Machine {
     }
 }
 
-/// Without this, small replies wait for the peer's delayed acknowledgement: 42 ms each.
-fn hurry(stream: &TcpStream) {
+/// Disables Nagle's algorithm: otherwise small replies wait for the peer's delayed acknowledgement, 42 ms each.
+fn disable_nagle(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
 }
 
@@ -56,7 +56,7 @@ impl Leg for TcpStream {
 
 impl Socket for TcpStream {
     fn reset(self) {
-        // With no lingering, close() sends RST. If the socket is already dead there is nobody to tell.
+        // With zero linger, close() sends RST. If the socket is already dead, no peer is left to notify.
         let _ = SockRef::from(&self).set_linger(Some(Duration::ZERO));
     }
 

@@ -1,6 +1,7 @@
-//! Ports that stay ours: outside the range from which the kernel gives clients their outgoing ports, and held for as
-//! long as the reservation lives, also while nobody listens.
+//! Reserved ports: outside the range from which the kernel takes clients' outgoing ports, and held for as long as the
+//! reservation lives, even while no process listens.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -11,7 +12,6 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::credentials;
 use crate::model::topology::Keepalive;
-use crate::netns::NetNs;
 
 /// Ports below need privileges or are known services; 10240 is above both and above common development servers.
 const LOWEST: u16 = 10_240;
@@ -19,22 +19,27 @@ const LOWEST: u16 = 10_240;
 /// Where the kernel's ephemeral range begins if it does not say (Linux and IANA both begin higher).
 const EPHEMERAL_DEFAULT: Range<u16> = 32_768..61_000;
 
-/// How many ports are tried; with a few hundred in use of twenty thousand, two failures in a row are rare.
+/// Ports tried before giving up; with a few hundred of twenty thousand in use, two failures in a row are rare.
 const TRIES: u32 = 200;
 
 /// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
 pub(super) const BACKLOG: i32 = 1024;
 
-/// A port that nobody else can bind: of the loopback address, or in a namespace of the run's.
+/// Opens sockets on another network stack than this process's own.
+pub(crate) trait SocketSource: Send + Sync + fmt::Debug {
+    fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket>;
+}
+
+/// A port that no other process can bind: on the loopback address, or on the network stack of a [`SocketSource`].
 ///
-/// Holds a socket that is bound and never listens: connecting to it is refused by the kernel, with a true
-/// ECONNREFUSED, until somebody [`listen`](Reservation::listen)s or a child process binds it with `SO_REUSEADDR`.
+/// It holds a socket that is bound and never listens: the kernel refuses connections to it with a true ECONNREFUSED until
+/// [`listen`](Reservation::listen) is called or a child process binds the port with `SO_REUSEADDR`.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     address: SocketAddr,
-    /// To which sockets belong that listen here; `None`: the machine's own.
-    space: Option<Arc<NetNs>>,
-    /// Of those who are taken in; `None`: at the times of the system.
+    /// Where listening sockets are opened; `None`: on the host's own network.
+    source: Option<Arc<dyn SocketSource>>,
+    /// Keepalive times of accepted connections; `None`: the system's defaults.
     keepalive: Option<Keepalive>,
     _holder: Socket,
 }
@@ -60,18 +65,18 @@ impl Reservation {
         Reservation::hold((Ipv4Addr::LOCALHOST, port).into(), false)
     }
 
-    /// Reserves an address that somebody chose, as any server takes it: also while connections of the one before it
-    /// linger there (TIME-WAIT). Port 0 stands for any that is free.
+    /// Reserves a given address, as any server binds it: even while earlier connections linger there (TIME-WAIT). Port
+    /// 0 stands for any free port.
     #[cfg(any(test, feature = "proxy"))]
     pub fn at(address: SocketAddr) -> io::Result<Reservation> {
         Reservation::hold(address, address.port() != 0)
     }
 
-    /// Reserves an address of a namespace.
-    pub fn within(space: Arc<NetNs>, address: SocketAddr) -> io::Result<Reservation> {
-        let holder = space.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    /// Reserves an address of another network stack.
+    pub fn within(source: Arc<dyn SocketSource>, address: SocketAddr) -> io::Result<Reservation> {
+        let holder = source.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         let reservation = Reservation::hold_with(holder, address, false)?;
-        Ok(Reservation { space: Some(space), ..reservation })
+        Ok(Reservation { source: Some(source), ..reservation })
     }
 
     fn hold(address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
@@ -80,16 +85,16 @@ impl Reservation {
     }
 
     fn hold_with(holder: Socket, address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
-        // First without SO_REUSEADDR, so that a port in anyone's use is refused; then with it, so that our own
-        // listener may bind beside this socket.
+        // First without SO_REUSEADDR, so that a port already in use is refused; then with it, so that our own listener
+        // may bind beside this socket.
         holder.set_reuse_address(is_shared)?;
         holder.bind(&address.into())?;
         holder.set_reuse_address(true)?;
         let address = holder.local_addr()?.as_socket().unwrap_or(address);
-        Ok(Reservation { address, space: None, keepalive: None, _holder: holder })
+        Ok(Reservation { address, source: None, keepalive: None, _holder: holder })
     }
 
-    /// With other times of keepalive for those who are taken in.
+    /// Sets the keepalive times of accepted connections.
     pub fn keeping_alive(self, keepalive: Option<Keepalive>) -> Reservation {
         Reservation { keepalive, ..self }
     }
@@ -103,8 +108,8 @@ impl Reservation {
         let socket = self.socket()?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
-        // Postgres has keepalive on for every client, and it is the gateway that ends the client's TCP. A
-        // socket that is accepted has it from the one that listens.
+        // Postgres enables keepalive for every client, and the gateway terminates the client's TCP. An accepted socket
+        // inherits the setting from its listener.
         socket.set_keepalive(true)?;
         if let Some(Keepalive { idle, interval, count }) = self.keepalive {
             let times = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count);
@@ -117,8 +122,8 @@ impl Reservation {
 
     fn socket(&self) -> io::Result<Socket> {
         let (domain, kind, protocol) = (Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP));
-        if let Some(space) = &self.space {
-            return space.socket(domain, kind, protocol);
+        if let Some(source) = &self.source {
+            return source.socket(domain, kind, protocol);
         }
         Socket::new(domain, kind, protocol)
     }
@@ -140,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_refuses_until_listened_on_and_again_afterwards() {
+    fn reserved_port_refuses_unless_listened_on() {
         let reservation = Reservation::new().unwrap();
         let refused = || TcpStream::connect(reservation.address()).unwrap_err().kind();
         assert_eq!(refused(), io::ErrorKind::ConnectionRefused);
@@ -153,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_gets_a_reserved_port() {
+    fn reserved_port_cannot_be_bound_again() {
         let reservation = Reservation::new().unwrap();
         assert!(!ephemeral_range().contains(&reservation.address().port()));
         assert!(Reservation::bind(reservation.address().port()).is_err());
     }
 
     #[test]
-    fn an_address_that_was_chosen_can_be_taken_again_at_once() {
+    fn chosen_address_can_be_reserved_again_at_once() {
         use std::io::Read;
 
         let first = Reservation::new().unwrap();
@@ -170,13 +175,13 @@ mod tests {
         listener.set_nonblocking(false).unwrap();
         let (server, _) = listener.accept().unwrap();
         drop(listener);
-        // The server's side ends first, and so lingers.
+        // The server closes first, so its side lingers in TIME-WAIT.
         drop(server);
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         drop((client, first));
         assert_eq!(Reservation::bind(address.port()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let second = Reservation::at(address).unwrap();
         let _listener = second.listen().unwrap();
-        assert_eq!(Reservation::at(address).unwrap_err().kind(), io::ErrorKind::AddrInUse, "somebody listens");
+        assert_eq!(Reservation::at(address).unwrap_err().kind(), io::ErrorKind::AddrInUse, "the address is reserved");
     }
 }

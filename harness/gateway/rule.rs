@@ -1,66 +1,67 @@
-//! Rules: what is in force on a gateway, each with the count of what it has done.
+//! Rules in force on a gateway, each with a tally of its effects.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::command::Cut;
+use super::types::Cut;
 use crate::model::fault::{CutPoint, Scope, Toxic};
 
-/// One thing in force.
+/// A rule in force on a gateway.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    /// Its number; later rules have higher ones.
+    /// Number of the rule; later rules have higher ones.
     pub id: u64,
-    /// Distinguishes its draws of chance from those of other rules.
+    /// Distinguishes the random draws of this rule from those of other rules.
     pub name: String,
-    pub what: RuleKind,
-    /// The newest connection when it came into force.
+    pub kind: RuleKind,
+    /// Number of the newest connection when the rule came into force.
     pub newest: u64,
     pub tally: Tally,
 }
 
-/// What a rule does.
+/// The effect of a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum RuleKind {
     Toxic(Toxic),
     CutPoint(CutPoint),
-    /// Connections are forgotten: see [`DropState`].
+    /// The path drops its state of connections: see [`DropState`].
     DropState(DropState),
-    /// A middlebox forgets connections on which nothing has moved for a while.
+    /// A middlebox expires connections that have been idle for a while.
     Idle {
         after: Duration,
         then: Expiry,
     },
 }
 
-/// How the path forgets a connection without a word to the client, who gets an RST for the next bytes it sends.
+/// How the path drops the state of a connection. The client is not notified; it gets an RST for the next bytes it
+/// sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropState {
     /// The server's side is gone at once (RST to the server): a half-open connection.
     ServerSide,
-    /// Neither side is told; whoever sends next gets an RST, and then so does the other.
+    /// Neither side is notified; the next side to send gets an RST, and then so does the other.
     Silently,
 }
 
-/// What a middlebox does when its idle time is over.
+/// The action of a middlebox when the idle timeout expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
-    /// It tells both sides.
+    /// Ends the connection on both sides.
     Cut(Cut),
-    /// It tells nobody; whoever sends next gets an RST.
+    /// Drops its state silently; the next side to send gets an RST.
     DropState,
 }
 
-/// What a rule has done so far.
+/// Counted effects of a rule.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Bytes delayed, held or lost.
     pub bytes: AtomicU64,
-    /// Connections struck, or points at which one was.
+    /// Connections touched by a toxic, or strikes at a cut point.
     pub strikes: AtomicU64,
-    /// Connections counted among the strikes, by their numbers: both links of one may be touched.
+    /// Numbers of the connections counted in `strikes`: both links of one may be touched.
     touched: Mutex<BTreeSet<u64>>,
 }
 
@@ -77,9 +78,9 @@ impl Tally {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Counts a connection as struck, once.
+    /// Counts a connection as struck, at most once.
     pub(super) fn count_connection(&self, connection: u64) {
-        // A set of numbers cannot be left half changed.
+        // A poisoned lock still holds a valid set of numbers.
         if self.touched.lock().unwrap_or_else(PoisonError::into_inner).insert(connection) {
             self.strikes.fetch_add(1, Ordering::Relaxed);
         }
@@ -87,9 +88,9 @@ impl Tally {
 }
 
 impl Rule {
-    /// Whether the rule may touch a connection, by its number.
+    /// Whether the rule's scope covers a connection, by its number.
     pub(super) fn covers(&self, connection: u64) -> bool {
-        let scope = match self.what {
+        let scope = match self.kind {
             RuleKind::Toxic(toxic) => toxic.scope,
             RuleKind::CutPoint(_) | RuleKind::Idle { .. } => Scope::Every,
             RuleKind::DropState(_) => Scope::Established,
@@ -102,5 +103,5 @@ impl Rule {
     }
 }
 
-/// Everything in force, in the order in which it came.
+/// All rules in force, in the order of installation.
 pub(crate) type Rules = Arc<Vec<Arc<Rule>>>;

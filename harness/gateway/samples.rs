@@ -1,5 +1,4 @@
-//! Hosts of a network in memory, for tests in virtual time: bytes take no time, and a host that nobody gave any
-//! behaviour has none.
+//! Hosts of an in-memory network, for tests in virtual time: bytes take no time.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
@@ -14,10 +13,10 @@ use tokio::sync::mpsc;
 
 use super::transport::{Clock, Dialer, Host, Leg, Socket};
 
-/// What either end can send before it is read.
+/// Bytes that either end can send before the other reads.
 const WINDOW: usize = 64 << 10;
 
-/// A host; clones are the same.
+/// A host; clones share it.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Hosts>);
 
@@ -29,12 +28,12 @@ struct Hosts {
 
 /// One end of a connection.
 pub struct MemorySocket {
-    /// Its own address.
+    /// Address of this end.
     pub address: SocketAddr,
     stream: DuplexStream,
-    /// Somebody has sent RST.
+    /// One end has sent RST.
     reset: Arc<AtomicBool>,
-    /// Nobody was there to take the connection.
+    /// The connect was refused.
     refused: bool,
 }
 
@@ -97,7 +96,7 @@ impl Host for Memory {
 impl Drop for MemoryListener {
     fn drop(&mut self) {
         self.hosts.listening.lock().unwrap().remove(&self.address);
-        // Nobody will take them any more.
+        // Queued connections will not be accepted any more.
         while let Ok((socket, _)) = self.queue.try_recv() {
             socket.reset();
         }
@@ -115,7 +114,7 @@ impl AsyncRead for MemorySocket {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0;
-        // What came before an RST can be read.
+        // Bytes sent before an RST can still be read.
         if ended {
             self.unless_reset()?;
         }
@@ -149,7 +148,7 @@ impl AsyncWrite for MemorySocket {
 
 impl Leg for MemorySocket {
     fn cut_off(&mut self) -> io::Result<()> {
-        // It is always done at once.
+        // The in-memory stream shuts down at once.
         match Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => done,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
@@ -159,7 +158,7 @@ impl Leg for MemorySocket {
 
 impl Socket for MemorySocket {
     fn reset(self) {
-        // Dropped, it wakes the other end, which then finds this.
+        // Dropping the stream wakes the other end, which then finds the flag.
         self.reset.store(true, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,4 @@
-//! What a gateway and its tasks have in common: what is in force (where it leads, which rules), and the list of open
-//! connections.
+//! State shared by a gateway and its tasks: the route and rules in force, and the list of open connections.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,41 +15,41 @@ use super::{Accepted, Command, Rule, RuleKind, Rules, Tally, Termination};
 use crate::model::history::ConnectionChange;
 use crate::model::seed::Seed;
 
-/// What the gateway and its tasks have in common.
+/// State shared by a gateway and its tasks.
 pub(super) struct Shared {
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub address: SocketAddr,
     pub tap: Arc<dyn Tap>,
-    /// SYNs that the kernel dropped because the queue was full on purpose.
+    /// SYNs dropped by the kernel while the accept queue was kept full.
     pub syns_dropped: AtomicU64,
-    /// Clients taken in so far.
-    pub taken_in: AtomicU64,
-    /// Of whatever is left to chance.
+    /// Clients accepted so far.
+    pub clients_accepted: AtomicU64,
+    /// Seed of all random draws.
     pub seed: Seed,
-    /// The number of the newest connection, here or at a gateway beside this one.
+    /// Number of the newest connection, here or at a gateway that shares the tap.
     pub numbers: Arc<AtomicU64>,
     state: Mutex<State>,
-    /// Cancelled when the gateway is to end, with all that belongs to it.
+    /// Cancelled when the gateway closes.
     pub closing: CancellationToken,
 }
 
-/// What may change.
+/// State that changes while the gateway runs.
 pub(super) struct State {
     pub upstream: SocketAddr,
     pub rules: Rules,
-    /// Whether and how TLS is ended here, for connections to come.
+    /// How to terminate TLS on new connections, if at all.
     pub termination: Option<Termination>,
     /// The number of the newest rule.
     rule: u64,
     /// The number of the newest connection here.
     newest: u64,
-    /// `None` once the gateway closes: nobody is taken in any more.
+    /// `None` once the gateway closes: no client is accepted any more.
     pub connections: Option<BTreeMap<u64, Open>>,
 }
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct Open {
-    /// The client's end of it, where the kernel still knew when it came in.
+    /// The client's address, if the kernel still knew it on accept.
     pub peer: Option<SocketAddr>,
     commands: mpsc::UnboundedSender<Command>,
 }
@@ -75,7 +74,7 @@ impl Shared {
             address,
             tap,
             syns_dropped: AtomicU64::new(0),
-            taken_in: AtomicU64::new(0),
+            clients_accepted: AtomicU64::new(0),
             seed,
             numbers,
             state: Mutex::new(state),
@@ -87,17 +86,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the reception and every connection.
+    /// Ends the acceptor and every connection.
     pub fn close(&self) {
         self.closing.cancel();
         for connection in self.state().connections.take().into_iter().flat_map(BTreeMap::into_values) {
-            // It ended by itself meanwhile.
+            // An error means that the connection has already ended.
             let _ = connection.commands.send(Command::Teardown);
         }
     }
 
-    /// Takes a client in; it is known from here on, not only from when its task first runs, so that it can be cut at
-    /// once. Returns the task; `None` if the gateway closes.
+    /// Registers an accepted client at once, not only when its task first runs, so that it can be cut immediately.
+    /// Returns the task; `None` if the gateway closes.
     pub fn accept_client<D: Dialer>(
         self: &Arc<Self>,
         dialer: D,
@@ -109,75 +108,75 @@ impl Shared {
         let connection = Open { peer, commands: connection };
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         state.newest = id;
-        self.taken_in.fetch_add(1, Ordering::Relaxed);
+        self.clients_accepted.fetch_add(1, Ordering::Relaxed);
         state.connections.as_mut()?.insert(id, connection);
         let (upstream, rules, seed) = (state.upstream, Arc::clone(&state.rules), self.seed);
         let termination = state.termination.clone();
         drop(state);
         self.tap.connection(id, ConnectionChange::Opened);
-        let guest = Accepted { id, upstream, termination, rules, commands, seed, tap: Arc::clone(&self.tap) };
+        let accepted = Accepted { id, upstream, termination, rules, commands, seed, tap: Arc::clone(&self.tap) };
         let shared = Arc::clone(self);
-        Some(async move { shared.serve(guest, dialer, client()).await })
+        Some(async move { shared.serve(accepted, dialer, client()).await })
     }
 
-    async fn serve<D: Dialer>(&self, guest: Accepted, dialer: D, client: io::Result<D::Socket>) {
-        let id = guest.id;
-        let (ending, (upstream, downstream)) = crate::gateway::carry(guest, &dialer, client).await;
+    async fn serve<D: Dialer>(&self, accepted: Accepted, dialer: D, client: io::Result<D::Socket>) {
+        let id = accepted.id;
+        let (shutdown, (upstream, downstream)) = crate::gateway::serve_client(accepted, &dialer, client).await;
         if let Some(connections) = &mut self.state().connections {
             connections.remove(&id);
         }
-        self.tap.connection(id, ConnectionChange::Ended { by: ending.by, upstream, downstream });
+        self.tap.connection(id, ConnectionChange::Ended { by: shutdown.by, upstream, downstream });
         tokio::select! {
             biased;
-            () = ending.conclude() => {}
+            () = shutdown.complete() => {}
             () = self.closing.cancelled() => {}
         }
     }
 }
 
 impl State {
-    /// A rule that does not apply yet.
-    pub fn rule(&mut self, name: &str, what: RuleKind) -> Arc<Rule> {
+    /// A new rule, not yet in force.
+    pub fn rule(&mut self, name: &str, kind: RuleKind) -> Arc<Rule> {
         self.rule += 1;
-        Arc::new(Rule { id: self.rule, name: name.to_owned(), what, newest: self.newest, tally: Tally::default() })
+        Arc::new(Rule { id: self.rule, name: name.to_owned(), kind, newest: self.newest, tally: Tally::default() })
     }
 
-    /// Puts these rules in force; returns who will say that they are.
-    pub fn tell(&mut self, rules: Vec<Arc<Rule>>) -> Vec<oneshot::Receiver<()>> {
+    /// Puts these rules in force; returns one acknowledgement per connection.
+    pub fn set_rules(&mut self, rules: Vec<Arc<Rule>>) -> Vec<oneshot::Receiver<()>> {
         self.rules = Arc::new(rules);
         let rules = Arc::clone(&self.rules);
-        self.order(|done| Command::Rules { rules: Arc::clone(&rules), done })
+        self.send_to_all(|done| Command::Rules { rules: Arc::clone(&rules), done })
     }
 
-    /// The same order for every open connection; returns who will say that it is carried out.
-    pub fn order(&self, order: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
-        self.order_where(|_| true, order)
+    /// Sends a command to every open connection; returns their acknowledgements.
+    pub fn send_to_all(&self, command: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
+        self.send_where(|_| true, command)
     }
 
-    /// The same order for some.
-    pub fn order_where(
+    /// Sends a command to the connections that `is_addressed` selects.
+    pub fn send_where(
         &self,
-        is_meant: impl Fn(&Open) -> bool,
-        order: impl Fn(oneshot::Sender<()>) -> Command,
+        is_addressed: impl Fn(&Open) -> bool,
+        command: impl Fn(oneshot::Sender<()>) -> Command,
     ) -> Vec<oneshot::Receiver<()>> {
-        order_to(self.connections.iter().flat_map(BTreeMap::values).filter(|open| is_meant(open)), order)
+        send_command(self.connections.iter().flat_map(BTreeMap::values).filter(|open| is_addressed(open)), command)
     }
 
-    /// The same order for the oldest half.
-    pub fn order_half(&self, order: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
+    /// Sends a command to the oldest half of the connections.
+    pub fn send_to_oldest_half(&self, command: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
         let half = self.connections.as_ref().map_or(0, BTreeMap::len).div_ceil(2);
-        order_to(self.connections.iter().flat_map(BTreeMap::values).take(half), order)
+        send_command(self.connections.iter().flat_map(BTreeMap::values).take(half), command)
     }
 }
 
-/// Gives these connections an order; returns who will say that it is carried out. One that has ended by itself is none.
-fn order_to<'a>(
+/// Sends a command to these connections; returns their acknowledgements. Connections that have ended are left out.
+fn send_command<'a>(
     connections: impl Iterator<Item = &'a Open>,
-    order: impl Fn(oneshot::Sender<()>) -> Command,
+    command: impl Fn(oneshot::Sender<()>) -> Command,
 ) -> Vec<oneshot::Receiver<()>> {
     let send = |connection: &Open| {
         let (done, finished) = oneshot::channel();
-        connection.commands.send(order(done)).ok().map(|()| finished)
+        connection.commands.send(command(done)).ok().map(|()| finished)
     };
     connections.filter_map(send).collect()
 }

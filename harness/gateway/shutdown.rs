@@ -1,4 +1,4 @@
-//! How a connection ends: in order, by RST, or as it is told.
+//! Shutdown of a connection: in order, by RST, or by FIN on command.
 
 use std::time::Duration;
 
@@ -7,75 +7,75 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::command::Cut;
 use super::transport::Socket;
+use super::types::Cut;
 use crate::model::history::Severed;
 
-/// A peer that has sent nothing for so long has nothing under way. On loopback bytes arrive within microseconds, so
-/// this is for a busy machine.
-const LULL: Duration = Duration::from_millis(20);
+/// A peer that has sent nothing for this long has nothing in flight. On loopback bytes arrive within microseconds, so
+/// this allows for a busy machine.
+const QUIET_TIME: Duration = Duration::from_millis(20);
 
-/// Longest that bytes under way are waited for; a peer that still sends then may as well learn that nobody listens.
-const SEND_OFF: Duration = Duration::from_secs(1);
+/// Longest time to drain bytes in flight; a peer that still sends then gets an RST.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that has ended: who ended it, and what is still to be done about it.
-pub(crate) struct Ending<S> {
+/// An ended connection: the cause, and the sockets still to be drained.
+pub(crate) struct Shutdown<S> {
     pub by: Severed,
-    /// Who waits to hear of it.
+    /// Notified once FIN or RST has been sent.
     done: Option<oneshot::Sender<()>>,
     /// Sockets that have sent FIN, but whose peers may be sending.
-    leaving: Vec<S>,
+    draining: Vec<S>,
 }
 
-impl<S: Socket> Ending<S> {
-    /// Ended by its peers, in order.
-    pub(super) fn in_order(by: Severed) -> Ending<S> {
-        Ending { by, done: None, leaving: Vec::new() }
+impl<S: Socket> Shutdown<S> {
+    /// Ended in order by the peers.
+    pub(super) fn in_order(by: Severed) -> Shutdown<S> {
+        Shutdown { by, done: None, draining: Vec::new() }
     }
 
-    /// Ended by RST to whoever is still there.
-    pub(super) fn by_reset(by: Severed, sockets: impl IntoIterator<Item = S>) -> Ending<S> {
+    /// Ends the connection by RST to the sockets still open.
+    pub(super) fn by_reset(by: Severed, sockets: impl IntoIterator<Item = S>) -> Shutdown<S> {
         sockets.into_iter().for_each(S::reset);
-        Ending { by, done: None, leaving: Vec::new() }
+        Shutdown { by, done: None, draining: Vec::new() }
     }
 
-    /// Ended by the nemesis or by a rule; `done` waits to hear of it.
+    /// Ended by the nemesis or a rule; `done` is notified.
     pub(super) fn by_cut(
         cut: Cut,
         done: Option<oneshot::Sender<()>>,
         sockets: impl IntoIterator<Item = S>,
-    ) -> Ending<S> {
-        let ending = match cut {
+    ) -> Shutdown<S> {
+        let shutdown = match cut {
             Cut::Close => {
-                Ending { by: Severed::Closed, done: None, leaving: sockets.into_iter().map(finish).collect() }
+                Shutdown { by: Severed::Closed, done: None, draining: sockets.into_iter().map(send_fin).collect() }
             }
-            Cut::Reset => Ending::by_reset(Severed::Reset, sockets),
+            Cut::Reset => Shutdown::by_reset(Severed::Reset, sockets),
         };
-        Ending { done, ..ending }
+        Shutdown { done, ..shutdown }
     }
 
-    /// Tells whoever ordered it, then sees the sockets off. May be dropped at any time, which closes them.
-    pub async fn conclude(self) {
+    /// Acknowledges the command, then drains the sockets. May be dropped at any time, which closes them.
+    pub async fn complete(self) {
         if let Some(done) = self.done {
-            // Nobody waits for it if the nemesis was stopped meanwhile.
+            // The receiver is gone if the nemesis was stopped in the meantime.
             let _ = done.send(());
         }
-        let _ = timeout(SEND_OFF, join_all(self.leaving.into_iter().map(see_off))).await;
+        let _ = timeout(DRAIN_TIMEOUT, join_all(self.draining.into_iter().map(drain))).await;
     }
 }
 
-/// Sends FIN, after whatever was written before.
-fn finish<S: Socket>(mut stream: S) -> S {
-    // If the socket is already dead there is nobody to tell.
+/// Sends FIN after all bytes written before.
+fn send_fin<S: Socket>(mut stream: S) -> S {
+    // If the socket is already dead, no peer is left to notify.
     let _ = stream.cut_off();
     stream
 }
 
-/// Throws away what a peer was sending when the connection ended, until it falls silent; then closes the socket, and
-/// the kernel answers whatever still arrives with RST, as it does for a process that has exited.
+/// Discards bytes that a peer was still sending, until it falls silent; then closes the socket, and the kernel answers
+/// later bytes with RST, as for a process that has exited.
 ///
 /// Closing at once would send RST instead of FIN: the kernel does so while unread bytes are in its buffer.
-async fn see_off(mut stream: impl Socket) {
+async fn drain(mut stream: impl Socket) {
     let mut scrap = vec![0; 8 << 10];
-    while let Ok(Ok(1..)) = timeout(LULL, stream.read(&mut scrap)).await {}
+    while let Ok(Ok(1..)) = timeout(QUIET_TIME, stream.read(&mut scrap)).await {}
 }

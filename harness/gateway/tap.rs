@@ -1,29 +1,29 @@
-//! The tap: what the gateway tells of every connection, as it happens.
+//! The tap: receives the events of every connection as they happen.
 
 use crate::model::history::{ConnectionChange, Event};
 use crate::recorder::Recorder;
 
-/// Somebody who is told. Called from the threads that carry the bytes, so it must not block.
+/// Receiver of the gateway's events. Called from the threads that carry the bytes, so it must not block.
 pub(crate) trait Tap: Send + Sync {
     /// Something happened to a connection, by its number.
     fn connection(&self, id: u64, change: ConnectionChange);
     /// The gateway began or ceased to refuse connections.
     fn refusing(&self, on: bool);
-    /// The gateway could not do what it was asked.
+    /// The gateway could not carry out what was requested.
     fn doubt(&self, reason: String);
 
-    /// Whether it wants to be told of every request and every answer, of which there may be many.
+    /// Whether the tap wants every request and every answer, of which there may be many.
     fn observes(&self) -> bool {
         false
     }
 
-    /// A request has begun to come on a connection, where this observes.
-    fn asked(&self, id: u64) {
+    /// A request has begun to arrive on a connection, if this tap observes.
+    fn request_started(&self, id: u64) {
         let _ = id;
     }
 
-    /// The server has finished a request on a connection, in the order of asking; `idle`: nothing else is under way there.
-    fn answered(&self, id: u64, idle: bool) {
+    /// The server has finished a request, in request order; `idle`: no other request is in flight there.
+    fn request_finished(&self, id: u64, idle: bool) {
         let _ = (id, idle);
     }
 }

@@ -1,5 +1,5 @@
-//! A timer that is exact to a few dozen microseconds: tokio's own rounds up to the next millisecond, which a latency of
-//! 50 ms shows as 51. Where time is the runtime's own affair, so is the timer.
+//! A timer that is exact to a few dozen microseconds: tokio's own rounds up to the next millisecond, so a latency of 50
+//! ms would measure as 51. In virtual time, the runtime's timer is used.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -20,7 +20,8 @@ impl Timer {
         Timer { clock, alarm: None, set: None }
     }
 
-    /// Ready once `due` has come; else the task is woken then. A later call with another instant replaces this one.
+    /// Ready once `due` has passed; otherwise the task is woken then. A later call with another instant replaces this
+    /// one.
     ///
     /// *Errors*: the process has no file descriptor left for a timer.
     pub fn poll(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<io::Result<()>> {
@@ -42,7 +43,7 @@ impl Timer {
     }
 }
 
-/// What goes off.
+/// The timer of the kernel or of the runtime.
 enum Alarm {
     Kernel(kernel::Alarm),
     Runtime(runtime::Alarm),
@@ -52,7 +53,7 @@ impl Alarm {
     fn new(clock: Clock) -> io::Result<Alarm> {
         match clock {
             Clock::Machine => kernel::Alarm::new().map(Alarm::Kernel),
-            // Also where the kernel has no timer that could be waited for.
+            // Also used if the kernel has no timer that can be awaited.
             _ => Ok(Alarm::Runtime(runtime::Alarm::new())),
         }
     }
@@ -107,7 +108,7 @@ mod kernel {
         }
 
         pub fn set(&mut self, due: Instant) -> io::Result<()> {
-            // Zero would switch it off.
+            // Zero would disarm it.
             let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
             let once = Expiration::OneShot(TimeSpec::from_duration(wait));
             Ok(self.0.get_ref().0.set(once, TimerSetTimeFlags::empty())?)
@@ -118,7 +119,7 @@ mod kernel {
                 let mut ready = ready!(self.0.poll_read_ready(cx))?;
                 match ready.get_inner().0.wait() {
                     Ok(()) => return Poll::Ready(Ok(())),
-                    // It was set anew since it last went off.
+                    // It was set again after it last expired.
                     Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
@@ -133,7 +134,7 @@ mod runtime {
 
     use tokio::time::{Instant, Sleep, sleep_until};
 
-    /// A timer of the runtime's.
+    /// A timer of the runtime.
     pub(super) struct Alarm(Pin<Box<Sleep>>);
 
     impl Alarm {
@@ -158,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// How late it is in the median of many waits.
+    /// Median lateness of many waits.
     async fn lateness() -> Duration {
         let mut timer = Timer::new(Clock::Machine);
         let mut late = Vec::new();
@@ -175,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_exact_to_a_fraction_of_a_millisecond() {
-        // It is late by some dozens of microseconds; the rest is for a busy machine, and so are the further tries.
+        // It is late by some dozens of microseconds; the bound and the retries allow for a busy machine.
         let mut medians = Vec::new();
         while medians.len() < 10 {
             let median = lateness().await;
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_can_be_set_anew_to_sooner_to_later_and_to_the_past() {
+    async fn timer_can_be_set_again_to_any_instant() {
         let mut timer = Timer::new(Clock::Machine);
         let now = Instant::now();
         let at = |millis| now + Duration::from_millis(millis);

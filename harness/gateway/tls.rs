@@ -1,9 +1,9 @@
-//! TLS, ended by the gateway on both legs, so that it can read what passes: it is the server to the client, and a
-//! client to the server.
+//! TLS termination: the gateway is the TLS server of the client and a TLS client of the server, so that it can read the
+//! messages.
 //!
-//! It shows the server's own certificate, and must be given its key: clients that check channel binding
-//! (SCRAM-SHA-256-PLUS) compare that certificate with what the server signed. TLS is offered to the client exactly
-//! where the server offers it; one that asks for none gets none.
+//! The gateway presents the server's own certificate and needs its key: clients that check channel binding
+//! (SCRAM-SHA-256-PLUS) compare that certificate with the one the server signed. TLS is offered to the client exactly
+//! if the server offers it; a client that requests none gets none.
 
 use std::io;
 use std::pin::Pin;
@@ -33,40 +33,40 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// A GSSENCRequest, whole.
 const GSS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30];
 
-/// What the gateway needs to end TLS.
+/// Certificates and keys to terminate TLS.
 #[derive(Clone)]
 pub(crate) struct Termination {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
-    /// By what name the server is asked for.
+    /// Host name that the server's certificate is checked against.
     name: ServerName<'static>,
 }
 
 impl Termination {
-    /// Ends TLS with the server's certificate chain and key, in PEM. The server is trusted if its certificate goes back
-    /// to `authority`; without one, whatever it shows is taken, as by `sslmode=require`.
+    /// Terminates TLS with the server's certificate chain and key, in PEM. The server is trusted if its certificate is
+    /// signed by `authority`; without one, any certificate is accepted, like `sslmode=require`.
     ///
-    /// *Errors*: what is wrong with which of them, in words.
+    /// *Errors*: which file is invalid, and why.
     pub fn new(chain: &[u8], key: &[u8], authority: Option<&[u8]>, name: &str) -> Result<Termination, String> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates("certificate", chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the key is no PEM key: {error}"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("cannot read the key as PEM: {error}"))?;
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_no_client_auth()
             .with_single_cert(chain, key)
-            .map_err(|error| format!("certificate and key do not serve: {error}"))?;
+            .map_err(|error| format!("cannot use the certificate with the key: {error}"))?;
         let verifier: Arc<dyn ServerCertVerifier> = match authority {
             None => Arc::new(Anybody::new(Arc::clone(&provider))),
             Some(authority) => {
                 let mut roots = RootCertStore::empty();
                 for root in certificates("authority", authority)? {
-                    roots.add(root).map_err(|error| format!("the authority cannot be trusted: {error}"))?;
+                    roots.add(root).map_err(|error| format!("cannot use the authority: {error}"))?;
                 }
                 WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                     .build()
-                    .map_err(|error| format!("the authority cannot be trusted: {error}"))?
+                    .map_err(|error| format!("cannot use the authority: {error}"))?
             }
         };
         let client = ClientConfig::builder_with_provider(provider)
@@ -75,17 +75,17 @@ impl Termination {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no name of a host"))?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is not a valid host name"))?;
         Ok(Termination { acceptor: Arc::new(server).into(), connector: Arc::new(client).into(), name })
     }
 
-    /// Asks the server for TLS, and answers the client as the server does. `None`: there is none to be had, and both
-    /// go on in the clear.
+    /// Requests TLS from the server, and answers the client as the server does. `None`: the server refuses it, and both
+    /// sides continue unencrypted.
     pub(super) async fn establish<'a, S: Socket>(
         &self,
         client: &'a mut S,
         server: &'a mut S,
-    ) -> Result<Option<[Encrypted<'a, S>; 2]>, Failure> {
+    ) -> Result<Option<[EncryptedLeg<'a, S>; 2]>, Failure> {
         server.write_all(&SSL_REQUEST).await.map_err(Failure::Server)?;
         let answer = server.read_u8().await.map_err(Failure::Server)?;
         if answer != b'S' {
@@ -95,11 +95,11 @@ impl Termination {
         let server = self.connector.connect(self.name.clone(), server).await.map_err(Failure::Server)?;
         client.write_all(b"S").await.map_err(Failure::Client)?;
         let client = self.acceptor.accept(client).await.map_err(Failure::Client)?;
-        Ok(Some([Encrypted::new(client.into()), Encrypted::new(server.into())]))
+        Ok(Some([EncryptedLeg::new(client.into()), EncryptedLeg::new(server.into())]))
     }
 }
 
-/// What a client asks for before anything else.
+/// Whether the client requests TLS; refuses GSSAPI encryption on the way.
 pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
     loop {
         let mut first = [0; 8];
@@ -110,7 +110,7 @@ pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
                 client.read_exact(&mut first).await?;
                 client.write_all(b"N").await?;
             }
-            // A request may come in pieces; a client that leaves in the middle of it has asked for nothing.
+            // A request may arrive in pieces; a client that leaves in the middle of it has requested nothing.
             part if length > 0 && (SSL_REQUEST.starts_with(part) || GSS_REQUEST.starts_with(part)) => {
                 sleep(Duration::from_millis(1)).await;
             }
@@ -119,15 +119,15 @@ pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
     }
 }
 
-/// Whose handshake failed.
+/// The side whose handshake failed.
 pub(super) enum Failure {
     Client(io::Error),
     Server(io::Error),
 }
 
 impl Failure {
-    /// Whose it was, why, and what that makes of the connection.
-    pub fn told(self) -> (&'static str, String, Severed) {
+    /// The side, the cause, and how the connection ends.
+    pub fn describe(self) -> (&'static str, String, Severed) {
         match self {
             Failure::Client(why) => ("client", why.to_string(), Severed::ClientReset),
             Failure::Server(why) => ("server", why.to_string(), Severed::ServerReset),
@@ -135,20 +135,20 @@ impl Failure {
     }
 }
 
-/// A leg with TLS on it.
-pub(super) struct Encrypted<'a, S> {
+/// A leg encrypted with TLS.
+pub(super) struct EncryptedLeg<'a, S> {
     stream: TlsStream<&'a mut S>,
-    /// It ended without a close_notify.
+    /// The stream ended without a close_notify.
     cut_off: bool,
 }
 
-impl<'a, S> Encrypted<'a, S> {
-    fn new(stream: TlsStream<&'a mut S>) -> Encrypted<'a, S> {
-        Encrypted { stream, cut_off: false }
+impl<'a, S> EncryptedLeg<'a, S> {
+    fn new(stream: TlsStream<&'a mut S>) -> EncryptedLeg<'a, S> {
+        EncryptedLeg { stream, cut_off: false }
     }
 }
 
-impl<S: Socket> AsyncRead for Encrypted<'_, S> {
+impl<S: Socket> AsyncRead for EncryptedLeg<'_, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match ready!(Pin::new(&mut self.stream).poll_read(cx, buffer)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -160,7 +160,7 @@ impl<S: Socket> AsyncRead for Encrypted<'_, S> {
     }
 }
 
-impl<S: Socket> AsyncWrite for Encrypted<'_, S> {
+impl<S: Socket> AsyncWrite for EncryptedLeg<'_, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -174,7 +174,7 @@ impl<S: Socket> AsyncWrite for Encrypted<'_, S> {
     }
 }
 
-impl<S: Socket> Leg for Encrypted<'_, S> {
+impl<S: Socket> Leg for EncryptedLeg<'_, S> {
     fn is_cut_off(&self) -> bool {
         self.cut_off
     }
@@ -189,6 +189,6 @@ fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     match found {
         Ok(found) if found.is_empty() => Err(format!("the {what} holds no PEM certificate")),
         Ok(found) => Ok(found),
-        Err(error) => Err(format!("the {what} is no PEM certificate: {error}")),
+        Err(error) => Err(format!("cannot read the {what} as PEM: {error}")),
     }
 }

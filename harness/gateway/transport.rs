@@ -1,4 +1,5 @@
-//! What a gateway, a simulated server and a built-in client ask of a network: the machine's own, or a simulated one.
+//! Network interface of the gateway, the simulated server and the built-in clients: the operating system's, or a
+//! simulated one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,12 +13,12 @@ use crate::credentials::wall_clock::WallClock;
 
 /// A stream to a peer, over TCP in the end.
 pub(crate) trait Leg: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Whether the peer's stream has ended without the goodbye that its encryption asks for.
+    /// Whether the peer's stream ended without the goodbye of its encryption (close_notify).
     fn is_cut_off(&self) -> bool {
         false
     }
 
-    /// Sends FIN without such a goodbye, after whatever was written before.
+    /// Sends FIN without close_notify, after all bytes written before.
     fn cut_off(&mut self) -> io::Result<()>;
 }
 
@@ -31,55 +32,60 @@ impl<L: Leg> Leg for &mut L {
     }
 }
 
-/// A TCP socket. Dropped, it is closed as close(2) does it: FIN, or RST where bytes are left unread.
+/// A TCP socket. Dropping it closes it like close(2): FIN, or RST if bytes are left unread.
 pub(crate) trait Socket: Leg + 'static {
-    /// Ends the connection by RST, whatever is unsent or unread.
+    /// Ends the connection by RST, even with unsent or unread bytes.
     fn reset(self);
 
-    /// Looks at what has come, once something has, and leaves it there; cancel safe. Needed where TLS is ended alone.
+    /// Peeks at received bytes once there are some; cancel safe. Only TLS termination needs it.
     fn peek(&mut self, _into: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
-        async { Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is ended on the machine's own sockets alone")) }
+        async {
+            Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "TLS can be terminated only on sockets of the operating system",
+            ))
+        }
     }
 }
 
-/// Which clock the timers of a connection go by.
+/// The clock that drives the timers of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
-    /// The machine's, by timers of the kernel's, exact to some dozens of microseconds.
+    /// The operating system's, with kernel timers, exact to some dozens of microseconds.
     Machine,
     /// The runtime's, which may be virtual; exact to the millisecond.
     Runtime,
 }
 
-/// Whence connections are made.
+/// Opens outgoing connections.
 pub(crate) trait Dialer: Clone + Send + Sync + 'static {
     type Socket: Socket;
 
-    /// Which clock goes with it.
+    /// The clock of this network.
     const CLOCK: Clock;
 
-    /// A socket that connects. It is the caller's from the first: dropped, it gives the attempt up.
+    /// A connecting socket. Dropping it abandons the attempt.
     fn begin_to_connect(&self, to: SocketAddr) -> io::Result<Self::Socket>;
 
-    /// Waits until the other side has taken the connection; cancel safe.
+    /// Waits until the connection is established; cancel safe.
     fn connected(&self, socket: &mut Self::Socket) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// A host on a network: where connections are taken, too.
+/// A host on a network: it can also accept connections.
 pub(crate) trait Host: Dialer {
     type Listener: Send + 'static;
 
-    /// Listens; dropped, the listener refuses whoever comes.
+    /// Listens; dropping the listener refuses further connections.
     fn listen(&self, at: SocketAddr) -> io::Result<Self::Listener>;
 
-    /// The next connection, and whence it comes; cancel safe.
+    /// The next connection, with the client's address; cancel safe.
     fn accept(
         &self,
         listener: &mut Self::Listener,
     ) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
 }
 
-/// What a client asks of the kernel for one connection.
+/// Socket options that a client sets for one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketOptions {
     /// `SO_KEEPALIVE` with its times; `None`: off.
@@ -88,14 +94,14 @@ pub struct SocketOptions {
     pub user_timeout: Option<Duration>,
 }
 
-/// When the kernel asks of a connection on which nothing moves whether the other side is still there.
+/// When the kernel probes whether the peer of an idle connection is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepaliveTimes {
-    /// `TCP_KEEPIDLE`: how long nothing has to have come.
+    /// `TCP_KEEPIDLE`: idle time before the first probe.
     pub idle: Duration,
-    /// `TCP_KEEPINTVL`: between two probes.
+    /// `TCP_KEEPINTVL`: time between two probes.
     pub interval: Duration,
-    /// `TCP_KEEPCNT`: probes without an answer, after which the connection is given up.
+    /// `TCP_KEEPCNT`: unanswered probes after which the connection fails.
     pub probes: u32,
 }
 
@@ -105,17 +111,17 @@ impl KeepaliveTimes {
         KeepaliveTimes { idle: Duration::from_secs(7200), interval: Duration::from_secs(75), probes: 9 };
 }
 
-/// A stream that somebody else has made.
+/// A connected byte stream of unknown origin.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// How a built-in client makes its connections, where it is not on the machine's own network.
+/// How a built-in client connects, if it is not on the operating system's network.
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>>;
 
-    /// By which clock certificates are valid there.
+    /// The clock against which certificates are validated.
     #[cfg(any(feature = "simulation", feature = "tls"))]
     fn wall_clock(&self) -> WallClock;
 }

@@ -1,9 +1,8 @@
-//! Lanes: the threads that carry the gateway's connections, each with a runtime of its own.
+//! Workers: the threads that carry the gateway's connections, each with a runtime of its own.
 //!
-//! A connection stays on its lane for life, so that carrying bytes takes no lock and wakes no other thread: that is a
-//! tenth faster than a scheduler that moves tasks between threads, and keeps the gateway apart from whatever
-//! the client under test does to the runtime it shares with the harness. Where time is virtual there is one runtime for
-//! everything, and it is the only lane.
+//! A connection stays on its worker for life, so carrying bytes takes no lock and wakes no other thread: that is a
+//! tenth faster than a scheduler that moves tasks between threads, and isolates the gateway from the load of the client
+//! under test on the runtime that it shares with the harness. In virtual time, the one runtime is the only worker.
 
 use std::io;
 use std::num::NonZero;
@@ -17,20 +16,21 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Most lanes of one gateway: beyond this, the server behind it is the limit.
-const MOST: usize = 8;
+/// Most workers of one gateway: beyond this, the server behind it is the limit.
+const MAX_WORKERS: usize = 8;
 
 /// Longest that connections may take to end once the gateway closes: a few system calls, on a busy machine.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The threads of one gateway. Dropping it ends every task, then the threads.
 pub(super) struct Workers {
-    turns: Arc<Spawner>,
+    spawner: Arc<Spawner>,
     threads: Vec<JoinHandle<()>>,
     closing: CancellationToken,
 }
 
-/// Puts tasks on the lanes by turns. Tasks may hold this, but never the lanes: who drops those waits for every task.
+/// Spawns tasks on the workers, round-robin. Tasks may hold this but never [`Workers`], because its drop waits for
+/// every task.
 pub(super) struct Spawner {
     handles: Vec<Handle>,
     next: AtomicUsize,
@@ -38,9 +38,9 @@ pub(super) struct Spawner {
 }
 
 impl Workers {
-    /// Starts one lane for each core; they end when `closing` is cancelled.
+    /// Starts one worker for each core; they end when `closing` is cancelled.
     pub fn start(closing: CancellationToken) -> io::Result<Workers> {
-        let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
+        let count = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
         let tasks = TaskTracker::new();
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for _ in 0..count {
@@ -50,50 +50,50 @@ impl Workers {
             let run = move || {
                 runtime.block_on(async {
                     closing.cancelled().await;
-                    // What is still there afterwards goes with the runtime.
-                    let _ = timeout(FAREWELL, tasks.wait()).await;
+                    // Tasks left after the timeout are dropped with the runtime.
+                    let _ = timeout(CLOSE_TIMEOUT, tasks.wait()).await;
                 });
             };
             threads.push(thread::Builder::new().name("pgsquall-gateway".into()).spawn(run)?);
         }
-        Ok(Workers { turns: Arc::new(Spawner { handles, next: AtomicUsize::new(0), tasks }), threads, closing })
+        Ok(Workers { spawner: Arc::new(Spawner { handles, next: AtomicUsize::new(0), tasks }), threads, closing })
     }
 
-    /// The runtime on which this is called as the only lane; its tasks end when `closing` is cancelled.
+    /// Uses the current runtime as the only worker; its tasks end when `closing` is cancelled.
     ///
-    /// *Errors*: there is none.
+    /// *Errors*: there is no current runtime.
     #[cfg(any(test, feature = "simulation"))]
-    pub fn here(closing: CancellationToken) -> io::Result<Workers> {
+    pub fn on_current_runtime(closing: CancellationToken) -> io::Result<Workers> {
         let handles = vec![Handle::try_current().map_err(io::Error::other)?];
-        let turns = Spawner { handles, next: AtomicUsize::new(0), tasks: TaskTracker::new() };
-        Ok(Workers { turns: Arc::new(turns), threads: Vec::new(), closing })
+        let spawner = Spawner { handles, next: AtomicUsize::new(0), tasks: TaskTracker::new() };
+        Ok(Workers { spawner: Arc::new(spawner), threads: Vec::new(), closing })
     }
 
-    pub fn turns(&self) -> &Arc<Spawner> {
-        &self.turns
+    pub fn spawner(&self) -> &Arc<Spawner> {
+        &self.spawner
     }
 
     /// Waits until every task has ended.
-    pub async fn idle(&self) {
-        self.turns.tasks.close();
-        self.turns.tasks.wait().await;
+    pub async fn wait_until_idle(&self) {
+        self.spawner.tasks.close();
+        self.spawner.tasks.wait().await;
     }
 }
 
 impl Spawner {
-    /// Puts a task on the lane whose turn it is.
+    /// Spawns a task on the next worker.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
-        self.tasks.spawn_on(task, &self.handles[turn]);
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
+        self.tasks.spawn_on(task, &self.handles[index]);
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
         self.closing.cancel();
-        self.turns.tasks.close();
+        self.spawner.tasks.close();
         for thread in self.threads.drain(..) {
-            // It panicked if a task of ours did, and has said so.
+            // The thread panics only if a task did, and the panic is already reported.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Whether this user can have a kernel plane here: tried, not guessed.
+//! Whether this user can create a kernel plane here: by trying, not by guessing.
 
 use std::io;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::time::timeout;
 
 use super::{ClientNetns, Kernel, KernelError, MARK, PacketRule, Way};
 
-/// Longest for a connection over wires that are all in this machine: the kernel asks a second time after one second.
+/// Longest for a connection within this host: the kernel retries after one second.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What there is here, each with the reason where there is none.
+/// Availability of the kernel plane, each with the reason if it is not.
 #[derive(Clone, Debug)]
 pub struct Availability {
     /// For clients in this process.
@@ -20,20 +20,20 @@ pub struct Availability {
     pub process: Result<(), String>,
 }
 
-/// Tries it out, once in the life of this process.
+/// Tries it once in the life of this process.
 pub async fn available() -> &'static Availability {
     static FOUND: OnceCell<Availability> = OnceCell::const_new();
     FOUND
         .get_or_init(|| async {
-            let (in_process, process) = tokio::join!(attempt(ClientNetns::Machine), attempt(ClientNetns::Own));
-            let told = |found: Result<(), KernelError>| found.map_err(|error| error.to_string());
-            Availability { in_process: told(in_process), process: told(process) }
+            let (in_process, process) = tokio::join!(try_create(ClientNetns::Machine), try_create(ClientNetns::Own));
+            let to_text = |found: Result<(), KernelError>| found.map_err(|error| error.to_string());
+            Availability { in_process: to_text(in_process), process: to_text(process) }
         })
         .await
 }
 
-/// One of each thing that faults are made of, and a connection that comes through.
-async fn attempt(side: ClientNetns) -> Result<(), KernelError> {
+/// Creates a plane, installs one of each kind of rule that faults use, and connects.
+async fn try_create(side: ClientNetns) -> Result<(), KernelError> {
     let kernel = Kernel::create(side).await?;
     let rule = |matches: &str, verdict| PacketRule { way: Way::Up, matches: matches.into(), counted: None, verdict };
     let rules = [
@@ -49,12 +49,12 @@ async fn attempt(side: ClientNetns) -> Result<(), KernelError> {
     kernel.forget_after(None)
 }
 
-/// A connection through the filter: a firewall of the machine's own may keep its client from it.
+/// Connects through the filter: a firewall of the host may block it.
 async fn connect(kernel: &Kernel) -> io::Result<()> {
     let port = kernel.reservation(0)?;
     let _listener = port.listen()?;
     match timeout(PATIENCE, kernel.dial(port.address())).await {
         Ok(connected) => connected.map(drop),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "a connection has no answer")),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the connect timed out")),
     }
 }

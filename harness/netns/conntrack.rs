@@ -1,10 +1,10 @@
-//! Connections as the filter remembers them: the kernel's own table, and how long what is idle stays in it.
+//! Connection tracking: the kernel's table of connections, and the timeout of idle ones.
 //!
-//! Two ways lead to a timeout. The setting of the namespace is read anew at each packet, so that a flow takes it with its
-//! next one; a flow on which nothing moves any more keeps the five days that it was given by its last. A timeout object
-//! of nft's belongs to flows that begin after it. Both leave out the connection that is idle when the fault comes, which
-//! is the one that it is for. So the setting is changed, and then each flow that is there is given its new time by hand,
-//! as `conntrack -U` does it.
+//! There are two ways to set a timeout. The namespace's setting is read at each packet, so a flow takes it over with
+//! its next packet; an idle flow keeps the five days that its last packet gave it. An nft timeout object applies only
+//! to flows that begin after it. Both miss the connection that is idle when the fault starts, which is the one that the
+//! fault is about. So the setting is changed, and then each existing flow gets the new timeout by netlink, as
+//! `conntrack -U` does.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -12,18 +12,18 @@ use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use super::forked::{done, run_in_child};
+use super::forked::{check, run_in_child};
 use super::{Kernel, KernelError};
 
-/// Every connection that the reader's namespace tracks.
+/// Connections tracked in the reader's namespace.
 const TABLE: &CStr = c"/proc/self/net/nf_conntrack";
 
-/// How long the kernel remembers an idle connection unless it is told otherwise: five days.
+/// The kernel's default timeout of an idle connection: five days.
 ///
 /// *Source*: `nf_conntrack-sysctl.rst` of the kernel's documentation.
-const USUAL: u64 = 432_000;
+const DEFAULT_TIMEOUT: u64 = 432_000;
 
-/// A connection through the filter.
+/// A tracked connection through the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Flow {
     pub client: SocketAddrV4,
@@ -31,21 +31,20 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// The client's end, as its own kernel lists it.
+    /// The client's address, as its own kernel lists it.
     pub fn end(&self) -> SocketAddr {
         self.client.into()
     }
 }
 
-/// The table, open for as long as it is read.
+/// The table, kept open for reading.
 pub(crate) struct FlowTable {
     file: File,
     client: Ipv4Addr,
 }
 
 impl FlowTable {
-    /// The client's connections that the filter knows to be established. What has expired is not among them: the kernel
-    /// takes it away when it is looked at.
+    /// Established connections of the client. Expired ones are not among them: the kernel removes them on reading.
     pub fn established(&mut self) -> io::Result<Vec<Flow>> {
         let mut text = String::new();
         self.file.rewind()?;
@@ -55,41 +54,41 @@ impl FlowTable {
 }
 
 impl Kernel {
-    /// The table of connections.
+    /// Opens the table of connections.
     pub fn flows(&self) -> Result<FlowTable, KernelError> {
         let file = self.filter.open(TABLE).map_err(KernelError::NetNs)?;
         Ok(FlowTable { file, client: self.client_address() })
     }
 
-    /// Has the filter forget connections on which nothing moves for so long; `None`: as a kernel does by itself. For
-    /// those that are there the time begins now.
+    /// Sets the idle timeout of tracked connections; `None`: the kernel's default. For existing connections the time
+    /// begins now.
     ///
-    /// *Units*: whole seconds, which is what the kernel counts in; more is rounded up.
+    /// *Units*: whole seconds, as in the kernel; fractions are rounded up.
     pub fn forget_after(&self, idle: Option<Duration>) -> Result<(), KernelError> {
-        let seconds = idle.map_or(USUAL, seconds);
-        // First the setting, so that a flow with a packet in between has its new time too.
+        let seconds = idle.map_or(DEFAULT_TIMEOUT, seconds);
+        // The setting first, so that a flow with a packet in between has the new timeout too.
         self.set("net/netfilter/nf_conntrack_tcp_timeout_established", &seconds.to_string())?;
         let flows = self.flows()?.established().map_err(KernelError::NetNs)?;
         let updates: Vec<_> = flows.iter().map(|flow| update(flow, seconds as u32)).collect();
-        self.tell(&updates).map_err(KernelError::NetNs)
+        self.send_netlink(&updates).map_err(KernelError::NetNs)
     }
 
-    /// Gives the kernel messages of netlink's, one by one, each answered.
-    fn tell(&self, messages: &[Vec<u8>]) -> io::Result<()> {
-        let entrance = self.filter.entrance();
+    /// Sends netlink messages one by one, each acknowledged.
+    fn send_netlink(&self, messages: &[Vec<u8>]) -> io::Result<()> {
+        let ns_fds = self.filter.ns_fds();
         let [] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             // SAFETY: system calls on numbers, and on bytes that are there; the socket goes with the child.
             unsafe {
                 let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
                 let socket = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER);
-                done(socket)?;
+                check(socket)?;
                 for message in messages {
-                    done(libc::send(socket, message.as_ptr().cast(), message.len(), 0) as i32)?;
+                    check(libc::send(socket, message.as_ptr().cast(), message.len(), 0) as i32)?;
                     let mut answer = [0_u8; 64];
-                    done(libc::recv(socket, answer.as_mut_ptr().cast(), answer.len(), 0) as i32)?;
+                    check(libc::recv(socket, answer.as_mut_ptr().cast(), answer.len(), 0) as i32)?;
                     match -i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
-                        // It has ended meanwhile.
+                        // ENOENT: the connection has ended in the meantime.
                         0 | libc::ENOENT => {}
                         code => return Err(io::Error::from_raw_os_error(code)),
                     }
@@ -101,25 +100,25 @@ impl Kernel {
     }
 }
 
-/// A time as the kernel counts it.
+/// A duration in whole seconds, rounded up.
 fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
-/// A line of the table, if it is a TCP connection that is established.
+/// Parses a line of the table, if it is an established TCP connection.
 fn established(line: &str) -> Option<Flow> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (protocol, state) = (words.get(2)?, words.get(5)?);
     if *protocol != "tcp" || *state != "ESTABLISHED" {
         return None;
     }
-    // The first of each is as the first packet had it; the reply's come after them.
+    // The first of each key is of the original direction; the reply's come after them.
     let word = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
     let end = |address, port| Some(SocketAddrV4::new(word(address)?.parse().ok()?, word(port)?.parse().ok()?));
     Some(Flow { client: end("src=", "sport=")?, server: end("dst=", "dport=")? })
 }
 
-/// The message that gives a connection another time to live.
+/// The netlink message that changes a connection's timeout.
 ///
 /// *Source*: `linux/netfilter/nfnetlink_conntrack.h`.
 fn update(flow: &Flow, seconds: u32) -> Vec<u8> {
@@ -146,7 +145,7 @@ fn update(flow: &Flow, seconds: u32) -> Vec<u8> {
     message
 }
 
-/// One attribute of a message, with the padding that brings the next to a multiple of four.
+/// One netlink attribute, padded to a multiple of four bytes.
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4 + value.len().next_multiple_of(4));
     bytes.extend((4 + value.len() as u16).to_ne_bytes());
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_whole_seconds_and_never_shorter_than_asked() {
+    fn timeouts_round_up_to_whole_seconds() {
         let counted = [1, 999, 1_000, 1_001, 2_400].map(|ms| seconds(Duration::from_millis(ms)));
         assert_eq!(counted, [1, 1, 1, 2, 3]);
     }

@@ -1,21 +1,21 @@
-//! The name by which a client may know its servers, and what a name server can say of it. Plain data, on every system.
+//! The server name of a run, and the answers that its name server can give. Plain data, on every system.
 
 /// The name by which a client knows its servers.
 ///
-/// *Source*: RFC 6761, section 6.2: no name below `test` is anybody's.
+/// *Source*: RFC 6761, section 6.2: names below `test` are never registered.
 pub(crate) const NAME: &str = "db.pgsquall.test";
 
-/// What the name server says of the name, until it is told otherwise.
+/// The configured answer of the name server for this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DnsAnswer {
-    /// Where it leads to.
+    /// Its current addresses.
     Address,
-    /// Where it has led to so far.
+    /// Its addresses before a move.
     OldAddress,
-    /// That there is no such name.
+    /// NXDOMAIN.
     NoName,
-    /// That it cannot say.
+    /// SERVFAIL.
     Failure,
-    /// Nothing.
+    /// No answer at all.
     Nothing,
 }

@@ -1,8 +1,8 @@
-//! What is done to packets between client and gateway: sets of nft rules, each put in force in one transaction, read
-//! back, and counted.
+//! Packet filters between client and gateway: sets of nft rules, each installed in one transaction, read back, and
+//! counted.
 //!
-//! A filter is a chain of its own at the same hook, so that filters of several faults neither know nor disturb each
-//! other. A newer one comes before the older ones: what it drops, they do not see. Its counters stay when it has gone.
+//! A filter is a chain of its own at the same hook, so filters of several faults do not affect each other. A newer one
+//! comes before the older ones, which do not see the packets it drops. Its counters survive its removal.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,36 +13,36 @@ use super::iproute::Tool;
 use super::namespace::NetNs;
 use super::{CLIENT, GATEWAY, KernelError, PacketRule, Way};
 
-/// The table in which everything is.
+/// The nft table of all chains and counters.
 const TABLE: &str = "inet pgsquall";
 
-/// Tracks connections from the first packet on, so that a filter that comes later knows those that were there before.
+/// Tracks connections from the first packet on, so that a later filter knows connections older than itself.
 const TRACK: &str = "table inet pgsquall {\n chain track {\n  type filter hook forward priority -150; policy accept;\n  \
                      ct state new,established,invalid counter\n }\n}\n";
 
-/// The number of filters after which their order begins anew: before the chain that only tracks.
+/// Number of filters after which priorities repeat: below the priority of the tracking chain.
 const LATEST: u64 = 150;
 
-/// Pairs of bits of a mark that filters have, by turns.
+/// Pairs of mark bits, assigned to filters in turn.
 const MARKS: u64 = 15;
 
-/// One way of packets, as nft matches it in the filter's namespace.
-fn on(way: Way) -> String {
+/// The nft match for one direction of packets.
+fn match_direction(way: Way) -> String {
     match way {
         Way::Up => format!("iifname \"{CLIENT}\" oifname \"{GATEWAY}\""),
         Way::Down => format!("iifname \"{GATEWAY}\" oifname \"{CLIENT}\""),
     }
 }
 
-/// A filter that is, or was, in force.
+/// A filter that is or was in force.
 #[derive(Debug)]
 pub(crate) struct Filter {
     pub(super) chain: String,
-    /// How many rules it has.
+    /// Number of its rules.
     rules: usize,
     counted: Vec<&'static str>,
-    /// Whether we have taken it away.
-    is_lifted: AtomicBool,
+    /// Whether the harness has removed it.
+    is_removed: AtomicBool,
 }
 
 impl Filter {
@@ -51,20 +51,20 @@ impl Filter {
     }
 }
 
-/// Begins to track connections.
-pub(super) async fn track(nft: &Tool, space: &NetNs) -> Result<(), KernelError> {
-    nft.run(space, &["-f", "-"], TRACK, []).await.map(|_| ())
+/// Starts connection tracking.
+pub(super) async fn track(nft: &Tool, netns: &NetNs) -> Result<(), KernelError> {
+    nft.run(netns, &["-f", "-"], TRACK, []).await.map(|_| ())
 }
 
-/// Puts rules in force in one transaction; returns once they have been read back. `number` is theirs alone.
+/// Installs rules in one transaction; returns once they have been read back. `number` is unique to the filter.
 pub(super) async fn install(
     nft: &Tool,
-    space: &NetNs,
+    netns: &NetNs,
     number: u64,
     rules: &[PacketRule],
 ) -> Result<Filter, KernelError> {
     let chain = format!("fault{number}");
-    let mut filter = Filter { chain, rules: rules.len(), counted: Vec::new(), is_lifted: AtomicBool::new(false) };
+    let mut filter = Filter { chain, rules: rules.len(), counted: Vec::new(), is_removed: AtomicBool::new(false) };
     for counted in rules.iter().filter_map(|rule| rule.counted) {
         if !filter.counted.contains(&counted) {
             filter.counted.push(counted);
@@ -83,39 +83,39 @@ pub(super) async fn install(
         let index = rule.counted.and_then(|counted| filter.counted.iter().position(|known| *known == counted));
         let counter = index.map(|index| format!("counter name {}", filter.counter(index))).unwrap_or_default();
         let PacketRule { way, matches, verdict, .. } = rule;
-        let _ = writeln!(text, "add rule {TABLE} {chain} {} {matches} {counter} {verdict}", on(*way));
+        let _ = writeln!(text, "add rule {TABLE} {chain} {} {matches} {counter} {verdict}", match_direction(*way));
     }
     let bit = |place: u64| format!("{:#x}", 1_u64 << (2 * (number % MARKS) + place));
     let text = text.replace("%mark", &bit(0)).replace("%second", &bit(1));
-    nft.run(space, &["-f", "-"], &text, []).await?;
-    seen(nft, space, &filter).await?;
+    nft.run(netns, &["-f", "-"], &text, []).await?;
+    verify(nft, netns, &filter).await?;
     Ok(filter)
 }
 
-/// Takes a filter away; returns once it is seen to be gone. One that we have taken away already stays so.
+/// Removes a filter; returns once it is verified to be gone. Removing it twice is no error.
 ///
-/// *Errors*: it was not there any more as it had been put in force: nobody knows for how long it was.
-pub(super) async fn remove(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<(), KernelError> {
+/// *Errors*: the filter was changed or removed by another program, at an unknown time.
+pub(super) async fn remove(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     let chain = &filter.chain;
-    if filter.is_lifted.load(Ordering::Acquire) {
+    if filter.is_removed.load(Ordering::Acquire) {
         return Ok(());
     }
-    let was_there = seen(nft, space, filter).await;
-    // What is left of it goes, whoever took the rest.
-    if rules_in_force(nft, space, chain).await?.is_some() {
+    let was_there = verify(nft, netns, filter).await;
+    // Remove the rest, even if another program removed a part.
+    if rules_in_force(nft, netns, chain).await?.is_some() {
         let text = format!("flush chain {TABLE} {chain}\ndelete chain {TABLE} {chain}\n");
-        nft.run(space, &["-f", "-"], &text, []).await?;
+        nft.run(netns, &["-f", "-"], &text, []).await?;
     }
-    match rules_in_force(nft, space, chain).await? {
-        None => filter.is_lifted.store(true, Ordering::Release),
+    match rules_in_force(nft, netns, chain).await? {
+        None => filter.is_removed.store(true, Ordering::Release),
         Some(found) => return Err(KernelError::NotInForce { chain: chain.clone(), expected: 0, found }),
     }
     was_there
 }
 
-/// Sees that a filter is in force as it was meant.
-async fn seen(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<(), KernelError> {
-    match rules_in_force(nft, space, &filter.chain).await? {
+/// Verifies that a filter is in force as installed.
+async fn verify(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), KernelError> {
+    match rules_in_force(nft, netns, &filter.chain).await? {
         Some(found) if found == filter.rules => Ok(()),
         found => {
             let (chain, expected) = (filter.chain.clone(), filter.rules);
@@ -124,38 +124,38 @@ async fn seen(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<(), KernelEr
     }
 }
 
-/// Packets that each counter of a filter has counted so far, in the words of evidence.
-pub(super) async fn count(nft: &Tool, space: &NetNs, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
-    let listed = list(nft, space, "counters").await?;
+/// Packets counted by each counter of a filter, in the words of evidence.
+pub(super) async fn count(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
+    let listed = list(nft, netns, "counters").await?;
     let packets = |name: &str| {
         let counters = listed.iter().filter_map(|object| object.get("counter"));
         let found = counters.filter(|counter| counter["name"] == name);
         found.filter_map(|counter| counter["packets"].as_u64()).next_back()
     };
-    let count = |(index, words): (usize, &&'static str)| {
+    let count = |(index, arguments): (usize, &&'static str)| {
         let name = filter.counter(index);
-        packets(&name).map(|count| (*words, count)).ok_or(KernelError::NoCounter(name))
+        packets(&name).map(|count| (*arguments, count)).ok_or(KernelError::NoCounter(name))
     };
     filter.counted.iter().enumerate().map(count).collect()
 }
 
-/// How many rules a chain has; `None` if there is no such chain.
-async fn rules_in_force(nft: &Tool, space: &NetNs, chain: &str) -> Result<Option<usize>, KernelError> {
-    let listed = list(nft, space, "table").await?;
+/// Number of rules in a chain; `None` if there is no such chain.
+async fn rules_in_force(nft: &Tool, netns: &NetNs, chain: &str) -> Result<Option<usize>, KernelError> {
+    let listed = list(nft, netns, "table").await?;
     let is_there = listed.iter().any(|object| object["chain"]["name"] == chain && object["chain"]["hook"] == "forward");
     let rules = listed.iter().filter(|object| object["rule"]["chain"] == chain).count();
     Ok(is_there.then_some(rules))
 }
 
-/// What there is, in nft's own JSON.
-async fn list(nft: &Tool, space: &NetNs, what: &str) -> Result<Vec<Value>, KernelError> {
-    let mut words = vec!["-j", "list", what];
+/// Lists nft objects, as nft's JSON.
+async fn list(nft: &Tool, netns: &NetNs, what: &str) -> Result<Vec<Value>, KernelError> {
+    let mut arguments = vec!["-j", "list", what];
     if what == "counters" {
-        words.push("table");
+        arguments.push("table");
     }
-    words.extend(TABLE.split(' '));
-    let said = nft.run(space, &words, "", []).await?;
-    let answer: Value = serde_json::from_str(&said)
-        .map_err(|error| KernelError::Tool { command: words.join(" "), reason: error.to_string() })?;
+    arguments.extend(TABLE.split(' '));
+    let text = nft.run(netns, &arguments, "", []).await?;
+    let answer: Value = serde_json::from_str(&text)
+        .map_err(|error| KernelError::Tool { command: arguments.join(" "), reason: error.to_string() })?;
     Ok(answer["nftables"].as_array().cloned().unwrap_or_default())
 }

@@ -1,7 +1,8 @@
-//! Errands: a child process goes into a namespace, does a few system calls there, and sends back what it opened.
+//! Work in a forked child: it enters a namespace, makes a few system calls there, and sends back the descriptors it
+//! opened.
 //!
-//! A thread may not enter a user namespace, and should not enter a network one that it would have to leave again; a
-//! child that lives for a moment may. What it opens belongs to the namespace for good, whoever holds it.
+//! A thread may not enter a user namespace, and should not enter a network namespace that it would have to leave again;
+//! a short-lived child may. The objects it opens belong to the namespace for good, in any process.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -13,85 +14,86 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-/// Longest that an errand may take: a few system calls, which wait for each other where many namespaces come and go.
+/// Longest that a child may take: a few system calls, which wait for each other if many namespaces are created and
+/// removed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between looks for a child's end, which follows its answer at once.
-const LOOK: Duration = Duration::from_micros(100);
+/// Between checks for a child's exit, which follows its answer at once.
+const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
-/// A killed process is gone in milliseconds, unless the kernel holds it: then it is left to die.
-const KILL_WITHIN: Duration = Duration::from_secs(1);
+/// A killed process is gone in milliseconds, unless the kernel holds it: then it is left as it is.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Room for the descriptors of one errand in a control message, in bytes: more than any errand brings back.
+/// Room for the descriptors of one child in a control message, in bytes: more than any child sends back.
 const CONTROL: usize = 128;
 
-/// Has a child do some work, and returns what it opened.
+/// Runs `work` in a forked child, and returns the descriptors it opened.
 ///
-/// *Safety of the work*: it runs between `fork` and `_exit` of a process that may have other threads, so it makes system
-/// calls on what it has been given, and allocates nothing.
+/// *Safety of the work*: it runs between `fork` and `_exit` of a process that may have other threads, so it only makes
+/// system calls on prepared data, and allocates nothing.
 ///
-/// *Errors*: those of the work, and of making the child; also where it does not answer in time.
+/// *Errors*: those of the work and of the fork, and a child that does not answer in time.
 pub(super) fn run_in_child<const N: usize>(work: impl FnOnce() -> io::Result<[RawFd; N]>) -> io::Result<[OwnedFd; N]> {
     run_in_child_within(PATIENCE, work)
 }
 
 fn run_in_child_within<const N: usize>(
-    patience: Duration,
+    limit: Duration,
     work: impl FnOnce() -> io::Result<[RawFd; N]>,
 ) -> io::Result<[OwnedFd; N]> {
     const { assert!(N * size_of::<RawFd>() <= CONTROL / 2) }
-    let (ours, theirs) = pair()?;
-    // A signal that came to the child would be handled there with what belongs to the parent.
+    let (parent_end, child_end) = pair()?;
+    // A signal delivered to the child would run the parent's handlers there.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the child makes system calls and leaves by `_exit`; see above.
     let forked = unsafe { fork() };
     if let Ok(ForkResult::Child) = forked {
-        // Also where the work panics: the child must not go on with what its parent does next.
-        let leaving = Leaving;
+        // Drops on a panic too: the child must not run the parent's code.
+        let exit_on_drop = ExitOnDrop;
         let answered = match work() {
-            Ok(opened) => send(theirs.as_raw_fd(), 0, &opened),
-            Err(error) => send(theirs.as_raw_fd(), error.raw_os_error().unwrap_or(libc::EIO), &[]),
+            Ok(opened) => send(child_end.as_raw_fd(), 0, &opened),
+            Err(error) => send(child_end.as_raw_fd(), error.raw_os_error().unwrap_or(libc::EIO), &[]),
         };
-        // Nothing can be said of an answer that could not be given; the parent sees that there is none.
+        // If the answer cannot be sent, the parent sees the end of the stream.
         let _ = answered;
-        drop(leaving);
+        drop(exit_on_drop);
     }
     let restored = before.thread_set_mask();
     let ForkResult::Parent { child } = forked? else { return Err(io::ErrorKind::Other.into()) };
-    drop(theirs);
-    let deadline = Instant::now() + patience;
-    let received = answer_by(deadline, &ours).and_then(|()| receive(ours.as_raw_fd()));
-    if !ended_by(deadline, child) {
-        // It has nothing left to do, or will never have done it. Only one that is there can be killed.
+    drop(child_end);
+    let deadline = Instant::now() + limit;
+    let received = wait_readable(deadline, &parent_end).and_then(|()| receive(parent_end.as_raw_fd()));
+    if !wait_for_exit(deadline, child) {
+        // The child is stuck, or has answered. Only a child that still exists can be killed.
         let _ = kill(child, Signal::SIGKILL);
-        ended_by(Instant::now() + KILL_WITHIN, child);
+        wait_for_exit(Instant::now() + KILL_TIMEOUT, child);
     }
     restored?;
     let (code, opened) = received?;
     if code != 0 {
         return Err(io::Error::from_raw_os_error(code));
     }
-    opened.try_into().map_err(|_| io::Error::other("a child brought back something else than was asked"))
+    opened.try_into().map_err(|_| io::Error::other("the child returned another number of descriptors than expected"))
 }
 
-/// Ends the process when dropped, without running anything that belongs to its parent.
-struct Leaving;
+/// Exits the process when dropped, without running any of the parent's cleanup.
+struct ExitOnDrop;
 
-impl Drop for Leaving {
+impl Drop for ExitOnDrop {
     fn drop(&mut self) {
         // SAFETY: ends the child at once.
         unsafe { libc::_exit(0) }
     }
 }
 
-/// Waits until there is something to receive, be it the end.
-fn answer_by(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
+/// Waits until data or the end of the stream can be received.
+fn wait_readable(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
     let mut polled = libc::pollfd { fd: from.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         // SAFETY: one structure, which lives until the call returns.
         match unsafe { libc::poll(&raw mut polled, 1, left.as_millis() as i32) } {
-            0 => return Err(io::Error::new(io::ErrorKind::TimedOut, "a child did not answer in time")),
+            0 => return Err(io::Error::new(io::ErrorKind::TimedOut, "the forked child did not answer in time")),
             1.. => return Ok(()),
             _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
             _ => return Err(io::Error::last_os_error()),
@@ -99,23 +101,23 @@ fn answer_by(deadline: Instant, from: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Waits for a child's end, without which it would stay as a zombie; says whether it came in time.
-fn ended_by(deadline: Instant, child: Pid) -> bool {
+/// Reaps a child, which would otherwise stay as a zombie; returns whether it exited in time.
+fn wait_for_exit(deadline: Instant, child: Pid) -> bool {
     while let Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR) = waitpid(child, Some(WaitPidFlag::WNOHANG)) {
         if Instant::now() >= deadline {
             return false;
         }
-        sleep(LOOK);
+        sleep(POLL_INTERVAL);
     }
-    // The only error to expect is that somebody made children be forgotten at their end.
+    // The only expected error is that the process ignores SIGCHLD, and children are reaped automatically.
     true
 }
 
 fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
-    // SAFETY: `ends` has room for two descriptors, which are ours once it has succeeded.
+    // SAFETY: `ends` has room for two descriptors, owned here once the call has succeeded.
     unsafe {
-        done(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()))?;
+        check(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()))?;
         Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
     }
 }
@@ -145,17 +147,17 @@ fn send(to: RawFd, code: i32, opened: &[RawFd]) -> io::Result<()> {
             (*header).cmsg_len = libc::CMSG_LEN(size) as _;
             ptr::copy_nonoverlapping(opened.as_ptr().cast(), libc::CMSG_DATA(header), size as usize);
         }
-        done(libc::sendmsg(to, &raw const message, libc::MSG_NOSIGNAL) as i32)
+        check(libc::sendmsg(to, &raw const message, libc::MSG_NOSIGNAL) as i32)
     }
 }
 
-/// What the child has sent; an error if it died before.
+/// Receives the child's answer; an error if it died before.
 fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
     let mut code = [0; size_of::<i32>()];
     let mut part = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
     let mut control = Control([0; CONTROL]);
     let mut opened = Vec::new();
-    // SAFETY: as in `send`; every descriptor in a control message is ours.
+    // SAFETY: as in `send`; every received descriptor is owned here.
     unsafe {
         let mut message: libc::msghdr = std::mem::zeroed();
         message.msg_iov = &raw mut part;
@@ -168,7 +170,7 @@ fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
                 break received;
             }
         };
-        done(received as i32)?;
+        check(received as i32)?;
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         if !header.is_null() && (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
             let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
@@ -178,18 +180,18 @@ fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
             }
         }
         if message.msg_flags & libc::MSG_CTRUNC != 0 {
-            // The kernel leaves out what it has no number for.
+            // The kernel drops descriptors if the process has none left.
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         match received as usize {
             4 => Ok((i32::from_ne_bytes(code), opened)),
-            _ => Err(io::Error::other("a child ended before it had done its errand")),
+            _ => Err(io::Error::other("the forked child ended before it had answered")),
         }
     }
 }
 
-/// The result of a system call.
-pub(super) fn done(result: i32) -> io::Result<()> {
+/// Converts the result of a system call.
+pub(super) fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -200,28 +202,28 @@ mod tests {
 
     use super::*;
 
-    /// The children of this thread, as the kernel lists them, zombies too.
+    /// The children of this thread as the kernel lists them, including zombies.
     fn children() -> String {
         std::fs::read_to_string("/proc/thread-self/children").unwrap()
     }
 
     #[test]
-    fn what_a_child_opened_can_be_read_here() {
+    fn files_opened_in_the_child_are_readable() {
         let opened = run_in_child(|| {
             // SAFETY: a constant path.
             let file = unsafe { libc::open(c"/proc/self/net/dev".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
-            done(file).map(|()| [file])
+            check(file).map(|()| [file])
         });
         let [file] = opened.unwrap();
         let mut text = String::new();
-        // The child has gone; what it opened is here.
+        // The child has exited; its file is still open here.
         File::from(file).read_to_string(&mut text).unwrap();
         assert!(text.contains("lo:"), "{text}");
         assert_eq!(children(), "", "no zombie");
     }
 
     #[test]
-    fn what_a_child_could_not_do_is_told() {
+    fn child_errors_are_returned() {
         let failed = run_in_child(|| -> io::Result<[RawFd; 1]> { Err(io::Error::from_raw_os_error(libc::EPERM)) });
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         assert!(run_in_child(|| Ok([])).is_ok_and(|opened: [OwnedFd; 0]| opened.is_empty()));
@@ -239,7 +241,7 @@ mod tests {
     fn a_child_that_panics_goes_no_further() {
         let before = std::process::id();
         let failed = run_in_child(|| -> io::Result<[RawFd; 0]> { panic!("on purpose") });
-        // A child that went on would be here too, under another number.
+        // A child that went on would run this too, under another process id.
         assert_eq!(std::process::id(), before);
         assert!(failed.unwrap_err().to_string().contains("ended before"));
     }

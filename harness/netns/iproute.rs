@@ -1,4 +1,4 @@
-//! The system's own tools for networks, `ip` and `nft`, run in a namespace of ours.
+//! Runs the tools `ip` and `nft` in a namespace of the run, or in the host's.
 
 use std::env;
 use std::io;
@@ -14,20 +14,20 @@ use tokio::time::timeout;
 use super::KernelError;
 use super::namespace::NetNs;
 
-/// Where they are, beside what PATH names: Debian gives ordinary users no `sbin`.
+/// Folders searched in addition to PATH: Debian gives ordinary users no `sbin`.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 /// Longest that a tool may take: some milliseconds, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A tool that is installed here.
+/// An installed tool.
 #[derive(Clone, Debug)]
 pub(super) struct Tool {
     path: PathBuf,
 }
 
 impl Tool {
-    /// Finds a tool, which Debian has in a package.
+    /// Finds a tool; `package`: the Debian package that has it.
     pub fn find(name: &'static str, package: &'static str) -> Result<Tool, KernelError> {
         let listed = env::var_os("PATH").unwrap_or_default();
         let folders = env::split_paths(&listed).chain(FOLDERS.map(PathBuf::from));
@@ -35,57 +35,57 @@ impl Tool {
         found.map(|path| Tool { path }).ok_or(KernelError::NoTool { name, package })
     }
 
-    /// Runs it in a namespace with these words and this input; returns what it said.
+    /// Runs the tool in a namespace with these arguments and this input; returns its output.
     ///
-    /// `hand`: descriptors that it finds at the paths of [`handed`](super::namespace::handed).
+    /// `inherited`: descriptors that it finds at the paths of [`fd_path`](super::namespace::fd_path).
     pub async fn run<const N: usize>(
         &self,
-        space: &NetNs,
-        words: &[&str],
+        netns: &NetNs,
+        arguments: &[&str],
         input: &str,
-        hand: [RawFd; N],
+        inherited: [RawFd; N],
     ) -> Result<String, KernelError> {
         let mut command = Command::new(&self.path);
-        space.tool(&mut command, hand);
-        self.carry_out(command, words, input).await
+        netns.enter_as_root(&mut command, inherited);
+        self.run_command(command, arguments, input).await
     }
 
-    /// The same in the machine's own namespace.
-    pub async fn run_here(&self, words: &[&str], input: &str) -> Result<String, KernelError> {
-        self.carry_out(Command::new(&self.path), words, input).await
+    /// Runs the tool in the host's namespace.
+    pub async fn run_here(&self, arguments: &[&str], input: &str) -> Result<String, KernelError> {
+        self.run_command(Command::new(&self.path), arguments, input).await
     }
 
-    async fn carry_out(&self, mut command: Command, words: &[&str], input: &str) -> Result<String, KernelError> {
-        let told = |reason: String| KernelError::Tool { command: self.told(words), reason };
-        let failed = |error: io::Error| told(error.to_string());
-        command.args(words).env_clear().current_dir("/");
+    async fn run_command(&self, mut command: Command, arguments: &[&str], input: &str) -> Result<String, KernelError> {
+        let error = |reason: String| KernelError::Tool { command: self.command_line(arguments), reason };
+        let failed = |source: io::Error| error(source.to_string());
+        command.args(arguments).env_clear().current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
         let stdin = child.stdin.take();
         let work = async {
             if let Some(mut stdin) = stdin {
-                // One that ends without reading says why on stderr.
+                // A tool that exits without reading its input reports the cause on stderr.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
             child.wait_with_output().await
         };
         let output = match timeout(PATIENCE, work).await {
             Ok(output) => output.map_err(failed)?,
-            Err(_) => return Err(told(format!("no end within {}", crate::model::time::show(PATIENCE)))),
+            Err(_) => return Err(error(format!("it did not end within {}", crate::model::time::show(PATIENCE)))),
         };
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         let ended = match output.status.signal() {
-            Some(signal) => format!("ended by signal {signal}"),
-            None => said.trim().to_owned(),
+            Some(signal) => format!("it was killed by signal {signal}"),
+            None => stderr.trim().to_owned(),
         };
-        Err(told(ended))
+        Err(error(ended))
     }
 
-    fn told(&self, words: &[&str]) -> String {
-        format!("{} {}", self.path.display(), words.join(" "))
+    fn command_line(&self, arguments: &[&str]) -> String {
+        format!("{} {}", self.path.display(), arguments.join(" "))
     }
 }

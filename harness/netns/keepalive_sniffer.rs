@@ -1,6 +1,7 @@
-//! Keepalive probes, seen on the wire: what goes by at the client's interface of the filter, and which of it is a probe.
+//! Keepalive probes on the wire: captures packets at the filter's interface towards the client, and detects probes
+//! among them.
 //!
-//! Reads headers, never what is in the packets.
+//! Reads headers, never payloads.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -13,36 +14,38 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::forked::done;
+use super::forked::check;
 use super::{CLIENT, Flow, Kernel, Way};
+use crate::gateway::port::SocketSource;
 
-/// The longest headers that IP and TCP have, in bytes; what is behind them is left where it is.
+/// Longest headers of IP and TCP, in bytes; the payload is not read.
 const HEADERS: usize = 60 + 60;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 
-/// Hears every packet between the client and the filter, in both ways; also those that the filter then drops.
-pub(crate) struct Listener {
+/// Captures every packet between the client and the filter, in both directions, including those that the filter then
+/// drops.
+pub(crate) struct PacketCapture {
     socket: AsyncFd<Socket>,
     client: Ipv4Addr,
 }
 
 impl Kernel {
-    /// Begins to listen.
-    pub fn listener(&self) -> io::Result<Listener> {
-        // Bound before it has a protocol, so that it never hears another interface.
+    /// Starts a capture.
+    pub fn capture(&self) -> io::Result<PacketCapture> {
+        // Bound before it has a protocol, so that it never receives from another interface.
         let socket = self.filter.socket(Domain::PACKET, Type::DGRAM, None)?;
         bind(&socket)?;
         socket.set_nonblocking(true)?;
         // SAFETY: the socket owns its descriptor for as long as it lives, and nothing replaces it.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
-        Ok(Listener { socket, client: self.client_address() })
+        Ok(PacketCapture { socket, client: self.client_address() })
     }
 }
 
-/// Binds a packet socket to the client's interface in the namespace to which it belongs.
+/// Binds a packet socket to the client's interface, in the namespace of the socket.
 fn bind(socket: &Socket) -> io::Result<()> {
     // SAFETY: all zeroes is an empty request and an empty address; both live until the calls return.
     unsafe {
@@ -50,19 +53,19 @@ fn bind(socket: &Socket) -> io::Result<()> {
         for (to, from) in request.ifr_name.iter_mut().zip(CLIENT.bytes()) {
             *to = from as libc::c_char;
         }
-        done(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut request))?;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut request))?;
         let mut address: libc::sockaddr_ll = std::mem::zeroed();
         address.sll_family = libc::AF_PACKET as u16;
-        // What goes out is told to those alone who ask for every protocol.
+        // Outgoing packets are delivered only to sockets bound to all protocols.
         address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
         address.sll_ifindex = request.ifr_ifru.ifru_ifindex;
         let size = size_of_val(&address) as libc::socklen_t;
-        done(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size))
+        check(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size))
     }
 }
 
-impl Listener {
-    /// The next segment of TCP; cancel safe.
+impl PacketCapture {
+    /// The next TCP segment; cancel safe.
     pub async fn next(&self) -> io::Result<Segment> {
         loop {
             let mut ready = self.socket.readable().await?;
@@ -80,7 +83,7 @@ impl Listener {
     }
 }
 
-/// What a segment's headers say.
+/// The headers of a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     flow: Flow,
@@ -92,14 +95,14 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Reads the headers of a packet; `None` if it is none of the client's segments.
+    /// Parses the headers of a packet; `None` if it is not a TCP segment of the client.
     ///
     /// *Source*: RFC 791, section 3.1; RFC 9293, section 3.1.
     fn read(packet: &[u8], client: Ipv4Addr) -> Option<Segment> {
         let octets = |at: usize| <[u8; 4]>::try_from(packet.get(at..at + 4)?).ok();
         let pair = |at: usize| Some(u16::from_be_bytes(packet.get(at..at + 2)?.try_into().ok()?));
         let (first, protocol) = (*packet.first()?, *packet.get(9)?);
-        // A fragment but the first has no TCP header.
+        // Only the first fragment has a TCP header.
         if first >> 4 != 4 || i32::from(protocol) != libc::IPPROTO_TCP || pair(6)? & 0x1fff != 0 {
             return None;
         }
@@ -122,45 +125,45 @@ impl Segment {
         })
     }
 
-    /// The sequence number behind it.
+    /// The sequence number after the segment.
     fn end(&self) -> u32 {
         let length = self.payload + u32::from(self.flags & SYN != 0) + u32::from(self.flags & FIN != 0);
         self.sequence.wrapping_add(length)
     }
 }
 
-/// Follows the connections' sequence numbers, and so tells probes from what moves.
+/// Tracks sequence numbers per connection, and so distinguishes probes from traffic.
 #[derive(Debug, Default)]
-pub(crate) struct Follower {
-    flows: HashMap<Flow, Followed>,
-    /// Probes seen so far, of the client and of the server.
+pub(crate) struct ProbeDetector {
+    flows: HashMap<Flow, FlowState>,
+    /// Number of probes so far, of the client and of the server.
     pub probes: [u64; 2],
 }
 
-/// One connection.
+/// State of one connection.
 #[derive(Debug)]
-struct Followed {
-    /// The next sequence number of each way.
+struct FlowState {
+    /// Next sequence number, per direction.
     next: [Option<u32>; 2],
-    /// The last one that each way has acknowledged.
+    /// Last acknowledged number, per direction.
     acknowledged: [Option<u32>; 2],
-    /// When something moved last that was no probe, nor the answer to one.
+    /// Time of the last packet that was neither a probe nor the answer to one.
     quiet_since: Instant,
-    /// Probes since then.
+    /// Number of probes since then.
     probes: u64,
 }
 
-impl Follower {
-    /// Takes note of a segment.
-    pub fn see(&mut self, segment: &Segment, at: Instant) {
+impl ProbeDetector {
+    /// Processes a segment.
+    pub fn observe(&mut self, segment: &Segment, at: Instant) {
         if segment.flags & SYN != 0 && segment.way == Way::Up {
             self.flows.remove(&segment.flow);
         }
-        let new = || Followed { next: [None; 2], acknowledged: [None; 2], quiet_since: at, probes: 0 };
+        let new = || FlowState { next: [None; 2], acknowledged: [None; 2], quiet_since: at, probes: 0 };
         let flow = self.flows.entry(segment.flow).or_insert_with(new);
         let way = usize::from(segment.way == Way::Down);
         let next = &mut flow.next[way];
-        // A probe repeats the last byte's number, without the byte: what is there already must be acknowledged again.
+        // A probe repeats the last byte's number without the byte, which forces an acknowledgement.
         let is_empty = segment.payload == 0 && segment.flags == 0;
         if is_empty && next.is_some_and(|next| segment.sequence == next.wrapping_sub(1)) {
             self.probes[way] += 1;
@@ -168,7 +171,7 @@ impl Follower {
             return;
         }
         let end = segment.end();
-        // Numbers wrap around; half of them are behind any given one.
+        // Numbers wrap around; half of them count as behind any given one.
         if next.is_none_or(|next| end.wrapping_sub(next) < 1 << 31) {
             *next = Some(end);
         }
@@ -179,8 +182,8 @@ impl Follower {
         }
     }
 
-    /// Whether only probes, and there were some, have kept a connection from being idle for so long before `now`; what
-    /// was before `since` does not count.
+    /// Whether a connection was kept from being idle for so long before `now` only by probes, at least one; traffic
+    /// before `since` does not count.
     pub fn is_kept_by_probes(&self, flow: &Flow, idle: Duration, since: Instant, now: Instant) -> bool {
         self.flows
             .get(flow)
@@ -195,7 +198,7 @@ mod tests {
     const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
     const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
 
-    /// A packet with options in both headers, and of its payload only the length.
+    /// A packet with options in both headers; of its payload, only the length.
     fn packet(up: bool, sequence: u32, acknowledged: u32, payload: u16, flags: u8) -> Vec<u8> {
         let (mut from, mut to) = ((CLIENT, 40_000_u16), (SERVER, 5_432_u16));
         if !up {
@@ -227,7 +230,7 @@ mod tests {
         assert_eq!(found.flow, segment(false, 1, 1, 0, 0).flow);
         assert_eq!(segment(true, u32::MAX, 0, 0, SYN).end(), 0);
         for short in 0..56 {
-            // Shorter than its headers, or somebody else's: no segment, and no panic.
+            // Truncated or foreign packets are no segments, and cause no panic.
             let cut = Segment::read(&packet(true, 7, 9, 100, 0)[..short], CLIENT);
             assert!(cut.is_none_or(|_| short > 24 + 13), "{short}");
         }
@@ -235,35 +238,36 @@ mod tests {
     }
 
     #[test]
-    fn only_what_repeats_the_last_number_is_a_probe() {
+    fn only_repeated_sequence_numbers_are_probes() {
         let began = Instant::now();
         let second = |n: u64| began + Duration::from_secs(n);
-        let mut follower = Follower::default();
-        // Numbers wrap around in the middle.
+        let mut detector = ProbeDetector::default();
+        // The sequence numbers wrap around in the middle.
         let (client, server) = (u32::MAX - 5, 50_u32);
-        follower.see(&segment(true, client, 0, 0, SYN), second(0));
-        follower.see(&segment(false, server, client.wrapping_add(1), 0, SYN), second(0));
+        detector.observe(&segment(true, client, 0, 0, SYN), second(0));
+        detector.observe(&segment(false, server, client.wrapping_add(1), 0, SYN), second(0));
         let (client, server) = (client.wrapping_add(1), server + 1);
-        follower.see(&segment(true, client, server, 0, 0), second(0));
-        follower.see(&segment(true, client, server, 10, 0), second(1));
+        detector.observe(&segment(true, client, server, 0, 0), second(0));
+        detector.observe(&segment(true, client, server, 10, 0), second(1));
         let client = client.wrapping_add(10);
-        follower.see(&segment(false, server, client, 20, 0), second(1));
-        // A late acknowledgement, and a repeated one, are no probes.
-        follower.see(&segment(true, client, server + 20, 0, 0), second(1));
-        follower.see(&segment(true, client, server + 20, 0, 0), second(1));
-        assert_eq!(follower.probes, [0, 0]);
+        detector.observe(&segment(false, server, client, 20, 0), second(1));
+        // A late and a repeated acknowledgement are no probes.
+        detector.observe(&segment(true, client, server + 20, 0, 0), second(1));
+        detector.observe(&segment(true, client, server + 20, 0, 0), second(1));
+        assert_eq!(detector.probes, [0, 0]);
         let flow = segment(true, 0, 0, 0, 0).flow;
-        let kept = |follower: &Follower, now| follower.is_kept_by_probes(&flow, Duration::from_secs(3), began, now);
+        let kept =
+            |detector: &ProbeDetector, now| detector.is_kept_by_probes(&flow, Duration::from_secs(3), began, now);
         for n in [3, 4] {
-            follower.see(&segment(true, client.wrapping_sub(1), server + 20, 0, 0), second(n));
-            follower.see(&segment(false, server + 20, client, 0, 0), second(n));
+            detector.observe(&segment(true, client.wrapping_sub(1), server + 20, 0, 0), second(n));
+            detector.observe(&segment(false, server + 20, client, 0, 0), second(n));
         }
-        follower.see(&segment(false, server + 19, client, 0, 0), second(4));
-        assert_eq!(follower.probes, [2, 1]);
-        assert!(!kept(&follower, second(4)) && kept(&follower, second(5)));
-        assert!(!follower.is_kept_by_probes(&flow, Duration::from_secs(3), second(3), second(5)));
-        // Whatever moves ends the quiet.
-        follower.see(&segment(true, client, server + 20, 1, 0), second(5));
-        assert!(!kept(&follower, second(9)));
+        detector.observe(&segment(false, server + 19, client, 0, 0), second(4));
+        assert_eq!(detector.probes, [2, 1]);
+        assert!(!kept(&detector, second(4)) && kept(&detector, second(5)));
+        assert!(!detector.is_kept_by_probes(&flow, Duration::from_secs(3), second(3), second(5)));
+        // Any traffic ends the quiet time.
+        detector.observe(&segment(true, client, server + 20, 1, 0), second(5));
+        assert!(!kept(&detector, second(9)));
     }
 }

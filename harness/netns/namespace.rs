@@ -1,8 +1,8 @@
-//! The namespaces of one run, and how to enter them.
+//! The network namespaces of one run, and how processes enter them.
 //!
-//! Each is held by a descriptor of the harness and by nothing else: when the harness ends, in whatever way, the kernel
-//! takes it away with all that is in it, interfaces, routes, rules and connections. Whoever is not root gets a user
-//! namespace around them, in which he may do all this.
+//! Each namespace is held only by a descriptor of the harness: when the harness ends, even by a crash, the kernel
+//! removes it with its interfaces, routes, rules and connections. Without root, a user namespace around them grants the
+//! rights to do all this.
 
 use std::env;
 use std::ffi::{CStr, CString};
@@ -18,19 +18,20 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::forked::{done, run_in_child};
+use super::forked::{check, run_in_child};
+use crate::gateway::port::SocketSource;
 
 /// A network namespace.
 #[derive(Debug)]
 pub(crate) struct NetNs {
-    /// The user namespace that it belongs to, where that is not our own.
+    /// The user namespace that it belongs to, if not this process's own.
     users: Option<Arc<OwnedFd>>,
     net: OwnedFd,
-    /// A view of the file system that goes with it.
+    /// The mount namespace of processes that live there, if they see other files.
     mounts: Option<OwnedFd>,
 }
 
-/// How a process enters a namespace: numbers only, so that it can be done between fork and exec.
+/// The descriptors by which a process enters the namespaces: plain numbers, usable between fork and exec.
 #[derive(Clone, Copy)]
 pub(super) struct NsFds {
     users: Option<RawFd>,
@@ -38,21 +39,23 @@ pub(super) struct NsFds {
     mounts: Option<RawFd>,
 }
 
-/// The three namespaces of a run: where the client is, what is between, where the gateway listens.
-pub(super) fn make() -> io::Result<[NetNs; 3]> {
-    let ours = Maps::to_root()?;
-    // Whoever may not make a network namespace by himself may do so in a user namespace of his own.
-    let (is_own, [users, client, router, gateway]) = match run_in_child(|| four(None)) {
+/// Creates the three namespaces of a run: client, filter, gateway.
+pub(super) fn create() -> io::Result<[NetNs; 3]> {
+    let ours = IdMaps::map_to_root()?;
+    // Without CAP_SYS_ADMIN a network namespace needs a user namespace around it.
+    let (is_own, [users, client, router, gateway]) = match run_in_child(|| create_namespaces(None)) {
         Ok(made) => (false, made),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (true, run_in_child(|| four(Some(&ours)))?),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            (true, run_in_child(|| create_namespaces(Some(&ours)))?)
+        }
         Err(error) => return Err(error),
     };
     let users = is_own.then(|| Arc::new(users));
     Ok([client, router, gateway].map(|net| NetNs { users: users.clone(), net, mounts: None }))
 }
 
-/// In a child: makes the namespaces, and opens them.
-fn four(maps: Option<&Maps>) -> io::Result<[RawFd; 4]> {
+/// In a child: creates the namespaces, and opens them.
+fn create_namespaces(maps: Option<&IdMaps>) -> io::Result<[RawFd; 4]> {
     if let Some(maps) = maps {
         maps.enter()?;
     }
@@ -60,86 +63,87 @@ fn four(maps: Option<&Maps>) -> io::Result<[RawFd; 4]> {
     let mut nets = [0; 3];
     for net in &mut nets {
         // SAFETY: a system call on a number.
-        done(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+        check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
         loopback_up()?;
         *net = open(c"/proc/self/ns/net", libc::O_RDONLY)?;
     }
     Ok([users, nets[0], nets[1], nets[2]])
 }
 
-/// In a child: brings the loopback interface up, which only who may arrange the network can. Whoever may make a network
-/// namespace but not arrange it, as root with a part of his rights, has to go on in a user namespace as well.
+/// In a child: brings the loopback interface up, which fails without CAP_NET_ADMIN. Root with CAP_SYS_ADMIN alone
+/// therefore also gets a user namespace.
 fn loopback_up() -> io::Result<()> {
     // SAFETY: system calls on numbers, and on a structure that lives until they return; all zeroes is an empty one.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        done(socket)?;
+        check(socket)?;
         let mut request: libc::ifreq = std::mem::zeroed();
         request.ifr_name[0] = b'l' as libc::c_char;
         request.ifr_name[1] = b'o' as libc::c_char;
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        let up = done(libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &raw const request));
+        let up = check(libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &raw const request));
         libc::close(socket);
         up
     }
 }
 
-impl NetNs {
-    /// A socket that belongs to it.
-    pub fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-        let entrance = self.entrance();
+impl SocketSource for NetNs {
+    fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+        let ns_fds = self.ns_fds();
         let (domain, kind, protocol) = (domain.into(), i32::from(kind), protocol.map_or(0, Into::into));
         let [socket] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             // SAFETY: a system call on numbers.
             let socket = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
-            done(socket).map(|()| [socket])
+            check(socket).map(|()| [socket])
         })?;
         Ok(socket.into())
     }
+}
 
-    /// A file as it is seen from there: the kernel shows each namespace its own below `/proc/self/net` and `/proc/sys`.
+impl NetNs {
+    /// Opens a file as seen from the namespace: the kernel shows each namespace its own `/proc/self/net` and
+    /// `/proc/sys`.
     pub fn open(&self, path: &CStr) -> io::Result<File> {
-        let entrance = self.entrance();
+        let ns_fds = self.ns_fds();
         let [file] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             Ok([open(path, libc::O_RDONLY)?])
         })?;
         Ok(file.into())
     }
 
-    /// Changes a setting of it: `net/ipv4/ip_forward`.
+    /// Changes a kernel setting of the namespace: `net/ipv4/ip_forward`.
     pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
-        let entrance = self.entrance();
+        let ns_fds = self.ns_fds();
         let path = CString::new(format!("/proc/sys/{name}"))?;
         let [] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             let file = open(&path, libc::O_WRONLY)?;
             // SAFETY: a system call on bytes that are there.
-            done(unsafe { libc::write(file, value.as_ptr().cast(), value.len()) } as i32).map(|()| [])
+            check(unsafe { libc::write(file, value.as_ptr().cast(), value.len()) } as i32).map(|()| [])
         })?;
         Ok(())
     }
 
-    /// Has processes that live there see files in place of others: pairs of what is seen, and in place of what. Nobody
-    /// else sees any of it.
+    /// Bind-mounts files over others, visible only to processes that live in the namespace: pairs of source and target.
     #[cfg(feature = "dns")]
-    pub fn cover(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
+    pub fn bind_mount_over(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
         use std::ptr;
 
-        let entrance = self.entrance();
-        let paths = files.iter().map(|(seen, place)| Ok((c_path(seen)?, c_path(place)?)));
+        let ns_fds = self.ns_fds();
+        let paths = files.iter().map(|(source, target)| Ok((c_path(source)?, c_path(target)?)));
         let paths = paths.collect::<io::Result<Vec<_>>>()?;
         let [mounts] = run_in_child(|| {
-            entrance.enter()?;
+            ns_fds.enter()?;
             // SAFETY: system calls on numbers, and on strings that are there.
             unsafe {
-                done(libc::unshare(libc::CLONE_NEWNS))?;
-                // What is unmounted outside is unmounted here too, and so not kept busy; nothing goes the other way.
+                check(libc::unshare(libc::CLONE_NEWNS))?;
+                // Unmounts outside propagate into the namespace, so that no mount is kept busy; nothing propagates out.
                 let is_slave = libc::MS_REC | libc::MS_SLAVE;
-                done(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
-                for (seen, place) in &paths {
-                    done(libc::mount(seen.as_ptr(), place.as_ptr(), ptr::null(), libc::MS_BIND, ptr::null()))?;
+                check(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
+                for (source, target) in &paths {
+                    check(libc::mount(source.as_ptr(), target.as_ptr(), ptr::null(), libc::MS_BIND, ptr::null()))?;
                 }
             }
             Ok([open(c"/proc/self/ns/mnt", libc::O_RDONLY)?])
@@ -148,16 +152,15 @@ impl NetNs {
         Ok(())
     }
 
-    /// Has a command of ours run there, with all the rights that there are; it finds these descriptors at the paths that
-    /// [`handed`] gives.
-    pub(super) fn tool<const N: usize>(&self, command: &mut Command, hand: [RawFd; N]) {
-        let entrance = self.entrance();
+    /// Lets a tool of the harness enter the namespace on exec, as root there; it finds the inherited descriptors at the
+    /// paths that [`fd_path`] gives.
+    pub(super) fn enter_as_root<const N: usize>(&self, command: &mut Command, inherited: [RawFd; N]) {
+        let ns_fds = self.ns_fds();
         let enter = move || {
-            entrance.enter()?;
-            for descriptor in hand {
-                // They keep their numbers: any other might be one that is needed between here and the new program.
-                // SAFETY: a system call on numbers. Without its flag it stays open in the new program.
-                done(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
+            ns_fds.enter()?;
+            for descriptor in inherited {
+                // They keep their numbers, because any other number might be in use between here and the new program.
+                check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
             }
             Ok(())
         };
@@ -165,32 +168,32 @@ impl NetNs {
         unsafe { command.pre_exec(enter) };
     }
 
-    /// Has a client's process live there, under the number of its user that it has outside, and begin in `folder`, or where
-    /// this process is.
+    /// Lets a client's process enter the namespace on exec, under the user id that it has outside, and start in
+    /// `folder`, or else in this process's folder.
     ///
-    /// *Errors*: the maps of the user's numbers, or the folder that it begins in, cannot be written down.
-    pub fn settle(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
-        let entrance = self.entrance();
-        let own = Maps::back()?;
+    /// *Errors*: a path contains NUL, or the current folder is unknown.
+    pub fn enter_as_user(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
+        let ns_fds = self.ns_fds();
+        let own = IdMaps::map_back()?;
         let is_own = self.users.is_some();
-        // Who goes to other mounts goes to their root.
+        // setns(mnt) changes the working directory to `/`.
         let begins = || folder.map_or_else(env::current_dir, |folder| Ok(folder.to_owned()));
         let folder = self.mounts.as_ref().map(|_| c_path(&begins()?)).transpose()?;
         let enter = move || {
-            entrance.enter()?;
+            ns_fds.enter()?;
             if let Some(folder) = &folder {
                 // SAFETY: a system call on a string that is there.
-                done(unsafe { libc::chdir(folder.as_ptr()) })?;
+                check(unsafe { libc::chdir(folder.as_ptr()) })?;
             }
-            // Inside the run's user namespace it would be root, and some programs refuse to be.
+            // In the run's user namespace the process would be root, which some programs refuse.
             if is_own { own.enter() } else { Ok(()) }
         };
-        // SAFETY: as above.
+        // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
         unsafe { command.pre_exec(enter) };
         Ok(())
     }
 
-    /// Whether it was made without a user namespace, so that it can be joined to the machine's own network.
+    /// Whether it was created without a user namespace, so that it can be connected to the host's network.
     pub fn is_of_root(&self) -> bool {
         self.users.is_none()
     }
@@ -199,7 +202,7 @@ impl NetNs {
         self.net.as_raw_fd()
     }
 
-    pub(super) fn entrance(&self) -> NsFds {
+    pub(super) fn ns_fds(&self) -> NsFds {
         NsFds {
             users: self.users.as_ref().map(|users| users.as_raw_fd()),
             net: self.net.as_raw_fd(),
@@ -209,64 +212,64 @@ impl NetNs {
 }
 
 impl NsFds {
-    /// In a child: goes there.
+    /// In a child: enters the namespaces.
     pub fn enter(self) -> io::Result<()> {
         // SAFETY: system calls on numbers.
         unsafe {
             if let Some(users) = self.users {
-                done(libc::setns(users, libc::CLONE_NEWUSER))?;
+                check(libc::setns(users, libc::CLONE_NEWUSER))?;
             }
-            done(libc::setns(self.net, libc::CLONE_NEWNET))?;
+            check(libc::setns(self.net, libc::CLONE_NEWNET))?;
             match self.mounts {
-                Some(mounts) => done(libc::setns(mounts, libc::CLONE_NEWNS)),
+                Some(mounts) => check(libc::setns(mounts, libc::CLONE_NEWNS)),
                 None => Ok(()),
             }
         }
     }
 }
 
-/// The path at which a tool finds a descriptor that it has been handed.
-pub(super) fn handed(descriptor: RawFd) -> String {
+/// The path at which a tool finds an inherited descriptor.
+pub(super) fn fd_path(descriptor: RawFd) -> String {
     format!("/proc/self/fd/{descriptor}")
 }
 
-/// What is written to make a new user namespace in which somebody of ours has a given number.
-struct Maps {
+/// User and group id maps of a new user namespace.
+struct IdMaps {
     users: CString,
     groups: CString,
 }
 
-impl Maps {
-    /// For whoever we are outside: inside, he is root.
-    fn to_root() -> io::Result<Maps> {
-        Maps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
+impl IdMaps {
+    /// Maps this process's user to root inside.
+    fn map_to_root() -> io::Result<IdMaps> {
+        IdMaps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
     }
 
-    /// For whoever is root in the run's user namespace: in one inside it, he has his own numbers again.
-    fn back() -> io::Result<Maps> {
-        Maps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
+    /// Maps the root of the run's user namespace back to this process's ids, in a nested one.
+    fn map_back() -> io::Result<IdMaps> {
+        IdMaps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
     }
 
-    /// Numbers as they are inside, and outside.
-    fn new(user: [u32; 2], group: [u32; 2]) -> io::Result<Maps> {
+    /// Pairs of the id inside and the id outside.
+    fn new(user: [u32; 2], group: [u32; 2]) -> io::Result<IdMaps> {
         let map = |[inside, outside]: [u32; 2]| CString::new(format!("{inside} {outside} 1"));
-        Ok(Maps { users: map(user)?, groups: map(group)? })
+        Ok(IdMaps { users: map(user)?, groups: map(group)? })
     }
 
-    /// In a child: makes the namespace and goes there.
+    /// In a child: creates the user namespace and enters it.
     fn enter(&self) -> io::Result<()> {
         // SAFETY: a system call on a number.
-        done(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
+        check(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
         for (path, text) in [
-            // Without this only the privileged may write down groups; whoever is in a group must not leave it so.
+            // The kernel requires this before an unprivileged group map, because dropping groups could widen access.
             (c"/proc/self/setgroups", c"deny"),
             (c"/proc/self/uid_map", self.users.as_c_str()),
             (c"/proc/self/gid_map", self.groups.as_c_str()),
         ] {
             let file = open(path, libc::O_WRONLY)?;
-            // SAFETY: system calls on a descriptor of ours and bytes that are there.
+            // SAFETY: system calls on an open descriptor and bytes that are there.
             unsafe {
-                done(libc::write(file, text.as_ptr().cast(), text.count_bytes()) as i32)?;
+                check(libc::write(file, text.as_ptr().cast(), text.count_bytes()) as i32)?;
                 libc::close(file);
             }
         }
@@ -281,5 +284,5 @@ fn c_path(path: &Path) -> io::Result<CString> {
 fn open(path: &CStr, how: i32) -> io::Result<RawFd> {
     // SAFETY: a system call on a string that is there.
     let file = unsafe { libc::open(path.as_ptr(), how | libc::O_CLOEXEC) };
-    done(file).map(|()| file)
+    check(file).map(|()| file)
 }

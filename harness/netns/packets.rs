@@ -1,22 +1,23 @@
-//! What can be said of packets between client and gateway, for a packet filter to do. Plain data, on every system.
+//! Vocabulary of packet rules: which packets between client and gateway match, and what happens to them. Plain data, on
+//! every system.
 
 use std::net::IpAddr;
 
-/// How a filter marks connections: with a bit of its own, so that marks of several do not meet.
+/// Connection marks of a filter: one bit of its own, so that marks of several filters do not collide.
 pub(crate) struct Mark {
-    /// A verdict that marks a connection.
+    /// Verdict that marks a connection.
     pub set: &'static str,
-    /// What matches connections without the mark.
+    /// Match for connections without the mark.
     pub absent: &'static str,
 }
 
-/// The mark of the filter that it stands in.
+/// The first mark of the filter that uses it.
 pub(crate) const MARK: Mark = Mark { set: "ct mark set ct mark or %mark", absent: "ct mark and %mark == 0" };
 
-/// A second one, for a filter that tells its connections apart in two ways.
+/// A second mark, for a filter that distinguishes its connections in two ways.
 pub(crate) const SECOND_MARK: Mark = Mark { set: "ct mark set ct mark or %second", absent: "ct mark and %second == 0" };
 
-/// One way of packets.
+/// A direction of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// From the client to the gateway.
@@ -25,21 +26,21 @@ pub(crate) enum Way {
     Down,
 }
 
-/// One rule.
+/// A rule of a packet filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PacketRule {
     pub way: Way,
-    /// Which packets of that way, in nft's words; empty: all.
+    /// The match, in nft's syntax; empty: all packets of that direction.
     pub matches: String,
-    /// What they are counted as, in the words of evidence; `None`: they are not.
+    /// Name of their counter, in the words of evidence; `None`: not counted.
     pub counted: Option<&'static str>,
-    /// What becomes of them, in nft's words; empty: they go on to the next rule.
+    /// The verdict, in nft's syntax; empty: they continue to the next rule.
     pub verdict: &'static str,
 }
 
 impl PacketRule {
-    /// The same for the packets of one of the client's servers alone.
-    pub fn of(&self, server: IpAddr) -> PacketRule {
+    /// This rule restricted to the packets of one of the client's servers.
+    pub fn for_server(&self, server: IpAddr) -> PacketRule {
         let end = match self.way {
             Way::Up => "daddr",
             Way::Down => "saddr",

@@ -1,7 +1,7 @@
-//! Which connections the client still holds, by its own kernel's word.
+//! Connections that the client still has open, according to its kernel.
 //!
-//! A client that gives a connection up while packets are lost tells nobody. Its session stays at the server until
-//! somebody finds out, hours later perhaps; but it is not the client that keeps it.
+//! A client that abandons a connection while packets are lost notifies no server. The session lingers at the server,
+//! perhaps for hours, but the client does not hold it.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
@@ -12,22 +12,23 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Client, Kernel};
 
-/// Every TCP socket of the reader's namespace. Those of the second speak IPv4 too: some runtimes know no others.
+/// TCP sockets of the reader's namespace. The second table matters because some runtimes speak IPv4 over IPv6 sockets
+/// only.
 ///
 /// *Source*: `proc_net_tcp.rst` of the kernel's documentation.
 const TABLES: [&CStr; 2] = [c"/proc/self/net/tcp", c"/proc/self/net/tcp6"];
 
-/// States in which a program has the socket open: ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
-const HELD: [u8; 4] = [1, 2, 3, 8];
+/// States of a socket that a program has open: ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
+const OPEN_STATES: [u8; 4] = [1, 2, 3, 8];
 
 impl Kernel {
-    /// The client's ends of the connections that it has open.
+    /// Local addresses of the client's open connections.
     pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let client = self.client_address();
         let mut open_sockets = BTreeSet::new();
         for table in TABLES {
             let opened = match &self.client {
-                Client::Own(space) => space.open(table),
+                Client::Own(netns) => netns.open(table),
                 Client::Machine => File::open(OsStr::from_bytes(table.to_bytes())),
             };
             let mut file = match opened {
@@ -38,24 +39,24 @@ impl Kernel {
             };
             let mut text = String::new();
             file.read_to_string(&mut text)?;
-            open_sockets.extend(text.lines().filter_map(|line| end(line, client)));
+            open_sockets.extend(text.lines().filter_map(|line| open_socket(line, client)));
         }
         Ok(open_sockets)
     }
 }
 
-/// The local end in one line of a table, if it is the client's and open.
-fn end(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
+/// The local address in one line of a table, if it is the client's and open.
+fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
     let (address, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let state = u8::from_str_radix(state, 16).ok()?;
-    let is_open = address_of(address)? == client && HELD.contains(&state);
+    let is_open = address_of(address)? == client && OPEN_STATES.contains(&state);
     is_open.then(|| SocketAddrV4::new(client, port).into())
 }
 
-/// An IPv4 address, also where it is written as one of IPv6: words of 32 bits, each as this machine stores it.
+/// An IPv4 address, also from its IPv6-mapped form: words of 32 bits in the byte order of this machine.
 fn address_of(text: &str) -> Option<Ipv4Addr> {
     let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     match text.len() {
@@ -80,12 +81,12 @@ mod tests {
         };
         let client = Ipv4Addr::new(198, 18, 0, 1);
         let expected: SocketAddr = "198.18.0.1:54000".parse().unwrap();
-        assert_eq!(end(&line("01"), client), Some(expected));
-        assert_eq!(end(&line("08"), client), Some(expected));
-        // FIN_WAIT1: the client has closed it, and nobody has heard.
-        assert_eq!(end(&line("04"), client), None);
-        assert_eq!(end(&line("01"), Ipv4Addr::LOCALHOST), None);
-        assert_eq!(end("  sl  local_address rem_address   st tx_queue", client), None);
+        assert_eq!(open_socket(&line("01"), client), Some(expected));
+        assert_eq!(open_socket(&line("08"), client), Some(expected));
+        // FIN_WAIT1: the client has closed it; its FIN is not acknowledged.
+        assert_eq!(open_socket(&line("04"), client), None);
+        assert_eq!(open_socket(&line("01"), Ipv4Addr::LOCALHOST), None);
+        assert_eq!(open_socket("  sl  local_address rem_address   st tx_queue", client), None);
     }
 
     #[test]
@@ -95,7 +96,7 @@ mod tests {
         let address = [0, 4, 8, 12].map(word).concat();
         let line = format!("   0: {address}:D2F0 0:1538 01 00000000:00000000 02:000A 0 0 0 1 2");
         let client = Ipv4Addr::new(198, 18, 0, 1);
-        assert_eq!(end(&line, client), Some("198.18.0.1:54000".parse().unwrap()));
+        assert_eq!(open_socket(&line, client), Some("198.18.0.1:54000".parse().unwrap()));
         assert_eq!(address_of(&"0".repeat(32)), None, "the unspecified address of IPv6");
         assert_eq!(address_of("12"), None);
     }

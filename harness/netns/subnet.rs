@@ -1,10 +1,10 @@
-//! The addresses of one run: sixteen of 198.18.0.0/15, which is set aside for the testing of networks.
+//! The subnet of one run: sixteen addresses of 198.18.0.0/15, which is reserved for network tests.
 //!
 //! *Source*: RFC 2544, section C.2.2; RFC 6890.
 //!
 //! ```text
-//! .0/30   client's link    .1 the client, .2 the way out
-//! .8/29   gateway's link   .9 the way in, .10 to .12 the client's servers, .13 nobody, .14 names
+//! .0/30   client's link    .1 the client, .2 the router
+//! .8/29   gateway's link   .9 the router, .10 to .12 the client's servers, .13 unused, .14 the name server
 //! ```
 
 use std::io;
@@ -20,33 +20,33 @@ const BASE: u32 = 0xC612_0000;
 /// Blocks of sixteen in 198.18.0.0/15.
 const BLOCKS: u32 = 1 << 13;
 
-/// How many are tried: two failures in a row are rare as long as a few hundred runs share a machine.
+/// Subnets tried: two failures in a row are rare as long as a few hundred runs share a host.
 const TRIES: u32 = 64;
 
 /// Sixteen addresses that no other run on this machine uses.
 #[derive(Debug)]
 pub(super) struct Subnet {
     first: u32,
-    /// Bound for as long as they are ours; the kernel gives its name back when we end.
+    /// Bound while the subnet is in use; the kernel frees the name when the process ends.
     _held: Option<UnixDatagram>,
 }
 
 impl Subnet {
-    /// The addresses of a run that nobody but its own namespaces sees: always the same.
-    pub fn unseen() -> Subnet {
+    /// The subnet of a run visible only in its own namespaces: always the same.
+    pub fn private() -> Subnet {
         Subnet { first: BASE, _held: None }
     }
 
-    /// Addresses for a run that the machine's own namespace sees; `is_taken`: whether somebody else has them.
-    pub fn seen(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
+    /// A subnet for a run visible in the host's namespace; `is_taken`: whether the host already routes it.
+    pub fn unused_on_host(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
         for _ in 0..TRIES {
             let number = (credentials::unique() % u64::from(BLOCKS)) as u32;
             let name = SocketAddr::from_abstract_name(format!("pgsquall-block-{number}"))?;
-            // In use if another run has it.
-            let Ok(open_sockets) = UnixDatagram::bind_addr(&name) else { continue };
-            let block = Subnet { first: BASE + number * 16, _held: Some(open_sockets) };
-            if !is_taken(&block) {
-                return Ok(block);
+            // The bind fails if another run has this subnet.
+            let Ok(held) = UnixDatagram::bind_addr(&name) else { continue };
+            let subnet = Subnet { first: BASE + number * 16, _held: Some(held) };
+            if !is_taken(&subnet) {
+                return Ok(subnet);
             }
         }
         Err(io::Error::new(io::ErrorKind::AddrInUse, "all of 198.18.0.0/15 is in use on this machine"))
@@ -56,16 +56,16 @@ impl Subnet {
         Ipv4Addr::from(self.first + u32::from(offset))
     }
 
-    /// All of them, as routes are written.
+    /// The subnet in CIDR notation.
     pub fn network(&self) -> String {
         format!("{}/28", self.at(0))
     }
 
-    /// Whether a network, as routes are written, has an address of these.
-    pub fn meets(&self, network: &str) -> bool {
+    /// Whether a network in CIDR notation overlaps this subnet.
+    pub fn overlaps(&self, network: &str) -> bool {
         let (address, length) = network.split_once('/').unwrap_or((network, "32"));
         let (Ok(address), Ok(length)) = (address.parse::<Ipv4Addr>(), length.parse::<u32>()) else { return false };
-        // A default route covers everything, and is nobody's claim to these.
+        // A default route covers everything, and claims no subnet.
         let shortest = length.min(28);
         (1..=32).contains(&length) && (u32::from(address) ^ self.first) >> (32 - shortest) == 0
     }
@@ -77,29 +77,29 @@ mod tests {
 
     #[test]
     fn addresses_are_those_set_aside_for_tests() {
-        assert_eq!(Subnet::unseen().at(10).to_string(), "198.18.0.10");
+        assert_eq!(Subnet::private().at(10).to_string(), "198.18.0.10");
         let last = Subnet { first: BASE + (BLOCKS - 1) * 16, _held: None };
         assert_eq!(last.at(15).to_string(), "198.19.255.255");
     }
 
     #[test]
     fn no_two_runs_have_the_same() {
-        let blocks: Vec<_> = (0..20).map(|_| Subnet::seen(|_| false).unwrap()).collect();
-        let mut firsts: Vec<_> = blocks.iter().map(|block| block.first).collect();
+        let blocks: Vec<_> = (0..20).map(|_| Subnet::unused_on_host(|_| false).unwrap()).collect();
+        let mut firsts: Vec<_> = blocks.iter().map(|subnet| subnet.first).collect();
         firsts.sort_unstable();
         firsts.dedup();
         assert_eq!(firsts.len(), 20);
-        assert_eq!(Subnet::seen(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(Subnet::unused_on_host(|_| true).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
-    fn somebody_elses_network_is_seen() {
-        let block = Subnet { first: BASE + 16, _held: None };
+    fn overlapping_routes_are_detected() {
+        let subnet = Subnet { first: BASE + 16, _held: None };
         for theirs in ["198.18.0.0/16", "198.18.0.16/28", "198.18.0.20", "198.18.0.24/29"] {
-            assert!(block.meets(theirs), "{theirs}");
+            assert!(subnet.overlaps(theirs), "{theirs}");
         }
         for other in ["198.18.0.0/28", "198.19.0.0/16", "0.0.0.0/0", "default", "10.0.0.0/8"] {
-            assert!(!block.meets(other), "{other}");
+            assert!(!subnet.overlaps(other), "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The wires of one run: client, filter and gateway, each in a namespace, joined by pairs of interfaces.
+//! The veth pairs of one run: they connect the namespaces of client, filter and gateway.
 //!
 //! ```text
 //! client's namespace ──── filter's namespace ──── gateway's namespace
@@ -11,49 +11,50 @@ use std::os::fd::AsRawFd;
 use serde::Deserialize;
 
 use super::iproute::Tool;
-use super::namespace::{NetNs, handed};
+use super::namespace::{NetNs, fd_path};
 use super::subnet::Subnet;
 use super::{CLIENT, Client, GATEWAY, KernelError};
 use crate::credentials;
 
-/// With what the names of interfaces begin that are in the machine's own namespace for the time of a run.
+/// Prefix of the interface that a run has in the host's namespace.
 const PREFIX: &str = "squall";
 
-/// The link of the gateway's side, in its namespace.
+/// The gateway's interface, in its namespace.
 const ROUTER: &str = "router";
 
-/// What the filter's namespace is told: it routes; it forgets connections that it has not seen begin, as firewalls do;
-/// and it answers as often as it is asked to.
+/// Settings of the filter's namespace: it routes; like a firewall, it does not adopt connections whose beginning it has
+/// not seen; and it sends ICMP without a rate limit.
 const SETTINGS: [(&str, &str); 5] = [
     ("net/ipv4/ip_forward", "1"),
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
-    // No kind of ICMP is limited, neither to one receiver nor in all.
+    // No kind of ICMP is limited, neither per receiver nor in total.
     ("net/ipv4/icmp_ratemask", "0"),
     ("net/netfilter/nf_conntrack_tcp_loose", "0"),
 ];
 
-/// Addresses that nobody else on this machine uses, for a client in this place.
-pub(super) async fn block(client: &Client, ip: &Tool) -> Result<Subnet, KernelError> {
+/// Chooses addresses that are unused on this host.
+pub(super) async fn choose_subnet(client: &Client, ip: &Tool) -> Result<Subnet, KernelError> {
     match client {
-        Client::Own(_) => Ok(Subnet::unseen()),
+        Client::Own(_) => Ok(Subnet::private()),
         Client::Machine => {
             let routes = routes(ip).await?;
-            Subnet::seen(|block| routes.iter().any(|route| block.meets(&route.dst))).map_err(KernelError::NetNs)
+            Subnet::unused_on_host(|subnet| routes.iter().any(|route| subnet.overlaps(&route.dst)))
+                .map_err(KernelError::NetNs)
         }
     }
 }
 
-/// Joins the namespaces, and gives them addresses and routes.
-pub(super) async fn lay(
+/// Connects the namespaces, and adds addresses and routes.
+pub(super) async fn connect(
     client: &Client,
     [filter, gateway]: [&NetNs; 2],
-    block: &Subnet,
+    subnet: &Subnet,
     ip: &Tool,
 ) -> Result<(), KernelError> {
     let machine = File::open("/proc/self/ns/net").map_err(KernelError::NetNs)?;
     let (place, name) = match client {
-        Client::Own(space) => (space.net(), "eth0".to_owned()),
+        Client::Own(netns) => (netns.net(), "eth0".to_owned()),
         Client::Machine => (machine.as_raw_fd(), format!("{PREFIX}{:08x}", credentials::unique() >> 32)),
     };
     let middle = format!(
@@ -61,24 +62,24 @@ pub(super) async fn lay(
          link add {GATEWAY} type veth peer name {ROUTER} netns {}\n\
          addr add {}/30 dev {CLIENT}\naddr add {}/29 dev {GATEWAY}\n\
          link set {CLIENT} up\nlink set {GATEWAY} up\n",
-        handed(place),
-        handed(gateway.net()),
-        block.at(2),
-        block.at(9)
+        fd_path(place),
+        fd_path(gateway.net()),
+        subnet.at(2),
+        subnet.at(9)
     );
     batch(ip, filter, &middle, [place, gateway.net()]).await?;
     let servers: String =
-        [10, 11, 12, 14].map(|host| format!("addr add {}/29 dev {ROUTER}\n", block.at(host))).concat();
-    let there = format!("{servers}link set {ROUTER} up\nroute add default via {} dev {ROUTER}\n", block.at(9));
-    let up = format!("addr add {}/30 dev {name}\nlink set {name} up\n", block.at(1));
+        [10, 11, 12, 14].map(|host| format!("addr add {}/29 dev {ROUTER}\n", subnet.at(host))).concat();
+    let there = format!("{servers}link set {ROUTER} up\nroute add default via {} dev {ROUTER}\n", subnet.at(9));
+    let up = format!("addr add {}/30 dev {name}\nlink set {name} up\n", subnet.at(1));
     let here = async {
         match client {
-            Client::Own(space) => {
-                let here = format!("{up}route add default via {} dev {name}\n", block.at(2));
-                batch(ip, space, &here, []).await
+            Client::Own(netns) => {
+                let here = format!("{up}route add default via {} dev {name}\n", subnet.at(2));
+                batch(ip, netns, &here, []).await
             }
             Client::Machine => {
-                let here = format!("{up}route add {} via {} dev {name}\n", block.network(), block.at(2));
+                let here = format!("{up}route add {} via {} dev {name}\n", subnet.network(), subnet.at(2));
                 ip.run_here(&["-batch", "-"], &here).await.map(|_| ())
             }
         }
@@ -86,29 +87,29 @@ pub(super) async fn lay(
     tokio::try_join!(batch(ip, gateway, &there, []), here).map(|_| ())
 }
 
-/// What can be set only once connections are tracked.
-pub(super) fn settle(filter: &NetNs) -> Result<(), KernelError> {
+/// Applies the settings that exist only once connections are tracked.
+pub(super) fn apply_settings(filter: &NetNs) -> Result<(), KernelError> {
     SETTINGS.iter().try_for_each(|(name, value)| {
         filter.set(name, value).map_err(|source| KernelError::Setting { name: (*name).to_owned(), source })
     })
 }
 
-async fn batch<const N: usize>(ip: &Tool, space: &NetNs, lines: &str, hand: [i32; N]) -> Result<(), KernelError> {
-    ip.run(space, &["-batch", "-"], lines, hand).await.map(|_| ())
+async fn batch<const N: usize>(ip: &Tool, netns: &NetNs, lines: &str, inherited: [i32; N]) -> Result<(), KernelError> {
+    ip.run(netns, &["-batch", "-"], lines, inherited).await.map(|_| ())
 }
 
-/// A route, as `ip` tells it.
+/// A route in the JSON of `ip`.
 #[derive(Deserialize)]
 struct Route {
     dst: String,
 }
 
-/// Every route of the machine's own namespace.
+/// All routes of the host's namespace.
 async fn routes(ip: &Tool) -> Result<Vec<Route>, KernelError> {
-    let words = ["-j", "-4", "route", "show", "table", "all"];
-    let said = ip.run_here(&words, "").await?;
-    serde_json::from_str(&said).map_err(|error| KernelError::Tool {
-        command: words.join(" "),
-        reason: format!("its answer is no list: {error}"),
+    let arguments = ["-j", "-4", "route", "show", "table", "all"];
+    let text = ip.run_here(&arguments, "").await?;
+    serde_json::from_str(&text).map_err(|error| KernelError::Tool {
+        command: arguments.join(" "),
+        reason: format!("cannot parse its output: {error}"),
     })
 }

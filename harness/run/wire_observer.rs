@@ -149,7 +149,7 @@ impl Tap for WireObserver {
         true
     }
 
-    fn asked(&self, id: u64) {
+    fn request_started(&self, id: u64) {
         let began = self.recorder.now();
         let mut state = self.state();
         let newest = state.newest + 1;
@@ -159,7 +159,7 @@ impl Tap for WireObserver {
         }
     }
 
-    fn answered(&self, id: u64, idle: bool) {
+    fn request_finished(&self, id: u64, idle: bool) {
         let at = self.recorder.now();
         let mut state = self.state();
         let Some(connection) = state.connections.get_mut(&id) else { return };
@@ -331,12 +331,12 @@ mod tests {
         let ops = seen(async |observation| {
             open(observation, 1);
             for _ in 0..5 {
-                observation.asked(1);
-                observation.answered(1, true);
+                observation.request_started(1);
+                observation.request_finished(1, true);
             }
-            observation.asked(1);
+            observation.request_started(1);
             sleep(Duration::from_millis(80)).await;
-            observation.answered(1, true);
+            observation.request_finished(1, true);
         })
         .await;
         let ok = |count| ("statement".to_owned(), Outcome::Ok, None, count);
@@ -349,9 +349,9 @@ mod tests {
         let ops = seen(async |observation| {
             open(observation, 1);
             for code in ["23505", "25P02", "57P01"] {
-                observation.asked(1);
+                observation.request_started(1);
                 error(observation, 1, code);
-                observation.answered(1, true);
+                observation.request_finished(1, true);
             }
         })
         .await;
@@ -364,7 +364,7 @@ mod tests {
         let ops = seen(async |observation| {
             for (id, by) in [(1, Severed::ServerReset), (2, Severed::ByClient), (3, Severed::ByServer)] {
                 open(observation, id);
-                observation.asked(id);
+                observation.request_started(id);
                 if id == 3 {
                     error(observation, id, "57P01");
                 }
@@ -408,12 +408,12 @@ mod tests {
         let observation = WireObserver::new(recorder.clone());
         open(&observation, 1);
         let watching = observation.begin();
-        observation.asked(1);
-        observation.answered(1, true);
+        observation.request_started(1);
+        observation.request_finished(1, true);
         open(&observation, 2);
-        observation.asked(2);
+        observation.request_started(2);
         watching.end();
-        observation.answered(2, true);
+        observation.request_finished(2, true);
         let ops: Vec<Op> = recorder
             .finish()
             .unwrap()

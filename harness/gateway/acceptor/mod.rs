@@ -1,6 +1,6 @@
-//! The gateway's reception: listens, takes clients in, and ceases to listen, or lets them hang, when told.
+//! The gateway's acceptor: listens and accepts clients, refuses them, or lets them hang, as instructed.
 //!
-//! `machine` is that of a gateway on the machine's own network, `host` that of one on a host of another.
+//! `os` accepts on the operating system's network, `host` on a host of another network.
 
 #[cfg(any(test, feature = "simulation"))]
 pub(super) mod host;
@@ -10,22 +10,22 @@ use std::io;
 
 use tokio::sync::oneshot;
 
-/// What the reception can be told to do.
+/// An instruction to the acceptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Instruction {
-    /// Listen, and take in who comes.
+    /// Listen, and accept clients.
     Accept,
-    /// Cease to listen.
+    /// Stop listening.
     Refuse,
-    /// Listen, and let SYNs be dropped.
+    /// Keep the accept queue full, so that SYNs are dropped.
     Hang,
-    /// Take in everybody who waits in the kernel's queue now.
-    TakeIn,
-    /// Bring the count of dropped SYNs up to date.
+    /// Accept every client that waits in the kernel's accept queue.
+    AcceptQueued,
+    /// Update the count of dropped SYNs.
     Count,
 }
 
-/// An instruction, answered once it is carried out.
+/// An instruction, acknowledged once it is carried out.
 pub(super) struct Request {
     pub instruction: Instruction,
     pub done: oneshot::Sender<io::Result<()>>,

@@ -1,4 +1,4 @@
-//! The reception of a gateway on the machine's own network: what it refuses or lets hang, the kernel does.
+//! Acceptor on the operating system's network: the kernel itself refuses clients, or lets them hang.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,156 +19,157 @@ use crate::gateway::port::{BACKLOG, Reservation};
 use crate::gateway::shared::Shared;
 use crate::gateway::workers::Spawner;
 
-/// How long to wait for a file descriptor where there is none left.
-const SCARCITY: Duration = Duration::from_millis(10);
+/// Pause after a failed accept: no file descriptor is left.
+const RETRY_AFTER_ERROR: Duration = Duration::from_millis(10);
 
-/// Takes clients in until the gateway closes.
-pub(crate) async fn receive(
+/// Accepts clients until the gateway closes.
+pub(crate) async fn run(
     shared: Arc<Shared>,
-    turns: Arc<Spawner>,
+    spawner: Arc<Spawner>,
     port: Arc<Reservation>,
     listener: TcpListener,
     mut requests: mpsc::UnboundedReceiver<Request>,
 ) {
     let closing = shared.closing.clone();
-    let mut reception = match Door::open(listener) {
-        Ok(door) => Reception { shared, turns, port, door },
-        Err(error) => return shared.tap.doubt(format!("the gateway cannot listen: {error}")),
+    let mut acceptor = match ListenState::open(listener) {
+        Ok(state) => Acceptor { shared, spawner, port, state },
+        Err(error) => return shared.tap.doubt(format!("cannot listen on the gateway's port: {error}")),
     };
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => return reception.door.close(),
+            () = closing.cancelled() => return acceptor.state.close(),
             request = requests.recv() => {
                 let Some(Request { instruction, done }) = request else { return };
-                // Nobody waits for it if the nemesis was stopped meanwhile.
-                let _ = done.send(reception.follow(instruction));
+                // The receiver is gone if the nemesis was stopped in the meantime.
+                let _ = done.send(acceptor.apply(instruction));
             }
-            accepted = reception.door.accept() => match accepted {
-                Ok(client) => reception.accept_client(client),
+            accepted = acceptor.state.accept() => match accepted {
+                Ok(client) => acceptor.accept_client(client),
                 // Out of file descriptors: the kernel keeps the connection waiting, so try again shortly.
-                Err(_) => sleep(SCARCITY).await,
+                Err(_) => sleep(RETRY_AFTER_ERROR).await,
             },
         }
     }
 }
 
-/// What meets a client that connects.
-enum Door {
-    Open(AsyncFd<TcpListener>),
-    /// ECONNREFUSED, from the kernel.
-    Closed,
-    /// Silence, from the kernel.
-    Jammed(FullBacklog),
+/// How a new client is treated.
+enum ListenState {
+    Listening(AsyncFd<TcpListener>),
+    /// The kernel answers with ECONNREFUSED.
+    Refusing,
+    /// The kernel drops SYNs.
+    Hanging(FullBacklog),
 }
 
-impl Door {
-    fn open(listener: TcpListener) -> io::Result<Door> {
+impl ListenState {
+    fn open(listener: TcpListener) -> io::Result<ListenState> {
         // SAFETY: the listener owns its descriptor for as long as it lives, and nothing replaces it.
-        Ok(Door::Open(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?))
+        Ok(ListenState::Listening(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?))
     }
 
-    /// Ceases to listen at once. Dropping the listener would not be enough: a child process that is just being started
+    /// Stops listening at once. Dropping the listener would not be enough: a child process that is just being started
     /// holds a copy of it until it runs its own program.
     fn close(&mut self) {
-        if let Door::Open(listener) = self {
-            // Where a listener cannot be shut down (only Linux does it), dropping it must do.
+        if let ListenState::Listening(listener) = self {
+            // If the listener cannot be shut down (only Linux can), dropping it has to suffice.
             let _ = SockRef::from(listener.get_ref()).shutdown(Shutdown::Both);
         }
-        *self = Door::Closed;
+        *self = ListenState::Refusing;
     }
 
     /// The next client; cancel safe.
     async fn accept(&self) -> io::Result<TcpStream> {
-        let Door::Open(listener) = self else { return std::future::pending().await };
+        let ListenState::Listening(listener) = self else { return std::future::pending().await };
         loop {
             let mut ready = listener.readable().await?;
             match ready.try_io(|listener| accept(listener.get_ref())) {
                 Ok(accepted) => return accepted,
-                Err(_nobody_there) => {}
+                Err(_none_queued) => {}
             }
         }
     }
 }
 
-/// Takes one client out of the kernel's queue. Its socket belongs to no runtime yet: another thread will carry it.
+/// Takes one client out of the accept queue. Its socket belongs to no runtime yet, because another thread will carry
+/// it.
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (client, _) = listener.accept()?;
     client.set_nonblocking(true)?;
     Ok(client)
 }
 
-struct Reception {
+struct Acceptor {
     shared: Arc<Shared>,
-    turns: Arc<Spawner>,
+    spawner: Arc<Spawner>,
     port: Arc<Reservation>,
-    door: Door,
+    state: ListenState,
 }
 
-impl Reception {
-    fn follow(&mut self, instruction: Instruction) -> io::Result<()> {
-        match (instruction, &mut self.door) {
-            (Instruction::TakeIn, Door::Open(_)) => self.accept_waiting(),
-            (Instruction::Count, Door::Jammed(queue)) => self.shared.count(queue),
-            (Instruction::Accept, Door::Closed) => {
-                self.door = Door::open(self.port.listen()?)?;
+impl Acceptor {
+    fn apply(&mut self, instruction: Instruction) -> io::Result<()> {
+        match (instruction, &mut self.state) {
+            (Instruction::AcceptQueued, ListenState::Listening(_)) => self.accept_queued(),
+            (Instruction::Count, ListenState::Hanging(backlog)) => self.shared.count_drops(backlog),
+            (Instruction::Accept, ListenState::Refusing) => {
+                self.state = ListenState::open(self.port.listen()?)?;
                 self.shared.tap.refusing(false);
             }
-            (Instruction::Accept, Door::Jammed(queue)) => {
-                self.shared.count(queue);
-                let mut early = Vec::new();
-                let open = queue.clear(|client| early.push(client));
-                early.into_iter().for_each(|client| self.accept_client(client));
-                self.door = Door::open(open?)?;
+            (Instruction::Accept, ListenState::Hanging(backlog)) => {
+                self.shared.count_drops(backlog);
+                let mut connected = Vec::new();
+                let open = backlog.clear(|client| connected.push(client));
+                connected.into_iter().for_each(|client| self.accept_client(client));
+                self.state = ListenState::open(open?)?;
             }
-            (Instruction::Refuse, Door::Open(_)) => {
-                // They were connected before: the kernel would reset what is left in its queue.
-                self.accept_waiting();
+            (Instruction::Refuse, ListenState::Listening(_)) => {
+                // Queued clients are connected: the kernel would reset them.
+                self.accept_queued();
                 self.close();
             }
-            (Instruction::Refuse, Door::Jammed(_)) => {
-                self.follow(Instruction::Accept)?;
-                self.follow(Instruction::Refuse)?;
+            (Instruction::Refuse, ListenState::Hanging(_)) => {
+                self.apply(Instruction::Accept)?;
+                self.apply(Instruction::Refuse)?;
             }
-            (Instruction::Hang, Door::Open(listener)) => {
+            (Instruction::Hang, ListenState::Listening(listener)) => {
                 let listener = listener.get_ref().try_clone()?;
-                let mut early = Vec::new();
-                let queue = FullBacklog::fill(listener, self.port.address(), |client| early.push(client));
-                // They are connected, whatever became of the queue.
-                early.into_iter().for_each(|client| self.accept_client(client));
-                self.door = Door::Jammed(queue?);
+                let mut connected = Vec::new();
+                let backlog = FullBacklog::fill(listener, self.port.address(), |client| connected.push(client));
+                // These clients are connected, even if filling the queue failed.
+                connected.into_iter().for_each(|client| self.accept_client(client));
+                self.state = ListenState::Hanging(backlog?);
             }
-            (Instruction::Hang, Door::Closed) => {
-                self.follow(Instruction::Accept)?;
-                self.follow(Instruction::Hang)?;
+            (Instruction::Hang, ListenState::Refusing) => {
+                self.apply(Instruction::Accept)?;
+                self.apply(Instruction::Hang)?;
             }
-            // As it is already.
-            (Instruction::Accept, Door::Open(_))
-            | (Instruction::Refuse, Door::Closed)
-            | (Instruction::Hang, Door::Jammed(_))
-            | (Instruction::TakeIn | Instruction::Count, _) => {}
+            // Already so.
+            (Instruction::Accept, ListenState::Listening(_))
+            | (Instruction::Refuse, ListenState::Refusing)
+            | (Instruction::Hang, ListenState::Hanging(_))
+            | (Instruction::AcceptQueued | Instruction::Count, _) => {}
         }
         Ok(())
     }
 
     fn close(&mut self) {
         self.shared.tap.refusing(true);
-        self.door.close();
+        self.state.close();
     }
 
     fn accept_client(&self, client: TcpStream) {
-        // Once the gateway closes, the client finds its connection ended.
+        // If the gateway closes, the client's connection ends at once.
         let peer = client.peer_addr().ok();
         if let Some(task) = self.shared.accept_client(Machine, peer, move || Machine::client(client)) {
-            self.turns.spawn(task);
+            self.spawner.spawn(task);
         }
     }
 
-    /// Empties the kernel's queue. Asks the kernel itself: the runtime answers from what it was last told.
-    fn accept_waiting(&self) {
-        // Bounded, so that a client in a hot loop cannot keep us here.
+    /// Accepts all clients in the queue. Calls the kernel directly, because the runtime answers from cached readiness.
+    fn accept_queued(&self) {
+        // Bounded, so that a client in a hot loop cannot keep the acceptor here.
         for _ in 0..BACKLOG {
-            let Door::Open(listener) = &self.door else { return };
+            let ListenState::Listening(listener) = &self.state else { return };
             match accept(listener.get_ref()) {
                 Ok(client) => self.accept_client(client),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -179,8 +180,8 @@ impl Reception {
 }
 
 impl Shared {
-    /// Adds what a full queue has dropped since it was last asked.
-    fn count(&self, queue: &mut FullBacklog) {
-        self.syns_dropped.fetch_add(queue.dropped(), Ordering::Relaxed);
+    /// Adds the drops of a full queue since the last call.
+    fn count_drops(&self, backlog: &mut FullBacklog) {
+        self.syns_dropped.fetch_add(backlog.take_drops(), Ordering::Relaxed);
     }
 }

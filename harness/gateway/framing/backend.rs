@@ -1,4 +1,4 @@
-//! What the server says.
+//! Messages of the server.
 
 use super::error_fields::ErrorFields;
 use super::frame::PREFIX;
@@ -8,7 +8,7 @@ use super::walk::{Dialect, HEADER, Measure, Unframed, reach};
 use super::{Note, Opaque, Severity, Struck, Watch};
 use crate::model::fault::{Point, Strike};
 
-/// The CommandComplete of a COMMIT, whole. That of a failed transaction says ROLLBACK.
+/// The whole CommandComplete of a COMMIT. A failed transaction gets ROLLBACK instead.
 const COMMIT: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 
 /// Until the session is ready, an error longer than this is one of the form used before protocol 3.
@@ -16,13 +16,13 @@ const COMMIT: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 /// *Source*: libpq, `MAX_ERRLEN` in `PQconnectPoll`.
 const LONGEST_FIRST_ERROR: u64 = 30_000;
 
-/// What a message is to a session.
+/// The kinds of messages that a session distinguishes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unknown,
-    /// Part of an answer of which only the length matters.
+    /// Part of an answer; only its length matters.
     Plain,
-    /// ParameterStatus or NotificationResponse: may come at any time, and answers nothing.
+    /// ParameterStatus or NotificationResponse: may arrive at any time, and answers nothing.
     Asynchronous,
     Notice,
     Error,
@@ -114,7 +114,7 @@ impl Dialect for Backend {
             [b'Z', _, _, _, _, status] => {
                 // The first one ends the startup, even if a client has sent a request without waiting for it.
                 if state.is_ready() && state.requests.finish() && watch.observes() {
-                    watch.note(Note::Answered { idle: state.requests.is_idle() });
+                    watch.note(Note::RequestFinished { idle: state.requests.is_idle() });
                 }
                 if status != state.status {
                     state.status = status;
@@ -123,7 +123,7 @@ impl Dialect for Backend {
                 None
             }
             [b'C', ..] if head == COMMIT => match reach(Point::CommitReply, watch) {
-                // What follows would be read as the rest of it.
+                // The following bytes would be read as the rest of it.
                 Some((Strike::Drop, rule)) if torn => Some((Strike::Close, rule)),
                 struck => struck,
             },
@@ -142,7 +142,7 @@ impl Dialect for Backend {
             [b'E', ..] => {
                 state.requests.end_copy();
                 let ErrorFields { severity, sqlstate } = ErrorFields::read(&head[HEADER..]);
-                // A message without a code is against the protocol; "internal error" says as little.
+                // An error without a code violates the protocol; "internal error" says as little.
                 watch.note(Note::Error { severity, sqlstate: sqlstate.unwrap_or(*b"XX000") });
                 None
             }

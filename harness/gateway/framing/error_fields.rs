@@ -21,8 +21,8 @@ impl ErrorFields {
         {
             let (text, rest) = text.split_at(end);
             match field {
-                b'S' => localized = level(text),
-                b'V' => severity = level(text),
+                b'S' => localized = severity_from(text),
+                b'V' => severity = severity_from(text),
                 b'C' => sqlstate = text.try_into().ok(),
                 _ => {}
             }
@@ -36,7 +36,7 @@ impl ErrorFields {
     }
 }
 
-fn level(text: &[u8]) -> Option<Severity> {
+fn severity_from(text: &[u8]) -> Option<Severity> {
     match text {
         b"ERROR" => Some(Severity::Error),
         b"FATAL" => Some(Severity::Fatal),

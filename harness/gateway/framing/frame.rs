@@ -1,38 +1,38 @@
-//! A frame: how far one direction has come in the message that is passing, and the first bytes of that message where
-//! they came in pieces.
+//! A frame: the position of one direction in the current message, and the first bytes of that message if they arrived
+//! in pieces.
 
-/// How many bytes of a message are kept at most: enough for the fields that are read of a startup packet (user and
-/// database have at most 63 bytes each) and for severity and SQLSTATE, which the server sends first.
+/// Most bytes of a message that are kept: enough for the fields read from a startup packet (user and database have at
+/// most 63 bytes each) and for severity and SQLSTATE, which the server sends first.
 pub(super) const PREFIX: usize = 256;
 
-/// What is known of the message that is passing.
+/// Progress in the current message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// None of it has come.
+    /// No byte of it has arrived.
     #[default]
     New,
-    /// Its first byte has.
+    /// Its first byte has arrived.
     Begun,
     /// Its length is known.
     Measured,
 }
 
-/// One direction's place in its stream.
+/// The position of one direction in its stream.
 pub(super) struct Frame {
     pub stage: Stage,
     pub tag: u8,
-    /// Nothing of it is passed on any more.
+    /// The rest of the message is swallowed.
     pub swallowed: bool,
-    /// How many of its first bytes have to be there for the next look at it; 0: none will be taken.
+    /// Number of first bytes needed for the next look; 0: no look is needed.
     pub wanted: u16,
-    /// How many bytes of it are in `prefix`.
+    /// Number of its bytes in `prefix`.
     kept: u16,
-    /// How many bytes of it have been dealt with.
+    /// Number of its bytes dealt with.
     pub seen: u64,
-    /// How many it has, with its header; known once it is measured.
+    /// Its total length with the header; known once it is measured.
     pub total: u64,
-    /// As far as they are wanted, all bytes seen, and perhaps some that are still to be dealt with. Not used while none
-    /// has been seen: a message that comes in one piece is not copied.
+    /// All wanted bytes seen so far, and perhaps some still to be dealt with. Unused until some have been seen: a
+    /// message that arrives in one piece is not copied.
     prefix: [u8; PREFIX],
 }
 
@@ -52,8 +52,8 @@ impl Default for Frame {
 }
 
 impl Frame {
-    /// The first `wanted` bytes of the message, whose next ones are `rest`; `None` if they are not all there: then what
-    /// there is has been kept.
+    /// The first `wanted` bytes of the message, whose next ones are `rest`; `None` if they have not all arrived: then
+    /// those in `rest` are kept.
     #[inline]
     pub fn head<'a>(&'a mut self, rest: &'a [u8], wanted: usize) -> Option<&'a [u8]> {
         if self.seen == 0 && rest.len() >= wanted {
@@ -62,7 +62,7 @@ impl Frame {
         self.gather(rest, wanted).get(..wanted)
     }
 
-    /// As many of the first `wanted` bytes as are there.
+    /// As many of the first `wanted` bytes as have arrived.
     #[cold]
     pub fn gather(&mut self, rest: &[u8], wanted: usize) -> &[u8] {
         let kept = usize::from(self.kept);
@@ -74,7 +74,7 @@ impl Frame {
         &self.prefix[..usize::from(self.kept)]
     }
 
-    /// The message is over; the next one begins.
+    /// The message ends; the next one begins.
     #[inline]
     pub fn finish(&mut self) {
         self.stage = Stage::New;

@@ -1,15 +1,15 @@
-//! What the client says after its startup packet.
+//! Messages of the client after its startup packet.
 
 use super::state::State;
 use super::walk::{Dialect, HEADER, Measure, Unframed, reach};
 use super::{Note, Opaque, Struck, Watch};
 use crate::model::fault::Point;
 
-/// What a message is to a session.
+/// The kinds of messages that a session distinguishes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unknown,
-    /// Describe, Close, Flush, CopyData, Terminate, and what a client says to authenticate itself.
+    /// Describe, Close, Flush, CopyData, Terminate, and authentication messages.
     Plain,
     Query,
     Parse,
@@ -48,7 +48,7 @@ impl Dialect for Frontend {
     #[inline]
     fn begin(state: &mut State, tag: u8, watch: &mut impl Watch) -> Result<Option<Struck>, Unframed> {
         match kind(tag) {
-            // The server, too, ends the session at a type that it does not know.
+            // The server also ends the session at an unknown message type.
             Kind::Unknown => Err(Unframed::Opaque(Opaque::NotPostgres)),
             Kind::Query | Kind::Parse | Kind::Bind | Kind::Execute | Kind::FunctionCall => {
                 if !state.requested {
@@ -56,7 +56,7 @@ impl Dialect for Frontend {
                     watch.note(Note::FirstRequest);
                 }
                 if watch.observes() && !state.requests.is_open() {
-                    watch.note(Note::Asked);
+                    watch.note(Note::RequestStarted);
                 }
                 Ok(if state.requests.begin() { reach(Point::Request, watch) } else { None })
             }
@@ -77,7 +77,7 @@ impl Dialect for Frontend {
     #[inline]
     fn end(state: &mut State, tag: u8, swallowed: bool, watch: &mut impl Watch) -> Option<Struck> {
         if swallowed {
-            // The server will not answer what it has not seen.
+            // The server does not answer a message that it has not seen.
             return None;
         }
         match kind(tag) {
@@ -105,7 +105,7 @@ impl Dialect for Frontend {
     }
 }
 
-/// The size of a message with a tag, from its header; `None` if its length word does not even count itself.
+/// The size of a tagged message, from its header; `None` if its length does not even include itself.
 #[inline]
 pub(super) fn total(header: &[u8]) -> Option<u64> {
     let &[_, a, b, c, d] = header.first_chunk::<HEADER>()?;

@@ -1,19 +1,19 @@
-//! What a connection is saying: a [`Session`] sees every byte of both directions, finds where the messages of the
-//! Postgres protocol begin and end, and calls out the [`Point`]s at which somebody may want to strike.
+//! Framing: a [`Session`] sees every byte of both directions, finds where the messages of the Postgres protocol begin
+//! and end, and reports the [`Point`]s at which a rule may strike.
 //!
-//! Messages are found by their headers alone; bodies are skipped by arithmetic. Only of the few that must be looked
-//! into are the first bytes kept, and only if they come in pieces. Pure: no I/O, no clock, no allocation. Whatever
-//! comes, all of it passes, unless a strike says otherwise: a session that does not understand goes [`Opaque`].
+//! Messages are found by their headers alone; bodies are skipped by arithmetic. The first bytes of the few messages
+//! that must be read are kept, and only if they arrive in pieces. Pure: no I/O, no clock, no allocation. All bytes pass
+//! unless a strike says otherwise: a session that it cannot parse becomes [`Opaque`].
 //!
 //! # When a point comes late
 //!
-//! Some points stand before the first byte of a message, but it takes more than that byte to tell: a startup packet, an
-//! encryption request (8 bytes), a demand for authentication (9), the reply to a COMMIT (12). If these bytes come in
-//! several chunks, the earlier ones have been passed on when the point is recognised, and the strike comes right before
-//! the first byte of the chunk that decided it. What has passed then tells its reader nothing complete. A message that
-//! is to be dropped loses the rest; since nothing follows it before it is answered, nobody sees the torn end. Only the
-//! reply to a COMMIT is followed at once by more, which would be read as its body: there the connection is closed
-//! instead.
+//! Some points stand before the first byte of a message, but recognising them takes more than that byte: a startup
+//! packet, an encryption request (8 bytes), a demand for authentication (9), the reply to a COMMIT (12). If these bytes
+//! arrive in several chunks, the earlier ones have been passed on when the point is recognised, and the strike comes
+//! right before the first byte of the chunk that decided it. The bytes already passed tell their reader nothing
+//! complete. A dropped message loses the rest; since no message follows before it is answered, the torn end is never
+//! seen. Only the reply to a COMMIT is followed at once by more, which would be read as its body: there the connection
+//! is closed instead.
 //!
 //! *Source*: PostgreSQL manual, "Frontend/Backend Protocol"; the limits are those of the server's
 //! `ProcessStartupPacket` and libpq's `PQconnectPoll`.
@@ -30,53 +30,54 @@ mod state;
 mod tests;
 mod walk;
 
-use super::link::Direction;
+use super::types::Direction;
 use crate::model::fault::{Point, Strike};
 use frame::{Frame, Stage};
 use state::{Phase, State};
 
-/// What is to be done, and the number of the rule that says so.
+/// The action at a point, and the number of the rule that demands it.
 type Struck = (Strike, u64);
 
-/// Somebody who watches one connection.
+/// The observer of one connection.
 pub(super) trait Watch {
-    /// Whether any strike may be waiting at this point. Asked often: it must be cheap.
+    /// Whether a strike may be armed at this point. Called often: it must be cheap.
     fn awaits(&self, point: Point) -> bool;
 
-    /// The connection has come to a point that is awaited; what is done here, if anything, and by which rule. Asked
-    /// once for each time it comes there.
+    /// The connection has reached an armed point; returns the action, if any, and its rule. Called once each time the
+    /// point is reached.
     fn reach(&mut self, point: Point) -> Option<Struck>;
 
-    /// Whether it wants to be told of every request and of every answer. Asked with each of them: it must be cheap.
+    /// Whether every request and every answer is to be noted. Called for each of them: it must be cheap.
     fn observes(&self) -> bool {
         false
     }
 
-    /// Something for the record.
+    /// Records a note.
     fn note(&mut self, note: Note<'_>);
 }
 
-/// Something that was said on the connection.
+/// A protocol event on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note<'a> {
-    /// An SSLRequest or GSSENCRequest came.
+    /// An SSLRequest or GSSENCRequest arrived.
     EncryptionRequested,
-    /// From here on nothing can be read, and why.
+    /// From here on the session cannot be parsed, and why.
     Opaque(Opaque),
-    /// The connection is there only to cancel what another one does.
+    /// The connection only cancels a request of another one.
     CancelRequested,
-    /// A startup packet came. `None`: not said within its first 256 bytes, or not UTF-8.
+    /// A startup packet arrived. `None`: not within its first 256 bytes, or not UTF-8.
     Startup { major: u16, minor: u16, user: Option<&'a str>, database: Option<&'a str>, replication: bool },
     /// AuthenticationOk.
     Authenticated,
     /// BackendKeyData: the process that serves this connection, as `pg_stat_activity` calls it.
     BackendPid(u32),
-    /// The first Query, Parse, Bind, Execute or FunctionCall began to come.
+    /// The first Query, Parse, Bind, Execute or FunctionCall began to arrive.
     FirstRequest,
-    /// A request began to come: a Query, a FunctionCall, or the first message of a batch. Only for who observes.
-    Asked,
-    /// The server has finished a request. `idle`: and nothing else is under way. Only for who observes.
-    Answered { idle: bool },
+    /// A request began to arrive: a Query, a FunctionCall, or the first message of a batch. Only if the observer wants
+    /// it.
+    RequestStarted,
+    /// The server has finished a request. `idle`: no other is in flight. Only if the observer wants it.
+    RequestFinished { idle: bool },
     /// The first ReadyForQuery, or one whose status differs from the one before: `I`, `T` or `E`.
     Ready(u8),
     /// An ErrorResponse.
@@ -88,21 +89,21 @@ pub(super) enum Note<'a> {
     AncientError { text: &'a [u8] },
 }
 
-/// Why a connection can no longer be read.
+/// Why a connection can no longer be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opaque {
     /// The server agreed to TLS.
     Tls,
     /// The server agreed to GSSAPI encryption.
     Gss,
-    /// The client began with TLS, without asking.
+    /// The client began with TLS without an SSLRequest.
     DirectTls,
-    /// Bytes that are not the Postgres protocol, version 3, or not where they may be.
+    /// Bytes that are not version 3 of the Postgres protocol, or not where they may be.
     NotPostgres,
 }
 
 impl Opaque {
-    /// For people.
+    /// Wording for reports.
     pub fn words(self) -> &'static str {
         match self {
             Opaque::Tls => "TLS",
@@ -125,24 +126,24 @@ impl Severity {
     }
 }
 
-/// How bad the server says it is.
+/// Severity of an error or notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// Of a notice, whatever its level.
+    /// A notice of any level.
     Warning,
     Error,
     Fatal,
     Panic,
 }
 
-/// The first `length` bytes are dealt with.
+/// The result of an inspection: the first `length` bytes are dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Inspected {
-    /// Zero only where `then` says what is to be done before anything passes.
+    /// Zero only if `then` acts before any byte passes.
     pub length: usize,
-    /// Whether they go on; otherwise they are swallowed.
+    /// Whether these bytes are forwarded; otherwise they are swallowed.
     pub pass: bool,
-    /// What is to be done after them; never [`Strike::Drop`].
+    /// The action after them; never [`Strike::Drop`].
     pub then: Option<Struck>,
 }
 
@@ -152,7 +153,7 @@ impl Inspected {
     }
 }
 
-/// What is known of one connection.
+/// Protocol state of one connection.
 #[derive(Default)]
 pub(super) struct Session {
     upstream: Frame,
@@ -161,9 +162,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Looks at the next bytes of one direction, up to the first place where something is to be done.
+    /// Inspects the next bytes of one direction, up to the first place with an action.
     ///
-    /// With nothing awaited one call takes all of them, except around the startup of a session and where it goes
+    /// With no point armed, one call takes all of them, except around the startup of a session and where it becomes
     /// opaque. After a strike the same bytes, less `length`, are inspected again, and pass that point.
     #[inline]
     pub fn inspect(&mut self, direction: Direction, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
@@ -174,17 +175,18 @@ impl Session {
             Direction::Upstream => match self.state.phase {
                 Phase::Typed => walk::walk::<frontend::Frontend, _>(&mut self.upstream, &mut self.state, bytes, watch),
                 Phase::Startup => walk::walk::<startup::Startup, _>(&mut self.upstream, &mut self.state, bytes, watch),
-                // The client is to wait for the answer: until then it is not known what its bytes would be.
-                Phase::Asked(_) if !bytes.is_empty() => {
+                // The client must wait for the answer: until then the meaning of its bytes is unknown.
+                Phase::EncryptionRequested(_) if !bytes.is_empty() => {
                     walk::give_up(&mut self.state, Opaque::NotPostgres, bytes, watch)
                 }
-                Phase::Asked(_) => Inspected::passed(0),
+                Phase::EncryptionRequested(_) => Inspected::passed(0),
             },
             Direction::Downstream => {
-                if let Phase::Asked(encryption) = self.state.phase
+                if let Phase::EncryptionRequested(encryption) = self.state.phase
                     && self.downstream.stage == Stage::New
                     && let Some(&answer) = bytes.first()
-                    && let Some(inspected) = startup::answered(&mut self.state, encryption, answer, watch)
+                    && let Some(inspected) =
+                        startup::parse_encryption_answer(&mut self.state, encryption, answer, watch)
                 {
                     return inspected;
                 }

@@ -1,39 +1,39 @@
-//! Requests in flight: which ReadyForQuery the server still owes, and which of them answer a request.
+//! Requests in flight: how many ReadyForQuery the server still owes, and which of them answer a request.
 //!
-//! A request is what a Query or FunctionCall asks, or the batch of messages that a Sync ends, if there is a Parse, Bind
-//! or Execute among them: a batch that only closes a statement is none.
+//! A request is a Query, a FunctionCall, or a batch of messages up to a Sync that contains a Parse, Bind or Execute: a
+//! batch that only closes a statement is not a request.
 
-/// What the client has asked for, and the server has not finished.
+/// Requests that the server has not finished.
 #[derive(Default)]
 pub(super) struct Requests {
-    /// How many ReadyForQuery are still to come for what has been forwarded.
+    /// Number of ReadyForQuery still to come for forwarded messages.
     owed: u32,
-    /// Which of them answer a request; the lowest bit is the next one. Of those beyond 64, all are taken to.
+    /// Which of them answer a request; the lowest bit is the next one. Those beyond 64 are assumed to.
     asking: u64,
-    /// A request has begun that nothing has ended yet.
+    /// A request has begun and is not ended by a Sync.
     open: bool,
-    /// The last end was a Sync.
+    /// The last request was ended by a Sync.
     extended: bool,
-    /// The server reads the data of a COPY.
+    /// The server is reading the data of a COPY.
     copying: bool,
-    /// The server has begun to answer what comes next.
+    /// The server has begun its next answer.
     answering: bool,
 }
 
 impl Requests {
-    /// Whether what asks next belongs to a request that has begun already.
+    /// Whether the next request message belongs to a request that has begun.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Whether nothing is under way.
+    /// Whether no request is in flight.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.owed == 0 && !self.open
     }
 
-    /// A message that asks for something has begun; whether it is the first since nothing was under way.
+    /// A request message has begun; returns whether it is the first since the session was idle.
     #[inline]
     pub fn begin(&mut self) -> bool {
         let is_first = self.asking == 0 && !self.open;
@@ -66,7 +66,7 @@ impl Requests {
         self.open = false;
     }
 
-    /// Whether the next message of the server, if it is no asynchronous one, begins to answer a request.
+    /// Whether the next message of the server, unless asynchronous, begins the answer to a request.
     #[inline]
     pub fn is_answer_due(&self) -> bool {
         !self.answering && (self.asking & 1 == 1 || (self.owed == 0 && self.open))
@@ -78,7 +78,7 @@ impl Requests {
         self.answering = true;
     }
 
-    /// A ReadyForQuery has come; whether it answers a request.
+    /// A ReadyForQuery has arrived; returns whether it answers a request.
     #[inline]
     pub fn finish(&mut self) -> bool {
         let answers = self.asking & 1 == 1;
@@ -103,7 +103,7 @@ impl Requests {
         }
     }
 
-    /// The client has sent all data of a COPY, or the server wants no more of it.
+    /// The client has sent all data of a COPY, or the server has rejected it.
     pub fn end_copy(&mut self) {
         self.copying = false;
     }

@@ -1,4 +1,5 @@
-//! What the client says first: messages without a tag, told apart by a code where a startup packet has its version.
+//! Messages of the client before its session starts: without a tag, distinguished by a code in place of the protocol
+//! version.
 //!
 //! *Source*: PostgreSQL manual, "Message Formats": CancelRequest, GSSENCRequest, SSLRequest, StartupMessage.
 
@@ -44,7 +45,7 @@ impl Dialect for Startup {
     }
 
     fn measure(state: &mut State, header: &[u8], _watch: &impl Watch) -> Result<Measure, Unframed> {
-        let (length, code) = numbers(header);
+        let (length, code) = length_and_code(header);
         state.packet = match (code, length) {
             (SSL, 8) => Packet::Encryption(Encryption::Tls),
             (GSS, 8) => Packet::Encryption(Encryption::Gss),
@@ -72,13 +73,13 @@ impl Dialect for Startup {
                 watch.note(Note::CancelRequested);
                 (0, None)
             }
-            // The first look: it has come. The second one: what is in it.
+            // The first look reaches the point; the second reads the content.
             Packet::Startup if !state.started => {
                 state.started = true;
                 (total.min(PREFIX as u64) as usize, reach(Point::Startup, watch))
             }
             Packet::Startup => {
-                watch.note(read(head));
+                watch.note(parse_startup(head));
                 (0, None)
             }
         }
@@ -86,10 +87,10 @@ impl Dialect for Startup {
 
     fn end(state: &mut State, _tag: u8, swallowed: bool, watch: &mut impl Watch) -> Option<Struck> {
         match state.packet {
-            // A server that has not seen the request will not answer it.
+            // A server that has not seen the request does not answer it.
             Packet::Encryption(_) if swallowed => None,
             Packet::Encryption(encryption) => {
-                state.phase = Phase::Asked(encryption);
+                state.phase = Phase::EncryptionRequested(encryption);
                 None
             }
             Packet::Cancel => None,
@@ -101,8 +102,8 @@ impl Dialect for Startup {
     }
 }
 
-/// The server's answer to a request for encryption. `None`: it is an error, to be read like any other.
-pub(super) fn answered(
+/// The server's answer to an encryption request. `None`: an error, to be parsed like any other message.
+pub(super) fn parse_encryption_answer(
     state: &mut State,
     encryption: Encryption,
     answer: u8,
@@ -124,13 +125,13 @@ pub(super) fn answered(
     }
 }
 
-/// Reads the beginning of a startup packet.
-fn read(packet: &[u8]) -> Note<'_> {
-    let (_, version) = numbers(packet);
+/// Parses the beginning of a startup packet.
+fn parse_startup(packet: &[u8]) -> Note<'_> {
+    let (_, version) = length_and_code(packet);
     let (mut user, mut database, mut replication) = (None, None, false);
     let mut body = &packet[HEADER..];
-    while let Some((name, rest)) = text(body)
-        && let Some((value, rest)) = text(rest)
+    while let Some((name, rest)) = c_string(body)
+        && let Some((value, rest)) = c_string(rest)
         && !name.is_empty()
     {
         match name {
@@ -152,13 +153,13 @@ fn is_false(value: &[u8]) -> bool {
 }
 
 /// A text that ends with NUL, and what follows it.
-fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn c_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// The two numbers of a header.
-fn numbers(header: &[u8]) -> (u32, u32) {
+/// Length and code from a header.
+fn length_and_code(header: &[u8]) -> (u32, u32) {
     match header.first_chunk() {
         Some(&[a, b, c, d, e, f, g, h]) => (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])),
         None => (0, 0),

@@ -1,27 +1,27 @@
-//! What both directions of a session know together.
+//! Session state that both directions share.
 
 use super::requests::Requests;
 
-/// What a client can ask for in place of a startup packet.
+/// Encryption that a client can request before the startup packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encryption {
     Tls,
     Gss,
 }
 
-/// What the client says next.
+/// The kind of bytes expected from the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// A message of the startup: without a tag.
     #[default]
     Startup,
-    /// Nothing, until the server has answered with a single byte.
-    Asked(Encryption),
+    /// None until the server has answered the request with a single byte.
+    EncryptionRequested(Encryption),
     /// Messages with tags.
     Typed,
 }
 
-/// What a message of the startup was.
+/// The kinds of startup messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Packet {
     #[default]
@@ -30,19 +30,19 @@ pub(super) enum Packet {
     Cancel,
 }
 
-/// The state of a session, but for its place in the two streams.
+/// The state of a session, except for the position in the two streams.
 #[derive(Default)]
 pub(super) struct State {
     pub phase: Phase,
     /// The message of the startup that came last.
     pub packet: Packet,
-    /// Nothing is read any more.
+    /// The session is not parsed any more.
     pub opaque: bool,
-    /// The server is saying its last words, in the form used before protocol 3.
+    /// The server is sending an error in the form used before protocol 3.
     pub ancient: bool,
-    /// A startup packet has come: the server may say more than an error.
+    /// A startup packet has arrived: the server may send more than an error.
     pub started: bool,
-    /// The server has asked for authentication.
+    /// The server has demanded authentication.
     pub challenged: bool,
     /// The first request has been noted.
     pub requested: bool,

@@ -1,46 +1,48 @@
-//! The walk along the messages of one direction. It knows lengths and strikes; what messages mean is said by a
-//! [`Dialect`].
+//! The walk along the messages of one direction: lengths and strikes. A [`Dialect`] knows the meaning of messages.
+//! [`walk`] is one long loop on purpose: its steps share the position in the frame, and it is the hot path of every
+//! byte.
 
 use super::frame::{Frame, Stage};
 use super::state::State;
 use super::{Inspected, Note, Opaque, Struck, Watch};
 use crate::model::fault::{Point, Strike};
 
-/// Bytes of the header of a message, but for those of the startup.
+/// Length of a message header, except during the startup.
 pub(super) const HEADER: usize = 5;
 
-/// Why a message cannot be followed.
+/// Why a message cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unframed {
     Opaque(Opaque),
-    /// It is an error in the form used before protocol 3.
+    /// An error in the form used before protocol 3.
     Ancient,
 }
 
-/// The size of a message with its header, and how many of its first bytes are to be looked at.
+/// The size of a message with its header, and how many of its first bytes must be read.
 pub(super) struct Measure {
     pub total: u64,
     pub wanted: usize,
 }
 
-/// One kind of messages: what they mean, and which points are at them. At most one point at each place.
+/// The messages of one direction: their meaning, and their points. At most one point at each place.
 pub(super) trait Dialect {
-    /// Bytes that tell how long a message is.
+    /// Number of bytes that determine the length of a message.
     const HEADER: usize = HEADER;
 
-    /// Whether nothing whatever is to be done about a message.
+    /// Whether a message needs no attention at all.
     fn is_plain(state: &State, tag: u8, watch: &impl Watch) -> bool;
 
-    /// The first byte of a message has come. An error changes nothing, and can be asked for again.
+    /// The first byte of a message has arrived. An error changes nothing, and the call can be repeated.
     fn begin(state: &mut State, tag: u8, watch: &mut impl Watch) -> Result<Option<Struck>, Unframed>;
 
-    /// Its header has come. An error changes nothing, and can be asked for again.
+    /// The header of a message has arrived. An error changes nothing, and the call can be repeated.
     fn measure(state: &mut State, header: &[u8], watch: &impl Watch) -> Result<Measure, Unframed>;
 
-    /// The bytes wanted have come; and how many are wanted next, if any. `torn`: some of them have been passed on.
+    /// The wanted bytes have arrived; returns how many are wanted next, if any. `torn`: some of them have been passed
+    /// on.
     fn look(state: &mut State, head: &[u8], total: u64, torn: bool, watch: &mut impl Watch) -> (usize, Option<Struck>);
 
-    /// The offset of a point inside of a message, before its last byte.
+    /// The offset of a point inside a message, before its last byte.
     fn middle(_tag: u8, _total: u64) -> Option<(u64, Point)> {
         None
     }
@@ -48,11 +50,11 @@ pub(super) trait Dialect {
     /// The last byte of a message has passed, or has been swallowed.
     fn end(state: &mut State, tag: u8, swallowed: bool, watch: &mut impl Watch) -> Option<Struck>;
 
-    /// Whether what follows may be of another kind.
+    /// Whether the next message may be of another dialect.
     const ENDS: bool = false;
 }
 
-/// What is done at a point. A drop where there is nothing to drop is none.
+/// The action at a point. A drop is ignored where no message can be dropped.
 #[inline]
 pub(super) fn reach(point: Point, watch: &mut impl Watch) -> Option<Struck> {
     if !watch.awaits(point) {
@@ -61,7 +63,7 @@ pub(super) fn reach(point: Point, watch: &mut impl Watch) -> Option<Struck> {
     watch.reach(point).filter(|(strike, _)| *strike != Strike::Drop || point.holds_message())
 }
 
-/// From here on everything passes, in both directions.
+/// Makes the session opaque: from here on all bytes pass, in both directions.
 #[cold]
 pub(super) fn give_up(state: &mut State, why: Opaque, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
     state.opaque = true;
@@ -77,7 +79,7 @@ fn leave(why: Unframed, frame: &mut Frame, state: &mut State, bytes: &[u8], watc
     }
 }
 
-/// How many bytes are in the whole messages at the beginning that need no attention.
+/// Number of bytes in the whole messages at the beginning that need no attention.
 #[inline]
 fn skim<D: Dialect>(state: &State, bytes: &[u8], watch: &impl Watch) -> usize {
     let mut at = 0;
@@ -91,7 +93,7 @@ fn skim<D: Dialect>(state: &State, bytes: &[u8], watch: &impl Watch) -> usize {
     at
 }
 
-/// Goes on to the first place where something is to be done, or to the end.
+/// Walks to the first place with an action, or to the end.
 pub(super) fn walk<D: Dialect, W: Watch>(
     frame: &mut Frame,
     state: &mut State,
@@ -115,7 +117,7 @@ pub(super) fn walk<D: Dialect, W: Watch>(
             frame.tag = first;
             frame.stage = Stage::Begun;
         }
-        // At most two rounds before the message moves: its first byte, and a look at what it says.
+        // At most two rounds before the message moves: its first byte, and a look at its content.
         loop {
             match struck.take() {
                 None => {}

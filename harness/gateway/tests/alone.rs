@@ -1,12 +1,12 @@
-//! Tests that nothing may run beside: only then can descriptors, memory and time of the processor be counted.
+//! Runs a test in a process of its own, so that descriptors, memory and CPU time can be counted.
 
 use std::env;
 use std::process::Command;
 
-/// Tells this test binary, started again, that nothing runs beside this one test.
+/// Set when this test binary runs a single test in a process of its own.
 const ALONE: &str = "PGSQUALL_TEST_ALONE";
 
-/// Runs a test, by its path, in a process of its own; returns what it printed. `None` in that process: go on.
+/// Runs a test, by its path, in a process of its own; returns its output. `None` in that process: run the test body.
 pub fn alone(module: &str, test: &str) -> Option<String> {
     if env::var_os(ALONE).is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! A gateway on a bench: a server behind it, and a record of all that the gateway tells.
+//! Test bench of the gateway: a server behind it, and a recorder as its tap.
 
 use super::*;
 use crate::gateway::{Gateway, Rule, RuleKind};
@@ -35,48 +35,53 @@ pub(super) fn recorder() -> Recorder {
     Recorder::begin(header, None, None)
 }
 
-/// A gateway, and the server it leads to.
-pub struct Bench {
+/// A gateway, and its server.
+pub struct GatewayBench {
     pub gateway: Gateway,
     pub recorder: Recorder,
     pub server: TcpListener,
 }
 
-impl Bench {
-    pub async fn new() -> Bench {
-        Bench::with_seed(Seed(0)).await
+impl GatewayBench {
+    pub async fn new() -> GatewayBench {
+        GatewayBench::with_seed(Seed(0)).await
     }
 
-    pub async fn with_seed(seed: Seed) -> Bench {
+    pub async fn with_seed(seed: Seed) -> GatewayBench {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let recorder = recorder();
         let gateway = Gateway::open(server.local_addr().unwrap(), seed, Arc::new(recorder.clone())).unwrap();
-        Bench { gateway, recorder, server }
+        GatewayBench { gateway, recorder, server }
     }
 
-    /// Holds every byte on every connection.
+    /// Stalls every connection.
     pub async fn stall(&self) -> Arc<Rule> {
         self.install(ToxicKind::Stall { close_after: None }).await
     }
 
-    /// Puts a toxic in force.
+    /// Installs a toxic.
     pub async fn install(&self, toxic: impl Into<Toxic>) -> Arc<Rule> {
         in_time(self.gateway.install("toxic", RuleKind::Toxic(toxic.into()))).await
     }
 
-    /// Takes a rule away.
+    /// Installs a rule of any kind.
+    pub async fn install_rule(&self, kind: RuleKind) -> Arc<Rule> {
+        in_time(self.gateway.install("rule", kind)).await
+    }
+
+    /// Removes a rule.
     pub async fn remove(&self, rule: &Rule) {
         in_time(self.gateway.remove(rule)).await;
     }
 
-    /// Waits until nothing of any connection is left in the gateway.
+    /// Waits until the gateway has no connection and no socket of one.
     pub async fn assert_empty(&self) {
         until(|| self.gateway.connections() == 0).await;
         let ports = self.ports();
         until(|| sockets::sockets(ports) == 2).await;
     }
 
-    /// The gateway's own port, and the server's.
+    /// The ports of the gateway and of the server.
     pub fn ports(&self) -> [u16; 2] {
         [self.gateway.address().port(), self.server.local_addr().unwrap().port()]
     }
@@ -92,7 +97,7 @@ impl Bench {
         (client, server)
     }
 
-    /// Sees clients that are connected already led to the server, in whatever order they get there.
+    /// Asserts that clients already connected are served, in any order.
     pub async fn serves(&self, clients: Vec<std::net::TcpStream>) {
         let mut waiting = Vec::new();
         for client in clients {
@@ -117,7 +122,7 @@ impl Bench {
         pairs
     }
 
-    /// How the connections ended, in the order of their numbers, once `count` have; with the bytes carried up and down.
+    /// How the first `count` connections ended, by number, with the bytes carried up and down.
     pub async fn endings(&self, count: usize) -> Vec<(Severed, u64, u64)> {
         let look = || {
             let mut found: Vec<_> = self.recorder.look(|history| {

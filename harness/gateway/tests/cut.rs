@@ -7,12 +7,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::*;
 use crate::gateway::Cut;
 
-/// "At once", on a machine that does much else.
+/// Bound for "at once" on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn idle_connections_are_reset_on_both_sides_at_once() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (clients, servers) = bench.pairs(10).await;
     let began = Instant::now();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 10);
@@ -27,7 +27,7 @@ async fn idle_connections_are_reset_on_both_sides_at_once() {
 
 #[tokio::test]
 async fn idle_connections_are_closed_on_both_sides_by_fin() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (clients, servers) = bench.pairs(10).await;
     let began = Instant::now();
     assert_eq!(bench.gateway.cut(Cut::Close).await, 10);
@@ -39,7 +39,7 @@ async fn idle_connections_are_closed_on_both_sides_by_fin() {
     assert_eq!(bench.endings(10).await, [(Severed::Closed, 0, 0); 10]);
 }
 
-/// Writes until it can write no more without being read, so that every buffer on the way is full.
+/// Writes until every buffer on the way is full, without any reader.
 async fn fill(stream: &mut TcpStream) -> u64 {
     let chunk = vec![7; 64 << 10];
     let mut written = 0;
@@ -51,15 +51,15 @@ async fn fill(stream: &mut TcpStream) -> u64 {
 
 #[tokio::test]
 async fn bytes_unread_and_unsent_do_not_hold_up_a_reset() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let written = (fill(&mut client).await, fill(&mut server).await);
     let began = Instant::now();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
     for (stream, written) in [(&mut client, written.1), (&mut server, written.0)] {
-        let (heard, end) = read_out(stream).await;
-        assert_eq!(end, Err(io::ErrorKind::ConnectionReset), "after {} bytes", heard.len());
-        assert!((heard.len() as u64) < written, "what was unsent is lost");
+        let (received, end) = read_out(stream).await;
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset), "after {} bytes", received.len());
+        assert!((received.len() as u64) < written, "what was unsent is lost");
     }
     assert!(began.elapsed() < AT_ONCE);
     let (by, up, down) = bench.endings(1).await[0];
@@ -67,8 +67,8 @@ async fn bytes_unread_and_unsent_do_not_hold_up_a_reset() {
     assert!((1..written.0).contains(&up) && (1..written.1).contains(&down));
 }
 
-/// Sends without end, and listens; says how what it heard ended.
-async fn chat(stream: TcpStream) -> Result<(), io::ErrorKind> {
+/// Sends without end while reading; returns how the stream ended.
+async fn talk_and_listen(stream: TcpStream) -> Result<(), io::ErrorKind> {
     async fn talk(mut to: impl AsyncWrite + Unpin) {
         let chunk = vec![7; 16 << 10];
         while to.write_all(&chunk).await.is_ok() {}
@@ -92,11 +92,11 @@ async fn chat(stream: TcpStream) -> Result<(), io::ErrorKind> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_close_is_a_fin_also_while_bytes_are_under_way() {
-    let bench = Bench::new().await;
+async fn close_sends_fin_during_a_transfer() {
+    let bench = GatewayBench::new().await;
     for _ in 0..15 {
         let (client, server) = bench.pair().await;
-        let (client, server) = (tokio::spawn(chat(client)), tokio::spawn(chat(server)));
+        let (client, server) = (tokio::spawn(talk_and_listen(client)), tokio::spawn(talk_and_listen(server)));
         sleep(Duration::from_millis(10)).await;
         assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
         assert_eq!(in_time(client).await.unwrap(), Ok(()), "the client's end");
@@ -106,12 +106,12 @@ async fn a_close_is_a_fin_also_while_bytes_are_under_way() {
 }
 
 #[tokio::test]
-async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
-    let bench = Bench::new().await;
+async fn close_sends_fin_despite_unread_bytes() {
+    let bench = GatewayBench::new().await;
     for _ in 0..20 {
         let (mut client, mut server) = bench.pair().await;
         let stall = bench.stall().await;
-        // The first is read by the gateway and held there, the second stays in the kernel.
+        // The gateway reads and holds the first; the second stays in the kernel.
         for _ in 0..2 {
             client.write_all(b"up").await.unwrap();
             server.write_all(b"down").await.unwrap();
@@ -126,8 +126,8 @@ async fn a_close_is_a_fin_also_with_bytes_that_were_never_read() {
 }
 
 #[tokio::test]
-async fn who_writes_after_a_close_is_told_that_nobody_listens() {
-    let bench = Bench::new().await;
+async fn write_after_a_close_fails() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
     for stream in [&mut client, &mut server] {
@@ -141,21 +141,21 @@ async fn who_writes_after_a_close_is_told_that_nobody_listens() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_a_close_arrives_before_the_fin() {
-    let bench = Bench::new().await;
+async fn bytes_written_before_a_close_precede_the_fin() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let written = fill(&mut server).await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 1);
     drop(server);
-    let (heard, end) = read_out(&mut client).await;
+    let (received, end) = read_out(&mut client).await;
     assert_eq!(end, Ok(()));
     let (by, _, down) = bench.endings(1).await[0];
-    assert_eq!((by, down), (Severed::Closed, heard.len() as u64), "of {written} bytes");
+    assert_eq!((by, down), (Severed::Closed, received.len() as u64), "of {written} bytes");
 }
 
 #[tokio::test]
-async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
-    let bench = Bench::new().await;
+async fn cut_covers_connections_in_the_accept_queue() {
+    let bench = GatewayBench::new().await;
     // On one thread, no task of the gateway has run since these were connected.
     let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 20);
@@ -166,8 +166,8 @@ async fn a_connection_that_still_waits_to_be_accepted_is_cut_and_counted_too() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
-    let bench = Bench::new().await;
+async fn cut_covers_connections_still_connecting() {
+    let bench = GatewayBench::new().await;
     let full = FullServer::new().await;
     bench.gateway.route_to(full.address);
     for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
@@ -180,5 +180,47 @@ async fn a_connection_whose_server_has_not_answered_yet_is_cut_too() {
             Cut::Close => assert_fin(&mut client).await,
         }
         assert_eq!(bench.endings(bench.opened()).await.last(), Some(&(by, 0, 0)));
+    }
+}
+
+#[tokio::test]
+async fn reset_toxic_ends_an_idle_connection_at_once() {
+    let bench = GatewayBench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let rule = bench.install(ToxicKind::Reset { after: Duration::ZERO }).await;
+    // Neither peer sends anything.
+    assert_rst(&mut client).await;
+    assert_rst(&mut server).await;
+    assert_eq!((rule.tally.strikes(), rule.tally.bytes()), (1, 0));
+}
+
+#[tokio::test]
+async fn reset_toxic_does_not_wait_for_the_server_connect() {
+    let bench = GatewayBench::new().await;
+    let full = FullServer::new().await;
+    bench.gateway.route_to(full.address);
+    let began = Instant::now();
+    let mut client = bench.connect().await;
+    let after = Duration::from_millis(100);
+    bench.install(ToxicKind::Reset { after }).await;
+    assert_rst(&mut client).await;
+    // The gateway itself would wait for 10 s.
+    assert!((after..Duration::from_secs(8)).contains(&began.elapsed()));
+    assert_eq!(bench.endings(1).await, [(Severed::Reset, 0, 0)]);
+}
+
+#[tokio::test]
+async fn toxics_end_a_connection_without_a_server() {
+    let after = Duration::from_millis(50);
+    for (kind, cut) in
+        [(ToxicKind::Stall { close_after: Some(after) }, Cut::Close), (ToxicKind::Reset { after }, Cut::Reset)]
+    {
+        let bench = GatewayBench::new().await;
+        bench.gateway.route_to(unused_address().await);
+        bench.install(kind).await;
+        let mut client = bench.connect().await;
+        assert_eq!(read_out(&mut client).await, (Vec::new(), by(cut)));
+        let severed = if cut == Cut::Close { Severed::Closed } else { Severed::Reset };
+        assert_eq!(bench.endings(1).await, [(severed, 0, 0)]);
     }
 }

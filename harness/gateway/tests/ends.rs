@@ -1,28 +1,30 @@
-//! Connections that their own peers end.
+//! Connections ended by their peers.
 
 use super::*;
+use crate::model::fault::{Stream, Toxic};
 
 #[tokio::test]
-async fn a_client_that_has_nothing_more_to_say_still_hears_the_whole_reply() {
-    let bench = Bench::new().await;
+async fn client_half_close_still_gets_the_whole_reply() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     client.write_all(b"ask").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(read_out(&mut server).await, (b"ask".to_vec(), Ok(())));
+    assert_silence(&mut client).await;
 
     let reply = pattern(1 << 20);
     let sent = reply.clone();
     let sending = tokio::spawn(async move { server.write_all(&sent).await });
-    let (heard, end) = read_out(&mut client).await;
+    let (received, end) = read_out(&mut client).await;
     assert_eq!(end, Ok(()));
-    assert!(heard == reply);
+    assert!(received == reply);
     sending.await.unwrap().unwrap();
     assert_eq!(bench.endings(1).await, [(Severed::ByClient, 3, 1 << 20)]);
 }
 
 #[tokio::test]
-async fn a_server_that_has_nothing_more_to_say_still_hears_everything() {
-    let bench = Bench::new().await;
+async fn server_half_close_still_gets_all_bytes() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     server.write_all(b"tell").await.unwrap();
     server.shutdown().await.unwrap();
@@ -36,8 +38,8 @@ async fn a_server_that_has_nothing_more_to_say_still_hears_everything() {
 }
 
 #[tokio::test]
-async fn an_idle_peer_that_closes_is_seen_to_close_by_the_other() {
-    let bench = Bench::new().await;
+async fn close_of_an_idle_peer_is_a_fin_to_the_other() {
+    let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     drop(client);
     assert_fin(&mut server).await;
@@ -52,7 +54,7 @@ async fn an_idle_peer_that_closes_is_seen_to_close_by_the_other() {
 
 #[tokio::test]
 async fn a_reset_on_one_side_is_a_reset_on_the_other() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     leave_by_rst(client);
     assert_rst(&mut server).await;
@@ -64,12 +66,12 @@ async fn a_reset_on_one_side_is_a_reset_on_the_other() {
 }
 
 #[tokio::test]
-async fn who_left_first_is_remembered_though_what_came_later_was_reset() {
-    let bench = Bench::new().await;
+async fn first_close_is_recorded_despite_a_later_reset() {
+    let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     drop(client);
     assert_fin(&mut server).await;
-    // The kernel answers for a client that is gone: the server must come to know.
+    // The client's kernel answers with RST, so the server must get an error.
     let broken = in_time(async {
         loop {
             if let Err(error) = server.write_all(b"are you there?").await {
@@ -84,11 +86,11 @@ async fn who_left_first_is_remembered_though_what_came_later_was_reset() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_an_rst_and_not_an_end_of_stream() {
-    let bench = Bench::new().await;
-    bench.gateway.route_to(nobody_listens().await);
+async fn unreachable_server_is_an_rst_to_the_client() {
+    let bench = GatewayBench::new().await;
+    bench.gateway.route_to(unused_address().await);
     for _ in 0..20 {
-        // It may have been reset before we have looked whether it is connected.
+        // The connection may be reset before the connect is observed.
         match TcpStream::connect(bench.gateway.address()).await {
             Ok(mut client) => match client.write_all(b"hello").await {
                 Ok(()) => assert_rst(&mut client).await,
@@ -102,7 +104,7 @@ async fn a_server_that_is_down_is_an_rst_and_not_an_end_of_stream() {
 
 #[tokio::test]
 async fn new_connections_are_led_elsewhere_and_old_ones_stay() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     bench.gateway.route_to(other.local_addr().unwrap());
@@ -111,4 +113,24 @@ async fn new_connections_are_led_elsewhere_and_old_ones_stay() {
     assert_passes(&mut moved, &mut there).await;
     assert_passes(&mut client, &mut server).await;
     assert_passes(&mut server, &mut client).await;
+}
+
+#[tokio::test]
+async fn latency_keeps_data_sent_before_client_close() {
+    let bench = GatewayBench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let kind = ToxicKind::Latency { delay: Duration::from_millis(300), jitter: Duration::ZERO };
+    bench.install(Toxic { stream: Stream::Upstream, ..kind.into() }).await;
+    client.write_all(b"COMMIT").await.unwrap();
+    // Long enough for the gateway to have read it.
+    sleep(Duration::from_millis(20)).await;
+    drop(client);
+    sleep(Duration::from_millis(20)).await;
+    // The client's kernel answers these with RST, which travels behind the client's own bytes.
+    for _ in 0..5 {
+        let _ = server.write_all(b"notice").await;
+        sleep(Duration::from_millis(5)).await;
+    }
+    let (received, _) = read_out(&mut server).await;
+    assert_eq!(received, b"COMMIT");
 }

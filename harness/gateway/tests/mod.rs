@@ -1,10 +1,13 @@
-//! The gateway between plain TCP peers: what either sees of what the other does, and of what the nemesis does.
+//! The gateway between plain TCP peers: what each peer observes of the other, and of the nemesis.
 
 mod alone;
 mod bench;
 mod cut;
+mod cut_points;
+mod drop_state;
 mod ends;
-mod fidelity;
+mod hanging_connects;
+mod idle_timeout;
 mod laws;
 mod on_host;
 mod peers;
@@ -28,22 +31,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use self::bench::Bench;
+use self::bench::GatewayBench;
 use self::peers::*;
 use crate::model::fault::ToxicKind;
 use crate::model::history::{ConnectionChange, Event, Severed};
 
-/// How long a slow, busy machine may take for what takes microseconds; no test waits for it unless it fails.
+/// Timeout for operations that take microseconds, on a slow, busy machine; reached only by a failing test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a test watches that nothing happens.
+/// How long a test waits to see that nothing happens.
 const WATCH: Duration = Duration::from_millis(150);
 
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
     timeout(PATIENCE, work).await.expect("it takes far too long")
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 async fn until(mut is_so: impl FnMut() -> bool) {
     in_time(async {
         while !is_so() {

@@ -1,11 +1,11 @@
-//! What peers do, and what they are to see.
+//! Actions and expectations of TCP peers.
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::*;
 use crate::gateway::Cut;
 
-/// Reads to the end of the stream, and says how that came: in order, or by which error.
+/// Reads to the end of the stream; returns the bytes, and FIN or the error.
 pub async fn read_out(stream: &mut TcpStream) -> (Vec<u8>, Result<(), io::ErrorKind>) {
     let mut bytes = Vec::new();
     let end = in_time(stream.read_to_end(&mut bytes)).await;
@@ -30,7 +30,7 @@ pub fn by(cut: Cut) -> Result<(), io::ErrorKind> {
     }
 }
 
-/// Nothing arrives for a while, neither bytes nor an end.
+/// Nothing arrives for a while, neither bytes nor FIN or RST.
 pub async fn assert_silence(stream: &mut TcpStream) {
     let arrived = timeout(WATCH, stream.read_u8()).await;
     assert!(arrived.is_err(), "something arrived: {arrived:?}");
@@ -43,16 +43,16 @@ pub async fn assert_passes(from: &mut TcpStream, to: &mut TcpStream) {
     assert_eq!(&bytes, b"still here");
 }
 
-/// Leaves by RST, as a process does that is killed with unread bytes in its socket.
+/// Closes by RST, like a process that is killed with unread bytes in its socket.
 pub fn leave_by_rst(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-pub async fn nobody_listens() -> SocketAddr {
+pub async fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// Bytes in which one that is missing, doubled or out of place shows.
+/// Bytes in which a missing, doubled or misplaced one shows.
 pub fn pattern(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = |_| {
@@ -62,7 +62,7 @@ pub fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-/// Sends and hears at once; returns what was heard.
+/// Sends and receives at the same time; returns the received bytes.
 pub async fn exchange(stream: TcpStream, sent: Vec<u8>) -> Vec<u8> {
     let (mut read, mut write) = stream.into_split();
     let sending = tokio::spawn(async move {
@@ -70,13 +70,13 @@ pub async fn exchange(stream: TcpStream, sent: Vec<u8>) -> Vec<u8> {
         write.shutdown().await.unwrap();
         write
     });
-    let mut heard = Vec::new();
-    read.read_to_end(&mut heard).await.unwrap();
+    let mut received = Vec::new();
+    read.read_to_end(&mut received).await.unwrap();
     sending.await.unwrap();
-    heard
+    received
 }
 
-/// A server whose queue is full: the kernel ignores who knocks.
+/// A server whose accept queue is full: the kernel ignores new clients.
 pub struct FullServer {
     pub address: SocketAddr,
     _listener: Socket,

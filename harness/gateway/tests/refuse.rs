@@ -1,4 +1,4 @@
-//! Nobody listens, and somebody listens again.
+//! Refused connections, and accepting again.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -7,14 +7,14 @@ use std::task::Poll;
 use super::*;
 use crate::gateway::port;
 
-async fn refused(bench: &Bench) {
+async fn refused(bench: &GatewayBench) {
     let error = in_time(TcpStream::connect(bench.gateway.address())).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]
-async fn new_connections_are_refused_by_the_kernel_and_old_ones_live_on() {
-    let bench = Bench::new().await;
+async fn refusing_spares_open_connections() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.gateway.refuse().await.unwrap();
     for _ in 0..20 {
@@ -25,11 +25,12 @@ async fn new_connections_are_refused_by_the_kernel_and_old_ones_live_on() {
     bench.gateway.accept().await.unwrap();
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
+    assert_eq!(bench.opened(), 2, "a refused connection is not counted");
 }
 
 #[tokio::test]
-async fn the_port_stays_the_same_and_can_be_listened_on_at_once() {
-    let bench = Bench::new().await;
+async fn accept_after_refuse_keeps_the_port() {
+    let bench = GatewayBench::new().await;
     let address = bench.gateway.address();
     assert!(!port::ephemeral_range().contains(&address.port()));
     let mut open = Vec::new();
@@ -57,10 +58,10 @@ async fn the_port_stays_the_same_and_can_be_listened_on_at_once() {
 }
 
 #[tokio::test]
-async fn who_was_connected_before_is_served_though_he_still_waits_in_the_queue() {
-    let bench = Bench::new().await;
+async fn queued_clients_are_served_after_refuse() {
+    let bench = GatewayBench::new().await;
     for _ in 0..10 {
-        // The gateway can hardly have looked since these were connected.
+        // The gateway can hardly have accepted these yet.
         let clients: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
         bench.gateway.refuse().await.unwrap();
         refused(&bench).await;
@@ -70,13 +71,13 @@ async fn who_was_connected_before_is_served_though_he_still_waits_in_the_queue()
 }
 
 #[tokio::test]
-async fn an_order_given_twice_or_abandoned_does_no_harm() {
-    let bench = Bench::new().await;
+async fn repeated_or_abandoned_instructions_do_no_harm() {
+    let bench = GatewayBench::new().await;
     for _ in 0..10 {
         {
             let mut abandoned = pin!(bench.gateway.refuse());
             poll_fn(|context| {
-                // It may be carried out before anybody waits for it.
+                // The instruction may be carried out before it is awaited.
                 let _ = abandoned.as_mut().poll(context);
                 Poll::Ready(())
             })

@@ -1,4 +1,4 @@
-//! A gateway that has much to do for long leaves nothing behind.
+//! A gateway under long load leaks nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, fs};
@@ -11,26 +11,26 @@ use crate::gateway::Gateway;
 use crate::gateway::tap::Tap;
 use crate::model::seed::Seed;
 
-/// Connections through one gateway at any time.
+/// Number of open connections through the gateway.
 const HELD: usize = 1_000;
 
-/// Of them reset every second, and replaced.
+/// Connections reset and replaced every second.
 const RESET: usize = 200;
 
-/// Steps in which that is done.
+/// Steps per second.
 const STEPS: usize = 10;
 
-/// How long, in seconds, unless [`SECONDS`] says otherwise.
+/// Default duration, in seconds, unless [`SECONDS`] is set.
 const BRIEF: u64 = 6;
 
-/// An environment variable: how long, in seconds.
+/// Environment variable: duration in seconds.
 const SECONDS: &str = "PGSQUALL_SOAK_SECONDS";
 
-/// Memory that may be more at the end than after the first second. What allocators keep in reserve varies by a few
-/// megabytes; a kilobyte for each connection ever made would be that in five seconds, and fifteen in a minute.
+/// Allowed memory growth after the first second. Allocator reserves vary by a few megabytes; a kilobyte leaked per
+/// connection would be that in five seconds, and fifteen in a minute.
 const GROWTH_KB: u64 = 4_096;
 
-/// A record would grow: this one only counts.
+/// A tap that only counts, because a history would grow.
 #[derive(Default)]
 struct Count {
     opened: AtomicU64,
@@ -54,7 +54,7 @@ impl Tap for Count {
     }
 }
 
-/// What this process holds.
+/// Resources of this process.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     connections: usize,
@@ -83,7 +83,7 @@ async fn figures(gateway: &Gateway, server: &TcpListener) -> Figures {
     }
 }
 
-/// A connection through the gateway over which something has been said.
+/// A connection through the gateway, after one exchange each way.
 async fn pair(gateway: &Gateway, server: &TcpListener) -> (TcpStream, TcpStream) {
     let mut client = in_time(TcpStream::connect(gateway.address())).await.unwrap();
     let (mut served, _) = in_time(server.accept()).await.unwrap();
@@ -107,7 +107,7 @@ async fn soak(seconds: u64) {
     for step in 0..seconds as usize * STEPS {
         let leaving: Vec<_> = pairs.drain(..RESET / STEPS).collect();
         for (number, (client, served)) in leaving.into_iter().enumerate() {
-            // By turns by the client, and by the server.
+            // Alternately by the client, and by the server.
             let (first, mut second) = if number % 2 == 0 { (client, served) } else { (served, client) };
             leave_by_rst(first);
             assert_rst(&mut second).await;
@@ -139,8 +139,8 @@ async fn soak(seconds: u64) {
 }
 
 #[test]
-fn a_thousand_connections_of_which_hundreds_are_replaced_every_second_leave_nothing() {
-    let test = "a_thousand_connections_of_which_hundreds_are_replaced_every_second_leave_nothing";
+fn replacing_connections_leaks_nothing() {
+    let test = "replacing_connections_leaks_nothing";
     if let Some(text) = alone(module_path!(), test) {
         text.lines()
             .filter(|line| line.starts_with("soak") || line.starts_with("  "))

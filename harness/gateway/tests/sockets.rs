@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fs;
 
-/// Sockets of this process that have one of these ports at their own end. Other tests run beside this one, so that a
-/// plain count of file descriptors would say nothing. The kernel hands its table out piece by piece, so that while
-/// other processes open and close sockets some may be missing.
+/// Number of sockets of this process with one of these local ports. Other tests run in parallel, so a plain count of
+/// file descriptors would say nothing. The kernel returns its table in pieces, so some sockets may be missing while
+/// other processes open and close theirs.
 pub fn sockets(ports: [u16; 2]) -> usize {
     let own: HashSet<String> = fs::read_dir("/proc/self/fd")
         .unwrap()

@@ -1,9 +1,9 @@
-//! Bytes that go nowhere for a while.
+//! Stalls: bytes are held for a while.
 
 use super::*;
 use crate::gateway::{Cut, Rule, RuleKind};
 
-/// Waits until so many bytes have been held back.
+/// Waits until this many bytes are held.
 async fn withheld(stall: &Rule, bytes: u64) {
     in_time(async {
         while stall.tally.bytes() < bytes {
@@ -15,8 +15,8 @@ async fn withheld(stall: &Rule, bytes: u64) {
 }
 
 #[tokio::test]
-async fn nothing_passes_either_way_and_everything_does_afterwards() {
-    let bench = Bench::new().await;
+async fn removed_stall_delivers_all_held_bytes() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
     let stall = bench.stall().await;
@@ -37,23 +37,23 @@ async fn nothing_passes_either_way_and_everything_does_afterwards() {
 }
 
 #[tokio::test]
-async fn connections_opened_meanwhile_are_accepted_and_held_too() {
-    let bench = Bench::new().await;
+async fn stall_holds_connections_opened_later() {
+    let bench = GatewayBench::new().await;
     let stall = bench.stall().await;
     let (mut client, mut server) = bench.pair().await;
     client.write_all(b"hello").await.unwrap();
     assert_silence(&mut server).await;
     withheld(&stall, 5).await;
     bench.gateway.remove(&stall).await;
-    let mut heard = [0; 5];
-    in_time(server.read_exact(&mut heard)).await.unwrap();
-    assert_eq!(&heard, b"hello");
+    let mut received = [0; 5];
+    in_time(server.read_exact(&mut received)).await.unwrap();
+    assert_eq!(&received, b"hello");
     assert_passes(&mut server, &mut client).await;
 }
 
 #[tokio::test]
-async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
-    let bench = Bench::new().await;
+async fn removed_stall_delivers_bytes_then_fin() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let (mut other_client, mut other_server) = bench.pair().await;
     let stall = bench.stall().await;
@@ -73,7 +73,7 @@ async fn what_a_sender_left_behind_arrives_and_then_its_fin() {
 
 #[tokio::test]
 async fn the_end_of_an_idle_connection_is_held_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (client, mut server) = bench.pair().await;
     let (other_client, mut other_server) = bench.pair().await;
     let stall = bench.stall().await;
@@ -89,9 +89,9 @@ async fn the_end_of_an_idle_connection_is_held_too() {
 }
 
 #[tokio::test]
-async fn that_the_server_is_down_does_not_pass_either() {
-    let bench = Bench::new().await;
-    bench.gateway.route_to(nobody_listens().await);
+async fn stall_holds_the_news_of_an_unreachable_server() {
+    let bench = GatewayBench::new().await;
+    bench.gateway.route_to(unused_address().await);
     let stall = bench.stall().await;
     let mut client = bench.connect().await;
     assert_silence(&mut client).await;
@@ -102,7 +102,7 @@ async fn that_the_server_is_down_does_not_pass_either() {
 
 #[tokio::test]
 async fn large_amounts_come_through_whole() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(4 << 20);
     let stall = bench.stall().await;
@@ -113,9 +113,9 @@ async fn large_amounts_come_through_whole() {
     assert_silence(&mut server).await;
     assert!(stall.tally.bytes() > 0);
     bench.gateway.remove(&stall).await;
-    let (heard, end) = read_out(&mut server).await;
+    let (received, end) = read_out(&mut server).await;
     assert_eq!(end, Ok(()));
-    assert!(heard == sent, "{} of {} bytes, or not the same", heard.len(), sent.len());
+    assert!(received == sent, "{} of {} bytes, or not the same", received.len(), sent.len());
     sending.await.unwrap().unwrap();
     drop(server);
     assert_eq!(bench.endings(1).await, [(Severed::ByClient, 4 << 20, 0)]);
@@ -123,37 +123,37 @@ async fn large_amounts_come_through_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalls_that_come_and_go_lose_nothing() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(8 << 20);
     let sending = {
         let sent = sent.clone();
         tokio::spawn(async move { client.write_all(&sent).await })
     };
-    let hearing = tokio::spawn(async move { read_out(&mut server).await });
+    let receiving = tokio::spawn(async move { read_out(&mut server).await });
     for _ in 0..50 {
         let stall = bench.stall().await;
         sleep(Duration::from_millis(1)).await;
         bench.gateway.remove(&stall).await;
         sleep(Duration::from_millis(1)).await;
     }
-    let (heard, end) = in_time(hearing).await.unwrap();
+    let (received, end) = in_time(receiving).await.unwrap();
     assert_eq!(end, Ok(()));
-    assert!(heard == sent);
+    assert!(received == sent);
     sending.await.unwrap().unwrap();
     assert_eq!(bench.endings(1).await, [(Severed::ByClient, 8 << 20, 0)]);
 }
 
 #[tokio::test]
-async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest() {
-    let bench = Bench::new().await;
+async fn stall_holds_bytes_waiting_for_a_slow_peer() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let sent = pattern(32 << 20);
     let sending = {
         let sent = sent.clone();
         tokio::spawn(async move { client.write_all(&sent).await })
     };
-    // Nobody reads, so every buffer fills, and the gateway is left with bytes in its hands.
+    // Without a reader every buffer fills, and the gateway holds unsent bytes.
     sleep(WATCH).await;
     let stall = bench.stall().await;
     in_time(async {
@@ -162,22 +162,22 @@ async fn what_waits_for_a_slow_peer_when_the_stall_begins_is_held_with_the_rest(
         }
     })
     .await;
-    // What the kernel had been given arrives, and then no more.
-    let mut heard = vec![0; sent.len()];
+    // Bytes already given to the kernel arrive, and then no more.
+    let mut received = vec![0; sent.len()];
     let mut length = 0;
-    while let Ok(read) = timeout(WATCH, server.read(&mut heard[length..])).await {
+    while let Ok(read) = timeout(WATCH, server.read(&mut received[length..])).await {
         length += read.unwrap();
     }
     assert!(length < sent.len());
     bench.gateway.remove(&stall).await;
-    in_time(server.read_exact(&mut heard[length..])).await.unwrap();
-    assert!(heard == sent);
+    in_time(server.read_exact(&mut received[length..])).await.unwrap();
+    assert!(received == sent);
     in_time(sending).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn a_stall_does_not_hold_up_the_nemesis() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     for (cut, by) in [(Cut::Reset, Severed::Reset), (Cut::Close, Severed::Closed)] {
         let (mut client, mut server) = bench.pair().await;
         let stall = bench.stall().await;
@@ -193,8 +193,8 @@ async fn a_stall_does_not_hold_up_the_nemesis() {
 }
 
 #[tokio::test]
-async fn a_stall_that_ends_by_itself_closes_what_it_holds() {
-    let bench = Bench::new().await;
+async fn stall_with_close_after_closes_the_connection() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     assert_passes(&mut client, &mut server).await;
     let stall = ToxicKind::Stall { close_after: Some(Duration::from_millis(100)) };

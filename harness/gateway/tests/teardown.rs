@@ -1,4 +1,4 @@
-//! The end of the gateway itself.
+//! Closing and dropping the gateway.
 
 use std::io::Read;
 use std::{fs, thread};
@@ -10,7 +10,7 @@ use crate::gateway::Cut;
 
 #[tokio::test]
 async fn closing_ends_every_connection_and_leaves_no_socket() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let ports = bench.ports();
     let before = sockets(ports);
     assert_eq!(before, 2, "the two listeners");
@@ -42,7 +42,7 @@ fn no_descriptor_is_left() {
     runtime.block_on(async {
         let before = open();
         for cut in [None, Some(Cut::Close), Some(Cut::Reset)] {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let peers = bench.pairs(200).await;
             assert!(open() >= before + 4 * 200);
             if let Some(cut) = cut {
@@ -56,8 +56,8 @@ fn no_descriptor_is_left() {
 }
 
 #[tokio::test]
-async fn closing_is_not_held_up_by_a_stall_or_by_peers_that_do_not_read() {
-    let bench = Bench::new().await;
+async fn close_does_not_wait_for_stalls_or_slow_readers() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let chunk = vec![7; 64 << 10];
     while timeout(WATCH, server.write(&chunk)).await.is_ok() {}
@@ -71,12 +71,12 @@ async fn closing_is_not_held_up_by_a_stall_or_by_peers_that_do_not_read() {
 
 #[tokio::test]
 async fn the_last_handle_takes_everything_with_it() {
-    let Bench { gateway, recorder, server } = Bench::new().await;
+    let GatewayBench { gateway, recorder, server } = GatewayBench::new().await;
     let address = gateway.address();
     let other = gateway.clone();
-    let bench = Bench { gateway, recorder, server };
+    let bench = GatewayBench { gateway, recorder, server };
     let (mut client, mut served) = bench.pair().await;
-    let Bench { gateway, recorder, server } = bench;
+    let GatewayBench { gateway, recorder, server } = bench;
     drop(gateway);
     assert_passes(&mut client, &mut served).await;
     drop(other);
@@ -103,7 +103,7 @@ async fn the_last_handle_takes_everything_with_it() {
 #[test]
 fn a_gateway_dropped_after_its_runtime_leaves_no_socket_open() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let bench = runtime.block_on(Bench::new());
+    let bench = runtime.block_on(GatewayBench::new());
     let (client, served) = runtime.block_on(bench.pair());
     let peers = [client, served].map(|peer| peer.into_std().unwrap());
     runtime.shutdown_timeout(PATIENCE);

@@ -1,4 +1,4 @@
-//! TLS that the gateway ends on both legs.
+//! TLS terminated by the gateway on both legs.
 
 use std::sync::Arc;
 
@@ -23,18 +23,18 @@ const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 type Near = client::TlsStream<TcpStream>;
 type Far = server::TlsStream<TcpStream>;
 
-/// A gateway that ends TLS, and what both peers need to speak it.
-struct Encrypted {
-    bench: Bench,
+/// A gateway that terminates TLS, with the TLS configuration of both peers.
+struct TlsBench {
+    bench: GatewayBench,
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
 
-impl Encrypted {
-    async fn new() -> Encrypted {
+impl TlsBench {
+    async fn new() -> TlsBench {
         let authority = Authority::new(Origin::Machine, "authority").unwrap();
         let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let trusted = Some(authority.certificate.as_bytes());
         let termination = Termination::new(chain.as_bytes(), key.as_bytes(), trusted, "localhost").unwrap();
         bench.gateway.terminate(termination);
@@ -55,10 +55,10 @@ impl Encrypted {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Encrypted { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
+        TlsBench { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
     }
 
-    /// The server's end, once it has agreed to TLS.
+    /// The server's end, after it has agreed to TLS.
     async fn serve(&self) -> Far {
         let (mut server, _) = in_time(self.bench.server.accept()).await.unwrap();
         let mut request = [0; 8];
@@ -89,21 +89,21 @@ impl Encrypted {
 }
 
 async fn expect(stream: &mut (impl AsyncReadExt + Unpin), bytes: &[u8]) {
-    let mut heard = vec![0; bytes.len()];
-    in_time(stream.read_exact(&mut heard)).await.unwrap();
-    assert_eq!(heard, bytes);
+    let mut received = vec![0; bytes.len()];
+    in_time(stream.read_exact(&mut received)).await.unwrap();
+    assert_eq!(received, bytes);
 }
 
-/// What is left to read, and how it ends; without a close_notify the end is an error.
+/// The remaining bytes, and how the stream ends; without a close_notify the end is an error.
 async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> (Vec<u8>, Result<(), io::ErrorKind>) {
-    let mut heard = Vec::new();
-    let end = in_time(stream.read_to_end(&mut heard)).await;
-    (heard, end.map(drop).map_err(|error| error.kind()))
+    let mut received = Vec::new();
+    let end = in_time(stream.read_to_end(&mut received)).await;
+    (received, end.map(drop).map_err(|error| error.kind()))
 }
 
 #[tokio::test]
-async fn what_passes_is_read_and_passes_unchanged() {
-    let tls = Encrypted::new().await;
+async fn tls_traffic_is_framed_and_passes_unchanged() {
+    let tls = TlsBench::new().await;
     let (mut near, mut far) = tls.session().await;
     let sent = pattern(3 << 20);
     let (up, down) = (sent.clone(), sent.clone());
@@ -121,15 +121,15 @@ async fn what_passes_is_read_and_passes_unchanged() {
             }
         )
     };
-    let (near_heard, far_heard) = in_time(both).await;
-    assert!(near_heard == (sent.clone(), Ok(())) && far_heard == (sent, Ok(())));
+    let (near_received, far_received) = in_time(both).await;
+    assert!(near_received == (sent.clone(), Ok(())) && far_received == (sent, Ok(())));
     let seen = tls.bench.recorder.look(|history| format!("{:?}", history.events));
     assert!(seen.contains("Authenticated") && !seen.contains("why: \"TLS"), "{seen}");
 }
 
 #[tokio::test]
 async fn a_cut_point_works_under_it() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let (mut near, mut far) = tls.session().await;
     let cut = CutPoint { point: Point::FirstReply, strike: Strike::Reset, times: None };
     let rule = tls.bench.gateway.install("cut", RuleKind::CutPoint(cut)).await;
@@ -143,7 +143,7 @@ async fn a_cut_point_works_under_it() {
 
 #[tokio::test]
 async fn an_end_without_a_goodbye_arrives_without_one() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let (mut near, mut far) = tls.session().await;
     far.write_all(b"N").await.unwrap();
     far.flush().await.unwrap();
@@ -154,7 +154,7 @@ async fn an_end_without_a_goodbye_arrives_without_one() {
 
 #[tokio::test]
 async fn a_request_can_be_held_and_let_go() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let hold = CutPoint { point: Point::EncryptionRequest, strike: Strike::Hold, times: None };
     let rule = tls.bench.gateway.install("hold", RuleKind::CutPoint(hold)).await;
     let both = async { tokio::join!(tls.connect(), tls.serve()) };
@@ -166,8 +166,8 @@ async fn a_request_can_be_held_and_let_go() {
 }
 
 #[tokio::test]
-async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
-    let tls = Encrypted::new().await;
+async fn server_without_tls_leaves_the_client_in_the_clear() {
+    let tls = TlsBench::new().await;
     let mut client = tls.bench.connect().await;
     client.write_all(SSL_REQUEST).await.unwrap();
     let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
@@ -175,7 +175,7 @@ async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
     server.write_all(b"N").await.unwrap();
     expect(&mut client, b"N").await;
     assert_passes(&mut client, &mut server).await;
-    // Who does not ask is not asked.
+    // A client that requests no TLS gets none.
     let (mut client, mut server) = tls.bench.pair().await;
     client.write_all(STARTUP).await.unwrap();
     expect(&mut server, STARTUP).await;
@@ -183,7 +183,7 @@ async fn where_the_server_has_none_the_client_is_told_so_and_goes_on() {
 
 #[tokio::test]
 async fn a_server_that_is_not_trusted_is_on_record() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let other = Authority::new(Origin::Machine, "authority").unwrap();
     let Pair { chain, key } = other.issue(&["localhost"]).unwrap();
     let trusted = Some(other.certificate.as_bytes());
@@ -201,7 +201,7 @@ async fn a_server_that_is_not_trusted_is_on_record() {
 
 #[tokio::test]
 async fn a_connection_is_cut_in_the_middle_of_a_handshake() {
-    let tls = Encrypted::new().await;
+    let tls = TlsBench::new().await;
     let mut client = tls.bench.connect().await;
     client.write_all(SSL_REQUEST).await.unwrap();
     let (mut server, _) = in_time(tls.bench.server.accept()).await.unwrap();
@@ -212,15 +212,17 @@ async fn a_connection_is_cut_in_the_middle_of_a_handshake() {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_said() {
+fn certificate_errors_name_the_file() {
     let authority = Authority::new(Origin::Machine, "authority").unwrap();
     let Pair { chain, key } = authority.issue(&["localhost"]).unwrap();
     let (chain, key) = (chain.as_bytes(), key.as_bytes());
     let refused = |chain, key, authority, name| Termination::new(chain, key, authority, name).err().unwrap();
     assert!(refused(b"", key, None, "localhost").contains("the certificate holds no PEM"));
-    assert!(refused(chain, b"", None, "localhost").contains("the key is no PEM key"));
+    assert!(refused(chain, b"", None, "localhost").contains("cannot read the key as PEM"));
     assert!(refused(chain, key, Some(b"".as_slice()), "localhost").contains("the authority holds no PEM"));
-    assert!(refused(chain, key, None, "not a name").contains("no name of a host"));
+    assert!(refused(chain, key, None, "not a name").contains("not a valid host name"));
     let other = authority.issue(&["localhost"]).unwrap();
-    assert!(refused(chain, other.key.as_bytes(), None, "localhost").contains("do not serve"));
+    assert!(
+        refused(chain, other.key.as_bytes(), None, "localhost").contains("cannot use the certificate with the key")
+    );
 }

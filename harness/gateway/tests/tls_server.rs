@@ -1,4 +1,4 @@
-//! TLS that the gateway ends, between libpq and a real server.
+//! TLS terminated by the gateway, between libpq and a real server.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -18,7 +18,7 @@ use crate::server::{Binaries, LocalServer, Readiness, Server};
 
 const PASSWORD: &str = "test-password";
 
-/// A file that the server may read, and nobody else.
+/// A file that only the server's user may read.
 fn secret(path: &Path, text: &str, like: &Path) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -57,7 +57,7 @@ async fn libpq_verifies_everything_and_a_commit_loses_its_reply() {
     let trusted = Some(authority.certificate.as_bytes());
     let (chain, key) = (issued.chain.as_bytes(), issued.key.as_bytes());
     gateway.terminate(Termination::new(chain, key, trusted, "localhost").unwrap());
-    // Channel binding holds only if the gateway shows the server's own certificate.
+    // Channel binding succeeds only if the gateway presents the server's own certificate.
     let psql = async |statements: &str| -> Output {
         let target = format!(
             "host=localhost hostaddr=127.0.0.1 port={} user={ROLE} dbname={DATABASE} sslmode=verify-full \

@@ -1,4 +1,4 @@
-//! Bandwidth: a line that sends so many bytes a second, and saves up nothing while it is idle.
+//! Bandwidth: a line with a fixed rate; idle time saves up nothing.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use super::Discipline;
 use super::queue::{Due, Queue};
 use crate::gateway::chunk::Chunk;
 
-/// Pieces in which bytes leave, as parts of what is sent in a second: 5 ms. A slow line delivers evenly, not in lumps.
+/// Pieces per second, so that a slow line delivers evenly: one every 5 ms.
 const PIECES_A_SECOND: u64 = 200;
 
 /// Largest piece, in bytes: one read.
 const LARGEST_PIECE: u64 = 64 << 10;
 
 pub(super) struct Bandwidth {
-    /// Bytes a second.
+    /// Bytes per second.
     rate: u64,
-    /// Since when the line has been busy.
+    /// Start of the current busy period.
     since: Instant,
-    /// Bytes given to it since then. All instants are computed from this sum, so that no rounding adds up.
+    /// Bytes sent in this busy period. All instants are computed from this sum, so that rounding errors do not add up.
     sent: u64,
 }
 
@@ -28,7 +28,7 @@ impl Bandwidth {
         Bandwidth { rate, since: now, sent: 0 }
     }
 
-    /// When the last bit will have been sent.
+    /// When the last byte will have been sent.
     fn done(&self) -> Due {
         let (seconds, rest) = (self.sent / self.rate.max(1), self.sent % self.rate.max(1));
         let nanos = (u128::from(rest) * 1_000_000_000).div_ceil(u128::from(self.rate.max(1)));
@@ -37,11 +37,11 @@ impl Bandwidth {
 }
 
 impl Discipline for Bandwidth {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
         if self.rate == 0 {
-            return queue.hold(parcel, now);
+            return queue.hold(chunk, now);
         }
-        let Chunk::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
+        let Chunk::Data(mut bytes) = chunk else { return queue.pass(chunk, now) };
         if self.done() <= Due::At(now) {
             (self.since, self.sent) = (now, 0);
         }
@@ -60,7 +60,7 @@ impl Discipline for Bandwidth {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, bytes, data, ms, size};
+    use super::super::samples::{ToxicBench, bytes, data, ms, size};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_rate_is_exact_whether_slow_or_fast() {
         for rate in [7, 16_000, 1_000_003, 500_000_000] {
-            let mut bench = Bench::with(bandwidth(rate));
+            let mut bench = ToxicBench::with(bandwidth(rate));
             // Up to half a second in reads of uneven sizes, all in flight at once, and then the end.
             let total = rate.div_ceil(2).min(4_000_000) as usize;
             let mut left = total;
@@ -83,20 +83,20 @@ mod tests {
             bench.send([Chunk::End]);
             let arrivals = bench.arrivals();
             let mut sum = 0;
-            for (at, parcel) in &arrivals {
-                assert!(parcel.len() <= 1.max(rate as usize / 200));
-                sum += parcel.len() as u128;
+            for (at, chunk) in &arrivals {
+                assert!(chunk.len() <= 1.max(rate as usize / 200));
+                sum += chunk.len() as u128;
                 let exact = (sum * 1_000_000_000).div_ceil(u128::from(rate));
                 assert_eq!(at.as_nanos(), exact, "byte {sum} at {rate} bytes a second");
             }
             assert_eq!(size(&arrivals), total);
-            assert_eq!(arrivals.last().map(|(_, parcel)| parcel), Some(&Chunk::End));
+            assert_eq!(arrivals.last().map(|(_, chunk)| chunk), Some(&Chunk::End));
         }
     }
 
     #[test]
     fn an_idle_line_saves_up_nothing() {
-        let mut bench = Bench::with(bandwidth(1_000));
+        let mut bench = ToxicBench::with(bandwidth(1_000));
         bench.run_until(ms(10_000));
         bench.send([data("12345"), data("67890")]);
         assert_eq!(bench.arrivals(), [(ms(10_005), data("12345")), (ms(10_010), data("67890"))]);
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn no_bandwidth_holds_everything_until_it_is_healed() {
-        let mut bench = Bench::with(bandwidth(0));
+        let mut bench = ToxicBench::with(bandwidth(0));
         bench.send([data("a"), Chunk::End]);
         assert_eq!(bench.run_until(ms(100_000)), []);
         bench.heal();

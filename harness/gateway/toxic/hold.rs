@@ -1,4 +1,4 @@
-//! What stall and reset do alike: nothing passes until the rule is gone, or until the connection ends by it.
+//! The common part of stall and reset: nothing passes until the rule is removed, or until it ends the connection.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use super::Discipline;
 use super::queue::{Due, Queue};
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
+use crate::gateway::types::Cut;
 
 pub(super) struct Hold;
 
 impl Hold {
-    /// Begins to hold; `end`: after how long the connection ends, and how.
+    /// Starts holding; `end`: after how long the connection ends, and how.
     pub fn begin(end: Option<(Duration, Cut)>, now: Instant, queue: &mut Queue) -> Hold {
         if let Some((after, cut)) = end {
             queue.end_at(Due::after(now, after), cut);
@@ -22,8 +22,8 @@ impl Hold {
 }
 
 impl Discipline for Hold {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        queue.hold(parcel, now);
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        queue.hold(chunk, now);
     }
 
     fn rate(&self) -> Option<u64> {

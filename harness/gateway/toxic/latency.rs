@@ -1,4 +1,4 @@
-//! Latency: bytes arrive later. Those under way do not wait for each other, as on a long wire.
+//! Latency: bytes arrive later. Bytes in flight do not wait for each other, as on a long wire.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ impl Latency {
 }
 
 impl Discipline for Latency {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        // Drawn for each parcel, whatever it is: FIN and RST travel on the same wire.
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        // Drawn for every chunk: FIN and RST travel on the same wire.
         let drawn = self.chance.random_range(Duration::ZERO..=self.jitter.saturating_mul(2));
         let delay = self.delay.saturating_add(drawn).saturating_sub(self.jitter);
-        queue.push(parcel, now, Due::after(now, delay));
+        queue.push(chunk, now, Due::after(now, delay));
     }
 
     fn delay(&self) -> Duration {
@@ -37,7 +37,7 @@ impl Discipline for Latency {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, data, ms};
+    use super::super::samples::{ToxicBench, data, ms};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -47,15 +47,15 @@ mod tests {
 
     #[test]
     fn no_latency_changes_nothing() {
-        let mut bench = Bench::with(latency(0, 0));
+        let mut bench = ToxicBench::with(latency(0, 0));
         bench.send([data("a"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
     }
 
     #[test]
-    fn bytes_under_way_do_not_wait_for_each_other_and_the_end_is_late_like_them() {
-        let mut bench = Bench::with(latency(50, 0));
+    fn latency_delays_bytes_in_parallel_and_the_end_too() {
+        let mut bench = ToxicBench::with(latency(50, 0));
         bench.send([data("a")]);
         bench.run_until(ms(10));
         bench.send([data("bc"), Chunk::Failed]);
@@ -69,7 +69,7 @@ mod tests {
     fn jitter_is_even_on_both_sides_of_the_delay() {
         let mut delays = Vec::new();
         for connection in 0..2_000 {
-            let mut bench = Bench::of_connection(connection, latency(50, 20));
+            let mut bench = ToxicBench::of_connection(connection, latency(50, 20));
             bench.send([data("a")]);
             delays.extend(bench.arrivals().iter().map(|(at, _)| *at));
         }
@@ -83,13 +83,13 @@ mod tests {
 
     #[test]
     fn jitter_keeps_the_order_and_healing_lets_all_go() {
-        let mut bench = Bench::with(latency(5, 50));
+        let mut bench = ToxicBench::with(latency(5, 50));
         let sent: Vec<_> = (0..200).map(|n| data(&n.to_string())).collect();
         bench.send(sent.clone());
         let mut arrived = bench.run_until(ms(20));
         assert!((1..200).contains(&arrived.len()), "{} have arrived", arrived.len());
         bench.heal();
         arrived.extend(bench.run_until(ms(20)));
-        assert_eq!(arrived.into_iter().map(|(_, parcel)| parcel).collect::<Vec<_>>(), sent);
+        assert_eq!(arrived.into_iter().map(|(_, chunk)| chunk).collect::<Vec<_>>(), sent);
     }
 }

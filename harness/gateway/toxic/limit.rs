@@ -1,11 +1,11 @@
-//! The limit: so many bytes pass, then the connection is closed.
+//! The limit: a number of bytes passes, then the connection is closed.
 
 use tokio::time::Instant;
 
 use super::Discipline;
 use super::queue::Queue;
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
+use crate::gateway::types::Cut;
 
 pub(super) struct Limit {
     /// Bytes that may still pass.
@@ -19,12 +19,12 @@ impl Limit {
 }
 
 impl Discipline for Limit {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        let mut bytes = match parcel {
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        let mut bytes = match chunk {
             Chunk::Data(bytes) if bytes.len() as u64 >= self.left && !bytes.is_empty() => bytes,
             _ => {
-                self.left -= parcel.len() as u64;
-                return queue.pass(parcel, now);
+                self.left -= chunk.len() as u64;
+                return queue.pass(chunk, now);
             }
         };
         let last = bytes.split_to(self.left as usize);
@@ -33,14 +33,14 @@ impl Discipline for Limit {
             queue.pass(Chunk::Data(last), now);
         }
         queue.end(Cut::Close, now);
-        // Lost, like all that still comes, and counted.
+        // These bytes are lost, like all that follow, and counted.
         queue.pass(Chunk::Data(bytes), now);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, data, ms};
+    use super::super::samples::{ToxicBench, data, ms};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -48,29 +48,29 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_reached_changes_nothing() {
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 5 });
         bench.send([data("ab"), data("cd"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("ab")), (ms(0), data("cd")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
     }
 
     #[test]
-    fn exactly_so_many_bytes_pass_and_then_the_connection_is_closed() {
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 5 });
+    fn limit_passes_exactly_its_bytes_then_closes() {
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 5 });
         bench.send([data("abc"), data("defg"), data("hi"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("de")), (ms(0), CLOSE)]);
         assert_eq!(bench.counted(), (4, 1));
 
-        // The last byte is reason enough: nobody waits for one more.
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 3 });
+        // Reaching the limit exactly closes at once, without a further byte.
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 3 });
         bench.send([data("abc")]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), CLOSE)]);
         assert_eq!(bench.counted(), (0, 1));
     }
 
     #[test]
-    fn a_limit_of_nothing_closes_at_the_first_byte_and_not_before() {
-        let mut bench = Bench::with(ToxicKind::Limit { bytes: 0 });
+    fn zero_limit_closes_at_the_first_byte() {
+        let mut bench = ToxicBench::with(ToxicKind::Limit { bytes: 0 });
         bench.send([data("")]);
         assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data(""))]);
         bench.send([data("a")]);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn bytes_carried_before_do_not_count() {
-        let mut bench = Bench::default();
+        let mut bench = ToxicBench::default();
         bench.send([data("before")]);
         bench.install(ToxicKind::Limit { bytes: 3 });
         bench.send([data("ab")]);

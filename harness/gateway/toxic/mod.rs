@@ -1,9 +1,9 @@
-//! Toxics at work: when what a link has read may go on, if it may. Pure scheduling: no task, no socket, no clock; every
-//! call is told the time.
+//! Toxics at work: when bytes that a link has read may go on. Pure scheduling: no task, no socket, no clock; every call
+//! takes the time as an argument.
 //!
-//! A [`Pipeline`] is the toxics of one link. Each of its stages is a [`Queue`] of parcels with the instants at which
-//! they are due, and a [`Discipline`] that decides these instants. One file per toxic. Reading, writing and waiting are
-//! the link's.
+//! A [`Pipeline`] holds the toxics of one link. Each of its stages is a [`Queue`] of chunks with the instants at which
+//! they are due, and a [`Discipline`] that decides these instants. One file per toxic. The link reads, writes and
+//! waits.
 
 mod bandwidth;
 mod hold;
@@ -33,17 +33,17 @@ use crate::model::fault::ToxicKind;
 
 pub(super) use self::pipeline::Pipeline;
 
-/// How a toxic treats its queue; the word is that of the kernel's queueing disciplines, which do the same to packets.
+/// How a toxic treats its queue; named after the kernel's queueing disciplines, which do the same to packets.
 trait Discipline: Send {
-    /// Puts a parcel into the queue, whole or in pieces, or destroys it.
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue);
+    /// Puts a chunk into the queue, whole or in pieces, or destroys it.
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue);
 
-    /// Bytes a second that it lets through in the long run; `None`: as many as come.
+    /// Bytes per second that pass in the long run; `None`: unlimited.
     fn rate(&self) -> Option<u64> {
         None
     }
 
-    /// How long it keeps a byte, beyond what its rate asks for.
+    /// Delay of a byte, in addition to the delay by its rate.
     fn delay(&self) -> Duration {
         Duration::ZERO
     }

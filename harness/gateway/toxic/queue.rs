@@ -1,5 +1,4 @@
-//! The queue of a stage: parcels in order, each with the instant at which it is due; and what becomes of them, counted
-//! for the rule.
+//! The queue of a stage: chunks in order, each with its due time, and the tally of the rule.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,38 +7,38 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
 use crate::gateway::rule::Rule;
+use crate::gateway::types::Cut;
 
-/// When a parcel may go on.
+/// When a chunk may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
     At(Instant),
-    /// Not before the rule is gone.
+    /// Not before the rule is removed.
     Never,
 }
 
 impl Due {
-    /// So long after an instant; never, if no clock goes that far.
+    /// A delay after an instant; never, if the clock cannot reach that far.
     pub fn after(now: Instant, delay: Duration) -> Due {
         now.checked_add(delay).map_or(Due::Never, Due::At)
     }
 }
 
-/// First in, first out: dues never go backwards.
+/// First in, first out: due times never go backwards.
 pub(super) struct Queue {
     pub rule: Arc<Rule>,
     connection: u64,
     waiting: VecDeque<(Due, Chunk)>,
-    /// When the newest parcel is due, or was; nothing behind it is due before.
+    /// Due time of the newest chunk; no later chunk is due before it.
     latest: Option<Due>,
-    /// Bytes of the stream in it.
+    /// Bytes held.
     held: usize,
-    /// What is to happen to the connection; what is still here then is lost.
+    /// The scheduled end of the connection; chunks still queued then are lost.
     cut: Option<(Due, Cut)>,
-    /// A cut has ended the stream: what still comes is lost.
+    /// A cut has ended the stream: later chunks are lost.
     ended: bool,
-    /// The connection is among those that the rule has touched.
+    /// The connection is already counted as touched by the rule.
     counted: bool,
 }
 
@@ -57,38 +56,38 @@ impl Queue {
         }
     }
 
-    /// Lets a parcel go at once, or as soon as those before it have gone.
-    pub fn pass(&mut self, parcel: Chunk, now: Instant) {
-        self.push(parcel, now, Due::At(now));
+    /// Lets a chunk go at once, or right after those before it.
+    pub fn pass(&mut self, chunk: Chunk, now: Instant) {
+        self.push(chunk, now, Due::At(now));
     }
 
-    /// Keeps a parcel until the rule is gone.
-    pub fn hold(&mut self, parcel: Chunk, now: Instant) {
-        self.push(parcel, now, Due::Never);
+    /// Holds a chunk until the rule is removed.
+    pub fn hold(&mut self, chunk: Chunk, now: Instant) {
+        self.push(chunk, now, Due::Never);
     }
 
-    /// Puts in a parcel that may go no sooner than `due`.
-    pub fn push(&mut self, parcel: Chunk, now: Instant, due: Due) {
+    /// Adds a chunk that may go no sooner than `due`.
+    pub fn push(&mut self, chunk: Chunk, now: Instant, due: Due) {
         if self.ended {
-            return self.count(parcel.len());
+            return self.count(chunk.len());
         }
         let due = self.latest.map_or(due, |latest| latest.max(due));
         if due > Due::At(now) {
-            self.count(parcel.len());
+            self.count(chunk.len());
         }
         self.latest = Some(due);
-        self.held += parcel.len();
-        self.waiting.push_back((due, parcel));
+        self.held += chunk.len();
+        self.waiting.push_back((due, chunk));
     }
 
-    /// Ends the stream behind what is in the queue.
+    /// Ends the stream behind the chunks in the queue.
     pub fn end(&mut self, cut: Cut, now: Instant) {
         self.count(0);
         self.pass(Chunk::Cut(cut), now);
         self.ended = true;
     }
 
-    /// Ends the stream at some instant; what has not gone by then is lost.
+    /// Ends the stream at `due`; chunks still queued then are lost.
     pub fn end_at(&mut self, due: Due, cut: Cut) {
         self.cut = Some((due, cut));
     }
@@ -102,16 +101,16 @@ impl Queue {
         }
     }
 
-    /// The next parcel that is due, and since when.
+    /// The next chunk that is due, and its due time.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, Chunk)> {
         let Due::At(due) = self.next()? else { return None };
         if due > now {
             return None;
         }
         if self.waiting.front().is_some_and(|(front, _)| *front == Due::At(due)) {
-            let (_, parcel) = self.waiting.pop_front()?;
-            self.held -= parcel.len();
-            return Some((due, parcel));
+            let (_, chunk) = self.waiting.pop_front()?;
+            self.held -= chunk.len();
+            return Some((due, chunk));
         }
         let (_, cut) = self.cut.take()?;
         self.count(0);
@@ -121,13 +120,13 @@ impl Queue {
         Some((due, Chunk::Cut(cut)))
     }
 
-    /// When the next parcel is due; `None`: nothing is here, and nothing will come of itself.
+    /// When the next chunk is due; `None`: the queue is empty and no cut is scheduled.
     pub fn next(&self) -> Option<Due> {
         let front = self.waiting.front().map(|(due, _)| *due);
         front.into_iter().chain(self.cut.map(|(due, _)| due)).min()
     }
 
-    /// Bytes of the stream in it.
+    /// Bytes held.
     pub fn held(&self) -> usize {
         self.held
     }
@@ -137,9 +136,9 @@ impl Queue {
         self.ended
     }
 
-    /// All that is in it, in order.
-    pub fn into_parcels(self) -> impl Iterator<Item = Chunk> {
-        self.waiting.into_iter().map(|(_, parcel)| parcel)
+    /// All queued chunks, in order.
+    pub fn into_chunks(self) -> impl Iterator<Item = Chunk> {
+        self.waiting.into_iter().map(|(_, chunk)| chunk)
     }
 }
 
@@ -183,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_spares_what_has_gone_before_it_and_takes_the_rest() {
+    fn cut_spares_earlier_chunks_and_drops_the_rest() {
         let (mut queue, now) = queue();
         queue.end_at(Due::after(now, ms(20)), Cut::Reset);
         queue.push(data("gone"), now, Due::after(now, ms(20)));
         queue.push(data("lost"), now, Due::after(now, ms(21)));
-        let all: Vec<_> = std::iter::from_fn(|| queue.pop(now + ms(1_000))).map(|(_, parcel)| parcel).collect();
+        let all: Vec<_> = std::iter::from_fn(|| queue.pop(now + ms(1_000))).map(|(_, chunk)| chunk).collect();
         assert_eq!(all, [data("gone"), Chunk::Cut(Cut::Reset)]);
         assert_eq!((queue.next(), queue.held()), (None, 0));
     }

@@ -1,4 +1,4 @@
-//! The reset: RST on both sides after a time, idle connections included; nothing passes until then.
+//! The reset: RST to both sides after a delay, idle connections included; nothing passes until then.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::hold::Hold;
 use super::queue::Queue;
-use crate::gateway::command::Cut;
+use crate::gateway::types::Cut;
 
 pub(super) fn begin(after: Duration, now: Instant, queue: &mut Queue) -> Hold {
     Hold::begin(Some((after, Cut::Reset)), now, queue)
@@ -14,7 +14,7 @@ pub(super) fn begin(after: Duration, now: Instant, queue: &mut Queue) -> Hold {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, data, ms};
+    use super::super::samples::{ToxicBench, data, ms};
     use super::*;
     use crate::gateway::chunk::Chunk;
     use crate::model::fault::ToxicKind;
@@ -28,16 +28,16 @@ mod tests {
     #[test]
     fn an_idle_connection_is_reset_too_once_and_on_time() {
         for after in [0, 100] {
-            let mut bench = Bench::with(reset(after));
+            let mut bench = ToxicBench::with(reset(after));
             assert_eq!(bench.run_until(ms(10_000)), [(ms(after), RESET)]);
             assert_eq!(bench.counted(), (0, 1));
         }
     }
 
     #[test]
-    fn nothing_passes_until_then_and_what_had_come_is_lost() {
+    fn nothing_passes_before_the_reset_and_held_bytes_are_lost() {
         for end in [Chunk::End, Chunk::Failed] {
-            let mut bench = Bench::with(reset(100));
+            let mut bench = ToxicBench::with(reset(100));
             bench.send([data("lost"), end]);
             bench.run_until(ms(99));
             bench.send([data("as well")]);
@@ -47,8 +47,8 @@ mod tests {
     }
 
     #[test]
-    fn healed_before_its_time_it_gives_back_all_and_resets_nothing() {
-        let mut bench = Bench::default();
+    fn early_heal_delivers_held_bytes_without_reset() {
+        let mut bench = ToxicBench::default();
         bench.run_until(ms(10));
         bench.install(reset(100));
         bench.send([data("kept"), Chunk::End]);
@@ -59,9 +59,9 @@ mod tests {
 
     #[test]
     fn healed_too_late_it_has_reset() {
-        let mut bench = Bench::with(reset(100));
+        let mut bench = ToxicBench::with(reset(100));
         bench.send([data("lost")]);
-        // Nobody looked in between: the time was over before the rule was gone.
+        // The link was not polled in between: the delay was over before the rule was removed.
         bench.pass_time(ms(150));
         bench.heal();
         assert_eq!(bench.arrivals(), [(ms(150), RESET)]);

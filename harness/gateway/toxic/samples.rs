@@ -1,4 +1,4 @@
-//! A bench for toxics: one pipeline in virtual time, and what comes out of it.
+//! Test bench for toxics: one pipeline in virtual time, and its output.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use crate::gateway::chunk::Chunk;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::{Rule, RuleKind, Tally};
+use crate::gateway::types::Direction;
 use crate::model::fault::{Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -22,27 +22,27 @@ pub(super) fn data(text: &str) -> Chunk {
     Chunk::Data(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-/// So many bytes, no neighbours alike.
+/// A chunk of `length` bytes, neighbours differing.
 pub(super) fn bytes(length: usize) -> Chunk {
     Chunk::Data((0..length).map(|n| n as u8).collect())
 }
 
-/// Bytes in all.
+/// Number of bytes in all arrivals.
 pub(super) fn size(arrivals: &[(Duration, Chunk)]) -> usize {
-    arrivals.iter().map(|(_, parcel)| parcel.len()).sum()
+    arrivals.iter().map(|(_, chunk)| chunk.len()).sum()
 }
 
-/// A rule that came before any connection.
+/// A rule installed before any connection.
 pub(super) fn rule(id: u64, toxic: impl Into<Toxic>) -> Arc<Rule> {
-    let (name, what) = (format!("toxic {id}"), RuleKind::Toxic(toxic.into()));
-    Arc::new(Rule { id, name, what, newest: 0, tally: Tally::default() })
+    let (name, kind) = (format!("toxic {id}"), RuleKind::Toxic(toxic.into()));
+    Arc::new(Rule { id, name, kind, newest: 0, tally: Tally::default() })
 }
 
-/// One link. Instants are told from its opening.
-pub(super) struct Bench {
+/// One link. Times are relative to its opening.
+pub(super) struct ToxicBench {
     pub pipeline: Pipeline,
     pub rules: Vec<Arc<Rule>>,
-    /// Every rule there ever was.
+    /// Every rule ever installed.
     pub past: Vec<Arc<Rule>>,
     pub connection: u64,
     pub direction: Direction,
@@ -51,10 +51,10 @@ pub(super) struct Bench {
     pub now: Instant,
 }
 
-impl Default for Bench {
-    fn default() -> Bench {
+impl Default for ToxicBench {
+    fn default() -> ToxicBench {
         let now = Instant::now();
-        Bench {
+        ToxicBench {
             pipeline: Pipeline::default(),
             rules: Vec::new(),
             past: Vec::new(),
@@ -67,13 +67,13 @@ impl Default for Bench {
     }
 }
 
-impl Bench {
-    pub fn with(kind: ToxicKind) -> Bench {
-        Bench::of_connection(1, kind)
+impl ToxicBench {
+    pub fn with(kind: ToxicKind) -> ToxicBench {
+        ToxicBench::of_connection(1, kind)
     }
 
-    pub fn of_connection(connection: u64, kind: ToxicKind) -> Bench {
-        let mut bench = Bench { connection, ..Bench::default() };
+    pub fn of_connection(connection: u64, kind: ToxicKind) -> ToxicBench {
+        let mut bench = ToxicBench { connection, ..ToxicBench::default() };
         bench.install(kind);
         bench
     }
@@ -86,7 +86,7 @@ impl Bench {
         rule
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn heal(&mut self) {
         self.rules.clear();
         self.adapt();
@@ -96,9 +96,9 @@ impl Bench {
         self.pipeline.adapt(&self.rules, self.connection, self.direction, self.seed, self.now);
     }
 
-    pub fn send(&mut self, parcels: impl IntoIterator<Item = Chunk>) {
-        for parcel in parcels {
-            self.pipeline.take(parcel, self.now);
+    pub fn send(&mut self, chunks: impl IntoIterator<Item = Chunk>) {
+        for chunk in chunks {
+            self.pipeline.take(chunk, self.now);
         }
     }
 
@@ -106,19 +106,19 @@ impl Bench {
         self.pipeline.has_room()
     }
 
-    /// Lets time pass without looking.
+    /// Advances time without polling.
     pub fn pass_time(&mut self, until: Duration) {
         self.now = self.opened + until;
     }
 
-    /// What arrives up to an instant, looking whenever something is due.
+    /// Arrivals up to a time, polling whenever a chunk is due.
     pub fn run_until(&mut self, until: Duration) -> Vec<(Duration, Chunk)> {
         let (arrived, _) = self.run(self.opened + until);
         self.pass_time(until);
         arrived
     }
 
-    /// All that will ever arrive if nothing else happens.
+    /// All arrivals if nothing else happens.
     pub fn arrivals(&mut self) -> Vec<(Duration, Chunk)> {
         let (arrived, next) = self.run(self.opened + Duration::from_secs(1 << 32));
         assert_eq!(next, None, "something is due in a century");
@@ -130,7 +130,7 @@ impl Bench {
         loop {
             let mut out = VecDeque::new();
             let next = self.pipeline.give(self.now, &mut out);
-            arrived.extend(out.into_iter().map(|parcel| (self.now - self.opened, parcel)));
+            arrived.extend(out.into_iter().map(|chunk| (self.now - self.opened, chunk)));
             match next {
                 Some(next) if next <= until => {
                     assert!(next > self.now, "what is due is given");
@@ -141,7 +141,7 @@ impl Bench {
         }
     }
 
-    /// Bytes and connections that all rules there ever were have touched.
+    /// Bytes and connections counted by all rules ever installed.
     pub fn counted(&self) -> (u64, u64) {
         self.past
             .iter()

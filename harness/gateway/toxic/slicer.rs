@@ -13,11 +13,11 @@ use crate::gateway::chunk::Chunk;
 pub(super) struct Slicer {
     /// Mean size of a piece, in bytes.
     average: u32,
-    /// By how much pieces differ from it, at most.
+    /// Largest deviation from the mean, in bytes.
     variation: u32,
     pause: Duration,
     chance: ChaCha8Rng,
-    /// When the pause after the last piece is over.
+    /// End of the pause after the last piece.
     rested: Due,
 }
 
@@ -34,13 +34,13 @@ impl Slicer {
 }
 
 impl Discipline for Slicer {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
         // The end of a stream needs no segment of its own: it goes with the last piece.
-        let Chunk::Data(mut bytes) = parcel else { return queue.pass(parcel, now) };
+        let Chunk::Data(mut bytes) = chunk else { return queue.pass(chunk, now) };
         while !bytes.is_empty() {
             let size = self.draw();
             if size < bytes.len() {
-                // Without a pause nothing is late, but the connection is touched.
+                // Without a pause no byte is late, but the connection is touched.
                 queue.count(0);
             }
             let due = self.rested.max(Due::At(now));
@@ -60,7 +60,7 @@ impl Discipline for Slicer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, bytes, data, ms, size};
+    use super::super::samples::{ToxicBench, bytes, data, ms, size};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn pieces_larger_than_the_bytes_change_nothing() {
-        let mut bench = Bench::with(slicer(1_000, 0, 0));
+        let mut bench = ToxicBench::with(slicer(1_000, 0, 0));
         bench.send([data("abc"), data("d"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("abc")), (ms(0), data("d")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_pause_follows_each_piece_also_across_reads() {
-        let mut bench = Bench::with(slicer(2, 0, 10));
+        let mut bench = ToxicBench::with(slicer(2, 0, 10));
         bench.send([data("abc"), data("d"), Chunk::End]);
         let expected = [(ms(0), data("ab")), (ms(10), data("c")), (ms(20), data("d")), (ms(20), Chunk::End)];
         assert_eq!(bench.arrivals(), expected);
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn pieces_vary_around_their_mean_and_are_never_empty() {
-        let mut bench = Bench::with(slicer(100, 30, 0));
+        let mut bench = ToxicBench::with(slicer(100, 30, 0));
         bench.send([bytes(100_000)]);
         let arrivals = bench.arrivals();
         let (_last, pieces) = arrivals.split_last().unwrap();
@@ -96,7 +96,7 @@ mod tests {
         assert!((950..1_050).contains(&pieces.len()), "{} pieces", pieces.len());
         assert_eq!(bench.counted(), (0, 1));
 
-        let mut bench = Bench::with(slicer(0, 2, 0));
+        let mut bench = ToxicBench::with(slicer(0, 2, 0));
         bench.send([bytes(100)]);
         let arrivals = bench.arrivals();
         assert!(arrivals.iter().all(|(_, piece)| (1..=2).contains(&piece.len())));

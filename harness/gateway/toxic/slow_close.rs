@@ -19,17 +19,17 @@ impl SlowClose {
 }
 
 impl Discipline for SlowClose {
-    fn take(&mut self, parcel: Chunk, now: Instant, queue: &mut Queue) {
-        match parcel {
-            Chunk::End => queue.push(parcel, now, Due::after(now, self.delay)),
-            _ => queue.pass(parcel, now),
+    fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
+        match chunk {
+            Chunk::End => queue.push(chunk, now, Due::after(now, self.delay)),
+            _ => queue.pass(chunk, now),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, data, ms};
+    use super::super::samples::{ToxicBench, data, ms};
     use super::*;
     use crate::model::fault::ToxicKind;
 
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn no_delay_changes_nothing() {
-        let mut bench = Bench::with(slow_close(0));
+        let mut bench = ToxicBench::with(slow_close(0));
         bench.send([data("a"), Chunk::End]);
         assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::End)]);
         assert_eq!(bench.counted(), (0, 0));
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_end_is_late_and_the_bytes_are_not() {
-        let mut bench = Bench::with(slow_close(300));
+        let mut bench = ToxicBench::with(slow_close(300));
         bench.send([data("a")]);
         assert_eq!(bench.run_until(ms(5)), [(ms(0), data("a"))]);
         bench.send([data("b"), Chunk::End]);
@@ -57,15 +57,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_source_is_told_at_once() {
-        let mut bench = Bench::with(slow_close(300));
+    fn failed_source_is_not_delayed() {
+        let mut bench = ToxicBench::with(slow_close(300));
         bench.send([data("a"), Chunk::Failed]);
         assert_eq!(bench.arrivals(), [(ms(0), data("a")), (ms(0), Chunk::Failed)]);
     }
 
     #[test]
     fn healing_lets_the_end_go_at_once() {
-        let mut bench = Bench::with(slow_close(300));
+        let mut bench = ToxicBench::with(slow_close(300));
         bench.send([Chunk::End]);
         assert_eq!(bench.run_until(ms(20)), []);
         bench.heal();

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::queue::{Due, Queue};
 use super::{Discipline, begin};
 use crate::gateway::chunk::Chunk;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::{Rule, RuleKind};
+use crate::gateway::types::Direction;
 use crate::model::fault::{Stream, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -21,11 +21,17 @@ pub(super) struct Stage {
 
 impl Stage {
     /// The stage of a rule that begins now; `None` if the rule leaves this link alone.
-    pub fn of(rule: &Arc<Rule>, connection: u64, direction: Direction, seed: Seed, now: Instant) -> Option<Stage> {
-        let RuleKind::Toxic(toxic) = rule.what else { return None };
+    pub fn for_rule(
+        rule: &Arc<Rule>,
+        connection: u64,
+        direction: Direction,
+        seed: Seed,
+        now: Instant,
+    ) -> Option<Stage> {
+        let RuleKind::Toxic(toxic) = rule.kind else { return None };
         // One draw for each connection: its two links are touched both, or neither.
         let seed = seed.fork(&rule.name).fork(&connection.to_string());
-        if !leads(toxic, direction) || !rule.covers(connection) || !is_drawn(toxic, seed) {
+        if !covers_direction(toxic, direction) || !rule.covers(connection) || !is_drawn(toxic, seed) {
             return None;
         }
         let chance = seed.fork(match direction {
@@ -37,32 +43,32 @@ impl Stage {
         Some(Stage { queue, discipline })
     }
 
-    /// Whether it is the stage of this rule.
-    pub fn is_of(&self, rule: &Rule) -> bool {
+    /// Whether this is the stage of that rule.
+    pub fn has_rule(&self, rule: &Rule) -> bool {
         self.queue.rule.id == rule.id
     }
 
-    /// Its rule, if that lets nothing pass.
+    /// The rule, if it lets nothing pass.
     pub fn stalls(&self) -> Option<&Rule> {
-        let RuleKind::Toxic(Toxic { kind, .. }) = self.queue.rule.what else { return None };
+        let RuleKind::Toxic(Toxic { kind, .. }) = self.queue.rule.kind else { return None };
         matches!(kind, ToxicKind::Stall { .. } | ToxicKind::Reset { .. }).then_some(&self.queue.rule)
     }
 
-    /// Whether a cut of its own has ended the stream.
+    /// Whether its own cut has ended the stream.
     pub fn has_ended(&self) -> bool {
         self.queue.has_ended()
     }
 
-    pub fn take(&mut self, parcel: Chunk, now: Instant) {
-        self.discipline.take(parcel, now, &mut self.queue);
+    pub fn take(&mut self, chunk: Chunk, now: Instant) {
+        self.discipline.take(chunk, now, &mut self.queue);
     }
 
-    /// The next parcel that is due, and since when.
+    /// The next chunk that is due, and its due time.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, Chunk)> {
         self.queue.pop(now)
     }
 
-    /// When something will be due; `None` if nothing waits for time.
+    /// When the next chunk will be due; `None` if none waits for time.
     pub fn next(&self) -> Option<Instant> {
         match self.queue.next()? {
             Due::At(due) => Some(due),
@@ -70,7 +76,7 @@ impl Stage {
         }
     }
 
-    /// Bytes that it holds.
+    /// Bytes held.
     pub fn held(&self) -> usize {
         self.queue.held()
     }
@@ -83,13 +89,13 @@ impl Stage {
         self.discipline.delay()
     }
 
-    /// All that it holds, in order.
-    pub fn into_parcels(self) -> impl Iterator<Item = Chunk> {
-        self.queue.into_parcels()
+    /// All held chunks, in order.
+    pub fn into_chunks(self) -> impl Iterator<Item = Chunk> {
+        self.queue.into_chunks()
     }
 }
 
-fn leads(toxic: Toxic, direction: Direction) -> bool {
+fn covers_direction(toxic: Toxic, direction: Direction) -> bool {
     match toxic.stream {
         Stream::Upstream => direction == Direction::Upstream,
         Stream::Downstream => direction == Direction::Downstream,

@@ -1,7 +1,7 @@
 //! The stall: bytes are accepted and acknowledged, and go nowhere.
 //!
-//! What a frozen peer looks like from outside: the kernel goes on taking bytes until its buffers are full,
-//! and when the peer thaws it finds them there, also after their sender has left.
+//! A frozen peer looks like this from outside: its kernel accepts bytes until its buffers are full, and when the peer
+//! thaws it reads them, even if their sender has left.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::hold::Hold;
 use super::queue::Queue;
-use crate::gateway::command::Cut;
+use crate::gateway::types::Cut;
 
 pub(super) fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Queue) -> Hold {
     Hold::begin(close_after.map(|after| (after, Cut::Close)), now, queue)
@@ -17,7 +17,7 @@ pub(super) fn begin(close_after: Option<Duration>, now: Instant, queue: &mut Que
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Bench, bytes, data, ms};
+    use super::super::samples::{ToxicBench, bytes, data, ms};
     use super::*;
     use crate::gateway::chunk::Chunk;
     use crate::model::fault::ToxicKind;
@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn everything_is_held_and_delivered_in_order_on_heal() {
         for end in [Chunk::End, Chunk::Failed] {
-            let mut bench = Bench::with(STALL);
+            let mut bench = ToxicBench::with(STALL);
             bench.send([data("a")]);
             bench.run_until(ms(10));
             bench.send([data("b"), end.clone()]);
@@ -40,8 +40,8 @@ mod tests {
     }
 
     #[test]
-    fn what_had_passed_before_is_left_alone_and_an_idle_connection_is_not_touched() {
-        let mut bench = Bench::default();
+    fn stall_ignores_passed_bytes_and_idle_connections() {
+        let mut bench = ToxicBench::default();
         bench.send([data("before")]);
         bench.install(STALL);
         assert_eq!(bench.run_until(ms(1_000)), [(ms(0), data("before"))]);
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_source_is_read_until_one_read_is_held() {
-        let mut bench = Bench::with(STALL);
+        let mut bench = ToxicBench::with(STALL);
         bench.send([bytes(65_535)]);
         assert!(bench.has_room());
         bench.send([data("a")]);
@@ -58,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn with_a_time_the_connection_is_closed_then_and_what_was_held_is_lost() {
-        let mut bench = Bench::with(ToxicKind::Stall { close_after: Some(ms(100)) });
+    fn stall_with_close_after_closes_and_loses_held_bytes() {
+        let mut bench = ToxicBench::with(ToxicKind::Stall { close_after: Some(ms(100)) });
         bench.send([data("lost")]);
         bench.run_until(ms(50));
         bench.send([Chunk::End]);

@@ -45,11 +45,11 @@ fn door(environment: &Environment, host: Host) -> Result<&Gateway, NemesisError>
 impl Injection for Arranging {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let (first, primary) = (door(environment, self.host())?, door(environment, Host::Primary)?);
-        self.before = (first.taken_in(), primary.taken_in());
+        self.before = (first.clients_accepted(), primary.clients_accepted());
         match (self.what, &environment.kernel) {
             (Failover::DeadHangs, Some(kernel)) => {
                 let server = first.address().ip();
-                let rules: Vec<_> = packets::unanswered().iter().map(|rule| rule.of(server)).collect();
+                let rules: Vec<_> = packets::unanswered().iter().map(|rule| rule.for_server(server)).collect();
                 self.filter = Some(kernel.install(&rules).await?);
             }
             (Failover::DeadHangs, None) => {
@@ -74,7 +74,7 @@ impl Injection for Arranging {
             (Some(kernel), Some(filter)) => kernel.count(filter).await?.into_iter().map(|(_, count)| count).sum(),
             _ => first.syns_dropped().await - self.dropped_before,
         };
-        let came = (first.taken_in() - self.before.0, primary.taken_in() - self.before.1);
+        let came = (first.clients_accepted() - self.before.0, primary.clients_accepted() - self.before.1);
         Ok(arranged(self.what, dropped, came, self.settled))
     }
 }

@@ -42,7 +42,7 @@ impl Injection for Filtering {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let server = environment.gateway.address().ip();
         let rules: Vec<_> = match self.first {
-            true => self.rules.iter().map(|rule| rule.of(server)).collect(),
+            true => self.rules.iter().map(|rule| rule.for_server(server)).collect(),
             false => self.rules.clone(),
         };
         self.filter = Some(kernel(environment)?.install(&rules).await?);

@@ -37,7 +37,7 @@ pub(crate) struct HalfOpening {
 impl Injection for HalfOpening {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let (kernel, server) = (kernel(environment)?, environment.gateway.address().ip());
-        let of_first = |rules: Vec<PacketRule>| rules.iter().map(|rule| rule.of(server)).collect::<Vec<_>>();
+        let of_first = |rules: Vec<PacketRule>| rules.iter().map(|rule| rule.for_server(server)).collect::<Vec<_>>();
         self.watching = Some(kernel.install(&of_first(rules::resets(SENT))).await?);
         // The newer filter comes first: what is kept back is not counted as sent.
         let hiding = self.hiding.insert(kernel.install(&of_first(rules::silence(KEPT_BACK))).await?);

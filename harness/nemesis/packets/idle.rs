@@ -17,7 +17,7 @@ use super::super::{Injection, NemesisError, decisive, supporting};
 use super::kernel;
 use crate::environment::Environment;
 use crate::model::history::Evidence;
-use crate::netns::{Filter, Flow, FlowTable, Follower, Listener, PacketRule, Way};
+use crate::netns::{Filter, Flow, FlowTable, PacketCapture, PacketRule, ProbeDetector, Way};
 
 /// How often the table is looked at: a tenth of the shortest idle time.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -59,7 +59,7 @@ impl ForgettingIdle {
 impl Injection for ForgettingIdle {
     async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         // Before the client comes: only of a connection that was followed from its beginning is it known what a probe is.
-        self.probes = Some(Probes::watch(kernel(environment)?.listener()?));
+        self.probes = Some(Probes::watch(kernel(environment)?.capture()?));
         Ok(())
     }
 
@@ -155,7 +155,7 @@ impl Watch {
     /// Looks what has gone, and what should have. `open_sockets`: which sockets the client has open.
     fn look(
         &mut self,
-        follower: &Follower,
+        follower: &ProbeDetector,
         after: Duration,
         open_sockets: impl FnOnce() -> Result<BTreeSet<std::net::SocketAddr>, NemesisError>,
     ) -> Result<(), NemesisError> {
@@ -178,19 +178,19 @@ impl Watch {
 
 /// The ear at the client's interface; ends when it is dropped.
 struct Probes {
-    follower: Arc<Mutex<Follower>>,
+    follower: Arc<Mutex<ProbeDetector>>,
     failed: Arc<Mutex<Option<io::Error>>>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Probes {
-    fn watch(listener: Listener) -> Probes {
-        let (follower, failed) = (Arc::<Mutex<Follower>>::default(), Arc::<Mutex<_>>::default());
+    fn watch(capture: PacketCapture) -> Probes {
+        let (follower, failed) = (Arc::<Mutex<ProbeDetector>>::default(), Arc::<Mutex<_>>::default());
         let (seen, error) = (Arc::clone(&follower), Arc::clone(&failed));
         let task = async move {
             loop {
-                match listener.next().await {
-                    Ok(segment) => locked(&seen).see(&segment, Instant::now()),
+                match capture.next().await {
+                    Ok(segment) => locked(&seen).observe(&segment, Instant::now()),
                     Err(failed) => break *locked(&error) = Some(failed),
                 }
             }
@@ -198,7 +198,7 @@ impl Probes {
         Probes { follower, failed, _task: AbortOnDropHandle::new(tokio::spawn(task)) }
     }
 
-    fn follower(&self) -> MutexGuard<'_, Follower> {
+    fn follower(&self) -> MutexGuard<'_, ProbeDetector> {
         locked(&self.follower)
     }
 

@@ -44,13 +44,13 @@ impl Injection for Misnaming {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let names = names(environment)?;
         self.answered_before = names.answered(self.saying);
-        names.say(self.saying);
+        names.answer_with(self.saying);
         self.orders += 1;
         Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        names(environment)?.say(DnsAnswer::Address);
+        names(environment)?.answer_with(DnsAnswer::Address);
         Ok(())
     }
 
@@ -75,7 +75,7 @@ impl Injection for Moving {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let names = names(environment)?;
         self.told_before = names.answered(DnsAnswer::Address);
-        names.say(DnsAnswer::OldAddress);
+        names.answer_with(DnsAnswer::OldAddress);
         let rule = PacketRule {
             way: Way::Up,
             matches: format!("ip daddr {}", environment.gateway.address().ip()),

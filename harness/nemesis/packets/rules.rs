@@ -168,7 +168,7 @@ mod tests {
         for rule in faults.flat_map(rules).chain(own) {
             let end = if rule.way == Way::Up { "tcp dport 5432" } else { "tcp sport 5432" };
             assert!(rule.matches.starts_with(end), "{rule:?}");
-            let one = rule.of([198, 18, 0, 10].into()).matches;
+            let one = rule.for_server([198, 18, 0, 10].into()).matches;
             let which = if rule.way == Way::Up { "ip daddr 198.18.0.10 " } else { "ip saddr 198.18.0.10 " };
             assert!(one.starts_with(which) && one.ends_with(&rule.matches), "{one}");
         }

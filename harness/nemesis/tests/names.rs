@@ -33,7 +33,7 @@ async fn addresses(stage: &Stage) -> Vec<IpAddr> {
     let mut command = Command::new("getent");
     command.args(["ahostsv4", NAME]).stdin(Stdio::null()).kill_on_drop(true);
     let kernel = stage.environment.kernel.as_ref().unwrap();
-    kernel.home().unwrap().settle(&mut command, None).unwrap();
+    kernel.home().unwrap().enter_as_user(&mut command, None).unwrap();
     let output = timeout(PATIENCE, command.output()).await.expect("no end").unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let lines = text.lines().filter(|line| line.contains("STREAM"));

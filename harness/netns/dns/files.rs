@@ -1,35 +1,35 @@
-//! The files by which a process finds its name server: what it is to see, in place of the machine's own.
+//! Resolver files of the client's processes, mounted over the host's.
 
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-/// Says which name server is asked.
+/// Names the name server.
 const RESOLVER: &str = "/etc/resolv.conf";
 
-/// Says who is asked for names at all.
-const SWITCH: &str = "/etc/nsswitch.conf";
+/// Configures the sources of host names.
+const NSSWITCH: &str = "/etc/nsswitch.conf";
 
-/// Sockets of programs that answer for names from outside a namespace: nscd, and systemd-resolved.
-const OTHERS: [&str; 2] = ["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
+/// Sockets of programs that resolve names from outside the namespace: nscd, and systemd-resolved.
+const OTHER_RESOLVERS: [&str; 2] = ["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
 
-/// Writes them into a folder; returns pairs of what is to be seen, and in place of what.
+/// Writes the files into a folder; returns pairs of source and target of bind mounts.
 ///
-/// *Errors*: also where the machine has no `/etc/resolv.conf`: there is no place for ours then.
+/// *Errors*: also if the host has no `/etc/resolv.conf` to mount over.
 pub(super) fn files(folder: &Path, server: Ipv4Addr) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     if !Path::new(RESOLVER).exists() {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("this machine has no {RESOLVER}")));
     }
     let mut pairs = vec![(write(folder, "resolv.conf", &resolver(server))?, RESOLVER.into())];
-    // Without this file libc asks the files, then the name server, which is as well.
-    if Path::new(SWITCH).exists() {
-        let switch = switch(&fs::read_to_string(SWITCH)?);
-        pairs.push((write(folder, "nsswitch.conf", &switch)?, SWITCH.into()));
+    // Without this file libc asks `/etc/hosts`, then the name server, which is as good.
+    if Path::new(NSSWITCH).exists() {
+        let switch = switch(&fs::read_to_string(NSSWITCH)?);
+        pairs.push((write(folder, "nsswitch.conf", &switch)?, NSSWITCH.into()));
     }
-    let nobody = write(folder, "nobody", "")?;
-    let others = OTHERS.into_iter().map(PathBuf::from).filter(|other| other.exists());
-    pairs.extend(others.map(|other| (nobody.clone(), other)));
+    let empty = write(folder, "empty", "")?;
+    let others = OTHER_RESOLVERS.into_iter().map(PathBuf::from).filter(|other| other.exists());
+    pairs.extend(others.map(|other| (empty.clone(), other)));
     Ok(pairs)
 }
 
@@ -39,15 +39,14 @@ fn write(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// No options: how long a client waits, and how often it asks, is what it does by default wherever it lives, which for
-/// libc is five seconds, twice.
+/// No options: the client's timeouts and retries stay at their defaults, for libc five seconds, twice.
 ///
 /// *Source*: `resolv.conf(5)`.
 fn resolver(server: Ipv4Addr) -> String {
     format!("nameserver {server}\n")
 }
 
-/// The machine's file, except that names are asked of the files and the name server, and of nobody else.
+/// The host's file, but host names come from files and the name server only.
 fn switch(machines: &str) -> String {
     let others = machines.lines().filter(|line| !line.trim_start().starts_with("hosts:"));
     others.chain(["hosts: files dns"]).map(|line| format!("{line}\n")).collect()

@@ -1,7 +1,7 @@
-//! Names: one that leads to the run's servers, and a name server that the client's processes ask.
+//! DNS: a name for the run's servers, and a name server for the client's processes.
 //!
-//! Owns the zone, the server on its sockets in the gateway's namespace, and the files by which a process in the
-//! client's namespace finds it. Knows no fault: what is to be said is told by [`DnsAnswer`](super::DnsAnswer).
+//! Owns the zone, its server in the gateway's namespace, and the files by which a process in the client's namespace
+//! finds it. Knows no fault: [`DnsAnswer`](super::DnsAnswer) selects the answer.
 
 #[cfg(feature = "dns")]
 mod files;
@@ -24,13 +24,13 @@ pub(crate) use self::server::Names;
 use super::{ClientNetns, Kernel, KernelError};
 use crate::run_folder::RunFolder;
 
-/// Tries whether the client's processes can be given names, once in the life of this process.
+/// Tries whether the client's processes can be given a name server, once in the life of this process.
 pub async fn names_available() -> &'static Result<(), String> {
     static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();
-    FOUND.get_or_init(|| async { attempt().await.map_err(|error| error.to_string()) }).await
+    FOUND.get_or_init(|| async { try_create().await.map_err(|error| error.to_string()) }).await
 }
 
-async fn attempt() -> Result<(), KernelError> {
+async fn try_create() -> Result<(), KernelError> {
     let folder = RunFolder::create().map_err(KernelError::Names)?;
     let mut kernel = Kernel::create(ClientNetns::Own).await?;
     kernel.give_name(vec![Ipv4Addr::LOCALHOST.into()], folder.path())

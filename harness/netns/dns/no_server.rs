@@ -1,4 +1,4 @@
-//! The name server of a build that has none.
+//! Name server of a build without the feature `dns`.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::netns::{DnsAnswer, NetNs};
 
-/// One that cannot be made.
+/// Cannot be constructed.
 pub(crate) struct Names(Infallible);
 
 impl Names {
@@ -15,19 +15,19 @@ impl Names {
         Err(io::Error::other("this build has no name server; build it with the feature \"dns\""))
     }
 
-    pub fn show(&self, _client: &mut NetNs, _folder: &Path) -> io::Result<()> {
+    pub fn use_in(&self, _client: &mut NetNs, _folder: &Path) -> io::Result<()> {
         match self.0 {}
     }
 
-    pub fn say(&self, _saying: DnsAnswer) {
+    pub fn answer_with(&self, _dns_answer: DnsAnswer) {
         match self.0 {}
     }
 
-    pub fn lead_to(&self, _addresses: Vec<IpAddr>) {
+    pub fn set_addresses(&self, _addresses: Vec<IpAddr>) {
         match self.0 {}
     }
 
-    pub fn answered(&self, _saying: DnsAnswer) -> u64 {
+    pub fn answered(&self, _dns_answer: DnsAnswer) -> u64 {
         match self.0 {}
     }
 }

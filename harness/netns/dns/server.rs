@@ -1,7 +1,7 @@
-//! The name server: the zone on its sockets, UDP and TCP.
+//! The name server: serves the zone over UDP and TCP.
 //!
-//! Two small loops of our own around the messages of hickory-proto: a whole server library would bring six crates more,
-//! and a catalogue of zones, to say one name.
+//! Two small loops around the messages of hickory-proto: its server library would add six crates and a catalogue of
+//! zones to serve one name.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,23 +18,24 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::files;
 use super::zone::Zone;
+use crate::gateway::port::SocketSource;
 use crate::netns::{DnsAnswer, NetNs};
 
-/// Where name servers listen.
+/// Port of name servers.
 const PORT: u16 = 53;
 
-/// Longest message over UDP that is read, in bytes: more than any question is long.
+/// Longest UDP message that is read, in bytes: more than any query.
 const DATAGRAM: usize = 4096;
 
-/// How long a connection may be silent: longer than a resolver waits for an answer.
+/// Idle timeout of a connection: longer than a resolver waits for an answer.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// After an error of a socket, which would otherwise be asked in a hot loop.
+/// Pause after a socket error, to avoid a hot loop.
 const PAUSE: Duration = Duration::from_millis(10);
 
 type Shared = Arc<Mutex<Zone>>;
 
-/// A name server that answers for as long as it lives.
+/// A name server; it answers until it is dropped.
 pub(crate) struct Names {
     zone: Shared,
     place: Ipv4Addr,
@@ -42,7 +43,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Begins to answer at a place in the gateway's namespace; the name leads to these addresses.
+    /// Starts answering at an address in the gateway's namespace; the name has these addresses.
     pub fn serve(gateway: &NetNs, place: Ipv4Addr, addresses: Vec<IpAddr>) -> io::Result<Names> {
         let zone = Arc::new(Mutex::new(Zone::new(addresses).map_err(io::Error::other)?));
         let address = SocketAddr::from((place, PORT)).into();
@@ -62,24 +63,24 @@ impl Names {
         Ok(Names { zone, place, _tasks: tasks })
     }
 
-    /// Has processes of a namespace ask here, and nowhere else.
-    pub fn show(&self, client: &mut NetNs, folder: &Path) -> io::Result<()> {
-        client.cover(&files::files(folder, self.place)?)
+    /// Makes this the only name server of processes in a namespace.
+    pub fn use_in(&self, client: &mut NetNs, folder: &Path) -> io::Result<()> {
+        client.bind_mount_over(&files::files(folder, self.place)?)
     }
 
-    /// Changes what is said of the name, for questions to come.
-    pub fn say(&self, saying: DnsAnswer) {
-        locked(&self.zone).say(saying);
+    /// Changes the answer to later queries for the name.
+    pub fn answer_with(&self, dns_answer: DnsAnswer) {
+        locked(&self.zone).answer_with(dns_answer);
     }
 
-    /// Leads the name elsewhere; says so, unless something else is to be said of it.
-    pub fn lead_to(&self, addresses: Vec<IpAddr>) {
-        locked(&self.zone).lead_to(addresses);
+    /// Moves the name to other addresses; answers with them, unless another answer is configured.
+    pub fn set_addresses(&self, addresses: Vec<IpAddr>) {
+        locked(&self.zone).set_addresses(addresses);
     }
 
-    /// Questions about the name that were answered so.
-    pub fn answered(&self, saying: DnsAnswer) -> u64 {
-        locked(&self.zone).answered(saying)
+    /// Number of queries for the name that got this answer.
+    pub fn answered(&self, dns_answer: DnsAnswer) -> u64 {
+        locked(&self.zone).answered(dns_answer)
     }
 }
 
@@ -91,35 +92,35 @@ async fn answer_datagrams(socket: UdpSocket, zone: Shared) {
     let mut buffer = [0; DATAGRAM];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            // The port of somebody who was answered is closed.
+            // ICMP error: the port of an answered client is closed.
             sleep(PAUSE).await;
             continue;
         };
         let answer = locked(&zone).answer(&buffer[..length]);
         if let Some(answer) = answer {
-            // Who has not heard it asks again.
+            // A client without an answer asks again.
             let _ = socket.send_to(&answer, from).await;
         }
     }
 }
 
 async fn answer_connections(listener: TcpListener, zone: Shared) {
-    let mut conversations = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
-        while conversations.try_join_next().is_some() {}
+        while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                conversations.spawn(converse(stream, Arc::clone(&zone)));
+                connections.spawn(serve_connection(stream, Arc::clone(&zone)));
             }
             Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
-/// One connection, to its end.
-async fn converse(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
+/// Serves one connection to its end.
+async fn serve_connection(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
     loop {
-        let Ok(question) = timeout(IDLE, hear(&mut stream)).await else { return Ok(()) };
+        let Ok(question) = timeout(IDLE, read_message(&mut stream)).await else { return Ok(()) };
         let question = question?;
         let answer = locked(&zone).answer(&question);
         if let Some(answer) = answer {
@@ -130,8 +131,8 @@ async fn converse(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
     }
 }
 
-/// One message, after its length.
-async fn hear(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+/// Reads one message, prefixed with its length.
+async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u16().await?;
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;

@@ -1,4 +1,4 @@
-//! What processes in the client's namespace are told of names, by the machine's own resolver.
+//! DNS as processes in the client's namespace see it, through the host's own resolver library.
 
 use std::fs;
 use std::io;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
 const SECOND: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 11);
 
-/// A network whose client knows two addresses by the name; `None`, with a word about it, where there can be none.
+/// A network whose client knows two addresses by name; `None`, with a message, if it cannot be created.
 async fn network() -> Option<(Kernel, TempDir)> {
     if let Err(reason) = names_available().await {
         println!("skipped: {reason}");
@@ -35,7 +35,7 @@ async fn network() -> Option<(Kernel, TempDir)> {
     Some((kernel, folder))
 }
 
-/// What a program says that runs where clients do.
+/// Output of a program in the client's namespace.
 async fn run(kernel: &Kernel, program: &str, words: &[&str]) -> String {
     run_in(kernel, None, program, words).await
 }
@@ -43,12 +43,12 @@ async fn run(kernel: &Kernel, program: &str, words: &[&str]) -> String {
 async fn run_in(kernel: &Kernel, folder: Option<&Path>, program: &str, words: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-    kernel.home().unwrap().settle(&mut command, folder).unwrap();
+    kernel.home().unwrap().enter_as_user(&mut command, folder).unwrap();
     let output = timeout(PATIENCE, command.output()).await.expect("no end").unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
 }
 
-/// What getaddrinfo makes of a name: its addresses in their order, or the name of its error.
+/// Result of getaddrinfo for a name: its addresses in order, or the name of its error.
 async fn resolve(kernel: &Kernel, name: &str) -> String {
     const SCRIPT: &str = "\
 import socket, sys
@@ -60,8 +60,8 @@ except socket.gaierror as error:
     run(kernel, "python3", &["-c", SCRIPT, name]).await
 }
 
-/// Whether a program can be run at all.
-async fn has(program: &str) -> bool {
+/// Whether a program is installed.
+async fn is_installed(program: &str) -> bool {
     let is_there = Command::new(program).arg("--version").output().await.is_ok_and(|output| output.status.success());
     if !is_there {
         println!("skipped: there is no {program}");
@@ -72,33 +72,33 @@ async fn has(program: &str) -> bool {
 #[tokio::test]
 async fn a_process_finds_the_name_and_no_other() {
     let Some((kernel, _folder)) = network().await else { return };
-    if !has("python3").await {
+    if !is_installed("python3").await {
         return;
     }
     let names = kernel.names().unwrap();
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.10 198.18.0.11");
     assert_eq!(names.answered(DnsAnswer::Address), 1);
     assert_eq!(resolve(&kernel, "example.com").await, "EAI_NONAME");
-    assert_eq!(resolve(&kernel, "localhost").await.split(' ').next_back(), Some("127.0.0.1"), "files are asked first");
-    names.lead_to(vec![SECOND.into()]);
+    assert_eq!(resolve(&kernel, "localhost").await.split(' ').next_back(), Some("127.0.0.1"), "files come first");
+    names.set_addresses(vec![SECOND.into()]);
     assert_eq!(resolve(&kernel, NAME).await, "198.18.0.11");
     let cases =
         [(DnsAnswer::NoName, "EAI_NONAME"), (DnsAnswer::Failure, "EAI_AGAIN"), (DnsAnswer::OldAddress, "198.18.0.11")];
-    for (saying, expected) in cases {
-        names.say(saying);
+    for (dns_answer, expected) in cases {
+        names.answer_with(dns_answer);
         assert_eq!(resolve(&kernel, NAME).await, expected);
-        assert!(names.answered(saying) > 0, "{saying:?}");
+        assert!(names.answered(dns_answer) > 0, "{dns_answer:?}");
     }
 }
 
 #[tokio::test]
-async fn a_silent_name_server_is_waited_for_as_long_as_libc_does_by_default() {
+async fn silent_name_server_takes_the_default_libc_timeout() {
     let Some((kernel, _folder)) = network().await else { return };
-    if !has("python3").await {
+    if !is_installed("python3").await {
         return;
     }
     let names = kernel.names().unwrap();
-    names.say(DnsAnswer::Nothing);
+    names.answer_with(DnsAnswer::Nothing);
     let began = Instant::now();
     assert_eq!(resolve(&kernel, NAME).await, "EAI_AGAIN");
     assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
@@ -107,7 +107,7 @@ async fn a_silent_name_server_is_waited_for_as_long_as_libc_does_by_default() {
 }
 
 #[tokio::test]
-async fn what_the_machine_has_stays_as_it_is() {
+async fn resolver_files_of_the_host_stay_unchanged() {
     let state = |path: &str| {
         let found = fs::metadata(path).unwrap();
         (found.dev(), found.ino(), found.mtime(), fs::read(path).unwrap())
@@ -122,13 +122,13 @@ async fn what_the_machine_has_stays_as_it_is() {
     assert_eq!(all(), before);
     let machines = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!machines.contains("/etc/resolv.conf "), "nothing is mounted over it here:\n{machines}");
-    // With the folder, what is seen goes; it must not be in use.
+    // Removing the folder removes the mounted files; they must not be busy.
     drop(kernel);
     folder.close().unwrap();
 }
 
 #[tokio::test]
-async fn a_process_begins_in_the_folder_that_it_was_started_from() {
+async fn process_starts_in_the_callers_folder() {
     let Some((kernel, _folder)) = network().await else { return };
     let here = std::env::current_dir().unwrap();
     assert_eq!(run(&kernel, "pwd", &[]).await, here.display().to_string());

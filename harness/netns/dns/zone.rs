@@ -1,4 +1,4 @@
-//! What is said to each question. Pure.
+//! The answer to each DNS query. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,16 +10,16 @@ use hickory_proto::rr::{Name, RData, Record};
 
 use crate::netns::{DnsAnswer, NAME};
 
-/// How long an answer may be kept, in seconds, one that says no included: as short as names are given that are to move.
+/// TTL of all answers, negative ones included, in seconds: short, as for names that move in a failover.
 const TTL: u32 = 1;
 
-/// One name, and what is said of it. Every other name there is not.
+/// One name with its answer. No other name exists.
 pub(super) struct Zone {
     name: Name,
-    /// The name's parent, which speaks of what is not there.
+    /// The parent of the name, for the SOA of negative answers.
     apex: Name,
     addresses: Vec<IpAddr>,
-    saying: DnsAnswer,
+    dns_answer: DnsAnswer,
     answered: BTreeMap<DnsAnswer, u64>,
 }
 
@@ -28,63 +28,63 @@ impl Zone {
         let mut name = Name::from_ascii(NAME)?;
         name.set_fqdn(true);
         let apex = name.base_name();
-        Ok(Zone { name, apex, addresses, saying: DnsAnswer::Address, answered: BTreeMap::new() })
+        Ok(Zone { name, apex, addresses, dns_answer: DnsAnswer::Address, answered: BTreeMap::new() })
     }
 
-    pub fn say(&mut self, saying: DnsAnswer) {
-        self.saying = saying;
+    pub fn answer_with(&mut self, dns_answer: DnsAnswer) {
+        self.dns_answer = dns_answer;
     }
 
-    /// Leads the name elsewhere; says so, unless something else is to be said of it.
-    pub fn lead_to(&mut self, addresses: Vec<IpAddr>) {
+    /// Moves the name to other addresses; answers with them, unless another answer is configured.
+    pub fn set_addresses(&mut self, addresses: Vec<IpAddr>) {
         self.addresses = addresses;
-        if self.saying == DnsAnswer::OldAddress {
-            self.saying = DnsAnswer::Address;
+        if self.dns_answer == DnsAnswer::OldAddress {
+            self.dns_answer = DnsAnswer::Address;
         }
     }
 
-    /// Questions about the name that were answered so; where that is with an address, those which asked for one.
-    pub fn answered(&self, saying: DnsAnswer) -> u64 {
-        self.answered.get(&saying).copied().unwrap_or(0)
+    /// Number of queries for the name that got this answer; for addresses, only queries that got one.
+    pub fn answered(&self, dns_answer: DnsAnswer) -> u64 {
+        self.answered.get(&dns_answer).copied().unwrap_or(0)
     }
 
-    /// The answer to a message; `None`: nothing is said, or it is no question.
+    /// The answer to a message; `None`: no answer, or not a query.
     pub fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
-        let asked = Message::from_vec(message).ok()?;
-        if asked.metadata.message_type != MessageType::Query {
+        let question = Message::from_vec(message).ok()?;
+        if question.metadata.message_type != MessageType::Query {
             return None;
         }
-        let mut answer = Message::response(asked.metadata.id, asked.metadata.op_code);
-        answer.metadata.recursion_desired = asked.metadata.recursion_desired;
-        // As the resolver of a machine's network has it: one that offered neither would be passed over as lame.
+        let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+        answer.metadata.recursion_desired = question.metadata.recursion_desired;
+        // Like the resolver of a network: stub resolvers skip a server that offers neither as lame.
         answer.metadata.recursion_available = true;
         answer.metadata.authoritative = true;
-        answer.queries.clone_from(&asked.queries);
-        answer.edns = asked.edns.is_some().then(Edns::new);
-        match (asked.metadata.op_code, asked.queries.as_slice()) {
-            (OpCode::Query, [query]) => self.speak(query, &mut answer)?,
+        answer.queries.clone_from(&question.queries);
+        answer.edns = question.edns.is_some().then(Edns::new);
+        match (question.metadata.op_code, question.queries.as_slice()) {
+            (OpCode::Query, [query]) => self.fill_answer(query, &mut answer)?,
             (OpCode::Query, _) => answer.metadata.response_code = ResponseCode::FormErr,
             _ => answer.metadata.response_code = ResponseCode::NotImp,
         }
         answer.to_vec().ok()
     }
 
-    /// Says what is to be said of one name; `None`: nothing.
-    fn speak(&mut self, query: &Query, answer: &mut Message) -> Option<()> {
-        let is_ours = *query.name() == self.name;
+    /// Fills in the answer to one query; `None`: do not answer.
+    fn fill_answer(&mut self, query: &Query, answer: &mut Message) -> Option<()> {
+        let is_our_name = *query.name() == self.name;
         let found = self.records(query);
-        let tells = matches!(self.saying, DnsAnswer::Address | DnsAnswer::OldAddress);
-        if is_ours && !(tells && found.is_empty()) {
-            *self.answered.entry(self.saying).or_default() += 1;
+        let tells = matches!(self.dns_answer, DnsAnswer::Address | DnsAnswer::OldAddress);
+        if is_our_name && !(tells && found.is_empty()) {
+            *self.answered.entry(self.dns_answer).or_default() += 1;
         }
-        match self.saying {
+        match self.dns_answer {
             DnsAnswer::Nothing => return None,
             DnsAnswer::Failure => answer.metadata.response_code = ResponseCode::ServFail,
-            // The name is there, and has no address of that kind.
-            DnsAnswer::Address | DnsAnswer::OldAddress if is_ours && found.is_empty() => {
+            // The name exists, without an address of that type.
+            DnsAnswer::Address | DnsAnswer::OldAddress if is_our_name && found.is_empty() => {
                 answer.authorities = vec![self.authority()];
             }
-            DnsAnswer::Address | DnsAnswer::OldAddress if is_ours => answer.answers = found,
+            DnsAnswer::Address | DnsAnswer::OldAddress if is_our_name => answer.answers = found,
             DnsAnswer::Address | DnsAnswer::OldAddress | DnsAnswer::NoName => {
                 answer.metadata.response_code = ResponseCode::NXDomain;
                 answer.authorities = vec![self.authority()];
@@ -93,15 +93,14 @@ impl Zone {
         Some(())
     }
 
-    /// The addresses of the kind that is asked for, in the order in which they were given, always: which of them is
-    /// first is part of a question.
+    /// The addresses of the requested type, always in the configured order: scenarios depend on which is first.
     fn records(&self, query: &Query) -> Vec<Record> {
         let record = |address: &IpAddr| Record::from_rdata(query.name().clone(), TTL, RData::from(*address));
         let is_meant = |record: &Record| record.record_type() == query.query_type();
         self.addresses.iter().map(record).filter(is_meant).collect()
     }
 
-    /// What says for how long a no may be kept.
+    /// The SOA record, which limits how long a negative answer is cached.
     ///
     /// *Source*: RFC 2308, section 3.
     fn authority(&self) -> Record {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_has_its_addresses_in_their_order_for_a_second() {
+    fn addresses_keep_their_order_with_a_ttl_of_one() {
         let mut zone = zone();
         for name in ["db.pgsquall.test.", "DB.pgSquall.TEST."] {
             let answer = ask(&mut zone, name, RecordType::A).unwrap();
@@ -155,13 +154,13 @@ mod tests {
             assert!(answer.metadata.authoritative && answer.metadata.recursion_desired);
             assert_eq!(addresses(&answer), [OLD, NEW]);
             assert_eq!(answer.answers[0].ttl, 1);
-            assert_eq!(answer.answers[0].name.to_string(), name, "as it was asked");
+            assert_eq!(answer.answers[0].name.to_string(), name, "in the case of the query");
         }
         assert_eq!(zone.answered(DnsAnswer::Address), 2);
     }
 
     #[test]
-    fn it_has_no_address_of_another_kind_and_there_is_no_other_name() {
+    fn other_record_types_and_names_have_no_address() {
         let mut zone = zone();
         let answer = ask(&mut zone, "db.pgsquall.test.", RecordType::AAAA).unwrap();
         assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 0));
@@ -170,35 +169,35 @@ mod tests {
             assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
             assert!(matches!(&answer.authorities[0].data, RData::SOA(start) if start.minimum == 1));
         }
-        assert_eq!(zone.answered(DnsAnswer::Address), 0, "nobody was given an address");
+        assert_eq!(zone.answered(DnsAnswer::Address), 0, "no query got an address");
     }
 
     #[test]
-    fn what_is_to_be_said_is_said_and_counted() {
+    fn configured_answers_are_given_and_counted() {
         let mut zone = zone();
         let expected = [(DnsAnswer::NoName, ResponseCode::NXDomain), (DnsAnswer::Failure, ResponseCode::ServFail)];
-        for (saying, code) in expected {
-            zone.say(saying);
+        for (dns_answer, code) in expected {
+            zone.answer_with(dns_answer);
             for kind in [RecordType::A, RecordType::AAAA] {
                 let answer = ask(&mut zone, "db.pgsquall.test.", kind).unwrap();
                 assert_eq!((answer.metadata.response_code, answer.answers.len()), (code, 0));
             }
-            assert_eq!(zone.answered(saying), 2);
+            assert_eq!(zone.answered(dns_answer), 2);
         }
-        zone.say(DnsAnswer::Nothing);
+        zone.answer_with(DnsAnswer::Nothing);
         assert!(ask(&mut zone, "db.pgsquall.test.", RecordType::A).is_none());
         assert!(ask(&mut zone, "example.com.", RecordType::A).is_none(), "a server that is silent is so to all");
         assert_eq!(zone.answered(DnsAnswer::Nothing), 1, "the name alone is counted");
-        zone.say(DnsAnswer::OldAddress);
+        zone.answer_with(DnsAnswer::OldAddress);
         assert_eq!(addresses(&ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap()), [OLD, NEW]);
         assert_eq!((zone.answered(DnsAnswer::OldAddress), zone.answered(DnsAnswer::Address)), (1, 0));
-        zone.lead_to(vec![NEW.into()]);
+        zone.set_addresses(vec![NEW.into()]);
         assert_eq!(addresses(&ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap()), [NEW]);
         assert_eq!(zone.answered(DnsAnswer::Address), 1);
     }
 
     #[test]
-    fn what_is_no_question_is_refused_or_ignored() {
+    fn messages_that_are_no_query_are_refused_or_ignored() {
         let mut zone = zone();
         assert_eq!(zone.answer(b"GET / HTTP/1.1\r\n"), None);
         assert_eq!(zone.answer(&[]), None);
@@ -212,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_edns_is_answered_so() {
+    fn edns_queries_get_edns_answers() {
         let mut zone = zone();
-        let mut asked = question("db.pgsquall.test.", RecordType::A);
-        asked.set_edns(Edns::new());
-        let answer = Message::from_vec(&zone.answer(&asked.to_vec().unwrap()).unwrap()).unwrap();
+        let mut question = question("db.pgsquall.test.", RecordType::A);
+        question.set_edns(Edns::new());
+        let answer = Message::from_vec(&zone.answer(&question.to_vec().unwrap()).unwrap()).unwrap();
         assert!(answer.edns.is_some());
         assert!(ask(&mut zone, "db.pgsquall.test.", RecordType::A).unwrap().edns.is_none());
     }

@@ -1,4 +1,5 @@
-//! Against what was measured of Linux with raw sockets: which option of a socket notices what, when, and as what.
+//! Calibration against measurements of Linux with raw sockets: which socket option notices which fault, when, and by
+//! which error.
 //!
 //! Each test waits far more than it works. Times count from the last packet that came through, or from the connect; the
 //! upper bounds leave room for a busy machine, the lower ones do not.
@@ -13,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::super::{PacketRule, Way};
-use super::{Bench, blackhole, carry, rule};
+use super::{NetnsBench, assert_passes, blackhole, rule};
 
-/// What `TCP_USER_TIMEOUT` is set to.
+/// The value of `TCP_USER_TIMEOUT`.
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Probes after one second, a second apart; the third that would go out says that two had no answer.
@@ -29,12 +30,12 @@ fn user_timeout(socket: &SockRef<'_>) {
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT)).unwrap();
 }
 
-/// How a connection ends, if it does within this time.
+/// How a connection ends, if it ends within this time.
 async fn end(stream: &mut TcpStream, within: Duration) -> Option<io::Result<usize>> {
     timeout(within, stream.read(&mut [0; 16])).await.ok()
 }
 
-/// The error's number, of what must have failed.
+/// The number of the error, which must have occurred.
 fn number(ended: Option<io::Result<usize>>) -> Option<i32> {
     ended.and_then(|read| read.err()).and_then(|error| error.raw_os_error())
 }
@@ -44,16 +45,16 @@ fn within(took: Duration, least: f64, most: f64) {
     assert!((least..most).contains(&took.as_secs_f64()), "after {took:?}, not {least} s to {most} s");
 }
 
-/// The client's packets are answered so; nothing else comes back.
+/// The client's packets are rejected; nothing else is answered.
 fn reject(verdict: &'static str) -> [PacketRule; 2] {
     [rule(Way::Up, "ip protocol tcp", verdict), rule(Way::Down, "", "drop")]
 }
 
 #[tokio::test]
 async fn keepalive_finds_an_idle_connection_dead() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
     let last = Instant::now();
     bench.kernel.install(&blackhole()).await.unwrap();
     assert_eq!(number(end(&mut client, Duration::from_secs(20)).await), Some(libc::ETIMEDOUT));
@@ -61,10 +62,10 @@ async fn keepalive_finds_an_idle_connection_dead() {
 }
 
 #[tokio::test]
-async fn user_timeout_ends_what_is_in_flight() {
-    let Some(bench) = Bench::new().await else { return };
+async fn user_timeout_ends_connections_with_unacked_data() {
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"lost").await.unwrap();
     let sent = Instant::now();
@@ -74,18 +75,18 @@ async fn user_timeout_ends_what_is_in_flight() {
 
 #[tokio::test]
 async fn user_timeout_alone_finds_no_idle_connection() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(user_timeout).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
     bench.kernel.install(&blackhole()).await.unwrap();
     assert!(end(&mut client, Duration::from_secs(6)).await.is_none(), "it sends nothing that could be missed");
 }
 
 #[tokio::test]
 async fn keepalive_is_silent_while_data_is_in_flight() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(keepalive).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
     bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"lost").await.unwrap();
     assert!(end(&mut client, Duration::from_secs(10)).await.is_none(), "retransmission has its own, long patience");
@@ -93,7 +94,7 @@ async fn keepalive_is_silent_while_data_is_in_flight() {
 
 #[tokio::test]
 async fn a_dropped_connect_hangs() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     bench.kernel.install(&blackhole()).await.unwrap();
     let began = Instant::now();
     let (plain, limited) = tokio::join!(timeout(Duration::from_secs(3), bench.dial(|_| {})), async {
@@ -106,8 +107,8 @@ async fn a_dropped_connect_hangs() {
 }
 
 #[tokio::test]
-async fn a_rejected_connect_is_told_at_once() {
-    let Some(bench) = Bench::new().await else { return };
+async fn rejected_connect_fails_at_once() {
+    let Some(bench) = NetnsBench::new().await else { return };
     for (verdict, told) in [
         ("reject with tcp reset", libc::ECONNREFUSED),
         ("reject with icmp type port-unreachable", libc::ECONNREFUSED),
@@ -130,31 +131,31 @@ async fn a_rejected_connect_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_an_established_connection_with_its_next_packet() {
-    let Some(bench) = Bench::new().await else { return };
+async fn reset_ends_a_connection_with_its_next_packet() {
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut busy, mut at_busy) = bench.connect(|_| {}).await;
     let (mut idle, mut at_idle) = bench.connect(|_| {}).await;
     let (mut probing, mut at_probing) = bench.connect(keepalive).await;
-    carry(&mut at_busy, &mut busy).await;
-    carry(&mut at_idle, &mut idle).await;
-    carry(&mut at_probing, &mut probing).await;
+    assert_passes(&mut at_busy, &mut busy).await;
+    assert_passes(&mut at_idle, &mut idle).await;
+    assert_passes(&mut at_probing, &mut probing).await;
     let last = Instant::now();
     bench.kernel.install(&reject("reject with tcp reset")).await.unwrap();
     busy.write_all(b"lost").await.unwrap();
     let sent = Instant::now();
     assert_eq!(number(end(&mut busy, Duration::from_secs(20)).await), Some(libc::ECONNRESET));
     within(sent.elapsed(), 0.0, 1.0);
-    // A keepalive probe is a packet as well; who sends none hears nothing.
+    // A keepalive probe is a packet as well; a client without probes notices nothing.
     let (probed, silent) =
         tokio::join!(end(&mut probing, Duration::from_secs(20)), end(&mut idle, Duration::from_secs(4)));
     assert_eq!(number(probed), Some(libc::ECONNRESET));
     assert!(silent.is_none());
-    // The idle one was waited for; the probe was due one second after the last packet.
+    // The idle connection took its time: the probe was due one second after the last packet.
     within(last.elapsed(), 0.9, 20.0);
 }
 
 #[tokio::test]
-async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
+async fn icmp_changes_only_the_error_of_a_later_timeout() {
     let cases = [
         ("reject with icmp type port-unreachable", libc::ECONNREFUSED),
         ("reject with icmp type host-unreachable", libc::EHOSTUNREACH),
@@ -163,11 +164,11 @@ async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
         ("reject with icmp type net-unreachable", libc::ENETUNREACH),
     ];
     let attempts = cases.map(|(verdict, told)| async move {
-        let Some(bench) = Bench::new().await else { return };
+        let Some(bench) = NetnsBench::new().await else { return };
         let (mut limited, mut at_limited) = bench.connect(user_timeout).await;
         let (mut plain, mut at_plain) = bench.connect(|_| {}).await;
-        carry(&mut limited, &mut at_limited).await;
-        carry(&mut plain, &mut at_plain).await;
+        assert_passes(&mut limited, &mut at_limited).await;
+        assert_passes(&mut plain, &mut at_plain).await;
         bench.kernel.install(&reject(verdict)).await.unwrap();
         limited.write_all(b"lost").await.unwrap();
         plain.write_all(b"lost").await.unwrap();
@@ -183,14 +184,14 @@ async fn icmp_does_not_end_an_established_connection_but_names_its_end() {
 
 #[tokio::test]
 async fn a_stall_is_nothing_to_the_kernel() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, server) = bench
         .connect(|socket| {
             keepalive(socket);
             user_timeout(socket);
         })
         .await;
-    // The other end is there, and never reads: its kernel acknowledges, and answers probes.
+    // The other end is alive but never reads: its kernel acknowledges, and answers probes.
     client.write_all(b"word").await.unwrap();
     assert!(end(&mut client, Duration::from_secs(6)).await.is_none());
     client.write_all(b"more").await.unwrap();
@@ -199,15 +200,15 @@ async fn a_stall_is_nothing_to_the_kernel() {
 
 #[tokio::test]
 async fn a_healed_connection_works_again() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
     client.write_all(b"late").await.unwrap();
     let mut word = [0; 4];
     assert!(timeout(Duration::from_secs(1), server.read_exact(&mut word)).await.is_err(), "it came through");
     bench.kernel.remove(&filter).await.unwrap();
-    // Sent again in the end, after a pause that has grown.
+    // Retransmitted in the end, after a growing pause.
     timeout(Duration::from_secs(10), server.read_exact(&mut word)).await.unwrap().unwrap();
     assert_eq!(&word, b"late");
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut server, &mut client).await;
 }

@@ -1,25 +1,25 @@
-//! Filters: in force as a whole or not at all, seen to be, counted, and gone.
+//! Packet filters: installed as a whole or not at all, verified, counted, and removed.
 
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
 use super::super::{KernelError, MARK, PacketRule, Way};
-use super::{Bench, blackhole, carry, rule};
+use super::{NetnsBench, assert_passes, blackhole, rule};
 
-/// Runs nft's words in the filter's namespace, as somebody else there would.
-async fn meddle(bench: &Bench, words: &str) {
+/// Runs nft commands in the filter's namespace, as another program would.
+async fn run_nft(bench: &NetnsBench, words: &str) {
     bench.kernel.nft.run(&bench.kernel.filter, &["-f", "-"], words, []).await.unwrap();
 }
 
-/// What nft says of the filter's namespace.
-async fn ruleset(bench: &Bench) -> String {
+/// The rule set of the filter's namespace.
+async fn ruleset(bench: &NetnsBench) -> String {
     bench.kernel.nft.run(&bench.kernel.filter, &["list", "ruleset"], "", []).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_filter_is_in_force_counted_and_gone() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let words = ["packets up", "packets down"];
     let mut rules = blackhole();
@@ -40,32 +40,32 @@ async fn a_filter_is_in_force_counted_and_gone() {
     let mut word = [0; 4];
     use tokio::io::AsyncReadExt;
     server.read_exact(&mut word).await.unwrap();
-    carry(&mut client, &mut server).await;
-    // What it counted is known afterwards, and no more comes to it.
+    assert_passes(&mut client, &mut server).await;
+    // Its counts can still be read, and do not grow any more.
     let after = bench.kernel.count(&filter).await.unwrap();
     assert!(after[0].1 >= counted[0].1, "{counted:?} then {after:?}");
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), after);
     bench.kernel.remove(&filter).await.unwrap();
 }
 
 #[tokio::test]
 async fn several_rules_may_count_as_one() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let pass = |way| PacketRule { verdict: "", ..rule(way, "tcp flags & psh == psh", "") };
     let filter = bench.kernel.install(&[pass(Way::Up), pass(Way::Down)]).await.unwrap();
-    carry(&mut client, &mut server).await;
-    carry(&mut server, &mut client).await;
+    assert_passes(&mut client, &mut server).await;
+    assert_passes(&mut server, &mut client).await;
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), [("packets", 2)]);
 }
 
 #[tokio::test]
 async fn filters_do_not_know_each_other() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let newcomer = |matches: &str, verdict| rule(Way::Up, matches, verdict);
-    // The first marks who comes; the second has a mark of its own, which nobody bears yet.
+    // The first filter marks new connections; the second uses a mark of its own, which no connection has yet.
     let first = bench.kernel.install(&[newcomer("ct state new", MARK.set)]).await.unwrap();
     let (mut late, mut at_late) = bench.connect(|_| {}).await;
     let second = bench.kernel.install(&[newcomer(MARK.absent, "drop")]).await.unwrap();
@@ -75,14 +75,14 @@ async fn filters_do_not_know_each_other() {
     bench.kernel.remove(&second).await.unwrap();
     use tokio::io::AsyncReadExt;
     at_late.read_exact(&mut [0; 4]).await.unwrap();
-    carry(&mut client, &mut server).await;
+    assert_passes(&mut client, &mut server).await;
     assert_eq!(bench.kernel.count(&first).await.unwrap()[0].1, 1, "one connection came, and nothing else is new");
     bench.kernel.remove(&first).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_impossible_rule_changes_nothing_and_says_why() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let before = ruleset(&bench).await;
     let failed = bench.kernel.install(&[rule(Way::Up, "", "drop"), rule(Way::Down, "tcp colour red", "drop")]).await;
     let said = failed.unwrap_err().to_string();
@@ -91,35 +91,35 @@ async fn an_impossible_rule_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_filter_that_somebody_takes_away_is_missed() {
-    let Some(bench) = Bench::new().await else { return };
+async fn filter_removed_by_others_is_an_error() {
+    let Some(bench) = NetnsBench::new().await else { return };
     for (meddling, left) in [
         ("flush chain inet pgsquall %", 0),
         ("flush chain inet pgsquall %\ndelete chain inet pgsquall %", 0),
         ("add rule inet pgsquall % accept", 3),
     ] {
         let filter = bench.kernel.install(&blackhole()).await.unwrap();
-        meddle(&bench, &meddling.replace('%', &filter.chain)).await;
+        run_nft(&bench, &meddling.replace('%', &filter.chain)).await;
         let missed = bench.kernel.remove(&filter).await;
         assert!(
             matches!(missed, Err(KernelError::NotInForce { expected: 2, found, .. }) if found == left),
             "{meddling}: {missed:?}"
         );
-        // It is gone now, and has been said to be missing.
+        // It is gone now, and its absence has been reported.
         bench.kernel.remove(&filter).await.unwrap();
         assert!(!ruleset(&bench).await.contains(&format!("chain {}", filter.chain)));
     }
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
-    meddle(&bench, "flush ruleset").await;
-    assert!(bench.kernel.count(&filter).await.is_err(), "nobody knows what it has counted");
+    run_nft(&bench, "flush ruleset").await;
+    assert!(bench.kernel.count(&filter).await.is_err(), "its counts are lost");
 }
 
 #[tokio::test]
 async fn a_counter_that_is_gone_is_no_zero() {
-    let Some(bench) = Bench::new().await else { return };
+    let Some(bench) = NetnsBench::new().await else { return };
     let filter = bench.kernel.install(&blackhole()).await.unwrap();
     bench.kernel.remove(&filter).await.unwrap();
-    meddle(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;
+    run_nft(&bench, &format!("delete counter inet pgsquall {}", filter.counter(0))).await;
     let missed = bench.kernel.count(&filter).await;
     assert!(matches!(missed, Err(KernelError::NoCounter(_))), "{missed:?}");
 }

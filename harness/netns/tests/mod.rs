@@ -1,4 +1,4 @@
-//! The kernel plane against the kernel itself: what it makes, what it leaves, and what packets come to.
+//! The kernel plane on the real kernel: what it creates, what it leaves behind, and what happens to packets.
 
 mod calibration;
 mod filters;
@@ -19,11 +19,11 @@ use crate::gateway::port::Reservation;
 /// Longest for anything that takes milliseconds on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// In the environment of a test that has been started again, in a network of its own.
+/// Environment variable of a test that is run again in a network namespace of its own.
 const ALONE: &str = "PGSQUALL_TEST_ALONE";
 
-/// Whether a client can be on this side, here; says why where it cannot.
-async fn can_be(side: ClientNetns) -> bool {
+/// Whether a plane can be created for this client side; prints the reason if not.
+async fn can_create(side: ClientNetns) -> bool {
     let here = available().await;
     let found = match side {
         ClientNetns::Machine => &here.in_process,
@@ -35,15 +35,15 @@ async fn can_be(side: ClientNetns) -> bool {
     found.is_ok()
 }
 
-/// Runs a test in a network that is its own, in the place of the machine's: there nothing else comes and goes. `name`:
-/// of the test, with its modules.
+/// Runs a test in a network namespace of its own in place of the host's, where no other test creates interfaces.
+/// `name`: of the test, with its modules.
 fn alone<Body: Future>(name: &str, body: impl FnOnce() -> Body) {
     if std::env::var_os(ALONE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(body());
         return;
     }
-    // Who is not root becomes it in a user namespace, and so has a machine to himself all the more.
+    // Without root, a user namespace makes the test root, with a network to itself.
     let is_root = nix::unistd::geteuid().is_root();
     let words: &[&str] = if is_root { &["--net"] } else { &["--net", "--map-root-user"] };
     let unshare = |program: &str| {
@@ -64,7 +64,7 @@ fn alone<Body: Future>(name: &str, body: impl FnOnce() -> Body) {
     assert!(output.status.success() && said.contains("1 passed"), "in a network of its own");
 }
 
-/// What a tool says in the namespace of this process.
+/// Output of a tool in the namespace of this process.
 fn said(program: &str, words: &[&str]) -> String {
     let output = Command::new(program).args(words).output().unwrap();
     assert!(output.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -80,37 +80,37 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) -> Duration {
     began.elapsed()
 }
 
-/// A plane, with somebody who listens where the gateway would.
-struct Bench {
+/// A plane, with a listener in place of the gateway.
+struct NetnsBench {
     kernel: Kernel,
     port: Reservation,
     listener: TcpListener,
 }
 
-impl Bench {
-    /// With the client in a namespace of its own; `None`, and it says so, where that cannot be.
-    async fn new() -> Option<Bench> {
-        if !can_be(ClientNetns::Own).await {
+impl NetnsBench {
+    /// With the client in a namespace of its own; `None`, with a message, if that is not possible.
+    async fn new() -> Option<NetnsBench> {
+        if !can_create(ClientNetns::Own).await {
             return None;
         }
-        Some(Bench::on(ClientNetns::Own).await)
+        Some(NetnsBench::on(ClientNetns::Own).await)
     }
 
-    async fn on(side: ClientNetns) -> Bench {
+    async fn on(side: ClientNetns) -> NetnsBench {
         let kernel = Kernel::create(side).await.unwrap();
         let port = kernel.reservation(0).unwrap();
         let listener = TcpListener::from_std(port.listen().unwrap()).unwrap();
-        Bench { kernel, port, listener }
+        NetnsBench { kernel, port, listener }
     }
 
-    /// A connection, with the options that a client has set: its end, then the other.
+    /// A connection with socket options of the client: the client's end, then the server's.
     async fn connect(&self, set: impl FnOnce(&SockRef<'_>)) -> (TcpStream, TcpStream) {
         let client = self.dial(set).await.unwrap();
         let (server, _) = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
         (client, server)
     }
 
-    /// Connects, or says why not, with the options that a client has set.
+    /// Connects with socket options of the client.
     async fn dial(&self, set: impl FnOnce(&SockRef<'_>)) -> io::Result<TcpStream> {
         let socket = self.kernel.client_socket()?;
         socket.set_nonblocking(true)?;
@@ -119,8 +119,8 @@ impl Bench {
     }
 }
 
-/// Sends a word and gets it at the other end.
-async fn carry(from: &mut TcpStream, to: &mut TcpStream) {
+/// Sends a word and receives it at the other end.
+async fn assert_passes(from: &mut TcpStream, to: &mut TcpStream) {
     from.write_all(b"word").await.unwrap();
     let mut word = [0; 4];
     timeout(PATIENCE, to.read_exact(&mut word)).await.unwrap().unwrap();

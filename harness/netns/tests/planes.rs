@@ -1,4 +1,4 @@
-//! What a plane takes of the machine, and that it gives it back.
+//! Changes of a plane to the host, and their removal.
 
 use std::net::{SocketAddr, TcpStream as Blocking};
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use tokio::io::AsyncWriteExt;
 
 use super::super::iproute::Tool;
 use super::super::{ClientNetns, Kernel, KernelError};
-use super::{Bench, alone, blackhole, can_be, carry, said, until};
+use super::{NetnsBench, alone, assert_passes, blackhole, can_create, said, until};
 
-/// Everything of the machine's network that a plane could change.
+/// All network state of the host that a plane could change.
 fn machine() -> String {
     let mut all = said("ip", &["-brief", "link"]) + &said("ip", &["rule"]);
     all += &said("ip", &["route", "show", "table", "all"]);
@@ -22,7 +22,7 @@ fn machine() -> String {
         .flatten()
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            // How many connections there are is no setting.
+            // The number of connections is no setting.
             let is_setting = !path.to_string_lossy().ends_with("_count");
             let value = std::fs::read_to_string(&path).ok()?;
             is_setting.then(|| format!("{} {value}", path.display()))
@@ -32,7 +32,7 @@ fn machine() -> String {
     all + &settings.concat()
 }
 
-/// Something of its own in the place of the machine's rules, which tracks connections as well.
+/// Rules in place of the host's, which track connections as well.
 fn with_rules() {
     let rules = "add table inet owner; add chain inet owner input { type filter hook input priority 0; policy accept; }; \
                  add rule inet owner input ct state established,related counter accept";
@@ -46,10 +46,10 @@ fn nothing_is_left_of_a_plane() {
         let before = machine();
         for side in [ClientNetns::Machine, ClientNetns::Own] {
             let began = Instant::now();
-            let bench = Bench::on(side).await;
+            let bench = NetnsBench::on(side).await;
             println!("{side:?}: made in {:?}", began.elapsed());
             let (mut client, mut server) = bench.connect(|_| {}).await;
-            carry(&mut client, &mut server).await;
+            assert_passes(&mut client, &mut server).await;
             let filter = bench.kernel.install(&blackhole()).await.unwrap();
             client.write_all(b"lost").await.unwrap();
             let during = machine();
@@ -72,15 +72,15 @@ fn ten_at_once_do_not_meet() {
         let before = machine();
         let began = Instant::now();
         let sides = (0..10).map(|index| if index % 2 == 0 { ClientNetns::Machine } else { ClientNetns::Own });
-        let benches = join_all(sides.map(Bench::on)).await;
+        let benches = join_all(sides.map(NetnsBench::on)).await;
         println!("ten made in {:?}", began.elapsed());
         let connections = join_all(benches.iter().map(|bench| bench.connect(|_| {}))).await;
-        // One of them loses its packets; the others do not.
+        // One plane drops packets; the others do not.
         benches[4].kernel.install(&blackhole()).await.unwrap();
         for (index, (mut client, mut server)) in connections.into_iter().enumerate() {
             match index {
                 4 => client.write_all(b"lost").await.unwrap(),
-                _ => carry(&mut client, &mut server).await,
+                _ => assert_passes(&mut client, &mut server).await,
             }
         }
         drop(benches);
@@ -89,8 +89,8 @@ fn ten_at_once_do_not_meet() {
 }
 
 #[test]
-fn what_fails_halfway_leaves_nothing() {
-    alone(concat!(module_path!(), "::what_fails_halfway_leaves_nothing"), || async {
+fn failed_creation_leaves_nothing() {
+    alone(concat!(module_path!(), "::failed_creation_leaves_nothing"), || async {
         let before = machine();
         let (ip, nft) = (Tool::find("ip", "iproute2").unwrap(), Tool::find("nft", "nftables").unwrap());
         let broken = Tool::find("false", "coreutils").unwrap();
@@ -111,31 +111,31 @@ fn a_tool_that_is_missing_is_named() {
 }
 
 #[test]
-fn nobody_comes_in_but_by_the_wires() {
-    alone(concat!(module_path!(), "::nobody_comes_in_but_by_the_wires"), || async {
+fn gateway_is_reachable_only_over_the_veth_pair() {
+    alone(concat!(module_path!(), "::gateway_is_reachable_only_over_the_veth_pair"), || async {
         let from_outside = |address: SocketAddr| {
             let connected = tokio::task::spawn_blocking(move || {
                 Blocking::connect_timeout(&address, Duration::from_millis(300)).map(drop)
             });
             async { connected.await.unwrap() }
         };
-        let own = Bench::on(ClientNetns::Own).await;
+        let own = NetnsBench::on(ClientNetns::Own).await;
         assert!(from_outside(own.port.address()).await.is_err(), "the machine has no way to it");
-        let machine = Bench::on(ClientNetns::Machine).await;
+        let machine = NetnsBench::on(ClientNetns::Machine).await;
         from_outside(machine.port.address()).await.unwrap();
         machine.kernel.install(&blackhole()).await.unwrap();
         assert!(from_outside(machine.port.address()).await.is_err(), "but by the wires");
-        // The same address in another namespace is another place.
+        // An address belongs to its namespace: here it is another host.
         let (mut client, mut server) = own.connect(|_| {}).await;
-        carry(&mut client, &mut server).await;
+        assert_passes(&mut client, &mut server).await;
     });
 }
 
-/// How long it takes to make one; a regression of the order of a magnitude shows on any machine.
+/// Time to create a plane; a regression by an order of magnitude shows on any machine.
 #[tokio::test]
-async fn a_plane_is_made_soon() {
+async fn creating_a_plane_takes_less_than_3s() {
     for side in [ClientNetns::Machine, ClientNetns::Own] {
-        if !can_be(side).await {
+        if !can_create(side).await {
             continue;
         }
         let mut took = Vec::new();
@@ -152,18 +152,18 @@ async fn a_plane_is_made_soon() {
 }
 
 #[tokio::test]
-async fn what_the_client_holds_is_known() {
+async fn open_sockets_lists_the_clients_connections() {
     for side in [ClientNetns::Machine, ClientNetns::Own] {
-        if !can_be(side).await {
+        if !can_create(side).await {
             continue;
         }
-        let bench = Bench::on(side).await;
+        let bench = NetnsBench::on(side).await;
         let (kept, mut at_kept) = bench.connect(|_| {}).await;
         let (given_up, _at_given_up) = bench.connect(|_| {}).await;
         let ends = [kept.local_addr().unwrap(), given_up.local_addr().unwrap()];
         assert_eq!(bench.kernel.open_sockets().unwrap(), ends.into());
         bench.kernel.install(&blackhole()).await.unwrap();
-        // Nobody hears of it, so it waits to be told goodbye: it is the kernel's alone.
+        // Its FIN is lost, so the socket lingers: only the kernel has it.
         drop(given_up);
         assert_eq!(bench.kernel.open_sockets().unwrap(), [ends[0]].into(), "{side:?}");
         at_kept.write_all(b"lost").await.unwrap();
@@ -173,20 +173,20 @@ async fn what_the_client_holds_is_known() {
     }
 }
 
-/// Some runtimes open sockets of IPv6 alone, and speak IPv4 through them.
+/// Some runtimes open IPv6 sockets only, and speak IPv4 over them.
 #[tokio::test]
 async fn a_client_of_ipv6_sockets_is_known_too() {
     use socket2::{Domain, Protocol, Socket, Type};
 
-    // In the machine's namespace, where a socket can be had without being asked for.
-    if !can_be(ClientNetns::Machine).await {
+    // In the host's namespace, where a plain socket suffices.
+    if !can_create(ClientNetns::Machine).await {
         return;
     }
     let Ok(socket) = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)) else {
         println!("skipped: no IPv6 here");
         return;
     };
-    let bench = Bench::on(ClientNetns::Machine).await;
+    let bench = NetnsBench::on(ClientNetns::Machine).await;
     let std::net::IpAddr::V4(address) = bench.port.address().ip() else { panic!("not of IPv4") };
     socket.connect(&SocketAddr::from((address.to_ipv6_mapped(), bench.port.address().port())).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
@@ -194,7 +194,7 @@ async fn a_client_of_ipv6_sockets_is_known_too() {
 }
 
 #[tokio::test]
-async fn an_ordinary_user_is_told_that_his_client_has_to_be_a_process() {
+async fn in_process_client_needs_root() {
     if geteuid().is_root() {
         println!("skipped: for root it is otherwise");
         return;

@@ -193,7 +193,7 @@ impl Arranging {
 impl Injection<World> for Arranging {
     async fn inject(&mut self, world: &World) -> Result<(), NemesisError> {
         let (first, primary) = self.doors(world)?;
-        self.before = (first.taken_in(), primary.taken_in());
+        self.before = (first.clients_accepted(), primary.clients_accepted());
         match (self.what, first.address()) {
             (Failover::DeadHangs, SocketAddr::V4(at)) => {
                 self.dropping = Some(world.filter.install(FilterRule::DropSyns, Some(*at.ip()))?);
@@ -213,7 +213,7 @@ impl Injection<World> for Arranging {
         let (first, primary) = self.doors(world)?;
         let dropped = self.dropping.map(|dropping| world.filter.count(dropping)).transpose()?;
         let dropped: u64 = dropped.into_iter().flatten().map(|(_, count)| count).sum();
-        let came = (first.taken_in() - self.before.0, primary.taken_in() - self.before.1);
+        let came = (first.clients_accepted() - self.before.0, primary.clients_accepted() - self.before.1);
         Ok(arranged(self.what, dropped, came, self.settled))
     }
 }

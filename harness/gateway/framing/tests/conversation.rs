@@ -1,11 +1,11 @@
-//! Random valid conversations, with what is to be seen in them, known without looking at a session.
+//! Random valid conversations, with the notes and points expected of them, computed without a session.
 
 use proptest::prelude::*;
 
 use super::samples::*;
 use super::*;
 
-/// One message, and what is to be seen of it.
+/// One message, and the expected notes and points.
 #[derive(Clone, Debug)]
 pub struct Spoken {
     pub direction: Direction,
@@ -74,7 +74,7 @@ fn tag() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["SELECT 1", "BEGIN", "COMMIT", "ROLLBACK", "COMMIT PREPARED", "VACUUM", "COPY 1"])
 }
 
-/// What a statement yields: rows and a completion, or an error.
+/// The messages of a statement's result: rows and a completion, or an error.
 fn result() -> impl Strategy<Value = Vec<Spoken>> {
     let rows = prop::collection::vec(prop_oneof![9 => 0..40_usize, 1 => 0..3_000_usize], 0..4);
     prop_oneof![
@@ -101,7 +101,7 @@ fn status() -> impl Strategy<Value = u8> {
     prop::sample::select(vec![b'I', b'T', b'E'])
 }
 
-/// Something asked, and its answer.
+/// A request and its answer.
 fn exchange() -> impl Strategy<Value = Vec<Spoken>> {
     let simple = (prop::collection::vec(result(), 1..3), unasked(), status()).prop_map(|(results, unasked, status)| {
         let mut answer = [results.concat(), vec![ended(status)]].concat();
@@ -110,33 +110,34 @@ fn exchange() -> impl Strategy<Value = Vec<Spoken>> {
     });
     let batch = || {
         (any::<bool>(), result(), unasked(), status()).prop_map(|(parses, result, unasked, status)| {
-            let mut asked = vec![request(bind(), Point::BindForwarded), request(execute(), Point::ExecuteForwarded)];
+            let mut request_started =
+                vec![request(bind(), Point::BindForwarded), request(execute(), Point::ExecuteForwarded)];
             let mut answered = vec![answer(bind_complete())];
             if parses {
-                asked.insert(0, request(parse(), Point::ParseForwarded));
+                request_started.insert(0, request(parse(), Point::ParseForwarded));
                 answered.insert(0, answer(parse_complete()));
             }
-            asked.push(say(Upstream, sync()));
+            request_started.push(say(Upstream, sync()));
             first(&mut answered, Downstream, Point::FirstReply);
-            (asked, [answered, result, unasked, vec![ended(status)]].concat())
+            (request_started, [answered, result, unasked, vec![ended(status)]].concat())
         })
     };
     let pipeline = prop::collection::vec(batch(), 1..4).prop_map(|batches| {
-        let (asked, answered): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        [asked.concat(), answered.concat()].concat()
+        let (request_started, answered): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        [request_started.concat(), answered.concat()].concat()
     });
     let copy = (0..2_000_usize, any::<bool>()).prop_map(|(length, extended)| {
         let data = say(Upstream, message(b'd', &vec![b'x'; length]));
         let done = say(Upstream, message(b'c', b""));
         let invitation = answer(message(b'G', b"\0\0\0"));
         if !extended {
-            let mut asked = vec![request(query("copy"), Point::QueryForwarded), invitation];
-            first(&mut asked, Downstream, Point::FirstReply);
-            return [asked, vec![data, done, completed("COPY 1"), ended(b'I')]].concat();
+            let mut request_started = vec![request(query("copy"), Point::QueryForwarded), invitation];
+            first(&mut request_started, Downstream, Point::FirstReply);
+            return [request_started, vec![data, done, completed("COPY 1"), ended(b'I')]].concat();
         }
-        let mut asked = vec![request(execute(), Point::ExecuteForwarded), say(Upstream, sync()), invitation];
-        first(&mut asked, Downstream, Point::FirstReply);
-        [asked, vec![data, done, say(Upstream, sync()), completed("COPY 1"), ended(b'I')]].concat()
+        let mut request_started = vec![request(execute(), Point::ExecuteForwarded), say(Upstream, sync()), invitation];
+        first(&mut request_started, Downstream, Point::FirstReply);
+        [request_started, vec![data, done, say(Upstream, sync()), completed("COPY 1"), ended(b'I')]].concat()
     });
     let exchange = prop_oneof![3 => simple, 3 => pipeline, 1 => copy].prop_map(|mut spoken| {
         first(&mut spoken, Upstream, Point::Request);
@@ -189,7 +190,8 @@ pub fn conversation() -> impl Strategy<Value = Vec<Spoken>> {
     (opening(), prop::collection::vec((unasked(), exchange()), 0..8)).prop_map(|(opening, exchanges)| {
         let mut spoken = opening;
         spoken.extend(exchanges.into_iter().flat_map(|(unasked, exchange)| [unasked, exchange].concat()));
-        // What only the order of messages tells: a status is noted when it changes, a first request when it begins.
+        // Only the order of messages determines these: a status is noted when it changes, the first request when it
+        // begins.
         let mut last = String::new();
         for spoken in &mut spoken {
             if let Some((line, _)) = spoken.lines.first().cloned()
@@ -209,7 +211,7 @@ pub fn conversation() -> impl Strategy<Value = Vec<Spoken>> {
     })
 }
 
-/// A conversation as it might be read from sockets: what one side says in a row comes in pieces of these lengths.
+/// A conversation as it might be read from sockets: consecutive bytes of one side arrive in pieces of these lengths.
 pub fn cut(spoken: &[Spoken], lengths: &[usize]) -> Vec<Said> {
     let mut turns: Vec<Said> = Vec::new();
     for spoken in spoken {
@@ -236,7 +238,7 @@ pub fn slice(said: &[Said], lengths: &[usize]) -> Vec<Said> {
     pieces
 }
 
-/// Lengths of pieces: mostly tiny, some so large that all comes at once.
+/// Lengths of pieces: mostly tiny, some so large that all bytes arrive at once.
 pub fn lengths() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![3 => 1..12_usize, 2 => 1..200_usize, 2 => Just(usize::MAX)], 1..40)
 }

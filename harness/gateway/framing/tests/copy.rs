@@ -23,7 +23,7 @@ fn a_copy_to_the_client_is_one_answer() {
 }
 
 #[test]
-fn a_copy_from_the_client_of_a_simple_query_is_one_request() {
+fn copy_in_by_simple_query_is_one_request() {
     let said = vec![
         up(query("copy t from stdin")),
         down(message(b'G', b"\0\0\0")),
@@ -50,7 +50,7 @@ fn a_sync_that_the_server_ignores_is_not_waited_for() {
 }
 
 #[test]
-fn a_sync_counts_again_once_the_server_has_failed_the_copy() {
+fn sync_counts_again_after_a_failed_copy() {
     let said = vec![
         up([bind(), execute(), sync()].concat()),
         down([bind_complete(), message(b'G', b"\0\0\0")].concat()),

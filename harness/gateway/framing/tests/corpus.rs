@@ -1,7 +1,7 @@
 //! Recorded conversations, and some that are hostile: `corpus/*.txt`.
 //!
-//! `>` is what the client sent at once, in hexadecimal digits, `<` what the server sent; `=` is what is seen of it,
-//! points with an `@`. Of what is seen nothing depends on the pieces in which the bytes come.
+//! `>` marks bytes that the client sent at once, in hexadecimal digits, `<` bytes of the server; `=` marks what a
+//! session notes, points with an `@`. The notes do not depend on the pieces in which the bytes arrive.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,17 +38,17 @@ fn piece(line: &str) -> Option<Said> {
     }
 }
 
-/// A file's text as it is to be, in the light of what a session sees.
-fn told(text: &str) -> String {
-    let (mut told, mut said, mut seen) = (String::new(), Vec::new(), 0);
+/// A file's text with the notes of a session.
+fn annotated(text: &str) -> String {
+    let (mut annotated, mut said, mut seen) = (String::new(), Vec::new(), 0);
     for line in text.lines().filter(|line| !line.starts_with('=')) {
-        told += &format!("{line}\n");
+        annotated += &format!("{line}\n");
         said.extend(piece(line));
         let lines = play(&said, Witness::default()).lines;
-        told.extend(lines[seen..].iter().map(|line| format!("= {line}\n")));
+        annotated.extend(lines[seen..].iter().map(|line| format!("= {line}\n")));
         seen = lines.len();
     }
-    told
+    annotated
 }
 
 fn expected(text: &str) -> Vec<&str> {
@@ -56,11 +56,11 @@ fn expected(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn of_every_recorded_conversation_the_same_is_seen_as_ever() {
+fn recorded_conversations_yield_their_notes() {
     let corpus = corpus();
     assert!(corpus.len() >= 26, "{} files", corpus.len());
     for (path, said, text) in corpus {
-        assert_eq!(told(&text), text, "{}", path.display());
+        assert_eq!(annotated(&text), text, "{}", path.display());
         assert_eq!(see(&said).lines, expected(&text), "{}", path.display());
     }
 }
@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn of_every_recorded_conversation_the_same_is_seen_whatever_its_pieces(lengths in lengths()) {
+    fn recorded_conversations_yield_the_same_in_any_pieces(lengths in lengths()) {
         for (path, said, text) in corpus() {
             let outcome = play(&slice(&said, &lengths), Witness::default());
             prop_assert_eq!(outcome.lines, expected(&text), "{}", path.display());

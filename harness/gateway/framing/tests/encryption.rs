@@ -1,25 +1,25 @@
-//! Requests for encryption, and what becomes of them.
+//! Encryption requests and their answers.
 
 use super::samples::*;
 use super::*;
 
 #[test]
-fn after_the_server_agrees_to_tls_nothing_is_read_in_either_direction() {
+fn accepted_tls_makes_both_directions_opaque() {
     let said = [up(ssl_request()), down("S"), up("\x16\x03\x01 hello"), down("Q\0\0\0\0 E"), up("Q\0\0\0\0")];
     assert_eq!(see(&said).lines, ["EncryptionRequested", "@encryption-request", "Opaque Tls"]);
 }
 
 #[test]
-fn after_the_server_agrees_to_gss_nothing_is_read_in_either_direction() {
+fn accepted_gss_makes_both_directions_opaque() {
     let said = [up(gss_request()), down("G"), up("anything"), down("anything")];
     assert_eq!(see(&said).lines, ["EncryptionRequested", "@encryption-request", "Opaque Gss"]);
 }
 
 #[test]
-fn after_a_refusal_the_client_may_ask_for_another_encryption_and_then_start_in_the_clear() {
+fn refused_encryption_allows_another_then_cleartext() {
     let said = [vec![up(gss_request()), down("N"), up(ssl_request()), down("N")], session(vec![])].concat();
-    let asked = ["EncryptionRequested", "@encryption-request"];
-    assert_eq!(see(&said).lines, [&asked[..], &asked, &WELCOME].concat());
+    let request_started = ["EncryptionRequested", "@encryption-request"];
+    assert_eq!(see(&said).lines, [&request_started[..], &request_started, &WELCOME].concat());
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_server_may_answer_with_an_error() {
 }
 
 #[test]
-fn a_server_that_cannot_fork_may_answer_with_an_ancient_error() {
+fn server_that_cannot_fork_answers_with_an_ancient_error() {
     let said = [up(ssl_request()), down("Ecould not fork new process for connection: no\n\0")];
     let ancient = r#"ancient "could not fork new process for connection: no\n""#;
     assert_eq!(see(&said).lines, ["EncryptionRequested", "@encryption-request", ancient]);
@@ -44,7 +44,7 @@ fn an_answer_to_something_else_is_none() {
 }
 
 #[test]
-fn a_client_that_does_not_wait_for_the_answer_is_not_understood() {
+fn client_not_waiting_for_encryption_answer_is_opaque() {
     let said = [up([ssl_request(), startup()].concat()), down("N"), up(query("select 1"))];
     assert_eq!(see(&said).lines, ["EncryptionRequested", "@encryption-request", "Opaque NotPostgres"]);
 }
@@ -56,7 +56,7 @@ fn tls_may_begin_without_asking() {
 }
 
 #[test]
-fn a_request_for_encryption_that_was_dropped_is_not_answered() {
+fn dropped_encryption_request_gets_no_answer() {
     let said = [up(ssl_request()), up(startup())];
     let outcome = strike(&said, Point::EncryptionRequest, 0, Strike::Drop);
     assert_eq!(outcome.upstream, startup());

@@ -1,4 +1,4 @@
-//! Bytes that are not what they should be.
+//! Malformed and foreign bytes.
 
 use super::requests::seen;
 use super::samples::*;
@@ -21,28 +21,28 @@ fn a_client_that_does_not_speak_postgres_is_passed_on() {
 }
 
 #[test]
-fn requests_for_encryption_and_cancel_requests_of_a_wrong_size_are_none() {
+fn untagged_requests_of_a_wrong_size_are_opaque() {
     for bytes in [untyped(80_877_103, b"x"), untyped(80_877_104, b"x"), untyped(80_877_102, b"1234567")] {
         assert_eq!(see(&[up(bytes)]).lines, ["Opaque NotPostgres"]);
     }
 }
 
 #[test]
-fn a_length_that_does_not_count_itself_ends_the_reading_of_both_directions() {
+fn length_below_four_makes_both_directions_opaque() {
     for said in [up(b"S\0\0\0\x03"), up(b"S\0\0\0\0"), down(b"A\0\0\0\x03"), down(b"A\0\0\0\0")] {
         assert_eq!(seen(vec![said, up(query("x")), down(ready(b'T'))]).lines, ["Opaque NotPostgres"]);
     }
 }
 
 #[test]
-fn so_does_a_type_that_nobody_knows() {
+fn unknown_message_type_makes_both_directions_opaque() {
     for said in [up(b"!"), up(b"\0"), down(b"!"), down(b"\xff")] {
         assert_eq!(seen(vec![said, up(query("x")), down(ready(b'T'))]).lines, ["Opaque NotPostgres"]);
     }
 }
 
 #[test]
-fn so_does_a_message_of_a_wrong_size() {
+fn message_of_a_wrong_size_makes_both_directions_opaque() {
     for message in [message(b'Z', b""), message(b'Z', b"II"), message(b'R', b"\0\0"), message(b'K', b"\0")] {
         assert_eq!(seen(vec![down(message), up(query("x"))]).lines, ["Opaque NotPostgres"]);
     }

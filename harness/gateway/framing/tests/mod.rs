@@ -1,4 +1,4 @@
-//! What a session sees in conversations, and what it lets through.
+//! Notes of a session in conversations, and the bytes it forwards.
 
 mod conversation;
 mod copy;
@@ -14,13 +14,13 @@ mod startup;
 mod strikes;
 
 use super::{Inspected, Note, Session, Struck, Watch};
-use crate::gateway::link::Direction::{self, Downstream, Upstream};
+use crate::gateway::types::Direction::{self, Downstream, Upstream};
 use crate::model::fault::{Point, Strike};
 
 /// The number of the rule that all strikes in these tests come from.
 const RULE: u64 = 7;
 
-/// Something that one side sent at once.
+/// Bytes that one side sent at once.
 type Said = (Direction, Vec<u8>);
 
 fn up(bytes: impl Into<Vec<u8>>) -> Said {
@@ -35,13 +35,13 @@ fn word(point: Point) -> &'static str {
     Point::ALL.iter().find(|(_, known)| *known == point).unwrap().0
 }
 
-/// Writes down what it is told, points with an `@`, and strikes where it was asked to.
+/// Records notes and points, points with an `@`, and strikes as configured.
 #[derive(Default)]
 struct Witness {
     lines: Vec<String>,
-    /// Nothing is awaited at all.
+    /// No point is armed.
     blind: bool,
-    /// Every request and every answer is told.
+    /// Every request and every answer is noted.
     observes: bool,
     /// Strike when this point is reached for the nth time, counted from 0.
     armed: Option<(Point, usize, Strike)>,
@@ -65,8 +65,8 @@ impl Watch for Witness {
 
     fn note(&mut self, note: Note<'_>) {
         self.lines.push(match note {
-            Note::Asked => "asked".into(),
-            Note::Answered { idle } => if idle { "answered, idle" } else { "answered" }.into(),
+            Note::RequestStarted => "asked".into(),
+            Note::RequestFinished { idle } => if idle { "answered, idle" } else { "answered" }.into(),
             Note::Startup { major, minor, user, database, replication } => format!(
                 "startup {major}.{minor} user={} database={}{}",
                 user.unwrap_or("-"),
@@ -88,13 +88,13 @@ impl Watch for Witness {
     }
 }
 
-/// What came out of a conversation.
+/// The result of a conversation.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     lines: Vec<String>,
     upstream: Vec<u8>,
     downstream: Vec<u8>,
-    /// What was to be done, and how many bytes of that direction had been dealt with.
+    /// The actions, and how many bytes of that direction had been dealt with.
     strikes: Vec<(Direction, usize, Strike)>,
 }
 
@@ -117,7 +117,7 @@ impl Outcome {
     }
 }
 
-/// Shows a conversation to a session, each piece as it is; goes on after a strike as after a hold that was healed.
+/// Passes a conversation to a session, piece by piece; goes on after a strike as after a hold that was healed.
 fn play(said: &[Said], witness: Witness) -> Outcome {
     let mut witness = witness;
     let mut session = Session::default();
@@ -147,7 +147,7 @@ fn play(said: &[Said], witness: Witness) -> Outcome {
     outcome
 }
 
-/// What was seen in a conversation, which must have passed untouched, piece by piece and byte by byte.
+/// Notes and points of a conversation, which must pass untouched, piece by piece and byte by byte.
 fn see(said: &[Said]) -> Outcome {
     let whole = play(said, Witness::default());
     let bytes: Vec<_> = said.iter().flat_map(|(way, bytes)| bytes.iter().map(|byte| (*way, vec![*byte]))).collect();
@@ -162,7 +162,7 @@ fn see(said: &[Said]) -> Outcome {
     whole
 }
 
-/// What is seen in a conversation in which one point is armed, the nth time it comes.
+/// The result of a conversation with one point armed at its nth occurrence.
 fn strike(said: &[Said], point: Point, nth: usize, strike: Strike) -> Outcome {
     play(said, Witness { armed: Some((point, nth, strike)), ..Witness::default() })
 }

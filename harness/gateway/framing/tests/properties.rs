@@ -1,4 +1,4 @@
-//! What holds of every conversation, in whatever pieces it comes; and of all bytes whatever.
+//! Properties of every conversation in any pieces, and of arbitrary bytes.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn sent(said: &[Said], direction: Direction) -> Vec<u8> {
     said.iter().filter(|(way, _)| *way == direction).flat_map(|(_, bytes)| bytes.clone()).collect()
 }
 
-/// A place where a conversation comes to a point.
+/// A place where a conversation reaches a point.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     direction: Direction,
@@ -65,7 +65,7 @@ fn torn(said: &[Said], place: Place) -> usize {
 
 proptest! {
     #[test]
-    fn all_of_a_conversation_passes_and_is_seen_whatever_its_pieces(spoken in conversation(), lengths in lengths()) {
+    fn conversation_passes_and_is_noted_in_any_pieces(spoken in conversation(), lengths in lengths()) {
         let said = cut(&spoken, &lengths);
         let outcome = play(&said, Witness::default());
         let expected: Vec<_> = spoken.iter().flat_map(|spoken| &spoken.lines).map(|(line, _)| line.clone()).collect();
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn a_strike_comes_at_its_place_whatever_the_pieces(
+    fn strike_comes_at_its_place_in_any_pieces(
         spoken in conversation(),
         lengths in lengths(),
         which in any::<prop::sample::Index>(),
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_dropped_is_one_message_whatever_the_pieces(
+    fn drop_swallows_one_message_in_any_pieces(
         spoken in conversation(),
         lengths in lengths(),
         which in any::<prop::sample::Index>(),
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn no_strike_upsets_what_looks_like_messages(
+    fn no_strike_upsets_message_like_bytes(
         said in prop::collection::vec((any::<bool>(), message_like()), 0..40),
         lengths in lengths(),
         point in prop::sample::select(Point::ALL.map(|(_, point)| point).to_vec()),
@@ -156,7 +156,7 @@ proptest! {
     }
 }
 
-/// What may follow the beginning of a session, or stand in its place.
+/// Bytes that may follow the beginning of a session, or replace it.
 fn garbage(said: Vec<(bool, Vec<u8>)>, opened: bool) -> Vec<Said> {
     let said = said.into_iter().map(|(up, bytes)| (if up { Upstream } else { Downstream }, bytes)).collect();
     if opened { samples::session(said) } else { said }

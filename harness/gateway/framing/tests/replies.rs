@@ -1,11 +1,11 @@
-//! What the server answers, and what it says unasked.
+//! Answers of the server, and its asynchronous messages.
 
 use super::requests::seen;
 use super::samples::*;
 use super::*;
 
 #[test]
-fn what_comes_unasked_answers_nothing() {
+fn asynchronous_messages_answer_nothing() {
     let unasked =
         [report(b'N', "WARNING", "01000"), message(b'S', b"a\0b\0"), message(b'A', b"\0\0\0\x01c\0\0")].concat();
     let answer = [unasked.clone(), complete("SELECT 0"), unasked.clone(), ready(b'I')].concat();
@@ -14,7 +14,7 @@ fn what_comes_unasked_answers_nothing() {
 }
 
 #[test]
-fn a_query_of_several_statements_has_one_first_reply_and_completes_each() {
+fn multi_statement_query_has_one_first_reply() {
     let answer = [complete("INSERT 0 1"), row(b"1"), complete("SELECT 1"), ready(b'I')].concat();
     let outcome = seen(vec![up(query("insert; select")), down(answer)]);
     assert_eq!(outcome.points()[2..], ["first-reply", "command-complete", "data-row", "command-complete"]);
@@ -37,7 +37,7 @@ fn a_commit_is_reached_before_its_completion_passes() {
 }
 
 #[test]
-fn only_changes_of_the_transaction_status_are_noted_and_being_in_one_is_reached_each_time() {
+fn transaction_status_changes_are_noted() {
     let step = |status| vec![up(query("x")), down([complete("X"), ready(status)].concat())];
     let outcome = seen([step(b'I'), step(b'T'), step(b'T'), step(b'E'), step(b'I')].concat());
     assert_eq!(outcome.notes(), ["FirstRequest", "ready T", "ready E", "ready I"]);

@@ -1,9 +1,9 @@
-//! What the client asks for.
+//! Requests of the client.
 
 use super::samples::*;
 use super::*;
 
-/// What is seen in a session once it is ready.
+/// Notes and points of a session once it is ready.
 pub fn seen(rest: Vec<Said>) -> Outcome {
     let mut outcome = see(&session(rest));
     outcome.lines.drain(..WELCOME.len());
@@ -39,7 +39,7 @@ fn a_pipeline_is_one_request_with_an_answer_for_each_sync() {
 }
 
 #[test]
-fn a_batch_that_was_flushed_but_not_synced_is_still_under_way() {
+fn flushed_batch_without_sync_stays_in_flight() {
     let said = vec![
         up([parse(), message(b'H', b"")].concat()),
         down(parse_complete()),
@@ -81,7 +81,7 @@ fn a_password_or_a_goodbye_is_no_request() {
 }
 
 #[test]
-fn more_pipelined_batches_than_are_counted_apart_end_as_they_began() {
+fn more_than_64_pipelined_batches_end_as_they_began() {
     let batch = [bind(), execute(), sync()].concat();
     let answer = [bind_complete(), complete("SELECT 0"), ready(b'I')].concat();
     let outcome = seen(vec![up(batch.repeat(200)), down(answer.repeat(200)), up(batch), down(answer)]);

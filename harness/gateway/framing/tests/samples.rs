@@ -1,4 +1,4 @@
-//! Messages, and the beginning that most conversations have.
+//! Sample messages, and the common beginning of conversations.
 
 use super::{Said, down, up};
 
@@ -98,6 +98,6 @@ pub fn session(rest: Vec<Said>) -> Vec<Said> {
     said
 }
 
-/// What is seen of the beginning of such a session.
+/// Notes and points of that beginning.
 pub const WELCOME: [&str; 6] =
     ["@startup", "startup 3.0 user=alice database=shop", "@startup-forwarded", "Authenticated", "pid 4242", "ready I"];

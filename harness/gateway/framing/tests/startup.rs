@@ -1,4 +1,4 @@
-//! The beginning of a session, and connections that never become one.
+//! The startup of a session, and connections that never become one.
 
 use super::samples::*;
 use super::*;
@@ -9,7 +9,7 @@ fn a_session_starts() {
 }
 
 #[test]
-fn a_startup_packet_says_who_and_where_and_what_for() {
+fn startup_packet_yields_user_database_and_replication() {
     let cases: [(u32, &[u8], &str); 6] = [
         (3 << 16 | 2, b"database\0shop\0user\0bob\0\0", "startup 3.2 user=bob database=shop"),
         (3 << 16, b"user\0bob\0replication\0database\0\0", "startup 3.0 user=bob database=- replication"),
@@ -24,7 +24,7 @@ fn a_startup_packet_says_who_and_where_and_what_for() {
 }
 
 #[test]
-fn what_stands_far_behind_in_a_long_startup_packet_is_not_read() {
+fn startup_fields_beyond_the_prefix_are_not_read() {
     let body = [b"user\0bob\0options\0", &[b'-'; 9_000][..], b"\0database\0shop\0\0"].concat();
     let seen = see(&[up(untyped(3 << 16, &body))]);
     assert_eq!(seen.lines, ["@startup", "startup 3.0 user=bob database=-", "@startup-forwarded"]);
@@ -73,7 +73,7 @@ fn a_refused_startup_is_an_error_of_the_server() {
 }
 
 #[test]
-fn an_ancient_error_may_come_before_anything_was_said() {
+fn ancient_error_may_precede_the_startup_packet() {
     let text = "could not fork new process for connection: Resource temporarily unavailable\n";
     let ancient = format!("ancient {text:?}");
     let words = down(format!("E{text}\0"));
@@ -82,7 +82,7 @@ fn an_ancient_error_may_come_before_anything_was_said() {
 }
 
 #[test]
-fn of_an_endless_ancient_error_a_beginning_is_noted_once() {
+fn endless_ancient_error_is_noted_once_by_its_beginning() {
     let seen = see(&[down([b'E'; 700]), down([b'E'; 700])]);
     assert_eq!(seen.lines, [format!("ancient {:?}", "E".repeat(255))]);
 }

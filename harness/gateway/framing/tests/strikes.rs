@@ -1,4 +1,4 @@
-//! Strikes: where they come, and what is missing afterwards.
+//! Strikes: where they take effect, and which bytes are missing afterwards.
 
 use super::samples::*;
 use super::*;
@@ -82,7 +82,7 @@ fn a_message_is_dropped_across_chunks() {
 }
 
 #[test]
-fn what_was_dropped_was_not_forwarded_and_not_delivered() {
+fn dropped_message_reaches_no_forwarded_point() {
     let outcome = strike(&transaction(), Point::Request, 0, Strike::Drop);
     assert!(!outcome.points()[..4].contains(&"query-forwarded"));
     let outcome = strike(&transaction(), Point::CommitReply, 0, Strike::Drop);
@@ -119,7 +119,7 @@ fn torn(before: Vec<Said>, direction: Direction, message: &[u8], torn: usize) ->
 }
 
 #[test]
-fn a_point_that_was_recognised_late_is_struck_where_that_was() {
+fn late_point_is_struck_where_it_was_recognised() {
     let commit = [complete("COMMIT"), ready(b'I')].concat();
     let before = || session(vec![up(query("commit"))]);
     let passed = stream(&before(), Downstream).len();
@@ -136,13 +136,13 @@ fn a_point_that_was_recognised_late_is_struck_where_that_was() {
 }
 
 #[test]
-fn of_a_startup_packet_that_was_recognised_late_the_rest_is_dropped() {
+fn late_startup_packet_loses_the_rest() {
     let outcome = strike(&torn(vec![], Upstream, &startup(), 5), Point::Startup, 0, Strike::Drop);
     assert_eq!((outcome.upstream, outcome.strikes), (startup()[..5].to_vec(), vec![]));
 }
 
 #[test]
-fn a_reply_to_a_commit_that_was_recognised_late_ends_the_connection() {
+fn late_commit_reply_closes_the_connection() {
     let commit = [complete("COMMIT"), ready(b'I')].concat();
     let before = session(vec![up(query("commit"))]);
     let passed = stream(&before, Downstream).len();

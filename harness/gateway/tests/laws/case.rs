@@ -1,40 +1,40 @@
-//! What the laws need to know of a toxic.
+//! Cases: the properties of each toxic that the laws need.
 
 use super::*;
 pub use crate::model::fault::{Scope, Stream, Toxic};
 
-/// Milliseconds that no test lives to see the end of.
+/// A delay in milliseconds beyond the life of any test.
 pub const AGES: u64 = 3_600_000;
 
-/// What a peer sends: long enough for each toxic to show.
+/// A message long enough for each toxic to show.
 pub const MESSAGE: [u8; 100] = [b'm'; 100];
 
-/// What becomes of something that is sent.
+/// The fate of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fate {
-    /// It arrives, and no sooner than so long after it was sent.
+    /// It arrives, no sooner than this after it was sent.
     Late(Duration),
-    /// It arrives when the toxic is lifted.
+    /// It arrives when the toxic is removed.
     Held,
-    /// The connection is cut no sooner than so long after the toxic came, and some of it may have passed.
+    /// The connection is cut, no sooner than this after the toxic was installed; a part may have passed.
     Cut(Cut, Duration),
 }
 
 /// A toxic in three strengths.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// Too weak to be noticed; `None` if it has no such form.
+    /// Too weak to have an effect; `None` if there is no such form.
     pub weak: Option<ToxicKind>,
-    /// What is noticed at once, and does to `MESSAGE`, FIN and RST what is said below.
+    /// Has an effect at once: on `MESSAGE`, FIN and RST as given below.
     pub strong: ToxicKind,
-    /// What holds on for ages, if it takes time at all, and destroys nothing.
+    /// Lasts for ages, if it takes time at all, and destroys nothing.
     pub endless: ToxicKind,
     pub bytes: Fate,
     pub fin: Fate,
     pub rst: Fate,
 }
 
-/// The toxics of a base that is to be completed.
+/// Placeholder toxics of a base case.
 const BASE: Case =
     Case { weak: None, strong: STALL, endless: STALL, bytes: Fate::Held, fin: Fate::Held, rst: Fate::Held };
 pub const AT_ONCE: Fate = Fate::Late(Duration::ZERO);
@@ -71,7 +71,7 @@ pub fn bandwidth(bytes_per_second: u64) -> ToxicKind {
     ToxicKind::Bandwidth { bytes_per_second }
 }
 
-/// Pieces of so many bytes, with a pause after each.
+/// A slicer with pieces of `average` bytes, and a pause after each.
 pub fn slicer(average: u32, pause: u64) -> ToxicKind {
     ToxicKind::Slicer { average, variation: 0, pause: ms(pause) }
 }

@@ -1,4 +1,4 @@
-//! A toxic that touches some connections only.
+//! Random draws of a toxic on real sockets.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use super::*;
 use crate::model::fault::Share;
 use crate::model::seed::Seed;
 
-/// So many that a fair coin all but never shows the same side to fewer than sixty of them.
+/// Number of connections; a fair coin all but never shows one side for fewer than sixty of them.
 const CONNECTIONS: usize = 200;
 
-/// Which of the connections through a gateway of its own a toxic touches.
+/// Numbers of the connections that a toxic of half toxicity touches.
 async fn touched(seed: Seed) -> BTreeSet<usize> {
-    let bench = Bench::with_seed(seed).await;
+    let bench = GatewayBench::with_seed(seed).await;
     let toxicity = Share::new(0.5).unwrap();
     let (mut clients, mut servers) = bench.pairs(CONNECTIONS / 2).await;
     let rule = bench.install(Toxic { toxicity, ..limit(0).into() }).await;
@@ -23,7 +23,7 @@ async fn touched(seed: Seed) -> BTreeSet<usize> {
             servers.push(server);
         }
         let (client, server) = (&mut clients[number], &mut servers[number]);
-        // Who is touched hears an end, and who is not a byte.
+        // A touched client gets the end, and the others a byte.
         let mut byte = [0];
         let _ = in_time(server.write_all(&[7])).await;
         if in_time(client.read_exact(&mut byte)).await.is_err() {
@@ -44,9 +44,9 @@ async fn the_seed_says_which_connections_are_touched() {
     }
 }
 
-/// How late a byte is that a client sends on each of some connections, sent on all at once.
+/// Delay of a byte on each of some connections, sent on all at once.
 async fn lateness(seed: Seed) -> Vec<Duration> {
-    let bench = Bench::with_seed(seed).await;
+    let bench = GatewayBench::with_seed(seed).await;
     bench.install(ToxicKind::Latency { delay: ms(150), jitter: ms(150) }).await;
     let (mut clients, servers) = bench.pairs(40).await;
     let hear = |mut server: TcpStream| {
@@ -55,19 +55,19 @@ async fn lateness(seed: Seed) -> Vec<Duration> {
             tokio::time::Instant::now()
         })
     };
-    let hearing: Vec<_> = servers.into_iter().map(hear).collect();
+    let receiving: Vec<_> = servers.into_iter().map(hear).collect();
     let sent = tokio::time::Instant::now();
     for client in &mut clients {
         client.write_all(&[7]).await.unwrap();
     }
     let mut late = Vec::new();
-    for heard in hearing {
-        late.push(in_time(heard).await.unwrap() - sent);
+    for received in receiving {
+        late.push(in_time(received).await.unwrap() - sent);
     }
     late
 }
 
-/// The median of the differences.
+/// Median of the differences.
 fn difference(some: &[Duration], others: &[Duration]) -> Duration {
     let mut all: Vec<_> = some.iter().zip(others).map(|(one, other)| one.abs_diff(*other)).collect();
     all.sort();
@@ -77,7 +77,7 @@ fn difference(some: &[Duration], others: &[Duration]) -> Duration {
 #[tokio::test]
 async fn the_seed_says_how_late_each_byte_is() {
     let (first, again, other) = (lateness(Seed(7)).await, lateness(Seed(7)).await, lateness(Seed(8)).await);
-    // Two that are drawn evenly from 300 ms differ by 88 ms in the median.
+    // Two uniform draws from 300 ms differ by 88 ms in the median.
     let (same, different) = (difference(&first, &again), difference(&first, &other));
     assert!(same < different / 2, "{same:?} with one seed, {different:?} with another");
     assert!(same < ms(25) && different > ms(40), "{same:?} with one seed, {different:?} with another");

@@ -1,28 +1,28 @@
-//! A toxic that comes and goes while bytes flow.
+//! A toxic that is installed and removed during a transfer.
 
 use super::*;
 
-/// How often it does.
+/// Number of rounds.
 const ROUNDS: usize = 400;
 
-/// What flows each way.
+/// Bytes sent each way.
 const BYTES: usize = 6 << 20;
 
 pub async fn law(case: Case) {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (client, server) = bench.pair().await;
     let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
     let (tx, mut over) = tokio::sync::oneshot::channel::<()>();
     let flowing = {
         let (up, down) = (up.clone(), down.clone());
         tokio::spawn(async move {
-            let heard = tokio::join!(exchange(client, up), exchange(server, down));
+            let received = tokio::join!(exchange(client, up), exchange(server, down));
             drop(tx);
-            heard
+            received
         })
     };
     for round in 0.. {
-        // Both peers may be done before; then rules come and go on a connection that ends.
+        // Both peers may finish earlier; then rules change on a connection that ends.
         if round >= ROUNDS && over.try_recv() != Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
             break;
         }
@@ -37,15 +37,20 @@ pub async fn law(case: Case) {
             sleep(Duration::from_millis(5)).await;
         }
     }
-    let (heard_down, heard_up) = in_time(flowing).await.unwrap();
-    assert!(heard_up == up && heard_down == down, "{} up, {} down of {BYTES}", heard_up.len(), heard_down.len());
+    let (received_down, received_up) = in_time(flowing).await.unwrap();
+    assert!(
+        received_up == up && received_down == down,
+        "{} up, {} down of {BYTES}",
+        received_up.len(),
+        received_down.len()
+    );
     assert_eq!(bench.doubts(), 0);
     bench.assert_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte() {
-    let bench = Arc::new(Bench::new().await);
+async fn churn_of_all_toxics_together_loses_no_byte() {
+    let bench = Arc::new(GatewayBench::new().await);
     let (up, down) = (pattern(BYTES), pattern(BYTES + 1));
     let mut flowing = Vec::new();
     for _ in 0..3 {
@@ -55,8 +60,8 @@ async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte(
     }
     let storm = every_case().into_iter().enumerate().map(|(number, case)| {
         let bench = Arc::clone(&bench);
-        // A line of a byte a second cuts all that it holds into single bytes, which many toxics then hand on one by
-        // one: in a debug build that is too slow for orders to be followed in time.
+        // A line with one byte per second splits all that it holds into single bytes, which many toxics then pass on
+        // one by one: in a debug build that is too slow for commands to be carried out in time.
         let kind = if matches!(case.endless, ToxicKind::Bandwidth { .. }) { bandwidth(20_000) } else { case.endless };
         tokio::spawn(async move {
             for round in 0..ROUNDS / 4 {
@@ -72,9 +77,9 @@ async fn toxics_of_every_kind_that_come_and_go_together_lose_and_change_no_byte(
     for task in storm.collect::<Vec<_>>() {
         in_time(task).await.unwrap();
     }
-    for heard in flowing {
-        let (heard_down, heard_up) = in_time(heard).await.unwrap();
-        assert!(heard_up == up && heard_down == down, "{} up, {} down", heard_up.len(), heard_down.len());
+    for received in flowing {
+        let (received_down, received_up) = in_time(received).await.unwrap();
+        assert!(received_up == up && received_down == down, "{} up, {} down", received_up.len(), received_down.len());
     }
     assert_eq!(bench.doubts(), 0);
     bench.assert_empty().await;

@@ -1,14 +1,14 @@
-//! A gateway with toxics in force waits, and does not look again and again.
+//! A gateway with toxics in force waits without polling.
 
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::*;
 use crate::gateway::RuleKind;
 
-/// How long is looked at.
+/// Measured time span.
 const SPAN: Duration = Duration::from_millis(600);
 
-/// Time of the processor that this process has used.
+/// CPU time used by this process.
 fn used() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let spent = [usage.user_time(), usage.system_time()];
@@ -27,10 +27,10 @@ fn waiting_costs_no_time_of_the_processor() {
             .into_iter()
             .flat_map(|case| [Stream::Both, Stream::Upstream, Stream::Downstream].map(|stream| (case, stream)))
         {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let mut pairs = Vec::new();
             for half_closed in [false, true] {
-                // One whose client has nothing more to say when the toxic comes, and one whose server has.
+                // One whose client has half-closed when the toxic is installed, and one whose server has.
                 for _ in 0..2 {
                     let (mut client, mut server) = bench.pair().await;
                     if half_closed {

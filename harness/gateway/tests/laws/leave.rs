@@ -7,9 +7,9 @@ use super::*;
 pub async fn law(case: Case) {
     for (end, fate) in [(Cut::Close, case.fin), (Cut::Reset, case.rst)] {
         for client_first in [true, false] {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let (client, server) = bench.pair().await;
-            let came = Instant::now();
+            let installed = Instant::now();
             let rule = bench.install(case.strong).await;
             let (first, mut second) = if client_first { (client, server) } else { (server, client) };
             let left = Instant::now();
@@ -24,7 +24,7 @@ pub async fn law(case: Case) {
                     bench.remove(&rule).await;
                     (end, Duration::ZERO, left)
                 }
-                Fate::Cut(cut, least) => (cut, least, came),
+                Fate::Cut(cut, least) => (cut, least, installed),
             };
             assert_eq!(
                 read_out(&mut second).await,

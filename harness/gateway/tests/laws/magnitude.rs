@@ -1,12 +1,12 @@
-//! How much a toxic does: lower bounds are strict, and upper bounds leave room for a slow, busy machine.
+//! The magnitude of toxics: lower bounds are strict, upper bounds leave room for a slow, busy machine.
 
 use std::time::Instant;
 
 use super::*;
 
-/// Has so many bytes sent by the server to the client; returns how long it took.
+/// Sends bytes from the server to the client; returns how long it took.
 async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(toxic).await;
     let sent = pattern(bytes);
@@ -18,27 +18,27 @@ async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
             server
         })
     };
-    let mut heard = vec![0; bytes];
-    in_time(client.read_exact(&mut heard)).await.unwrap();
+    let mut received = vec![0; bytes];
+    in_time(client.read_exact(&mut received)).await.unwrap();
     let took = began.elapsed();
-    assert!(heard == sent);
+    assert!(received == sent);
     in_time(sending).await.unwrap();
     took
 }
 
 #[tokio::test]
 async fn bytes_under_a_latency_do_not_wait_for_each_other() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(latency(250)).await;
     let chunks = 200;
-    let hearing = tokio::spawn(async move {
-        let mut heard = Vec::new();
+    let receiving = tokio::spawn(async move {
+        let mut received = Vec::new();
         for number in 0..chunks {
             assert_eq!(server.read_u8().await.unwrap(), number);
-            heard.push(Instant::now());
+            received.push(Instant::now());
         }
-        heard
+        received
     });
     let mut sent = Vec::new();
     for number in 0..chunks {
@@ -46,16 +46,16 @@ async fn bytes_under_a_latency_do_not_wait_for_each_other() {
         client.write_all(&[number]).await.unwrap();
         sleep(ms(1)).await;
     }
-    let heard = in_time(hearing).await.unwrap();
-    let mut late: Vec<_> = heard.iter().zip(&sent).map(|(heard, sent)| *heard - *sent).collect();
+    let received = in_time(receiving).await.unwrap();
+    let mut late: Vec<_> = received.iter().zip(&sent).map(|(received, sent)| *received - *sent).collect();
     late.sort();
     assert!(late[0] >= ms(250), "{:?}", late[0]);
     // One after the other they would take 50 s.
     let median = late[late.len() / 2];
     assert!(median < ms(400), "{median:?}");
-    // They arrive as far apart as they were sent.
+    // They arrive spaced as they were sent.
     let (first, last) = (sent[0], sent[usize::from(chunks) - 1]);
-    let spread = heard[usize::from(chunks) - 1] - heard[0];
+    let spread = received[usize::from(chunks) - 1] - received[0];
     assert!(spread.abs_diff(last - first) < ms(200), "{spread:?}, sent over {:?}", last - first);
 }
 
@@ -80,17 +80,17 @@ async fn a_wide_bandwidth_is_as_wide_as_it_should_be() {
 
 #[tokio::test]
 async fn sliced_bytes_arrive_piece_by_piece() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(slicer(10, 20)).await;
     client.write_all(&MESSAGE).await.unwrap();
     let began = Instant::now();
-    let (mut heard, mut pieces, mut largest) = (0, 0, 0);
-    while heard < MESSAGE.len() {
+    let (mut received, mut pieces, mut largest) = (0, 0, 0);
+    while received < MESSAGE.len() {
         let read = in_time(server.read(&mut [0; 1024])).await.unwrap();
-        (heard, pieces, largest) = (heard + read, pieces + 1, largest.max(read));
-        // A reader that is late finds several pieces together.
-        assert!(heard <= 10 * (began.elapsed().as_millis() as usize / 20 + 2), "{heard} bytes too soon");
+        (received, pieces, largest) = (received + read, pieces + 1, largest.max(read));
+        // A late reader gets several pieces together.
+        assert!(received <= 10 * (began.elapsed().as_millis() as usize / 20 + 2), "{received} bytes too soon");
     }
     assert!((3..=10).contains(&pieces) && largest % 10 == 0, "{pieces} pieces, of up to {largest} bytes");
 }
@@ -98,7 +98,7 @@ async fn sliced_bytes_arrive_piece_by_piece() {
 #[tokio::test]
 async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
     for bytes in [1, 999, 100_000] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
         assert_passes(&mut server, &mut client).await;
         let only = Toxic { stream: Stream::Downstream, ..limit(bytes).into() };
@@ -106,12 +106,12 @@ async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
         assert_passes(&mut client, &mut server).await;
         let sent = pattern(200_000);
         let sending = async {
-            // Who sends more is told, sooner or later.
+            // A sender of more bytes gets an error eventually.
             let _ = server.write_all(&sent).await;
             read_out(&mut server).await
         };
-        let ((heard, end), (_, other)) = in_time(async { tokio::join!(read_out(&mut client), sending) }).await;
-        assert!(heard == sent[..bytes as usize], "{} bytes", heard.len());
+        let ((received, end), (_, other)) = in_time(async { tokio::join!(read_out(&mut client), sending) }).await;
+        assert!(received == sent[..bytes as usize], "{} bytes", received.len());
         assert_eq!((end, other), (Ok(()), Ok(())));
         bench.endings(1).await;
     }
@@ -119,7 +119,7 @@ async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
 
 #[tokio::test]
 async fn the_limit_that_is_reached_exactly_closes_too() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.install(limit(100)).await;
     client.write_all(&MESSAGE).await.unwrap();
@@ -128,8 +128,8 @@ async fn the_limit_that_is_reached_exactly_closes_too() {
     assert_eq!(bench.endings(1).await, [(Severed::Closed, 100, 0)]);
 }
 
-/// Neither peer reads, and every buffer on the way is full.
-async fn jam(bench: &Bench) -> (TcpStream, TcpStream) {
+/// A connection whose peers do not read, with every buffer full.
+async fn jam(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
     for peer in [&mut client, &mut server] {
         let chunk = vec![7; 256 << 10];
@@ -139,9 +139,9 @@ async fn jam(bench: &Bench) -> (TcpStream, TcpStream) {
 }
 
 #[tokio::test]
-async fn a_reset_does_not_wait_for_peers_that_do_not_read() {
+async fn reset_does_not_wait_for_slow_readers() {
     for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let peers = jam(&bench).await;
         bench.install(Toxic { stream, ..reset(20).into() }).await;
         until(|| bench.gateway.connections() == 0).await;
@@ -152,9 +152,9 @@ async fn a_reset_does_not_wait_for_peers_that_do_not_read() {
 }
 
 #[tokio::test]
-async fn a_stall_that_closes_does_not_wait_for_peers_that_do_not_read() {
+async fn closing_stall_does_not_wait_for_slow_readers() {
     for stream in [Stream::Both, Stream::Upstream, Stream::Downstream] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let _peers = jam(&bench).await;
         bench.install(Toxic { stream, ..stall(20).into() }).await;
         until(|| bench.gateway.connections() == 0).await;
@@ -162,12 +162,12 @@ async fn a_stall_that_closes_does_not_wait_for_peers_that_do_not_read() {
 }
 
 #[tokio::test]
-async fn a_toxic_on_a_link_that_has_ended_still_cuts_the_connection() {
+async fn toxic_on_an_ended_link_still_cuts() {
     for (toxic, cut) in [(reset(30), Cut::Reset), (stall(30), Cut::Close)] {
         for stream in [Stream::Upstream, Stream::Downstream] {
-            let bench = Bench::new().await;
+            let bench = GatewayBench::new().await;
             let (mut client, mut server) = bench.pair().await;
-            // The link that is to be touched has nothing more to carry.
+            // The touched link has already ended.
             let (ended, other) =
                 if stream == Stream::Upstream { (&mut client, &mut server) } else { (&mut server, &mut client) };
             ended.shutdown().await.unwrap();

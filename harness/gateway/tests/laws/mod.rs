@@ -1,6 +1,6 @@
-//! The laws of a toxic: what holds of every one of them on real sockets. A new toxic is one more line in [`laws!`].
+//! The laws of toxics: properties of every toxic on real sockets. A new toxic is one more line in [`laws!`].
 //!
-//! What each does on its own, and how much of it, is in `magnitude`.
+//! The individual effects, and their magnitude, are in `magnitude`.
 
 mod case;
 mod chance;
@@ -25,22 +25,22 @@ macro_rules! laws {
             use super::*;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn too_weak_to_be_noticed_or_lifted_it_changes_no_byte() {
+            async fn weak_or_removed_changes_no_byte() {
                 transparent::law($case).await;
             }
 
             #[tokio::test]
-            async fn it_works_on_connections_that_are_open_and_on_new_ones() {
+            async fn works_on_open_and_on_new_connections() {
                 open::law($case).await;
             }
 
             #[tokio::test]
-            async fn what_it_held_arrives_at_once_when_it_is_lifted() {
+            async fn held_bytes_arrive_at_once_on_heal() {
                 heal::law($case).await;
             }
 
             #[tokio::test]
-            async fn whoever_leaves_first_the_other_learns_it_and_nothing_stays() {
+            async fn either_peer_may_leave_first() {
                 leave::law($case).await;
             }
 
@@ -51,12 +51,12 @@ macro_rules! laws {
             }
 
             #[tokio::test]
-            async fn it_reaches_established_or_new_connections_as_it_is_told() {
+            async fn scope_selects_established_or_new_connections() {
                 reach::scope($case).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn coming_and_going_while_bytes_flow_it_loses_and_changes_none() {
+            async fn churn_during_a_transfer_loses_no_byte() {
                 churn::law($case).await;
             }
         }

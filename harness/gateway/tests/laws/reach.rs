@@ -1,13 +1,13 @@
-//! A toxic touches those links and connections that it is told to touch, and no others.
+//! Reach: a toxic touches only the links and connections that it is configured for.
 
 use super::*;
 
-/// More than what every toxic in its strong form lets pass, and than fits into any buffer on the way.
+/// More bytes than any toxic in its strong form lets pass, and than fit into the buffers on the way.
 const MUCH: usize = 4 << 20;
 
 /// A toxic on one link leaves the other alone.
 pub async fn direction(stream: Stream, case: Case) {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let open = bench.pair().await;
     let mut rule = bench.install(Toxic { stream, ..case.endless.into() }).await;
     let new = bench.pair().await;
@@ -16,15 +16,15 @@ pub async fn direction(stream: Stream, case: Case) {
             Stream::Upstream => (server, client),
             _ => (client, server),
         };
-        // Something under way on the touched link must not get in the way either.
+        // Bytes in flight on the touched link must not interfere either.
         to.write_all(&MESSAGE).await.unwrap();
         let sent = pattern(MUCH);
         let sending = async {
             from.write_all(&sent).await.unwrap();
             from.shutdown().await.unwrap();
         };
-        let ((), (heard, end)) = in_time(async { tokio::join!(sending, read_out(&mut to)) }).await;
-        assert!(end == Ok(()) && heard == sent, "{} of {MUCH} bytes, {end:?}", heard.len());
+        let ((), (received, end)) = in_time(async { tokio::join!(sending, read_out(&mut to)) }).await;
+        assert!(end == Ok(()) && received == sent, "{} of {MUCH} bytes, {end:?}", received.len());
         bench.remove(&rule).await;
         drop(to);
         assert_eq!(read_out(&mut from).await, (MESSAGE.to_vec(), Ok(())));
@@ -37,7 +37,7 @@ pub async fn direction(stream: Stream, case: Case) {
 /// A toxic on established connections leaves new ones alone, and the other way round.
 pub async fn scope(case: Case) {
     for scope in [Scope::Established, Scope::New] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut old_client, mut old_server) = bench.pair().await;
         let kind = if matches!(case.bytes, Fate::Cut(..)) { case.strong } else { case.endless };
         bench.install(Toxic { scope, ..kind.into() }).await;
@@ -53,8 +53,8 @@ pub async fn scope(case: Case) {
             }
             _ => {
                 touched.0.shutdown().await.unwrap();
-                let heard = timeout(WATCH, touched.1.read_to_end(&mut Vec::new())).await;
-                assert!(heard.is_err(), "{scope:?}: all of it passed, {heard:?}");
+                let received = timeout(WATCH, touched.1.read_to_end(&mut Vec::new())).await;
+                assert!(received.is_err(), "{scope:?}: all of it passed, {received:?}");
             }
         }
         spared.0.write_all(&MESSAGE).await.unwrap();

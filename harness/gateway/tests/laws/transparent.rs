@@ -1,17 +1,17 @@
-//! A toxic that does nothing, or no longer, changes nothing.
+//! Transparency: a weak or removed toxic changes nothing.
 
 use super::*;
 
 pub async fn law(case: Case) {
     if let Some(weak) = case.weak {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let open = bench.pair().await;
         bench.install(weak).await;
         assert_transparent(open).await;
         assert_transparent(bench.pair().await).await;
         bench.assert_empty().await;
     }
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let open = bench.pair().await;
     let rule = bench.install(case.endless).await;
     let (client, server) = bench.pair().await;
@@ -22,7 +22,7 @@ pub async fn law(case: Case) {
     assert_eq!(bench.doubts(), 0);
 }
 
-/// Single bytes, megabytes both ways at once, and an end that each direction has of its own.
+/// Sends single bytes, megabytes both ways at once, and ends each direction separately.
 async fn assert_transparent((mut client, mut server): (TcpStream, TcpStream)) {
     for byte in 0..20 {
         in_time(client.write_all(&[byte])).await.unwrap();
@@ -31,19 +31,19 @@ async fn assert_transparent((mut client, mut server): (TcpStream, TcpStream)) {
         assert_eq!(in_time(client.read_u8()).await.unwrap(), byte);
     }
     let (up, down) = (pattern(3 << 20), pattern((2 << 20) + 321));
-    let ask = async {
+    let send = async {
         client.write_all(&up).await.unwrap();
         client.shutdown().await.unwrap();
     };
-    let hear = async { read_out(&mut server).await };
-    let ((), (heard, end)) = in_time(async { tokio::join!(ask, hear) }).await;
-    assert!(end == Ok(()) && heard == up, "{} of {} bytes upstream, {end:?}", heard.len(), up.len());
-    // The client has nothing more to say, and hears the whole reply.
+    let receive = async { read_out(&mut server).await };
+    let ((), (received, end)) = in_time(async { tokio::join!(send, receive) }).await;
+    assert!(end == Ok(()) && received == up, "{} of {} bytes upstream, {end:?}", received.len(), up.len());
+    // The client has half-closed, and receives the whole reply.
     let reply = async {
         server.write_all(&down).await.unwrap();
         drop(server);
     };
-    let hear = async { read_out(&mut client).await };
-    let ((), (heard, end)) = in_time(async { tokio::join!(reply, hear) }).await;
-    assert!(end == Ok(()) && heard == down, "{} of {} bytes downstream, {end:?}", heard.len(), down.len());
+    let receive = async { read_out(&mut client).await };
+    let ((), (received, end)) = in_time(async { tokio::join!(reply, receive) }).await;
+    assert!(end == Ok(()) && received == down, "{} of {} bytes downstream, {end:?}", received.len(), down.len());
 }

@@ -1,4 +1,4 @@
-//! Connections that end: by their peers, by the nemesis, with the gateway.
+//! Connections ended by their peers, by the nemesis, and with the gateway.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn bytes_pass_and_each_side_ends_in_order() {
-    let mut stage = Stage::new();
-    let (mut client, mut server) = stage.pair().await;
+    let mut bench = HostBench::new();
+    let (mut client, mut server) = bench.pair().await;
     let sent = pattern(1 << 20);
     let sending = {
         let sent = sent.clone();
@@ -17,70 +17,70 @@ async fn bytes_pass_and_each_side_ends_in_order() {
             client
         })
     };
-    assert!(heard(&mut server).await == (sent, Ok(())));
+    assert!(read_out(&mut server).await == (sent, Ok(())));
     let mut client = sending.await.unwrap();
     server.write_all(b"well").await.unwrap();
     drop(server);
-    assert_eq!(heard(&mut client).await, (b"well".to_vec(), Ok(())));
-    assert_eq!(stage.endings().await, [(1, Severed::ByClient)]);
-    assert_eq!((stage.gateway.connections(), stage.gateway.taken_in()), (0, 1));
+    assert_eq!(read_out(&mut client).await, (b"well".to_vec(), Ok(())));
+    assert_eq!(bench.endings().await, [(1, Severed::ByClient)]);
+    assert_eq!((bench.gateway.connections(), bench.gateway.clients_accepted()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_on_one_side_is_a_reset_on_the_other() {
-    let mut stage = Stage::new();
-    let (client, mut server) = stage.pair().await;
+    let mut bench = HostBench::new();
+    let (client, mut server) = bench.pair().await;
     client.reset();
-    assert_eq!(heard(&mut server).await.1, peers::by(Cut::Reset));
-    let (mut client, server) = stage.pair().await;
+    assert_eq!(read_out(&mut server).await.1, peers::by(Cut::Reset));
+    let (mut client, server) = bench.pair().await;
     server.reset();
-    assert_eq!(heard(&mut client).await.1, peers::by(Cut::Reset));
-    assert_eq!(stage.endings().await, [(1, Severed::ClientReset), (2, Severed::ServerReset)]);
+    assert_eq!(read_out(&mut client).await.1, peers::by(Cut::Reset));
+    assert_eq!(bench.endings().await, [(1, Severed::ClientReset), (2, Severed::ServerReset)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_down_is_an_rst() {
-    let stage = Stage::new();
-    stage.gateway.route_to("10.0.0.9:5432".parse().unwrap());
-    let mut client = stage.connect().unwrap();
-    assert_eq!(heard(&mut client).await, (Vec::new(), peers::by(Cut::Reset)));
-    assert_eq!(stage.endings().await, [(1, Severed::Unreachable)]);
+    let bench = HostBench::new();
+    bench.gateway.route_to("10.0.0.9:5432".parse().unwrap());
+    let mut client = bench.connect().unwrap();
+    assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(Cut::Reset)));
+    assert_eq!(bench.endings().await, [(1, Severed::Unreachable)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_is_what_both_sides_see_and_comes_in_the_order_of_the_connections() {
+async fn cut_ends_both_sides_in_connection_order() {
     for (cut, severed) in [(Cut::Close, Severed::Closed), (Cut::Reset, Severed::Reset)] {
-        let mut stage = Stage::new();
-        let (clients, servers) = stage.pairs(20).await;
-        assert_eq!(stage.gateway.cut(cut).await, 20);
-        assert_eq!(stage.gateway.connections(), 0);
+        let mut bench = HostBench::new();
+        let (clients, servers) = bench.pairs(20).await;
+        assert_eq!(bench.gateway.cut(cut).await, 20);
+        assert_eq!(bench.gateway.connections(), 0);
         for mut stream in clients.into_iter().chain(servers) {
-            assert_eq!(heard(&mut stream).await, (Vec::new(), peers::by(cut)));
+            assert_eq!(read_out(&mut stream).await, (Vec::new(), peers::by(cut)));
         }
-        assert_eq!(stage.endings().await, (1..=20).map(|id| (id, severed)).collect::<Vec<_>>());
-        assert_eq!(stage.gateway.cut(cut).await, 0, "nothing is left to cut");
+        assert_eq!(bench.endings().await, (1..=20).map(|id| (id, severed)).collect::<Vec<_>>());
+        assert_eq!(bench.gateway.cut(cut).await, 0, "nothing is left to cut");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_of_the_connections_are_the_oldest_and_some_are_spared_by_their_address() {
-    let mut stage = Stage::new();
-    let (clients, _servers) = stage.pairs(7).await;
-    assert_eq!(stage.gateway.cut_half(Cut::Reset).await, 4);
+async fn cut_half_takes_the_oldest_and_cut_all_but_spares() {
+    let mut bench = HostBench::new();
+    let (clients, _servers) = bench.pairs(7).await;
+    assert_eq!(bench.gateway.cut_half(Cut::Reset).await, 4);
     let held = BTreeSet::from([clients[5].address]);
-    assert_eq!(stage.gateway.cut_all_but(&held, Cut::Reset).await, 2);
-    let ended: Vec<_> = stage.endings().await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(bench.gateway.cut_all_but(&held, Cut::Reset).await, 2);
+    let ended: Vec<_> = bench.endings().await.into_iter().map(|(id, _)| id).collect();
     assert_eq!(ended, [1, 2, 3, 4, 5, 7]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_still_waits_to_be_taken_in_is_cut_too() {
-    let stage = Stage::new();
-    // No task of the gateway has had a turn since these were connected; they are more than one gets done in a turn.
-    let clients: Vec<_> = (0..300).map(|_| stage.connect().unwrap()).collect();
-    assert_eq!(stage.gateway.cut(Cut::Reset).await, 300);
+async fn cut_covers_connections_in_the_accept_queue() {
+    let bench = HostBench::new();
+    // No task of the gateway has run since these connected; they are more than one poll accepts.
+    let clients: Vec<_> = (0..300).map(|_| bench.connect().unwrap()).collect();
+    assert_eq!(bench.gateway.cut(Cut::Reset).await, 300);
     for mut client in clients {
-        assert_eq!(heard(&mut client).await.1, peers::by(Cut::Reset));
+        assert_eq!(read_out(&mut client).await.1, peers::by(Cut::Reset));
     }
 }
 
@@ -89,25 +89,25 @@ async fn closing_leaves_no_task_behind() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     for is_closed_first in [true, false] {
-        let mut stage = Stage::new();
-        // One is idle, one is being seen off, and one has a toxic that waits.
-        let (mut clients, _servers) = stage.pairs(2).await;
-        stage.gateway.cut(Cut::Close).await;
-        clients.push(stage.pair().await.0);
-        stage.gateway.install("late", RuleKind::Toxic(LATE.into())).await;
+        let mut bench = HostBench::new();
+        // One is idle, one is draining, and one has a pending toxic.
+        let (mut clients, _servers) = bench.pairs(2).await;
+        bench.gateway.cut(Cut::Close).await;
+        clients.push(bench.pair().await.0);
+        bench.gateway.install("late", RuleKind::Toxic(LATE.into())).await;
         clients[2].write_all(b"late").await.unwrap();
         settle().await;
         assert!(tasks() > before);
         if is_closed_first {
-            stage.gateway.close().await;
+            bench.gateway.close().await;
             assert_eq!(tasks(), before);
-            assert!(stage.connect().is_err(), "nobody listens");
+            assert!(bench.connect().is_err(), "the listener is gone");
         }
-        let Stage { gateway, .. } = stage;
+        let HostBench { gateway, .. } = bench;
         drop(gateway);
         settle().await;
         assert_eq!(tasks(), before);
-        assert_eq!(heard(&mut clients[2]).await.1, peers::by(Cut::Reset));
+        assert_eq!(read_out(&mut clients[2]).await.1, peers::by(Cut::Reset));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The gateway on a host of another network, in virtual time: what it does there is what it does on the machine's.
+//! The gateway on a host of another network, in virtual time: it behaves as on the operating system's.
 
 mod control;
 mod ends;
@@ -18,28 +18,28 @@ use crate::gateway::{Cut, Gateway, RuleKind};
 use crate::model::seed::Seed;
 use crate::recorder::Recorder;
 
-/// Where the gateway is.
+/// Address of the gateway.
 const GATEWAY: &str = "10.0.0.2:5432";
 
-/// Where it leads.
+/// Address of the server.
 const SERVER: &str = "10.0.0.3:5432";
 
-/// A gateway, and the server it leads to.
-struct Stage {
+/// A gateway, and its server.
+struct HostBench {
     network: Memory,
     gateway: Gateway,
     recorder: Recorder,
     server: MemoryListener,
 }
 
-impl Stage {
-    fn new() -> Stage {
+impl HostBench {
+    fn new() -> HostBench {
         let (network, recorder) = (Memory::default(), recorder());
         let server = network.listen(SERVER.parse().unwrap()).unwrap();
         let (at, upstream) = (GATEWAY.parse().unwrap(), SERVER.parse().unwrap());
         let gateway =
             Gateway::open_on_host(network.clone(), at, upstream, Seed(0), Arc::new(recorder.clone())).unwrap();
-        Stage { network, gateway, recorder, server }
+        HostBench { network, gateway, recorder, server }
     }
 
     fn connect(&self) -> io::Result<MemorySocket> {
@@ -62,7 +62,7 @@ impl Stage {
         pairs
     }
 
-    /// How the connections ended, in the order in which they did.
+    /// How the connections ended, in the order of their ends.
     async fn endings(&self) -> Vec<(u64, Severed)> {
         settle().await;
         self.recorder.look(|history| {
@@ -75,12 +75,12 @@ impl Stage {
     }
 }
 
-/// Lets every task have its turn; a millisecond of virtual time passes once none has anything to do.
+/// Lets every task run; a millisecond of virtual time passes once all are idle.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
-async fn heard(stream: &mut MemorySocket) -> (Vec<u8>, Result<(), io::ErrorKind>) {
+async fn read_out(stream: &mut MemorySocket) -> (Vec<u8>, Result<(), io::ErrorKind>) {
     let mut bytes = Vec::new();
     let end = stream.read_to_end(&mut bytes).await;
     (bytes, end.map(drop).map_err(|error| error.kind()))
@@ -93,7 +93,7 @@ async fn passes(from: &mut MemorySocket, to: &mut MemorySocket) {
     assert_eq!(&bytes, b"still here");
 }
 
-/// Nothing arrives for an hour, neither bytes nor an end.
+/// Nothing arrives for an hour, neither bytes nor FIN or RST.
 async fn assert_nothing_comes(stream: &mut MemorySocket) {
     let arrived = timeout(Duration::from_secs(3600), stream.read_u8()).await;
     assert!(arrived.is_err(), "something arrived: {arrived:?}");

@@ -1,4 +1,4 @@
-//! Rules in force, by a clock that stands still and leaps.
+//! Rules in virtual time.
 
 use super::*;
 use crate::gateway::{DropState, Expiry, Rule};
@@ -8,15 +8,15 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-async fn install(stage: &Stage, toxic: ToxicKind) -> Arc<Rule> {
-    stage.gateway.install("rule", RuleKind::Toxic(toxic.into())).await
+async fn install(bench: &HostBench, toxic: ToxicKind) -> Arc<Rule> {
+    bench.gateway.install("rule", RuleKind::Toxic(toxic.into())).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_latency_is_exactly_as_long_as_it_says() {
-    let mut stage = Stage::new();
-    let (mut client, mut server) = stage.pair().await;
-    let rule = install(&stage, ToxicKind::Latency { delay: ms(50), jitter: Duration::ZERO }).await;
+    let mut bench = HostBench::new();
+    let (mut client, mut server) = bench.pair().await;
+    let rule = install(&bench, ToxicKind::Latency { delay: ms(50), jitter: Duration::ZERO }).await;
     for _ in 0..3 {
         let began = Instant::now();
         passes(&mut client, &mut server).await;
@@ -24,7 +24,7 @@ async fn a_latency_is_exactly_as_long_as_it_says() {
         passes(&mut server, &mut client).await;
         assert_eq!(began.elapsed(), ms(100));
     }
-    stage.gateway.remove(&rule).await;
+    bench.gateway.remove(&rule).await;
     let began = Instant::now();
     passes(&mut client, &mut server).await;
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -32,12 +32,12 @@ async fn a_latency_is_exactly_as_long_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_chance_decides_is_the_same_in_every_run() {
+async fn equal_seeds_repeat_the_draws() {
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let mut stage = Stage::new();
-        let (mut client, mut server) = stage.pair().await;
-        install(&stage, ToxicKind::Latency { delay: ms(50), jitter: ms(40) }).await;
+        let mut bench = HostBench::new();
+        let (mut client, mut server) = bench.pair().await;
+        install(&bench, ToxicKind::Latency { delay: ms(50), jitter: ms(40) }).await;
         let mut took = Vec::new();
         for _ in 0..10 {
             let began = Instant::now();
@@ -51,13 +51,13 @@ async fn what_chance_decides_is_the_same_in_every_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stall_that_heals_delivers_what_was_sent() {
-    let mut stage = Stage::new();
-    let (mut client, mut server) = stage.pair().await;
-    let stall = install(&stage, ToxicKind::Stall { close_after: None }).await;
+async fn healed_stall_delivers_held_bytes() {
+    let mut bench = HostBench::new();
+    let (mut client, mut server) = bench.pair().await;
+    let stall = install(&bench, ToxicKind::Stall { close_after: None }).await;
     client.write_all(b"held back!").await.unwrap();
     assert_nothing_comes(&mut server).await;
-    stage.gateway.remove(&stall).await;
+    bench.gateway.remove(&stall).await;
     let mut bytes = [0; 10];
     server.read_exact(&mut bytes).await.unwrap();
     assert_eq!(&bytes, b"held back!");
@@ -70,10 +70,10 @@ async fn a_cut_point_strikes_at_its_moment_of_the_protocol() {
     const SELECT: &[u8] = b"Q\0\0\0\x0dselect 1\0";
     const SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
     for (strike, cut) in [(Strike::Reset, Cut::Reset), (Strike::Close, Cut::Close)] {
-        let mut stage = Stage::new();
-        let (mut client, mut server) = stage.pair().await;
+        let mut bench = HostBench::new();
+        let (mut client, mut server) = bench.pair().await;
         let point = CutPoint { point: Point::FirstReply, strike, times: Some(1) };
-        let rule = stage.gateway.install("cut point", RuleKind::CutPoint(point)).await;
+        let rule = bench.gateway.install("cut point", RuleKind::CutPoint(point)).await;
         let mut bytes = [0; 32];
         client.write_all(STARTUP).await.unwrap();
         server.read_exact(&mut bytes[..STARTUP.len()]).await.unwrap();
@@ -82,35 +82,35 @@ async fn a_cut_point_strikes_at_its_moment_of_the_protocol() {
         client.write_all(SELECT).await.unwrap();
         server.read_exact(&mut bytes[..SELECT.len()]).await.unwrap();
         server.write_all(SELECTED).await.unwrap();
-        assert_eq!(heard(&mut client).await, (Vec::new(), peers::by(cut)));
-        assert_eq!(heard(&mut server).await, (Vec::new(), peers::by(cut)));
+        assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
+        assert_eq!(read_out(&mut server).await, (Vec::new(), peers::by(cut)));
         assert_eq!(rule.tally.strikes(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_idle_for_an_hour_expires_then_and_no_sooner() {
+async fn idle_connection_expires_after_exactly_an_hour() {
     const HOUR: Duration = Duration::from_secs(3600);
-    let mut stage = Stage::new();
-    let (mut client, mut server) = stage.pair().await;
-    let rule = stage.gateway.install("idle", RuleKind::Idle { after: HOUR, then: Expiry::Cut(Cut::Close) }).await;
+    let mut bench = HostBench::new();
+    let (mut client, mut server) = bench.pair().await;
+    let rule = bench.gateway.install("idle", RuleKind::Idle { after: HOUR, then: Expiry::Cut(Cut::Close) }).await;
     sleep(HOUR - ms(1)).await;
     let moved = Instant::now();
     passes(&mut client, &mut server).await;
-    assert_eq!(heard(&mut client).await, (Vec::new(), Ok(())));
+    assert_eq!(read_out(&mut client).await, (Vec::new(), Ok(())));
     assert_eq!(moved.elapsed(), HOUR);
     assert_eq!(rule.tally.strikes(), 1);
-    assert_eq!(stage.endings().await, [(1, Severed::Closed)]);
+    assert_eq!(bench.endings().await, [(1, Severed::Closed)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_half_open_is_reset_once_its_client_speaks() {
-    let mut stage = Stage::new();
-    let (mut client, mut server) = stage.pair().await;
-    let rule = stage.gateway.install("half-open", RuleKind::DropState(DropState::ServerSide)).await;
-    assert_eq!(heard(&mut server).await.1, peers::by(Cut::Reset));
+async fn half_open_connection_is_reset_on_next_client_send() {
+    let mut bench = HostBench::new();
+    let (mut client, mut server) = bench.pair().await;
+    let rule = bench.gateway.install("half-open", RuleKind::DropState(DropState::ServerSide)).await;
+    assert_eq!(read_out(&mut server).await.1, peers::by(Cut::Reset));
     assert_nothing_comes(&mut client).await;
     client.write_all(b"?").await.unwrap();
-    assert_eq!(heard(&mut client).await.1, peers::by(Cut::Reset));
+    assert_eq!(read_out(&mut client).await.1, peers::by(Cut::Reset));
     assert_eq!(rule.tally.strikes(), 1);
 }

@@ -1,13 +1,13 @@
-//! What is drawn: which connections a toxic touches, and by how much.
+//! Random draws: which connections a toxic touches, and by how much.
 
 use std::slice;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gateway::link::Direction;
 use crate::gateway::toxic::Pipeline;
-use crate::gateway::toxic::samples::{Bench, data, ms, rule};
+use crate::gateway::toxic::samples::{ToxicBench, data, ms, rule};
+use crate::gateway::types::Direction;
 use crate::model::fault::{Share, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -27,18 +27,18 @@ fn touched(toxicity: f64, id: u64, direction: Direction, seed: Seed) -> Vec<u64>
     (0..1_000).filter(is_touched).collect()
 }
 
-/// When twenty pieces arrive that are sent at once.
+/// Arrival times of twenty chunks sent at once.
 fn schedule(connection: u64, direction: Direction, seed: Seed) -> Vec<Duration> {
-    let mut bench = Bench { connection, direction, seed, ..Bench::default() };
+    let mut bench = ToxicBench { connection, direction, seed, ..ToxicBench::default() };
     bench.install(latency(1.0));
     bench.send((0..20).map(|_| data("a")));
     bench.arrivals().into_iter().map(|(at, _)| at).collect()
 }
 
 #[test]
-fn half_a_toxicity_touches_half_of_the_connections_on_both_links_and_each_time_the_same() {
+fn toxicity_draws_once_per_connection_and_repeats() {
     let half = touched(0.5, 1, Direction::Upstream, Seed(7));
-    // Give or take 16; six times that never happens.
+    // Standard deviation 16; six times that never happens.
     assert!((400..600).contains(&half.len()), "{} of 1,000", half.len());
     assert_eq!(half, touched(0.5, 1, Direction::Downstream, Seed(7)));
     assert_eq!(half, touched(0.5, 1, Direction::Upstream, Seed(7)));
@@ -53,9 +53,9 @@ fn no_toxicity_touches_nothing_and_a_whole_one_everything() {
 }
 
 #[test]
-fn rules_that_change_around_it_do_not_touch_a_connection_that_was_spared() {
+fn spared_connection_stays_spared_when_rules_change() {
     let spared = (0..).find(|connection| !touched(0.5, 1, Direction::Upstream, Seed(7)).contains(connection)).unwrap();
-    let mut bench = Bench { connection: spared, ..Bench::default() };
+    let mut bench = ToxicBench { connection: spared, ..ToxicBench::default() };
     bench.install(latency(0.5));
     bench.install(latency(0.0));
     assert!(bench.pipeline.is_empty());

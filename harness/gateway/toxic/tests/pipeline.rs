@@ -1,4 +1,4 @@
-//! Stages that come and go, and what they may hold.
+//! Stages that are added and removed, and the bytes they may hold.
 
 use std::collections::VecDeque;
 use std::slice;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
-use crate::gateway::link::Direction;
 use crate::gateway::rule::{Rule, RuleKind, Tally};
 use crate::gateway::toxic::Pipeline;
-use crate::gateway::toxic::samples::{Bench, bytes, data, ms, rule};
+use crate::gateway::toxic::samples::{ToxicBench, bytes, data, ms, rule};
+use crate::gateway::types::Cut;
+use crate::gateway::types::Direction;
 use crate::model::fault::{CutPoint, Point, Scope, Stream, Strike, Toxic, ToxicKind};
 use crate::model::seed::Seed;
 
@@ -20,7 +20,7 @@ const LATENCY: ToxicKind = ToxicKind::Latency { delay: ms(50), jitter: ms(0) };
 
 #[test]
 fn without_toxics_bytes_pass_as_they_come() {
-    let mut bench = Bench::default();
+    let mut bench = ToxicBench::default();
     bench.adapt();
     assert!(bench.pipeline.is_empty() && bench.has_room());
     bench.send([data("a"), Chunk::Gate(1), Chunk::End]);
@@ -28,8 +28,8 @@ fn without_toxics_bytes_pass_as_they_come() {
 }
 
 #[test]
-fn what_one_toxic_lets_go_the_next_one_takes() {
-    let mut bench = Bench::with(ToxicKind::Slicer { average: 2, variation: 0, pause: ms(10) });
+fn toxics_apply_one_after_the_other() {
+    let mut bench = ToxicBench::with(ToxicKind::Slicer { average: 2, variation: 0, pause: ms(10) });
     bench.install(LATENCY);
     bench.send([data("abc"), Chunk::Cut(Cut::Reset)]);
     let expected = [(ms(50), data("ab")), (ms(60), data("c")), (ms(60), Chunk::Cut(Cut::Reset))];
@@ -37,8 +37,8 @@ fn what_one_toxic_lets_go_the_next_one_takes() {
 }
 
 #[test]
-fn how_late_a_link_looks_does_not_add_to_its_delays() {
-    let mut bench = Bench::with(LATENCY);
+fn late_polling_does_not_add_to_delays() {
+    let mut bench = ToxicBench::with(LATENCY);
     bench.install(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
     bench.send([data("12345")]);
     bench.pass_time(ms(54));
@@ -46,8 +46,8 @@ fn how_late_a_link_looks_does_not_add_to_its_delays() {
 }
 
 #[test]
-fn what_a_healed_toxic_held_still_passes_the_later_ones() {
-    let mut bench = Bench::with(STALL);
+fn bytes_of_a_healed_toxic_pass_the_later_ones() {
+    let mut bench = ToxicBench::with(STALL);
     let stall = bench.rules[0].clone();
     bench.install(LATENCY);
     bench.send([data("a")]);
@@ -59,8 +59,8 @@ fn what_a_healed_toxic_held_still_passes_the_later_ones() {
 }
 
 #[test]
-fn toxics_healed_together_let_nothing_go_into_each_other() {
-    let mut bench = Bench::with(STALL);
+fn toxics_healed_together_pass_nothing_to_each_other() {
+    let mut bench = ToxicBench::with(STALL);
     bench.install(ToxicKind::Limit { bytes: 1 });
     bench.install(ToxicKind::Reset { after: ms(100) });
     bench.send([data("abc"), Chunk::End]);
@@ -71,8 +71,8 @@ fn toxics_healed_together_let_nothing_go_into_each_other() {
 }
 
 #[test]
-fn a_toxic_that_stays_does_not_notice_that_others_come_and_go() {
-    let mut bench = Bench::with(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
+fn remaining_toxic_is_unaffected_by_others() {
+    let mut bench = ToxicBench::with(ToxicKind::Bandwidth { bytes_per_second: 1_000 });
     bench.send([data("1234567890")]);
     assert_eq!(bench.run_until(ms(7)), [(ms(5), data("12345"))]);
     let stall = bench.install(STALL);
@@ -84,13 +84,13 @@ fn a_toxic_that_stays_does_not_notice_that_others_come_and_go() {
 }
 
 #[test]
-fn a_toxic_added_later_leaves_alone_what_has_passed_and_delays_what_has_not() {
-    let mut bench = Bench::with(LATENCY);
+fn later_toxic_delays_only_bytes_not_yet_due() {
+    let mut bench = ToxicBench::with(LATENCY);
     bench.send([data("a")]);
     bench.run_until(ms(10));
     bench.send([data("b")]);
     bench.pass_time(ms(55));
-    // "a" was due at 50 ms, and is past; "b" is due at 60 ms, and is not.
+    // "a" was due at 50 ms and has passed; "b" is due at 60 ms and is held.
     bench.install(STALL);
     assert_eq!(bench.run_until(ms(1_000)), [(ms(55), data("a"))]);
     bench.heal();
@@ -99,7 +99,7 @@ fn a_toxic_added_later_leaves_alone_what_has_passed_and_delays_what_has_not() {
 
 #[test]
 fn a_fast_line_fits_through_a_latency() {
-    let mut bench = Bench::with(LATENCY);
+    let mut bench = ToxicBench::with(LATENCY);
     bench.send((0..400).map(|_| bytes(62_500)));
     assert!(bench.has_room(), "25 MB, what 500 MB/s have under way in 50 ms");
     bench.send((0..200).map(|_| bytes(62_500)));
@@ -107,10 +107,10 @@ fn a_fast_line_fits_through_a_latency() {
 }
 
 #[test]
-fn a_slow_line_behind_a_latency_holds_no_more_than_it_has_under_way() {
-    let mut bench = Bench::with(LATENCY);
+fn slow_line_behind_a_latency_holds_bytes_in_flight_only() {
+    let mut bench = ToxicBench::with(LATENCY);
     bench.install(ToxicKind::Bandwidth { bytes_per_second: 10_000_000 });
-    // One read, and what is under way in 60 ms.
+    // One read, and the bytes in flight in 60 ms.
     bench.send([bytes(64 << 10), bytes(599_999)]);
     assert!(bench.has_room());
     bench.send([bytes(1)]);
@@ -120,7 +120,7 @@ fn a_slow_line_behind_a_latency_holds_no_more_than_it_has_under_way() {
 }
 
 #[test]
-fn a_link_is_touched_only_by_toxics_of_its_direction_and_of_its_age() {
+fn direction_and_scope_select_the_links() {
     let touches = |stream, scope, direction, connection| {
         let toxic = Toxic { stream, scope, ..Toxic::from(STALL) };
         let rule = Arc::new(Rule { newest: 5, ..Arc::into_inner(rule(1, toxic)).unwrap() });
@@ -141,15 +141,15 @@ fn a_link_is_touched_only_by_toxics_of_its_direction_and_of_its_age() {
 
 #[test]
 fn rules_that_are_no_toxics_get_no_stage() {
-    let what = RuleKind::CutPoint(CutPoint { point: Point::Startup, strike: Strike::Hold, times: None });
-    let rule = Rule { id: 1, name: "cut".into(), what, newest: 0, tally: Tally::default() };
+    let kind = RuleKind::CutPoint(CutPoint { point: Point::Startup, strike: Strike::Hold, times: None });
+    let rule = Rule { id: 1, name: "cut".into(), kind, newest: 0, tally: Tally::default() };
     let mut pipeline = Pipeline::default();
     pipeline.adapt(&[Arc::new(rule)], 1, Direction::Upstream, Seed(7), Instant::now());
     assert!(pipeline.is_empty());
 }
 
 #[test]
-fn a_connection_is_counted_once_although_both_its_links_are_touched() {
+fn connection_is_counted_once_for_both_links() {
     let rule = rule(1, STALL);
     let now = Instant::now();
     for (connection, direction) in [(1, Direction::Upstream), (1, Direction::Downstream), (2, Direction::Upstream)] {

@@ -1,25 +1,25 @@
-//! What holds of every pipeline, whatever its toxics, its bytes and its rules' coming and going.
+//! Properties of every pipeline, for all toxics, bytes and rule changes.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::gateway::chunk::Chunk;
-use crate::gateway::command::Cut;
-use crate::gateway::toxic::samples::{Bench, bytes};
+use crate::gateway::toxic::samples::{ToxicBench, bytes};
+use crate::gateway::types::Cut;
 use crate::model::fault::ToxicKind;
 use crate::model::seed::Seed;
 
-/// Something that happens to a link.
+/// An event on a link.
 #[derive(Clone, Debug)]
 enum Step {
     Send(Chunk),
     Impose(ToxicKind),
-    /// The rule in this place is gone, if there is one.
+    /// Remove the rule at this index, if there is one.
     Remove(usize),
-    /// Time passes, and the link looks whenever something is due.
+    /// Advance time; the link polls whenever a chunk is due.
     Run(Duration),
-    /// Time passes, and the link does not look: the machine is busy.
+    /// Advance time without polling: the machine is busy.
     Oversleep(Duration),
 }
 
@@ -32,28 +32,28 @@ impl Step {
     }
 }
 
-/// A byte, or what else travels between bytes.
+/// A byte, or another item between bytes.
 #[derive(Clone, Debug, PartialEq)]
 enum Item {
     Byte(u8),
     Other(Chunk),
 }
 
-fn items(parcels: impl IntoIterator<Item = Chunk>) -> Vec<Item> {
-    let each = |parcel| match parcel {
+fn items(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Item> {
+    let each = |chunk| match chunk {
         Chunk::Data(bytes) => bytes.into_iter().map(Item::Byte).collect(),
         other => vec![Item::Other(other)],
     };
-    parcels.into_iter().flat_map(each).collect()
+    chunks.into_iter().flat_map(each).collect()
 }
 
-/// From nothing to 30 ms, in microseconds, so that instants seldom meet and sometimes do.
+/// Zero to 30 ms, in microseconds, so that instants seldom coincide but sometimes do.
 fn time() -> impl Strategy<Value = Duration> {
     prop_oneof![1 => Just(0), 4 => 0..30_000_u64, 4 => (0..30_u64).prop_map(|n| n * 1_000)]
         .prop_map(Duration::from_micros)
 }
 
-/// A toxic that destroys nothing.
+/// Toxics that destroy nothing.
 fn harmless() -> impl Strategy<Value = ToxicKind> {
     let rate = prop::sample::select(vec![0, 1_000, 16_000, 1_000_003, 500_000_000]);
     prop_oneof![
@@ -77,7 +77,7 @@ fn destructive() -> impl Strategy<Value = ToxicKind> {
     ]
 }
 
-fn parcel() -> impl Strategy<Value = Chunk> {
+fn chunk() -> impl Strategy<Value = Chunk> {
     prop_oneof![
         12 => (0..200_usize).prop_map(bytes),
         1 => Just(Chunk::End),
@@ -88,7 +88,7 @@ fn parcel() -> impl Strategy<Value = Chunk> {
 
 fn steps(kind: impl Strategy<Value = ToxicKind>) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => parcel().prop_map(Step::Send),
+        6 => chunk().prop_map(Step::Send),
         2 => kind.prop_map(Step::Impose),
         1 => (0..4_usize).prop_map(Step::Remove),
         4 => time().prop_map(Step::Run),
@@ -97,24 +97,25 @@ fn steps(kind: impl Strategy<Value = ToxicKind>) -> impl Strategy<Value = Vec<St
     prop::collection::vec(step, 0..60)
 }
 
-/// A link, and what has become of it.
+/// A link, and its output.
 #[derive(Default)]
 struct Trial {
-    bench: Bench,
+    bench: ToxicBench,
     elapsed: Duration,
     sent: Vec<Chunk>,
     arrived: Vec<(Duration, Chunk)>,
 }
 
 impl Trial {
-    /// Takes the steps. [`Bench`] checks on the way that what is due is given when it is due, and that dues lie ahead.
+    /// Runs the steps. [`ToxicBench`] checks on the way that chunks are handed out when due, and that due times lie
+    /// ahead.
     fn of(steps: &[Step], seed: Seed) -> Trial {
-        let mut trial = Trial { bench: Bench { seed, ..Bench::default() }, ..Trial::default() };
+        let mut trial = Trial { bench: ToxicBench { seed, ..ToxicBench::default() }, ..Trial::default() };
         for step in steps {
             match step {
-                Step::Send(parcel) => {
-                    trial.sent.push(parcel.clone());
-                    trial.bench.send([parcel.clone()]);
+                Step::Send(chunk) => {
+                    trial.sent.push(chunk.clone());
+                    trial.bench.send([chunk.clone()]);
                 }
                 Step::Impose(kind) => {
                     trial.bench.install(*kind);
@@ -137,13 +138,13 @@ impl Trial {
         trial
     }
 
-    /// Takes all rules away, and looks once.
+    /// Removes all rules, and polls once.
     fn heal(&mut self) {
         self.bench.heal();
         self.arrived.extend(self.bench.run_until(self.elapsed));
     }
 
-    /// Looks for as long as anything is due.
+    /// Polls as long as a chunk is due.
     fn finish(mut self) -> Trial {
         let rest = self.bench.arrivals();
         self.arrived.extend(rest);
@@ -151,11 +152,11 @@ impl Trial {
     }
 
     fn arrived(&self) -> Vec<Item> {
-        items(self.arrived.iter().map(|(_, parcel)| parcel.clone()))
+        items(self.arrived.iter().map(|(_, chunk)| chunk.clone()))
     }
 }
 
-/// The steps, with looks where nothing is due.
+/// The steps, with polls when nothing is due.
 fn with_needless_looks(steps: &[Step]) -> Vec<Step> {
     let split = |step: &Step| match step {
         Step::Run(time) => vec![Step::Run(Duration::ZERO), Step::Run(*time / 3), Step::Run(*time - *time / 3)],
@@ -164,7 +165,7 @@ fn with_needless_looks(steps: &[Step]) -> Vec<Step> {
     steps.iter().flat_map(split).collect()
 }
 
-/// The steps, and the link never oversleeps.
+/// The steps, with the link polled on time.
 fn on_time(steps: &[Step]) -> Vec<Step> {
     let wake = |step: &Step| match step {
         Step::Oversleep(time) => Step::Run(*time),
@@ -185,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_destroyed_is_the_rest_of_the_stream(steps in steps(prop_oneof![harmless(), destructive()])) {
+    fn destructive_toxics_destroy_the_rest_of_the_stream(steps in steps(prop_oneof![harmless(), destructive()])) {
         let mut trial = Trial::of(&steps, Seed(7));
         trial.heal();
         let (arrived, all) = (trial.arrived(), items(trial.sent.clone()));
@@ -216,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn a_link_that_oversleeps_delivers_the_same_and_only_what_it_slept_over_is_late(
+    fn late_polling_delivers_the_same_chunks(
         steps in steps(prop_oneof![harmless(), destructive()]),
     ) {
         let slept = Trial::of(&steps, Seed(7)).finish();

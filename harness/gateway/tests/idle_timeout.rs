@@ -1,11 +1,12 @@
-//! Middleboxes that drop connections on which nothing moves.
+//! Middleboxes that expire idle connections.
 
 use super::*;
+use crate::gateway::{Cut, Expiry, RuleKind};
 
-/// When they do.
+/// The idle timeout.
 const AFTER: Duration = Duration::from_millis(400);
 
-/// Keeps a connection busy until the other has been dropped, and for a while afterwards.
+/// Keeps a connection busy until the other has expired, and for a while afterwards.
 async fn keep_busy(
     busy: (&mut TcpStream, &mut TcpStream),
     idle: &mut TcpStream,
@@ -34,11 +35,11 @@ async fn keep_busy(
 #[tokio::test]
 async fn idle_connections_are_closed_and_busy_ones_stay() {
     for (cut, by) in [(Cut::Close, Severed::Closed), (Cut::Reset, Severed::Reset)] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
         let (mut idle_client, mut idle_server) = bench.pair().await;
         let began = std::time::Instant::now();
-        let rule = install(&bench, RuleKind::Idle { after: AFTER, then: Expiry::Cut(cut) }).await;
+        let rule = bench.install_rule(RuleKind::Idle { after: AFTER, then: Expiry::Cut(cut) }).await;
         let end = keep_busy((&mut client, &mut server), &mut idle_client).await;
         assert_eq!(end, (Vec::new(), peers::by(cut)));
         assert!(began.elapsed() >= AFTER);
@@ -51,15 +52,15 @@ async fn idle_connections_are_closed_and_busy_ones_stay() {
 }
 
 #[tokio::test]
-async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
-    let bench = Bench::new().await;
+async fn silent_idle_timeout_resets_the_next_sender() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     let after = Duration::from_millis(50);
-    let rule = install(&bench, RuleKind::Idle { after, then: Expiry::DropState }).await;
+    let rule = bench.install_rule(RuleKind::Idle { after, then: Expiry::DropState }).await;
     sleep(after * 3).await;
     assert_silence(&mut client).await;
     assert_silence(&mut server).await;
-    // Its entry is gone for good.
+    // The dropped state does not come back with the removal.
     bench.remove(&rule).await;
     client.write_all(b"are you there?").await.unwrap();
     assert_rst(&mut client).await;
@@ -69,10 +70,10 @@ async fn a_middlebox_that_forgets_says_nothing_and_resets_who_sends_next() {
 }
 
 #[tokio::test]
-async fn a_patience_beyond_all_clocks_is_no_harm() {
-    let bench = Bench::new().await;
+async fn durations_beyond_the_clock_never_expire() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    install(&bench, RuleKind::Idle { after: Duration::MAX, then: Expiry::Cut(Cut::Close) }).await;
+    bench.install_rule(RuleKind::Idle { after: Duration::MAX, then: Expiry::Cut(Cut::Close) }).await;
     bench.install(ToxicKind::SlowClose { delay: Duration::MAX }).await;
     bench.install(ToxicKind::Reset { after: Duration::MAX }).await;
     client.write_all(b"held").await.unwrap();

@@ -1,4 +1,4 @@
-//! Connects that hang, as behind a firewall that drops them.
+//! Connects that hang, as behind a firewall that drops SYNs.
 
 use std::io::Write;
 use std::net;
@@ -6,12 +6,12 @@ use std::thread;
 
 use super::*;
 
-/// The client's kernel tries again after 1, 2 and 4 s.
+/// The client's kernel retries after 1, 2 and 4 s.
 const RETRIED: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn a_connect_hangs_until_connections_are_accepted_again_and_open_ones_go_on() {
-    let bench = Bench::new().await;
+async fn connect_hangs_until_accepted_and_open_ones_go_on() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     bench.gateway.hang().await.unwrap();
     let address = bench.gateway.address();
@@ -29,25 +29,25 @@ async fn a_connect_hangs_until_connections_are_accepted_again_and_open_ones_go_o
 }
 
 #[tokio::test]
-async fn what_is_counted_are_the_clients_syns_and_not_our_own() {
-    let bench = Bench::new().await;
+async fn dropped_syns_count_only_those_of_clients() {
+    let bench = GatewayBench::new().await;
     for _ in 0..20 {
         bench.gateway.hang().await.unwrap();
         bench.gateway.accept().await.unwrap();
     }
     bench.gateway.hang().await.unwrap();
     assert_eq!(bench.gateway.syns_dropped().await, 0);
-    for knocks in 1..=5 {
+    for attempts in 1..=5 {
         assert!(timeout(WATCH / 5, TcpStream::connect(bench.gateway.address())).await.is_err());
-        assert_eq!(bench.gateway.syns_dropped().await, knocks);
+        assert_eq!(bench.gateway.syns_dropped().await, attempts);
     }
     bench.gateway.accept().await.unwrap();
     assert_eq!(bench.gateway.syns_dropped().await, 5);
 }
 
 #[tokio::test]
-async fn who_was_connected_before_is_served_though_connects_hang() {
-    let bench = Bench::new().await;
+async fn queued_clients_are_served_while_connects_hang() {
+    let bench = GatewayBench::new().await;
     for _ in 0..10 {
         let clients: Vec<_> = (0..5).map(|_| net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
         bench.gateway.hang().await.unwrap();
@@ -58,8 +58,8 @@ async fn who_was_connected_before_is_served_though_connects_hang() {
 }
 
 #[tokio::test]
-async fn whoever_hangs_is_refused_once_connections_are() {
-    let bench = Bench::new().await;
+async fn hanging_connect_is_refused_once_connections_are() {
+    let bench = GatewayBench::new().await;
     bench.gateway.hang().await.unwrap();
     let address = bench.gateway.address();
     let waiting = tokio::spawn(TcpStream::connect(address));
@@ -69,7 +69,7 @@ async fn whoever_hangs_is_refused_once_connections_are() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let error = timeout(RETRIED, waiting).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    // And from refusing straight to hanging.
+    // From refusing directly to hanging.
     bench.gateway.hang().await.unwrap();
     assert!(timeout(WATCH, TcpStream::connect(address)).await.is_err());
     bench.gateway.accept().await.unwrap();
@@ -78,8 +78,8 @@ async fn whoever_hangs_is_refused_once_connections_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_race_for_the_queue_are_connected_or_hang_and_none_is_lost() {
-    let bench = Bench::new().await;
+async fn no_client_is_lost_in_a_race_for_the_backlog() {
+    let bench = GatewayBench::new().await;
     let address = bench.gateway.address();
     let echo = tokio::spawn({
         let server = bench.server;
@@ -95,11 +95,11 @@ async fn clients_that_race_for_the_queue_are_connected_or_hang_and_none_is_lost(
         }
     });
     let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let knock = |over: Arc<std::sync::atomic::AtomicBool>| {
+    let start_client = |over: Arc<std::sync::atomic::AtomicBool>| {
         thread::spawn(move || {
             let mut served = 0;
             while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                // Bounded, so that whoever hangs tries again soon.
+                // Bounded, so that a hanging connect is retried soon.
                 let Ok(mut client) = net::TcpStream::connect_timeout(&address, Duration::from_millis(30)) else {
                     continue;
                 };
@@ -112,24 +112,24 @@ async fn clients_that_race_for_the_queue_are_connected_or_hang_and_none_is_lost(
             served
         })
     };
-    let knocking: Vec<_> = (0..4).map(|_| knock(Arc::clone(&over))).collect();
+    let clients: Vec<_> = (0..4).map(|_| start_client(Arc::clone(&over))).collect();
     for _ in 0..60 {
-        // On a machine where clients are quicker than we are, the queue may not be had in one go.
+        // If clients are quicker than the gateway, filling the backlog may fail.
         while bench.gateway.hang().await.is_err() {}
         sleep(Duration::from_millis(3)).await;
         bench.gateway.accept().await.unwrap();
         sleep(Duration::from_millis(3)).await;
     }
     over.store(true, std::sync::atomic::Ordering::Relaxed);
-    let served: Vec<u32> = knocking.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let served: Vec<u32> = clients.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert!(served.iter().sum::<u32>() > 60, "{served:?}");
     until(|| bench.gateway.connections() == 0).await;
     echo.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_from_many_tasks_in_any_order_leave_a_gateway_that_accepts() {
-    let bench = Bench::new().await;
+async fn concurrent_instructions_leave_an_accepting_gateway() {
+    let bench = GatewayBench::new().await;
     let mut tasks = Vec::new();
     for number in 0..3_u64 {
         let gateway = bench.gateway.clone();

@@ -1,12 +1,13 @@
-//! Connections that the path has forgotten: a half-open one, and one that nobody knows any more.
+//! Dropped connection state: half-open connections, and silently dropped ones.
 
 use super::*;
+use crate::gateway::{Cut, DropState, RuleKind};
 
 #[tokio::test]
-async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when_it_next_sends() {
-    let bench = Bench::new().await;
+async fn half_open_resets_server_now_and_client_on_next_send() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let rule = install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
+    let rule = bench.install_rule(RuleKind::DropState(DropState::ServerSide)).await;
     assert_rst(&mut server).await;
     assert_silence(&mut client).await;
     assert_eq!(rule.tally.strikes(), 0);
@@ -19,10 +20,10 @@ async fn of_a_half_open_connection_the_server_learns_at_once_and_the_client_when
 }
 
 #[tokio::test]
-async fn a_half_open_connection_stays_half_open_when_the_rule_is_gone() {
-    let bench = Bench::new().await;
+async fn half_open_connection_survives_rule_removal() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let rule = install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
+    let rule = bench.install_rule(RuleKind::DropState(DropState::ServerSide)).await;
     assert_rst(&mut server).await;
     bench.remove(&rule).await;
     assert_silence(&mut client).await;
@@ -32,27 +33,27 @@ async fn a_half_open_connection_stays_half_open_when_the_rule_is_gone() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_can_be_cut_and_closes_with_the_gateway() {
-    let bench = Bench::new().await;
+async fn half_open_connection_is_cut_and_closed_with_gateway() {
+    let bench = GatewayBench::new().await;
     let (mut clients, _servers) = bench.pairs(2).await;
     let (mut late, mut first) = (clients.pop().unwrap(), clients.pop().unwrap());
-    install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
+    bench.install_rule(RuleKind::DropState(DropState::ServerSide)).await;
     assert_eq!(bench.gateway.cut(Cut::Close).await, 2);
     assert_fin(&mut first).await;
     assert_fin(&mut late).await;
     let (mut client, mut server) = bench.pair().await;
-    install(&bench, RuleKind::DropState(DropState::ServerSide)).await;
+    bench.install_rule(RuleKind::DropState(DropState::ServerSide)).await;
     assert_rst(&mut server).await;
     in_time(bench.gateway.close()).await;
     assert_rst(&mut client).await;
 }
 
 #[tokio::test]
-async fn what_is_forgotten_silently_nobody_is_told_until_either_sends() {
+async fn silent_drop_resets_both_sides_on_next_send() {
     for client_sends in [true, false] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
-        let rule = install(&bench, RuleKind::DropState(DropState::Silently)).await;
+        let rule = bench.install_rule(RuleKind::DropState(DropState::Silently)).await;
         assert_silence(&mut client).await;
         assert_silence(&mut server).await;
         let speaker = if client_sends { &mut client } else { &mut server };
@@ -65,11 +66,11 @@ async fn what_is_forgotten_silently_nobody_is_told_until_either_sends() {
 }
 
 #[tokio::test]
-async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
-    let bench = Bench::new().await;
+async fn removed_silent_drop_restores_an_unused_flow() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
     for _ in 0..50 {
-        let rule = install(&bench, RuleKind::DropState(DropState::Silently)).await;
+        let rule = bench.install_rule(RuleKind::DropState(DropState::Silently)).await;
         bench.remove(&rule).await;
         assert_passes(&mut client, &mut server).await;
         assert_passes(&mut server, &mut client).await;
@@ -80,13 +81,13 @@ async fn a_memory_that_returns_before_anybody_sent_restores_the_flow() {
 }
 
 #[tokio::test]
-async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
+async fn earlier_half_close_does_not_strike_dropped_state() {
     for forget in [DropState::Silently, DropState::ServerSide] {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = bench.pair().await;
         client.shutdown().await.unwrap();
         assert_fin(&mut server).await;
-        let rule = install(&bench, RuleKind::DropState(forget)).await;
+        let rule = bench.install_rule(RuleKind::DropState(forget)).await;
         assert_silence(&mut client).await;
         assert_eq!(rule.tally.strikes(), 0);
         if forget == DropState::Silently {
@@ -101,21 +102,21 @@ async fn a_half_close_of_the_past_is_nothing_that_a_forgotten_peer_sends() {
 }
 
 #[tokio::test]
-async fn orders_to_what_is_forgotten_are_followed() {
-    let bench = Bench::new().await;
+async fn commands_apply_to_connections_with_dropped_state() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let forgotten = install(&bench, RuleKind::DropState(DropState::Silently)).await;
+    let forgotten = bench.install_rule(RuleKind::DropState(DropState::Silently)).await;
     let stall = bench.stall().await;
     bench.remove(&forgotten).await;
     client.write_all(b"held").await.unwrap();
     assert_silence(&mut server).await;
-    let forgotten = install(&bench, RuleKind::DropState(DropState::Silently)).await;
+    let forgotten = bench.install_rule(RuleKind::DropState(DropState::Silently)).await;
     bench.remove(&stall).await;
     assert_silence(&mut server).await;
     bench.remove(&forgotten).await;
-    let mut heard = [0; 4];
-    in_time(server.read_exact(&mut heard)).await.unwrap();
-    install(&bench, RuleKind::DropState(DropState::Silently)).await;
+    let mut received = [0; 4];
+    in_time(server.read_exact(&mut received)).await.unwrap();
+    bench.install_rule(RuleKind::DropState(DropState::Silently)).await;
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 1);
     assert_rst(&mut client).await;
     assert_eq!(bench.doubts(), 0);

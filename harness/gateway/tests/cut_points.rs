@@ -1,6 +1,7 @@
-//! Cut points on real sockets, with a few words of the Postgres protocol.
+//! Cut points on real sockets, with minimal sessions of the Postgres protocol.
 
 use super::*;
+use crate::gateway::{Cut, Rule, RuleKind};
 use crate::model::fault::{CutPoint, Point, Strike};
 
 /// Protocol 3.0, user "me".
@@ -18,27 +19,27 @@ const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 const ROW: &[u8] = b"D\0\0\0\x14\0\x01\0\0\0\x0a0123456789";
 const SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
 
-async fn strike(bench: &Bench, point: Point, strike: Strike, times: Option<u32>) -> Arc<Rule> {
-    install(bench, RuleKind::CutPoint(CutPoint { point, strike, times })).await
+async fn strike(bench: &GatewayBench, point: Point, strike: Strike, times: Option<u32>) -> Arc<Rule> {
+    bench.install_rule(RuleKind::CutPoint(CutPoint { point, strike, times })).await
 }
 
-/// Sends something, and sees it arrive.
-async fn say(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
+/// Sends bytes, and receives them at the other end.
+async fn send_and_expect(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
     in_time(from.write_all(bytes)).await.unwrap();
     expect(to, bytes).await;
 }
 
 async fn expect(stream: &mut TcpStream, bytes: &[u8]) {
-    let mut heard = vec![0; bytes.len()];
-    in_time(stream.read_exact(&mut heard)).await.unwrap();
-    assert_eq!(heard, bytes);
+    let mut received = vec![0; bytes.len()];
+    in_time(stream.read_exact(&mut received)).await.unwrap();
+    assert_eq!(received, bytes);
 }
 
 /// A connection that is ready for its first query.
-async fn session(bench: &Bench) -> (TcpStream, TcpStream) {
+async fn session(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
-    say(&mut client, &mut server, STARTUP).await;
-    say(&mut server, &mut client, &[AUTHENTICATION_OK, READY].concat()).await;
+    send_and_expect(&mut client, &mut server, STARTUP).await;
+    send_and_expect(&mut server, &mut client, &[AUTHENTICATION_OK, READY].concat()).await;
     (client, server)
 }
 
@@ -46,12 +47,12 @@ async fn session(bench: &Bench) -> (TcpStream, TcpStream) {
 const ENDS: [(Strike, Cut); 2] = [(Strike::Reset, Cut::Reset), (Strike::Close, Cut::Close)];
 
 #[tokio::test]
-async fn the_server_has_the_query_and_the_client_none_of_the_reply() {
+async fn first_reply_cut_leaves_the_query_with_the_server() {
     for (kind, cut) in ENDS {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         let rule = strike(&bench, Point::FirstReply, kind, None).await;
-        say(&mut client, &mut server, SELECT).await;
+        send_and_expect(&mut client, &mut server, SELECT).await;
         server.write_all(&[ROW, SELECTED, READY].concat()).await.unwrap();
         assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
         assert_eq!(read_out(&mut server).await, (Vec::new(), peers::by(cut)));
@@ -60,15 +61,15 @@ async fn the_server_has_the_query_and_the_client_none_of_the_reply() {
 }
 
 #[tokio::test]
-async fn what_was_committed_the_client_does_not_hear_of() {
+async fn commit_reply_cut_hides_the_commit_from_the_client() {
     for (kind, cut) in ENDS {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::CommitReply, kind, None).await;
         // Statements before it pass.
-        say(&mut client, &mut server, SELECT).await;
-        say(&mut server, &mut client, &[ROW, SELECTED, IN_TRANSACTION].concat()).await;
-        say(&mut client, &mut server, COMMIT).await;
+        send_and_expect(&mut client, &mut server, SELECT).await;
+        send_and_expect(&mut server, &mut client, &[ROW, SELECTED, IN_TRANSACTION].concat()).await;
+        send_and_expect(&mut client, &mut server, COMMIT).await;
         server.write_all(&[COMMITTED, READY].concat()).await.unwrap();
         assert_eq!(read_out(&mut client).await, (Vec::new(), peers::by(cut)));
         assert_eq!(read_out(&mut server).await, (Vec::new(), peers::by(cut)));
@@ -78,20 +79,20 @@ async fn what_was_committed_the_client_does_not_hear_of() {
 #[tokio::test]
 async fn half_a_row_arrives_and_then_the_end() {
     for (kind, cut) in ENDS {
-        let bench = Bench::new().await;
+        let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::DataRow, kind, None).await;
-        say(&mut client, &mut server, SELECT).await;
+        send_and_expect(&mut client, &mut server, SELECT).await;
         server.write_all(&[ROW, SELECTED, READY].concat()).await.unwrap();
-        let (heard, end) = read_out(&mut client).await;
-        assert!(ROW.starts_with(&heard) && (6..ROW.len()).contains(&heard.len()), "{heard:?}");
+        let (received, end) = read_out(&mut client).await;
+        assert!(ROW.starts_with(&received) && (6..ROW.len()).contains(&received.len()), "{received:?}");
         assert_eq!(end, peers::by(cut));
     }
 }
 
 #[tokio::test]
-async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alike() {
-    let bench = Bench::new().await;
+async fn latency_delays_the_cut_like_the_bytes_before_it() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let delay = Duration::from_millis(200);
     bench.install(ToxicKind::Latency { delay, jitter: Duration::ZERO }).await;
@@ -100,21 +101,21 @@ async fn a_toxic_before_a_cut_point_delays_the_end_and_what_comes_before_it_alik
     expect(&mut server, SELECT).await;
     let sent = std::time::Instant::now();
     server.write_all(ROW).await.unwrap();
-    let (heard, end) = read_out(&mut client).await;
-    assert!(sent.elapsed() >= delay && !heard.is_empty());
+    let (received, end) = read_out(&mut client).await;
+    assert!(sent.elapsed() >= delay && !received.is_empty());
     assert_eq!(end, peers::by(Cut::Reset));
 }
 
 #[tokio::test]
-async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
-    let bench = Bench::new().await;
+async fn hold_keeps_server_messages_until_removed() {
+    let bench = GatewayBench::new().await;
     let rule = strike(&bench, Point::Authentication, Strike::Hold, None).await;
     let (mut client, mut server) = bench.pair().await;
-    say(&mut client, &mut server, STARTUP).await;
+    send_and_expect(&mut client, &mut server, STARTUP).await;
     server.write_all(PASSWORD_REQUEST).await.unwrap();
     assert_silence(&mut client).await;
-    // The other direction goes on, and nothing overtakes what is held.
-    say(&mut client, &mut server, PASSWORD).await;
+    // The other direction goes on, and no byte overtakes the held ones.
+    send_and_expect(&mut client, &mut server, PASSWORD).await;
     server.write_all(&[AUTHENTICATION_OK, READY].concat()).await.unwrap();
     assert_silence(&mut client).await;
     assert_eq!(rule.tally.strikes(), 1);
@@ -123,8 +124,8 @@ async fn a_hold_keeps_what_the_server_says_until_it_is_lifted() {
 }
 
 #[tokio::test]
-async fn whoever_waits_at_a_hold_may_leave_and_the_other_hears_all_of_it_afterwards() {
-    let bench = Bench::new().await;
+async fn hold_delivers_bytes_of_a_client_that_left() {
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     let rule = strike(&bench, Point::Request, Strike::Hold, None).await;
     client.write_all(SELECT).await.unwrap();
@@ -138,27 +139,27 @@ async fn whoever_waits_at_a_hold_may_leave_and_the_other_hears_all_of_it_afterwa
 
 #[tokio::test]
 async fn a_drop_swallows_one_message_and_nothing_else() {
-    let bench = Bench::new().await;
+    let bench = GatewayBench::new().await;
     let (mut client, mut server) = session(&bench).await;
     strike(&bench, Point::Request, Strike::Drop, Some(1)).await;
     client.write_all(&[SELECT, COMMIT].concat()).await.unwrap();
     expect(&mut server, COMMIT).await;
-    say(&mut server, &mut client, &[COMMITTED, READY].concat()).await;
-    say(&mut client, &mut server, SELECT).await;
+    send_and_expect(&mut server, &mut client, &[COMMITTED, READY].concat()).await;
+    send_and_expect(&mut client, &mut server, SELECT).await;
 
     let (mut client, mut server) = session(&bench).await;
     strike(&bench, Point::CommitReply, Strike::Drop, None).await;
-    say(&mut client, &mut server, COMMIT).await;
+    send_and_expect(&mut client, &mut server, COMMIT).await;
     server.write_all(&[COMMITTED, READY].concat()).await.unwrap();
     expect(&mut client, READY).await;
-    say(&mut client, &mut server, SELECT).await;
-    say(&mut server, &mut client, &[ROW, SELECTED, READY].concat()).await;
+    send_and_expect(&mut client, &mut server, SELECT).await;
+    send_and_expect(&mut server, &mut client, &[ROW, SELECTED, READY].concat()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strikes_are_limited_over_all_connections_together() {
     const TIMES: usize = 7;
-    let bench = Arc::new(Bench::new().await);
+    let bench = Arc::new(GatewayBench::new().await);
     let mut sessions = Vec::new();
     for _ in 0..40 {
         sessions.push(session(&bench).await);
@@ -166,9 +167,9 @@ async fn strikes_are_limited_over_all_connections_together() {
     let rule = strike(&bench, Point::QueryForwarded, Strike::Reset, Some(TIMES as u32)).await;
     let ask = |(mut client, mut server): (TcpStream, TcpStream)| async move {
         client.write_all(SELECT).await.unwrap();
-        let mut heard = vec![0; SELECT.len()];
-        server.read_exact(&mut heard).await.unwrap();
-        // Who is struck hears no reply.
+        let mut received = vec![0; SELECT.len()];
+        server.read_exact(&mut received).await.unwrap();
+        // A struck client gets no reply.
         let _ = server.write_all(READY).await;
         client.read_exact(&mut [0; 6]).await.is_ok()
     };
