@@ -53,6 +53,3 @@ fn the_figures_of_a_healthy_run() {
     assert_eq!((measures.ok, measures.fail, measures.info), (956 - 240, 240, 0));
     assert_eq!(measures.errors.into_iter().collect::<Vec<_>>(), [("refused".to_owned(), 240)]);
 }
-
-/// Architecture invariant: the judge knows vocabulary only. No clock, no socket, no file, no effect can reach a
-/// verdict.
