@@ -55,7 +55,7 @@ pub struct Run {
 impl Run {
     /// Whether the client has failed a schedule of faults, whether all of them have met it or not.
     pub fn has_failed(&self) -> bool {
-        self.verdict.of_what_was_met() == VerdictKind::Fail
+        self.verdict.kind_for_schedule() == VerdictKind::Fail
     }
 
     /// Panics with the whole explanation unless the verdict is *pass*; for tests.
