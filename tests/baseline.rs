@@ -1,25 +1,25 @@
-//! A comparison with a baseline finds a client that comes back two seconds later, at ten repeats, and finds nothing in twenty
-//! comparisons of a client with itself; and one that fails more often than chance explains, by the same check as before. In
-//! virtual time, with seeds of their own, so that chance is in all of it.
+//! A comparison with a baseline at ten repeats finds a client that recovers two seconds later, and one that fails the same check
+//! more often than chance explains, and finds no change in twenty comparisons of a client with itself. Runs are simulated with
+//! different seeds, so that recovery times vary by chance.
 #![cfg(all(feature = "report", feature = "simulation"))]
 
 use pgsquall::model::seed::Seed;
 use pgsquall::report::Report;
 use pgsquall::report::baseline::{ChangeKind, USUAL_TOLERANCE, compare};
-use pgsquall::report::model::{Asked, Ending, Entry, FORMAT};
+use pgsquall::report::model::{Ending, Entry, FORMAT, ScenarioInfo};
 use pgsquall::scenario::Scenario;
 use pgsquall::simulation::Simulation;
 
 const REPEATS: u32 = 10;
 
-/// How often an unchanged client is compared.
+/// Comparisons of an unchanged client.
 const COMPARISONS: u64 = 20;
 
-/// Ten repeats of what the client does, under one name; the first so many of them with one that never comes back.
+/// Ten repeats of a client under one name; the first `failing` of them use a client that never recovers.
 fn run(client: &str, failing: u32, scenario: &str, seed: u64) -> Report {
     let entry = |repeat: u32| {
-        let asked = if repeat < failing { "never-reconnects" } else { client };
-        let simulation = Simulation::scenario(scenario).unwrap().client_named(asked).unwrap();
+        let actual = if repeat < failing { "never-reconnects" } else { client };
+        let simulation = Simulation::scenario(scenario).unwrap().client_named(actual).unwrap();
         let run = simulation.seed(Seed(seed)).repeat(repeat, REPEATS).run().unwrap();
         match repeat < failing {
             true => assert!(run.has_failed(), "{run}"),
@@ -41,7 +41,7 @@ fn run(client: &str, failing: u32, scenario: &str, seed: u64) -> Report {
         pgsquall: String::new(),
         began: String::new(),
         seed: Seed(seed),
-        scenarios: vec![Asked::from(&Scenario::built_in(scenario).unwrap())],
+        scenarios: vec![ScenarioInfo::from(&Scenario::built_in(scenario).unwrap())],
         runs: (0..REPEATS).map(entry).collect(),
         shards: None,
         comparison: None,
@@ -55,7 +55,7 @@ fn changed(before: &Report, now: &Report) -> (ChangeKind, String) {
 
 #[test]
 fn two_seconds_are_found_and_chance_is_not() {
-    // A fault that is over at once: nothing hides what the client does by itself.
+    // An instantaneous fault, so that recovery depends on the client alone.
     let scenario = "connection-reset";
     let baseline = run("reference", 0, scenario, 0);
     for seed in 1..=COMPARISONS {

@@ -74,7 +74,7 @@ fn timeline(folder: &Path, entry: &Entry) -> Option<Timeline> {
         History::read(io::BufReader::new(opened)).map_err(|error| error.to_string())
     };
     match read() {
-        Ok(history) => Some(Timeline::of(&history)),
+        Ok(history) => Some(Timeline::from_history(&history)),
         Err(error) => {
             complain!("no timeline of {}: {}: {error}", entry.name(), file.display());
             None

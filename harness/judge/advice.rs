@@ -1,4 +1,4 @@
-//! What usually cures a client that does not come back, or whose calls hang: it depends on what was done to it.
+//! Advice for a client that does not recover or whose calls hang, by the fault that was injected.
 //!
 //! *Source*: libpq's documentation (keepalives_idle, tcp_user_timeout, target_session_attrs); the documented idle times of
 //! [`IdleDevice`]; RFC 1122, 4.2.3.5 and 4.2.3.6.
@@ -7,7 +7,7 @@ use super::facts::Facts;
 use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, ToxicKind};
 use crate::model::time::exact;
 
-/// For a client that is not back.
+/// For a client that did not recover.
 pub(super) fn to_recover(facts: &Facts) -> String {
     let own = special(facts);
     let own = own.unwrap_or_else(|| "retry with backoff until the server is back".to_owned());
@@ -18,12 +18,12 @@ pub(super) fn to_recover(facts: &Facts) -> String {
 pub(super) fn to_return(facts: &Facts) -> String {
     let own = special(facts).map_or_else(String::new, |own| format!("; {own}"));
     format!(
-        "give every call a deadline of its own: TCP alone notices a silent peer after 15 minutes, and a frozen one \
+        "give every call a deadline of its own: TCP alone detects a silent peer only after 15 minutes, and a frozen one \
          never{own}"
     )
 }
 
-/// What the first of the faults asks for that has a remedy of its own.
+/// The remedy of the first fault that has one of its own.
 fn special(facts: &Facts) -> Option<String> {
     facts.header.faults.iter().find_map(|fault| remedy(&fault.kind, facts))
 }
@@ -34,37 +34,35 @@ fn remedy(kind: &FaultKind, facts: &Facts) -> Option<String> {
         FaultKind::IdleReset { .. } => return Some(idle(facts, IdleStyle::Reset)),
         FaultKind::IdleClose { .. } | FaultKind::IdleExpiry => return Some(idle(facts, IdleStyle::Close)),
         FaultKind::Blackhole { .. } | FaultKind::HalfOpen | FaultKind::PacketLoss(_) | FaultKind::RejectIcmp(_) => {
-            "a peer that falls silent is noticed by tcp_user_timeout (bytes on their way) and TCP keepalive (an idle wait), \
-             set to seconds; have connecting time out too (connect_timeout)"
+            "detect a silent peer by tcp_user_timeout (unacknowledged bytes) and TCP keepalive (idle connections), both set \
+             to seconds, and limit connecting too (connect_timeout)"
         }
-        FaultKind::Freeze => {
-            "a peer whose kernel still acknowledges is noticed by no setting of TCP: only by a deadline"
-        }
+        FaultKind::Freeze => "no TCP setting detects a peer whose kernel still acknowledges: only a deadline does",
         FaultKind::Toxic(toxic) if matches!(toxic.kind, ToxicKind::Stall { .. }) => {
-            "bytes that are acknowledged and never delivered are noticed by no setting of TCP: only by a deadline"
+            "no TCP setting detects bytes that are acknowledged but never delivered: only a deadline does"
         }
-        FaultKind::Hang => "have connecting time out (connect_timeout), and try again",
-        FaultKind::Name(_) => "resolve the name for every attempt, and keep no answer longer than its TTL",
+        FaultKind::Hang => "limit connecting (connect_timeout), and try again",
+        FaultKind::Name(_) => "resolve the host name for every attempt, and cache no answer longer than its TTL",
         FaultKind::Failover(_) => {
-            "give up connections that answer 25006, and look for the primary among all addresses \
+            "discard connections that report 25006, and look for the primary among all addresses \
              (target_session_attrs=read-write), with a short connect_timeout for each"
         }
-        FaultKind::RotatePassword => "ask for the password for every new connection",
-        FaultKind::Certificate(_) => "read the certificates for every new connection",
+        FaultKind::RotatePassword => "fetch the password again for every new connection",
+        FaultKind::Certificate(_) => "read the certificates again for every new connection",
         FaultKind::ExhaustConnections
         | FaultKind::ExhaustOrdinaryConnections
         | FaultKind::LimitRole
-        | FaultKind::Herd => "53300 passes: retry with backoff and jitter, and keep what connections there are",
-        FaultKind::LongRecovery | FaultKind::CrashBackend => "57P03 passes: retry with backoff for as long as it lasts",
+        | FaultKind::Herd => "53300 is transient: retry with backoff and jitter, and keep the existing connections",
+        FaultKind::LongRecovery | FaultKind::CrashBackend => "57P03 is transient: retry with backoff until it ends",
         FaultKind::ServerTimeout { .. } => {
-            "a session that the server may end is replaced, and its transaction begun anew"
+            "replace a session that the server has ended, and start its transaction again"
         }
         _ => return None,
     };
     Some(text.to_owned())
 }
 
-/// Before something that ends what is idle.
+/// For a device that ends idle connections.
 fn idle(facts: &Facts, style: IdleStyle) -> String {
     let asked = facts.header.device.as_ref();
     let known = asked.and_then(|asked| IdleDevice::ALL.iter().find(|(word, _)| *word == asked.device));
@@ -78,10 +76,10 @@ fn idle(facts: &Facts, style: IdleStyle) -> String {
     };
     match style {
         IdleStyle::Close => format!(
-            "let the pool retire idle connections before the device does, since keepalive does not count there ({devices})"
+            "let the pool close idle connections before the device does, because keepalive does not count there ({devices})"
         ),
         IdleStyle::Silent | IdleStyle::Reset => {
-            format!("have TCP keepalive begin well before the device's idle time (keepalives_idle; {devices})")
+            format!("start TCP keepalive well before the device's idle timeout (keepalives_idle; {devices})")
         }
     }
 }
@@ -106,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remedy_is_that_of_the_fault() {
+    fn advice_depends_on_the_fault() {
         let after = Duration::from_secs(3);
         let drop = advice(FaultKind::IdleDrop { after }, None);
         assert!(drop.contains("keepalives_idle; an Azure Load Balancer: 4m, the connection tracking"), "{drop}");
@@ -114,7 +112,7 @@ mod tests {
         assert!(reset.ends_with("(keepalives_idle; an AWS Network Load Balancer: 5m 50s)"), "{reset}");
         let close = advice(FaultKind::IdleClose { after }, None);
         assert!(close.contains("keepalive does not count there (nginx, stream proxy: 10m"), "{close}");
-        assert!(advice(FaultKind::Freeze, None).contains("only by a deadline"));
+        assert!(advice(FaultKind::Freeze, None).contains("only a deadline does"));
         assert!(advice(FaultKind::Reset, None).ends_with("retry with backoff until the server is back"));
     }
 }

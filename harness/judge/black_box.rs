@@ -1,31 +1,31 @@
-//! What can be said of an application that does its own work, and of which only what passes the gateway is seen.
+//! Rules for a black-box application: it does its own work, and only its traffic through the gateway is observed.
 
 use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
 use super::verdict::Check;
 
-/// The parts of the steady state that are compared with each other.
+/// Length of the slices of the steady state that are compared with each other.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// For how many of them an application is to be seen at work before anything is done to it.
+/// Consecutive slices with a success before the first fault.
 const STEADY_SLICES: usize = 3;
 
-/// Or over how long, if it has less to do than something in each.
+/// Time between first and last success that suffices for an application that does not work in every slice.
 const LONG_AT_WORK: Duration = Duration::from_secs(10);
 
-/// How much longer than ever in its steady state a statement may take, where that is more than the scenario allows.
+/// Factor on the longest statement of the steady state: a statement may take that long if the scenario allows less.
 const LONGER: u32 = 2;
 
-/// Why a check has nothing to look at; `None`: what it needs is seen.
+/// Why a check does not apply to a black-box application; `None` if it does.
 pub(super) fn unseen(check: Check) -> Option<&'static str> {
     match check {
         Check::LostWrite | Check::DuplicatedWrite | Check::StaleRead => {
-            Some("what the application's statements mean to it is not known")
+            Some("the meaning of the application's statements is unknown")
         }
-        Check::FullCapacity => Some("how many workers the application has is not seen"),
-        Check::Deadline | Check::Subscription => Some("nothing is asked of an application that is only watched"),
-        Check::ErrorSurface => Some("what the application tells those who use it is not seen"),
+        Check::FullCapacity => Some("the application's number of workers is unknown"),
+        Check::Deadline | Check::Subscription => Some("the harness sends no operations to a black-box application"),
+        Check::ErrorSurface => Some("the errors that the application reports to its users are not observed"),
         Check::Recovered
         | Check::HungOperation
         | Check::Undisturbed
@@ -36,8 +36,7 @@ pub(super) fn unseen(check: Check) -> Option<&'static str> {
     }
 }
 
-/// Whether an application has been seen at work long enough to know its pace: a success in every slice of late, or, of one
-/// that does little, some over a longer time.
+/// Whether the application's rate is known: it had a success in each of the last slices, or successes over a longer time.
 pub(crate) fn is_at_work(facts: &Facts) -> bool {
     let successes = || facts.ops.iter().rev().filter(|op| is_ok(op)).filter_map(|op| op.ended);
     let mut slices = [false; STEADY_SLICES];
@@ -51,13 +50,13 @@ pub(crate) fn is_at_work(facts: &Facts) -> bool {
     for_long || slices.iter().all(|is_busy| *is_busy)
 }
 
-/// Statements a second in the poorest second of the steady state; `None` where that was too short, or had a second without
-/// any. The work of an application is not even, as the workload is, and what is uneven by itself proves no loss.
+/// Statements a second in the slowest second of the steady state; `None` if that was too short, or had a second without
+/// any. Unlike the workload, an application works at an uneven rate, so a drop below its mean proves no loss.
 pub(super) fn least_rate(facts: &Facts) -> Option<f64> {
     let hit = facts.hit()?;
     let before = facts.pause().map_or(hit, |pause| hit.min(pause.start));
     let succeeded = || facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| Some((op.ended?, op.count)));
-    // What came before, it did to get ready.
+    // Earlier statements belong to the application's start.
     let (first, _) = succeeded().next()?;
     let from = facts.steady_since?.saturating_sub(SLICE * STEADY_SLICES as u32).max(first);
     let slices = (before.checked_sub(from)?.as_nanos() / SLICE.as_nanos()) as usize;
@@ -71,7 +70,7 @@ pub(super) fn least_rate(facts: &Facts) -> Option<f64> {
     counts.into_iter().min().filter(|least| *least > 0).map(|least| least as f64 / SLICE.as_secs_f64())
 }
 
-/// The longest that a statement may take: what the scenario allows, or what the application itself is used to.
+/// The longest that a statement may take: the scenario's limit, or [`LONGER`] times the longest of the steady state.
 pub(super) fn longest(facts: &Facts, allowed: Duration) -> Duration {
     let Some(hit) = facts.hit() else { return allowed };
     let before = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| Some((op.began, op.ended?)));

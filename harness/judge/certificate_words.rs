@@ -1,7 +1,7 @@
-//! How libraries call what is wrong with a certificate. TLS has no SQLSTATE: the words are all there is.
+//! Phrases by which TLS libraries report each certificate fault. TLS has no SQLSTATE, so errors are recognized by their text.
 //!
-//! Each is a part of the message, in lower case. A peer that refuses a certificate says so in an alert, which its
-//! library puts into words of its own; who refuses it itself, has the words of its own verifier.
+//! Each phrase is a part of the message, in lower case. A peer's rejection arrives as a TLS alert, which the library
+//! renders in its own wording; a rejection by the client itself has the wording of the library's verifier.
 //!
 //! *Source*: OpenSSL's `X509_verify_cert_error_string` and alert strings (libpq, and Node, Python, Ruby and PHP on it),
 //! libpq's `fe-secure-common.c`, rustls's `CertificateError` and `AlertDescription`, Go's `crypto/x509` and
@@ -9,7 +9,7 @@
 
 use crate::model::fault::CertificateFault;
 
-/// Words of which one must be in the message.
+/// Phrases, one of which must be in the message.
 pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {
     match fault {
         CertificateFault::ClientExpired | CertificateFault::ServerExpired => &[
@@ -26,7 +26,7 @@ pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {
             // Java: "NotAfter: …".
             "notafter",
         ],
-        // Nothing is wrong with it.
+        // A renewed certificate is valid.
         CertificateFault::Renewed => &[],
         CertificateFault::WrongHost => &[
             "hostname mismatch",
@@ -48,7 +48,7 @@ pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {
             "could not be verified",
         ],
         CertificateFault::WrongAuthority | CertificateFault::ClientUnknown => &[
-            // The server's own, to a client whose library does not even show what the server's list does not cover.
+            // The server's own message, when the client's library sends no certificate of an authority unknown to the server.
             "requires a valid client certificate",
             "unknown ca",
             "unknownca",
@@ -63,7 +63,7 @@ pub(super) fn words(fault: CertificateFault) -> &'static [&'static str] {
             "unable_to_verify_leaf_signature",
             "self-signed certificate",
             "self signed certificate",
-            // rustls and OpenSSL, where another authority has the same name but not the same key.
+            // rustls and OpenSSL, if another authority has the same name but a different key.
             "badsignature",
             "bad signature",
             "certificate signature failure",
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_in_lower_case_and_only_a_sound_certificate_has_none() {
+    fn words_are_lower_case_and_only_a_renewed_certificate_has_none() {
         for (_, fault) in CertificateFault::ALL {
             assert_eq!(words(fault).is_empty(), fault == CertificateFault::Renewed);
             assert!(words(fault).iter().all(|word| *word == word.to_lowercase()), "{fault:?}");

@@ -1,4 +1,4 @@
-//! *deadline*: a call that the application cancels returns, and leaves nothing behind that the next call runs into.
+//! *deadline*: a call that the application cancels returns soon, and leaves no open transaction to the next call.
 
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ use crate::model::history::{ErrorKind, Op};
 use crate::model::sqlstate;
 use crate::model::time::show;
 
-/// What a client is forgiven beyond the deadline: timers fire late on a busy machine, and to close a connection in order
-/// may take one short wait.
+/// Tolerance beyond the deadline: timers fire late on a busy machine, and an orderly close may need one short wait.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
@@ -26,18 +25,18 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         return CheckResult::not_applicable("no operation took as long as its deadline");
     }
     let late = late(facts, hit, deadline);
-    if let (Some(_), Some(reason)) = (&late, out_of_breath(facts, hit)) {
+    if let (Some(_), Some(reason)) = (&late, harness_lateness(facts, hit)) {
         return CheckResult::Unknown { reason };
     }
-    CheckResult::of([late, left_behind(facts)].into_iter().flatten().collect())
+    CheckResult::from_findings([late, left_behind(facts)].into_iter().flatten().collect())
 }
 
-/// Why a late answer is not the client's: the machine was out of breath when it came.
-fn out_of_breath(facts: &Facts, hit: Duration) -> Option<String> {
+/// Why a late answer may be due to the machine: the harness itself was late after the fault.
+fn harness_lateness(facts: &Facts, hit: Duration) -> Option<String> {
     let worst = lateness(facts).filter(|(_, op)| op.began >= hit).map(|(late, _)| late).max()?;
     (worst > GRACE / 2).then(|| {
         format!(
-            "the harness itself was {} late once, so that answers that are late may be the machine's: give it less to do at \
+            "the harness itself started an operation {} late, so a late answer may be due to the machine: run fewer runs at \
              once (--jobs)",
             show(worst)
         )
@@ -48,23 +47,23 @@ fn is_cancelled(op: &Op) -> bool {
     op.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Deadline)
 }
 
-/// Calls that were cancelled, and returned much later.
+/// Cancelled calls that returned long after their deadline.
 fn late(facts: &Facts, hit: Duration, deadline: Duration) -> Option<Finding> {
     let mut late = slow_ops::over(facts, deadline + GRACE);
-    // What ended before the fault was slow for another reason.
+    // A call that ended before the fault was slow for another reason.
     late.retain(|op| op.ended.is_none_or(|ended| ended >= hit));
     if late.is_empty() {
         return None;
     }
     let what = format!(
-        "{} calls came back more than {} after the application's deadline of {}; {}",
+        "{} calls returned more than {} after the application's deadline of {}; {}",
         late.len(),
         show(GRACE),
         show(deadline),
         slow_ops::worst(facts, &late)
     );
-    let advice = "to cancel a call must not wait for the server: no request to cancel without a timeout of its own, no \
-                  orderly close or rollback over a connection that no longer answers";
+    let advice = "cancel a call without waiting for the server: give the cancel request a timeout of its own, and do not \
+                  roll back or close in order on a connection that no longer answers";
     Some(Finding { what, advice: advice.into(), ops: name(late) })
 }
 
@@ -78,13 +77,13 @@ fn left_behind(facts: &Facts) -> Option<Finding> {
     let hurt: Vec<&Op> = facts.answered_since(first.ended?).filter(ran_into).collect();
     let worst = hurt.first()?;
     let what = format!(
-        "{} operations found a transaction open that was not theirs, after calls had been cancelled; the first was {} {} ({})",
+        "{} operations ran into a transaction that a cancelled call had left open; the first was {} {} ({})",
         hurt.len(),
         worst.kind,
         worst.id,
         worst.error.as_ref().map(ToString::to_string).unwrap_or_default()
     );
-    let advice = "a connection on which a call was cancelled goes back to the pool only once the server has confirmed that \
-                  it is idle; else close it";
+    let advice = "return the connection of a cancelled call to the pool only after the server has confirmed that it is \
+                  idle; otherwise close it";
     Some(Finding { what, advice: advice.into(), ops: name(hurt) })
 }

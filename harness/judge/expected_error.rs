@@ -1,31 +1,31 @@
-//! What a caller must be told of each persistent fault.
+//! The error that a client must report for each persistent fault.
 
 use super::certificate_words;
 use super::facts::Facts;
 use crate::model::fault::FaultKind;
 use crate::model::history::{ErrorKind, OpError};
 
-/// How a persistent fault must show in what operations report.
+/// The error by which operations must report a persistent fault.
 ///
-/// The words count as much as the code: libpq, and all that is built on it, gives no code for a failed connect.
+/// The message counts as much as the code: libpq, and every client built on it, gives no code for a failed connect.
 pub(super) struct Expected {
-    /// What there was to be told, for findings: "the server said 28P01".
+    /// The event to report, for findings: "the server reported 28P01".
     pub fact: &'static str,
-    /// What was to be reported: "28P01".
+    /// The error to report: "28P01".
     pub name: &'static str,
     code: Option<&'static str>,
     kind: Option<ErrorKind>,
-    /// Of which one must be in the message, in small letters.
+    /// Phrases in lower case, one of which must be in the message.
     words: &'static [&'static str],
 }
 
 impl Expected {
-    /// A code of the server's, and its words for it.
+    /// An SQLSTATE of the server, and parts of its message.
     const fn server(fact: &'static str, code: &'static str, words: &'static [&'static str]) -> Expected {
         Expected { fact, name: code, code: Some(code), kind: None, words }
     }
 
-    /// Whether an error tells it.
+    /// Whether an error reports it, by code, kind or message.
     pub fn is_told_by(&self, error: &OpError) -> bool {
         let message = error.message.to_lowercase();
         self.code.is_some_and(|code| error.sqlstate.as_deref() == Some(code))
@@ -34,25 +34,25 @@ impl Expected {
     }
 }
 
-/// What must be told of the faults of this run; `None` where none of them has a face of its own.
+/// The error to report for the faults of this run; `None` if none of them causes an error of its own.
 pub(super) fn of(facts: &Facts) -> Option<Expected> {
     facts.header.faults.iter().find_map(|fault| of_kind(fault.kind))
 }
 
-/// *Source*: measured, for the server's words; for a refusal, silence, and a name that does not resolve, what libraries
-/// make of ECONNREFUSED, ETIMEDOUT, EAI_NONAME and EAI_AGAIN.
+/// *Source*: measured, for the server's messages; for refusals, timeouts and unresolved names, the messages of libraries for
+/// ECONNREFUSED, ETIMEDOUT, EAI_NONAME and EAI_AGAIN.
 fn of_kind(kind: FaultKind) -> Option<Expected> {
     use FaultKind::*;
     Some(match kind {
-        // Which of the two is wrong, the server does not say.
+        // The server does not report which of the two is wrong.
         WrongPassword | WrongUser => {
-            Expected::server("the server said 28P01", "28P01", &["password authentication failed"])
+            Expected::server("the server reported 28P01", "28P01", &["password authentication failed"])
         }
-        WrongDatabase => Expected::server("the server said 3D000", "3D000", &["does not exist"]),
-        ForbidLogin => Expected::server("the server said 28000", "28000", &["is not permitted to log in"]),
-        RevokeConnect => Expected::server("the server said 42501", "42501", &["permission denied for database"]),
+        WrongDatabase => Expected::server("the server reported 3D000", "3D000", &["does not exist"]),
+        ForbidLogin => Expected::server("the server reported 28000", "28000", &["is not permitted to log in"]),
+        RevokeConnect => Expected::server("the server reported 42501", "42501", &["permission denied for database"]),
         DenyHost | DenyRange | RequireTls => {
-            Expected::server("the server said 28000", "28000", &["no pg_hba.conf entry"])
+            Expected::server("the server reported 28000", "28000", &["no pg_hba.conf entry"])
         }
         Refuse => Expected {
             fact: "connections were refused",
@@ -62,10 +62,10 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             // "Connection refused", ECONNREFUSED, "actively refused it", "ConnectionRefusedError".
             words: &["refused"],
         },
-        // Silence has no code either: all that can be told is that a wait for it is over.
+        // Dropped packets have no code either: the client can only report a timeout.
         Blackhole { .. } => Expected {
             fact: "the client's packets were dropped",
-            name: "a connect that timed out",
+            name: "a connect timeout",
             code: None,
             kind: Some(ErrorKind::Timeout),
             // "timeout expired" (libpq), "Connect timed out" (JDBC), "i/o timeout" and "deadline exceeded" (Go),
@@ -73,13 +73,13 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             words: &["timed out", "timeout", "time-out", "timedout", "took longer", "deadline"],
         },
         WrongHost => Expected {
-            fact: "the name of the host did not resolve",
+            fact: "the host name did not resolve",
             name: "a name that does not resolve",
             code: None,
             kind: None,
             words: RESOLUTION,
         },
-        // TLS libraries have no code in common; a sound certificate has no words at all.
+        // TLS libraries have no common code; a valid certificate has no phrases at all.
         Certificate(fault) if !certificate_words::words(fault).is_empty() => Expected {
             fact: "a certificate was refused",
             name: kind.word(),
@@ -91,7 +91,7 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
     })
 }
 
-/// What resolvers and libraries say of a name that does not resolve.
+/// Messages of resolvers and libraries for a name that does not resolve.
 const RESOLUTION: &[&str] = &[
     // libpq; its message ends with one of the resolver's.
     "could not translate host name",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_by_its_code_or_by_its_words() {
+    fn fault_is_recognized_by_code_or_message() {
         let server = |code: &str| OpError::new(ErrorKind::Server, "no").with_sqlstate(code);
         let cases = [
             (FaultKind::WrongUser, "28P01", "FATAL:  password authentication failed for user \"u\""),
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_by_its_kind_or_by_the_word() {
+    fn refusal_is_recognized_by_kind_or_message() {
         assert!(told(FaultKind::Refuse, &OpError::new(ErrorKind::Refused, "os error 111")));
         assert!(told(FaultKind::Refuse, &says("connect ECONNREFUSED 127.0.0.1:5432")));
         assert!(!told(FaultKind::Refuse, &OpError::new(ErrorKind::Timeout, "pool timed out")));
     }
 
     #[test]
-    fn silence_is_told_as_a_wait_that_is_over() {
+    fn blackhole_is_recognized_by_timeout() {
         let silence = FaultKind::Blackhole { stream: Stream::Upstream, scope: Scope::Every };
         assert!(told(silence, &OpError::new(ErrorKind::Timeout, "no answer")));
         for words in
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_does_not_resolve_is_told_in_the_words_of_many_libraries() {
+    fn unresolved_name_is_recognized_by_message() {
         for words in [
             "error connecting to server: failed to lookup address information: Name or service not known",
             "could not translate host name \"pgsquall.invalid\" to address: Name or service not known",

@@ -1,11 +1,11 @@
-//! A history, arranged for the checks: one pass over its events.
+//! A history arranged for the checks, in one pass over its events.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::subscription::News;
+use super::subscription::Notifications;
 use super::verdict::EvidenceSummary;
 use crate::model::budget::RecoveryFrom;
 use crate::model::fault::{Class, Fault};
@@ -19,50 +19,50 @@ pub(crate) struct FaultTimes<'a> {
     pub fault: &'a Fault,
     pub injecting: Option<Duration>,
     pub healed: Option<Duration>,
-    /// What the nemesis could not do.
+    /// Why the nemesis could not inject or heal it.
     pub failed: Vec<&'a str>,
     pub evidence: Vec<&'a Evidence>,
 }
 
-/// What the checks look at.
+/// All that the checks read.
 pub(crate) struct Facts<'a> {
     pub header: &'a Header,
     pub server: Option<&'a ServerFacts>,
     pub client: Option<&'a ClientFacts>,
-    /// In the order of their completion; those that never completed last. The operations of one worker follow each
-    /// other, so that their order is also that of their beginnings.
+    /// In the order of their completion; those that never completed are last. The operations of one worker do not overlap, so
+    /// their order is also that of their beginnings.
     pub ops: Vec<&'a Op>,
     pub faults: Vec<FaultTimes<'a>>,
-    /// When connections were opened, ascending; those that only cancel what another one does are none.
+    /// When connections were opened, ascending; cancel-request connections are not counted.
     pub opened: Vec<Duration>,
-    /// Connections that are open at the gateway, and when they were opened.
+    /// Connections open at the gateway, by id, with the time of their opening.
     held: BTreeMap<u64, Duration>,
-    /// Connections whose bytes could not be read, and why the last of them could not.
+    /// Number of connections whose bytes could not be parsed, and the reason for the last of them.
     pub unread: Option<(u64, &'a str)>,
-    /// How many were open after the workload ended, before the client was closed.
+    /// Connections open at the gateway after the workload ended, before the client was closed.
     pub settled_held: Option<u32>,
-    /// When the gateway began or ceased to refuse connections. Those that it refuses are never seen as opened.
+    /// When the gateway began or ceased to refuse connections. Refused connections are not in `opened`.
     pub refusing: Vec<(Duration, bool)>,
     pub steady: Option<Sessions>,
     pub settled: Option<Sessions>,
     pub ledger: Option<&'a [(i64, i64, u64)]>,
-    /// That of the server beside the primary, where one ran.
+    /// The ledger of the server beside the primary, if one ran.
     pub ledger_beside: Option<&'a [(i64, i64, u64)]>,
     pub client_ended: Option<(Duration, &'a Ended)>,
     pub doubts: Vec<&'a str>,
-    /// How busy the machine was in percent, how much of the time something waited for a processor, and until when.
+    /// End of each measured second, CPU use and CPU pressure of the machine in percent.
     pub busy: Vec<(Duration, u8, Option<u8>)>,
-    /// What became of a supervised client, and when.
+    /// Exits and restarts of a supervised client, ascending.
     pub(super) supervision: Vec<(Duration, &'a SupervisionStep)>,
-    /// What a client that listens was sent, and heard.
-    pub(super) news: News<'a>,
-    /// When the client began to be watched in steady state.
+    /// Notifications sent to, and received by, a client that listens.
+    pub(super) news: Notifications<'a>,
+    /// When the steady state began.
     pub steady_since: Option<Duration>,
     pub calibration: Option<(Duration, Duration)>,
-    /// From when on nothing more was begun; until `workload_ended`, open operations were still waited for.
+    /// When the workload stopped beginning operations; until `workload_ended` it waited for open ones.
     pub stopped: Option<Duration>,
     pub workload_ended: Option<Duration>,
-    /// The end of what is known.
+    /// Time of the last event.
     pub until: Duration,
     /// Computed once, by [`recovered_at`](super::recovered_at).
     pub(super) recovered: OnceCell<Option<Duration>>,
@@ -91,7 +91,7 @@ impl<'a> Facts<'a> {
             doubts: Vec::new(),
             busy: Vec::new(),
             supervision: Vec::new(),
-            news: News::default(),
+            news: Notifications::default(),
             steady_since: None,
             calibration: None,
             stopped: None,
@@ -102,8 +102,8 @@ impl<'a> Facts<'a> {
         for event in &history.events {
             facts.add(event);
         }
-        // A recorder writes in the order of time, and then this costs one look; a stored history may come from
-        // anywhere, and every search below relies on the order.
+        // A recorder writes in the order of time, so the sort only checks it; a stored history may be out of order, and
+        // every search below relies on the order.
         facts.ops.sort_by_key(|op| op.ended.unwrap_or(Duration::MAX));
         facts.opened.sort();
         facts.supervision.sort_by_key(|(at, _)| *at);
@@ -120,7 +120,7 @@ impl<'a> Facts<'a> {
             Event::Client(client) => self.client = Some(client),
             Event::Calibration { direct, gateway } => self.calibration = Some((*direct, *gateway)),
             Event::Op(op) => {
-                self.see(op.ended.unwrap_or(op.began));
+                self.extend_until(op.ended.unwrap_or(op.began));
                 self.ops.push(op);
             }
             Event::Phase { at, phase } => {
@@ -129,10 +129,10 @@ impl<'a> Facts<'a> {
                     Phase::Audit => self.stopped = Some(*at),
                     _ => {}
                 }
-                self.see(*at);
+                self.extend_until(*at);
             }
             Event::Fault { at, fault, step } => {
-                self.see(*at);
+                self.extend_until(*at);
                 let Some(times) = self.faults.get_mut(*fault) else { return };
                 match step {
                     FaultStep::Injecting => times.injecting = Some(*at),
@@ -147,7 +147,7 @@ impl<'a> Facts<'a> {
                 }
             }
             Event::Connection { at, id, change } => {
-                self.see(*at);
+                self.extend_until(*at);
                 self.add_connection(*at, *id, change);
             }
             Event::SteadySessions(sessions) => self.steady = Some(*sessions),
@@ -158,8 +158,8 @@ impl<'a> Facts<'a> {
             Event::Ledger { runs } => self.ledger = Some(runs),
             Event::LedgerBeside { runs } => self.ledger_beside = Some(runs),
             Event::ClientEnded { at, how } => {
-                self.see(*at);
-                // The first end is the cause of others; but a broken protocol outweighs whatever it led to.
+                self.extend_until(*at);
+                // The first end causes the later ones, but a violation of the protocol outweighs any of them.
                 if self.client_ended.is_none() || matches!(how, Ended::Violated { .. }) {
                     self.client_ended = Some((*at, how));
                 }
@@ -168,13 +168,13 @@ impl<'a> Facts<'a> {
                 self.news.add(event);
             }
             Event::Supervision { at, step } => {
-                self.see(*at);
+                self.extend_until(*at);
                 self.supervision.push((*at, step));
             }
             Event::Doubt { reason, .. } => self.doubts.push(reason),
             Event::WorkloadEnded { at } => {
                 self.workload_ended = Some(*at);
-                self.see(*at);
+                self.extend_until(*at);
             }
         }
     }
@@ -199,16 +199,16 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn see(&mut self, at: Duration) {
+    fn extend_until(&mut self, at: Duration) {
         self.until = self.until.max(at);
     }
 
-    /// Whether the client is an application that does its own work, of which only what passes the gateway is seen.
+    /// Whether the client is a black-box application, of which only its traffic through the gateway is observed.
     pub fn is_watched(&self) -> bool {
         self.header.application.is_some()
     }
 
-    /// Operations open at once. An application counts as one worker: whose its statements are is not seen.
+    /// Operations open at once. A black-box application counts as one worker, because its own workers are unknown.
     pub fn workers(&self) -> u32 {
         if self.is_watched() {
             return 1;
@@ -217,14 +217,14 @@ impl<'a> Facts<'a> {
         self.client.map_or(load.workers, |client| load.workers_of(client.concurrency))
     }
 
-    /// Connections that the client may hold: its pool, and one more where it listens.
+    /// Connections that the client may hold: its pool, and one more if it listens.
     pub fn slots(&self) -> u32 {
         self.client.map_or(0, |client| client.concurrency) + u32::from(self.header.load.listen)
     }
 
-    /// Whether the client is known to listen, or need not.
+    /// Whether the client has received a notification, or the scenario has no subscription.
     pub fn is_listening(&self) -> bool {
-        !self.header.load.listen || self.news.is_heard()
+        !self.header.load.listen || self.news.has_received_any()
     }
 
     /// When the first fault began to be injected.
@@ -232,26 +232,26 @@ impl<'a> Facts<'a> {
         self.faults.iter().filter_map(|fault| fault.injecting).min()
     }
 
-    /// When the last fault began to be injected: what began before it says nothing of life after it.
+    /// When the last fault began to be injected. Operations that began before it prove no recovery.
     pub fn last_injection(&self) -> Option<Duration> {
         self.faults.iter().filter_map(|fault| fault.injecting).max()
     }
 
-    /// Why recovery is not timed, where [`recovery_starts`](Facts::recovery_starts) says nothing.
+    /// Why recovery is not timed, if [`recovery_starts`](Facts::recovery_starts) is `None`.
     pub fn why_no_recovery(&self) -> &'static str {
         match self.faults.iter().all(|times| times.fault.kind.is_mendable()) {
             true => "no fault was healed",
-            false => "what is wrong cannot be mended while the client runs",
+            false => "the fault cannot be healed while the client runs",
         }
     }
 
-    /// When the last fault was known to be healed; `None` while one is not.
+    /// When the last fault was healed; `None` while one is not.
     pub fn healed(&self) -> Option<Duration> {
         self.faults.iter().map(|fault| fault.healed).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// From when recovery is timed; `None` while it cannot be, and where nobody can mend what is wrong. Not from within
-    /// a pause of the workload, in which nobody asks anything of the client: then from its end.
+    /// The time from which recovery is measured; `None` before the heal, and for a fault that cannot be healed. A start within
+    /// a pause of the workload is moved to its end, because the client gets no operations before.
     pub fn recovery_starts(&self) -> Option<Duration> {
         let healed = self.healed()?;
         if self.faults.iter().any(|times| !times.fault.kind.is_mendable()) {
@@ -264,20 +264,20 @@ impl<'a> Facts<'a> {
         Some(self.pause().filter(|pause| pause.contains(&starts)).map_or(starts, |pause| pause.end))
     }
 
-    /// When nothing was begun because the workload paused.
+    /// The pause of the workload, in which no operation begins.
     pub fn pause(&self) -> Option<Range<Duration>> {
         let pause = self.header.load.pause?;
-        // Without a steady state the timeline begins with its first fault, which is at zero then.
+        // Without a steady state the timeline starts with its first fault, at zero.
         let from = self.steady_since.or(self.hit())? + pause.at;
         Some(from..from + pause.lasts)
     }
 
-    /// When the workload stopped, as far as is known.
+    /// When the workload ended; the last event if it did not.
     pub fn end(&self) -> Duration {
         self.workload_ended.unwrap_or(self.until)
     }
 
-    /// When the workload was told to stop, as far as is known.
+    /// When the workload stopped beginning operations; its end if that is unknown.
     pub fn stop(&self) -> Duration {
         self.stopped.map_or(self.end(), |stopped| stopped.min(self.end()))
     }
@@ -300,12 +300,12 @@ impl<'a> Facts<'a> {
         self.faults.iter().map(summary).collect()
     }
 
-    /// What shows one fault at work: what the nemesis saw, and, where the server was away or out of reach, what
-    /// operations felt.
+    /// Evidence of one fault: what the nemesis counted and, if the server was unreachable, the operations that failed or were
+    /// held up.
     ///
-    /// A client that opens a connection for each operation may hold none at the moment the server goes, and so loses
-    /// none; it meets the fault all the same with every operation that fails before the server is back. Other faults
-    /// leave a mark of their own in the server's log, which no operation's failure can stand in for.
+    /// A client that opens a connection for each operation may hold none at the moment the server stops, and so loses none,
+    /// but each operation that fails before the server is back shows the fault. Other faults leave evidence of their own in
+    /// the server's log, and for them a failed operation is no substitute.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
         let away = times.fault.kind.is_felt();
@@ -320,7 +320,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Whether it succeeded.
+/// Whether the operation succeeded.
 pub(super) fn is_ok(op: &Op) -> bool {
     op.outcome == Outcome::Ok
 }

@@ -1,4 +1,4 @@
-//! *full capacity*: no worker or pool slot stays dead while others are back, nor dies again.
+//! *full capacity*: at the end of the run every worker gets answers, and no operation fails.
 
 use super::facts::{Facts, is_ok};
 use super::format::{name, tally};
@@ -11,14 +11,14 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(starts) = facts.recovery_starts() else {
         return CheckResult::not_applicable(facts.why_no_recovery());
     };
-    // What counts is how it ended: the last window of the run, in which every worker must have had its turn.
+    // Only the last window of the run counts; it is long enough for every worker to have started an operation in it.
     let budget = &facts.header.budget;
     let window = budget.stability.max(2 * facts.header.load.interval);
     let from = facts.stop().saturating_sub(window).max(recovered_at(facts).unwrap_or(starts));
     let last: Vec<&Op> = facts.answered_since(from).collect();
     let succeeded = last.iter().filter(|op| is_ok(op)).count();
     if succeeded == 0 && recovered_at(facts).is_none() {
-        return CheckResult::not_applicable("nothing worked at the end, see recovered");
+        return CheckResult::not_applicable("no operation succeeded at the end: see recovered");
     }
     let failed: Vec<&Op> = last.iter().copied().filter(|op| !is_ok(op)).collect();
     let dead = dead_workers(facts, &last);
@@ -27,22 +27,21 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }
     let mut what = format!("in the last {} of the run {succeeded} operations succeeded", show(window));
     if !failed.is_empty() {
-        what += &format!(", but {} failed ({})", failed.len(), tally(failed.iter().copied()));
+        what += &format!(" and {} failed ({})", failed.len(), tally(failed.iter().copied()));
     }
     if !dead.is_empty() {
         let dead: Vec<_> = dead.iter().map(u32::to_string).collect();
-        what += &format!(", but no answer came to worker {}", dead.join(", "));
+        what += &format!(", but worker {} got no answer", dead.join(", "));
     }
-    CheckResult::of(vec![Finding {
+    CheckResult::from_findings(vec![Finding {
         what,
-        advice: "a part of the pool is dead for good: throw a broken connection out of the pool instead of giving it \
-                 back"
+        advice: "a part of the pool no longer works: discard a broken connection instead of returning it to the pool"
             .into(),
         ops: name(failed),
     }])
 }
 
-/// Workers that got no answer in the last window, or whose last operation was open for longer than it should be.
+/// Workers that got no answer in the last window, or whose last operation was open for longer than the stability window.
 fn dead_workers(facts: &Facts, last: &[&Op]) -> Vec<u32> {
     let mut answered = vec![false; facts.workers() as usize];
     for op in last {

@@ -1,12 +1,12 @@
-//! Whether the harness kept its own pace. What it begins late although the worker is free is no client's doing: a machine
-//! out of breath, a laptop that slept, an in-process client that blocks the thread on which it is driven.
+//! How late the harness started operations although their worker was free. The client is not the cause: the machine is
+//! overloaded or was suspended, or an in-process client blocks the thread that drives it.
 
 use std::time::Duration;
 
 use super::facts::Facts;
 use crate::model::history::Op;
 
-/// Every operation, in order of the answers, with how late it was begun while its worker was free.
+/// All operations in the order of their answers, each with its delay between "intended and worker free" and its start.
 pub(super) fn lateness<'a>(facts: &'a Facts) -> impl Iterator<Item = (Duration, &'a Op)> {
     let mut free = vec![Duration::ZERO; facts.workers() as usize];
     facts.ops.iter().filter_map(move |op| {

@@ -1,4 +1,4 @@
-//! *hung operation*: every call returns in time.
+//! *hung operation*: every operation returns within its deadline.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::slow_ops;
 use super::verdict::{CheckResult, Finding};
 use crate::model::time::show;
 
-/// What a client is forgiven beyond the timeout it declares: timers fire late on a busy machine.
+/// Tolerance beyond the timeout that a client declares: timers fire late on a busy machine.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
@@ -25,11 +25,13 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         return CheckResult::Pass;
     }
     let against = match declared {
-        Some(declared) if declared + GRACE < deadline => format!("the {} that the client declares", show(declared)),
+        Some(declared) if declared + GRACE < deadline => {
+            format!("the timeout of {} that the client declares", show(declared))
+        }
         _ => format!("the deadline of {}", show(deadline)),
     };
-    CheckResult::of(vec![Finding {
-        what: format!("{} operations outlived {against}; {}", hung.len(), slow_ops::worst(facts, &hung)),
+    CheckResult::from_findings(vec![Finding {
+        what: format!("{} operations took longer than {against}; {}", hung.len(), slow_ops::worst(facts, &hung)),
         advice: advice::to_return(facts),
         ops: name(hung),
     }])

@@ -1,4 +1,4 @@
-//! *lost write*: what was acknowledged is there at the audit.
+//! *lost write*: the audit finds every acknowledged write in the ledger.
 
 use super::facts::{Facts, is_ok};
 use super::format::{NAMED, name};
@@ -7,7 +7,7 @@ use crate::model::history::Op;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(ledger) = facts.ledger else {
-        return CheckResult::not_applicable("there was no audit");
+        return CheckResult::not_applicable("the audit did not run");
     };
     let lost: Vec<&Op> =
         facts.ops.iter().copied().filter(|op| is_ok(op) && op.kind.writes() && copies(ledger, op.key) == 0).collect();
@@ -16,7 +16,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }
     let acknowledged = facts.ops.iter().filter(|op| is_ok(op) && op.kind.writes()).count();
     let first: Vec<_> = lost.iter().take(NAMED).map(|op| format!("{} {}", op.kind, op.id)).collect();
-    CheckResult::of(vec![Finding {
+    CheckResult::from_findings(vec![Finding {
         what: format!(
             "{} of {acknowledged} acknowledged writes are not in the ledger: {}{}",
             lost.len(),
@@ -28,7 +28,7 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     }])
 }
 
-/// How often a key is in the ledger.
+/// Copies of a key in the ledger.
 pub(super) fn copies(ledger: &[(i64, i64, u64)], key: i64) -> u64 {
     let after = ledger.partition_point(|(first, _, _)| *first <= key);
     match after.checked_sub(1).map(|index| ledger[index]) {

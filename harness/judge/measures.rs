@@ -1,4 +1,4 @@
-//! The figures of a run: how soon it was noticed, how soon over, what was seen meanwhile.
+//! The figures of a run: time-to-detect, time-to-first-success, time-to-recover, errors, operations and connections.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) fn measure(facts: &Facts) -> Measures {
     }
 }
 
-/// From the fault to the first sign of it: a completion that is not ok, or an operation over the stall threshold.
+/// From the fault to its first sign: an operation that is not ok, or one over the stall threshold.
 fn time_to_detect(facts: &Facts) -> Option<Duration> {
     let hit = facts.hit()?;
     let threshold = facts.header.budget.stall_threshold;
@@ -71,7 +71,7 @@ fn worst_op(facts: &Facts) -> Option<WorstOp> {
     Some(WorstOp { id: worst.id, kind: worst.kind, took: took(worst), ended: worst.ended.is_some() })
 }
 
-/// The most instants, which ascend, in any window of this length.
+/// The most of these ascending instants in any window of this length.
 pub(super) fn peak(instants: &[Duration], window: Duration) -> u64 {
     let mut from = 0;
     let mut peak = 0;

@@ -1,7 +1,7 @@
-//! History in, verdict out. Pure: no clock, no socket, no file; the same history always gives the same verdict.
+//! Turns a history into a [`Verdict`]. Pure: no clock, no socket, no file; the same history always gives the same verdict.
 //!
-//! One file per check. The verdict is the worst of its checks, and *unknown* as soon as there is a doubt about the run
-//! itself: a fault without evidence, a client that was not healthy before, an audit that did not happen.
+//! One file per check. The verdict is the worst of its checks, and *unknown* if there is a doubt about the run itself: a
+//! fault without evidence, no steady state before the fault, or no audit.
 
 mod advice;
 mod black_box;
@@ -59,11 +59,11 @@ pub fn judge(history: &History) -> Verdict {
     let checks: Vec<_> = CHECKS
         .iter()
         .map(|(check, run)| {
-            // A check that crashes has proved nothing, and must not take the others with it.
+            // A check that panics gives *unknown*, and the others still run.
             let result = match black_box::unseen(*check).filter(|_| facts.is_watched()) {
                 Some(reason) => CheckResult::not_applicable(reason),
                 None => catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
-                    reason: "the check itself crashed: please report it".into(),
+                    reason: "the check panicked: please report this bug of pgsquall".into(),
                 }),
             };
             (*check, result)
@@ -106,7 +106,7 @@ pub fn judge(history: &History) -> Verdict {
     }
 }
 
-/// One check's rule.
+/// The function of one check.
 type Rule = fn(&Facts) -> CheckResult;
 
 /// Every check, in the order of reports.

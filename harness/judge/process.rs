@@ -1,4 +1,4 @@
-//! *process*: the client lives on; under a supervisor, the process that it was restarted in.
+//! *process*: the client survives the fault; under a supervisor, it does not keep exiting.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::model::time::show;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some((at, how)) = &facts.client_ended else { return supervision::check(facts) };
-    let what = match how {
-        Ended::Exited { status, stderr } if stderr.is_empty() => format!("the client process ended ({status})"),
-        Ended::Exited { status, stderr } => {
-            format!("the client process ended ({status}); its stderr ends with: {}", stderr.trim())
-        }
-        Ended::Panicked { message } => format!("the client panicked: {message}"),
-        Ended::Violated { .. } => return CheckResult::not_applicable("the harness ended it"),
-    };
     let when = when(facts, *at);
-    CheckResult::of(vec![Finding {
-        what: format!("{what} {when}"),
-        advice: "treat a lost connection as an error of one operation, not of the program".into(),
+    let what = match how {
+        Ended::Exited { status, stderr } if stderr.is_empty() => format!("the client process exited {when} ({status})"),
+        Ended::Exited { status, stderr } => {
+            format!("the client process exited {when} ({status}); its stderr ends with: {}", stderr.trim())
+        }
+        Ended::Panicked { message } => format!("the client panicked {when}: {message}"),
+        Ended::Violated { .. } => return CheckResult::not_applicable("the harness ended the client"),
+    };
+    CheckResult::from_findings(vec![Finding {
+        what,
+        advice: "report a lost connection as an error of one operation, and keep the process running".into(),
         ops: Vec::new(),
     }])
 }
 
-/// An instant, by its distance from the fault.
+/// An instant relative to the fault, in words.
 pub(super) fn when(facts: &Facts, at: Duration) -> String {
     match facts.hit() {
         Some(hit) if at >= hit => format!("{} after the fault", show(at - hit)),

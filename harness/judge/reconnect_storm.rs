@@ -1,4 +1,4 @@
-//! *reconnect storm*: a client in trouble does not hammer the server.
+//! *reconnect storm*: the client limits its connection attempts during an outage.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use super::verdict::{CheckResult, Finding};
 use crate::model::fault::FaultKind;
 use crate::model::time::show;
 
-/// Attempts are counted over windows of this length.
+/// Length of the windows in which attempts are counted from the fault on.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Once an outage has lasted this long, a client that backs off has slowed down…
+/// Time after the fault from which a client that backs off has slowed down.
 const SLOWED_AFTER: Duration = Duration::from_secs(1);
 
-/// …and over windows of this length…
+/// Length of the windows in which attempts are counted from [`SLOWED_AFTER`] on.
 const SLOW_WINDOW: Duration = Duration::from_secs(2);
 
-/// …makes no more than five attempts a second and worker: exponential backoff with a cap of a second makes two, a fixed
-/// delay of 200 ms five. A client without any delay is held back only by the server, and makes more even of a slow one.
+/// Most attempts a second and worker from [`SLOWED_AFTER`] on: exponential backoff with a cap of a second makes two, a
+/// fixed delay of 200 ms five. A client without a delay makes more, even if the server is slow to answer.
 const SLOWED_ATTEMPTS: u64 = 5;
 
-/// Against a persistent fault, one attempt a second and worker is all that can be useful.
+/// Most attempts a second and worker under a persistent fault, against which retries are useless.
 const ATTEMPTS_AGAINST_PERSISTENT: u64 = 1;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
@@ -34,52 +34,54 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         u64::from(facts.header.budget.attempts_per_worker)
     };
     let workers = match facts.is_watched() {
-        // Of an application it is known only how many connections it needs when it is well.
+        // The workers of a black-box application are unknown: its connections in steady state stand for them.
         true => match facts.steady.filter(|steady| steady.open > 0) {
             Some(steady) => u64::from(steady.open),
-            None => return CheckResult::not_applicable("how many connections the application needs was not seen"),
+            None => {
+                return CheckResult::not_applicable("the number of connections that the application needs is unknown");
+            }
         },
-        // Whoever listens has a connection to come back on, too.
+        // A client that listens has one more connection to reopen.
         false => u64::from(facts.workers()) + u64::from(facts.header.load.listen),
     };
-    // To replace every connection that was lost, once, is no storm, also where there are more of them than workers.
+    // Replacing every lost connection once is no storm, even if the client held more connections than it has workers.
     let spare = match facts.is_persistent() || facts.is_watched() {
         true => 0,
         false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(workers as u32)),
     };
     let slow = SLOWED_ATTEMPTS.min(each) * SLOW_WINDOW.as_secs();
-    // One attempt goes through every address, until one will do.
-    let places = workers * facts.header.layout.hosts.len().max(1) as u64;
-    let rules = [(hit, WINDOW, each * places + spare), (hit + SLOWED_AFTER, SLOW_WINDOW, slow * places + spare)];
+    // One attempt tries each address until one answers.
+    let addresses = workers * facts.header.layout.hosts.len().max(1) as u64;
+    let rules = [(hit, WINDOW, each * addresses + spare), (hit + SLOWED_AFTER, SLOW_WINDOW, slow * addresses + spare)];
     let broken = rules.iter().find_map(|(since, window, limit)| {
         let worst = worst_window(facts, *since, *window)?;
         (worst.beyond > *limit).then_some((worst, *window, *limit))
     });
     let Some((worst, window, limit)) = broken else {
-        return match blind(facts, hit) {
+        return match attempts_not_counted(facts, hit) {
             Some(reason) => CheckResult::NotApplicable { reason },
             None => CheckResult::Pass,
         };
     };
     let length = if window == WINDOW { "one second".to_owned() } else { show(window) };
-    CheckResult::of(vec![Finding {
+    CheckResult::from_findings(vec![Finding {
         what: format!(
-            "{} connection attempts in {length} (from {} after the fault), {} more than {}; allowed are {limit} more for \
+            "{} connection attempts in {length} (from {} after the fault), {} above {}; the limit is {limit} above for \
              {workers} {}",
             worst.attempts,
             show(worst.from.saturating_sub(hit)),
             worst.beyond,
             match facts.is_watched() {
-                true => format!("the {} of the steady state", worst.asked),
-                false => format!("the {} operations open then", worst.asked),
+                true => format!("the {} of the steady state", worst.expected),
+                false => format!("the {} in-flight operations", worst.expected),
             },
             match (facts.is_watched(), facts.header.load.listen) {
                 (true, _) => "connections",
-                (false, true) => "workers, the one that listens included",
+                (false, true) => "workers, including the listener",
                 (false, false) => "workers",
             }
         ),
-        advice: "wait between attempts: exponential backoff from some 50 ms, with full jitter and a cap".into(),
+        advice: "wait between attempts: exponential backoff from about 50 ms, with full jitter and a cap".into(),
         ops: Vec::new(),
     }])
 }
@@ -87,21 +89,21 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
 struct Busy {
     from: Duration,
     attempts: u64,
-    /// Operations open in the same window: what the workload itself may have caused.
-    asked: u64,
+    /// Operations open in the same window, each of which may have caused one attempt.
+    expected: u64,
     beyond: u64,
 }
 
-/// The window with the most attempts beyond those that operations asked for.
+/// The window with the most attempts beyond its open operations.
 fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy> {
     let mut begun: Vec<Duration> = facts.ops.iter().map(|op| op.began).collect();
     begun.sort();
     let opened = &facts.opened[facts.opened.partition_point(|at| *at < since)..];
     let attempts =
         |from: Duration| opened.partition_point(|at| *at < from + window) - opened.partition_point(|at| *at < from);
-    // Also those that began earlier and were still open: an operation may connect long after it was asked for.
+    // Including operations that began earlier and were still open: an operation may connect long after its start.
     let usual = facts.is_watched().then(|| usual_attempts(facts, window) as usize);
-    let asked = |from: Duration| {
+    let expected = |from: Duration| {
         if let Some(usual) = usual {
             return usual;
         }
@@ -111,16 +113,15 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
     opened
         .iter()
         .map(|from| {
-            let (attempts, asked) = (attempts(*from) as u64, asked(*from) as u64);
-            Busy { from: *from, attempts, asked, beyond: attempts.saturating_sub(asked) }
+            let (attempts, expected) = (attempts(*from) as u64, expected(*from) as u64);
+            Busy { from: *from, attempts, expected, beyond: attempts.saturating_sub(expected) }
         })
-        // Of equals the last of the reversed: the first.
+        // `max_by_key` returns the last of equals, so reversed the first window.
         .rev()
         .max_by_key(|busy| busy.beyond)
 }
 
-/// The most attempts in such a window of the steady state: an application that connects for each request of its users does
-/// what they ask of it.
+/// The most attempts in such a window of the steady state, for an application that connects for each request of its users.
 fn usual_attempts(facts: &Facts, window: Duration) -> u64 {
     let (Some(since), Some(hit)) = (facts.steady_since, facts.hit()) else { return 0 };
     let from = facts.opened.partition_point(|at| *at < since);
@@ -128,18 +129,18 @@ fn usual_attempts(facts: &Facts, window: Duration) -> u64 {
     peak(&facts.opened[from..to], window)
 }
 
-/// Why attempts could not be counted, if for most of the outage they were kept out: the kernel refuses, and drops SYNs,
-/// without telling; and whoever has no address makes none.
-fn blind(facts: &Facts, hit: Duration) -> Option<String> {
+/// Why attempts could not be counted, if none could reach the gateway for most of the outage: the kernel refuses them or
+/// drops their SYNs without a trace, and a client without an address makes none.
+fn attempts_not_counted(facts: &Facts, hit: Duration) -> Option<String> {
     let end = facts.healed().unwrap_or(facts.end());
-    let mut refused = Duration::ZERO;
+    let mut refused_for = Duration::ZERO;
     let mut since = None;
     for (at, on) in facts.refusing.iter().chain([&(end, false)]) {
         let at = (*at).clamp(hit, end.max(hit));
         match (on, since) {
             (true, None) => since = Some(at),
             (false, Some(from)) => {
-                refused += at.saturating_sub(from);
+                refused_for += at.saturating_sub(from);
                 since = None;
             }
             _ => {}
@@ -148,12 +149,12 @@ fn blind(facts: &Facts, hit: Duration) -> Option<String> {
     let unseen = |kind| matches!(kind, FaultKind::Hang | FaultKind::WrongHost);
     let hung = facts.faults.iter().filter(|times| unseen(times.fault.kind));
     let hung = hung.filter_map(|times| Some(times.healed.unwrap_or(end).saturating_sub(times.injecting?)));
-    let kept_out = refused + hung.sum::<Duration>();
+    let kept_out = refused_for + hung.sum::<Duration>();
     let outage = end.saturating_sub(hit);
     (kept_out > outage.saturating_sub(kept_out)).then(|| {
         format!(
-            "connections were refused, left without an answer, or had no address to go to, for {} of the {} of the \
-             outage, and such attempts are not counted",
+            "attempts cannot be counted for {} of the {} of the outage: connections were refused, unanswered, or had no \
+             address",
             show(kept_out),
             show(outage)
         )

@@ -1,4 +1,4 @@
-//! *recovered*: the client is back within its budget.
+//! *recovered*: the client recovers within its budget.
 
 use super::advice;
 use super::facts::{Facts, is_ok};
@@ -16,27 +16,27 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let budget = facts.header.budget.time_to_recover;
     let what = match recovered_at(facts) {
         Some(at) if at - starts <= budget => return CheckResult::Pass,
-        Some(at) => format!("time-to-recover was {}, over the budget of {}", show(at - starts), show(budget)),
+        Some(at) => format!("the client took {} to recover, over the budget of {}", show(at - starts), show(budget)),
         None => not_recovered(facts, starts),
     };
     let failed: Vec<&Op> = facts.answered_since(starts).filter(|op| !is_ok(op)).collect();
-    CheckResult::of(vec![Finding { what, advice: advice::to_recover(facts), ops: name(failed) }])
+    CheckResult::from_findings(vec![Finding { what, advice: advice::to_recover(facts), ops: name(failed) }])
 }
 
 fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
-    let watched = show(facts.end().saturating_sub(starts));
+    let observed = show(facts.end().saturating_sub(starts));
     let after: Vec<&Op> = facts.answered_since(starts).collect();
     let failed: Vec<&Op> = after.iter().copied().filter(|op| !is_ok(op)).collect();
     let mut what = format!(
-        "not recovered within {} of {}, watched for {watched}: of {} operations answered since, {} failed",
+        "not recovered within {} of {} (observed for {observed}): {}",
         show(facts.header.budget.time_to_recover),
         if facts.header.faults.iter().all(|fault| fault.kind.is_instant()) { "the fault" } else { "heal" },
-        after.len(),
-        failed.len()
+        match (after.is_empty(), facts.is_watched()) {
+            (true, true) => "the application sent no further statement".to_owned(),
+            (true, false) => "no operation was answered since".to_owned(),
+            (false, _) => format!("{} of {} operations answered since failed", failed.len(), after.len()),
+        }
     );
-    if after.is_empty() && facts.is_watched() {
-        what += ": the application asks the server for nothing any more";
-    }
     if !failed.is_empty() {
         what += &format!(" ({})", tally(failed.iter().copied()));
     }
@@ -45,10 +45,10 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
         .map(|worker| worker.to_string())
         .collect();
     if !dead.is_empty() && !facts.is_watched() {
-        what += &format!("; without any success: worker {}", dead.join(", "));
+        what += &format!("; no success on worker {}", dead.join(", "));
     }
     if let Some(error) = failed.last().and_then(|op| op.error.as_ref()) {
-        what += &format!("; the last error was {error}");
+        what += &format!("; last error: {error}");
     }
     what + &away(facts)
 }

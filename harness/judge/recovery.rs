@@ -1,20 +1,20 @@
-//! When a client has recovered: the definition, used by the judge and by the run that waits for it.
+//! Definition of recovery, used by the judge and by the run that waits for it.
 
 use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
 
-/// The instant from which the client counts as recovered; `None` while it does not.
+/// The instant from which the client counts as recovered; `None` if it has not recovered.
 ///
 /// Every worker has succeeded with an operation begun after the last fault; the instant is the success of the last
-/// worker to do so. From there on, for the stability window, nothing fails and every worker goes on succeeding: the
-/// window is complete only when each of them has succeeded beyond its end, so that none can have died within it. A
-/// failure before that starts the search anew, and so does an operation that alone takes longer than the window.
+/// worker to do so. During the stability window from there on, no operation fails and every worker continues to succeed: the
+/// window is complete only when each worker has succeeded beyond its end, so that none can have died within it. A
+/// failure before that restarts the search, as does an operation that alone takes longer than the window.
 ///
-/// Where recovery is timed from the injection, the instant may lie before the heal; the window then lasts until one
-/// whole stability window after the heal, since a fault that is still in force may yet have its effect.
+/// If recovery is timed from the injection, the instant may lie before the heal; the window then lasts until one
+/// whole stability window after the heal, because a fault that is still in force may yet have its effect.
 ///
-/// Once there is such an instant, nothing that happens later changes it.
+/// Later events never change the instant.
 pub(crate) fn recovered_at(facts: &Facts) -> Option<Duration> {
     *facts.recovered.get_or_init(|| search(facts))
 }
@@ -24,13 +24,13 @@ fn search(facts: &Facts) -> Option<Duration> {
     let stability = facts.header.budget.stability;
     let workers = facts.workers() as usize;
 
-    // Which workers have succeeded, and which of them beyond the window.
+    // Workers that have succeeded, and those of them that have succeeded beyond the window.
     let (mut back, mut beyond) = (Tally::new(workers), Tally::new(workers));
     let mut window: Option<(Duration, Duration)> = None;
     for op in facts.answered_since(starts) {
         let Some(ended) = op.ended else { continue };
         let worker = op.worker as usize;
-        // An application may have statements that take long at any time.
+        // An application may have long statements at any time.
         let stalled = !facts.is_watched() && back.has(worker) && ended.saturating_sub(op.began) > stability;
         if !is_ok(op) || stalled {
             back.clear();
@@ -55,7 +55,7 @@ fn search(facts: &Facts) -> Option<Duration> {
     None
 }
 
-/// A set of workers that knows when it holds all of them.
+/// A set of workers, with the number of those missing.
 struct Tally {
     seen: Vec<bool>,
     missing: usize,
@@ -85,7 +85,7 @@ impl Tally {
         }
     }
 
-    /// Whether every worker is in it; never true of no workers at all, for nobody has shown anything.
+    /// Whether every worker is in the set; false if there are no workers, because then none has succeeded.
     fn is_full(&self) -> bool {
         self.missing == 0 && !self.seen.is_empty()
     }

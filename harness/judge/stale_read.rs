@@ -1,7 +1,7 @@
-//! *stale read*: a worker sees what it was told is written, and everybody sees the same.
+//! *stale read*: a worker reads every write that was acknowledged to it, and all servers hold the same writes.
 //!
-//! *Split brain* belongs here: an acknowledged write that only an old primary holds is missing for all who read from
-//! the new one. That it is lost there too is another check's affair.
+//! *Split brain* belongs here: an acknowledged write that only an old primary holds is missing for all clients of the
+//! new one. The check *lost write* reports it as well.
 
 use super::facts::{Facts, is_ok};
 use super::format::name;
@@ -14,9 +14,9 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     match (reads(facts), split_brain(facts)) {
         (CheckResult::Fail { mut findings }, Some(split)) => {
             findings.push(split);
-            CheckResult::of(findings)
+            CheckResult::from_findings(findings)
         }
-        (_, Some(split)) => CheckResult::of(vec![split]),
+        (_, Some(split)) => CheckResult::from_findings(vec![split]),
         (reads, None) => reads,
     }
 }
@@ -29,14 +29,14 @@ fn split_brain(facts: &Facts) -> Option<Finding> {
     let first = astray.first()?;
     Some(Finding {
         what: format!(
-            "split brain: {} acknowledged writes are on the old primary alone; the first is {} {}, at {}",
+            "split brain: {} acknowledged writes are only on the old primary; the first is {} {}, at {}",
             astray.len(),
             first.kind,
             first.id,
             show(first.began)
         ),
-        advice: "have every commit wait for a standby, and do not take a cancelled wait for a commit (warning 01000); after a \
-                 failover, drop every connection to the old primary"
+        advice: "let every commit wait for a standby, and do not treat a cancelled wait as a commit (warning 01000); after a \
+                 failover, close every connection to the old primary"
             .into(),
         ops: name(astray),
     })
@@ -45,23 +45,23 @@ fn split_brain(facts: &Facts) -> Option<Finding> {
 fn reads(facts: &Facts) -> CheckResult {
     let stale: Vec<&Op> = facts.ops.iter().copied().filter(|op| is_ok(op) && op.found == Some(false)).collect();
     let Some(first) = stale.first() else {
-        // A read that does not say what it found has not shown anything.
+        // A read that does not report whether it found its key proves nothing.
         return match facts.ops.iter().any(|op| is_ok(op) && op.found == Some(true)) {
             true => CheckResult::Pass,
-            false => CheckResult::not_applicable("no read said whether it found its key"),
+            false => CheckResult::not_applicable("no read reported whether it found its key"),
         };
     };
-    CheckResult::of(vec![Finding {
+    CheckResult::from_findings(vec![Finding {
         what: format!(
-            "{} reads missed a write that the same worker had acknowledged; the first, read {} at {}, did not see key {}",
+            "{} reads missed a write that was acknowledged to the same worker; the first, read {} at {}, did not find key {}",
             stale.len(),
             first.id,
             show(first.began),
             first.key
         ),
         advice:
-            "after a reconnect, read from the primary and outside any old transaction or snapshot; or the write was \
-                 lost, see lost write"
+            "after a reconnect, read from the primary and outside any old transaction or snapshot; if the write is lost, \
+                 see lost write"
                 .into(),
         ops: name(stale),
     }])

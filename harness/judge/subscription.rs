@@ -1,8 +1,8 @@
-//! *subscription*: a client that listens hears what is sent once the fault is over.
+//! *subscription*: a client that listens receives the notifications that are sent after the fault.
 //!
-//! Postgres repeats no notification, so what was sent while the client was away is lost, and that is nobody's fault. It is
-//! counted, and whether the client said so: one that reports a gap lets its application read again what it may have
-//! missed, and one that hides it does not.
+//! Postgres repeats no notification, so those sent while the client was disconnected are lost and no failure of the client.
+//! They are counted, as are the gaps that the client reported: after a reported gap an application can read again what it
+//! may have missed.
 
 use std::time::Duration;
 
@@ -11,59 +11,59 @@ use super::verdict::{CheckResult, Finding, Listening, Recovery};
 use crate::model::history::{Event, OpError};
 use crate::model::time::show;
 
-/// What is known of the notifications of a run.
+/// The notifications of a run.
 #[derive(Default)]
-pub(crate) struct News<'a> {
-    /// Number and time of each that was sent, ascending.
+pub(crate) struct Notifications<'a> {
+    /// Number and time of each notification sent, ascending.
     sent: Vec<(u64, Duration)>,
-    /// When each was first heard, by its number.
-    heard: Vec<(u64, Duration)>,
-    /// When the client said that it may have missed some.
+    /// Number and first arrival of each notification received, ascending.
+    received: Vec<(u64, Duration)>,
+    /// When the client reported that it may have missed notifications.
     gaps: Vec<Duration>,
-    given_up: Option<(Duration, Option<&'a OpError>)>,
+    stopped_listening: Option<(Duration, Option<&'a OpError>)>,
 }
 
-impl<'a> News<'a> {
+impl<'a> Notifications<'a> {
     pub fn add(&mut self, event: &'a Event) {
         match event {
             Event::Notified { at, number } => self.sent.push((*number, *at)),
-            Event::Heard { at, number } => self.heard.push((*number, *at)),
+            Event::Heard { at, number } => self.received.push((*number, *at)),
             Event::Gap { at } => self.gaps.push(*at),
-            Event::Unsubscribed { at, error } => self.given_up = Some((*at, error.as_ref())),
+            Event::Unsubscribed { at, error } => self.stopped_listening = Some((*at, error.as_ref())),
             _ => {}
         }
     }
 
     pub fn sort(&mut self) {
         self.sent.sort_unstable();
-        // Stable, so that of two the first stays.
-        self.heard.sort_by_key(|(number, _)| *number);
-        self.heard.dedup_by_key(|(number, _)| *number);
+        // The sort is stable, so the first of several arrivals is kept.
+        self.received.sort_by_key(|(number, _)| *number);
+        self.received.dedup_by_key(|(number, _)| *number);
     }
 
-    /// When this one was first heard.
-    fn heard(&self, number: u64) -> Option<Duration> {
-        let place = self.heard.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        Some(self.heard[place].1)
+    /// When the notification of this number first arrived.
+    fn received(&self, number: u64) -> Option<Duration> {
+        let place = self.received.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(self.received[place].1)
     }
 
-    /// Whether any was heard.
-    pub fn is_heard(&self) -> bool {
-        !self.heard.is_empty()
+    /// Whether any notification arrived.
+    pub fn has_received_any(&self) -> bool {
+        !self.received.is_empty()
     }
 
-    /// How many were sent in this time, and how many of them were never heard.
+    /// Notifications sent in this time, and those of them that never arrived.
     pub fn lost_within(&self, from: Duration, to: Duration) -> (usize, usize) {
         let within = self.sent.iter().filter(|(_, at)| (from..to).contains(at));
-        let lost = within.clone().filter(|(number, _)| self.heard(*number).is_none()).count();
+        let lost = within.clone().filter(|(number, _)| self.received(*number).is_none()).count();
         (within.count(), lost)
     }
 
-    /// Times without news, each from the first that was lost to the next that was heard.
-    fn silences(&self) -> impl Iterator<Item = (Duration, Duration)> {
+    /// Periods of loss, each from the first lost notification to the next one that arrived.
+    fn losses(&self) -> impl Iterator<Item = (Duration, Duration)> {
         let mut lost = None;
-        self.sent.iter().filter_map(move |(number, sent)| match self.heard(*number) {
-            Some(heard) => lost.take().map(|from| (from, heard)),
+        self.sent.iter().filter_map(move |(number, sent)| match self.received(*number) {
+            Some(received) => lost.take().map(|from| (from, received)),
             None => {
                 lost.get_or_insert(*sent);
                 None
@@ -72,28 +72,29 @@ impl<'a> News<'a> {
     }
 }
 
-/// Whether the subscription is back for good, or none was asked for: what a run waits for.
+/// Whether the subscription has recovered, or the scenario has none. A run waits for it.
 pub(crate) fn is_subscribed_again(facts: &Facts) -> bool {
-    !facts.header.load.listen || back(facts).is_some()
+    !facts.header.load.listen || recovered_from(facts).is_some()
 }
 
-/// When the subscription was back, and with which notification; `None` while it is not.
+/// The first notification after the subscription recovered, and when it arrived; `None` if it did not recover.
 ///
-/// As in [`recovered_at`](super::recovered_at): from there on, for the stability window, none is lost, and the window does
-/// not end before a whole one has passed since the heal. One that is as late as the window is long begins it anew.
-fn back(facts: &Facts) -> Option<(u64, Duration)> {
+/// As in [`recovered_at`](super::recovered_at), no notification is lost in the stability window that begins there, and that
+/// window ends no earlier than one whole window after the heal. A notification that arrives later than the window is long
+/// starts the search again.
+fn recovered_from(facts: &Facts) -> Option<(u64, Duration)> {
     let (starts, fault, healed) = (facts.recovery_starts()?, facts.last_injection()?, facts.healed()?);
     let stability = facts.header.budget.stability;
     let mut streak = None;
     for (number, sent) in facts.news.sent.iter().filter(|(_, sent)| *sent >= fault) {
-        let Some(heard) = facts.news.heard(*number) else {
+        let Some(received) = facts.news.received(*number) else {
             streak = None;
             continue;
         };
-        if heard.saturating_sub(*sent) > stability {
+        if received.saturating_sub(*sent) > stability {
             streak = None;
         }
-        let (first, since) = *streak.get_or_insert((*number, heard.max(starts)));
+        let (first, since) = *streak.get_or_insert((*number, received.max(starts)));
         if *sent >= since.max(healed) + stability {
             return Some((first, since));
         }
@@ -103,7 +104,7 @@ fn back(facts: &Facts) -> Option<(u64, Duration)> {
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     if !facts.header.load.listen {
-        return CheckResult::not_applicable("the scenario asks for no subscription");
+        return CheckResult::not_applicable("the scenario has no subscription");
     }
     let Some(starts) = facts.recovery_starts() else {
         return CheckResult::not_applicable(facts.why_no_recovery());
@@ -111,40 +112,42 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let (sent, _) = facts.news.lost_within(starts, end(facts));
     if sent == 0 {
         return match facts.client_ended {
-            Some(_) => CheckResult::not_applicable("the client ended before anything was sent to it again"),
-            None => CheckResult::Unknown { reason: "no notification could be sent once the fault was over".into() },
+            Some(_) => CheckResult::not_applicable("the client ended before a notification was sent after the fault"),
+            None => CheckResult::Unknown { reason: "no notification was sent after the fault".into() },
         };
     }
     let budget = facts.header.budget.time_to_recover;
-    let what = match back(facts) {
+    let what = match recovered_from(facts) {
         Some((first, at)) if at - starts <= budget => match lost_after(facts, first, at) {
             Some(what) => what,
             None => return CheckResult::Pass,
         },
-        Some((_, at)) => format!("news came again after {}, over the budget of {}", show(at - starts), show(budget)),
+        Some((_, at)) => {
+            format!("notifications came again after {}, over the budget of {}", show(at - starts), show(budget))
+        }
         None => not_back(facts, starts),
     };
     let advice =
-        "have the connection that listens notice that it is dead: TCP keepalive, or a query now and then with a \
-                  deadline; connect and LISTEN again, and read again what may have been missed"
+        "detect that the listening connection is dead (TCP keepalive, or a periodic query with a deadline), reconnect, \
+                  LISTEN again, and read again what may have been missed"
             .into();
-    CheckResult::of(vec![Finding { what, advice, ops: Vec::new() }])
+    CheckResult::from_findings(vec![Finding { what, advice, ops: Vec::new() }])
 }
 
-/// Until when one may have been sent that had to be heard: those that were sent last may have been on their way.
+/// The time up to which notifications are counted: later ones may not have had time to arrive.
 fn end(facts: &Facts) -> Duration {
     facts.stop().saturating_sub(facts.header.budget.stall_threshold)
 }
 
-/// What was lost though the subscription was back.
+/// Notifications lost although the subscription had recovered.
 fn lost_after(facts: &Facts, first: u64, back: Duration) -> Option<String> {
     let after = |(number, sent): &&(u64, Duration)| *number > first && *sent < end(facts);
     let after: Vec<_> = facts.news.sent.iter().filter(after).collect();
-    let mut lost = after.iter().filter(|(number, _)| facts.news.heard(*number).is_none());
+    let mut lost = after.iter().filter(|(number, _)| facts.news.received(*number).is_none());
     let (number, sent) = lost.next()?;
     Some(format!(
-        "{} of {} notifications that were sent after the subscription was back never arrived, the first (number \
-         {number}) {} later",
+        "{} of {} notifications sent after the subscription had recovered never arrived; the first, number {number}, was \
+         sent {} later",
         lost.count() + 1,
         after.len(),
         show(sent.saturating_sub(back))
@@ -154,40 +157,40 @@ fn lost_after(facts: &Facts, first: u64, back: Duration) -> Option<String> {
 fn not_back(facts: &Facts, starts: Duration) -> String {
     let (sent, lost) = facts.news.lost_within(starts, end(facts));
     let mut what = format!(
-        "of {sent} notifications sent in the {} since {}, {lost} never arrived",
+        "{lost} of {sent} notifications sent in the {} after {} never arrived",
         show(end(facts).saturating_sub(starts)),
-        if facts.pause().is_some_and(|pause| pause.end == starts) { "the pause" } else { "the fault was over" }
+        if facts.pause().is_some_and(|pause| pause.end == starts) { "the pause" } else { "the fault" }
     );
-    if let Some(last) = facts.news.heard.iter().map(|(_, at)| at).max() {
-        what += &format!("; the last that did came {} before the end", show(facts.stop().saturating_sub(*last)));
+    if let Some(last) = facts.news.received.iter().map(|(_, at)| at).max() {
+        what += &format!("; the last arrival was {} before the end", show(facts.stop().saturating_sub(*last)));
     }
-    if let (Some((at, error)), Some(hit)) = (facts.news.given_up, facts.hit()) {
+    if let (Some((at, error)), Some(hit)) = (facts.news.stopped_listening, facts.hit()) {
         let error = error.map_or_else(String::new, |error| format!(" ({error})"));
-        what += &format!("; the client gave up listening {} after the fault{error}", show(at.saturating_sub(hit)));
+        what += &format!("; the client stopped listening {} after the fault{error}", show(at.saturating_sub(hit)));
     }
     what
 }
 
-/// The figures of the subscription; `None` where there is none.
+/// The figures of the subscription; `None` if the scenario has none.
 pub(super) fn measure(facts: &Facts) -> Option<Listening> {
     let hit = facts.hit().filter(|_| facts.header.load.listen)?;
     let (sent, lost) = facts.news.lost_within(hit, end(facts));
     let (mut reported, mut hidden) = (0, 0);
-    // What it had not heard before it listened is no gap.
-    for (from, to) in facts.news.silences().filter(|(_, to)| *to >= hit) {
-        // It may be told by another thread than the one that hears.
+    // Losses before the fault are no gap: the client may not have been listening yet.
+    for (from, to) in facts.news.losses().filter(|(_, to)| *to >= hit) {
+        // The client may report the gap from another thread, a little after the arrival.
         let to = to + facts.header.budget.stall_threshold;
         match facts.news.gaps.iter().any(|at| (from..=to).contains(at)) {
             true => reported += 1,
             false => hidden += 1,
         }
     }
-    let time_to_recover = match (facts.recovery_starts(), back(facts)) {
+    let time_to_recover = match (facts.recovery_starts(), recovered_from(facts)) {
         (None, _) => Recovery::NotMeasured,
         (Some(starts), Some((_, at))) => Recovery::Recovered { after: at - starts },
         (Some(starts), None) => {
-            let watched = facts.end().saturating_sub(starts);
-            Recovery::Censored { beyond: watched.min(facts.header.budget.time_to_recover) }
+            let observed = facts.end().saturating_sub(starts);
+            Recovery::Censored { beyond: observed.min(facts.header.budget.time_to_recover) }
         }
     };
     Some(Listening {

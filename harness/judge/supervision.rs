@@ -1,7 +1,7 @@
-//! A client under a supervisor: which exits a fault explains, and which none does.
+//! A client under a supervisor: which of its exits a fault explains, and which not.
 //!
-//! To exit and be restarted is a strategy like another. What comes of it the other checks say: operations fail for as long
-//! as no process is there, and the pause before the restart is a part of the time-to-recover.
+//! Exiting to be restarted is a legitimate strategy. The other checks judge its cost: operations fail while no process runs,
+//! and the pause before the restart is a part of the time-to-recover.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::verdict::{CheckResult, Finding, Restarts};
 use crate::model::history::SupervisionStep;
 use crate::model::time::show;
 
-/// How long a process that was restarted is watched before it is believed to stay.
+/// How long a restarted process must live before it counts as stable.
 const PROOF: Duration = Duration::from_secs(5);
 
-/// So many exits without a fault to explain them are forgiven: the first may be of what the fault has left behind.
+/// Tolerated exits without a fault: the first may be due to a state that the fault left behind.
 const FORGIVEN: usize = 1;
 
 /// One exit.
@@ -24,7 +24,7 @@ struct Exit<'a> {
     status: &'a str,
     stderr: &'a str,
     lived: Duration,
-    /// When the launch of the process began; `None` of the first.
+    /// When the launch of the process began; `None` for the first process.
     launched: Option<Duration>,
 }
 
@@ -34,35 +34,34 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         return CheckResult::Pass;
     };
     let lived: Vec<_> = needless.iter().map(|exit| show(exit.lived)).collect();
-    let last_words = match last.stderr.trim() {
+    let stderr = match last.stderr.trim() {
         "" => String::new(),
         stderr => format!("; its stderr ends with: {stderr}"),
     };
-    CheckResult::of(vec![Finding {
+    CheckResult::from_findings(vec![Finding {
         what: format!(
-            "the client exits again and again, also without a fault: {} times, the first {}, after lives of {} (last \
-             {}){last_words}",
+            "the client exited {} times without a fault, first {}; its processes lived for {} (last exit: {}){stderr}",
             needless.len(),
             when(facts, first.at),
             lived.join(", "),
             last.status
         ),
-        advice: "let only the loss of its connection end the client, and nothing that a restart brings back".into(),
+        advice: "exit only on a lost connection, and not on an error that the restarted process meets again".into(),
         ops: Vec::new(),
     }])
 }
 
-/// Why the run may prove nothing.
+/// The doubt about a client that exited before the fault.
 pub(super) fn doubt(facts: &Facts) -> Option<String> {
     if facts.header.precedes_client {
         return None;
     }
     let exits = exits(facts);
     let first = exits.first().filter(|exit| facts.hit().is_none_or(|hit| exit.at < hit))?;
-    Some(format!("the client exited {} ({}), which cannot be to blame", when(facts, first.at), first.status))
+    Some(format!("the client exited {} ({}), so the fault is not the cause", when(facts, first.at), first.status))
 }
 
-/// Whether the process that is there now has lived for long enough to be believed in, or its client has exited too often.
+/// Whether the current process has lived for [`PROOF`], or the client has exited too often already.
 pub(crate) fn is_proved(facts: &Facts) -> bool {
     match facts.supervision.last() {
         None => true,
@@ -71,13 +70,13 @@ pub(crate) fn is_proved(facts: &Facts) -> bool {
     }
 }
 
-/// What a finding about a client that has not recovered adds: that no process is there, and why.
+/// For a finding about a client that did not recover: that no process was running at the end, and why.
 pub(super) fn away(facts: &Facts) -> String {
     match facts.supervision.last() {
-        Some((_, SupervisionStep::Exited { status, .. })) => format!("; at the end its process was away ({status})"),
+        Some((_, SupervisionStep::Exited { status, .. })) => format!("; at the end no process was running ({status})"),
         Some((_, SupervisionStep::Failed { reason })) => {
             let reason = reason.replace("\n  ", "; ");
-            format!("; at the end its process was away, and the last restart had failed: {reason}")
+            format!("; at the end no process was running, because the last restart had failed: {reason}")
         }
         Some((_, SupervisionStep::Restarted { .. })) | None => String::new(),
     }
@@ -108,7 +107,7 @@ pub(super) fn measure(facts: &Facts) -> Option<Restarts> {
     })
 }
 
-/// Exits that no fault explains: once the client had recovered, or of a process that was launched when all was well.
+/// Exits that no fault explains: after recovery, or of a process that was launched after the heal.
 fn needless<'a>(facts: &Facts<'a>) -> Vec<Exit<'a>> {
     let (recovered, well) = (recovered_at(facts), facts.recovery_starts().and(facts.healed()));
     let since = |since: Option<Duration>, at: Option<Duration>| since.zip(at).is_some_and(|(since, at)| at >= since);

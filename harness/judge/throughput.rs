@@ -1,4 +1,4 @@
-//! *throughput*: the client comes back at its old speed.
+//! *throughput*: after recovery the client reaches its rate of before the fault.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use super::recovery::recovered_at;
 use super::verdict::{CheckResult, Finding};
 use crate::model::time::show;
 
-/// The part of the interval between two operations by which they may be begun late, on average, where the rate is still the
-/// client's to answer for. On a quiet machine they are some 1 ms late, which is what its timers are good for.
-const OUT_OF_BREATH: u32 = 10;
+/// Largest mean delay with which the harness may start operations, as a part of the interval between two of them (a tenth):
+/// beyond it the rate says nothing about the client. On a quiet machine the delay is about 1 ms, the accuracy of its timers.
+const LATENESS_DIVISOR: u32 = 10;
 
-/// How busy a machine is, in percent, on which nothing can be told of a client's own speed.
-const NOTHING_TO_SPARE: u64 = 95;
+/// CPU use, in percent, from which a low rate says nothing about the client.
+const CPU_SATURATED: u64 = 95;
 
-/// How busy it is where that depends on whether anything had to wait for a processor, and for how much of the time, both in
-/// percent.
+/// CPU use and CPU pressure (share of the time in which a task waited for a processor), in percent, which together mean that
+/// a low rate says nothing about the client.
 ///
-/// Neither says it alone. Three quarters may be all the work that there is, and then none of it waits; and what waits may be
-/// of a lower priority, or confined to a few processors of many. Two processors with a whole loop on one of them were 60
-/// busy, and something waited in 3 to 23; with a loop on each it was 100, and 33 to 81.
-const LITTLE_TO_SPARE: u64 = 75;
-const WAITED: u64 = 25;
+/// Neither suffices alone: at 75 % use no task may have waited, and the tasks that waited may be of a lower priority or
+/// confined to a few of many processors. Two processors with a busy loop on one of them: use 60, pressure 3 to 23; with a
+/// loop on each: use 100, pressure 33 to 81.
+const CPU_BUSY: u64 = 75;
+const CPU_PRESSURE: u64 = 25;
 
 pub(super) fn check(facts: &Facts) -> CheckResult {
     if recovered_at(facts).is_none() {
-        let reason = facts.recovery_starts().map_or(facts.why_no_recovery(), |_| "it did not recover");
+        let reason = facts.recovery_starts().map_or(facts.why_no_recovery(), |_| "the client did not recover");
         return CheckResult::not_applicable(reason);
     }
     let Some((steady, settled)) = rates(facts) else {
         return CheckResult::not_applicable(match facts.is_watched() {
             true => {
-                "before the fault there were seconds without any statement, so that there is no rate to compare with"
+                "the application had seconds without a statement before the fault: there is no rate to compare with"
             }
             false => "there was no steady state to compare with",
         });
@@ -42,44 +42,44 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     if settled >= share * steady {
         return CheckResult::Pass;
     }
-    if let Some(reason) = out_of_breath(facts) {
+    if let Some(reason) = machine_overload(facts) {
         return CheckResult::Unknown { reason };
     }
-    CheckResult::of(vec![Finding {
+    CheckResult::from_findings(vec![Finding {
         what: format!(
-            "{settled:.0} operations a second after recovery, {:.0} % of the {steady:.0} {}before the fault; the limit is \
-             {:.0} %",
+            "{settled:.0} operations a second after recovery, {:.0} % of the {steady:.0} {}before the fault; at least \
+             {:.0} % is required",
             settled / steady * 100.0,
-            if facts.is_watched() { "in the poorest second " } else { "" },
+            if facts.is_watched() { "in the slowest second " } else { "" },
             share * 100.0
         ),
-        advice: "look for connections that were not replaced, or that wait for a timeout on each use".into(),
+        advice: "look for connections that were not replaced, or that run into a timeout on each use".into(),
         ops: Vec::new(),
     }])
 }
 
-/// Why a low rate is not the client's: the machine that drives it was out of breath once it had recovered.
-fn out_of_breath(facts: &Facts) -> Option<String> {
+/// Why a low rate says nothing about the client: the machine was overloaded after recovery.
+fn machine_overload(facts: &Facts) -> Option<String> {
     let settled_from = recovered_at(facts)?.max(facts.healed()?);
     let late = lateness(facts).filter(|(_, op)| op.began >= settled_from).map(|(late, _)| late);
     let (sum, count) = late.fold((Duration::ZERO, 0), |(sum, count), late| (sum + late, count + 1));
     let mean = sum.checked_div(count)?;
-    let what = if mean > facts.header.load.interval / OUT_OF_BREATH {
-        format!("the harness itself was {} late with each operation", show(mean))
+    let what = if mean > facts.header.load.interval / LATENESS_DIVISOR {
+        format!("the harness started operations {} late on average", show(mean))
     } else {
-        // Of which a client in another process has its share as well.
+        // CPU use includes that of a client in another process.
         let seconds = facts.busy.iter().filter(|(at, ..)| *at >= settled_from && *at <= facts.stop());
         let busy = mean_of(seconds.clone().map(|(_, busy, _)| *busy))?;
-        let waited = mean_of(seconds.filter_map(|(.., waited)| *waited)).filter(|waited| *waited >= WAITED);
-        match waited.filter(|_| busy >= LITTLE_TO_SPARE) {
+        let waited = mean_of(seconds.filter_map(|(.., waited)| *waited)).filter(|waited| *waited >= CPU_PRESSURE);
+        match waited.filter(|_| busy >= CPU_BUSY) {
             Some(waited) => {
-                format!("the machine was busy for {busy} % of the time, and for {waited} % something waited for it")
+                format!("CPU use was {busy} % and CPU pressure {waited} %")
             }
-            None if busy >= NOTHING_TO_SPARE => format!("the machine was busy for {busy} % of the time"),
+            None if busy >= CPU_SATURATED => format!("CPU use was {busy} %"),
             None => return None,
         }
     };
-    Some(format!("after recovery {what}, so that the rate is the machine's: give it less to do at once (--jobs)"))
+    Some(format!("after recovery {what}, so a low rate may be due to the machine: run fewer runs at once (--jobs)"))
 }
 
 fn mean_of(percent: impl Iterator<Item = u8>) -> Option<u64> {
@@ -87,15 +87,15 @@ fn mean_of(percent: impl Iterator<Item = u8>) -> Option<u64> {
     u64::checked_div(sum, count)
 }
 
-/// Successes per second in the last window before the fault, and in the best window after recovery; `None` while there
-/// is nothing to compare.
+/// Successes per second in the last window before the fault, and in the best window after recovery; `None` if either is
+/// missing.
 ///
-/// *The best*, because the question is whether the client comes back to its old speed. Any one window, the last say,
-/// can hold a hiccup of the machine, or the quiet in which the end of the workload waits for its slowest operation.
+/// The best window shows whether the client reaches its old rate. Any single window can contain a pause of the machine, and
+/// the last one the time in which the end of the workload waits for its slowest operation.
 pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     let (since, hit) = (facts.steady_since?, facts.hit()?);
     let settled_from = recovered_at(facts)?.max(facts.healed()?);
-    // A pause of the workload before the fault is not slowness.
+    // A pause of the workload before the fault does not lower the rate.
     let before = facts.pause().map_or(hit, |pause| hit.min(pause.start));
     let window = facts.header.budget.stability.min(before.checked_sub(since)?);
     if window.is_zero() {

@@ -1,4 +1,4 @@
-//! *undisturbed*: what the fault leaves possible does not fail.
+//! *undisturbed*: under a fault that leaves all operations possible, none fails and none hangs.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
     };
-    // A later fault may make operations impossible; then the question is what became of them until it came.
+    // A later fault may make operations impossible: only those that ended before it count.
     let interrupting = facts.faults.iter().filter(|times| !times.fault.kind.leaves_possible());
     let until = interrupting.filter_map(|times| times.injecting).filter(|at| *at > hit).min().unwrap_or(Duration::MAX);
-    let meanwhile = |op: &&Op| op.ended.map_or(until == Duration::MAX, |ended| (hit..until).contains(&ended));
-    let touched: Vec<&Op> = facts.ops.iter().copied().filter(meanwhile).collect();
+    let before_interruption = |op: &&Op| op.ended.map_or(until == Duration::MAX, |ended| (hit..until).contains(&ended));
+    let touched: Vec<&Op> = facts.ops.iter().copied().filter(before_interruption).collect();
     let failed: Vec<&Op> = touched.iter().copied().filter(|op| op.ended.is_some() && !is_ok(op)).collect();
     let open: Vec<&Op> = touched.iter().copied().filter(|op| op.ended.is_none()).collect();
     let mut findings = Vec::new();
@@ -27,27 +27,27 @@ pub(super) fn check(facts: &Facts) -> CheckResult {
         let after = first.ended.unwrap_or(hit).saturating_sub(hit);
         findings.push(Finding {
             what: format!(
-                "{} of {} operations failed ({}), the first {} after the fault, though the fault left every one of them \
-                 possible",
+                "{} of {} operations failed ({}), the first {} after the fault; none should fail, because this fault leaves \
+                 all operations possible",
                 failed.len(),
                 touched.len(),
                 tally(failed.iter().copied()),
                 show(after)
             ),
-            advice: "allow for a slow network: a deadline is for a peer that is lost, not for one that is late".into(),
+            advice: "set timeouts longer than a slow network needs: time out on a lost peer, not on a late answer".into(),
             ops: name(failed),
         });
     }
     if !open.is_empty() {
         findings.push(Finding {
             what: format!(
-                "{} of {} operations had no answer at the end, though the fault left every one of them possible",
+                "{} of {} operations never returned; all should, because this fault leaves all operations possible",
                 open.len(),
                 touched.len()
             ),
-            advice: "look for answers that are waited for on a connection that was given up".into(),
+            advice: "look for operations that wait for an answer on a connection that the client has discarded".into(),
             ops: name(open),
         });
     }
-    CheckResult::of(findings)
+    CheckResult::from_findings(findings)
 }

@@ -1,4 +1,4 @@
-//! What a judge says: data only.
+//! Verdict, checks, findings and measures: data only.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::model::plane::Plane;
 use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
 
-/// Pass, fail or unknown; unknown is never pass.
+/// Pass, fail or unknown. An unknown run proves nothing and never counts as a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -74,7 +74,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// What came of one check.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(tag = "result", rename_all = "kebab-case")]
@@ -86,8 +86,8 @@ pub enum CheckResult {
 }
 
 impl CheckResult {
-    /// Fails with what was found; passes if that is nothing.
-    pub(super) fn of(findings: Vec<Finding>) -> CheckResult {
+    /// Fails with these findings; passes if there are none.
+    pub(super) fn from_findings(findings: Vec<Finding>) -> CheckResult {
         if findings.is_empty() { CheckResult::Pass } else { CheckResult::Fail { findings } }
     }
 
@@ -96,15 +96,15 @@ impl CheckResult {
     }
 }
 
-/// One thing that is wrong, with what shows it.
+/// One violation of a check, with the figures that show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// What was seen: operations, instants, codes and counts.
+    /// The violation: operations, instants, codes and counts.
     pub what: String,
-    /// What usually cures it.
+    /// The usual remedy.
     pub advice: String,
-    /// Operations concerned, by id; the first few.
+    /// Ids of the first few operations concerned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ops: Vec<u64>,
 }
@@ -119,13 +119,13 @@ pub enum Recovery {
         #[cfg_attr(feature = "report", schemars(with = "u64"))]
         after: Duration,
     },
-    /// Not within its budget, or within the shorter time for which it lived: the true figure is larger, and unknown.
+    /// The client had not recovered when its budget, or its observation, ended: the true time is longer, and unknown.
     Censored {
         #[serde(rename = "beyond_us", with = "micros")]
         #[cfg_attr(feature = "report", schemars(with = "u64"))]
         beyond: Duration,
     },
-    /// There was nothing to recover from.
+    /// No fault was healed, so recovery was not timed.
     NotMeasured,
 }
 
@@ -138,7 +138,7 @@ pub struct WorstOp {
     #[serde(rename = "took_us", with = "micros")]
     #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub took: Duration,
-    /// False if it had not ended when the workload did.
+    /// False if it was still open when the workload ended.
     pub ended: bool,
 }
 
@@ -146,7 +146,7 @@ pub struct WorstOp {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Measures {
-    /// `None`: no operation showed the fault; the client masked it.
+    /// `None` if no operation failed or stalled: the client masked the fault.
     #[serde(rename = "time_to_detect_us", with = "optional_micros")]
     #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub time_to_detect: Option<Duration>,
@@ -154,68 +154,68 @@ pub struct Measures {
     #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub time_to_first_success: Option<Duration>,
     pub time_to_recover: Recovery,
-    /// Operations that did not succeed from the fault on, by SQLSTATE or kind.
+    /// Operations since the fault that did not succeed, by SQLSTATE or kind.
     pub errors: BTreeMap<String, u64>,
     pub ok: u64,
     pub fail: u64,
     pub info: u64,
     pub worst_op: Option<WorstOp>,
-    /// Connections that the client opened, the first ones included.
+    /// Connections that the client opened, including those before the fault.
     pub connections_opened: u64,
-    /// The most in any one second.
+    /// Most connections opened in any one second.
     pub connections_per_second_peak: u64,
-    /// Median cost of the gateway on one round trip, with no fault.
+    /// Median time that the gateway adds to a round trip without a fault.
     #[serde(rename = "gateway_overhead_us", with = "optional_micros")]
     #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub gateway_overhead: Option<Duration>,
-    /// `None` where the scenario asks for no subscription.
+    /// `None` if the scenario has no subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listening: Option<Listening>,
-    /// `None` where the client is not supervised.
+    /// `None` if the client is not supervised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarts: Option<Restarts>,
 }
 
-/// What became of the processes of a supervised client.
+/// Exits and restarts of a supervised client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Restarts {
-    /// Times that it came up again.
+    /// Successful restarts.
     pub restarted: u64,
-    /// Launches that came to nothing.
+    /// Failed launches.
     pub failed: u64,
-    /// From the fault to the first exit that followed it.
+    /// From the fault to the first exit after it.
     #[serde(rename = "first_exit_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub first_exit: Option<Duration>,
     /// The status of that exit, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_status: Option<String>,
-    /// How long no process was there, all in all.
+    /// Total time without a running process.
     #[serde(rename = "away_us", with = "micros")]
     #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub away: Duration,
-    /// Whether none was there at the end.
+    /// Whether no process was running at the end.
     pub is_away: bool,
 }
 
-/// What became of a subscription.
+/// Figures of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Listening {
-    /// Until notifications came again, and went on coming.
+    /// Time until notifications arrived again without loss.
     pub time_to_recover: Recovery,
     /// Notifications sent from the fault on.
     pub sent: u64,
-    /// Of these, those that were never heard.
+    /// Those of `sent` that never arrived.
     pub lost: u64,
-    /// Times in which some were lost, where the client said that it may have missed some…
+    /// Periods of loss that the client reported as a gap.
     pub gaps_reported: u64,
-    /// …and where it did not.
+    /// Periods of loss that the client did not report.
     pub gaps_hidden: u64,
 }
 
-/// Evidence of one fault, summed up.
+/// The evidence of one fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct EvidenceSummary {
@@ -227,7 +227,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The answer to one question about one client.
+/// The judgement of one run: one client in one scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Verdict {
@@ -235,35 +235,34 @@ pub struct Verdict {
     pub format: u32,
     pub scenario: String,
     pub client: String,
-    /// What there is of an application beyond its command line, where the client is one that is only watched.
+    /// Options of a black-box application beyond its command line; absent for other clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Application>,
     /// Kind and version.
     pub server: Option<String>,
-    /// Where the faults were brought about.
+    /// The plane that injected the faults.
     pub plane: Plane,
-    /// Whether that plane and no other was asked for.
+    /// Whether the user chose the plane.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plane_asked: bool,
-    /// The device that was asked for in the place of the scenario's own.
+    /// The device that the user chose in place of the scenario's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
-    /// Whether a process of the client that exited was launched again.
+    /// Whether the client was restarted after an exit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub supervised: bool,
-    /// The longest time-to-recover that was allowed.
+    /// The longest time-to-recover that the check *recovered* accepts.
     #[serde(rename = "budget_us", with = "micros")]
     #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub budget: Duration,
     pub seed: Seed,
-    /// Which of the repeats this was, from 0, and of how many.
+    /// Number of this repeat, from 0; `repeats` is how many there are.
     pub repeat: u32,
     pub repeats: u32,
     pub verdict: VerdictKind,
-    /// Why the harness does not trust the run; empty unless the verdict is unknown.
+    /// Why the run is inconclusive; empty unless the verdict is unknown.
     pub doubts: Vec<String>,
-    /// How many of the doubts only say that something of what was asked for never met the client: a fault that had no
-    /// effect, callers who never had to wait.
+    /// How many of the doubts only say that a fault did not affect the client, or that no caller had to wait.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unmet: u32,
     pub checks: BTreeMap<Check, CheckResult>,
@@ -272,11 +271,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// What it comes to where a schedule of many faults is asked for, not each of which has to meet the client: the checks
-    /// count, as long as one fault has met it and nothing else is in doubt.
-    pub fn of_what_was_met(&self) -> VerdictKind {
-        let met = |summary: &EvidenceSummary| summary.found.iter().any(|found| found.decisive && found.count > 0);
-        match self.doubts.len() == self.unmet as usize && self.evidence.iter().any(met) {
+    /// The verdict on a schedule of many faults, not all of which must affect the client: the checks decide if at least one
+    /// fault had an effect and there is no other doubt.
+    pub fn kind_for_schedule(&self) -> VerdictKind {
+        let had_effect =
+            |summary: &EvidenceSummary| summary.found.iter().any(|found| found.decisive && found.count > 0);
+        match self.doubts.len() == self.unmet as usize && self.evidence.iter().any(had_effect) {
             true if self.failures().next().is_some() => VerdictKind::Fail,
             true => VerdictKind::Pass,
             false => VerdictKind::Unknown,
@@ -291,9 +291,9 @@ impl Verdict {
         })
     }
 
-    /// The stored form: one JSON document, the same bytes for the same verdict.
+    /// The stored JSON document; the same verdict gives the same bytes.
     pub fn to_json(&self) -> String {
-        // A verdict holds nothing that JSON cannot express.
+        // A verdict has no value that JSON cannot express.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 

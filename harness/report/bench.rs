@@ -1,5 +1,5 @@
-//! A benchmark for the terminal: for each scenario how soon each client recovers, how well that is known, and whether the
-//! others differ from the first by more than chance.
+//! A benchmark for the terminal: for each scenario the recovery times of each client with their confidence intervals, and
+//! whether the other clients differ from the first by more than chance.
 
 use super::baseline::{chance, span};
 use super::cell::Cell;
@@ -9,22 +9,22 @@ use super::text::bound;
 use crate::model::time::show;
 use crate::statistics::{Bound, Quantile, Sample, least_repeats, quantile, shift};
 
-/// Of all intervals.
+/// Confidence of all intervals.
 const CONFIDENCE: f64 = 0.95;
 
-/// Widest bar, in characters.
+/// Length of the longest bar, in characters.
 const WIDEST: usize = 50;
 
 const COLUMNS: [&str; 7] = ["client", "p50", "95 % interval", "p95", "95 % interval", "max", "runs"];
 
-/// All scenarios, one below the other; no line is longer than `width`, as far as that can be. Ends with a newline.
+/// All scenarios, one below the other, in lines of at most `width` characters if possible. Ends with a newline.
 pub fn text(report: &Report, width: usize) -> String {
     let cells = report.cells();
     let mut text = String::new();
-    for asked in &report.scenarios {
+    for scenario in &report.scenarios {
         let rows: Vec<(&Cell, Sample)> =
-            cells.iter().filter(|cell| cell.scenario == asked.name).map(|cell| (cell, cell.sample())).collect();
-        text += &format!("{}: time to recover\n\n", asked.name);
+            cells.iter().filter(|cell| cell.scenario == scenario.name).map(|cell| (cell, cell.sample())).collect();
+        text += &format!("{}: time to recover\n\n", scenario.name);
         text += &figures(&rows);
         text += &format!("\n{}", bars(&rows, width));
         text += &format!("{}\n", differences(&rows));
@@ -54,8 +54,8 @@ fn figures(rows: &[(&Cell, Sample)]) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// One bar for each client: its median solid, its 95th percentile light; an arrow at the end where that is beyond what was
-/// watched, which would make all others too short to be told apart.
+/// One bar for each client: its median solid, its 95th percentile light, and an arrow if the 95th percentile is censored: drawn
+/// to scale, it would make all other bars too short to compare.
 fn bars(rows: &[(&Cell, Sample)], width: usize) -> String {
     let shares = |sample: &Sample| {
         Some([quantile(sample, 0.5, CONFIDENCE)?.estimate, quantile(sample, 0.95, CONFIDENCE)?.estimate])
@@ -67,7 +67,7 @@ fn bars(rows: &[(&Cell, Sample)], width: usize) -> String {
     let names = all.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let widest = width.saturating_sub(names + 3).clamp(10, WIDEST);
     let length = |share: Bound| match share.known() {
-        // Whoever recovers at once still has something to be seen.
+        // An instantaneous recovery still has a visible bar.
         Some(time) if !longest.is_zero() => {
             ((time.as_secs_f64() / longest.as_secs_f64() * widest as f64).round() as usize).max(1)
         }
@@ -81,17 +81,17 @@ fn bars(rows: &[(&Cell, Sample)], width: usize) -> String {
         let arrow = if tail.known().is_none() { "▸" } else { "" };
         text += &format!("{name:names$}  {}{}{arrow}\n", "█".repeat(solid), "░".repeat(light));
     }
-    let scale = format!("{} is {widest} characters", show(longest));
-    text + &format!("{:names$}  █ to the median, ░ to the 95th percentile, ▸ beyond what was watched; {scale}\n\n", "")
+    let scale = format!("{widest} characters are {}", show(longest));
+    text + &format!("{:names$}  █ median, ░ 95th percentile, ▸ not recovered when the run ended; {scale}\n\n", "")
 }
 
-/// The others beside the first.
+/// Each other client compared with the first.
 fn differences(rows: &[(&Cell, Sample)]) -> String {
     let Some(((first, before), others)) = rows.split_first() else { return String::new() };
     let mut text = String::new();
     for (cell, now) in others {
         let what = match shift(before, now, CONFIDENCE) {
-            None => format!("needs {} runs of each to be compared", least_repeats(CONFIDENCE).unwrap_or_default()),
+            None => format!("a comparison needs {} runs of each", least_repeats(CONFIDENCE).unwrap_or_default()),
             Some(shift) => {
                 let share = shift.superiority * 100.0;
                 format!(
@@ -107,7 +107,7 @@ fn differences(rows: &[(&Cell, Sample)]) -> String {
     text
 }
 
-/// What the quantile is between, as far as so many repeats can say.
+/// The confidence interval of a quantile; `…` for a limit that needs more repeats.
 fn interval(Quantile { lower, upper, .. }: &Quantile) -> String {
     let limit = |limit: &Option<Bound>, none: &str| limit.map_or_else(|| none.to_owned(), bound);
     match (lower, upper) {
@@ -126,7 +126,7 @@ mod tests {
     use crate::report::model::{Ending, Entry};
     use crate::report::samples::{judged, report, skipped};
 
-    /// Repeats of one client: times-to-recover in milliseconds, and how many never did.
+    /// Repeats of one client: times-to-recover in milliseconds, and the number of censored ones.
     fn repeats(client: &str, times: impl Iterator<Item = u64>, censored: usize) -> Vec<Entry> {
         let recovered = times.map(|ms| Recovery::Recovered { after: Duration::from_millis(ms) });
         let beyond = Recovery::Censored { beyond: Duration::from_secs(60) };
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_told_beside_each_other() {
+    fn benchmark_compares_clients() {
         let quick = repeats("quick", (40..70).step_by(1), 0);
         let slow = repeats("slow", (900..1_200).step_by(10), 0);
         let lost = repeats("lost", (100..120).step_by(1), 10);

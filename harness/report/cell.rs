@@ -1,6 +1,6 @@
-//! The repeats of one client in one scenario, taken together.
+//! The repeats of one client in one scenario as a unit.
 
-use super::model::{Asked, Ending, Entry, Report};
+use super::model::{Ending, Entry, Report, ScenarioInfo};
 use crate::judge::{Recovery, Verdict, VerdictKind};
 use crate::statistics::{Observation, Sample};
 
@@ -13,12 +13,12 @@ pub struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// Those that have a verdict.
+    /// The verdicts of the runs that have one.
     pub fn verdicts(&self) -> impl Iterator<Item = &'a Verdict> + '_ {
         self.runs.iter().filter_map(|entry| entry.verdict())
     }
 
-    /// The verdict that speaks for all: the worst, and the first of those that are as bad.
+    /// The worst verdict, which represents the cell; the first of equals.
     pub fn worst(&self) -> Option<&'a Verdict> {
         self.verdicts().reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst })
     }
@@ -28,7 +28,7 @@ impl<'a> Cell<'a> {
         self.verdicts().filter(|verdict| verdict.verdict == kind).count()
     }
 
-    /// The verdict that speaks for all, and how many of the runs have it where there are several: `fail 3/20`.
+    /// The worst verdict and, for several runs, how many of them have it: `fail 3/20`.
     pub fn verdict_in_words(&self) -> String {
         match self.worst() {
             None => self.state().to_owned(),
@@ -39,7 +39,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// What is told where there is no verdict.
+    /// The word for a cell without a verdict.
     pub fn state(&self) -> &'static str {
         match self.runs.first().map(|entry| &entry.ending) {
             Some(Ending::Judged { .. }) | None => "",
@@ -49,18 +49,18 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The verdicts that answer the question: pass or fail.
-    pub fn answers(&self) -> impl Iterator<Item = &'a Verdict> + '_ {
+    /// The conclusive verdicts: pass or fail.
+    pub fn conclusive(&self) -> impl Iterator<Item = &'a Verdict> + '_ {
         self.verdicts().filter(|verdict| verdict.verdict != VerdictKind::Unknown)
     }
 
-    /// The times-to-recover of the runs that answer the question, where they were measured.
+    /// The measured times-to-recover of the conclusive runs.
     pub fn sample(&self) -> Sample {
-        Sample::new(self.answers().filter_map(|verdict| observation(&verdict.measures.time_to_recover)))
+        Sample::new(self.conclusive().filter_map(|verdict| observation(&verdict.measures.time_to_recover)))
     }
 
-    /// The times-to-recover that were measured, censored ones included. Of several repeats those that answer the question:
-    /// what a fault took that nobody is known to have met is no time-to-recover.
+    /// The measured times-to-recover, including censored ones. For several repeats only those of conclusive runs, because in an
+    /// inconclusive run the fault may not have affected the client.
     pub fn recoveries(&self) -> impl Iterator<Item = Recovery> + '_ {
         let is_only = self.runs.len() == 1;
         let counts = move |verdict: &&Verdict| is_only || verdict.verdict != VerdictKind::Unknown;
@@ -69,7 +69,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// What a run showed of the time-to-recover; `None` where it was not measured.
+/// A time-to-recover as an observation; `None` if it was not measured.
 pub(super) fn observation(recovery: &Recovery) -> Option<Observation> {
     match *recovery {
         Recovery::Recovered { after } => Some(Observation::Recovered(after)),
@@ -80,11 +80,11 @@ pub(super) fn observation(recovery: &Recovery) -> Option<Observation> {
 
 impl Report {
     /// The scenario of that name.
-    pub fn asked(&self, name: &str) -> Option<&Asked> {
-        self.scenarios.iter().find(|asked| asked.name == name)
+    pub fn scenario(&self, name: &str) -> Option<&ScenarioInfo> {
+        self.scenarios.iter().find(|scenario| scenario.name == name)
     }
 
-    /// Its runs, the repeats taken together, in the order of asking.
+    /// The cells of the report, in the order of its runs.
     pub fn cells(&self) -> Vec<Cell<'_>> {
         let mut cells: Vec<Cell> = Vec::new();
         for entry in &self.runs {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::judge::samples::Sample as History;
 
-    /// A repeat that took so many milliseconds to recover.
+    /// A repeat with this time-to-recover in milliseconds.
     fn repeat(number: u32, history: &History, after: u64) -> Entry {
         let mut entry = Entry { repeat: number, repeats: 4, ..judged("mine", "stall", history) };
         let Ending::Judged { verdict } = &mut entry.ending else { panic!("{entry:?}") };
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_that_proves_nothing_counts_in_no_format() {
+    fn inconclusive_repeats_count_in_no_format() {
         let (well, doubtful) = (History::healthy(), doubtful());
         let times = [(&well, 100), (&doubtful, 9_000), (&well, 300), (&well, 200)];
         let report =

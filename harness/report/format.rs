@@ -1,4 +1,4 @@
-//! The formats in which a report can be had, and how they are asked for: `junit=results.xml`.
+//! Report formats, and the option that selects one: `junit=results.xml`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Each, by the word that stands for it.
+    /// All formats with their words.
     pub const ALL: [(&str, Format); 4] =
         [("html", Format::Html), ("junit", Format::Junit), ("json", Format::Json), ("markdown", Format::Markdown)];
 }
@@ -26,7 +26,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// A format, and the file that it is to go to.
+/// A format, and the file to write it to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub format: Format,
@@ -39,11 +39,11 @@ impl FromStr for Wanted {
     fn from_str(text: &str) -> Result<Wanted, String> {
         let words = || Format::ALL.map(|(word, _)| word).join(", ");
         let Some((word, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
-            return Err(format!("{text:?} names no file: write FORMAT=FILE, as in junit=results.xml ({})", words()));
+            return Err(format!("no file in {text:?}: write FORMAT=FILE, as in junit=results.xml ({})", words()));
         };
         match Format::ALL.iter().find(|(known, _)| *known == word) {
             Some((_, format)) => Ok(Wanted { format: *format, file: file.into() }),
-            None => Err(format!("no format {word:?}: write one of {}", words())),
+            None => Err(format!("unknown format {word:?}: write one of {}", words())),
         }
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_is_asked_for_with_its_file() {
+    fn format_option_needs_a_format_and_a_file() {
         let wanted = Wanted { format: Format::Junit, file: "a=b.xml".into() };
         assert_eq!("junit=a=b.xml".parse(), Ok(wanted));
         assert!("junit".parse::<Wanted>().unwrap_err().contains("junit=results.xml"));

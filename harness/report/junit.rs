@@ -1,7 +1,7 @@
 //! JUnit XML, which CI systems show as tests: a suite for each client, a test case for each scenario.
 //!
-//! A verdict of *fail* is a failure. *Unknown* and what was not carried out are errors, since they say nothing about the
-//! client and are no pass either.
+//! A verdict of *fail* is a failure. *Unknown* and runs that were not carried out are errors, because they say nothing about
+//! the client and are no pass either.
 
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ pub fn text(report: &Report) -> String {
         suite.set_time(time);
         xml.add_test_suite(suite);
     }
-    // What is written to memory cannot fail.
+    // Writing to memory cannot fail.
     xml.to_string().unwrap_or_default()
 }
 
 fn case(report: &Report, cell: &Cell) -> TestCase {
     let mut case = TestCase::new(cell.scenario, status(cell));
-    let group = report.asked(cell.scenario).map_or("file", |asked| asked.group.as_str());
+    let group = report.scenario(cell.scenario).map_or("file", |scenario| scenario.group.as_str());
     case.set_classname(format!("pgsquall.{group}"));
     let took = cell.runs.iter().filter_map(|entry| entry.took);
     case.set_time(took.sum::<Duration>());
@@ -42,7 +42,7 @@ fn case(report: &Report, cell: &Cell) -> TestCase {
     case
 }
 
-/// The figures of the run that speaks for all, under the names of the terminal's columns.
+/// The figures of the run with the worst verdict, under the names of the terminal's columns.
 fn figures(cell: &Cell) -> Vec<Property> {
     let Some(worst) = cell.worst() else { return Vec::new() };
     let figures = [
@@ -58,7 +58,7 @@ fn figures(cell: &Cell) -> Vec<Property> {
     figures.into_iter().map(|(name, value)| Property::new(name, value)).collect()
 }
 
-/// What came of all repeats: the worst of them.
+/// The status of all repeats: the worst of them.
 fn status(cell: &Cell) -> TestCaseStatus {
     let not_passed = cell.verdicts().filter(|verdict| verdict.verdict != VerdictKind::Pass);
     let pages = not_passed.map(explain).collect::<Vec<_>>().join("\n");
@@ -79,10 +79,10 @@ fn status(cell: &Cell) -> TestCaseStatus {
             VerdictKind::Pass => {}
         }
     }
-    // A repeat that was not carried out is no pass, whatever the others came to.
+    // A repeat that was not carried out is no pass, even if the others passed.
     let errors = cell.runs.iter().find_map(|entry| match &entry.ending {
         Ending::NotCarriedOut { error } => Some(("not-carried-out", error.clone())),
-        Ending::Stopped => Some(("stopped", "the run was stopped before it was over".to_owned())),
+        Ending::Stopped => Some(("stopped", "the run was stopped before it ended".to_owned())),
         Ending::Judged { .. } | Ending::Skipped { .. } => None,
     });
     if let Some((word, message)) = errors {
@@ -104,7 +104,7 @@ mod tests {
     use crate::report::samples;
 
     #[test]
-    fn each_ending_has_its_place() {
+    fn each_ending_has_its_status() {
         insta::assert_snapshot!(text(&samples::every_ending()));
     }
 }

@@ -1,4 +1,4 @@
-//! Markdown, for the summary of a CI job or a comment on a change: the counts, the table, and what did not pass.
+//! Markdown for the summary of a CI job or a comment on a change: counts, table, and the runs that did not pass.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::model::Report;
 use super::text::{errors, explain, first_success, noticed, operations, recovered};
 use crate::judge::VerdictKind;
 
-/// Longest text, in bytes: GitHub refuses a summary of more than 1 MiB.
+/// Longest page, in bytes: GitHub refuses a summary of more than 1 MiB.
 const LONGEST: usize = 900 << 10;
 
 /// The report in Markdown (GitHub's).
@@ -37,7 +37,7 @@ fn write(to: &mut String, report: &Report) -> std::fmt::Result {
     pages(to, report)
 }
 
-/// Of one client: a row for each scenario, with its figures.
+/// The table of one client: a row with figures for each scenario.
 fn figures(to: &mut String, report: &Report, client: &str) -> std::fmt::Result {
     writeln!(to, "| scenario | {} | noticed | first ok | recovered | operations | errors |", escaped(client))?;
     writeln!(to, "|---|---|---|---|---|---|---|")?;
@@ -61,9 +61,9 @@ fn figures(to: &mut String, report: &Report, client: &str) -> std::fmt::Result {
     Ok(())
 }
 
-/// Several clients: scenarios down, clients across.
+/// The table of several clients: a row for each scenario, a column for each client.
 fn matrix(to: &mut String, report: &Report) -> std::fmt::Result {
-    let Matrix { clients, rows } = Matrix::of(report);
+    let Matrix { clients, rows } = Matrix::from_report(report);
     let row = |cells: &[String]| cells.iter().map(|cell| escaped(cell)).collect::<Vec<_>>().join(" | ");
     let names: Vec<String> = clients.iter().map(|&client| client.to_owned()).collect();
     writeln!(to, "| scenario | {} |\n|---|{}", row(&names), "---|".repeat(clients.len()))?;
@@ -73,14 +73,14 @@ fn matrix(to: &mut String, report: &Report) -> std::fmt::Result {
     let totals: Vec<_> = clients.iter().map(|client| totals(report, client)).collect();
     writeln!(to, "| **{} runs** | {} |", report.runs.len(), totals.join(" | "))?;
     for client in clients {
-        writeln!(to, "\n<details><summary>the figures of {}</summary>\n", escaped(client))?;
+        writeln!(to, "\n<details><summary>Figures of {}</summary>\n", escaped(client))?;
         figures(to, report, client)?;
         writeln!(to, "\n</details>")?;
     }
     Ok(())
 }
 
-/// The whole explanation of each run that did not pass, folded away.
+/// The page of each run that did not pass, folded.
 fn pages(to: &mut String, report: &Report) -> std::fmt::Result {
     let mut left_out = 0;
     let not_passed = report.runs.iter().filter_map(|entry| Some((entry, entry.verdict()?)));
@@ -96,7 +96,7 @@ fn pages(to: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(to, "{fence}text\n{}\n{fence}\n\n</details>", page.trim_end())?;
     }
     if left_out > 0 {
-        writeln!(to, "\n{left_out} more did not pass; their explanations are too long for this page.")?;
+        writeln!(to, "\n{left_out} more runs did not pass; their pages are omitted to keep this one below 1 MiB.")?;
     }
     Ok(())
 }
@@ -105,13 +105,13 @@ fn strong(words: String, kind: VerdictKind) -> String {
     if kind == VerdictKind::Pass { words } else { format!("**{words}**") }
 }
 
-/// A fence that is longer than any in the text.
+/// A code fence longer than any in the text.
 fn fence(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     "`".repeat((longest + 1).max(3))
 }
 
-/// Text as it is, in a cell of a table or in a line.
+/// Escapes text for a cell of a table or a line.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -141,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn several_clients_stand_beside_each_other() {
+    fn several_clients_have_a_column_each() {
         insta::assert_snapshot!(text(&samples::two_clients()));
     }
 
     #[test]
-    fn nothing_that_a_client_says_is_taken_for_markdown() {
+    fn foreign_text_is_escaped() {
         assert_eq!(escaped("a|b\n<script> `x` [y](z) @you"), "a\\|b &lt;script> \\`x\\` \\[y\\](z) \\@you");
         assert_eq!(fence("```` and ``"), "`````");
         assert_eq!(fence("nothing"), "```");

@@ -1,4 +1,4 @@
-//! Several clients beside each other: scenarios down, clients across.
+//! Several clients in one table: a row for each scenario, a column for each client.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use crate::judge::VerdictKind;
 /// The cells of a report in rows.
 pub(super) struct Matrix<'a> {
     pub clients: Vec<&'a str>,
-    /// A scenario, and what came of each client in it; empty where it was not asked.
+    /// A scenario and the result of each client in it; empty if the client did not run it.
     pub rows: Vec<(&'a str, Vec<String>)>,
 }
 
 impl<'a> Matrix<'a> {
-    pub fn of(report: &'a Report) -> Matrix<'a> {
+    pub fn from_report(report: &'a Report) -> Matrix<'a> {
         let cells: BTreeMap<(&str, &str), Cell> =
             report.cells().into_iter().map(|cell| ((cell.scenario, cell.client), cell)).collect();
         let clients = report.clients();
         let row = |scenario: &'a str| {
-            let of = |client: &&str| cells.get(&(scenario, *client)).map_or_else(String::new, summary);
-            (scenario, clients.iter().map(of).collect())
+            let result = |client: &&str| cells.get(&(scenario, *client)).map_or_else(String::new, summary);
+            (scenario, clients.iter().map(result).collect())
         };
-        let rows = report.scenarios.iter().map(|asked| row(&asked.name)).collect();
+        let rows = report.scenarios.iter().map(|scenario| row(&scenario.name)).collect();
         Matrix { clients, rows }
     }
 }
 
-/// What came of one client in one scenario, its repeats taken together, in a few words.
+/// The result of one client in one scenario, over all repeats: `pass 32.0 ms`, `FAIL recovered`.
 fn summary(cell: &Cell) -> String {
     let Some(worst) = cell.worst() else { return cell.state().to_owned() };
     let verdict = cell.verdict_in_words();
@@ -42,14 +42,14 @@ fn summary(cell: &Cell) -> String {
     }
 }
 
-/// How many runs of each client came to what: `3 pass, 1 fail, 0 unknown`.
+/// Verdicts of a client's runs: `3 pass, 1 fail, 0 unknown`.
 pub(super) fn totals(report: &Report, client: &str) -> String {
     let count = |kind| report.runs.iter().filter(|entry| entry.client == client && entry.kind() == Some(kind)).count();
     let (pass, fail, unknown) = (count(VerdictKind::Pass), count(VerdictKind::Fail), count(VerdictKind::Unknown));
     format!("{pass} pass, {fail} fail, {unknown} unknown")
 }
 
-/// One line for each run that did not pass, with the first thing that is wrong; one for each reason to skip.
+/// One line for each run that did not pass, with the first finding of each check; one for each reason to skip runs.
 pub fn notes(report: &Report) -> Vec<String> {
     let several = report.clients().len() > 1;
     let mut lines = Vec::new();
@@ -73,9 +73,9 @@ pub fn notes(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The table for a terminal: clients in blocks that a line of `width` characters holds.
+/// The table for a terminal, in blocks of as many clients as fit into `width` characters.
 pub fn text(report: &Report, width: usize) -> String {
-    let Matrix { clients, rows } = Matrix::of(report);
+    let Matrix { clients, rows } = Matrix::from_report(report);
     let length = |text: &str| text.chars().count();
     let names = rows.iter().map(|(name, _)| length(name)).max().unwrap_or_default();
     let widths: Vec<usize> = (0..clients.len())
@@ -114,7 +114,7 @@ mod tests {
     use crate::report::samples::{report, skipped, stopped};
 
     #[test]
-    fn clients_that_do_not_fit_beside_each_other_follow_below() {
+    fn clients_wrap_to_the_next_block() {
         let results = report(vec![
             skipped("one", "stall"),
             skipped("one", "blackhole"),

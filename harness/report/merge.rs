@@ -1,20 +1,19 @@
-//! Shards of one matrix, put together again: the same report as that of one run.
+//! Merges the shards of one matrix into the report that a single run would have written.
 
 use super::model::Report;
 use super::shard::Shards;
 
-/// Puts the shards together, in whatever order they come. What is missing is said in the report's `shards`; of a matrix
-/// that was never taken apart there is one part.
+/// Merges shards, in any order. Missing shards are listed in the report's `shards`; an unsharded report is a whole by itself.
 ///
-/// *Errors*: a sentence that names the reports which do not belong together, and why.
+/// *Errors*: a message that names the reports which cannot be merged, and the difference.
 pub fn merge(reports: Vec<(String, Report)>) -> Result<Report, String> {
     let mut parts = reports.into_iter();
-    let Some((first, mut whole)) = parts.next() else { return Err("there is nothing to merge".to_owned()) };
+    let Some((first, mut whole)) = parts.next() else { return Err("cannot merge: no report was named".to_owned()) };
     let (mut shards, mut places) = (whole.shards.take(), vec![first.clone()]);
-    // A comparison is of the whole, and is made anew.
+    // A comparison covers the whole matrix, so it is made again after the merge.
     whole.comparison = None;
     for (place, part) in parts {
-        let differs = |what: &str| format!("{first} and {place} are not parts of one run: {what} differs");
+        let differs = |what: &str| format!("cannot merge {first} and {place}: {what} differs");
         if part.pgsquall != whole.pgsquall {
             return Err(differs("the version of pgsquall"));
         }
@@ -22,16 +21,19 @@ pub fn merge(reports: Vec<(String, Report)>) -> Result<Report, String> {
             return Err(differs("the seed"));
         }
         let (Some(all), Some(more)) = (&mut shards, &part.shards) else {
-            return Err(format!("{first} and {place} are not parts of one run: run each of them with --shard I/N"));
+            return Err(format!("cannot merge {first} and {place}: not both are shards; run each with --shard I/N"));
         };
         if all.of != more.of {
             return Err(differs("the number of shards"));
         }
         if let Some(twice) = more.here.iter().find(|part| all.here.contains(part)) {
-            return Err(format!("shard {twice} is in {place} and in one of {}: name it once", places.join(", ")));
+            return Err(format!(
+                "cannot merge: shard {twice} is in {place} and in {}; name it once",
+                places.join(" or ")
+            ));
         }
         if part.scenarios != whole.scenarios {
-            return Err(differs("what was asked"));
+            return Err(differs("the list of scenarios"));
         }
         all.here.extend(&more.here);
         whole.runs.extend(part.runs);
@@ -49,7 +51,7 @@ fn sorted(mut shards: Shards) -> Shards {
 }
 
 impl Report {
-    /// The part of it that a shard would have run, as that would tell it.
+    /// The report that this shard would have written.
     #[cfg(test)]
     fn part(&self, shard: super::shard::Shard) -> Report {
         let runs = self.runs.iter().filter(|entry| shard.has(entry.index)).cloned().collect();
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_come_to_the_same_report_as_one_run() {
+    fn merged_shards_equal_the_whole_report() {
         let whole = every_ending();
         for of in 1..=12 {
             let mut parts = parts(&whole, of);
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn missing_shards_are_a_warning() {
         let whole = every_ending();
         let mut parts = parts(&whole, 4);
         parts.remove(2);
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_belong_together_is_refused() {
+    fn reports_of_different_runs_are_refused() {
         let whole = every_ending();
         let refused = |change: fn(&mut Report)| {
             let mut parts = parts(&whole, 2);
@@ -101,7 +103,7 @@ mod tests {
         assert!(refused(|part| part.shards = None).contains("--shard"));
         assert!(refused(|part| part.shards.as_mut().unwrap().of = 3).contains("number of shards"));
         assert!(refused(|part| part.shards.as_mut().unwrap().here = vec![1]).contains("shard 1 is in part 2"));
-        assert!(refused(|part| part.scenarios.clear()).contains("what was asked"));
+        assert!(refused(|part| part.scenarios.clear()).contains("the list of scenarios"));
         assert!(merge(Vec::new()).is_err());
     }
 }

@@ -1,8 +1,8 @@
-//! What came of runs, told to people and to machines.
+//! Reports of runs for people and programs.
 //!
-//! One run is told by [`Run`]; a whole matrix of clients, scenarios and repeats is a [`Report`], from which each format is
-//! written by a file of its own. `timeline` arranges a history for pictures, `baseline` puts a report beside an earlier
-//! one, `shard` takes a matrix apart and `merge` puts it together.
+//! [`Run`] reports one run; a [`Report`] holds a whole matrix of clients, scenarios and repeats, and each format is written by
+//! a file of its own. `timeline` arranges a history for pictures, `baseline` compares a report with an earlier one, `shard`
+//! splits a matrix and `merge` joins its parts. No file here judges a run or reads a history except through `timeline`.
 
 pub mod baseline;
 #[cfg(feature = "report")]
@@ -38,29 +38,29 @@ pub use text::explain;
 use crate::environment::choice::ServerChoice;
 use crate::judge::{Verdict, VerdictKind};
 
-/// A run that was carried out: its verdict, and where everything about it is.
+/// A run that was carried out: its verdict and its files.
 ///
-/// Prints as a page that says what was asked, what was found, and how to repeat it.
+/// Prints as a page with verdict, findings, figures and the command that repeats the run.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub verdict: Verdict,
     /// The scenario's title.
     pub title: String,
-    /// The server that was asked for.
+    /// The server that the user chose.
     pub server: ServerChoice,
-    /// The folder with history, verdict and logs, if any was asked for.
+    /// The folder with history, verdict and logs, if they were kept.
     pub out: Option<PathBuf>,
 }
 
 impl Run {
-    /// Whether the client has failed a schedule of faults, whether all of them have met it or not.
+    /// Whether the client failed a schedule of faults, even if not all of them affected it.
     pub fn has_failed(&self) -> bool {
-        self.verdict.of_what_was_met() == VerdictKind::Fail
+        self.verdict.kind_for_schedule() == VerdictKind::Fail
     }
 
-    /// Panics with the whole explanation unless the verdict is *pass*; for tests.
+    /// Panics with the whole page unless the verdict is *pass*; for tests.
     ///
-    /// *Panics*: on *fail* and on *unknown*, for a run that proves nothing is no reason to be calm.
+    /// *Panics*: on *fail*, and on *unknown* because an inconclusive run proves nothing about the client.
     #[track_caller]
     pub fn assert_pass(&self) {
         assert!(self.verdict.verdict == VerdictKind::Pass, "{self}");
@@ -81,7 +81,7 @@ impl fmt::Display for Run {
 #[cfg(feature = "report")]
 pub fn schema() -> String {
     let schema = schemars::schema_for!(Report);
-    // A schema holds nothing that JSON cannot express.
+    // A schema has no value that JSON cannot express.
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }
 

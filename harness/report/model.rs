@@ -1,7 +1,6 @@
-//! What came of a whole `pgsquall run`: the one model that every format is written from, and that is stored as
-//! `report.json`.
+//! The result of a whole `pgsquall run`: the model from which every format is written, stored as `report.json`.
 //!
-//! It holds the verdicts as they are, and nothing of the histories but where they are.
+//! It holds the verdicts unchanged; the histories stay in their own files, of which it holds the paths.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,10 +17,10 @@ use crate::scenario::Scenario;
 /// The version of the stored form. A reader refuses any other.
 pub const FORMAT: u32 = 1;
 
-/// The file in the folder of a run's results.
+/// Name of the file in the folder of results.
 pub const FILE: &str = "report.json";
 
-/// Every client in every scenario, as often as was asked.
+/// All runs of a matrix: every client in every scenario, with repeats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "report", schemars(title = "pgsquall report"))]
@@ -30,42 +29,42 @@ pub struct Report {
     pub format: u32,
     /// The version of pgsquall that wrote it.
     pub pgsquall: String,
-    /// When it began, by the wall clock: RFC 3339, in UTC.
+    /// When the matrix began, by the wall clock: RFC 3339, in UTC.
     pub began: String,
-    /// The seed of all its runs.
+    /// The seed of all runs.
     pub seed: Seed,
-    /// The scenarios that were asked, in the order of asking.
-    pub scenarios: Vec<Asked>,
-    /// In the order of asking: by client, then by scenario, then by repeat.
+    /// The scenarios, in the order of the command line.
+    pub scenarios: Vec<ScenarioInfo>,
+    /// The runs, ordered by client, then by scenario, then by repeat.
     pub runs: Vec<Entry>,
-    /// Which parts of the whole these are; absent where they are the whole.
+    /// The shards that the report contains; absent if it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<Shards>,
-    /// What has changed since the baseline; absent where there is none.
+    /// The comparison with the baseline; absent if none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
 }
 
-/// A scenario, as far as it is told.
+/// A scenario as reports show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
-pub struct Asked {
-    /// Its name; that of a file is the file's, without folder and ending.
+pub struct ScenarioInfo {
+    /// Its name; for a scenario file, the file's name without folder and extension.
     pub name: String,
     pub title: String,
-    /// The folder that it is in, which stands for a documented cause; `file` for a file of the user's own.
+    /// Its folder in the catalogue, one for each documented cause; `file` for the user's own scenario file.
     pub group: String,
-    /// The documented cause, in the words of its source; empty where the file names none.
+    /// The documented cause, quoted from its source; empty if the file names none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cause: String,
-    /// What it asks, why, and who documents it: the comment that its file begins with.
+    /// The head comment of its file: question, reason and source.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
 
-impl From<&Scenario> for Asked {
-    fn from(scenario: &Scenario) -> Asked {
-        Asked {
+impl From<&Scenario> for ScenarioInfo {
+    fn from(scenario: &Scenario) -> ScenarioInfo {
+        ScenarioInfo {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
             group: scenario.group.clone(),
@@ -75,32 +74,32 @@ impl From<&Scenario> for Asked {
     }
 }
 
-/// One run that was asked for: of one client, in one scenario.
+/// One run of one client in one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Entry {
-    /// Its place in the whole that was asked for, from 0; shards keep it.
+    /// Its index in the whole matrix, from 0; the same in every shard.
     pub index: u32,
-    /// As the user named it.
+    /// The client as the user named it.
     pub client: String,
     /// The name of one of the report's scenarios.
     pub scenario: String,
-    /// Which of the repeats this was, from 0, and of how many.
+    /// Number of this repeat, from 0; `repeats` is how many there are.
     pub repeat: u32,
     pub repeats: u32,
-    /// Where its history, verdict and logs are, from the report's own folder; absent where nothing was kept.
+    /// Folder of its history, verdict and logs, relative to the report's folder; absent if they were not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "report", schemars(with = "Option<String>"))]
     pub folder: Option<PathBuf>,
-    /// From its beginning until everything was taken down, by the wall clock; absent where it did not begin, and where its
-    /// verdict is that of an earlier run.
+    /// From the start of the run to the end of its clean-up, by the wall clock; absent if it did not begin, or if its verdict
+    /// was taken from an earlier run.
     #[serde(rename = "took_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub took: Option<Duration>,
     pub ending: Ending,
 }
 
-/// What came of a run.
+/// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -108,20 +107,20 @@ pub enum Ending {
     Judged {
         verdict: Box<Verdict>,
     },
-    /// It cannot truly be asked here, or of this client.
+    /// The scenario cannot be run here, or not with this client.
     Skipped {
         reason: String,
     },
-    /// Something kept it from being carried out.
+    /// An error prevented the run.
     NotCarriedOut {
         error: String,
     },
-    /// It was not over when the run was stopped, or had not begun.
+    /// The matrix was stopped before this run ended or began.
     Stopped,
 }
 
 impl Entry {
-    /// Its verdict, if there is one.
+    /// The verdict, if there is one.
     pub fn verdict(&self) -> Option<&Verdict> {
         match &self.ending {
             Ending::Judged { verdict } => Some(verdict),
@@ -129,12 +128,12 @@ impl Entry {
         }
     }
 
-    /// What its verdict is, if there is one.
+    /// The kind of the verdict, if there is one.
     pub fn kind(&self) -> Option<VerdictKind> {
         self.verdict().map(|verdict| verdict.verdict)
     }
 
-    /// The scenario, and which of its repeats where there are several: `restart-fast 2/20`.
+    /// The scenario, with the number of the repeat if there are several: `restart-fast 2/20`.
     pub fn name(&self) -> String {
         match self.repeats {
             0 | 1 => self.scenario.clone(),
@@ -144,7 +143,7 @@ impl Entry {
 }
 
 impl Report {
-    /// The names of the clients, each once, in the order of asking.
+    /// The names of the clients, each once, in the order of the runs.
     pub fn clients(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for entry in &self.runs {
@@ -160,15 +159,15 @@ impl Report {
         self.runs.iter().filter(|entry| entry.kind() == Some(kind)).count()
     }
 
-    /// The stored form: one JSON document, the same bytes for the same report.
+    /// The stored JSON document; the same report gives the same bytes.
     pub fn to_json(&self) -> String {
-        // A report holds nothing that JSON cannot express.
+        // A report has no value that JSON cannot express.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Reads a stored report: the file, or the folder of the results that it is in.
+    /// Reads a stored report; `path` is the file or its folder.
     ///
-    /// *Errors*: a sentence that names the file and the remedy.
+    /// *Errors*: a message that names the file and the remedy.
     pub fn read(path: &Path) -> Result<Report, String> {
         #[derive(Deserialize)]
         struct Stamp {
@@ -177,18 +176,18 @@ impl Report {
         }
         let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
         let place = file.display();
-        let remedy = "name the report.json, or the folder, that `pgsquall run --out FOLDER` has left";
-        let text = std::fs::read_to_string(&file).map_err(|error| format!("{place}: {error}; {remedy}"))?;
-        // Before anything else of it, since in another format the rest may be of another shape.
-        let stamp: Stamp =
-            serde_json::from_str(&text).map_err(|error| format!("{place} is no report: {error}; {remedy}"))?;
+        let remedy = "name a report.json, or the folder that `pgsquall run --out FOLDER` wrote";
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {place}: {error}; {remedy}"))?;
+        // Only format and version are parsed first, because another format may differ in everything else.
+        let stamp: Stamp = serde_json::from_str(&text)
+            .map_err(|error| format!("cannot read {place} as a report: {error}; {remedy}"))?;
         if stamp.format != FORMAT {
             return Err(format!(
-                "{place} is stored in format {}, but this version reads format {FORMAT}: use pgsquall {}",
+                "cannot read {place}: it has format {}, and this version reads format {FORMAT}; use pgsquall {}",
                 stamp.format, stamp.pgsquall
             ));
         }
-        serde_json::from_str(&text).map_err(|error| format!("{place} cannot be understood: {error}; {remedy}"))
+        serde_json::from_str(&text).map_err(|error| format!("cannot read {place} as a report: {error}; {remedy}"))
     }
 }
 
@@ -198,7 +197,7 @@ mod tests {
     use crate::report::samples;
 
     #[test]
-    fn what_is_stored_is_read_again() {
+    fn stored_report_is_read_again() {
         let report = Report { runs: samples::every_ending().runs.split_off(2), ..samples::every_ending() };
         insta::assert_snapshot!(report.to_json());
         let folder = tempfile::tempdir().unwrap();
@@ -207,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_refused_before_anything_else_of_it() {
+    fn other_format_is_refused_before_parsing_the_rest() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("other.json");
         std::fs::write(&file, r#"{"format": 9, "pgsquall": "7.0.0", "runs": "elsewhere"}"#).unwrap();
         let error = Report::read(&file).unwrap_err();
-        assert!(error.contains("stored in format 9") && error.contains("use pgsquall 7.0.0"), "{error}");
+        assert!(error.contains("it has format 9") && error.contains("use pgsquall 7.0.0"), "{error}");
     }
 }

@@ -1,19 +1,25 @@
-//! Small reports to test the formats with.
+//! Small reports for tests of the formats.
 
 use std::time::Duration;
 
-use super::model::{Asked, Ending, Entry, FORMAT, Report};
+use super::model::{Ending, Entry, FORMAT, Report, ScenarioInfo};
 use crate::judge::samples::{HIT, Sample, refused};
 use crate::model::seed::Seed;
 
-/// A report of these runs, whose scenarios are asked in the order in which they first come.
+/// A report of these runs, with their scenarios in the order in which they first occur.
 pub(super) fn report(runs: Vec<Entry>) -> Report {
-    let mut scenarios: Vec<Asked> = Vec::new();
+    let mut scenarios: Vec<ScenarioInfo> = Vec::new();
     for entry in &runs {
-        if scenarios.iter().all(|asked| asked.name != entry.scenario) {
+        if scenarios.iter().all(|scenario| scenario.name != entry.scenario) {
             let (group, cause) = ("connection".to_owned(), "Network instability".to_owned());
             let title = format!("The title of {}", entry.scenario);
-            scenarios.push(Asked { name: entry.scenario.clone(), title, group, cause, why: "Does it?".to_owned() });
+            scenarios.push(ScenarioInfo {
+                name: entry.scenario.clone(),
+                title,
+                group,
+                cause,
+                why: "Does it?".to_owned(),
+            });
         }
     }
     let runs = (0..).zip(runs).map(|(index, entry)| Entry { index, ..entry }).collect();
@@ -22,7 +28,7 @@ pub(super) fn report(runs: Vec<Entry>) -> Report {
     Report { format: FORMAT, pgsquall, began, seed: Seed(7), scenarios, runs, shards: None, comparison: None }
 }
 
-/// A run that ended like this.
+/// A run with this ending.
 pub(super) fn entry(client: &str, scenario: &str, ending: Ending) -> Entry {
     let folder = Some(scenario.into());
     let (client, scenario) = (client.to_owned(), scenario.to_owned());
@@ -38,7 +44,7 @@ pub(super) fn stopped(client: &str, scenario: &str) -> Entry {
     Entry { took: None, ..entry(client, scenario, Ending::Stopped) }
 }
 
-/// A run whose history is this one's.
+/// A run with the verdict on this history.
 pub(super) fn judged(client: &str, scenario: &str, sample: &Sample) -> Entry {
     let mut sample = sample.clone();
     sample.header.client = client.to_owned();
@@ -46,21 +52,21 @@ pub(super) fn judged(client: &str, scenario: &str, sample: &Sample) -> Entry {
     entry(client, scenario, Ending::Judged { verdict: Box::new(sample.verdict()) })
 }
 
-/// One whose operations all fail from the fault on.
+/// A history whose operations all fail from the fault on.
 pub(super) fn lost() -> Sample {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.began >= HIT, &refused());
     sample
 }
 
-/// One in which something is in doubt.
+/// A history with a doubt.
 pub(super) fn doubtful() -> Sample {
     let mut sample = Sample::healthy();
     sample.doubts.push("the machine slept | <for> a while".to_owned());
     sample
 }
 
-/// One client in a scenario for each way to end, the last of them with repeats.
+/// One client in a scenario for each ending, the last of them with repeats.
 pub(super) fn every_ending() -> Report {
     let client = "python3 -c '<my client>' | tee log";
     let error = "there is no server".to_owned();

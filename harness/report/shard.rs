@@ -1,11 +1,11 @@
-//! Parts of a whole, for matrices that are too large for one machine: each takes every so manieth run.
+//! Shards of a matrix that is too large for one machine: shard k of n runs every n-th run.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One of several parts: `3/8`.
+/// One of several shards: `3/8`.
 ///
 /// *Shape*: `part` counts from 1, and is at most `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether the run of this place in the whole, from 0, is one of this part's.
+    /// Whether the run of this index in the whole, from 0, belongs to this shard.
     pub fn has(self, index: u32) -> bool {
         index % self.of == self.part - 1
     }
@@ -29,7 +29,7 @@ impl FromStr for Shard {
         let numbers = text.split_once('/').and_then(|(part, of)| Some((number(part)?, number(of)?)));
         match numbers {
             Some((part, of)) if (1..=of).contains(&part) => Ok(Shard { part, of }),
-            _ => Err(format!("{text:?} is no part of a whole: write 1/8, 2/8, … 8/8")),
+            _ => Err(format!("cannot parse the shard {text:?}: write 1/8, 2/8, … 8/8")),
         }
     }
 }
@@ -40,13 +40,13 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Which parts of a whole a report is of.
+/// The shards that a report contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Shards {
     /// Ascending, from 1.
     pub here: Vec<u32>,
-    /// How many there are in all.
+    /// Number of shards in all.
     pub of: u32,
 }
 
@@ -57,7 +57,7 @@ impl From<Shard> for Shards {
 }
 
 impl Shards {
-    /// The parts that are not here.
+    /// The shards that are missing.
     pub fn missing(&self) -> Vec<u32> {
         (1..=self.of).filter(|part| !self.here.contains(part)).collect()
     }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_take_each_run_once() {
+    fn shards_take_each_run_once() {
         let parts: Vec<Shard> = ["1/3", "2/3", "3/3"].map(|text| text.parse().unwrap()).into();
         for index in 0..10 {
             assert_eq!(parts.iter().filter(|part| part.has(index)).count(), 1, "{index}");

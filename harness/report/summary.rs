@@ -1,20 +1,20 @@
-//! A whole report in a line, and what must be said before anything else of it.
+//! A whole report in one line, and the warnings that every format shows first.
 
 use super::model::{Ending, Report};
 use crate::judge::VerdictKind;
 
 impl Report {
-    /// How many runs came to what: `100 runs: 96 pass, 0 fail, 0 unknown, 4 skipped`.
+    /// The runs by their endings: `100 runs: 96 pass, 0 fail, 0 unknown, 4 skipped`.
     pub fn counts(&self) -> String {
         let runs = self.runs.len();
         let counted = self.endings().into_iter();
-        // The three verdicts are told also where there are none.
-        let told = counted.enumerate().filter(|(place, (_, count))| *place < 3 || *count > 0);
-        let told: Vec<_> = told.map(|(_, (word, count))| format!("{count} {word}")).collect();
-        format!("{runs} run{}: {}", if runs == 1 { "" } else { "s" }, told.join(", "))
+        // The three verdicts are listed even if no run has them.
+        let listed = counted.enumerate().filter(|(place, (_, count))| *place < 3 || *count > 0);
+        let listed: Vec<_> = listed.map(|(_, (word, count))| format!("{count} {word}")).collect();
+        format!("{runs} run{}: {}", if runs == 1 { "" } else { "s" }, listed.join(", "))
     }
 
-    /// How many runs ended in which way: verdicts first, then those that have none.
+    /// The number of runs for each ending: verdicts first, then endings without a verdict.
     pub(super) fn endings(&self) -> [(&'static str, usize); 6] {
         let without = |is: fn(&Ending) -> bool| self.runs.iter().filter(|entry| is(&entry.ending)).count();
         [
@@ -27,7 +27,7 @@ impl Report {
         ]
     }
 
-    /// Why it is not the whole of what was asked; empty where it is.
+    /// Why the report is incomplete; empty if it is complete.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(shards) = &self.shards {
@@ -36,7 +36,7 @@ impl Report {
             warnings.push(format!("only shard {here} of {}; missing: {missing}", shards.of));
         }
         if self.runs.iter().any(|entry| entry.ending == Ending::Stopped) {
-            warnings.push("stopped before it was over".to_owned());
+            warnings.push("the run was stopped before it ended".to_owned());
         }
         warnings
     }

@@ -1,5 +1,5 @@
-//! The terminal's table for one client: one row for each scenario, its repeats taken together, under the cause that its
-//! group stands for.
+//! The terminal's table for one client: one row for each scenario with all its repeats, under the documented cause of its
+//! group.
 
 use comfy_table::{Cell as Field, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
@@ -10,13 +10,13 @@ use crate::judge::VerdictKind;
 use crate::model::time::show;
 use crate::scenario::cause_of;
 
-/// A line under the header and nothing else: rows are short, and a log keeps them readable.
+/// Only a line under the header: rows are short, and stay readable in a log.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 const COLUMNS: [&str; 9] =
     ["scenario", "verdict", "plane", "noticed", "first ok", "recovered", "errors", "worst op", "evidence"];
 
-/// What the name of a group ends with, and no name of a scenario does.
+/// Marks the name of a group; no scenario's name ends with it.
 const MARK: char = '/';
 
 /// An empty table with these columns.
@@ -29,9 +29,9 @@ pub(super) fn plain_table(columns: &[&str]) -> Table {
 
 fn table(report: &Report) -> Table {
     let mut table = plain_table(&COLUMNS);
-    let group = |name: &str| report.asked(name).map_or("", |asked| asked.group.as_str());
+    let group = |name: &str| report.scenario(name).map_or("", |scenario| scenario.group.as_str());
     let cells = report.cells();
-    // A single group needs no name: its scenarios were asked for by theirs.
+    // A single group needs no heading: the user named its scenarios.
     let grouped =
         cells.iter().any(|cell| cells.first().is_some_and(|first| group(first.scenario) != group(cell.scenario)));
     let mut last = "";
@@ -46,22 +46,21 @@ fn table(report: &Report) -> Table {
     table
 }
 
-/// The table as text; a row that names a group becomes a line of its own, with the cause, where there is no column to
-/// fit.
+/// The table as text. A group's row is replaced by a heading with its cause, which may be wider than a column.
 pub fn text(report: &Report) -> String {
     let mut text = String::new();
     for line in table(report).trim_fmt().lines() {
         let group = line.trim().strip_suffix(MARK);
         match group.map(|group| (group, cause_of(group))) {
             Some((group, Some(cause))) => text += &format!("\n {group}/  {cause}\n"),
-            Some(_) => text += "\n files of yours\n",
+            Some(_) => text += "\n your own scenarios\n",
             None => text += &format!("{line}\n"),
         }
     }
     text
 }
 
-/// How many characters a line of the terminal holds; of a pipe, more than any table needs.
+/// Width of the terminal in characters; for a pipe, no limit.
 pub fn width() -> usize {
     Table::new().width().map_or(usize::MAX, usize::from)
 }

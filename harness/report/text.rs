@@ -1,4 +1,5 @@
-//! One verdict in plain words: what failed and why, the figures, the evidence, and the line that repeats it.
+//! The terminal page of one verdict: doubts, findings, figures, evidence and the command that repeats the run; and the words in
+//! which all formats write figures.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,7 +15,7 @@ use crate::model::time::{exact, show};
 use crate::scenario::RANDOM;
 use crate::statistics::{Bound, Sample, quantile};
 
-/// Explains one verdict. Ends with a newline; holds no colour.
+/// Writes the page of one verdict. Ends with a newline; has no colours.
 pub fn explain(verdict: &Verdict) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -46,16 +47,7 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     if !passed.is_empty() {
         writeln!(to, "  passes    {}", passed.join(", "))?;
     }
-    writeln!(
-        to,
-        "  times     noticed after {}, first success after {}, recovered after {}",
-        optional(
-            measures.time_to_detect,
-            if verdict.application.is_some() { "nothing seen" } else { "nothing: masked" }
-        ),
-        optional(measures.time_to_first_success, "never"),
-        recovery(&measures.time_to_recover)
-    )?;
+    writeln!(to, "  times     {}", times(verdict))?;
     writeln!(
         to,
         "  ops       {}{}; errors: {}",
@@ -64,7 +56,7 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
         errors(verdict)
     )?;
     if let Some(listening) = &measures.listening {
-        writeln!(to, "  news      {}", news(listening))?;
+        writeln!(to, "  listen    {}", subscription(listening))?;
     }
     if let Some(restarts) = &measures.restarts {
         writeln!(to, "  process   {}", process(restarts))?;
@@ -75,9 +67,35 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     writeln!(to, "  repeat    {}", repeat_command(verdict))
 }
 
-/// The command line that asks the same question with the same seed.
+/// The three times of a run: `noticed after 2.00 ms, first success after 10.0 ms, recovered after 32.0 ms`.
+fn times(verdict: &Verdict) -> String {
+    let measures = &verdict.measures;
+    let detected = match measures.time_to_detect {
+        Some(after) => format!("noticed after {}", show(after)),
+        None => undetected(verdict).to_owned(),
+    };
+    let success = match measures.time_to_first_success {
+        Some(after) => format!("first success after {}", show(after)),
+        None => "no success after it".to_owned(),
+    };
+    match measures.time_to_recover {
+        Recovery::Recovered { after } => format!("{detected}, {success}, recovered after {}", show(after)),
+        Recovery::Censored { beyond } => format!("{detected}, {success}, not recovered after {}", show(beyond)),
+        Recovery::NotMeasured => format!("{detected}, recovery not timed"),
+    }
+}
+
+/// The reason for a missing time-to-detect.
+pub(super) fn undetected(verdict: &Verdict) -> &'static str {
+    match verdict.application {
+        Some(_) => "no failure observed",
+        None => "no operation failed (fault masked)",
+    }
+}
+
+/// The command line that repeats the run with the same seed.
 ///
-/// A local server is what `auto` takes; of an external one its password is not known here.
+/// A local server needs no option, because `auto` chooses it; the password of an external server is not known here.
 pub fn repeat_command(verdict: &Verdict) -> String {
     if verdict.plane == Plane::Simulation {
         let (client, seed) = (quoted(&verdict.client), verdict.seed);
@@ -133,38 +151,43 @@ pub fn errors(verdict: &Verdict) -> String {
     if errors.is_empty() { "none".into() } else { by_frequency(errors) }
 }
 
-/// What became of a subscription.
-pub(super) fn news(listening: &Listening) -> String {
+/// The figures of a subscription: `recovered after 3.00 s; 20 of 80 notifications lost`.
+pub(super) fn subscription(listening: &Listening) -> String {
     let Listening { time_to_recover, sent, lost, gaps_reported, gaps_hidden } = listening;
-    let mut text = format!("came again after {}; {lost} of {sent} notifications lost", recovery(time_to_recover));
+    let recovered = match time_to_recover {
+        Recovery::Recovered { after } => format!("recovered after {}", show(*after)),
+        Recovery::Censored { beyond } => format!("not recovered after {}", show(*beyond)),
+        Recovery::NotMeasured => "recovery not timed".to_owned(),
+    };
+    let mut text = format!("{recovered}; {lost} of {sent} notifications lost");
     if gaps_reported + gaps_hidden > 0 {
         text += &format!("; the client reported {gaps_reported} of {} gaps", gaps_reported + gaps_hidden);
     }
     text
 }
 
-/// What became of a supervised client's processes: `restarted 2 times, first exit 350 ms after the fault (exit status 1)`.
+/// Exits and restarts of a supervised client: `restarted 2 times, first exit 350 ms after the fault (exit status 1)`.
 pub(super) fn process(restarts: &Restarts) -> String {
     let Restarts { restarted, failed, first_exit, first_status, away, is_away } = restarts;
     let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let first = first_exit.zip(first_status.as_ref());
     let first = first.map(|(after, status)| format!("{} after the fault ({status})", show(after)));
     let mut text = match (restarted, first) {
-        (0, None) => "supervised, and never restarted".to_owned(),
-        (0, Some(first)) => format!("exited {first}, and never restarted"),
+        (0, None) => "supervised, never restarted".to_owned(),
+        (0, Some(first)) => format!("exited {first}, never restarted"),
         (count, None) => format!("restarted {}", times(*count)),
         (count, Some(first)) => format!("restarted {}, first exit {first}", times(*count)),
     };
     if *failed > 0 {
-        text += &format!("; launched {} in vain", times(*failed));
+        text += &format!("; {failed} failed relaunch{}", if *failed == 1 { "" } else { "es" });
     }
     if *is_away || !away.is_zero() {
-        text += &format!("; away for {}{}", show(*away), if *is_away { ", also at the end" } else { "" });
+        text += &format!("; no process for {}{}", show(*away), if *is_away { ", none at the end" } else { "" });
     }
     text
 }
 
-/// What showed the faults at work.
+/// The evidence of the faults: `4 sessions lost, 240 operations failed or held up meanwhile`.
 pub fn evidence(verdict: &Verdict) -> String {
     let found: Vec<_> = verdict
         .evidence
@@ -176,7 +199,7 @@ pub fn evidence(verdict: &Verdict) -> String {
     if found.is_empty() { "none".into() } else { found.join(", ") }
 }
 
-/// A time-to-recover, or by how much it is unknown.
+/// A time-to-recover; `> 10.0 s` if the client had not recovered by then.
 pub fn recovery(recovery: &Recovery) -> String {
     match recovery {
         Recovery::Recovered { after } => show(*after),
@@ -185,13 +208,13 @@ pub fn recovery(recovery: &Recovery) -> String {
     }
 }
 
-/// What is wrong, finding by finding: `recovered: not recovered within 10.0 s of heal, …`.
+/// All findings with their checks: `recovered: not recovered within 10.0 s of heal, …`.
 pub fn broken(verdict: &Verdict) -> impl Iterator<Item = String> + '_ {
     let found = verdict.failures().flat_map(|(check, all)| all.iter().map(move |one| (check, one)));
     found.map(|(check, finding)| format!("{check}: {}", finding.what))
 }
 
-/// The time-to-recover of one client in one scenario: of several repeats their [`distribution`].
+/// The time-to-recover of one client in one scenario; for several repeats their [`distribution`].
 pub fn recovered(cell: &Cell) -> String {
     match (cell.runs.len(), cell.worst()) {
         (1, Some(only)) => recovery(&only.measures.time_to_recover),
@@ -199,8 +222,7 @@ pub fn recovered(cell: &Cell) -> String {
     }
 }
 
-/// `n`, median, 95th percentile and maximum of several times-to-recover; those that were censored are counted, never
-/// averaged.
+/// Median, 95th percentile, maximum and number of several times-to-recover; censored ones are counted, never averaged.
 pub fn distribution(recoveries: impl Iterator<Item = Recovery>) -> String {
     let sample = Sample::new(recoveries.filter_map(|recovery| observation(&recovery)));
     let Some([median, tail, longest]) = ranks(&sample) else { return recovery(&Recovery::NotMeasured) };
@@ -211,22 +233,22 @@ pub fn distribution(recoveries: impl Iterator<Item = Recovery>) -> String {
     text
 }
 
-/// Median, 95th percentile and maximum of several times-to-recover; `None` where there are none.
+/// Median, 95th percentile and maximum of several times-to-recover; `None` if there are none.
 pub(super) fn ranks(sample: &Sample) -> Option<[String; 3]> {
-    // Of the estimate alone, which no confidence changes.
+    // Only the estimate is used, and it does not depend on the confidence.
     let at = |share| quantile(sample, share, 0.5).map(|quantile| bound(quantile.estimate));
     Some([at(0.5)?, at(0.95)?, bound(sample.max()?)])
 }
 
-/// What operations came to: `128 ok, 4 failed, 0 indeterminate`.
+/// Operations by outcome: `128 ok, 4 failed, 0 indeterminate`.
 pub fn operations(verdict: &Verdict) -> String {
     let Measures { ok, fail, info, .. } = &verdict.measures;
     format!("{ok} ok, {fail} failed, {info} indeterminate")
 }
 
-/// The time-to-detect, or what it means that there is none.
+/// The time-to-detect as a table's column shows it.
 pub fn noticed(verdict: &Verdict) -> String {
-    let none = if verdict.application.is_some() { "unseen" } else { "masked" };
+    let none = if verdict.application.is_some() { "not observed" } else { "masked" };
     optional(verdict.measures.time_to_detect, none)
 }
 
@@ -235,7 +257,7 @@ pub fn first_success(verdict: &Verdict) -> String {
     optional(verdict.measures.time_to_first_success, "never")
 }
 
-/// A time of several repeats, or beyond what it lies, in the words of a single one.
+/// A rank of several times-to-recover, written like a single one.
 pub fn bound(bound: Bound) -> String {
     recovery(&match bound {
         Bound::Known(after) => Recovery::Recovered { after },
@@ -243,7 +265,7 @@ pub fn bound(bound: Bound) -> String {
     })
 }
 
-/// A duration, or what it means that there is none.
+/// A duration, or a word for its absence.
 pub fn optional(duration: Option<Duration>, none: &str) -> String {
     duration.map_or_else(|| none.to_owned(), show)
 }
@@ -257,25 +279,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn restarts_are_told_in_one_line() {
+    fn restarts_are_formatted_in_one_line() {
         let secs = Duration::from_secs;
         let (first_exit, first_status) = (None, None);
         let never =
             Restarts { restarted: 0, failed: 0, first_exit, first_status, away: Duration::ZERO, is_away: false };
-        assert_eq!(process(&never), "supervised, and never restarted");
+        assert_eq!(process(&never), "supervised, never restarted");
         let first_status = Some("exit status 1".to_owned());
         let exited = Restarts { first_exit: Some(Duration::from_millis(350)), first_status, away: secs(3), ..never };
         let twice = Restarts { restarted: 2, ..exited.clone() };
-        let text = "restarted 2 times, first exit 350 ms after the fault (exit status 1); away for 3.00 s";
+        let text = "restarted 2 times, first exit 350 ms after the fault (exit status 1); no process for 3.00 s";
         assert_eq!(process(&twice), text);
         let lost = Restarts { failed: 1, is_away: true, ..exited };
-        let text = "exited 350 ms after the fault (exit status 1), and never restarted; launched once in vain; away for \
-                    3.00 s, also at the end";
+        let text = "exited 350 ms after the fault (exit status 1), never restarted; 1 failed relaunch; no process for \
+                    3.00 s, none at the end";
         assert_eq!(process(&lost), text);
     }
 
     #[test]
-    fn what_was_cut_off_is_never_shown_as_a_figure() {
+    fn censored_recovery_is_shown_as_a_lower_bound() {
         let beyond = Duration::from_millis(61_500);
         assert_eq!(recovery(&Recovery::Censored { beyond }), "> 61.5 s");
         assert_eq!(recovery(&Recovery::Recovered { after: beyond }), "61.5 s");

@@ -1,6 +1,6 @@
-//! A history as a picture needs it: when which fault was in force, what every operation came to, when connections lived.
+//! A history arranged for pictures: fault windows, operations with their outcomes, and connections.
 //!
-//! Pure. All instants count from the run's origin; what is not known is `None`.
+//! Pure. All instants count from the run's origin; unknown ones are `None`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::model::history::{ConnectionChange, Event, FaultStep, History, Outcome
 /// One run in time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
-    /// The end of what is known.
+    /// Time of the last event.
     pub until: Duration,
-    /// From when the client was watched without a fault.
+    /// Begin of the steady state.
     pub steady: Option<Duration>,
     pub faults: Vec<Window>,
-    /// When the workload asked nothing of the client, on purpose.
+    /// The pause of the workload.
     pub pause: Option<(Duration, Duration)>,
     /// In the order of their completion.
     pub ops: Vec<Bar>,
@@ -25,25 +25,25 @@ pub struct Timeline {
     /// When the gateway refused connections, as a stopped server does.
     pub refusing: Vec<(Duration, Duration)>,
     pub marks: Marks,
-    /// When the audit began, and with it the end of the workload.
+    /// Begin of the audit, which is the end of the workload.
     pub audit: Option<Duration>,
 }
 
-/// A fault, from when it began to be injected to when it was known to be healed.
+/// A fault, from the begin of its injection to its heal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
-    /// In words: `packets dropped both ways`.
+    /// Its description: `packets dropped both ways`.
     pub what: String,
     pub injecting: Option<Duration>,
     pub in_force: Option<Duration>,
     pub healing: Option<Duration>,
     pub healed: Option<Duration>,
-    /// Nobody needs to heal it: it is over as soon as it is there.
+    /// Instantaneous: it needs no heal.
     pub is_instant: bool,
 }
 
 impl Window {
-    /// From when on something was done; `None` where nothing was.
+    /// Begin of the injection; `None` if the fault was not injected.
     pub fn begin(&self) -> Option<Duration> {
         self.injecting.or(self.in_force)
     }
@@ -55,14 +55,14 @@ pub struct Bar {
     pub id: u64,
     pub worker: u32,
     pub kind: RecordedOp,
-    /// When the workload's grid wanted it to start. Latency counts from here.
+    /// Intended start in the workload's schedule. Latency counts from here.
     pub from: Duration,
     /// When the client answered; `None` if it had not when the workload ended.
     pub to: Option<Duration>,
     pub outcome: Outcome,
     /// SQLSTATE or kind of the error.
     pub error: Option<String>,
-    /// How many it stands for.
+    /// Number of operations that it represents.
     pub count: u64,
 }
 
@@ -71,7 +71,7 @@ pub struct Bar {
 pub struct Lifeline {
     pub id: u64,
     pub opened: Duration,
-    /// When the server let it in.
+    /// When the server authenticated it.
     pub signed_in: Option<Duration>,
     /// When it ended, and who ended it.
     pub ended: Option<(Duration, Severed)>,
@@ -90,13 +90,13 @@ pub struct Marks {
     pub recovery_starts: Option<Duration>,
     pub first_success: Option<Duration>,
     pub recovered: Option<Duration>,
-    /// When the budget was spent.
+    /// End of the recovery budget.
     pub budget_ends: Option<Duration>,
 }
 
 impl Timeline {
     /// Arranges a history.
-    pub fn of(history: &History) -> Timeline {
+    pub fn from_history(history: &History) -> Timeline {
         let facts = Facts::gather(history);
         let measures = crate::judge::measures(&facts);
         let after = |from: Option<Duration>, time: Option<Duration>| Some(from? + time?);
@@ -155,7 +155,7 @@ impl Timeline {
     }
 }
 
-/// Sessions, and attempts at one; not those that only cancel what another one does.
+/// Sessions and connection attempts, without cancel-request connections.
 fn connections(history: &History) -> Vec<Lifeline> {
     let mut found: BTreeMap<u64, Lifeline> = BTreeMap::new();
     for event in &history.events {

@@ -1,25 +1,25 @@
-//! What is known of a time that may lie beyond the end of what was watched.
+//! A time that may be longer than its observation.
 
 use std::time::Duration;
 
-/// A time to recover, as far as it is known.
+/// A time-to-recover, or its lower bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// This long.
+    /// The time.
     Known(Duration),
-    /// This long or longer; how much longer nobody waited to see.
+    /// The time is at least this long; the run ended then.
     Beyond(Duration),
 }
 
 impl Bound {
-    /// The time, or what it is at least.
+    /// The time or its lower bound.
     pub fn at_least(self) -> Duration {
         match self {
             Bound::Known(time) | Bound::Beyond(time) => time,
         }
     }
 
-    /// The time, where it is known.
+    /// The time, if it is known.
     pub fn known(self) -> Option<Duration> {
         match self {
             Bound::Known(time) => Some(time),

@@ -1,8 +1,8 @@
-//! Chances that are counted: how many of so many, and in how many ways.
+//! Exact probabilities by counting: binomial distribution and orders of two samples.
 
-/// How often each of two limits may be wrong: half of what the confidence, between 0 and 1, leaves.
+/// Probability with which each of two limits may be wrong: half of one minus the confidence, which is between 0 and 1.
 pub(super) fn tail(confidence: f64) -> f64 {
-    // What is right to the last digit is right: 0.9 leaves 0.05 to either side, and not a bit less.
+    // Corrects rounding: 0.9 must leave 0.05 on either side, and no less.
     (1.0 - confidence) / 2.0 + 1e-12
 }
 
@@ -16,7 +16,7 @@ pub(super) fn ln_factorials(most: u64) -> Vec<f64> {
     std::iter::once(0.0).chain(rest).collect()
 }
 
-/// The chances that of `n` independent tries, each of which comes off with probability `share`, at most 0, 1, … `n` come off.
+/// The probabilities that of `n` independent trials with success probability `share` at most 0, 1, … `n` succeed.
 pub(super) fn binomial_at_most(n: usize, share: f64) -> Vec<f64> {
     let ln = ln_factorials(n as u64);
     let chance = |k: usize| {
@@ -31,8 +31,8 @@ pub(super) fn binomial_at_most(n: usize, share: f64) -> Vec<f64> {
     sums.collect()
 }
 
-/// In how many ways `m` things and `n` others can be put in a row so that 0, 1, … `m * n` pairs of one and another stand in
-/// the wrong order: the distribution of the Mann–Whitney statistic, where no two values are equal.
+/// The number of orders of `m` values of one sample and `n` of another in which 0, 1, … `m * n` pairs are inverted: the
+/// distribution of the Mann–Whitney statistic without ties.
 ///
 /// *Source*: the coefficients of the Gaussian binomial coefficient; Mann & Whitney, *Annals of Mathematical Statistics* 18
 /// (1947). They are exact while `m * n` is no more than 400.
@@ -40,7 +40,7 @@ pub(super) fn orders(m: usize, n: usize) -> Vec<i64> {
     let mut ways = vec![0; m * n + 1];
     ways[0] = 1;
     for i in 1..=m {
-        // Times (1 − q^(n+i)), and divided by (1 − q^i), which leaves no rest.
+        // Multiplied by (1 − q^(n+i)) and divided by (1 − q^i), which leaves no remainder.
         for pairs in (n + i..ways.len()).rev() {
             ways[pairs] -= ways[pairs - n - i];
         }

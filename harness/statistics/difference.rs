@@ -1,18 +1,18 @@
-//! How much later one thing comes than another: times with a sign, and what is known of one.
+//! Delays: signed durations, and ranges of them.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::model::time::show;
 
-/// How much later something came, in nanoseconds; negative where it came sooner.
+/// A delay in nanoseconds; negative for an earlier time.
 ///
 /// *Shape*: printed as durations are, with a sign: `+1.20 s`, `-300 ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delay(i64);
 
 impl Delay {
-    /// From one time to another. Times beyond seventy years are taken for seventy years.
+    /// The delay from `before` to `now`. Times are limited to seventy years.
     pub fn between(before: Duration, now: Duration) -> Delay {
         let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
         Delay(nanos(now) - nanos(before))
@@ -23,7 +23,7 @@ impl Delay {
         self.0
     }
 
-    /// Without its sign.
+    /// The delay without its sign.
     pub fn magnitude(self) -> Duration {
         Duration::from_nanos(self.0.unsigned_abs())
     }
@@ -41,7 +41,7 @@ impl fmt::Display for Delay {
     }
 }
 
-/// Between which two delays one lies; `None` where no limit is known.
+/// A range of delays; `None` for an unknown limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub at_least: Option<Delay>,
@@ -49,12 +49,12 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// The delay, where there is but one that it can be.
+    /// The delay, if the range has a single value.
     pub fn known(self) -> Option<Delay> {
         self.at_least.filter(|_| self.at_least == self.at_most)
     }
 
-    /// Whether no difference at all is among what it can be.
+    /// Whether the range includes zero.
     pub fn includes_none(self) -> bool {
         let none = Delay::default();
         self.at_least.is_none_or(|least| least <= none) && self.at_most.is_none_or(|most| most >= none)

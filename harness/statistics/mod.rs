@@ -1,9 +1,8 @@
-//! What repeats of a run tell together: how long recovery takes, how well that is known, and whether it takes longer than it
-//! did. Pure: a [`Sample`] in, figures out.
+//! Statistics of repeated runs: the distribution of recovery times, its confidence limits, and whether recovery takes longer
+//! than before. Pure: turns a [`Sample`] into figures.
 //!
-//! Nothing here supposes a distribution: times to recover have several modes (a retry sooner or later) and a long tail. And a
-//! client that had not recovered when its run ended is never taken for one that recovered then, nor left out: it is known to
-//! take longer.
+//! No distribution is assumed: recovery times have several modes (a retry sooner or later) and a long tail. A client that had
+//! not recovered when its run ended is neither counted as recovered then nor left out: its time is known to be longer.
 
 mod bound;
 mod counting;

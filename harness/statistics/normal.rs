@@ -1,4 +1,4 @@
-//! The normal distribution, as far as it is needed here.
+//! Tail and quantile of the normal distribution.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -24,9 +24,9 @@ pub(super) fn above(z: f64) -> f64 {
     if z < 0.0 { 1.0 - tail } else { tail }
 }
 
-/// What a standard normal value lies below with this probability, which is between 0 and 1.
+/// The quantile of the standard normal distribution for a probability between 0 and 1.
 pub(super) fn quantile(probability: f64) -> f64 {
-    // Of the smaller tail, whose digits do not vanish beside 1.
+    // Computed from the smaller tail, which keeps its digits.
     let tail = probability.min(1.0 - probability);
     let (mut low, mut high) = (0.0, 40.0);
     for _ in 0..64 {

@@ -1,27 +1,27 @@
-//! How long it takes at most in a given share of the cases, and how well that is known.
+//! Quantiles of the time to recover, with confidence limits.
 
 use super::bound::Bound;
 use super::counting::{binomial_at_most, tail};
 use super::sample::Sample;
 
-/// A quantile of the time to recover, with a confidence interval that supposes nothing of the distribution.
+/// A quantile of the time to recover, with a distribution-free confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantile {
-    /// The time by which at least the given share of the repeats had recovered: no mean of two, so that it is one of them.
+    /// The time by which at least the given share of the repeats had recovered: always the time of one repeat, no mean of two.
     pub estimate: Bound,
-    /// What the true quantile is at least, in both cases; `None` where there are too few repeats to say.
+    /// The lower limit of the true quantile; `None` if there are too few repeats.
     pub lower: Option<Bound>,
-    /// What it is at most, where it is known. Beyond a time means that there are repeats enough for a limit, and that too many
-    /// of them did not recover. `None` where there are too few repeats to say.
+    /// The upper limit. `Beyond` a time if there are enough repeats for a limit, but too many of them are censored. `None` if
+    /// there are too few repeats.
     pub upper: Option<Bound>,
 }
 
-/// Estimates the quantile of this `share` of a sample, both its `confidence` and its share between 0 and 1 (0.5 is the median).
+/// Estimates the quantile of a sample for a `share` (0.5 is the median); `share` and `confidence` are between 0 and 1.
 ///
-/// The limits are order statistics, whose ranks are binomial: each of them is on the wrong side with a probability of no more
-/// than half of what the confidence leaves. At 95 % a median has both with 6 repeats, a 95th percentile its upper one with 72.
+/// The limits are order statistics with binomial ranks: each is on the wrong side with a probability of at most half of one minus
+/// the confidence. At 95 % a median has both limits from 6 repeats on, a 95th percentile its upper one from 72 on.
 ///
-/// *Errors*: `None` for an empty sample, and for a share or a confidence that is not between 0 and 1.
+/// *Errors*: `None` for an empty sample, or for a share or a confidence that is not between 0 and 1.
 ///
 /// *Source*: Hahn & Meeker, *Statistical Intervals* (1991), 5.2; Conover, *Practical Nonparametric Statistics* (1999), 3.2.
 pub fn quantile(sample: &Sample, share: f64, confidence: f64) -> Option<Quantile> {
@@ -30,7 +30,7 @@ pub fn quantile(sample: &Sample, share: f64, confidence: f64) -> Option<Quantile
         return None;
     }
     let n = sample.len();
-    // 0.07 of 100 is 7.000000000000001.
+    // Corrects rounding: 0.07 × 100 is 7.000000000000001.
     let rank = (share * n as f64 - 1e-9).ceil().max(1.0) as usize;
     let estimate = sample.ranked(rank)?;
     let tail = tail(confidence);

@@ -1,25 +1,24 @@
-//! Which of two samples has the longer times, pair by pair: the test of Mann and Whitney, as Gehan carried it over to times of
-//! which it is only known that they are longer.
+//! Compares two samples pair by pair: the Mann–Whitney test in Gehan's generalization to censored times.
 
 use std::cmp::Ordering;
 
 use super::normal;
 use super::sample::{Observation, Sample};
 
-/// Up to here all ways to divide the repeats between the samples are counted, above they are taken to be normal: repeats
-/// together, times those in the smaller sample. A tenth of a second's work for a debug build, and 26 repeats in each.
+/// Limit of exact counting, as all repeats times those in the smaller sample; above it a normal distribution is used. At the
+/// limit (26 repeats in each sample) counting takes a debug build a tenth of a second.
 pub(super) const COUNTED: usize = 1_400;
 
-/// What the pairs say.
+/// The result of the comparison.
 pub(super) struct Ranks {
-    /// Of all pairs of one repeat before and one now, the part in which the one now took longer; undecided ones count half.
+    /// Share of all pairs of a repeat before and one now in which the one now took longer; undecided pairs count half.
     pub superiority: f64,
-    /// The chances of at least so many pairs in which it now takes longer, and of at most so many, were there no difference.
+    /// Without a difference, the probability of at least as many pairs in which it now takes longer, and of at most as many.
     pub later: f64,
     pub sooner: f64,
 }
 
-/// Whether `other` took longer than `one`: −1, 1, or 0 where they are equal or nobody knows.
+/// Whether `other` took longer than `one`: 1, −1 if shorter, or 0 if equal or unknown.
 fn is_longer(one: Observation, other: Observation) -> i64 {
     use Observation::{Censored, Recovered};
     match (one, other) {
@@ -35,14 +34,14 @@ fn is_longer(one: Observation, other: Observation) -> i64 {
 }
 
 /// *Source*: Mann & Whitney (1947); Gehan, *Biometrika* 52 (1965), with the variance of Mantel, *Biometrics* 23 (1967), which
-/// without ties and without what was given up is that of Mann & Whitney. Exactly: the distribution over all ways to divide
-/// these repeats into samples of these sizes.
+/// without ties and without censored times is that of Mann & Whitney. The exact distribution is over all ways to divide these
+/// repeats into samples of these sizes.
 pub(super) fn rank(before: &Sample, now: &Sample) -> Ranks {
     let (m, n) = (before.len(), now.len());
     let all = || before.sorted().iter().chain(now.sorted());
-    // By how many more it took longer than than not.
+    // For each repeat: pairs in which it took longer, minus pairs in which it took less.
     let scores: Vec<i64> = all().map(|one| all().map(|other| is_longer(*other, *one)).sum()).collect();
-    // Within a sample pairs cancel each other.
+    // Pairs within a sample cancel each other.
     let excess: i64 = scores[m..].iter().sum();
     let (later, sooner) = if (m + n) * m.min(n) <= COUNTED {
         counted(&scores, m, n, excess)
@@ -58,13 +57,13 @@ pub(super) fn rank(before: &Sample, now: &Sample) -> Ranks {
     Ranks { superiority, later, sooner }
 }
 
-/// In what part of all ways to divide them the scores of one sample sum up to at least, and to at most, so much.
+/// Of all ways to divide the scores, the share in which one sample's sum is at least, and at most, the observed excess.
 fn counted(scores: &[i64], m: usize, n: usize, excess: i64) -> (f64, f64) {
-    // The scores of both together are nothing, so that those of the smaller say it all.
+    // The scores of both samples sum to zero, so those of the smaller one suffice.
     let (size, sign) = if m < n { (m, -1) } else { (n, 1) };
     let zero = scores.len();
     let width = 2 * zero * size + 1;
-    // By how many were taken, and what their scores, each raised by so many that none is negative, sum up to.
+    // Number of ways by count of scores taken and by their sum; each score is shifted so that none is negative.
     let mut ways = vec![0.0; (size + 1) * width];
     ways[0] = 1.0;
     for (seen, score) in scores.iter().enumerate() {

@@ -1,20 +1,20 @@
-//! The recovery times of repeats of one run.
+//! The recovery times of repeated runs.
 
 use std::time::Duration;
 
 use super::bound::Bound;
 
-/// What one repeat showed.
+/// The recovery time of one repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// The client had recovered after this long.
     Recovered(Duration),
-    /// It had not recovered after this long, when the run ended: its time is longer. *Censored*, as statisticians say.
+    /// The client had not recovered after this long, when the run ended: its time is longer. The statistical term is *censored*.
     Censored(Duration),
 }
 
 impl Observation {
-    /// How long it took, or was watched in vain.
+    /// The time-to-recover, or the length of the observation.
     pub fn time(self) -> Duration {
         match self {
             Observation::Recovered(time) | Observation::Censored(time) => time,
@@ -27,22 +27,22 @@ impl Observation {
     }
 }
 
-/// Repeats, which are taken to be independent and alike; the order in which they ran does not count.
+/// Repeats, assumed to be independent and identically distributed; their order does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     sorted: Vec<Observation>,
 }
 
 impl Sample {
-    /// A sample of these repeats, of which there may be none.
+    /// A sample of these repeats; it may be empty.
     pub fn new(observations: impl IntoIterator<Item = Observation>) -> Sample {
         let mut sorted: Vec<_> = observations.into_iter().collect();
-        // A client that was given up at the same instant at which another recovered took longer than that one.
+        // At the same time, a censored repeat took longer than a recovered one.
         sorted.sort_by_key(|observation| (observation.time(), observation.is_censored()));
         Sample { sorted }
     }
 
-    /// How many repeats there are.
+    /// Number of repeats.
     pub fn len(&self) -> usize {
         self.sorted.len()
     }
@@ -52,12 +52,12 @@ impl Sample {
         self.sorted.is_empty()
     }
 
-    /// How many had not recovered when they ended.
+    /// Number of censored repeats.
     pub fn censored(&self) -> usize {
         self.sorted.iter().filter(|observation| observation.is_censored()).count()
     }
 
-    /// The repeats, ascending by time; at the same time those that recovered come first.
+    /// The repeats, ascending by time; at the same time recovered ones are first.
     pub fn sorted(&self) -> &[Observation] {
         &self.sorted
     }
@@ -67,16 +67,14 @@ impl Sample {
         self.ranked(1)
     }
 
-    /// The longest time to recover, which is beyond the longest watched where that client had not recovered, or where another
-    /// that was watched more briefly had not; `None` without repeats.
+    /// The longest time to recover; a lower bound if any repeat is censored; `None` without repeats.
     pub fn max(&self) -> Option<Bound> {
         self.ranked(self.len())
     }
 
-    /// The time of this rank, from 1 for the shortest; `None` where there is no such rank.
+    /// The time of this rank, from 1 for the shortest; `None` if there is no such rank.
     ///
-    /// It is known where so many recovered before the first that was given up. Beyond that, the time at which one was given up
-    /// is the least that its rank can come to.
+    /// The time is known if no repeat up to this rank is censored; otherwise it is a lower bound.
     pub(super) fn ranked(&self, rank: usize) -> Option<Bound> {
         let at = self.sorted.get(rank.checked_sub(1)?)?.time();
         match self.sorted[..rank].iter().any(|observation| observation.is_censored()) {
@@ -85,7 +83,7 @@ impl Sample {
         }
     }
 
-    /// The most that the time of this rank can be, were each that was given up never to recover; `None` where that is no limit.
+    /// Upper bound for the time of this rank if no censored repeat ever recovers; `None` if there is none.
     pub(super) fn at_most(&self, rank: usize) -> Option<Duration> {
         let recovered = self.sorted.iter().filter(|observation| !observation.is_censored());
         recovered.map(|observation| observation.time()).nth(rank.checked_sub(1)?)

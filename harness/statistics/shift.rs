@@ -1,4 +1,4 @@
-//! How much later clients recover in one sample than in another, and whether that is chance.
+//! The shift of recovery times between two samples, and the probability that it is chance.
 
 use super::counting::{orders, tail};
 use super::difference::{Delay, Difference};
@@ -6,32 +6,32 @@ use super::normal;
 use super::ranks::{COUNTED, Ranks, rank};
 use super::sample::{Observation, Sample};
 
-/// How much later recovery comes now than before.
+/// The delay of recovery now compared with before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
-    /// The median of the differences of all pairs of one repeat before and one now, as Hodges and Lehmann estimate it. A
-    /// range where too many repeats had not recovered: one now that did not is later by that much or more.
+    /// The median of the differences of all pairs of a repeat before and one now (Hodges–Lehmann estimate). A range if too many
+    /// repeats are censored, because a censored repeat now is later by at least its difference.
     pub estimate: Difference,
-    /// Where the true shift lies with the confidence that was asked for; the estimate is within it.
+    /// The confidence interval of the shift; it contains the estimate.
     pub interval: Difference,
-    /// The probability that a run now takes longer than a run before; 0.5 where there is no difference. It is the measure *A*
-    /// of Vargha and Delaney; pairs of which it is not known count half.
+    /// The probability that a run now takes longer than a run before; 0.5 without a difference. The measure *A* of Vargha and
+    /// Delaney; undecided pairs count half.
     pub superiority: f64,
-    /// The probability of pairs that are so much later, or more, were there no difference: one-sided.
+    /// One-sided p-value: the probability of pairs at least as late if there is no difference.
     pub later: f64,
-    /// That of pairs so much sooner, or more.
+    /// One-sided p-value: the probability of pairs at least as early.
     pub sooner: f64,
-    /// That of pairs so different, in either direction: twice the smaller.
+    /// Two-sided p-value: twice the smaller of `later` and `sooner`.
     pub either: f64,
 }
 
 /// Compares two samples, with a `confidence` between 0 and 1.
 ///
-/// Nothing is drawn by chance: two samples have one answer. The interval is the test's, turned around: it leaves out that there
-/// is no difference where `either` is no more than what the confidence leaves. Ties, and repeats that had not recovered, only
-/// widen it. Above 26 repeats in each sample both are taken from a normal distribution instead of being counted.
+/// Deterministic: no resampling. The interval inverts the test: it excludes zero if `either` is at most one minus the
+/// confidence. Ties and censored repeats only widen it. Above 26 repeats in each sample both use a normal distribution instead
+/// of exact counting.
 ///
-/// *Errors*: `None` where either sample is too small for this confidence ([`least_repeats`]), and for a confidence that is not
+/// *Errors*: `None` if either sample is too small for this confidence ([`least_repeats`]), or if the confidence is not
 /// between 0 and 1.
 ///
 /// *Source*: Hodges & Lehmann, *Annals of Mathematical Statistics* 34 (1963); Conover (1999), 5.4; Hollander, Wolfe & Chicken,
@@ -40,7 +40,7 @@ pub struct Shift {
 pub fn shift(before: &Sample, now: &Sample, confidence: f64) -> Option<Shift> {
     let rank_of_lower = rank_of_lower(before.len(), now.len(), confidence)?;
     let pairs = || now.sorted().iter().flat_map(|now| before.sorted().iter().map(move |before| (before, now)));
-    // What is without a limit sorts to the outer side.
+    // Values without a limit sort to the outer side.
     let mut least: Vec<Option<Delay>> = pairs().map(|(before, now)| at_least(*before, *now)).collect();
     let mut most: Vec<(bool, Option<Delay>)> =
         pairs().map(|(before, now)| at_most(*before, *now)).map(|most| (most.is_none(), most)).collect();
@@ -58,7 +58,7 @@ pub fn shift(before: &Sample, now: &Sample, confidence: f64) -> Option<Shift> {
     Some(Shift { estimate, interval, superiority, later, sooner, either })
 }
 
-/// How many repeats both samples need before [`shift`] can say anything with this confidence: 4 at 95 %, 5 at 99 %.
+/// Repeats that both samples need for [`shift`] at this confidence: 4 at 95 %, 5 at 99 %.
 ///
 /// *Errors*: `None` for a confidence that is not between 0 and 1.
 pub fn least_repeats(confidence: f64) -> Option<usize> {
@@ -66,18 +66,18 @@ pub fn least_repeats(confidence: f64) -> Option<usize> {
     (1..=COUNTED).find(|repeats| rank_of_lower(*repeats, *repeats, confidence).is_some())
 }
 
-/// The least that `now` is later than `before`; `None` where `before` was given up, and may have taken any longer.
+/// The least delay of `now`; `None` if `before` is censored, because it may have taken any longer.
 fn at_least(before: Observation, now: Observation) -> Option<Delay> {
     (!before.is_censored()).then(|| Delay::between(before.time(), now.time()))
 }
 
-/// The most; `None` where `now` was given up, and may be any later.
+/// The largest delay of `now`; `None` if `now` is censored, because it may take any longer.
 fn at_most(before: Observation, now: Observation) -> Option<Delay> {
     (!now.is_censored()).then(|| Delay::between(before.time(), now.time()))
 }
 
-/// The rank, from 1, of the difference that is the lower limit: the last such that fewer differences than it lie below the true
-/// shift by no more than half of what the confidence leaves. `None` where already the first is too often wrong.
+/// The rank, from 1, of the difference that is the lower limit: the largest rank for which the limit exceeds the true shift with
+/// a probability of at most half of one minus the confidence. `None` if already the first is wrong too often.
 fn rank_of_lower(m: usize, n: usize, confidence: f64) -> Option<usize> {
     if m == 0 || n == 0 || !(confidence > 0.0 && confidence < 1.0) {
         return None;

@@ -1,11 +1,11 @@
-//! How many have not yet recovered after how long, where some were given up before they had.
+//! The share of clients that have not recovered, over time, from censored samples.
 
 use std::time::Duration;
 
 use super::normal;
 use super::sample::Sample;
 
-/// The share of clients that have not yet recovered, as it falls: the estimate of Kaplan and Meier.
+/// The share of clients that have not yet recovered: the Kaplan–Meier estimate.
 ///
 /// *Source*: Kaplan & Meier, *Journal of the American Statistical Association* 53 (1958); the band by Greenwood's variance of
 /// log(−log S), as in Kalbfleisch & Prentice, *The Statistical Analysis of Failure Time Data* (2002), 1.4.
@@ -15,25 +15,25 @@ pub struct Survival {
     steps: Vec<Step>,
     /// All times, ascending, recovered or not.
     times: Vec<Duration>,
-    /// Whether the longest watched had recovered.
+    /// Whether the repeat with the longest time recovered.
     is_complete: bool,
 }
 
 /// One time at which clients recovered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// How long after the start.
+    /// Time after the start.
     pub at: Duration,
-    /// How many were still watched, and had not recovered, just before.
+    /// Clients that were observed, and had not recovered, just before.
     pub at_risk: usize,
-    /// How many of those recovered then.
+    /// Those of them that recovered at this time.
     pub recovered: usize,
-    /// What is left from then on.
+    /// The share that has not recovered from then on.
     pub left: Share,
 }
 
-/// A share of the clients, from 0 to 1, and between which shares it is with the confidence that was asked for. The band is
-/// *pointwise*: it holds for each time by itself, not for all of them at once.
+/// A share of the clients, from 0 to 1, with its confidence band. The band is *pointwise*: it holds for each time separately, not
+/// for all times at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
     pub estimate: f64,
@@ -42,9 +42,9 @@ pub struct Share {
 }
 
 impl Survival {
-    /// Estimates it from a sample; the `confidence` of its band is between 0 and 1.
+    /// Estimates the survival from a sample; the `confidence` of its band is between 0 and 1.
     ///
-    /// *Errors*: `None` for an empty sample, and for a confidence that is not between 0 and 1.
+    /// *Errors*: `None` for an empty sample, or for a confidence that is not between 0 and 1.
     pub fn of(sample: &Sample, confidence: f64) -> Option<Survival> {
         if sample.is_empty() || !(confidence > 0.0 && confidence < 1.0) {
             return None;
@@ -68,8 +68,8 @@ impl Survival {
                 let width = z * variance.sqrt() / f64::ln(estimate);
                 Share { estimate, lower: estimate.powf((-width).exp()), upper: estimate.powf(width.exp()) }
             } else {
-                // The variance says nothing here. What was the most that could be left before still is; and of n that all
-                // recovered at once, the most is that of a share of which n showed nothing (Clopper & Pearson).
+                // The variance is undefined here. The previous upper limit still holds; if all n recovered at once, the limit is
+                // that of a share with 0 of n observed (Clopper & Pearson).
                 let upper = steps.last().map_or(1.0 - tail.powf(1.0 / at_risk as f64), |step| step.left.upper);
                 Share { estimate, lower: 0.0, upper }
             };
@@ -80,14 +80,14 @@ impl Survival {
         Some(Survival { confidence, steps, times, is_complete })
     }
 
-    /// Where it falls, ascending.
+    /// The times at which the share falls, ascending.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
     /// The share that has not yet recovered after this long.
     ///
-    /// *Errors*: `None` for a time that is longer than any was watched, of which nothing is known.
+    /// *Errors*: `None` for a time longer than every observation.
     pub fn not_recovered_at(&self, time: Duration) -> Option<Share> {
         if !self.is_complete && Some(&time) > self.times.last() {
             return None;
@@ -95,7 +95,7 @@ impl Survival {
         let count = self.steps.partition_point(|step| step.at <= time);
         match count.checked_sub(1) {
             Some(last) => Some(self.steps[last].left),
-            // None has, of so many as were still watched: the least that is left is that of Clopper & Pearson.
+            // None of the observed clients has recovered: the lower limit is that of Clopper & Pearson.
             None => {
                 let watched = self.times.len() - self.times.partition_point(|at| *at < time);
                 let lower = ((1.0 - self.confidence) / 2.0).powf(1.0 / watched.max(1) as f64);

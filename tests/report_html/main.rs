@@ -1,6 +1,6 @@
-//! The HTML report in a real browser: at two widths, light and dark, it is measured by a script of the test's own.
+//! The HTML report in a real browser, measured by a script at two widths, light and dark.
 //!
-//! The report stands in a frame of a page that holds the script, since it has none itself and allows none.
+//! The report is in a frame of a page that holds the script, because the report itself allows none.
 #![cfg(feature = "report")]
 
 mod sample;
@@ -18,14 +18,14 @@ use serde::Deserialize;
 /// Longest for one page: some seconds on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the script has found.
+/// The result of the script.
 #[derive(Debug, Deserialize)]
 struct Measured {
     dark: bool,
     width: u32,
-    /// How far the page is wider than its window.
+    /// Pixels by which the page is wider than its window.
     beyond: i64,
-    /// What was loaded beside the page itself.
+    /// Resources loaded besides the page itself.
     resources: Vec<String>,
     /// Links that lead nowhere, or out of the page.
     links: Vec<String>,
@@ -35,10 +35,10 @@ struct Measured {
     /// Text that is hard to read, with its contrast.
     contrasts: Vec<String>,
     texts: u32,
-    /// Parts that scroll, and cannot be reached or have no name.
+    /// Scrolling parts without focus or name.
     regions: Vec<String>,
     scrolling: u32,
-    /// Landmarks, tables and focus: what is not as it should be.
+    /// Defects of landmarks, tables and focus.
     structure: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-/// A browser, with all its processes; they end with this.
+/// A browser and its processes, which end when it is dropped.
 struct Browser(Child);
 
 impl Drop for Browser {
@@ -63,7 +63,7 @@ impl Drop for Browser {
     }
 }
 
-/// Opens a page, and gives what became of it and what the browser said.
+/// Opens a page; returns its DOM and the browser's log.
 fn open(program: &Path, place: &Path, page: &Path, options: &[&str]) -> (String, String) {
     let [out, err] = ["out", "err"].map(|name| place.join(name));
     let mut command = Command::new(program);
@@ -103,20 +103,20 @@ fn measure(program: &Path, place: &Path, width: u32, dark: bool) -> Measured {
     let complaints: Vec<_> = said.lines().filter(|line| line.contains("CONSOLE")).collect();
     assert!(complaints.is_empty(), "the browser's console: {complaints:#?}");
     let found = dom.split_once("<pre id=\"found\">").and_then(|(_, rest)| rest.split_once("</pre>"));
-    let found = found.unwrap_or_else(|| panic!("the script has left nothing: {dom}\n{said}")).0;
+    let found = found.unwrap_or_else(|| panic!("the script wrote no result: {dom}\n{said}")).0;
     let found = found.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", "\u{a0}").replace("&amp;", "&");
     serde_json::from_str(&found).unwrap_or_else(|error| panic!("{error}: {found}"))
 }
 
 #[test]
-fn the_page_is_sound_at_two_widths_in_light_and_dark() {
+fn page_is_sound_at_two_widths_in_light_and_dark() {
     let Some(program) = browser() else { return };
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("report.html"), sample::page()).unwrap();
     for (width, dark) in [(1280, false), (1280, true), (400, false), (400, true)] {
         let found = measure(&program, place.path(), width, dark);
         let at = format!("at {width} px, {}", if dark { "dark" } else { "light" });
-        assert_eq!((found.width, found.dark), (width, dark), "{at}: that is not what was asked for");
+        assert_eq!((found.width, found.dark), (width, dark), "{at}: the browser did not apply the size or the scheme");
         assert!(found.beyond <= 0, "{at}: the page is {} px wider than its window", found.beyond);
         let faults = [
             ("loads", &found.resources),
@@ -130,7 +130,7 @@ fn the_page_is_sound_at_two_widths_in_light_and_dark() {
             assert!(faults.is_empty(), "{at}: the page {what}: {faults:#?}");
         }
         assert!(found.texts > 500, "{at}: only {} texts were measured", found.texts);
-        // At the smaller width the pictures scroll, at the larger one nothing has to but wide tables.
+        // At the smaller width the pictures scroll, at the larger one only wide tables.
         assert!(width > 400 || found.scrolling > 3, "{at}: {} parts scroll", found.scrolling);
         assert_eq!(found.headings.iter().filter(|level| **level == 1).count(), 1, "{at}");
         for pair in found.headings.windows(2) {

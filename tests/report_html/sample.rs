@@ -1,16 +1,15 @@
-//! A report with everything that a page can show: clients, repeats, every verdict and none, a baseline, and texts that no
-//! page likes.
+//! A report with every feature of a page: several clients, repeats, all verdicts and none, a baseline, and hostile texts.
 
 use std::time::Duration;
 
 use pgsquall::model::history::{OpKind, Outcome, RecordedOp, Severed};
 use pgsquall::report::html;
-use pgsquall::report::model::{Asked, Entry, Report};
+use pgsquall::report::model::{Entry, Report, ScenarioInfo};
 use pgsquall::report::timeline::{Bar, Lifeline, Marks, Timeline, Window};
 use pgsquall::scenario::catalogue;
 use serde_json::{Value, json};
 
-/// Words that cannot be broken, that would be markup, and that run the other way.
+/// Client names without line breaks, with markup, and right to left.
 const CLIENTS: [&str; 4] = [
     "reference",
     "python3 /srv/a/very/long/path/without/any/space/in/it/that/goes/on/and/on/and/on/and/on/client.py --pool=4",
@@ -31,8 +30,8 @@ pub fn page() -> String {
 }
 
 fn report() -> Report {
-    let scenarios: Vec<Asked> =
-        catalogue().iter().filter(|one| SCENARIOS.contains(&one.name.as_str())).map(Asked::from).collect();
+    let scenarios: Vec<ScenarioInfo> =
+        catalogue().iter().filter(|one| SCENARIOS.contains(&one.name.as_str())).map(ScenarioInfo::from).collect();
     let mut runs: Vec<Value> = Vec::new();
     for client in CLIENTS {
         for (number, scenario) in scenarios.iter().enumerate() {
@@ -89,7 +88,7 @@ fn verdict(client: &str, scenario: &str, index: usize, repeat: u32, repeats: u32
         "doubts": if kind == "unknown" { vec!["the fault had no effect"] } else { vec![] },
         "checks": {
             "recovered": recovered, "lost-write": {"result": "pass"}, "throughput": {"result": "unknown", "reason": "too short"},
-            "subscription": {"result": "not-applicable", "reason": "the scenario asks for no subscription"},
+            "subscription": {"result": "not-applicable", "reason": "the scenario has no subscription"},
         },
         "measures": {
             "time_to_detect_us": 12_000, "time_to_first_success_us": null, "time_to_recover": recovery, "errors": {"57P01": 8, "refused": 3},

@@ -9,7 +9,7 @@ use pgsquall::environment::choice::ServerKind;
 use pgsquall::environment::leftovers;
 use pgsquall::model::seed::Seed;
 use pgsquall::model::time::exact;
-use pgsquall::report::model::Asked;
+use pgsquall::report::model::ScenarioInfo;
 use pgsquall::scenario::{Scenario, ScenarioError, catalogue};
 
 use super::jobs::Job;
@@ -32,7 +32,7 @@ pub struct Plan {
     pub out: Out,
     pub seed: Seed,
     /// In the order of asking.
-    pub scenarios: Vec<Asked>,
+    pub scenarios: Vec<ScenarioInfo>,
 }
 
 /// Understands the arguments, removes leftovers, says what is going to happen.
@@ -143,7 +143,7 @@ pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     let kept = if kept > 0 { format!(", {kept} of them kept from earlier") } else { String::new() };
     let shard = arguments.shard.map_or_else(String::new, |shard| format!(", shard {shard}"));
     complain!("runs    {}{shard}, {at_once} at once{kept}", jobs.len());
-    Ok(Plan { jobs, at_once, out, seed, scenarios: scenarios.iter().map(Asked::from).collect() })
+    Ok(Plan { jobs, at_once, out, seed, scenarios: scenarios.iter().map(ScenarioInfo::from).collect() })
 }
 
 /// The scenarios with the device that is asked for, if one is.

@@ -86,7 +86,7 @@ impl Search<'_> {
             let outcome = try_seed(Seed(seed), |schedule| self.ask(schedule, seed), is_failure);
             let mut found = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome {
-                Ok(Outcome::Other(run)) if run.verdict.of_what_was_met() == VerdictKind::Pass => found.passed += 1,
+                Ok(Outcome::Other(run)) if run.verdict.kind_for_schedule() == VerdictKind::Pass => found.passed += 1,
                 Ok(Outcome::Other(run)) => {
                     let reason = run.verdict.doubts.into_iter().next().unwrap_or_default();
                     *found.unknown.entry(reason).or_default() += 1;
@@ -176,5 +176,5 @@ impl Search<'_> {
 }
 
 fn is_failure(run: &Run) -> bool {
-    run.verdict.of_what_was_met() == VerdictKind::Fail
+    run.verdict.kind_for_schedule() == VerdictKind::Fail
 }

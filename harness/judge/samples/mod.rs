@@ -1,7 +1,7 @@
-//! Histories to test the judge with: a healthy run whose faults, answers and audit can be changed one at a time.
+//! Histories for tests of the judge: a healthy run whose faults, answers and audit can be changed one at a time.
 //!
 //! Four workers, each with an operation every 50 ms that takes 2 ms: steady from 1 s, the fault at 3 s, healed at 6 s,
-//! told to stop at 12 s. While the fault is in force every operation is refused.
+//! workload stopped at 12 s. While the fault is in force every operation is refused.
 
 mod record;
 
@@ -21,7 +21,7 @@ pub(crate) const STEADY: Duration = ms(1_000);
 pub(crate) const HIT: Duration = ms(3_000);
 pub(crate) const HEAL: Duration = ms(6_000);
 pub(crate) const STOP: Duration = ms(12_000);
-/// Until when open operations are waited for.
+/// End of the wait for open operations.
 pub(crate) const END: Duration = ms(12_100);
 
 pub(crate) const fn ms(ms: u64) -> Duration {
@@ -36,7 +36,7 @@ pub(crate) fn proof(what: &str, count: u64, decisive: bool) -> Evidence {
     Evidence { what: what.into(), count, decisive }
 }
 
-/// A history in the making.
+/// A history that tests can change.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub header: Header,
@@ -45,30 +45,30 @@ pub(crate) struct Sample {
     pub steps: Vec<(Duration, usize, FaultStep)>,
     pub evidence: Vec<(usize, Evidence)>,
     pub opened: Vec<Duration>,
-    /// Of the older connections, so many never end.
+    /// Number of old connections that never end.
     pub lingering: usize,
     pub refusing: Option<(Duration, Duration)>,
     pub steady_since: Option<Duration>,
     pub steady: Option<Sessions>,
     pub settled: Option<Sessions>,
-    /// Copies in the ledger, where they differ from once for each acknowledged write.
+    /// Copies in the ledger by key, for keys that differ from "one copy of each acknowledged write".
     pub copies: BTreeMap<i64, u64>,
-    /// Keys that the server beside the primary holds, where there is one.
+    /// Keys in the ledger of the server beside the primary, if there is one.
     pub beside: Option<Vec<i64>>,
     pub audited: bool,
     pub ended: Option<(Duration, Ended)>,
     pub doubts: Vec<String>,
-    /// What became of a supervised client's processes.
+    /// Exits and restarts of a supervised client.
     pub supervision: Vec<(Duration, SupervisionStep)>,
     pub finished: bool,
-    /// When each notification was sent, and when it was heard.
+    /// When each notification was sent, and when it arrived.
     pub news: Vec<(Duration, Option<Duration>)>,
     pub gaps: Vec<Duration>,
     pub given_up: Option<(Duration, OpError)>,
 }
 
 impl Sample {
-    /// A restart that the client survives as well as can be.
+    /// A restart that the client survives without any violation.
     pub fn healthy() -> Sample {
         let fault = Fault { kind: FaultKind::Restart(StopMode::Fast), at: HIT - STEADY, lasts: HEAL - HIT };
         let header = Header {
@@ -129,8 +129,8 @@ impl Sample {
         sample
     }
 
-    /// The same of a client that also listens: a notification every 100 ms, heard within 1 ms, but for those that were sent
-    /// while the fault was in force. It says that it may have missed some.
+    /// A healthy run of a client that also listens: a notification every 100 ms arrives within 1 ms, except for those sent
+    /// while the fault was in force. The client reports one gap.
     pub fn listening() -> Sample {
         let mut sample = Sample::healthy();
         sample.header.load.listen = true;
@@ -140,7 +140,7 @@ impl Sample {
         sample
     }
 
-    /// Lets the notifications be lost that are sent in this time.
+    /// Loses the notifications sent in this time.
     pub fn miss(&mut self, from: Duration, to: Duration) -> &mut Sample {
         self.news.iter_mut().filter(|(sent, _)| (from..to).contains(sent)).for_each(|(_, heard)| *heard = None);
         self
@@ -153,12 +153,12 @@ impl Sample {
         self.steps.extend(steps.into_iter().zip([inject, inject, heal, heal]).map(|(step, at)| (at, fault, step)));
     }
 
-    /// Lets some operations fail.
+    /// Makes the selected operations fail.
     pub fn fail(&mut self, which: impl Fn(&Op) -> bool, error: &OpError) -> &mut Sample {
         self.change(which, |op| (op.outcome, op.found, op.error) = (Outcome::Fail, None, Some(error.clone())))
     }
 
-    /// Lets some operations succeed.
+    /// Makes the selected operations succeed.
     pub fn succeed(&mut self, which: impl Fn(&Op) -> bool) -> &mut Sample {
         self.change(which, |op| {
             (op.outcome, op.error) = (Outcome::Ok, None);
@@ -171,13 +171,13 @@ impl Sample {
         self
     }
 
-    /// Lets the first operation that a worker begins at this time or later never end.
+    /// The first operation that the worker begins at this time or later never ends.
     pub fn hang(&mut self, worker: u32, from: Duration) -> &mut Sample {
         let first = self.answer_at(worker, from, END);
         self.change(|op| op.id == first, |op| (op.ended, op.outcome, op.found) = (None, Outcome::Info, None))
     }
 
-    /// Lets the first operation that a worker begins at this time or later end only then; returns its id.
+    /// The first operation that the worker begins at `from` or later ends at `ended`; returns its id.
     pub fn answer_at(&mut self, worker: u32, from: Duration, ended: Duration) -> u64 {
         let mine = |op: &&Op| op.worker == worker && op.began >= from;
         let first = self.ops.iter().filter(mine).min_by_key(|op| op.began).expect("it begins one").id;
@@ -186,7 +186,7 @@ impl Sample {
         first
     }
 
-    /// One operation, by its worker and the first instant at which it may begin.
+    /// The first operation that the worker begins at this time or later.
     pub fn op(&self, worker: u32, from: Duration) -> &Op {
         let mine = |op: &&Op| op.worker == worker && op.began >= from;
         self.ops.iter().filter(mine).min_by_key(|op| op.began).expect("it begins one")
@@ -196,7 +196,7 @@ impl Sample {
         judge(&self.history())
     }
 
-    /// When it counts as recovered, from its origin.
+    /// When the client counts as recovered, from the run's origin.
     pub fn recovered_at(&self) -> Option<Duration> {
         recovered_at(&Facts::gather(&self.history()))
     }

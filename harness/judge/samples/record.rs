@@ -1,4 +1,4 @@
-//! What a recorder would have written of a sample.
+//! Builds the history that a recorder would have written for a sample.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{END, HIT, STOP, Sample, ms};
 use crate::model::history::{ConnectionChange, Event, History, Op, OpKind, Outcome, Phase, ServerFacts, Severed};
 
 impl Sample {
-    /// As a recorder would have written it.
+    /// The sample as a recorded history.
     pub fn history(&self) -> History {
         let mut timed: Vec<(Duration, Event)> = Vec::new();
         timed.extend(self.steady_since.map(|at| (at, Event::Phase { at, phase: Phase::SteadyState })));
@@ -57,7 +57,7 @@ impl Sample {
         History { header: self.header.clone(), events }
     }
 
-    /// When connections end: all but the newest, which the client goes on using, and those that linger.
+    /// Ends of connections: all but the newest, which the client continues to use, and the lingering ones.
     fn closed(&self) -> impl Iterator<Item = (u64, Duration)> {
         let mut opened: Vec<(Duration, u64)> = self.opened.iter().copied().zip(0..).collect();
         opened.sort();
@@ -74,7 +74,7 @@ impl Sample {
     }
 }
 
-/// Every operation of a run in which nothing happens.
+/// Every operation of a run without a fault.
 pub(crate) fn grid(workers: u32) -> Vec<Op> {
     const ROUND: [OpKind; 4] = [OpKind::Write, OpKind::Read, OpKind::Write, OpKind::Transaction];
     let mut ops: Vec<Op> = Vec::new();
@@ -88,7 +88,7 @@ pub(crate) fn grid(workers: u32) -> Vec<Op> {
             let began = at + ms(10 * u64::from(worker));
             let kind = ROUND[(step as usize + worker as usize) % 4];
             let kind = if step == 1 { OpKind::Write } else { kind };
-            // Any key that is there does: only its own worker's acknowledged ones are read, and those are.
+            // The worker's first write: workers only read keys of their own that were acknowledged.
             let key = if kind == OpKind::Read { i64::from(worker) + 1 } else { id as i64 };
             let found = (kind == OpKind::Read).then_some(true);
             let ended = Some(began + ms(2));

@@ -1,4 +1,4 @@
-//! Faults that have no SQLSTATE, and a fault that none may notice before another comes.
+//! Certificate faults, which have no SQLSTATE, and operations between two faults.
 
 use super::answers::wrong_password;
 use crate::judge::samples::{HEAL, HIT, STEADY, Sample, ms, proof};
@@ -6,7 +6,7 @@ use crate::judge::{Check, CheckResult, VerdictKind};
 use crate::model::fault::{CertificateFault, Fault, FaultKind};
 use crate::model::history::{ErrorKind, OpError};
 
-/// A certificate that is wrong from the start, told in these words.
+/// A client whose certificate is wrong from the start and whose errors have this message.
 fn told(fault: CertificateFault, words: &str) -> Sample {
     let mut sample = Sample::healthy();
     wrong_password(&mut sample);
@@ -17,7 +17,7 @@ fn told(fault: CertificateFault, words: &str) -> Sample {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_told_in_any_librarys_words() {
+fn certificate_errors_of_all_libraries_pass() {
     use CertificateFault::{ClientRevoked, ClientUnknown, NotYetValid, WrongAuthority, WrongHost};
     for (fault, words) in [
         (WrongHost, "server certificate for \"other.invalid\" does not match host name \"127.0.0.1\""),
@@ -39,14 +39,14 @@ fn what_is_wrong_with_a_certificate_is_told_in_any_librarys_words() {
 }
 
 #[test]
-fn a_time_out_or_a_lost_connection_tells_nothing() {
+fn timeout_is_no_certificate_error() {
     for words in ["the operation timed out", "server closed the connection unexpectedly", "SSL error"] {
         let sample = told(CertificateFault::ClientRevoked, words);
         assert!(sample.only_finding(Check::ErrorSurface).contains("client-certificate-revoked"), "{words}");
     }
 }
 
-/// Undisturbed until a reset that comes while the first fault is still watched.
+/// A renewed certificate, and a reset while the first fault is still in force.
 fn renewed() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.faults[0].kind = FaultKind::Certificate(CertificateFault::Renewed);
@@ -59,7 +59,7 @@ fn renewed() -> Sample {
 }
 
 #[test]
-fn what_a_later_fault_interrupts_is_not_the_first_ones_doing() {
+fn undisturbed_ends_at_interrupting_fault() {
     let lost = OpError::new(ErrorKind::Reset, "connection reset").with_retryable(true);
     let mut sample = renewed();
     sample.fail(|op| op.began >= HEAL && op.began < HEAL + ms(100), &lost);

@@ -4,7 +4,7 @@ use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind};
 use crate::model::history::{ErrorKind, OpError};
 
-/// A run in which every call has 500 ms, and those that run into the fault are cancelled as they should be.
+/// A run in which every call has a deadline of 500 ms, and calls under the fault are cancelled in time.
 fn cancelled() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.load.deadline = Some(ms(500));
@@ -18,7 +18,7 @@ fn with_code(code: &str) -> OpError {
 }
 
 #[test]
-fn a_call_that_returns_soon_after_its_deadline_is_in_time() {
+fn call_returning_within_grace_passes() {
     let mut sample = cancelled();
     sample.answer_at(1, HIT, HIT + ms(1_490));
     let verdict = sample.verdict();
@@ -27,22 +27,22 @@ fn a_call_that_returns_soon_after_its_deadline_is_in_time() {
 }
 
 #[test]
-fn a_call_that_returns_long_after_its_deadline_fails() {
+fn call_returning_after_grace_fails() {
     let mut sample = cancelled();
     let worst = sample.answer_at(1, HIT, HIT + ms(2_000));
     let finding = sample.only_finding(Check::Deadline);
     assert!(
-        finding.starts_with("1 calls came back more than 1.00 s after the application's deadline of 500 ms"),
+        finding.starts_with("1 calls returned more than 1.00 s after the application's deadline of 500 ms"),
         "{finding}"
     );
     assert!(finding.contains(&format!("{worst} of worker 1, took")), "{finding}");
 }
 
 #[test]
-fn on_a_machine_out_of_breath_a_late_answer_proves_nothing() {
+fn late_answer_on_overloaded_machine_is_unknown() {
     let mut sample = cancelled();
     let late = sample.answer_at(1, HIT, HIT + ms(2_000));
-    // The harness begins an operation of another worker long after its time.
+    // The harness starts an operation of another worker late.
     let behind = sample.ops.iter_mut().rfind(|op| op.worker == 2).unwrap();
     let by = ms(600);
     (behind.began, behind.ended) = (behind.began + by, behind.ended.map(|ended| ended + by));
@@ -52,20 +52,20 @@ fn on_a_machine_out_of_breath_a_late_answer_proves_nothing() {
 }
 
 #[test]
-fn a_call_that_never_returns_fails_too() {
+fn call_without_return_fails_deadline() {
     let mut sample = cancelled();
     sample.hang(0, HIT);
     assert!(sample.finding(Check::Deadline).contains("and 1 never returned"));
 }
 
 #[test]
-fn a_transaction_left_open_is_the_next_callers_trouble() {
+fn transaction_left_by_cancelled_call_fails() {
     for code in ["25P02", "25001"] {
         let mut sample = cancelled();
         sample.fail(|op| op.began >= HEAL && op.began < HEAL + ms(100), &with_code(code));
         let finding = sample.only_finding(Check::Deadline);
         assert!(
-            finding.contains("found a transaction open that was not theirs") && finding.contains(code),
+            finding.contains("ran into a transaction that a cancelled call had left open") && finding.contains(code),
             "{finding}"
         );
     }
@@ -75,7 +75,7 @@ fn a_transaction_left_open_is_the_next_callers_trouble() {
 }
 
 #[test]
-fn without_a_deadline_or_a_long_call_there_is_nothing_to_ask() {
+fn deadline_needs_a_deadline_and_a_long_call() {
     let not_applicable = |sample: &Sample| {
         let verdict = sample.verdict();
         matches!(&verdict.checks[&Check::Deadline], CheckResult::NotApplicable { .. })

@@ -1,11 +1,11 @@
-//! Faults that leave every operation possible, and those of the path that do not.
+//! Faults that leave every operation possible, and network faults that do not.
 
 use crate::judge::samples::{HEAL, HIT, Sample, ms, proof, refused};
 use crate::judge::{Check, CheckResult, VerdictKind};
 use crate::model::fault::{CutPoint, FaultKind, Point, Strike, ToxicKind};
 use crate::model::history::{ErrorKind, OpError};
 
-/// A slow network, under which everything works.
+/// A slow network under which every operation succeeds.
 fn slow() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.faults[0].kind = ToxicKind::Latency { delay: ms(200), jitter: ms(50) }.into();
@@ -16,36 +16,36 @@ fn slow() -> Sample {
 }
 
 #[test]
-fn what_is_slow_but_works_is_undisturbed() {
+fn slow_operations_are_undisturbed() {
     let verdict = slow().verdict();
     assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
     assert_eq!(verdict.checks[&Check::Undisturbed], CheckResult::Pass);
 }
 
 #[test]
-fn a_failure_that_nothing_forced_fails() {
+fn failure_under_harmless_fault_fails() {
     let mut sample = slow();
     let timeout = OpError::new(ErrorKind::Timeout, "took longer than 100 ms");
     sample.fail(|op| op.worker == 1 && op.began >= HIT && op.began < HIT + ms(100), &timeout);
     let finding = sample.only_finding(Check::Undisturbed);
     let expected = "2 of 720 operations failed (timeout × 2), the first 12.0 ms after the fault";
     assert!(finding.starts_with(expected), "{finding}");
-    // Also after the heal: what was broken meanwhile is still the fault's doing.
+    // A failure after the heal counts too: the fault may have broken the connection before.
     let mut sample = slow();
     sample.fail(|op| op.worker == 1 && op.began >= HEAL && op.began < HEAL + ms(50), &timeout);
     assert!(sample.only_finding(Check::Undisturbed).contains("the first 3.01 s after the fault"));
 }
 
 #[test]
-fn an_operation_that_is_left_open_is_disturbed_too() {
+fn open_operation_under_harmless_fault_fails() {
     let mut sample = slow();
     sample.hang(2, HIT + ms(50));
     let finding = sample.finding(Check::Undisturbed);
-    assert!(finding.contains("1 of 542 operations had no answer at the end"), "{finding}");
+    assert!(finding.contains("1 of 542 operations never returned"), "{finding}");
 }
 
 #[test]
-fn where_operations_may_fail_the_check_does_not_apply() {
+fn undisturbed_needs_a_harmless_fault() {
     let mut sample = slow();
     sample.header.budget.undisturbed = false;
     sample.fail(|op| op.began >= HIT && op.began < HEAL, &refused());
@@ -55,7 +55,7 @@ fn where_operations_may_fail_the_check_does_not_apply() {
 }
 
 #[test]
-fn a_shut_door_is_felt_by_a_client_that_held_no_connection() {
+fn failed_operations_prove_refused_connections() {
     for kind in [FaultKind::Refuse, FaultKind::Hang, FaultKind::Reject] {
         let mut sample = Sample::healthy();
         sample.header.faults[0].kind = kind;
@@ -68,13 +68,13 @@ fn a_shut_door_is_felt_by_a_client_that_held_no_connection() {
 }
 
 #[test]
-fn a_point_that_no_connection_came_to_proves_nothing() {
+fn unreached_cut_point_is_a_doubt() {
     let mut sample = Sample::healthy();
     let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
     sample.header.faults[0].kind = FaultKind::CutPoint(cut);
     sample.evidence = vec![(0, proof("executed commits with their reply withheld", 0, true))];
     let verdict = sample.verdict();
     assert_eq!(verdict.verdict, VerdictKind::Unknown);
-    let expected = "the fault cut-point (commit-reply, reset) had no effect that was seen (0 executed commits";
+    let expected = "no evidence that the fault cut-point (commit-reply, reset) affected the client (0 executed commits";
     assert!(verdict.doubts[0].starts_with(expected), "{:?}", verdict.doubts);
 }

@@ -5,7 +5,7 @@ use crate::judge::{Check, VerdictKind, judge};
 use crate::model::fault::{CutPoint, Fault, FaultKind, Point, Strike, ToxicKind};
 use crate::model::history::{ConnectionChange, Ended, ErrorKind, Event, FaultStep, OpError};
 
-/// Unknown, for this reason only.
+/// Asserts that the verdict is unknown for this reason only.
 #[track_caller]
 fn doubted(sample: &Sample, reason: &str) {
     let verdict = sample.verdict();
@@ -20,7 +20,7 @@ fn changed(change: impl FnOnce(&mut Sample)) -> Sample {
     sample
 }
 
-/// With a fault whose only proof is what the nemesis brings.
+/// A sample with a fault whose only evidence is the nemesis's.
 fn exhausted(change: impl FnOnce(&mut Sample)) -> Sample {
     changed(|sample| {
         sample.header.faults[0].kind = FaultKind::ExhaustConnections;
@@ -29,23 +29,23 @@ fn exhausted(change: impl FnOnce(&mut Sample)) -> Sample {
 }
 
 #[test]
-fn a_fault_without_evidence() {
-    doubted(&exhausted(|sample| sample.evidence.clear()), "had no effect that was seen (no evidence)");
+fn fault_without_evidence_is_a_doubt() {
+    doubted(&exhausted(|sample| sample.evidence.clear()), "affected the client (nothing was counted)");
     let none = vec![(0, proof("sessions lost", 0, true)), (0, proof("log lines", 0, false))];
     doubted(&exhausted(|sample| sample.evidence = none), "(0 sessions lost)");
 }
 
 #[test]
-fn evidence_that_is_only_supporting_lets_nobody_pass_but_does_not_excuse_a_failure() {
+fn supporting_evidence_allows_failure_but_no_pass() {
     let done = vec![(0, proof("sessions lost", 0, true)), (0, proof("log lines", 1, false))];
     let mut sample = exhausted(|sample| sample.evidence = done);
-    doubted(&sample, "so surviving it proves nothing");
+    doubted(&sample, "affected the client (0 sessions lost)");
     sample.fail(|op| op.began >= HIT, &refused());
     assert_eq!((sample.verdict().verdict, sample.verdict().doubts.len()), (VerdictKind::Fail, 0));
 }
 
 #[test]
-fn a_server_that_was_away_is_felt_by_a_client_that_held_no_connection() {
+fn failed_operations_prove_stopped_server() {
     let none = vec![(0, proof("sessions lost", 0, true))];
     let mut sample = changed(|sample| sample.evidence = none);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "operations failed meanwhile");
@@ -54,7 +54,7 @@ fn a_server_that_was_away_is_felt_by_a_client_that_held_no_connection() {
 }
 
 #[test]
-fn each_of_two_faults_needs_its_own_evidence() {
+fn each_fault_needs_its_own_evidence() {
     let mut sample = exhausted(|_| ());
     sample.header.faults.push(Fault {
         kind: ToxicKind::Stall { close_after: None }.into(),
@@ -62,11 +62,11 @@ fn each_of_two_faults_needs_its_own_evidence() {
         lasts: ms(500),
     });
     sample.fault_at(1, ms(5_000), ms(5_500));
-    doubted(&sample, "the fault stall had no effect");
+    doubted(&sample, "the fault stall affected the client");
 }
 
 #[test]
-fn a_cut_point_in_what_nobody_could_read() {
+fn cut_point_in_unreadable_connection_is_a_doubt() {
     let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
     let mut sample = changed(|sample| sample.header.faults[0].kind = FaultKind::CutPoint(cut));
     sample.evidence = vec![(0, proof("cut points hit", 0, true))];
@@ -76,34 +76,34 @@ fn a_cut_point_in_what_nobody_could_read() {
     let change = ConnectionChange::Opaque { why: "TLS".into() };
     history.events.insert(0, Event::Connection { at: ms(60), id: 0, change });
     let doubts = judge(&history).doubts.join("; ");
-    assert!(doubts.contains("1 of them could not be read (TLS)") && doubts.contains("sslmode=disable"), "{doubts}");
+    assert!(doubts.contains("1 of them unreadable (TLS)") && doubts.contains("sslmode=disable"), "{doubts}");
 }
 
 #[test]
-fn a_fault_that_failed_was_never_injected_or_never_healed() {
+fn incomplete_fault_is_a_doubt() {
     let failed = |step: &str| FaultStep::Failed { reason: format!("it could not be {step}: no") };
     let sample = changed(|sample| sample.steps[1].2 = failed("injected"));
     doubted(&sample, "could not be injected: no");
     let sample = changed(|sample| sample.steps[3].2 = failed("healed"));
     doubted(&sample, "could not be healed: no");
     let sample = changed(|sample| (sample.steps[1].2, sample.steps[3].2) = (failed("injected"), failed("healed")));
-    assert_eq!(sample.verdict().doubts.len(), 2, "both are told");
-    doubted(&changed(|sample| sample.steps.truncate(3)), "restart (fast) was never seen healed");
+    assert_eq!(sample.verdict().doubts.len(), 2, "both are reported");
+    doubted(&changed(|sample| sample.steps.truncate(3)), "restart (fast) was not confirmed as healed");
     let mut sample = changed(|sample| sample.steps.clear());
     sample.succeed(|_| true);
     doubted(&sample, "restart (fast) was never injected");
 }
 
 #[test]
-fn no_fault_at_all() {
+fn scenario_without_fault_is_a_doubt() {
     let mut sample = changed(|sample| sample.header.faults.clear());
     sample.evidence.clear();
     sample.succeed(|_| true);
-    doubted(&sample, "no fault was asked for");
+    doubted(&sample, "the scenario has no fault");
 }
 
 #[test]
-fn a_failure_in_steady_state() {
+fn failure_in_steady_state_is_a_doubt() {
     let error = OpError::new(ErrorKind::Server, "no").with_sqlstate("42P01");
     let mut sample = changed(|sample| _ = sample.fail(|op| op.worker == 1 && op.began == ms(2_010), &error));
     doubted(&sample, "1 operations failed in the 2.00 s before the fault (42P01 × 1; operations [");
@@ -113,36 +113,40 @@ fn a_failure_in_steady_state() {
 }
 
 #[test]
-fn no_steady_state() {
-    doubted(&changed(|sample| sample.steady_since = None), "no operation succeeded on every worker");
+fn missing_steady_state_is_a_doubt() {
+    doubted(&changed(|sample| sample.steady_since = None), "not every worker had a success");
     let mut sample = changed(|sample| sample.steady_since = None);
     sample.fail(|op| op.began < HIT, &refused());
     doubted(&sample, "refused × ");
-    // A fault can be judged only with workers that worked.
+    // Every worker must have succeeded before the fault.
     doubted(&changed(|sample| sample.ops.retain(|op| op.worker != 2 || op.began >= HIT)), "worker 2");
     let sample = changed(|sample| _ = sample.hang(1, HIT - ms(1_100)));
-    doubted(&sample, "stuck in an operation: worker 1");
+    doubted(&sample, "worker 1 had no success before the fault, or was stuck in an operation");
     let sample = changed(|sample| _ = sample.hang(1, HIT - ms(900)));
-    assert_eq!(sample.verdict().verdict, VerdictKind::Fail, "what is under way when the fault comes is its prey");
+    assert_eq!(sample.verdict().verdict, VerdictKind::Fail, "operations open at the injection may fail");
 }
 
 #[test]
-fn a_run_without_an_end_or_an_audit() {
+fn run_without_end_or_audit_is_a_doubt() {
     let verdict = exhausted(|sample| sample.audited = false).verdict();
     assert_eq!(verdict.verdict, VerdictKind::Unknown);
-    assert!(verdict.doubts[0].contains("the audit did not happen"), "{:?}", verdict.doubts);
-    assert!(verdict.doubts[1].contains("no evidence"), "it comes with the audit: {:?}", verdict.doubts);
-    assert_eq!((verdict.unmet, verdict.of_what_was_met()), (1, VerdictKind::Unknown));
+    assert!(verdict.doubts[0].contains("the audit did not run"), "{:?}", verdict.doubts);
+    assert!(
+        verdict.doubts[1].contains("nothing was counted"),
+        "evidence is recorded with the audit: {:?}",
+        verdict.doubts
+    );
+    assert_eq!((verdict.unmet, verdict.kind_for_schedule()), (1, VerdictKind::Unknown));
     doubted(&changed(|sample| (sample.finished, sample.audited) = (false, false)), "the run did not finish");
 }
 
 #[test]
-fn what_the_harness_itself_doubts() {
+fn recorded_doubt_is_kept() {
     doubted(&changed(|sample| sample.doubts.push("the disk was full".into())), "the disk was full");
 }
 
 #[test]
-fn an_adapter_that_breaks_its_protocol_whatever_else_it_says() {
+fn protocol_violation_is_a_doubt() {
     let violated = Ended::Violated { reason: "answered twice".into() };
     let mut sample = changed(|sample| sample.ended = Some((END, violated)));
     doubted(&sample, "answered twice");
@@ -152,17 +156,17 @@ fn an_adapter_that_breaks_its_protocol_whatever_else_it_says() {
 }
 
 #[test]
-fn a_harness_that_does_not_keep_its_pace() {
+fn late_harness_is_a_doubt() {
     let mut sample = Sample::healthy();
     let late = sample.op(3, ms(9_000)).id;
     sample.change(|op| op.id == late, |op| op.intended -= ms(1_100));
-    // Its worker was idle from the end of the operation before.
+    // Its worker was free from the end of the previous operation.
     sample.ops.retain(|op| op.worker != 3 || op.id == late || op.began < ms(7_800) || op.began > ms(9_000));
-    doubted(&sample, "did not keep its pace");
+    doubted(&sample, "late although its worker was free");
 }
 
 #[test]
-fn a_client_that_died_of_the_first_fault_is_not_excused_by_the_second() {
+fn client_killed_by_first_fault_fails() {
     let mut sample = Sample::healthy();
     sample.header.faults.push(Fault { kind: FaultKind::Reset, at: ms(9_000), lasts: ms(0) });
     doubted(&sample, "reset was never injected");
@@ -171,7 +175,7 @@ fn a_client_that_died_of_the_first_fault_is_not_excused_by_the_second() {
     assert_eq!((verdict.verdict, verdict.doubts.len()), (VerdictKind::Fail, 0), "{verdict:#?}");
 }
 
-/// Twice as many callers as the client can carry, four of which are held up for a second from the fault on.
+/// Twice as many callers as the client's concurrency; some are held up for a second from the fault on.
 fn crowded(stuck: u32) -> Sample {
     let mut sample = Sample::healthy();
     sample.header.load.callers_per_connection = 2;
@@ -188,20 +192,20 @@ fn crowded(stuck: u32) -> Sample {
 }
 
 #[test]
-fn where_callers_are_to_wait_some_must_have_waited() {
+fn waiters_scenario_needs_waiting_callers() {
     let waited = crowded(3).verdict();
     assert_eq!(waited.verdict, VerdictKind::Pass, "{waited:#?}");
     doubted(&crowded(1), "no caller had to wait for a connection: at most 2 operations were open at once");
     let mut without = crowded(1);
     (without.header.load.callers_per_connection, without.client.concurrency) = (1, 4);
-    assert_eq!(without.verdict().verdict, VerdictKind::Pass, "where nobody is to wait nobody need");
+    assert_eq!(without.verdict().verdict, VerdictKind::Pass, "the scenario needs no waiting callers");
 }
 
 #[test]
-fn of_several_faults_not_each_has_to_meet_the_client_of_a_schedule() {
+fn schedule_needs_one_effective_fault() {
     let whole = changed(|_| {});
-    assert_eq!((whole.verdict().unmet, whole.verdict().of_what_was_met()), (0, VerdictKind::Pass));
-    // A second one, at the same time, that leaves no trace.
+    assert_eq!((whole.verdict().unmet, whole.verdict().kind_for_schedule()), (0, VerdictKind::Pass));
+    // A second fault at the same time, without evidence.
     let mut two = exhausted(|_| {});
     two.header.faults.insert(0, whole.header.faults[0]);
     let steps: Vec<_> = two.steps.iter().map(|(at, _, step)| (*at, 1, step.clone())).collect();
@@ -209,9 +213,9 @@ fn of_several_faults_not_each_has_to_meet_the_client_of_a_schedule() {
     two.evidence = vec![(0, proof("sessions lost with the server", 4, true))];
     let verdict = two.verdict();
     assert_eq!((verdict.verdict, verdict.unmet), (VerdictKind::Unknown, 1), "{:?}", verdict.doubts);
-    assert_eq!(verdict.of_what_was_met(), VerdictKind::Pass);
+    assert_eq!(verdict.kind_for_schedule(), VerdictKind::Pass);
     two.fail(|op| op.began >= HEAL, &refused());
-    assert_eq!(two.verdict().of_what_was_met(), VerdictKind::Fail, "what it met is enough to fail it");
+    assert_eq!(two.verdict().kind_for_schedule(), VerdictKind::Fail, "one effective fault suffices for a failure");
     two.doubts.push("the disk was full".into());
-    assert_eq!(two.verdict().of_what_was_met(), VerdictKind::Unknown, "that is about all of it");
+    assert_eq!(two.verdict().kind_for_schedule(), VerdictKind::Unknown, "a doubt about the whole run");
 }

@@ -1,4 +1,4 @@
-//! The judge judged. Each file takes one sample that is well and changes what one verdict must depend on.
+//! Tests of the judge. Each file takes a healthy sample and changes one fact on which a verdict depends.
 
 mod answers;
 mod black_box;
@@ -21,19 +21,19 @@ use super::{Check, CheckResult, VerdictKind};
 use crate::model::fault::Class;
 
 #[test]
-fn a_healthy_run_passes_every_check() {
+fn healthy_run_passes_every_check() {
     let verdict = Sample::healthy().verdict();
     assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
     assert_eq!(verdict.checks.len(), super::CHECKS.len());
     for (check, result) in &verdict.checks {
-        // The sample's fault makes operations impossible, nobody listens, and no call has a deadline.
+        // The sample's fault makes operations impossible, and it has no subscription and no deadline.
         let applies = ![Check::Undisturbed, Check::Subscription, Check::Deadline].contains(check);
         assert_eq!(*result == CheckResult::Pass, applies, "{check}");
     }
 }
 
 #[test]
-fn a_healthy_run_against_a_persistent_fault_passes() {
+fn healthy_run_under_persistent_fault_passes() {
     let mut sample = Sample::healthy();
     answers::wrong_password(&mut sample);
     let verdict = sample.verdict();
@@ -43,7 +43,7 @@ fn a_healthy_run_against_a_persistent_fault_passes() {
 }
 
 #[test]
-fn the_figures_of_a_healthy_run() {
+fn measures_of_healthy_run() {
     let measures = Sample::healthy().verdict().measures;
     let us = std::time::Duration::from_micros;
     assert_eq!(measures.time_to_detect, Some(us(2_000)));

@@ -1,4 +1,4 @@
-//! Persistent faults beside a wrong password: what there is to be told of each, and one that nobody can mend.
+//! Persistent faults other than a wrong password: the error expected for each, and a fault that cannot be healed.
 
 use super::answers::wrong_password;
 use crate::judge::samples::{HEAL, HIT, Sample, ms, proof};
@@ -6,7 +6,7 @@ use crate::judge::{Check, CheckResult, Recovery, VerdictKind};
 use crate::model::fault::FaultKind;
 use crate::model::history::{ErrorKind, OpError, Sessions};
 
-/// Another persistent fault from the start, while which every operation fails so.
+/// A persistent fault from the start, under which every operation fails with this error.
 fn persistent(kind: FaultKind, error: &OpError) -> Sample {
     let mut sample = Sample::healthy();
     wrong_password(&mut sample);
@@ -15,7 +15,7 @@ fn persistent(kind: FaultKind, error: &OpError) -> Sample {
     sample
 }
 
-/// A name that does not resolve, to the end.
+/// A host name that does not resolve, until the end.
 fn wrong_host(error: &OpError) -> Sample {
     let mut sample = persistent(FaultKind::WrongHost, error);
     sample.fail(|_| true, error);
@@ -41,13 +41,13 @@ fn not_applicable(sample: &Sample, check: Check) -> String {
 }
 
 #[test]
-fn findings_say_what_there_was_to_be_told_and_what_was_told_instead() {
+fn finding_names_expected_and_reported_error() {
     let cases = [
-        (FaultKind::WrongDatabase, "the server said 3D000, but operations reported timeout × 232"),
-        (FaultKind::ForbidLogin, "the server said 28000, but operations reported timeout × 232"),
-        (FaultKind::RevokeConnect, "the server said 42501, but operations reported timeout × 232"),
-        (FaultKind::DenyHost, "the server said 28000, but operations reported timeout × 232"),
-        (FaultKind::Refuse, "connections were refused, but operations reported timeout × 232"),
+        (FaultKind::WrongDatabase, "the server reported 3D000, but the client reported timeout × 232"),
+        (FaultKind::ForbidLogin, "the server reported 28000, but the client reported timeout × 232"),
+        (FaultKind::RevokeConnect, "the server reported 42501, but the client reported timeout × 232"),
+        (FaultKind::DenyHost, "the server reported 28000, but the client reported timeout × 232"),
+        (FaultKind::Refuse, "connections were refused, but the client reported timeout × 232"),
     ];
     for (kind, expected) in cases {
         let finding = persistent(kind, &swallowed()).only_finding(Check::ErrorSurface);
@@ -58,40 +58,38 @@ fn findings_say_what_there_was_to_be_told_and_what_was_told_instead() {
 }
 
 #[test]
-fn another_code_than_the_servers_is_not_enough() {
+fn different_sqlstate_fails() {
     let other = OpError::new(ErrorKind::Server, "the connection was lost").with_sqlstate("08006");
     let finding = persistent(FaultKind::RevokeConnect, &other).only_finding(Check::ErrorSurface);
-    assert!(finding.contains("operations reported 08006 × 232"), "{finding}");
+    assert!(finding.contains("the client reported 08006 × 232"), "{finding}");
 }
 
 #[test]
-fn what_nobody_mends_asks_for_no_recovery() {
+fn unhealable_fault_needs_no_recovery() {
     let sample = wrong_host(&unresolved());
     let verdict = sample.verdict();
     assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
     assert_eq!(verdict.checks[&Check::ErrorSurface], CheckResult::Pass);
     assert_eq!(verdict.measures.time_to_recover, Recovery::NotMeasured);
     for check in [Check::Recovered, Check::FullCapacity, Check::Throughput] {
-        assert_eq!(not_applicable(&sample, check), "what is wrong cannot be mended while the client runs");
+        assert_eq!(not_applicable(&sample, check), "the fault cannot be healed while the client runs");
     }
-    assert!(
-        not_applicable(&sample, Check::ReconnectStorm).contains("had no address to go to, for 3.00 s of the 3.00 s")
-    );
+    assert!(not_applicable(&sample, Check::ReconnectStorm).contains("cannot be counted for 3.00 s of the 3.00 s"));
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_told_in_time_or_not_at_all() {
+fn unresolved_name_must_be_reported_in_time() {
     let finding = wrong_host(&swallowed()).only_finding(Check::ErrorSurface);
-    assert!(finding.starts_with("the name of the host did not resolve, but operations reported timeout"), "{finding}");
+    assert!(finding.starts_with("the host name did not resolve, but the client reported timeout"), "{finding}");
     let mut late = wrong_host(&unresolved());
     late.header.budget.fail_fast = ms(1_000);
     late.fail(|op| op.began < HIT + ms(1_500), &swallowed());
     let finding = late.only_finding(Check::ErrorSurface);
-    assert!(finding.starts_with("a name that does not resolve was reported only after 1.40 s"), "{finding}");
+    assert!(finding.starts_with("the client reported a name that does not resolve only after 1.40 s"), "{finding}");
 }
 
 #[test]
-fn a_client_that_found_its_server_all_the_same_has_not_met_it() {
+fn client_that_resolves_the_name_is_a_doubt() {
     let mut sample = wrong_host(&unresolved());
     sample.succeed(|_| true);
     let verdict = sample.verdict();

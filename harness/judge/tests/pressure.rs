@@ -1,16 +1,16 @@
-//! What the client costs the server, and what it gives afterwards: attempts, sessions, speed.
+//! Reconnect storms, connection leaks and throughput.
 
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind, judge};
 use crate::model::history::{ConnectionChange, Event, Sessions};
 use crate::model::topology::Host;
 
-/// Adds attempts, so many milliseconds apart.
+/// Adds connection attempts, `apart_ms` milliseconds apart.
 fn attempts(sample: &mut Sample, from_ms: u64, count: u64, apart_ms: u64) {
     sample.opened.extend((0..count).map(|n| ms(from_ms + n * apart_ms)));
 }
 
-/// Lets every worker wait in one operation through the whole outage, so that nothing asks for connections.
+/// Holds every worker in one operation through the outage, so that no operation needs a connection.
 fn wait_through(sample: &mut Sample) {
     for worker in 0..4 {
         let id = sample.answer_at(worker, HIT, HEAL);
@@ -19,28 +19,31 @@ fn wait_through(sample: &mut Sample) {
 }
 
 #[test]
-fn a_hot_loop_is_a_storm() {
+fn hot_reconnect_loop_is_a_storm() {
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     attempts(&mut sample, 3_100, 200, 10);
     let finding = sample.only_finding(Check::ReconnectStorm);
-    for part in
-        ["100 connection attempts in one second", "(from 100 ms after the fault)", "96 more than the 4", "40 more"]
-    {
+    for part in [
+        "100 connection attempts in one second",
+        "(from 100 ms after the fault)",
+        "96 above the 4",
+        "limit is 40 above",
+    ] {
         assert!(finding.contains(part), "{part}: {finding}");
     }
 }
 
 #[test]
-fn a_client_that_never_slows_down_is_a_storm() {
-    // 34 a second from four workers: below the limit of a single second, above what backoff leaves after the first.
+fn attempts_without_backoff_are_a_storm() {
+    // 34 a second from four workers: below the limit for one second, above that for later ones.
     let mut sample = Sample::healthy();
     sample.refusing = None;
     wait_through(&mut sample);
     attempts(&mut sample, 3_000, 100, 29);
     let finding = sample.finding(Check::ReconnectStorm);
-    assert!(finding.contains("in 2.00 s") && finding.contains("40 more"), "{finding}");
-    // A fixed delay of 200 ms, 20 a second from four workers, is just allowed.
+    assert!(finding.contains("in 2.00 s") && finding.contains("the limit is 40 above"), "{finding}");
+    // A fixed delay of 200 ms, 20 a second from four workers, is just within the limit.
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     attempts(&mut sample, 3_000, 60, 50);
@@ -48,8 +51,8 @@ fn a_client_that_never_slows_down_is_a_storm() {
 }
 
 #[test]
-fn whoever_listens_may_come_back_as_each_worker_may() {
-    // 24 a second: of four workers each five, which is what backoff leaves, and as many of the one that listens.
+fn listener_has_attempts_like_a_worker() {
+    // 24 a second: five of each of the four workers, the limit with backoff, and about as many of the listener.
     let verdict = |listen| {
         let mut sample = Sample::healthy();
         sample.header.load.listen = listen;
@@ -62,16 +65,16 @@ fn whoever_listens_may_come_back_as_each_worker_may() {
 }
 
 #[test]
-fn attempts_that_operations_ask_for_are_none() {
+fn attempts_of_operations_are_no_storm() {
     let mut sample = Sample::healthy();
-    // One for each of the 80 operations a second, and as many again as are allowed.
+    // One for each of the 80 operations a second, and as many more as the limit.
     attempts(&mut sample, 3_000, 240, 12);
     assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
 }
 
 #[test]
-fn an_attempt_that_tries_two_addresses_is_one() {
+fn attempt_at_two_addresses_counts_once() {
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     // 34 a second, as above.
@@ -84,13 +87,13 @@ fn an_attempt_that_tries_two_addresses_is_one() {
 }
 
 #[test]
-fn a_peak_across_two_seconds_is_one_peak() {
+fn storm_window_may_cross_seconds() {
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     // 30 at the end of one second of the clock and 30 at the start of the next.
     attempts(&mut sample, 3_850, 60, 5);
     assert!(sample.finding(Check::ReconnectStorm).contains("60 connection attempts"));
-    // The same, more than a second apart.
+    // As many, more than a second apart.
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     attempts(&mut sample, 3_100, 30, 1);
@@ -99,26 +102,26 @@ fn a_peak_across_two_seconds_is_one_peak() {
 }
 
 #[test]
-fn attempts_before_the_fault_are_the_start_of_a_client() {
+fn attempts_before_the_fault_do_not_count() {
     let mut sample = Sample::healthy();
     attempts(&mut sample, 100, 500, 1);
     assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
 }
 
 #[test]
-fn against_a_persistent_fault_one_attempt_a_second_and_worker_is_allowed() {
+fn persistent_fault_allows_one_attempt_per_second() {
     let mut sample = Sample::healthy();
     super::answers::wrong_password(&mut sample);
     wait_through(&mut sample);
     attempts(&mut sample, 3_500, 8, 10);
-    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass, "4 asked for, 4 more");
+    assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass, "4 for operations, 4 above");
     attempts(&mut sample, 3_600, 1, 1);
     let finding = sample.finding(Check::ReconnectStorm);
-    assert!(finding.contains("9 connection attempts") && finding.contains("allowed are 4 more"), "{finding}");
+    assert!(finding.contains("9 connection attempts") && finding.contains("the limit is 4 above"), "{finding}");
 }
 
 #[test]
-fn a_large_pool_may_be_filled_again_at_once() {
+fn large_pool_may_be_refilled_at_once() {
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     sample.client.concurrency = 100;
@@ -130,35 +133,35 @@ fn a_large_pool_may_be_filled_again_at_once() {
 }
 
 #[test]
-fn what_is_refused_cannot_be_counted_and_is_not_called_good() {
+fn refused_attempts_make_storm_not_applicable() {
     let mut sample = Sample::healthy();
     sample.refusing = Some((HIT + ms(100), HEAL));
     let verdict = sample.verdict();
     let CheckResult::NotApplicable { reason } = &verdict.checks[&Check::ReconnectStorm] else { panic!("{verdict:#?}") };
     assert!(reason.contains("2.90 s of the 3.00 s"), "{reason}");
-    // SYNs that nobody answers are not seen either.
+    // Unanswered SYNs are not counted either.
     let mut hanging = Sample::healthy();
     hanging.header.faults[0].kind = crate::model::fault::FaultKind::Hang;
     let verdict = hanging.verdict();
     let CheckResult::NotApplicable { reason } = &verdict.checks[&Check::ReconnectStorm] else { panic!("{verdict:#?}") };
     assert!(reason.contains("3.00 s of the 3.00 s"), "{reason}");
-    // A storm that is seen all the same is one.
+    // A storm that is counted nevertheless fails.
     attempts(&mut sample, 6_000, 500, 1);
     assert!(sample.verdict().fails(Check::ReconnectStorm));
 }
 
 #[test]
-fn more_sessions_than_before_and_than_slots_are_a_leak() {
+fn sessions_over_steady_state_and_slots_are_a_leak() {
     let mut sample = Sample::healthy();
     sample.settled = Some(Sessions { open: 7, idle_in_transaction: 0 });
     let finding = sample.only_finding(Check::ConnectionLeak);
-    assert!(finding.contains("7 sessions") && finding.contains("3 are too many"), "{finding}");
+    assert!(finding.contains("7 sessions") && finding.contains("3 too many"), "{finding}");
     sample.client.concurrency = 7;
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "a pool may grow to its size");
 }
 
 #[test]
-fn connections_that_never_became_sessions_are_a_leak_too() {
+fn connections_without_session_are_a_leak() {
     let mut sample = Sample::healthy();
     sample.lingering = 3;
     let finding = sample.only_finding(Check::ConnectionLeak);
@@ -168,7 +171,7 @@ fn connections_that_never_became_sessions_are_a_leak_too() {
 }
 
 #[test]
-fn a_request_to_cancel_is_no_attempt_to_connect() {
+fn cancel_request_is_no_connection_attempt() {
     let mut sample = Sample::healthy();
     let mut history = sample.history();
     let id = 99;
@@ -184,27 +187,27 @@ fn a_request_to_cancel_is_no_attempt_to_connect() {
 }
 
 #[test]
-fn an_open_transaction_is_a_leak_of_its_own() {
+fn session_idle_in_transaction_is_a_leak() {
     let mut sample = Sample::healthy();
     sample.settled = Some(Sessions { open: 4, idle_in_transaction: 1 });
-    assert!(sample.only_finding(Check::ConnectionLeak).contains("1 sessions are left idle in a transaction"));
+    assert!(sample.only_finding(Check::ConnectionLeak).contains("1 sessions are idle in transaction"));
 }
 
 #[test]
-fn coming_back_at_half_the_speed_fails() {
+fn half_the_rate_after_recovery_fails() {
     let mut sample = Sample::healthy();
     sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
     let finding = sample.only_finding(Check::Throughput);
-    for part in ["40 operations a second", "50 % of the 80 before", "limit is 90 %"] {
+    for part in ["40 operations a second", "50 % of the 80 before", "at least 90 % is required"] {
         assert!(finding.contains(part), "{part}: {finding}");
     }
 }
 
 #[test]
-fn a_machine_out_of_breath_is_not_the_clients_slowness() {
+fn late_harness_makes_throughput_unknown() {
     let mut sample = Sample::healthy();
     sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
-    // Half as fast, because each operation was begun when the next was due.
+    // Half the rate, because each operation was started when the next one was due.
     let late_by = |sample: &mut Sample, late| {
         sample.change(|op| op.began >= HEAL, |op| op.intended = op.began - ms(late));
     };
@@ -218,7 +221,7 @@ fn a_machine_out_of_breath_is_not_the_clients_slowness() {
 }
 
 #[test]
-fn a_machine_with_nothing_to_spare_is_not_the_clients_slowness_either() {
+fn cpu_saturation_makes_throughput_unknown() {
     let mut sample = Sample::healthy();
     sample.ops.retain(|op| op.began < HEAL || op.began.as_millis() / 50 % 2 == 0);
     let machine = |from: u64, to: u64, busy, waited| {
@@ -227,28 +230,28 @@ fn a_machine_with_nothing_to_spare_is_not_the_clients_slowness_either() {
         judge(&history)
     };
     let busy = |from, to, busy| machine(from, to, busy, None);
-    // Busy through the outage alone, and hard at work but with something left.
+    // Saturated during the outage only, and busy with capacity left.
     assert!(busy(0, 6, 100).fails(Check::Throughput) && busy(0, 12, 94).fails(Check::Throughput));
     let verdict = busy(6, 12, 95);
     let CheckResult::Unknown { reason } = &verdict.checks[&Check::Throughput] else { panic!("{verdict:#?}") };
-    assert!(reason.contains("busy for 95 % of the time"), "{reason}");
-    // Less busy, but so that something had to wait; neither of them alone. Waiting through the outage alone is none, and where
-    // the machine is busy whatever waits need not be counted.
+    assert!(reason.contains("CPU use was 95 %"), "{reason}");
+    // Less use, but with pressure; neither suffices alone. Pressure during the outage does not count, and with the processors
+    // saturated pressure is not needed.
     let waited = |from, to, busy, waited| machine(from, to, busy, Some(waited));
     assert!(waited(6, 12, 74, 100).fails(Check::Throughput) && waited(6, 12, 94, 24).fails(Check::Throughput));
     assert!(waited(0, 6, 94, 100).fails(Check::Throughput));
     assert!(!waited(6, 12, 95, 0).fails(Check::Throughput));
     let verdict = waited(6, 12, 85, 40);
     let CheckResult::Unknown { reason } = &verdict.checks[&Check::Throughput] else { panic!("{verdict:#?}") };
-    assert!(reason.contains("busy for 85 % of the time, and for 40 % something waited for it"), "{reason}");
+    assert!(reason.contains("CPU use was 85 % and CPU pressure 40 %"), "{reason}");
 }
 
 #[test]
-fn the_quiet_while_the_workload_ends_is_not_slowness() {
+fn throughput_ignores_the_end_of_the_workload() {
     let mut sample = Sample::healthy();
     // One operation is slow at the very end, and the run waits for it.
     sample.answer_at(0, ms(11_900), ms(12_100));
-    // And a hiccup of the machine in the last window.
+    // And a pause of the machine in the last window.
     sample.ops.retain(|op| op.began < ms(10_500) || op.began >= ms(11_500));
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass, "{:#?}", sample.verdict());
 }

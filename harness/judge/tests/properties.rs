@@ -1,4 +1,4 @@
-//! What holds of every history, sensible or not.
+//! Properties that hold for every history, plausible or not.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::model::history::{
 };
 use crate::model::pace::Pause;
 
-/// Instants up to 15 s, and now and then one that no clock will reach.
+/// Instants up to 15 s, and occasionally an absurdly late one.
 fn instant() -> impl Strategy<Value = Duration> {
     prop_oneof![20 => (0..15_000_u64).prop_map(ms), 1 => Just(Duration::from_micros(u64::MAX)), 1 => Just(Duration::ZERO)]
 }
@@ -69,7 +69,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Anything that a reader would accept.
+/// Any history that the reader accepts.
 fn any_history() -> impl Strategy<Value = History> {
     let events = prop::collection::vec(event(), 0..200);
     (events, any::<bool>(), any::<bool>(), any::<bool>(), 0..3_usize, 0..5_u32).prop_map(
@@ -92,7 +92,7 @@ fn any_history() -> impl Strategy<Value = History> {
     )
 }
 
-/// A sample with a few things wrong, each of which a check or a doubt may see.
+/// A sample with a few deviations, each of which may cause a finding or a doubt.
 fn spoilt() -> impl Strategy<Value = Sample> {
     let picks = prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8), 0..4);
     picks.prop_map(|picks| {
@@ -125,7 +125,7 @@ proptest! {
     #[test]
     fn judging_never_panics_and_never_passes_on_doubt(history in any_history()) {
         let verdict = judge(&history);
-        prop_assert!(!verdict.doubts.iter().any(|doubt| doubt.contains("crashed")), "{:?}", verdict.doubts);
+        prop_assert!(!verdict.doubts.iter().any(|doubt| doubt.contains("panicked")), "{:?}", verdict.doubts);
         prop_assert_eq!(verdict.verdict == VerdictKind::Unknown, !verdict.doubts.is_empty());
         if verdict.failures().next().is_some() {
             prop_assert_ne!(verdict.verdict, VerdictKind::Pass);
@@ -152,7 +152,7 @@ proptest! {
             0 => _ = worse.copies.insert(op.key, 0),
             1 => _ = worse.copies.insert(op.key, 2),
             _ => {
-                // Its row stays as it is: only the answer gets worse.
+                // The row in the ledger stays: only the answer gets worse.
                 worse.copies.entry(op.key).or_insert(1);
                 worse.fail(|other| other.id == op.id, &refused());
             }
@@ -165,7 +165,7 @@ proptest! {
         prop_assert!(expected.is_none_or(|check| after.fails(check)));
     }
 
-    /// The run stops watching as soon as the client has recovered; the judge must not see it otherwise.
+    /// A run ends as soon as the client has recovered; the judge must agree.
     #[test]
     fn what_is_recovered_while_it_runs_is_recovered_at_the_end(sample in spoilt(), seen: prop::sample::Index) {
         let whole = sample.history();
@@ -180,7 +180,7 @@ proptest! {
     fn the_order_of_recording_does_not_matter(sample in spoilt(), seed: u64) {
         let history = sample.history();
         let mut shuffled = history.clone();
-        // Only what is timed may move: that a ledger is the last of its kind, say, is a fact of its own.
+        // Only timed events move: the last of several ledgers, for example, must stay the last.
         let (ops, mut rest): (Vec<_>, Vec<_>) = shuffled.events.drain(..).partition(|event| matches!(event, Event::Op(_)));
         let keyed: BTreeMap<u64, Event> =
             (0_u64..).zip(ops).map(|(index, op)| (index.wrapping_mul(seed | 1), op)).collect();

@@ -15,7 +15,7 @@ fn recovered(after: Duration) -> Recovery {
 }
 
 #[test]
-fn it_is_the_first_success_of_the_last_worker() {
+fn recovery_is_first_success_of_last_worker() {
     let mut sample = Sample::healthy();
     assert_eq!(sample.recovered_at(), Some(BACK));
     assert_eq!(sample.recovery(), recovered(BACK - HEAL));
@@ -24,22 +24,25 @@ fn it_is_the_first_success_of_the_last_worker() {
 }
 
 #[test]
-fn never_recovered_is_censored() {
+fn missing_recovery_is_censored() {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.began >= HIT, &refused());
-    // Watched for 6.1 s, the last of which could still have been the beginning of a recovery.
+    // Observed for 6.1 s; a recovery could still have begun in the last second.
     let beyond = ms(4_000);
     assert_eq!(sample.recovery(), Recovery::Censored { beyond });
     let finding = sample.only_finding(Check::Recovered);
-    for part in
-        ["of heal, watched for 6.10 s", "480 operations answered", "480 failed (refused × 480)", "worker 0, 1, 2, 3"]
-    {
+    for part in [
+        "of heal (observed for 6.10 s)",
+        "480 of 480 operations answered",
+        "failed (refused × 480)",
+        "worker 0, 1, 2, 3",
+    ] {
         assert!(finding.contains(part), "{part}: {finding}");
     }
 }
 
 #[test]
-fn recovered_over_budget_fails_with_both_figures() {
+fn recovery_over_budget_fails_with_both_figures() {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.began >= HIT && op.began < ms(9_500), &refused());
     sample.header.budget.time_to_recover = ms(3_000);
@@ -50,7 +53,7 @@ fn recovered_over_budget_fails_with_both_figures() {
 }
 
 #[test]
-fn a_failure_inside_the_window_starts_it_anew() {
+fn failure_in_stability_window_restarts_it() {
     let mut sample = Sample::healthy();
     let failed = sample.op(1, ms(7_900)).id;
     sample.fail(|op| op.id == failed, &refused());
@@ -58,17 +61,17 @@ fn a_failure_inside_the_window_starts_it_anew() {
 }
 
 #[test]
-fn a_worker_that_hangs_from_before_the_fault_is_no_recovery() {
+fn worker_hung_before_fault_prevents_recovery() {
     let mut sample = Sample::healthy();
     sample.hang(3, HIT - ms(100));
     assert_eq!(sample.recovered_at(), None);
     let finding = sample.finding(Check::Recovered);
-    assert!(finding.contains("without any success: worker 3"), "{finding}");
+    assert!(finding.contains("no success on worker 3"), "{finding}");
 }
 
 #[test]
-fn a_worker_that_hangs_within_the_window_is_no_recovery() {
-    // After its first success, after its second, and just before the window ends.
+fn worker_hung_in_window_prevents_recovery() {
+    // After the worker's first success, after its second, and just before the window ends.
     for from in [HEAL + ms(50), HEAL + ms(100), HEAL + ms(1_950)] {
         for worker in [0, 3] {
             let mut sample = Sample::healthy();
@@ -80,12 +83,12 @@ fn a_worker_that_hangs_within_the_window_is_no_recovery() {
 }
 
 #[test]
-fn an_operation_longer_than_the_window_starts_it_anew() {
+fn operation_longer_than_window_restarts_it() {
     let mut sample = Sample::healthy();
     sample.answer_at(0, HEAL + ms(100), ms(8_500));
-    // Worker 0 answers at 8.5 s; the others had been well, and count again from there.
+    // Worker 0 answers at 8.5 s; the successes of the others before that no longer count.
     assert_eq!(sample.recovered_at(), Some(ms(8_532)));
-    // One that was begun in the outage and carried on until it worked is the first success, not a stall.
+    // An operation begun in the outage that succeeds after retries is the first success, not a stall.
     let mut sample = Sample::healthy();
     let first = sample.answer_at(0, HIT, HEAL + ms(20));
     sample.succeed(|op| op.id == first);
@@ -93,7 +96,7 @@ fn an_operation_longer_than_the_window_starts_it_anew() {
 }
 
 #[test]
-fn a_fault_that_is_masked_is_recovered_from_at_once() {
+fn masked_fault_recovers_at_once() {
     let mut sample = Sample::healthy();
     sample.succeed(|_| true);
     assert_eq!(sample.recovery(), recovered(BACK - HEAL));
@@ -102,12 +105,12 @@ fn a_fault_that_is_masked_is_recovered_from_at_once() {
 }
 
 #[test]
-fn time_counts_from_the_injection_where_the_budget_says_so() {
+fn budget_can_start_at_injection() {
     let mut sample = Sample::healthy();
     sample.header.budget.from = RecoveryFrom::Inject;
     sample.header.budget.time_to_recover = ms(5_000);
     assert_eq!(sample.recovery(), recovered(BACK - HIT));
-    // What has no effect before the heal may still have it then: the window lasts until after the heal.
+    // A fault without an effect so far may still have one until the heal: the window lasts until after it.
     let mut late = Sample::healthy();
     late.header.budget.from = RecoveryFrom::Inject;
     late.succeed(|_| true).fail(|op| op.began >= HEAL + ms(1_000), &refused());
@@ -118,7 +121,7 @@ fn time_counts_from_the_injection_where_the_budget_says_so() {
 }
 
 #[test]
-fn of_two_faults_the_last_heal_counts() {
+fn last_heal_of_two_faults_counts() {
     let mut sample = Sample::healthy();
     sample.header.faults.push(Fault { kind: FaultKind::Reset, at: ms(6_000), lasts: Duration::ZERO });
     sample.fault_at(1, ms(7_000), ms(7_001));
@@ -126,13 +129,13 @@ fn of_two_faults_the_last_heal_counts() {
     assert_eq!(sample.recovered_at(), Some(ms(7_032)));
     let measures = sample.verdict().measures;
     assert_eq!(measures.time_to_first_success, Some(ms(7_002) - ms(7_001)));
-    // While one of them is not healed, there is nothing to time.
+    // Recovery is not timed while one of them is not healed.
     sample.steps.retain(|(_, fault, step)| *fault == 0 || *step != crate::model::history::FaultStep::Healed);
     assert_eq!((sample.recovered_at(), sample.recovery()), (None, Recovery::NotMeasured));
 }
 
 #[test]
-fn what_began_before_the_fault_is_no_success_after_it() {
+fn operation_begun_before_fault_is_no_success() {
     let mut sample = Sample::healthy();
     sample.header.budget.from = RecoveryFrom::Inject;
     sample.succeed(|_| true);
@@ -143,7 +146,7 @@ fn what_began_before_the_fault_is_no_success_after_it() {
 }
 
 #[test]
-fn a_window_that_is_not_complete_at_the_end_is_no_recovery() {
+fn incomplete_stability_window_is_no_recovery() {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.began >= HIT && op.began < STOP - ms(2_000), &refused());
     assert_eq!(sample.recovered_at(), None);
@@ -153,7 +156,7 @@ fn a_window_that_is_not_complete_at_the_end_is_no_recovery() {
 }
 
 #[test]
-fn a_single_worker_must_go_on_succeeding_too() {
+fn single_worker_must_keep_succeeding() {
     let mut sample = Sample::healthy();
     sample.ops.retain(|op| op.worker == 0);
     sample.client.concurrency = 1;
@@ -163,16 +166,16 @@ fn a_single_worker_must_go_on_succeeding_too() {
 }
 
 #[test]
-fn a_worker_that_dies_after_recovery_is_seen_at_the_end() {
+fn worker_dead_after_recovery_fails_full_capacity() {
     let mut sample = Sample::healthy();
     sample.hang(2, ms(9_000));
     assert_eq!(sample.recovered_at(), Some(BACK));
     let finding = sample.only_finding(Check::FullCapacity);
-    assert!(finding.contains("no answer came to worker 2"), "{finding}");
-    // Answered once in the last window, and then open for longer than one.
+    assert!(finding.contains("worker 2 got no answer"), "{finding}");
+    // The worker was answered once in the last window, and then had an operation open for longer than one.
     let mut sample = Sample::healthy();
     sample.hang(2, STOP - ms(1_950));
-    assert!(sample.only_finding(Check::FullCapacity).contains("no answer came to worker 2"));
+    assert!(sample.only_finding(Check::FullCapacity).contains("worker 2 got no answer"));
     let mut sample = Sample::healthy();
     sample.fail(|op| op.worker == 2 && op.began >= ms(11_500), &refused());
     let finding = sample.only_finding(Check::FullCapacity);
@@ -180,16 +183,16 @@ fn a_worker_that_dies_after_recovery_is_seen_at_the_end() {
 }
 
 #[test]
-fn a_slot_that_stays_dead_fails_full_capacity() {
+fn dead_slot_fails_full_capacity() {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.worker == 1 && op.began >= HIT, &refused());
     assert!(sample.verdict().fails(Check::Recovered));
     let finding = sample.finding(Check::FullCapacity);
     assert!(finding.contains("in the last 2.00 s") && finding.contains("(refused × 40)"), "{finding}");
-    // A longer interval gives each worker its turn, and does not reach back before recovery.
+    // With a longer interval the window covers each worker's next operation, but does not begin before recovery.
     let mut sample = Sample::healthy();
     sample.ops.retain(|op| op.worker != 0 || op.began < STOP - ms(2_500));
-    assert!(sample.finding(Check::FullCapacity).contains("no answer came to worker 0"));
+    assert!(sample.finding(Check::FullCapacity).contains("worker 0 got no answer"));
     sample.header.load.interval = ms(5_000);
     assert_eq!(sample.verdict().checks[&Check::FullCapacity], CheckResult::Pass);
 }

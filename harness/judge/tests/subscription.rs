@@ -1,4 +1,4 @@
-//! A subscription: what is lost while the client cannot hear is nobody's fault, what is lost afterwards is.
+//! Subscriptions: notifications lost during the outage are no failure of the client, later losses are.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn back_after(sample: &Sample) -> Recovery {
 }
 
 #[test]
-fn what_is_lost_in_the_outage_is_counted_and_nobodys_fault() {
+fn notifications_lost_in_outage_are_counted_and_tolerated() {
     let verdict = Sample::listening().verdict();
     assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
     assert_eq!(verdict.checks[&Check::Subscription], CheckResult::Pass);
@@ -31,7 +31,7 @@ fn what_is_lost_in_the_outage_is_counted_and_nobodys_fault() {
 }
 
 #[test]
-fn a_gap_that_is_hidden_is_told_apart() {
+fn hidden_gaps_are_counted_apart() {
     let gaps = |at: &[u64]| {
         let mut sample = Sample::listening();
         sample.gaps = at.iter().map(|at| ms(*at)).collect();
@@ -50,85 +50,82 @@ fn a_gap_that_is_hidden_is_told_apart() {
 }
 
 #[test]
-fn one_that_never_listens_again_fails() {
+fn missing_resubscription_fails() {
     let mut sample = Sample::listening();
     sample.miss(HEAL, STOP);
     let finding = sample.only_finding(Check::Subscription);
-    assert!(
-        finding.starts_with("of 50 notifications sent in the 5.00 s since the fault was over, 50 never"),
-        "{finding}"
-    );
-    assert!(finding.contains("the last that did came 9.10 s before the end"), "{finding}");
+    assert!(finding.starts_with("50 of 50 notifications sent in the 5.00 s after the fault never"), "{finding}");
+    assert!(finding.contains("the last arrival was 9.10 s before the end"), "{finding}");
     assert_eq!(back_after(&sample), Recovery::Censored { beyond: ms(4_000) });
-    assert_eq!(measured(&sample).gaps_hidden, 0, "it has not heard anything again");
+    assert_eq!(measured(&sample).gaps_hidden, 0, "no notification arrived after the loss");
     sample.given_up = Some((HIT + ms(500), OpError::new(ErrorKind::Closed, "lost")));
     let finding = sample.only_finding(Check::Subscription);
-    assert!(finding.contains("gave up listening 500 ms after the fault (closed: lost)"), "{finding}");
+    assert!(finding.contains("stopped listening 500 ms after the fault (closed: lost)"), "{finding}");
 }
 
 #[test]
-fn one_that_listens_again_too_late_fails() {
+fn late_resubscription_fails() {
     let mut sample = Sample::listening();
     sample.miss(HEAL, HEAL + ms(3_000));
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(3_001) });
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
     sample.header.budget.time_to_recover = ms(3_000);
     let finding = sample.only_finding(Check::Subscription);
-    assert!(finding.contains("news came again after 3.00 s, over the budget of 3.00 s"), "{finding}");
+    assert!(finding.contains("notifications came again after 3.00 s, over the budget of 3.00 s"), "{finding}");
 }
 
 #[test]
-fn a_relapse_within_the_window_starts_anew() {
+fn loss_in_stability_window_restarts_it() {
     let mut sample = Sample::listening();
     sample.miss(HEAL + ms(1_900), HEAL + ms(2_000));
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(2_001) });
-    // The window is whole only with one that was sent beyond it.
+    // The window is complete only with a notification sent after its end.
     let mut sample = Sample::listening();
     sample.miss(HEAL + ms(2_000), HEAL + ms(2_100));
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(2_101) });
 }
 
 #[test]
-fn one_that_is_lost_after_the_window_fails() {
+fn loss_after_recovery_fails() {
     let mut sample = Sample::listening();
     sample.miss(HEAL + ms(3_000), HEAL + ms(3_200));
     let finding = sample.only_finding(Check::Subscription);
-    assert!(finding.starts_with("2 of 49 notifications that were sent after the subscription was back"), "{finding}");
-    assert!(finding.contains("(number 90) 3.00 s later"), "{finding}");
-    // The last ones may have been on their way.
+    assert!(finding.starts_with("2 of 49 notifications sent after the subscription had recovered"), "{finding}");
+    assert!(finding.contains("number 90, was sent 3.00 s later"), "{finding}");
+    // The last ones may still have been under way.
     let mut sample = Sample::listening();
     sample.miss(STOP - ms(1_000), STOP);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
 }
 
 #[test]
-fn what_comes_late_has_come_but_not_before_it_did() {
-    // Packets that are sent again after the heal: all at once.
+fn late_notifications_recover_when_they_arrive() {
+    // Retransmitted after the heal, all at once.
     let mut sample = Sample::listening();
     let held = |sent: &Duration| (HIT..HEAL).contains(sent);
     sample.news.iter_mut().filter(|(sent, _)| held(sent)).for_each(|(_, heard)| *heard = Some(HEAL + ms(400)));
     assert_eq!(measured(&sample).lost, 0);
-    assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(400) }, "it is back when they come");
-    // Every one two and a half seconds late is no subscription.
+    assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(400) }, "recovered when they arrive");
+    // A subscription with every notification two and a half seconds late has not recovered.
     let mut sample = Sample::listening();
     sample.news.iter_mut().for_each(|(sent, heard)| *heard = heard.map(|_| *sent + ms(2_500)));
     assert!(sample.finding(Check::Subscription).contains("never arrived"));
 }
 
 #[test]
-fn one_that_was_never_disturbed_is_back_at_once() {
+fn undisturbed_subscription_recovers_at_once() {
     let mut sample = Sample::listening();
     sample.news.iter_mut().for_each(|(sent, heard)| *heard = Some(*sent + ms(1)));
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(0) });
     sample.header.budget.from = RecoveryFrom::Inject;
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(1) });
-    // What is heard while the fault is in force shows nothing yet of what it leads to.
+    // An arrival while the fault is in force proves no recovery.
     sample.miss(HEAL, HEAL + ms(1_000));
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(4_001) });
 }
 
 #[test]
-fn it_is_not_timed_while_the_workload_pauses() {
+fn subscription_is_not_timed_during_the_pause() {
     let mut sample = Sample::listening();
     sample.header.faults[0].kind = FaultKind::IdleClose { after: ms(1_000) };
     let (from, to) = (HIT, HEAL + ms(1_000));
@@ -138,28 +135,28 @@ fn it_is_not_timed_while_the_workload_pauses() {
     sample.news.retain(|(sent, _)| *sent < from || *sent >= to);
     assert_eq!(back_after(&sample), Recovery::Recovered { after: ms(1) });
     sample.miss(to, STOP);
-    assert!(sample.finding(Check::Subscription).contains("since the pause"));
+    assert!(sample.finding(Check::Subscription).contains("after the pause"));
 }
 
 #[test]
-fn nothing_sent_is_a_doubt_but_not_of_a_client_that_died() {
+fn no_notification_sent_is_a_doubt_unless_client_ended() {
     let mut sample = Sample::listening();
     sample.news.retain(|(sent, _)| *sent < HEAL);
     let verdict = sample.verdict();
-    assert_eq!(verdict.doubts, ["subscription: no notification could be sent once the fault was over"]);
+    assert_eq!(verdict.doubts, ["subscription: no notification was sent after the fault"]);
     sample.ended = Some((HIT + ms(10), Ended::Panicked { message: "lost".into() }));
     let verdict = sample.verdict();
     assert!(matches!(verdict.checks[&Check::Subscription], CheckResult::NotApplicable { .. }));
-    assert_eq!(verdict.verdict, VerdictKind::Fail, "for what it died of");
+    assert_eq!(verdict.verdict, VerdictKind::Fail, "because its process ended");
 }
 
 #[test]
-fn one_that_did_not_listen_before_the_fault_cannot_be_blamed_on_it() {
+fn subscription_without_steady_state_is_a_doubt() {
     let mut sample = Sample::listening();
     sample.miss(ms(1_500), ms(1_700));
     let doubts = sample.verdict().doubts;
-    assert_eq!(doubts, ["no steady state: of 10 notifications sent before the fault, 2 never arrived"]);
-    // Just before the fault it may have been on its way, and before steady state nobody promised anything.
+    assert_eq!(doubts, ["no steady state: 2 of 10 notifications sent before the fault never arrived"]);
+    // One sent just before the fault may still be under way, and those before steady state do not count.
     let mut sample = Sample::listening();
     sample.miss(ms(2_900), HIT).miss(ms(0), ms(500));
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
@@ -168,11 +165,11 @@ fn one_that_did_not_listen_before_the_fault_cannot_be_blamed_on_it() {
     sample.news.iter_mut().for_each(|(_, heard)| *heard = None);
     sample.succeed(|_| true);
     let doubts = sample.verdict().doubts;
-    assert_eq!(doubts, ["no steady state: the client heard no notification"]);
+    assert_eq!(doubts, ["no steady state: the client received no notification"]);
 }
 
 #[test]
-fn a_connection_that_listens_is_no_leak() {
+fn listening_connection_is_no_leak() {
     let mut sample = Sample::listening();
     if let (Some(steady), Some(settled)) = (&mut sample.steady, &mut sample.settled) {
         (steady.open, settled.open) = (4, 5);

@@ -1,4 +1,4 @@
-//! A supervised client: an exit that the fault explains is no failure, exits that nothing explains are.
+//! A supervised client: an exit that a fault explains is no failure, repeated exits without a fault are.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::judge::{Check, CheckResult, Facts, VerdictKind, is_proved, judge};
 use crate::model::fault::FaultKind;
 use crate::model::history::{Ended, SupervisionStep};
 
-/// How long each launch takes here.
+/// Duration of each launch in these tests.
 const TOOK: Duration = ms(50);
 
 fn exited(at: Duration) -> (Duration, SupervisionStep) {
@@ -24,7 +24,7 @@ fn restarted(at: Duration) -> (Duration, SupervisionStep) {
     (at, SupervisionStep::Restarted { took: TOOK })
 }
 
-/// A healthy run of a supervised client, of which this became.
+/// A healthy run of a supervised client with these exits and restarts.
 fn supervised(steps: impl IntoIterator<Item = (Duration, SupervisionStep)>) -> Sample {
     let mut sample = Sample::healthy();
     sample.header.supervised = true;
@@ -32,7 +32,7 @@ fn supervised(steps: impl IntoIterator<Item = (Duration, SupervisionStep)>) -> S
     sample
 }
 
-/// Which then fails until the end.
+/// A run of a supervised client that fails from the fault to the end.
 fn lost(steps: impl IntoIterator<Item = (Duration, SupervisionStep)>) -> Sample {
     let mut sample = supervised(steps);
     sample.fail(|op| op.began >= HIT, &refused());
@@ -40,7 +40,7 @@ fn lost(steps: impl IntoIterator<Item = (Duration, SupervisionStep)>) -> Sample 
 }
 
 #[test]
-fn an_exit_that_the_fault_explains_passes_and_is_told() {
+fn exit_during_fault_passes_with_figures() {
     let steps = [exited(HIT + ms(350)), failed(HIT + ms(1_400)), restarted(HIT + ms(3_500))];
     let sample = supervised(steps);
     let verdict = sample.verdict();
@@ -60,7 +60,7 @@ fn an_exit_that_the_fault_explains_passes_and_is_told() {
 }
 
 #[test]
-fn one_that_never_exits_is_told_too() {
+fn client_without_exit_has_zero_restarts() {
     let verdict = supervised([]).verdict();
     let none = Restarts {
         restarted: 0,
@@ -74,33 +74,32 @@ fn one_that_never_exits_is_told_too() {
 }
 
 #[test]
-fn one_exit_after_recovery_is_forgiven_and_a_second_is_a_loop() {
+fn second_exit_after_recovery_fails() {
     let mut sample =
         supervised([exited(HIT + ms(10)), restarted(HIT + ms(1_010)), exited(HEAL + ms(3_000)), restarted(STOP)]);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
     sample.supervision.insert(3, restarted(HEAL + ms(4_000)));
     sample.supervision.insert(4, exited(HEAL + ms(5_500)));
     let finding = sample.only_finding(Check::Process);
-    for text in ["again and again", "2 times", "the first 6.00 s after the fault", "1.50 s, 1.50 s", "connection lost"]
-    {
+    for text in ["without a fault", "2 times", "first 6.00 s after the fault", "1.50 s, 1.50 s", "connection lost"] {
         assert!(finding.contains(text), "{text:?} is not in {finding}");
     }
 }
 
 #[test]
-fn exits_in_an_outage_are_no_loop_however_many_there_are() {
+fn exits_during_outage_are_tolerated() {
     let steps = (0..5).flat_map(|turn| {
         let from = HIT + ms(500 * turn);
         [exited(from), restarted(from + ms(200))]
     });
-    // The last of them was launched while the server was still away, and so it may exit.
+    // The last process was launched while the server was still down, so its exit is tolerated.
     let sample = supervised(steps.chain([exited(HEAL + ms(1)), restarted(HEAL + ms(1_000))]));
     let verdict = sample.verdict();
     assert_eq!(verdict.verdict, VerdictKind::Pass, "{verdict:#?}");
 }
 
 #[test]
-fn a_loop_that_never_recovers_is_one_too() {
+fn exits_without_recovery_fail() {
     let looping = |from: Duration| {
         (0..3).flat_map(move |turn| {
             let from = from + ms(1_500 * turn);
@@ -110,13 +109,13 @@ fn a_loop_that_never_recovers_is_one_too() {
     let sample = lost([exited(HIT)].into_iter().chain(looping(HEAL + TOOK)));
     assert!(sample.finding(Check::Process).contains("3 times"));
     sample.finding(Check::Recovered);
-    // Launched a moment before all was well.
+    // Launched just before the heal.
     let sample = lost([exited(HIT)].into_iter().chain(looping(HEAL + TOOK - ms(1)).take(4)));
     assert!(!sample.verdict().fails(Check::Process), "the first of two was launched before");
 }
 
 #[test]
-fn exits_from_what_nobody_can_mend_are_no_loop() {
+fn exits_under_unhealable_fault_are_tolerated() {
     let mut sample = lost((0..4).flat_map(|turn| {
         let from = HEAL + TOOK + ms(1_000 * turn);
         [restarted(from), exited(from + ms(500))]
@@ -128,7 +127,7 @@ fn exits_from_what_nobody_can_mend_are_no_loop() {
 }
 
 #[test]
-fn an_exit_before_the_fault_is_a_doubt() {
+fn exit_before_the_fault_is_a_doubt() {
     let mut sample = supervised([exited(HIT - ms(1_000)), restarted(HIT - ms(500))]);
     let verdict = sample.verdict();
     assert_eq!(verdict.verdict, VerdictKind::Unknown);
@@ -140,18 +139,18 @@ fn an_exit_before_the_fault_is_a_doubt() {
 }
 
 #[test]
-fn one_that_stays_away_has_not_recovered_and_is_told_why() {
+fn unrestarted_client_has_not_recovered() {
     let sample = lost([exited(HIT + ms(100)), failed(HEAL + ms(1_000))]);
     let finding = sample.only_finding(Check::Recovered);
-    assert!(finding.contains("its process was away, and the last restart had failed: ended before"), "{finding}");
+    assert!(finding.contains("no process was running, because the last restart had failed: ended before"), "{finding}");
     let restarts = sample.verdict().measures.restarts.unwrap();
     assert_eq!((restarts.restarted, restarts.away, restarts.is_away), (0, END - HIT - ms(100), true));
     let finding = lost([exited(HIT + ms(100))]).only_finding(Check::Recovered);
-    assert!(finding.contains("at the end its process was away (exit status 1)"), "{finding}");
+    assert!(finding.contains("at the end no process was running (exit status 1)"), "{finding}");
 }
 
 #[test]
-fn a_broken_protocol_outweighs_supervision() {
+fn protocol_violation_outweighs_supervision() {
     let mut sample = supervised([exited(HIT), restarted(HIT + ms(1_000))]);
     sample.ended = Some((HEAL, Ended::Violated { reason: "answered twice".into() }));
     let verdict = sample.verdict();
@@ -160,7 +159,7 @@ fn a_broken_protocol_outweighs_supervision() {
 }
 
 #[test]
-fn a_process_is_believed_in_once_it_has_lived_for_a_while() {
+fn process_is_proved_after_some_time() {
     let proved = |steps: Vec<(Duration, SupervisionStep)>, until: Duration| {
         let history = supervised(steps).history();
         let mut facts = Facts::gather(&history);

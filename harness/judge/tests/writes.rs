@@ -1,4 +1,4 @@
-//! What is in the ledger against what was acknowledged.
+//! Lost, duplicated and stale: the ledger compared with the acknowledged writes.
 
 use crate::judge::samples::{HEAL, HIT, Sample, ms};
 use crate::judge::{Check, CheckResult, VerdictKind};
@@ -10,7 +10,7 @@ fn write_of(sample: &Sample, kind: OpKind) -> (u64, i64) {
 }
 
 #[test]
-fn an_acknowledged_write_that_is_absent_is_lost() {
+fn missing_acknowledged_write_is_lost() {
     for kind in [OpKind::Write, OpKind::Transaction] {
         let mut sample = Sample::healthy();
         let (id, key) = write_of(&sample, kind);
@@ -22,7 +22,7 @@ fn an_acknowledged_write_that_is_absent_is_lost() {
 }
 
 #[test]
-fn a_write_that_was_not_acknowledged_may_be_absent_or_there() {
+fn unacknowledged_write_may_be_missing() {
     for (outcome, copies) in [(Outcome::Info, 0), (Outcome::Info, 1), (Outcome::Fail, 0)] {
         let mut sample = Sample::healthy();
         let op = sample.op(0, HIT).clone();
@@ -34,7 +34,7 @@ fn a_write_that_was_not_acknowledged_may_be_absent_or_there() {
 }
 
 #[test]
-fn a_write_that_is_there_twice_is_duplicated_whether_acknowledged_or_not() {
+fn write_stored_twice_is_duplicated() {
     for at in [HIT, HEAL + ms(50)] {
         let mut sample = Sample::healthy();
         let op = sample.ops.iter().find(|op| op.kind.writes() && op.began >= at).expect("there is one").clone();
@@ -48,24 +48,24 @@ fn a_write_that_is_there_twice_is_duplicated_whether_acknowledged_or_not() {
 }
 
 #[test]
-fn a_key_of_nobody_that_is_there_twice_is_still_a_duplicate() {
+fn foreign_key_stored_twice_is_duplicated() {
     let mut sample = Sample::healthy();
     sample.copies.insert(1_000_000, 2);
-    assert!(sample.only_finding(Check::DuplicatedWrite).contains("none of this run"));
+    assert!(sample.only_finding(Check::DuplicatedWrite).contains("none written by this run"));
 }
 
 #[test]
-fn a_read_that_misses_an_acknowledged_write_is_stale() {
+fn read_missing_acknowledged_write_is_stale() {
     let mut sample = Sample::healthy();
     let (id, key) = write_of(&sample, OpKind::Read);
     let began = crate::model::time::show(sample.ops.iter().find(|op| op.id == id).unwrap().began);
     sample.change(|op| op.id == id, |op| op.found = Some(false));
     let finding = sample.only_finding(Check::StaleRead);
-    assert!(finding.contains(&format!("the first, read {id} at {began}, did not see key {key}")), "{finding}");
+    assert!(finding.contains(&format!("the first, read {id} at {began}, did not find key {key}")), "{finding}");
 }
 
 #[test]
-fn reads_that_do_not_say_what_they_found_show_nothing() {
+fn reads_without_result_are_not_applicable() {
     let mut sample = Sample::healthy();
     sample.change(|_| true, |op| op.found = None);
     let result = &sample.verdict().checks[&Check::StaleRead];
@@ -73,7 +73,7 @@ fn reads_that_do_not_say_what_they_found_show_nothing() {
 }
 
 #[test]
-fn without_an_audit_no_write_is_judged() {
+fn writes_need_an_audit() {
     let mut sample = Sample::healthy();
     sample.audited = false;
     let verdict = sample.verdict();
@@ -83,27 +83,27 @@ fn without_an_audit_no_write_is_judged() {
 }
 
 #[test]
-fn an_acknowledged_write_that_only_the_old_primary_holds_is_split_brain() {
+fn acknowledged_write_on_old_primary_is_split_brain() {
     let mut sample = Sample::healthy();
     let (id, key) = write_of(&sample, OpKind::Write);
     sample.copies.insert(key, 0);
     sample.beside = Some(vec![key]);
     let finding = sample.finding(Check::StaleRead);
-    let expected = format!("split brain: 1 acknowledged writes are on the old primary alone; the first is write {id}");
+    let expected = format!("split brain: 1 acknowledged writes are only on the old primary; the first is write {id}");
     assert!(finding.starts_with(&expected) && finding.ends_with(&format!("[{id}]")), "{finding}");
-    assert!(sample.verdict().fails(Check::LostWrite), "whoever reads from the new primary has lost it");
+    assert!(sample.verdict().fails(Check::LostWrite), "the write is lost on the new primary");
 }
 
 #[test]
-fn what_else_only_the_old_primary_holds_is_nobodys_fault() {
+fn unacknowledged_write_on_old_primary_is_tolerated() {
     let mut sample = Sample::healthy();
-    // Never acknowledged: its commit waited for a standby that did not answer any more.
+    // Not acknowledged: its commit waited for a standby that no longer answered.
     let op = sample.op(0, HIT).clone();
     sample.change(|other| other.id == op.id, |op| op.outcome = Outcome::Info);
     sample.copies.insert(op.key, 0);
     sample.beside = Some(vec![op.key]);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
-    // And what both hold is where it should be.
+    // A write that both servers hold is no split brain.
     sample.beside = Some(sample.ops.iter().filter(|op| op.kind.writes()).map(|op| op.key).collect());
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
 }

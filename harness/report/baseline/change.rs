@@ -1,8 +1,8 @@
-//! What has become of one client in one scenario.
+//! Comparison of one client in one scenario with the baseline.
 //!
-//! A failure where there was none is a regression, however rare: nobody has to wait for it to become significant. Where
-//! there were failures before, they have to be others, or more frequent than chance explains. Times are compared as they are
-//! distributed, and only where both have repeats enough to tell a difference from chance.
+//! A failure is a regression if the baseline has none, however rare it is: no significance is required. If the baseline has
+//! failures, a regression needs a failure of another check, or more failures than chance explains. Recovery times are compared
+//! by their distributions, and only if both sides have enough repeats to distinguish a difference from chance.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::judge::{Check, VerdictKind};
 use crate::report::cell::Cell;
 use crate::statistics::{Failures, Sample, Shift, fail_more_often, least_repeats, quantile, shift};
 
-/// What has changed since `before`, which is `None` where the baseline has no such run.
+/// Compares a cell with that of the baseline; `before` is `None` if the baseline does not have it.
 pub(super) fn since(before: Option<&Cell>, now: &Cell, tolerance: Duration) -> Change {
-    let told = |(kind, what): (ChangeKind, String), times| Change {
+    let change = |(kind, what): (ChangeKind, String), times| Change {
         client: now.client.to_owned(),
         scenario: now.scenario.to_owned(),
         kind,
@@ -24,56 +24,56 @@ pub(super) fn since(before: Option<&Cell>, now: &Cell, tolerance: Duration) -> C
         times,
     };
     if let Some(answer) = without_comparison(before, now) {
-        return told(answer, None);
+        return change(answer, None);
     }
     let before = match before {
         Some(before) => before,
-        None => return told((ChangeKind::New, "the baseline does not have it".to_owned()), None),
+        None => return change((ChangeKind::New, "not in the baseline".to_owned()), None),
     };
     if let Some(answer) = failures(before, now) {
-        return told(answer, None);
+        return change(answer, None);
     }
     let (earlier, later) = (before.sample(), now.sample());
     match shift(&earlier, &later, CONFIDENCE) {
-        None if earlier.is_empty() && later.is_empty() => told((ChangeKind::Same, "the same verdict".to_owned()), None),
+        None if earlier.is_empty() && later.is_empty() => change((ChangeKind::Same, "same verdict".to_owned()), None),
         None => {
             let least = least_repeats(CONFIDENCE).unwrap_or_default();
-            let few = format!("the same verdict; to compare times, both need {least} repeats");
-            told((ChangeKind::Same, few), None)
+            let few = format!("same verdict; comparing times needs {least} repeats in both");
+            change((ChangeKind::Same, few), None)
         }
         Some(shift) => {
             let times = times(&earlier, &later, &shift);
             let kind = slower(&shift, tolerance);
-            told((kind, text::shift(&times)), Some(times))
+            change((kind, text::shift(&times)), Some(times))
         }
     }
 }
 
-/// What there is to say where the two cannot be put beside each other.
+/// The result if the two cells cannot be compared.
 fn without_comparison(before: Option<&Cell>, now: &Cell) -> Option<(ChangeKind, String)> {
-    let has_answer = |cell: &Cell| cell.answers().next().is_some();
-    if !has_answer(now) {
-        return Some((ChangeKind::NotComparable, format!("{} now", unanswered(now))));
+    let is_conclusive = |cell: &Cell| cell.conclusive().next().is_some();
+    if !is_conclusive(now) {
+        return Some((ChangeKind::NotComparable, format!("{} now", inconclusive_state(now))));
     }
     let different = match before {
-        None => "the baseline does not have it".to_owned(),
-        Some(before) if !has_answer(before) => format!("{} in the baseline", unanswered(before)),
-        Some(before) => differently_asked(before, now)?,
+        None => "not in the baseline".to_owned(),
+        Some(before) if !is_conclusive(before) => format!("{} in the baseline", inconclusive_state(before)),
+        Some(before) => changed_setup(before, now)?,
     };
     if !failed_checks(now).is_empty() {
-        return Some((ChangeKind::Worse, format!("it {}; {different}", text::failures(now))));
+        return Some((ChangeKind::Worse, format!("{}; {different}", text::failures(now))));
     }
     before.map(|_| (ChangeKind::NotComparable, different))
 }
 
-fn unanswered(cell: &Cell) -> &'static str {
+fn inconclusive_state(cell: &Cell) -> &'static str {
     if cell.worst().is_some() { "unknown" } else { cell.state() }
 }
 
-/// In what the question was another one, so that an answer to it says nothing of this.
-fn differently_asked(before: &Cell, now: &Cell) -> Option<String> {
-    let (before, now) = (before.answers().next()?, now.answers().next()?);
-    let differs = |what: &str| Some(format!("not comparable: {what} was another in the baseline"));
+/// The part of the setup that differs from the baseline, which makes the results incomparable.
+fn changed_setup(before: &Cell, now: &Cell) -> Option<String> {
+    let (before, now) = (before.conclusive().next()?, now.conclusive().next()?);
+    let differs = |what: &str| Some(format!("not comparable: {what} differs from the baseline"));
     match () {
         () if before.plane != now.plane => differs("the plane"),
         () if before.device != now.device => differs("the device"),
@@ -83,36 +83,37 @@ fn differently_asked(before: &Cell, now: &Cell) -> Option<String> {
     }
 }
 
-/// What failures say, if they say anything.
+/// The result from failures, if they decide.
 fn failures(before: &Cell, now: &Cell) -> Option<(ChangeKind, String)> {
     let (known, found) = (failed_checks(before), failed_checks(now));
     let count =
-        |cell: &Cell| Failures { failed: cell.count(VerdictKind::Fail) as u64, of: cell.answers().count() as u64 };
+        |cell: &Cell| Failures { failed: cell.count(VerdictKind::Fail) as u64, of: cell.conclusive().count() as u64 };
     let (earlier, later) = (count(before), count(now));
-    let as_before =
-        || format!("it {}; in the baseline {} of {} failed", text::failures(now), earlier.failed, earlier.of);
+    let worse = || format!("{}; {} of {} in the baseline", text::failures(now), earlier.failed, earlier.of);
     if found.iter().any(|check| !known.contains(check)) {
-        return Some((ChangeKind::Worse, as_before()));
+        return Some((ChangeKind::Worse, worse()));
     }
     let by_chance = |before, now| fail_more_often(before, now).is_none_or(|p| p > 1.0 - CONFIDENCE);
     if !by_chance(earlier, later) {
-        return Some((ChangeKind::Worse, as_before()));
+        return Some((ChangeKind::Worse, worse()));
     }
     if earlier.failed > 0 && (later.failed == 0 && later.of >= earlier.of || !by_chance(later, earlier)) {
-        let what =
-            format!("fails {} of {}; in the baseline {} of {}", later.failed, later.of, earlier.failed, earlier.of);
+        let what = format!(
+            "fails {} of {} runs; {} of {} in the baseline",
+            later.failed, later.of, earlier.failed, earlier.of
+        );
         return Some((ChangeKind::Better, what));
     }
-    // Whoever fails all the time has no times that mean anything.
+    // If every run fails, its times are not compared.
     (later.failed == later.of)
-        .then(|| (ChangeKind::Same, format!("fails as in the baseline: {} of {}", later.failed, later.of)))
+        .then(|| (ChangeKind::Same, format!("fails {} of {} runs, as in the baseline", later.failed, later.of)))
 }
 
 fn failed_checks(cell: &Cell) -> BTreeSet<Check> {
-    cell.answers().flat_map(|verdict| verdict.failures().map(|(check, _)| check)).collect()
+    cell.conclusive().flat_map(|verdict| verdict.failures().map(|(check, _)| check)).collect()
 }
 
-/// Only what the whole of the interval says is said.
+/// Better or worse only if the whole interval is beyond the tolerance.
 fn slower(shift: &Shift, tolerance: Duration) -> ChangeKind {
     let nanos = i64::try_from(tolerance.as_nanos()).unwrap_or(i64::MAX);
     if shift.interval.at_least.is_some_and(|delay| delay.nanos() > nanos) {

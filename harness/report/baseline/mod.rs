@@ -1,6 +1,6 @@
-//! What has changed since an earlier run of the same questions: verdicts, and how long recovery takes.
+//! Comparison of a report with an earlier one (the baseline): verdicts and recovery times.
 //!
-//! `model` is what is stored of it, `change` decides on one client in one scenario, `told` puts it in words.
+//! `model` is the stored data, `change` compares one client in one scenario, `text` formats the result.
 
 mod change;
 mod model;
@@ -14,14 +14,14 @@ pub use text::{chance, markdown, median, span, text};
 use super::cell::Cell;
 use super::model::Report;
 
-/// Later recovery than before that is no regression, unless somebody says otherwise: it is what differs between two machines
-/// of one kind, and no user tells it from none.
+/// Default tolerance: a recovery later by no more than this is no regression. Two machines of one kind differ by as much, and
+/// no user notices it.
 pub const USUAL_TOLERANCE: Duration = Duration::from_millis(500);
 
-/// How sure a difference must be. With a hundred scenarios, one in twenty would be five false alarms in each comparison.
+/// Confidence of every decision. At 95 %, a hundred scenarios would give five false alarms in each comparison.
 const CONFIDENCE: f64 = 0.99;
 
-/// Puts a report beside an earlier one, which was called `baseline`.
+/// Compares a report with an earlier one, which the user named `baseline`.
 pub fn compare(now: &Report, baseline: &str, before: &Report, tolerance: Duration) -> Comparison {
     let earlier = before.cells();
     let find = |cells: &[Cell], wanted: &Cell| {
@@ -32,13 +32,13 @@ pub fn compare(now: &Report, baseline: &str, before: &Report, tolerance: Duratio
         .iter()
         .map(|cell| change::since(find(&earlier, cell).map(|index| &earlier[index]), cell, tolerance))
         .collect();
-    // A shard has only its own part of everything.
+    // A shard holds only its own part of the matrix, so the others are not missing.
     if now.shards.is_none() {
         changes.extend(earlier.iter().filter(|cell| find(&cells, cell).is_none()).map(|cell| Change {
             client: cell.client.to_owned(),
             scenario: cell.scenario.to_owned(),
             kind: ChangeKind::Gone,
-            what: "only the baseline has it".to_owned(),
+            what: "only in the baseline".to_owned(),
             times: None,
         }));
     }
@@ -53,12 +53,12 @@ pub fn compare(now: &Report, baseline: &str, before: &Report, tolerance: Duratio
 }
 
 impl Comparison {
-    /// How many clients in scenarios are of this kind.
+    /// The number of changes of this kind.
     pub fn count(&self, kind: ChangeKind) -> usize {
         self.changes.iter().filter(|change| change.kind == kind).count()
     }
 
-    /// Whether anything is worse than it was.
+    /// Whether any change is for the worse.
     pub fn is_worse(&self) -> bool {
         self.count(ChangeKind::Worse) > 0
     }

@@ -1,57 +1,57 @@
-//! What is stored of a comparison: plain data.
+//! A stored comparison: plain data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::{Delay, Difference};
 
-/// A report beside its baseline.
+/// The comparison of a report with its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Comparison {
-    /// The file of the baseline, as it was named.
+    /// The file of the baseline as the user named it.
     pub baseline: String,
     /// When the baseline began, by the wall clock.
     pub began: String,
-    /// The version of pgsquall that wrote it.
+    /// The version of pgsquall that wrote the baseline.
     pub pgsquall: String,
-    /// By how much a client may recover later than before, in microseconds.
+    /// Tolerated delay of recovery, in microseconds.
     pub tolerance_us: u64,
-    /// Of the intervals below, and of every decision: 0.99 means that one in a hundred is wrong by chance.
+    /// Confidence of all intervals and decisions: 0.99 means that one in a hundred is wrong by chance.
     pub confidence: f64,
-    /// One for each client in each scenario, in the order of the report; then what the report has no more.
+    /// One for each client in each scenario, in the order of the report; then those that are only in the baseline.
     pub changes: Vec<Change>,
 }
 
-/// What has become of one client in one scenario.
+/// The change of one client in one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Change {
     pub client: String,
     pub scenario: String,
     pub kind: ChangeKind,
-    /// In words.
+    /// The change in words.
     pub what: String,
-    /// Absent where there are no times to compare, or too few.
+    /// Absent if there are no times to compare, or too few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<Times>,
 }
 
-/// Whether something is better or worse.
+/// The direction of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
-    /// It fails where it did not, fails more often, or recovers later by more than is tolerated.
+    /// The client fails but did not before, fails more often, or recovers later by more than the tolerance.
     Worse,
-    /// It passes where it failed, or recovers earlier by more than is tolerated.
+    /// The client passes but failed before, fails less often, or recovers earlier by more than the tolerance.
     Better,
-    /// Neither can be shown.
+    /// Neither better nor worse can be shown.
     Same,
-    /// The baseline does not have it.
+    /// Not in the baseline.
     New,
-    /// Only the baseline has it.
+    /// Only in the baseline.
     Gone,
-    /// There is no verdict to compare, now or before, or something else was asked.
+    /// One side has no conclusive verdict, or the setup differs.
     NotComparable,
 }
 
@@ -61,31 +61,30 @@ pub enum ChangeKind {
 pub struct Times {
     pub before: Figures,
     pub now: Figures,
-    /// By how much the client recovers later now: the median of all differences between a run of now and one of before
-    /// (Hodges–Lehmann); a span where censored runs leave more than one possible.
+    /// Delay of recovery compared with the baseline: the median of all differences between a run now and a run before
+    /// (Hodges–Lehmann); a range if censored runs leave more than one value possible.
     pub shift: Span,
     /// The confidence interval of the shift.
     pub interval: Span,
-    /// The probability that a run of now takes longer than one of before; 0.5: neither does.
+    /// Probability that a run now takes longer than a run before; 0.5 means no difference.
     pub superiority: f64,
-    /// That of a difference as large as this by chance alone (Mann–Whitney, two-sided).
+    /// Probability of a difference at least as large by chance alone (Mann–Whitney, two-sided).
     pub p: f64,
 }
 
-/// Of how many times.
+/// Number of runs, and their median time-to-recover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Figures {
     pub runs: u64,
-    /// Those that did not recover while they were watched.
+    /// Runs that had not recovered when they ended.
     pub censored: u64,
-    /// Their median; absent where half of them were censored.
+    /// Their median; absent if half of them were censored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_us: Option<u64>,
 }
 
-/// Between which two delays one lies, in microseconds, negative where something comes sooner; a limit that is absent is not
-/// known, because of censored runs.
+/// A range of delays in microseconds, negative for an earlier recovery. An absent limit is unknown because of censored runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Span {

@@ -1,4 +1,4 @@
-//! What is a regression, and what is not.
+//! Regressions and changes that are none.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn changed(before: &Report, now: &Report) -> Change {
     comparison.changes.into_iter().next().unwrap()
 }
 
-/// Ten times as clients have them: soon after the heal or one step of backoff later, and now and then much later.
+/// Ten recovery times of a typical distribution: soon after the heal, one step of backoff later, and occasionally much later.
 fn drawn(seed: u64) -> Vec<u64> {
     let mut chance = Seed(seed).rng();
     let mut draw = || chance.random_range(0..100) + [20, 20, 300, 300, 1_000][chance.random_range(0..5)];
@@ -50,7 +50,7 @@ fn drawn(seed: u64) -> Vec<u64> {
 }
 
 #[test]
-fn two_seconds_more_are_a_regression_and_chance_is_none() {
+fn two_seconds_later_is_a_regression_and_chance_is_not() {
     let baseline = repeats(drawn(0));
     for seed in 1..=20 {
         let same = changed(&baseline, &repeats(drawn(seed)));
@@ -63,10 +63,10 @@ fn two_seconds_more_are_a_regression_and_chance_is_none() {
 }
 
 #[test]
-fn a_difference_is_told_with_its_figures() {
+fn time_difference_is_formatted_with_its_figures() {
     let change = changed(&repeats((100..300).step_by(20)), &repeats((2_100..2_300).step_by(20)));
-    let what = "recovery has moved by +2.00 s (interval +1.92 s to +2.08 s), p < 0.001; median 180 ms of 10 runs, now 2.18 s \
-                of 10 runs";
+    let what = "time to recover changed by +2.00 s (interval +1.92 s to +2.08 s), p < 0.001; median 180 ms of 10 runs before, \
+                2.18 s of 10 runs now";
     assert_eq!(change.what, what);
     let times = change.times.unwrap();
     assert_eq!(
@@ -76,21 +76,21 @@ fn a_difference_is_told_with_its_figures() {
 }
 
 #[test]
-fn too_few_repeats_have_the_same_verdict_and_no_times() {
+fn too_few_repeats_have_no_time_comparison() {
     let change = changed(&repeats([100; 4]), &repeats([9_000; 4]));
     assert_eq!((change.kind, change.times), (ChangeKind::Same, None));
-    assert!(change.what.contains("both need 5 repeats"), "{}", change.what);
+    assert!(change.what.contains("needs 5 repeats in both"), "{}", change.what);
 }
 
 #[test]
-fn a_failure_where_there_was_none_is_a_regression_however_rare() {
+fn rare_new_failure_is_a_regression() {
     let one = || judged(CLIENT, SCENARIO, &lost());
     let well = || judged(CLIENT, SCENARIO, &Sample::healthy());
     let mostly = of((0..9).map(|_| well()).chain([one()]));
     let change = changed(&of((0..10).map(|_| well())), &mostly);
     assert_eq!(change.kind, ChangeKind::Worse, "{change:?}");
-    assert!(change.what.starts_with("it fails 1 of 10 (recovered: not recovered"), "{}", change.what);
-    // Where it failed before it does not count, unless it fails far more often.
+    assert!(change.what.starts_with("fails 1 of 10 runs (recovered: not recovered"), "{}", change.what);
+    // If the baseline has failures, only far more of them count.
     assert_eq!(changed(&mostly, &mostly).kind, ChangeKind::Same);
     assert_eq!(changed(&mostly, &of((0..10).map(|_| one()))).kind, ChangeKind::Worse);
     assert_eq!(changed(&of([one()]), &of([one()])).kind, ChangeKind::Same);
@@ -98,9 +98,9 @@ fn a_failure_where_there_was_none_is_a_regression_however_rare() {
 }
 
 #[test]
-fn another_check_that_fails_is_a_regression() {
+fn failure_of_another_check_is_a_regression() {
     let mut losing = lost();
-    // Acknowledged, and not there.
+    // An acknowledged write that is missing from the ledger.
     let written = losing.ops.iter().find(|op| op.kind.writes()).map(|op| op.key).unwrap();
     losing.copies.insert(written, 0);
     let change = changed(&of([judged(CLIENT, SCENARIO, &lost())]), &of([judged(CLIENT, SCENARIO, &losing)]));
@@ -108,7 +108,7 @@ fn another_check_that_fails_is_a_regression() {
 }
 
 #[test]
-fn censored_runs_are_longer_than_whatever_was_watched() {
+fn censored_runs_are_longer_than_their_observation() {
     let censored = |count| {
         (0..count).map(|_| {
             let mut entry = judged(CLIENT, SCENARIO, &Sample::healthy());
@@ -126,14 +126,14 @@ fn censored_runs_are_longer_than_whatever_was_watched() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_said() {
+fn incomparable_cells_are_reported() {
     let kind = |before: &Report, now: &Report| compare(now, "base.json", before, USUAL_TOLERANCE).changes[0].kind;
     let well = repeats([100]);
     let none = of([skipped(CLIENT, SCENARIO)]);
     let failed = of([judged(CLIENT, SCENARIO, &lost())]);
     assert_eq!(kind(&none, &well), ChangeKind::NotComparable);
     assert_eq!(kind(&well, &none), ChangeKind::NotComparable);
-    assert_eq!(kind(&none, &failed), ChangeKind::Worse, "a failure is one, whatever was known before");
+    assert_eq!(kind(&none, &failed), ChangeKind::Worse, "a failure counts without a baseline");
     assert_eq!(kind(&report(Vec::new()), &failed), ChangeKind::Worse);
     assert_eq!(kind(&report(Vec::new()), &well), ChangeKind::New);
     let gone = compare(&report(Vec::new()), "base.json", &well, USUAL_TOLERANCE);
@@ -149,7 +149,7 @@ fn what_cannot_be_compared_is_said() {
 }
 
 #[test]
-fn a_comparison_is_told_worst_first() {
+fn comparison_lists_worst_first() {
     let runs = |sample: &Sample| {
         let well = Sample::healthy();
         let runs = [("blackhole", &well), ("restart-fast", &well), ("stall", sample)];
@@ -162,7 +162,7 @@ fn a_comparison_is_told_worst_first() {
 
 proptest! {
     #[test]
-    fn nothing_is_worse_than_itself(times in prop::collection::vec(0_u64..60_000, 1..12)) {
+    fn report_is_not_worse_than_itself(times in prop::collection::vec(0_u64..60_000, 1..12)) {
         let report = repeats(times);
         prop_assert_eq!(changed(&report, &report).kind, ChangeKind::Same);
     }

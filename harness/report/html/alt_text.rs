@@ -1,4 +1,4 @@
-//! The course of a run in sentences: what its picture shows, for who does not see it.
+//! The alternative text of a run's picture, for readers who cannot see it.
 
 use std::time::Duration;
 
@@ -8,20 +8,21 @@ use crate::judge::{Recovery, Verdict};
 use crate::model::history::Outcome;
 use crate::model::time::show;
 
-/// Faults that are told one by one.
-const TOLD: usize = 4;
+/// Faults that are described one by one.
+const DESCRIBED_FAULTS: usize = 4;
 
-/// Instants are told from the first injection on, as the picture's axis has them.
+/// Instants count from the first injection, like the picture's axis.
 pub(super) fn course(verdict: &Verdict, timeline: &Timeline) -> String {
-    let mut sentences: Vec<String> = timeline.faults.iter().take(TOLD).map(|window| fault(window, timeline)).collect();
-    if timeline.faults.len() > TOLD {
-        sentences.push(format!("{} more faults followed.", timeline.faults.len() - TOLD));
+    let mut sentences: Vec<String> =
+        timeline.faults.iter().take(DESCRIBED_FAULTS).map(|window| fault(window, timeline)).collect();
+    if timeline.faults.len() > DESCRIBED_FAULTS {
+        sentences.push(format!("{} more faults followed.", timeline.faults.len() - DESCRIBED_FAULTS));
     }
     sentences.push(operations(timeline));
     sentences.push(outcome(verdict));
     sentences.push(match timeline.connections.len() {
-        1 => "One connection was seen.".to_owned(),
-        count => format!("{count} connections were seen."),
+        1 => "One connection was opened.".to_owned(),
+        count => format!("{count} connections were opened."),
     });
     sentences.join(" ")
 }
@@ -50,18 +51,18 @@ fn operations(timeline: &Timeline) -> String {
         (Some(end), Some(hit)) if end >= hit => format!(", the first after {}", show(end - hit)),
         _ => String::new(),
     };
-    format!("Of {all} operations {fail} failed and {info} stayed indeterminate{first}.")
+    format!("Of {all} operations {fail} failed and {info} are indeterminate{first}.")
 }
 
 fn outcome(verdict: &Verdict) -> String {
     let measures = &verdict.measures;
     let success = match measures.time_to_first_success {
-        Some(after) => format!("succeeded first after {}", show(after)),
-        None => "never succeeded again".to_owned(),
+        Some(after) => format!("had its first success after {}", show(after)),
+        None => "had no further success".to_owned(),
     };
     match measures.time_to_recover {
-        Recovery::NotMeasured => "There was nothing to recover from.".to_owned(),
-        Recovery::Censored { beyond } => format!("The client {success}, and had not recovered after {}.", show(beyond)),
-        recovered => format!("The client {success}, and recovered after {}.", recovery(&recovered)),
+        Recovery::NotMeasured => "Recovery was not timed.".to_owned(),
+        Recovery::Censored { beyond } => format!("The client {success} and had not recovered after {}.", show(beyond)),
+        recovered => format!("The client {success} and recovered after {}.", recovery(&recovered)),
     }
 }

@@ -1,31 +1,31 @@
-//! Where a link leads: names of places on the page that people can read, and that stay from run to run.
+//! Anchors of the page: readable, and the same from run to run.
 
 use std::collections::BTreeMap;
 
-/// Longest part of a name, in characters: command lines may be of any length.
+/// Longest part of a name, in characters, because command lines have any length.
 const LONGEST: usize = 60;
 
-/// The places on the page that are named after what they tell; each gets a name of its own.
+/// The anchors made from foreign names; each is unique.
 ///
-/// The page's own names begin with none of the words used here, and a word has no two dashes in sequence, so that no name is
-/// taken for one of another kind.
+/// The page's own anchors begin with none of the words used here, and a word has no two dashes in sequence, so anchors of
+/// different kinds never collide.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
     taken: BTreeMap<String, u32>,
 }
 
 impl Anchors {
-    /// The place of a scenario: `scenario-connection-reset`.
+    /// The anchor of a scenario: `scenario-connection-reset`.
     pub fn scenario(&mut self, scenario: &str) -> String {
         self.take(format!("scenario-{}", word(scenario)))
     }
 
-    /// The place of a client in a scenario: `connection-reset--reference`.
+    /// The anchor of a client in a scenario: `connection-reset--reference`.
     pub fn run(&mut self, scenario: &str, client: &str) -> String {
         self.take(format!("{}--{}", word(scenario), word(client)))
     }
 
-    /// Where two are called the same, the later one gets a number.
+    /// A name that is taken already gets a number.
     fn take(&mut self, name: String) -> String {
         let times = self.taken.entry(name.clone()).or_default();
         *times += 1;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_can_be_read_and_are_not_taken_twice() {
+    fn anchors_are_readable_and_unique() {
         let mut anchors = Anchors::default();
         assert_eq!(anchors.run("connection-reset", "reference"), "connection-reset--reference");
         assert_eq!(anchors.run("stall", "python3 'my client.py'"), "stall--python3-my-client-py");

@@ -1,18 +1,18 @@
-//! What has changed since the baseline, worse ones first.
+//! The table of changes since the baseline, worst first.
 
 use super::super::baseline::{Change, ChangeKind, Comparison, Times, chance, median, span};
 use super::Placed;
 
-/// A report beside its baseline, as it is told.
+/// The comparison of a report with its baseline, in words.
 pub(super) struct Changes {
     pub baseline: String,
     pub began: String,
     pub pgsquall: String,
-    /// By which it was decided.
+    /// The rule for *worse*.
     pub rule: String,
-    /// Those that changed, or are not in both.
+    /// All changes except unchanged cells.
     pub rows: Vec<Row>,
-    /// How many cannot be shown to have changed.
+    /// Number of unchanged cells.
     pub same: usize,
 }
 
@@ -22,14 +22,14 @@ pub(super) struct Row {
     pub class: &'static str,
     pub scenario: String,
     pub client: String,
-    /// The place of its section; empty where it has none.
+    /// Anchor of its section; empty if it has none.
     pub anchor: String,
     pub what: String,
-    pub figures: Option<Told>,
+    pub figures: Option<TimesInWords>,
 }
 
-/// Its times, in words.
-pub(super) struct Told {
+/// Its recovery times in words.
+pub(super) struct TimesInWords {
     pub before: String,
     pub now: String,
     pub shift: String,
@@ -39,14 +39,14 @@ pub(super) struct Told {
 }
 
 impl Changes {
-    pub fn of(comparison: &Comparison, cells: &[Placed]) -> Changes {
+    pub fn new(comparison: &Comparison, cells: &[Placed]) -> Changes {
         Changes {
             baseline: comparison.baseline.clone(),
             began: comparison.began.clone(),
             pgsquall: comparison.pgsquall.clone(),
             rule: comparison.rule(),
             same: comparison.count(ChangeKind::Same),
-            rows: comparison.told().map(|change| row(change, cells)).collect(),
+            rows: comparison.listed().map(|change| row(change, cells)).collect(),
         }
     }
 }
@@ -61,11 +61,11 @@ fn row(change: &Change, cells: &[Placed]) -> Row {
         client: change.client.clone(),
         anchor: place.map(|placed| placed.anchor.clone()).unwrap_or_default(),
         what: what(change),
-        figures: change.times.as_ref().map(told),
+        figures: change.times.as_ref().map(times_in_words),
     }
 }
 
-/// The class of its word.
+/// The CSS class of its word.
 fn class(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Worse => "fail",
@@ -74,7 +74,7 @@ fn class(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// What the columns beside it do not say better.
+/// The details; short if the other columns show the times.
 fn what(change: &Change) -> String {
     match (change.kind, &change.times) {
         (ChangeKind::Worse, Some(_)) => "recovers later".to_owned(),
@@ -83,8 +83,8 @@ fn what(change: &Change) -> String {
     }
 }
 
-fn told(times: &Times) -> Told {
-    Told {
+fn times_in_words(times: &Times) -> TimesInWords {
+    TimesInWords {
         before: median(&times.before),
         now: median(&times.now),
         shift: span(times.shift),

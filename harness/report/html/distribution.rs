@@ -1,5 +1,4 @@
-//! The times-to-recover of repeats, taken together. Those that were cut off are longer than they were watched, and are never
-//! averaged.
+//! The times-to-recover of repeats as a sample. A censored time is a lower bound and is never averaged.
 
 use std::time::Duration;
 
@@ -8,22 +7,22 @@ use super::super::text;
 use crate::judge::Recovery;
 use crate::statistics::Sample;
 
-/// Of the intervals of one client's times.
+/// Confidence of the intervals in one client's picture.
 pub(super) const CONFIDENCE: f64 = 0.95;
 
-/// The times that were measured.
+/// The measured times as a sample.
 pub(super) fn sample(times: &[Recovery]) -> Sample {
     Sample::new(times.iter().filter_map(observation))
 }
 
-/// Median, 95th percentile and maximum, without their names; `None` where nothing was measured, or once only.
+/// Median, 95th percentile and maximum without their names; `None` for fewer than two measured times.
 pub(super) fn in_short(times: &[Recovery]) -> Option<String> {
     let sample = sample(times);
     let ranks = if sample.len() > 1 { text::ranks(&sample) } else { None };
     ranks.map(|ranks| ranks.join(" / "))
 }
 
-/// What a time is sorted by, slowest last.
+/// Sort key of a time, slowest last.
 pub(super) fn order(time: &Recovery) -> (u8, Duration) {
     match time {
         Recovery::NotMeasured => (0, Duration::ZERO),
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_beyond_what_was_cut_off_are_told_as_beyond_it() {
+    fn ranks_beyond_a_censored_time_are_lower_bounds() {
         let recovered = |ms| Recovery::Recovered { after: Duration::from_millis(ms) };
         let censored = |secs| Recovery::Censored { beyond: Duration::from_secs(secs) };
         let times = [recovered(300), censored(60), recovered(200), recovered(100)];

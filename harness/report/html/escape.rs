@@ -1,13 +1,13 @@
-//! What a foreign text may do to the page: nothing, and it hides nothing.
+//! Escaping of foreign text on the page: no markup, and no invisible characters.
 //!
-//! Askama escapes what HTML would take for markup. What is left are characters that cannot be seen, or that reorder what
-//! stands beside them: they are shown by their number, as Rust writes them.
+//! Askama escapes markup. Characters that are invisible, or that reorder the text around them, are shown by their number, as
+//! Rust writes them.
 
 use std::fmt::{self, Write};
 
 use askama::filters::{Escaper, Html};
 
-/// Askama's escaping of HTML, and beyond it what is invisible made visible.
+/// Askama's escaping of HTML, which also shows invisible characters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Visible;
 
@@ -23,7 +23,7 @@ impl Escaper for Visible {
     }
 }
 
-/// Control characters but those that only space, and those that change the direction of what follows.
+/// Whether a character is a control character (except tab and newline), or changes the direction of the text after it.
 ///
 /// *Source*: Unicode Standard Annex #9, section 2; the Trojan Source paper, CVE-2021-42574.
 fn is_hidden(character: char) -> bool {
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_is_text() {
+    fn markup_is_escaped() {
         assert_eq!(
             escaped("<script>alert(\"1\" & '2')</script>"),
             "&#60;script&#62;alert(&#34;1&#34; &#38; &#39;2&#39;)&#60;/script&#62;"
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_shown() {
+    fn invisible_characters_are_shown() {
         assert_eq!(escaped("a\0b\u{1b}[31m\u{7f}\u{85}"), "a\\u{0}b\\u{1b}[31m\\u{7f}\\u{85}");
         assert_eq!(escaped("safe\u{202e}txt.exe\u{2066}\u{200f}"), "safe\\u{202e}txt.exe\\u{2066}\\u{200f}");
         assert_eq!(escaped("two\nlines\tπ שלום"), "two\nlines\tπ שלום");

@@ -1,30 +1,30 @@
-//! The head of the page: what it all came to, and of what it is a report.
+//! The head of the page: the overall result, and the facts about the report.
 
 use super::super::model::{Entry, Report};
 use crate::judge::VerdictKind;
 
-/// What stands above everything.
+/// The head of the page.
 pub(super) struct Head {
-    /// The worst of it, in one sentence.
+    /// The worst result, in one sentence.
     pub headline: String,
-    /// What a tab of a browser shows.
+    /// The title of the browser's tab.
     pub title: String,
-    /// How many runs ended in which way, with the word for it and its class.
+    /// Endings: word, number of runs, CSS class.
     pub counts: Vec<(&'static str, usize, &'static str)>,
-    /// Of what it is a report.
+    /// Clients, servers, plane, seed, date and version.
     pub facts: Vec<(&'static str, String)>,
-    /// Why it is not the whole; empty where it is.
+    /// Why the report is incomplete; empty if it is complete.
     pub warnings: Vec<String>,
 }
 
 impl Head {
-    pub fn of(report: &Report) -> Head {
+    pub fn from_report(report: &Report) -> Head {
         let counts = counts(report);
-        let told: Vec<_> = counts.iter().filter(|(_, count, _)| *count > 0).collect();
-        let told: Vec<_> = told.into_iter().map(|(word, count, _)| format!("{count} {word}")).collect();
+        let present: Vec<_> = counts.iter().filter(|(_, count, _)| *count > 0).collect();
+        let present: Vec<_> = present.into_iter().map(|(word, count, _)| format!("{count} {word}")).collect();
         Head {
             headline: headline(report),
-            title: format!("pgsquall: {}", told.join(", ")),
+            title: format!("pgsquall: {}", present.join(", ")),
             counts,
             facts: facts(report),
             warnings: report.warnings(),
@@ -43,7 +43,7 @@ fn headline(report: &Report) -> String {
     let [fail, unknown, pass] =
         [VerdictKind::Fail, VerdictKind::Unknown, VerdictKind::Pass].map(|kind| report.count(kind));
     let judged = fail + unknown + pass;
-    // Of what has no verdict nothing is claimed.
+    // The headline counts only runs that have a verdict.
     let kind = if judged == report.runs.len() { "" } else { "judged " };
     let runs = format!("{judged} {kind}{}", if judged == 1 { "run" } else { "runs" });
     let ends = |count: usize, one: &str, several: &str| {
@@ -76,7 +76,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     .collect()
 }
 
-/// Each of them once, in the order of their first coming.
+/// Each text once, in the order of first occurrence.
 fn once(all: impl Iterator<Item = String>) -> Vec<String> {
     let mut found = Vec::new();
     for one in all {
@@ -97,7 +97,7 @@ mod tests {
     use crate::report::model::Ending;
 
     #[test]
-    fn the_headline_claims_nothing_of_what_has_no_verdict() {
+    fn headline_counts_only_judged_runs() {
         let recovery = Recovery::Recovered { after: Duration::from_millis(40) };
         let headline = |kinds: &[VerdictKind], stopped: bool| {
             let mut report = sample::repeated(&kinds.iter().map(|kind| (*kind, recovery)).collect::<Vec<_>>());

@@ -1,6 +1,6 @@
-//! The matrix: scenarios down, by their causes; clients across; in each cell the verdict and how long recovery took.
+//! The matrix: a row for each scenario, grouped by cause; a column for each client; verdict and recovery time in each cell.
 
-use super::super::model::{Asked, Report};
+use super::super::model::{Report, ScenarioInfo};
 use super::super::text::{optional, recovery};
 use super::{Placed, cause, distribution};
 use crate::judge::Verdict;
@@ -9,7 +9,7 @@ use crate::judge::Verdict;
 pub(super) struct Matrix {
     pub clients: Vec<String>,
     pub groups: Vec<Rows>,
-    /// Whether some scenario was asked more than once.
+    /// Whether any scenario was repeated.
     pub is_repeated: bool,
 }
 
@@ -21,17 +21,17 @@ pub(super) struct Rows {
 
 /// One scenario with all clients.
 pub(super) struct Row {
-    /// Where its scenario is told; empty where no run has a verdict.
+    /// Anchor of its scenario; empty if no run has a verdict.
     pub anchor: String,
     pub name: String,
-    pub cells: Vec<Told>,
-    /// Further figures, where there is one client only and so room for them.
+    pub cells: Vec<MatrixCell>,
+    /// Further figures, if there is only one client and therefore room for them.
     pub figures: Option<[String; 3]>,
 }
 
-/// What a cell tells.
-pub(super) struct Told {
-    /// The place of its section; empty where it has none.
+/// One cell of the matrix.
+pub(super) struct MatrixCell {
+    /// Anchor of its section; empty if it has none.
     pub anchor: String,
     pub class: &'static str,
     pub word: String,
@@ -39,25 +39,25 @@ pub(super) struct Told {
 }
 
 impl Matrix {
-    pub fn of(report: &Report, scenarios: &[(&Asked, String)], cells: &[Placed]) -> Matrix {
+    pub fn new(report: &Report, scenarios: &[(&ScenarioInfo, String)], cells: &[Placed]) -> Matrix {
         let clients = report.clients();
         let mut groups: Vec<(&str, Rows)> = Vec::new();
-        for (asked, anchor) in scenarios {
+        for (scenario, anchor) in scenarios {
             let find = |client: &&str| {
-                cells.iter().find(|placed| placed.cell.scenario == asked.name && placed.cell.client == *client)
+                cells.iter().find(|placed| placed.cell.scenario == scenario.name && placed.cell.client == *client)
             };
             let found: Vec<_> = clients.iter().map(find).collect();
             let figures = match found.as_slice() {
                 [Some(one)] => one.cell.worst().map(figures),
                 _ => None,
             };
-            let cells: Vec<_> = found.into_iter().map(told).collect();
-            let is_told = cells.iter().any(|cell| !cell.anchor.is_empty());
-            let anchor = if is_told { anchor.clone() } else { String::new() };
-            let row = Row { anchor, name: asked.name.clone(), cells, figures };
-            match groups.iter_mut().find(|(group, _)| *group == asked.group) {
+            let cells: Vec<_> = found.into_iter().map(matrix_cell).collect();
+            let has_section = cells.iter().any(|cell| !cell.anchor.is_empty());
+            let anchor = if has_section { anchor.clone() } else { String::new() };
+            let row = Row { anchor, name: scenario.name.clone(), cells, figures };
+            match groups.iter_mut().find(|(group, _)| *group == scenario.group) {
                 Some((_, rows)) => rows.rows.push(row),
-                None => groups.push((&asked.group, Rows { title: cause(&asked.group), rows: vec![row] })),
+                None => groups.push((&scenario.group, Rows { title: cause(&scenario.group), rows: vec![row] })),
             }
         }
         let groups = groups.into_iter().map(|(_, rows)| rows).collect();
@@ -74,10 +74,10 @@ impl Matrix {
     }
 }
 
-fn told(placed: Option<&Placed>) -> Told {
+fn matrix_cell(placed: Option<&Placed>) -> MatrixCell {
     let without =
-        |word: &str| Told { anchor: String::new(), class: "none", word: word.to_owned(), figures: String::new() };
-    let Some(Placed { cell, anchor }) = placed else { return without("not asked") };
+        |word: &str| MatrixCell { anchor: String::new(), class: "none", word: word.to_owned(), figures: String::new() };
+    let Some(Placed { cell, anchor }) = placed else { return without("not run") };
     let Some(worst) = cell.worst() else { return without(cell.state()) };
     let times: Vec<_> = cell.recoveries().collect();
     let figures = match times.as_slice() {
@@ -85,13 +85,18 @@ fn told(placed: Option<&Placed>) -> Told {
         [one] => recovery(one),
         several => distribution::in_short(several).unwrap_or_default(),
     };
-    // Which rule is broken says more than any time.
+    // The failed checks follow the time.
     let broken = worst.failures().map(|(check, _)| check.to_string());
     let figures: Vec<_> = Some(figures).filter(|figures| !figures.is_empty()).into_iter().chain(broken).collect();
-    Told { anchor: anchor.clone(), class: class(worst), word: cell.verdict_in_words(), figures: figures.join(", ") }
+    MatrixCell {
+        anchor: anchor.clone(),
+        class: class(worst),
+        word: cell.verdict_in_words(),
+        figures: figures.join(", "),
+    }
 }
 
-/// The class of what has this verdict.
+/// The CSS class of a verdict.
 pub(super) fn class(verdict: &Verdict) -> &'static str {
     match verdict.verdict {
         crate::judge::VerdictKind::Pass => "pass",
@@ -102,7 +107,7 @@ pub(super) fn class(verdict: &Verdict) -> &'static str {
 
 fn figures(verdict: &Verdict) -> [String; 3] {
     let measures = &verdict.measures;
-    let masked = if verdict.application.is_some() { "nothing seen" } else { "masked" };
+    let masked = if verdict.application.is_some() { "not observed" } else { "masked" };
     let lost = measures.fail + measures.info;
     [
         optional(measures.time_to_detect, masked),

@@ -1,4 +1,4 @@
-//! What has no verdict, by the reason.
+//! Runs without a verdict, grouped by reason.
 
 use super::super::model::{Ending, Report};
 
@@ -12,14 +12,14 @@ pub(super) struct Omitted {
 
 /// Repeats of one client in one scenario.
 pub(super) struct Runs {
-    /// The scenario, with the client where there are several.
+    /// The scenario, with the client if there are several.
     name: String,
     count: u32,
     of: u32,
 }
 
 impl Runs {
-    /// How many repeats, where it is not all of them.
+    /// The name, with the number of repeats if not all of them are omitted.
     pub fn words(&self) -> String {
         let Runs { name, count, of } = self;
         if count == of { name.clone() } else { format!("{name} ({count} of {of})") }
@@ -27,7 +27,7 @@ impl Runs {
 }
 
 impl Omitted {
-    pub fn of(report: &Report) -> Vec<Omitted> {
+    pub fn from_report(report: &Report) -> Vec<Omitted> {
         let several = report.clients().len() > 1;
         let mut found: Vec<Omitted> = Vec::new();
         for entry in &report.runs {
@@ -35,7 +35,7 @@ impl Omitted {
                 Ending::Judged { .. } => continue,
                 Ending::Skipped { reason } => ("skipped", reason.as_str()),
                 Ending::NotCarriedOut { error } => ("not carried out", error.as_str()),
-                Ending::Stopped => ("stopped", "The run was stopped before these were over."),
+                Ending::Stopped => ("stopped", "The run was stopped before these ended."),
             };
             let name =
                 if several { format!("{} with {}", entry.scenario, entry.client) } else { entry.scenario.clone() };
@@ -63,18 +63,21 @@ mod tests {
     use crate::judge::{Recovery, VerdictKind};
 
     #[test]
-    fn repeats_are_counted_by_their_reason() {
+    fn omitted_repeats_are_counted_by_reason() {
         let recovered = (VerdictKind::Pass, Recovery::Recovered { after: Duration::from_millis(40) });
         let mut report = sample::repeated(&[recovered; 4]);
-        let told = |report: &Report| -> Vec<String> {
+        let listed = |report: &Report| -> Vec<String> {
             let words = |omitted: &Omitted| omitted.runs.iter().map(Runs::words).collect::<Vec<_>>().join(", ");
-            Omitted::of(report).iter().map(|omitted| format!("{}: {}", omitted.state, words(omitted))).collect()
+            Omitted::from_report(report)
+                .iter()
+                .map(|omitted| format!("{}: {}", omitted.state, words(omitted)))
+                .collect()
         };
-        assert!(told(&report).is_empty());
+        assert!(listed(&report).is_empty());
         report.runs[1].ending = Ending::Stopped;
         report.runs[3].ending = Ending::Stopped;
-        assert_eq!(told(&report), ["stopped: restart-fast (2 of 4)"]);
+        assert_eq!(listed(&report), ["stopped: restart-fast (2 of 4)"]);
         report.runs.iter_mut().for_each(|entry| entry.ending = Ending::Skipped { reason: "no root".into() });
-        assert_eq!(told(&report), ["skipped: restart-fast"]);
+        assert_eq!(listed(&report), ["skipped: restart-fast"]);
     }
 }

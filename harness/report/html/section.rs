@@ -1,7 +1,7 @@
-//! One client in one scenario: verdict, findings, figures, and its course in time.
+//! The section of one client in one scenario: verdict, findings, figures and the picture of the run.
 
 use super::super::cell::Cell;
-use super::super::model::{Asked, Entry};
+use super::super::model::{Entry, ScenarioInfo};
 use super::super::text::{broken, list, recovered, repeat_command};
 use super::super::timeline::Timeline;
 use super::distribution::order;
@@ -10,34 +10,34 @@ use super::plot::{Drawing, course, strip};
 use super::{Placed, alt_text, matrix};
 use crate::judge::{Check, Finding, Verdict, VerdictKind};
 
-/// What is told of one client in one scenario.
+/// The section of one client in one scenario.
 pub(super) struct Section {
     pub anchor: String,
     pub client: String,
-    /// The verdict, and of how many repeats.
+    /// The verdict, with the number of repeats that have it.
     pub verdict: String,
     pub class: &'static str,
-    /// In how much time it recovered.
+    /// The time-to-recover.
     pub recovered: String,
     pub doubts: Vec<String>,
-    pub findings: Vec<Found>,
+    pub findings: Vec<FindingRow>,
     pub figures: Vec<(&'static str, String)>,
     pub checks: Vec<(&'static str, Vec<(String, String)>)>,
     pub proofs: Vec<Proof>,
-    /// Which of the repeats the figures are of; empty where there is one run.
-    pub told: String,
+    /// The repeat that the figures describe; empty if there is one run.
+    pub shown: String,
     pub course: Option<Drawing>,
-    /// What has to be said of the drawing.
-    pub said: String,
+    /// The caption of the picture of the run.
+    pub caption: String,
     pub strip: Option<Drawing>,
-    /// The repeats that did not pass, where there are several: which, its verdict, why.
+    /// Of several repeats, those that did not pass: number, verdict, reason.
     pub others: Vec<(String, &'static str, String)>,
     pub command: String,
     pub folder: String,
 }
 
 /// A finding, with its check.
-pub(super) struct Found {
+pub(super) struct FindingRow {
     pub check: Check,
     pub what: String,
     pub ops: String,
@@ -45,16 +45,20 @@ pub(super) struct Found {
 }
 
 impl Section {
-    /// `None` where no run has a verdict.
-    pub fn of(placed: &Placed, asked: &Asked, timeline: &impl Fn(&Entry) -> Option<Timeline>) -> Option<Section> {
+    /// `None` if no run has a verdict.
+    pub fn new(
+        placed: &Placed,
+        scenario: &ScenarioInfo,
+        timeline: &impl Fn(&Entry) -> Option<Timeline>,
+    ) -> Option<Section> {
         let Placed { cell, anchor } = placed;
-        let (entry, verdict) = speaker(cell)?;
-        let name = format!("{} with {}", asked.title, cell.client);
-        let (course, said) = match timeline(entry) {
+        let (entry, verdict) = shown_run(cell)?;
+        let name = format!("{} with {}", scenario.title, cell.client);
+        let (course, caption) = match timeline(entry) {
             Some(timeline) => {
                 let (id, title) = (format!("{anchor}--course"), format!("{name}: the run in time"));
-                let (course, said) = course(id, title, alt_text::course(verdict, &timeline), &timeline);
-                (Some(course), said)
+                let (course, caption) = course(id, title, alt_text::course(verdict, &timeline), &timeline);
+                (Some(course), caption)
             }
             None => (None, String::new()),
         };
@@ -69,14 +73,18 @@ impl Section {
             doubts: verdict.doubts.clone(),
             findings: verdict
                 .failures()
-                .flat_map(|(check, all)| all.iter().map(move |one| found(check, one)))
+                .flat_map(|(check, all)| all.iter().map(move |one| finding_row(check, one)))
                 .collect(),
             figures: figures(verdict, entry),
             checks: checks(verdict),
             proofs: proofs(verdict),
-            told: if repeats > 1 { format!("repeat {} of {}", entry.repeat + 1, entry.repeats) } else { String::new() },
+            shown: if repeats > 1 {
+                format!("repeat {} of {}", entry.repeat + 1, entry.repeats)
+            } else {
+                String::new()
+            },
             course,
-            said,
+            caption,
             strip: strip(
                 format!("{anchor}--times"),
                 format!("{name}: time to recover of all repeats"),
@@ -93,23 +101,23 @@ impl Section {
         self.course.is_some() || self.strip.is_some()
     }
 
-    /// Why it did not pass, in one sentence.
+    /// Why it did not pass: the first finding, or the first doubt.
     pub fn reason(&self) -> &str {
         let finding = self.findings.first().map(|finding| finding.what.as_str());
         finding.or_else(|| self.doubts.first().map(String::as_str)).unwrap_or_default()
     }
 }
 
-/// The run that speaks for all: among the worst verdicts that of the slowest recovery, and the first of those.
-fn speaker<'a>(cell: &Cell<'a>) -> Option<(&'a Entry, &'a Verdict)> {
+/// The run whose figures are shown: of the worst verdicts the one with the slowest recovery, the first of equals.
+fn shown_run<'a>(cell: &Cell<'a>) -> Option<(&'a Entry, &'a Verdict)> {
     let runs = cell.runs.iter().filter_map(|entry| Some((*entry, entry.verdict()?)));
     let rank = |verdict: &Verdict| (verdict.verdict, order(&verdict.measures.time_to_recover));
     runs.reduce(|worst, next| if rank(next.1) > rank(worst.1) { next } else { worst })
 }
 
-fn found(check: Check, finding: &Finding) -> Found {
+fn finding_row(check: Check, finding: &Finding) -> FindingRow {
     let Finding { what, advice, ops } = finding;
-    Found { check, what: what.clone(), ops: list(ops), advice: advice.clone() }
+    FindingRow { check, what: what.clone(), ops: list(ops), advice: advice.clone() }
 }
 
 fn others(cell: &Cell) -> Vec<(String, &'static str, String)> {
@@ -131,7 +139,7 @@ mod tests {
     use crate::judge::Recovery;
 
     #[test]
-    fn the_slowest_of_the_worst_speaks_for_all() {
+    fn slowest_of_the_worst_repeats_is_shown() {
         let report = sample::repeated(&[
             (VerdictKind::Pass, Recovery::Recovered { after: Duration::from_secs(9) }),
             (VerdictKind::Fail, Recovery::Recovered { after: Duration::from_secs(70) }),
@@ -139,7 +147,7 @@ mod tests {
             (VerdictKind::Unknown, Recovery::NotMeasured),
         ]);
         let cells = report.cells();
-        let (entry, verdict) = speaker(&cells[0]).unwrap();
+        let (entry, verdict) = shown_run(&cells[0]).unwrap();
         assert_eq!((entry.repeat, verdict.verdict), (2, VerdictKind::Fail));
     }
 }

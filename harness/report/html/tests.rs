@@ -1,17 +1,17 @@
-//! The page as a whole: what it must not hold, how large it may be, and what it looks like.
+//! The page as a whole: forbidden content, size and a snapshot.
 
 pub(super) mod sample;
 
 use super::page;
 use crate::judge::{Recovery, VerdictKind};
-use crate::report::model::{Asked, Ending};
+use crate::report::model::{Ending, ScenarioInfo};
 use crate::report::shard::Shards;
 use crate::scenario::catalogue;
 
 const RECOVERED: Recovery = Recovery::Recovered { after: std::time::Duration::from_millis(1_300) };
 const CENSORED: Recovery = Recovery::Censored { beyond: std::time::Duration::from_secs(60) };
 
-/// What a browser would take for a tag, an attribute or a style: none of it may come from a report.
+/// Hostile texts: none may reach the page as a tag, an attribute or a style.
 const HOSTILE: [&str; 6] = [
     "<script>alert(1)</script>",
     "\" onmouseover=\"alert(1)",
@@ -30,18 +30,18 @@ fn a_small_page() {
     let skipped = Ending::Skipped { reason: "PgBouncer is not installed".into() };
     let other = sample::entry(sample::verdict("pgbouncer-idle", "reference", VerdictKind::Pass, RECOVERED), 0, 1);
     runs.push(crate::report::model::Entry { ending: skipped, folder: None, took: None, ..other });
-    let scenarios = vec![sample::asked("restart-fast", "restart"), sample::asked("pgbouncer-idle", "idle")];
+    let scenarios = vec![sample::scenario("restart-fast", "restart"), sample::scenario("pgbouncer-idle", "idle")];
     let mut report = sample::report(scenarios, runs);
     report.shards = Some(Shards { here: vec![1], of: 2 });
     let page = page(&report, |entry| (entry.client == "hangs").then(sample::timeline));
-    // The style sheet is a file of its own, and no test's concern.
+    // The style sheet is left out of the snapshot.
     let (head, rest) = page.split_once("<style>").unwrap();
     let (_, body) = rest.split_once("</style>").unwrap();
     insta::assert_snapshot!(format!("{head}{body}").replace("><", ">\n<"));
 }
 
 #[test]
-fn nothing_of_a_report_is_markup() {
+fn hostile_texts_are_escaped() {
     for hostile in HOSTILE {
         let mut verdict = sample::verdict(hostile, hostile, VerdictKind::Fail, CENSORED);
         verdict.doubts = vec![hostile.into()];
@@ -49,14 +49,14 @@ fn nothing_of_a_report_is_markup() {
         verdict.measures.errors = [(hostile.to_owned(), 3)].into();
         verdict.evidence[0].fault = hostile.into();
         let text = hostile.to_owned();
-        let asked = Asked {
+        let scenario = ScenarioInfo {
             name: text.clone(),
             title: text.clone(),
             group: text.clone(),
             cause: text.clone(),
             why: format!("{text}\n\n{text}"),
         };
-        let mut report = sample::report(vec![asked], vec![sample::entry(verdict, 0, 1)]);
+        let mut report = sample::report(vec![scenario], vec![sample::entry(verdict, 0, 1)]);
         (report.pgsquall, report.began) = (text.clone(), text.clone());
         let timeline = || {
             let mut timeline = sample::timeline();
@@ -77,7 +77,7 @@ fn nothing_of_a_report_is_markup() {
 }
 
 #[test]
-fn nothing_is_loaded_from_anywhere_and_nothing_is_a_script() {
+fn page_is_self_contained_without_scripts() {
     let report = sample::repeated(&[(VerdictKind::Pass, RECOVERED), (VerdictKind::Fail, CENSORED)]);
     let page = page(&report, |_| Some(sample::timeline()));
     for outside in ["<script", "<link", "<img", "<iframe", "@import", "@font-face", "http:", "https:", "src=", " on"] {
@@ -88,14 +88,14 @@ fn nothing_is_loaded_from_anywhere_and_nothing_is_a_script() {
 }
 
 #[test]
-fn every_link_leads_somewhere_and_no_name_is_taken_twice() {
+fn links_resolve_and_anchors_are_unique() {
     let verdict = |scenario: &str, client: &str| {
         sample::entry(sample::verdict(scenario, client, VerdictKind::Fail, CENSORED), 0, 1)
     };
-    // Names that are also the page's own, and that differ by what an anchor leaves out only.
+    // Names equal to the page's own anchors, and names that differ only in characters that an anchor drops.
     let names = ["matrix", "legend", "results", "a b", "a-b", "what changed"];
     let runs = ["c", "C!"].iter().flat_map(|client| names.iter().map(|name| verdict(name, client)));
-    let report = sample::report(names.iter().map(|name| sample::asked(name, "file")).collect(), runs.collect());
+    let report = sample::report(names.iter().map(|name| sample::scenario(name, "file")).collect(), runs.collect());
     let page = page(&report, |_| Some(sample::timeline()));
     let all = |before: &str| -> Vec<String> {
         page.split(before).skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
@@ -114,12 +114,12 @@ fn every_link_leads_somewhere_and_no_name_is_taken_twice() {
 }
 
 #[test]
-fn the_whole_catalogue_is_less_than_two_megabytes() {
+fn page_of_whole_catalogue_is_below_two_megabytes() {
     let scenarios = catalogue();
     let runs = scenarios
         .iter()
         .map(|scenario| sample::entry(sample::verdict(&scenario.name, "reference", VerdictKind::Fail, CENSORED), 0, 1));
-    let report = sample::report(scenarios.iter().map(Asked::from).collect(), runs.collect());
+    let report = sample::report(scenarios.iter().map(ScenarioInfo::from).collect(), runs.collect());
     let busy = sample::busy(3_000);
     let page = page(&report, |_| Some(busy.clone()));
     println!("{} scenarios: {} bytes", scenarios.len(), page.len());

@@ -1,4 +1,4 @@
-//! What holds for all samples.
+//! Properties that hold for all samples.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn repeats(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<(u64, boo
     prop::collection::vec((1_000..1_060_u64, prop::bool::weighted(0.2)), sizes)
 }
 
-/// The same, with none given up.
+/// A sample without censored repeats.
 fn whole(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(1_000..1_060_u64, sizes)
 }

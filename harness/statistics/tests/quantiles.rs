@@ -26,7 +26,7 @@ fn limits_are_those_of_others() {
     assert_eq!(limits(&sample, 0.95, 0.95), (known(702), None));
     assert_eq!(limits(&sample, 0.25, 0.90), (known(388), known(530)));
     assert_eq!(quantile(&sample, 0.5, 0.95).unwrap().estimate, Bound::Known(ms(580)));
-    // The same of 1, 2, … n.
+    // The quantiles of 1, 2, … n.
     let ranks = |n: u64, share, confidence| limits(&all_recovered(&(1..=n).collect::<Vec<_>>()), share, confidence);
     assert_eq!(ranks(10, 0.5, 0.95), (known(2), known(9)));
     assert_eq!(ranks(6, 0.5, 0.95), (known(1), known(6)));

@@ -38,7 +38,7 @@ fn it_is_read_between_its_steps_and_not_beyond_what_was_watched() {
     assert_eq!(left(6), left(0).map(|_| survival.steps()[0].left));
     assert_eq!(left(9), Some(survival.steps()[1].left));
     assert_eq!(left(35), Some(survival.steps()[6].left));
-    assert_eq!(left(36), None, "whom nobody watched so long");
+    assert_eq!(left(36), None, "no observation is that long");
     // scipy: stats.binomtest(21, 21).proportion_ci(0.95, "exact")
     assert_close(left(5).unwrap().lower, 0.838_902_384_780_920_4);
     assert_eq!((left(5).unwrap().estimate, left(5).unwrap().upper), (1.0, 1.0));

@@ -1,4 +1,4 @@
-//! Connections through the gateway: a line for each, on as few rows as they need, with who ended it.
+//! Draws connections through the gateway: a line for each, on as few rows as possible, with a sign for who ended it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use crate::report::timeline::{Lifeline, Timeline};
 
 /// Height of a row.
 const ROW: f64 = 6.0;
-/// The most rows: beyond them a picture shows nothing more.
+/// Most rows in a picture; more would be unreadable.
 const MOST_ROWS: usize = 24;
-/// Between two lines of one row: room for the sign of an end.
+/// Distance between two lines of one row, with room for the sign of an end.
 const DISTANCE: f64 = 6.0;
 
-/// Side of the spot of what happens on a line.
+/// Side of the spots for events on a line.
 const FINE: &[i32] = &[2];
 
-/// A line as it is drawn, in whole units: those that are alike are drawn once.
+/// A line in whole units; equal lines are drawn once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     from: i32,
@@ -29,7 +29,7 @@ struct Line {
     ended: Option<usize>,
 }
 
-/// The ways to end, each with its sign and its words; what the run's own end ends has none.
+/// The ways to end, each with its class and words. Connections ended by the end of the run have no sign.
 const ENDS: [(Severed, &str, &str); 8] = [
     (Severed::ByClient, "end-client", "closed by the client"),
     (Severed::ClientReset, "end-client", "reset by the client"),
@@ -37,17 +37,17 @@ const ENDS: [(Severed, &str, &str); 8] = [
     (Severed::ServerReset, "end-server", "reset by the server"),
     (Severed::Closed, "end-fault", "closed by the fault"),
     (Severed::Reset, "end-fault", "reset by the fault"),
-    (Severed::Forgotten, "end-path", "forgotten by the path"),
+    (Severed::Forgotten, "end-path", "dropped from a connection table"),
     (Severed::Unreachable, "end-path", "server unreachable"),
 ];
 
-/// The lines below `top`; with them, where they end, and what has to be said of them.
+/// The lines below `top`, their bottom, and the caption.
 pub(super) fn lines(timeline: &Timeline, axis: &Axis, top: f64) -> (Vec<Shape>, f64, String) {
     let lines: BTreeSet<Line> = timeline.connections.iter().map(|one| line(one, timeline, axis)).collect();
     let extents = lines.iter().map(|line| (f64::from(line.from), f64::from(line.to)));
     let rows = pack(extents, DISTANCE, MOST_ROWS);
     let count = rows.iter().flatten().max().map_or(1, |row| row + 1);
-    // Even, so that rows lie on the grid.
+    // Even, so that rows are on the grid.
     let top = (top / 2.0).round() * 2.0;
     let y = |row: usize| top + 4.0 + row as f64 * ROW;
 
@@ -75,14 +75,14 @@ pub(super) fn lines(timeline: &Timeline, axis: &Axis, top: f64) -> (Vec<Shape>, 
         let count = timeline.connections.iter().filter(|one| end(one) == Some(index)).count();
         shapes.extend(path(class, spots.corners(), format!("{words}: {count}")));
     }
-    let (errors, told) = errors(timeline, axis, &place);
+    let (errors, counts) = errors(timeline, axis, &place);
     shapes.extend(errors);
     shapes.push(text("tick end", LEFT - 8.0, top + 8.0, "connections"));
     if count > 2 {
         shapes.push(text("tick end", LEFT - 8.0, top + 22.0, timeline.connections.len().to_string()));
     }
     let omitted = rows.iter().filter(|row| row.is_none()).count();
-    (shapes, y(count.max(3) - 1) + 6.0, said(timeline, lines.len(), omitted, &told))
+    (shapes, y(count.max(3) - 1) + 6.0, caption(timeline, lines.len(), omitted, &counts))
 }
 
 fn line(one: &Lifeline, timeline: &Timeline, axis: &Axis) -> Line {
@@ -91,13 +91,13 @@ fn line(one: &Lifeline, timeline: &Timeline, axis: &Axis) -> Line {
     Line { from: whole(one.opened), to: whole(to), signed_in: one.signed_in.map(whole), ended: end(one) }
 }
 
-/// How a connection ended, by its place among the ways to.
+/// Index of the connection's end in [`ENDS`].
 fn end(one: &Lifeline) -> Option<usize> {
     let (_, by) = one.ended?;
     ENDS.iter().position(|(known, ..)| *known == by)
 }
 
-/// What the server said, by SQLSTATE; and the same in words.
+/// Signs of the errors that the server reported, and their counts by SQLSTATE in words.
 fn errors(timeline: &Timeline, axis: &Axis, place: &BTreeMap<Line, f64>) -> (Vec<Shape>, String) {
     let mut found: BTreeMap<String, (u64, Spots)> = BTreeMap::new();
     for one in &timeline.connections {
@@ -115,21 +115,21 @@ fn errors(timeline: &Timeline, axis: &Axis, place: &BTreeMap<Line, f64>) -> (Vec
     (shapes.collect(), by_frequency(&counts))
 }
 
-fn said(timeline: &Timeline, different: usize, omitted: usize, errors: &str) -> String {
+fn caption(timeline: &Timeline, different: usize, omitted: usize, errors: &str) -> String {
     let all = timeline.connections.len();
-    let mut said = match all {
-        0 => "No connections were seen.".to_owned(),
+    let mut caption = match all {
+        0 => "No connections.".to_owned(),
         1 => "1 connection.".to_owned(),
         all => format!("{all} connections."),
     };
     if different < all {
-        said += &format!(" {different} lines stand for them, since some are alike.");
+        caption += &format!(" Drawn as {different} lines, because some are equal.");
     }
     if omitted > 0 {
-        said += &format!(" {omitted} of the lines are left out: there is room for {MOST_ROWS} at a time.");
+        caption += &format!(" {omitted} lines are left out: the picture has room for {MOST_ROWS} at a time.");
     }
     if !errors.is_empty() {
-        said += &format!(" Errors that the server reported: {errors}.");
+        caption += &format!(" Errors reported by the server: {errors}.");
     }
-    said
+    caption
 }

@@ -1,4 +1,4 @@
-//! One run in time: faults, operations by latency, the rate, what is measured, and connections, over one axis. Pure.
+//! Draws one run over one time axis: faults, operations by latency, the rate, marks and connections. Pure.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::report::timeline::Timeline;
 const OPERATIONS: f64 = 140.0;
 /// Height of the panel of the rate.
 const RATE: f64 = 32.0;
-/// Between panels.
+/// Distance between panels.
 const GAP: f64 = 10.0;
-/// Ticks along the axis of time, about.
+/// Approximate number of ticks on the time axis.
 const TICKS: usize = 12;
 
-/// The axis of time: seconds from the first injection, or from the run's origin where nothing was injected.
+/// The time axis: seconds from the first injection, or from the run's origin without one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub time: Time,
@@ -24,9 +24,9 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    fn of(timeline: &Timeline) -> Axis {
+    fn new(timeline: &Timeline) -> Axis {
         let origin = timeline.marks.hit.unwrap_or_default().as_secs_f64();
-        // Before the first of them the run was only set up.
+        // Before the first operation, connection or fault the run was only being set up.
         let ops = timeline.ops.iter().map(|op| op.from);
         let connections = timeline.connections.iter().map(|line| line.opened);
         let begin = ops.chain(connections).chain(timeline.marks.hit).min().unwrap_or_default().as_secs_f64();
@@ -38,23 +38,23 @@ impl Axis {
         self.time.x(at.as_secs_f64() - self.origin)
     }
 
-    /// An instant in words, as the axis counts it.
+    /// An instant in seconds of the axis.
     pub fn words(&self, at: Duration) -> String {
         let seconds = at.as_secs_f64() - self.origin;
         format!("{}{:.3} s", if seconds < 0.0 { "−" } else { "+" }, seconds.abs())
     }
 }
 
-/// Draws one run; with it what has to be said of the drawing.
+/// Draws one run; returns the drawing and its caption.
 pub(crate) fn course(id: String, title: String, description: String, timeline: &Timeline) -> (Drawing, String) {
-    let axis = Axis::of(timeline);
+    let axis = Axis::new(timeline);
     let (names, top) = windows::names(timeline, &axis);
     let bottom = top + OPERATIONS;
     let latency = operations::latencies(timeline, top, bottom);
     let (labels, lanes) = marks::labels(timeline, &axis, bottom);
     let rate_top = bottom + lanes + GAP;
     let lines_top = rate_top + RATE + GAP;
-    let (lines, lines_bottom, said) = connections::lines(timeline, &axis, lines_top);
+    let (lines, lines_bottom, caption) = connections::lines(timeline, &axis, lines_top);
 
     let mut shapes = windows::shades(timeline, &axis, top, lines_bottom);
     shapes.extend(grid(&axis, top, lines_bottom));
@@ -67,10 +67,10 @@ pub(crate) fn course(id: String, title: String, description: String, timeline: &
     shapes.extend(marks::lines(timeline, &axis, top, lines_bottom));
     shapes.extend(labels);
     let height = Number(lines_bottom + 34.0);
-    (Drawing { id, title, description, height, shapes }, said)
+    (Drawing { id, title, description, height, shapes }, caption)
 }
 
-/// Lines at round instants, with their words below.
+/// Grid lines at round instants, with labels below.
 fn grid(axis: &Axis, top: f64, bottom: f64) -> Vec<Shape> {
     let ticks = axis.time.ticks(TICKS);
     let places =

@@ -1,4 +1,4 @@
-//! How many of the repeats had recovered after how long: for each client a line that rises in steps, with its band.
+//! Draws the share of repeats that had recovered over time: for each client a step curve with its confidence band.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::statistics::{Sample, Survival};
 
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 128.0;
-/// Where lines end; their names stand behind it.
+/// Right end of the curves; their names follow.
 const END: f64 = RIGHT - 260.0;
-/// Between two names.
+/// Distance between two names.
 const LINE: f64 = 14.0;
-/// Looks of a line: colour and dashes, so that neither is alone a sign.
+/// CSS classes of a curve: colour and dashes both differ, so neither alone is needed to distinguish curves.
 const LOOKS: [[&str; 3]; 6] = [
     ["band c0", "curve c0", "c0"],
     ["band c1", "curve c1", "c1"],
@@ -35,7 +35,7 @@ struct Point {
     upper: f64,
 }
 
-/// Draws the samples, each with its client's name; nothing where there is none.
+/// Draws the samples with their clients' names; `None` if there are none.
 pub(crate) fn curve(id: String, title: String, samples: &[(String, Sample)], budget: Duration) -> Option<Drawing> {
     let times = samples.iter().flat_map(|(_, sample)| sample.sorted()).map(|observation| observation.time());
     let axis = Logarithmic::around(times, (LEFT, END));
@@ -68,15 +68,15 @@ pub(crate) fn curve(id: String, title: String, samples: &[(String, Sample)], bud
         shapes.push(text(look, END + 8.0, y + 4.0, words));
         bottom = bottom.max(*y);
     }
-    let told = lines.iter().map(|(client, sample, points)| {
+    let sentences = lines.iter().map(|(client, sample, points)| {
         format!(
-            "{client}: {} runs, {} cut off; {} had recovered in the end.",
+            "{client}: {} runs, {} without recovery; {} recovered in the end.",
             sample.len(),
             sample.censored(),
             end(points)
         )
     });
-    let description = told.collect::<Vec<_>>().join(" ");
+    let description = sentences.collect::<Vec<_>>().join(" ");
     (!lines.is_empty()).then_some(Drawing { id, title, description, height: Number(bottom + 34.0), shapes })
 }
 
@@ -84,12 +84,12 @@ fn y(share: f64) -> f64 {
     BOTTOM - share * (BOTTOM - TOP - 6.0)
 }
 
-/// A line from edge to edge.
+/// A horizontal line from edge to edge.
 fn level(y: f64) -> String {
     format!("M{} {}H{}", Number(LEFT), Number(y), Number(END))
 }
 
-/// The share in the end, and where the true one is: `95 % [75–100]`.
+/// The final share and its confidence interval: `95 % [75–100]`.
 fn end(points: &[Point]) -> String {
     points.last().map_or_else(String::new, |point| {
         let [share, lower, upper] = [point.share, point.lower, point.upper].map(|share| share * 100.0);
@@ -97,7 +97,7 @@ fn end(points: &[Point]) -> String {
     })
 }
 
-/// Where the share changes, from the left edge on, and where what is known of it ends.
+/// The points at which the share changes, from the left edge to the end of the observation.
 fn points(sample: &Sample, axis: &Logarithmic) -> Option<Vec<Point>> {
     let survival = Survival::of(sample, CONFIDENCE)?;
     let at = |x: f64, time: Duration| {
@@ -107,13 +107,13 @@ fn points(sample: &Sample, axis: &Logarithmic) -> Option<Vec<Point>> {
     let longest = sample.sorted().last()?;
     let mut points = vec![at(LEFT, Duration::ZERO)?];
     points.extend(survival.steps().iter().filter_map(|step| at(axis.place(step.at), step.at)));
-    // Where all have recovered they have for good; else nothing is known of what nobody watched.
+    // If all have recovered the curve continues to the end; otherwise it ends with the longest observation.
     let end = if longest.is_censored() { axis.place(longest.time()) } else { END };
     points.extend(at(end, longest.time()));
     Some(points)
 }
 
-/// A line that keeps its height until the next place.
+/// A step line: each height is kept until the next point.
 fn steps(mut points: impl Iterator<Item = (f64, f64)>) -> String {
     let Some((x, y)) = points.next() else { return String::new() };
     let mut d = format!("M{} {}", Number(x), Number(y));
@@ -124,7 +124,7 @@ fn steps(mut points: impl Iterator<Item = (f64, f64)>) -> String {
     d
 }
 
-/// What is between the bounds of a band, from where the first has recovered.
+/// The area of a band, from the first recovery on.
 fn area(points: &[Point]) -> String {
     let points = points.get(1..).filter(|points| points.len() > 1).unwrap_or_default();
     if points.is_empty() {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_rises_where_one_recovered_and_ends_where_nobody_watched() {
+    fn curve_rises_at_recoveries_and_ends_with_the_observation() {
         let sample = Sample::new([
             Observation::Recovered(ms(10)),
             Observation::Recovered(ms(100)),
@@ -171,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn names_keep_apart() {
+    fn curve_names_do_not_overlap() {
         let mut heights = [20.0, 20.0, 100.0, 22.0];
         spread(&mut heights);
         assert_eq!(heights, [20.0, 34.0, 100.0, 48.0]);
     }
 
     #[test]
-    fn nothing_is_drawn_of_nothing() {
+    fn empty_samples_have_no_curve() {
         assert_eq!(curve("x".into(), "Times".into(), &[], ms(5_000)), None);
     }
 }

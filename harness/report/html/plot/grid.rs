@@ -1,19 +1,19 @@
-//! What falls on the same spot is drawn once: operations and ends of connections on a grid, neighbours as one stroke. Pure.
+//! Draws points on a grid: operations and ends of connections at the same spot once, and neighbours as one stroke. Pure.
 //!
-//! A run has thousands of operations, and a page a hundred runs. A spot is as large as the eye tells apart, so that the
-//! picture is the same, and its size is bounded by the picture's and no longer by the run's.
+//! A run has thousands of operations, and a page a hundred runs. A spot is as small as the eye can distinguish, so the picture
+//! looks the same, but its bytes depend on the size of the picture and not on the length of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// Longest path that is drawn on a grid while there is a coarser one, in bytes: with it, a hundred busy runs and their words
-/// are less than two megabytes.
+/// Longest path in bytes before a coarser grid is used, if there is one: a page of a hundred busy runs is then below two
+/// megabytes.
 const LONGEST: usize = 6_000;
 
-/// Points that are drawn as spots of a grid, each spot at most once.
+/// Points drawn as spots of a grid, each spot at most once.
 #[derive(Clone, Debug)]
 pub(super) struct Spots {
-    /// Sides of a spot, from the finest on; a coarser one is taken where there is too much to draw.
+    /// Sides of a spot, the finest first; a coarser one is used if the path is too long.
     sizes: &'static [i32],
     points: Vec<(f64, f64)>,
 }
@@ -27,12 +27,12 @@ impl Spots {
         self.points.push((x, y));
     }
 
-    /// A path through all spots, for markers at its corners; empty where there is none.
+    /// A path through all spots, for markers at its corners; empty if there are none.
     pub fn corners(&self) -> String {
         self.drawn(corners)
     }
 
-    /// Strokes with round ends over all spots, neighbours as one; along columns or rows, whichever takes less.
+    /// Strokes with round ends over all spots, neighbours as one; along columns or rows, the shorter of the two.
     pub fn strokes(&self) -> String {
         self.drawn(strokes)
     }
@@ -55,12 +55,12 @@ fn corners(taken: &BTreeSet<(i32, i32)>, size: i32) -> String {
     let mut last = (0, 0);
     for (column, row) in taken {
         let (x, y) = (column * size, row * size);
-        // After the first one, each pair of numbers is a line.
+        // In a path, each pair of numbers after the first is a line.
         path.push_str(if path.is_empty() { "m" } else { " " });
         pair(&mut path, x - last.0, y - last.1);
         last = (x, y);
     }
-    // A path of one point has no corner that a marker could stand on.
+    // A path of one point has no corner for a marker.
     if taken.len() == 1 { path + "h0" } else { path }
 }
 
@@ -74,7 +74,7 @@ fn strokes(taken: &BTreeSet<(i32, i32)>, size: i32) -> String {
     }
 }
 
-/// Neighbours of one line as one: its number, the first of them, and how far the last is from it.
+/// Runs of neighbours: number of the line, first spot, and distance of the last from it.
 fn runs(taken: &BTreeSet<(i32, i32)>) -> Vec<(i32, i32, i32)> {
     let mut runs: Vec<(i32, i32, i32)> = Vec::new();
     for (line, place) in taken {
@@ -86,7 +86,7 @@ fn runs(taken: &BTreeSet<(i32, i32)>) -> Vec<(i32, i32, i32)> {
     runs
 }
 
-/// Horizontal strokes; those of one height that touch are one.
+/// Horizontal strokes; touching strokes of one height are joined.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spans {
     rows: BTreeMap<i32, Vec<(i32, i32)>>,
@@ -114,7 +114,7 @@ impl Spans {
     }
 }
 
-/// Strokes, each by its beginning and how far it goes to the right or down.
+/// A path of strokes, each given by its start and its extent to the right or down.
 fn path(strokes: impl Iterator<Item = (i32, i32, i32, i32)>) -> String {
     let mut text = String::new();
     let mut last = (0, 0);
@@ -128,7 +128,7 @@ fn path(strokes: impl Iterator<Item = (i32, i32, i32, i32)>) -> String {
     text
 }
 
-/// Two numbers, with a space between them where one is needed.
+/// Two numbers, with a space between them if needed.
 fn pair(text: &mut String, x: i32, y: i32) {
     let _ = if y < 0 { write!(text, "{x}{y}") } else { write!(text, "{x} {y}") };
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_spot_is_drawn_once_and_neighbours_are_one_stroke() {
+    fn spots_are_drawn_once_and_neighbours_joined() {
         assert_eq!(spots(&[(10.0, 20.0), (10.4, 19.8), (10.9, 20.0)]).strokes(), "m10 20h0");
         assert_eq!(spots(&[(10.0, 20.0), (12.0, 20.0), (14.0, 20.0), (40.0, 8.0)]).strokes(), "m40 8h0m-30 12h4");
         assert_eq!(spots(&[(10.0, 20.0), (10.0, 22.0), (10.0, 24.0), (40.0, 8.0)]).strokes(), "m10 20v4m30-16h0");
@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn markers_stand_on_each_spot_also_on_a_single_one() {
+    fn each_spot_has_a_marker() {
         assert_eq!(spots(&[(10.0, 20.0), (40.0, 8.0), (40.0, 8.0)]).corners(), "m10 20 30-12");
         assert_eq!(spots(&[(10.0, 20.0)]).corners(), "m10 20h0");
         assert_eq!(spots(&[]).corners(), "");
     }
 
     #[test]
-    fn what_is_too_much_for_a_fine_grid_is_drawn_on_a_coarser_one() {
+    fn long_path_uses_a_coarser_grid() {
         let mut scattered = spots(&[]);
         for number in 0..3_000u32 {
             scattered.put(f64::from(number % 880), f64::from(number.wrapping_mul(2_654_435_761) >> 25));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_operations_are_no_more_than_the_picture() {
+    fn path_of_a_million_operations_is_bounded() {
         let mut all = spots(&[]);
         for number in 0..1_000_000u32 {
             all.put(f64::from(number % 880), f64::from(number / 880 % 150));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn strokes_that_overlap_or_touch_are_one() {
+    fn overlapping_strokes_are_joined() {
         let mut spans = Spans::default();
         for (from, to, y) in
             [(30.0, 50.0, 5.0), (10.0, 20.0, 5.2), (21.0, 30.0, 4.9), (60.0, 70.0, 5.0), (10.0, 90.0, 9.0)]

@@ -1,31 +1,31 @@
-//! Words beside places on an axis, in lanes, so that none covers another. Pure.
+//! Places labels beside points of an axis, in lanes, so that none covers another. Pure.
 
 use super::packing::pack;
 
 /// Width of one character of a label at its largest size, on average, in units of the picture.
 const CHARACTER: f64 = 6.8;
-/// Between a place and its words.
+/// Distance between a point and its label.
 const GAP: f64 = 4.0;
 
-/// Words at a place.
+/// A placed label.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Label {
-    /// The place.
+    /// The point.
     pub at: f64,
     pub text: String,
-    /// Where its words begin or, where they stand before their place, end.
+    /// Start of the text, or its end if the text is before the point.
     pub x: f64,
     pub is_before: bool,
-    /// Counted from the top.
+    /// Lane, counted from the top.
     pub lane: usize,
 }
 
-/// How wide words are, about.
+/// Approximate width of a text.
 pub(super) fn width(text: &str) -> f64 {
     text.chars().count() as f64 * CHARACTER
 }
 
-/// Places words behind their places, or before them where the picture ends, each in the first lane that is free.
+/// Places each text after its point, or before it at the right edge, in the first free lane.
 pub(super) fn place(mut wanted: Vec<(f64, String)>, right: f64) -> Vec<Label> {
     wanted.sort_by(|one, other| one.0.total_cmp(&other.0));
     let labels: Vec<_> = wanted
@@ -35,7 +35,7 @@ pub(super) fn place(mut wanted: Vec<(f64, String)>, right: f64) -> Vec<Label> {
             Label { at, x: if is_before { at - GAP } else { at + GAP }, text, is_before, lane: 0 }
         })
         .collect();
-    // By their beginnings, which are not in the order of their places where some stand before them.
+    // Sorted by the starts of the texts, which may differ from the order of the points.
     let mut extents: Vec<_> = labels.iter().enumerate().map(|(index, label)| (index, extent(label))).collect();
     extents.sort_by(|one, other| one.1.0.total_cmp(&other.1.0));
     let lanes = pack(extents.iter().map(|(_, extent)| *extent), GAP, labels.len());
@@ -46,13 +46,13 @@ pub(super) fn place(mut wanted: Vec<(f64, String)>, right: f64) -> Vec<Label> {
     placed
 }
 
-/// What a label covers, its place included.
+/// The interval that a label covers, including its point.
 fn extent(label: &Label) -> (f64, f64) {
     let width = width(&label.text);
     if label.is_before { (label.x - width, label.at) } else { (label.at, label.x + width) }
 }
 
-/// A text cut to what fits into this width.
+/// A text cut to this width.
 pub(super) fn fitted(text: &str, room: f64) -> String {
     let most = (room / CHARACTER).max(4.0) as usize;
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).collect::<String>() + "…" }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_label_covers_another_one() {
+    fn labels_do_not_overlap() {
         let words = ["noticed", "first success", "recovered", "budget ends", "clock starts"];
         for spread in [0.0, 1.0, 7.0, 30.0, 200.0] {
             let wanted =
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_before_a_place_at_the_right_edge() {
+    fn label_at_right_edge_is_before_its_point() {
         let placed = place(vec![(890.0, "budget ends".into()), (100.0, "noticed".into())], 900.0);
         assert_eq!((placed[0].is_before, placed[0].lane, placed[1].is_before, placed[1].lane), (false, 0, true, 0));
     }
 
     #[test]
-    fn long_words_are_cut() {
+    fn long_labels_are_cut() {
         assert_eq!(fitted("restart (fast)", 200.0), "restart (fast)");
         assert_eq!(fitted(&"x".repeat(500), 68.0), format!("{}…", "x".repeat(9)));
         assert_eq!(fitted("certificate", 0.0), "cer…");

@@ -1,4 +1,4 @@
-//! The instants that figures are measured between, each a line with its words.
+//! Draws the instants between which figures are measured, each as a line with a label.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::{RIGHT, Shape, text, upright};
 use crate::model::time::show;
 use crate::report::timeline::Timeline;
 
-/// Height of one line of words.
+/// Height of one lane of labels.
 const LANE: f64 = 15.0;
 
-/// What is marked, with how long after its beginning it came.
+/// The marks: CSS class, instant, and label with the measured time.
 fn marks(timeline: &Timeline) -> Vec<(&'static str, Duration, String)> {
     let marks = &timeline.marks;
     let since = |word: &str, from: Option<Duration>, to: Option<Duration>| {
@@ -30,14 +30,14 @@ fn marks(timeline: &Timeline) -> Vec<(&'static str, Duration, String)> {
     all.into_iter().filter_map(|(class, mark)| mark.map(|(at, words)| (class, at, words))).collect()
 }
 
-/// The lines; none for what lies beyond the end of what is known.
+/// The lines, except marks after the last event.
 pub(super) fn lines(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) -> Vec<Shape> {
     let known = |at: Duration| at <= timeline.until;
     let marks = marks(timeline).into_iter().filter(|(_, at, _)| known(*at));
     marks.map(|(class, at, words)| upright(class, axis.x(at), top, bottom, words)).collect()
 }
 
-/// The words below the panel that ends at `top`, and how high they are.
+/// The labels below the panel that ends at `top`, and their height.
 pub(super) fn labels(timeline: &Timeline, axis: &Axis, top: f64) -> (Vec<Shape>, f64) {
     let beyond = |at: Duration| if at > timeline.until { " →" } else { "" };
     let wanted = marks(timeline).into_iter().map(|(_, at, words)| (axis.x(at), words + beyond(at))).collect();

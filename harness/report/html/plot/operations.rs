@@ -1,4 +1,4 @@
-//! Operations: each from its intended start to its end, as high as its latency, in the shape of its outcome.
+//! Draws operations: each from its intended start to its end, at the height of its latency, with the sign of its outcome.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::judge::by_frequency;
 use crate::model::history::Outcome;
 use crate::report::timeline::{Bar, Timeline};
 
-/// Sides of the spot of an operation that succeeded: the dot's own size, or coarser.
+/// Spot sizes for successes: the size of the dot, or coarser.
 const DOT: &[i32] = &[2, 3, 4, 6];
-/// Sides of the spot of any other: half of its sign, so that a row of them is still one of signs, or coarser.
+/// Spot sizes for other outcomes: half of their sign, so that a row remains a row of signs, or coarser.
 const SIGN: &[i32] = &[4, 6, 8];
-/// Operations shorter than this are a point and no line.
+/// Operations narrower than this are drawn as a point without a line.
 const SHORTEST: f64 = 2.0;
 
-/// The axis of latencies, for what there is.
+/// The latency axis around all latencies.
 pub(super) fn latencies(timeline: &Timeline, top: f64, bottom: f64) -> Logarithmic {
     Logarithmic::around(timeline.ops.iter().map(|op| latency(op, timeline)), (bottom, top))
 }
 
-/// Lines at powers of ten, with their words at the left.
+/// Grid lines at powers of ten, with labels at the left.
 pub(super) fn grid(axis: &Logarithmic) -> Vec<Shape> {
     let ticks = axis.ticks();
     let lines = level("grid", ticks.iter().map(|(y, _)| *y));
@@ -30,7 +30,7 @@ pub(super) fn grid(axis: &Logarithmic) -> Vec<Shape> {
     lines.into_iter().chain(words).collect()
 }
 
-/// All operations, those that did not succeed last, so that nothing covers them.
+/// All operations; those that did not succeed are drawn last, so that none covers them.
 pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Logarithmic) -> Vec<Shape> {
     let kinds = [
         (Outcome::Ok, "took-ok", "ok", DOT, "succeeded"),
@@ -57,11 +57,11 @@ pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Logarithm
         shapes.extend(path(sign, drawn, title(timeline, outcome, word)));
     }
     let never: u64 = timeline.ops.iter().filter(|op| op.to.is_none()).map(|op| op.count).sum();
-    shapes.extend(path("open", open.corners(), format!("not ended when the workload did: {never}")));
+    shapes.extend(path("open", open.corners(), format!("still open at the end of the workload: {never}")));
     shapes
 }
 
-/// Until its end or, where it has none, until the end of what is known.
+/// Latency up to its end, or up to the last event if it has none.
 fn latency(op: &Bar, timeline: &Timeline) -> std::time::Duration {
     op.to.unwrap_or(timeline.until).saturating_sub(op.from)
 }

@@ -1,7 +1,7 @@
-//! Intervals on as few rows as they need. Pure.
+//! Packs intervals on as few rows as possible. Pure.
 
-/// Gives each interval, by ascending beginning, the first row on which it keeps this distance from the one before it;
-/// `None` where there are no more rows.
+/// Assigns each interval, in the order of their starts, to the first row on which it keeps this distance from the previous one;
+/// `None` if all rows are taken.
 pub(super) fn pack(intervals: impl Iterator<Item = (f64, f64)>, distance: f64, most_rows: usize) -> Vec<Option<usize>> {
     let mut ends: Vec<f64> = Vec::new();
     intervals
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_few_rows_as_overlap_and_no_more_than_there_are() {
+    fn packing_uses_as_few_rows_as_possible() {
         let intervals =
             [(0.0, 10.0), (0.0, 30.0), (12.0, 20.0), (14.0, 18.0), (22.0, 40.0), (31.0, 33.0), (32.0, 50.0)];
         let all = pack(intervals.into_iter(), 2.0, 9);

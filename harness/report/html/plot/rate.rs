@@ -1,4 +1,4 @@
-//! How many operations came to an end, by outcome, for each stretch of time: what a grid that draws spots once cannot show.
+//! Draws the rate of ended operations by outcome, which the grid does not show because it draws each spot once.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use super::{LEFT, Shape, path, text};
 use crate::model::history::Outcome;
 use crate::report::timeline::Timeline;
 
-/// Stretches along the picture, at most.
+/// Most intervals along the picture.
 const MOST: f64 = 150.0;
 
-/// Stacked areas, each drawn down to the bottom and covered by the next: what failed at the top, then what is
-/// indeterminate, then what succeeded.
+/// Stacked areas, each drawn down to the bottom and covered by the next: failed at the top, then indeterminate, then
+/// successful operations.
 pub(super) fn bars(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) -> Vec<Shape> {
     let width = step(timeline.until.as_secs_f64() / MOST);
     let counts = counts(timeline, width);
     let most = counts.iter().map(|stretch| stretch.iter().sum::<u64>()).max().unwrap_or(0);
     let scale = (bottom - top) / most.max(1) as f64;
-    // A count of one is seen beside thousands.
+    // A count of one stays visible beside thousands.
     let height = |count: u64| if count == 0 { 0.0 } else { (count as f64 * scale).round().max(1.0) };
     let at = |number: usize| axis.x(Duration::from_secs_f64(number as f64 * width)).round();
     let mut shapes = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn bars(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) -> V
     shapes
 }
 
-/// By stretches of this many seconds: ok, indeterminate, failed.
+/// Operations per interval of this many seconds: ok, indeterminate, failed.
 fn counts(timeline: &Timeline, width: f64) -> Vec<[u64; 3]> {
     let mut counts = vec![[0; 3]; (timeline.until.as_secs_f64() / width).ceil().max(1.0) as usize];
     let last = counts.len() - 1;
@@ -51,7 +51,7 @@ fn counts(timeline: &Timeline, width: f64) -> Vec<[u64; 3]> {
     counts
 }
 
-/// Steps of these heights over a level, closed.
+/// A closed step area of these heights.
 fn area(heights: impl Iterator<Item = f64>, at: impl Fn(usize) -> f64, bottom: f64) -> String {
     let mut d = String::new();
     let mut last = 0.0;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_area_turns_only_where_its_height_does() {
+    fn area_has_a_corner_per_height_change() {
         let area = |heights: &[f64]| area(heights.iter().copied(), |number| 10.0 * number as f64, 100.0);
         assert_eq!(area(&[0.0, 5.0, 5.0, 8.0, 0.0, 0.0]), "M10 100V95H30V92H40V100H60V100z");
         assert_eq!(area(&[0.0, 0.0]), "");

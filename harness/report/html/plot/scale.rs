@@ -1,26 +1,26 @@
-//! Axes: where an instant and a latency lie on a picture, and at which round values there are ticks. Pure.
+//! Axes: coordinates of instants and latencies, and round values for ticks. Pure.
 
 use std::time::Duration;
 
-/// Seconds along a picture, from left to right.
+/// A linear axis of seconds, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Time {
-    /// What lies at the left and right edges, in seconds.
+    /// Seconds at the left and right edges.
     pub from: f64,
     pub to: f64,
-    /// Where the edges are.
+    /// Coordinates of the edges.
     pub left: f64,
     pub right: f64,
 }
 
 impl Time {
-    /// Where an instant lies; what is beyond an edge lies on it.
+    /// Coordinate of an instant, limited to the edges.
     pub fn x(&self, at: f64) -> f64 {
         let share = (at - self.from) / (self.to - self.from).max(1e-9);
         self.left + share.clamp(0.0, 1.0) * (self.right - self.left)
     }
 
-    /// Round instants, some `count` of them, with their words.
+    /// About `count` round instants, with labels.
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let step = step((self.to - self.from) / count.max(1) as f64);
         let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
@@ -28,13 +28,13 @@ impl Time {
         let last = (self.to / step + 1e-9).floor() as i64;
         (first..=last)
             .map(|n| n as f64 * step)
-            // Without a number for nothing that reads as less than nothing.
+            // No "−0".
             .map(|at| (at, format!("{:.decimals$}", if at == 0.0 { 0.0 } else { at }).replace('-', "−")))
             .collect()
     }
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is not below this.
+/// The smallest of 1, 2 and 5 times a power of ten that is at least this.
 pub(super) fn step(at_least: f64) -> f64 {
     let at_least = at_least.max(1e-6);
     let power = 10f64.powf(at_least.log10().floor());
@@ -45,21 +45,21 @@ pub(super) fn step(at_least: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Durations along an axis, each power of ten as long as the next.
+/// A logarithmic axis of durations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Logarithmic {
     /// Decimal logarithms of the seconds at the edges.
     low: f64,
     high: f64,
-    /// Where the edges are: the first is that of the shorter durations.
+    /// Coordinates of the edges, that of the shorter durations first.
     edges: (f64, f64),
 }
 
 impl Logarithmic {
-    /// Shortest and longest duration that can be told, as powers of ten of a second: 100 µs and 1000 s.
+    /// Limits of the axis, as powers of ten of a second: 100 µs and 1000 s.
     const BOUNDS: (f64, f64) = (-4.0, 3.0);
 
-    /// Around all of these, with two powers of ten at least.
+    /// An axis around all of these durations, of at least two powers of ten.
     pub fn around(durations: impl Iterator<Item = Duration>, edges: (f64, f64)) -> Logarithmic {
         let (mut least, mut most) = (f64::INFINITY, 0f64);
         for seconds in durations.map(|duration| duration.as_secs_f64()) {
@@ -67,15 +67,15 @@ impl Logarithmic {
         }
         let (first, last) = Logarithmic::BOUNDS;
         let least = if least.is_finite() { least } else { 0.001 };
-        // In steps of half a power of ten, so that pictures of like runs have like axes.
+        // Steps of half a power of ten give similar runs the same axis.
         let half = |value: f64, round: fn(f64) -> f64| round(value.max(1e-9).log10() * 2.0) / 2.0;
         let low = half(least, f64::floor).clamp(first, last - 1.0);
         let high = half(most, f64::ceil).clamp(first, last);
-        // Two ticks, or it would be no scale.
+        // An axis needs two ticks.
         Logarithmic { low, high: high.max(low.ceil() + 1.0), edges }
     }
 
-    /// Where a duration lies; what is beyond an edge lies on it.
+    /// Coordinate of a duration, limited to the edges.
     pub fn place(&self, duration: Duration) -> f64 {
         self.at(duration.as_secs_f64().max(1e-9).log10())
     }
@@ -91,7 +91,7 @@ impl Logarithmic {
         first + share.clamp(0.0, 1.0) * (last - first)
     }
 
-    /// The powers of ten, with their words.
+    /// The powers of ten, with labels.
     pub fn ticks(&self) -> Vec<(f64, &'static str)> {
         const WORDS: [&str; 8] = ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s", "1000 s"];
         let powers = WORDS.iter().enumerate().map(|(index, word)| (Logarithmic::BOUNDS.0 + index as f64, *word));
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(words(-2.0, 8.3, 11), ["−2", "−1", "0", "1", "2", "3", "4", "5", "6", "7", "8"]);
         assert_eq!(words(0.0, 0.35, 4), ["0.0", "0.1", "0.2", "0.3"]);
         assert_eq!(words(-0.5, 130.0, 8), ["0", "20", "40", "60", "80", "100", "120"]);
-        assert!(words(0.0, 0.0, 5).len() < 3, "an axis of no length is no endless one");
+        assert!(words(0.0, 0.0, 5).len() < 3, "an axis without length has few ticks");
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn latencies_are_sized_to_what_there_is() {
+    fn latency_axis_fits_the_latencies() {
         let micros = |all: &[u64]| all.iter().map(|us| Duration::from_micros(*us)).collect::<Vec<_>>();
         let words = |all: &[u64]| {
             let axis = Logarithmic::around(micros(all).into_iter(), (120.0, 0.0));

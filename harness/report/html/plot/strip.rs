@@ -1,4 +1,4 @@
-//! The times-to-recover of all repeats on one axis: those that were cut off are arrows, never points.
+//! Draws the times-to-recover of all repeats on one axis: points for recovered ones, arrows for censored ones.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::model::time::show;
 
 /// Height of a row of points.
 const ROW: f64 = 8.0;
-/// Rows of points that lie on one another, at most.
+/// Most rows for points at the same place.
 const MOST_ROWS: usize = 12;
 /// Room for an arrow.
 const ARROW: f64 = 24.0;
 
-/// Draws them; nothing where there are fewer than two.
+/// Draws the times; `None` for fewer than two.
 pub(crate) fn strip(id: String, title: String, times: &[Recovery], budget: Duration) -> Option<Drawing> {
     let mut sorted: Vec<(Duration, bool)> = times
         .iter()
@@ -36,11 +36,11 @@ pub(crate) fn strip(id: String, title: String, times: &[Recovery], budget: Durat
     let bottom = 10.0 + count as f64 * ROW;
     let (mut points, mut arrows) = (Spots::new(&[2]), Spots::new(&[2]));
     for ((x, row), (_, recovered)) in places.iter().zip(&rows).zip(&sorted) {
-        // What has no row of its own lies on the last one.
+        // If all rows are taken, the last one.
         let y = bottom - 6.0 - row.unwrap_or(MOST_ROWS - 1) as f64 * ROW;
         if *recovered { points.put(*x, y) } else { arrows.put(*x, y) }
     }
-    let cut = sorted.iter().filter(|(_, recovered)| !recovered).count();
+    let censored = sorted.iter().filter(|(_, recovered)| !recovered).count();
     let mut shapes: Vec<Shape> = Vec::new();
     let ticks = axis.ticks();
     shapes.extend(uprights("grid", ticks.iter().map(|(x, _)| *x), 2.0, bottom));
@@ -49,11 +49,12 @@ pub(crate) fn strip(id: String, title: String, times: &[Recovery], budget: Durat
         shapes.push(upright("mark budget", axis.place(budget), 2.0, bottom, format!("budget {}", show(budget))));
     }
     shapes.push(text("tick end", LEFT - 8.0, bottom - 3.0, "runs"));
-    shapes.extend(path("time", points.corners(), format!("recovered: {}", sorted.len() - cut)));
-    shapes.extend(path("censored", arrows.corners(), format!("had not recovered when last seen: {cut}")));
+    shapes.extend(path("time", points.corners(), format!("recovered: {}", sorted.len() - censored)));
+    shapes.extend(path("censored", arrows.corners(), format!("not recovered when the run ended: {censored}")));
     shapes.push(text("tick end", RIGHT, bottom + 29.0, "time until recovered, logarithmic"));
     let all = sorted.iter().map(|(time, recovered)| format!("{}{}", if *recovered { "" } else { "> " }, show(*time)));
-    let description = format!("{} runs, {cut} of them cut off: {}.", sorted.len(), all.collect::<Vec<_>>().join(", "));
+    let description =
+        format!("{} runs, {censored} without recovery: {}.", sorted.len(), all.collect::<Vec<_>>().join(", "));
     Some(Drawing { id, title, description, height: Number(bottom + 34.0), shapes })
 }
 
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_cut_off_is_an_arrow_and_no_point() {
+    fn censored_times_are_arrows() {
         let ms = |ms: u64| Duration::from_millis(ms);
         let times = [
             Recovery::Recovered { after: ms(400) },
@@ -71,7 +72,7 @@ mod tests {
             Recovery::Recovered { after: ms(410) },
         ];
         let drawing = strip("x".into(), "Times".into(), &times, ms(5_000)).unwrap();
-        assert_eq!(drawing.description, "3 runs, 1 of them cut off: 400 ms, 410 ms, > 10.0 s.");
+        assert_eq!(drawing.description, "3 runs, 1 without recovery: 400 ms, 410 ms, > 10.0 s.");
         let paths = |wanted: &str| {
             drawing.shapes.iter().filter(|shape| matches!(shape, Shape::Path { class, .. } if *class == wanted)).count()
         };

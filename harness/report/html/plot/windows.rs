@@ -1,19 +1,19 @@
-//! When which fault was in force, when the workload paused, and when connections were refused: shades behind everything.
+//! Draws shades behind the picture: faults in force, pauses of the workload, and refused connections.
 
 use super::course::Axis;
 use super::labels::{fitted, place};
 use super::{RIGHT, Shape, rect, text, upright};
 use crate::report::timeline::{Timeline, Window};
 
-/// Height of one line of names.
+/// Height of one lane of names.
 const LANE: f64 = 15.0;
-/// A shade is at least so wide, or it could not be seen.
+/// Least width of a shade, so that it is visible.
 const NARROWEST: f64 = 1.5;
 
-/// The faults' names, above everything; with them, where they end.
+/// The names of the faults above the picture, and their bottom.
 pub(super) fn names(timeline: &Timeline, axis: &Axis) -> (Vec<Shape>, f64) {
     let begun = timeline.faults.iter().filter_map(|window| Some((axis.x(window.begin()?), window)));
-    // Names that would stand on one another's heads for the same thing at the same place are told once.
+    // Equal names at the same place are drawn once.
     let mut wanted: Vec<(f64, String)> = Vec::new();
     for (x, window) in begun {
         let name = fitted(&window.what, (RIGHT - x).max(x) - 8.0);
@@ -26,7 +26,7 @@ pub(super) fn names(timeline: &Timeline, axis: &Axis) -> (Vec<Shape>, f64) {
     let bottom = lanes * LANE + 6.0;
     let mut shapes = Vec::new();
     for label in labels {
-        // The first lane is the lowest, next to what it names.
+        // The first lane is the lowest, next to the shades.
         let y = bottom - 8.0 - label.lane as f64 * LANE;
         shapes.push(upright("leader", label.at, y - 9.0, bottom, String::new()));
         shapes.push(text(if label.is_before { "name end" } else { "name" }, label.x, y, label.text));
@@ -61,7 +61,7 @@ pub(super) fn shades(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) ->
     shapes
 }
 
-/// A window with its instants.
+/// The title of a fault's shade: its name and instants.
 fn words(window: &Window, axis: &Axis) -> String {
     let steps = [
         ("injecting", window.injecting),

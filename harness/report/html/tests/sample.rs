@@ -1,4 +1,4 @@
-//! Reports and runs that nobody has carried out: small ones that are the same each time, and large ones.
+//! Made-up reports and runs: small deterministic ones and large ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::model::history::{Evidence, OpKind, Outcome, Severed};
 use crate::model::plane::Plane;
 use crate::model::seed::Seed;
 use crate::report::Report;
-use crate::report::model::{Asked, Ending, Entry, FORMAT};
+use crate::report::model::{Ending, Entry, FORMAT, ScenarioInfo};
 use crate::report::timeline::{Bar, Lifeline, Marks, Timeline, Window};
 
 pub fn ms(ms: u64) -> Duration {
@@ -23,7 +23,7 @@ pub fn verdict(scenario: &str, client: &str, kind: VerdictKind, recovery: Recove
     };
     let recovered =
         if kind == VerdictKind::Fail { CheckResult::Fail { findings: vec![finding] } } else { CheckResult::Pass };
-    let listening = CheckResult::NotApplicable { reason: "the scenario asks for no subscription".into() };
+    let listening = CheckResult::NotApplicable { reason: "the scenario has no subscription".into() };
     let checks = [
         (Check::Recovered, recovered),
         (Check::LostWrite, CheckResult::Pass),
@@ -88,8 +88,8 @@ pub fn entry(verdict: Verdict, repeat: u32, repeats: u32) -> Entry {
     }
 }
 
-pub fn asked(name: &str, group: &str) -> Asked {
-    Asked {
+pub fn scenario(name: &str, group: &str) -> ScenarioInfo {
+    ScenarioInfo {
         name: name.into(),
         title: format!("The scenario {name}"),
         group: group.into(),
@@ -98,7 +98,7 @@ pub fn asked(name: &str, group: &str) -> Asked {
     }
 }
 
-pub fn report(scenarios: Vec<Asked>, runs: Vec<Entry>) -> Report {
+pub fn report(scenarios: Vec<ScenarioInfo>, runs: Vec<Entry>) -> Report {
     let (pgsquall, began) = ("0.1.0".into(), "2026-11-28T05:31:00Z".into());
     Report { format: FORMAT, pgsquall, began, seed: Seed(7), scenarios, runs, shards: None, comparison: None }
 }
@@ -108,7 +108,7 @@ pub fn repeated(runs: &[(VerdictKind, Recovery)]) -> Report {
     let entries = runs.iter().enumerate().map(|(repeat, (kind, recovery))| {
         entry(verdict("restart-fast", "reference", *kind, *recovery), repeat as u32, runs.len() as u32)
     });
-    report(vec![asked("restart-fast", "restart")], entries.collect())
+    report(vec![scenario("restart-fast", "restart")], entries.collect())
 }
 
 fn bar(id: u64, from: Duration, took: Duration, outcome: Outcome) -> Bar {
@@ -116,7 +116,7 @@ fn bar(id: u64, from: Duration, took: Duration, outcome: Outcome) -> Bar {
     Bar { id, worker: id as u32 % 4, kind: OpKind::Write.into(), from, to: Some(from + took), outcome, error, count: 1 }
 }
 
-/// A restart: some operations, two of which failed, and one that is under way at the end.
+/// A restart: some operations, two of which failed, and one still open at the end.
 pub fn timeline() -> Timeline {
     let mut ops: Vec<_> = (0..20).map(|n| bar(n, ms(n * 100), ms(2), Outcome::Ok)).collect();
     ops.extend([bar(20, ms(2_010), ms(40), Outcome::Fail), bar(21, ms(2_020), ms(900), Outcome::Info)]);
@@ -159,7 +159,7 @@ pub fn timeline() -> Timeline {
     }
 }
 
-/// So many operations in half a minute, none of which took as long as another; a tenth of them did not succeed.
+/// Half a minute with this number of operations, each of another duration; a tenth of them did not succeed.
 pub fn busy(count: u64) -> Timeline {
     let chance = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     let ops = (0..count).map(|n| {
