@@ -244,7 +244,7 @@ mod tests {
         }
 
         async fn listen(&self, news: Notifications) -> Result<(), OpError> {
-            self.0.iter().for_each(|notice| news.tell(notice.clone()));
+            self.0.iter().for_each(|notice| news.send(notice.clone()));
             match self.0.is_empty() {
                 true => panic!("lost"),
                 false => Err(OpError::new(ErrorKind::Closed, "lost")),

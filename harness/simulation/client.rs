@@ -68,7 +68,7 @@ impl ClientFactory for OnNetwork {
         self.name.into()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: true, process: false }
     }
 
