@@ -138,9 +138,9 @@ impl ClientFactory for Application {
         variables.push(("PORT", port.clone()));
         let starter = ProcessStarter { variables, context };
 
-        let command_line = self.command_line.with(PORT, &port);
+        let command_line = self.command_line.replace(PORT, &port);
         let (child, stderr) = starter.start(&command_line, "client")?;
-        let group = Arc::new(Group::of(&child));
+        let group = Arc::new(Group::led_by(&child));
         let facts = ClientFacts {
             name: command_line.program.rsplit('/').next().unwrap_or_default().to_owned(),
             version: String::new(),
@@ -148,12 +148,12 @@ impl ClientFactory for Application {
             capabilities: self.capability_words(),
             timeout: None,
         };
-        let ready = self.ready.as_ref().map(|command_line| command_line.with(PORT, &port));
-        let load = self.load.as_ref().map(|command_line| command_line.with(PORT, &port));
+        let ready = self.ready.as_ref().map(|command_line| command_line.replace(PORT, &port));
+        let load = self.load.as_ref().map(|command_line| command_line.replace(PORT, &port));
         let unready = ready.as_ref().map(|_| "its readiness has not been checked yet".to_owned());
         let state = Arc::new(Mutex::new(ApplicationState { unready, ..ApplicationState::default() }));
         let gone = CancellationToken::new();
-        let driver = drive(starter, ready, load, Arc::clone(&state));
+        let load_driver = drive(starter, ready, load, Arc::clone(&state));
         Ok(Arc::new(RunningApplication {
             facts,
             group: Arc::clone(&group),
@@ -164,7 +164,7 @@ impl ClientFactory for Application {
                 Arc::clone(&state),
                 gone.clone(),
             ))),
-            driving: Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(driver)))),
+            load_task: Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(load_driver)))),
             state,
             gone,
         }))
@@ -207,7 +207,7 @@ struct RunningApplication {
     facts: ClientFacts,
     group: Arc<Group>,
     state: Arc<Mutex<ApplicationState>>,
-    driving: Mutex<Option<AbortOnDropHandle<()>>>,
+    load_task: Mutex<Option<AbortOnDropHandle<()>>>,
     _following: AbortOnDropHandle<()>,
     /// Cancelled once the application's process is gone.
     gone: CancellationToken,
@@ -220,8 +220,8 @@ impl RunningApplication {
 
     /// Ends the load command, for good.
     fn stop_load(&self) {
-        let driving = self.driving.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(driving);
+        let load_task = self.load_task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(load_task);
         let mut state = self.state();
         // A load command being started on another thread right now sees this flag, and is killed there.
         state.closing = true;
@@ -333,7 +333,7 @@ async fn drive(
 /// *Errors*: why the application is not ready, with the end of the check's stderr.
 async fn check_ready(starter: &ProcessStarter, ready: &CommandLine) -> Result<(), String> {
     let (mut child, stderr) = starter.start(ready, "ready").map_err(|error| error.to_string())?;
-    let check = KilledOnDrop(Group::of(&child));
+    let check = KilledOnDrop(Group::led_by(&child));
     let answer = timeout(READY_WITHIN, child.wait()).await;
     let reason = match answer {
         Ok(Ok(status)) => {
@@ -359,7 +359,7 @@ async fn run_load(
     state: &Mutex<ApplicationState>,
 ) -> Result<(), ClientError> {
     let (mut child, _) = starter.start(load, "load")?;
-    let group = Arc::new(Group::of(&child));
+    let group = Arc::new(Group::led_by(&child));
     {
         let mut state = lock(state);
         if state.closing {

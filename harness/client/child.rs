@@ -61,7 +61,7 @@ pub(super) struct Group(Mutex<Option<Pid>>);
 
 impl Group {
     /// The group led by this process.
-    pub fn of(child: &Child) -> Group {
+    pub fn led_by(child: &Child) -> Group {
         Group(Mutex::new(child.id().map(|id| Pid::from_raw(id as i32))))
     }
 

@@ -30,7 +30,7 @@ impl ClientChoice {
     }
 
     fn parse_with(text: &str, program: Option<&Path>) -> Result<ClientChoice, ClientError> {
-        if let Some(built_in) = reference::Reference::named(text) {
+        if let Some(built_in) = reference::Reference::by_name(text) {
             return Ok(ClientChoice(match program {
                 Some(program) => Arc::new(built_in.in_program(program.to_owned())),
                 None => Arc::new(built_in),

@@ -32,12 +32,12 @@ impl CommandLine {
     }
 
     /// This command line with `text` replaced by `value` in every word.
-    pub fn with(&self, text: &str, value: &str) -> CommandLine {
-        let with = |word: &String| word.replace(text, value);
+    pub fn replace(&self, text: &str, value: &str) -> CommandLine {
+        let replace = |word: &String| word.replace(text, value);
         CommandLine {
-            text: with(&self.text),
-            program: with(&self.program),
-            arguments: self.arguments.iter().map(with).collect(),
+            text: replace(&self.text),
+            program: replace(&self.program),
+            arguments: self.arguments.iter().map(replace).collect(),
         }
     }
 

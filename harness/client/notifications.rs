@@ -13,7 +13,7 @@ pub struct Notifications(Arc<dyn Fn(Notice) + Send + Sync>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// A notification, with its payload.
-    Heard(String),
+    Received(String),
     /// The subscription was interrupted, and may have missed notifications.
     Gap,
 }
@@ -24,13 +24,13 @@ impl Notifications {
     }
 
     /// Reports a notification; `payload` as the server sent it.
-    pub fn heard(&self, payload: impl Into<String>) {
-        self.send(Notice::Heard(payload.into()));
+    pub fn received(&self, payload: impl Into<String>) {
+        self.send(Notice::Received(payload.into()));
     }
 
     /// Reports that the subscription was interrupted and may have missed notifications: Postgres repeats none.
     ///
-    /// Call it before the next [`heard`](Notifications::heard).
+    /// Call it before the next [`received`](Notifications::received).
     pub fn gap(&self) {
         self.send(Notice::Gap);
     }

@@ -78,7 +78,7 @@ impl ClientFactory for Supervised {
         let context = LaunchContext { in_process: false, ..context };
         let first = self.launch.launch(address, context.clone()).await?;
         let (launch, recorder, idle) = (Arc::clone(&self.launch), self.recorder.clone(), Arc::default());
-        Ok(Arc::new(SupervisedClient::begin(
+        Ok(Arc::new(SupervisedClient::start(
             first,
             Launcher { launch, address: address.clone(), context, recorder, idle },
         )))
@@ -102,7 +102,7 @@ struct SupervisedClient {
 type Present = watch::Receiver<Option<Arc<dyn DynClient>>>;
 
 impl SupervisedClient {
-    fn begin(first: Arc<dyn DynClient>, launcher: Launcher) -> SupervisedClient {
+    fn start(first: Arc<dyn DynClient>, launcher: Launcher) -> SupervisedClient {
         let (facts, idle) = (first.facts(), Arc::clone(&launcher.idle));
         let (publish, present) = watch::channel(Some(Arc::clone(&first)));
         let (closing, finished) = (CancellationToken::new(), CancellationToken::new());

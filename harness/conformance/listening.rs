@@ -130,7 +130,7 @@ impl Subscription {
     fn check_each_once(&self) -> CaseResult {
         let notices = self.notices();
         for notice in notices.iter() {
-            let Notice::Heard(payload) = notice else { continue };
+            let Notice::Received(payload) = notice else { continue };
             if number(notice).is_none_or(|received| received == 0 || received > self.sent) {
                 return wrong(format!(
                     "passes on the notification {payload:?}, which was not sent; pass on the payload unchanged"
@@ -149,7 +149,7 @@ impl Subscription {
 /// The number in a notification's payload.
 fn number(notice: &Notice) -> Option<u32> {
     match notice {
-        Notice::Heard(payload) => payload.parse().ok(),
+        Notice::Received(payload) => payload.parse().ok(),
         Notice::Gap => None,
     }
 }

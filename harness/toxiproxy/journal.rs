@@ -43,7 +43,7 @@ fn text<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
 
 impl Journal {
     /// Creates the file. The task ends once every clone of the journal is dropped and all events are written.
-    pub async fn begin(path: &Path) -> io::Result<(Journal, JoinHandle<io::Result<()>>)> {
+    pub async fn create(path: &Path) -> io::Result<(Journal, JoinHandle<io::Result<()>>)> {
         let mut file = BufWriter::new(File::create(path).await?);
         file.write_all(format!("{{\"pgsquall_tap\":{FORMAT}}}\n").as_bytes()).await?;
         file.flush().await?;

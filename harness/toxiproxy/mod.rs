@@ -133,7 +133,7 @@ impl Service {
         };
         let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let (journal, writer) = match settings.tap {
-            Some(path) => match Journal::begin(&path).await {
+            Some(path) => match Journal::create(&path).await {
                 Ok((journal, writer)) => (Some(journal), Some((path, writer))),
                 Err(source) => return Err(ServiceError::Tap { path, source }),
             },

@@ -39,7 +39,7 @@ fn hang_is_silence_and_is_counted() {
 }
 
 #[test]
-fn refusal_is_stronger_than_silence_and_disabling_than_both() {
+fn precedence_is_disabled_then_refuse_then_hang() {
     let api = Api::new();
     let address = api.echo();
     api.toxic(json!({"type": "hang"}));

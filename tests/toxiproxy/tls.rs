@@ -42,9 +42,9 @@ fn proxy_requests_tls_from_the_server() {
     client.write_all(&SSL_REQUEST).unwrap();
     let (mut served, _) = server.accept().unwrap();
     served.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut asked = [0; 8];
-    served.read_exact(&mut asked).unwrap();
-    assert_eq!(asked, SSL_REQUEST);
+    let mut request = [0; 8];
+    served.read_exact(&mut request).unwrap();
+    assert_eq!(request, SSL_REQUEST);
     // After "S" the proxy sends its own ClientHello.
     served.write_all(b"S").unwrap();
     let mut hello = [0; 3];

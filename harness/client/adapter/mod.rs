@@ -126,6 +126,6 @@ impl ClientFactory for Adapter {
         let (mut process, stdin) =
             Process::spawn(&self.command_line, self.folder.as_deref(), address.variables(), &context)?;
         let facts = self.wait_for_hello(&mut process).await?;
-        Ok(Arc::new(Session::begin(facts, process, stdin)))
+        Ok(Arc::new(Session::start(facts, process, stdin)))
     }
 }

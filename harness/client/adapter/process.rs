@@ -63,7 +63,7 @@ impl Process {
         let mut command = command_line.command(folder, variables, context)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         let mut child = command_line.start(command)?;
-        let group = Arc::new(Group::of(&child));
+        let group = Arc::new(Group::led_by(&child));
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ClientError::SetUp(format!("{} has no stdin or stdout", command_line.program)));
         };

@@ -206,7 +206,7 @@ pub(crate) fn format_answer(id: u64, result: Result<Option<bool>, OpError>) -> S
 /// The line for a notification or a gap.
 pub(crate) fn format_notice(notice: Notice) -> String {
     to_line(&match notice {
-        Notice::Heard(payload) => RawLine { notification: Some(RawNotification { payload }), ..RawLine::default() },
+        Notice::Received(payload) => RawLine { notification: Some(RawNotification { payload }), ..RawLine::default() },
         Notice::Gap => RawLine { gap: Some(true), ..RawLine::default() },
     })
 }
@@ -228,8 +228,8 @@ pub(super) enum AdapterLine {
 pub(super) fn parse_line(line: &Line) -> Result<AdapterLine, String> {
     let raw: RawLine = parse(line, "is not an answer", STDOUT_REMEDY)?;
     match raw {
-        RawLine { id: None, ok: None, found: None, error: None, notification: Some(heard), gap: None } => {
-            return Ok(AdapterLine::Notice(Notice::Heard(heard.payload)));
+        RawLine { id: None, ok: None, found: None, error: None, notification: Some(received), gap: None } => {
+            return Ok(AdapterLine::Notice(Notice::Received(received.payload)));
         }
         RawLine { id: None, ok: None, found: None, error: None, notification: None, gap: Some(true) } => {
             return Ok(AdapterLine::Notice(Notice::Gap));
@@ -368,7 +368,7 @@ mod tests {
         ] {
             assert_eq!(answer(&format_answer(7, result.clone())), (7, result));
         }
-        for notice in [Notice::Heard("17 \"x\"".into()), Notice::Gap] {
+        for notice in [Notice::Received("17 \"x\"".into()), Notice::Gap] {
             let AdapterLine::Notice(found) = parse_line(&received(&format_notice(notice.clone()))).unwrap() else {
                 panic!("{notice:?}")
             };

@@ -45,7 +45,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes over a process that has sent its hello.
-    pub fn begin(facts: ClientFacts, process: Process, stdin: ChildStdin) -> Session {
+    pub fn start(facts: ClientFacts, process: Process, stdin: ChildStdin) -> Session {
         let (requests, queue) = mpsc::channel(QUEUE_LIMIT);
         let (pending, group, gone) = (Arc::new(PendingRequests::default()), process.group(), CancellationToken::new());
         tokio::spawn(follow(process, stdin, queue, pending.clone(), gone.clone()));

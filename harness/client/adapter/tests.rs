@@ -169,7 +169,7 @@ async fn notifications_and_gaps_are_passed_on() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(perform(&client, 1, OpKind::Write).await, Ok(None));
-    let payload = |text: &str| Notice::Heard(text.into());
+    let payload = |text: &str| Notice::Received(text.into());
     assert_eq!(*notices.lock().unwrap(), [payload("17"), Notice::Gap, payload("18")]);
     assert!(!subscription.is_finished(), "it lasts as long as the process");
     assert_eq!(
@@ -195,7 +195,7 @@ async fn failed_subscription_returns_its_error() {
 #[tokio::test]
 async fn notification_without_listen_is_a_violation() {
     let reason = violation(r#"read a; echo '{"notification":{"payload":"17"}}'; cat"#).await;
-    assert!(reason.contains("hands on a notification or a gap, but no request to listen was sent"), "{reason}");
+    assert!(reason.contains("has a notification or a gap, but no request to listen was sent"), "{reason}");
 }
 
 #[tokio::test]

@@ -55,14 +55,14 @@ impl PgSession {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (heard, notifications) = mpsc::unbounded_channel();
+        let (received, notifications) = mpsc::unbounded_channel();
         let driver = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut messages = poll_fn(|context| connection.poll_message(context));
             // An error reaches the statement that waits, which reports it.
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message {
                     // Without LISTEN the server sends no notification.
-                    let _ = heard.send(notification.payload().to_owned());
+                    let _ = received.send(notification.payload().to_owned());
                 }
             }
         }));

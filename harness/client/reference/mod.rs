@@ -48,7 +48,7 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// The built-in client of that name.
-    pub fn named(name: &str) -> Option<Reference> {
+    pub fn by_name(name: &str) -> Option<Reference> {
         let found = ALL.iter().find(|built_in| built_in.name == name)?;
         Some(Reference { name: found.name, behaviour: (found.behaviour)(), program: None })
     }

@@ -208,7 +208,7 @@ impl Pool {
                     }
                     (ever_listened, failures) = (true, 0);
                     while let Some(payload) = connection.next_notification().await {
-                        news.heard(payload);
+                        news.received(payload);
                     }
                     let lost = OpError::new(ErrorKind::Closed, "the listening connection was lost");
                     assert!(!self.behaviour.panics, "{lost}");

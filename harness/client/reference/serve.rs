@@ -19,7 +19,7 @@ use crate::credentials::address::Address;
 ///
 /// *Errors*: there is no such client; the environment holds no address; a line of stdin is not a request.
 pub async fn serve(name: &str) -> Result<(), ClientError> {
-    let Some(built_in) = Reference::named(name) else {
+    let Some(built_in) = Reference::by_name(name) else {
         let reason = "`pgsquall adapter` serves built-in clients only".into();
         return Err(ClientError::Unknown { name: name.to_owned(), known: names(), reason });
     };

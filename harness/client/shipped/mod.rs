@@ -56,7 +56,7 @@ impl Profile {
 
 impl Shipped {
     /// The adapter with this name.
-    pub fn named(name: &str) -> Option<Shipped> {
+    pub fn by_name(name: &str) -> Option<Shipped> {
         adapters().into_iter().find(|shipped| shipped.name == name)
     }
 }
@@ -66,7 +66,7 @@ impl Shipped {
 /// *Errors*: the adapter has no such profile.
 pub(super) fn parse_choice(text: &str) -> Result<Option<ShippedChoice>, ClientError> {
     let (name, profile) = text.split_once(':').unwrap_or((text, Profile::Default.word()));
-    let Some(shipped) = Shipped::named(name) else { return Ok(None) };
+    let Some(shipped) = Shipped::by_name(name) else { return Ok(None) };
     let Some((_, profile)) = Profile::ALL.into_iter().find(|(word, _)| *word == profile) else {
         let words = Profile::ALL.map(|(word, _)| word).join(" and ");
         return Err(ClientError::NoProfile { name: name.to_owned(), profile: profile.to_owned(), words });

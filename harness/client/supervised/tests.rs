@@ -121,7 +121,7 @@ impl DynClient for ScriptedClient {
     }
 
     async fn listen(&self, news: Notifications) -> Result<(), OpError> {
-        news.heard(locked(&self.there.0.launches).len().to_string());
+        news.received(locked(&self.there.0.launches).len().to_string());
         match &self.end {
             Some((lives, _)) => sleep(lives.saturating_sub(self.since.elapsed())).await,
             None => std::future::pending().await,
@@ -316,7 +316,7 @@ async fn every_process_listens_and_gaps_are_reported() {
     let news = Notifications::new(move |notice| locked(&received).push(notice));
     let listening = tokio::spawn(async move { client.listen(news).await });
     after(30).await;
-    let payload = |text: &str| Notice::Heard(text.into());
+    let payload = |text: &str| Notice::Received(text.into());
     assert_eq!(*locked(&notices), [payload("1"), Notice::Gap, payload("3"), Notice::Gap, payload("4")]);
     assert!(!listening.is_finished());
     listening.abort();

@@ -78,7 +78,7 @@ impl DoctorBench {
     }
 
     /// A superuser's session, once no other client session is left.
-    pub async fn alone(&self) -> Session {
+    pub async fn exclusive_session(&self) -> Session {
         let session = self.superuser().await;
         let others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' \
                       AND pid <> pg_backend_pid()";

@@ -60,7 +60,7 @@ fn put(into: &Path, certificate: &str, key: &KeyPair) -> Vec<(String, String)> {
 
 /// Examines a server whose certificate is for this name and ends in this many days: with the right authority, and with
 /// another.
-async fn with(name: &str, until: i64, mode: &str) -> Option<(Diagnosis, Diagnosis)> {
+async fn examine_certificate(name: &str, until: i64, mode: &str) -> Option<(Diagnosis, Diagnosis)> {
     let authority = Authority::new("the right authority");
     let bench = DoctorBench::prepared(&[], |files| authority.issue(name, until, files)).await?;
     let root = bench.write("root.crt", &authority.certificate);
@@ -78,7 +78,7 @@ fn certificate_finding<'a>(diagnosis: &'a Diagnosis, text: &str) -> &'a str {
 
 #[tokio::test]
 async fn trusted_and_unknown_authority() {
-    let Some((trusted, unknown)) = with("localhost", 300, "verify-full").await else { return };
+    let Some((trusted, unknown)) = examine_certificate("localhost", 300, "verify-full").await else { return };
     assert!(concerns(&trusted).is_empty(), "{trusted}");
     assert!(
         certificate_finding(&trusted, "CN=localhost, for localhost, issued by CN=the right authority")
@@ -100,14 +100,14 @@ async fn trusted_and_unknown_authority() {
 
 #[tokio::test]
 async fn about_to_expire() {
-    let Some((diagnosis, _)) = with("localhost", 3, "verify-full").await else { return };
+    let Some((diagnosis, _)) = examine_certificate("localhost", 3, "verify-full").await else { return };
     assert_eq!(diagnosis.failed, None, "{diagnosis}");
     assert_finding(only_concern(&diagnosis), Topic::Certificate, Level::Problem, &["expires in 3 days", "renew it"]);
 }
 
 #[tokio::test]
 async fn expired() {
-    let Some((diagnosis, _)) = with("localhost", -2, "verify-full").await else { return };
+    let Some((diagnosis, _)) = examine_certificate("localhost", -2, "verify-full").await else { return };
     assert_eq!(diagnosis.failed, Some(Stage::Tls), "{diagnosis}");
     assert_finding(
         concerns(&diagnosis)[0],
@@ -135,13 +135,13 @@ async fn expired_but_not_verified() {
 
 #[tokio::test]
 async fn for_another_host() {
-    let Some((diagnosis, _)) = with("db.example.com", 300, "verify-full").await else { return };
+    let Some((diagnosis, _)) = examine_certificate("db.example.com", 300, "verify-full").await else { return };
     assert_eq!(diagnosis.failed, Some(Stage::Tls), "{diagnosis}");
     let texts = ["wrong host: it is for db.example.com, not for localhost", "connect by a name"];
     assert_finding(concerns(&diagnosis)[0], Topic::Tls, Level::Problem, &texts);
     // verify-ca does not check the name, and `require` with a root file is the same.
     for mode in ["verify-ca", "require"] {
-        let Some((diagnosis, unknown)) = with("db.example.com", 300, mode).await else { return };
+        let Some((diagnosis, unknown)) = examine_certificate("db.example.com", 300, mode).await else { return };
         assert!(concerns(&diagnosis).is_empty(), "{diagnosis}");
         assert_eq!(unknown.failed, Some(Stage::Tls), "{unknown}");
     }

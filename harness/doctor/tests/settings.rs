@@ -23,7 +23,7 @@ async fn each_bad_setting_is_one_finding() {
         ("statement_timeout", "0", Topic::StatementTimeout, ["none", "ALTER ROLE"]),
         ("idle_in_transaction_session_timeout", "0", Topic::IdleInTransaction, ["no limit", "25P03"]),
         ("idle_session_timeout", "5min", Topic::IdleSession, ["5m (set by: command line)", "57P05"]),
-        ("wal_sender_timeout", "0", Topic::WalSender, ["vanished", "55006"]),
+        ("wal_sender_timeout", "0", Topic::WalSender, ["vanishes", "55006"]),
         ("client_connection_check_interval", "0", Topic::VanishedClients, ["not checked", "10s"]),
     ] {
         let Some(bench) = DoctorBench::new(&[(name, value)]).await else { return };
@@ -37,7 +37,7 @@ async fn connection_slots_nearly_used_up() {
     else {
         return;
     };
-    let superuser = bench.alone().await;
+    let superuser = bench.exclusive_session().await;
     set_password(&superuser, OCCUPANT, PASSWORD).await.unwrap();
     let occupants = bench.server.superuser().in_database(DATABASE).in_role(OCCUPANT, PASSWORD);
     let mut held = Vec::new();
@@ -55,7 +55,7 @@ async fn connection_slots_nearly_all_reserved() {
     else {
         return;
     };
-    let _superuser = bench.alone().await;
+    let _superuser = bench.exclusive_session().await;
     let texts = ["2 of 12 used, 10 reserved, 0 remain"];
     assert_finding(only_concern(&bench.examined().await), Topic::ConnectionSlots, Level::Problem, &texts);
 }
@@ -112,7 +112,7 @@ async fn invalidated_replication_slot() {
 #[tokio::test]
 async fn missing_privilege_is_named() {
     let Some(bench) = DoctorBench::new(&[]).await else { return };
-    let superuser = bench.alone().await;
+    let superuser = bench.exclusive_session().await;
     superuser.batch(&format!("REVOKE pg_monitor FROM {ROLE}")).await.unwrap();
     let diagnosis = bench.examined().await;
     assert_finding(

@@ -93,7 +93,7 @@ fn extension_types_map_to_gateway_rules() {
 fn every_type_is_tested() {
     let this = include_str!("mod.rs");
     for kind in TOXIC_TYPES {
-        assert!(this.contains(&format!("means(\"{}\"", kind.word)), "{}", kind.word);
+        assert!(this.contains(&format!("assert_effect(\"{}\"", kind.word)), "{}", kind.word);
     }
 }
 
