@@ -24,7 +24,7 @@ fn ms(ms: u64) -> Duration {
 
 /// Expects this effect of a toxic with these attributes, and that its JSON is the one sent.
 #[track_caller]
-fn assert_effect(kind: &str, attributes: Value, effect: Effect) {
+fn maps(kind: &str, attributes: Value, effect: Effect) {
     let toxic = read(json!({ "type": kind, "attributes": attributes })).unwrap_or_else(|c| panic!("{}", c.message));
     assert_eq!(toxic.effect, effect);
     let expected = json!({
@@ -47,41 +47,33 @@ fn assert_refused(sent: Value, status: u16, texts: &[&str]) {
 #[test]
 fn types_of_toxiproxy_have_its_units() {
     let bytes = Effect::Bytes;
-    assert_effect(
-        "latency",
-        json!({"latency": 50, "jitter": 7}),
-        bytes(ToxicKind::Latency { delay: ms(50), jitter: ms(7) }),
-    );
-    assert_effect("bandwidth", json!({"rate": 20}), bytes(ToxicKind::Bandwidth { bytes_per_second: 20_000 }));
-    assert_effect("bandwidth", json!({"rate": 0}), bytes(ToxicKind::Stall { close_after: None }));
-    assert_effect("slow_close", json!({"delay": 9}), bytes(ToxicKind::SlowClose { delay: ms(9) }));
-    assert_effect("timeout", json!({"timeout": 0}), bytes(ToxicKind::Stall { close_after: None }));
-    assert_effect("timeout", json!({"timeout": 80}), bytes(ToxicKind::Stall { close_after: Some(ms(80)) }));
-    assert_effect("reset_peer", json!({"timeout": 3}), bytes(ToxicKind::Reset { after: ms(3) }));
-    assert_effect("limit_data", json!({"bytes": 12}), bytes(ToxicKind::Limit { bytes: 12 }));
+    maps("latency", json!({"latency": 50, "jitter": 7}), bytes(ToxicKind::Latency { delay: ms(50), jitter: ms(7) }));
+    maps("bandwidth", json!({"rate": 20}), bytes(ToxicKind::Bandwidth { bytes_per_second: 20_000 }));
+    maps("bandwidth", json!({"rate": 0}), bytes(ToxicKind::Stall { close_after: None }));
+    maps("slow_close", json!({"delay": 9}), bytes(ToxicKind::SlowClose { delay: ms(9) }));
+    maps("timeout", json!({"timeout": 0}), bytes(ToxicKind::Stall { close_after: None }));
+    maps("timeout", json!({"timeout": 80}), bytes(ToxicKind::Stall { close_after: Some(ms(80)) }));
+    maps("reset_peer", json!({"timeout": 3}), bytes(ToxicKind::Reset { after: ms(3) }));
+    maps("limit_data", json!({"bytes": 12}), bytes(ToxicKind::Limit { bytes: 12 }));
     let slicer = ToxicKind::Slicer { average: 10, variation: 2, pause: Duration::from_micros(30) };
-    assert_effect("slicer", json!({"average_size": 10, "size_variation": 2, "delay": 30}), bytes(slicer));
+    maps("slicer", json!({"average_size": 10, "size_variation": 2, "delay": 30}), bytes(slicer));
 }
 
 #[test]
 fn extension_types_map_to_gateway_rules() {
     let connections = Effect::Connections;
-    assert_effect("stall", json!({}), Effect::Bytes(ToxicKind::Stall { close_after: None }));
-    assert_effect("half_open", json!({}), connections(RuleKind::DropState(DropState::ServerSide)));
-    assert_effect("forget", json!({}), connections(RuleKind::DropState(DropState::Silently)));
+    maps("stall", json!({}), Effect::Bytes(ToxicKind::Stall { close_after: None }));
+    maps("half_open", json!({}), connections(RuleKind::DropState(DropState::ServerSide)));
+    maps("forget", json!({}), connections(RuleKind::DropState(DropState::Silently)));
     let idle = |then| connections(RuleKind::Idle { after: ms(5), then });
-    assert_effect("idle_close", json!({"after": 5}), idle(Expiry::Cut(Cut::Close)));
-    assert_effect("idle_reset", json!({"after": 5}), idle(Expiry::Cut(Cut::Reset)));
-    assert_effect("idle_forget", json!({"after": 5}), idle(Expiry::DropState));
-    assert_effect("refuse", json!({}), Effect::NewConnections(NewConnections::Refuse));
-    assert_effect("hang", json!({}), Effect::NewConnections(NewConnections::Hang));
+    maps("idle_close", json!({"after": 5}), idle(Expiry::Cut(Cut::Close)));
+    maps("idle_reset", json!({"after": 5}), idle(Expiry::Cut(Cut::Reset)));
+    maps("idle_forget", json!({"after": 5}), idle(Expiry::DropState));
+    maps("refuse", json!({}), Effect::NewConnections(NewConnections::Refuse));
+    maps("hang", json!({}), Effect::NewConnections(NewConnections::Hang));
     for (word, point) in Point::ALL {
         let cut = CutPoint { point, strike: Strike::Close, times: Some(2) };
-        assert_effect(
-            "cut_point",
-            json!({"point": word, "action": "close", "times": 2}),
-            connections(RuleKind::CutPoint(cut)),
-        );
+        maps("cut_point", json!({"point": word, "action": "close", "times": 2}), connections(RuleKind::CutPoint(cut)));
     }
     let toxic = read(json!({"type": "cut_point", "attributes": {"point": "commit_reply"}})).unwrap();
     let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
@@ -93,7 +85,7 @@ fn extension_types_map_to_gateway_rules() {
 fn every_type_is_tested() {
     let this = include_str!("mod.rs");
     for kind in TOXIC_TYPES {
-        assert!(this.contains(&format!("assert_effect(\"{}\"", kind.word)), "{}", kind.word);
+        assert!(this.contains(&format!("maps(\"{}\"", kind.word)), "{}", kind.word);
     }
 }
 
