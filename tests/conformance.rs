@@ -1,5 +1,5 @@
-//! The conformance cases are tested: the reference passes them, and each planted mistake fails the case that is about it,
-//! and no other.
+//! Tests of the conformance cases: the reference client passes them, and each planted defect of an adapter fails
+//! exactly the case that is about it.
 
 #[allow(unused_imports, reason = "of what the tests of the binary share this crate uses a part")]
 mod common;
@@ -9,14 +9,14 @@ use std::process::Command;
 
 use common::{BINARY, Place, Said};
 
-/// What one case came to, as it was printed.
-struct Told {
+/// The printed result of one case.
+struct CaseLine {
     word: String,
     case: String,
     text: String,
 }
 
-/// Whether there is a Python to run the bad adapters with.
+/// Whether Python is installed, to run the bad adapters.
 fn python_is_here() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok_and(|out| out.status.success());
     if !found {
@@ -37,30 +37,30 @@ fn check(clients: &[&str]) -> Said {
     Place::new().run(&words)
 }
 
-fn told(said: &Said) -> Vec<Told> {
-    let lines = said.stdout.lines().filter_map(|line| line.strip_prefix("  "));
+fn cases(output: &Said) -> Vec<CaseLine> {
+    let lines = output.stdout.lines().filter_map(|line| line.strip_prefix("  "));
     let split = |line: &str| {
         let mut words = line.split_whitespace().map(str::to_owned);
         let (word, case) = (words.next().unwrap(), words.next().unwrap());
-        Told { word, case, text: words.collect::<Vec<_>>().join(" ") }
+        CaseLine { word, case, text: words.collect::<Vec<_>>().join(" ") }
     };
     lines.map(split).collect()
 }
 
-/// Exactly this case fails, in a line that holds these texts; those after it have been asked all the same.
+/// Expects exactly this case to fail, with these texts in its line; later cases still run.
 #[track_caller]
 fn fails_of(client: &str, defect: &str, case: &str, texts: &[&str]) {
     if !python_is_here() {
         return;
     }
-    let said = check(&[&bad(defect, client)]);
-    assert_eq!(said.code, Some(1), "{said}");
-    let told = told(&said);
-    assert_eq!(told.len(), pgsquall::conformance::CASES.len(), "{said}");
-    let failed: Vec<_> = told.iter().filter(|told| told.word == "FAIL").collect();
-    assert!(failed.len() == 1 && failed[0].case == case, "{said}");
+    let output = check(&[&bad(defect, client)]);
+    assert_eq!(output.code, Some(1), "{output}");
+    let cases = cases(&output);
+    assert_eq!(cases.len(), pgsquall::conformance::CASES.len(), "{output}");
+    let failed: Vec<_> = cases.iter().filter(|cases| cases.word == "FAIL").collect();
+    assert!(failed.len() == 1 && failed[0].case == case, "{output}");
     for text in texts {
-        assert!(failed[0].text.contains(text), "{text:?} is not in:\n{said}");
+        assert!(failed[0].text.contains(text), "{text:?} is not in:\n{output}");
     }
 }
 
@@ -72,20 +72,20 @@ fn fails(defect: &str, case: &str, texts: &[&str]) {
 #[test]
 fn the_reference_passes() {
     let adapter = format!("'{BINARY}' adapter reference");
-    let said = check(&[&adapter, "reference"]);
-    let told = told(said.succeeds());
-    let (process, in_process) = told.split_at(told.len() / 2);
-    assert!(process.iter().all(|told| told.word == "pass"), "{said}");
-    let skipped: Vec<_> = in_process.iter().filter(|told| told.word != "pass").collect();
-    assert!(skipped.len() == 1 && skipped[0].word == "skip" && skipped[0].case == "end", "{said}");
-    assert!(process[0].text.contains("4 "), "{said}");
-    // In the order in which they were named.
-    let heads: Vec<_> = said.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    let output = check(&[&adapter, "reference"]);
+    let cases = cases(output.succeeds());
+    let (process, in_process) = cases.split_at(cases.len() / 2);
+    assert!(process.iter().all(|cases| cases.word == "pass"), "{output}");
+    let skipped: Vec<_> = in_process.iter().filter(|cases| cases.word != "pass").collect();
+    assert!(skipped.len() == 1 && skipped[0].word == "skip" && skipped[0].case == "end", "{output}");
+    assert!(process[0].text.contains("4 "), "{output}");
+    // Clients appear in the order of the command line.
+    let heads: Vec<_> = output.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(heads, [adapter.as_str(), "reference"]);
 }
 
 #[test]
-fn hello_with_a_word_that_nobody_knows() {
+fn hello_with_an_unknown_capability() {
     fails("misspelt-capability", "hello", &["\"cancel\"", "deadline"]);
 }
 
@@ -95,34 +95,34 @@ fn hello_without_transactions() {
 }
 
 #[test]
-fn no_hello_and_nothing_else_is_asked() {
+fn missing_hello_skips_all_other_cases() {
     if !python_is_here() {
         return;
     }
-    let said = check(&[&bad("no-hello", "reference")]);
-    assert_eq!(said.code, Some(1), "{said}");
-    let told = told(&said);
-    assert!(told[0].word == "FAIL" && told[0].text.contains("line 1"), "{said}");
-    assert!(told[1..].iter().all(|told| told.word == "skip"), "{said}");
+    let output = check(&[&bad("no-hello", "reference")]);
+    assert_eq!(output.code, Some(1), "{output}");
+    let cases = cases(&output);
+    assert!(cases[0].word == "FAIL" && cases[0].text.contains("line 1"), "{output}");
+    assert!(cases[1..].iter().all(|cases| cases.word == "skip"), "{output}");
 }
 
 #[test]
-fn write_that_is_acknowledged_and_is_not_there() {
+fn write_acknowledged_but_missing() {
     fails("acknowledges-without-writing", "write", &["ledger", "bigint"]);
 }
 
 #[test]
-fn read_that_finds_what_is_not_there() {
+fn read_finds_a_missing_row() {
     fails("finds-everything", "read", &["\"found\":false"]);
 }
 
 #[test]
-fn a_stray_line_is_told_where_it_came() {
+fn stray_line_fails_the_case_it_appears_in() {
     fails("logs-to-stdout", "read", &["DEBUG reading", "stderr"]);
 }
 
 #[test]
-fn transaction_that_is_none() {
+fn transaction_of_a_single_statement() {
     fails("writes-instead-of-transactions", "transaction", &["INSERT"]);
 }
 
@@ -132,17 +132,17 @@ fn error_without_its_code() {
 }
 
 #[test]
-fn one_after_the_other() {
+fn operations_run_one_by_one() {
     fails("one-by-one", "concurrency", &["\"concurrency\":4", "only 1 "]);
 }
 
 #[test]
-fn no_room_for_those_who_have_to_wait() {
+fn excess_operations_are_refused() {
     fails("refuses-to-wait", "concurrency", &["8 operations", "too many operations"]);
 }
 
 #[test]
-fn a_timeout_of_the_adapters_own() {
+fn adapter_with_its_own_timeout() {
     fails("own-timeout", "slow", &["300 ms", "timeouts"]);
 }
 
@@ -157,7 +157,7 @@ fn two_answers_to_one_request() {
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for() {
+fn answer_with_an_unknown_id() {
     fails("invents-ids", "hang", &["operation 10", "id"]);
 }
 
@@ -167,64 +167,64 @@ fn deadlines_that_are_ignored() {
 }
 
 #[test]
-fn deadlines_that_are_called_something_else() {
+fn deadlines_reported_as_another_kind() {
     fails("calls-deadlines-timeouts", "cancel", &["\"kind\":\"deadline\""]);
 }
 
 #[test]
-fn no_answer_once_the_session_was_ended() {
+fn no_answer_after_session_end() {
     fails_of("gives-up", "never-answers-after-termination", "restart", &["answer every request"]);
 }
 
 #[test]
-fn an_exit_because_of_an_error() {
+fn exit_after_an_error() {
     let texts = ["exit status 3", "Traceback: terminated"];
     fails_of("gives-up", "exits-at-termination", "restart", &texts);
 }
 
 #[test]
-fn no_answer_once_the_connection_was_reset() {
+fn no_answer_after_connection_reset() {
     fails_of("gives-up", "never-answers-after-reset", "cut", &["answer every request"]);
 }
 
 #[test]
-fn gaps_that_nobody_is_told_of() {
+fn gaps_not_reported() {
     fails("swallows-gaps", "listen", &["{\"gap\":true}"]);
 }
 
 #[test]
-fn notifications_that_come_twice() {
+fn notifications_passed_on_twice() {
     fails("hears-twice", "listen", &["more than once"]);
 }
 
 #[test]
-fn notifications_that_never_come() {
+fn notifications_not_passed_on() {
     fails("hears-nothing", "listen", &["20.0 s"]);
 }
 
 #[test]
-fn an_adapter_that_stays() {
+fn adapter_keeps_running_after_stdin_ends() {
     fails("stays-at-the-end", "end", &["2.00 s", "stdin"]);
 }
 
 #[test]
-fn an_adapter_that_ends_with_an_error() {
+fn adapter_exits_with_an_error() {
     fails("fails-at-the-end", "end", &["exit status 1", "Traceback: the pool is closed already"]);
 }
 
 #[test]
-fn a_slot_that_does_not_come_back() {
-    let said = check(&["loses-a-slot"]);
-    assert_eq!(said.code, Some(1), "{said}");
-    let told = told(&said);
+fn pool_slot_never_recovers() {
+    let output = check(&["loses-a-slot"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    let cases = cases(&output);
     for case in ["restart", "cut"] {
-        let found = told.iter().find(|told| told.case == case).unwrap();
-        assert!(found.word == "FAIL" && found.text.contains("1 of 4 "), "{said}");
+        let found = cases.iter().find(|cases| cases.case == case).unwrap();
+        assert!(found.word == "FAIL" && found.text.contains("1 of 4 "), "{output}");
     }
 }
 
 #[test]
-fn what_is_not_here_is_no_failure() {
+fn missing_programs_are_errors_not_failures() {
     check(&["no-such-program-of-pgsquall"]).refuses(64, &["no-such-program-of-pgsquall", "PATH"]);
     check(&["sh -c 'echo no module named psycopg >&2; exit 3'"]).refuses(69, &["no module named psycopg"]);
     let place = Place::new();

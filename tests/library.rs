@@ -47,7 +47,7 @@ async fn a_client_that_cannot_listen_is_not_asked_to() {
 async fn a_client_of_this_process_cannot_be_supervised() {
     let question = Experiment::scenario("restart-fast").unwrap().supervise();
     let error = question.client(|address| async move { Ok(MyClient(address)) }).run().await.err().unwrap().to_string();
-    assert!(error.contains("supervised"), "{error}");
+    assert!(error.contains("cannot supervise"), "{error}");
 }
 
 #[test]

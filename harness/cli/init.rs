@@ -14,7 +14,7 @@ pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
         list();
         return Exit::Pass;
     };
-    let Some(shipped) = Shipped::named(name) else { return unknown(name) };
+    let Some(shipped) = Shipped::by_name(name) else { return unknown(name) };
     if print {
         for (file, text) in &shipped.files {
             say!("==> {file} <==\n{}", text.trim_end());
@@ -32,7 +32,7 @@ pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
 
 /// Builds one in the user's cache, where runs look for it.
 pub async fn build(name: &str) -> Exit {
-    if Shipped::named(name).is_none() {
+    if Shipped::by_name(name).is_none() {
         return unknown(name);
     }
     let built = match ClientChoice::parse(name) {

@@ -1,7 +1,8 @@
-//! An application as the client under test: it does its own work, and is only watched.
+//! An application as the client under test: it does its own work, and the gateway only watches it.
 //!
-//! It finds its database where adapters do, and is told by no one what to do: what it asks the server for is seen at the
-//! gateway. A second command may say when it is ready, and a third give it work, as visitors do.
+//! The application finds its database through the same variables as an adapter. Its statements are observed at the
+//! gateway; the harness sends it no operations. A second command (`ready`) checks whether it is ready, and a third
+//! (`load`) sends it requests.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::child::{Group, Output, in_words};
+use super::child::{Group, OutputFile, describe_exit};
 use super::command_line::CommandLine;
 use super::{Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
@@ -22,63 +23,65 @@ use crate::environment::support::Placements;
 use crate::gateway::port::Reservation;
 use crate::model::history::{self, Capability, ClientFacts, Ended, ErrorKind, OpError};
 
-/// What stands in a command for the port that an application may listen on; it is also in the variable `PORT`.
+/// Placeholder in a command line for the port on which the application may listen; the variable `PORT` holds the same
+/// port.
 pub const PORT: &str = "{port}";
 
-/// What an application can be said to do. What only whoever is asked can do is not among it.
+/// Capabilities that a user can declare for an application. The others concern operations sent by the harness.
 const CAPABILITIES: [Capability; 1] = [Capability::MultiHost];
 
-/// Between two questions whether it is ready.
-const ASK_EVERY: Duration = Duration::from_millis(200);
+/// Pause between two readiness checks.
+const READY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Longest for one such question.
-const ASKED_WITHIN: Duration = Duration::from_secs(10);
+/// Time limit of one readiness check.
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Before what gives it work is started again: it may end whenever the application does not answer it.
-const LOAD_AGAIN: Duration = Duration::from_millis(100);
+/// Pause before the load command is started again: it may exit whenever the application does not answer.
+const LOAD_RESTART_PAUSE: Duration = Duration::from_millis(100);
 
-/// From SIGTERM to SIGKILL: time to close a pool in order.
+/// From SIGTERM to SIGKILL: time for the application to close its pool.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);
 
 /// From SIGKILL to giving up the wait.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
 
-/// The command line of an application, and what goes with it.
+/// The command line of an application, with its readiness check, load command and capabilities.
 #[derive(Clone, Debug)]
 pub struct Application {
-    words: CommandLine,
+    command_line: CommandLine,
     ready: Option<CommandLine>,
     load: Option<CommandLine>,
     capabilities: Vec<Capability>,
 }
 
 impl Application {
-    /// An application by its command line, in which [`PORT`] may stand.
+    /// An application started by this command line, which may contain [`PORT`].
     ///
-    /// *Errors*: it cannot be split into words, or its first word is no program that can be run.
+    /// *Errors*: the command line cannot be split into words, or its first word is not an executable program.
     pub fn new(command: &str) -> Result<Application, ClientError> {
-        let words = understand("--app", command)?;
-        Ok(Application { words, ready: None, load: None, capabilities: Vec::new() })
+        let command_line = parse_command("--app", command)?;
+        Ok(Application { command_line, ready: None, load: None, capabilities: Vec::new() })
     }
 
-    /// A command that ends with exit status 0 once the application is ready; it is asked again until then.
+    /// A command that exits with status 0 once the application is ready; it is repeated until then.
     ///
-    /// *Errors*: as there.
+    /// *Errors*: the same as for [`Application::new`].
     pub fn ready(self, command: &str) -> Result<Application, ClientError> {
-        Ok(Application { ready: Some(understand("--ready", command)?), ..self })
+        Ok(Application { ready: Some(parse_command("--ready", command)?), ..self })
     }
 
-    /// A command that gives the application work from when it is ready until the end; if it ends, it is started again.
+    /// A command that sends the application requests, from when it is ready until the end; if it exits, it is started
+    /// again.
     ///
-    /// *Errors*: as there.
+    /// *Errors*: the same as for [`Application::new`].
     pub fn load(self, command: &str) -> Result<Application, ClientError> {
-        Ok(Application { load: Some(understand("--load", command)?), ..self })
+        Ok(Application { load: Some(parse_command("--load", command)?), ..self })
     }
 
-    /// Something that the application can do, by the word that stands in an adapter's hello.
+    /// Declares a capability by its word in an adapter's hello.
     ///
-    /// *Errors*: there is no such capability that a scenario could need of an application.
-    pub fn able_to(mut self, word: &str) -> Result<Application, ClientError> {
+    /// *Errors*: no scenario can need this capability of an application.
+    pub fn with_capability(mut self, word: &str) -> Result<Application, ClientError> {
         let known = CAPABILITIES.into_iter().find(|capability| capability.word() == word);
         let none =
             || ClientError::NoCapability { word: word.to_owned(), known: CAPABILITIES.map(Capability::word).to_vec() };
@@ -86,67 +89,72 @@ impl Application {
         Ok(self)
     }
 
-    /// Whether it listens on a port of the run's own, so that several of it can be there at once.
-    pub fn is_told_its_port(&self) -> bool {
-        self.commands().any(|words| words.text.contains(PORT))
+    /// Whether the application takes its port from the run, so that several instances can run at once.
+    pub fn takes_port(&self) -> bool {
+        self.commands().any(|command_line| command_line.text.contains(PORT))
     }
 
     fn commands(&self) -> impl Iterator<Item = &CommandLine> {
-        std::iter::once(&self.words).chain(&self.ready).chain(&self.load)
+        std::iter::once(&self.command_line).chain(&self.ready).chain(&self.load)
     }
 
-    fn abilities(&self) -> Vec<String> {
+    fn capability_words(&self) -> Vec<String> {
         self.capabilities.iter().map(|capability| capability.word().to_owned()).collect()
     }
 }
 
-fn understand(option: &'static str, command: &str) -> Result<CommandLine, ClientError> {
+fn parse_command(option: &'static str, command: &str) -> Result<CommandLine, ClientError> {
     let wrong = |reason| ClientError::Command { option, command: command.to_owned(), reason };
-    let words = CommandLine::split(command).map_err(wrong)?;
-    words.can_be_run().map_err(wrong)?;
-    Ok(words)
+    let command_line = CommandLine::split(command).map_err(wrong)?;
+    command_line.check_runnable().map_err(wrong)?;
+    Ok(command_line)
 }
 
 #[async_trait]
 impl ClientFactory for Application {
     fn name(&self) -> String {
-        self.words.text.clone()
+        self.command_line.text.clone()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: false, process: true }
     }
 
     fn application(&self) -> Option<history::Application> {
-        let text = |words: &Option<CommandLine>| words.as_ref().map(|words| words.text.clone());
-        Some(history::Application { ready: text(&self.ready), load: text(&self.load), capabilities: self.abilities() })
+        let text =
+            |command_line: &Option<CommandLine>| command_line.as_ref().map(|command_line| command_line.text.clone());
+        Some(history::Application {
+            ready: text(&self.ready),
+            load: text(&self.load),
+            capabilities: self.capability_words(),
+        })
     }
 
-    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
-        // Free as of now, and outside of where the system takes ports from by itself.
-        let port = Reservation::new().map_err(|error| ClientError::SetUp(format!("no port is free: {error}")))?;
+    async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+        // A port that is free now, and outside the range from which the system assigns ports.
+        let port = Reservation::new().map_err(|error| ClientError::SetUp(format!("no free port: {error}")))?;
         let port = port.address().port().to_string();
         let mut variables = address.variables();
         variables.push(("PORT", port.clone()));
-        let place = Place { variables, home };
+        let starter = ProcessStarter { variables, context };
 
-        let words = self.words.with(PORT, &port);
-        let (child, stderr) = place.start(&words, "client")?;
-        let group = Arc::new(Group::of(&child));
+        let command_line = self.command_line.replace(PORT, &port);
+        let (child, stderr) = starter.start(&command_line, "client")?;
+        let group = Arc::new(Group::led_by(&child));
         let facts = ClientFacts {
-            name: words.program.rsplit('/').next().unwrap_or_default().to_owned(),
+            name: command_line.program.rsplit('/').next().unwrap_or_default().to_owned(),
             version: String::new(),
             concurrency: 1,
-            capabilities: self.abilities(),
+            capabilities: self.capability_words(),
             timeout: None,
         };
-        let ready = self.ready.as_ref().map(|words| words.with(PORT, &port));
-        let load = self.load.as_ref().map(|words| words.with(PORT, &port));
-        let unready = ready.as_ref().map(|_| "it has not been asked yet".to_owned());
-        let state = Arc::new(Mutex::new(State { unready, ..State::default() }));
+        let ready = self.ready.as_ref().map(|command_line| command_line.replace(PORT, &port));
+        let load = self.load.as_ref().map(|command_line| command_line.replace(PORT, &port));
+        let unready = ready.as_ref().map(|_| "its readiness has not been checked yet".to_owned());
+        let state = Arc::new(Mutex::new(ApplicationState { unready, ..ApplicationState::default() }));
         let gone = CancellationToken::new();
-        let visitors = visit(place, ready, load, Arc::clone(&state));
-        Ok(Arc::new(Watched {
+        let load_driver = drive(starter, ready, load, Arc::clone(&state));
+        Ok(Arc::new(RunningApplication {
             facts,
             group: Arc::clone(&group),
             _following: AbortOnDropHandle::new(tokio::spawn(follow(
@@ -156,66 +164,66 @@ impl ClientFactory for Application {
                 Arc::clone(&state),
                 gone.clone(),
             ))),
-            visiting: Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(visitors)))),
+            load_task: Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(load_driver)))),
             state,
             gone,
         }))
     }
 }
 
-/// Where processes of an application are.
-struct Place {
+/// Starts the processes of an application in one place.
+struct ProcessStarter {
     variables: Vec<(&'static str, String)>,
-    home: LaunchContext,
+    context: LaunchContext,
 }
 
-impl Place {
-    /// Starts a command; both of its outputs are kept, under its name.
-    fn start(&self, words: &CommandLine, name: &str) -> Result<(Child, Output), ClientError> {
-        let (stderr, file) = Output::append(self.home.output.join(format!("{name}.stderr")))?;
-        let (_, stdout) = Output::append(self.home.output.join(format!("{name}.stdout")))?;
-        let mut command = words.command(None, self.variables.clone(), &self.home)?;
+impl ProcessStarter {
+    /// Starts a command; its stdout and stderr are kept in files with its name.
+    fn start(&self, command_line: &CommandLine, name: &str) -> Result<(Child, OutputFile), ClientError> {
+        let (stderr, file) = OutputFile::append(self.context.output.join(format!("{name}.stderr")))?;
+        let (_, stdout) = OutputFile::append(self.context.output.join(format!("{name}.stdout")))?;
+        let mut command = command_line.command(None, self.variables.clone(), &self.context)?;
         command.stdin(Stdio::null()).stdout(stdout).stderr(file);
-        Ok((words.start(command)?, stderr))
+        Ok((command_line.start(command)?, stderr))
     }
 }
 
 #[derive(Default)]
-struct State {
-    /// Why it is not ready.
+struct ApplicationState {
+    /// Why the application is not ready.
     unready: Option<String>,
-    /// How it ended.
+    /// How the application ended.
     ended: Option<Ended>,
-    /// It is to end: nobody is told how, and nothing is started any more.
+    /// Set when the harness ends the application: its exit is not reported, and no command is started any more.
     closing: bool,
-    /// Whether what gives it work stands still.
+    /// Whether the load is paused.
     paused: bool,
-    /// What gives it work, while that runs.
+    /// The process group of the load command, while it runs.
     load: Option<Arc<Group>>,
 }
 
-/// An application at work. Dropping it kills it, and what gives it work.
-struct Watched {
+/// A running application. Dropping it kills the application and its load command.
+struct RunningApplication {
     facts: ClientFacts,
     group: Arc<Group>,
-    state: Arc<Mutex<State>>,
-    visiting: Mutex<Option<AbortOnDropHandle<()>>>,
+    state: Arc<Mutex<ApplicationState>>,
+    load_task: Mutex<Option<AbortOnDropHandle<()>>>,
     _following: AbortOnDropHandle<()>,
-    /// Cancelled once its process is gone.
+    /// Cancelled once the application's process is gone.
     gone: CancellationToken,
 }
 
-impl Watched {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl RunningApplication {
+    fn state(&self) -> MutexGuard<'_, ApplicationState> {
         lock(&self.state)
     }
 
-    /// Ends what gives it work.
-    fn send_visitors_home(&self) {
-        let visiting = self.visiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(visiting);
+    /// Ends the load command, for good.
+    fn stop_load(&self) {
+        let load_task = self.load_task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(load_task);
         let mut state = self.state();
-        // Whoever is starting another one just now, on another thread, sees this, and ends it himself.
+        // A load command being started on another thread right now sees this flag, and is killed there.
         state.closing = true;
         if let Some(load) = state.load.take() {
             load.signal(Signal::SIGKILL);
@@ -224,17 +232,17 @@ impl Watched {
 }
 
 #[async_trait]
-impl DynClient for Watched {
+impl DynClient for RunningApplication {
     fn facts(&self) -> ClientFacts {
         self.facts.clone()
     }
 
     async fn perform(&self, _call: Call) -> Result<Option<bool>, OpError> {
-        Err(OpError::new(ErrorKind::Other, "an application does its own work"))
+        Err(OpError::new(ErrorKind::Other, "an application takes no operations from the harness"))
     }
 
     async fn listen(&self, _news: Notifications) -> Result<(), OpError> {
-        Err(OpError::new(ErrorKind::Other, "an application does its own work"))
+        Err(OpError::new(ErrorKind::Other, "an application takes no operations from the harness"))
     }
 
     fn ended(&self) -> Option<Ended> {
@@ -254,7 +262,7 @@ impl DynClient for Watched {
     }
 
     async fn close(&self) {
-        self.send_visitors_home();
+        self.stop_load();
         for (signal, patience) in [(Signal::SIGTERM, CLEAN_EXIT_WITHIN), (Signal::SIGKILL, KILL_WITHIN)] {
             self.group.signal(signal);
             if timeout(patience, self.gone.cancelled()).await.is_ok() {
@@ -264,28 +272,28 @@ impl DynClient for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for RunningApplication {
     fn drop(&mut self) {
-        self.send_visitors_home();
+        self.stop_load();
         self.group.signal(Signal::SIGKILL);
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<ApplicationState>) -> MutexGuard<'_, ApplicationState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until the application ends, and notes how.
+/// Waits until the application ends, and records how.
 async fn follow(
     mut child: Child,
     group: Arc<Group>,
-    stderr: Output,
-    state: Arc<Mutex<State>>,
+    stderr: OutputFile,
+    state: Arc<Mutex<ApplicationState>>,
     gone: CancellationToken,
 ) {
     let status = child.wait().await;
     group.disband();
-    let status = status.map_or_else(|error| format!("its exit status is not known: {error}"), in_words);
+    let status = status.map_or_else(|error| format!("its exit status is unknown: {error}"), describe_exit);
     {
         let mut state = lock(&state);
         if !state.closing {
@@ -295,53 +303,63 @@ async fn follow(
     gone.cancel();
 }
 
-/// Asks until the application is ready, then gives it work for as long as it is not told to stop.
-async fn visit(place: Place, ready: Option<CommandLine>, load: Option<CommandLine>, state: Arc<Mutex<State>>) {
+/// Repeats the readiness check until it succeeds, then keeps the load command running.
+async fn drive(
+    starter: ProcessStarter,
+    ready: Option<CommandLine>,
+    load: Option<CommandLine>,
+    state: Arc<Mutex<ApplicationState>>,
+) {
     if let Some(ready) = ready {
-        while let Err(reason) = ask(&place, &ready).await {
+        while let Err(reason) = check_ready(&starter, &ready).await {
             lock(&state).unready = Some(reason);
-            sleep(ASK_EVERY).await;
+            sleep(READY_INTERVAL).await;
         }
         lock(&state).unready = None;
     }
     let Some(load) = load else { return };
     loop {
-        if let Err(error) = work(&place, &load, &state).await {
-            // It is not the application that cannot be started; without work nothing will be seen of it, and that is told.
+        if let Err(error) = run_load(&starter, &load, &state).await {
+            // The load command could not be started: without load no statement is observed, so the run reports this as
+            // the reason.
             lock(&state).unready = Some(error.to_string());
         }
-        sleep(LOAD_AGAIN).await;
+        sleep(LOAD_RESTART_PAUSE).await;
     }
 }
 
-/// Whether it is ready.
+/// Runs the readiness check once.
 ///
-/// *Errors*: why it is not, in the words of who was asked.
-async fn ask(place: &Place, ready: &CommandLine) -> Result<(), String> {
-    let (mut child, stderr) = place.start(ready, "ready").map_err(|error| error.to_string())?;
-    let asked = Asked(Group::of(&child));
-    let answer = timeout(ASKED_WITHIN, child.wait()).await;
+/// *Errors*: why the application is not ready, with the end of the check's stderr.
+async fn check_ready(starter: &ProcessStarter, ready: &CommandLine) -> Result<(), String> {
+    let (mut child, stderr) = starter.start(ready, "ready").map_err(|error| error.to_string())?;
+    let check = KilledOnDrop(Group::led_by(&child));
+    let answer = timeout(READY_WITHIN, child.wait()).await;
     let reason = match answer {
         Ok(Ok(status)) => {
-            asked.0.disband();
+            check.0.disband();
             if status.success() {
                 return Ok(());
             }
-            in_words(status)
+            describe_exit(status)
         }
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {}", crate::model::time::show(ASKED_WITHIN)),
+        Err(_) => format!("no answer within {}", crate::model::time::show(READY_WITHIN)),
     };
     Err(match stderr.tail() {
-        said if said.is_empty() => format!("{:?}: {reason}", ready.text),
-        said => format!("{:?}: {reason}; its stderr ends with: {said}", ready.text),
+        stderr_tail if stderr_tail.is_empty() => format!("{:?}: {reason}", ready.text),
+        stderr_tail => format!("{:?}: {reason}; its stderr ends with: {stderr_tail}", ready.text),
     })
 }
 
-/// Gives it work until whoever does that ends.
-async fn work(place: &Place, load: &CommandLine, state: &Mutex<State>) -> Result<(), ClientError> {
-    let (mut child, _) = place.start(load, "load")?;
-    let group = Arc::new(Group::of(&child));
+/// Runs the load command once.
+async fn run_load(
+    starter: &ProcessStarter,
+    load: &CommandLine,
+    state: &Mutex<ApplicationState>,
+) -> Result<(), ClientError> {
+    let (mut child, _) = starter.start(load, "load")?;
+    let group = Arc::new(Group::led_by(&child));
     {
         let mut state = lock(state);
         if state.closing {
@@ -355,17 +373,17 @@ async fn work(place: &Place, load: &CommandLine, state: &Mutex<State>) -> Result
         state.load = Some(Arc::clone(&group));
     }
     let status = child.wait().await;
-    // Whoever takes it away first kills it.
+    // If the group is gone, `stop_load` has killed it.
     if lock(state).load.take().is_some() {
         group.disband();
     }
     status.map(drop).map_err(|error| ClientError::SetUp(format!("{:?}: {error}", load.text)))
 }
 
-/// Somebody who is asked; dropped before the answer, it is killed.
-struct Asked(Group);
+/// A process group that is killed when dropped before its process has exited.
+struct KilledOnDrop(Group);
 
-impl Drop for Asked {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         self.0.signal(Signal::SIGKILL);
     }

@@ -1,7 +1,7 @@
 //! Processes of the client under test, and the groups of their children.
 //!
-//! Each is in a process group of its own, which is killed as a whole: nothing of a client outlives its run, unless it leaves
-//! the group on purpose; such a process still carries `PGSQUALL_RUN` in its environment.
+//! Each process leads a process group, which is killed as a whole: no process of a client outlives its run, unless it
+//! leaves the group on purpose; such a process still carries `PGSQUALL_RUN` in its environment.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,27 +16,29 @@ use tokio::process::Child;
 
 use super::ClientError;
 
-/// How much of stderr an error quotes: the last lines of a stack trace, in bytes.
+/// Bytes of stderr that an error quotes: the last lines of a stack trace.
 const STDERR_TAIL: u64 = 1024;
 
-/// A file that processes of the client write to, one after the other.
+/// A file to which processes of the client append, one after the other.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct OutputFile {
     path: PathBuf,
-    /// Where what the present one writes begins.
+    /// Where the output of the present process begins.
     from: u64,
 }
 
-impl Output {
-    /// *Errors*: it cannot be written to.
-    pub fn append(path: PathBuf) -> Result<(Output, File), ClientError> {
+impl OutputFile {
+    /// Opens the file for appending.
+    ///
+    /// *Errors*: the file cannot be opened.
+    pub fn append(path: PathBuf) -> Result<(OutputFile, File), ClientError> {
         let failed = |source| ClientError::Folder { path: path.clone(), source };
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         let from = file.metadata().map_err(failed)?.len();
-        Ok((Output { path, from }, file))
+        Ok((OutputFile { path, from }, file))
     }
 
-    /// The end of what was written.
+    /// The last [`STDERR_TAIL`] bytes that the present process wrote.
     pub fn tail(&self) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
@@ -46,7 +48,7 @@ impl Output {
             file.take(STDERR_TAIL).read_to_end(&mut tail)?;
             Ok(tail)
         };
-        // The file only helps to understand an error; one that cannot be read is no second error.
+        // The output only explains another error; failing to read it is not a second one.
         let tail = read().unwrap_or_default();
         String::from_utf8_lossy(&tail).trim_start_matches('\u{fffd}').trim().to_owned()
     }
@@ -54,26 +56,27 @@ impl Output {
 
 /// The process group of a client's process; `None` once it has been disbanded.
 ///
-/// Its number stays taken while its leader is not reaped or any member lives, so a signal reaches nobody else.
+/// The number stays in use until its leader is reaped and no member lives, so a signal cannot reach another group.
 pub(super) struct Group(Mutex<Option<Pid>>);
 
 impl Group {
-    /// That of a process that leads one.
-    pub fn of(child: &Child) -> Group {
+    /// The group led by this process.
+    pub fn led_by(child: &Child) -> Group {
         Group(Mutex::new(child.id().map(|id| Pid::from_raw(id as i32))))
     }
 
-    /// Sends a signal to every member, if there are any left.
+    /// Sends a signal to every living member.
     pub fn signal(&self, signal: Signal) {
         if let Some(leader) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            // The only error to expect is that nobody is left, which is as good.
+            // The only expected error is that no member is left.
             let _ = killpg(leader, signal);
         }
     }
 
-    /// Kills what is left after the leader was reaped, and forgets the number: from now on it may be another's.
+    /// Kills the remaining members after the leader was reaped, and forgets the number: from now on another group may
+    /// get it.
     ///
-    /// Linux gives numbers out in a circle, so that it cannot have been given out again in between.
+    /// Linux assigns numbers in a circle, so it cannot have been assigned again in between.
     pub fn disband(&self) {
         if let Some(leader) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = killpg(leader, Signal::SIGKILL);
@@ -81,7 +84,7 @@ impl Group {
     }
 }
 
-pub(super) fn in_words(status: ExitStatus) -> String {
+pub(super) fn describe_exit(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(number)) => match Signal::try_from(number) {

@@ -1,4 +1,4 @@
-//! Which client is under test, as a user says it.
+//! The client under test as the user names it: parsed into a factory.
 
 use std::fmt;
 use std::path::Path;
@@ -8,62 +8,63 @@ use super::{Adapter, Application, ClientError, ClientFactory, reference, shipped
 use crate::environment::support::Placements;
 use crate::model::history;
 
-/// What `--client` takes: the name of a built-in client or of a shipped adapter, or the command line of any other.
+/// The value of `--client`: the name of a built-in client or of a shipped adapter, or the command line of another
+/// adapter.
 #[derive(Clone)]
 pub struct ClientChoice(pub(crate) Arc<dyn ClientFactory>);
 
 impl ClientChoice {
-    /// Understands a name or a command.
+    /// Parses a name or a command line.
     ///
-    /// *Errors*: neither; the message lists what is built in.
+    /// *Errors*: the text is neither; the message lists the built-in clients.
     pub fn parse(text: &str) -> Result<ClientChoice, ClientError> {
-        ClientChoice::understand(text, None)
+        ClientChoice::parse_with(text, None)
     }
 
-    /// The same, where `program adapter NAME` speaks the adapter protocol for a built-in client, so that it can also be
-    /// where only processes can be.
+    /// Parses a name or a command line; built-in clients can also run as processes, because `program adapter NAME`
+    /// speaks the adapter protocol for them.
     ///
-    /// *Errors*: as there.
+    /// *Errors*: the same as for [`ClientChoice::parse`].
     pub fn parse_in(text: &str, program: &Path) -> Result<ClientChoice, ClientError> {
-        ClientChoice::understand(text, Some(program))
+        ClientChoice::parse_with(text, Some(program))
     }
 
-    fn understand(text: &str, program: Option<&Path>) -> Result<ClientChoice, ClientError> {
-        if let Some(built_in) = reference::Reference::named(text) {
+    fn parse_with(text: &str, program: Option<&Path>) -> Result<ClientChoice, ClientError> {
+        if let Some(built_in) = reference::Reference::by_name(text) {
             return Ok(ClientChoice(match program {
                 Some(program) => Arc::new(built_in.in_program(program.to_owned())),
                 None => Arc::new(built_in),
             }));
         }
-        if let Some(chosen) = shipped::chosen(text)? {
-            return Ok(ClientChoice(Arc::new(chosen)));
+        if let Some(parse_choice) = shipped::parse_choice(text)? {
+            return Ok(ClientChoice(Arc::new(parse_choice)));
         }
         Ok(ClientChoice(Arc::new(Adapter::new(text, &reference::names())?)))
     }
 
-    /// An application that is only watched.
-    pub fn watched(application: Application) -> ClientChoice {
+    /// Chooses an application, which is only watched.
+    pub fn from_application(application: Application) -> ClientChoice {
         ClientChoice(Arc::new(application))
     }
 
-    /// Makes ready what is to be launched, which may have to be built first; done once, however often it is asked.
+    /// Builds the client if needed; repeated calls do it once.
     ///
-    /// *Errors*: what is missing for it, and how to have it.
+    /// *Errors*: what is missing, and how to install it.
     pub async fn prepare(&self) -> Result<(), ClientError> {
         self.0.prepare().await
     }
 
-    /// Where it can live.
-    pub fn abodes(&self) -> Placements {
-        self.0.abodes()
+    /// Whether the client can run in this process, as a process of its own, or both.
+    pub fn placements(&self) -> Placements {
+        self.0.placements()
     }
 
-    /// What there is of an application beyond its command line, where the client is one that is only watched.
+    /// The commands and capabilities of an application; `None` for other clients.
     pub fn application(&self) -> Option<history::Application> {
         self.0.application()
     }
 
-    /// As the user named it.
+    /// The client's name as the user gave it.
     pub fn name(&self) -> String {
         self.0.name()
     }

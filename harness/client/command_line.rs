@@ -1,4 +1,4 @@
-//! A command line of the client under test, and how it becomes a process. There is no shell in between.
+//! A command line of the client under test, and the process started from it. No shell is involved.
 
 use std::env;
 use std::path::Path;
@@ -15,34 +15,36 @@ const ELSEWHERE: [&str; 2] = ["PGHOSTADDR", "PGSERVICE"];
 /// A command line, split into words as a shell would, but without one.
 #[derive(Clone, Debug)]
 pub(super) struct CommandLine {
-    /// As it was written.
+    /// The command line as the user wrote it.
     pub text: String,
     pub program: String,
     pub arguments: Vec<String>,
 }
 
 impl CommandLine {
-    /// *Errors*: why it cannot be split.
+    /// Splits a text into words.
+    ///
+    /// *Errors*: why the text cannot be split.
     pub fn split(text: &str) -> Result<CommandLine, String> {
         let words = shlex::split(text).ok_or("a quote is never closed, or a backslash ends the command line")?;
         let (program, arguments) = words.split_first().ok_or("the command line is empty")?;
         Ok(CommandLine { text: text.to_owned(), program: program.clone(), arguments: arguments.to_vec() })
     }
 
-    /// The same, with one text in place of another in every word.
-    pub fn with(&self, text: &str, value: &str) -> CommandLine {
-        let with = |word: &String| word.replace(text, value);
+    /// This command line with `text` replaced by `value` in every word.
+    pub fn replace(&self, text: &str, value: &str) -> CommandLine {
+        let replace = |word: &String| word.replace(text, value);
         CommandLine {
-            text: with(&self.text),
-            program: with(&self.program),
-            arguments: self.arguments.iter().map(with).collect(),
+            text: replace(&self.text),
+            program: replace(&self.program),
+            arguments: self.arguments.iter().map(replace).collect(),
         }
     }
 
-    /// Finds the program the way `execvp` does, so that a typo is told at once and not as "file not found" of something.
+    /// Finds the program as `execvp` does, so that a typo is reported before the run starts.
     ///
-    /// *Errors*: why it cannot be run.
-    pub fn can_be_run(&self) -> Result<(), String> {
+    /// *Errors*: why the program cannot be run.
+    pub fn check_runnable(&self) -> Result<(), String> {
         let program = &self.program;
         let executable = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
         let path = Path::new(program);
@@ -63,33 +65,33 @@ impl CommandLine {
         }
     }
 
-    /// A command that puts a client's process into its place: its own group, its namespace, the run's mark and the variables by
-    /// which it finds its database.
+    /// The command that starts a client's process in its own group and namespace, with the run's mark and the
+    /// variables that name the database.
     ///
     /// *Errors*: the namespace cannot be entered.
     pub fn command(
         &self,
         folder: Option<&Path>,
         variables: Vec<(&'static str, String)>,
-        home: &LaunchContext,
+        context: &LaunchContext,
     ) -> Result<Command, ClientError> {
         let mut command = Command::new(&self.program);
         for name in ELSEWHERE {
             command.env_remove(name);
         }
-        command.args(&self.arguments).envs(variables).env(MARK, home.run.as_os_str()).process_group(0);
+        command.args(&self.arguments).envs(variables).env(MARK, context.run.as_os_str()).process_group(0);
         if let Some(folder) = folder {
             command.current_dir(folder);
         }
-        if let Some(space) = &home.space {
+        if let Some(space) = &context.space {
             space.enter_as_user(&mut command, folder).map_err(|error| ClientError::SetUp(error.to_string()))?;
         }
         Ok(command)
     }
 
-    /// Runs a command that came of these words.
+    /// Starts a command made by [`CommandLine::command`].
     ///
-    /// *Errors*: it cannot be run.
+    /// *Errors*: the program cannot be executed.
     pub fn start(&self, mut command: Command) -> Result<Child, ClientError> {
         command.spawn().map_err(|error| ClientError::SetUp(format!("cannot run {}: {error}", self.program)))
     }

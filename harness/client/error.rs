@@ -1,4 +1,5 @@
-//! From any library's error to an [`OpError`]: the chain of causes is searched for what the server or the kernel said.
+//! Converts any library's error to an [`OpError`]: the chain of causes is searched for the server's or the kernel's
+//! error.
 
 use std::error::Error;
 use std::io;
@@ -57,7 +58,7 @@ mod tests {
     struct Wrapped(#[source] io::Error);
 
     #[test]
-    fn finds_the_cause_under_a_librarys_own_error() {
+    fn cause_is_found_under_a_wrapping_error() {
         let error = OpError::from(Wrapped(io::ErrorKind::ConnectionRefused.into()));
         assert_eq!(error.kind, ErrorKind::Refused);
         assert!(error.message.starts_with("pool: cannot connect: "), "{}", error.message);

@@ -1,4 +1,4 @@
-//! A [`Client`] in this process, made ready for the workload.
+//! Adapts a [`Client`] in this process to the interface that the workload drives.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ where
         self.name.clone()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: true, process: false }
     }
 
@@ -45,7 +45,7 @@ impl<C: Client> DynClient for Resident<C> {
     fn facts(&self) -> ClientFacts {
         let mut facts = self.0.facts();
         if !facts.can(Capability::Deadline) {
-            // To drop a future is a means that every one of them offers.
+            // Every in-process client can be cancelled by dropping its future.
             facts.capabilities.push(Capability::Deadline.word().to_owned());
         }
         facts

@@ -1,7 +1,9 @@
-//! The client under test: what it must be able to do, and the kinds of it.
+//! The client under test: the interfaces it implements, and the kinds of clients.
 //!
-//! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); the
-//! built-in ones (`reference`) show what good and bad clients do. Whichever is a process can be `supervised`.
+//! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); an
+//! `application` is only watched. The built-in clients (`reference`) show good and bad behaviour; `shipped` adapters
+//! wrap popular libraries. A client that is a process can be `supervised`. This room injects no faults and judges no
+//! outcome.
 
 mod adapter;
 mod application;
@@ -40,11 +42,11 @@ use crate::netns::NetNs;
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
 ///
-/// Every method may be called by several workers at once. None is cancelled by the harness, for a call that never returns
-/// is what the *hung operation* check is for; but where a scenario gives operations a deadline, the future is dropped when
-/// it has passed, as an application's `timeout` does.
+/// Every method may be called by several workers at once. The harness cancels no call, because the *hung operation*
+/// check has to see calls that never return; only if a scenario gives operations a deadline, the future is dropped
+/// when it has passed, as an application's `timeout` does.
 pub trait Client: Send + Sync + 'static {
-    /// Inserts `key` into `pgsquall_ledger (id)`, and returns once it is there for good.
+    /// Inserts `key` into `pgsquall_ledger (id)`, and returns once the row is durable.
     ///
     /// A client that retries by itself must also fill `idempotency_key`, which is unique, so that no retry can
     /// insert twice.
@@ -53,25 +55,25 @@ pub trait Client: Send + Sync + 'static {
     /// Reads whether `key` is in the ledger.
     fn read(&self, key: i64) -> impl Future<Output = Result<bool, OpError>> + Send;
 
-    /// Several statements and a COMMIT, one of which inserts `key`.
+    /// Runs several statements and a COMMIT; one statement inserts `key`.
     ///
-    /// Asked only of a client whose [`facts`](Client::facts) name the capability `transaction`.
+    /// Called only if the client's [`facts`](Client::facts) name the capability `transaction`.
     fn transaction(&self, key: i64) -> impl Future<Output = Result<(), OpError>> + Send {
         self.write(key)
     }
 
-    /// Listens on the channel `pgsquall_news`, and hands on every notification, for as long as the run lasts.
+    /// Listens on the channel `pgsquall_news`, and passes on every notification, for as long as the run lasts.
     ///
-    /// Called once, and only of a client whose [`facts`](Client::facts) name the capability `listen`. Whoever loses the
-    /// subscription is to subscribe again, and to say so with [`Notifications::gap`]. To return is to give it up for
-    /// good; when the run ends, the future is dropped.
+    /// Called once, and only if the client's [`facts`](Client::facts) name the capability `listen`. A client that
+    /// loses the subscription must subscribe again, and report it with [`Notifications::gap`]. Returning gives the
+    /// subscription up for good; when the run ends, the future is dropped.
     fn listen(&self, news: Notifications) -> impl Future<Output = Result<(), OpError>> + Send {
         let _ = news;
         async { Err(OpError::new(ErrorKind::Other, "this client cannot listen")) }
     }
 
-    /// What the client says of itself; the default has no name, four operations at once and no capability. A scenario
-    /// may ask it more at once, to see what becomes of those that wait for a connection.
+    /// The client's name, version, limits and capabilities. Default: four operations at once and no capability. A
+    /// scenario may start more operations than `concurrency`, to test the waiters of a pool.
     fn facts(&self) -> ClientFacts {
         ClientFacts {
             name: "in-process".into(),
@@ -82,30 +84,30 @@ pub trait Client: Send + Sync + 'static {
         }
     }
 
-    /// Gives its connections back; called once, after the last operation.
+    /// Closes the connections; called once, after the last operation.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// One operation, as it is asked of a client.
+/// One operation to be performed by a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     /// Unique in the run.
     pub id: u64,
     pub kind: OpKind,
     pub key: i64,
-    /// After which the application cancels it, by whatever means the client offers; `None`: it waits.
+    /// The time after which the application cancels the call, by the means of its library; `None`: never.
     pub deadline: Option<Duration>,
 }
 
 impl Call {
-    /// Carries it out, and drops what is under way when the deadline has passed.
+    /// Runs `work`, and drops it when the deadline has passed.
     pub fn or_cancel<T>(
         &self,
         work: impl Future<Output = Result<T, OpError>>,
     ) -> impl Future<Output = Result<T, OpError>> {
-        // No async function: it would hold the work twice, and it is large.
+        // Not an async function, which would hold the large future `work` twice.
         match self.deadline {
             None => Either::Left(work),
             Some(deadline) => {
@@ -114,7 +116,7 @@ impl Call {
         }
     }
 
-    /// What the application is told of a call that its deadline ended.
+    /// The error of a call that its deadline ended.
     fn cancelled(&self) -> OpError {
         let after = self.deadline.map(show).unwrap_or_default();
         OpError::new(ErrorKind::Deadline, format!("cancelled by the application's deadline of {after}"))
@@ -126,103 +128,103 @@ impl Call {
 pub(crate) trait DynClient: Send + Sync + 'static {
     fn facts(&self) -> ClientFacts;
 
-    /// Carries out one operation; for a read, says whether the key was found.
+    /// Performs one operation; a read returns whether the key exists.
     async fn perform(&self, call: Call) -> Result<Option<bool>, OpError>;
 
-    /// Listens for as long as the run lasts; ends where the subscription does, for good.
+    /// Listens for as long as the run lasts; returns when the subscription has ended for good.
     async fn listen(&self, news: Notifications) -> Result<(), OpError>;
 
-    /// How it went away, if it did though nobody asked it to.
+    /// How the client ended, if the harness has not ended it.
     fn ended(&self) -> Option<Ended>;
 
-    /// Ends it, by force if it does not leave within a moment.
+    /// Ends the client, by force if it does not exit within a moment.
     async fn close(&self);
 
-    /// Makes it idle for a while, or busy again, where it works by itself and something outside of it gives it work.
+    /// Pauses or resumes the load of an application; other clients ignore it.
     fn pause(&self, idle: bool) {
         let _ = idle;
     }
 
-    /// Why it is not ready to be watched yet, where it works by itself; `None`: it is.
+    /// Why an application is not ready to be watched yet; `None`: it is ready, or it is no application.
     fn unready(&self) -> Option<String> {
         None
     }
 
-    /// How its process went away once it was closed; `None` where it has none of its own, or that is still there.
+    /// How the client's process exited after `close`; `None` if it has no process, or that is still running.
     fn exit_status(&self) -> Option<Ended> {
         None
     }
 }
 
-/// How a client of one kind is brought up.
+/// Launches clients of one kind.
 #[async_trait]
 pub(crate) trait ClientFactory: Send + Sync + 'static {
-    /// As `--client` takes it.
+    /// The client's name as `--client` takes it.
     fn name(&self) -> String;
 
-    /// Where it can live.
-    fn abodes(&self) -> Placements;
+    /// Whether the client can run in this process, as a process of its own, or both.
+    fn placements(&self) -> Placements;
 
-    /// Makes ready what all its clients need, once; for what has to be built, that may take minutes.
+    /// Builds what all its clients need, once; this may take minutes.
     async fn prepare(&self) -> Result<(), ClientError> {
         Ok(())
     }
 
-    /// What there is of an application that is only watched; `None` where it is one that does what it is asked.
+    /// The commands and capabilities of an application; `None` for other clients.
     fn application(&self) -> Option<history::Application> {
         None
     }
 
-    /// Brings one up against `address`.
-    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError>;
+    /// Launches a client that connects to `address`.
+    async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError>;
 }
 
-/// Where a client lives on this machine. It can be kept, so that a client can be launched there again.
+/// Where a client runs on this machine. It can be kept, to launch a client there again.
 #[derive(Clone)]
 pub(crate) struct LaunchContext {
-    /// The run's folder, by which its processes are marked.
+    /// The run's folder; its path marks the client's processes.
     pub run: Arc<Path>,
-    /// Where its output is kept.
+    /// The folder for the client's output.
     pub output: Arc<Path>,
-    /// The namespace in which its process is to be; `None`: that of this process.
+    /// The network namespace of the client's process; `None`: that of this process.
     pub space: Option<Arc<NetNs>>,
-    /// Whether it may be in this process, where it can be either.
+    /// Whether a client that can run either way may run in this process.
     pub in_process: bool,
 }
 
-/// Why a client could not be brought up.
+/// Why a client could not be launched.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("no client {name:?}: it is neither built in ({}), nor an adapter that is shipped (pgsquall init lists them), nor a program \
-             that can be run: {reason}", known.join(", "))]
+    #[error("cannot find client {name:?}: it is neither built in ({}), nor a shipped adapter (pgsquall init lists them), nor a \
+             program that can be run: {reason}", known.join(", "))]
     Unknown { name: String, known: Vec<&'static str>, reason: String },
 
-    #[error("client {command:?} said no hello within {}: its first line on stdout must be \
+    #[error("client {command:?} sent no hello within {}: its first line on stdout must be \
              {{\"hello\":{{\"name\":…,\"version\":…,\"concurrency\":…}}}}{}", crate::model::time::show(*within), tail(stderr))]
     NoHello { command: String, within: Duration, stderr: String },
 
-    #[error("client {command:?} ended before its hello ({status}){}", tail(stderr))]
+    #[error("client {command:?} exited before its hello ({status}){}", tail(stderr))]
     EndedEarly { command: String, status: String, stderr: String },
 
     #[error("client {command:?}: {reason}{}", tail(stderr))]
     BadHello { command: String, reason: String, stderr: String },
 
-    #[error("the adapter {name} has no profile {profile:?}: there are {words}")]
+    #[error("adapter {name} has no profile {profile:?}; its profiles are {words}")]
     NoProfile { name: String, profile: String, words: String },
 
-    #[error("{source}\n  the adapter {name} needs: {install} (pgsquall init {name} writes it out)")]
+    #[error("{source}\n  adapter {name} needs: {install} (pgsquall init {name} writes its files to a folder)")]
     Shipped { name: &'static str, install: String, source: Box<ClientError> },
 
-    #[error("cannot build: {command}: {reason}")]
+    #[error("cannot build the adapter: {command}: {reason}")]
     Build { command: String, reason: String },
 
-    #[error("the client could not be set up: {0}")]
+    #[error("cannot set up the client: {0}")]
     SetUp(String),
 
     #[error("{option} {command:?}: {reason}")]
     Command { option: &'static str, command: String, reason: String },
 
-    #[error("no capability {word:?}: an application can have {}", known.join(", "))]
+    #[error("unknown capability {word:?}; an application can have {}", known.join(", "))]
     NoCapability { word: String, known: Vec<&'static str> },
 
     #[error("cannot write {}: {source}", path.display())]

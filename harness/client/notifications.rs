@@ -1,20 +1,20 @@
-//! How a client hands on what its subscription hears.
+//! How a client reports the notifications and gaps of its subscription.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where a client hands on the notifications that it hears on [`CHANNEL`](crate::server::bootstrap::CHANNEL).
+/// Receives the notifications of a client's subscription to [`CHANNEL`](crate::server::bootstrap::CHANNEL).
 ///
-/// Clones lead to the same place; it may be called from any thread.
+/// Clones report to the same receiver; any thread may call it.
 #[derive(Clone)]
 pub struct Notifications(Arc<dyn Fn(Notice) + Send + Sync>);
 
-/// What a client can have to say of its subscription.
+/// A report of a client about its subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// A notification, with its payload.
-    Heard(String),
-    /// There was a time in which it may have missed some.
+    Received(String),
+    /// The subscription was interrupted, and may have missed notifications.
     Gap,
 }
 
@@ -23,19 +23,19 @@ impl Notifications {
         Notifications(Arc::new(take))
     }
 
-    /// A notification came; `payload` as the server sent it.
-    pub fn heard(&self, payload: impl Into<String>) {
-        self.tell(Notice::Heard(payload.into()));
+    /// Reports a notification; `payload` as the server sent it.
+    pub fn received(&self, payload: impl Into<String>) {
+        self.send(Notice::Received(payload.into()));
     }
 
-    /// The subscription was lost for a while, and may have missed notifications: Postgres repeats none.
+    /// Reports that the subscription was interrupted and may have missed notifications: Postgres repeats none.
     ///
-    /// Before the next that is [`heard`](Notifications::heard).
+    /// Call it before the next [`received`](Notifications::received).
     pub fn gap(&self) {
-        self.tell(Notice::Gap);
+        self.send(Notice::Gap);
     }
 
-    pub(crate) fn tell(&self, notice: Notice) {
+    pub(crate) fn send(&self, notice: Notice) {
         (self.0)(notice);
     }
 }

@@ -1,9 +1,9 @@
-//! A client whose strategy is to exit, under a supervisor: whenever its process has exited, it is launched again, as
-//! systemd and Kubernetes do.
+//! A client whose strategy is to exit, under a supervisor: the client is launched again whenever its process has
+//! exited, as systemd and Kubernetes do.
 //!
-//! Owns when that happens, and what is told meanwhile; what a process is, the kind of client below knows. A client that
-//! broke its protocol is not restarted, for nothing that it says can be trusted, and neither is one that could not be
-//! launched in the first place.
+//! Owns the restart policy, and the answers while no process runs; the kind of client below owns the process. A client
+//! that broke its protocol is not restarted, because its answers cannot be trusted, and neither is one whose first
+//! launch failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,20 +21,20 @@ use crate::environment::support::Placements;
 use crate::model::history::{Application, ClientFacts, Ended, ErrorKind, Event, OpError, SupervisionStep};
 use crate::recorder::Recorder;
 
-/// From an exit to the next launch. systemd waits 100 ms unless it is told otherwise, and units mostly say a second or
-/// more; Kubernetes does not wait the first time, and ten seconds the next.
+/// From an exit to the next launch. systemd's default is 100 ms, and units mostly configure a second or more;
+/// Kubernetes does not wait the first time, and ten seconds the next.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Each pause is twice the one before, up to this: Kubernetes goes on to five minutes, which no budget would outlast.
+/// Each pause is twice the one before, up to this: Kubernetes goes on to five minutes, longer than any budget.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// After a life of this length the next pause is a short one again. systemd counts starts over ten seconds.
-const LONG_LIFE: Duration = Duration::from_secs(10);
+/// After this uptime the next pause is short again. systemd counts starts over ten seconds.
+const STABLE_UPTIME: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether a process has exited: little beside any pause.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the supervisor checks for an exit: short compared to any pause.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A client of any kind that is a process, launched again when that exits.
+/// A factory of supervised clients: wraps the factory of any client that is a process.
 pub(crate) struct Supervised {
     launch: Arc<dyn ClientFactory>,
     recorder: Recorder,
@@ -45,13 +45,13 @@ impl Supervised {
         Supervised { launch, recorder }
     }
 
-    /// Where a client can live while it is supervised: in a process alone.
+    /// Where a supervised client can run: only in a process of its own.
     ///
-    /// *Errors*: why it cannot be supervised, in words that can stand in a report.
-    pub fn abodes(launch: &dyn ClientFactory) -> Result<Placements, String> {
-        match launch.abodes().process {
+    /// *Errors*: why it cannot be supervised, for the report.
+    pub fn placements(launch: &dyn ClientFactory) -> Result<Placements, String> {
+        match launch.placements().process {
             true => Ok(Placements { in_process: false, process: true }),
-            false => Err("a client in this process cannot be launched again, and so not be supervised".into()),
+            false => Err("cannot supervise a client in this process: only a client in a process of its own can be launched again".into()),
         }
     }
 }
@@ -62,8 +62,8 @@ impl ClientFactory for Supervised {
         self.launch.name()
     }
 
-    fn abodes(&self) -> Placements {
-        Placements { in_process: false, ..self.launch.abodes() }
+    fn placements(&self) -> Placements {
+        Placements { in_process: false, ..self.launch.placements() }
     }
 
     async fn prepare(&self) -> Result<(), ClientError> {
@@ -74,48 +74,48 @@ impl ClientFactory for Supervised {
         self.launch.application()
     }
 
-    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
-        let home = LaunchContext { in_process: false, ..home };
-        let first = self.launch.launch(address, home.clone()).await?;
+    async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+        let context = LaunchContext { in_process: false, ..context };
+        let first = self.launch.launch(address, context.clone()).await?;
         let (launch, recorder, idle) = (Arc::clone(&self.launch), self.recorder.clone(), Arc::default());
-        Ok(Arc::new(SupervisedClient::begin(
+        Ok(Arc::new(SupervisedClient::start(
             first,
-            Launcher { launch, address: address.clone(), home, recorder, idle },
+            Launcher { launch, address: address.clone(), context, recorder, idle },
         )))
     }
 }
 
-/// A supervised client. Dropping it ends whatever there is of it, a launch under way included.
+/// A supervised client. Dropping it ends its process, and a launch in progress.
 struct SupervisedClient {
-    /// Those of its first process.
+    /// The facts of its first process.
     facts: ClientFacts,
-    /// Its process; `None` while there is none.
+    /// The client in the present process; `None` while no process runs.
     present: Present,
-    /// Whether whatever is there is to be idle.
+    /// Whether the client's load is paused.
     idle: Arc<AtomicBool>,
     closing: CancellationToken,
-    /// Cancelled once nothing is launched any more.
-    over: CancellationToken,
+    /// Cancelled once the supervisor launches no more processes.
+    finished: CancellationToken,
     _supervisor: AbortOnDropHandle<()>,
 }
 
 type Present = watch::Receiver<Option<Arc<dyn DynClient>>>;
 
 impl SupervisedClient {
-    fn begin(first: Arc<dyn DynClient>, launcher: Launcher) -> SupervisedClient {
+    fn start(first: Arc<dyn DynClient>, launcher: Launcher) -> SupervisedClient {
         let (facts, idle) = (first.facts(), Arc::clone(&launcher.idle));
-        let (tell, present) = watch::channel(Some(Arc::clone(&first)));
-        let (closing, over) = (CancellationToken::new(), CancellationToken::new());
-        let (stop, guard) = (closing.clone(), over.clone().drop_guard());
+        let (publish, present) = watch::channel(Some(Arc::clone(&first)));
+        let (closing, finished) = (CancellationToken::new(), CancellationToken::new());
+        let (stop, guard) = (closing.clone(), finished.clone().drop_guard());
         let supervisor = tokio::spawn(async move {
             let _guard = guard;
             tokio::select! {
-                // What is being launched is dropped, and killed by that.
+                // A launch in progress is dropped, which kills its process.
                 () = stop.cancelled() => {}
-                () = launcher.watch_over(first, tell) => {}
+                () = launcher.supervise(first, publish) => {}
             }
         });
-        SupervisedClient { facts, present, idle, closing, over, _supervisor: AbortOnDropHandle::new(supervisor) }
+        SupervisedClient { facts, present, idle, closing, finished, _supervisor: AbortOnDropHandle::new(supervisor) }
     }
 
     fn present(&self) -> Option<Arc<dyn DynClient>> {
@@ -130,9 +130,9 @@ impl DynClient for SupervisedClient {
     }
 
     async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
-        match self.present().filter(|client| exit_of(client.as_ref()).is_none()) {
+        match self.present().filter(|client| exited(client.as_ref()).is_none()) {
             Some(client) => client.perform(call).await,
-            None => Err(OpError::new(ErrorKind::Closed, "the client's process has exited, and is being restarted")),
+            None => Err(OpError::new(ErrorKind::Closed, "the client's process has exited and is being restarted")),
         }
     }
 
@@ -141,17 +141,17 @@ impl DynClient for SupervisedClient {
         let mut has_listened = false;
         loop {
             let is_there =
-                |client: &Option<Arc<dyn DynClient>>| client.as_ref().is_some_and(|c| exit_of(c.as_ref()).is_none());
+                |client: &Option<Arc<dyn DynClient>>| client.as_ref().is_some_and(|c| exited(c.as_ref()).is_none());
             let client = present.wait_for(is_there).await.ok().and_then(|client| client.clone());
-            // Nothing is launched any more.
+            // The supervisor has ended.
             let Some(client) = client else { return Ok(()) };
             if has_listened {
-                // Whatever was sent while no process was there is lost.
+                // Notifications sent while no process ran are lost.
                 news.gap();
             }
             has_listened = true;
             let ended = client.listen(news.clone()).await;
-            if exit_of(client.as_ref()).is_none() {
+            if exited(client.as_ref()).is_none() {
                 return ended;
             }
         }
@@ -174,7 +174,7 @@ impl DynClient for SupervisedClient {
 
     async fn close(&self) {
         self.closing.cancel();
-        self.over.cancelled().await;
+        self.finished.cancelled().await;
         if let Some(client) = self.present() {
             client.close().await;
         }
@@ -185,42 +185,42 @@ impl DynClient for SupervisedClient {
     }
 }
 
-/// What it takes to launch a client again.
+/// Launches the client again.
 struct Launcher {
     launch: Arc<dyn ClientFactory>,
     address: Address,
-    home: LaunchContext,
+    context: LaunchContext,
     recorder: Recorder,
     idle: Arc<AtomicBool>,
 }
 
 impl Launcher {
-    /// Launches it again whenever it has exited; ends once it has broken its protocol.
-    async fn watch_over(self, first: Arc<dyn DynClient>, tell: watch::Sender<Option<Arc<dyn DynClient>>>) {
+    /// Launches the client again whenever it has exited; returns once it has broken its protocol.
+    async fn supervise(self, first: Arc<dyn DynClient>, publish: watch::Sender<Option<Arc<dyn DynClient>>>) {
         let (mut client, mut since, mut pause) = (first, Instant::now(), PAUSE);
-        while let Some((status, stderr)) = exit(client.as_ref()).await {
+        while let Some((status, stderr)) = wait_for_exit(client.as_ref()).await {
             let lived = since.elapsed();
             self.record(SupervisionStep::Exited { status, stderr, lived });
-            tell.send_replace(None);
+            publish.send_replace(None);
             drop(client);
-            if lived >= LONG_LIFE {
+            if lived >= STABLE_UPTIME {
                 pause = PAUSE;
             }
-            client = self.launch_again(&mut pause).await;
+            client = self.relaunch(&mut pause).await;
             since = Instant::now();
-            tell.send_replace(Some(Arc::clone(&client)));
-            // Only now: whoever has it pause from here on finds it there.
+            publish.send_replace(Some(Arc::clone(&client)));
+            // After publishing: a later `pause` reaches this client directly.
             client.pause(self.idle.load(Ordering::Acquire));
         }
     }
 
-    /// Launches it until it comes up.
-    async fn launch_again(&self, pause: &mut Duration) -> Arc<dyn DynClient> {
+    /// Repeats the launch until it succeeds.
+    async fn relaunch(&self, pause: &mut Duration) -> Arc<dyn DynClient> {
         loop {
             sleep(*pause).await;
             *pause = (2 * *pause).min(LONGEST_PAUSE);
             let began = Instant::now();
-            match self.launch.launch(&self.address, self.home.clone()).await {
+            match self.launch.launch(&self.address, self.context.clone()).await {
                 Ok(client) => {
                     self.record(SupervisionStep::Restarted { took: began.elapsed() });
                     return client;
@@ -235,16 +235,16 @@ impl Launcher {
     }
 }
 
-/// Waits until a client's process exits: its status, and the end of its stderr; `None` if it went in another way.
-async fn exit(client: &dyn DynClient) -> Option<(String, String)> {
+/// Waits until a client's process exits: its status, and the end of its stderr; `None` if it ended in another way.
+async fn wait_for_exit(client: &dyn DynClient) -> Option<(String, String)> {
     while client.ended().is_none() {
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
-    exit_of(client)
+    exited(client)
 }
 
-/// How a client's process exited, if it has.
-fn exit_of(client: &dyn DynClient) -> Option<(String, String)> {
+/// The status and stderr of a client's process, if it has exited.
+fn exited(client: &dyn DynClient) -> Option<(String, String)> {
     match client.ended() {
         Some(Ended::Exited { status, stderr }) => Some((status, stderr)),
         _ => None,

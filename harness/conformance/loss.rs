@@ -1,57 +1,58 @@
-//! Cases in which connections are lost while operations are under way.
+//! Cases in which connections are lost during operations.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Found;
-use super::asking::{ANSWER_WITHIN, answers, honest};
-use super::stage::{OURS, Stage};
+use super::CaseResult;
+use super::bench::{CLIENT_SESSIONS, CaseBench};
+use super::calls::{ANSWER_WITHIN, check_not_early, collect_answers};
 use crate::gateway::Cut;
 
-/// Longest until operations are at the lock, to be hit there; whatever is there by then is.
+/// Time limit until operations wait at the lock; the fault then hits those that do.
 const THERE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How connections are lost.
 #[derive(Clone, Copy)]
 enum Loss {
-    /// The server ends every session, with a word.
+    /// The server ends every session, with an error message.
     Terminated,
     /// RST on every connection.
     Reset,
 }
 
-pub(super) async fn restart(stage: &mut Stage) -> Found {
-    lose(stage, Loss::Terminated, "its sessions were ended").await
+pub(super) async fn restart(bench: &mut CaseBench) -> CaseResult {
+    lose_connections(bench, Loss::Terminated, "the end of its sessions").await
 }
 
-pub(super) async fn cut(stage: &mut Stage) -> Found {
-    lose(stage, Loss::Reset, "its connections were reset").await
+pub(super) async fn cut(bench: &mut CaseBench) -> CaseResult {
+    lose_connections(bench, Loss::Reset, "the reset of its connections").await
 }
 
-/// Operations are held at a lock when it happens, so that each is hit in a statement. The lock is given back at once, for
-/// those who try again.
-async fn lose(stage: &mut Stage, loss: Loss, after: &str) -> Found {
-    let lock = stage.lock("ACCESS EXCLUSIVE").await?;
-    let asked = stage.begin_several(None)?;
-    stage.at_lock(&asked, stage.side_by_side, THERE_WITHIN).await?;
+/// Operations wait at a lock when the fault comes, so that each is hit during a statement. The lock is released right
+/// after, for retries.
+async fn lose_connections(bench: &mut CaseBench, loss: Loss, after: &str) -> CaseResult {
+    let lock = bench.lock("ACCESS EXCLUSIVE").await?;
+    let pending = bench.start_batch(None)?;
+    bench.wait_at_lock(&pending, bench.concurrency_seen, THERE_WITHIN).await?;
     match loss {
-        Loss::Terminated => drop(stage.terminate().await?),
-        Loss::Reset => drop(stage.environment.gateway.cut(Cut::Reset).await),
+        Loss::Terminated => drop(bench.terminate().await?),
+        Loss::Reset => drop(bench.environment.gateway.cut(Cut::Reset).await),
     }
     let released = Instant::now();
     lock.release().await?;
-    let answers = answers(asked, Instant::now() + ANSWER_WITHIN).await?;
-    honest(&answers, released)?;
-    stage.back(after).await?;
-    stage.kept(&answers).await
+    let answers = collect_answers(pending, Instant::now() + ANSWER_WITHIN).await?;
+    check_not_early(&answers, released)?;
+    bench.wait_until_recovered(after).await?;
+    bench.check_acknowledged(&answers).await
 }
 
-impl Stage {
-    /// Ends every session of the client; returns how many.
+impl CaseBench {
+    /// Ends every session of the client; returns their number.
     pub async fn terminate(&self) -> Result<usize, crate::server::ServerError> {
-        let terminate =
-            format!("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {OURS}");
+        let terminate = format!(
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {CLIENT_SESSIONS}"
+        );
         self.direct.count(&terminate, &[&self.environment.address.user]).await
     }
 }

@@ -1,136 +1,137 @@
-//! Whether a client speaks the adapter protocol right: scripted cases, each with one answer.
+//! Checks that a client follows the adapter protocol: scripted cases, each with one result.
 //!
-//! A verdict on a client is worth nothing while its adapter swallows errors, answers twice or works through its requests
-//! one by one. Each *case* asks for one thing of the protocol, against a real server behind a gateway. What a library
-//! makes of a fault, and how soon it is back, is left to scenarios: here it has ample time.
+//! A verdict on a client is unreliable if its adapter swallows errors, answers twice or serialises its requests. Each
+//! *case* tests one rule of the protocol, against a real server behind a gateway (`bench`, `calls`; the cases are in
+//! the other files). How a library reacts to faults, and how fast it recovers, is judged by scenarios: here it has
+//! ample time.
 
-mod asking;
+mod basics;
+mod bench;
+mod calls;
+mod delays;
 mod ending;
 mod listening;
 mod loss;
-mod plain;
-mod pressure;
-mod stage;
 
 use std::fmt;
 use std::io;
 
 use futures_util::future::BoxFuture;
 
-use self::stage::{Stage, Trouble};
+use self::bench::{CaseBench, CaseError};
 use crate::client::{ClientChoice, ClientError};
 use crate::environment::EnvironmentError;
 use crate::environment::choice::ServerChoice;
 use crate::model::history::Capability;
 use crate::server::ServerError;
 
-/// What one case has found.
-type Found = Result<(), Trouble>;
+/// The result of one case.
+type CaseResult = Result<(), CaseError>;
 
-/// One thing that is asked of every adapter.
+/// One rule that every adapter must follow.
 pub struct Case {
     pub name: &'static str,
-    /// What is so where it passes.
-    pub asks: &'static str,
-    /// What a run would be worth without it.
+    /// What the adapter does if the case passes; the subject is the adapter.
+    pub requirement: &'static str,
+    /// Why a run needs the rule.
     pub why: &'static str,
-    /// Without which it is not asked.
+    /// The capability without which the case is skipped.
     needs: Option<Capability>,
-    play: for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Found>,
+    run: for<'a> fn(&'a mut CaseBench) -> BoxFuture<'a, CaseResult>,
 }
 
-/// Every case, in the order in which they are asked: those that later ones build upon first.
+/// Every case in order: later ones depend on earlier ones.
 pub const CASES: [Case; 13] = [
     Case {
         name: "hello",
-        asks: "says who it is and what it can do",
-        why: "what it does not claim is not asked of it, and what it misspells neither",
+        requirement: "names its library and its capabilities",
+        why: "scenarios for a capability that is missing or misspelt are skipped",
         needs: None,
-        play: |stage| Box::pin(plain::hello(stage)),
+        run: |bench| Box::pin(basics::hello(bench)),
     },
     Case {
         name: "write",
-        asks: "what it acknowledges is in the ledger, once",
-        why: "a write that is lost is told by what was acknowledged",
+        requirement: "acknowledged writes are in the ledger, once",
+        why: "lost writes are detected by comparing the ledger with acknowledged writes",
         needs: None,
-        play: |stage| Box::pin(plain::write(stage)),
+        run: |bench| Box::pin(basics::write(bench)),
     },
     Case {
         name: "read",
-        asks: "finds what is there, and does not find what is not",
-        why: "a stale read is told by what is found",
+        requirement: "finds existing rows, and no missing ones",
+        why: "stale reads are detected by the rows that are found",
         needs: None,
-        play: |stage| Box::pin(plain::read(stage)),
+        run: |bench| Box::pin(basics::read(bench)),
     },
     Case {
         name: "transaction",
-        asks: "several statements in one transaction, which is committed",
+        requirement: "runs several statements in one transaction, and commits it",
         why: "a fault between two statements must hit one transaction",
         needs: Some(Capability::Transaction),
-        play: |stage| Box::pin(plain::transaction(stage)),
+        run: |bench| Box::pin(basics::transaction(bench)),
     },
     Case {
         name: "error",
-        asks: "hands on the server's SQLSTATE, and works afterwards",
-        why: "what did not happen is told from what may have happened by the code",
+        requirement: "passes on the server's SQLSTATE, and works afterwards",
+        why: "the code tells whether the operation may have taken effect",
         needs: None,
-        play: |stage| Box::pin(plain::error(stage)),
+        run: |bench| Box::pin(basics::error(bench)),
     },
     Case {
         name: "concurrency",
-        asks: "as many operations proceed side by side as it has said, and more wait",
-        why: "a fault that hits one connection must leave the others at work",
+        requirement: "runs as many operations at once as its hello says, and makes more wait",
+        why: "a fault on one connection must not stop the others",
         needs: None,
-        play: |stage| Box::pin(pressure::concurrency(stage)),
+        run: |bench| Box::pin(delays::concurrency(bench)),
     },
     Case {
         name: "slow",
-        asks: "waits for answers that are 300 ms late, and gets them right",
-        why: "an adapter with a timer of its own would be judged for its library",
+        requirement: "waits for replies that are 300 ms late, and answers correctly",
+        why: "a timeout of the adapter would be mistaken for one of its library",
         needs: None,
-        play: |stage| Box::pin(pressure::slow(stage)),
+        run: |bench| Box::pin(delays::slow(bench)),
     },
     Case {
         name: "hang",
-        asks: "acknowledges nothing while the server is silent, and answers once",
-        why: "what is acknowledged too early looks like a lost write of the library",
+        requirement: "acknowledges nothing while the server is silent, and answers once",
+        why: "a write acknowledged too early looks like a lost write of the library",
         needs: None,
-        play: |stage| Box::pin(pressure::hang(stage)),
+        run: |bench| Box::pin(delays::hang(bench)),
     },
     Case {
         name: "cancel",
-        asks: "ends a call at the application's deadline, and works afterwards",
-        why: "only where the library's own means are used do they show what they leave behind",
+        requirement: "ends a call at the application's deadline, and works afterwards",
+        why: "only the library's own cancellation shows what it leaves behind",
         needs: Some(Capability::Deadline),
-        play: |stage| Box::pin(pressure::cancel(stage)),
+        run: |bench| Box::pin(delays::cancel(bench)),
     },
     Case {
         name: "restart",
-        asks: "answers everything though its sessions are ended, and comes back",
-        why: "an operation without an answer is taken for one that hangs in the library",
+        requirement: "answers every request although its sessions are ended, and reconnects",
+        why: "an unanswered operation would be reported as hung in the library",
         needs: None,
-        play: |stage| Box::pin(loss::restart(stage)),
+        run: |bench| Box::pin(loss::restart(bench)),
     },
     Case {
         name: "cut",
-        asks: "answers everything though its connections are reset, and comes back",
-        why: "as above; and other code of a library is asked than by a word of the server",
+        requirement: "answers every request although its connections are reset, and reconnects",
+        why: "a reset runs other code of the library than an error message of the server",
         needs: None,
-        play: |stage| Box::pin(loss::cut(stage)),
+        run: |bench| Box::pin(loss::cut(bench)),
     },
     Case {
         name: "listen",
-        asks: "hands on each notification once, and says when it may have missed some",
-        why: "nobody else knows whether a notification was heard",
+        requirement: "passes on each notification once, and reports when it may have missed some",
+        why: "only the client knows which notifications arrived",
         needs: Some(Capability::Listen),
-        play: |stage| Box::pin(listening::listen(stage)),
+        run: |bench| Box::pin(listening::listen(bench)),
     },
     Case {
         name: "end",
-        asks: "leaves by itself when its stdin ends, and leaves no session behind",
+        requirement: "exits when its stdin ends, and leaves no session on the server",
         why: "a session that lingers looks like a leak of the library",
         needs: None,
-        play: |stage| Box::pin(ending::end(stage)),
+        run: |bench| Box::pin(ending::end(bench)),
     },
 ];
 
@@ -142,14 +143,14 @@ pub struct Outcome {
     pub finding: Finding,
 }
 
-/// What came of a case, in one line for the author of the adapter.
+/// The result of a case, in one line for the adapter's author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// What was so.
+    /// The case's requirement, with a note if there is one.
     Pass(String),
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to fix it.
     Fail(String),
-    /// Why it was not asked.
+    /// Why the case was skipped.
     Skip(String),
 }
 
@@ -170,7 +171,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why the cases could not be asked. An adapter that fails them is never an error.
+/// Why the cases could not be run. A failing adapter is not an error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConformanceError {
@@ -178,7 +179,7 @@ pub enum ConformanceError {
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the gateway: {0}")]
+    #[error("cannot run the gateway: {0}")]
     Gateway(#[from] io::Error),
 }
 
@@ -188,17 +189,17 @@ impl From<ServerError> for ConformanceError {
     }
 }
 
-/// Asks every case of one client, on a server and behind a gateway of its own; in the order of [`CASES`].
+/// Runs every case against one client, on a server and behind a gateway of its own; in the order of [`CASES`].
 ///
 /// *Errors*: there is no such server here, or the client cannot be started.
 pub async fn check(client: &ClientChoice, server: &ServerChoice) -> Result<Vec<Outcome>, ConformanceError> {
     let (source, _) = server.resolve()?;
-    let mut stage = Stage::set(client, &source).await?;
+    let mut bench = CaseBench::create(client, &source).await?;
     let mut outcomes = Vec::new();
     for case in &CASES {
-        outcomes.push(Outcome { case: case.name, finding: stage.ask(case).await? });
+        outcomes.push(Outcome { case: case.name, finding: bench.run_case(case).await? });
     }
-    stage.close().await?;
+    bench.close().await?;
     Ok(outcomes)
 }
 
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_is_one_line_under_the_others() {
+    fn outcome_is_one_aligned_line() {
         let line = |case, finding| Outcome { case, finding }.to_string();
         assert_eq!(line("write", Finding::Pass("it is there".into())), "pass  write        it is there");
         assert_eq!(line("concurrency", Finding::Fail("one by one".into())), "FAIL  concurrency  one by one");
@@ -215,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_words_and_there_is_one_of_each() {
+    fn case_names_are_unique_and_short() {
         let names: std::collections::BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
         assert_eq!(names.len(), CASES.len());
-        assert!(CASES.iter().all(|case| case.name.len() <= 12 && !case.asks.ends_with('.')));
+        assert!(CASES.iter().all(|case| case.name.len() <= 12 && !case.requirement.ends_with('.')));
     }
 }

@@ -10,14 +10,14 @@ use super::text;
 /// The version of the JSON form. Raised when a field changes its meaning or goes; new fields do not raise it.
 pub const FORMAT: u32 = 1;
 
-/// What an examination came to. Prints as a page for people.
+/// The result of an examination. `Display` formats it for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// [`FORMAT`].
     pub format: u32,
     /// The server's URL without credentials or parameters.
     pub server: String,
-    /// The stage beyond which there was no way; `None` where the server was asked everything.
+    /// The stage that failed; `None` if the server answered the queries.
     pub failed: Option<Stage>,
     pub problems: usize,
     pub notices: usize,
@@ -32,7 +32,7 @@ impl Diagnosis {
         Diagnosis { format: FORMAT, server, failed, problems, notices, findings }
     }
 
-    /// For machines: one JSON object, ending with a newline.
+    /// Formats the diagnosis as one JSON object, ending with a newline.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }

@@ -1,4 +1,4 @@
-//! What was gathered, as plain data: judging sees nothing else.
+//! The gathered facts, as plain data: the only input of judging.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -6,32 +6,32 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use super::target::{Encryption, Wishes};
+use super::target::{ClientSettings, TlsSettings};
 
-/// Everything gathered in one examination. What comes after a stage that failed is `None`.
+/// The facts of one examination. Facts of stages after a failed one are `None`.
 pub(super) struct Facts {
-    /// Host, or address where the URL has no name.
+    /// The URL's host name, or else its address.
     pub host: String,
-    pub shown: String,
-    pub wishes: Wishes,
-    pub encryption: Encryption,
-    /// Parameters of the URL that nothing looks at.
+    pub redacted: String,
+    pub client_settings: ClientSettings,
+    pub tls: TlsSettings,
+    /// URL parameters that the doctor ignores.
     pub unused: Vec<String>,
-    /// What this machine does for sockets that ask for nothing; `None` where it does not say.
+    /// This machine's keepalive defaults; `None` if they cannot be read.
     pub system: Option<Keepalive>,
     pub client_certificate: Option<Result<Certificate, String>>,
-    /// `None` where the URL has the address.
+    /// `None` if the URL has an address.
     pub lookup: Option<Timed<Result<Vec<IpAddr>, String>>>,
     pub dials: Vec<(SocketAddr, Timed<Result<(), Failure>>)>,
-    /// One entry, or two: TLS failed where it was only preferred, and it went on without.
+    /// One entry, or two if preferred TLS failed and the connection was repeated without it.
     pub negotiations: Vec<Timed<Result<Negotiated, Failure>>>,
     pub sign_in: Option<Timed<Result<(), Failure>>>,
-    pub answers: Option<Answers>,
-    /// This end of the connection, as it left here.
+    pub server_facts: Option<ServerFacts>,
+    /// The client's address of the connection.
     pub local: Option<SocketAddr>,
 }
 
-/// What came of something, and how long it took.
+/// A result, and the time that it took.
 pub(super) struct Timed<T> {
     pub took: Duration,
     pub result: T,
@@ -41,27 +41,27 @@ pub(super) struct Timed<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub kind: FailureKind,
-    /// As the system, the server or the library put it.
+    /// The message of the system, the server or the library.
     pub text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
-    /// Nothing came within the stage's deadline.
-    Silence,
+    /// No reply within the stage's time limit.
+    NoReply,
     /// ECONNREFUSED.
     Refused,
     /// No route: EHOSTUNREACH, ENETUNREACH.
     Unreachable,
-    /// The connection was there, and was ended without a word.
+    /// The connection was closed or reset without an error message.
     Closed,
-    /// The server said why, with this SQLSTATE.
-    Told(String),
-    /// What answers does not speak Postgres's protocol.
-    Foreign,
+    /// The server sent an error with this SQLSTATE.
+    ServerError(String),
+    /// The reply is not in Postgres's protocol.
+    NotPostgres,
     /// TLS is required, and the server has none.
     NoTls,
-    /// The server asks for a password, and there is none.
+    /// The server requires a password, and none is given.
     NoPassword,
     Other,
 }
@@ -74,33 +74,33 @@ impl Failure {
 
 /// How the connection is encrypted.
 pub(super) enum Negotiated {
-    /// `sslmode=disable`: not asked for.
-    NotAsked,
-    /// Asked for, and the server has none.
+    /// `sslmode=disable`: TLS was not requested.
+    NotRequested,
+    /// TLS was requested, and the server has none.
     NotOffered,
-    Encrypted(Encrypted),
+    TlsSession(TlsSession),
 }
 
-pub(super) struct Encrypted {
+pub(super) struct TlsSession {
     /// `TLS 1.3`.
     pub version: &'static str,
-    /// The server's own first.
+    /// The server's own certificate first.
     pub chain: Vec<Result<Certificate, String>>,
     pub trust: Trust,
 }
 
-/// Whether the certificate was verified as `sslmode` asks.
+/// The result of verifying the certificate as `sslmode` requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// `sslmode` asks for no verification.
-    NotAsked,
-    /// By these authorities, in words.
+    /// `sslmode` requires no verification.
+    NotRequested,
+    /// Verified with these authorities, in words.
     Verified(String),
     /// Each reason is a sentence.
     Refused(Vec<String>),
 }
 
-/// What of a certificate matters to somebody whom it keeps out.
+/// The fields of a certificate that explain a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Certificate {
     pub subject: String,
@@ -114,7 +114,7 @@ pub(super) struct Certificate {
 /// Keepalive of one side's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Keepalive {
-    /// Silence before the first probe.
+    /// Idle time before the first probe.
     pub idle: Duration,
     /// Between two probes.
     pub interval: Duration,
@@ -123,24 +123,24 @@ pub(super) struct Keepalive {
 }
 
 impl Keepalive {
-    /// When a peer that vanished from an idle connection is noticed.
+    /// The time after which a vanished peer of an idle connection is detected.
     pub fn notices_after(&self) -> Duration {
         self.idle + self.interval * self.count
     }
 }
 
-/// What the server said, question by question.
-pub(super) struct Answers {
-    /// Who answers. Where this failed nothing else was asked.
+/// The results of the queries.
+pub(super) struct ServerFacts {
+    /// The server's identity. If this query fails, no other is sent.
     pub identity: Answer<Identity>,
-    /// What `SHOW VERSION` gave where `identity` failed: PgBouncer's console answers that.
+    /// The result of `SHOW VERSION` if `identity` failed: PgBouncer's console answers it.
     pub console: Option<String>,
     pub settings: Answer<BTreeMap<String, Setting>>,
     pub sessions: Answer<Sessions>,
     pub slots: Answer<Slots>,
 }
 
-/// An answer, or why there is none.
+/// A query's result, or why it failed.
 pub(super) type Answer<T> = Result<T, Failure>;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -148,21 +148,21 @@ pub(super) struct Identity {
     pub version: String,
     pub role: String,
     pub superuser: bool,
-    /// Whether other sessions can be seen in full.
+    /// Whether the role may see other sessions in full.
     pub sees_all: bool,
     pub standby: bool,
     pub up_s: f64,
-    /// The client's end, as the server sees it; `None` over a socket file.
+    /// The client's address as the server sees it; `None` over a socket file.
     pub client_addr: Option<IpAddr>,
     pub client_port: Option<u16>,
 }
 
-/// One row of `pg_settings`, as this session has it.
+/// One row of `pg_settings`, with the value in this session.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Setting {
     pub setting: String,
     pub unit: Option<String>,
-    /// Where the value comes from: `default`, `configuration file`, `user`, …
+    /// The origin of the value: `default`, `configuration file`, `user`, …
     pub source: String,
 }
 
@@ -185,12 +185,12 @@ impl Setting {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Sessions {
-    /// Client sessions, ours included.
+    /// Client sessions, including the doctor's.
     pub clients: i64,
-    /// Sessions whose kind this role may not see; nearly all are clients.
+    /// Sessions whose type this role may not see; nearly all are clients.
     pub unknown: i64,
     pub idle_in_transaction: i64,
-    /// For how long the oldest of them has been idle.
+    /// The longest idle time of these.
     pub idle_in_transaction_s: Option<f64>,
     pub of_role: i64,
     pub of_database: i64,
@@ -210,7 +210,7 @@ pub(super) struct Slots {
     pub slots: Vec<Slot>,
 }
 
-/// One row of `pg_replication_slots`; what a version does not have is `None`.
+/// One row of `pg_replication_slots`; columns missing in a version are `None`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Slot {
     pub slot_name: String,
@@ -218,7 +218,7 @@ pub(super) struct Slot {
     pub active: bool,
     /// `reserved`, `extended`, `unreserved`, `lost`.
     pub wal_status: Option<String>,
-    /// Bytes of WAL that are kept for it.
+    /// Bytes of WAL kept for the slot.
     pub retained: Option<i64>,
     /// 16 and later.
     pub conflicting: Option<bool>,

@@ -1,4 +1,4 @@
-//! What the doctor says: one finding for each stage and topic.
+//! Findings: one for each stage and topic.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::time::optional_micros;
 
-/// One step of the way in, in the order in which a client takes them.
+/// One step of connecting, in the order in which a client takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -15,7 +15,7 @@ pub enum Stage {
     Tcp,
     Tls,
     SignIn,
-    /// Signed in, but what answers there is no database that can be asked.
+    /// Signed in, but the server does not answer queries.
     Questions,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What a finding is about.
+/// The topic of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topic {
@@ -94,15 +94,15 @@ impl fmt::Display for Topic {
     }
 }
 
-/// How grave a finding is; the order is that of the variants.
+/// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be, or for information only.
+    /// Correct, or for information only.
     Ok,
-    /// Works, but will hurt in circumstances that the finding names.
+    /// Works, but fails in circumstances that the finding names.
     Notice,
-    /// Does not work, or is about to stop working.
+    /// Does not work, or is about to fail.
     Problem,
 }
 
@@ -116,18 +116,18 @@ impl fmt::Display for Level {
     }
 }
 
-/// One thing found: what it is about, what was seen, how grave it is, what to do, and who says so.
+/// One finding: its topic, severity, observation, advice and source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub topic: Topic,
     pub level: Level,
-    /// What was seen, with its unit.
+    /// The observation, with its unit.
     pub value: String,
-    /// What to do; `None` where nothing is to be done.
+    /// What to do; `None` if there is nothing to do.
     pub advice: Option<String>,
-    /// The document that the judgement rests on.
+    /// The document on which the judgement is based.
     pub source: &'static str,
-    /// How long a stage took; `None` for what is no stage.
+    /// The time of a stage; `None` for other findings.
     #[serde(rename = "took_us", with = "optional_micros", skip_serializing_if = "Option::is_none")]
     pub took: Option<Duration>,
 }
@@ -155,10 +155,10 @@ impl Finding {
         Finding { level: Level::Problem, ..Finding::notice(topic, value, advice, source) }
     }
 
-    /// Of what a privilege is missing for: said, and no more than that.
+    /// A fact that cannot be read because a privilege is missing.
     pub(super) fn unreadable(topic: Topic, what: &str, reason: &str, privilege: &str, source: &'static str) -> Finding {
-        let advice = format!("to have it checked, examine as a role with {privilege}");
-        Finding::notice(topic, format!("{what} cannot be read here: {reason}"), advice, source)
+        let advice = format!("to check it, sign in as a role with {privilege}");
+        Finding::notice(topic, format!("cannot read {what}: {reason}"), advice, source)
     }
 
     pub(super) fn timed(self, took: Duration) -> Finding {

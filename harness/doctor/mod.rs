@@ -1,10 +1,10 @@
-//! The doctor: the documented checks, asked of a live server by its URL.
+//! The doctor: checks a live server, given by its URL, against documented recommendations.
 //!
-//! *Gathering* (`gather`) goes the way that a client goes, in stages (DNS, TCP, TLS, sign-in), each with a deadline and
-//! timed, and then asks the server what it may be asked. *Judging* (`judge`) is pure: gathered `facts` become
-//! [`Finding`]s, one file for each topic. `text` prints them; JSON is serde's.
+//! *Gathering* (`gather`) connects as a client does, in stages (DNS, TCP, TLS, sign-in), each timed and with a time
+//! limit, and then queries the server. *Judging* (`judge`) is pure: gathered `facts` become [`Finding`]s, one file per
+//! topic. `text` prints them; JSON is serde's.
 //!
-//! It reads and never changes anything, needs no superuser, and prints no password. It says what it could not read.
+//! The doctor only reads, needs no superuser, and prints no password. Facts that it could not read are findings.
 
 mod diagnosis;
 mod facts;
@@ -23,30 +23,30 @@ pub use self::diagnosis::{Diagnosis, FORMAT};
 pub use self::finding::{Finding, Level, Stage, Topic};
 pub use self::target::{BadUrl, Target};
 
-/// How long one stage, and one question to the server, may take unless the caller says otherwise: a healthy path needs
-/// less than a second, and a SYN that is lost once is sent again within three.
+/// The default time limit of one stage and of one query: a healthy path needs less than a second, and a lost SYN is
+/// sent again within three.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is to be examined, and how.
+/// The target and limits of an examination.
 pub struct Examination {
     pub target: Target,
-    /// After how long a device of the caller's own forgets an idle connection; where `None`, what is documented of the
-    /// provider that the host's name belongs to.
+    /// The idle time after which a device known to the caller drops connections; `None`: the documented figures of the
+    /// host's provider.
     pub idle_timeout: Option<Duration>,
-    /// Longest for one stage, one address or one question.
+    /// Time limit of one stage, one address or one query.
     pub patience: Duration,
 }
 
-/// Goes to the server and judges what was found.
+/// Examines a server and judges the facts.
 ///
-/// *Shape*: a server that cannot be reached is a finding of the stage that failed, never an error. It ends: each
-/// stage and each question has its deadline.
+/// *Shape*: a server that cannot be reached is a finding of the stage that failed, never an error. The call ends,
+/// because each stage and each query has a time limit.
 pub async fn examine(examination: &Examination) -> Diagnosis {
     let facts = gather::gather(&examination.target, examination.patience).await;
     judge::judge(&facts, &Circumstances { idle_timeout: examination.idle_timeout, now: SystemTime::now() })
 }
 
-/// What judging needs beside the facts.
+/// The inputs of judging besides the facts.
 struct Circumstances {
     idle_timeout: Option<Duration>,
     now: SystemTime,

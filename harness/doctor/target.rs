@@ -1,7 +1,7 @@
-//! A URL, understood as libpq understands it.
+//! Parses a URL with libpq's meaning.
 //!
-//! tokio-postgres does not know every parameter of libpq, and takes some in other units: those are taken out of the URL
-//! here and kept as what they mean to libpq.
+//! tokio-postgres does not know every parameter of libpq, and reads some in other units: those are taken out of the
+//! URL here and parsed with libpq's meaning.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,33 +15,33 @@ use tokio_postgres::config::Host;
 
 use crate::server::explain;
 
-/// The port where a URL names none.
+/// The default port.
 const PORT: u16 = 5432;
 
-/// Parameters that tokio-postgres is to see; it means the same by them as libpq.
+/// Parameters passed to tokio-postgres, which gives them libpq's meaning.
 const PASSED_ON: [&str; 9] =
     ["application_name", "channel_binding", "dbname", "host", "hostaddr", "options", "password", "port", "user"];
 
-/// A server, and how a client with this URL goes there. Shows no password.
+/// A server, and how a client with this URL connects to it. No method shows the password.
 pub struct Target {
     pub(super) config: Config,
     pub(super) host: String,
     pub(super) port: u16,
-    /// Where the URL says it, there is nothing to look up.
+    /// The address in the URL, if there is one; then the name is not resolved.
     pub(super) address: Option<IpAddr>,
-    pub(super) encryption: Encryption,
-    pub(super) wishes: Wishes,
-    /// Names of parameters that nothing here looks at.
+    pub(super) tls: TlsSettings,
+    pub(super) client_settings: ClientSettings,
+    /// Names of ignored parameters.
     pub(super) unused: Vec<String>,
 }
 
-/// What the URL asks of TLS.
+/// The URL's TLS settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Encryption {
+pub(super) struct TlsSettings {
     pub mode: SslMode,
-    /// TLS from the first byte, without asking for it in Postgres's own protocol.
+    /// TLS from the first byte, without a request in Postgres's protocol.
     pub direct: bool,
-    /// Who must have signed the server's certificate; where `None`, libpq looks for `~/.postgresql/root.crt`.
+    /// The authorities that must have signed the server's certificate; if `None`, libpq uses `~/.postgresql/root.crt`.
     pub root: Option<Root>,
     /// The client's own certificate and key, in PEM.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -69,17 +69,17 @@ impl SslMode {
     }
 }
 
-/// Whom a client trusts to sign certificates.
+/// The trusted authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Root {
     File(PathBuf),
-    /// `sslrootcert=system`: whom the machine trusts.
+    /// `sslrootcert=system`: the authorities of this machine.
     System,
 }
 
-/// What the URL asks of the client's own sockets; `None` leaves it to the system.
+/// The URL's settings of the client's sockets; `None`: the system's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub(super) struct ClientSettings {
     pub connect_timeout: Option<Duration>,
     pub keepalives: bool,
     pub keepalives_idle: Option<Duration>,
@@ -88,13 +88,13 @@ pub(super) struct Wishes {
     pub tcp_user_timeout: Option<Duration>,
 }
 
-/// Why a URL cannot be used, in a sentence without its password.
+/// Why a URL is invalid, in a sentence without its password.
 #[derive(Debug, thiserror::Error)]
-#[error("the URL is not usable: {0}; write it as postgres://user:password@host:5432/database?sslmode=verify-full")]
+#[error("cannot use the URL: {0}; write it as postgres://user:password@host:5432/database?sslmode=verify-full")]
 pub struct BadUrl(String);
 
 impl Target {
-    /// Signs in with this password if the URL has none.
+    /// Uses this password if the URL has none.
     pub fn or_password(mut self, password: &str) -> Target {
         if self.config.get_password().is_none() {
             self.config.password(password);
@@ -102,8 +102,8 @@ impl Target {
         self
     }
 
-    /// What may be shown to anybody: `postgres://user@host:5432/database`.
-    pub fn shown(&self) -> String {
+    /// The URL without secrets: `postgres://user@host:5432/database`.
+    pub fn redacted(&self) -> String {
         let (user, database) = (self.user(), self.database());
         match self.host.contains(':') {
             true => format!("postgres://{user}@[{}]:{}/{database}", self.host, self.port),
@@ -124,19 +124,19 @@ impl FromStr for Target {
     type Err = BadUrl;
 
     fn from_str(url: &str) -> Result<Target, BadUrl> {
-        let (place, mut parameters) = take_apart(url)?;
+        let (base, mut parameters) = split_url(url)?;
         let unused: Vec<String> = parameters
             .keys()
-            .filter(|name| !PASSED_ON.contains(&name.as_str()) && !UNDERSTOOD.contains(&name.as_str()))
+            .filter(|name| !PASSED_ON.contains(&name.as_str()) && !HANDLED.contains(&name.as_str()))
             .cloned()
             .collect();
-        let encryption = encryption(&mut parameters)?;
-        let wishes = wishes(&mut parameters)?;
+        let tls = tls(&mut parameters)?;
+        let client_settings = client_settings(&mut parameters)?;
         let passed_on: Vec<String> = PASSED_ON
             .iter()
             .filter_map(|name| parameters.get(*name).map(|value| format!("{name}={}", value.raw)))
             .collect();
-        let config: Config = format!("{place}?{}", passed_on.join("&"))
+        let config: Config = format!("{base}?{}", passed_on.join("&"))
             .parse()
             .map_err(|error: tokio_postgres::Error| BadUrl(explain(&error)))?;
         if config.get_user().is_none_or(str::is_empty) {
@@ -145,24 +145,26 @@ impl FromStr for Target {
         let address = match config.get_hostaddrs() {
             [] => None,
             [address] => Some(*address),
-            _ => return Err(BadUrl("it has several addresses, and one is examined at a time".into())),
+            _ => return Err(BadUrl("it has several addresses; examine one at a time".into())),
         };
         let host = match (config.get_hosts(), address) {
             ([Host::Tcp(host)], _) if !host.is_empty() => host.clone(),
             ([], Some(address)) => address.to_string(),
             ([] | [Host::Tcp(_)], _) => return Err(BadUrl("it names no host".into())),
-            ([_], _) => return Err(BadUrl("it names a socket file, and the doctor examines the way over TCP".into())),
-            _ => return Err(BadUrl("it names several hosts, and one is examined at a time".into())),
+            ([_], _) => {
+                return Err(BadUrl("it names a socket file, but the doctor examines connections over TCP".into()));
+            }
+            _ => return Err(BadUrl("it names several hosts; examine one at a time".into())),
         };
-        // A host that is an address needs no look-up.
+        // A host that is an address is not resolved.
         let address = address.or_else(|| host.parse().ok());
         let port = config.get_ports().first().copied().unwrap_or(PORT);
-        Ok(Target { config, host, port, address, encryption, wishes, unused })
+        Ok(Target { config, host, port, address, tls, client_settings, unused })
     }
 }
 
-/// Parameters that are understood here, not by tokio-postgres.
-const UNDERSTOOD: [&str; 12] = [
+/// Parameters parsed here, not by tokio-postgres.
+const HANDLED: [&str; 12] = [
     "sslmode",
     "sslnegotiation",
     "sslrootcert",
@@ -177,16 +179,16 @@ const UNDERSTOOD: [&str; 12] = [
     "tcp_user_timeout",
 ];
 
-/// A parameter's value, as it is written and as it is meant.
+/// A parameter's value, raw and percent-decoded.
 struct Value {
     raw: String,
-    meant: String,
+    decoded_value: String,
 }
 
-/// What stands before the question mark, and the parameters after it.
+/// Splits a URL at the question mark, and parses the parameters after it.
 ///
-/// Cut where tokio-postgres cuts: a question mark before the `@` belongs to the password.
-fn take_apart(url: &str) -> Result<(&str, BTreeMap<String, Value>), BadUrl> {
+/// Splits where tokio-postgres does: a question mark before the `@` belongs to the password.
+fn split_url(url: &str) -> Result<(&str, BTreeMap<String, Value>), BadUrl> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(BadUrl("it does not begin with postgres:// or postgresql://".into()));
     }
@@ -196,28 +198,28 @@ fn take_apart(url: &str) -> Result<(&str, BTreeMap<String, Value>), BadUrl> {
     };
     let mut parameters = BTreeMap::new();
     for pair in url[question + 1..].split('&').filter(|pair| !pair.is_empty()) {
-        // The pair itself is not repeated: it may hold a password.
+        // The error does not quote the pair, which may hold a password.
         let (name, raw) = pair.split_once('=').ok_or_else(|| BadUrl("a parameter has no value".into()))?;
         let decoded = |text: &str| {
             let decoded = percent_decode_str(text).decode_utf8().map(|text| text.into_owned());
             decoded.map_err(|_| BadUrl("a parameter is not UTF-8".into()))
         };
-        parameters.insert(decoded(name)?, Value { raw: raw.to_owned(), meant: decoded(raw)? });
+        parameters.insert(decoded(name)?, Value { raw: raw.to_owned(), decoded_value: decoded(raw)? });
     }
     Ok((&url[..question], parameters))
 }
 
 fn take(parameters: &mut BTreeMap<String, Value>, name: &str) -> Option<String> {
-    parameters.remove(name).map(|value| value.meant).filter(|value| !value.is_empty())
+    parameters.remove(name).map(|value| value.decoded_value).filter(|value| !value.is_empty())
 }
 
-fn encryption(parameters: &mut BTreeMap<String, Value>) -> Result<Encryption, BadUrl> {
+fn tls(parameters: &mut BTreeMap<String, Value>) -> Result<TlsSettings, BadUrl> {
     let root = take(parameters, "sslrootcert").map(|root| match root.as_str() {
         "system" => Root::System,
         path => Root::File(path.into()),
     });
     let mode = match take(parameters, "sslmode").as_deref() {
-        // libpq asks for all there is where the machine's own authorities are named.
+        // libpq requires full verification with the system's authorities.
         None if root == Some(Root::System) => SslMode::VerifyFull,
         None | Some("prefer") => SslMode::Prefer,
         Some("disable") => SslMode::Disable,
@@ -225,7 +227,7 @@ fn encryption(parameters: &mut BTreeMap<String, Value>) -> Result<Encryption, Ba
         Some("verify-ca") => SslMode::VerifyCa,
         Some("verify-full") => SslMode::VerifyFull,
         Some("allow") => {
-            return Err(BadUrl("sslmode=allow is two ways in one: examine sslmode=disable and sslmode=require".into()));
+            return Err(BadUrl("sslmode=allow means two attempts: examine sslmode=disable and sslmode=require".into()));
         }
         Some(other) => {
             return Err(BadUrl(format!(
@@ -246,20 +248,20 @@ fn encryption(parameters: &mut BTreeMap<String, Value>) -> Result<Encryption, Ba
         (None, None) => None,
         _ => return Err(BadUrl("sslcert and sslkey go together".into())),
     };
-    Ok(Encryption { mode, direct, root, identity })
+    Ok(TlsSettings { mode, direct, root, identity })
 }
 
-fn wishes(parameters: &mut BTreeMap<String, Value>) -> Result<Wishes, BadUrl> {
+fn client_settings(parameters: &mut BTreeMap<String, Value>) -> Result<ClientSettings, BadUrl> {
     let mut number = |name: &str| match take(parameters, name) {
         None => Ok(None),
-        // Zero, and less than that, leave it to the system, or set no limit.
+        // Zero and negative values mean the system's default, or no limit.
         Some(text) => match text.parse::<i64>() {
             Ok(value) => Ok(u64::try_from(value).ok().filter(|value| *value > 0)),
             Err(_) => Err(BadUrl(format!("{name} is {text:?}, and must be a whole number"))),
         },
     };
     let keepalives_count = number("keepalives_count")?.or(number("keepalives_retries")?);
-    Ok(Wishes {
+    Ok(ClientSettings {
         connect_timeout: number("connect_timeout")?.map(Duration::from_secs),
         keepalives_idle: number("keepalives_idle")?.map(Duration::from_secs),
         keepalives_interval: number("keepalives_interval")?.map(Duration::from_secs),

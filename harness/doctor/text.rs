@@ -1,4 +1,4 @@
-//! A diagnosis for people: one line for each finding, and what to do under those that are not in order.
+//! Formats a diagnosis for people: one line per finding, with advice below it.
 
 use std::fmt::{Formatter, Result};
 
@@ -27,7 +27,7 @@ pub(super) fn write(f: &mut Formatter<'_>, diagnosis: &Diagnosis) -> Result {
         }
     }
     if let Some(stage) = diagnosis.failed {
-        writeln!(f, "not reached: {stage} failed; what comes after it was not examined")?;
+        writeln!(f, "not reached: {stage} failed; later stages were not examined")?;
     }
     let many = |count, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
     writeln!(f, "{}, {}", many(diagnosis.problems, "problem"), many(diagnosis.notices, "notice"))

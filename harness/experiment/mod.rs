@@ -170,9 +170,10 @@ impl Experiment {
         let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
         let Scenario { faults, layout, middlebox, .. } = &self.scenario;
         check_supported(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
-        let abodes = if self.supervised { Supervised::abodes(launch.as_ref()) } else { Ok(launch.abodes()) };
-        let abodes = abodes.map_err(not_expressible)?;
-        let kernel = side(self.network, faults, layout, abodes).await.map_err(not_expressible)?;
+        let placements =
+            if self.supervised { Supervised::placements(launch.as_ref()) } else { Ok(launch.placements()) };
+        let placements = placements.map_err(not_expressible)?;
+        let kernel = side(self.network, faults, layout, placements).await.map_err(not_expressible)?;
         if layout.hosts.contains(&Host::Unresolvable) {
             resolution::leads_nowhere().await.map_err(not_expressible)?;
         }

@@ -113,7 +113,7 @@ pub fn repeat_command(verdict: &Verdict) -> String {
             for (option, command) in options.into_iter().filter_map(|(option, text)| Some((option, text.as_ref()?))) {
                 line += &format!(" --{option} {}", quoted(command));
             }
-            line.extend(capabilities.iter().map(|word| format!(" --app-can {}", quoted(word))));
+            line.extend(capabilities.iter().map(|word| format!(" --app-capability {}", quoted(word))));
         }
     }
     match verdict.server.as_deref().and_then(|server| server.split_whitespace().next()) {

@@ -162,7 +162,7 @@ impl Shared {
             Notice::Gap => {
                 self.recorder.record_now(|at| Event::Gap { at });
             }
-            Notice::Heard(payload) => match payload.parse() {
+            Notice::Received(payload) => match payload.parse() {
                 Ok(number) if number <= self.last.load(Ordering::Relaxed) => {
                     self.heard.fetch_max(number, Ordering::Relaxed);
                     self.recorder.record_now(|at| Event::Heard { at, number });
@@ -244,7 +244,7 @@ mod tests {
         }
 
         async fn listen(&self, news: Notifications) -> Result<(), OpError> {
-            self.0.iter().for_each(|notice| news.tell(notice.clone()));
+            self.0.iter().for_each(|notice| news.send(notice.clone()));
             match self.0.is_empty() {
                 true => panic!("lost"),
                 false => Err(OpError::new(ErrorKind::Closed, "lost")),
@@ -274,7 +274,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_client_says_is_recorded() {
-        let heard = |text: &str| Notice::Heard(text.into());
+        let heard = |text: &str| Notice::Received(text.into());
         let events = recorded(vec![heard("3"), Notice::Gap], false).await;
         let lost = Some(OpError::new(ErrorKind::Closed, "lost"));
         assert!(
@@ -293,7 +293,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_sent_is_a_doubt() {
         for payload in ["4", "-1", "news"] {
-            let events = recorded(vec![Notice::Heard(payload.into())], false).await;
+            let events = recorded(vec![Notice::Received(payload.into())], false).await;
             let doubted = |event: &Event| matches!(event, Event::Doubt { reason, .. } if reason.contains(payload));
             assert!(events.iter().any(doubted), "{events:?}");
         }

@@ -68,13 +68,13 @@ impl ClientFactory for OnNetwork {
         self.name.into()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: true, process: false }
     }
 
     async fn launch(&self, address: &Address, _home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         let none = || ClientError::SetUp(format!("{} is not built in", self.name));
-        let built_in = Reference::named(self.name).ok_or_else(none)?;
+        let built_in = Reference::by_name(self.name).ok_or_else(none)?;
         Ok(built_in.start_simulated(address, Arc::new(self.net.clone()), self.seed))
     }
 }

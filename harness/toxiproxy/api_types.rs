@@ -1,65 +1,62 @@
-//! Toxiproxy's words for a proxy and for a toxic: read from JSON, and written again.
+//! The API's JSON types for proxies and toxics: parsed and formatted.
 //!
-//! Pure: what a toxic comes to is said here, and done by `proxy`.
+//! Pure: a toxic's effect is computed here, and applied by `proxy`.
 //!
 //! *Source*: Toxiproxy, `proxy.go`, `toxics/toxic.go`, `toxic_collection.go`.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::api_error::Complaint;
+use super::api_error::ApiError;
 use super::fields::{Fields, json};
-use super::toxic_types::{Attributes, Effect, Kind};
+use super::toxic_types::{Attributes, Effect, ToxicType};
 use crate::gateway::RuleKind;
 use crate::model::fault;
 use crate::model::fault::{Scope, Share, Stream};
 
-/// A proxy, as somebody wants it.
+/// The configuration of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyConfig {
-    /// By which the API knows it.
+    /// The proxy's name in the API.
     pub name: String,
-    /// Where clients connect, `host:port`; port 0 stands for any that is free, and nothing at all for `127.0.0.1:0`.
+    /// The address for clients, `host:port`; port 0 means any free port, an empty text `127.0.0.1:0`.
     pub listen: String,
-    /// Where it leads, `host:port`.
+    /// The server's address, `host:port`.
     pub upstream: String,
-    /// Whether it is to listen at once.
+    /// Whether the proxy listens at once.
     pub enabled: bool,
 }
 
 impl ProxyConfig {
-    /// Reads a list of proxies, as Toxiproxy's configuration file has it.
+    /// Parses a list of proxies in the format of Toxiproxy's configuration file.
     ///
-    /// *Errors*: a sentence that names the proxy and the field, and says what to write.
+    /// *Errors*: a sentence that names the proxy, the field and the fix.
     pub fn read_list(text: &[u8]) -> Result<Vec<ProxyConfig>, String> {
-        ProxyConfig::list(text).map_err(|complaint| complaint.message)
+        ProxyConfig::list(text).map_err(|error| error.message)
     }
 
-    pub(super) fn list(body: &[u8]) -> Result<Vec<ProxyConfig>, Complaint> {
+    pub(super) fn list(body: &[u8]) -> Result<Vec<ProxyConfig>, ApiError> {
         let Value::Array(list) = json(body)? else {
-            return Err(Complaint::body("a list of proxies was expected: [{\"name\": …, \"upstream\": …}, …]"));
+            return Err(ApiError::bad_request("a list of proxies was expected: [{\"name\": …, \"upstream\": …}, …]"));
         };
         let mut proxies: Vec<ProxyConfig> = Vec::new();
         for (number, value) in (1..).zip(list) {
-            let at = |complaint: Complaint| Complaint {
-                message: format!("{} at proxy {number}", complaint.message),
-                ..complaint
-            };
-            let proxy = Fields::of(value).and_then(ProxyConfig::of).map_err(at)?;
+            let at = |error: ApiError| ApiError { message: format!("{} at proxy {number}", error.message), ..error };
+            let proxy = Fields::from_value(value).and_then(ProxyConfig::from_fields).map_err(at)?;
             if proxies.iter().any(|other| other.name == proxy.name) {
                 let message = format!("two proxies are named {:?}: give each its own name", proxy.name);
-                return Err(Complaint::body(message));
+                return Err(ApiError::bad_request(message));
             }
             proxies.push(proxy);
         }
         Ok(proxies)
     }
 
-    pub(super) fn read(body: &[u8]) -> Result<ProxyConfig, Complaint> {
-        ProxyConfig::of(Fields::parse(body)?)
+    pub(super) fn read(body: &[u8]) -> Result<ProxyConfig, ApiError> {
+        ProxyConfig::from_fields(Fields::parse(body)?)
     }
 
-    fn of(mut fields: Fields) -> Result<ProxyConfig, Complaint> {
+    fn from_fields(mut fields: Fields) -> Result<ProxyConfig, ApiError> {
         Ok(ProxyConfig {
             name: fields.needed("name")?,
             upstream: fields.needed("upstream")?,
@@ -69,7 +66,7 @@ impl ProxyConfig {
     }
 }
 
-/// What is to change of a proxy; `None`: as it is.
+/// A change of a proxy; `None`: unchanged.
 pub(super) struct ProxyChange {
     pub listen: Option<String>,
     pub upstream: Option<String>,
@@ -77,7 +74,7 @@ pub(super) struct ProxyChange {
 }
 
 impl ProxyChange {
-    pub fn read(body: &[u8]) -> Result<ProxyChange, Complaint> {
+    pub fn read(body: &[u8]) -> Result<ProxyChange, ApiError> {
         let mut fields = Fields::parse(body)?;
         Ok(ProxyChange {
             listen: fields.text("listen")?,
@@ -87,20 +84,20 @@ impl ProxyChange {
     }
 }
 
-/// A proxy, as the API shows it.
+/// A proxy in a reply of the API.
 #[derive(Debug, Serialize)]
-pub(super) struct ProxyShown {
+pub(super) struct ProxyView {
     pub name: String,
     pub listen: String,
     pub upstream: String,
     pub enabled: bool,
-    pub toxics: Vec<ToxicShown>,
+    pub toxics: Vec<ToxicView>,
 }
 
-/// A toxic, as the API shows it. What is not Toxiproxy's is shown only where it was asked for, so that no strict client
-/// library meets a field that it does not know.
+/// A toxic in a reply of the API. A field unknown to Toxiproxy appears only if the request used it, so that a strict
+/// client library meets no unknown field.
 #[derive(Debug, Serialize)]
-pub(super) struct ToxicShown {
+pub(super) struct ToxicView {
     attributes: serde_json::Map<String, Value>,
     name: String,
     #[serde(rename = "type")]
@@ -115,13 +112,13 @@ pub(super) struct ToxicShown {
 #[derive(Clone)]
 pub(super) struct Toxic {
     pub name: String,
-    pub kind: &'static Kind,
+    pub kind: &'static ToxicType,
     pub stream: Stream,
     /// From 0 to 1.
     toxicity: f64,
     connections: Scope,
     attributes: Attributes,
-    /// What all of that comes to.
+    /// The effect of type and attributes.
     pub effect: Effect,
 }
 
@@ -135,17 +132,17 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], meaning: &T) -> &'static str 
 }
 
 impl Toxic {
-    pub fn read(body: &[u8]) -> Result<Toxic, Complaint> {
+    pub fn read(body: &[u8]) -> Result<Toxic, ApiError> {
         let mut fields = Fields::parse(body)?;
-        // noxious, a Toxiproxy in Rust, and its client write `direction`.
+        // noxious, a Toxiproxy in Rust, and its client send `direction`.
         let stream = match fields.text("stream")? {
             Some(stream) => stream,
             None => fields.text("direction")?.unwrap_or_else(|| "downstream".into()),
         };
-        let kind = Kind::named(&fields.needed("type")?)?;
+        let kind = ToxicType::by_name(&fields.needed("type")?)?;
         let name = fields.text("name")?.filter(|name| !name.is_empty());
         let (word, stream) = *STREAMS.iter().find(|(word, _)| *word == stream).ok_or_else(|| {
-            Complaint::new(400, "stream was invalid, can be either upstream or downstream (or, here, both)")
+            ApiError::new(400, "stream was invalid, can be either upstream or downstream (or, here, both)")
         })?;
         let attributes = kind.attributes(&fields.object("attributes")?, None)?;
         Toxic {
@@ -160,8 +157,8 @@ impl Toxic {
         .checked()
     }
 
-    /// The toxic as it is to be from now on: attributes that are not given stay.
-    pub fn changed(&self, body: &[u8]) -> Result<Toxic, Complaint> {
+    /// The toxic after an update: attributes that are not given stay.
+    pub fn changed(&self, body: &[u8]) -> Result<Toxic, ApiError> {
         let mut fields = Fields::parse(body)?;
         let attributes = self.kind.attributes(&fields.object("attributes")?, Some(&self.attributes))?;
         Toxic {
@@ -174,17 +171,19 @@ impl Toxic {
         .checked()
     }
 
-    /// Refuses what the gateway cannot do, rather than doing something else.
-    fn checked(self) -> Result<Toxic, Complaint> {
+    /// Rejects combinations that the gateway cannot produce.
+    fn checked(self) -> Result<Toxic, ApiError> {
         let word = self.kind.word;
         match self.effect {
             Effect::Bytes(_) => {}
             _ if self.toxicity < 1.0 => {
-                return Err(Complaint::body(format_args!("{word} cannot be left to chance: leave toxicity at 1")));
+                return Err(ApiError::bad_request(format_args!(
+                    "{word} cannot be applied to a part of the connections: leave toxicity at 1"
+                )));
             }
             _ if self.connections != Scope::Every => {
-                return Err(Complaint::body(format_args!(
-                    "{word} cannot choose its connections: leave connections out"
+                return Err(ApiError::bad_request(format_args!(
+                    "{word} cannot be limited to some connections: leave connections out"
                 )));
             }
             _ => {}
@@ -192,22 +191,22 @@ impl Toxic {
         Ok(self)
     }
 
-    /// The rule that it is at the gateway; `None` for one that only keeps the door.
-    pub fn what(&self) -> Option<RuleKind> {
+    /// The toxic's rule at the gateway; `None` if it only affects new connections.
+    pub fn rule_kind(&self) -> Option<RuleKind> {
         match self.effect {
             Effect::Bytes(kind) => {
                 let toxicity = Share::new(self.toxicity).unwrap_or(Share::ALL);
                 Some(RuleKind::Toxic(fault::Toxic { kind, stream: self.stream, scope: self.connections, toxicity }))
             }
-            Effect::Connections(what) => Some(what),
-            Effect::Door(_) => None,
+            Effect::Connections(rule_kind) => Some(rule_kind),
+            Effect::NewConnections(_) => None,
         }
     }
 
-    pub fn shown(&self) -> ToxicShown {
+    pub fn to_view(&self) -> ToxicView {
         // Go writes 1 where others write 1.0.
         let toxicity = if self.toxicity.fract() == 0.0 { (self.toxicity as u64).into() } else { self.toxicity.into() };
-        ToxicShown {
+        ToxicView {
             attributes: self.attributes.0.clone(),
             name: self.name.clone(),
             kind: self.kind.word,
@@ -218,10 +217,10 @@ impl Toxic {
     }
 }
 
-fn scope(fields: &mut Fields) -> Result<Option<Scope>, Complaint> {
+fn scope(fields: &mut Fields) -> Result<Option<Scope>, ApiError> {
     let Some(given) = fields.text("connections")? else { return Ok(None) };
     let scope = SCOPES.iter().find(|(word, _)| *word == given).map(|(_, scope)| *scope);
-    scope
-        .map(Some)
-        .ok_or_else(|| Complaint::body(format_args!("connections must be every, established or new, not {given:?}")))
+    scope.map(Some).ok_or_else(|| {
+        ApiError::bad_request(format_args!("connections must be every, established or new, not {given:?}"))
+    })
 }

@@ -1,4 +1,4 @@
-//! The API's connections: HTTP/1, each request carried out whole.
+//! The API's HTTP/1 server; every request is completed even if the caller disconnects.
 
 use axum::Router;
 use axum::serve::Listener;
@@ -10,10 +10,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Answers until `closing`, and then what is under way. Dropped, it ends every connection.
+/// Serves until `closing`, and then completes the requests in progress. Dropping it ends every connection.
 ///
-/// It is not axum's own server, which forgets a request when its caller closes before the handler has begun: whether a
-/// change was made would depend on who was quicker. Toxiproxy makes it, whoever waits for the answer.
+/// Not axum's own server, which drops a request if its caller disconnects before the handler has begun: whether a
+/// change was made would depend on timing. Toxiproxy makes the change in any case.
 pub(super) async fn serve(mut listener: TcpListener, routes: Router, closing: CancellationToken) {
     let mut server = http1::Builder::new();
     server.half_close(true);
@@ -21,7 +21,7 @@ pub(super) async fn serve(mut listener: TcpListener, routes: Router, closing: Ca
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = tokio::select! {
-            // Errors of a single connection, and a lack of descriptors, it waits out.
+            // Errors of a single connection, and a lack of descriptors, are waited out.
             accepted = Listener::accept(&mut listener) => accepted,
             Some(_) = connections.join_next() => continue,
             () = closing.cancelled() => break,

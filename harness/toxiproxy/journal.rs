@@ -1,4 +1,4 @@
-//! The journal: every event of every connection, as lines of JSON in a file, written by a task of its own.
+//! The journal: every event of every connection, written as lines of JSON to a file by a task of its own.
 
 use std::io;
 use std::path::Path;
@@ -13,16 +13,16 @@ use tokio::task::JoinHandle;
 
 use crate::model::history::ConnectionChange;
 
-/// Version of the format; the first line says it.
+/// Version of the format, written in the first line.
 const FORMAT: u32 = 1;
 
-/// Where events go. Never blocks; once every clone is gone, the writer ends.
+/// The sender of events. Never blocks; the writer ends once every clone is dropped.
 #[derive(Clone)]
 pub(super) struct Journal(mpsc::UnboundedSender<Line>);
 
 #[derive(Serialize)]
 struct Line {
-    /// Since the beginning of 1970, UTC.
+    /// Since 1970-01-01, UTC.
     at_us: u64,
     #[serde(serialize_with = "text")]
     proxy: Arc<str>,
@@ -42,8 +42,8 @@ fn text<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Journal {
-    /// Begins a new file. The task ends once every clone of the journal is gone and all is written.
-    pub async fn begin(path: &Path) -> io::Result<(Journal, JoinHandle<io::Result<()>>)> {
+    /// Creates the file. The task ends once every clone of the journal is dropped and all events are written.
+    pub async fn create(path: &Path) -> io::Result<(Journal, JoinHandle<io::Result<()>>)> {
         let mut file = BufWriter::new(File::create(path).await?);
         file.write_all(format!("{{\"pgsquall_tap\":{FORMAT}}}\n").as_bytes()).await?;
         file.flush().await?;
@@ -61,12 +61,13 @@ impl Journal {
 
     fn send(&self, proxy: &Arc<str>, event: Event) {
         let at_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        // Without a writer the disk is full or gone; that is said at the end.
+        // If the writer has ended, the disk is full or gone; `shutdown` reports that.
         let _ = self.0.send(Line { at_us, proxy: Arc::clone(proxy), event });
     }
 }
 
-/// Writes lines as they come; flushes whenever there is none, so that a reader sees what has happened.
+/// Writes lines as they arrive; flushes whenever the queue is empty, so that a reader of the file sees all events so
+/// far.
 async fn write(mut file: BufWriter<File>, mut lines: mpsc::UnboundedReceiver<Line>) -> io::Result<()> {
     while let Some(line) = lines.recv().await {
         let mut text = serde_json::to_vec(&line)?;

@@ -1,8 +1,9 @@
-//! The stand-alone proxy: gateways whose faults are switched at run time over HTTP, in the dialect of Toxiproxy.
+//! The stand-alone proxy: gateways whose faults are switched at run time over HTTP, with Toxiproxy's API.
 //!
-//! Every client library of Toxiproxy works against it. `dialect` and `kind` are its words and what they come to, pure;
-//! `proxy` is one gateway with what is in force there, `proxies` all of them; `routes` is what HTTP asks, `http` its
-//! connections. `tap` counts what passes, `journal` writes it down.
+//! Every client library of Toxiproxy works with it. `api_types` and `toxic_types` are the API's JSON types and their
+//! effects, pure; `proxy` is one gateway with its toxics, `proxies` all of them; `routes` maps requests to changes,
+//! `http` serves connections. `tap` counts connection events, `journal` writes them to a file. The faults themselves
+//! are produced by `gateway`.
 //!
 //! ```
 //! use pgsquall::toxiproxy::{ProxyConfig, Service, Settings};
@@ -26,7 +27,6 @@
 mod addr;
 mod api_error;
 mod api_types;
-mod encryption;
 mod fields;
 mod http;
 mod journal;
@@ -36,6 +36,7 @@ mod routes;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod toxic_types;
 
 use std::io;
@@ -50,60 +51,61 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::api_error::Complaint;
+use self::api_error::ApiError;
 pub use self::api_types::ProxyConfig;
-use self::encryption::Encryption;
-pub use self::encryption::TlsFiles;
 use self::journal::Journal;
 use self::proxies::Proxies;
+use self::tls::ProxyTls;
+pub use self::tls::TlsFiles;
 use crate::model::seed::Seed;
 
-/// The version of Toxiproxy whose dialect the API speaks: what `GET /version` says, since client libraries ask.
+/// The version of Toxiproxy whose API this is: the reply to `GET /version`, which client libraries read.
 pub const DIALECT: &str = "2.12.0";
 
-/// Where Toxiproxy's API listens, and where client libraries look for it.
+/// The default address of Toxiproxy's API, which client libraries use.
 pub const API: &str = "127.0.0.1:8474";
 
-/// Longest that requests under way are waited for when the service ends.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// Time limit for requests in progress when the service ends.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// What a service is to be.
+/// The settings of a service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the API listens, `host:port`; `None`: nowhere.
+    /// The API's address, `host:port`; `None`: no API.
     pub api: Option<String>,
-    /// Whatever toxics leave to chance is drawn from it.
+    /// The seed of random choices in toxics.
     pub seed: Seed,
-    /// Proxies that are there from the beginning.
+    /// Proxies created at the start.
     pub proxies: Vec<ProxyConfig>,
-    /// Every event of every connection goes there, as lines of JSON.
+    /// The file for every event of every connection, as lines of JSON.
     pub tap: Option<PathBuf>,
-    /// TLS is ended by every proxy, for clients that ask for it; `None`: it passes through, and cannot be read.
+    /// The files for TLS termination by every proxy, for clients that request TLS; `None`: TLS passes through,
+    /// unreadable.
     pub tls: Option<TlsFiles>,
 }
 
 impl Default for Settings {
-    /// Toxiproxy's address, any seed, no proxies.
+    /// Toxiproxy's address, a random seed, no proxies.
     fn default() -> Settings {
         Settings { api: Some(API.into()), seed: Seed::random(), proxies: Vec::new(), tap: None, tls: None }
     }
 }
 
-/// Why a service could not be, or could not end well.
+/// Why a service could not start, or could not shut down cleanly.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// It was asked for something that makes no sense.
+    /// The settings are invalid.
     #[error("{0}")]
     Settings(String),
-    /// The system would not do it: a port is taken.
+    /// The operating system refused: a port is taken.
     #[error("{0}")]
     Unavailable(String),
     #[error("cannot write {}: {source}", path.display())]
     Tap { path: PathBuf, source: io::Error },
 }
 
-/// A proxy of a service, and where it is.
+/// A proxy of a service, with its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
     pub name: String,
@@ -112,7 +114,7 @@ pub struct Listening {
     pub enabled: bool,
 }
 
-/// A service that runs. Dropped, it ends, with every connection; [`shutdown`](Service::shutdown) does so in order.
+/// A running service. Dropping it ends it and every connection; [`shutdown`](Service::shutdown) does so in order.
 pub struct Service {
     api: Option<SocketAddr>,
     proxies: Arc<Proxies>,
@@ -122,30 +124,30 @@ pub struct Service {
 }
 
 impl Service {
-    /// Brings up the proxies, then the API.
+    /// Starts the proxies, then the API.
     pub async fn start(settings: Settings) -> Result<Service, ServiceError> {
-        let encryption = settings.tls.as_ref().map(Encryption::read).transpose()?.map(Arc::new);
+        let tls = settings.tls.as_ref().map(ProxyTls::read).transpose()?.map(Arc::new);
         let listener = match &settings.api {
             Some(api) => Some(listen(api).await?),
             None => None,
         };
         let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let (journal, writer) = match settings.tap {
-            Some(path) => match Journal::begin(&path).await {
+            Some(path) => match Journal::create(&path).await {
                 Ok((journal, writer)) => (Some(journal), Some((path, writer))),
                 Err(source) => return Err(ServiceError::Tap { path, source }),
             },
             None => (None, None),
         };
-        let proxies = Arc::new(Proxies::new(settings.seed, encryption, journal));
+        let proxies = Arc::new(Proxies::new(settings.seed, tls, journal));
         let closing = CancellationToken::new();
         let mut service = Service { api, proxies: Arc::clone(&proxies), closing: closing.clone(), http: None, writer };
         for config in settings.proxies {
             let name = config.name.clone();
-            if let Err(complaint) = proxies.create(config).await {
-                // What there is of it ends in order.
+            if let Err(error) = proxies.create(config).await {
+                // The proxies created so far are closed in order.
                 let _ = service.shutdown().await;
-                return Err(ServiceError::of(&name, complaint));
+                return Err(ServiceError::from_api_error(&name, error));
             }
         }
         service.http = listener.map(|listener| {
@@ -154,15 +156,15 @@ impl Service {
         Ok(service)
     }
 
-    /// Where the API listens.
+    /// The API's address.
     pub fn api(&self) -> Option<SocketAddr> {
         self.api
     }
 
-    /// The proxies as they are now, in the order of their names.
+    /// The present proxies, in the order of their names.
     pub async fn proxies(&self) -> Vec<Listening> {
-        let shown = self.proxies.shown().await.into_values();
-        shown
+        let views = self.proxies.views().await.into_values();
+        views
             .map(|proxy| Listening {
                 name: proxy.name,
                 listen: proxy.listen,
@@ -172,19 +174,19 @@ impl Service {
             .collect()
     }
 
-    /// Ends the API, every proxy and every connection; returns once all of it is gone and the tap's file is written.
+    /// Ends the API, every proxy and every connection; returns once all have ended and the tap's file is written.
     pub async fn shutdown(mut self) -> Result<(), ServiceError> {
         self.closing.cancel();
         if let Some(http) = self.http.take() {
-            // Requests that are not answered by then are not answered.
-            let _ = timeout(FAREWELL, http).await;
+            // Requests that take longer get no reply.
+            let _ = timeout(SHUTDOWN_WITHIN, http).await;
         }
-        self.proxies.end().await;
+        self.proxies.close().await;
         let Some((path, writer)) = self.writer.take() else { return Ok(()) };
-        match timeout(FAREWELL, writer).await {
+        match timeout(SHUTDOWN_WITHIN, writer).await {
             Ok(Ok(Err(source))) => Err(ServiceError::Tap { path, source }),
             Ok(Ok(Ok(()))) => Ok(()),
-            _ => Err(ServiceError::Tap { path, source: io::Error::other("the disk takes too long") }),
+            _ => Err(ServiceError::Tap { path, source: io::Error::other("the disk is too slow") }),
         }
     }
 }
@@ -192,18 +194,18 @@ impl Service {
 /// Opens the API's port.
 async fn listen(api: &str) -> Result<TcpListener, ServiceError> {
     let address =
-        addr::resolve("the API's address", api).await.map_err(|complaint| ServiceError::of(api, complaint))?;
+        addr::resolve("the API's address", api).await.map_err(|error| ServiceError::from_api_error(api, error))?;
     TcpListener::bind(address).await.map_err(|error| {
         ServiceError::Unavailable(format!(
-            "the API cannot listen on {address}: {error}; name another place (--api, or `api` of the settings)"
+            "cannot serve the API on {address}: {error}; choose another address (--api, or `api` of the settings)"
         ))
     })
 }
 
 impl ServiceError {
-    fn of(subject: &str, complaint: Complaint) -> ServiceError {
-        let message = complaint.message.trim_start_matches("bad request body: ");
-        match complaint.status {
+    fn from_api_error(subject: &str, error: ApiError) -> ServiceError {
+        let message = error.message.trim_start_matches("bad request body: ");
+        match error.status {
             500.. => ServiceError::Unavailable(format!("{subject}: {message}")),
             _ => ServiceError::Settings(format!("{subject}: {message}")),
         }

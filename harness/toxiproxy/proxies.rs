@@ -6,77 +6,77 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::RwLock;
 
-use super::api_error::Complaint;
-use super::api_types::{ProxyConfig, ProxyShown};
-use super::encryption::Encryption;
+use super::api_error::ApiError;
+use super::api_types::{ProxyConfig, ProxyView};
 use super::journal::Journal;
 use super::proxy::Proxy;
+use super::tls::ProxyTls;
 use crate::model::seed::Seed;
 
 pub(super) struct Proxies {
     seed: Seed,
-    encryption: Option<Arc<Encryption>>,
-    /// Locked for writing while proxies come and go, one at a time.
-    open: RwLock<Option<Open>>,
+    tls: Option<Arc<ProxyTls>>,
+    /// Locked for writing while a proxy is created or removed, one at a time.
+    open: RwLock<Option<OpenProxies>>,
 }
 
-/// What there is until the service ends.
-struct Open {
-    named: BTreeMap<String, Arc<Proxy>>,
-    /// Its writer ends when the last of these is gone.
+/// The proxies until the service ends.
+struct OpenProxies {
+    by_name: BTreeMap<String, Arc<Proxy>>,
+    /// The journal's writer ends when its last clone is dropped.
     journal: Option<Journal>,
 }
 
 impl Proxies {
-    pub fn new(seed: Seed, encryption: Option<Arc<Encryption>>, journal: Option<Journal>) -> Proxies {
-        Proxies { seed, encryption, open: RwLock::new(Some(Open { named: BTreeMap::new(), journal })) }
+    pub fn new(seed: Seed, tls: Option<Arc<ProxyTls>>, journal: Option<Journal>) -> Proxies {
+        Proxies { seed, tls, open: RwLock::new(Some(OpenProxies { by_name: BTreeMap::new(), journal })) }
     }
 
-    pub async fn find(&self, name: &str) -> Result<Arc<Proxy>, Complaint> {
+    pub async fn find(&self, name: &str) -> Result<Arc<Proxy>, ApiError> {
         let open = self.open.read().await;
-        open.as_ref().and_then(|open| open.named.get(name)).cloned().ok_or_else(Complaint::no_proxy)
+        open.as_ref().and_then(|open| open.by_name.get(name)).cloned().ok_or_else(ApiError::no_proxy)
     }
 
     /// Every proxy, in the order of names.
     pub async fn all(&self) -> Vec<Arc<Proxy>> {
-        self.open.read().await.iter().flat_map(|open| open.named.values()).cloned().collect()
+        self.open.read().await.iter().flat_map(|open| open.by_name.values()).cloned().collect()
     }
 
-    pub async fn shown(&self) -> BTreeMap<String, ProxyShown> {
-        let mut shown = BTreeMap::new();
+    pub async fn views(&self) -> BTreeMap<String, ProxyView> {
+        let mut views = BTreeMap::new();
         for proxy in self.all().await {
-            shown.insert(proxy.name.clone(), proxy.shown().await);
+            views.insert(proxy.name.clone(), proxy.view().await);
         }
-        shown
+        views
     }
 
-    pub async fn create(&self, config: ProxyConfig) -> Result<Arc<Proxy>, Complaint> {
+    pub async fn create(&self, config: ProxyConfig) -> Result<Arc<Proxy>, ApiError> {
         let mut open = self.open.write().await;
-        let open = open.as_mut().ok_or_else(|| Complaint::new(503, "the service ends"))?;
-        if open.named.contains_key(&config.name) {
-            return Err(Complaint::proxy_exists());
+        let open = open.as_mut().ok_or_else(|| ApiError::new(503, "the service is shutting down"))?;
+        if open.by_name.contains_key(&config.name) {
+            return Err(ApiError::proxy_exists());
         }
-        let proxy = Proxy::create(config, self.seed, self.encryption.clone(), open.journal.clone()).await?;
-        open.named.insert(proxy.name.clone(), Arc::clone(&proxy));
+        let proxy = Proxy::create(config, self.seed, self.tls.clone(), open.journal.clone()).await?;
+        open.by_name.insert(proxy.name.clone(), Arc::clone(&proxy));
         Ok(proxy)
     }
 
-    /// Has these proxies: one that is there already as it is asked for stays as it is; one of the same name that is
-    /// otherwise is replaced. Where one cannot be had, those before it stay; they come back beside the complaint.
-    pub async fn populate(&self, configs: Vec<ProxyConfig>) -> (Vec<Arc<Proxy>>, Result<(), Complaint>) {
-        let mut had = Vec::new();
+    /// Ensures that these proxies exist: a proxy with the same configuration stays; one with the same name and another
+    /// configuration is replaced. On an error, the proxies before it stay, and are returned with the error.
+    pub async fn populate(&self, configs: Vec<ProxyConfig>) -> (Vec<Arc<Proxy>>, Result<(), ApiError>) {
+        let mut made = Vec::new();
         for config in configs {
-            match self.have(config).await {
-                Ok(proxy) => had.push(proxy),
-                Err(complaint) => return (had, Err(complaint)),
+            match self.ensure(config).await {
+                Ok(proxy) => made.push(proxy),
+                Err(error) => return (made, Err(error)),
             }
         }
-        (had, Ok(()))
+        (made, Ok(()))
     }
 
-    async fn have(&self, config: ProxyConfig) -> Result<Arc<Proxy>, Complaint> {
+    async fn ensure(&self, config: ProxyConfig) -> Result<Arc<Proxy>, ApiError> {
         if let Ok(proxy) = self.find(&config.name).await {
-            if proxy.is(&config).await {
+            if proxy.matches(&config).await {
                 return Ok(proxy);
             }
             self.remove(&config.name).await?;
@@ -84,24 +84,24 @@ impl Proxies {
         self.create(config).await
     }
 
-    pub async fn remove(&self, name: &str) -> Result<(), Complaint> {
+    pub async fn remove(&self, name: &str) -> Result<(), ApiError> {
         let mut open = self.open.write().await;
-        let proxy = open.as_mut().and_then(|open| open.named.remove(name)).ok_or_else(Complaint::no_proxy)?;
-        // Under the lock, so that its port is free when its name is.
-        proxy.end().await;
+        let proxy = open.as_mut().and_then(|open| open.by_name.remove(name)).ok_or_else(ApiError::no_proxy)?;
+        // Under the lock, so that the port is free once the name is.
+        proxy.close().await;
         Ok(())
     }
 
-    pub async fn reset(&self) -> Result<(), Complaint> {
+    pub async fn reset(&self) -> Result<(), ApiError> {
         for proxy in self.all().await {
             proxy.reset().await?;
         }
         Ok(())
     }
 
-    /// Ends every proxy; none can be made any more.
-    pub async fn end(&self) {
+    /// Closes every proxy; no further proxy can be created.
+    pub async fn close(&self) {
         let open = self.open.write().await.take();
-        join_all(open.iter().flat_map(|open| open.named.values()).map(|proxy| proxy.end())).await;
+        join_all(open.iter().flat_map(|open| open.by_name.values()).map(|proxy| proxy.close())).await;
     }
 }

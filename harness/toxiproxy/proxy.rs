@@ -1,4 +1,4 @@
-//! One proxy: a gateway, whether it is enabled, and the toxics that are in force on it.
+//! One proxy: a gateway, whether it is enabled, and its toxics.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -11,50 +11,50 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::addr;
-use super::api_error::Complaint;
-use super::api_types::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
-use super::encryption::Encryption;
+use super::api_error::ApiError;
+use super::api_types::{ProxyChange, ProxyConfig, ProxyView, Toxic, ToxicView};
 use super::journal::Journal;
 use super::tap::Counters;
-use super::toxic_types::{Door, Effect};
+use super::tls::ProxyTls;
+use super::toxic_types::{Effect, NewConnections};
 use crate::gateway::port::Reservation;
 use crate::gateway::tap::Tap;
 use crate::gateway::{Cut, Gateway, Rule};
 use crate::model::fault::Stream;
 use crate::model::seed::Seed;
 
-/// How often the name of an upstream is looked up again: a container that was replaced is found within seconds.
-const LOOK_UP: Duration = Duration::from_secs(2);
+/// How often an upstream's name is resolved again: a replaced container is found within seconds.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A proxy. Whatever changes it is done under its lock, one after the other.
+/// A proxy. Its changes are made under its lock, one after the other.
 pub(super) struct Proxy {
     pub name: String,
     seed: Seed,
-    encryption: Option<Arc<Encryption>>,
+    tls: Option<Arc<ProxyTls>>,
     tap: Arc<Counters>,
-    state: Mutex<State>,
+    state: Mutex<ProxyState>,
 }
 
-struct State {
-    /// As it was asked for.
-    asked: String,
-    /// As it came to be: with the port that port 0 stood for.
+struct ProxyState {
+    /// The `listen` address of the request.
+    requested_listen: String,
+    /// The actual `listen` address: with the assigned port in place of port 0.
     listen: String,
     upstream: String,
     enabled: bool,
-    /// `None` for one that was never enabled, or is gone. One that is disabled keeps its gateway, and so its port.
+    /// `None` if the proxy was never enabled, or is closed. A disabled proxy keeps its gateway, and so its port.
     gateway: Option<Gateway>,
-    /// In the order in which they came.
-    toxics: Vec<Placed>,
-    /// Looks the upstream's name up again and again.
-    _look_up: Option<AbortOnDropHandle<()>>,
+    /// In the order of creation.
+    toxics: Vec<InstalledToxic>,
+    /// Resolves the upstream's name periodically.
+    _name_follower: Option<AbortOnDropHandle<()>>,
 }
 
 /// A toxic, and its rule on the gateway, if there is a gateway and it needs one.
-struct Placed {
+struct InstalledToxic {
     toxic: Toxic,
     rule: Option<Arc<Rule>>,
-    /// What rules that this one replaced had counted.
+    /// The counts of earlier rules that this one replaced.
     earlier: Tally,
 }
 
@@ -62,31 +62,31 @@ struct Placed {
 struct Tally {
     /// Bytes delayed, held or lost.
     bytes: u64,
-    /// Connections struck.
+    /// Connections affected.
     strikes: u64,
 }
 
 impl Proxy {
-    /// Makes a proxy, listening if it is to be enabled.
+    /// Creates a proxy, which listens if it is enabled.
     pub async fn create(
         config: ProxyConfig,
         seed: Seed,
-        encryption: Option<Arc<Encryption>>,
+        tls: Option<Arc<ProxyTls>>,
         journal: Option<Journal>,
-    ) -> Result<Arc<Proxy>, Complaint> {
+    ) -> Result<Arc<Proxy>, ApiError> {
         let proxy = Arc::new(Proxy {
             seed: seed.fork(&config.name),
-            encryption,
+            tls,
             tap: Arc::new(Counters::new(&config.name, journal)),
             name: config.name,
-            state: Mutex::new(State {
-                asked: config.listen.clone(),
+            state: Mutex::new(ProxyState {
+                requested_listen: config.listen.clone(),
                 listen: config.listen,
                 upstream: config.upstream,
                 enabled: false,
                 gateway: None,
                 toxics: Vec::new(),
-                _look_up: None,
+                _name_follower: None,
             }),
         });
         if config.enabled {
@@ -95,42 +95,42 @@ impl Proxy {
         Ok(proxy)
     }
 
-    async fn state(&self) -> MutexGuard<'_, State> {
+    async fn state(&self) -> MutexGuard<'_, ProxyState> {
         self.state.lock().await
     }
 
-    pub async fn shown(&self) -> ProxyShown {
+    pub async fn view(&self) -> ProxyView {
         let state = self.state().await;
-        ProxyShown {
+        ProxyView {
             name: self.name.clone(),
             listen: state.listen.clone(),
             upstream: state.upstream.clone(),
             enabled: state.enabled,
-            toxics: state.shown(),
+            toxics: state.view(),
         }
     }
 
-    /// Whether it is what somebody asks for.
-    pub async fn is(&self, config: &ProxyConfig) -> bool {
+    /// Whether the proxy has this configuration.
+    pub async fn matches(&self, config: &ProxyConfig) -> bool {
         let state = self.state().await;
         state.upstream == config.upstream && state.listens_on(&config.listen).await
     }
 
-    async fn enable(self: &Arc<Self>, state: &mut State) -> Result<(), Complaint> {
+    async fn enable(self: &Arc<Self>, state: &mut ProxyState) -> Result<(), ApiError> {
         if state.gateway.is_none() {
-            let gateway = self.open(&state.asked, &state.upstream).await?;
-            state.move_in(gateway).await;
-            state._look_up = self.look_up(&state.upstream);
+            let gateway = self.open(&state.requested_listen, &state.upstream).await?;
+            state.set_gateway(gateway).await;
+            state._name_follower = self.follow_name(&state.upstream);
         }
         state.enabled = true;
-        state.keep_door().await
+        state.apply_accept_policy().await
     }
 
     /// Opens a gateway.
-    async fn open(&self, listen: &str, upstream: &str) -> Result<Gateway, Complaint> {
+    async fn open(&self, listen: &str, upstream: &str) -> Result<Gateway, ApiError> {
         let address = addr::listen(listen).await?;
-        let termination = self.encryption.as_ref().map(|encryption| encryption.termination(upstream)).transpose();
-        let termination = termination.map_err(Complaint::body)?;
+        let termination = self.tls.as_ref().map(|tls| tls.termination(upstream)).transpose();
+        let termination = termination.map_err(ApiError::bad_request)?;
         let upstream = addr::resolve("upstream", upstream).await?;
         let tap: Arc<dyn Tap> = self.tap.clone();
         let open = |port| Gateway::open_on(port, upstream, self.seed, tap);
@@ -141,8 +141,8 @@ impl Proxy {
         Ok(gateway)
     }
 
-    /// Follows the name of an upstream to wherever it leads.
-    fn look_up(self: &Arc<Self>, upstream: &str) -> Option<AbortOnDropHandle<()>> {
+    /// Keeps the gateway's upstream address up to date with the upstream's name.
+    fn follow_name(self: &Arc<Self>, upstream: &str) -> Option<AbortOnDropHandle<()>> {
         if !addr::is_name(upstream) {
             return None;
         }
@@ -150,8 +150,8 @@ impl Proxy {
         let upstream = upstream.to_owned();
         Some(AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
-                sleep(LOOK_UP).await;
-                // A name that cannot be resolved now leads where it led before.
+                sleep(RESOLVE_INTERVAL).await;
+                // A name that cannot be resolved now keeps its last address.
                 let Ok(address) = addr::resolve("upstream", &upstream).await else { continue };
                 let Some(proxy) = proxy.upgrade() else { return };
                 let state = proxy.state().await;
@@ -162,7 +162,7 @@ impl Proxy {
         })))
     }
 
-    pub async fn change(self: &Arc<Self>, change: ProxyChange) -> Result<(), Complaint> {
+    pub async fn change(self: &Arc<Self>, change: ProxyChange) -> Result<(), ApiError> {
         let mut state = self.state().await;
         let enabled = change.enabled.unwrap_or(state.enabled);
         let listen = match change.listen {
@@ -181,37 +181,42 @@ impl Proxy {
         }
     }
 
-    /// Leads elsewhere, or listens elsewhere; either cuts the connections, as Toxiproxy does.
-    async fn relocate(self: &Arc<Self>, state: &mut State, listen: String, upstream: String) -> Result<(), Complaint> {
+    /// Changes the upstream or the listen address; either closes the connections, as Toxiproxy does.
+    async fn relocate(
+        self: &Arc<Self>,
+        state: &mut ProxyState,
+        listen: String,
+        upstream: String,
+    ) -> Result<(), ApiError> {
         if let Some(old) = state.gateway.clone() {
             if state.listen == listen {
                 old.route_to(addr::resolve("upstream", &upstream).await?);
                 old.cut(Cut::Close).await;
             } else {
-                // The new one first: where it cannot be opened, the old one stays.
+                // The new gateway first: if it cannot be opened, the old one stays.
                 let new = self.open(&listen, &upstream).await?;
-                state.move_in(new).await;
-                end(old).await;
+                state.set_gateway(new).await;
+                close_gateway(old).await;
             }
-            state._look_up = self.look_up(&upstream);
+            state._name_follower = self.follow_name(&upstream);
         }
         if state.gateway.is_none() {
             state.listen.clone_from(&listen);
         }
-        (state.asked, state.upstream) = (listen, upstream);
+        (state.requested_listen, state.upstream) = (listen, upstream);
         Ok(())
     }
 
-    /// Enabled and without toxics.
-    pub async fn reset(self: &Arc<Self>) -> Result<(), Complaint> {
+    /// Enables the proxy and removes its toxics.
+    pub async fn reset(self: &Arc<Self>) -> Result<(), ApiError> {
         let mut state = self.state().await;
-        while let Some(placed) = state.toxics.pop() {
-            state.remove(placed).await;
+        while let Some(installed) = state.toxics.pop() {
+            state.remove(installed).await;
         }
         self.enable(&mut state).await
     }
 
-    /// Ends every connection that is open; returns how many were.
+    /// Ends every open connection; returns their number.
     pub async fn cut(&self, cut: Cut) -> usize {
         match self.state().await.gateway.clone() {
             Some(gateway) => gateway.cut(cut).await,
@@ -219,93 +224,93 @@ impl Proxy {
         }
     }
 
-    /// Ends the proxy and every connection.
-    pub async fn end(&self) {
+    /// Closes the proxy and every connection.
+    pub async fn close(&self) {
         let gateway = {
             let mut state = self.state().await;
-            (state.enabled, state._look_up) = (false, None);
+            (state.enabled, state._name_follower) = (false, None);
             state.toxics.clear();
             state.gateway.take()
         };
         if let Some(gateway) = gateway {
-            end(gateway).await;
+            close_gateway(gateway).await;
         }
     }
 
-    pub async fn toxics(&self) -> Vec<ToxicShown> {
-        self.state().await.shown()
+    pub async fn toxics(&self) -> Vec<ToxicView> {
+        self.state().await.view()
     }
 
-    pub async fn toxic(&self, name: &str) -> Result<ToxicShown, Complaint> {
+    pub async fn toxic(&self, name: &str) -> Result<ToxicView, ApiError> {
         let state = self.state().await;
-        Ok(state.toxics[state.find(name)?].toxic.shown())
+        Ok(state.toxics[state.find(name)?].toxic.to_view())
     }
 
-    pub async fn add(&self, toxic: Toxic) -> Result<ToxicShown, Complaint> {
+    pub async fn add(&self, toxic: Toxic) -> Result<ToxicView, ApiError> {
         let mut state = self.state().await;
         if state.find(&toxic.name).is_ok() {
-            return Err(Complaint::toxic_exists());
+            return Err(ApiError::toxic_exists());
         }
-        let shown = toxic.shown();
-        let mut placed = Placed { toxic, rule: None, earlier: Tally::default() };
+        let view = toxic.to_view();
+        let mut installed = InstalledToxic { toxic, rule: None, earlier: Tally::default() };
         if let Some(gateway) = &state.gateway {
-            placed.install(gateway).await;
+            installed.install(gateway).await;
         }
-        state.toxics.push(placed);
-        if let Err(complaint) = state.keep_door().await {
+        state.toxics.push(installed);
+        if let Err(error) = state.apply_accept_policy().await {
             state.toxics.pop();
-            return Err(complaint);
+            return Err(error);
         }
-        Ok(shown)
+        Ok(view)
     }
 
-    pub async fn update(&self, name: &str, body: &[u8]) -> Result<ToxicShown, Complaint> {
+    pub async fn update(&self, name: &str, body: &[u8]) -> Result<ToxicView, ApiError> {
         let mut state = self.state().await;
         let index = state.find(name)?;
         let toxic = state.toxics[index].toxic.changed(body)?;
         let gateway = state.gateway.clone();
-        let placed = &mut state.toxics[index];
-        if let (Some(gateway), Some(rule), Some(what)) = (gateway, &placed.rule, toxic.what()) {
-            let new = gateway.replace(rule, what).await;
-            placed.earlier = placed.tally();
-            placed.rule = Some(new);
+        let installed = &mut state.toxics[index];
+        if let (Some(gateway), Some(rule), Some(rule_kind)) = (gateway, &installed.rule, toxic.rule_kind()) {
+            let new = gateway.replace(rule, rule_kind).await;
+            installed.earlier = installed.tally();
+            installed.rule = Some(new);
         }
-        placed.toxic = toxic;
-        Ok(placed.toxic.shown())
+        installed.toxic = toxic;
+        Ok(installed.toxic.to_view())
     }
 
-    pub async fn remove(&self, name: &str) -> Result<(), Complaint> {
+    pub async fn remove(&self, name: &str) -> Result<(), ApiError> {
         let mut state = self.state().await;
         let index = state.find(name)?;
-        let placed = state.toxics.remove(index);
-        state.remove(placed).await;
-        state.keep_door().await
+        let installed = state.toxics.remove(index);
+        state.remove(installed).await;
+        state.apply_accept_policy().await
     }
 
-    /// What it has seen, and what each toxic has done.
-    pub async fn seen(&self) -> Value {
+    /// The tap's counts, and the counts of each toxic.
+    pub async fn tap_report(&self) -> Value {
         let state = self.state().await;
         let toxics: Map<String, Value> =
-            state.toxics.iter().map(|placed| (placed.toxic.name.clone(), json!(placed.tally()))).collect();
+            state.toxics.iter().map(|installed| (installed.toxic.name.clone(), json!(installed.tally()))).collect();
         let (open, dropped) = match &state.gateway {
             Some(gateway) => (gateway.connections(), gateway.syns_dropped().await),
             None => (0, 0),
         };
-        let (counts, lately) = self.tap.read();
+        let (counts, recent) = self.tap.read();
         json!({
-            "connections": counts, "open": open, "connects": lately, "syns_dropped": dropped, "toxics": toxics,
+            "connections": counts, "open": open, "connects": recent, "syns_dropped": dropped, "toxics": toxics,
         })
     }
 }
 
-impl State {
-    fn find(&self, name: &str) -> Result<usize, Complaint> {
-        self.toxics.iter().position(|placed| placed.toxic.name == name).ok_or_else(Complaint::no_toxic)
+impl ProxyState {
+    fn find(&self, name: &str) -> Result<usize, ApiError> {
+        self.toxics.iter().position(|installed| installed.toxic.name == name).ok_or_else(ApiError::no_toxic)
     }
 
-    /// Whether this is where it listens, however that is written.
+    /// Whether the proxy listens on this address, in any notation.
     async fn listens_on(&self, listen: &str) -> bool {
-        if listen == self.asked || listen == self.listen {
+        if listen == self.requested_listen || listen == self.listen {
             return true;
         }
         match (&self.gateway, addr::listen(listen).await) {
@@ -314,58 +319,58 @@ impl State {
         }
     }
 
-    /// As Toxiproxy lists them: those of clients' bytes first.
-    fn shown(&self) -> Vec<ToxicShown> {
-        let mut toxics: Vec<_> = self.toxics.iter().map(|placed| &placed.toxic).collect();
+    /// The toxics in Toxiproxy's order: upstream ones first.
+    fn view(&self) -> Vec<ToxicView> {
+        let mut toxics: Vec<_> = self.toxics.iter().map(|installed| &installed.toxic).collect();
         toxics.sort_by_key(|toxic| toxic.stream != Stream::Upstream);
-        toxics.into_iter().map(Toxic::shown).collect()
+        toxics.into_iter().map(Toxic::to_view).collect()
     }
 
-    /// Takes a new gateway, with every toxic in force on it.
-    async fn move_in(&mut self, gateway: Gateway) {
-        for placed in &mut self.toxics {
-            placed.earlier = placed.tally();
-            placed.install(&gateway).await;
+    /// Installs a new gateway, with a rule for every toxic.
+    async fn set_gateway(&mut self, gateway: Gateway) {
+        for installed in &mut self.toxics {
+            installed.earlier = installed.tally();
+            installed.install(&gateway).await;
         }
         self.listen = gateway.address().to_string();
         self.gateway = Some(gateway);
     }
 
-    async fn remove(&self, placed: Placed) {
-        if let (Some(gateway), Some(rule)) = (&self.gateway, placed.rule) {
+    async fn remove(&self, installed: InstalledToxic) {
+        if let (Some(gateway), Some(rule)) = (&self.gateway, installed.rule) {
             gateway.remove(&rule).await;
         }
     }
 
-    /// Refuses, hangs or accepts, as enabling and toxics will have it.
-    async fn keep_door(&self) -> Result<(), Complaint> {
+    /// Makes the gateway refuse, hang or accept new connections, according to `enabled` and the toxics.
+    async fn apply_accept_policy(&self) -> Result<(), ApiError> {
         let Some(gateway) = &self.gateway else { return Ok(()) };
-        let doors = self.toxics.iter().filter_map(|placed| match placed.toxic.effect {
-            Effect::Door(door) => Some(door),
+        let policies = self.toxics.iter().filter_map(|installed| match installed.toxic.effect {
+            Effect::NewConnections(policy) => Some(policy),
             _ => None,
         });
-        let door = if self.enabled { doors.max() } else { Some(Door::Refuse) };
-        let kept = match door {
-            Some(Door::Refuse) => gateway.refuse().await,
-            Some(Door::Hang) => gateway.hang().await,
+        let policy = if self.enabled { policies.max() } else { Some(NewConnections::Refuse) };
+        let applied = match policy {
+            Some(NewConnections::Refuse) => gateway.refuse().await,
+            Some(NewConnections::Hang) => gateway.hang().await,
             None => gateway.accept().await,
         };
-        kept.map_err(|error| cannot_listen(gateway.address(), &error))
+        applied.map_err(|error| cannot_listen(gateway.address(), &error))
     }
 
-    async fn disable(&mut self) -> Result<(), Complaint> {
+    async fn disable(&mut self) -> Result<(), ApiError> {
         self.enabled = false;
         let Some(gateway) = self.gateway.clone() else { return Ok(()) };
-        self.keep_door().await?;
+        self.apply_accept_policy().await?;
         gateway.cut(Cut::Close).await;
         Ok(())
     }
 }
 
-impl Placed {
+impl InstalledToxic {
     async fn install(&mut self, gateway: &Gateway) {
-        self.rule = match self.toxic.what() {
-            Some(what) => Some(gateway.install(&self.toxic.name, what).await),
+        self.rule = match self.toxic.rule_kind() {
+            Some(rule_kind) => Some(gateway.install(&self.toxic.name, rule_kind).await),
             None => None,
         };
     }
@@ -379,23 +384,23 @@ impl Placed {
     }
 }
 
-fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> Complaint {
+fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> ApiError {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => ": choose another port, or port 0 for any that is free",
         io::ErrorKind::PermissionDenied => ": ports below 1024 need privileges",
-        io::ErrorKind::AddrNotAvailable => ": it is no address of this machine",
+        io::ErrorKind::AddrNotAvailable => ": this machine has no such address",
         _ => "",
     };
-    Complaint::failed(format_args!("cannot listen on {address}: {error}{hint}"))
+    ApiError::failed(format_args!("cannot listen on {address}: {error}{hint}"))
 }
 
-/// Closes a gateway, its connections in order. Its last handle waits for threads, so it is dropped where waiting is
-/// allowed.
-async fn end(gateway: Gateway) {
-    // Nobody new; where that cannot be had, the end does without.
+/// Closes a gateway after its connections. Dropping the last handle waits for threads, so that happens where blocking
+/// is allowed.
+async fn close_gateway(gateway: Gateway) {
+    // Refuses new connections; a failure does not prevent the close.
     let _ = gateway.refuse().await;
     gateway.cut(Cut::Close).await;
     gateway.close().await;
-    // It panicked if a thread of the gateway did, which has said so.
+    // Fails only if a thread of the gateway panicked, which has reported it.
     let _ = tokio::task::spawn_blocking(move || drop(gateway)).await;
 }

@@ -1,5 +1,4 @@
-//! The HTTP side of the API: which request asks for what. Paths, methods and statuses are Toxiproxy's; what is ours is
-//! marked.
+//! The API's routes. Paths, methods and statuses are Toxiproxy's; the extensions are marked.
 //!
 //! *Source*: Toxiproxy, `api.go`.
 
@@ -20,23 +19,23 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::DIALECT;
-use super::api_error::Complaint;
-use super::api_types::{ProxyChange, ProxyConfig, ProxyShown, Toxic, ToxicShown};
+use super::api_error::ApiError;
+use super::api_types::{ProxyChange, ProxyConfig, ProxyView, Toxic, ToxicView};
 use super::proxies::Proxies;
 use super::proxy::Proxy;
 use crate::gateway::Cut;
 
-/// Longest body, in bytes: thousands of proxies.
-const LONGEST_BODY: usize = 1 << 20;
+/// Largest body, in bytes: thousands of proxies.
+const BODY_LIMIT: usize = 1 << 20;
 
-/// Longest that a request may take, as in Toxiproxy.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// Time limit of a request, as in Toxiproxy.
+const REQUEST_WITHIN: Duration = Duration::from_secs(25);
 
-type Shared = State<Arc<Proxies>>;
+type SharedProxies = State<Arc<Proxies>>;
 type Body = Result<Bytes, BytesRejection>;
 
-/// An answer: a status with JSON, or with nothing.
-type Answer<T> = Result<(StatusCode, Json<T>), Complaint>;
+/// A reply: a status with JSON.
+type Answer<T> = Result<(StatusCode, Json<T>), ApiError>;
 
 pub(super) fn routes(proxies: Arc<Proxies>) -> Router {
     Router::new()
@@ -47,32 +46,32 @@ pub(super) fn routes(proxies: Arc<Proxies>) -> Router {
         .route("/proxies/{proxy}", get(show).post(change).patch(change).delete(remove))
         .route("/proxies/{proxy}/toxics", get(toxics).post(add))
         .route("/proxies/{proxy}/toxics/{toxic}", get(toxic).post(update).patch(update).delete(remove_toxic))
-        // Ours.
+        // Extensions of Toxiproxy's API.
         .route("/proxies/{proxy}/tap", get(tap))
         .route("/proxies/{proxy}/reset", post(reset_connections))
         .route("/proxies/{proxy}/close", post(close_connections))
-        .fallback(async || Complaint::new(404, "no such path; see harness/toxiproxy/README.md"))
-        .method_not_allowed_fallback(async || Complaint::new(405, "this path does not take this method"))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .fallback(async || ApiError::new(404, "no such path; see harness/toxiproxy/README.md"))
+        .method_not_allowed_fallback(async || ApiError::new(405, "this path does not take this method"))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(guard))
         .with_state(proxies)
 }
 
-/// Lets no browser in, and no request stay for ever.
+/// Rejects browsers, and limits the time of a request.
 ///
-/// Any web page may send requests to a loopback port; a browser says that it is one, as only browsers do.
+/// Any web page can send requests to a loopback port; a browser's requests are recognised by their headers.
 async fn guard(headers: HeaderMap, request: Request, next: Next) -> Response {
     let agent = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
     if agent || headers.contains_key(ORIGIN) {
-        return Complaint::new(403, "User agent not allowed").into_response();
+        return ApiError::new(403, "User agent not allowed").into_response();
     }
-    // A task of its own: a change that has begun is carried out also if the caller leaves meanwhile.
-    let carried = tokio::spawn(async move { timeout(PATIENCE, next.run(request)).await });
-    match carried.await {
+    // A separate task, so a request is completed even if the caller disconnects.
+    let handled = tokio::spawn(async move { timeout(REQUEST_WITHIN, next.run(request)).await });
+    match handled.await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => Complaint::new(503, "it took too long").into_response(),
+        Ok(Err(_)) => ApiError::new(503, "the request took too long").into_response(),
         Err(_) => {
-            Complaint::failed("the request could not be carried out: this is a defect of pgsquall").into_response()
+            ApiError::failed("the request could not be carried out: this is a defect of pgsquall").into_response()
         }
     }
 }
@@ -83,113 +82,113 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(error) => Complaint::failed(error).into_response(),
+            Err(error) => ApiError::failed(error).into_response(),
         }
     }
 }
 
-impl IntoResponse for Complaint {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Json(json!({ "error": self.message, "status": status.as_u16() }))).into_response()
     }
 }
 
-fn body(body: Body) -> Result<Bytes, Complaint> {
-    body.map_err(|rejection| Complaint::new(rejection.status().as_u16(), rejection.body_text()))
+fn body(body: Body) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| ApiError::new(rejection.status().as_u16(), rejection.body_text()))
 }
 
-fn ok<T>(shown: T) -> Answer<T> {
-    Ok((StatusCode::OK, Json(shown)))
+fn ok<T>(view: T) -> Answer<T> {
+    Ok((StatusCode::OK, Json(view)))
 }
 
 async fn version() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json;charset=utf-8")], format!("{{\"version\": \"{DIALECT}\"}}\n"))
 }
 
-async fn index(State(proxies): Shared) -> impl IntoResponse {
-    Json(proxies.shown().await)
+async fn index(State(proxies): SharedProxies) -> impl IntoResponse {
+    Json(proxies.views().await)
 }
 
-async fn create(State(proxies): Shared, sent: Body) -> Answer<ProxyShown> {
+async fn create(State(proxies): SharedProxies, sent: Body) -> Answer<ProxyView> {
     let proxy = proxies.create(ProxyConfig::read(&body(sent)?)?).await?;
-    Ok((StatusCode::CREATED, Json(proxy.shown().await)))
+    Ok((StatusCode::CREATED, Json(proxy.view().await)))
 }
 
-async fn populate(State(proxies): Shared, sent: Body) -> Answer<serde_json::Value> {
-    let (had, outcome) = proxies.populate(ProxyConfig::list(&body(sent)?)?).await;
-    let mut shown = Vec::new();
-    for proxy in had {
-        shown.push(proxy.shown().await);
+async fn populate(State(proxies): SharedProxies, sent: Body) -> Answer<serde_json::Value> {
+    let (made, outcome) = proxies.populate(ProxyConfig::list(&body(sent)?)?).await;
+    let mut views = Vec::new();
+    for proxy in made {
+        views.push(proxy.view().await);
     }
     match outcome {
-        Ok(()) => Ok((StatusCode::CREATED, Json(json!({ "proxies": shown })))),
-        Err(complaint) => {
-            let status = StatusCode::from_u16(complaint.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let told = json!({ "error": complaint.message, "status": complaint.status, "proxies": shown });
-            Ok((status, Json(told)))
+        Ok(()) => Ok((StatusCode::CREATED, Json(json!({ "proxies": views })))),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let body = json!({ "error": error.message, "status": error.status, "proxies": views });
+            Ok((status, Json(body)))
         }
     }
 }
 
-async fn reset(State(proxies): Shared) -> Result<StatusCode, Complaint> {
+async fn reset(State(proxies): SharedProxies) -> Result<StatusCode, ApiError> {
     proxies.reset().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn show(State(proxies): Shared, Path(proxy): Path<String>) -> Answer<ProxyShown> {
-    ok(proxies.find(&proxy).await?.shown().await)
+async fn show(State(proxies): SharedProxies, Path(proxy): Path<String>) -> Answer<ProxyView> {
+    ok(proxies.find(&proxy).await?.view().await)
 }
 
-async fn change(State(proxies): Shared, Path(proxy): Path<String>, sent: Body) -> Answer<ProxyShown> {
+async fn change(State(proxies): SharedProxies, Path(proxy): Path<String>, sent: Body) -> Answer<ProxyView> {
     let proxy = proxies.find(&proxy).await?;
     proxy.change(ProxyChange::read(&body(sent)?)?).await?;
-    ok(proxy.shown().await)
+    ok(proxy.view().await)
 }
 
-async fn remove(State(proxies): Shared, Path(proxy): Path<String>) -> Result<StatusCode, Complaint> {
+async fn remove(State(proxies): SharedProxies, Path(proxy): Path<String>) -> Result<StatusCode, ApiError> {
     proxies.remove(&proxy).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn toxics(State(proxies): Shared, Path(proxy): Path<String>) -> Answer<Vec<ToxicShown>> {
+async fn toxics(State(proxies): SharedProxies, Path(proxy): Path<String>) -> Answer<Vec<ToxicView>> {
     ok(proxies.find(&proxy).await?.toxics().await)
 }
 
-async fn add(State(proxies): Shared, Path(proxy): Path<String>, sent: Body) -> Answer<ToxicShown> {
+async fn add(State(proxies): SharedProxies, Path(proxy): Path<String>, sent: Body) -> Answer<ToxicView> {
     let proxy = proxies.find(&proxy).await?;
     ok(proxy.add(Toxic::read(&body(sent)?)?).await?)
 }
 
-async fn toxic(State(proxies): Shared, Path((proxy, toxic)): Path<(String, String)>) -> Answer<ToxicShown> {
+async fn toxic(State(proxies): SharedProxies, Path((proxy, toxic)): Path<(String, String)>) -> Answer<ToxicView> {
     ok(proxies.find(&proxy).await?.toxic(&toxic).await?)
 }
 
 async fn update(
-    State(proxies): Shared,
+    State(proxies): SharedProxies,
     Path((proxy, toxic)): Path<(String, String)>,
     sent: Body,
-) -> Answer<ToxicShown> {
+) -> Answer<ToxicView> {
     ok(proxies.find(&proxy).await?.update(&toxic, &body(sent)?).await?)
 }
 
 async fn remove_toxic(
-    State(proxies): Shared,
+    State(proxies): SharedProxies,
     Path((proxy, toxic)): Path<(String, String)>,
-) -> Result<StatusCode, Complaint> {
+) -> Result<StatusCode, ApiError> {
     proxies.find(&proxy).await?.remove(&toxic).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn tap(State(proxies): Shared, Path(proxy): Path<String>) -> Answer<serde_json::Value> {
-    ok(proxies.find(&proxy).await?.seen().await)
+async fn tap(State(proxies): SharedProxies, Path(proxy): Path<String>) -> Answer<serde_json::Value> {
+    ok(proxies.find(&proxy).await?.tap_report().await)
 }
 
-async fn reset_connections(State(proxies): Shared, Path(proxy): Path<String>) -> Answer<serde_json::Value> {
+async fn reset_connections(State(proxies): SharedProxies, Path(proxy): Path<String>) -> Answer<serde_json::Value> {
     cut(&*proxies.find(&proxy).await?, Cut::Reset).await
 }
 
-async fn close_connections(State(proxies): Shared, Path(proxy): Path<String>) -> Answer<serde_json::Value> {
+async fn close_connections(State(proxies): SharedProxies, Path(proxy): Path<String>) -> Answer<serde_json::Value> {
     cut(&*proxies.find(&proxy).await?, Cut::Close).await
 }
 

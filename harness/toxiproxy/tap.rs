@@ -1,6 +1,6 @@
-//! What a proxy has seen: counts that can be asked for at any time, and every event, for whoever keeps them.
+//! The tap of a proxy: counts of connection events, readable at any time, and the stream of events to the journal.
 //!
-//! Called from the threads that carry the bytes: it counts under a short lock, and leaves the writing to `journal`.
+//! Called from the threads that carry the bytes: counts under a short lock, and leaves writing to `journal`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,75 +12,75 @@ use super::journal::Journal;
 use crate::gateway::tap::Tap;
 use crate::model::history::{ConnectionChange, Severed};
 
-/// Most kinds of SQLSTATE that are told apart; Postgres knows about 260. Whatever speaks to us may make up more.
-const MOST_CODES: usize = 300;
+/// The maximum number of distinct SQLSTATEs; Postgres has about 260, but another server may invent more.
+const MAX_SQLSTATES: usize = 300;
 
 /// The tap of one proxy.
 pub(super) struct Counters {
     proxy: Arc<str>,
-    seen: Mutex<Seen>,
+    state: Mutex<TapState>,
     began: Instant,
     journal: Option<Journal>,
 }
 
-struct Seen {
+struct TapState {
     counts: Counts,
-    recent: Recent,
+    recent: ConnectRing,
 }
 
-/// Counts since the proxy came to be.
+/// Counts since the proxy was created.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Counts {
     /// Connections accepted.
     opened: u64,
-    /// Connections that have ended, by who ended them.
+    /// Connections that have ended, by the side that ended them.
     ended: BTreeMap<&'static str, u64>,
     /// Bytes from clients to the server, on connections that have ended.
     bytes_upstream: u64,
     bytes_downstream: u64,
     /// SSLRequests and GSSENCRequests.
     encryption_requests: u64,
-    /// TLS handshakes that came to nothing.
+    /// Failed TLS handshakes.
     handshakes_failed: u64,
     /// Connections that cannot be read: encrypted, or not Postgres.
     opaque: u64,
     cancel_requests: u64,
     startups: u64,
-    /// Sessions that the server let in.
+    /// Sessions that the server authenticated.
     authenticated: u64,
     /// Sessions that have sent a statement.
     requested: u64,
     /// Errors from the server, by SQLSTATE; `none` for those without.
     errors: BTreeMap<String, u64>,
-    /// Cut points at which something was done.
+    /// Cut points at which an action was taken.
     struck: u64,
-    /// What the gateway could not do, as it last said.
+    /// The gateway's last report of a failure to apply a fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     doubt: Option<String>,
 }
 
-/// Connections accepted lately.
+/// Connections accepted recently.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Lately {
+pub(super) struct RecentConnects {
     last_second: u64,
     last_10_seconds: u64,
 }
 
 impl Counters {
     pub fn new(proxy: &str, journal: Option<Journal>) -> Counters {
-        let seen = Seen { counts: Counts::default(), recent: Recent::default() };
-        Counters { proxy: proxy.into(), seen: Mutex::new(seen), began: Instant::now(), journal }
+        let state = TapState { counts: Counts::default(), recent: ConnectRing::default() };
+        Counters { proxy: proxy.into(), state: Mutex::new(state), began: Instant::now(), journal }
     }
 
-    /// The counts, and how many connections were accepted lately.
-    pub fn read(&self) -> (Counts, Lately) {
-        let mut seen = self.seen();
+    /// The counts, and the number of recent connections.
+    pub fn read(&self) -> (Counts, RecentConnects) {
+        let mut state = self.state();
         let tick = self.tick();
-        (seen.counts.clone(), seen.recent.read(tick))
+        (state.counts.clone(), state.recent.read(tick))
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, TapState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tenths of a second since the beginning.
@@ -92,12 +92,12 @@ impl Counters {
 impl Tap for Counters {
     fn connection(&self, id: u64, change: ConnectionChange) {
         let tick = self.tick();
-        let mut seen = self.seen();
+        let mut state = self.state();
         if change == ConnectionChange::Opened {
-            seen.recent.count(tick);
+            state.recent.count(tick);
         }
-        seen.counts.count(&change);
-        // Sent under the lock, so that the lines of one connection stay in their order.
+        state.counts.count(&change);
+        // Sent under the lock, so that the events of one connection stay in order.
         if let Some(journal) = &self.journal {
             journal.connection(&self.proxy, id, change);
         }
@@ -110,7 +110,7 @@ impl Tap for Counters {
     }
 
     fn doubt(&self, reason: String) {
-        self.seen().counts.doubt = Some(reason);
+        self.state().counts.doubt = Some(reason);
     }
 }
 
@@ -130,7 +130,7 @@ impl Counts {
             Backend { .. } => {}
             Error { sqlstate, .. } => {
                 let code = sqlstate.as_deref().unwrap_or("none");
-                let known = self.errors.len() < MOST_CODES || self.errors.contains_key(code);
+                let known = self.errors.len() < MAX_SQLSTATES || self.errors.contains_key(code);
                 *self.errors.entry(if known { code } else { "other" }.to_owned()).or_default() += 1;
             }
             Ended { by, upstream, downstream } => {
@@ -142,7 +142,7 @@ impl Counts {
     }
 }
 
-/// Who ended a connection, as a history writes it.
+/// The side that ended a connection, by its word in a history.
 fn word(by: Severed) -> &'static str {
     match by {
         Severed::ByClient => "by-client",
@@ -157,25 +157,25 @@ fn word(by: Severed) -> &'static str {
     }
 }
 
-/// Ten seconds in tenths, each with its count; a ring, so that a storm takes no more room than silence.
-struct Recent {
+/// A ring of ten seconds in tenths, each with its count, so that a storm takes no more memory than an idle proxy.
+struct ConnectRing {
     tenths: [u64; 100],
     /// The newest tenth.
     newest: u64,
 }
 
-impl Default for Recent {
-    fn default() -> Recent {
-        Recent { tenths: [0; 100], newest: 0 }
+impl Default for ConnectRing {
+    fn default() -> ConnectRing {
+        ConnectRing { tenths: [0; 100], newest: 0 }
     }
 }
 
-impl Recent {
+impl ConnectRing {
     fn advance(&mut self, tick: u64) {
         for passed in (self.newest + 1..=tick).take(self.tenths.len()) {
             self.tenths[(passed % 100) as usize] = 0;
         }
-        // All of a long silence is cleared by any hundred tenths of it.
+        // After a long pause, clearing any hundred tenths clears the whole ring.
         self.newest = self.newest.max(tick);
     }
 
@@ -184,10 +184,10 @@ impl Recent {
         self.tenths[(self.newest % 100) as usize] += 1;
     }
 
-    fn read(&mut self, tick: u64) -> Lately {
+    fn read(&mut self, tick: u64) -> RecentConnects {
         self.advance(tick);
         let last = |tenths: u64| (0..tenths).map(|back| self.tenths[((self.newest + 100 - back) % 100) as usize]).sum();
-        Lately { last_second: last(10), last_10_seconds: last(100) }
+        RecentConnects { last_second: last(10), last_10_seconds: last(100) }
     }
 }
 
@@ -196,19 +196,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connects_are_counted_over_a_sliding_second_and_ten() {
-        let mut recent = Recent::default();
+    fn connects_are_counted_over_sliding_windows() {
+        let mut recent = ConnectRing::default();
         for tick in [0, 0, 3, 95, 99] {
             recent.count(tick);
         }
-        assert_eq!(recent.read(99), Lately { last_second: 2, last_10_seconds: 5 });
-        assert_eq!(recent.read(100), Lately { last_second: 2, last_10_seconds: 3 });
-        assert_eq!(recent.read(105), Lately { last_second: 1, last_10_seconds: 2 });
-        assert_eq!(recent.read(100_000), Lately { last_second: 0, last_10_seconds: 0 });
+        assert_eq!(recent.read(99), RecentConnects { last_second: 2, last_10_seconds: 5 });
+        assert_eq!(recent.read(100), RecentConnects { last_second: 2, last_10_seconds: 3 });
+        assert_eq!(recent.read(105), RecentConnects { last_second: 1, last_10_seconds: 2 });
+        assert_eq!(recent.read(100_000), RecentConnects { last_second: 0, last_10_seconds: 0 });
     }
 
     #[test]
-    fn whatever_happens_to_connections_is_counted() {
+    fn connection_events_are_counted() {
         let counters = Counters::new("postgres", None);
         let error = |sqlstate: Option<&str>| ConnectionChange::Error {
             severity: "FATAL".into(),
@@ -219,15 +219,15 @@ mod tests {
         counters.connection(1, error(Some("57P01")));
         counters.connection(1, error(None));
         counters.connection(1, ConnectionChange::Ended { by: Severed::Reset, upstream: 3, downstream: 4 });
-        let (counts, lately) = counters.read();
+        let (counts, recent) = counters.read();
         assert_eq!((counts.opened, counts.bytes_upstream, counts.bytes_downstream), (1, 3, 4));
         assert_eq!(counts.ended, BTreeMap::from([("reset", 1)]));
         assert_eq!(counts.errors, BTreeMap::from([("57P01".into(), 1), ("none".into(), 1)]));
-        assert_eq!(lately.last_10_seconds, 1);
+        assert_eq!(recent.last_10_seconds, 1);
     }
 
     #[test]
-    fn ends_have_the_words_of_a_history() {
+    fn ends_are_named_as_in_a_history() {
         use Severed::*;
         for by in [ByClient, ByServer, ClientReset, ServerReset, Closed, Reset, Forgotten, Unreachable, Teardown] {
             assert_eq!(serde_json::to_value(by).unwrap(), word(by));
@@ -235,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_makes_up_codes_takes_no_room() {
+    fn number_of_sqlstates_is_bounded() {
         let counters = Counters::new("postgres", None);
-        for code in 0..2 * MOST_CODES {
+        for code in 0..2 * MAX_SQLSTATES {
             let sqlstate = Some(format!("{code:05}"));
             counters.connection(1, ConnectionChange::Error { severity: "ERROR".into(), sqlstate, message: None });
         }
         let (counts, _) = counters.read();
-        assert_eq!(counts.errors.len(), MOST_CODES + 1);
-        assert_eq!(counts.errors["other"], MOST_CODES as u64);
+        assert_eq!(counts.errors.len(), MAX_SQLSTATES + 1);
+        assert_eq!(counts.errors["other"], MAX_SQLSTATES as u64);
     }
 }

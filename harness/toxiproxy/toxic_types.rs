@@ -1,54 +1,54 @@
-//! The types of toxics that the API knows, each with its attributes and what it comes to at the gateway: Toxiproxy's
-//! own first, then ours.
+//! The table of toxic types, each with its attributes and its effect at the gateway: Toxiproxy's types first, then the
+//! extensions.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::api_error::Complaint;
+use super::api_error::ApiError;
 use super::fields::wrong;
 use crate::gateway::{Cut, DropState, Expiry, RuleKind};
 use crate::model::fault::{CutPoint, Point, Strike, ToxicKind};
 
-/// Longest time that an attribute may ask for, in ms: a year, so that no clock overflows.
-const LONGEST: u64 = 365 * 24 * 3600 * 1000;
+/// The largest time in an attribute, in ms: a year, so that no clock overflows.
+const MAX_MS: u64 = 365 * 24 * 3600 * 1000;
 
-/// Bytes in what Toxiproxy calls a KB: its rate is in bytes per millisecond.
+/// Bytes in Toxiproxy's KB: its rate is in bytes per millisecond.
 ///
 /// *Source*: Toxiproxy, `toxics/bandwidth.go`.
 const KB: u64 = 1000;
 
 /// A type of toxic.
-pub(super) struct Kind {
+pub(super) struct ToxicType {
     pub word: &'static str,
     attributes: &'static [Attribute],
     effect: fn(&Attributes) -> Result<Effect, &'static str>,
 }
 
-/// What a toxic comes to.
+/// The effect of a toxic at the gateway.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Effect {
-    /// Something happens to the bytes of a link, where the toxic says.
+    /// The bytes of the toxic's link are affected.
     Bytes(ToxicKind),
-    /// Something happens to connections.
+    /// Connections are affected.
     Connections(RuleKind),
-    /// Something meets clients that connect.
-    Door(Door),
+    /// New connections are affected.
+    NewConnections(NewConnections),
 }
 
-/// What meets a client that connects.
+/// How a client's connect is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Door {
-    /// Silence.
+pub(super) enum NewConnections {
+    /// SYNs are dropped.
     Hang,
     /// ECONNREFUSED.
     Refuse,
 }
 
-/// One attribute: its name and what it holds.
-struct Attribute(&'static str, Form);
+/// One attribute: its name and its type.
+struct Attribute(&'static str, AttributeForm);
 
-enum Form {
+enum AttributeForm {
     /// A time in ms; 0 unless given.
     Milliseconds,
     /// A time in µs; 0 unless given.
@@ -57,58 +57,61 @@ enum Form {
     Number,
     /// A point of the protocol; must be given.
     Point,
-    /// What is done there; a reset unless given.
+    /// The action at the point; a reset unless given.
     Strike,
-    /// How many times; each time unless given.
+    /// How often the action is taken; always unless given.
     Times,
 }
 
-/// Attributes in order: every one of the toxic's type that has a value, and no other.
+/// The values of a type's attributes, in order; absent ones without a default are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Attributes(pub Map<String, Value>);
 
 /// Every type.
-pub(super) static KINDS: &[Kind] = &[
-    Kind {
+pub(super) static TOXIC_TYPES: &[ToxicType] = &[
+    ToxicType {
         word: "latency",
-        attributes: &[Attribute("latency", Form::Milliseconds), Attribute("jitter", Form::Milliseconds)],
+        attributes: &[
+            Attribute("latency", AttributeForm::Milliseconds),
+            Attribute("jitter", AttributeForm::Milliseconds),
+        ],
         effect: |given| bytes(ToxicKind::Latency { delay: given.ms("latency"), jitter: given.ms("jitter") }),
     },
-    Kind {
+    ToxicType {
         word: "bandwidth",
-        attributes: &[Attribute("rate", Form::Number)],
+        attributes: &[Attribute("rate", AttributeForm::Number)],
         effect: |given| {
             bytes(match given.number("rate") {
-                // Nothing passes, and what is held is delivered once the toxic goes.
+                // No byte passes; the held bytes are delivered once the toxic is removed.
                 0 => ToxicKind::Stall { close_after: None },
                 rate => ToxicKind::Bandwidth { bytes_per_second: rate.saturating_mul(KB) },
             })
         },
     },
-    Kind {
+    ToxicType {
         word: "slow_close",
-        attributes: &[Attribute("delay", Form::Milliseconds)],
+        attributes: &[Attribute("delay", AttributeForm::Milliseconds)],
         effect: |given| bytes(ToxicKind::SlowClose { delay: given.ms("delay") }),
     },
-    Kind {
+    ToxicType {
         word: "timeout",
-        attributes: &[Attribute("timeout", Form::Milliseconds)],
+        attributes: &[Attribute("timeout", AttributeForm::Milliseconds)],
         effect: |given| {
             let close_after = Some(given.ms("timeout")).filter(|after| !after.is_zero());
             bytes(ToxicKind::Stall { close_after })
         },
     },
-    Kind {
+    ToxicType {
         word: "reset_peer",
-        attributes: &[Attribute("timeout", Form::Milliseconds)],
+        attributes: &[Attribute("timeout", AttributeForm::Milliseconds)],
         effect: |given| bytes(ToxicKind::Reset { after: given.ms("timeout") }),
     },
-    Kind {
+    ToxicType {
         word: "slicer",
         attributes: &[
-            Attribute("average_size", Form::Number),
-            Attribute("size_variation", Form::Number),
-            Attribute("delay", Form::Microseconds),
+            Attribute("average_size", AttributeForm::Number),
+            Attribute("size_variation", AttributeForm::Number),
+            Attribute("delay", AttributeForm::Microseconds),
         ],
         effect: |given| {
             let size = |name| u32::try_from(given.number(name)).unwrap_or(u32::MAX);
@@ -120,19 +123,19 @@ pub(super) static KINDS: &[Kind] = &[
             bytes(ToxicKind::Slicer { average, variation, pause })
         },
     },
-    Kind {
+    ToxicType {
         word: "limit_data",
-        attributes: &[Attribute("bytes", Form::Number)],
+        attributes: &[Attribute("bytes", AttributeForm::Number)],
         effect: |given| bytes(ToxicKind::Limit { bytes: given.number("bytes") }),
     },
-    // ---- ours
-    Kind { word: "stall", attributes: &[], effect: |_| bytes(ToxicKind::Stall { close_after: None }) },
-    Kind {
+    // ---- extensions
+    ToxicType { word: "stall", attributes: &[], effect: |_| bytes(ToxicKind::Stall { close_after: None }) },
+    ToxicType {
         word: "cut_point",
         attributes: &[
-            Attribute("point", Form::Point),
-            Attribute("action", Form::Strike),
-            Attribute("times", Form::Times),
+            Attribute("point", AttributeForm::Point),
+            Attribute("action", AttributeForm::Strike),
+            Attribute("times", AttributeForm::Times),
         ],
         effect: |given| {
             let point = word_of(&Point::ALL, given.text("point")).ok_or("attributes.point is missing")?;
@@ -146,16 +149,20 @@ pub(super) static KINDS: &[Kind] = &[
             connections(RuleKind::CutPoint(CutPoint { point, strike, times }))
         },
     },
-    Kind { word: "half_open", attributes: &[], effect: |_| connections(RuleKind::DropState(DropState::ServerSide)) },
-    Kind { word: "forget", attributes: &[], effect: |_| connections(RuleKind::DropState(DropState::Silently)) },
-    Kind { word: "idle_close", attributes: AFTER, effect: |given| idle(given, Expiry::Cut(Cut::Close)) },
-    Kind { word: "idle_reset", attributes: AFTER, effect: |given| idle(given, Expiry::Cut(Cut::Reset)) },
-    Kind { word: "idle_forget", attributes: AFTER, effect: |given| idle(given, Expiry::DropState) },
-    Kind { word: "refuse", attributes: &[], effect: |_| Ok(Effect::Door(Door::Refuse)) },
-    Kind { word: "hang", attributes: &[], effect: |_| Ok(Effect::Door(Door::Hang)) },
+    ToxicType {
+        word: "half_open",
+        attributes: &[],
+        effect: |_| connections(RuleKind::DropState(DropState::ServerSide)),
+    },
+    ToxicType { word: "forget", attributes: &[], effect: |_| connections(RuleKind::DropState(DropState::Silently)) },
+    ToxicType { word: "idle_close", attributes: AFTER, effect: |given| idle(given, Expiry::Cut(Cut::Close)) },
+    ToxicType { word: "idle_reset", attributes: AFTER, effect: |given| idle(given, Expiry::Cut(Cut::Reset)) },
+    ToxicType { word: "idle_forget", attributes: AFTER, effect: |given| idle(given, Expiry::DropState) },
+    ToxicType { word: "refuse", attributes: &[], effect: |_| Ok(Effect::NewConnections(NewConnections::Refuse)) },
+    ToxicType { word: "hang", attributes: &[], effect: |_| Ok(Effect::NewConnections(NewConnections::Hang)) },
 ];
 
-const AFTER: &[Attribute] = &[Attribute("after", Form::Milliseconds)];
+const AFTER: &[Attribute] = &[Attribute("after", AttributeForm::Milliseconds)];
 
 fn bytes(kind: ToxicKind) -> Result<Effect, &'static str> {
     Ok(Effect::Bytes(kind))
@@ -172,27 +179,27 @@ fn idle(given: &Attributes, then: Expiry) -> Result<Effect, &'static str> {
     }
 }
 
-impl Kind {
+impl ToxicType {
     /// The type of this name.
-    pub fn named(word: &str) -> Result<&'static Kind, Complaint> {
-        KINDS.iter().find(|kind| kind.word == word).ok_or_else(|| {
-            let words: Vec<_> = KINDS.iter().map(|kind| kind.word).collect();
-            Complaint::new(400, format!("invalid toxic type: {word:?}; the types are {}", words.join(", ")))
+    pub fn by_name(word: &str) -> Result<&'static ToxicType, ApiError> {
+        TOXIC_TYPES.iter().find(|kind| kind.word == word).ok_or_else(|| {
+            let words: Vec<_> = TOXIC_TYPES.iter().map(|kind| kind.word).collect();
+            ApiError::new(400, format!("invalid toxic type: {word:?}; the types are {}", words.join(", ")))
         })
     }
 
-    /// What a toxic of this type with these attributes comes to.
-    pub fn effect(&self, attributes: &Attributes) -> Result<Effect, Complaint> {
-        (self.effect)(attributes).map_err(Complaint::body)
+    /// The effect of a toxic of this type with these attributes.
+    pub fn effect(&self, attributes: &Attributes) -> Result<Effect, ApiError> {
+        (self.effect)(attributes).map_err(ApiError::bad_request)
     }
 
-    /// Attributes as given, over what they were before; others that are given are ignored, as by Toxiproxy.
-    pub fn attributes(&self, given: &Map<String, Value>, before: Option<&Attributes>) -> Result<Attributes, Complaint> {
+    /// The given attributes over the earlier values; unknown ones are ignored, as by Toxiproxy.
+    pub fn attributes(&self, given: &Map<String, Value>, before: Option<&Attributes>) -> Result<Attributes, ApiError> {
         let mut attributes = Map::new();
         for Attribute(name, form) in self.attributes {
             let value = match given.get(*name).filter(|value| !value.is_null()) {
                 Some(value) => Some(form.read(&format!("attributes.{name}"), value)?),
-                None => before.and_then(|before| before.0.get(*name).cloned()).or_else(|| form.unless_given()),
+                None => before.and_then(|before| before.0.get(*name).cloned()).or_else(|| form.default_value()),
             };
             attributes.extend(value.map(|value| ((*name).to_owned(), value)));
         }
@@ -200,28 +207,28 @@ impl Kind {
     }
 }
 
-impl Form {
-    fn read(&self, field: &str, value: &Value) -> Result<Value, Complaint> {
+impl AttributeForm {
+    fn read(&self, field: &str, value: &Value) -> Result<Value, ApiError> {
         match self {
-            Form::Milliseconds => number(field, value, LONGEST),
-            Form::Microseconds => number(field, value, LONGEST * 1000),
-            Form::Number => number(field, value, u64::MAX),
-            Form::Times => number(field, value, u64::from(u32::MAX)),
-            Form::Point => word(field, value, &Point::ALL),
-            Form::Strike => word(field, value, &Strike::ALL),
+            AttributeForm::Milliseconds => number(field, value, MAX_MS),
+            AttributeForm::Microseconds => number(field, value, MAX_MS * 1000),
+            AttributeForm::Number => number(field, value, u64::MAX),
+            AttributeForm::Times => number(field, value, u64::from(u32::MAX)),
+            AttributeForm::Point => word(field, value, &Point::ALL),
+            AttributeForm::Strike => word(field, value, &Strike::ALL),
         }
     }
 
-    fn unless_given(&self) -> Option<Value> {
+    fn default_value(&self) -> Option<Value> {
         match self {
-            Form::Milliseconds | Form::Microseconds | Form::Number => Some(0.into()),
-            Form::Strike => Some("reset".into()),
-            Form::Point | Form::Times => None,
+            AttributeForm::Milliseconds | AttributeForm::Microseconds | AttributeForm::Number => Some(0.into()),
+            AttributeForm::Strike => Some("reset".into()),
+            AttributeForm::Point | AttributeForm::Times => None,
         }
     }
 }
 
-fn number(field: &str, value: &Value, most: u64) -> Result<Value, Complaint> {
+fn number(field: &str, value: &Value, most: u64) -> Result<Value, ApiError> {
     // Some languages write every number as 100.0.
     let whole = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number));
     let number = value.as_u64().or(whole.map(|number| number as u64)).filter(|number| *number <= most);
@@ -232,7 +239,7 @@ fn number(field: &str, value: &Value, most: u64) -> Result<Value, Complaint> {
     }
 }
 
-fn word<T>(field: &str, value: &Value, words: &[(&'static str, T)]) -> Result<Value, Complaint> {
+fn word<T>(field: &str, value: &Value, words: &[(&'static str, T)]) -> Result<Value, ApiError> {
     let given = value.as_str().map(|given| given.replace('_', "-"));
     match words.iter().find(|(word, _)| Some(*word) == given.as_deref()) {
         Some((word, _)) => Ok((*word).into()),

@@ -189,7 +189,7 @@ fn its_options_are_understood_before_anything_is_started() {
     };
     refused(&["--app", "no-such-program"], &["--app \"no-such-program\"", "PATH"]);
     refused(&["--app", "true", "--ready", "'open"], &["--ready", "quote"]);
-    refused(&["--app", "true", "--app-can", "fly"], &["\"fly\"", "multi_host"]);
+    refused(&["--app", "true", "--app-capability", "fly"], &["\"fly\"", "multi_host"]);
     refused(&["--app", "true", "--client", "reference"], &["--app", "--client"]);
     refused(&["--load", "true"], &["--app"]);
 }

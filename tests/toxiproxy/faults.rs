@@ -1,4 +1,4 @@
-//! What Toxiproxy's types of toxics do to a connection.
+//! The effect of Toxiproxy's toxic types on a connection.
 
 use std::io::ErrorKind;
 
@@ -47,7 +47,7 @@ fn timeout_without_a_time_holds_until_it_is_removed() {
     stream.write_all(b"late").unwrap();
     assert!(is_silent(&mut stream));
     assert_eq!(api.tap()["toxics"]["timeout_downstream"]["bytes"], 4);
-    api.done("DELETE", "/proxies/echo/toxics/timeout_downstream");
+    api.expect_no_content("DELETE", "/proxies/echo/toxics/timeout_downstream");
     let mut word = [0; 4];
     stream.read_exact(&mut word).unwrap();
     assert_eq!(&word, b"late", "what was held is delivered");
@@ -86,7 +86,7 @@ fn slicer_and_slow_close() {
     api.toxic(json!({"type": "slicer", "attributes": {"average_size": 1, "delay": 100_000}}));
     let took = echo(&mut connect(address));
     assert!(took >= Duration::from_millis(300), "four pieces, a tenth of a second apart: {took:?}");
-    api.done("POST", "/reset");
+    api.expect_no_content("POST", "/reset");
 
     api.toxic(json!({"type": "slow_close", "stream": "upstream", "attributes": {"delay": 300}}));
     let mut stream = connect(address);
@@ -104,7 +104,7 @@ fn toxicity_touches_a_part_of_the_connections() {
     api.toxic(json!({"type": "reset_peer", "toxicity": 0.5}));
     let touched = (0..60)
         .filter(|_| {
-            // The RST may be there before the connect is known to have succeeded.
+            // The RST may arrive before the connect is known to have succeeded.
             let talk = |mut stream: TcpStream| {
                 stream.write_all(b"word")?;
                 stream.read_exact(&mut [0; 4])

@@ -1,11 +1,11 @@
-//! The stand-alone proxy over HTTP: statuses and bodies as Toxiproxy has them, and what each fault does to a connection
+//! The stand-alone proxy over HTTP: statuses and bodies as in Toxiproxy, and the effect of each fault on a connection
 //! to an echo server.
 #![cfg(feature = "proxy")]
 
-mod door;
 mod errors;
+mod extensions;
 mod faults;
-mod ours;
+mod new_connections;
 mod proxies;
 mod tls;
 mod toxics;
@@ -21,10 +21,10 @@ use pgsquall::toxiproxy::{Service, Settings};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-/// Longest for what takes milliseconds on a quiet machine.
+/// Time limit for operations that take milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A service, and the runtime that it lives on.
+/// A service and its runtime.
 struct Api {
     runtime: Runtime,
     service: Option<Service>,
@@ -46,7 +46,7 @@ impl Api {
         self.service.as_ref().unwrap().api().unwrap()
     }
 
-    /// Sends a request as it stands; returns status and body.
+    /// Sends a raw request; returns status and body.
     fn raw(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -64,9 +64,9 @@ impl Api {
         ))
     }
 
-    /// Asks for something that must have this status and a body of JSON.
+    /// Sends a request that must return this status and a JSON body.
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, body: Value, status: u16) -> Value {
+    fn request(&self, method: &str, path: &str, body: Value, status: u16) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let (got, text) = self.send(method, path, &body);
         assert_eq!(got, status, "{method} {path}: {text}");
@@ -75,25 +75,25 @@ impl Api {
 
     #[track_caller]
     fn read(&self, path: &str) -> Value {
-        self.ask("GET", path, Value::Null, 200)
+        self.request("GET", path, Value::Null, 200)
     }
 
-    /// Asks for something that must be done without a word.
+    /// Sends a request that must return 204 without a body.
     #[track_caller]
-    fn done(&self, method: &str, path: &str) {
+    fn expect_no_content(&self, method: &str, path: &str) {
         assert_eq!(self.send(method, path, ""), (204, String::new()), "{method} {path}");
     }
 
-    /// A proxy `echo` before a new echo server; returns where it listens.
+    /// Creates a proxy `echo` in front of a new echo server; returns its address.
     fn echo(&self) -> SocketAddr {
         let proxy = json!({"name": "echo", "listen": "127.0.0.1:0", "upstream": echo_server().to_string()});
-        address_of(&self.ask("POST", "/proxies", proxy, 201))
+        address_of(&self.request("POST", "/proxies", proxy, 201))
     }
 
-    /// Puts a toxic on `echo`.
+    /// Adds a toxic to `echo`.
     #[track_caller]
     fn toxic(&self, toxic: Value) -> Value {
-        self.ask("POST", "/proxies/echo/toxics", toxic, 200)
+        self.request("POST", "/proxies/echo/toxics", toxic, 200)
     }
 
     fn tap(&self) -> Value {
@@ -109,7 +109,7 @@ impl Api {
 
 impl Drop for Api {
     fn drop(&mut self) {
-        // After a failure its own end is enough.
+        // After a failed test, dropping the service is enough.
         if !thread::panicking() {
             self.shutdown();
         }
@@ -120,7 +120,7 @@ fn address_of(proxy: &Value) -> SocketAddr {
     proxy["listen"].as_str().unwrap().parse().unwrap()
 }
 
-/// A server that says everything again, and ends a connection in order when its client does.
+/// A server that echoes all bytes, and closes a connection in order when its client does.
 fn echo_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -146,7 +146,7 @@ fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends a word and waits for it; returns how long that took.
+/// Sends a word and waits for its echo; returns the time.
 #[track_caller]
 fn echo(stream: &mut TcpStream) -> Duration {
     let began = Instant::now();
@@ -157,13 +157,13 @@ fn echo(stream: &mut TcpStream) -> Duration {
     began.elapsed()
 }
 
-/// How a connection ends that is read to its end.
+/// Reads a connection to its end; returns how it ended.
 fn end_of(stream: &mut TcpStream) -> Result<(), ErrorKind> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).map(|_| ()).map_err(|error| error.kind())
 }
 
-/// Whether nothing comes for a while that is long on a quiet machine.
+/// Whether no byte arrives for a time that is long on an idle machine.
 fn is_silent(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let silent = matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
@@ -171,7 +171,7 @@ fn is_silent(stream: &mut TcpStream) -> bool {
     silent
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 fn until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! A proxy that ends TLS. What passes under it is tested with the gateway; here is how it is asked for.
+//! A proxy that terminates TLS: its settings. TLS itself is tested with the gateway.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn start(tls: TlsFiles, proxies: Vec<ProxyConfig>) -> (Runtime, Result<Service, 
 }
 
 #[test]
-fn the_proxy_asks_the_server_for_tls_itself_and_hands_on_its_answer() {
+fn proxy_requests_tls_from_the_server() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = ProxyConfig {
         name: "postgres".into(),
@@ -42,10 +42,10 @@ fn the_proxy_asks_the_server_for_tls_itself_and_hands_on_its_answer() {
     client.write_all(&SSL_REQUEST).unwrap();
     let (mut served, _) = server.accept().unwrap();
     served.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut asked = [0; 8];
-    served.read_exact(&mut asked).unwrap();
-    assert_eq!(asked, SSL_REQUEST);
-    // "S" would be followed by the proxy's own ClientHello.
+    let mut request = [0; 8];
+    served.read_exact(&mut request).unwrap();
+    assert_eq!(request, SSL_REQUEST);
+    // After "S" the proxy sends its own ClientHello.
     served.write_all(b"S").unwrap();
     let mut hello = [0; 3];
     served.read_exact(&mut hello).unwrap();
@@ -55,16 +55,16 @@ fn the_proxy_asks_the_server_for_tls_itself_and_hands_on_its_answer() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said_at_the_start() {
+fn invalid_files_are_reported_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let good = files(folder.path());
     let refused = |files: TlsFiles| start(files, Vec::new()).1.err().unwrap().to_string();
     let missing = TlsFiles { key: folder.path().join("none.key"), ..good.clone() };
     assert!(refused(missing).contains("none.key"));
     let swapped = TlsFiles { certificate: good.key.clone(), key: good.certificate.clone(), authority: None };
-    let said = refused(swapped);
-    assert!(said.contains("the certificate") && said.contains("PEM"), "{said}");
+    let error = refused(swapped);
+    assert!(error.contains("the certificate") && error.contains("PEM"), "{error}");
     let authority = Some(good.key.clone());
-    let said = refused(TlsFiles { authority, ..good });
-    assert!(said.contains("the authority") && said.contains("PEM"), "{said}");
+    let error = refused(TlsFiles { authority, ..good });
+    assert!(error.contains("the authority") && error.contains("PEM"), "{error}");
 }

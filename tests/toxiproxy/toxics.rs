@@ -1,9 +1,9 @@
-//! Toxics: put on, listed, changed and taken away.
+//! Toxics: added, listed, changed and removed.
 
 use super::*;
 
 #[test]
-fn a_toxic_from_its_creation_to_its_end() {
+fn toxic_life_cycle() {
     let api = Api::new();
     let address = api.echo();
     assert_eq!(api.read("/proxies/echo/toxics"), json!([]));
@@ -20,21 +20,21 @@ fn a_toxic_from_its_creation_to_its_end() {
 
     for (method, latency) in [("POST", 300), ("PATCH", 450)] {
         let path = "/proxies/echo/toxics/latency_downstream";
-        let changed = api.ask(method, path, json!({"attributes": {"latency": latency}}), 200);
+        let changed = api.request(method, path, json!({"attributes": {"latency": latency}}), 200);
         assert_eq!(changed["attributes"], json!({"latency": latency, "jitter": 0}));
         let took = echo(&mut stream);
         assert!(took >= Duration::from_millis(latency), "{took:?}");
     }
     assert_eq!(api.tap()["toxics"], json!({"latency_downstream": {"bytes": 12, "strikes": 3}}), "through all changes");
 
-    api.done("DELETE", "/proxies/echo/toxics/latency_downstream");
+    api.expect_no_content("DELETE", "/proxies/echo/toxics/latency_downstream");
     assert_eq!(api.read("/proxies/echo/toxics"), json!([]));
-    // A busy machine has so many chances to be quick once.
+    // On a busy machine, one fast echo is enough.
     until("an echo without the toxic", || echo(&mut stream) < Duration::from_millis(150));
 }
 
 #[test]
-fn those_of_clients_bytes_are_listed_first() {
+fn upstream_toxics_are_listed_first() {
     let api = Api::new();
     api.echo();
     for (name, stream) in [("a", "downstream"), ("b", "upstream"), ("c", "downstream"), ("d", "upstream")] {
@@ -48,12 +48,12 @@ fn those_of_clients_bytes_are_listed_first() {
 }
 
 #[test]
-fn toxics_survive_a_proxy_that_was_disabled() {
+fn toxics_survive_disabling_the_proxy() {
     let api = Api::new();
     let address = api.echo();
     api.toxic(json!({"type": "latency", "stream": "upstream", "attributes": {"latency": 200}}));
-    api.ask("POST", "/proxies/echo", json!({"enabled": false}), 200);
-    api.ask("POST", "/proxies/echo", json!({"enabled": true}), 200);
+    api.request("POST", "/proxies/echo", json!({"enabled": false}), 200);
+    api.request("POST", "/proxies/echo", json!({"enabled": true}), 200);
     let took = echo(&mut connect(address));
     assert!(took >= Duration::from_millis(200), "{took:?}");
 }

@@ -75,7 +75,7 @@ impl From<BenchArguments> for RunArguments {
             app: None,
             ready: None,
             load: None,
-            app_can: Vec::new(),
+            app_capability: Vec::new(),
             supervise: false,
             server: bench.server,
             network: bench.network,

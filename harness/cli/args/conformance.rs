@@ -7,7 +7,7 @@ use pgsquall::environment::choice::ServerChoice;
 use super::values::ServerParser;
 
 pub(super) fn help() -> String {
-    let cases = CASES.map(|case| format!("  {:12} {}: {}", case.name, case.asks, case.why)).join("\n");
+    let cases = CASES.map(|case| format!("  {:12} {}: {}", case.name, case.requirement, case.why)).join("\n");
     format!(
         "\
 Example:

@@ -57,9 +57,9 @@ pub struct RunArguments {
     #[arg(long, requires = "app", value_name = "COMMAND")]
     pub load: Option<String>,
 
-    /// What the application can do that not every one can: multi_host (a DATABASE_URL of several hosts)
+    /// A capability of the application: multi_host (it accepts a DATABASE_URL with several hosts)
     #[arg(long, requires = "app", value_name = "WORD")]
-    pub app_can: Vec<String>,
+    pub app_capability: Vec<String>,
 
     /// Launch a client again whenever its process exits, as systemd and Kubernetes do: after 1 s, doubled up to 10 s while
     /// it does not stay. Without this, an exit fails the check "process". Built-in clients are processes then

@@ -56,9 +56,9 @@ pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
         )));
     }
     let application = application(arguments).map_err(|error| usage(&error))?;
-    let one_at_once = application.as_ref().is_some_and(|application| !application.is_told_its_port());
+    let one_at_once = application.as_ref().is_some_and(|application| !application.takes_port());
     let clients = match application {
-        Some(application) => vec![(ClientChoice::watched(application), String::new())],
+        Some(application) => vec![(ClientChoice::from_application(application), String::new())],
         None => clients(&arguments.client).map_err(|error| usage(&error))?,
     };
     let (source, why) = arguments.server.resolve().map_err(|error| {
@@ -187,8 +187,8 @@ fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientEr
     if let Some(load) = &arguments.load {
         application = application.load(load)?;
     }
-    for word in &arguments.app_can {
-        application = application.able_to(word)?;
+    for word in &arguments.app_capability {
+        application = application.with_capability(word)?;
     }
     Ok(Some(application))
 }

@@ -1,8 +1,9 @@
 //! The client under test as a child process that speaks JSON lines on stdio, so that it can be written in any language.
 //!
 //! Owns the command line and the hello. `process` is the child and its process group, `lines` its stdout as bounded
-//! lines, `protocol` what the lines mean, `desk` the operations in flight, `session` all of it at work. It is no shell:
-//! the command line is only split into words. It never restarts an adapter; that it ended is a fact for the judge.
+//! lines, `protocol` the meaning of the lines, `pending` the operations in flight, and `session` connects them. No
+//! shell is involved: the command line is only split into words. An adapter is never restarted here; its exit is
+//! reported to the judge.
 
 mod lines;
 mod pending;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::process::{Heard, Process};
+use self::process::{Process, ProcessEvent};
 use self::session::Session;
 use super::command_line::CommandLine;
 use super::{ClientError, ClientFactory, DynClient, LaunchContext};
@@ -32,8 +33,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(20);
 /// A command line that starts an adapter.
 #[derive(Debug)]
 pub(crate) struct Adapter {
-    words: CommandLine,
-    /// Where it runs; `None`: where this process does.
+    command_line: CommandLine,
+    /// The adapter's working directory; `None`: this process's.
     folder: Option<PathBuf>,
     hello_within: Duration,
 }
@@ -46,61 +47,63 @@ impl Adapter {
     /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
     pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
         let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
-        let words = CommandLine::split(command).map_err(unknown)?;
-        words.can_be_run().map_err(unknown)?;
-        Ok(Adapter { words, folder: None, hello_within: HELLO_WITHIN })
+        let command_line = CommandLine::split(command).map_err(unknown)?;
+        command_line.check_runnable().map_err(unknown)?;
+        Ok(Adapter { command_line, folder: None, hello_within: HELLO_WITHIN })
     }
 
-    /// A command line that is to run in a folder, with one more argument.
+    /// A command line that runs in `folder`, with one more argument.
     ///
-    /// *Errors*: [`ClientError::SetUp`], for the same reasons.
+    /// *Errors*: [`ClientError::SetUp`] if it cannot be split, or its first word is not an executable program.
     pub fn in_folder(folder: &Path, command: &str, argument: &str) -> Result<Adapter, ClientError> {
         let command = format!("{command} {argument}");
         let cannot = |reason| ClientError::SetUp(format!("cannot run {command:?}: {reason}"));
-        let mut words = CommandLine::split(&command).map_err(cannot)?;
-        if let Some(inside) = words.program.strip_prefix("./") {
-            words.program = folder.join(inside).display().to_string();
+        let mut command_line = CommandLine::split(&command).map_err(cannot)?;
+        if let Some(inside) = command_line.program.strip_prefix("./") {
+            command_line.program = folder.join(inside).display().to_string();
         }
-        words.can_be_run().map_err(cannot)?;
-        Ok(Adapter { words, folder: Some(folder.to_owned()), hello_within: HELLO_WITHIN })
+        command_line.check_runnable().map_err(cannot)?;
+        Ok(Adapter { command_line, folder: Some(folder.to_owned()), hello_within: HELLO_WITHIN })
     }
 
-    /// A program with its arguments, as they are.
-    pub fn of_program(program: &Path, arguments: &[&str]) -> Adapter {
+    /// A program with these arguments.
+    pub fn from_program(program: &Path, arguments: &[&str]) -> Adapter {
         let program = program.display().to_string();
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         let text = format!("{program} {}", arguments.join(" "));
-        Adapter { words: CommandLine { text, program, arguments }, folder: None, hello_within: HELLO_WITHIN }
+        Adapter { command_line: CommandLine { text, program, arguments }, folder: None, hello_within: HELLO_WITHIN }
     }
 
-    /// The same, with another limit on the wait for the hello.
+    /// Sets the time limit of the hello.
     #[cfg(test)]
     pub fn with_hello_within(mut self, within: Duration) -> Adapter {
         self.hello_within = within;
         self
     }
 
-    /// Waits for the first line; on an error, the process and its group are gone.
-    async fn greet(&self, process: &mut Process) -> Result<ClientFacts, ClientError> {
-        let heard = tokio::time::timeout(self.hello_within, process.hear()).await;
-        if let Ok(Heard::Line(line)) = &heard
-            && let Ok(facts) = protocol::hello(line)
+    /// Waits for the hello; on an error, the process and its group are killed.
+    async fn wait_for_hello(&self, process: &mut Process) -> Result<ClientFacts, ClientError> {
+        let first = tokio::time::timeout(self.hello_within, process.next_event()).await;
+        if let Ok(ProcessEvent::Line(line)) = &first
+            && let Ok(facts) = protocol::parse_hello(line)
         {
             return Ok(facts);
         }
-        process.end().await;
-        let (command, stderr) = (self.words.text.clone(), process.stderr_tail());
-        Err(match heard {
-            Ok(Heard::Line(line)) => {
-                let reason = protocol::hello(&line).err().unwrap_or_default();
+        process.kill().await;
+        let (command, stderr) = (self.command_line.text.clone(), process.stderr_tail());
+        Err(match first {
+            Ok(ProcessEvent::Line(line)) => {
+                let reason = protocol::parse_hello(&line).err().unwrap_or_default();
                 ClientError::BadHello { command, reason, stderr }
             }
-            Ok(Heard::Exited(status)) => ClientError::EndedEarly { command, status, stderr },
-            Ok(Heard::Silent) => ClientError::BadHello { command, reason: process::SILENT.into(), stderr },
+            Ok(ProcessEvent::Exited(status)) => ClientError::EndedEarly { command, status, stderr },
+            Ok(ProcessEvent::StdoutClosed) => {
+                ClientError::BadHello { command, reason: process::STDOUT_CLOSED.into(), stderr }
+            }
             Err(_) => match process.unfinished_line() {
                 Some(line) => {
-                    let reason =
-                        line.blame("has no end", "end every line with a newline, and flush stdout after each one");
+                    let reason = line
+                        .protocol_error("has no end", "end every line with a newline, and flush stdout after each one");
                     ClientError::BadHello { command, reason, stderr }
                 }
                 None => ClientError::NoHello { command, within: self.hello_within, stderr },
@@ -112,16 +115,17 @@ impl Adapter {
 #[async_trait]
 impl ClientFactory for Adapter {
     fn name(&self) -> String {
-        self.words.text.clone()
+        self.command_line.text.clone()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: false, process: true }
     }
 
-    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
-        let (mut process, stdin) = Process::spawn(&self.words, self.folder.as_deref(), address.variables(), &home)?;
-        let facts = self.greet(&mut process).await?;
-        Ok(Arc::new(Session::begin(facts, process, stdin)))
+    async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+        let (mut process, stdin) =
+            Process::spawn(&self.command_line, self.folder.as_deref(), address.variables(), &context)?;
+        let facts = self.wait_for_hello(&mut process).await?;
+        Ok(Arc::new(Session::start(facts, process, stdin)))
     }
 }

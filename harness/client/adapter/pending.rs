@@ -1,6 +1,7 @@
-//! The operations in flight, and who waits for which answer.
+//! The operations in flight, and the callers that wait for their answers.
 //!
-//! Knows neither process nor pipe. Holds every operation to exactly one answer: the adapter's, or in the end ours.
+//! Knows neither process nor pipe. Every operation gets exactly one answer: the adapter's, or an error when the
+//! process ends.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,102 +10,102 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Line;
-use super::protocol::{self, Said, Word};
+use super::protocol::{self, AdapterLine, RequestKind};
 use crate::client::Notifications;
 use crate::model::history::{Ended, ErrorKind, OpError};
 
-pub(super) type Answered = Result<Option<bool>, OpError>;
+pub(super) type OpResult = Result<Option<bool>, OpError>;
 
-/// Where operations wait for their answers.
+/// Requests that wait for answers.
 #[derive(Default)]
 pub(super) struct PendingRequests {
-    state: Mutex<State>,
-    /// Cancelled when the harness has no more to ask: what happens after that is no fault of the client.
+    state: Mutex<PendingState>,
+    /// Cancelled when the harness sends no more requests: later events are not the client's fault.
     pub closing: CancellationToken,
 }
 
 #[derive(Default)]
-struct State {
-    pending: HashMap<u64, (Word, oneshot::Sender<Answered>)>,
-    /// Every id ever asked, so that a second answer can be told from an invented one.
-    asked: HashSet<u64>,
-    /// Who is told of notifications, once the adapter was asked to listen.
+struct PendingState {
+    pending: HashMap<u64, (RequestKind, oneshot::Sender<OpResult>)>,
+    /// Every id ever sent, to distinguish a duplicate answer from one with an unknown id.
+    known_ids: HashSet<u64>,
+    /// The receiver of notifications, once listening was requested.
     news: Option<Notifications>,
     ended: Option<Ended>,
-    /// How it went away, also where it was asked to.
+    /// How the process ended, even if the harness closed it.
     exit_status: Option<Ended>,
-    /// The answer to every operation from now on.
-    over: Option<OpError>,
+    /// The answer to every later operation.
+    final_error: Option<OpError>,
 }
 
 impl PendingRequests {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PendingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it went away, if nobody asked it to.
+    /// How the process ended, unless the harness closed it.
     pub fn ended(&self) -> Option<Ended> {
         self.lock().ended.clone()
     }
 
-    /// How it went away, whoever wanted that.
+    /// How the process ended, even if the harness closed it.
     pub fn exit_status(&self) -> Option<Ended> {
         self.lock().exit_status.clone()
     }
 
-    /// Opens a place for the answer to one operation.
-    pub fn ask(&self, id: u64, word: Word) -> Result<oneshot::Receiver<Answered>, OpError> {
+    /// Registers an operation; its answer arrives at the receiver.
+    pub fn register(&self, id: u64, kind: RequestKind) -> Result<oneshot::Receiver<OpResult>, OpError> {
         let mut state = self.lock();
-        if let Some(error) = &state.over {
+        if let Some(error) = &state.final_error {
             return Err(error.clone());
         }
-        let (answer, answered) = oneshot::channel();
-        state.pending.insert(id, (word, answer));
-        state.asked.insert(id);
-        Ok(answered)
+        let (sender, receiver) = oneshot::channel();
+        state.pending.insert(id, (kind, sender));
+        state.known_ids.insert(id);
+        Ok(receiver)
     }
 
-    /// Has somebody told of notifications from now on.
+    /// Sends notifications to `news` from now on.
     pub fn subscribe(&self, news: Notifications) {
         self.lock().news = Some(news);
     }
 
-    /// Hands an answer, or a notification, to whoever waits for it.
+    /// Passes an answer to its caller, or a notification to the subscriber.
     ///
-    /// *Errors*: in what way the line breaks the protocol.
-    pub fn take(&self, line: &Line) -> Result<(), String> {
-        let (id, result) = match protocol::said(line)? {
-            Said::Answer { id, result } => (id, result),
-            Said::Notice(notice) => {
+    /// *Errors*: how the line breaks the protocol.
+    pub fn accept_line(&self, line: &Line) -> Result<(), String> {
+        let (id, result) = match protocol::parse_line(line)? {
+            AdapterLine::Answer { id, result } => (id, result),
+            AdapterLine::Notice(notice) => {
                 let news = self.lock().news.clone();
-                return news.ok_or_else(|| protocol::unasked(line)).map(|news| news.tell(notice));
+                return news.ok_or_else(|| protocol::unexpected_notice(line)).map(|news| news.send(notice));
             }
         };
         let mut state = self.lock();
         match state.pending.get(&id) {
-            Some((Word::Read, _)) if result == Ok(None) => return Err(protocol::without_found(line)),
+            Some((RequestKind::Read, _)) if result == Ok(None) => return Err(protocol::missing_found(line)),
             Some(_) => {}
-            None if state.asked.contains(&id) => {
+            None if state.known_ids.contains(&id) => {
                 let wrong = format!("answers operation {id} a second time");
-                return Err(line.blame(&wrong, "answer every request exactly once"));
+                return Err(line.protocol_error(&wrong, "answer every request exactly once"));
             }
             None => {
-                let wrong = format!("answers operation {id}, which was never asked");
-                return Err(line.blame(&wrong, "repeat the id of the request in its answer"));
+                let wrong = format!("answers operation {id}, which was never requested");
+                return Err(line.protocol_error(&wrong, "repeat the id of the request in its answer"));
             }
         }
         if let Some((_, waiting)) = state.pending.remove(&id) {
-            // Nobody need wait any more: the workload may have ended.
+            // The caller may be gone: the workload may have ended.
             let _ = waiting.send(result);
         }
         Ok(())
     }
 
-    /// Answers all that is pending and all that will come.
+    /// Answers all pending and all later operations with an error.
     pub fn finish(&self, how: Ended) {
         let closing = self.closing.is_cancelled();
         let error = match &how {
-            _ if closing => closed(),
+            _ if closing => client_closed(),
             Ended::Violated { reason } => {
                 OpError::new(ErrorKind::Other, format!("the client broke the adapter protocol: {reason}"))
             }
@@ -113,14 +114,14 @@ impl PendingRequests {
         let mut state = self.lock();
         state.exit_status = Some(how.clone());
         state.ended = Some(how).filter(|_| !closing);
-        state.over = Some(error.clone());
+        state.final_error = Some(error.clone());
         for (_, (_, waiting)) in state.pending.drain() {
             let _ = waiting.send(Err(error.clone()));
         }
     }
 }
 
-/// The error of an operation that the harness itself cut off.
-pub(super) fn closed() -> OpError {
+/// The error of an operation that the harness cut off.
+pub(super) fn client_closed() -> OpError {
     OpError::new(ErrorKind::Closed, "the client was closed")
 }

@@ -1,4 +1,4 @@
-//! The adapter's process, and what is heard of it.
+//! The adapter's process: its stdout lines, its exit, and its stderr.
 
 use std::io;
 use std::path::Path;
@@ -11,29 +11,32 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
 use super::lines::{Line, Lines};
-use crate::client::child::{Group, Output, in_words};
+use crate::client::child::{Group, OutputFile, describe_exit};
 use crate::client::command_line::CommandLine;
 use crate::client::{ClientError, LaunchContext};
 
-/// From the end of a pipe to the exit of a process that is about to exit; a slow interpreter takes a while to fold up.
+/// From the end of a pipe to the exit of a process that is exiting; a slow interpreter takes a while to shut down.
 pub(super) const EXIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// What an exited process had written is already in the pipe; this waits only where someone outside the group holds it.
+/// The output of an exited process is already in the pipe; this waits only if a process outside the group holds the
+/// pipe.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
-/// A killed process is gone in milliseconds, unless the kernel holds it (a hung disk): then it is left to die.
+/// A killed process is gone in milliseconds, unless the kernel blocks it (a hung disk): then the harness stops
+/// waiting.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
 
-/// What is wrong with a process that is silent for good.
-pub(super) const SILENT: &str = "it closed its stdout though it goes on running; keep stdout open: answers go there";
+/// The violation of a process that closed its stdout and keeps running.
+pub(super) const STDOUT_CLOSED: &str =
+    "it closed its stdout but keeps running; keep stdout open, because answers go there";
 
-/// The next thing that a process does.
+/// The next event of a process.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum ProcessEvent {
     Line(Line),
-    /// It closed its stdout and goes on running.
-    Silent,
-    /// It ended, and everything that it said has been heard; the status in words.
+    /// It closed its stdout and keeps running.
+    StdoutClosed,
+    /// It exited, and all its lines have been read; the status in words.
     Exited(String),
 }
 
@@ -42,61 +45,61 @@ pub(super) struct Process {
     child: Child,
     lines: Lines<ChildStdout>,
     group: Arc<Group>,
-    /// In words, once the child has been reaped.
+    /// The exit status in words, once the child has been reaped.
     status: Option<String>,
-    stderr: Output,
+    stderr: OutputFile,
 }
 
 impl Process {
     /// Starts a command line in its own process group, in `folder` if one is given; its stderr is appended to
     /// `client.stderr`.
     pub fn spawn(
-        words: &CommandLine,
+        command_line: &CommandLine,
         folder: Option<&Path>,
         variables: Vec<(&'static str, String)>,
-        home: &LaunchContext,
+        context: &LaunchContext,
     ) -> Result<(Process, ChildStdin), ClientError> {
-        let (stderr, file) = Output::append(home.output.join("client.stderr"))?;
-        let mut command = words.command(folder, variables, home)?;
+        let (stderr, file) = OutputFile::append(context.output.join("client.stderr"))?;
+        let mut command = command_line.command(folder, variables, context)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-        let mut child = words.start(command)?;
-        let group = Arc::new(Group::of(&child));
+        let mut child = command_line.start(command)?;
+        let group = Arc::new(Group::led_by(&child));
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(ClientError::SetUp(format!("{} has no stdin or stdout", words.program)));
+            return Err(ClientError::SetUp(format!("{} has no stdin or stdout", command_line.program)));
         };
         let process = Process { child, lines: Lines::new(stdout), group, status: None, stderr };
         Ok((process, stdin))
     }
 
-    /// What it can be killed by, from anywhere.
+    /// The process group, to kill it from elsewhere.
     pub fn group(&self) -> Arc<Group> {
         self.group.clone()
     }
 
-    /// Waits for the next line, or for the end. An exit is told only after every line written before it.
+    /// Waits for the next event. An exit is reported after every line written before it.
     ///
-    /// *Cancel safety*: nothing is lost.
-    pub async fn hear(&mut self) -> Heard {
+    /// *Cancel safety*: no line is lost.
+    pub async fn next_event(&mut self) -> ProcessEvent {
         if self.status.is_none() {
             tokio::select! {
                 line = self.lines.next() => match line {
-                    Some(line) => return Heard::Line(line),
-                    None if !self.exit(EXIT_WITHIN).await => return Heard::Silent,
+                    Some(line) => return ProcessEvent::Line(line),
+                    None if !self.wait_for_exit(EXIT_WITHIN).await => return ProcessEvent::StdoutClosed,
                     None => {}
                 },
-                status = self.child.wait() => self.reaped(status),
+                status = self.child.wait() => self.record_exit(status),
             }
         }
         match timeout(DRAIN_WITHIN, self.lines.next()).await {
-            Ok(Some(line)) => Heard::Line(line),
-            _ => Heard::Exited(self.status.clone().unwrap_or_default()),
+            Ok(Some(line)) => ProcessEvent::Line(line),
+            _ => ProcessEvent::Exited(self.status.clone().unwrap_or_default()),
         }
     }
 
     /// Kills the group and waits until the process is gone.
-    pub async fn end(&mut self) {
+    pub async fn kill(&mut self) {
         self.group.signal(Signal::SIGKILL);
-        self.exit(KILL_WITHIN).await;
+        self.wait_for_exit(KILL_WITHIN).await;
     }
 
     /// The end of what it wrote to stderr.
@@ -104,23 +107,23 @@ impl Process {
         self.stderr.tail()
     }
 
-    /// What has come of a line that has no end yet.
+    /// The part of a line that has no newline yet.
     pub fn unfinished_line(&self) -> Option<Line> {
         self.lines.unfinished()
     }
 
-    async fn exit(&mut self, within: Duration) -> bool {
+    async fn wait_for_exit(&mut self, within: Duration) -> bool {
         if self.status.is_none()
             && let Ok(status) = timeout(within, self.child.wait()).await
         {
-            self.reaped(status);
+            self.record_exit(status);
         }
         self.status.is_some()
     }
 
-    fn reaped(&mut self, status: io::Result<ExitStatus>) {
+    fn record_exit(&mut self, status: io::Result<ExitStatus>) {
         self.group.disband();
-        self.status = Some(status.map_or_else(|error| format!("its exit status is not known: {error}"), in_words));
+        self.status = Some(status.map_or_else(|error| format!("its exit status is unknown: {error}"), describe_exit));
     }
 }
 

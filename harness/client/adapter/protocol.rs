@@ -1,8 +1,8 @@
 //! The adapter protocol, version 1: what the lines mean.
 //!
-//! Pure: text in, values out, for both sides: the harness's, and that of a built-in client which is served as an adapter.
-//! Whether an answer was asked for is `session`'s to know. Unknown keys are errors, so that
-//! a misspelt `retryable` is not silently without effect.
+//! Pure: text in, values out, for both sides: the harness, and a built-in client served as an adapter. `pending`
+//! checks whether an answer belongs to a request. Unknown keys are errors, so that a misspelt `retryable` is not
+//! silently ignored.
 
 use std::time::Duration;
 
@@ -13,97 +13,99 @@ use super::lines::{LINE_LIMIT, Line};
 use crate::client::{Call, Notice};
 use crate::model::history::{ClientFacts, ErrorKind, OpError, OpKind};
 
-/// More at once than any pool worth testing holds; a bound on what a misprint can make us start.
+/// More than any realistic pool; bounds the number of workers that a misprint can start.
 const CONCURRENCY_LIMIT: u32 = 1024;
 
-/// Messages go into the history and into reports: enough for any sentence, too little for a stack trace.
+/// Messages are stored in histories and reports: enough for a sentence, too little for a stack trace.
 const MESSAGE_CHARS: usize = 1000;
 
 const HELLO_REMEDY: &str = "the first line must be {\"hello\":{\"name\":\"…\",\"version\":\"…\",\"concurrency\":4}}, with \
                             \"capabilities\" and \"timeout_ms\" if it has them";
 const STDOUT_REMEDY: &str =
     "print logs to stderr: stdout carries one JSON object per line and nothing else, flushed after each";
-const NOTICE_REMEDY: &str = "hand on a notification as {\"notification\":{\"payload\":\"17\"}}, and a gap as {\"gap\":true}, each in a line of its own";
+const NOTICE_REMEDY: &str = "send a notification as {\"notification\":{\"payload\":\"17\"}}, and a gap as {\"gap\":true}, each in a line of its own";
 const ANSWER_REMEDY: &str =
     "answer {\"id\":7,\"ok\":true}, for a read also \"found\", or {\"id\":7,\"error\":{\"message\":\"…\"}}";
 
 /// The id of the request to listen; operations count from 1.
 pub(super) const LISTENING: u64 = 0;
 
-/// What is asked of an adapter.
+/// The operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Word {
+pub(crate) enum RequestKind {
     Write,
     Read,
     Transaction,
-    /// To listen for as long as the run lasts.
+    /// Listen for as long as the run lasts.
     Listen,
 }
 
-impl From<OpKind> for Word {
-    fn from(kind: OpKind) -> Word {
+impl From<OpKind> for RequestKind {
+    fn from(kind: OpKind) -> RequestKind {
         match kind {
-            OpKind::Write => Word::Write,
-            OpKind::Read => Word::Read,
-            OpKind::Transaction => Word::Transaction,
+            OpKind::Write => RequestKind::Write,
+            OpKind::Read => RequestKind::Read,
+            OpKind::Transaction => RequestKind::Transaction,
         }
     }
 }
 
-/// One request, as it is written.
+/// One request line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct RawRequest {
     id: u64,
-    op: Word,
+    op: RequestKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<i64>,
-    /// The application's own, after which the adapter is to cancel the call by the means of its library.
+    /// The application's deadline, after which the adapter must cancel the call by the means of its library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline_ms: Option<u64>,
 }
 
-/// One request, as an adapter understands it.
+/// One parsed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Request {
     Op(Call),
     Listen { id: u64 },
 }
 
-/// What the harness writes to ask for one operation, its line end included.
-pub(super) fn request(call: Call) -> String {
+/// The request line of one operation, with its newline.
+pub(super) fn format_request(call: Call) -> String {
     let Call { id, kind, key, deadline } = call;
     let deadline_ms = deadline.map(|deadline| deadline.as_millis() as u64);
-    line_of(&Request { id, op: kind.into(), key: Some(key), deadline_ms })
+    to_line(&RawRequest { id, op: kind.into(), key: Some(key), deadline_ms })
 }
 
-/// What the harness writes to have an adapter listen.
+/// The request line of a subscription.
 ///
-/// It is answered once, when it listens or cannot. From then on, at any time, `{"notification":{"payload":"17"}}` hands on
-/// what it has heard on the channel `pgsquall_news`, and `{"gap":true}` says that it was not listening for a while.
-pub(super) fn listen() -> String {
-    line_of(&Request { id: LISTENING, op: Word::Listen, key: None, deadline_ms: None })
+/// The adapter answers once, when it listens or cannot. From then on, at any time, `{"notification":{"payload":"17"}}`
+/// passes on a notification of the channel `pgsquall_news`, and `{"gap":true}` reports that the subscription was
+/// interrupted.
+pub(super) fn format_listen() -> String {
+    to_line(&RawRequest { id: LISTENING, op: RequestKind::Listen, key: None, deadline_ms: None })
 }
 
-/// Reads what the harness asks for, as an adapter does.
+/// Parses a request line, on the adapter's side.
 ///
-/// *Errors*: it is no request.
-pub(crate) fn asked(line: &str) -> Result<Asked, String> {
-    let wrong = |error: String| format!("stdin holds {line:?}, which is no request: {error}");
-    let Request { id, op, key, deadline_ms } = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+/// *Errors*: the line is not a request.
+pub(crate) fn parse_request(line: &str) -> Result<Request, String> {
+    let wrong = |error: String| format!("cannot parse the request {line:?}: {error}");
+    let RawRequest { id, op, key, deadline_ms } =
+        serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
     let kind = match op {
-        Word::Listen => return Ok(Asked::Listen { id }),
-        Word::Write => OpKind::Write,
-        Word::Read => OpKind::Read,
-        Word::Transaction => OpKind::Transaction,
+        RequestKind::Listen => return Ok(Request::Listen { id }),
+        RequestKind::Write => OpKind::Write,
+        RequestKind::Read => OpKind::Read,
+        RequestKind::Transaction => OpKind::Transaction,
     };
     let key = key.ok_or_else(|| wrong("missing field `key`".into()))?;
-    Ok(Asked::Op(Call { id, kind, key, deadline: deadline_ms.map(Duration::from_millis) }))
+    Ok(Request::Op(Call { id, kind, key, deadline: deadline_ms.map(Duration::from_millis) }))
 }
 
-fn line_of(value: &impl Serialize) -> String {
-    // Plain fields cannot fail to serialize; an empty line would be told by the other side's own error.
+fn to_line(value: &impl Serialize) -> String {
+    // Plain fields cannot fail to serialize; an empty line would be rejected by the other side.
     let mut line = serde_json::to_string(value).unwrap_or_default();
     line.push('\n');
     line
@@ -127,22 +129,22 @@ struct Hello {
     timeout_ms: Option<u64>,
 }
 
-/// The first line of an adapter that is this client.
-pub(crate) fn greeting(facts: &ClientFacts) -> String {
+/// The hello line for these facts.
+pub(crate) fn format_hello(facts: &ClientFacts) -> String {
     let ClientFacts { name, version, concurrency, capabilities, timeout } = facts.clone();
     let timeout_ms = timeout.map(|timeout| timeout.as_millis() as u64);
-    line_of(&Greeting { hello: Hello { name, version, concurrency, capabilities, timeout_ms } })
+    to_line(&Greeting { hello: Hello { name, version, concurrency, capabilities, timeout_ms } })
 }
 
-/// Reads the first line.
+/// Parses the hello.
 ///
 /// *Errors*: what is wrong with it and what to do.
-pub(super) fn hello(line: &Line) -> Result<ClientFacts, String> {
+pub(super) fn parse_hello(line: &Line) -> Result<ClientFacts, String> {
     let remedy = format!("{HELLO_REMEDY}; {STDOUT_REMEDY}");
     let Greeting { hello } = parse(line, "is not the hello", &remedy)?;
     if !(1..=CONCURRENCY_LIMIT).contains(&hello.concurrency) {
         let wrong = format!("has \"concurrency\":{}", hello.concurrency);
-        return Err(line.blame(&wrong, &format!("it must be from 1 to {CONCURRENCY_LIMIT}")));
+        return Err(line.protocol_error(&wrong, &format!("it must be from 1 to {CONCURRENCY_LIMIT}")));
     }
     Ok(ClientFacts {
         name: hello.name,
@@ -189,10 +191,10 @@ struct RawError {
     kind: Option<ErrorKind>,
 }
 
-/// An adapter's answer to one operation.
-pub(crate) fn answered(id: u64, result: Result<Option<bool>, OpError>) -> String {
+/// The answer line to one operation.
+pub(crate) fn format_answer(id: u64, result: Result<Option<bool>, OpError>) -> String {
     let id = Some(id);
-    line_of(&match result {
+    to_line(&match result {
         Ok(found) => RawLine { id, ok: Some(true), found, ..RawLine::default() },
         Err(OpError { message, kind, sqlstate, retryable }) => {
             let error = RawError { message, sqlstate, retryable, kind: Some(kind) };
@@ -201,60 +203,60 @@ pub(crate) fn answered(id: u64, result: Result<Option<bool>, OpError>) -> String
     })
 }
 
-/// What an adapter says of its subscription.
-pub(crate) fn noticed(notice: Notice) -> String {
-    line_of(&match notice {
-        Notice::Heard(payload) => RawLine { notification: Some(RawNotification { payload }), ..RawLine::default() },
+/// The line for a notification or a gap.
+pub(crate) fn format_notice(notice: Notice) -> String {
+    to_line(&match notice {
+        Notice::Received(payload) => RawLine { notification: Some(RawNotification { payload }), ..RawLine::default() },
         Notice::Gap => RawLine { gap: Some(true), ..RawLine::default() },
     })
 }
 
-/// One line after the hello.
+/// A parsed line after the hello.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum AdapterLine {
     Answer {
         id: u64,
-        /// `found` as it stood there, or the error.
+        /// `found` as the line has it, or the error.
         result: Result<Option<bool>, OpError>,
     },
     Notice(Notice),
 }
 
-/// Reads a line after the hello.
+/// Parses a line after the hello.
 ///
 /// *Errors*: what is wrong with it and what to do.
-pub(super) fn said(line: &Line) -> Result<Said, String> {
+pub(super) fn parse_line(line: &Line) -> Result<AdapterLine, String> {
     let raw: RawLine = parse(line, "is not an answer", STDOUT_REMEDY)?;
     match raw {
-        RawLine { id: None, ok: None, found: None, error: None, notification: Some(heard), gap: None } => {
-            return Ok(Said::Notice(Notice::Heard(heard.payload)));
+        RawLine { id: None, ok: None, found: None, error: None, notification: Some(received), gap: None } => {
+            return Ok(AdapterLine::Notice(Notice::Received(received.payload)));
         }
         RawLine { id: None, ok: None, found: None, error: None, notification: None, gap: Some(true) } => {
-            return Ok(Said::Notice(Notice::Gap));
+            return Ok(AdapterLine::Notice(Notice::Gap));
         }
         RawLine { notification: None, gap: None, .. } => {}
-        _ => return Err(line.blame("mixes a notification or a gap with something else", NOTICE_REMEDY)),
+        _ => return Err(line.protocol_error("mixes a notification or a gap with something else", NOTICE_REMEDY)),
     }
     let Some(id) = raw.id else {
-        return Err(line.blame("is not an answer (missing field `id`)", STDOUT_REMEDY));
+        return Err(line.protocol_error("is not an answer (missing field `id`)", STDOUT_REMEDY));
     };
     let result = match (raw.ok, raw.error) {
         (Some(true), None) => Ok(raw.found),
-        (Some(true), Some(_)) => return Err(line.blame("says both ok and error", ANSWER_REMEDY)),
-        (_, None) => return Err(line.blame("says neither ok nor error", ANSWER_REMEDY)),
-        (_, Some(error)) => Err(op_error(error).map_err(|wrong| line.blame(&wrong, ANSWER_REMEDY))?),
+        (Some(true), Some(_)) => return Err(line.protocol_error("has both \"ok\":true and \"error\"", ANSWER_REMEDY)),
+        (_, None) => return Err(line.protocol_error("has neither \"ok\":true nor \"error\"", ANSWER_REMEDY)),
+        (_, Some(error)) => Err(op_error(error).map_err(|wrong| line.protocol_error(&wrong, ANSWER_REMEDY))?),
     };
-    Ok(Said::Answer { id, result })
+    Ok(AdapterLine::Answer { id, result })
 }
 
-/// What is wrong with a notice that nobody waits for.
-pub(super) fn unasked(line: &Line) -> String {
-    line.blame("hands on a notification or a gap, though it was not asked to listen", ANSWER_REMEDY)
+/// The error for a notification without a subscription.
+pub(super) fn unexpected_notice(line: &Line) -> String {
+    line.protocol_error("has a notification or a gap, but no request to listen was sent", ANSWER_REMEDY)
 }
 
-/// What is wrong with an answer to a read that does not say whether the key was there.
-pub(super) fn without_found(line: &Line) -> String {
-    line.blame("answers a read without \"found\"", ANSWER_REMEDY)
+/// The error for an answer to a read without `found`.
+pub(super) fn missing_found(line: &Line) -> String {
+    line.protocol_error("answers a read without \"found\"", ANSWER_REMEDY)
 }
 
 fn op_error(raw: RawError) -> Result<OpError, String> {
@@ -274,16 +276,16 @@ fn op_error(raw: RawError) -> Result<OpError, String> {
 
 fn parse<T: DeserializeOwned>(line: &Line, wrong: &str, remedy: &str) -> Result<T, String> {
     if !line.whole {
-        return Err(line.blame(&format!("is longer than {LINE_LIMIT} bytes"), STDOUT_REMEDY));
+        return Err(line.protocol_error(&format!("is longer than {LINE_LIMIT} bytes"), STDOUT_REMEDY));
     }
     serde_json::from_slice(&line.text).map_err(|error| {
         let wrong = match error.is_data() {
             true => wrong,
             false => "is not JSON",
         };
-        // serde counts lines within the text it was given: always 1, and not the number that matters.
+        // serde counts lines within this text, always 1: not the number of the stdout line.
         let detail = error.to_string().replace(" at line 1 column ", " at column ");
-        line.blame(&format!("{wrong} ({detail})"), remedy)
+        line.protocol_error(&format!("{wrong} ({detail})"), remedy)
     })
 }
 
@@ -296,25 +298,25 @@ mod tests {
     }
 
     #[test]
-    fn asks_in_one_line() {
+    fn request_is_one_line() {
         let call = Call { id: 7, kind: OpKind::Write, key: -1, deadline: None };
-        assert_eq!(request(call), "{\"id\":7,\"op\":\"write\",\"key\":-1}\n");
+        assert_eq!(format_request(call), "{\"id\":7,\"op\":\"write\",\"key\":-1}\n");
         let call = Call { deadline: Some(Duration::from_millis(500)), ..call };
-        assert_eq!(request(call), "{\"id\":7,\"op\":\"write\",\"key\":-1,\"deadline_ms\":500}\n");
+        assert_eq!(format_request(call), "{\"id\":7,\"op\":\"write\",\"key\":-1,\"deadline_ms\":500}\n");
     }
 
     #[test]
-    fn the_hello_may_leave_out_what_is_optional() {
-        let facts = hello(&line(r#"{"hello":{"name":"a","version":"1","concurrency":1024}}"#)).unwrap();
+    fn hello_without_optional_keys() {
+        let facts = parse_hello(&line(r#"{"hello":{"name":"a","version":"1","concurrency":1024}}"#)).unwrap();
         assert_eq!((facts.concurrency, facts.capabilities, facts.timeout), (1024, vec![], None));
-        let facts = hello(&line(
+        let facts = parse_hello(&line(
             r#"{"hello":{"name":"a","version":"1","concurrency":1,"capabilities":["listen"],"timeout_ms":1500}}"#,
         ));
         assert_eq!(facts.unwrap().timeout, Some(Duration::from_millis(1500)));
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_hello() {
+    fn hello_errors_name_the_cause() {
         for (text, wrong) in [
             (r#"{"hello":{"name":"a","version":"1","concurrency":0}}"#, "from 1 to 1024"),
             (r#"{"hello":{"name":"a","version":"1","concurrency":1025}}"#, "from 1 to 1024"),
@@ -322,32 +324,32 @@ mod tests {
             (r#"{"hello":{"name":"a","version":"1","concurrency":1,"timeout":3}}"#, "unknown field `timeout`"),
             ("Listening on port 80", "line 3 is not JSON"),
         ] {
-            let error = hello(&line(text)).unwrap_err();
+            let error = parse_hello(&line(text)).unwrap_err();
             assert!(error.contains(wrong) && error.contains("must be"), "{error}");
         }
     }
 
-    /// A line of ours, as the other side reads it.
-    fn heard(text: &str) -> Line {
+    /// A written line, as the other side reads it.
+    fn received(text: &str) -> Line {
         line(text.strip_suffix('\n').unwrap())
     }
 
     fn answer(text: &str) -> (u64, Result<Option<bool>, OpError>) {
-        match said(&line(text.trim_end())).unwrap() {
-            Said::Answer { id, result } => (id, result),
-            Said::Notice(notice) => panic!("{notice:?}"),
+        match parse_line(&line(text.trim_end())).unwrap() {
+            AdapterLine::Answer { id, result } => (id, result),
+            AdapterLine::Notice(notice) => panic!("{notice:?}"),
         }
     }
 
     #[test]
-    fn either_side_understands_the_other() {
+    fn both_sides_parse_each_others_lines() {
         for deadline in [None, Some(Duration::from_millis(250))] {
             let call = Call { id: 7, kind: OpKind::Transaction, key: -3, deadline };
-            assert_eq!(asked(&request(call)), Ok(Asked::Op(call)));
+            assert_eq!(parse_request(&format_request(call)), Ok(Request::Op(call)));
         }
-        assert_eq!(listen(), "{\"id\":0,\"op\":\"listen\"}\n");
-        assert_eq!(asked(&listen()), Ok(Asked::Listen { id: LISTENING }));
-        assert!(asked("{\"id\":7,\"op\":\"write\"}").is_err_and(|error| error.contains("missing field `key`")));
+        assert_eq!(format_listen(), "{\"id\":0,\"op\":\"listen\"}\n");
+        assert_eq!(parse_request(&format_listen()), Ok(Request::Listen { id: LISTENING }));
+        assert!(parse_request("{\"id\":7,\"op\":\"write\"}").is_err_and(|error| error.contains("missing field `key`")));
         let facts = ClientFacts {
             name: "a \"b\"".into(),
             version: "1".into(),
@@ -355,25 +357,27 @@ mod tests {
             capabilities: vec!["transaction".into()],
             timeout: Some(Duration::from_millis(9_500)),
         };
-        assert_eq!(hello(&heard(&greeting(&facts))), Ok(facts.clone()));
+        assert_eq!(parse_hello(&received(&format_hello(&facts))), Ok(facts.clone()));
         let facts = ClientFacts { timeout: None, ..facts };
-        assert_eq!(hello(&heard(&greeting(&facts))), Ok(facts));
+        assert_eq!(parse_hello(&received(&format_hello(&facts))), Ok(facts));
         for result in [
             Ok(None),
             Ok(Some(false)),
             Err(OpError::new(ErrorKind::Timeout, "took\ntoo long")),
             Err(OpError::new(ErrorKind::Other, "gone").with_sqlstate("57P01").with_retryable(false)),
         ] {
-            assert_eq!(answer(&answered(7, result.clone())), (7, result));
+            assert_eq!(answer(&format_answer(7, result.clone())), (7, result));
         }
-        for notice in [Notice::Heard("17 \"x\"".into()), Notice::Gap] {
-            let Said::Notice(found) = said(&heard(&noticed(notice.clone()))).unwrap() else { panic!("{notice:?}") };
+        for notice in [Notice::Received("17 \"x\"".into()), Notice::Gap] {
+            let AdapterLine::Notice(found) = parse_line(&received(&format_notice(notice.clone()))).unwrap() else {
+                panic!("{notice:?}")
+            };
             assert_eq!(found, notice);
         }
     }
 
     #[test]
-    fn reads_answers() {
+    fn answers_are_parsed() {
         let result = |text| answer(text).1;
         assert_eq!(result(r#"{"id":7,"ok":true}"#), Ok(None));
         assert_eq!(result(r#"{"id":7,"ok":true,"found":false,"error":null}"#), Ok(Some(false)));
@@ -387,11 +391,11 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_an_answer() {
+    fn answer_errors_name_the_cause() {
         for (text, wrong) in [
-            (r#"{"id":7}"#, "neither ok nor error"),
-            (r#"{"id":7,"ok":false}"#, "neither ok nor error"),
-            (r#"{"id":7,"ok":true,"error":{"message":"m"}}"#, "both ok and error"),
+            (r#"{"id":7}"#, "has neither"),
+            (r#"{"id":7,"ok":false}"#, "has neither"),
+            (r#"{"id":7,"ok":true,"error":{"message":"m"}}"#, "has both"),
             (r#"{"ok":true}"#, "missing field `id`"),
             (r#"{"gap":false}"#, "each in a line of its own"),
             (r#"{"gap":true,"ok":true}"#, "mixes a notification or a gap"),
@@ -404,7 +408,7 @@ mod tests {
             ("", "is not JSON"),
             (r#"{"id":7,"ok":true}{"id":8,"ok":true}"#, "is not JSON (trailing characters at column 19)"),
         ] {
-            let error = said(&line(text)).unwrap_err();
+            let error = parse_line(&line(text)).unwrap_err();
             assert!(error.starts_with("stdout line 3 ") && error.contains(wrong), "{error}");
         }
     }

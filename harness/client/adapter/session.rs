@@ -1,7 +1,7 @@
-//! An adapter at work, from its hello to its end.
+//! A running adapter, from its hello to its exit.
 //!
-//! One task writes requests, so that an adapter that does not read blocks nobody; one follows the process. Either ends
-//! with the process at the latest. What the adapter says of an operation is passed on unjudged.
+//! One task writes requests, so that an adapter that does not read blocks no caller; one follows the process. Both end
+//! with the process at the latest. The adapter's results are passed on unjudged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,42 +14,42 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::pending::{Answered, PendingRequests, closed};
-use super::process::{EXIT_WITHIN, Heard, Process, SILENT};
-use super::protocol::{self, LISTENING, Word};
+use super::pending::{OpResult, PendingRequests, client_closed};
+use super::process::{EXIT_WITHIN, Process, ProcessEvent, STDOUT_CLOSED};
+use super::protocol::{self, LISTENING, RequestKind};
 use crate::client::child::Group;
 use crate::client::{Call, DynClient, Notifications};
 use crate::model::history::{ClientFacts, Ended, OpError};
 
-/// From the end of stdin to SIGTERM: time to close a pool in order.
+/// From the end of stdin to SIGTERM: time for the adapter to close its pool.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);
 
 /// From SIGTERM to SIGKILL.
 const TERMINATION_WITHIN: Duration = Duration::from_secs(1);
 
-/// From SIGKILL to giving up the wait; more than `process` itself allows.
+/// From SIGKILL to giving up the wait; longer than the limit in `process`.
 const KILL_WITHIN: Duration = Duration::from_secs(8);
 
-/// Requests that wait for the adapter to read; more of them wait in their callers.
-const QUEUE: usize = 64;
+/// Requests queued for the adapter; further ones wait in their callers.
+const QUEUE_LIMIT: usize = 64;
 
 /// A launched adapter. Dropping it kills its process group.
 pub(super) struct Session {
     facts: ClientFacts,
     requests: mpsc::Sender<String>,
-    desk: Arc<PendingRequests>,
+    pending: Arc<PendingRequests>,
     group: Arc<Group>,
-    /// Cancelled once the process is gone and every operation has its answer.
+    /// Cancelled once the process is gone and every operation has an answer.
     gone: CancellationToken,
 }
 
 impl Session {
-    /// Takes over a process that has said its hello.
-    pub fn begin(facts: ClientFacts, process: Process, stdin: ChildStdin) -> Session {
-        let (requests, queue) = mpsc::channel(QUEUE);
-        let (desk, group, gone) = (Arc::new(PendingRequests::default()), process.group(), CancellationToken::new());
-        tokio::spawn(follow(process, stdin, queue, desk.clone(), gone.clone()));
-        Session { facts, requests, desk, group, gone }
+    /// Takes over a process that has sent its hello.
+    pub fn start(facts: ClientFacts, process: Process, stdin: ChildStdin) -> Session {
+        let (requests, queue) = mpsc::channel(QUEUE_LIMIT);
+        let (pending, group, gone) = (Arc::new(PendingRequests::default()), process.group(), CancellationToken::new());
+        tokio::spawn(follow(process, stdin, queue, pending.clone(), gone.clone()));
+        Session { facts, requests, pending, group, gone }
     }
 
     async fn gone_within(&self, within: Duration) -> bool {
@@ -63,29 +63,29 @@ impl DynClient for Session {
         self.facts.clone()
     }
 
-    async fn perform(&self, call: Call) -> Answered {
-        let answered = self.desk.ask(call.id, call.kind.into())?;
-        // It fails only when nobody writes any more; then the end of the process answers.
-        let _ = self.requests.send(protocol::request(call)).await;
-        answered.await.unwrap_or_else(|_| Err(closed()))
+    async fn perform(&self, call: Call) -> OpResult {
+        let answer = self.pending.register(call.id, call.kind.into())?;
+        // Sending fails only if the writer has ended; then the end of the process answers.
+        let _ = self.requests.send(protocol::format_request(call)).await;
+        answer.await.unwrap_or_else(|_| Err(client_closed()))
     }
 
     async fn listen(&self, news: Notifications) -> Result<(), OpError> {
-        self.desk.subscribe(news);
-        let answered = self.desk.ask(LISTENING, Word::Listen)?;
-        // As above.
-        let _ = self.requests.send(protocol::listen()).await;
-        answered.await.unwrap_or_else(|_| Err(closed()))?;
+        self.pending.subscribe(news);
+        let answer = self.pending.register(LISTENING, RequestKind::Listen)?;
+        // A failure to send is answered by the end of the process.
+        let _ = self.requests.send(protocol::format_listen()).await;
+        answer.await.unwrap_or_else(|_| Err(client_closed()))?;
         self.gone.cancelled().await;
         Ok(())
     }
 
     fn ended(&self) -> Option<Ended> {
-        self.desk.ended()
+        self.pending.ended()
     }
 
     async fn close(&self) {
-        self.desk.closing.cancel();
+        self.pending.closing.cancel();
         if self.gone_within(CLEAN_EXIT_WITHIN).await {
             return;
         }
@@ -98,56 +98,56 @@ impl DynClient for Session {
     }
 
     fn exit_status(&self) -> Option<Ended> {
-        self.desk.exit_status()
+        self.pending.exit_status()
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.desk.closing.cancel();
+        self.pending.closing.cancel();
         self.group.signal(Signal::SIGKILL);
     }
 }
 
-/// Listens to the process until its end, and sees to it that there is one.
+/// Reads the process's lines until its end, and ensures that it ends.
 async fn follow(
     mut process: Process,
     stdin: ChildStdin,
     queue: mpsc::Receiver<String>,
-    desk: Arc<PendingRequests>,
+    pending: Arc<PendingRequests>,
     gone: CancellationToken,
 ) {
-    let deaf = CancellationToken::new();
-    let writer = tokio::spawn(write(stdin, queue, desk.closing.clone(), deaf.clone()));
+    let stdin_closed = CancellationToken::new();
+    let writer = tokio::spawn(write(stdin, queue, pending.closing.clone(), stdin_closed.clone()));
     let how = loop {
-        let heard = tokio::select! {
-            heard = process.hear() => heard,
-            () = deaf.cancelled() => {
-                break Ended::Violated { reason: "it closed its stdin though it goes on running; read requests from \
+        let event = tokio::select! {
+            event = process.next_event() => event,
+            () = stdin_closed.cancelled() => {
+                break Ended::Violated { reason: "it closed its stdin but keeps running; read requests from \
                                                  stdin until it ends".into() };
             }
         };
-        match heard {
-            Heard::Line(line) => match desk.take(&line) {
-                Err(reason) if !desk.closing.is_cancelled() => break Ended::Violated { reason },
+        match event {
+            ProcessEvent::Line(line) => match pending.accept_line(&line) {
+                Err(reason) if !pending.closing.is_cancelled() => break Ended::Violated { reason },
                 _ => {}
             },
-            Heard::Silent => break Ended::Violated { reason: SILENT.into() },
-            Heard::Exited(status) => break Ended::Exited { status, stderr: process.stderr_tail() },
+            ProcessEvent::StdoutClosed => break Ended::Violated { reason: STDOUT_CLOSED.into() },
+            ProcessEvent::Exited(status) => break Ended::Exited { status, stderr: process.stderr_tail() },
         }
     };
-    process.end().await;
+    process.kill().await;
     writer.abort();
-    desk.finish(how);
+    pending.finish(how);
     gone.cancel();
 }
 
-/// Writes requests until the harness closes, which ends stdin, or the adapter does not want them: then it is `deaf`.
+/// Writes requests until the harness closes the client, which ends stdin, or the adapter closes its stdin.
 async fn write(
     mut stdin: ChildStdin,
     mut queue: mpsc::Receiver<String>,
     closing: CancellationToken,
-    deaf: CancellationToken,
+    stdin_closed: CancellationToken,
 ) {
     loop {
         let written = tokio::select! {
@@ -161,9 +161,9 @@ async fn write(
         };
         let Some(written) = written else { return };
         if written.is_err() {
-            // Most likely it is about to exit, which is another story than an adapter that stays without stdin.
+            // The process is most likely about to exit, which is no violation.
             sleep(EXIT_WITHIN).await;
-            deaf.cancel();
+            stdin_closed.cancel();
             return;
         }
     }

@@ -1,25 +1,25 @@
 //! Exponential backoff with full jitter: `random(0, min(cap, base · 2^n))`.
 //!
-//! *Source*: AWS Architecture Blog, "Exponential Backoff And Jitter": among many clients, calls are cut by
-//! more than half.
+//! *Source*: AWS Architecture Blog, "Exponential Backoff And Jitter": with many clients, it cuts the number of calls
+//! by more than half.
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// The first bound: several loopback connects long.
+/// The first bound: several loopback connects.
 const BASE: Duration = Duration::from_millis(50);
 
-/// The last bound: what a client adds to its own time-to-recover at worst.
+/// The last bound: the most that backoff adds to a client's time-to-recover.
 const CAP: Duration = Duration::from_secs(1);
 
-/// How long to wait before the next attempt, after so many failures in a row.
+/// The pause before the next attempt, after this many failures in a row.
 pub(super) fn delay(failures: u32, chance: &mut impl Rng) -> Duration {
     let bound = BASE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(CAP);
     bound.mul_f64(chance.random::<f64>())
 }
 
-/// What the defect *backoff-never-resets* waits: four times as long each time, and no cap.
+/// The pause of the defect *backoff-never-resets*: four times as long each time, without a cap.
 pub(super) fn growing_delay(failures: u32) -> Duration {
     BASE.saturating_mul(4_u32.saturating_pow(failures.saturating_sub(1)))
 }

@@ -1,61 +1,61 @@
-//! What distinguishes the built-in clients: each planted defect is the good client with exactly one thing wrong, so
-//! that a check that fails it fails it for that thing.
+//! The table of built-in clients. Each planted defect is the good client with exactly one change, so a check that
+//! fails it fails it for that change.
 
 use std::time::Duration;
 
-/// Every choice that a client makes about failures. The default is the good one throughout.
+/// A client's choices about failures. The default is the good choice throughout.
 #[derive(Clone, Debug)]
 pub(super) struct Behaviour {
     pub reconnects: Reconnects,
     pub deadlines: Deadlines,
     pub keepalive: Keepalive,
-    /// How long the kernel lets sent bytes lie unacknowledged, before it gives the connection up (TCP_USER_TIMEOUT).
+    /// How long sent bytes may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT).
     pub user_timeout: Option<Duration>,
-    /// Whether a repeated write carries its idempotency key.
+    /// Whether a retried write carries its idempotency key.
     pub repeats_safely: bool,
-    /// Whether a write is acknowledged although it failed, in the hope of doing it later.
+    /// Whether a write is acknowledged although it failed.
     pub acknowledges_early: bool,
     pub backs_off: bool,
-    /// Whether each reconnect leaves a connection behind that nobody closes.
+    /// Whether each reconnect leaves a connection open that is never closed.
     pub leaks: bool,
     /// Whether reads, after the first failure, come from a snapshot that is never renewed.
     pub reads_old_snapshot: bool,
-    /// Whether everything takes far longer after the first failure.
+    /// Whether every operation takes far longer after the first failure.
     pub slows_down: bool,
     pub panics: bool,
-    /// How long it waits before a connection that was lost is replaced.
-    pub dawdles: Duration,
+    /// The pause before a lost connection is replaced.
+    pub reconnect_delay: Duration,
     pub errors: Errors,
     /// Whether a connection to a server that is read-only is kept.
     pub stays_on_standby: bool,
     /// Whether only the first of several addresses is tried.
     pub first_address_only: bool,
-    /// Whether a statement that takes too long is cancelled, and what comes then believed.
+    /// Whether a slow statement is cancelled, and the reply to the cancellation taken for success.
     pub believes_cancelled: bool,
-    /// Whether a server that is not ready, or has no slot, or whose name does not resolve, is never asked again.
-    pub takes_not_yet_for_no: bool,
-    /// Whether pauses grow with every failure there ever was, and without a limit.
-    pub remembers_failures: bool,
-    /// Whether what it verifies and shows in TLS is read once, and never again.
+    /// Whether a slot gives up for good after 57P03 or 53300, or when a name does not resolve.
+    pub gives_up_on_transient_refusal: bool,
+    /// Whether pauses grow with every failure since the start, without a limit.
+    pub never_resets_backoff: bool,
+    /// Whether certificates are read once, and never again.
     pub caches_certificates: bool,
     /// Whether the password is read once, and never again.
     pub caches_password: bool,
     /// Whether the server's name is looked up once, and never again.
     pub caches_address: bool,
-    /// What becomes of a call that the application cancels.
+    /// How a call ends that the application cancels.
     pub cancels: Cancels,
-    /// Whether those who wait for a connection are told only of one that is given back whole.
+    /// Whether waiters are woken only by a returned connection that works.
     pub starves_waiters: bool,
 }
 
-/// What becomes of a call that the application cancels, and of its connection.
+/// How a call ends that the application cancels, and whether its connection is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cancels {
-    /// It returns at once, and the connection is closed with whatever is under way on it.
+    /// The call returns at once, and its connection is closed with any statement in progress.
     Cleanly,
-    /// It returns when it would have ended anyway.
+    /// The call returns when it would have ended anyway.
     Late,
-    /// It returns at once, and the next call gets the connection, with whatever is under way on it.
+    /// The call returns at once, and the next call gets the connection, with any statement in progress.
     KeepingTheConnection,
 }
 
@@ -63,57 +63,57 @@ pub(super) enum Cancels {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reconnects {
     Always,
-    Never,
+    NoStream,
     AllButOneSlot,
 }
 
-/// What the caller is told of a failure.
+/// The error that the caller receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Errors {
-    /// The code, and whether it is worth another try; after having tried.
+    /// The SQLSTATE, and whether the error is retryable; after the client's own retries.
     Faithful,
-    /// That something timed out, whatever happened.
+    /// A timeout, for every failure.
     Swallowed,
-    /// The code, and that there is no hope, at once.
+    /// The SQLSTATE, marked as not retryable, without a retry.
     Final,
 }
 
-/// The longest waits that the client itself allows. `None`: no limit.
+/// The client's own time limits. `None`: no limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
-    /// For a connection.
+    /// Of a connection attempt.
     pub connect: Option<Duration>,
     pub statement: Option<Duration>,
-    /// After which an operation that failed is not tried again.
+    /// The time after which a failed operation is not retried.
     pub operation: Option<Duration>,
 }
 
 impl Deadlines {
     const GOOD: Deadlines = Deadlines {
-        // Generous beside a loopback round trip, small beside any outage worth the name.
+        // Far longer than a loopback round trip, and shorter than most outages.
         connect: Some(Duration::from_secs(2)),
         statement: Some(Duration::from_secs(2)),
-        // Several attempts; then the caller should know.
+        // Time for several attempts; then the caller should get the error.
         operation: Some(Duration::from_secs(5)),
     };
 
     const NONE: Deadlines = Deadlines { connect: None, statement: None, operation: None };
 
-    /// Far above a loopback round trip, and below one across a slow network.
+    /// Longer than a loopback round trip, and shorter than one across a slow network.
     const IMPATIENT: Deadlines = {
         let soon = Some(Duration::from_millis(100));
         Deadlines { connect: soon, statement: soon, operation: soon }
     };
 
-    /// Whatever runs is left to the kernel.
+    /// Statements have no deadline; the kernel's timeouts end them.
     const NOT_FOR_STATEMENTS: Deadlines = Deadlines { statement: None, ..Deadlines::GOOD };
 }
 
-/// When the kernel asks of an idle connection whether the other side is still there.
+/// When the kernel probes an idle connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keepalive {
     Off,
-    /// As the machine has it: after two hours.
+    /// The system's default: after two hours.
     System,
     After {
         idle: Duration,
@@ -127,7 +127,7 @@ impl Keepalive {
     const GOOD: Keepalive =
         Keepalive::After { idle: Duration::from_secs(2), interval: Duration::from_secs(1), probes: 3 };
 
-    /// The same with all its probes, for a client that has nothing else.
+    /// The documented 5 probes, for a client without other timeouts.
     const DOCUMENTED: Keepalive =
         Keepalive::After { idle: Duration::from_secs(1), interval: Duration::from_secs(1), probes: 5 };
 }
@@ -146,13 +146,13 @@ impl Default for Behaviour {
             reads_old_snapshot: false,
             slows_down: false,
             panics: false,
-            dawdles: Duration::ZERO,
+            reconnect_delay: Duration::ZERO,
             errors: Errors::Faithful,
             stays_on_standby: false,
             first_address_only: false,
             believes_cancelled: false,
-            takes_not_yet_for_no: false,
-            remembers_failures: false,
+            gives_up_on_transient_refusal: false,
+            never_resets_backoff: false,
             caches_certificates: false,
             caches_password: false,
             caches_address: false,
@@ -179,7 +179,7 @@ pub(super) const ALL: &[BuiltIn] = &[
     BuiltIn {
         name: "never-reconnects",
         about: "planted defect: a lost connection is never replaced",
-        behaviour: || Behaviour { reconnects: Reconnects::Never, ..Behaviour::default() },
+        behaviour: || Behaviour { reconnects: Reconnects::NoStream, ..Behaviour::default() },
     },
     BuiltIn {
         name: "loses-a-slot",
@@ -198,7 +198,7 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "keeps-alive",
-        about: "hangs, with the documented TCP keepalive: well-behaved where connections are only forgotten while idle",
+        about: "hangs, with the documented TCP keepalive: good enough if a middlebox only drops idle connections",
         behaviour: || Behaviour {
             deadlines: Deadlines::NONE,
             keepalive: Keepalive::DOCUMENTED,
@@ -208,18 +208,18 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "tcp-timeouts",
-        about: "leaves statements to the kernel, keepalive and TCP_USER_TIMEOUT: well-behaved where packets are lost, not \
-                where a proxy acknowledges what it never delivers",
+        about: "no statement timeout, but keepalive and TCP_USER_TIMEOUT: good enough if packets are lost, not if a proxy \
+                acknowledges bytes that it never delivers",
         behaviour: || Behaviour { deadlines: Deadlines::NOT_FOR_STATEMENTS, ..Behaviour::default() },
     },
     BuiltIn {
         name: "no-keepalive",
-        about: "planted defect: no keepalive: waits on LISTEN for a server that cannot be heard",
+        about: "planted defect: no keepalive: LISTEN waits for ever for an unreachable server",
         behaviour: || Behaviour { keepalive: Keepalive::Off, ..Behaviour::default() },
     },
     BuiltIn {
         name: "keepalive-alone",
-        about: "planted defect: keepalive, but nothing that ends a query in flight",
+        about: "planted defect: keepalive, but no timeout for a statement in flight",
         behaviour: || Behaviour {
             deadlines: Deadlines::NOT_FOR_STATEMENTS,
             user_timeout: None,
@@ -228,22 +228,22 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "no-connect-timeout",
-        about: "planted defect: waits for a connect as long as the kernel does",
+        about: "planted defect: no connect timeout but the kernel's",
         behaviour: || Behaviour { deadlines: Deadlines { connect: None, ..Deadlines::GOOD }, ..Behaviour::default() },
     },
     BuiltIn {
         name: "impatient",
-        about: "planted defect: gives up on anything that takes 100 ms",
+        about: "planted defect: every timeout is 100 ms",
         behaviour: || Behaviour { deadlines: Deadlines::IMPATIENT, ..Behaviour::default() },
     },
     BuiltIn {
         name: "retries-unsafely",
-        about: "planted defect: repeats writes whose outcome it does not know",
+        about: "planted defect: retries writes whose outcome is unknown, without an idempotency key",
         behaviour: || Behaviour { repeats_safely: false, ..Behaviour::default() },
     },
     BuiltIn {
         name: "acknowledges-early",
-        about: "planted defect: says ok before the write is safe",
+        about: "planted defect: reports success before the write is committed",
         behaviour: || Behaviour { acknowledges_early: true, ..Behaviour::default() },
     },
     BuiltIn {
@@ -263,17 +263,17 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "slows-down",
-        about: "planted defect: comes back at a fraction of its speed",
+        about: "planted defect: recovers to a fraction of its speed",
         behaviour: || Behaviour { slows_down: true, ..Behaviour::default() },
     },
     BuiltIn {
         name: "dawdles",
-        about: "waits for two seconds before it replaces a connection: well-behaved, and worse than it was if that is new",
-        behaviour: || Behaviour { dawdles: Duration::from_secs(2), ..Behaviour::default() },
+        about: "waits two seconds before it replaces a connection: passes, but is a regression against a faster baseline",
+        behaviour: || Behaviour { reconnect_delay: Duration::from_secs(2), ..Behaviour::default() },
     },
     BuiltIn {
         name: "panics",
-        about: "planted defect: dies of a lost connection",
+        about: "planted defect: panics when a connection is lost",
         behaviour: || Behaviour { panics: true, ..Behaviour::default() },
     },
     BuiltIn {
@@ -298,18 +298,18 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "believes-cancelled",
-        about: "planted defect: cancels a commit that waits for a standby, and takes the answer for success",
+        about: "planted defect: cancels a commit that waits for a standby, and takes the reply for success",
         behaviour: || Behaviour { believes_cancelled: true, ..Behaviour::default() },
     },
     BuiltIn {
         name: "gives-up-for-ever",
-        about: "planted defect: never asks again where it was told 57P03 or 53300, or a name did not resolve",
-        behaviour: || Behaviour { takes_not_yet_for_no: true, ..Behaviour::default() },
+        about: "planted defect: never tries again after 57P03 or 53300, or after a name did not resolve",
+        behaviour: || Behaviour { gives_up_on_transient_refusal: true, ..Behaviour::default() },
     },
     BuiltIn {
         name: "backoff-never-resets",
         about: "planted defect: each pause is longer than the one before, also after a success",
-        behaviour: || Behaviour { remembers_failures: true, ..Behaviour::default() },
+        behaviour: || Behaviour { never_resets_backoff: true, ..Behaviour::default() },
     },
     BuiltIn {
         name: "caches-certificates",
@@ -323,7 +323,7 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "caches-address",
-        about: "planted defect: looks its server's name up once, and never again",
+        about: "planted defect: resolves its server's name once, and never again",
         behaviour: || Behaviour { caches_address: true, ..Behaviour::default() },
     },
     BuiltIn {
@@ -333,12 +333,12 @@ pub(super) const ALL: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "keeps-cancelled",
-        about: "planted defect: a cancelled call's connection is used again, in whatever transaction it was left",
+        about: "planted defect: reuses a cancelled call's connection, with its transaction still open",
         behaviour: || Behaviour { cancels: Cancels::KeepingTheConnection, ..Behaviour::default() },
     },
     BuiltIn {
         name: "starves-waiters",
-        about: "planted defect: who waits for a connection is not woken when a broken one is thrown away",
+        about: "planted defect: callers that wait for a connection are not woken when a broken one is discarded",
         behaviour: || Behaviour { starves_waiters: true, ..Behaviour::default() },
     },
 ];

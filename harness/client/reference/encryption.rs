@@ -1,17 +1,17 @@
-//! TLS as libpq's `sslmode` has it: `prefer` verifies nothing; `verify-full` verifies certificate and name, and shows a
-//! certificate of its own where it has one.
+//! TLS as in libpq's `sslmode`: `prefer` verifies nothing; `verify-full` verifies certificate and name, and presents a
+//! client certificate if there is one.
 
 #[cfg(feature = "tls")]
-pub(super) use with::{Connector, Connectors, Handshake, handshake, is_of_certificates};
+pub(super) use with::{Connector, Connectors, Handshake, handshake, is_certificate_error};
 #[cfg(not(feature = "tls"))]
-pub(super) use without::{Connector, Connectors, Handshake, handshake, is_of_certificates};
+pub(super) use without::{Connector, Connectors, Handshake, handshake, is_certificate_error};
 
 use tokio_postgres::config;
 
 use crate::model::topology::SslMode;
 
-/// Whether TLS is asked for, in the library's words.
-pub(super) fn mode(mode: SslMode) -> config::SslMode {
+/// The library's setting for a `sslmode`.
+pub(super) fn ssl_mode(mode: SslMode) -> config::SslMode {
     match mode {
         SslMode::Disable => config::SslMode::Disable,
         SslMode::Prefer => config::SslMode::Prefer,
@@ -41,47 +41,48 @@ mod with {
 
     pub type Connector = MakeRustlsConnect;
 
-    /// What a connector makes of one stream.
+    /// The TLS handshake of one stream.
     pub type Handshake = <MakeRustlsConnect as MakeTlsConnect<Box<dyn Stream>>>::TlsConnect;
 
-    static TRUSTFUL: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
+    static UNVERIFIED: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
         let provider = Arc::new(ring::default_provider());
         let anybody = Arc::new(Anybody::new(Arc::clone(&provider)));
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(DEFAULT_VERSIONS)?;
         Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
     });
 
-    /// How connections get their TLS.
+    /// Makes TLS connectors for new connections.
     pub struct Connectors {
-        /// By which certificates are valid.
+        /// The clock for the validity of certificates.
         clock: WallClock,
-        /// What was read first, and is never read again.
+        /// The first connector, if certificates are read only once.
         cache: Option<Mutex<Option<Connector>>>,
     }
 
     impl Connectors {
-        pub fn new(caches: bool, way: &Transport) -> Connectors {
-            Connectors { clock: way.wall_clock(), cache: caches.then(Mutex::default) }
+        pub fn new(caches: bool, transport: &Transport) -> Connectors {
+            Connectors { clock: transport.wall_clock(), cache: caches.then(Mutex::default) }
         }
 
-        /// For one connection: from what is read anew, since whoever renews a certificate tells nobody.
+        /// The connector for one connection; reads the certificates again each time, because they may have been
+        /// renewed.
         pub fn connector(&self, address: &Address) -> Result<Connector, OpError> {
-            let kept = || self.cache.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
-            if let Some(kept) = kept().and_then(|kept| kept.clone()) {
-                return Ok(kept);
+            let cached = || self.cache.as_ref().map(|cached| cached.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(cached) = cached().and_then(|cached| cached.clone()) {
+                return Ok(cached);
             }
             let Some(texts) = address.current_certificates()? else {
-                let config = TRUSTFUL.as_ref().map_err(|error| OpError::new(ErrorKind::Other, error.to_string()))?;
+                let config = UNVERIFIED.as_ref().map_err(|error| OpError::new(ErrorKind::Other, error.to_string()))?;
                 return Ok(MakeRustlsConnect::new(config.clone()));
             };
-            let read = self.verifying(&texts)?;
-            match kept() {
-                Some(mut kept) => Ok(kept.get_or_insert(read).clone()),
+            let read = self.verifying_connector(&texts)?;
+            match cached() {
+                Some(mut cached) => Ok(cached.get_or_insert(read).clone()),
                 None => Ok(read),
             }
         }
 
-        fn verifying(&self, texts: &TlsTexts) -> Result<Connector, OpError> {
+        fn verifying_connector(&self, texts: &TlsTexts) -> Result<Connector, OpError> {
             let mut roots = RootCertStore::empty();
             for root in CertificateDer::pem_slice_iter(texts.root.as_bytes()) {
                 roots.add(root?)?;
@@ -101,21 +102,21 @@ mod with {
         }
     }
 
-    /// TLS on a stream that is there already, to a server that is found under this name.
+    /// The TLS handshake on an existing stream to the server with this name.
     pub fn handshake(connector: &Connector, host: &str) -> Handshake {
         let Ok(handshake) = MakeTlsConnect::<Box<dyn Stream>>::make_tls_connect(&mut connector.clone(), host);
         handshake
     }
 
-    /// Whether one side has refused the other's certificate.
-    pub fn is_of_certificates(error: &tokio_postgres::Error) -> bool {
+    /// Whether one side refused the other's certificate.
+    pub fn is_certificate_error(error: &tokio_postgres::Error) -> bool {
         use AlertDescription::{
             AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
             CertificateUnknown, UnknownCA, UnsupportedCertificate,
         };
         let mut next = error.source();
         while let Some(cause) = next {
-            // An I/O error names the source of what it carries, and not that itself.
+            // The source of an I/O error skips the error that it wraps, so that one is examined first.
             let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
             match carried.and_then(|carried| carried.downcast_ref::<rustls::Error>()) {
                 Some(rustls::Error::InvalidCertificate(_)) => return true,
@@ -143,16 +144,16 @@ mod with {
 mod without {
     use tokio_postgres::NoTls;
 
-    use super::super::plaintext::AsksOnly;
+    use super::super::plaintext::RequestOnly;
     use super::super::transport::Transport;
     use crate::credentials::address::Address;
     use crate::model::history::OpError;
 
     pub type Connector = NoTls;
 
-    pub type Handshake = AsksOnly;
+    pub type Handshake = RequestOnly;
 
-    /// This build has no TLS, and asks for none.
+    /// A build without TLS requests none.
     pub struct Connectors;
 
     impl Connectors {
@@ -165,12 +166,12 @@ mod without {
         }
     }
 
-    /// On a stream that is there already, TLS is at least asked for.
+    /// On an existing stream, TLS is requested but not spoken.
     pub fn handshake(_connector: &Connector, _host: &str) -> Handshake {
-        AsksOnly
+        RequestOnly
     }
 
-    pub fn is_of_certificates(_error: &tokio_postgres::Error) -> bool {
+    pub fn is_certificate_error(_error: &tokio_postgres::Error) -> bool {
         false
     }
 }

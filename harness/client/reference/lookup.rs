@@ -1,4 +1,4 @@
-//! Where a built-in client's servers are, asked anew for each connection.
+//! Resolves the names of a built-in client's servers, for every connection anew.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -6,40 +6,40 @@ use std::time::Duration;
 
 use tokio::net::lookup_host;
 
-use super::connection::within;
+use super::deadline::within;
 use crate::credentials::address::{Address, Place};
 use crate::model::history::OpError;
 
-/// A host as it was given, and one of the addresses at which it is.
-pub(super) type Found = (Place, IpAddr);
+/// A host as configured, and one of its IP addresses.
+pub(super) type ResolvedHost = (Place, IpAddr);
 
-/// How names become addresses.
+/// Resolves host names.
 pub(super) struct Lookup {
-    /// What was found first, and is never asked for again.
-    cache: Option<Mutex<Option<Vec<Found>>>>,
-    /// How many of the addresses are tried.
-    most: usize,
+    /// The first result, if names are resolved only once.
+    cache: Option<Mutex<Option<Vec<ResolvedHost>>>>,
+    /// The maximum number of addresses that are tried.
+    max_addresses: usize,
 }
 
 impl Lookup {
     pub fn new(caches: bool, first_alone: bool) -> Lookup {
-        Lookup { cache: caches.then(Mutex::default), most: if first_alone { 1 } else { usize::MAX } }
+        Lookup { cache: caches.then(Mutex::default), max_addresses: if first_alone { 1 } else { usize::MAX } }
     }
 
-    /// Every address, in the order in which they are to be tried: whoever moves a name tells nobody. `limit`: for each
-    /// name.
-    pub async fn places(&self, address: &Address, limit: Option<Duration>) -> Result<Vec<Found>, OpError> {
-        let Some(cache) = &self.cache else { return self.ask(address, limit).await };
-        let kept = || cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept().clone() {
+    /// Every address, in the order in which they are tried. Resolved again each time, because a name may have moved.
+    /// `limit`: per name.
+    pub async fn resolve(&self, address: &Address, limit: Option<Duration>) -> Result<Vec<ResolvedHost>, OpError> {
+        let Some(cache) = &self.cache else { return self.query(address, limit).await };
+        let cached = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = cached().clone() {
             return Ok(found);
         }
-        let found = self.ask(address, limit).await?;
-        *kept() = Some(found.clone());
+        let found = self.query(address, limit).await?;
+        *cached() = Some(found.clone());
         Ok(found)
     }
 
-    async fn ask(&self, address: &Address, limit: Option<Duration>) -> Result<Vec<Found>, OpError> {
+    async fn query(&self, address: &Address, limit: Option<Duration>) -> Result<Vec<ResolvedHost>, OpError> {
         let mut found = Vec::new();
         for place in &address.hosts {
             if let Ok(ip) = place.host.parse() {
@@ -50,7 +50,7 @@ impl Lookup {
             let addresses = within(limit, "looking up the host's name", lookup).await?;
             found.extend(addresses.map(|address: SocketAddr| (place.clone(), address.ip())));
         }
-        found.truncate(self.most);
+        found.truncate(self.max_addresses);
         Ok(found)
     }
 }

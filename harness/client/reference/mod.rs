@@ -1,9 +1,15 @@
-//! The built-in clients: one pool on tokio-postgres that recovers well, and the same pool with one defect planted.
+//! The built-in clients: one pool on tokio-postgres that recovers well, and the same pool with one planted defect
+//! each.
+//!
+//! `behaviour` is the table of clients, `pool` applies it, `connection` and `transport` open sessions, `serve` speaks
+//! the adapter protocol for a client that runs as a process.
 
 mod backoff;
 mod behaviour;
 mod connection;
+mod deadline;
 mod encryption;
+mod errors;
 mod lookup;
 #[cfg(not(feature = "tls"))]
 mod plaintext;
@@ -29,44 +35,44 @@ use crate::gateway::transport::Dial;
 use crate::model::history::{Capability, ClientFacts, Ended, OpError};
 use crate::model::seed::Seed;
 
-/// Operations that a built-in client carries at once, and connections that it holds.
+/// Concurrent operations of a built-in client, and its pool size.
 const CONCURRENCY: u32 = 4;
 
 /// A built-in client, by name.
 pub(crate) struct Reference {
     name: &'static str,
     behaviour: Behaviour,
-    /// The program that is this client when it is called as an adapter.
+    /// The program whose `adapter NAME` command is this client.
     program: Option<PathBuf>,
 }
 
 impl Reference {
     /// The built-in client of that name.
-    pub fn named(name: &str) -> Option<Reference> {
+    pub fn by_name(name: &str) -> Option<Reference> {
         let found = ALL.iter().find(|built_in| built_in.name == name)?;
         Some(Reference { name: found.name, behaviour: (found.behaviour)(), program: None })
     }
 
-    /// The same, which can also be a process: `program adapter NAME` speaks the adapter protocol for it.
+    /// This client, able to run as a process too: `program adapter NAME` speaks the adapter protocol for it.
     pub fn in_program(self, program: PathBuf) -> Reference {
         Reference { program: Some(program), ..self }
     }
 
-    /// Sets it to work in this process.
+    /// Starts the client in this process.
     fn start(&self, address: &Address) -> Running {
-        self.start_on(address, Transport::Machine, Seed::random())
+        self.start_on(address, Transport::Os, Seed::random())
     }
 
-    /// Sets it to work on another network; `seed`: of its jitter.
+    /// Starts the client on a simulated network; `seed`: for its jitter.
     #[cfg(feature = "simulation")]
     pub fn start_simulated(&self, address: &Address, dial: Arc<dyn Dial>, seed: Seed) -> Arc<dyn DynClient> {
-        Arc::new(self.start_on(address, Transport::Other(dial), seed))
+        Arc::new(self.start_on(address, Transport::Custom(dial), seed))
     }
 
-    fn start_on(&self, address: &Address, way: Transport, seed: Seed) -> Running {
-        // Connections are opened when they are first needed, as lazy pools do: a server that is away at the start is
-        // no different from one that goes away later.
-        let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY, way, seed);
+    fn start_on(&self, address: &Address, transport: Transport, seed: Seed) -> Running {
+        // Connections are opened on first use, as lazy pools do: a server that is down at the start is handled like
+        // one that fails later.
+        let pool = Pool::new(address.clone(), self.behaviour.clone(), CONCURRENCY, transport, seed);
         Running { name: self.name, pool }
     }
 }
@@ -87,13 +93,13 @@ impl ClientFactory for Reference {
         self.name.to_owned()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: true, process: self.program.is_some() }
     }
 
-    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
-        if let Some(program) = self.program.as_ref().filter(|_| home.space.is_some() || !home.in_process) {
-            return Adapter::of_program(program, &["adapter", self.name]).launch(address, home).await;
+    async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+        if let Some(program) = self.program.as_ref().filter(|_| context.space.is_some() || !context.in_process) {
+            return Adapter::from_program(program, &["adapter", self.name]).launch(address, context).await;
         }
         Ok(Arc::new(self.start(address)))
     }
@@ -118,7 +124,7 @@ impl DynClient for Running {
 
     async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
         match self.pool.cancels_late() {
-            true => late(call, self.pool.perform(call.kind, call.key)).await,
+            true => finish_late(call, self.pool.perform(call.kind, call.key)).await,
             false => call.or_cancel(self.pool.perform(call.kind, call.key)).await,
         }
     }
@@ -136,8 +142,8 @@ impl DynClient for Running {
     }
 }
 
-/// Lets a call end by itself, however long after its deadline that is: a planted defect.
-async fn late<T>(call: Call, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
+/// Lets a call run to its own end after its deadline: a planted defect.
+async fn finish_late<T>(call: Call, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
     let began = Instant::now();
     let done = work.await;
     let is_late = call.deadline.is_some_and(|deadline| began.elapsed() > deadline);

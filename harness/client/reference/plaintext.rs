@@ -1,5 +1,4 @@
-//! Asks for TLS, and goes on without: what `sslmode = prefer` comes to in a build without TLS, at a server that speaks
-//! none.
+//! `sslmode = prefer` in a build without TLS: requests TLS, and continues without it if the server has none.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -10,35 +9,35 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Has the library ask. A server that says yes is an error: no handshake is known here.
-pub(super) struct AsksOnly;
+/// Makes the library request TLS. A server that accepts causes an error, because this build has no handshake.
+pub(super) struct RequestOnly;
 
-/// The stream of a handshake that there never is.
-pub(super) struct Never(Infallible);
+/// The stream after a handshake, which never exists.
+pub(super) struct NoStream(Infallible);
 
-impl<S> TlsConnect<S> for AsksOnly {
-    type Stream = Never;
+impl<S> TlsConnect<S> for RequestOnly {
+    type Stream = NoStream;
     type Error = io::Error;
-    type Future = Ready<io::Result<Never>>;
+    type Future = Ready<io::Result<NoStream>>;
 
     fn connect(self, _stream: S) -> Self::Future {
-        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "this build speaks no TLS")))
+        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "this build has no TLS")))
     }
 }
 
-impl TlsStream for Never {
+impl TlsStream for NoStream {
     fn channel_binding(&self) -> ChannelBinding {
         match self.0 {}
     }
 }
 
-impl AsyncRead for Never {
+impl AsyncRead for NoStream {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.0 {}
     }
 }
 
-impl AsyncWrite for Never {
+impl AsyncWrite for NoStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
         match self.0 {}
     }

@@ -1,4 +1,4 @@
-//! How a built-in client gets to its servers: over the machine's network, or over one that somebody else has made.
+//! The network between a built-in client and its servers: the operating system's, or a custom one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,60 +11,61 @@ use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{CancelToken, Config, NoTls};
 
 use super::behaviour::{Behaviour, Keepalive};
-use super::connection::{Driven, told};
+use super::connection::PgSession;
 use super::encryption::{Connector, Handshake, handshake};
-use super::lookup::Found;
+use super::errors::from_postgres_error;
+use super::lookup::ResolvedHost;
 #[cfg(feature = "tls")]
 use crate::credentials::wall_clock::WallClock;
 use crate::gateway::transport::{Dial, KeepaliveTimes, SocketOptions, Stream};
 use crate::model::history::{ErrorKind, OpError};
 
-/// The way to the servers.
+/// The network to the servers.
 #[derive(Clone)]
 pub(super) enum Transport {
-    /// The library connects by itself.
-    Machine,
-    /// Streams are made for it.
+    /// The library opens sockets by itself.
+    Os,
+    /// Another network provides the streams.
     #[cfg_attr(not(feature = "simulation"), expect(dead_code, reason = "only simulations have another network"))]
-    Other(Arc<dyn Dial>),
+    Custom(Arc<dyn Dial>),
 }
 
 impl Transport {
-    /// By which clock the servers' certificates are valid.
+    /// The clock for the validity of the servers' certificates.
     #[cfg(feature = "tls")]
     pub fn wall_clock(&self) -> WallClock {
         match self {
-            Transport::Machine => WallClock::Machine,
-            Transport::Other(dial) => dial.wall_clock(),
+            Transport::Os => WallClock::Machine,
+            Transport::Custom(dial) => dial.wall_clock(),
         }
     }
 
-    /// Asks the server to cancel what runs on a session. `at`: where that is, on a network of somebody else's.
+    /// Requests cancellation of a session's statement. `at`: the server's address on a custom network.
     pub async fn cancel(&self, token: CancelToken, at: Option<SocketAddr>) {
-        // Without an answer the statement takes too long all the same.
+        // If the request fails, the statement runs into its timeout anyway.
         match (self, at) {
-            (Transport::Machine, _) => drop(token.cancel_query(NoTls).await),
-            (Transport::Other(dial), Some(at)) => {
+            (Transport::Os, _) => drop(token.cancel_query(NoTls).await),
+            (Transport::Custom(dial), Some(at)) => {
                 if let Ok(stream) = dial.dial(at, SocketOptions::default()).await {
                     drop(token.cancel_query_raw(stream, NoTls).await);
                 }
             }
-            (Transport::Other(_), None) => {}
+            (Transport::Custom(_), None) => {}
         }
     }
 }
 
-/// Connects to the first of these places that will do, as the library would by itself: each has its time to connect, and
-/// is left where it is not the kind of server that is asked for.
+/// Connects to the first suitable host, as the library does on OS sockets: each host has its own connect timeout, and
+/// is skipped if it is not the requested kind of server.
 pub(super) async fn connect(
     config: &Config,
     dial: &dyn Dial,
-    places: &[Found],
+    hosts: &[ResolvedHost],
     connector: &Connector,
     behaviour: &Behaviour,
-) -> Result<Driven, OpError> {
+) -> Result<PgSession, OpError> {
     let mut last = OpError::new(ErrorKind::Other, "no address to connect to");
-    for (place, ip) in places {
+    for (place, ip) in hosts {
         let tls = handshake(connector, &place.host);
         match connect_to(config, dial, SocketAddr::new(*ip, place.port), tls, behaviour).await {
             Ok(driven) => return Ok(driven),
@@ -80,7 +81,7 @@ async fn connect_to(
     at: SocketAddr,
     tls: Handshake,
     behaviour: &Behaviour,
-) -> Result<Driven, OpError> {
+) -> Result<PgSession, OpError> {
     let options = SocketOptions { keepalive: keepalive(behaviour.keepalive), user_timeout: behaviour.user_timeout };
     let dialled = dial.dial(at, options);
     let stream = match behaviour.deadlines.connect {
@@ -101,16 +102,20 @@ async fn connect_to(
     Ok(driven)
 }
 
-/// Signs in on a stream. Boxed in a function of its own: within another future the compiler loses sight of how long the
-/// stream lives, and with it of whether all this may go to another thread.
+/// Logs in on a stream. A separate, boxed function, because inside another future the compiler cannot prove the
+/// stream's lifetime, and so not that the future is `Send`.
 fn sign_in(
     config: &Config,
     stream: Box<dyn Stream>,
     tls: Handshake,
     at: SocketAddr,
-) -> BoxFuture<'_, Result<Driven, OpError>> {
+) -> BoxFuture<'_, Result<PgSession, OpError>> {
     let connected = config.connect_raw(stream, tls);
-    Box::pin(connected.map_ok(move |(client, connection)| Driven::new(client, connection, Some(at))).map_err(told))
+    Box::pin(
+        connected
+            .map_ok(move |(client, connection)| PgSession::new(client, connection, Some(at)))
+            .map_err(from_postgres_error),
+    )
 }
 
 fn keepalive(keepalive: Keepalive) -> Option<KeepaliveTimes> {

@@ -1,6 +1,7 @@
-//! Where shipped adapters are written out and built: once, in the user's cache, for all runs of this version.
+//! The build cache of shipped adapters: each is written out and built once, in the user's cache directory, for all
+//! runs of this version.
 //!
-//! A folder there is complete or not there: it is filled beside its place, and then moved.
+//! A folder in the cache is complete or absent: it is built beside its place, and then renamed.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::File;
@@ -17,96 +18,98 @@ use super::Shipped;
 use crate::client::ClientError;
 use crate::model::time::show;
 
-/// A library with many dependencies, built by a machine that is busy with other things.
+/// Enough for a library with many dependencies on a busy machine.
 const BUILD_WITHIN: Duration = Duration::from_secs(15 * 60);
 
-/// How much of what a build said an error quotes, in lines: the end says what is wrong.
+/// Lines of a build's output that an error quotes: the cause is at the end.
 const QUOTED_LINES: usize = 20;
 
-/// With what the name of a folder begins in which something is being built.
-const BENCH: &str = ".building-";
+/// Name prefix of folders in which a build is in progress.
+const BUILD_PREFIX: &str = ".building-";
 
-/// The file that whoever builds keeps locked.
-const LOCK: &str = ".lock";
+/// The file that a build keeps locked.
+const LOCK_FILE: &str = ".lock";
 
-/// The folder in which an adapter stands ready to run.
+/// The folder of an adapter that is ready to run; builds it if it is absent.
 ///
-/// *Errors*: no folder for it, or a build that fails, with what it said.
-pub(super) async fn built(shipped: &Shipped) -> Result<PathBuf, ClientError> {
-    built_on(shelf()?, shipped).await
+/// *Errors*: there is no cache directory, or a build command fails; the error quotes its output.
+pub(super) async fn build_adapter(shipped: &Shipped) -> Result<PathBuf, ClientError> {
+    build_in(cache_dir()?, shipped).await
 }
 
-/// The same, in a folder of the caller's choice.
-async fn built_on(shelf: PathBuf, shipped: &Shipped) -> Result<PathBuf, ClientError> {
-    let place = shelf.join(format!("{}-{:016x}", shipped.name, fingerprint(shipped)));
-    if place.is_dir() {
-        return Ok(place);
+/// Builds in a cache directory of the caller's choice.
+async fn build_in(cache_dir: PathBuf, shipped: &Shipped) -> Result<PathBuf, ClientError> {
+    let target = cache_dir.join(format!("{}-{:016x}", shipped.name, fingerprint(shipped)));
+    if target.is_dir() {
+        return Ok(target);
     }
-    let failed = |source| ClientError::Folder { path: shelf.clone(), source };
-    fs::create_dir_all(&shelf).map_err(failed)?;
-    let bench = Bench::begin(&shelf, shipped.name).map_err(failed)?;
+    let failed = |source| ClientError::Folder { path: cache_dir.clone(), source };
+    fs::create_dir_all(&cache_dir).map_err(failed)?;
+    let build_dir = BuildDir::create(&cache_dir, shipped.name).map_err(failed)?;
     for (name, text) in &shipped.files {
-        fs::write(bench.path.join(name), text).map_err(failed)?;
+        fs::write(build_dir.path.join(name), text).map_err(failed)?;
     }
     for command in &shipped.manifest.build {
-        build(command, &bench.path).await?;
+        run_build_command(command, &build_dir.path).await?;
     }
-    match fs::rename(&bench.path, &place) {
-        // Another process may have built the same meanwhile.
-        Err(error) if !place.is_dir() => Err(failed(error)),
-        _ => Ok(place),
+    match fs::rename(&build_dir.path, &target) {
+        // Another process may have built the same adapter in the meantime.
+        Err(error) if !target.is_dir() => Err(failed(error)),
+        _ => Ok(target),
     }
 }
 
-/// A folder in which an adapter is being built; removed when dropped, unless it has been moved to its place.
-struct Bench {
+/// A folder in which an adapter is being built; removed when dropped, unless it was renamed to its place.
+struct BuildDir {
     path: PathBuf,
-    /// Held for as long as somebody is at work there: a folder whose lock is free was left by a process that was killed.
+    /// Held during the build: a folder whose lock is free was left by a killed process.
     _lock: File,
 }
 
-impl Bench {
-    fn begin(shelf: &Path, name: &str) -> io::Result<Bench> {
-        for entry in
-            fs::read_dir(shelf)?.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(BENCH))
+impl BuildDir {
+    fn create(cache_dir: &Path, name: &str) -> io::Result<BuildDir> {
+        for entry in fs::read_dir(cache_dir)?
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(BUILD_PREFIX))
         {
-            let lock = File::open(entry.path().join(LOCK));
+            let lock = File::open(entry.path().join(LOCK_FILE));
             if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
                 fs::remove_dir_all(entry.path())?;
             }
         }
         let unique = format!("{name}-{:08x}", rand::random::<u32>());
-        let (unborn, path) = (shelf.join(format!(".{unique}")), shelf.join(format!("{BENCH}{unique}")));
-        // Locked before it gets its name: nobody takes it for one that was left.
-        fs::create_dir(&unborn)?;
-        let lock = File::create(unborn.join(LOCK))?;
+        let (unnamed, path) = (cache_dir.join(format!(".{unique}")), cache_dir.join(format!("{BUILD_PREFIX}{unique}")));
+        // Locked before it gets its name, so that no other build takes it for a leftover.
+        fs::create_dir(&unnamed)?;
+        let lock = File::create(unnamed.join(LOCK_FILE))?;
         lock.try_lock()?;
-        fs::rename(&unborn, &path)?;
-        Ok(Bench { path, _lock: lock })
+        fs::rename(&unnamed, &path)?;
+        Ok(BuildDir { path, _lock: lock })
     }
 }
 
-impl Drop for Bench {
+impl Drop for BuildDir {
     fn drop(&mut self) {
-        // Where it has been moved there is nothing to remove; what cannot be removed now goes with the next build.
+        // After the rename there is nothing to remove; a folder that cannot be removed now is removed by the next
+        // build.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
-/// Where they all are.
+/// The cache directory of all shipped adapters.
 ///
 /// *Source*: XDG Base Directory Specification, `XDG_CACHE_HOME`.
-fn shelf() -> Result<PathBuf, ClientError> {
+fn cache_dir() -> Result<PathBuf, ClientError> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
     let none = || {
-        let reason = "there is no folder to keep adapters in: neither XDG_CACHE_HOME nor HOME names one".to_owned();
+        let reason = "no cache directory for adapters: set XDG_CACHE_HOME or HOME to an absolute path".to_owned();
         ClientError::SetUp(reason)
     };
     Ok(cache.ok_or_else(none)?.join("pgsquall").join("adapters"))
 }
 
-/// The same for the same files and the same version of pgsquall.
+/// A hash of the adapter's files and of pgsquall's version.
 fn fingerprint(shipped: &Shipped) -> u64 {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
@@ -114,11 +117,11 @@ fn fingerprint(shipped: &Shipped) -> u64 {
     hasher.finish()
 }
 
-async fn build(command: &str, folder: &Path) -> Result<(), ClientError> {
+async fn run_build_command(command: &str, folder: &Path) -> Result<(), ClientError> {
     let failed = |reason: String| ClientError::Build { command: command.to_owned(), reason };
     let words = shlex::split(command).unwrap_or_default();
     let Some((program, arguments)) = words.split_first() else {
-        return Err(failed("it is no command line".into()));
+        return Err(failed("cannot parse the command line".into()));
     };
     let mut building = Command::new(program);
     building.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
@@ -130,9 +133,9 @@ async fn build(command: &str, folder: &Path) -> Result<(), ClientError> {
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<_> = said.lines().collect();
+    let output_text = [output.stdout, output.stderr].concat();
+    let output_text = String::from_utf8_lossy(&output_text);
+    let lines: Vec<_> = output_text.lines().collect();
     let quoted = lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n    ");
     Err(failed(format!("{}\n    {quoted}", output.status)))
 }
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
     use crate::client::shipped::Manifest;
 
-    /// An adapter of two files, with these commands to build it.
+    /// An adapter of two files, with these build commands.
     fn adapter(build: &[&str]) -> Shipped {
         let text = "about = ''\nlibrary = ''\ninstall = ''\nrun = ''\ntuned = ''\nsource = ''\n";
         let mut manifest = Manifest::read(text).unwrap();
@@ -150,61 +153,65 @@ mod tests {
         Shipped { name: "fake", language: "none", files: vec![("one", "1"), ("two", "2")], manifest }
     }
 
-    fn names(shelf: &Path) -> Vec<String> {
+    fn names(cache_dir: &Path) -> Vec<String> {
         let mut names: Vec<_> =
-            fs::read_dir(shelf).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            fs::read_dir(cache_dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
     #[tokio::test]
-    async fn it_is_built_once_and_stands_there_whole() {
-        let shelf = tempfile::tempdir().unwrap();
+    async fn built_once_and_complete() {
+        let cache_dir = tempfile::tempdir().unwrap();
         let fake = adapter(&["cp one three", "sh -c 'date +%N > when'"]);
-        let place = built_on(shelf.path().to_owned(), &fake).await.unwrap();
-        let read = |name: &str| fs::read_to_string(place.join(name)).unwrap();
+        let target = build_in(cache_dir.path().to_owned(), &fake).await.unwrap();
+        let read = |name: &str| fs::read_to_string(target.join(name)).unwrap();
         assert_eq!((read("one"), read("two"), read("three")), ("1".into(), "2".into(), "1".into()));
         let when = read("when");
-        assert_eq!(built_on(shelf.path().to_owned(), &fake).await.unwrap(), place);
+        assert_eq!(build_in(cache_dir.path().to_owned(), &fake).await.unwrap(), target);
         assert_eq!(read("when"), when, "not built again");
-        assert_eq!(names(shelf.path()).len(), 1);
+        assert_eq!(names(cache_dir.path()).len(), 1);
 
         let changed = Shipped { files: vec![("one", "other")], ..adapter(&[]) };
-        assert_ne!(built_on(shelf.path().to_owned(), &changed).await.unwrap(), place, "other files, another place");
+        assert_ne!(
+            build_in(cache_dir.path().to_owned(), &changed).await.unwrap(),
+            target,
+            "other files, another place"
+        );
     }
 
     #[tokio::test]
-    async fn two_that_build_at_once_have_the_same() {
-        let shelf = tempfile::tempdir().unwrap();
+    async fn concurrent_builds_give_the_same_folder() {
+        let cache_dir = tempfile::tempdir().unwrap();
         let fake = adapter(&["sleep 0.3"]);
-        let build = || built_on(shelf.path().to_owned(), &fake);
+        let build = || build_in(cache_dir.path().to_owned(), &fake);
         let (one, two) = tokio::join!(build(), build());
         assert_eq!(one.unwrap(), two.unwrap());
-        assert_eq!(names(shelf.path()).len(), 1);
+        assert_eq!(names(cache_dir.path()).len(), 1);
     }
 
     #[tokio::test]
-    async fn a_build_that_fails_is_quoted_and_leaves_nothing() {
-        let shelf = tempfile::tempdir().unwrap();
-        for (command, said) in [
+    async fn failed_build_is_quoted_and_leaves_no_folder() {
+        let cache_dir = tempfile::tempdir().unwrap();
+        for (command, output_text) in [
             ("sh -c 'echo line 1; echo no such header >&2; exit 3'", "no such header"),
             ("no-such-compiler -o x", "cannot run no-such-compiler"),
-            ("'", "it is no command line"),
+            ("'", "cannot parse the command line"),
         ] {
-            let error = built_on(shelf.path().to_owned(), &adapter(&[command])).await.unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
+            let error = build_in(cache_dir.path().to_owned(), &adapter(&[command])).await.unwrap_err().to_string();
+            assert!(error.contains(output_text), "{error}");
         }
-        assert_eq!(names(shelf.path()), [""; 0]);
+        assert_eq!(names(cache_dir.path()), [""; 0]);
     }
 
     #[tokio::test]
-    async fn what_a_killed_build_has_left_is_removed_and_what_is_being_built_is_not() {
-        let shelf = tempfile::tempdir().unwrap();
-        let at_work = Bench::begin(shelf.path(), "other").unwrap();
-        let left = shelf.path().join(format!("{BENCH}left"));
+    async fn leftovers_are_removed_but_not_builds_in_progress() {
+        let cache_dir = tempfile::tempdir().unwrap();
+        let at_work = BuildDir::create(cache_dir.path(), "other").unwrap();
+        let left = cache_dir.path().join(format!("{BUILD_PREFIX}left"));
         fs::create_dir(&left).unwrap();
-        fs::write(left.join(LOCK), "").unwrap();
-        built_on(shelf.path().to_owned(), &adapter(&[])).await.unwrap();
+        fs::write(left.join(LOCK_FILE), "").unwrap();
+        build_in(cache_dir.path().to_owned(), &adapter(&[])).await.unwrap();
         assert!(!left.exists() && at_work.path.exists());
     }
 }

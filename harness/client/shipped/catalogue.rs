@@ -1,4 +1,4 @@
-//! The texts of the shipped adapters, as they stand under `scenarios/adapters/`.
+//! The files of the shipped adapters, embedded from `scenarios/adapters/`.
 
 use super::{Manifest, Shipped};
 
@@ -70,17 +70,17 @@ languages! {
     }
 }
 
-/// What each adapter says of itself.
+/// The file that describes each adapter.
 pub(super) const MANIFEST: &str = "adapter.toml";
 
-/// Every shipped adapter, those of a language together.
+/// Every shipped adapter, grouped by language.
 pub fn adapters() -> Vec<Shipped> {
     let mut found = Vec::new();
     for (language, shared, adapters) in LANGUAGES {
         for (name, own) in *adapters {
             let files: Vec<File> = [*shared, *own].concat();
             let manifest = own.iter().find(|(file, _)| *file == MANIFEST);
-            // One that cannot be read is left out here, and missed by a test.
+            // An adapter without a valid manifest is left out here; a test reports it.
             let Some(Ok(manifest)) = manifest.map(|(_, text)| Manifest::read(text)) else { continue };
             found.push(Shipped { name, language, files, manifest });
         }

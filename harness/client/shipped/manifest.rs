@@ -1,4 +1,4 @@
-//! What a shipped adapter says of itself, in its `adapter.toml`.
+//! The description of a shipped adapter: its `adapter.toml`.
 
 use serde::Deserialize;
 
@@ -6,27 +6,27 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// One line for a list.
+    /// One line, for lists.
     pub about: String,
-    /// As its own documentation calls it.
+    /// The library's name in its documentation.
     pub library: String,
-    /// What a user types before, in the adapter's folder.
+    /// The command that installs the dependencies, run by the user in the adapter's folder.
     pub install: String,
-    /// Command lines that make it ready to run, in its folder; none where there is nothing to build.
+    /// Build commands, run in the adapter's folder; none if there is nothing to build.
     #[serde(default)]
     pub build: Vec<String>,
-    /// The command line that starts it in its folder; the profile is added as the last word.
+    /// The command line that starts the adapter in its folder; the profile is appended as the last word.
     pub run: String,
-    /// What the tuned profile sets.
+    /// The settings of the tuned profile.
     pub tuned: String,
-    /// The page of its documentation that says so.
+    /// The page of the library's documentation on these settings.
     pub source: String,
 }
 
 impl Manifest {
-    /// Reads one.
+    /// Parses a manifest.
     ///
-    /// *Errors*: it is no manifest; a test sees to it that no shipped one is.
+    /// *Errors*: the text is not a manifest; a test checks every shipped one.
     pub(super) fn read(text: &str) -> Result<Manifest, toml::de::Error> {
         toml::from_str(text)
     }

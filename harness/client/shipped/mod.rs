@@ -1,8 +1,8 @@
-//! The adapters that come with pgsquall: one for each library, written as its own documentation says to use it.
+//! The adapters shipped with pgsquall: one per library, written as the library's documentation recommends.
 //!
-//! Owns their texts (`catalogue`), what each says of itself (`manifest`), and where they are built (`workshop`). Each has
-//! two profiles: *default*, the library as it is by itself, and *tuned*, with the settings that it offers for recovery.
-//! Nothing is installed for them: what one needs it says, and the user has it or not.
+//! Owns their files (`catalogue`), descriptions (`manifest`) and builds (`build_cache`). Each has two profiles:
+//! *default*, the library's own defaults, and *tuned*, with the settings that it offers for recovery. No dependency is
+//! installed; if one is missing, the error names the command that installs it.
 
 mod build_cache;
 mod catalogue;
@@ -22,28 +22,28 @@ use super::{Adapter, ClientError, ClientFactory, DynClient, LaunchContext};
 use crate::credentials::address::Address;
 use crate::environment::support::Placements;
 
-/// One adapter, as it is shipped.
+/// One shipped adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shipped {
-    /// As `--client` takes it.
+    /// The adapter's name for `--client`.
     pub name: &'static str,
     pub language: &'static str,
-    /// Names and texts of its files, the manifest and what all adapters of the language share among them.
+    /// Names and contents of its files, including the manifest and the files shared by the language.
     pub files: Vec<(&'static str, &'static str)>,
     pub manifest: Manifest,
 }
 
-/// With which settings a library is used.
+/// The settings with which a library is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// Those that it has by itself.
+    /// The library's own defaults.
     Default,
-    /// Those that it offers for recovery.
+    /// The settings that it offers for recovery.
     Tuned,
 }
 
 impl Profile {
-    /// Each profile by its word, which is also the last argument of an adapter.
+    /// Each profile and its name, which is also the last argument of an adapter.
     pub const ALL: [(&str, Profile); 2] = [("default", Profile::Default), ("tuned", Profile::Tuned)];
 
     fn word(self) -> &'static str {
@@ -55,48 +55,48 @@ impl Profile {
 }
 
 impl Shipped {
-    /// The adapter of that name.
-    pub fn named(name: &str) -> Option<Shipped> {
+    /// The adapter with this name.
+    pub fn by_name(name: &str) -> Option<Shipped> {
         adapters().into_iter().find(|shipped| shipped.name == name)
     }
 }
 
-/// Understands `NAME` and `NAME:PROFILE`; `None` for what names no shipped adapter.
+/// Parses `NAME` and `NAME:PROFILE`; `None` if there is no such adapter.
 ///
 /// *Errors*: the adapter has no such profile.
-pub(super) fn chosen(text: &str) -> Result<Option<Chosen>, ClientError> {
+pub(super) fn parse_choice(text: &str) -> Result<Option<ShippedChoice>, ClientError> {
     let (name, profile) = text.split_once(':').unwrap_or((text, Profile::Default.word()));
-    let Some(shipped) = Shipped::named(name) else { return Ok(None) };
+    let Some(shipped) = Shipped::by_name(name) else { return Ok(None) };
     let Some((_, profile)) = Profile::ALL.into_iter().find(|(word, _)| *word == profile) else {
         let words = Profile::ALL.map(|(word, _)| word).join(" and ");
         return Err(ClientError::NoProfile { name: name.to_owned(), profile: profile.to_owned(), words });
     };
-    Ok(Some(Chosen { shipped, profile, built: OnceCell::new() }))
+    Ok(Some(ShippedChoice { shipped, profile, built: OnceCell::new() }))
 }
 
-/// One adapter with one profile, as it is to be launched.
-pub(super) struct Chosen {
+/// One adapter with one profile, ready to be launched.
+pub(super) struct ShippedChoice {
     shipped: Shipped,
     profile: Profile,
-    /// The folder in which it stands ready, once it does.
+    /// The folder of the built adapter, once it is built.
     built: OnceCell<PathBuf>,
 }
 
-impl Chosen {
-    /// Where it stands ready; it is built first if it is not.
+impl ShippedChoice {
+    /// The folder of the built adapter; builds it first if needed.
     async fn folder(&self) -> Result<&Path, ClientError> {
-        Ok(self.built.get_or_try_init(|| build_cache::built(&self.shipped)).await?)
+        Ok(self.built.get_or_try_init(|| build_cache::build_adapter(&self.shipped)).await?)
     }
 
-    /// What went wrong, with what the adapter needs to be installed: most often it is that.
-    fn explained(&self, error: ClientError) -> ClientError {
+    /// Adds the adapter's install command to an error: a missing dependency is the most frequent cause.
+    fn with_install_hint(&self, error: ClientError) -> ClientError {
         let (name, install) = (self.shipped.name, self.shipped.manifest.install.clone());
         ClientError::Shipped { name, install, source: Box::new(error) }
     }
 }
 
 #[async_trait]
-impl ClientFactory for Chosen {
+impl ClientFactory for ShippedChoice {
     fn name(&self) -> String {
         match self.profile {
             Profile::Default => self.shipped.name.to_owned(),
@@ -104,19 +104,19 @@ impl ClientFactory for Chosen {
         }
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: false, process: true }
     }
 
     async fn prepare(&self) -> Result<(), ClientError> {
-        self.folder().await.map(drop).map_err(|error| self.explained(error))
+        self.folder().await.map(drop).map_err(|error| self.with_install_hint(error))
     }
 
-    async fn launch(&self, address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+    async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
         let launched = async {
             let run = &self.shipped.manifest.run;
-            Adapter::in_folder(self.folder().await?, run, self.profile.word())?.launch(address, home).await
+            Adapter::in_folder(self.folder().await?, run, self.profile.word())?.launch(address, context).await
         };
-        launched.await.map_err(|error| self.explained(error))
+        launched.await.map_err(|error| self.with_install_hint(error))
     }
 }

@@ -1,4 +1,4 @@
-//! The shipped adapters as texts, and how they are brought up; what they do is conformance's to ask.
+//! The shipped adapters' files and names; their behaviour is tested by conformance.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ fn on_disk() -> BTreeSet<String> {
 }
 
 #[test]
-fn all_that_is_there_is_shipped_with_all_its_files() {
+fn every_adapter_folder_is_shipped_with_all_files() {
     let shipped: BTreeSet<_> =
         adapters().iter().map(|adapter| format!("{}/{}", adapter.language, adapter.name)).collect();
     assert_eq!(shipped, on_disk());
@@ -39,7 +39,7 @@ fn all_that_is_there_is_shipped_with_all_its_files() {
 }
 
 #[test]
-fn names_are_unambiguous_and_manifests_say_what_a_list_needs() {
+fn names_are_unique_and_manifests_complete() {
     let mut names: BTreeSet<_> = reference::names().into_iter().collect();
     for Shipped { name, manifest, .. } in adapters() {
         assert!(names.insert(name), "{name} is there twice");
@@ -56,8 +56,8 @@ fn names_are_unambiguous_and_manifests_say_what_a_list_needs() {
 }
 
 #[test]
-fn a_name_may_have_a_profile() {
-    let name = |text: &str| chosen(text).map(|found| found.map(|chosen| chosen.name()));
+fn name_may_carry_a_profile() {
+    let name = |text: &str| parse_choice(text).map(|choice| choice.map(|parse_choice| parse_choice.name()));
     assert_eq!(name("psycopg").unwrap().as_deref(), Some("psycopg"));
     assert_eq!(name("psycopg:default").unwrap().as_deref(), Some("psycopg"));
     assert_eq!(name("psycopg:tuned").unwrap().as_deref(), Some("psycopg:tuned"));

@@ -1,4 +1,4 @@
-//! The supervisor in virtual time, over clients whose lives are written down.
+//! The supervisor in virtual time, over clients with scripted lives.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -12,36 +12,36 @@ use crate::model::seed::Seed;
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 
-/// What comes of one launch.
+/// The result of one launch.
 #[derive(Clone, Debug)]
 enum Life {
-    /// It ends so, so long after it was launched.
+    /// The client ends this way, this many seconds after its launch.
     Of(u64, Ended),
-    /// It exits so long after it was launched.
+    /// The client exits this many seconds after its launch.
     Secs(u64),
     ForEver,
-    /// There is none.
+    /// The launch fails.
     Failed,
-    /// It takes this long until there is none.
+    /// The launch fails after this many seconds.
     FailedAfter(u64),
-    /// Its hello never comes.
+    /// The hello never arrives.
     Pending,
 }
 
-/// Launches these lives, one after the other, and then nothing more.
+/// A factory of these lives, one after the other; a further launch panics.
 #[derive(Clone, Default)]
-struct Lives(Arc<Shared>);
+struct ScriptedLives(Arc<LivesState>);
 
 #[derive(Default)]
-struct Shared {
+struct LivesState {
     next: Mutex<VecDeque<Life>>,
-    /// When each launch began, since the first one.
+    /// The time of each launch since the first.
     launches: Mutex<Vec<Duration>>,
     began: Mutex<Option<Instant>>,
-    /// Launches and clients that are there.
+    /// Launches in progress and living clients.
     there: AtomicUsize,
     closed: AtomicBool,
-    /// Of which launch it was told to pause, or to go on.
+    /// The calls of `pause`: number of launches until then, and whether idle.
     paused: Mutex<Vec<(usize, bool)>>,
     in_process: AtomicBool,
 }
@@ -50,35 +50,35 @@ fn locked<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts for as long as it lives.
-struct There(Arc<Shared>);
+/// Counted in `there` until dropped.
+struct LiveGuard(Arc<LivesState>);
 
-impl There {
-    fn new(shared: &Arc<Shared>) -> There {
+impl LiveGuard {
+    fn new(shared: &Arc<LivesState>) -> LiveGuard {
         shared.there.fetch_add(1, Ordering::Relaxed);
-        There(Arc::clone(shared))
+        LiveGuard(Arc::clone(shared))
     }
 }
 
-impl Drop for There {
+impl Drop for LiveGuard {
     fn drop(&mut self) {
         self.0.there.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
-impl ClientFactory for Lives {
+impl ClientFactory for ScriptedLives {
     fn name(&self) -> String {
         "lives".into()
     }
 
-    fn abodes(&self) -> Placements {
+    fn placements(&self) -> Placements {
         Placements { in_process: true, process: true }
     }
 
-    async fn launch(&self, _address: &Address, home: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
-        let there = There::new(&self.0);
-        self.0.in_process.fetch_or(home.in_process, Ordering::Relaxed);
+    async fn launch(&self, _address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
+        let there = LiveGuard::new(&self.0);
+        self.0.in_process.fetch_or(context.in_process, Ordering::Relaxed);
         let began = *locked(&self.0.began).get_or_insert_with(Instant::now);
         locked(&self.0.launches).push(began.elapsed());
         let life = locked(&self.0.next).pop_front().expect("a life for each launch");
@@ -95,7 +95,7 @@ impl ClientFactory for Lives {
             Life::Pending => std::future::pending().await,
         };
         let end = end.map(|(secs, how)| (Duration::from_secs(secs), how));
-        Ok(Arc::new(Living { since: Instant::now(), end, there }))
+        Ok(Arc::new(ScriptedClient { since: Instant::now(), end, there }))
     }
 }
 
@@ -103,14 +103,14 @@ fn exited() -> Ended {
     Ended::Exited { status: "exit status 1".into(), stderr: "server closed the connection".into() }
 }
 
-struct Living {
+struct ScriptedClient {
     since: Instant,
     end: Option<(Duration, Ended)>,
-    there: There,
+    there: LiveGuard,
 }
 
 #[async_trait]
-impl DynClient for Living {
+impl DynClient for ScriptedClient {
     fn facts(&self) -> ClientFacts {
         let (name, version, capabilities) = Default::default();
         ClientFacts { name, version, concurrency: 1, capabilities, timeout: None }
@@ -121,7 +121,7 @@ impl DynClient for Living {
     }
 
     async fn listen(&self, news: Notifications) -> Result<(), OpError> {
-        news.heard(locked(&self.there.0.launches).len().to_string());
+        news.received(locked(&self.there.0.launches).len().to_string());
         match &self.end {
             Some((lives, _)) => sleep(lives.saturating_sub(self.since.elapsed())).await,
             None => std::future::pending().await,
@@ -144,21 +144,21 @@ impl DynClient for Living {
     }
 }
 
-/// A supervised client with these lives, and what is recorded of it.
-struct Bench {
-    lives: Lives,
+/// A supervised client with scripted lives, and its recorder.
+struct SupervisedBench {
+    lives: ScriptedLives,
     recorder: Recorder,
     client: Arc<dyn DynClient>,
 }
 
-impl Bench {
-    async fn launch(lives: impl IntoIterator<Item = Life>) -> Bench {
-        let (lives, recorder) = begun(lives);
-        let client = launched(&lives, &recorder).await.unwrap();
-        Bench { lives, recorder, client }
+impl SupervisedBench {
+    async fn launch(lives: impl IntoIterator<Item = Life>) -> SupervisedBench {
+        let (lives, recorder) = scripted(lives);
+        let client = supervise(&lives, &recorder).await.unwrap();
+        SupervisedBench { lives, recorder, client }
     }
 
-    /// When launches began, in whole seconds since the first: what it is looked for adds less than that.
+    /// The times of launches in whole seconds since the first; the poll interval adds less than a second.
     fn launches(&self) -> Vec<u64> {
         locked(&self.lives.0.launches).iter().map(Duration::as_secs).collect()
     }
@@ -182,47 +182,52 @@ impl Bench {
     }
 }
 
-fn begun(lives: impl IntoIterator<Item = Life>) -> (Lives, Recorder) {
+fn scripted(lives: impl IntoIterator<Item = Life>) -> (ScriptedLives, Recorder) {
     let header = Plan::new(&Scenario::built_in("stall").unwrap(), "lives", Seed(1), 0, 1).header;
-    let made = Lives::default();
+    let made = ScriptedLives::default();
     locked(&made.0.next).extend(lives);
     (made, Recorder::begin(header, None, None))
 }
 
-async fn launched(lives: &Lives, recorder: &Recorder) -> Result<Arc<dyn DynClient>, ClientError> {
+async fn supervise(lives: &ScriptedLives, recorder: &Recorder) -> Result<Arc<dyn DynClient>, ClientError> {
     let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
     let address = Address::plain(gateway, "squall", "secret", "squall");
     let folder: Arc<Path> = Path::new("/nowhere").into();
-    let home = LaunchContext { run: folder.clone(), output: folder, space: None, in_process: true };
-    Supervised::new(Arc::new(lives.clone()), recorder.clone()).launch(&address, home).await
+    let context = LaunchContext { run: folder.clone(), output: folder, space: None, in_process: true };
+    Supervised::new(Arc::new(lives.clone()), recorder.clone()).launch(&address, context).await
 }
 
 async fn after(secs: u64) {
-    // A moment more: what happens on the second has happened.
+    // A moment longer, so that an event on the second has happened.
     sleep(Duration::from_millis(1000 * secs + 100)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn pauses_grow_up_to_a_limit_while_no_process_stays() {
-    let bench = Bench::launch([Life::Secs(3), Life::Failed, Life::Failed, Life::Secs(5), Life::Failed]).await;
+async fn pauses_grow_to_a_limit_while_processes_exit() {
+    let bench = SupervisedBench::launch([Life::Secs(3), Life::Failed, Life::Failed, Life::Secs(5), Life::Failed]).await;
     locked(&bench.lives.0.next).extend([Life::Failed, Life::ForEver]);
     after(60).await;
-    // 3 +1, then pauses of 2 and 4; a life of 5 s is short, so that 8 follows, and then no more than 10.
+    // 3 s + 1 s, then pauses of 2 s and 4 s; an uptime of 5 s is short, so 8 s follow, and then at most 10 s.
     assert_eq!(bench.launches(), [0, 4, 6, 10, 23, 33, 43]);
     assert_eq!(bench.perform().await, Ok(None));
     assert_eq!(bench.client.ended(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_life_makes_the_next_pause_short() {
-    let bench = Bench::launch([Life::Secs(1), Life::Secs(1), Life::Secs(10), Life::Secs(9), Life::ForEver]).await;
+async fn long_uptime_resets_the_pause() {
+    let bench =
+        SupervisedBench::launch([Life::Secs(1), Life::Secs(1), Life::Secs(10), Life::Secs(9), Life::ForEver]).await;
     after(60).await;
-    assert_eq!(bench.launches(), [0, 2, 5, 16, 27], "after 10 s of life a pause of 1 s, after 9 s the next longer one");
+    assert_eq!(
+        bench.launches(),
+        [0, 2, 5, 16, 27],
+        "after an uptime of 10 s a pause of 1 s, after 9 s the next longer one"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_becomes_of_it_is_recorded_in_order() {
-    let bench = Bench::launch([Life::Secs(3), Life::FailedAfter(20), Life::ForEver]).await;
+async fn exits_and_launches_are_recorded_in_order() {
+    let bench = SupervisedBench::launch([Life::Secs(3), Life::FailedAfter(20), Life::ForEver]).await;
     after(60).await;
     let steps = bench.steps();
     let [exit, SupervisionStep::Failed { reason }, SupervisionStep::Restarted { took }] = &steps[..] else {
@@ -233,15 +238,15 @@ async fn what_becomes_of_it_is_recorded_in_order() {
     assert!(*lived >= Duration::from_secs(3) && *lived < Duration::from_secs(4), "{lived:?}");
     assert!(reason.contains("connection refused") && took.is_zero(), "{steps:?}");
     assert_eq!(bench.launches(), [0, 4, 26]);
-    assert!(!bench.lives.0.in_process.load(Ordering::Relaxed), "whatever can be a process is one");
+    assert!(!bench.lives.0.in_process.load(Ordering::Relaxed), "a supervised client is a process");
 }
 
 #[tokio::test(start_paused = true)]
-async fn operations_are_refused_at_once_while_no_process_is_there() {
-    let bench = Bench::launch([Life::Secs(3), Life::Pending]).await;
+async fn operations_fail_at_once_without_a_process() {
+    let bench = SupervisedBench::launch([Life::Secs(3), Life::Pending]).await;
     assert_eq!(bench.perform().await, Ok(None));
     for secs in [3, 1, 100] {
-        // At the exit, in the pause, and in the launch that follows it.
+        // At the exit, in the pause, and during the launch after it.
         sleep(Duration::from_secs(secs)).await;
         let began = Instant::now();
         let error = bench.perform().await.unwrap_err();
@@ -252,9 +257,9 @@ async fn operations_are_refused_at_once_while_no_process_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_protocol_is_not_restarted() {
+async fn protocol_violation_is_not_restarted() {
     let violated = Ended::Violated { reason: "answered twice".into() };
-    let bench = Bench::launch([Life::Secs(1), Life::Of(1, violated.clone())]).await;
+    let bench = SupervisedBench::launch([Life::Secs(1), Life::Of(1, violated.clone())]).await;
     after(60).await;
     assert_eq!((bench.launches(), bench.client.ended()), (vec![0, 2], Some(violated)));
     bench.client.close().await;
@@ -262,39 +267,39 @@ async fn a_broken_protocol_is_not_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_cannot_be_launched_at_all_is_not_restarted() {
-    let (lives, recorder) = begun([Life::Failed]);
-    assert!(launched(&lives, &recorder).await.is_err());
+async fn failed_first_launch_is_not_retried() {
+    let (lives, recorder) = scripted([Life::Failed]);
+    assert!(supervise(&lives, &recorder).await.is_err());
     after(60).await;
     assert_eq!(locked(&lives.0.launches).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_ends_the_process_and_every_launch() {
-    let bench = Bench::launch([Life::Secs(3)]).await;
+async fn close_ends_the_process_and_pending_launches() {
+    let bench = SupervisedBench::launch([Life::Secs(3)]).await;
     bench.client.close().await;
     assert!(bench.lives.0.closed.load(Ordering::Relaxed));
     after(60).await;
-    assert_eq!((bench.launches(), bench.steps()), (vec![0], vec![]), "an exit is what was asked for");
+    assert_eq!((bench.launches(), bench.steps()), (vec![0], vec![]), "an exit after close is not recorded");
 
-    // In the pause, and while it is being launched.
+    // Close in the pause, and during a launch.
     for (secs, launches) in [(3, vec![0]), (10, vec![0, 4])] {
-        let bench = Bench::launch([Life::Secs(3), Life::Pending]).await;
+        let bench = SupervisedBench::launch([Life::Secs(3), Life::Pending]).await;
         after(secs).await;
         assert_eq!(bench.there(), launches.len() - 1);
         bench.client.close().await;
-        assert_eq!(bench.there(), 0, "what was under way has been dropped");
+        assert_eq!(bench.there(), 0, "the launch in progress was dropped");
         after(60).await;
         assert_eq!(bench.launches(), launches);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_it_leaves_nothing() {
+async fn drop_ends_the_process_and_pending_launches() {
     for (secs, there) in [(1, 1), (3, 0), (10, 1)] {
-        let bench = Bench::launch([Life::Secs(3), Life::Pending]).await;
+        let bench = SupervisedBench::launch([Life::Secs(3), Life::Pending]).await;
         after(secs).await;
-        let Bench { lives, client, .. } = bench;
+        let SupervisedBench { lives, client, .. } = bench;
         assert_eq!(lives.0.there.load(Ordering::Relaxed), there);
         drop(client);
         after(60).await;
@@ -304,20 +309,20 @@ async fn dropping_it_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_process_is_asked_to_listen_and_gaps_are_told() {
-    let bench = Bench::launch([Life::Secs(3), Life::Failed, Life::Secs(3), Life::ForEver]).await;
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let (client, told) = (Arc::clone(&bench.client), Arc::clone(&heard));
-    let news = Notifications::new(move |notice| locked(&told).push(notice));
+async fn every_process_listens_and_gaps_are_reported() {
+    let bench = SupervisedBench::launch([Life::Secs(3), Life::Failed, Life::Secs(3), Life::ForEver]).await;
+    let notices = Arc::new(Mutex::new(Vec::new()));
+    let (client, received) = (Arc::clone(&bench.client), Arc::clone(&notices));
+    let news = Notifications::new(move |notice| locked(&received).push(notice));
     let listening = tokio::spawn(async move { client.listen(news).await });
     after(30).await;
-    let payload = |text: &str| Notice::Heard(text.into());
-    assert_eq!(*locked(&heard), [payload("1"), Notice::Gap, payload("3"), Notice::Gap, payload("4")]);
+    let payload = |text: &str| Notice::Received(text.into());
+    assert_eq!(*locked(&notices), [payload("1"), Notice::Gap, payload("3"), Notice::Gap, payload("4")]);
     assert!(!listening.is_finished());
     listening.abort();
 
-    // Who closes while no process is there ends the subscription.
-    let bench = Bench::launch([Life::Secs(3), Life::Pending]).await;
+    // A close while no process runs ends the subscription.
+    let bench = SupervisedBench::launch([Life::Secs(3), Life::Pending]).await;
     let client = Arc::clone(&bench.client);
     let listening = tokio::spawn(async move { client.listen(Notifications::new(|_| {})).await });
     after(10).await;
@@ -327,8 +332,8 @@ async fn each_process_is_asked_to_listen_and_gaps_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_comes_up_in_a_pause_is_idle_too() {
-    let bench = Bench::launch([Life::Secs(3), Life::Secs(3), Life::ForEver]).await;
+async fn process_launched_during_a_pause_is_idle() {
+    let bench = SupervisedBench::launch([Life::Secs(3), Life::Secs(3), Life::ForEver]).await;
     after(3).await;
     bench.client.pause(true);
     after(2).await;
@@ -338,19 +343,19 @@ async fn a_process_that_comes_up_in_a_pause_is_idle_too() {
 }
 
 #[test]
-fn a_client_that_is_no_process_cannot_be_supervised() {
+fn in_process_client_cannot_be_supervised() {
     let here = InProcess {
         name: "here".into(),
-        connect: |_: Address| async { Err::<Nobody, _>(OpError::new(ErrorKind::Other, "")) },
+        connect: |_: Address| async { Err::<NoClient, _>(OpError::new(ErrorKind::Other, "")) },
     };
-    let refused = Supervised::abodes(&here).unwrap_err();
-    assert!(refused.contains("not be supervised"), "{refused}");
-    assert_eq!(Supervised::abodes(&Lives::default()), Ok(Placements { in_process: false, process: true }));
+    let refused = Supervised::placements(&here).unwrap_err();
+    assert!(refused.contains("cannot supervise"), "{refused}");
+    assert_eq!(Supervised::placements(&ScriptedLives::default()), Ok(Placements { in_process: false, process: true }));
 }
 
-struct Nobody;
+struct NoClient;
 
-impl crate::client::Client for Nobody {
+impl crate::client::Client for NoClient {
     async fn write(&self, _key: i64) -> Result<(), OpError> {
         Ok(())
     }

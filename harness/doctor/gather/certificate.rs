@@ -12,20 +12,21 @@ use x509_cert::name::Name;
 
 use crate::doctor::facts::Certificate;
 
-/// What matters of a certificate.
+/// Parses a certificate.
 ///
-/// *Errors*: in words, where it is none.
+/// *Errors*: why it cannot be parsed.
 pub(super) fn read(der: &[u8]) -> Result<Certificate, String> {
-    let found = x509_cert::Certificate::from_der(der).map_err(|error| format!("it cannot be read: {error}"))?;
+    let found =
+        x509_cert::Certificate::from_der(der).map_err(|error| format!("cannot parse the certificate: {error}"))?;
     let fields = &found.tbs_certificate;
     let names = match fields.get::<SubjectAltName>() {
-        Ok(Some((_, SubjectAltName(names)))) => names.iter().filter_map(shown).collect(),
+        Ok(Some((_, SubjectAltName(names)))) => names.iter().filter_map(alternative_name).collect(),
         Ok(None) => Vec::new(),
-        Err(error) => return Err(format!("its alternative names cannot be read: {error}")),
+        Err(error) => return Err(format!("cannot parse the certificate's alternative names: {error}")),
     };
     Ok(Certificate {
-        subject: named(&fields.subject),
-        issuer: named(&fields.issuer),
+        subject: distinguished_name(&fields.subject),
+        issuer: distinguished_name(&fields.issuer),
         names,
         not_before: fields.validity.not_before.to_system_time(),
         not_after: fields.validity.not_after.to_system_time(),
@@ -33,19 +34,19 @@ pub(super) fn read(der: &[u8]) -> Result<Certificate, String> {
 }
 
 /// The first certificate of a PEM file.
-pub(super) fn of_file(path: &Path) -> Result<Certificate, String> {
-    let said = |error: String| format!("{}: {error}", path.display());
-    let der = CertificateDer::from_pem_file(path).map_err(|error| said(error.to_string()))?;
-    read(&der).map_err(said)
+pub(super) fn read_file(path: &Path) -> Result<Certificate, String> {
+    let with_path = |error: String| format!("{}: {error}", path.display());
+    let der = CertificateDer::from_pem_file(path).map_err(|error| with_path(error.to_string()))?;
+    read(&der).map_err(with_path)
 }
 
 /// A distinguished name; a certificate may have an empty one.
-fn named(name: &Name) -> String {
+fn distinguished_name(name: &Name) -> String {
     let text = name.to_string();
     if text.is_empty() { "no name".into() } else { text }
 }
 
-fn shown(name: &GeneralName) -> Option<String> {
+fn alternative_name(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name) => Some(name.to_string()),
         GeneralName::IpAddress(octets) => match octets.as_bytes() {

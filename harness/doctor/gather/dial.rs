@@ -1,4 +1,4 @@
-//! TCP: each address in turn, as libpq tries them, until one lets us in.
+//! TCP: connects to each address in turn, as libpq does, until one accepts.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{of_socket, silence, timed};
+use super::{no_reply, socket_failure, timed};
 use crate::doctor::facts::{Failure, Timed};
 
-/// What came of every address that was tried.
+/// The result for every address tried.
 pub(super) type Dials = Vec<(SocketAddr, Timed<Result<(), Failure>>)>;
 
-pub(super) async fn dial(addresses: &[IpAddr], port: u16, patience: Duration) -> (Dials, Option<TcpStream>) {
+pub(super) async fn dial(addresses: &[IpAddr], port: u16, time_limit: Duration) -> (Dials, Option<TcpStream>) {
     let mut dials = Vec::new();
     for address in addresses {
         let address = SocketAddr::new(*address, port);
-        let dialled = timed(connect(address, patience)).await;
+        let dialled = timed(connect(address, time_limit)).await;
         let (result, stream) = match dialled.result {
             Ok(stream) => (Ok(()), Some(stream)),
             Err(failure) => (Err(failure), None),
@@ -29,11 +29,11 @@ pub(super) async fn dial(addresses: &[IpAddr], port: u16, patience: Duration) ->
     (dials, None)
 }
 
-async fn connect(address: SocketAddr, patience: Duration) -> Result<TcpStream, Failure> {
-    let stream = timeout(patience, TcpStream::connect(address))
+async fn connect(address: SocketAddr, time_limit: Duration) -> Result<TcpStream, Failure> {
+    let stream = timeout(time_limit, TcpStream::connect(address))
         .await
-        .map_err(|_| silence("answer to the SYN", patience))?
-        .map_err(|error| of_socket(&error))?;
-    stream.set_nodelay(true).map_err(|error| of_socket(&error))?;
+        .map_err(|_| no_reply("reply to the SYN", time_limit))?
+        .map_err(|error| socket_failure(&error))?;
+    stream.set_nodelay(true).map_err(|error| socket_failure(&error))?;
     Ok(stream)
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Every address of a name, in the resolver's order.
-pub(super) async fn lookup(host: &str, port: u16, patience: Duration) -> Result<Vec<IpAddr>, String> {
-    let found = timeout(patience, tokio::net::lookup_host((host, port)))
+pub(super) async fn lookup(host: &str, port: u16, time_limit: Duration) -> Result<Vec<IpAddr>, String> {
+    let found = timeout(time_limit, tokio::net::lookup_host((host, port)))
         .await
-        .map_err(|_| format!("no answer from the resolver within {}", crate::model::time::show(patience)))?
+        .map_err(|_| format!("no answer from the resolver within {}", crate::model::time::show(time_limit)))?
         .map_err(|error| error.to_string())?;
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in found {

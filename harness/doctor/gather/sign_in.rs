@@ -9,12 +9,12 @@ use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::encryption::{Channel, Established};
-use super::{of_socket, silence};
+use super::tls::{Channel, Established};
+use super::{no_reply, socket_failure};
 use crate::doctor::facts::{Failure, FailureKind};
 use crate::server::explain;
 
-/// By which the doctor is known in `pg_stat_activity`, unless the URL says otherwise.
+/// The doctor's name in `pg_stat_activity`, unless the URL sets another.
 const APPLICATION_NAME: &str = "pgsquall doctor";
 
 /// An open session; closes when dropped.
@@ -23,7 +23,7 @@ pub(super) struct Session {
     _connection: AbortOnDropHandle<()>,
 }
 
-pub(super) async fn sign_in(config: &Config, channel: Channel, patience: Duration) -> Result<Session, Failure> {
+pub(super) async fn sign_in(config: &Config, channel: Channel, time_limit: Duration) -> Result<Session, Failure> {
     let mut config = config.clone();
     if config.get_application_name().is_none() {
         config.application_name(APPLICATION_NAME);
@@ -31,45 +31,45 @@ pub(super) async fn sign_in(config: &Config, channel: Channel, patience: Duratio
     match channel {
         Channel::Plain(stream) => {
             config.ssl_mode(SslMode::Disable);
-            open(&config, stream, NoTls, patience).await
+            open(&config, stream, NoTls, time_limit).await
         }
-        Channel::Encrypted(stream) => {
-            // To tokio-postgres a stream that begins with TLS, which `Established` says is there; so it asks the
-            // stream itself for channel binding.
+        Channel::TlsSession(stream) => {
+            // For tokio-postgres this is a stream that begins with TLS, and `Established` reports it as done; so
+            // channel binding comes from the stream itself.
             config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-            open(&config, *stream, Established, patience).await
+            open(&config, *stream, Established, time_limit).await
         }
     }
 }
 
-async fn open<S, T>(config: &Config, stream: S, tls: T, patience: Duration) -> Result<Session, Failure>
+async fn open<S, T>(config: &Config, stream: S, tls: T, time_limit: Duration) -> Result<Session, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: TlsConnect<S>,
     T::Stream: Send + 'static,
 {
-    let (client, connection) = timeout(patience, config.connect_raw(stream, tls))
+    let (client, connection) = timeout(time_limit, config.connect_raw(stream, tls))
         .await
-        .map_err(|_| silence("answer to the startup packet", patience))?
-        .map_err(|error| of_session(&error))?;
+        .map_err(|_| no_reply("reply to the startup packet", time_limit))?
+        .map_err(|error| session_failure(&error))?;
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-        // Its error reaches the next question, which reports it.
+        // Its error reaches the next query, which reports it.
         let _ = connection.await;
     }));
     Ok(Session { client, _connection: connection })
 }
 
-/// What an error of a session comes to.
-pub(super) fn of_session(error: &tokio_postgres::Error) -> Failure {
-    if let Some(told) = error.as_db_error() {
-        let detail = told.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
-        let text = format!("{} {}: {}{detail}", told.severity(), told.code().code(), told.message());
-        return Failure::new(FailureKind::Told(told.code().code().to_owned()), text);
+/// The failure for a session error.
+pub(super) fn session_failure(error: &tokio_postgres::Error) -> Failure {
+    if let Some(db_error) = error.as_db_error() {
+        let detail = db_error.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
+        let text = format!("{} {}: {}{detail}", db_error.severity(), db_error.code().code(), db_error.message());
+        return Failure::new(FailureKind::ServerError(db_error.code().code().to_owned()), text);
     }
     let text = explain(error);
     let cause = std::error::Error::source(error);
     if let Some(socket) = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
-        return Failure { text, ..of_socket(socket) };
+        return Failure { text, ..socket_failure(socket) };
     }
     let kind = match &text {
         text if text.contains("password missing") => FailureKind::NoPassword,

@@ -1,4 +1,4 @@
-//! What this machine's kernel does for sockets that ask for nothing.
+//! This machine's keepalive defaults, for sockets that set none.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::doctor::facts::Keepalive;
 
-/// Where Linux says it; other systems have no such folder.
+/// The folder of Linux's settings; other systems have none.
 const FOLDER: &str = "/proc/sys/net/ipv4";
 
 pub(super) fn keepalive() -> Option<Keepalive> {

@@ -1,4 +1,4 @@
-//! Certificates: whose they are, and how long they are good for.
+//! Judges certificates: their names, issuers and dates.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,61 +10,62 @@ const SOURCE: &str = "PostgreSQL manual, \"Secure TCP/IP Connections with SSL\";
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Renewed by hand, a certificate needs days; one that renews itself does so well before this.
-const SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A manual renewal takes days; an automatic one happens well before this.
+const PROBLEM_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Automatic renewal is due 30 days before the end where certificates last 90 (ACME's usual practice).
-const COMING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Automatic renewal is due 30 days before the end of a certificate that lasts 90 (ACME's usual practice).
+const NOTICE_WITHIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(super) fn judge(facts: &Facts, now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some(Negotiated::Encrypted(encrypted)) = negotiated(facts) {
-        for (number, certificate) in encrypted.chain.iter().enumerate() {
-            let finding = of_one(Topic::Certificate, certificate, now);
-            // What signed it is of interest only where it is a trouble.
+    if let Some(Negotiated::TlsSession(session)) = negotiated(facts) {
+        for (number, certificate) in session.chain.iter().enumerate() {
+            let finding = judge_certificate(Topic::Certificate, certificate, now);
+            // Issuers' certificates are reported only if something is wrong.
             if number == 0 || finding.advice.is_some() {
                 findings.push(finding);
             }
         }
     }
-    findings.extend(facts.client_certificate.as_ref().map(|found| of_one(Topic::ClientCertificate, found, now)));
+    findings
+        .extend(facts.client_certificate.as_ref().map(|found| judge_certificate(Topic::ClientCertificate, found, now)));
     findings
 }
 
-fn of_one(topic: Topic, certificate: &Result<Certificate, String>, now: SystemTime) -> Finding {
+fn judge_certificate(topic: Topic, certificate: &Result<Certificate, String>, now: SystemTime) -> Finding {
     let found = match certificate {
         Ok(found) => found,
         Err(reason) => {
-            let advice = "is it a certificate, in PEM for a file? have a new one issued";
+            let advice = "is it a certificate (a file must be PEM)? if so, issue a new one";
             return Finding::problem(topic, reason.clone(), advice, SOURCE);
         }
     };
     let names = if found.names.is_empty() { String::new() } else { format!(", for {}", found.names.join(", ")) };
-    let whose = format!("{}{names}, issued by {}", found.subject, found.issuer);
+    let described = format!("{}{names}, issued by {}", found.subject, found.issuer);
     let until = humantime::format_rfc3339_seconds(found.not_after);
     let renew = match topic {
         Topic::ClientCertificate => "renew it before clients are refused",
-        _ => "renew it before clients that verify are kept out; a reload is enough, and open sessions go on",
+        _ => "renew it before clients that verify refuse it; a reload is enough, and open sessions continue",
     };
     if found.not_before > now {
         let from = humantime::format_rfc3339_seconds(found.not_before);
         return Finding::problem(
             topic,
-            format!("{whose}; not valid before {from}"),
-            "look at the clocks of this machine and of whoever issued it",
+            format!("{described}; not valid before {from}"),
+            "check the clocks of this machine and of the issuer",
             SOURCE,
         );
     }
     match found.not_after.duration_since(now) {
         Err(ago) => {
             let ago = days(ago.duration());
-            Finding::problem(topic, format!("{whose}; expired {ago} ago, at {until}"), "renew it now", SOURCE)
+            Finding::problem(topic, format!("{described}; expired {ago} ago, at {until}"), "renew it now", SOURCE)
         }
         Ok(left) => {
-            let value = format!("{whose}; expires in {}, at {until}", days(left));
+            let value = format!("{described}; expires in {}, at {until}", days(left));
             match left {
-                left if left <= SOON => Finding::problem(topic, value, renew, SOURCE),
-                left if left <= COMING => Finding::notice(topic, value, renew, SOURCE),
+                left if left <= PROBLEM_WITHIN => Finding::problem(topic, value, renew, SOURCE),
+                left if left <= NOTICE_WITHIN => Finding::notice(topic, value, renew, SOURCE),
                 _ => Finding::ok(topic, value, SOURCE),
             }
         }
@@ -100,11 +101,11 @@ mod tests {
             not_before: at(from),
             not_after: at(until),
         };
-        of_one(Topic::Certificate, &Ok(certificate), at(0))
+        judge_certificate(Topic::Certificate, &Ok(certificate), at(0))
     }
 
     #[test]
-    fn the_nearer_its_end_the_graver() {
+    fn level_rises_as_expiry_approaches() {
         for (from, until, level, text) in [
             (-1, 300, Level::Ok, "expires in 300 days"),
             (-1, 31, Level::Ok, "expires in 31 days"),

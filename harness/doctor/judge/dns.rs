@@ -1,4 +1,4 @@
-//! DNS: does the name lead anywhere, and how soon?
+//! Judges DNS: whether the name resolves, and how fast.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::doctor::finding::{Finding, Topic};
 
 const SOURCE: &str = "Azure, \"Troubleshoot connection issues\": mistyped server name; man 5 resolv.conf";
 
-/// A resolver that takes longer has asked a name server that did not answer: every connection waits for it.
+/// A slower resolver has waited for a name server that did not answer: every connection waits for it.
 ///
 /// *Source*: man 5 resolv.conf, `timeout`: 5 s for each name server; a healthy one answers within milliseconds.
 const SLOW: Duration = Duration::from_secs(1);
@@ -20,20 +20,20 @@ pub(super) fn judge(facts: &Facts) -> Option<Finding> {
             Topic::Dns,
             format!("{host}: {reason}"),
             format!(
-                "is the name right (getent hosts {host})? does this machine reach its name servers, or the VPN that has \
-                 the name? a server that was just made or moved may take minutes to get its name"
+                "is the name right (getent hosts {host})? can this machine reach its name servers, or the VPN that \
+                 resolves the name? the name of a new or moved server may take minutes to appear"
             ),
             SOURCE,
         ),
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            let value = format!("{host} is {}", addresses.join(", "));
+            let value = format!("{host} resolves to {}", addresses.join(", "));
             match lookup.took > SLOW {
                 false => Finding::ok(Topic::Dns, value, SOURCE),
                 true => Finding::notice(
                     Topic::Dns,
                     value,
-                    "every new connection waits so long: look for a dead name server in /etc/resolv.conf",
+                    "every new connection waits this long: look for a dead name server in /etc/resolv.conf",
                     SOURCE,
                 ),
             }

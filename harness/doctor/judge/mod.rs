@@ -1,10 +1,10 @@
-//! Judging: facts in, findings out; one file for each topic. Pure: no clock, no socket, no async.
+//! Judging: facts in, findings out; one file per topic. Pure: no clock, no socket, no async.
 
 mod certificate;
 mod dns;
 mod idle_path;
+mod intermediary;
 mod keepalive;
-mod middle;
 mod replication;
 mod server;
 mod sessions;
@@ -20,10 +20,10 @@ use super::diagnosis::Diagnosis;
 use super::facts::{Facts, Negotiated, Trust};
 use super::finding::{Finding, Stage, Topic};
 
-/// Where libpq's parameters are explained.
+/// The documentation of libpq's parameters.
 const LIBPQ: &str = "PostgreSQL manual, libpq, \"Parameter Key Words\"";
 
-/// Findings in the order of the way in, then by topic.
+/// Findings in the order of the stages, then by topic.
 pub(super) fn judge(facts: &Facts, circumstances: &Circumstances) -> Diagnosis {
     let mut findings = Vec::new();
     findings.extend(dns::judge(facts));
@@ -31,23 +31,23 @@ pub(super) fn judge(facts: &Facts, circumstances: &Circumstances) -> Diagnosis {
     findings.extend(tls::judge(facts));
     findings.extend(certificate::judge(facts, circumstances.now));
     findings.extend(sign_in::judge(facts));
-    if let Some(answers) = &facts.answers {
-        match &answers.identity {
-            Err(failure) => findings.push(server::no_database(failure, answers.console.as_deref())),
+    if let Some(server_facts) = &facts.server_facts {
+        match &server_facts.identity {
+            Err(failure) => findings.push(server::no_database(failure, server_facts.console.as_deref())),
             Ok(identity) => {
                 findings.push(server::judge(identity));
-                findings.extend(middle::judge(facts, identity));
-                findings.extend(sessions::judge(answers, identity));
+                findings.extend(intermediary::judge(facts, identity));
+                findings.extend(sessions::judge(server_facts, identity));
             }
         }
     }
-    findings.extend(keepalive::of_client(facts));
+    findings.extend(keepalive::for_client(facts));
     if let Some(settings) = settings(facts) {
-        findings.extend(keepalive::of_server(facts, settings));
+        findings.extend(keepalive::for_server(facts, settings));
     }
     findings.extend(idle_path::judge(facts, circumstances.idle_timeout));
-    if let Some(answers) = facts.answers.as_ref().filter(|answers| answers.identity.is_ok()) {
-        match &answers.settings {
+    if let Some(server_facts) = facts.server_facts.as_ref().filter(|server_facts| server_facts.identity.is_ok()) {
+        match &server_facts.settings {
             Ok(settings) => findings.extend(timeouts::judge(settings)),
             Err(failure) => findings.push(Finding::unreadable(
                 Topic::Server,
@@ -57,13 +57,13 @@ pub(super) fn judge(facts: &Facts, circumstances: &Circumstances) -> Diagnosis {
                 timeouts::SOURCE,
             )),
         }
-        findings.extend(replication::judge(answers));
+        findings.extend(replication::judge(server_facts));
     }
     findings.extend(parameters(facts));
-    Diagnosis::new(facts.shown.clone(), failed(facts), findings)
+    Diagnosis::new(facts.redacted.clone(), failed(facts), findings)
 }
 
-/// The stage beyond which there was no way.
+/// The stage that failed.
 fn failed(facts: &Facts) -> Option<Stage> {
     if facts.lookup.as_ref().is_some_and(|lookup| lookup.result.is_err()) {
         return Some(Stage::Dns);
@@ -75,28 +75,28 @@ fn failed(facts: &Facts) -> Option<Stage> {
     if sign_in.result.is_err() {
         return Some(Stage::SignIn);
     }
-    facts.answers.as_ref().is_some_and(|answers| answers.identity.is_err()).then_some(Stage::Questions)
+    facts.server_facts.as_ref().is_some_and(|server_facts| server_facts.identity.is_err()).then_some(Stage::Questions)
 }
 
-/// What the URL says and nobody here looks at.
+/// The finding for ignored URL parameters.
 fn parameters(facts: &Facts) -> Option<Finding> {
     if facts.unused.is_empty() {
         return None;
     }
-    let value = format!("not looked at: {}", facts.unused.join(", "));
+    let value = format!("ignored: {}", facts.unused.join(", "));
     Some(Finding::ok(Topic::Parameters, value, LIBPQ))
 }
 
 type Settings = std::collections::BTreeMap<String, super::facts::Setting>;
 
 fn settings(facts: &Facts) -> Option<&Settings> {
-    facts.answers.as_ref()?.settings.as_ref().ok()
+    facts.server_facts.as_ref()?.settings.as_ref().ok()
 }
 
-/// Whether the server is on this machine: nothing on the way can forget a connection. Where something in between was
-/// reached on this machine, the server itself sees a client from elsewhere.
-fn is_here(facts: &Facts) -> bool {
-    let identity = facts.answers.as_ref().and_then(|answers| answers.identity.as_ref().ok());
+/// Whether the server is on this machine, so that no device can drop a connection. If an intermediary on this machine
+/// was reached, the server itself sees a client from elsewhere.
+fn is_local(facts: &Facts) -> bool {
+    let identity = facts.server_facts.as_ref().and_then(|server_facts| server_facts.identity.as_ref().ok());
     let seen = identity.and_then(|identity| identity.client_addr);
     facts.dials.last().is_some_and(|(address, _)| is_loopback(address.ip())) && seen.is_none_or(is_loopback)
 }
@@ -105,15 +105,15 @@ fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// What the last negotiation came to, if it came to anything.
+/// The result of the last negotiation, if it succeeded.
 fn negotiated(facts: &Facts) -> Option<&Negotiated> {
     facts.negotiations.last()?.result.as_ref().ok()
 }
 
-/// Reasons why the server's certificate did not pass.
-fn refused(facts: &Facts) -> &[String] {
+/// The reasons for refusing the server's certificate.
+fn refusal_reasons(facts: &Facts) -> &[String] {
     match negotiated(facts) {
-        Some(Negotiated::Encrypted(encrypted)) => match &encrypted.trust {
+        Some(Negotiated::TlsSession(session)) => match &session.trust {
             Trust::Refused(reasons) => reasons,
             _ => &[],
         },

@@ -1,30 +1,30 @@
-//! Replication slots: those that nobody reads, what they hold back, and those that are lost.
+//! Judges replication slots: inactive ones, the WAL they keep, and invalidated ones.
 
 use super::Settings;
-use crate::doctor::facts::{Answers, Slot};
+use crate::doctor::facts::{ServerFacts, Slot};
 use crate::doctor::finding::{Finding, Topic};
 
 const SOURCE: &str = "PostgreSQL manual, pg_replication_slots and \"Sending Servers\": max_slot_wal_keep_size";
 
-pub(super) fn judge(answers: &Answers) -> Vec<Finding> {
+pub(super) fn judge(server_facts: &ServerFacts) -> Vec<Finding> {
     let topic = Topic::ReplicationSlots;
-    let slots = match &answers.slots {
+    let slots = match &server_facts.slots {
         Ok(found) => &found.slots,
         Err(failure) => {
             return vec![Finding::unreadable(topic, "slots", &failure.text, "pg_monitor", SOURCE)];
         }
     };
-    let settings = answers.settings.as_ref().ok();
+    let settings = server_facts.settings.as_ref().ok();
     let max = settings.and_then(|settings| settings.get("max_replication_slots")?.number());
     let of = max.map(|max| format!(" of {max}")).unwrap_or_default();
     let active = slots.iter().filter(|slot| slot.active).count();
     let mut findings = vec![Finding::ok(topic, format!("{}{of} in use, {active} active", slots.len()), SOURCE)];
-    findings.extend(slots.iter().filter_map(|slot| of_slot(slot, settings)));
+    findings.extend(slots.iter().filter_map(|slot| judge_slot(slot, settings)));
     findings
 }
 
-/// What is wrong with a slot, if anything is.
-fn of_slot(slot: &Slot, settings: Option<&Settings>) -> Option<Finding> {
+/// The finding for a slot with a problem.
+fn judge_slot(slot: &Slot, settings: Option<&Settings>) -> Option<Finding> {
     let topic = Topic::ReplicationSlots;
     let retained = slot.retained.unwrap_or(0).max(0);
     let since = slot.inactive_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
@@ -36,7 +36,7 @@ fn of_slot(slot: &Slot, settings: Option<&Settings>) -> Option<Finding> {
         return Some(Finding::problem(
             topic,
             format!("{} ({}) is invalidated: {reason}", slot.slot_name, slot.slot_type),
-            "its consumer can never go on: drop the slot, and make the consumer's snapshot anew",
+            "its consumer cannot resume: drop the slot, and start the consumer with a new snapshot",
             SOURCE,
         ));
     }
@@ -44,7 +44,7 @@ fn of_slot(slot: &Slot, settings: Option<&Settings>) -> Option<Finding> {
         return Some(Finding::problem(
             topic,
             format!("{value}, more than max_slot_wal_keep_size"),
-            "the next checkpoint invalidates it: let its consumer catch up now, or raise max_slot_wal_keep_size",
+            "the next checkpoint invalidates it: make its consumer catch up now, or raise max_slot_wal_keep_size",
             SOURCE,
         ));
     }
@@ -56,19 +56,19 @@ fn of_slot(slot: &Slot, settings: Option<&Settings>) -> Option<Finding> {
         true => Finding::problem(
             topic,
             format!("{value}, without limit (max_slot_wal_keep_size = -1)"),
-            "its consumer is away: bring it back, or drop the slot (pg_drop_replication_slot), before the disk is full",
+            "its consumer is not connected: restart it, or drop the slot (pg_drop_replication_slot), before the disk is full",
             SOURCE,
         ),
         false => Finding::notice(
             topic,
             value,
-            "its consumer is away: bring it back before the slot is invalidated, or drop the slot",
+            "its consumer is not connected: restart it before the slot is invalidated, or drop the slot",
             SOURCE,
         ),
     })
 }
 
-/// Bytes with three figures.
+/// Bytes in the largest fitting unit.
 fn bytes(count: i64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let (mut value, mut unit) = (count as f64, 0);
@@ -85,11 +85,11 @@ mod tests {
 
     fn slot(json: &str) -> Option<Finding> {
         let with_name = format!(r#"{{"slot_name":"s","slot_type":"logical",{json}}}"#);
-        of_slot(&serde_json::from_str(&with_name).unwrap(), None)
+        judge_slot(&serde_json::from_str(&with_name).unwrap(), None)
     }
 
     #[test]
-    fn what_versions_13_to_17_say_of_a_lost_slot() {
+    fn lost_slots_of_versions_13_to_17() {
         for json in [
             r#""active":false,"wal_status":"lost","retained":null"#,
             r#""active":false,"wal_status":"reserved","conflicting":true,"retained":4"#,
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_read_is_no_matter() {
+    fn active_slot_is_no_finding() {
         assert_eq!(slot(r#""active":true,"wal_status":"extended","retained":9999999"#), None);
         let behind = slot(r#""active":true,"wal_status":"unreserved","retained":9999999"#).unwrap();
         assert!(behind.level == Level::Problem && behind.value.contains("9.5 MB"), "{behind:?}");

@@ -1,4 +1,4 @@
-//! Who answers: a server, its version and age; or something that is no server.
+//! Judges the server: its version and uptime, or that it is no PostgreSQL server.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::doctor::finding::{Finding, Topic};
 const SOURCE: &str = "PostgreSQL manual, \"System Information Functions and Operators\"";
 const PGBOUNCER: &str = "PgBouncer, \"Admin console\"";
 
-/// Connections that broke within this time may well have broken because of the restart: it is what somebody who was
-/// just woken up asks about.
+/// Connections that broke within this time may have broken because of the restart, the first question of an on-call
+/// engineer.
 const RECENT: Duration = Duration::from_secs(10 * 60);
 
 pub(super) fn judge(identity: &Identity) -> Finding {
@@ -27,26 +27,26 @@ pub(super) fn judge(identity: &Identity) -> Finding {
         true => Finding::notice(
             Topic::Server,
             value,
-            "it was started a moment ago: connections that broke then broke because of it; its log says why it stopped",
+            "the server was started recently: connections that broke then broke because of it; its log says why it stopped",
             SOURCE,
         ),
     }
 }
 
-/// Signed in, but nothing can be asked there.
+/// The finding if sign-in succeeded but queries fail.
 pub(super) fn no_database(failure: &Failure, console: Option<&str>) -> Finding {
     match console {
         Some(console) if console.contains("PgBouncer") => Finding::problem(
             Topic::Server,
-            format!("this is the admin console of {console}, and no database"),
-            "name a database of the server behind it in the URL; SHOW POOLS on this console says how full its pools are",
+            format!("this is the admin console of {console}, not a database"),
+            "name a database of the server behind it in the URL; SHOW POOLS on this console shows how full its pools are",
             PGBOUNCER,
         ),
         _ => Finding::problem(
             Topic::Server,
-            format!("signed in, but the server cannot be asked: {}", failure.text),
-            "a pooler without a server behind it, a server that broke meanwhile, or no PostgreSQL: examine the server \
-             itself, past what stands before it",
+            format!("signed in, but the server answers no query: {}", failure.text),
+            "a pooler without a server behind it, a server that failed in the meantime, or no PostgreSQL: examine the \
+             server directly",
             SOURCE,
         ),
     }

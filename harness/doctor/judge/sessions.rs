@@ -1,7 +1,7 @@
-//! Connection slots and limits: how many sessions there may be, and how many there are.
+//! Judges connection slots and limits, and open transactions.
 
 use super::Settings;
-use crate::doctor::facts::{Answers, Identity, Sessions};
+use crate::doctor::facts::{Identity, ServerFacts, Sessions};
 use crate::doctor::finding::{Finding, Topic};
 
 const SOURCE: &str =
@@ -9,16 +9,16 @@ const SOURCE: &str =
 const LIMIT: &str = "PostgreSQL manual, ALTER ROLE and ALTER DATABASE, \"CONNECTION LIMIT\"";
 const OPEN: &str = "PostgreSQL manual, pg_stat_activity; \"Routine Vacuuming\"";
 
-/// Of all slots that ordinary roles can have, in percent. After an outage a pool asks for all its sessions anew while
-/// the old ones linger at the server: with a tenth free it does not get them.
+/// Percent of the slots for ordinary roles. After an outage a pool opens all its sessions again while the old ones
+/// linger at the server: a free tenth is not enough for that.
 const FULL: i64 = 90;
 const FILLING: i64 = 75;
 
-/// Locks and dead rows that a transaction holds for so long are felt by others.
+/// A transaction open for this long affects others by its locks and dead rows.
 const LONG_OPEN_S: f64 = 300.0;
 
-pub(super) fn judge(answers: &Answers, identity: &Identity) -> Vec<Finding> {
-    let sessions = match &answers.sessions {
+pub(super) fn judge(server_facts: &ServerFacts, identity: &Identity) -> Vec<Finding> {
+    let sessions = match &server_facts.sessions {
         Ok(sessions) => sessions,
         Err(failure) => {
             let privilege = "pg_monitor";
@@ -26,7 +26,7 @@ pub(super) fn judge(answers: &Answers, identity: &Identity) -> Vec<Finding> {
         }
     };
     let mut findings = Vec::new();
-    if let Ok(settings) = &answers.settings {
+    if let Ok(settings) = &server_facts.settings {
         findings.extend(slots(settings, sessions));
     }
     findings.extend(limit("role", &identity.role, sessions.of_role, sessions.role_limit));
@@ -38,7 +38,7 @@ pub(super) fn judge(answers: &Answers, identity: &Identity) -> Vec<Finding> {
 fn slots(settings: &Settings, sessions: &Sessions) -> Option<Finding> {
     let number = |name: &str| settings.get(name).and_then(|setting| setting.number());
     let max = number("max_connections")?;
-    // The second one came with version 16.
+    // The second setting exists from version 16.
     let reserved = number("superuser_reserved_connections").unwrap_or(0) + number("reserved_connections").unwrap_or(0);
     let used = sessions.used();
     let ordinary = max - reserved;
@@ -56,14 +56,14 @@ fn slots(settings: &Settings, sessions: &Sessions) -> Option<Finding> {
         share if share >= FULL => Finding::problem(
             topic,
             value,
-            "new clients get 53300, or will: end idle sessions, make pools smaller, put a pooler in front, or raise \
+            "new clients get 53300, or soon will: end idle sessions, make pools smaller, put a pooler in front, or raise \
              max_connections",
             SOURCE,
         ),
         share if share >= FILLING => Finding::notice(
             topic,
             value,
-            "a pool that reconnects while its old sessions linger takes twice its size: keep room for that",
+            "a pool that reconnects while its old sessions linger needs twice its size: keep that many slots free",
             SOURCE,
         ),
         _ => Finding::ok(topic, value, SOURCE),
@@ -71,7 +71,7 @@ fn slots(settings: &Settings, sessions: &Sessions) -> Option<Finding> {
 }
 
 fn limit(kind: &str, name: &str, used: i64, limit: i64) -> Option<Finding> {
-    // Less than zero is no limit.
+    // A negative value means no limit.
     if limit < 0 {
         return None;
     }
@@ -81,7 +81,7 @@ fn limit(kind: &str, name: &str, used: i64, limit: i64) -> Option<Finding> {
         true => Finding::problem(
             Topic::ConnectionLimit,
             value,
-            "new sessions get 53300, or will: raise CONNECTION LIMIT, or make pools smaller",
+            "new sessions get 53300, or soon will: raise CONNECTION LIMIT, or make pools smaller",
             LIMIT,
         ),
     })
@@ -93,8 +93,8 @@ fn open(sessions: &Sessions, identity: &Identity) -> Option<Finding> {
         let privilege = "pg_read_all_stats (pg_monitor has it)";
         return Some(Finding::unreadable(
             topic,
-            "what others' sessions do",
-            "it is shown to their own role only",
+            "the state of other roles' sessions",
+            "it is visible to their own role only",
             privilege,
             OPEN,
         ));
@@ -106,7 +106,7 @@ fn open(sessions: &Sessions, identity: &Identity) -> Option<Finding> {
         true => Some(Finding::notice(
             topic,
             value,
-            "it holds its locks and keeps vacuum from cleaning up: find it in pg_stat_activity, and set \
+            "it holds its locks and blocks vacuum: find it in pg_stat_activity, and set \
              idle_in_transaction_session_timeout",
             OPEN,
         )),

@@ -1,4 +1,4 @@
-//! Sign-in: what the server answered to user, password and database.
+//! Judges sign-in: the server's reply to user, password and database.
 
 use crate::doctor::facts::{Facts, Failure, FailureKind};
 use crate::doctor::finding::{Finding, Topic};
@@ -16,37 +16,37 @@ pub(super) fn judge(facts: &Facts) -> Option<Finding> {
 
 fn advice(failure: &Failure) -> &'static str {
     match &failure.kind {
-        FailureKind::Told(sqlstate) => told(sqlstate, &failure.text),
-        FailureKind::NoPassword => "the server asks for a password: put one into the URL, or into PGPASSWORD",
-        FailureKind::Silence => {
-            "TCP is accepted and the startup packet is not answered: a frozen or overloaded server, a load balancer \
-             without a server behind it, a pooler whose server is away, or no Postgres at this port"
+        FailureKind::ServerError(sqlstate) => server_error_advice(sqlstate, &failure.text),
+        FailureKind::NoPassword => "the server requires a password: put it into the URL, or into PGPASSWORD",
+        FailureKind::NoReply => {
+            "the server accepts TCP but does not answer the startup packet: a frozen or overloaded server, a load balancer \
+             without a server behind it, a pooler whose server is down, or no Postgres at this port"
         }
         FailureKind::Closed => {
-            "ended without a word: authentication_timeout at the server, a load balancer without a server behind it, \
-             with TLS 1.3 perhaps a client certificate that was refused; the server's log says more"
+            "closed without an error message: authentication_timeout at the server, a load balancer without a server behind it, \
+             with TLS 1.3 perhaps a refused client certificate; see the server's log"
         }
-        _ => "see the error; the server's log says more",
+        _ => "see the error, and the server's log",
     }
 }
 
-fn told(sqlstate: &str, text: &str) -> &'static str {
+fn server_error_advice(sqlstate: &str, text: &str) -> &'static str {
     match sqlstate {
         "28P01" => {
             "user or password is wrong (the server does not say which): was the password changed, or does the user exist \
-             on another server? a client that repeats this hammers the server"
+             on another server? a client that retries this floods the server"
         }
         "28000" if text.contains("pg_hba.conf") => {
-            "pg_hba.conf, or the provider's firewall rules, let no such client in: the address, user, database and \
+            "pg_hba.conf, or the provider's firewall rules, reject this client: the address, user, database and \
              encryption in the message must match a line"
         }
         "28000" => {
-            "the user may not sign in so: does the user exist, may it log in, does the server ask for a client \
-             certificate? some providers answer so for a moment during a reboot"
+            "the user may not sign in this way: does the user exist, may it log in, does the server require a client \
+             certificate? some providers send this error for a moment during a reboot"
         }
         "3D000" => "there is no such database: is the name in the URL right? psql -l lists them",
         "53300" if text.contains("for role") || text.contains("for database") => {
-            "a CONNECTION LIMIT is reached: find who holds sessions, close what is idle, or raise it with ALTER ROLE or \
+            "a CONNECTION LIMIT is reached: find the roles that hold sessions, close idle ones, or raise it with ALTER ROLE or \
              ALTER DATABASE"
         }
         "53300" => {
@@ -56,7 +56,7 @@ fn told(sqlstate: &str, text: &str) -> &'static str {
         "55000" => "the database takes no connections (ALLOW_CONNECTIONS false), perhaps for maintenance",
         "57P03" => {
             "the server is starting, recovering or shutting down: after a crash with a large transaction this may take \
-             minutes; try again every few seconds, and read its log if it goes on"
+             minutes; try again every few seconds, and read its log if this persists"
         }
         "08P01" => {
             "a pooler's own error, or a protocol error: read the message; PgBouncer repeats a failed server's error for \
@@ -71,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_code_is_told_apart_by_its_text() {
-        let limit = told("53300", "FATAL 53300: too many connections for role \"r\"");
+    fn advice_depends_on_code_and_text() {
+        let limit = server_error_advice("53300", "FATAL 53300: too many connections for role \"r\"");
         assert!(limit.contains("CONNECTION LIMIT"), "{limit}");
-        assert!(told("53300", "FATAL 53300: sorry, too many clients already").contains("every slot"));
-        assert!(told("28000", "no pg_hba.conf entry for host").contains("firewall"));
+        assert!(server_error_advice("53300", "FATAL 53300: sorry, too many clients already").contains("every slot"));
+        assert!(server_error_advice("28000", "no pg_hba.conf entry for host").contains("firewall"));
     }
 }

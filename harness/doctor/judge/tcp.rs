@@ -1,4 +1,4 @@
-//! TCP: which addresses accept a connection, and what it means that one does not.
+//! Judges TCP: which addresses accept a connection, and likely causes if one does not.
 
 use crate::doctor::facts::{Facts, Failure, FailureKind};
 use crate::doctor::finding::{Finding, Topic};
@@ -13,7 +13,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             Err(failure) if number < last => Finding::notice(
                 Topic::Tcp,
                 format!("{address}: {}", failure.text),
-                "clients try this address first, and wait for it each time: take it out of DNS or repair it",
+                "clients try this address first, and wait for it each time: remove it from DNS or repair it",
                 SOURCE,
             ),
             Err(failure) => {
@@ -28,16 +28,16 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 fn advice(failure: &Failure) -> &'static str {
     match failure.kind {
         FailureKind::Refused => {
-            "the host is there, and nobody listens on this port, or a firewall rejects: is the server started, is the \
-             port right, does listen_addresses hold this address? during a restart or failover try again for a minute; \
-             then ask the provider"
+            "the host answers but no process listens on this port, or a firewall rejects: is the server started, is the \
+             port right, does listen_addresses include this address? during a restart or failover try again for a \
+             minute; then ask the provider"
         }
-        FailureKind::Silence => {
-            "packets vanish: a firewall or security group that drops (is the address that this machine leaves with \
-             allowed, and port 5432 outbound?), a host that is down, or a server too busy to accept"
+        FailureKind::NoReply => {
+            "packets are lost: a firewall or security group that drops (are this machine's public address and outbound \
+             port 5432 allowed?), a host that is down, or a server too busy to accept"
         }
         FailureKind::Unreachable => {
-            "there is no route, or a firewall says so: is the VPN up, does this network have IPv6 if the address is one, \
+            "there is no route, or a firewall reports none: is the VPN up, does this network have IPv6 if the address is one, \
              is the peering or private endpoint in place?"
         }
         _ => "see the error",

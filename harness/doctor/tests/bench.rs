@@ -1,4 +1,4 @@
-//! Real servers, healthy but for what a test asks for. Where no Postgres is installed the tests say so and pass.
+//! Real servers, healthy except for the settings under test. Without Postgres the tests print that and pass.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -10,38 +10,38 @@ use crate::run_folder::RunFolder;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
 use crate::server::{Binaries, LocalServer, Readiness, Server, Session};
 
-/// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
+/// Time limit for anything that takes milliseconds on an idle machine; reached only if a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const PASSWORD: &str = "test-password";
 
-/// With these, and with [`CALM`], nothing at all is found but that the server was started a moment ago.
+/// With these settings and [`CALM`], the only concern is the server's recent start.
 const HEALTHY: [(&str, &str); 3] = [
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),
     ("client_connection_check_interval", "10s"),
 ];
 
-/// A client that asks for what it should ask for.
+/// URL parameters of a well-configured client.
 pub const CALM: &str = "connect_timeout=10&keepalives_idle=60&keepalives_interval=10&keepalives_count=5";
 
-/// A server that runs, in a folder of its own. Fields are dropped in this order.
-pub struct Bench {
+/// A running server with a folder of its own. Fields are dropped in this order.
+pub struct DoctorBench {
     pub server: LocalServer,
     folder: RunFolder,
 }
 
-impl Bench {
-    /// A server with these settings too; `None`, with a word about it, where no Postgres is installed.
-    pub async fn new(settings: &[(&str, &str)]) -> Option<Bench> {
-        Bench::prepared(settings, |_| Vec::new()).await
+impl DoctorBench {
+    /// A server with these further settings; `None`, with a message, if no Postgres is installed.
+    pub async fn new(settings: &[(&str, &str)]) -> Option<DoctorBench> {
+        DoctorBench::prepared(settings, |_| Vec::new()).await
     }
 
-    /// The same, with files put into its folder before it starts, which give further settings.
+    /// A server with files in its folder, written before the start by `prepare`, which returns further settings.
     pub async fn prepared(
         settings: &[(&str, &str)],
         prepare: impl FnOnce(&Path) -> Vec<(String, String)>,
-    ) -> Option<Bench> {
+    ) -> Option<DoctorBench> {
         let binaries = match Binaries::find() {
             Ok(binaries) => binaries,
             Err(error) => {
@@ -57,7 +57,7 @@ impl Bench {
         fs::set_permissions(&files, fs::Permissions::from_mode(0o755)).unwrap();
         all.extend(prepare(&files));
         let server = LocalServer::create(&binaries, &folder, &all).await.unwrap();
-        // By what the server owns its account is known.
+        // The owner of the data folder is the server's account.
         let owner = fs::metadata(folder.path().join("data")).unwrap();
         for entry in fs::read_dir(&files).unwrap() {
             let path = entry.unwrap().path();
@@ -66,7 +66,7 @@ impl Bench {
         }
         server.start().await.unwrap();
         server.wait(Readiness::AcceptingQueries, PATIENCE).await.unwrap();
-        let bench = Bench { server, folder };
+        let bench = DoctorBench { server, folder };
         let session = bench.superuser().await;
         set_password(&session, ROLE, PASSWORD).await.unwrap();
         session.batch(&format!("GRANT pg_monitor TO {ROLE}")).await.unwrap();
@@ -77,8 +77,8 @@ impl Bench {
         self.server.superuser().connect().await.unwrap()
     }
 
-    /// A superuser's session, open while nobody else has one: those that prepared the server have ended by then.
-    pub async fn alone(&self) -> Session {
+    /// A superuser's session, once no other client session is left.
+    pub async fn exclusive_session(&self) -> Session {
         let session = self.superuser().await;
         let others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' \
                       AND pid <> pg_backend_pid()";
@@ -100,7 +100,7 @@ impl Bench {
         format!("postgres://{ROLE}:{PASSWORD}@{host}:{port}/{DATABASE}?{CALM}&{parameters}")
     }
 
-    /// A file outside the server's reach.
+    /// Writes a file that the server does not use.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
@@ -108,15 +108,15 @@ impl Bench {
     }
 
     pub async fn examined(&self) -> Diagnosis {
-        examined(&self.url("")).await
+        examine_url(&self.url("")).await
     }
 }
 
-pub async fn examined(url: &str) -> Diagnosis {
-    examined_within(url, PATIENCE).await
+pub async fn examine_url(url: &str) -> Diagnosis {
+    examine_url_within(url, PATIENCE).await
 }
 
-pub async fn examined_within(url: &str, patience: Duration) -> Diagnosis {
+pub async fn examine_url_within(url: &str, patience: Duration) -> Diagnosis {
     let examination = Examination { target: url.parse().unwrap(), idle_timeout: None, patience };
     let diagnosis = examine(&examination).await;
     let (json, text) = (diagnosis.to_json().unwrap(), diagnosis.to_string());
@@ -126,23 +126,23 @@ pub async fn examined_within(url: &str, patience: Duration) -> Diagnosis {
     diagnosis
 }
 
-/// The only finding that is not in order, beside the server's youth.
+/// The only concern besides the server's recent start.
 #[track_caller]
-pub fn only(diagnosis: &Diagnosis) -> &Finding {
-    let found: Vec<_> = wrong(diagnosis);
+pub fn only_concern(diagnosis: &Diagnosis) -> &Finding {
+    let found: Vec<_> = concerns(diagnosis);
     assert_eq!(found.len(), 1, "{diagnosis}");
     found[0]
 }
 
-/// Findings that are not in order, beside the server's youth.
-pub fn wrong(diagnosis: &Diagnosis) -> Vec<&Finding> {
+/// Findings above `ok`, without the server's recent start.
+pub fn concerns(diagnosis: &Diagnosis) -> Vec<&Finding> {
     let findings = diagnosis.findings.iter();
     findings.filter(|finding| finding.level > Level::Ok && finding.topic != Topic::Server).collect()
 }
 
-/// One finding with this level that says all this, and has a source and advice.
+/// Expects this topic, level and texts, and a source and advice.
 #[track_caller]
-pub fn says(finding: &Finding, topic: Topic, level: Level, texts: &[&str]) {
+pub fn assert_finding(finding: &Finding, topic: Topic, level: Level, texts: &[&str]) {
     assert_eq!((finding.topic, finding.level), (topic, level), "{finding:?}");
     let all = format!("{} {}", finding.value, finding.advice.as_deref().unwrap_or_default());
     for text in texts {

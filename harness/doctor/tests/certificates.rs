@@ -1,4 +1,4 @@
-//! Certificates that keep clients out, or will.
+//! Certificates that make clients fail, now or soon.
 
 use std::fs;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use super::bench::{Bench, examined, only, says, wrong};
+use super::bench::{DoctorBench, assert_finding, concerns, examine_url, only_concern};
 use crate::doctor::{Diagnosis, Level, Stage, Topic};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// An instant so many days from now.
+/// The time this many days from now.
 fn at(days: i64) -> SystemTime {
     let distance = Duration::from_secs((days * DAY).unsigned_abs());
     let now = SystemTime::now();
-    // An hour more, so that the days are still whole when they are counted.
+    // An hour more, so that the days are still whole when counted.
     if days < 0 { now - distance } else { now + distance + Duration::from_secs(3600) }
 }
 
@@ -34,7 +34,7 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), certificate }
     }
 
-    /// Puts certificate and key of a server into a folder; what the server must be told.
+    /// Writes a new server certificate and its key to a folder; returns the server's settings.
     fn issue(&self, name: &str, until: i64, into: &Path) -> Vec<(String, String)> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -45,7 +45,7 @@ impl Authority {
     }
 }
 
-/// Puts certificate and key into a folder; what the server must be told.
+/// Writes certificate and key to a folder; returns the server's settings.
 fn put(into: &Path, certificate: &str, key: &KeyPair) -> Vec<(String, String)> {
     let [chain_file, key_file] = ["server.crt", "server.key"].map(|name| into.join(name));
     fs::write(&chain_file, certificate).unwrap();
@@ -58,72 +58,91 @@ fn put(into: &Path, certificate: &str, key: &KeyPair) -> Vec<(String, String)> {
     ]
 }
 
-/// A server whose certificate is for this name and ends in so many days; examined with these parameters.
-async fn with(name: &str, until: i64, mode: &str) -> Option<(Diagnosis, Diagnosis)> {
+/// Examines a server whose certificate is for this name and ends in this many days: with the right authority, and with
+/// another.
+async fn examine_certificate(name: &str, until: i64, mode: &str) -> Option<(Diagnosis, Diagnosis)> {
     let authority = Authority::new("the right authority");
-    let bench = Bench::prepared(&[], |files| authority.issue(name, until, files)).await?;
+    let bench = DoctorBench::prepared(&[], |files| authority.issue(name, until, files)).await?;
     let root = bench.write("root.crt", &authority.certificate);
     let other = bench.write("other.crt", &Authority::new("another").certificate);
     let url = |root: &Path| bench.url_at("localhost", &format!("sslmode={mode}&sslrootcert={}", root.display()));
-    Some((examined(&url(&root)).await, examined(&url(&other)).await))
+    Some((examine_url(&url(&root)).await, examine_url(&url(&other)).await))
 }
 
 #[track_caller]
-fn shown<'a>(diagnosis: &'a Diagnosis, text: &str) -> &'a str {
+fn certificate_finding<'a>(diagnosis: &'a Diagnosis, text: &str) -> &'a str {
     let finding = diagnosis.findings.iter().find(|finding| finding.topic == Topic::Certificate).unwrap();
     assert!(finding.value.contains(text), "{finding:?}");
     &finding.value
 }
 
 #[tokio::test]
-async fn in_order_and_from_somebody_else() {
-    let Some((trusted, unknown)) = with("localhost", 300, "verify-full").await else { return };
-    assert!(wrong(&trusted).is_empty(), "{trusted}");
-    assert!(shown(&trusted, "CN=localhost, for localhost, issued by CN=the right authority").contains("in 300 days"));
+async fn trusted_and_unknown_authority() {
+    let Some((trusted, unknown)) = examine_certificate("localhost", 300, "verify-full").await else { return };
+    assert!(concerns(&trusted).is_empty(), "{trusted}");
+    assert!(
+        certificate_finding(&trusted, "CN=localhost, for localhost, issued by CN=the right authority")
+            .contains("in 300 days")
+    );
     let tls = trusted.findings.iter().find(|finding| finding.topic == Topic::Tls).unwrap();
     assert!(tls.value.starts_with("TLS 1.3; certificate and host verified with the authorities in "), "{tls:?}");
 
     assert_eq!(unknown.failed, Some(Stage::Tls), "{unknown}");
-    says(wrong(&unknown)[0], Topic::Tls, Level::Problem, &["unknown authority", "other.crt", "sslrootcert"]);
-    shown(&unknown, "issued by CN=the right authority");
+    assert_finding(
+        concerns(&unknown)[0],
+        Topic::Tls,
+        Level::Problem,
+        &["unknown authority", "other.crt", "sslrootcert"],
+    );
+    certificate_finding(&unknown, "issued by CN=the right authority");
     assert!(unknown.findings.iter().all(|finding| finding.topic != Topic::SignIn), "no password was sent: {unknown}");
 }
 
 #[tokio::test]
 async fn about_to_expire() {
-    let Some((diagnosis, _)) = with("localhost", 3, "verify-full").await else { return };
+    let Some((diagnosis, _)) = examine_certificate("localhost", 3, "verify-full").await else { return };
     assert_eq!(diagnosis.failed, None, "{diagnosis}");
-    says(only(&diagnosis), Topic::Certificate, Level::Problem, &["expires in 3 days", "renew it"]);
+    assert_finding(only_concern(&diagnosis), Topic::Certificate, Level::Problem, &["expires in 3 days", "renew it"]);
 }
 
 #[tokio::test]
 async fn expired() {
-    let Some((diagnosis, _)) = with("localhost", -2, "verify-full").await else { return };
+    let Some((diagnosis, _)) = examine_certificate("localhost", -2, "verify-full").await else { return };
     assert_eq!(diagnosis.failed, Some(Stage::Tls), "{diagnosis}");
-    says(wrong(&diagnosis)[0], Topic::Tls, Level::Problem, &["sslmode=verify-full refuses", "expired", "renew"]);
-    shown(&diagnosis, "expired 2 days ago");
+    assert_finding(
+        concerns(&diagnosis)[0],
+        Topic::Tls,
+        Level::Problem,
+        &["sslmode=verify-full refuses", "expired", "renew"],
+    );
+    certificate_finding(&diagnosis, "expired 2 days ago");
 }
 
 #[tokio::test]
-async fn expired_and_nobody_looks() {
+async fn expired_but_not_verified() {
     let authority = Authority::new("the right authority");
-    let prepared = Bench::prepared(&[], |files| authority.issue("localhost", -2, files)).await;
+    let prepared = DoctorBench::prepared(&[], |files| authority.issue("localhost", -2, files)).await;
     let Some(bench) = prepared else { return };
-    let diagnosis = examined(&bench.url("sslmode=prefer")).await;
+    let diagnosis = examine_url(&bench.url("sslmode=prefer")).await;
     assert_eq!(diagnosis.failed, None, "{diagnosis}");
-    says(only(&diagnosis), Topic::Certificate, Level::Problem, &["expired 2 days ago", "renew it now"]);
+    assert_finding(
+        only_concern(&diagnosis),
+        Topic::Certificate,
+        Level::Problem,
+        &["expired 2 days ago", "renew it now"],
+    );
 }
 
 #[tokio::test]
 async fn for_another_host() {
-    let Some((diagnosis, _)) = with("db.example.com", 300, "verify-full").await else { return };
+    let Some((diagnosis, _)) = examine_certificate("db.example.com", 300, "verify-full").await else { return };
     assert_eq!(diagnosis.failed, Some(Stage::Tls), "{diagnosis}");
     let texts = ["wrong host: it is for db.example.com, not for localhost", "connect by a name"];
-    says(wrong(&diagnosis)[0], Topic::Tls, Level::Problem, &texts);
-    // To verify-ca the name is no matter; and with a root at hand `require` is the same.
+    assert_finding(concerns(&diagnosis)[0], Topic::Tls, Level::Problem, &texts);
+    // verify-ca does not check the name, and `require` with a root file is the same.
     for mode in ["verify-ca", "require"] {
-        let Some((diagnosis, unknown)) = with("db.example.com", 300, mode).await else { return };
-        assert!(wrong(&diagnosis).is_empty(), "{diagnosis}");
+        let Some((diagnosis, unknown)) = examine_certificate("db.example.com", 300, mode).await else { return };
+        assert!(concerns(&diagnosis).is_empty(), "{diagnosis}");
         assert_eq!(unknown.failed, Some(Stage::Tls), "{unknown}");
     }
 }
@@ -131,32 +150,37 @@ async fn for_another_host() {
 #[tokio::test]
 async fn channel_binding_still_holds() {
     let authority = Authority::new("the right authority");
-    let prepared = Bench::prepared(&[], |files| authority.issue("localhost", 300, files)).await;
+    let prepared = DoctorBench::prepared(&[], |files| authority.issue("localhost", 300, files)).await;
     let Some(bench) = prepared else { return };
-    let diagnosis = examined(&bench.url("sslmode=require&channel_binding=require")).await;
+    let diagnosis = examine_url(&bench.url("sslmode=require&channel_binding=require")).await;
     assert_eq!(diagnosis.failed, None, "{diagnosis}");
 }
 
 #[tokio::test]
-async fn an_authority_that_is_not_there() {
+async fn missing_root_file() {
     let authority = Authority::new("the right authority");
-    let prepared = Bench::prepared(&[], |files| authority.issue("localhost", 300, files)).await;
+    let prepared = DoctorBench::prepared(&[], |files| authority.issue("localhost", 300, files)).await;
     let Some(bench) = prepared else { return };
-    let diagnosis = examined(&bench.url("sslmode=verify-full&sslrootcert=/nowhere/root.crt")).await;
-    says(wrong(&diagnosis)[0], Topic::Tls, Level::Problem, &["/nowhere/root.crt cannot be read", "sslrootcert"]);
+    let diagnosis = examine_url(&bench.url("sslmode=verify-full&sslrootcert=/nowhere/root.crt")).await;
+    assert_finding(
+        concerns(&diagnosis)[0],
+        Topic::Tls,
+        Level::Problem,
+        &["cannot read /nowhere/root.crt", "sslrootcert"],
+    );
 }
 
 #[tokio::test]
-async fn signed_by_itself_and_trusted_for_that() {
+async fn trusted_self_signed_certificate() {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    // As `openssl req -x509` makes them; OpenSSL, and so libpq, takes one that is itself among the trusted.
+    // As made by `openssl req -x509`; OpenSSL, and so libpq, accepts one that is itself trusted.
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let own = params.self_signed(&key).unwrap().pem();
-    let prepared = Bench::prepared(&[], |files| put(files, &own, &key)).await;
+    let prepared = DoctorBench::prepared(&[], |files| put(files, &own, &key)).await;
     let Some(bench) = prepared else { return };
     let root = bench.write("root.crt", &own);
     let parameters = format!("sslmode=verify-full&sslrootcert={}", root.display());
-    let diagnosis = examined(&bench.url_at("localhost", &parameters)).await;
-    assert!(wrong(&diagnosis).is_empty(), "{diagnosis}");
+    let diagnosis = examine_url(&bench.url_at("localhost", &parameters)).await;
+    assert!(concerns(&diagnosis).is_empty(), "{diagnosis}");
 }

@@ -1,9 +1,9 @@
-//! Something that signs everybody in and is no database: PgBouncer's admin console.
+//! PgBouncer's admin console: accepts every sign-in, and is no database.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::bench::{examined, says, wrong};
+use super::bench::{assert_finding, concerns, examine_url};
 use crate::doctor::{Level, Stage, Topic};
 
 /// A message of the protocol.
@@ -12,7 +12,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], length.as_slice(), body].concat()
 }
 
-/// As PgBouncer 1.18 answers on its console: `SHOW` works, and SQL is a syntax error of its own.
+/// Answers like PgBouncer 1.18 on its console: `SHOW` works, and SQL is a syntax error.
 async fn console(mut stream: TcpStream) {
     let mut startup = [0; 4];
     stream.read_exact(&mut startup).await.unwrap();
@@ -39,15 +39,20 @@ async fn console(mut stream: TcpStream) {
 }
 
 #[tokio::test]
-async fn pgbouncers_console_is_told_from_a_database() {
+async fn pgbouncer_console_is_recognised() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move { console(listener.accept().await.unwrap().0).await });
     let url = format!("postgres://admin:test-password@127.0.0.1:{port}/pgbouncer?sslmode=disable&connect_timeout=5");
-    let diagnosis = examined(&url).await;
+    let diagnosis = examine_url(&url).await;
     assert_eq!(diagnosis.failed, Some(Stage::Questions), "{diagnosis}");
     let about_server = diagnosis.findings.iter().find(|finding| finding.topic == Topic::Server).unwrap();
-    says(about_server, Topic::Server, Level::Problem, &["admin console of PgBouncer 1.18.0", "name a database"]);
-    assert!(!wrong(&diagnosis).iter().any(|finding| finding.topic == Topic::ReplicationSlots), "{diagnosis}");
+    assert_finding(
+        about_server,
+        Topic::Server,
+        Level::Problem,
+        &["admin console of PgBouncer 1.18.0", "name a database"],
+    );
+    assert!(!concerns(&diagnosis).iter().any(|finding| finding.topic == Topic::ReplicationSlots), "{diagnosis}");
     server.await.unwrap();
 }

@@ -1,9 +1,9 @@
-//! Servers configured badly on purpose, one finding each; and ways in that end at each stage.
+//! Servers misconfigured on purpose, one finding each; and connections that fail at each stage.
 
 mod bench;
 mod certificates;
 mod console;
-mod passages;
+mod providers;
 mod settings;
 mod stages;
 mod urls;

@@ -1,4 +1,4 @@
-/* See adapter.h; the JSON is cJSON's. A line that is no request is somebody's bug: it ends the process. */
+/* See adapter.h; JSON by cJSON. A line that is not a request is a bug of the harness: it ends the process. */
 #define _GNU_SOURCE
 #include "adapter.h"
 
@@ -162,6 +162,6 @@ int serve(const struct client *served) {
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += LAST_WORDS_MS / 1000;
     for (int i = 0; i < WORKERS; i++)
-        pthread_timedjoin_np(workers[i], NULL, &until); /* one that hangs is left behind */
+        pthread_timedjoin_np(workers[i], NULL, &until); /* a hung worker ends with the process */
     return 0;
 }

@@ -1,4 +1,4 @@
-/* The adapter protocol for C: JSON lines on stdin and stdout, four workers, and nothing of any library. */
+/* The adapter protocol for C: JSON lines on stdin and stdout, four workers, independent of any library. */
 #pragma once
 
 #include <stdbool.h>

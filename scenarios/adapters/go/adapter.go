@@ -1,5 +1,5 @@
 // The adapter protocol, for clients in Go: requests on stdin, answers on stdout, one JSON object per line.
-// Nothing of any library is here. A client performs operations, and listens if it can.
+// Independent of any library. A client performs operations, and listens if it can.
 
 package main
 
@@ -23,7 +23,7 @@ const (
 	write   = "INSERT INTO pgsquall_ledger (id) VALUES ($1)"
 	read    = "SELECT 1 FROM pgsquall_ledger WHERE id = $1"
 
-	farewell      = time.Second // that operations may go on once stdin has ended
+	farewell      = time.Second // for operations in progress when stdin ends
 	queryCanceled = "57014"
 )
 
@@ -41,7 +41,7 @@ type answer struct {
 	Error *failure `json:"error,omitempty"`
 }
 
-// failure is what the library said of an operation that failed.
+// failure is the library's error of a failed operation.
 type failure struct {
 	Message   string `json:"message"`
 	SQLState  string `json:"sqlstate,omitempty"`
@@ -49,7 +49,7 @@ type failure struct {
 	Kind      string `json:"kind,omitempty"`
 }
 
-// client performs operations, and tells of a read whether the key was found, of an error what it knows.
+// client performs operations; a read returns whether the key was found, a failed one its error.
 type client interface {
 	perform(ctx context.Context, op string, key int64) (found *bool, err error)
 	describe(err error) failure
@@ -64,7 +64,7 @@ func isTuned() bool {
 	return profile == "tuned"
 }
 
-// hello says who this is. Neither library tells its version, so Debian is asked, of which it is.
+// hello prints the hello. The libraries do not report their version, so dpkg does: they are Debian packages.
 func hello(name, debianPackage string, capabilities ...string) {
 	version, err := exec.Command("dpkg-query", "--show", "--showformat=${Version}", debianPackage).Output()
 	if err != nil {
@@ -75,7 +75,7 @@ func hello(name, debianPackage string, capabilities ...string) {
 	}})
 }
 
-// serve answers requests until stdin ends, and says whether all came to an end. A panic ends the process.
+// serve answers requests until stdin ends; returns whether all have ended. A panic ends the process.
 func serve(client client, listen func()) bool {
 	var underWay sync.WaitGroup
 	lines := bufio.NewScanner(os.Stdin)
@@ -144,7 +144,7 @@ func kind(err error) string {
 	return "other"
 }
 
-// listening tells that the subscription is had: for the first time, or again after it was lost.
+// listening reports that the subscription listens: for the first time, or again after it was lost.
 func listening(again bool) {
 	if again {
 		say(map[string]any{"gap": true})

@@ -12,18 +12,18 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * The adapter protocol, for clients in Java: requests on stdin, answers on stdout, one JSON object per line.
- * Nothing of any library for Postgres is here. A client is its workers, and what listens if it can.
+ * Independent of any library for Postgres. A client consists of workers, and of a listener if it can listen.
  */
 final class Adapter {
     static final int WORKERS = 4;
 
-    /** So many may come to a pool, which has a connection for each of the workers: the others wait in it. */
+    /** Callers of a pool with one connection per worker: the others wait in the pool. */
     static final int CALLERS = 2 * WORKERS;
 
-    /** How long operations may go on once stdin has ended. */
+    /** Time for operations in progress when stdin ends. */
     private static final long FAREWELL_MS = 1000;
 
-    private static final Gson JSON = new Gson(); // it leaves out what is null
+    private static final Gson JSON = new Gson(); // omits null values
 
     record Hello(
             String name, String version, int concurrency, List<String> capabilities, Integer timeout_ms) {}
@@ -32,12 +32,12 @@ final class Adapter {
 
     record Answer(long id, Boolean ok, Boolean found, Failure error) {}
 
-    /** What the library said of an operation that failed. */
+    /** The library's error of a failed operation. */
     record Failure(String message, String sqlstate, Boolean retryable, String kind) {}
 
     /** Carries out one operation at a time. */
     interface Worker extends AutoCloseable {
-        /** Asked is the System.nanoTime() from which the deadline counts. */
+        /** The deadline counts from asked, a System.nanoTime(). */
         Answer perform(Request request, long asked);
 
         @Override
@@ -53,10 +53,10 @@ final class Adapter {
         };
     }
 
-    /** Answers requests until stdin ends, and ends the process. Listening begins once it is asked for. */
+    /** Answers requests until stdin ends, then ends the process. Listening begins on request. */
     static void serve(List<? extends Worker> workers, Runnable listen)
             throws IOException, InterruptedException {
-        // A bug of the adapter must not look like an operation that hangs.
+        // A bug of the adapter must not look like a hung operation.
         Thread.setDefaultUncaughtExceptionHandler((thread, bug) -> {
             bug.printStackTrace();
             Runtime.getRuntime().halt(1);

@@ -21,7 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.postgresql.jdbc.PgStatement;
 
 /**
- * pgjdbc, the PostgreSQL JDBC Driver: its settings, and operations on a connection, whoever has opened it.
+ * pgjdbc, the PostgreSQL JDBC Driver: its settings, and operations on a given connection.
  * Its documentation: https://jdbc.postgresql.org/documentation/use/
  */
 final class Jdbc {
@@ -44,7 +44,7 @@ final class Jdbc {
         return "jdbc:postgresql://" + String.join(",", places) + "/" + ENVIRONMENT.get("PGDATABASE");
     }
 
-    /** Without a password the driver looks it up in PGPASSFILE whenever it connects. */
+    /** Without a password property the driver reads PGPASSFILE at each connect. */
     static Properties properties(boolean tuned) throws IOException {
         Properties properties = new Properties();
         put(properties, "user", "PGUSER");
@@ -63,13 +63,13 @@ final class Jdbc {
             properties.put("loginTimeout", "10"); // seconds, of connecting as a whole
             properties.put("socketTimeout", "6"); // seconds until an answer: after the server's timer
             properties.put("cancelSignalTimeout", "5"); // seconds, of asking the server to cancel a statement
-            properties.put("tcpKeepAlive", "true"); // at the system's times, which Java leaves alone
+            properties.put("tcpKeepAlive", "true"); // with the system's intervals, which Java cannot set
             properties.put("options", "-c statement_timeout=5s"); // the server's timer, for each statement
         }
         return properties;
     }
 
-    /** Commits by itself, except in a transaction. */
+    /** With autocommit, except in a transaction. */
     static Adapter.Answer perform(Connection conn, Adapter.Request request, long asked) throws SQLException {
         Boolean found = null;
         switch (request.op()) {
@@ -120,7 +120,7 @@ final class Jdbc {
         }
     }
 
-    /** JDBC's setQueryTimeout has whole seconds alone; the driver's own has milliseconds. Then it cancels. */
+    /** JDBC's setQueryTimeout takes whole seconds only, the driver's own milliseconds. On timeout it cancels. */
     private static void limit(Statement statement, Adapter.Request request, long asked) throws SQLException {
         if (request.deadline_ms() != null) {
             long left = request.deadline_ms() - TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - asked);
@@ -142,14 +142,14 @@ final class Jdbc {
         return new Adapter.Answer(request.id(), null, null, failure);
     }
 
-    /** What a stack trace would say: the exception, and what it was caused by. */
+    /** The exception and its causes, as in a stack trace. */
     private static String message(Throwable error) {
         Throwable cause = error.getCause();
         String said = String.valueOf(error.getMessage());
         return cause == null ? said : said + " (caused by: " + cause.getClass().getName() + ": " + message(cause) + ")";
     }
 
-    /** The driver's own codes, 08001 and 08006, tell less than what they were caused by. */
+    /** The cause is more specific than the driver's own codes, 08001 and 08006. */
     private static String kind(Throwable error) {
         for (Throwable cause = error.getCause(); cause != null; cause = cause.getCause()) {
             String message = String.valueOf(cause.getMessage());
@@ -172,7 +172,7 @@ final class Jdbc {
         }
     }
 
-    /** The driver reads keys in PKCS-8 DER alone. */
+    /** The driver reads keys in PKCS-8 DER only. */
     private static Path der(Path pem) throws IOException {
         Path der = Files.createTempFile("pgsquall", ".pk8");
         der.toFile().deleteOnExit();

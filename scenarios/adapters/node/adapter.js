@@ -1,9 +1,9 @@
-// The adapter protocol for Node: JSON lines on stdin and stdout, and nothing of any library.
+// The adapter protocol for Node: JSON lines on stdin and stdout, independent of any library.
 'use strict'
 
 const readline = require('readline')
 
-const CONCURRENCY = 4 // operations at once; more callers than that are there to wait
+const CONCURRENCY = 4 // operations at once; further callers wait
 
 function say(line) {
   process.stdout.write(JSON.stringify(line) + '\n')
@@ -30,7 +30,7 @@ function serve({ name, version, capabilities, timeoutMs, perform, describe, list
     say({ id: request.id, ...answer })
   })
   lines.on('close', () => {
-    setTimeout(() => process.exit(0), 1500) // ms; an operation that hangs is left behind
+    setTimeout(() => process.exit(0), 1500) // ms; a hung operation ends with the process
     close().then(() => process.exit(0))
   })
 }

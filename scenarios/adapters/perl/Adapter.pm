@@ -1,4 +1,4 @@
-# The adapter protocol for Perl: JSON lines on stdin and stdout, four processes, and nothing of any library.
+# The adapter protocol for Perl: JSON lines on stdin and stdout, four processes, independent of any library.
 package Adapter;
 
 use v5.36;
@@ -14,7 +14,7 @@ use constant {
     WORKERS       => 4,
     LONGEST_LINE  => 4096,    # bytes: what one write to a pipe never mixes with another process's
     MESSAGE_CHARS => 900,     # of an error, so that its line stays below that
-    LAST_WORDS    => 1.5,     # seconds for workers to close; one that hangs is left behind
+    LAST_WORDS    => 1.5,     # seconds for workers to close; a hung one is abandoned
 };
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -24,13 +24,13 @@ sub say_line ($line) {
     return;
 }
 
-# perform: carries out one request and returns what its answer holds besides ok, or dies.
-# describe: makes the error of an answer of what it died of, or nothing if that is a bug.
-# listen: runs for good. close: when all is over.
+# perform: performs one request and returns the fields of its answer besides ok, or dies.
+# describe: converts the error it died of to an answer's error; returns nothing if it is a bug.
+# listen: runs until the process ends. close: called at the end.
 sub serve (%client) {
     say_line({ hello => { $client{hello}->%*, concurrency => WORKERS } });
 
-    # Each read takes one whole request, whichever worker is free; the end of it comes to all of them.
+    # Each read takes one whole request, by any free worker; every worker reads the end of stdin.
     socketpair my $requests, my $desk, AF_UNIX, SOCK_SEQPACKET, PF_UNSPEC or die "socketpair: $!";
     my %children;
     my $start = sub ($body) {

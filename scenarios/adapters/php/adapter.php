@@ -1,25 +1,25 @@
 <?php
 
-// The adapter protocol for PHP: JSON lines on stdin and stdout, four processes, and nothing of any library.
+// The adapter protocol for PHP: JSON lines on stdin and stdout, four processes, independent of any library.
 
 declare(strict_types=1);
 
 const WORKERS = 4;
 const LONGEST_LINE = 4096; // bytes: what one write to a pipe never mixes with another process's
 const MESSAGE_BYTES = 900; // of an error, so that its line stays below that
-const LAST_WORDS = 1.5; // seconds for workers to close; one that hangs is left behind
+const LAST_WORDS = 1.5; // seconds for workers to close; a hung one is abandoned
 
 interface Client
 {
-    /** Carries out one request: what its answer holds besides "ok". */
+    /** Performs one request: the fields of its answer besides "ok". */
     public function perform(array $request): array;
 
-    /** The error of an answer; null if what was thrown is a bug. */
+    /** The error of an answer; null if the exception is a bug. */
     public function describe(Throwable $error): ?array;
 
     public function close(): void;
 
-    /** Runs for good, in a process of its own. */
+    /** Runs until the process ends, in a process of its own. */
     public function listen(): void;
 }
 
@@ -31,7 +31,7 @@ function say(array $line): void
 function serve(array $hello, Client $client): never
 {
     say(['hello' => $hello + ['concurrency' => WORKERS]]);
-    // Each read takes one whole request, whichever worker is free; the end of it comes to all of them.
+    // Each read takes one whole request, by any free worker; every worker reads the end of stdin.
     socket_create_pair(AF_UNIX, SOCK_SEQPACKET, 0, $pair);
     [$requests, $desk] = $pair;
     $children = [];

@@ -1,4 +1,4 @@
-"""The kit of the Python adapters: the protocol between pgsquall and a client, and nothing of any library.
+"""The kit of the Python adapters: the protocol between pgsquall and a client, independent of any library.
 
 It needs Python 3.11, for asyncio.timeout.
 
@@ -7,28 +7,28 @@ asyncio). An adapter is a process that speaks JSON lines on stdin and stdout, on
 once:
   1. It finds its database in DATABASE_URL, or in libpq's variables: PGHOST, PGPORT, PGUSER, PGDATABASE,
      PGPASSWORD or PGPASSFILE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY, PGTARGETSESSIONATTRS.
-  2. Before it connects to anything it says {"hello": {"name": ..., "version": ..., "concurrency": 4,
-     "capabilities": [...], "timeout_ms": 30000}}. concurrency: how many operations it carries at once, as
-     many as its pool has connections; it may be asked more, which then wait there.
-     capabilities, each only if true: "transaction"; "listen"; "deadline"; "multi_host" (the library itself
+  2. Before it connects to anything it prints {"hello": {"name": ..., "version": ..., "concurrency": 4,
+     "capabilities": [...], "timeout_ms": 30000}}. concurrency: the number of operations at once, which is
+     its pool's size; if more are sent, the excess waits in the pool.
+     capabilities, as far as they apply: "transaction"; "listen"; "deadline"; "multi_host" (the library itself
      tries several hosts, and can ask for one that takes writes); "tls". timeout_ms, optional: the longest
      that its own settings let one operation take.
-  3. It is asked {"id": 7, "op": "write", "key": 7}; op is write, read or transaction. Several may be in
-     flight. With "deadline_ms": 500 the application gives the call so long, from the moment that it is asked.
-  4. It answers each exactly once, in any order: {"id": 7, "ok": true}, for a read with "found": true or
+  3. A request is {"id": 7, "op": "write", "key": 7}; op is write, read or transaction. Several may be in
+     flight. With "deadline_ms": 500 the application cancels the call this long after the request.
+  4. It answers each request exactly once, in any order: {"id": 7, "ok": true}, for a read with "found": true or
      false, or {"id": 7, "error": {"message": ...}}, if known with "sqlstate", with "retryable" (true or
      false, if the library has an opinion), and without a SQLSTATE with "kind": refused (so nothing happened),
      reset, closed, timeout (the library's own timer), deadline (the application's), server or other.
-  5. Asked {"id": 0, "op": "listen"} it answers once it listens on the channel pgsquall_news, hands on what it
-     hears as {"notification": {"payload": "17"}}, one line each at any time, and says {"gap": true} when it
-     listens again after the subscription was lost: what was sent meanwhile is gone.
-  6. stdout is for these lines only, logs go to stderr; when stdin ends, it closes in order and exits in 2 s.
+  5. It answers {"id": 0, "op": "listen"} once it listens on the channel pgsquall_news, passes on notifications
+     as {"notification": {"payload": "17"}}, one line each at any time, and sends {"gap": true} when it listens
+     again after the subscription was lost: notifications sent in the meantime are lost.
+  6. stdout is for these lines only, logs go to stderr; when stdin ends, it closes the pool and exits within 2 s.
 
-Of a library the kit needs:
-  perform(op, key[, deadline])  does one operation, and returns for a read whether there is such a row. With
-                                threads it is given a Deadline; with asyncio it is cancelled when that passes
-  errors                        what a failed operation raises, a tuple; anything else is a bug: the process
-                                ends
+Functions that a client passes to the kit:
+  perform(op, key[, deadline])  does one operation; a read returns whether the row exists. With
+                                threads it gets a Deadline; with asyncio it is cancelled at the deadline
+  errors                        the exceptions of a failed operation, a tuple; any other is a bug and ends
+                                the process
   sqlstate(error)               the five characters, or None
   listen(listening, heard)      LISTENs, calls listening(), then heard(payload) for each notification, until
                                 it fails; it is called again soon after
@@ -45,10 +45,10 @@ import time
 from contextlib import contextmanager
 
 WORKERS = 4
-CALLERS = 2 * WORKERS  # threads that may come to a pool: those for whom it has no connection wait in it
+CALLERS = 2 * WORKERS  # threads that use a pool: those without a connection wait in it
 LISTEN_AGAIN = 1  # seconds after a subscription was lost
 CLOSING = 1.5  # seconds for closing in order
-KINDS = {  # what names and messages of errors say; the first that fits counts
+KINDS = {  # by texts in names and messages of errors; the first match counts
     "refused": ("refused",),
     "reset": ("connectionreset", "reset by peer", "brokenpipe", "broken pipe"),
     "timeout": ("timeout", "timed out"),
@@ -57,7 +57,7 @@ KINDS = {  # what names and messages of errors say; the first that fits counts
 
 
 def tuned():
-    """Whether the last argument asks for the settings that the documentation offers for recovery."""
+    """Whether the last argument selects the settings that the documentation offers for recovery."""
     if sys.argv[-1] not in ("default", "tuned"):
         sys.exit("usage: client.py default|tuned")
     return sys.argv[-1] == "tuned"
@@ -89,13 +89,13 @@ def failed(request, error, sqlstate, expired):
 
 
 def message(error):
-    """What a traceback would say: the error, and what it was raised from."""
+    """The error and its causes, as in a traceback."""
     said = str(error).strip() or type(error).__name__
     return f"{said} (from: {message(error.__cause__)})" if error.__cause__ else said
 
 
 def kind(error):
-    """By the operating system's error at the root of it, else by what the library says."""
+    """By the operating system's error among the causes, or else by the library's texts."""
     if cause := error.__cause__ or error.__context__:
         found = kind(cause)
         if found != "other" or isinstance(cause, OSError):
@@ -105,7 +105,7 @@ def kind(error):
 
 
 def announcer(request):
-    """Says that it listens: the first time as the answer, later as a gap."""
+    """Reports that it listens: the first time as the answer, later as a gap."""
     lines = itertools.chain([{"id": request["id"], "ok": True}], itertools.repeat({"gap": True}))
     return lambda: say(next(lines))
 
@@ -119,7 +119,7 @@ def log(text):
 
 
 def end_soon():
-    """What the library still waits for must not keep the process."""
+    """Exits even if the library still waits for something."""
     timer = threading.Timer(CLOSING, os._exit, [0])
     timer.daemon = True
     timer.start()
@@ -129,7 +129,7 @@ def end_soon():
 
 
 class Deadline:
-    """The application's own limit for one call; without one it never passes."""
+    """The application's time limit of one call; without one it never passes."""
 
     def __init__(self, request):
         limit = request.get("deadline_ms")
@@ -144,7 +144,7 @@ class Deadline:
 
     @contextmanager
     def calls(self, cancel):
-        """Has the library's `cancel` called from a timer when it passes within the block."""
+        """Calls the library's `cancel` from a timer if the deadline passes within the block."""
         if self.at is None:
             yield
             return
@@ -157,19 +157,19 @@ class Deadline:
             yield
         finally:
             timer.cancel()
-            timer.join()  # a cancellation that is under way must not hit who uses the connection next
+            timer.join()  # a cancellation in progress must not hit the connection's next user
 
 
 def attempt(cancel):
     try:
         cancel()
-    except Exception as error:  # of whatever library: its call then goes on, and that is what is measured
+    except Exception as error:  # of any library: its call then continues, which is measured
         log(f"not cancelled: {error}")
 
 
 def serve(performs, errors, sqlstate, listen=None):
     """Until stdin ends. Each of `performs` is called in a thread of its own."""
-    # A bug of an adapter must not look like an operation that hangs: end the process, and loudly.
+    # A bug of an adapter must not look like a hung operation: end the process with a traceback.
     threading.excepthook = lambda bug: (sys.excepthook(*bug[:3]), os._exit(1))
     requests = queue.SimpleQueue()
     workers = []
@@ -212,7 +212,7 @@ def keep_listening(request, listen, errors):
 
 
 async def serve_async(perform, errors, sqlstate, listen=None):
-    """Until stdin ends. A bug in a task ends them all, and the process, loudly."""
+    """Until stdin ends. A bug in a task ends all tasks and the process, with a traceback."""
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)

@@ -1,4 +1,4 @@
-"""What libpq offers for recovery: the tuned settings of every adapter whose library stands on it.
+"""What libpq offers for recovery: the tuned settings of every adapter whose library is based on it.
 
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
@@ -10,5 +10,5 @@ RECOVERY = {
     "keepalives_count": 3,
     "tcp_user_timeout": 5000,  # ms that sent bytes may stay unacknowledged
     "target_session_attrs": "read-write",  # after a failover: never a standby
-    "options": "-c statement_timeout=5s",  # the server's own timer: it needs a server that can still be heard
+    "options": "-c statement_timeout=5s",  # the server's own timer: it helps only while the server is reachable
 }

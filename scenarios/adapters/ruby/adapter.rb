@@ -1,14 +1,14 @@
 # frozen_string_literal: true
 
-# The adapter protocol for Ruby: JSON lines on stdin and stdout, four threads, and nothing of any library.
+# The adapter protocol for Ruby: JSON lines on stdin and stdout, four threads, independent of any library.
 
 require "json"
 
-# Each worker has a client of its own: perform(request) returns what the answer holds besides "ok", or raises;
-# describe(error) makes the error of an answer of what it raised, or nil if that is a bug; and close.
+# Each worker has a client of its own: perform(request) returns the fields of the answer besides "ok", or raises;
+# describe(error) converts what it raised to an answer's error, or nil if that is a bug; and close.
 module Adapter
   WORKERS = 4
-  LAST_WORDS = 1.5 # seconds for workers to close; one that hangs is left behind
+  LAST_WORDS = 1.5 # seconds for workers to close; a hung one is abandoned
 
   @stdout = Mutex.new
 

@@ -1,5 +1,5 @@
 //! The adapter protocol, for clients in Rust: requests on stdin, answers on stdout, one JSON object per line.
-//! Nothing of any library is here. A client implements `Worker`.
+//! Independent of any library. A client implements `Worker`.
 
 #![allow(dead_code)] // a query builder has no use for the statements
 
@@ -12,12 +12,12 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{error::Elapsed, timeout};
 
 pub const WORKERS: usize = 4;
-/// So many callers may come to a pool, which has a connection for each of the workers: the others wait in it.
+/// Callers of a pool with one connection per worker: the others wait in the pool.
 pub const CALLERS: usize = 2 * WORKERS;
 pub const WRITE: &str = "INSERT INTO pgsquall_ledger (id) VALUES ($1)";
 pub const READ: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1";
 
-/// How long operations may go on once stdin has ended.
+/// Time for operations in progress when stdin ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ pub enum Op {
     Transaction,
 }
 
-/// What the library said of an operation that failed; `kind` is one of the protocol's words.
+/// The library's error of a failed operation; `kind` is one of the protocol's words.
 #[derive(Default)]
 pub struct Failure {
     pub message: String,
@@ -42,7 +42,7 @@ impl From<Elapsed> for Failure {
     }
 }
 
-/// The protocol's word for what the system said.
+/// The protocol's word for an I/O error.
 pub fn kind(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         ErrorKind::ConnectionRefused => Some("refused"),
@@ -53,7 +53,7 @@ pub fn kind(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Carries out one operation at a time; a read says whether the key was found. It is dropped at its deadline.
+/// Performs one operation at a time; a read returns whether the key was found. The future is dropped at its deadline.
 pub trait Worker: Send + 'static {
     fn perform(&mut self, op: Op, key: i64) -> impl Future<Output = Result<Option<bool>, Failure>> + Send;
 }
@@ -67,7 +67,7 @@ pub fn is_tuned() -> bool {
     }
 }
 
-/// Says who this is. The version is the one that the build's Cargo.lock names for `library`.
+/// Prints the hello. The version is that of `library` in the build's Cargo.lock.
 pub fn hello(name: &str, library: &str, capabilities: &[&str], timeout: Option<Duration>) {
     let package = format!("name = \"{library}\"\nversion = \"");
     let (_, rest) = include_str!("Cargo.lock").split_once(&package).expect("Cargo.lock names the library");
@@ -80,7 +80,7 @@ pub fn hello(name: &str, library: &str, capabilities: &[&str], timeout: Option<D
     say(json!({"hello": hello}));
 }
 
-/// Answers requests until stdin ends. `listen` is run once it is asked for.
+/// Answers requests until stdin ends. `listen` is started on request.
 pub async fn serve<W: Worker>(workers: Vec<W>, listen: impl Future<Output = ()> + Send + 'static) {
     let count = workers.len();
     let (idle, mut workers_at_rest) = channel(count);
@@ -92,7 +92,7 @@ pub async fn serve<W: Worker>(workers: Vec<W>, listen: impl Future<Output = ()> 
     while let Some(line) = lines.next_line().await.expect("stdin can be read") {
         let request: Value = serde_json::from_str(&line).expect("a request is JSON");
         if request["op"] == "listen" {
-            tokio::spawn(listen.take().expect("listening is asked for once"));
+            tokio::spawn(listen.take().expect("listening is requested once"));
         } else {
             let worker = workers_at_rest.recv().await.expect("workers come back");
             tokio::spawn(work(worker, request, idle.clone()));
@@ -103,7 +103,7 @@ pub async fn serve<W: Worker>(workers: Vec<W>, listen: impl Future<Output = ()> 
             drop(workers_at_rest.recv().await);
         }
     };
-    // What still hangs then is ended with the process: its answer is of use to nobody.
+    // Hung operations end with the process: no caller waits for their answers.
     let _ = timeout(FAREWELL, all_at_rest).await;
     std::process::exit(0);
 }

@@ -1,4 +1,4 @@
-//! Where the database is and what went wrong there: for tokio-postgres, and for what is built on it.
+//! The database's address and its errors: for tokio-postgres, and for libraries built on it.
 //! Its documentation: https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html
 
 use std::env;
@@ -14,7 +14,7 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use crate::adapter::{self, Failure};
 
-/// In parts, since the library knows neither verify-full nor the files of certificates in a URL.
+/// Set in parts, because the library knows neither verify-full nor certificate files in a URL.
 pub fn config(tuned: bool) -> Config {
     let mut config = Config::new();
     for (host, port) in needed("PGHOST").split(',').zip(needed("PGPORT").split(',')) {
@@ -24,13 +24,13 @@ pub fn config(tuned: bool) -> Config {
     config.ssl_mode(match needed("PGSSLMODE").as_str() {
         "disable" => SslMode::Disable,
         "prefer" => SslMode::Prefer,
-        _ => SslMode::Require, // what is verified beyond that is the connector's to know
+        _ => SslMode::Require, // the connector decides what is verified
     });
     if env::var("PGTARGETSESSIONATTRS").is_ok_and(|wanted| wanted == "read-write") {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     if tuned {
-        config.connect_timeout(Duration::from_secs(5)); // of TCP's connect alone, for each address
+        config.connect_timeout(Duration::from_secs(5)); // of TCP's connect only, for each address
         config.keepalives_idle(Duration::from_secs(2)); // of silence before the first probe
         config.keepalives_interval(Duration::from_secs(1)).keepalives_retries(3);
         config.tcp_user_timeout(Duration::from_secs(5)); // that sent bytes may stay unacknowledged
@@ -73,7 +73,7 @@ fn kind(error: &tokio_postgres::Error) -> Option<&'static str> {
     adapter::kind(error.source()?.downcast_ref()?)
 }
 
-/// Read once: the library keeps the password that it is given, and knows nothing of libpq's password file.
+/// Read once: the library keeps the password, and does not support libpq's password file.
 fn password() -> String {
     env::var("PGPASSWORD").unwrap_or_else(|_| {
         let file = String::from_utf8(read(&needed("PGPASSFILE"))).expect("the password file is text");

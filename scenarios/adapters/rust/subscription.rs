@@ -1,4 +1,4 @@
-//! What a client that listens tells of its subscription, for as long as it runs.
+//! The reports of a listening client on its subscription.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// It is had: for the first time, or again after it was lost.
+    /// The subscription listens: for the first time, or again after it was lost.
     pub fn had(&mut self) {
         say(if self.listened { json!({"gap": true}) } else { json!({"id": 0, "ok": true}) });
         self.listened = true;

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The adapter protocol for bash: JSON lines on stdin and stdout, a process for each operation, and no client.
+# The adapter protocol for bash: JSON lines on stdin and stdout, a process for each operation, independent of any client.
 # Lines are short, and one printf is one write, so that those of several processes never mix.
 
-readonly CONCURRENCY=4 LAST_WORDS=1.5 # seconds for operations to end; one that hangs is ended
+readonly CONCURRENCY=4 LAST_WORDS=1.5 # seconds for operations to end; a hung one is killed
 
 say_hello() { # name, version, capabilities, timeout_ms or nothing
     jq -nc --arg name "$1" --arg version "$2" --arg capabilities "$3" --argjson timeout_ms "${4-null}" \
@@ -34,7 +34,7 @@ quoted() { # text, as a string of JSON; without jq, which would cost a process f
     printf '"%s"' "${text//$'\t'/\\t}"
 }
 
-# Hands each request to `perform id op key deadline_ms`, which says the answer, or to `listen`, for good.
+# Passes each request to `perform id op key deadline_ms`, which prints the answer, or to `listen`.
 serve() {
     local id op key deadline requests until listener=""
     while read -r id op key deadline; do
@@ -46,7 +46,7 @@ serve() {
         fi
     done < <(jq --unbuffered -r '"\(.id) \(.op) \(.key // 0) \(.deadline_ms // "")"')
     requests=$!
-    wait "$requests" || exit 1 # a line that is no request
+    wait "$requests" || exit 1 # a line that is not a request
     [[ -n $listener ]] && kill "$listener"
     until=$(date -d "+$LAST_WORDS seconds" +%s%N)
     while [[ -n $(jobs -rp) && $(date +%s%N) -lt $until ]]; do

@@ -17,7 +17,7 @@
 enum { LISTEN_PAUSE = 1 }; /* seconds between attempts to listen again; libpq's manual names none */
 
 static const char *parameters[][2] = {
-    {"dbname", NULL},                       /* DATABASE_URL; what follows is tuned's alone */
+    {"dbname", NULL},                       /* DATABASE_URL; the rest is for tuned only */
     {"connect_timeout", "5"},               /* seconds, for each host */
     {"keepalives_idle", "2"},               /* seconds of silence before the first probe */
     {"keepalives_interval", "1"},           /* seconds */
@@ -59,7 +59,7 @@ static void describe(PGconn *conn, PGresult *result, struct answer *answer) {
             answer->kind = kinds[i][1];
 }
 
-/* A connect within the application's deadline; connect_timeout does not count here, says the manual. */
+/* A connect within the application's deadline; the manual says that connect_timeout has no effect here. */
 static bool finish_by(PGconn *conn, double deadline, PostgresPollingStatusType (*step)(PGconn *)) {
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (next == PGRES_POLLING_WRITING || next == PGRES_POLLING_READING) {
@@ -70,7 +70,7 @@ static bool finish_by(PGconn *conn, double deadline, PostgresPollingStatusType (
     return true;
 }
 
-/* A connection that PQstatus calls good, made (again) if need be. */
+/* A connection with a good PQstatus; opened (again) if needed. */
 static bool open_connection(PGconn **conn, double deadline, struct answer *answer) {
     if (PQstatus(*conn) == CONNECTION_OK)
         return true;
@@ -112,7 +112,7 @@ static PGresult *execute_by(PGconn *conn, const char *sql, int count, const char
             break;
     }
     if (*late) {
-        char why[256]; /* the size that the manual recommends; what cannot be cancelled is waited for */
+        char why[256]; /* the size that the manual recommends; if the cancel fails, wait for the statement */
         PGcancel *cancel = PQgetCancel(conn);
         PQcancel(cancel, why, sizeof why);
         PQfreeCancel(cancel);

@@ -83,13 +83,13 @@ func listen(address string, dialer dialer, patience patience) {
 	}
 	listener := pq.NewDialListener(dialer, address, patience.first, patience.longest, report)
 	if err := listener.Listen("pgsquall_news"); err != nil {
-		panic(err) // it listens already, or was closed: neither can be
+		panic(err) // it listens already, or was closed: neither can happen
 	}
 	listening(false)
 	for {
 		select {
 		case notification := <-listener.Notify:
-			if notification == nil { // the connection was lost, and is had again
+			if notification == nil { // the connection was lost and is open again
 				listening(true)
 			} else {
 				heard(notification.Extra)
@@ -119,7 +119,7 @@ func main() {
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(workers)
 	if tuned {
-		db.SetMaxIdleConns(workers) // or those beyond two are closed after each use
+		db.SetMaxIdleConns(workers) // by default, those beyond two are closed after each use
 		db.SetConnMaxLifetime(time.Minute)
 	}
 	serve(pool{db}, func() { listen(address, dialer, patience) })

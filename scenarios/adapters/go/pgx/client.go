@@ -19,7 +19,7 @@ import (
 const (
 	pause     = time.Second     // between two attempts to listen
 	bound     = 5 * time.Second // of connecting, and of a check
-	lifetime  = time.Minute     // of a connection, so that certificates and hosts are looked up anew
+	lifetime  = time.Minute     // of a connection, so that certificates and hosts are read again
 	keepAlive = 2 * time.Second // of silence before a probe, and between two
 )
 
@@ -61,7 +61,7 @@ func (p pool) describe(err error) failure {
 	return failure
 }
 
-// listen listens for good. A subscription ends with its connection; the library does nothing about that.
+// listen listens until the process ends. A subscription ends with its connection; the library does not renew it.
 func listen(config *pgx.ConnConfig) {
 	again := false
 	for {
@@ -93,7 +93,7 @@ func listenOnce(config *pgx.ConnConfig, again *bool) error {
 	}
 }
 
-// tune sets what is for recovery. How long to wait for a free connection, only the caller's context says.
+// tune applies the settings for recovery. Only the caller's context limits the wait for a free connection.
 func tune(config *pgxpool.Config) {
 	conn := config.ConnConfig
 	conn.ConnectTimeout = bound
@@ -123,7 +123,7 @@ func main() {
 		panic(err)
 	}
 	config.MaxConns = workers
-	config.LazyConnect = true // or there is no pool while the database is away
+	config.LazyConnect = true // otherwise creating the pool fails while the database is down
 	if isTuned() {
 		tune(config)
 	}
@@ -132,6 +132,6 @@ func main() {
 		panic(err)
 	}
 	if serve(pool{connected}, func() { listen(config.ConnConfig) }) {
-		connected.Close() // it would wait for what hangs
+		connected.Close() // Close would wait for hung operations
 	}
 }

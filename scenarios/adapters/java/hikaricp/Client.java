@@ -35,7 +35,7 @@ final class Client implements Adapter.Worker {
         pool.close();
     }
 
-    /** Set up in this way it starts at the first getConnection, which fails if the database is away. */
+    /** Configured this way, the pool starts at the first getConnection, which fails if the database is down. */
     private static HikariDataSource pool(boolean tuned) throws IOException {
         HikariDataSource pool = new HikariDataSource();
         pool.setDriverClassName(Driver.class.getName());
@@ -50,7 +50,7 @@ final class Client implements Adapter.Worker {
         return pool;
     }
 
-    /** Of its manifest: the library does not tell. */
+    /** From the manifest: the library does not report its version. */
     private static String version() throws IOException {
         String jar = HikariDataSource.class.getProtectionDomain().getCodeSource().getLocation().getPath();
         try (JarFile library = new JarFile(jar)) {

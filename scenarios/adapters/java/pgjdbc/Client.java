@@ -10,15 +10,15 @@ import org.postgresql.PGNotification;
 import org.postgresql.util.DriverInfo;
 
 /**
- * pgjdbc without a pool: a connection for each worker, and one more that listens. It opens none anew by
- * itself; the worker does so when the driver says that its own is closed.
+ * pgjdbc without a pool: a connection for each worker, and one more that listens. The driver does not
+ * reconnect; the worker opens a new connection when the driver reports its own as closed.
  * As in https://jdbc.postgresql.org/documentation/use/ and .../documentation/server-prepare/
  */
 final class Client implements Adapter.Worker {
-    /** Between two attempts to listen. */
+    /** Pause between two attempts to listen. */
     private static final long PAUSE_MS = 1000;
 
-    /** How long the tuned profile waits for news before it asks whether the connection is still good. */
+    /** The tuned profile checks its connection after this time without notifications. */
     private static final int SILENCE_MS = 2000;
 
     private static final int VALIDATION_S = 5;
@@ -56,7 +56,7 @@ final class Client implements Adapter.Worker {
         }
     }
 
-    /** Listens for good. A subscription is lost with its connection; the driver does nothing about that. */
+    /** Listens until the process ends. A subscription ends with its connection; the driver does not renew it. */
     private static void listen(Properties properties, boolean tuned) {
         boolean listened = false;
         while (true) {
@@ -80,7 +80,7 @@ final class Client implements Adapter.Worker {
     private static void hear(Connection conn, boolean tuned) throws SQLException {
         PGConnection news = conn.unwrap(PGConnection.class);
         while (true) {
-            // Zero waits until there is one.
+            // Zero waits for the next notification.
             PGNotification[] notifications = news.getNotifications(tuned ? SILENCE_MS : 0);
             for (PGNotification notification : notifications) {
                 Adapter.heard(notification.getParameter());

@@ -24,15 +24,15 @@ const TUNED = {
 const LONGEST_OPERATION = 6 * TIMEOUT
 
 const tuned = process.argv[process.argv.length - 1] === 'tuned'
-// Where the database is, and the password, it finds in libpq's variables.
+// The library reads the address and the password from libpq's variables.
 const config = { ssl: ssl(), ...(tuned ? TUNED : {}) }
 const pool = new pg.Pool({ ...config, max: 4 })
 
-// A client that is lost while idle, and one while it is lent out: without a listener, either ends Node.
+// A connection lost while idle, or while in use: without an error listener, either ends Node.
 pool.on('error', (error) => console.error(`an idle client was lost: ${error.message}`))
-pool.on('connect', (client) => client.on('error', () => {})) // the operation is told too
+pool.on('connect', (client) => client.on('error', () => {})) // the operation gets the error too
 
-// Files are read once: there is no function to read them anew. `host`, because node-postgres does not tell
+// Files are read once: the library has no function to read them again. `host`, because node-postgres does not tell
 // tls.connect of an address, which would verify "localhost" instead.
 function ssl() {
   const { PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY, PGHOST } = process.env
@@ -50,7 +50,7 @@ async function perform({ op, key }) {
   else await transaction(key)
 }
 
-// As the documentation has it, so that an error of ROLLBACK hides the one before.
+// As in the documentation; so an error of ROLLBACK hides the first error.
 async function transaction(key) {
   const client = await pool.connect()
   try {
@@ -86,7 +86,7 @@ async function listen() {
   }
 }
 
-// Tries until it listens. An 'error' is followed by 'end'.
+// Retries until it listens. An 'error' is followed by 'end'.
 async function subscribe() {
   for (;;) {
     const client = new pg.Client(config)

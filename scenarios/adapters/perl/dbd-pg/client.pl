@@ -23,7 +23,7 @@ use constant {
 
 my $tuned = $ARGV[-1] eq 'tuned';
 
-# Where the database is, libpq finds in its own variables.
+# libpq reads the database's address from its own variables.
 my $source = 'dbi:Pg:' . join ';', !$tuned ? () : (
     'connect_timeout=5',                     # seconds, for each host
     'keepalives_idle=2',                     # seconds of silence before the first probe
@@ -35,7 +35,7 @@ my $source = 'dbi:Pg:' . join ';', !$tuned ? () : (
 );
 my %attributes = (AutoCommit => 1, RaiseError => 1, PrintError => 0);
 
-my ($dbh, $failed);                          # the worker's handle, and whether an error was its last word
+my ($dbh, $failed);                          # the worker's handle, and whether its last result was an error
 
 # tuned: DBI's cache, which pings the handle before each use. default: a ping after an error.
 sub connection ($deadline) {
@@ -128,7 +128,7 @@ sub listen_for_good {
     }
 }
 
-# As the documentation's loop, but that it wakes for a notification instead of sleeping.
+# Like the documentation's loop, but it waits for a notification instead of sleeping.
 sub hear {
     my $socket = IO::Select->new($dbh->{pg_socket});
     while ($dbh->ping) {

@@ -2,7 +2,7 @@
 
 // PDO with its PostgreSQL driver: four processes with a connection each, and one more that listens.
 // https://www.php.net/manual/en/ref.pdo-pgsql.connection.php and pdo.constants.php
-// There is no "deadline": PDO::ATTR_TIMEOUT is for connecting, and nothing of PDO's ends a statement.
+// There is no "deadline": PDO::ATTR_TIMEOUT is for connecting only, and PDO cannot end a statement.
 
 declare(strict_types=1);
 
@@ -57,12 +57,12 @@ final class PdoClient implements Client
             try {
                 $this->pdo->rollBack();
             } finally {
-                throw $error; // whatever came of the rollback
+                throw $error; // even if the rollback failed
             }
         }
     }
 
-    /** Where the database is, libpq finds in its own variables. */
+    /** libpq reads the database's address from its own variables. */
     private function connect(): PDO
     {
         return $this->tuned
@@ -70,7 +70,7 @@ final class PdoClient implements Client
             : new PDO('pgsql:');
     }
 
-    /** PDO has no flag for it but these words, which are libpq's PQstatus. */
+    /** PDO has only these texts for it, which stand for libpq's PQstatus. */
     private static function isBad(PDO $pdo): bool
     {
         return $pdo->getAttribute(PDO::ATTR_CONNECTION_STATUS) === 'Bad connection.';

@@ -10,7 +10,7 @@ import asyncpg
 
 import adapter
 
-# TimeoutError and what the operating system says are both OSError.
+# TimeoutError and the operating system's errors are both OSError.
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 CONNECT = {}
 ACQUIRE = {}
@@ -18,7 +18,7 @@ TUNED_CONNECT = {
     "timeout": 5,  # seconds for a connect, of 60 unless given
     "command_timeout": 4,  # seconds for each statement, counted by the client
     "target_session_attrs": "read-write",  # after a failover: never a standby
-    "server_settings": {"statement_timeout": "5s"},  # the server ends what the client has given up, too
+    "server_settings": {"statement_timeout": "5s"},  # the server too ends a statement that the client has given up
 }
 TUNED_ACQUIRE = {"timeout": 5}  # seconds; releasing has as long
 # acquire, BEGIN, SELECT, INSERT, COMMIT, release; in seconds.
@@ -44,7 +44,7 @@ class Client:
                         await conn.execute("INSERT INTO pgsquall_ledger (id) VALUES ($1)", key)
 
     async def create_pool(self):
-        """At need: without a server there is no pool, and the error is the operation's."""
+        """Created on first use: without a server there is no pool, and the operation gets the error."""
         async with self.creating:
             if self.pool is None:
                 size = {"min_size": adapter.WORKERS, "max_size": adapter.WORKERS}

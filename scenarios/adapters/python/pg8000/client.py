@@ -1,4 +1,4 @@
-"""pg8000 by itself: each thread has one connection, opens another after an error not of the server's.
+"""pg8000 without a pool: each thread has one connection, and opens another after an error of the network.
 
 https://github.com/tlocke/pg8000#native-api-docs. It has no pool, and no flag that says if a connection lives.
 """
@@ -13,11 +13,11 @@ from pg8000.native import Connection, DatabaseError, Error, InterfaceError
 
 import adapter
 
-POLLING = 0.2  # seconds: notifications are noticed only with the answer to a statement
+POLLING = 0.2  # seconds: notifications are read only with the reply to a statement
 CONNECT = {}
 TUNED = {
     "timeout": 5,  # seconds for the connect, and after it for each wait for the server
-    "startup_params": {"statement_timeout": "5s"},  # the server ends what the client has given up, too
+    "startup_params": {"statement_timeout": "5s"},  # the server too ends a statement that the client has given up
 }
 
 
@@ -36,7 +36,7 @@ class Worker:
                     return bool(self.conn.run("SELECT 1 FROM pgsquall_ledger WHERE id = :key", key=key))
                 case "transaction":
                     self.transaction(key)
-        except (InterfaceError, OSError):  # what the server says is a DatabaseError
+        except (InterfaceError, OSError):  # errors from the server are DatabaseError
             self.close()
             raise
 
@@ -52,7 +52,7 @@ class Worker:
 
     def close(self):
         if self.conn:
-            with contextlib.suppress(InterfaceError, OSError):  # the server it says good-bye to may be gone
+            with contextlib.suppress(InterfaceError, OSError):  # the server may be gone
                 self.conn.close()
         self.conn = None
 
@@ -66,7 +66,7 @@ def connect():
 
 
 def ssl_context():
-    """What libpq makes of sslmode; made anew for each connect, since certificates are renewed."""
+    """libpq's meaning of sslmode; read again for each connect, because certificates are renewed."""
     mode = os.environ["PGSSLMODE"]
     if mode == "disable":
         return False
@@ -80,7 +80,7 @@ def ssl_context():
 
 
 def password():
-    """Once: pg8000 takes a password, and knows nothing of password files."""
+    """Read once: pg8000 takes a password, and has no support for password files."""
     if file := os.environ.get("PGPASSFILE"):
         with open(file, encoding="utf-8") as lines:
             return lines.readline().rstrip("\n").rsplit(":", 1)[1]

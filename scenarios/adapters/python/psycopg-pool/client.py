@@ -16,11 +16,11 @@ CONNECT = {"autocommit": True}
 POOL = {"min_size": adapter.WORKERS}
 TUNED_POOL = {
     "timeout": 10,  # seconds to wait for a connection
-    "reconnect_timeout": 10,  # seconds of growing pauses; then the pool gives up until it is asked again
-    "max_lifetime": 300,  # seconds: nobody sits on a server for ever that has been replaced
+    "reconnect_timeout": 10,  # seconds of growing pauses; then the pool gives up until the next request
+    "max_lifetime": 300,  # seconds, so that no connection stays for ever on a server that was replaced
 }
 if hasattr(ConnectionPool, "check_connection"):  # since 3.2
-    TUNED_POOL["check"] = ConnectionPool.check_connection  # asks the server at each borrow
+    TUNED_POOL["check"] = ConnectionPool.check_connection  # queries the server at each borrow
 
 
 def perform(pool, op, key, deadline):

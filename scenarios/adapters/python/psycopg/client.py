@@ -1,4 +1,4 @@
-"""psycopg 3 by itself: each thread has one connection and opens another when that one is closed.
+"""psycopg 3 without a pool: each thread has one connection and opens another when that one is closed.
 
 https://www.psycopg.org/psycopg3/docs/api/connections.html
 """
@@ -35,7 +35,7 @@ class Worker:
     def connect(self, deadline):
         if self.conn is None or self.conn.closed:
             limit = {}
-            if deadline.left() is not None:  # all that there is for a connect: whole seconds, at least two
+            if deadline.left() is not None:  # the only limit of a connect: whole seconds, at least two
                 limit["connect_timeout"] = max(2, math.ceil(deadline.left()))
             self.conn = psycopg.connect(os.environ["DATABASE_URL"], **CONNECT | limit)
         return self.conn

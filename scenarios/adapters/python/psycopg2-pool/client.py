@@ -49,7 +49,7 @@ class Client:
             pool.putconn(conn)
 
     def create_pool(self):
-        """At need: without a server there is no pool, and the error is the operation's."""
+        """Created on first use: without a server there is no pool, and the operation gets the error."""
         with self.creating:
             if self.pool is None:
                 size = adapter.WORKERS, adapter.WORKERS

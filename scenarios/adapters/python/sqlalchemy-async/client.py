@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import adapter
 
-# What asyncpg raises while connecting comes as it is.
+# Errors of asyncpg while connecting are not wrapped.
 ERRORS = (
     SQLAlchemyError,
     asyncpg.PostgresError,
@@ -23,14 +23,14 @@ ERRORS = (
 )
 ENGINE = {"pool_size": adapter.WORKERS, "max_overflow": 0}
 TUNED = {
-    "pool_pre_ping": True,  # asks the server each time that a connection is taken
-    "pool_recycle": 300,  # seconds: nobody sits on a server for ever that has been replaced
+    "pool_pre_ping": True,  # queries the server each time a connection is borrowed
+    "pool_recycle": 300,  # seconds, so that no connection stays for ever on a server that was replaced
     "pool_timeout": 10,  # seconds to wait for a connection
     "connect_args": {
         "timeout": 5,  # seconds for a connect, of 60 unless given
         "command_timeout": 5,  # seconds for each statement, counted by the client
         "target_session_attrs": "read-write",  # after a failover: never a standby
-        "server_settings": {"statement_timeout": "5s"},  # the server ends what the client has given up, too
+        "server_settings": {"statement_timeout": "5s"},  # the server too ends a statement that the client has given up
     },
 }
 INSERT = text("INSERT INTO pgsquall_ledger (id) VALUES (:key)")
@@ -52,7 +52,7 @@ async def perform(engine, op, key):
 
 
 def autocommit(engine):
-    """The same engine and pool; statements take effect one by one."""
+    """The same engine and pool, with autocommit."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -63,9 +63,9 @@ def sqlstate(error):
 async def main():
     if adapter.tuned():
         ENGINE.update(TUNED)
-    # Without a host asyncpg finds what it needs in libpq's variables, several hosts too. Connects at need.
+    # Without a host asyncpg reads libpq's variables, also several hosts. Connects on first use.
     engine = create_async_engine("postgresql+asyncpg://", **ENGINE)
-    # It offers no LISTEN other than the driver's own.
+    # SQLAlchemy has no LISTEN; the driver has.
     capabilities = ["transaction", "deadline", "multi_host", "tls"]
     adapter.hello("sqlalchemy-async", sqlalchemy.__version__, capabilities)
     await adapter.serve_async(lambda op, key: perform(engine, op, key), ERRORS, sqlstate)

@@ -12,8 +12,8 @@ import libpq
 
 ENGINE = {"pool_size": adapter.WORKERS, "max_overflow": 0}
 TUNED = {
-    "pool_pre_ping": True,  # asks the server each time that a connection is taken
-    "pool_recycle": 300,  # seconds: nobody sits on a server for ever that has been replaced
+    "pool_pre_ping": True,  # queries the server each time a connection is borrowed
+    "pool_recycle": 300,  # seconds, so that no connection stays for ever on a server that was replaced
     "pool_timeout": 10,  # seconds to wait for a connection
     "connect_args": libpq.RECOVERY,
 }
@@ -36,16 +36,16 @@ def perform(engine, op, key):
 
 
 def autocommit(engine):
-    """The same engine and pool; statements take effect one by one."""
+    """The same engine and pool, with autocommit."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 if __name__ == "__main__":
     if adapter.tuned():
         ENGINE |= TUNED
-    # Without a host libpq finds what it needs in its own variables, several hosts too. Connects at need.
+    # Without a host libpq reads its own variables, also several hosts. Connects on first use.
     engine = create_engine("postgresql+psycopg://", **ENGINE)
-    # It offers no way to cancel a statement, and no LISTEN, other than the driver's own.
+    # SQLAlchemy can neither cancel a statement nor LISTEN; the driver can.
     adapter.hello("sqlalchemy", sqlalchemy.__version__, ["transaction", "multi_host", "tls"])
     performs = adapter.CALLERS * [lambda op, key, _deadline: perform(engine, op, key)]
     adapter.serve(performs, (SQLAlchemyError,), lambda error: getattr(error.__cause__, "sqlstate", None))

@@ -23,7 +23,7 @@ TUNED = {
 
 PROFILE_TUNED = ARGV.last == "tuned"
 
-# It waits in Ruby's IO, whose errors it hands on as they are.
+# The library waits in Ruby's IO, and does not wrap its errors.
 LIBRARY_ERRORS = [PG::Error, IOError, SystemCallError].freeze
 
 Deadline = Class.new(StandardError)
@@ -33,7 +33,7 @@ def connect
   PG.connect(ENV.fetch("DATABASE_URL"), PROFILE_TUNED ? TUNED : {})
 end
 
-# Carries out one operation at a time.
+# Performs one operation at a time.
 class Client
   KINDS = { "refused" => "refused", "reset by peer" => "reset", "closed" => "closed", "timeout" => "timeout",
             "timed out" => "timeout" }.freeze
@@ -63,7 +63,7 @@ class Client
     {}
   end
 
-  # `reset` keeps the address and the password of the first connection; tuned connects anew.
+  # `reset` keeps the address and the password of the first connection; tuned opens a new one.
   def open_connection
     return @conn = connect if @conn.nil? || @conn.finished?
     return if @conn.status == PG::CONNECTION_OK
@@ -76,7 +76,7 @@ class Client
     end
   end
 
-  # What `transaction` does by itself when it is interrupted.
+  # As `transaction` does when it is interrupted.
   def cancel
     return if @conn.nil? || @conn.finished?
 
@@ -99,7 +99,7 @@ class Client
   end
 end
 
-# Listens for good, on a connection of its own.
+# Listens until the process ends, on a connection of its own.
 class Listener
   def listen
     loop do

@@ -47,12 +47,12 @@ fn pool(tuned: bool) -> Pool {
     let manager = PostgresConnectionManager::new(database::config(tuned), database::tls());
     let mut builder = bb8::Pool::builder().max_size(WORKERS as u32);
     if tuned {
-        // That a connection is checked before it is handed out is so by default.
+        // By default, a connection is checked before it is handed out.
         builder = builder.connection_timeout(Duration::from_secs(5)); // for a connection, a new one too
         builder = builder.max_lifetime(Duration::from_secs(60)); // after which it is replaced
-        builder = builder.reaper_rate(Duration::from_secs(10)); // between two looks at that
+        builder = builder.reaper_rate(Duration::from_secs(10)); // between two checks of that
     }
-    builder.build_unchecked(manager) // it connects at need
+    builder.build_unchecked(manager) // connects on first use
 }
 
 #[tokio::main]

@@ -48,14 +48,14 @@ impl From<PoolError> for Failure {
 }
 
 fn pool(tuned: bool) -> Pool {
-    // Before a client is handed out, its own flag tells whether it is closed; verified, an empty query does.
+    // Before a client is handed out, its own flag is checked; `Verified` runs an empty query instead.
     let recycling_method = if tuned { RecyclingMethod::Verified } else { RecyclingMethod::default() };
     let (config, recycling) = (database::config(tuned), ManagerConfig { recycling_method });
     let manager = Manager::from_config(config, database::tls(), recycling);
     let mut builder = Pool::builder(manager).max_size(WORKERS);
     if tuned {
         builder = builder.runtime(Runtime::Tokio1).timeouts(Timeouts {
-            wait: Some(Duration::from_secs(10)),   // for a client to be free
+            wait: Some(Duration::from_secs(10)),   // for a free client
             create: Some(Duration::from_secs(5)),  // the whole of connecting
             recycle: Some(Duration::from_secs(5)), // the query that verifies
         });

@@ -20,7 +20,7 @@ use postgres_native_tls::MakeTlsConnector;
 use subscription::Subscription;
 use tokio_postgres::Config;
 
-/// Between two attempts to listen.
+/// Pause between two attempts to listen.
 const PAUSE: Duration = Duration::from_secs(1);
 
 diesel::table! {
@@ -56,7 +56,7 @@ async fn insert(conn: &mut AsyncPgConnection, key: i64) -> QueryResult<usize> {
 }
 
 impl From<Error> for Failure {
-    /// The library hands out kinds, and no codes; these two each stand for one.
+    /// The library reports kinds, not codes; each of these two stands for one.
     fn from(error: Error) -> Failure {
         let message = error.to_string();
         let (sqlstate, kind) = match error {
@@ -75,19 +75,19 @@ impl From<PoolError> for Failure {
         match error {
             PoolError::Backend(Cause::QueryError(error)) => error.into(),
             PoolError::Timeout(_) => Failure { message, kind: Some("timeout"), ..Failure::default() },
-            _ => Failure { message, ..Failure::default() }, // the cause of a failed connect is in words alone
+            _ => Failure { message, ..Failure::default() }, // the cause of a failed connect is text only
         }
     }
 }
 
-/// With TLS a connection is set up by tokio-postgres, as the library's own examples do it.
+/// With TLS, tokio-postgres opens the connection, as in the library's own examples.
 async fn connect(config: Config, tls: MakeTlsConnector) -> ConnectionResult<AsyncPgConnection> {
     let in_words = |error| ConnectionError::BadConnection(Failure::from(error).message);
     let (client, connection) = config.connect(tls).await.map_err(in_words)?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
-/// Listens for good. A subscription ends with its connection; the library does nothing about that.
+/// Listens until the process ends. A subscription ends with its connection; the library does not renew it.
 async fn listen(config: Config, tls: MakeTlsConnector) {
     let mut subscription = Subscription::default();
     loop {
@@ -119,7 +119,7 @@ fn pool(config: Config, tls: MakeTlsConnector, tuned: bool) -> Pool<AsyncPgConne
     let mut builder = Pool::builder(manager).max_size(WORKERS);
     if tuned {
         builder = builder.runtime(deadpool::Runtime::Tokio1);
-        builder = builder.wait_timeout(Some(Duration::from_secs(10))); // for a connection to be free
+        builder = builder.wait_timeout(Some(Duration::from_secs(10))); // for a free connection
         builder = builder.create_timeout(Some(Duration::from_secs(5))); // the whole of connecting
         builder = builder.recycle_timeout(Some(Duration::from_secs(5))); // the query that verifies
     }

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Error, PgPool};
 use subscription::Subscription;
 
-/// Between two calls of a listener that fails.
+/// Pause between two calls of a failing listener.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Listens for good, with one listener: it says that at the next call it is connected again by itself.
+/// Listens until the process ends, with one listener, which reconnects by itself at the next call.
 async fn listen(pool: PgPool) {
     let mut subscription = Subscription::default();
     let mut listener = loop {
@@ -83,7 +83,7 @@ async fn first(pool: &PgPool) -> Result<PgListener, Error> {
     Ok(listener)
 }
 
-/// The library's own means bound the wait for a connection and the server's work, and not the network.
+/// The library's settings limit the wait for a connection and the server's work, but not the network.
 fn pools(tuned: bool) -> (PgPool, PgPool) {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL is set");
     let mut options: PgConnectOptions = url.parse().expect("DATABASE_URL is a connection URL");
@@ -93,7 +93,7 @@ fn pools(tuned: bool) -> (PgPool, PgPool) {
         pool = pool.acquire_timeout(Duration::from_secs(10)); // for a connection, a new one too
         pool = pool.max_lifetime(Duration::from_secs(60)); // after which it is replaced
     }
-    // As the listener has its own where it is given a URL: its connection is never given back.
+    // A pool of its own, as the listener has if it gets a URL: its connection is never returned.
     let of_listener = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     (pool.connect_lazy_with(options.clone()), of_listener.connect_lazy_with(options))
 }

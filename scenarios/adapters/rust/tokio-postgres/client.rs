@@ -1,5 +1,5 @@
-//! tokio-postgres without a pool: a connection for each worker, and one more that listens. It opens none anew
-//! by itself; the worker does so when the library says that its own is closed.
+//! tokio-postgres without a pool: a connection for each worker, and one more that listens. The library does
+//! not reconnect; the worker opens a new connection when its own is reported as closed.
 //! As in https://docs.rs/tokio-postgres/latest/tokio_postgres/#example
 
 mod adapter;
@@ -15,7 +15,7 @@ use postgres_native_tls::MakeTlsConnector;
 use subscription::Subscription;
 use tokio_postgres::{AsyncMessage, Client, Config};
 
-/// Between two attempts to listen.
+/// Pause between two attempts to listen.
 const PAUSE: Duration = Duration::from_secs(1);
 
 struct Connection {
@@ -47,7 +47,7 @@ impl Connection {
             Some(client) if !client.is_closed() => client,
             _ => {
                 let (client, connection) = self.config.connect(self.tls.clone()).await?;
-                // It speaks with the server, until it is broken or the client is dropped.
+                // Drives the session until the connection breaks or the client is dropped.
                 tokio::spawn(async {
                     if let Err(error) = connection.await {
                         eprintln!("connection error: {error}");
@@ -60,7 +60,7 @@ impl Connection {
     }
 }
 
-/// Listens for good. A subscription ends with its connection; the library does nothing about that.
+/// Listens until the process ends. A subscription ends with its connection; the library does not renew it.
 async fn listen(config: Config, tls: MakeTlsConnector) {
     let mut subscription = Subscription::default();
     loop {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # psql in a shell script: one psql for each operation, and one more that listens.
 # https://www.postgresql.org/docs/15/app-psql.html. Deadlines are those of coreutils' timeout: its SIGINT is
-# Ctrl-C for psql, which has the server cancel the statement, and its SIGKILL comes where that does not help.
+# Ctrl-C for psql, which sends a cancel request, and its SIGKILL follows if that does not help.
 set -u
 # shellcheck source=../adapter.sh
 source ./adapter.sh
@@ -9,7 +9,7 @@ source ./adapter.sh
 readonly INSERT="INSERT INTO pgsquall_ledger (id) VALUES (:key);"
 readonly SELECT="SELECT 1 FROM pgsquall_ledger WHERE id = :key;"
 readonly LISTEN_PAUSE=1 # seconds, before it listens again
-readonly POLL=0.5       # seconds: psql looks for notifications when it has carried out a command
+readonly POLL=0.5       # seconds: psql reads notifications after each command
 readonly KILL_AFTER=1   # seconds from SIGINT to SIGKILL
 
 url=$DATABASE_URL
@@ -49,14 +49,14 @@ perform() { # id, op, key, deadline_ms or nothing
     elif [[ $status != 0 ]]; then
         describe "$id" "$output"
     elif [[ $op == read ]]; then
-        # Beside the row there may be a warning, of a server that is about to go.
+        # Besides the row there may be a warning from a server that is shutting down.
         say_found "$id" "$([[ $'\n'$output$'\n' == *$'\n1\n'* ]] && echo true || echo false)"
     else
         say_ok "$id"
     fi
 }
 
-describe() { # id, what psql said
+describe() { # id, psql's output
     local sqlstate="" kind=""
     if [[ $2 =~ (ERROR|FATAL|PANIC):\ +([0-9A-Z]{5}): ]]; then
         sqlstate=${BASH_REMATCH[2]}
@@ -76,7 +76,7 @@ listen() {
     while kill -0 $$ 2>/dev/null; do
         here=""
         while read -r line; do
-            # psql tells of notifications after any command, so also before the row that says that it listens.
+            # psql prints notifications after any command, so also before the row that confirms the subscription.
             if [[ -z $here && ($line == listening || $line == "Asynchronous notification "*) ]]; then
                 if [[ -n $before ]]; then say_gap; else say_ok 0; fi
                 before=yes here=yes
@@ -91,7 +91,7 @@ listen() {
     done
 }
 
-# What the listening psql is to carry out, for as long as this script runs.
+# The commands of the listening psql, for as long as this script runs.
 poll() {
     echo "LISTEN pgsquall_news; SELECT 'listening';"
     while sleep $POLL && kill -0 $$ 2>/dev/null; do

@@ -1,4 +1,5 @@
-//! TLS: asked for in Postgres's own protocol, or from the first byte; then the handshake, and who is at the other end.
+//! TLS: requested in Postgres's protocol, or begun with the first byte; then the handshake and the server's
+//! certificate.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -16,9 +17,9 @@ use tokio::time::timeout;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{certificate, of_socket, silence, trust};
+use super::{certificate, no_reply, socket_failure, trust};
 use crate::credentials::trust::Anybody;
-use crate::doctor::facts::{Encrypted, Failure, FailureKind, Negotiated, Timed, Trust};
+use crate::doctor::facts::{Failure, FailureKind, Negotiated, Timed, TlsSession, Trust};
 use crate::doctor::target::{SslMode, Target};
 use crate::server::explain;
 
@@ -30,45 +31,45 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// The protocol's name for TLS without `SSLRequest`; 17 and later insist on it.
 const ALPN: &[u8] = b"postgresql";
 
-/// Longest of what a server says in place of an answer that is read and shown.
-const LAST_WORDS: usize = 512;
+/// Bytes of a reply outside the protocol that are read and shown.
+const SHOWN_BYTES: usize = 512;
 
 /// tokio-postgres-rustls does not name its stream.
 type TlsOverTcp = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 
-/// A connection on which a client can sign in.
+/// A connection that is ready for sign-in.
 pub(super) enum Channel {
     Plain(TcpStream),
-    Encrypted(Box<TlsOverTcp>),
+    TlsSession(Box<TlsOverTcp>),
 }
 
-/// Goes through with TLS as `mode` asks; a channel unless a client with this URL would go no further.
+/// Negotiates TLS as `mode` requires; returns a channel unless a client with this URL would stop here.
 pub(super) async fn negotiate(
     stream: TcpStream,
     target: &Target,
     mode: SslMode,
-    patience: Duration,
+    time_limit: Duration,
 ) -> (Timed<Result<Negotiated, Failure>>, Option<Channel>) {
     let began = Instant::now();
-    let (result, channel) = match negotiated(stream, target, mode, patience).await {
+    let (result, channel) = match negotiate_tls(stream, target, mode, time_limit).await {
         Ok((negotiated, channel)) => (Ok(negotiated), channel),
         Err(failure) => (Err(failure), None),
     };
     (Timed { took: began.elapsed(), result }, channel)
 }
 
-async fn negotiated(
+async fn negotiate_tls(
     mut stream: TcpStream,
     target: &Target,
     mode: SslMode,
-    patience: Duration,
+    time_limit: Duration,
 ) -> Result<(Negotiated, Option<Channel>), Failure> {
     if mode == SslMode::Disable {
-        return Ok((Negotiated::NotAsked, Some(Channel::Plain(stream))));
+        return Ok((Negotiated::NotRequested, Some(Channel::Plain(stream))));
     }
-    if !target.encryption.direct {
-        let asked = timeout(patience, ask(&mut stream)).await;
-        match asked.map_err(|_| silence("answer to the request for TLS", patience))?? {
+    if !target.tls.direct {
+        let requested = timeout(time_limit, request_tls(&mut stream)).await;
+        match requested.map_err(|_| no_reply("reply to the request for TLS", time_limit))?? {
             true => {}
             false if mode == SslMode::Prefer => {
                 return Ok((Negotiated::NotOffered, Some(Channel::Plain(stream))));
@@ -79,50 +80,50 @@ async fn negotiated(
             }
         }
     }
-    let (encrypted, stream) = timeout(patience, shake_hands(stream, target))
+    let (tls_session, stream) = timeout(time_limit, handshake(stream, target))
         .await
-        .map_err(|_| silence("end of the TLS handshake", patience))??;
-    // A client that verifies sends no password to a server that it does not trust; neither does the doctor.
-    let channel = match encrypted.trust {
+        .map_err(|_| no_reply("end of the TLS handshake", time_limit))??;
+    // A verifying client sends no password to a server that it does not trust; neither does the doctor.
+    let channel = match tls_session.trust {
         Trust::Refused(_) => None,
-        _ => Some(Channel::Encrypted(Box::new(stream))),
+        _ => Some(Channel::TlsSession(Box::new(stream))),
     };
-    Ok((Negotiated::Encrypted(encrypted), channel))
+    Ok((Negotiated::TlsSession(tls_session), channel))
 }
 
-/// Asks for TLS: whether the server has it.
-async fn ask(stream: &mut TcpStream) -> Result<bool, Failure> {
-    stream.write_all(&SSL_REQUEST).await.map_err(|error| of_socket(&error))?;
+/// Requests TLS; returns whether the server has it.
+async fn request_tls(stream: &mut TcpStream) -> Result<bool, Failure> {
+    stream.write_all(&SSL_REQUEST).await.map_err(|error| socket_failure(&error))?;
     let mut answer = [0];
-    stream.read_exact(&mut answer).await.map_err(|error| of_socket(&error))?;
+    stream.read_exact(&mut answer).await.map_err(|error| socket_failure(&error))?;
     match answer[0] {
         b'S' => Ok(true),
         b'N' => Ok(false),
         first => {
-            let mut rest = [first; LAST_WORDS];
-            // Only to be shown, so what has come by now will do.
+            let mut rest = [first; SHOWN_BYTES];
+            // Only shown in the error, so the bytes that have arrived are enough.
             let more = stream.try_read(&mut rest[1..]).unwrap_or(0);
             let text = String::from_utf8_lossy(&rest[..=more]);
             let text: String = text.chars().filter(|c| !c.is_control()).collect();
-            Err(Failure::new(FailureKind::Foreign, format!("the answer to the request for TLS was {text:?}")))
+            Err(Failure::new(FailureKind::NotPostgres, format!("the reply to the request for TLS was {text:?}")))
         }
     }
 }
 
-async fn shake_hands(stream: TcpStream, target: &Target) -> Result<(Encrypted, TlsOverTcp), Failure> {
+async fn handshake(stream: TcpStream, target: &Target) -> Result<(TlsSession, TlsOverTcp), Failure> {
     let other = |text: String| Failure::new(FailureKind::Other, text);
     let provider = Arc::new(ring::default_provider());
-    let witness = Arc::new(Witness { anybody: Anybody::new(Arc::clone(&provider)), seen: Mutex::default() });
+    let verifier =
+        Arc::new(RecordingVerifier { inner: Anybody::new(Arc::clone(&provider)), recorded: Mutex::default() });
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(DEFAULT_VERSIONS)
         .map_err(|error| other(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>);
-    let mut config = match &target.encryption.identity {
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
+    let mut config = match &target.tls.identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let unusable =
-                |error: &dyn std::fmt::Display| other(format!("the client certificate is unusable: {error}"));
+            let unusable = |error: &dyn std::fmt::Display| other(format!("cannot use the client certificate: {error}"));
             let chain = CertificateDer::pem_file_iter(certificate)
                 .and_then(|found| found.collect::<Result<Vec<_>, _>>())
                 .map_err(|error| unusable(&error))?;
@@ -130,45 +131,45 @@ async fn shake_hands(stream: TcpStream, target: &Target) -> Result<(Encrypted, T
             builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&error))?
         }
     };
-    if target.encryption.direct {
+    if target.tls.direct {
         config.alpn_protocols = vec![ALPN.to_vec()];
     }
     let mut connector = MakeRustlsConnect::new(config);
     let Ok(connect) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, &target.host);
     let stream = connect.connect(stream).await.map_err(|error| {
         let text = explain(&error);
-        // What TLS itself had to say is no matter of the socket.
+        // An error of TLS itself is not an error of the socket.
         match error.get_ref() {
             Some(_) => other(text),
-            None => Failure { text, ..of_socket(&error) },
+            None => Failure { text, ..socket_failure(&error) },
         }
     })?;
-    let seen = std::mem::take(&mut *witness.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    let trust = trust::verify(&seen.chain, &target.host, &target.encryption, &provider);
-    let chain = seen.chain.iter().map(|certificate| certificate::read(certificate)).collect();
-    Ok((Encrypted { version: seen.version, chain, trust }, stream))
+    let recorded = std::mem::take(&mut *verifier.recorded.lock().unwrap_or_else(PoisonError::into_inner));
+    let trust = trust::verify(&recorded.chain, &target.host, &target.tls, &provider);
+    let chain = recorded.chain.iter().map(|certificate| certificate::read(certificate)).collect();
+    Ok((TlsSession { version: recorded.version, chain, trust }, stream))
 }
 
-/// Sees certificate and version go by, and lets everybody pass.
+/// Records certificate and TLS version, and accepts any server: `trust` verifies afterwards.
 #[derive(Debug)]
-struct Witness {
-    anybody: Anybody,
-    seen: Mutex<Seen>,
+struct RecordingVerifier {
+    inner: Anybody,
+    recorded: Mutex<Recorded>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Recorded {
     chain: Vec<CertificateDer<'static>>,
     version: &'static str,
 }
 
-impl Witness {
-    fn note(&self, note: impl FnOnce(&mut Seen)) {
-        note(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+impl RecordingVerifier {
+    fn record(&self, record: impl FnOnce(&mut Recorded)) {
+        record(&mut self.recorded.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         own: &CertificateDer<'_>,
@@ -178,8 +179,8 @@ impl ServerCertVerifier for Witness {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let chain = std::iter::once(own).chain(others).map(|certificate| certificate.clone().into_owned());
-        self.note(|seen| seen.chain = chain.collect());
-        self.anybody.verify_server_cert(own, others, name, ocsp, now)
+        self.record(|recorded| recorded.chain = chain.collect());
+        self.inner.verify_server_cert(own, others, name, ocsp, now)
     }
 
     fn verify_tls12_signature(
@@ -188,8 +189,8 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.note(|seen| seen.version = "TLS 1.2");
-        self.anybody.verify_tls12_signature(message, certificate, signed)
+        self.record(|recorded| recorded.version = "TLS 1.2");
+        self.inner.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -198,16 +199,16 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.note(|seen| seen.version = "TLS 1.3");
-        self.anybody.verify_tls13_signature(message, certificate, signed)
+        self.record(|recorded| recorded.version = "TLS 1.3");
+        self.inner.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.anybody.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 
-/// For tokio-postgres: the stream has its TLS already, and knows what channel binding needs.
+/// Tells tokio-postgres that the stream is encrypted already; the stream itself provides channel binding.
 pub(super) struct Established;
 
 impl<S> TlsConnect<S> for Established

@@ -1,5 +1,5 @@
-//! Questions to the server. Each is one SELECT in the simple protocol, which every pooler passes on, and answers with
-//! one row of JSON, so that columns that a version does not have are simply not there.
+//! Queries to the server. Each is one SELECT in the simple protocol, which every pooler passes on, and returns one row
+//! of JSON, so that columns missing in a version are absent.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::sign_in::{Session, of_session};
-use super::silence;
-use crate::doctor::facts::{Answer, Answers, Failure, FailureKind};
+use super::no_reply;
+use super::sign_in::{Session, session_failure};
+use crate::doctor::facts::{Answer, Failure, FailureKind, ServerFacts};
 
 const IDENTITY: &str = "\
     SELECT json_build_object(\
@@ -31,7 +31,7 @@ const SETTINGS: &str = "\
         'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',\
         'wal_sender_timeout', 'max_replication_slots', 'max_slot_wal_keep_size', 'ssl')";
 
-/// A role that may not see all sees of others' sessions that they are there, and whose they are.
+/// A role without privileges sees only the existence and the role of others' sessions.
 const SESSIONS: &str = "\
     SELECT json_build_object(\
         'clients', count(*) FILTER (WHERE backend_type = 'client backend'),\
@@ -51,44 +51,44 @@ const SLOTS: &str = "\
         CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn\
         )::bigint AS retained FROM pg_replication_slots ORDER BY slot_name) AS slot";
 
-/// Asks everything; what cannot be answered is an answer of its own.
-pub(super) async fn ask(session: &Session, patience: Duration) -> Answers {
-    let identity = answer(session, IDENTITY, patience).await;
+/// Runs all queries; a failed one is recorded as its result.
+pub(super) async fn query_all(session: &Session, time_limit: Duration) -> ServerFacts {
+    let identity = query(session, IDENTITY, time_limit).await;
     if let Err(failure) = &identity {
-        let console = value(session, "SHOW VERSION", patience).await.ok();
-        let unasked = failure.clone();
-        return Answers {
+        let console = value(session, "SHOW VERSION", time_limit).await.ok();
+        let skipped = failure.clone();
+        return ServerFacts {
             identity,
             console,
-            settings: Err(unasked.clone()),
-            sessions: Err(unasked.clone()),
-            slots: Err(unasked),
+            settings: Err(skipped.clone()),
+            sessions: Err(skipped.clone()),
+            slots: Err(skipped),
         };
     }
-    Answers {
+    ServerFacts {
         identity,
         console: None,
-        settings: answer(session, SETTINGS, patience).await,
-        sessions: answer(session, SESSIONS, patience).await,
-        slots: answer(session, SLOTS, patience).await,
+        settings: query(session, SETTINGS, time_limit).await,
+        sessions: query(session, SESSIONS, time_limit).await,
+        slots: query(session, SLOTS, time_limit).await,
     }
 }
 
-async fn answer<T: DeserializeOwned>(session: &Session, question: &str, patience: Duration) -> Answer<T> {
-    let text = value(session, question, patience).await?;
+async fn query<T: DeserializeOwned>(session: &Session, sql: &str, time_limit: Duration) -> Answer<T> {
+    let text = value(session, sql, time_limit).await?;
     serde_json::from_str(&text)
-        .map_err(|error| Failure::new(FailureKind::Foreign, format!("the answer is not understood: {error}")))
+        .map_err(|error| Failure::new(FailureKind::NotPostgres, format!("cannot parse the server's answer: {error}")))
 }
 
 /// The first column of the first row.
-async fn value(session: &Session, question: &str, patience: Duration) -> Answer<String> {
-    let messages = timeout(patience, session.client.simple_query(question))
+async fn value(session: &Session, sql: &str, time_limit: Duration) -> Answer<String> {
+    let messages = timeout(time_limit, session.client.simple_query(sql))
         .await
-        .map_err(|_| silence("answer to a query", patience))?
-        .map_err(|error| of_session(&error))?;
+        .map_err(|_| no_reply("reply to a query", time_limit))?
+        .map_err(|error| session_failure(&error))?;
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten(),
         _ => None,
     });
-    row.map(str::to_owned).ok_or_else(|| Failure::new(FailureKind::Foreign, "the answer has no row"))
+    row.map(str::to_owned).ok_or_else(|| Failure::new(FailureKind::NotPostgres, "the answer has no row"))
 }

@@ -1,20 +1,21 @@
-//! What Toxiproxy cannot do: resets of open connections, half-open ones, idle times, and what the tap tells.
+//! Extensions of Toxiproxy: resets of open connections, half-open ones, idle times, and the tap.
 
 use std::io::ErrorKind;
 
 use super::*;
 
 #[test]
-fn every_open_connection_is_reset_or_closed_at_once() {
+fn open_connections_are_reset_or_closed() {
     for (path, end) in [("/proxies/echo/reset", Err(ErrorKind::ConnectionReset)), ("/proxies/echo/close", Ok(()))] {
-        // One of its own: what was open before may still be counted a moment after its client has left.
+        // A new service each time: a connection from before may still be counted for a moment after its client has
+        // left.
         let api = Api::new();
         let address = api.echo();
         let mut streams = [connect(address), connect(address)];
         streams.iter_mut().for_each(|stream| {
             echo(stream);
         });
-        assert_eq!(api.ask("POST", path, Value::Null, 200), json!({"connections": 2}));
+        assert_eq!(api.request("POST", path, Value::Null, 200), json!({"connections": 2}));
         for stream in &mut streams {
             assert_eq!(end_of(stream), end);
         }
@@ -33,23 +34,23 @@ fn stall_of_established_connections_only() {
     old.write_all(b"word").unwrap();
     assert!(is_silent(&mut old));
     echo(&mut connect(address));
-    api.done("DELETE", "/proxies/echo/toxics/stall_both");
+    api.expect_no_content("DELETE", "/proxies/echo/toxics/stall_both");
     old.read_exact(&mut [0; 4]).unwrap();
 }
 
 #[test]
-fn a_forgotten_connection_is_reset_when_it_speaks() {
+fn forgotten_connection_is_reset_on_send() {
     let api = Api::new();
     let address = api.echo();
     for kind in ["half_open", "forget"] {
         let mut old = connect(address);
         echo(&mut old);
         api.toxic(json!({"type": kind}));
-        assert!(is_silent(&mut old), "{kind}: nobody is told");
+        assert!(is_silent(&mut old), "{kind}: no FIN and no RST");
         old.write_all(b"word").unwrap();
         assert_eq!(end_of(&mut old), Err(ErrorKind::ConnectionReset), "{kind}");
         echo(&mut connect(address));
-        api.done("DELETE", &format!("/proxies/echo/toxics/{kind}_downstream"));
+        api.expect_no_content("DELETE", &format!("/proxies/echo/toxics/{kind}_downstream"));
     }
 }
 
@@ -64,7 +65,7 @@ fn idle_connections_are_ended() {
         let began = Instant::now();
         assert_eq!(end_of(&mut stream), end, "{kind}");
         assert!(began.elapsed() >= Duration::from_millis(150), "{kind}: {:?}", began.elapsed());
-        api.done("POST", "/reset");
+        api.expect_no_content("POST", "/reset");
     }
     api.toxic(json!({"type": "idle_forget", "attributes": {"after": 100}}));
     let mut stream = connect(address);
@@ -75,7 +76,7 @@ fn idle_connections_are_ended() {
 }
 
 #[test]
-fn the_tap_counts() {
+fn tap_counts_connections() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tap.jsonl");
     let mut api = Api::with_tap(Some(file.clone()));
@@ -91,7 +92,7 @@ fn the_tap_counts() {
     assert_eq!(tap["connections"]["ended"], json!({"by-client": 3}));
     assert_eq!(tap["connections"]["bytes_upstream"], 12);
     assert_eq!(tap["connects"]["last_10_seconds"], 4);
-    api.ask("POST", "/proxies/echo/reset", Value::Null, 200);
+    api.request("POST", "/proxies/echo/reset", Value::Null, 200);
     until("the fourth to have ended", || api.tap()["connections"]["ended"]["reset"] == 1);
 
     api.shutdown();

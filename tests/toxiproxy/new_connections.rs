@@ -1,4 +1,4 @@
-//! What meets a client that connects: refusal or silence, and which of several has its way.
+//! New connections: refused, hanging, and the precedence of several toxics.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,7 @@ fn refused(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, PATIENCE).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Whether a connect hangs: the kernel tries again after a second, so this is short of that.
+/// Whether a connect hangs: measured below one second, when the kernel sends the next SYN.
 fn hangs(address: SocketAddr) -> bool {
     let short = Duration::from_millis(500);
     TcpStream::connect_timeout(&address, short).is_err_and(|error| error.kind() == ErrorKind::TimedOut)
@@ -23,7 +23,7 @@ fn refuse_leaves_open_connections_alone() {
     api.toxic(json!({"type": "refuse"}));
     assert!(refused(address));
     echo(&mut open);
-    api.done("DELETE", "/proxies/echo/toxics/refuse_downstream");
+    api.expect_no_content("DELETE", "/proxies/echo/toxics/refuse_downstream");
     echo(&mut connect(address));
 }
 
@@ -34,23 +34,23 @@ fn hang_is_silence_and_is_counted() {
     api.toxic(json!({"type": "hang"}));
     assert!(hangs(address));
     assert!(api.tap()["syns_dropped"].as_u64().unwrap() >= 1, "{}", api.tap());
-    api.done("DELETE", "/proxies/echo/toxics/hang_downstream");
+    api.expect_no_content("DELETE", "/proxies/echo/toxics/hang_downstream");
     echo(&mut connect(address));
 }
 
 #[test]
-fn refusal_is_stronger_than_silence_and_disabling_than_both() {
+fn precedence_is_disabled_then_refuse_then_hang() {
     let api = Api::new();
     let address = api.echo();
     api.toxic(json!({"type": "hang"}));
     api.toxic(json!({"type": "refuse"}));
     assert!(refused(address));
-    api.done("DELETE", "/proxies/echo/toxics/refuse_downstream");
+    api.expect_no_content("DELETE", "/proxies/echo/toxics/refuse_downstream");
     assert!(hangs(address));
-    api.ask("POST", "/proxies/echo", json!({"enabled": false}), 200);
+    api.request("POST", "/proxies/echo", json!({"enabled": false}), 200);
     assert!(refused(address));
-    api.ask("POST", "/proxies/echo", json!({"enabled": true}), 200);
+    api.request("POST", "/proxies/echo", json!({"enabled": true}), 200);
     assert!(hangs(address));
-    api.done("POST", "/reset");
+    api.expect_no_content("POST", "/reset");
     echo(&mut connect(address));
 }
