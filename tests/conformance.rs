@@ -1,5 +1,5 @@
-//! The conformance cases are tested: the reference passes them, and each planted mistake fails the case that is about it,
-//! and no other.
+//! The conformance cases are tested: the reference passes them, and each planted mistake fails the case that is about
+//! it, and no other.
 
 #[allow(unused_imports, reason = "of what the tests of the binary share this crate uses a part")]
 mod common;
@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::{BINARY, Place, Said};
+use common::{BINARY, Output, Workspace};
 
 /// What one case came to, as it was printed.
 struct Told {
@@ -31,13 +31,13 @@ fn bad(defect: &str, client: &str) -> String {
     format!("python3 '{}' {defect} '{BINARY}' {client}", script.display())
 }
 
-fn check(clients: &[&str]) -> Said {
+fn check(clients: &[&str]) -> Output {
     let mut words = vec!["conformance"];
     clients.iter().for_each(|client| words.extend(["--client", client]));
-    Place::new().run(&words)
+    Workspace::new().run(&words)
 }
 
-fn told(said: &Said) -> Vec<Told> {
+fn told(said: &Output) -> Vec<Told> {
     let lines = said.stdout.lines().filter_map(|line| line.strip_prefix("  "));
     let split = |line: &str| {
         let mut words = line.split_whitespace().map(str::to_owned);
@@ -227,7 +227,7 @@ fn a_slot_that_does_not_come_back() {
 fn what_is_not_here_is_no_failure() {
     check(&["no-such-program-of-pgsquall"]).refuses(64, &["no-such-program-of-pgsquall", "PATH"]);
     check(&["sh -c 'echo no module named psycopg >&2; exit 3'"]).refuses(69, &["no module named psycopg"]);
-    let place = Place::new();
+    let place = Workspace::new();
     place.run(&["conformance", "--client", "reference", "--server", "local:/nowhere"]).refuses(69, &["/nowhere"]);
     place.run(&["conformance"]).refuses(64, &["--client"]);
 }
