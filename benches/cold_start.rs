@@ -1,5 +1,5 @@
-//! From the call to steady state: how long somebody waits before anything happens. Target: at most a second with a
-//! local server and its template made.
+//! Time from the call to the steady state, which users wait for at every run. Target: at most one second with a local
+//! server and an existing template.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the gateway costs, beside a direct connection: a query's round trip, and bulk data. The server is a stub that
+//! Overhead of the gateway over a direct connection: round trips and bulk data. The server is a stub that
 //! speaks just enough of the protocol for framing and tap to be at work; `ci/bench-gateway.sh` measures with a real
 //! one, and beside HAProxy and nginx.
 

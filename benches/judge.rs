@@ -1,4 +1,4 @@
-//! What judging costs: a verdict on a million operations (target: one second), reading a stored history, and judging a
+//! Cost of judging: a verdict on a million operations (target: one second), reading a stored history, and judging a
 //! run of ordinary length.
 //!
 //! ```text

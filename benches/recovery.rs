@@ -1,5 +1,5 @@
-//! How soon the built-in clients recover: in virtual time, where only what the client waits for is counted, and on a real
-//! server, where it is installed.
+//! Time-to-recover of the built-in clients: in virtual time, where only the client's own waiting counts, and on a real
+//! server, if one is installed.
 //!
 //! ```text
 //! cargo bench --bench recovery

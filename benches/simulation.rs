@@ -1,5 +1,5 @@
-//! How many simulated minutes a core gets through in a second: random schedules of faults against the reference client,
-//! each of a seed of its own; and a scenario of the catalogue.
+//! Simulated minutes per second and core: random schedules of faults against the reference client,
+//! each with its own seed; and a scenario of the catalogue.
 //!
 //! `cargo bench --bench simulation`; the figure to look at is "elem/s".
 
@@ -10,7 +10,7 @@ use mimalloc::MiMalloc;
 use pgsquall::model::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
-/// As `pgsquall sim` has it.
+/// The allocator of `pgsquall`.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -22,14 +22,14 @@ fn schedules(c: &mut Criterion) {
         bencher.iter(|| {
             seed += 1;
             let simulation = Simulation::schedule(&schedule_of(Seed(seed))).expect("a schedule is a scenario");
-            let simulation = simulation.client_named("reference").expect("it is built in").seed(Seed(seed));
-            black_box(simulation.run().expect("it can be asked"))
+            let simulation = simulation.client_named("reference").expect("a built-in name").seed(Seed(seed));
+            black_box(simulation.run().expect("the simulation runs"))
         });
     });
-    let reset = Simulation::scenario("connection-reset").expect("it is built in");
-    let reset = reset.client_named("reference").expect("it is built in");
+    let reset = Simulation::scenario("connection-reset").expect("a built-in name");
+    let reset = reset.client_named("reference").expect("a built-in name");
     group.bench_function("connection-reset", |bencher| {
-        bencher.iter(|| black_box(reset.run().expect("it can be asked")));
+        bencher.iter(|| black_box(reset.run().expect("the simulation runs")));
     });
     group.finish();
 }

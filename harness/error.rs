@@ -1,4 +1,4 @@
-//! Why a run could not be carried out. A client that fails its scenario is never an error: that is a verdict.
+//! [`Error`]: why a run could not be carried out. A client that fails its scenario is not an error but a verdict.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::environment::EnvironmentError;
 use crate::nemesis::NemesisError;
 use crate::scenario::ScenarioError;
 
-/// What kept the harness from asking its question.
+/// Why a run could not be carried out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,17 +18,17 @@ pub enum Error {
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The fault cannot truly be produced here; the scenario is to be skipped with this reason.
-    #[error("{scenario} cannot be asked here: {reason}")]
+    /// The fault cannot truly be produced here; callers skip the scenario with this reason.
+    #[error("cannot run {scenario} here: {reason}")]
     NotExpressible { scenario: String, reason: String },
-    #[error("a fault could not be prepared: {0}")]
+    #[error("cannot prepare a fault: {0}")]
     Nemesis(#[source] NemesisError),
-    #[error("no client was named: call client(…) or client_named(…) before run()")]
+    #[error("cannot run without a client: call client(…) or client_named(…) before run()")]
     NoClient,
-    /// A simulated network or server could not be made.
-    #[error("the simulation: {0}")]
+    /// A simulated network or server could not be created.
+    #[error("cannot simulate: {0}")]
     Simulation(#[source] io::Error),
-    /// The system gave no runtime to ask in.
+    /// The asynchronous runtime could not be started.
     #[error("cannot start a runtime: {0}")]
     Runtime(#[source] io::Error),
     #[error("cannot write {}: {source}", path.display())]

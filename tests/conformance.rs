@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::{BINARY, Place, Said};
+use common::{BINARY, Output, Workspace};
 
 /// The printed result of one case.
 struct CaseLine {
@@ -31,13 +31,13 @@ fn bad(defect: &str, client: &str) -> String {
     format!("python3 '{}' {defect} '{BINARY}' {client}", script.display())
 }
 
-fn check(clients: &[&str]) -> Said {
+fn check(clients: &[&str]) -> Output {
     let mut words = vec!["conformance"];
     clients.iter().for_each(|client| words.extend(["--client", client]));
-    Place::new().run(&words)
+    Workspace::new().run(&words)
 }
 
-fn cases(output: &Said) -> Vec<CaseLine> {
+fn cases(output: &Output) -> Vec<CaseLine> {
     let lines = output.stdout.lines().filter_map(|line| line.strip_prefix("  "));
     let split = |line: &str| {
         let mut words = line.split_whitespace().map(str::to_owned);
@@ -227,7 +227,7 @@ fn pool_slot_never_recovers() {
 fn missing_programs_are_errors_not_failures() {
     check(&["no-such-program-of-pgsquall"]).refuses(64, &["no-such-program-of-pgsquall", "PATH"]);
     check(&["sh -c 'echo no module named psycopg >&2; exit 3'"]).refuses(69, &["no module named psycopg"]);
-    let place = Place::new();
+    let place = Workspace::new();
     place.run(&["conformance", "--client", "reference", "--server", "local:/nowhere"]).refuses(69, &["/nowhere"]);
     place.run(&["conformance"]).refuses(64, &["--client"]);
 }

@@ -12,16 +12,16 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use common::{
-    BINARY, FROZEN, IMAGE, Place, RESET, Running, Said, YES_MAN, docker_is_here, is_root, lives, processes_of, said,
-    signal, until,
+    BINARY, FROZEN, IMAGE, Output, RESET, Running, Workspace, YES_MAN, docker_is_here, is_root, lives, processes_of,
+    said, signal, until,
 };
 
 /// A run whose fault is in force; it has a folder of its own for what its adapter tells.
-fn frozen_run(place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
+fn frozen_run(place: &Workspace, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
     run_of(FROZEN, place, user, group, name, server)
 }
 
-fn run_of(scenario: &str, place: &Place, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
+fn run_of(scenario: &str, place: &Workspace, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
     let adapter = YES_MAN.replace("> adapter", &format!("> {name}"));
     place.write(&format!("{name}.sh"), &adapter);
     place.write(&format!("{name}.toml"), scenario);
@@ -33,7 +33,7 @@ fn run_of(scenario: &str, place: &Place, user: &str, group: Option<u32>, name: &
     child
 }
 
-fn next_run(place: &Place, user: &str, group: Option<u32>) -> Said {
+fn next_run(place: &Workspace, user: &str, group: Option<u32>) -> Output {
     place.write("short.toml", RESET);
     let mut command = place.as_user(user, group);
     command.args(["run", "short.toml", "--server", "local", "--out", "out"]);
@@ -42,7 +42,7 @@ fn next_run(place: &Place, user: &str, group: Option<u32>) -> Said {
 
 #[test]
 fn the_next_run_removes_servers_clients_and_folders() {
-    let (place, user) = (Place::new(), "daemon");
+    let (place, user) = (Workspace::new(), "daemon");
     let mut live = frozen_run(&place, user, None, "live", "local");
     let mut killed = frozen_run(&place, user, None, "killed", "local");
     let (live_run, live_pids) = place.adapter_of("live");
@@ -54,7 +54,7 @@ fn the_next_run_removes_servers_clients_and_folders() {
 
     let said = next_run(&place, user, None);
     assert_eq!(place.report("out").endings(), ["short pass"], "{}", said.succeeds());
-    // Without a user of its own, somebody else's run may have come first.
+    // Without a separate user, another run may have removed them first.
     if is_root() {
         for part in [&run.display().to_string(), "server", "client"] {
             assert!(said.line_about(&run).contains(part), "{part}: {said}");
@@ -67,14 +67,14 @@ fn the_next_run_removes_servers_clients_and_folders() {
     assert!(live_run.exists() && !processes_of(&live_run).is_empty() && live_pids.into_iter().all(lives));
     assert!(!said.stderr.contains(&live_run.display().to_string()), "{said}");
     signal(&live, Signal::SIGTERM);
-    let said = Said::of(&mut live);
+    let said = Output::of(&mut live);
     assert_eq!(said.code, Some(130), "{said}");
     assert!(!live_run.exists());
 }
 
 #[test]
 fn the_next_run_removes_what_stood_in_the_path() {
-    let (place, user) = (Place::new(), "games");
+    let (place, user) = (Workspace::new(), "games");
     for program in ["pgbouncer", "haproxy"] {
         if !["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).is_file()) {
             println!("skipped: {program} is not installed");
@@ -108,7 +108,7 @@ fn the_next_run_removes_containers() {
     if !docker_is_here() || !socket.exists() {
         return;
     }
-    let (place, user) = (Place::new(), "bin");
+    let (place, user) = (Workspace::new(), "bin");
     let group = Some(fs::metadata(socket).unwrap().gid());
     let server = format!("docker:{IMAGE}");
     let mut live = frozen_run(&place, user, group, "live", &server);
@@ -135,7 +135,7 @@ fn the_next_run_removes_containers() {
     assert!(!run.exists(), "{told}");
     assert_ne!(containers(&live_run), "", "the live run has lost its container: {told}");
     signal(&live, Signal::SIGINT);
-    let said = Said::of(&mut live);
+    let said = Output::of(&mut live);
     assert_eq!(said.code, Some(130), "{said}");
     assert_eq!(containers(&live_run), "", "{said}");
 }
@@ -144,7 +144,7 @@ fn the_next_run_removes_containers() {
 #[test]
 fn nothing_is_left_of_runs_on_the_kernel_plane() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/killed_runs.py");
-    let python = |place: &Place, program: &str, words: &[&str]| {
+    let python = |place: &Workspace, program: &str, words: &[&str]| {
         let mut command = place.command(program);
         command.args(words).arg(&script).args(["--shared", "--runs", "10", "--every", "5", "--binary", BINARY]);
         command
@@ -153,11 +153,11 @@ fn nothing_is_left_of_runs_on_the_kernel_plane() {
         println!("skipped: no ci/killed_runs.py here, or no python3");
         return;
     }
-    let place = Place::new();
+    let place = Workspace::new();
     if place.run(&["list"]).kernel_plane().is_missing() {
         return;
     }
-    // In the place of the machine's network one where nobody else's runs come and go.
+    // In a network namespace without other runs.
     let alone = ["--net", "sh", "-c", "ip link set lo up && exec python3 \"$@\"", "sh"];
     let said = said(if is_root() { python(&place, "unshare", &alone) } else { python(&place, "python3", &[]) });
     println!("{said}");

@@ -1,9 +1,10 @@
 //! The oracle is tested on real servers: the reference passes every scenario, and each planted defect fails by the
-//! check that `ci/oracle.toml` names. There is a trial for each scenario and for each row; rows that run nightly are ignored.
-//! Faults are shorter here than in their scenarios; `ci/oracle.sh` runs them at full length, the reference many times.
+//! check that `ci/oracle.toml` names. There is a trial for each scenario and for each row; rows that run nightly are
+//! ignored. Faults are shorter here than in their scenarios; `ci/oracle.sh` runs them at full length, the reference
+//! many times.
 
-#[path = "common/breath.rs"]
-mod breath;
+#[path = "common/busy_machine.rs"]
+mod busy_machine;
 #[path = "common/oracle_table.rs"]
 mod oracle_table;
 
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use breath::is_out_of_breath;
+use busy_machine::was_overloaded;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use oracle_table::{Row, Table};
 use pgsquall::client::{ClientChoice, reference};
@@ -22,10 +23,10 @@ use pgsquall::model::plane::PlaneChoice;
 use pgsquall::scenario::{Scenario, catalogue};
 use pgsquall::{Error, Experiment, Run};
 
-/// Long enough for a client that comes back at all, on a machine that is busy.
+/// Long enough for every client that recovers, on a busy machine.
 const BUDGET: Duration = Duration::from_secs(15);
 
-/// A client that does not come back is watched for no longer than this.
+/// The budget of clients that do not recover.
 const SHORT_BUDGET: Duration = Duration::from_secs(4);
 
 /// The longest that a transient fault lasts here.
@@ -34,8 +35,8 @@ const LONGEST_FAULT: Duration = Duration::from_secs(5);
 /// How often a row runs in all, if its machine is too busy for a verdict.
 const ATTEMPTS: usize = 4;
 
-/// What an error says if a scenario needs what is not installed here.
-const NEEDS: [&str; 3] = ["is not installed", "small disk", "no kernel plane"];
+/// Texts of errors about tools or rights that are missing here.
+const NEEDS: [&str; 3] = ["is not installed", "small disk", "kernel plane is not available"];
 
 fn main() -> ExitCode {
     let table = Table::read();
@@ -98,7 +99,7 @@ async fn run(row: &Row) -> Result<Run, Error> {
     let mut attempts = 1..ATTEMPTS;
     loop {
         let run = Experiment::new(scenario.clone()).network(network).client_choice(&client).run().await?;
-        let was_overloaded = run.verdict.verdict == VerdictKind::Unknown && is_out_of_breath(&run.to_string());
+        let was_overloaded = run.verdict.verdict == VerdictKind::Unknown && was_overloaded(&run.to_string());
         if !was_overloaded || attempts.next().is_none() {
             return Ok(run);
         }

@@ -83,16 +83,16 @@ struct Bb8(bb8::Pool<Manager>);
 
 impl Client for Bb8 {
     async fn write(&self, key: i64) -> Result<(), OpError> {
-        self.0.get().await.map_err(told)?.execute(INSERT, &[&key]).await?;
+        self.0.get().await.map_err(op_error)?.execute(INSERT, &[&key]).await?;
         Ok(())
     }
 
     async fn read(&self, key: i64) -> Result<bool, OpError> {
-        Ok(!self.0.get().await.map_err(told)?.query(SELECT, &[&key]).await?.is_empty())
+        Ok(!self.0.get().await.map_err(op_error)?.query(SELECT, &[&key]).await?.is_empty())
     }
 }
 
-fn told(error: bb8::RunError<OpError>) -> OpError {
+fn op_error(error: bb8::RunError<OpError>) -> OpError {
     match error {
         bb8::RunError::User(error) => error,
         bb8::RunError::TimedOut => lost("no connection in time"),
@@ -112,7 +112,7 @@ fn simulation(scenario: &str) -> Simulation {
 }
 
 #[test]
-fn pools_come_back_from_what_ends_connections() {
+fn pools_recover_from_closed_connections() {
     for scenario in ["connection-reset", "restart-fast", "server-killed", "long-recovery", "idle-close"] {
         simulation(scenario).client(deadpool_of).run().unwrap().assert_pass();
         simulation(scenario).client(bb8_of).run().unwrap().assert_pass();
@@ -120,7 +120,7 @@ fn pools_come_back_from_what_ends_connections() {
 }
 
 #[test]
-fn pools_without_a_timeout_hang_where_nothing_ends_them() {
+fn pools_without_a_timeout_hang_in_a_stall() {
     let runs = [simulation("stall").client(deadpool_of).run(), simulation("stall").client(bb8_of).run()];
     for run in runs.map(Result::unwrap) {
         assert_eq!(run.verdict.verdict, VerdictKind::Fail, "{run}");
@@ -129,7 +129,7 @@ fn pools_without_a_timeout_hang_where_nothing_ends_them() {
 }
 
 #[test]
-fn whoever_asks_for_the_password_each_time_survives_its_rotation() {
+fn rereading_the_password_survives_its_rotation() {
     let rotated = || simulation("password-rotated");
     rotated().client(deadpool_of).run().unwrap().assert_pass();
     rotated().client(bb8_of).run().unwrap().assert_pass();

@@ -1,5 +1,5 @@
-//! The simulation plane, through the public API: the same seed gives the same history, to the last byte, in this process
-//! and in any other; clients of the user's own take part.
+//! The simulation plane, through the public API: the same seed gives the same history, to the last byte, in this
+//! process and in any other; clients of the user's own take part.
 #![cfg(feature = "simulation")]
 
 use std::fs;
@@ -46,7 +46,7 @@ fn the_same_seed_gives_the_same_history() {
 }
 
 #[test]
-fn every_repeat_has_chances_of_its_own() {
+fn every_repeat_has_its_own_randomness() {
     let recovered = |repeat| {
         let simulation = Simulation::scenario("stall").unwrap().client_named("reference").unwrap();
         match simulation.repeat(repeat, 5).run().unwrap().verdict.measures.time_to_recover {
@@ -61,7 +61,7 @@ fn every_repeat_has_chances_of_its_own() {
 }
 
 #[test]
-fn a_client_starts_as_soon_as_the_fault_that_precedes_it_is_there() {
+fn client_starts_once_the_preceding_fault_is_in_force() {
     let simulation = Simulation::scenario("wrong-port").unwrap().client_named("reference").unwrap();
     let noticed = simulation.run().unwrap().verdict.measures.time_to_detect.unwrap();
     // A second makes an operation a slow one.
@@ -104,7 +104,7 @@ fn the_same_seed_gives_the_same_history_in_another_process() {
 }
 
 #[test]
-fn schedules_of_many_seeds_leave_the_same_history_twice() {
+fn schedules_have_reproducible_histories() {
     for seed in 0..25 {
         let record = || {
             let simulation = Simulation::schedule(&schedule_of(Seed(seed))).unwrap();
@@ -115,18 +115,18 @@ fn schedules_of_many_seeds_leave_the_same_history_twice() {
 }
 
 #[tokio::test]
-async fn it_can_be_asked_from_within_a_runtime() {
+async fn simulation_runs_inside_a_runtime() {
     Simulation::scenario("connection-reset").unwrap().client_named("reference").unwrap().run().unwrap().assert_pass();
 }
 
 #[test]
-fn what_cannot_be_simulated_is_said() {
-    let said = |scenario: &str| {
+fn unsupported_scenarios_are_errors() {
+    let reason = |scenario: &str| {
         let simulation = Simulation::scenario(scenario).unwrap().client_named("reference").unwrap();
         simulation.run().unwrap_err().to_string()
     };
-    assert!(said("pgbouncer-idle").contains("PgBouncer"));
-    assert!(said("dns-failure").contains("names"));
+    assert!(reason("pgbouncer-idle").contains("PgBouncer"));
+    assert!(reason("dns-failure").contains("names"));
     let error = Simulation::scenario("stall").unwrap().client_named("psycopg").err().unwrap().to_string();
     assert!(error.contains("Rust"), "{error}");
     assert!(Simulation::scenario("stall").unwrap().run().unwrap_err().to_string().contains("client"));

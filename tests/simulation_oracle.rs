@@ -1,5 +1,6 @@
 //! The oracle is tested in virtual time: the reference client passes every scenario that can be simulated, and each
-//! planted defect fails by the check that `ci/oracle.toml` names, as on real servers (`tests/oracle.rs`, `ci/oracle.sh`).
+//! planted defect fails by the check that `ci/oracle.toml` names, as on real servers (`tests/oracle.rs`,
+//! `ci/oracle.sh`).
 #![cfg(feature = "simulation")]
 
 #[path = "common/oracle_table.rs"]
@@ -107,7 +108,7 @@ fn each_nightly_row_can_be_simulated() {
 }
 
 #[test]
-fn the_connections_of_all_addresses_have_numbers_of_their_own_and_the_same_seed_the_same_ones() {
+fn connection_ids_are_unique_and_reproducible() {
     let opened = |seed| {
         let simulation = Simulation::scenario("failover-multi-host").unwrap().client_named("reference").unwrap();
         let history = simulation.seed(Seed(seed)).record().unwrap();

@@ -1,4 +1,4 @@
-//! `pgsquall adapter`: a built-in client in a process of its own.
+//! `pgsquall adapter`: a built-in client in its own process.
 
 use pgsquall::client::reference;
 

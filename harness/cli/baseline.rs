@@ -1,4 +1,4 @@
-//! `--baseline`: an earlier report, read before anything is done, so that a wrong name costs nobody a run.
+//! `--baseline`: an earlier report, read before any run starts, so that a wrong name is an error at once.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use pgsquall::report::baseline::{Comparison, compare};
 
 use crate::args::BaselineArguments;
 
-/// An earlier report, and what is allowed beside it.
+/// An earlier report, and the tolerance of the comparison.
 pub struct Baseline {
     name: String,
     report: Report,
@@ -15,9 +15,9 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Reads the one that is asked for, if one is.
+    /// Reads the report that `--baseline` names; `None` without it.
     ///
-    /// *Errors*: a sentence that names the file and the remedy.
+    /// *Errors*: a message with the file and the fix.
     pub fn read(arguments: &BaselineArguments) -> Result<Option<Baseline>, String> {
         let Some(path) = &arguments.baseline else { return Ok(None) };
         let (name, report) = (path.display().to_string(), Report::read(path)?);

@@ -1,4 +1,4 @@
-//! `pgsquall check`: are these scenario files in order?
+//! `pgsquall check`: reads scenario files and reports their errors.
 
 use std::path::PathBuf;
 

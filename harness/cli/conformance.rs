@@ -1,4 +1,4 @@
-//! `pgsquall conformance`: the cases of the adapter protocol, asked of each client, told one line for each.
+//! `pgsquall conformance`: runs the cases of the adapter protocol against each client, one line for each case.
 
 use pgsquall::client::ClientChoice;
 use pgsquall::conformance::{ConformanceError, Outcome, check};
@@ -10,7 +10,7 @@ use crate::args::ConformanceArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::{client, make_ready};
-use crate::signals::asked_to_stop;
+use crate::signals::stop_requested;
 
 pub async fn conformance(arguments: ConformanceArguments) -> Exit {
     let clients: Result<Vec<ClientChoice>, _> = arguments.clients.iter().map(|text| client(text)).collect();
@@ -33,25 +33,25 @@ pub async fn conformance(arguments: ConformanceArguments) -> Exit {
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = match source.kind() {
-        // One ledger and one role for all: they would end each other's sessions.
+        // All clients share one ledger and one role, and would end each other's sessions.
         ServerKind::External => 1,
         _ => arguments.jobs.map_or(cores, usize::from),
     };
     tokio::select! {
         exit = check_all(clients, &arguments.server, at_once) => exit,
-        () = asked_to_stop() => {
-            complain!("stopped by a signal: everything was removed");
+        () = stop_requested() => {
+            complain!("stopped by a signal: all servers and clients were removed");
             Exit::Interrupted
         }
     }
 }
 
-/// Checks all clients, so many at once, and tells each in the order in which they were named; the worst exit wins.
+/// Checks all clients, `at_once` at a time, and prints them in the order of the command line. Returns the worst exit.
 async fn check_all(clients: Vec<ClientChoice>, server: &ServerChoice, at_once: usize) -> Exit {
     let mut waiting = clients.into_iter().enumerate();
     let mut running = JoinSet::new();
     let mut done = Vec::new();
-    let mut told = 0;
+    let mut printed = 0;
     let mut worst = Exit::Pass;
     loop {
         while running.len() < at_once
@@ -59,31 +59,31 @@ async fn check_all(clients: Vec<ClientChoice>, server: &ServerChoice, at_once: u
         {
             let server = server.clone();
             running.spawn(async move {
-                let found = match make_ready(&client).await {
+                let outcomes = match make_ready(&client).await {
                     Ok(()) => check(&client, &server).await,
                     Err(error) => Err(error.into()),
                 };
-                (index, found, client)
+                (index, outcomes, client)
             });
         }
         let Some(finished) = running.join_next().await else { return worst };
         match finished {
             Ok(finished) => done.push(finished),
-            // A panic of the harness is not to be told as anything else.
+            // A panic is a defect of the harness: pass it on.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return Exit::Internal,
         }
-        while let Some(next) = done.iter().position(|(index, ..)| *index == told) {
-            let (_, found, client) = done.swap_remove(next);
-            worst = worst.max(tell(&client, &found));
-            told += 1;
+        while let Some(next) = done.iter().position(|(index, ..)| *index == printed) {
+            let (_, outcomes, client) = done.swap_remove(next);
+            worst = worst.max(print_outcomes(&client, &outcomes));
+            printed += 1;
         }
     }
 }
 
-/// Tells one client's outcomes, as a block.
-fn tell(client: &ClientChoice, found: &Result<Vec<Outcome>, ConformanceError>) -> Exit {
-    match found {
+/// Prints one client's outcomes as a block.
+fn print_outcomes(client: &ClientChoice, outcomes: &Result<Vec<Outcome>, ConformanceError>) -> Exit {
+    match outcomes {
         Ok(outcomes) => {
             say!("{}", client.name());
             outcomes.iter().for_each(|outcome| say!("  {outcome}"));

@@ -1,4 +1,4 @@
-//! `pgsquall doctor`: the documented checks, asked of a live server.
+//! `pgsquall doctor`: checks a live server and the path to it, and prints the diagnosis.
 
 use pgsquall::doctor::{Diagnosis, Examination, Target, examine};
 
@@ -6,7 +6,7 @@ use crate::args::DoctorArguments;
 use crate::exit::Exit;
 use crate::print::{self, complain};
 
-/// Where libpq too finds a password that the URL does not have: there `ps` does not show it.
+/// The variable for a password that the URL does not have, as in libpq: `ps` does not show it.
 const PASSWORD: &str = "PGPASSWORD";
 
 pub async fn doctor(arguments: DoctorArguments) -> Exit {
@@ -28,7 +28,7 @@ pub async fn doctor(arguments: DoctorArguments) -> Exit {
         true => match diagnosis.to_json() {
             Ok(json) => print::text(&json),
             Err(error) => {
-                complain!("error: the diagnosis cannot be written as JSON: {error}");
+                complain!("error: cannot write the diagnosis as JSON: {error}");
                 return Exit::Internal;
             }
         },

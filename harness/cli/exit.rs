@@ -1,4 +1,4 @@
-//! Exit codes, and which error gives which. Stable: scripts depend on them.
+//! Exit codes, and the code of each error. Stable: scripts depend on them.
 
 use std::process::ExitCode;
 
@@ -13,13 +13,13 @@ use pgsquall::toxiproxy::ServiceError;
 /// How the program ends. The worst of several wins; the order is that of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// 0: every verdict is pass, or what was asked was done.
+    /// 0: every verdict is pass, or the command succeeded.
     Pass,
     /// 2: a verdict is unknown, and none is fail.
     Unknown,
     /// 1: a verdict is fail.
     Fail,
-    /// 69: no server, no client, or nothing could be asked here.
+    /// 69: no server, no client, or no scenario could be run here.
     Unavailable,
     /// 70: the harness itself failed.
     Internal,
@@ -59,7 +59,7 @@ impl From<&Error> for Exit {
             Error::Scenario(_) | Error::NoClient => Exit::Usage,
             Error::Client(error) => error.into(),
             Error::Environment(EnvironmentError::Server(error)) => error.into(),
-            // A disk that is full or gone is missing here, like a server.
+            // A full or missing disk counts as unavailable, like a server.
             Error::Environment(_) | Error::NotExpressible { .. } | Error::Nemesis(_) | Error::Store { .. } => {
                 Exit::Unavailable
             }

@@ -1,4 +1,4 @@
-//! `pgsquall init`: a shipped adapter written out, as a place to start from.
+//! `pgsquall init`: lists, writes out and builds shipped adapters.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,11 @@ pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
         complain!("error: cannot write {}: {error}; name another folder: pgsquall init {name} DIR", folder.display());
         return Exit::Usage;
     }
-    tell(&shipped, &folder);
+    print_next_steps(&shipped, &folder);
     Exit::Pass
 }
 
-/// Builds one in the user's cache, where runs look for it.
+/// Builds an adapter into the user's cache, which runs use.
 pub async fn build(name: &str) -> Exit {
     if Shipped::by_name(name).is_none() {
         return unknown(name);
@@ -53,7 +53,7 @@ pub async fn build(name: &str) -> Exit {
 
 fn unknown(name: &str) -> Exit {
     let names: Vec<_> = adapters().iter().map(|shipped| shipped.name).collect();
-    complain!("error: no adapter {name:?} is shipped; those that are: {}", names.join(", "));
+    complain!("error: no shipped adapter is named {name:?}; write one of {}", names.join(", "));
     Exit::Usage
 }
 
@@ -68,7 +68,7 @@ fn list() {
     }
 }
 
-/// Writes its files into a new folder, so that nothing of anybody's is overwritten.
+/// Writes the adapter's files into a new folder, so that no file is overwritten.
 fn write(shipped: &Shipped, folder: &Path) -> std::io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
@@ -77,8 +77,8 @@ fn write(shipped: &Shipped, folder: &Path) -> std::io::Result<()> {
     shipped.files.iter().try_for_each(|(file, text)| fs::write(folder.join(file), text))
 }
 
-/// What to do next.
-fn tell(shipped: &Shipped, folder: &Path) {
+/// Prints the commands to run next.
+fn print_next_steps(shipped: &Shipped, folder: &Path) {
     let Shipped { manifest, .. } = shipped;
     let lines = [
         vec![format!("cd {}", folder.display()), manifest.install.clone()],
@@ -89,7 +89,7 @@ fn tell(shipped: &Shipped, folder: &Path) {
         ],
     ];
     say!("{} holds an adapter for {}: {}", folder.display(), manifest.library, manifest.about);
-    say!("  default: the library as it is by itself; tuned: {}", manifest.tuned);
+    say!("  default: the library's defaults; tuned: {}", manifest.tuned);
     say!("  {}", manifest.source);
     say!("Next:");
     lines.concat().iter().for_each(|line| say!("  {line}"));

@@ -1,4 +1,4 @@
-//! `pgsquall judge`: stored histories, judged again.
+//! `pgsquall judge`: judges stored histories again.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -25,7 +25,7 @@ pub fn judge(histories: &[PathBuf], json: bool) -> Exit {
                 }
             }
             Err(reason) => {
-                let hint = "give a history.jsonl that a finished run has stored, or its folder";
+                let hint = "name the history.jsonl of a finished run, or its folder";
                 complain!("error: {}: {reason}\nhint: {hint}", path.display());
                 exit = exit.max(Exit::Usage);
             }

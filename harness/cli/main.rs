@@ -1,4 +1,4 @@
-//! `pgsquall`: arguments in, a question asked through the public API, an exit code out.
+//! `pgsquall`: parses arguments, calls the library's public API, returns an exit code.
 
 mod adapter;
 mod args;
@@ -30,7 +30,7 @@ use self::args::{Arguments, Verb};
 use self::exit::Exit;
 use self::print::complain;
 
-/// Simulations and the gateway make and drop many small things.
+/// Simulations and the gateway make many small allocations.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -38,9 +38,9 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are no errors, and go to stdout.
+            // Help and version are not errors, and go to stdout.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Pass };
-            // Where even this cannot be printed there is nobody to tell.
+            // If printing fails, there is no stream left to report it on.
             let _ = error.print();
             return exit.into();
         }
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             return Exit::Internal.into();
         }
     };
-    // A panic has already said what it had to say; the runtime's end drops what was under way, which heals it.
+    // The panic hook has printed the panic; dropping the runtime drops the runs, which heals their faults.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.block_on(carry_out(arguments.verb))));
     drop(runtime);
     exit.unwrap_or(Exit::Internal).into()
@@ -66,7 +66,7 @@ async fn carry_out(verb: Verb) -> Exit {
         Verb::Sim(arguments) => sim::sim(&arguments),
         #[cfg(not(feature = "simulation"))]
         Verb::Sim(_) => {
-            complain!("error: this build has no simulation: build it with the feature \"simulation\"");
+            complain!("error: cannot simulate: this build lacks the feature \"simulation\"; build with it");
             Exit::Unavailable
         }
         Verb::List(arguments) => list::list(&arguments).await,

@@ -1,5 +1,5 @@
-//! Printing to whoever still listens: a pipe whose reader has left, as in `pgsquall list | head`, is no error of ours,
-//! and must not end a run before it has cleaned up.
+//! Printing to a reader that may be gone: a closed pipe, as in `pgsquall list | head`, is not an error, and must not
+//! end a run before its clean-up.
 
 /// Prints a line to stdout.
 macro_rules! say {
@@ -17,12 +17,12 @@ macro_rules! complain {
 
 pub(crate) use {complain, say};
 
-/// Writes a line, if anybody reads it.
+/// Writes a line; ignores a closed pipe.
 pub fn line(to: &mut dyn std::io::Write, text: std::fmt::Arguments) {
     let _ = writeln!(to, "{text}");
 }
 
-/// Writes a text to stdout as it is, if anybody reads it.
+/// Writes a text to stdout unchanged; ignores a closed pipe.
 pub fn text(text: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! `pgsquall proxy`: gateways for anybody's clients, until it is told to stop.
+//! `pgsquall proxy`: serves proxies with toxics until a signal stops it.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use pgsquall::toxiproxy::{ProxyConfig, Service, ServiceError, Settings, TlsFiles
 use crate::args::ProxyArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
-use crate::signals::asked_to_stop;
+use crate::signals::stop_requested;
 
 pub async fn proxy(arguments: ProxyArguments) -> Exit {
     let settings = match settings(arguments) {
@@ -28,15 +28,15 @@ pub async fn proxy(arguments: ProxyArguments) -> Exit {
     }
 }
 
-/// Serves until it is told to stop.
+/// Serves until SIGINT or SIGTERM.
 async fn serve(settings: Settings) -> Result<(), ServiceError> {
     let seed = settings.seed;
-    let stopped = asked_to_stop();
+    let stopped = stop_requested();
     let service = Service::start(settings).await?;
     for proxy in service.proxies().await {
         match proxy.enabled {
-            true => say!("{} listens on {} and leads to {}", proxy.name, proxy.listen, proxy.upstream),
-            false => say!("{} is disabled; it would lead to {}", proxy.name, proxy.upstream),
+            true => say!("{} listens on {} and forwards to {}", proxy.name, proxy.listen, proxy.upstream),
+            false => say!("{} is disabled; it would forward to {}", proxy.name, proxy.upstream),
         }
     }
     match service.api() {
@@ -47,7 +47,7 @@ async fn serve(settings: Settings) -> Result<(), ServiceError> {
     service.shutdown().await
 }
 
-/// Understands the arguments.
+/// Converts the arguments.
 fn settings(arguments: ProxyArguments) -> Result<Settings, String> {
     let api = Some(arguments.api).filter(|api| api != "off");
     let mut proxies = Vec::new();
@@ -56,10 +56,10 @@ fn settings(arguments: ProxyArguments) -> Result<Settings, String> {
         proxies.push(ProxyConfig { name: arguments.name, listen, upstream, enabled: true });
     }
     if let Some(file) = arguments.config {
-        proxies.extend(listed(&file)?);
+        proxies.extend(read_proxies(&file)?);
     }
     if proxies.is_empty() && api.is_none() {
-        return Err("without an API and without a proxy there is nothing to do: write --upstream HOST:PORT".into());
+        return Err("cannot start: no API and no proxy; write --upstream HOST:PORT".into());
     }
     let seed = arguments.seed.unwrap_or_else(Seed::random);
     let tls = arguments.tls_certificate.zip(arguments.tls_key);
@@ -67,8 +67,8 @@ fn settings(arguments: ProxyArguments) -> Result<Settings, String> {
     Ok(Settings { api, seed, proxies, tap: arguments.tap, tls })
 }
 
-/// The proxies of a file.
-fn listed(file: &Path) -> Result<Vec<ProxyConfig>, String> {
-    let text = fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+/// Reads the proxies of a `--config` file.
+fn read_proxies(file: &Path) -> Result<Vec<ProxyConfig>, String> {
+    let text = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     ProxyConfig::read_list(&text).map_err(|error| format!("{}: {error}", file.display()))
 }

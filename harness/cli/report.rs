@@ -1,4 +1,4 @@
-//! `pgsquall report`: stored reports put together, and written in other formats.
+//! `pgsquall report`: merges stored reports, and writes them in other formats.
 
 use std::fs;
 use std::io;
@@ -34,58 +34,57 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
     for folder in &arguments.folders {
         parts.push((folder.display().to_string(), Report::read(folder).map_err(usage)?));
     }
-    let kept = |report: &Report| report.runs.iter().filter_map(|entry| entry.folder.clone()).collect();
-    let kept: Vec<Vec<PathBuf>> = parts.iter().map(|(_, report)| kept(report)).collect();
+    let folders = |report: &Report| report.runs.iter().filter_map(|entry| entry.folder.clone()).collect();
+    let run_folders: Vec<Vec<PathBuf>> = parts.iter().map(|(_, report)| folders(report)).collect();
     let baseline = Baseline::read(&arguments.baseline).map_err(usage)?;
     let mut merged = report::merge(parts).map_err(usage)?;
     merged.comparison = baseline.map(|baseline| baseline.compare(&merged));
     let folder = match (arguments.out, arguments.folders.as_slice()) {
         (Some(out), folders) => {
             let out = Out::make(out).map_err(usage)?;
-            for (from, inside) in folders.iter().zip(&kept) {
-                bring(from, inside, out.path()).map_err(|error| (error, Exit::Unavailable))?;
+            for (from, inside) in folders.iter().zip(&run_folders) {
+                copy_runs(from, inside, out.path()).map_err(|error| (error, Exit::Unavailable))?;
             }
             out.path().to_owned()
         }
         (None, [only]) => only.clone(),
-        (None, _) => return Err(usage("name the folder that everything is to go to: --out DIR".to_owned())),
+        (None, _) => return Err(usage("cannot merge several folders without a new one: write --out DIR".to_owned())),
     };
     output::table(&merged);
     output::comparison(&merged);
     say!("\n{}", merged.counts());
     merged.warnings().iter().for_each(|line| complain!("{line}"));
     let written = writers::write(&merged, &folder, &writers::ALWAYS, &arguments.report);
-    say!("histories, verdicts and logs are in {0}; to be read in a browser: {0}/report.html", folder.display());
+    say!("histories, verdicts and logs are in {0}; open {0}/report.html in a browser", folder.display());
     Ok(worst(&merged).max(written))
 }
 
-/// The worst of all endings. Of a whole of which a part is missing nothing is proved.
+/// The worst of all endings. With a shard missing the whole is at best unknown.
 fn worst(report: &Report) -> Exit {
     let endings = report.runs.iter().filter_map(|entry| match &entry.ending {
-        Ending::Judged { verdict } => Some(output::of_verdict(verdict.verdict, report)),
+        Ending::Judged { verdict } => Some(output::verdict_exit(verdict.verdict, report)),
         Ending::NotCarriedOut { .. } => Some(Exit::Unavailable),
         Ending::Stopped => Some(VerdictKind::Unknown.into()),
         Ending::Skipped { .. } => None,
     });
-    let worst = endings.max().unwrap_or(Exit::Unavailable).max(output::of_comparison(report));
+    let worst = endings.max().unwrap_or(Exit::Unavailable).max(output::comparison_exit(report));
     if report.shards.is_some() { worst.max(Exit::Unknown) } else { worst }
 }
 
-/// Copies these folders of runs, unless that is where they are.
+/// Copies these folders of runs, unless they are there already.
 ///
-/// *Errors*: a sentence with the folder's name.
-fn bring(from: &Path, folders: &[PathBuf], to: &Path) -> Result<(), String> {
+/// *Errors*: a message with the folder's name.
+fn copy_runs(from: &Path, folders: &[PathBuf], to: &Path) -> Result<(), String> {
     if from.canonicalize().ok() == to.canonicalize().ok() {
         return Ok(());
     }
     for inside in folders {
-        // A report from elsewhere may say anything.
+        // Paths in a report are not trusted: they may point outside its folder.
         if inside.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-            return Err(format!("{}: {} leads out of its folder", from.display(), inside.display()));
+            return Err(format!("{}: {} points outside the folder", from.display(), inside.display()));
         }
         let (from, to) = (from.join(inside), to.join(inside));
-        copy(&from, &to)
-            .map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
+        copy(&from, &to).map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))?;
     }
     Ok(())
 }
@@ -95,7 +94,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for found in fs::read_dir(from)? {
         let found = found?;
         let to = to.join(found.file_name());
-        // What is neither, a link say, was not left by a run.
+        // A run leaves only files and folders: skip links and the like.
         match found.file_type()? {
             kind if kind.is_dir() => copy(&found.path(), &to)?,
             kind if kind.is_file() => drop(fs::copy(found.path(), to)?),

@@ -1,4 +1,4 @@
-//! `pgsquall show`: one scenario, its timeline first, then the file itself.
+//! `pgsquall show`: prints a scenario's timeline, then its file.
 
 use pgsquall::model::fault::Class;
 use pgsquall::model::time::exact;
@@ -20,11 +20,11 @@ pub fn show(name: &str) -> Exit {
     }
 }
 
-/// The scenario as comments, followed by its file: what is printed is again a scenario file.
+/// The timeline as comments, followed by the file, so that the output is a scenario file too.
 fn describe(scenario: &Scenario) -> String {
     let class = match scenario.class {
-        Class::Transient => "transient: the client must come back by itself",
-        Class::Persistent => "persistent: the client must say so plainly, and work again once it is repaired",
+        Class::Transient => "transient: the client must recover without help",
+        Class::Persistent => "persistent: the client must report a clear error, and work again after the repair",
     };
     let mut text = format!("# {}/{}\n# {class}\n", scenario.group, scenario.name);
     for fault in &scenario.faults {
@@ -43,6 +43,6 @@ fn describe(scenario: &Scenario) -> String {
     if scenario.budget.undisturbed {
         text += "# no operation may fail\n";
     }
-    text += &format!("# recovered within {}\n#\n", exact(scenario.budget.time_to_recover));
+    text += &format!("# budget: recovered within {}\n#\n", exact(scenario.budget.time_to_recover));
     text + &scenario.source
 }

@@ -1,9 +1,9 @@
-//! How the program is asked to stop.
+//! Signals that stop the program.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Ready at Ctrl-C or SIGTERM, from the moment it is called.
-pub fn asked_to_stop() -> impl Future<Output = ()> {
+/// Completes at Ctrl-C or SIGTERM; signals are caught from the call on, not from the first poll.
+pub fn stop_requested() -> impl Future<Output = ()> {
     let interrupt = signal(SignalKind::interrupt());
     let terminate = signal(SignalKind::terminate());
     async move {

@@ -1,4 +1,4 @@
-//! Reports in files: those that every folder of results has, and those that were asked for.
+//! Report files: those of every folder of results, and those of `--report`.
 
 use std::fs;
 use std::io;
@@ -14,21 +14,21 @@ use pgsquall::report::{Report, html, junit, markdown};
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// What every folder of results has.
+/// Reports in every folder of results.
 pub const ALWAYS: [(Format, &str); 3] =
     [(Format::Html, "report.html"), (Format::Json, "report.json"), (Format::Markdown, "report.md")];
 
-/// How often a report is written while its runs go on. A matrix of thousands is some megabytes long.
+/// How often a report is written during its runs: a report of thousands of runs has some megabytes.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
-/// The report of runs that go on.
+/// Writes the report repeatedly during its runs.
 #[derive(Default)]
-pub struct Meanwhile {
+pub struct InterimReport {
     written: Option<Instant>,
 }
 
-impl Meanwhile {
-    /// Stores what there is, unless that was done a moment ago. The page is made at the end: it needs every history.
+impl InterimReport {
+    /// Stores the report so far, at most once a second, without the HTML page: that needs every history.
     ///
     /// *Errors*: the folder cannot be written to.
     pub fn store(&mut self, folder: &Path, report: impl FnOnce() -> Report) -> Result<(), String> {
@@ -37,19 +37,19 @@ impl Meanwhile {
         }
         let report = report();
         for (format, name) in ALWAYS.into_iter().filter(|(format, _)| *format != Format::Html) {
-            store(&folder.join(name), &text(&report, folder, format))?;
+            store(&folder.join(name), &render(&report, folder, format))?;
         }
         self.written = Some(Instant::now());
         Ok(())
     }
 }
 
-/// Writes a report in these formats to its folder, and in those that are wanted beside. Says what cannot be written.
+/// Writes a report in the formats of `always` to its folder, and to the files of `wanted`. Prints errors.
 pub fn write(report: &Report, folder: &Path, always: &[(Format, &str)], wanted: &[Wanted]) -> Exit {
     let always = always.iter().map(|(format, name)| (*format, folder.join(name)));
     let mut exit = Exit::Pass;
     for (format, file) in always.chain(wanted.iter().map(|wanted| (wanted.format, wanted.file.clone()))) {
-        if let Err(error) = store(&file, &text(report, folder, format)) {
+        if let Err(error) = store(&file, &render(report, folder, format)) {
             complain!("error: {error}");
             exit = Exit::Unavailable;
         }
@@ -57,7 +57,7 @@ pub fn write(report: &Report, folder: &Path, always: &[(Format, &str)], wanted: 
     exit
 }
 
-fn text(report: &Report, folder: &Path, format: Format) -> String {
+fn render(report: &Report, folder: &Path, format: Format) -> String {
     match format {
         Format::Html => html::page(report, |entry| timeline(folder, entry)),
         Format::Junit => junit::text(report),
@@ -66,7 +66,7 @@ fn text(report: &Report, folder: &Path, format: Format) -> String {
     }
 }
 
-/// A run in time, where its history can be read.
+/// A run's timeline; `None`, with a message, if its history cannot be read.
 fn timeline(folder: &Path, entry: &Entry) -> Option<Timeline> {
     let file = folder.join(entry.folder.as_ref()?).join("history.jsonl");
     let read = || -> Result<History, String> {
@@ -76,7 +76,7 @@ fn timeline(folder: &Path, entry: &Entry) -> Option<Timeline> {
     match read() {
         Ok(history) => Some(Timeline::from_history(&history)),
         Err(error) => {
-            complain!("no timeline of {}: {}: {error}", entry.name(), file.display());
+            complain!("cannot draw the timeline of {}: {}: {error}", entry.name(), file.display());
             None
         }
     }
@@ -84,17 +84,17 @@ fn timeline(folder: &Path, entry: &Entry) -> Option<Timeline> {
 
 /// Writes a file whole or not at all.
 ///
-/// *Errors*: a sentence with the file's name.
+/// *Errors*: a message with the file's name.
 fn store(file: &Path, text: &str) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{} cannot be written: {error}", file.display());
+    let failed = |error: io::Error| format!("cannot write {}: {error}", file.display());
     let name = file.file_name().ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
-    // What is no plain file, a pipe say, is written to as it is.
+    // A pipe or device is written directly: it cannot be replaced by a rename.
     if fs::metadata(file).is_ok_and(|found| !found.is_file()) {
         return fs::write(file, text).map_err(failed);
     }
     let unfinished = file.with_file_name(format!(".{}.unfinished", name.to_string_lossy()));
     fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, file)).map_err(|error| {
-        // What is left of it would only be in the way; that it cannot be removed either changes nothing.
+        // The first error is reported; a file that cannot be removed either adds nothing.
         let _ = fs::remove_file(&unfinished);
         failed(error)
     })

@@ -1,4 +1,4 @@
-//! Where a client finds its database, in every form that clients want it.
+//! The address and credentials of a client's database, as URL, environment variables and files.
 
 use std::fmt;
 use std::io;
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::topology::{SslMode, TargetSession};
 
-/// One place to connect to.
+/// One host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// A name or an address, as a client is to look it up.
+    /// A host name or an IP address.
     pub host: String,
     pub port: u16,
 }
@@ -28,23 +28,23 @@ impl fmt::Display for Place {
     }
 }
 
-/// The files that a client uses TLS with, in PEM. They may change while it runs.
+/// The files for TLS, in PEM. They may change while the client runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The authority that the client is to trust.
+    /// The authority that the client must trust.
     pub root: PathBuf,
-    /// The client's own certificate and its key, where the server asks for one.
+    /// The client's own certificate and key, if the server requires one.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// What a client uses TLS with, in PEM.
+/// The contents of [`TlsFiles`], in PEM.
 ///
-/// `Debug` leaves the key out.
+/// `Debug` omits the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsTexts {
-    /// The authority that the client is to trust.
+    /// The authority that the client must trust.
     pub root: String,
-    /// The client's own certificate and its key, where the server asks for one.
+    /// The client's own certificate and key, if the server requires one.
     pub certificate: Option<(String, String)>,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for TlsTexts {
 }
 
 impl TlsFiles {
-    /// What lies in the files now.
+    /// Reads the files.
     fn read(&self) -> io::Result<TlsTexts> {
         let read = |path: &PathBuf| {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -68,7 +68,7 @@ impl TlsFiles {
     }
 }
 
-/// What lies in memory, where it may change while the client runs. Clones are the same one.
+/// A value that may change while the client runs, in simulations. Clones share the value.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere what changes lies in files"))]
 pub(crate) struct Rotating<T>(Arc<Mutex<T>>);
@@ -97,35 +97,35 @@ impl<T: Clone + PartialEq> PartialEq for Rotating<T> {
 
 impl<T: Clone + Eq> Eq for Rotating<T> {}
 
-/// The gateway's addresses, with the credentials that the client is to use there.
+/// The gateway's addresses, with the client's credentials.
 ///
-/// `Debug` leaves the password out.
+/// `Debug` omits the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The gateway's listening sockets, in the order in which they are to be tried; never empty. Each is stable for the
-    /// whole run, whatever happens to the server behind it.
+    /// The gateway's listening sockets, in the order in which to try them; never empty. They stay the same for the
+    /// whole run, even if the server behind them moves.
     pub hosts: Vec<Place>,
     pub user: String,
-    /// The password with which the run begins.
+    /// The password at the start of the run.
     pub password: String,
-    /// Where the client is to look for its password whenever it connects, in the form of libpq's password file; `None`:
-    /// the password stays what it is. In a simulation there are no files: whoever asks for
-    /// [`current_password`](Address::current_password) whenever it connects is right everywhere.
+    /// A file in the format of libpq's password file, which the client must read at every connect; `None`: the password
+    /// does not change. Simulations have no files: clients that call
+    /// [`current_password`](Address::current_password) at every connect work everywhere.
     pub password_file: Option<PathBuf>,
-    /// Where the password is to be looked up in a simulation, if it may change.
+    /// The password in a simulation, if it may change.
     pub(crate) password_kept: Option<Rotating<String>>,
     pub database: String,
     pub target_session: TargetSession,
     pub sslmode: SslMode,
-    /// `None` where no certificate is to be verified or shown. In a simulation there are no files: whoever asks for
-    /// [`current_certificates`](Address::current_certificates) whenever it connects is right everywhere.
+    /// `None` if no certificate is verified or presented. Simulations have no files: clients that call
+    /// [`current_certificates`](Address::current_certificates) at every connect work everywhere.
     pub tls: Option<TlsFiles>,
-    /// What would lie in those files, in a simulation.
+    /// The contents of those files, in a simulation.
     pub(crate) tls_kept: Option<Rotating<TlsTexts>>,
 }
 
 impl Address {
-    /// One place, with a password that stays, in plaintext.
+    /// One host, a password that does not change, no TLS.
     pub fn plain(place: impl Into<Place>, user: &str, password: &str, database: &str) -> Address {
         Address {
             hosts: vec![place.into()],
@@ -143,9 +143,9 @@ impl Address {
 
     /// A connection URL: `postgres://user:password@127.0.0.1:10432/database?sslmode=disable`.
     ///
-    /// In libpq's form, with several hosts where there are several. It holds no password where that is to be looked up
-    /// by [`current_password`](Address::current_password). The parameters for certificates are libpq's too; a library that
-    /// does not know them takes the fields.
+    /// In libpq's format, with all hosts. Without the password if that has to be read
+    /// by [`current_password`](Address::current_password). The parameters for certificates are libpq's too; a library
+    /// without them uses the fields.
     pub fn url(&self) -> String {
         let password = match self.password_file.is_some() || self.password_kept.is_some() {
             true => String::new(),
@@ -168,23 +168,23 @@ impl Address {
         url
     }
 
-    /// The password that is right now, as far as the client can know: read anew from where it is kept.
+    /// Reads the current password, from the file if there is one.
     ///
-    /// *Errors*: the file cannot be read, or holds no line in the form of libpq's password file.
+    /// *Errors*: the file cannot be read, or has no line in the format of libpq's password file.
     pub fn current_password(&self) -> io::Result<String> {
         if let Some(kept) = &self.password_kept {
             return Ok(kept.get());
         }
         let Some(file) = &self.password_file else { return Ok(self.password.clone()) };
         let text = std::fs::read_to_string(file)?;
-        // Ours are letters and digits, so that nothing in them is escaped.
+        // The harness's passwords are letters and digits, so no escapes occur.
         let password = text.lines().next().and_then(|line| line.splitn(5, ':').nth(4));
         let none = || io::Error::new(io::ErrorKind::InvalidData, format!("{} holds no password", file.display()));
         password.map(str::to_owned).ok_or_else(none)
     }
 
-    /// What the client is to use TLS with now: read anew from where it is kept, for whoever renews a certificate tells
-    /// nobody. `None` where no certificate is to be verified or shown.
+    /// Reads the current certificates, from the files if there are any: they may be renewed at any time. `None` if no
+    /// certificate is verified or presented.
     ///
     /// *Errors*: a file cannot be read.
     pub fn current_certificates(&self) -> io::Result<Option<TlsTexts>> {
@@ -194,7 +194,7 @@ impl Address {
         }
     }
 
-    /// How the harness signs in with the client's credentials, at another place.
+    /// Settings for the harness to sign in with the client's credentials at another address.
     pub(crate) fn at(&self, place: SocketAddr) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         config.host(place.ip().to_string()).port(place.port());
@@ -202,7 +202,7 @@ impl Address {
         config
     }
 
-    /// The environment of an adapter: `DATABASE_URL` and libpq's own variables.
+    /// The environment of an adapter: `DATABASE_URL` and libpq's variables.
     ///
     /// *Source*: PostgreSQL manual, libpq, "Environment Variables".
     pub fn variables(&self) -> Vec<(&'static str, String)> {
@@ -226,20 +226,20 @@ impl Address {
         variables
     }
 
-    /// The address that a process was given in its environment: the other side of [`variables`](Address::variables).
+    /// Parses an address from environment variables: the inverse of [`variables`](Address::variables).
     ///
-    /// *Errors*: which variable is missing or holds something else.
+    /// *Errors*: the variable that is missing or invalid.
     pub fn from_variables(of: impl Fn(&str) -> Option<String>) -> Result<Address, String> {
         let needed = |name: &str| of(name).ok_or_else(|| format!("the variable {name} is not set"));
         let ports = needed("PGPORT")?;
         let ports: Vec<u16> = ports
             .split(',')
-            .map(|port| port.parse().map_err(|_| format!("PGPORT holds {port:?}, which is no port")))
+            .map(|port| port.parse().map_err(|_| format!("PGPORT holds {port:?}, which is not a port")))
             .collect::<Result<_, _>>()?;
         let names = needed("PGHOST")?;
         let names: Vec<&str> = names.split(',').collect();
         if names.len() != ports.len() {
-            return Err(format!("there are {} hosts in PGHOST and {} ports in PGPORT", names.len(), ports.len()));
+            return Err(format!("PGHOST has {} hosts and PGPORT has {} ports", names.len(), ports.len()));
         }
         let hosts = names.into_iter().zip(ports).map(|(host, port)| Place { host: host.to_owned(), port }).collect();
         let root = of("PGSSLROOTCERT").map(PathBuf::from);
@@ -280,15 +280,15 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What a variable's word means; where it is not set, the default.
+/// Parses a variable's word; the default if it is not set.
 fn word<T: Copy + Default>(
     of: impl Fn(&str) -> Option<String>,
     name: &str,
     known: &[(&'static str, T)],
 ) -> Result<T, String> {
     let Some(given) = of(name) else { return Ok(T::default()) };
-    let found = known.iter().find(|(word, _)| *word == given);
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| format!("{name} holds {given:?}, which is unknown here"))
+    let entry = known.iter().find(|(word, _)| *word == given);
+    entry.map(|(_, meaning)| *meaning).ok_or_else(|| format!("{name} holds {given:?}, which is not supported"))
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -315,14 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn the_url_survives_an_awkward_password() {
+    fn url_escapes_the_password() {
         let config: tokio_postgres::Config = sample().url().parse().unwrap();
         assert_eq!(config.get_password(), Some(b"a/b:c@d?".as_slice()));
         assert_eq!(config.get_ports(), [10432]);
     }
 
     #[test]
-    fn several_hosts_are_told_in_order() {
+    fn several_hosts_are_in_order() {
         let mut address = sample();
         address.hosts.push(Place { host: "127.0.0.1".into(), port: 10433 });
         address.target_session = TargetSession::ReadWrite;
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_changes_is_read_from_its_file_alone() {
+    fn rotating_password_is_only_in_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
         std::fs::write(&file, "*:*:*:squall:second\n").unwrap();
@@ -345,7 +345,7 @@ mod tests {
 
     #[cfg(feature = "simulation")]
     #[test]
-    fn a_password_that_changes_in_memory_is_looked_up_there_by_every_clone() {
+    fn rotating_password_is_shared_by_clones() {
         let kept = Rotating::new("first".to_owned());
         let address = Address { password_kept: Some(kept.clone()), ..sample() };
         let clone = address.clone();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_tls_are_named_as_libpq_names_them() {
+    fn tls_files_have_libpqs_names() {
         let files =
             TlsFiles { root: "/run/ca.pem".into(), certificate: Some(("/run/c.pem".into(), "/run/k.pem".into())) };
         let address = Address { sslmode: SslMode::VerifyFull, tls: Some(files), ..sample() };
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_read_anew_and_debug_output_keeps_the_key_out() {
+    fn certificates_are_reread_and_debug_omits_the_key() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -384,45 +384,45 @@ mod tests {
         assert!(address.current_certificates().unwrap_err().to_string().contains("k: No such file"));
     }
 
-    /// What a process finds that was given this address.
-    fn found(address: &Address) -> Result<Address, String> {
+    /// The address that a process parses from these variables.
+    fn round_trip(address: &Address) -> Result<Address, String> {
         Address::from_variables(|name| variable(address, name))
     }
 
     #[test]
-    fn a_process_finds_the_address_that_it_was_given() {
-        assert_eq!(found(&sample()), Ok(sample()));
+    fn variables_round_trip() {
+        assert_eq!(round_trip(&sample()), Ok(sample()));
         let mut full = sample();
         full.hosts.push(Place { host: "nowhere.invalid".into(), port: 10433 });
         full.target_session = TargetSession::ReadWrite;
         full.sslmode = SslMode::VerifyFull;
         full.tls = Some(TlsFiles { root: "/run/ca.pem".into(), certificate: Some(("/c.pem".into(), "/k.pem".into())) });
-        assert_eq!(found(&full), Ok(full.clone()));
+        assert_eq!(round_trip(&full), Ok(full.clone()));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
         std::fs::write(&file, "*:*:*:squall:second\n").unwrap();
         let filed = Address { password_file: Some(file), ..sample() };
-        assert_eq!(found(&filed), Ok(Address { password: "second".into(), ..filed }));
+        assert_eq!(round_trip(&filed), Ok(Address { password: "second".into(), ..filed }));
     }
 
     #[test]
-    fn a_process_says_which_variable_it_misses() {
+    fn errors_name_the_variable() {
         let without = |name: &'static str| {
-            Address::from_variables(|asked| variable(&sample(), asked).filter(|_| asked != name)).unwrap_err()
+            Address::from_variables(|wanted| variable(&sample(), wanted).filter(|_| wanted != name)).unwrap_err()
         };
         assert_eq!(without("PGHOST"), "the variable PGHOST is not set");
         let with = |name: &'static str, value: &'static str| {
-            let of = |asked: &str| (asked == name).then(|| value.to_owned()).or_else(|| variable(&sample(), asked));
+            let of = |wanted: &str| (wanted == name).then(|| value.to_owned()).or_else(|| variable(&sample(), wanted));
             Address::from_variables(of).unwrap_err()
         };
-        assert_eq!(with("PGPORT", "1,2"), "there are 1 hosts in PGHOST and 2 ports in PGPORT");
-        assert_eq!(with("PGPORT", "65536"), "PGPORT holds \"65536\", which is no port");
-        assert_eq!(with("PGSSLMODE", "allow"), "PGSSLMODE holds \"allow\", which is unknown here");
+        assert_eq!(with("PGPORT", "1,2"), "PGHOST has 1 hosts and PGPORT has 2 ports");
+        assert_eq!(with("PGPORT", "65536"), "PGPORT holds \"65536\", which is not a port");
+        assert_eq!(with("PGSSLMODE", "allow"), "PGSSLMODE holds \"allow\", which is not supported");
         assert!(with("PGPASSFILE", "/no/such/file").starts_with("PGPASSFILE: "));
     }
 
     #[test]
-    fn debug_output_keeps_the_password_out() {
+    fn debug_omits_the_password() {
         assert!(!format!("{:?}", sample()).contains("a/b"));
     }
 }

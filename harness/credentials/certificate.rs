@@ -1,7 +1,7 @@
-//! Certificates for one run: an authority that nobody else trusts, what it signs, and what it revokes.
+//! Certificates of one run: an authority, the certificates that it signs, and its revocation list.
 //!
-//! Times in a certificate have no fractions of a second; what is asked for is rounded up, so that nothing is over
-//! before its time.
+//! Times in a certificate are whole seconds; they are rounded up, so that no certificate expires
+//! early.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use rcgen::{
 
 use super::origin::Origin;
 
-/// How long a certificate is good for: longer than any run, and shorter than anybody could rely on.
+/// Validity of a certificate: longer than any run, too short for any other use.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How far clocks of server and client may differ.
+/// Tolerance for a difference between the clocks of server and client.
 const EARLIER: Duration = Duration::from_secs(60 * 60);
 
-/// A private key. Its certificates may change; whoever replaces one in its file leaves the key where it is.
+/// A private key. It stays when its certificates are replaced.
 pub(crate) struct Key(KeyPair);
 
 impl Key {
@@ -34,19 +34,19 @@ impl Key {
     }
 }
 
-/// Whom a certificate is for, and when.
+/// The subject and validity of a certificate.
 pub(crate) struct Holder<'a> {
     pub name: &'a str,
-    /// Names or addresses of a server.
+    /// Host names or addresses of a server; empty for a client.
     pub hosts: &'a [&'a str],
     pub valid: Range<SystemTime>,
 }
 
-/// What an authority has signed.
+/// A signed certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     pub pem: String,
-    /// As it goes over the wire.
+    /// In DER, as in a TLS handshake.
     pub der: Vec<u8>,
     serial: u64,
 }
@@ -54,19 +54,19 @@ pub(crate) struct Certificate {
 /// Signs certificates, and revokes them.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate, in PEM: what its peers must trust.
+    /// Its own certificate, in PEM, for peers to trust.
     pub certificate: String,
     origin: Origin,
     serial: AtomicU64,
 }
 
-/// The serial of an authority's own certificate; those that it signs follow.
+/// The serial of the authority's own certificate; signed certificates get the next ones.
 const FIRST: u64 = 1;
 
 impl Authority {
     pub fn new(origin: Origin, which: &str) -> Result<Authority, Error> {
         let key = origin.key(which)?;
-        // An issuer is looked for by its name: two of one name, and a stranger would be taken for a forger.
+        // Issuers are found by name: if two had the same name, an unknown issuer would show as a bad signature.
         let name = format!("pgsquall test authority {:016x}", origin.number(which));
         let mut params = params(&Holder { name: &name, hosts: &[], valid: usual(origin) })?;
         params.serial_number = Some(SerialNumber::from(FIRST));
@@ -77,7 +77,7 @@ impl Authority {
         Ok(Authority { issuer: Issuer::new(params, key), certificate, origin, serial })
     }
 
-    /// A certificate for a holder of this key.
+    /// Signs a certificate for a holder of this key.
     pub fn sign(&self, key: &Key, holder: &Holder<'_>) -> Result<Certificate, Error> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut params = params(holder)?;
@@ -86,7 +86,7 @@ impl Authority {
         Ok(Certificate { pem: signed.pem(), der: signed.der().to_vec(), serial })
     }
 
-    /// The list of what is revoked, in PEM.
+    /// The revocation list, in PEM.
     pub fn revoke(&self, revoked: &[&Certificate]) -> Result<String, Error> {
         let Range { start, end } = usual(self.origin);
         let entry = |certificate: &&Certificate| RevokedCertParams {
@@ -107,7 +107,7 @@ impl Authority {
     }
 }
 
-/// The times of a certificate with which nothing is wrong, as of now.
+/// The validity of a sound certificate, as of now.
 pub(crate) fn usual(origin: Origin) -> Range<SystemTime> {
     let now = origin.clock().now();
     now - EARLIER..now + LIFE
@@ -137,7 +137,7 @@ pub(crate) struct Pair {
 
 #[cfg(test)]
 impl Authority {
-    /// A certificate for a server with these names or addresses.
+    /// Issues a certificate for a server with these names or addresses.
     pub fn issue(&self, hosts: &[&str]) -> Result<Pair, Error> {
         let key = Key::new(self.origin, "server")?;
         let name = hosts.first().unwrap_or(&"nobody");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn each_certificate_has_a_serial_of_its_own_and_the_key_stays() {
+    fn serials_differ_and_the_key_stays() {
         let origin = Origin::Machine;
         let (authority, key) = (Authority::new(origin, "authority").unwrap(), Key::new(origin, "client").unwrap());
         let sign = || authority.sign(&key, &Holder { name: "squall", hosts: &[], valid: usual(origin) }).unwrap();

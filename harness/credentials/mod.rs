@@ -1,7 +1,7 @@
-//! Credentials and names that exist for one run only.
+//! Credentials and unique names of one run.
 //!
-//! Drawn from the operating system and never from a [`Seed`](crate::model::seed::Seed): a plan that is repeated must not
-//! repeat its passwords. In a simulation, where nobody can guess them, it must: see `origin`.
+//! Drawn from the operating system and not from a [`Seed`](crate::model::seed::Seed): a repeated plan must not repeat
+//! its passwords. Simulations, which have no attackers, must repeat them: see `origin`.
 
 pub mod address;
 #[cfg(feature = "tls")]
@@ -23,24 +23,24 @@ use rand::distr::{Alphanumeric, SampleString};
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 
-/// Letters and digits only, so that it needs no escaping in URLs, SQL or environment variables.
+/// A random password of letters and digits, which needs no escaping in URLs, SQL or environment variables.
 ///
 /// *Shape*: 24 characters, 142 bits.
 ///
-/// *Panics* where the operating system has no randomness to give.
+/// *Panics* if the operating system provides no randomness.
 pub(crate) fn password() -> String {
     Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 24)
 }
 
-/// Writes a password where libpq looks for one, at whatever host it connects to; replaces what was there at once.
+/// Replaces libpq's password file atomically, with one line for all hosts.
 ///
 /// *Source*: PostgreSQL manual, libpq, "The Password File".
 pub(crate) fn write_password_file(path: &Path, user: &str, password: &str) -> io::Result<()> {
     replace(path, &format!("*:*:*:{user}:{password}\n"))
 }
 
-/// Puts a text in the place of a file, in one step: whoever reads it sees the old one or the new one. Nobody but its
-/// owner may read it.
+/// Replaces a file atomically: readers see the old text or the new one. Only its
+/// owner can read it.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
@@ -48,7 +48,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// A number by which a run is told from every other.
+/// A number that identifies a run.
 pub(crate) fn unique() -> u64 {
     UnwrapErr(SysRng).random()
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_need_no_escaping_and_differ() {
+    fn passwords_differ_and_need_no_escaping() {
         let password = password();
         assert_eq!(password.len(), 24);
         assert!(password.chars().all(|c| c.is_ascii_alphanumeric()), "{password}");

@@ -1,4 +1,4 @@
-//! Whence the keys of a run come, and by which clock its certificates are valid.
+//! The source of a run's keys, and the clock of its certificates.
 
 use rcgen::{Error, KeyPair};
 
@@ -6,20 +6,20 @@ use super::wall_clock::WallClock;
 #[cfg(feature = "simulation")]
 use crate::model::seed::Seed;
 
-/// An Ed25519 key in PKCS #8, up to its 32 bytes.
+/// The header of an Ed25519 key in PKCS #8, before its 32 bytes.
 ///
 /// *Source*: RFC 8410, sections 7 and 10.3.
 #[cfg(feature = "simulation")]
 const ED25519: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// Whence keys come, and by which clock certificates are valid.
+/// The source of keys, and the clock of certificates.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
-    /// The machine: ECDSA keys, which every client knows, and its own clock.
+    /// Random ECDSA keys, which every client supports, and the machine's clock.
     Machine,
-    /// A seed, and a clock of virtual time. The keys are Ed25519: their signatures are all of the same length, those of
-    /// ECDSA are not, and a byte more on the wire would make another history.
+    /// A seed, and a clock of virtual time. The keys are Ed25519, because all their signatures have the same length:
+    /// with ECDSA, the length varies, and a byte more on the wire would change the history.
     #[cfg(feature = "simulation")]
     Simulated(Seed, WallClock),
 }
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// A key. `whose`: two of the same seed have the same key only where they are the same.
+    /// A key. With a seed, it depends on the seed and on `whose` alone.
     #[cfg_attr(not(feature = "simulation"), allow(unused_variables, reason = "the machine's keys are all different"))]
     pub(super) fn key(self, whose: &str) -> Result<KeyPair, Error> {
         match self {
@@ -43,7 +43,7 @@ impl Origin {
         }
     }
 
-    /// A number by which it is told from others of its kind.
+    /// An identifying number. With a seed, it depends on the seed and on `whose` alone.
     #[cfg_attr(not(feature = "simulation"), allow(unused_variables, reason = "the machine's numbers all differ"))]
     pub(super) fn number(self, whose: &str) -> u64 {
         match self {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_same_seed_gives_the_same_key_to_the_same_holder() {
+    async fn seeded_keys_depend_on_seed_and_holder() {
         let key = |seed, whose| {
             let origin = Origin::Simulated(Seed(seed), WallClock::beginning_now());
             origin.key(whose).unwrap().serialize_pem()

@@ -1,4 +1,4 @@
-//! Whom a TLS client trusts.
+//! A TLS client's verifier that accepts every certificate.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,9 +7,9 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-/// Takes whatever certificate a server shows; that the server has its key is still proved.
+/// Accepts every server certificate; the server must still prove that it has the key.
 ///
-/// *Source*: what libpq's `sslmode` does below `verify-ca`.
+/// *Source*: libpq's `sslmode` below `verify-ca`.
 #[derive(Debug)]
 pub(crate) struct Anybody {
     provider: Arc<CryptoProvider>,
@@ -21,7 +21,7 @@ impl Anybody {
         Anybody { provider, shown: Mutex::default() }
     }
 
-    /// The certificate that was last shown, as it goes over the wire.
+    /// The certificate that was presented last, in DER.
     pub fn shown(&self) -> Option<Vec<u8>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

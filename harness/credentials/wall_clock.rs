@@ -1,4 +1,4 @@
-//! The clock on the wall, by which certificates are valid: the machine's, or one that goes with virtual time.
+//! The wall clock of certificates: the machine's, or one of virtual time.
 
 use std::time::SystemTime;
 #[cfg(feature = "simulation")]
@@ -11,20 +11,20 @@ use rustls::time_provider::TimeProvider;
 #[cfg(feature = "simulation")]
 use tokio::time::Instant;
 
-/// What time it is when virtual time begins: 1 January 2026, 0:00 UTC. Any would do that is always the same and lies
-/// before 2050: from then on certificates write their times in a longer form.
+/// The wall time at which virtual time begins: 1 January 2026, 0:00 UTC. Any constant before 2050 would do: from then
+/// on, certificates have a longer date format.
 ///
 /// *Source*: RFC 5280, section 4.1.2.5.
 #[cfg(feature = "simulation")]
 const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
-/// What time it is.
+/// A wall clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WallClock {
-    /// The machine's own.
+    /// The machine's clock.
     #[cfg(feature = "tls")]
     Machine,
-    /// It goes as the runtime's clock does, from the instant at which virtual time began.
+    /// Follows the runtime's clock, from the instant at which virtual time began.
     #[cfg(feature = "simulation")]
     Virtual(Instant),
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn virtual_time_begins_at_the_same_moment_and_passes_on_the_wall_too() {
+    async fn virtual_clock_starts_at_a_constant_and_advances() {
         let clock = WallClock::beginning_now();
         assert_eq!(clock.now(), UNIX_EPOCH + BEGINNING);
         sleep(Duration::from_secs(90)).await;

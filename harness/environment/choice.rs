@@ -1,4 +1,4 @@
-//! Which server a run is to use, as a user says it, and what that comes to on this machine.
+//! The choice of a server (`--server`), and the server that it resolves to on this machine.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::str::FromStr;
 
 use crate::server::{self, Binaries, ServerError};
 
-/// What `--server` takes.
+/// A value of `--server`.
 ///
 /// Neither `Debug` nor an error shows the password of a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ServerChoice {
-    /// Local binaries where they are found, else Docker.
+    /// Installed binaries if there are any, else Docker.
     Auto,
-    /// Installed binaries; `None`: wherever they are found.
+    /// Installed binaries; `None`: the newest that is found.
     Local(Option<PathBuf>),
     /// A container; `None`: the image built for pgsquall, else the official one.
     Docker(Option<String>),
-    /// A server that somebody else runs.
+    /// A server that pgsquall does not start, by its URL.
     External(String),
 }
 
@@ -26,7 +26,7 @@ impl FromStr for ServerChoice {
 
     fn from_str(text: &str) -> Result<ServerChoice, String> {
         let argument = |name: &str, rest: &str| match rest {
-            "" => Err(format!("{name}: needs something after the colon")),
+            "" => Err(format!("{name}: the value after the colon is missing")),
             rest => Ok(rest.to_owned()),
         };
         match text.split_once(':') {
@@ -37,7 +37,7 @@ impl FromStr for ServerChoice {
             Some(("docker", image)) => Ok(ServerChoice::Docker(Some(argument("docker", image)?))),
             Some(("postgres" | "postgresql", _)) => Ok(ServerChoice::External(text.to_owned())),
             _ => Err(format!(
-                "{:?} is no server: write auto, local, local:/path/to/bin, docker, docker:IMAGE or \
+                "{:?} is not a server: write auto, local, local:/path/to/bin, docker, docker:IMAGE or \
                  postgres://user:password@host/database",
                 without_password(text)
             )),
@@ -45,7 +45,7 @@ impl FromStr for ServerChoice {
     }
 }
 
-/// What a choice came to.
+/// The server that a choice resolved to.
 ///
 /// Neither `Debug` nor `Display` shows the password of a URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum ServerSource {
     External(String),
 }
 
-/// The kinds of server, as far as faults care.
+/// The kinds of server that faults distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerKind {
     Local,
@@ -103,15 +103,15 @@ impl fmt::Debug for ServerChoice {
     }
 }
 
-/// A text that may be a mistyped URL, without all that stands before its last `@`.
+/// A text that may be a mistyped URL, without everything before its last `@`.
 fn without_password(text: &str) -> String {
     text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"))
 }
 
 impl ServerChoice {
-    /// Finds out what the choice comes to here; also says why, where there was something to choose.
+    /// Resolves the choice on this machine; returns the reason too if there were alternatives.
     ///
-    /// *Errors*: what was asked for is not there, with the remedy.
+    /// *Errors*: the server is not available here, with the fix.
     pub fn resolve(&self) -> Result<(ServerSource, Option<String>), ServerError> {
         match self {
             ServerChoice::Local(None) => Ok((ServerSource::Local(Binaries::find()?), None)),
@@ -119,7 +119,7 @@ impl ServerChoice {
             ServerChoice::Docker(image) if cfg!(feature = "docker") => Ok((ServerSource::Docker(image.clone()), None)),
             ServerChoice::Docker(_) => Err(ServerError::Control {
                 doing: "provide",
-                reason: "this build has no Docker support; build it with the feature \"docker\"".into(),
+                reason: "this build lacks the feature \"docker\"; build with it".into(),
             }),
             ServerChoice::External(url) => {
                 server::check_url(url)?;
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_is_understood_and_others_are_explained() {
+    fn server_choices_parse_or_explain_the_error() {
         let parsed = |text: &str| text.parse::<ServerChoice>();
         assert_eq!(parsed("auto"), Ok(ServerChoice::Auto));
         assert_eq!(parsed("local:/opt/pg/bin"), Ok(ServerChoice::Local(Some("/opt/pg/bin".into()))));

@@ -1,6 +1,6 @@
-//! What runs that were killed left behind: found by their label or their free lock, ended and removed.
+//! Leftovers of killed runs: finds them by their label or their free lock, ends and removes them.
 //!
-//! Nothing is touched that does not carry the mark of a run of this user whose owner is gone.
+//! Touches only marked processes, folders and containers of this user whose run is gone.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::middlebox;
 use crate::run_folder::{self, MARK};
 use crate::server;
 
-/// Removes all leftovers, and describes each in words.
+/// Removes all leftovers, and returns a description of each.
 pub async fn remove() -> Vec<String> {
     let removed = tokio::task::spawn_blocking(remove_folders).await.unwrap_or_default();
     #[cfg(feature = "docker")]
@@ -20,7 +20,7 @@ pub async fn remove() -> Vec<String> {
 async fn remove_containers() -> Vec<String> {
     match server::sweep_containers().await {
         Ok(containers) => containers,
-        Err(error) => vec![format!("nothing of Docker: containers of killed runs could not be looked for ({error})")],
+        Err(error) => vec![format!("no containers: cannot search for those of killed runs: {error}")],
     }
 }
 
@@ -43,14 +43,14 @@ fn remove_folders() -> Vec<String> {
             }
         }
         if path.exists() {
-            text += " could only be removed in part";
+            text += " (only in part)";
         }
         removed.push(text);
     }
     removed
 }
 
-/// Kills the processes that carry the mark of this run; says how many there were.
+/// Kills the processes marked with this run; returns their number.
 fn end_marked(run: &Path) -> usize {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;

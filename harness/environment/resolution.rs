@@ -1,31 +1,31 @@
-//! A name of a host that is nobody's, and whether this machine's resolver says so.
+//! A host name that never exists, and the check that this machine's resolver reports it as missing.
 
 use std::time::Duration;
 
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-/// Reserved never to be anybody's.
+/// A reserved name that no host can have.
 ///
 /// *Source*: RFC 6761, section 6.4.
 pub(crate) const NOBODYS_NAME: &str = "pgsquall.invalid";
 
-/// Longest for a resolver to say that there is no such name. One that takes longer, because nobody answers it, makes
-/// another fault of it: clients would wait, and not be told.
+/// Longest for a resolver to answer that the name does not exist. A slower one would be another fault: clients would
+/// wait instead of getting an error.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Asks the resolver that clients ask.
+/// Looks the name up with the resolver that clients use.
 ///
-/// *Errors*: it finds the name, or says nothing in time; in words that can stand in a report.
+/// *Errors*: the name resolves, or there is no answer in time; for reports.
 pub(crate) async fn leads_nowhere() -> Result<(), String> {
     match timeout(ANSWER_WITHIN, lookup_host((NOBODYS_NAME, 0))).await {
         Ok(Err(_)) => Ok(()),
         Ok(Ok(found)) => Err(format!(
-            "{NOBODYS_NAME} resolves here, to {} addresses: this machine's resolver makes answers up",
+            "{NOBODYS_NAME} must not resolve, but this machine's resolver returns {} addresses; use one that does not",
             found.count()
         )),
         Err(_) => Err(format!(
-            "this machine's resolver did not say within {} that there is no {NOBODYS_NAME}: does its name server answer?",
+            "this machine's resolver did not answer within {} that {NOBODYS_NAME} does not exist; check its name server",
             crate::model::time::show(ANSWER_WITHIN)
         )),
     }

@@ -1,4 +1,5 @@
-//! Which fault can truly be produced where. What cannot is skipped with its reason, never replaced by something else.
+//! Which faults and topologies a server and a plane can truly produce. A scenario with an unsupported one is skipped
+//! with the reason, never replaced by an approximation.
 
 use super::choice::{ServerKind, ServerSource};
 use crate::model::fault::{Fault, FaultKind, ServerTimeout};
@@ -8,33 +9,33 @@ use crate::model::topology::{SmallDisk, Topology};
 use crate::netns::{Availability, ClientNetns, available, names_available};
 use crate::server;
 
-/// Whether all of this can be had of a server: the faults, what they need to be there, and what stands in the path.
+/// Checks that this kind of server supports the faults, the topology and the middlebox of a scenario.
 ///
-/// *Errors*: the first reason why not, in words that can stand in a report.
+/// *Errors*: the first reason why not, for reports.
 pub fn check_supported(
     faults: &[Fault],
     layout: &Topology,
     middlebox: Option<&Middlebox>,
     server: &ServerSource,
 ) -> Result<(), String> {
-    faults.iter().try_for_each(|fault| expressible(fault.kind, server.kind()))?;
+    faults.iter().try_for_each(|fault| check_fault(fault.kind, server.kind()))?;
     check_topology(layout, server.kind())?;
-    middlebox.map_or(Ok(()), |middlebox| passable(middlebox.through, server))
+    middlebox.map_or(Ok(()), |middlebox| check_middlebox(middlebox.through, server))
 }
 
-/// Where a client can live.
+/// Where a client can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placements {
     /// In this process.
     pub in_process: bool,
-    /// In a process of its own.
+    /// In its own process.
     pub process: bool,
 }
 
-/// Chooses the plane for these faults, and where on it the client is to be; `None`: the proxy plane.
+/// Chooses the plane for these faults, and the client's place on the kernel plane; `None`: the proxy plane.
 ///
-/// *Errors*: why no plane that will do can be had here, in words that can stand in a report.
-pub(crate) async fn side(
+/// *Errors*: why no suitable plane is available here, for reports.
+pub(crate) async fn choose_placement(
     choice: PlaneChoice,
     faults: &[Fault],
     layout: &Topology,
@@ -44,7 +45,7 @@ pub(crate) async fn side(
     let fidelity = if layout.by_name { Fidelity::KernelAlone } else { of_faults };
     if choice == PlaneChoice::Only(Plane::Proxy) {
         if layout.by_name {
-            return Err(format!("a client that knows its server by a name is not the proxy plane's: {NAMES}"));
+            return Err(format!("the proxy plane cannot serve a client that connects by host name: {NAMES}"));
         }
         return match faults.iter().find(|fault| fault.kind.fidelity() == Fidelity::KernelAlone) {
             Some(fault) => Err(no_proxy(fault.kind)),
@@ -54,46 +55,49 @@ pub(crate) async fn side(
     if choice == PlaneChoice::Auto && fidelity == Fidelity::Alike {
         return Ok(None);
     }
-    match (side_of(available().await, layout, client), choice, fidelity) {
-        (Ok(side), ..) => {
+    match (kernel_placement(available().await, layout, client), choice, fidelity) {
+        (Ok(placement), ..) => {
             faults.iter().try_for_each(|fault| check_countable(fault.kind))?;
             if layout.by_name {
-                names_available().await.as_ref().map_err(|reason| format!("no kernel plane: {reason}"))?;
+                names_available()
+                    .await
+                    .as_ref()
+                    .map_err(|reason| format!("the kernel plane is not available: {reason}"))?;
             }
-            Ok(Some(side))
+            Ok(Some(placement))
         }
         (Err(_), PlaneChoice::Auto, Fidelity::TruerInKernel) => Ok(None),
-        (Err(reason), ..) => Err(format!("no kernel plane: {reason}")),
+        (Err(reason), ..) => Err(format!("the kernel plane is not available: {reason}")),
     }
 }
 
-/// The plane on which faults would be brought about for a client of this kind: what a run comes to.
+/// The plane that a run of a client with these placements would use.
 ///
-/// *Errors*: as there.
+/// *Errors*: as of [`choose_placement`].
 pub async fn plane(
     choice: PlaneChoice,
     faults: &[Fault],
     layout: &Topology,
     client: Placements,
 ) -> Result<Plane, String> {
-    Ok(side(choice, faults, layout, client).await?.map_or(Plane::Proxy, |_| Plane::Kernel))
+    Ok(choose_placement(choice, faults, layout, client).await?.map_or(Plane::Proxy, |_| Plane::Kernel))
 }
 
-/// Whether the kernel's own table of connections counts as a fault asks.
+/// Checks that the kernel's connection table can express the fault's timeout.
 fn check_countable(fault: FaultKind) -> Result<(), String> {
     match fault {
         FaultKind::IdleReset { after } if after.subsec_nanos() > 0 => Err(format!(
-            "{fault} is not the kernel plane's to produce: its table of connections counts in whole seconds"
+            "the kernel plane cannot produce {fault}: its connection table counts in whole seconds; write whole seconds"
         )),
         _ => Ok(()),
     }
 }
 
-/// Where on the kernel plane a client can be, here.
-fn side_of(here: &Availability, layout: &Topology, client: Placements) -> Result<ClientNetns, String> {
+/// The client's place on the kernel plane of this machine.
+fn kernel_placement(here: &Availability, layout: &Topology, client: Placements) -> Result<ClientNetns, String> {
     if layout.by_name && !client.process {
-        return Err("the client knows its server by a name, and one in this process asks the machine's own resolver; \
-                    only a client that is a process can be given another"
+        return Err("a client in this process uses this machine's resolver, and the scenario needs its own name \
+                    server; use a client in its own process (an adapter)"
             .into());
     }
     let (in_process, process) = (client.in_process && !layout.by_name, client.process);
@@ -102,89 +106,101 @@ fn side_of(here: &Availability, layout: &Topology, client: Placements) -> Result
         (_, Ok(())) if process => Ok(ClientNetns::Own),
         (_, Err(reason)) if process => Err(reason.clone()),
         (Err(reason), _) if in_process => Err(reason.clone()),
-        _ => Err("this client has no place in it".into()),
+        _ => Err("this client can run neither in this process nor in its own".into()),
     }
 }
 
-/// Why the proxy plane has no names.
-const NAMES: &str = "names are resolved on the client's side of the network, which only the kernel plane has";
+/// Why the proxy plane has no name server.
+const NAMES: &str = "names are resolved in the client's network namespace, which only the kernel plane has";
 
-/// Why the proxy plane has to leave a fault out.
+/// Why the proxy plane cannot produce a fault.
 fn no_proxy(fault: FaultKind) -> String {
     let why = match fault {
         FaultKind::Name(_) => NAMES,
-        _ => "the kernel under a proxy acknowledges packets and answers probes, so that none is ever lost",
+        _ => "under a proxy the kernel acknowledges packets and answers probes, so that none is lost",
     };
-    format!("{fault} is not the proxy plane's to produce: {why} (--network kernel)")
+    format!("the proxy plane cannot produce {fault}: {why}; use --network kernel")
 }
 
-/// Whether any plane, in front of a server of this kind, can truly produce the fault.
+/// Checks that the fault can truly be produced with this kind of server.
 ///
-/// *Errors*: why not, in words that can stand in a report.
-fn expressible(fault: FaultKind, server: ServerKind) -> Result<(), String> {
+/// *Errors*: why not, for reports.
+fn check_fault(fault: FaultKind, server: ServerKind) -> Result<(), String> {
     match (fault, server) {
-        (fault, ServerKind::External) if !fault.is_network() => {
-            Err(format!("{fault} would have to change a server that is not ours"))
-        }
+        (fault, ServerKind::External) if !fault.is_network() => Err(format!(
+            "{fault} needs a server started by pgsquall, and this one is external; use --server local or docker"
+        )),
         _ => Ok(()),
     }
 }
 
-/// Whether servers and addresses can be laid out so, with servers of this kind.
+/// Checks that the topology can be built with this kind of server.
 ///
-/// *Errors*: why not, in words that can stand in a report.
+/// *Errors*: why not, for reports.
 fn check_topology(layout: &Topology, server: ServerKind) -> Result<(), String> {
     let external = server == ServerKind::External;
     if external && layout.standby {
-        return Err("a standby must be made to follow, and can be promoted, only where the servers are ours".into());
+        return Err(
+            "a standby needs servers started by pgsquall, and this one is external; use --server local or docker"
+                .into(),
+        );
     }
     if layout.by_name && cfg!(not(feature = "dns")) {
-        return Err("this build has no name server; build it with the feature \"dns\"".into());
+        return Err("this build lacks the feature \"dns\" (name server); build with it".into());
     }
     match layout.tls {
-        Some(_) if external => return Err("the server's certificates would have to be ours, and it is not".into()),
+        Some(_) if external => {
+            return Err(
+                "TLS faults need a server started by pgsquall, and this one is external; use --server local or docker"
+                    .into(),
+            );
+        }
         Some(_) if cfg!(not(feature = "tls")) => {
-            return Err("this build speaks no TLS; build it with the feature \"tls\"".into());
+            return Err("this build lacks the feature \"tls\"; build with it".into());
         }
         _ => {}
     }
     layout.small_disk.map_or(Ok(()), |keeps| check_small_disk(keeps, server))
 }
 
-/// Whether a server can keep this on a small disk.
+/// Checks that this kind of server can keep heap or WAL on a small disk.
 pub(crate) fn check_small_disk(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
     match (keeps, server) {
-        (_, ServerKind::External) => Err("a server that is not ours cannot be given a small disk".into()),
+        (_, ServerKind::External) => Err(
+            "a small disk needs a server started by pgsquall, and this one is external; use --server local or docker"
+                .into(),
+        ),
         (SmallDisk::Heap, ServerKind::Docker) => Ok(()),
         (SmallDisk::Wal, ServerKind::Docker) => {
-            Err("a container's small disk is in memory and is lost with its server, and the WAL with it".into())
+            Err("a container's small disk is in memory, so the WAL would be lost at a restart; use --server local"
+                .into())
         }
         (_, ServerKind::Local) => server::can_have_small_disk(),
     }
 }
 
-/// Whether a server of this version has what the fault needs; asked once the server is up, and says its version.
+/// Checks that the fault exists in this version of Postgres; called once the server has reported its version.
 ///
-/// *Errors*: why not, in words that can stand in a report.
+/// *Errors*: why not, for reports.
 pub(crate) fn check_version(fault: FaultKind, version: &str) -> Result<(), String> {
-    // "15.18", "18beta1"; what cannot be read is taken for new.
+    // "15.18", "18beta1"; an unreadable version counts as new.
     let major = version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
     match (fault, major) {
         (FaultKind::ServerTimeout { timeout: ServerTimeout::IdleSession, .. }, Some(..=13)) => {
-            Err(format!("Postgres has an idle_session_timeout from version 14 on, and this is {version}"))
+            Err(format!("idle_session_timeout needs Postgres 14 or later, and this is {version}"))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether a program can stand in the path to a server.
+/// Checks that the middlebox is installed and can sign in at the server.
 ///
-/// *Errors*: why not, in words that can stand in a report.
-fn passable(program: Program, server: &ServerSource) -> Result<(), String> {
+/// *Errors*: why not, for reports.
+fn check_middlebox(program: Program, server: &ServerSource) -> Result<(), String> {
     super::middlebox::find(program).map_err(|error| error.to_string())?;
     match server {
         ServerSource::External(url) if program == Program::PgBouncer && !server::has_password(url) => {
-            Err(format!("{program} signs in at the server itself, and the URL has no password"))
+            Err(format!("{program} signs in at the server itself, and the URL has no password; add one"))
         }
         _ => Ok(()),
     }
@@ -198,27 +214,28 @@ mod tests {
     use crate::model::fault::{Failover, Scope, Stream};
 
     #[tokio::test]
-    async fn a_name_takes_a_client_that_is_a_process() {
+    async fn host_names_need_a_client_in_its_own_process() {
         let layout = Topology { by_name: true, ..Topology::default() };
         let here = Availability { in_process: Ok(()), process: Ok(()) };
-        let abodes = |in_process, process| Placements { in_process, process };
-        assert_eq!(side_of(&here, &layout, abodes(true, true)), Ok(ClientNetns::Own));
-        assert_eq!(side_of(&here, &Topology::default(), abodes(true, true)), Ok(ClientNetns::Machine));
-        let refused = side_of(&here, &layout, abodes(true, false)).unwrap_err();
-        assert!(refused.contains("asks the machine's own resolver"), "{refused}");
+        let placements = |in_process, process| Placements { in_process, process };
+        assert_eq!(kernel_placement(&here, &layout, placements(true, true)), Ok(ClientNetns::Own));
+        assert_eq!(kernel_placement(&here, &Topology::default(), placements(true, true)), Ok(ClientNetns::Machine));
+        let refused = kernel_placement(&here, &layout, placements(true, false)).unwrap_err();
+        assert!(refused.contains("uses this machine's resolver"), "{refused}");
         let proxy = PlaneChoice::Only(Plane::Proxy);
-        let refused = side(proxy, &[], &layout, abodes(true, true)).await.unwrap_err();
-        assert!(refused.contains("not the proxy plane's"), "{refused}");
+        let refused = choose_placement(proxy, &[], &layout, placements(true, true)).await.unwrap_err();
+        assert!(refused.contains("the proxy plane cannot"), "{refused}");
         let refused = check_topology(&layout, ServerKind::External);
         assert_eq!(refused.is_ok(), cfg!(feature = "dns"), "{refused:?}");
     }
 
     #[test]
-    fn an_old_server_does_not_end_idle_sessions() {
+    fn idle_session_timeout_needs_postgres_14() {
         let of = |timeout| FaultKind::ServerTimeout { timeout, after: Duration::from_secs(2) };
         let idle = of(ServerTimeout::IdleSession);
         assert!(
-            check_version(idle, "13.23").is_err_and(|reason| reason.contains("from version 14 on, and this is 13.23"))
+            check_version(idle, "13.23")
+                .is_err_and(|reason| reason.contains("Postgres 14 or later, and this is 13.23"))
         );
         for version in ["14.0", "15.18 (Debian)", "18beta1", "devel"] {
             assert_eq!(check_version(idle, version), Ok(()), "{version}");
@@ -232,48 +249,52 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn packets_are_lost_on_the_kernel_plane_alone() {
-        let asked = |choice| async move {
+    async fn blackhole_needs_the_kernel_plane() {
+        let plane_for = |choice| async move {
             let anywhere = Placements { in_process: true, process: true };
             plane(choice, &blackhole(), &Topology::default(), anywhere).await
         };
-        let reason = asked(PlaneChoice::Only(Plane::Proxy)).await.unwrap_err();
-        assert!(reason.contains("not the proxy plane's to produce") && reason.contains("--network kernel"), "{reason}");
+        let reason = plane_for(PlaneChoice::Only(Plane::Proxy)).await.unwrap_err();
+        assert!(reason.contains("the proxy plane cannot produce") && reason.contains("--network kernel"), "{reason}");
         for choice in [PlaneChoice::Auto, PlaneChoice::Only(Plane::Kernel)] {
-            match asked(choice).await {
+            match plane_for(choice).await {
                 Ok(plane) => assert_eq!(plane, Plane::Kernel),
-                Err(reason) => assert!(reason.starts_with("no kernel plane: "), "{reason}"),
+                Err(reason) => assert!(reason.starts_with("the kernel plane is not available: "), "{reason}"),
             }
         }
         let none =
             plane(PlaneChoice::Auto, &[], &Topology::default(), Placements { in_process: true, process: true }).await;
-        assert_eq!(none, Ok(Plane::Proxy), "what every plane does alike needs none of its own");
+        assert_eq!(none, Ok(Plane::Proxy), "a run without faults needs no kernel plane");
     }
 
     #[test]
-    fn a_client_has_a_side_of_the_kernel_plane_or_a_reason() {
+    fn client_has_a_kernel_placement_or_a_reason() {
         let not = |reason: &str| Err(reason.to_owned());
-        let side = |in_process: Result<(), String>, process: Result<(), String>, client: [bool; 2]| {
+        let place = |in_process: Result<(), String>, process: Result<(), String>, client: [bool; 2]| {
             let [can_be_in_process, can_be_process] = client;
             let client = Placements { in_process: can_be_in_process, process: can_be_process };
-            side_of(&Availability { in_process, process }, &Topology::default(), client)
+            kernel_placement(&Availability { in_process, process }, &Topology::default(), client)
         };
-        assert_eq!(side(Ok(()), Ok(()), [true, true]), Ok(ClientNetns::Machine));
-        assert_eq!(side(Ok(()), Ok(()), [false, true]), Ok(ClientNetns::Own));
-        assert_eq!(side(not("root"), Ok(()), [true, true]), Ok(ClientNetns::Own));
-        assert_eq!(side(not("root"), Ok(()), [true, false]), Err("root".into()));
-        assert_eq!(side(not("root"), not("no nft"), [true, true]), Err("no nft".into()), "what a process lacks");
-        assert_eq!(side(Ok(()), not("no nft"), [false, true]), Err("no nft".into()));
+        assert_eq!(place(Ok(()), Ok(()), [true, true]), Ok(ClientNetns::Machine));
+        assert_eq!(place(Ok(()), Ok(()), [false, true]), Ok(ClientNetns::Own));
+        assert_eq!(place(not("root"), Ok(()), [true, true]), Ok(ClientNetns::Own));
+        assert_eq!(place(not("root"), Ok(()), [true, false]), Err("root".into()));
+        assert_eq!(
+            place(not("root"), not("no nft"), [true, true]),
+            Err("no nft".into()),
+            "the reason for clients in their own process"
+        );
+        assert_eq!(place(Ok(()), not("no nft"), [false, true]), Err("no nft".into()));
     }
 
     #[test]
-    fn a_standby_takes_servers_of_ours() {
+    fn standby_needs_servers_started_by_pgsquall() {
         let layout = Topology { standby: true, ..Topology::default() };
-        assert!(check_topology(&layout, ServerKind::External).unwrap_err().contains("ours"));
+        assert!(check_topology(&layout, ServerKind::External).unwrap_err().contains("started by pgsquall"));
         assert_eq!(check_topology(&layout, ServerKind::Local), Ok(()));
         assert_eq!(check_topology(&Topology::default(), ServerKind::External), Ok(()));
         let (promotion, dead) = (FaultKind::Failover(Failover::Promote), FaultKind::Failover(Failover::DeadHangs));
-        assert!(expressible(promotion, ServerKind::External).unwrap_err().contains("not ours"));
-        assert_eq!(expressible(dead, ServerKind::External), Ok(()), "an address alone is ours to give");
+        assert!(check_fault(promotion, ServerKind::External).unwrap_err().contains("started by pgsquall"));
+        assert_eq!(check_fault(dead, ServerKind::External), Ok(()), "the fault changes only addresses");
     }
 }

@@ -1,4 +1,4 @@
-//! The front door: one scenario, one client, one run.
+//! [`Experiment`], the library's entry point: runs one scenario against one client once.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), pgsquall::Error> {
@@ -19,8 +19,8 @@ use std::time::Duration;
 pub use self::times::{Question, RecoveryTimes};
 use crate::client::{Client, ClientChoice, ClientError, ClientFactory, InProcess, LaunchContext, Supervised};
 use crate::credentials::address::Address;
-use crate::environment::choice::ServerChoice;
-use crate::environment::support::{check_supported, check_version, side};
+use crate::environment::choice::{ServerChoice, ServerSource};
+use crate::environment::support::{check_supported, check_version, choose_placement};
 use crate::environment::{Environment, EnvironmentSpec, resolution};
 use crate::error::Error;
 use crate::gateway::Tap;
@@ -29,7 +29,7 @@ use crate::model::history::{Event, OpError};
 use crate::model::plane::{Plane, PlaneChoice};
 use crate::model::seed::Seed;
 use crate::model::topology::Host;
-use crate::netns::Kernel;
+use crate::netns::{ClientNetns, Kernel};
 use crate::plan::Plan;
 use crate::recorder::{Observer, Recorder};
 use crate::report::Run;
@@ -40,10 +40,9 @@ use crate::run::phases::{LOOK_EVERY, RunPhases};
 use crate::run::wire_observer::WireObserver;
 use crate::scenario::{Scenario, ScenarioError};
 
-/// One question to one client, not yet asked.
+/// A run that has not started: a scenario, a client, a server and options.
 ///
-/// The future of [`run`](Experiment::run) may be dropped at any time: the client, the gateway and the server go with
-/// it.
+/// The future of [`run`](Experiment::run) may be dropped at any time: that ends the client, the gateway and the server.
 pub struct Experiment {
     scenario: Scenario,
     server: ServerChoice,
@@ -59,12 +58,12 @@ pub struct Experiment {
 impl Experiment {
     /// A scenario of the built-in catalogue, by name.
     ///
-    /// *Errors*: there is none of that name.
+    /// *Errors*: no scenario has that name.
     pub fn scenario(name: &str) -> Result<Experiment, ScenarioError> {
         Ok(Experiment::new(Scenario::built_in(name)?))
     }
 
-    /// Any scenario. The server is local where binaries are found, the seed is random.
+    /// Any scenario. By default the server is local if binaries are installed, and the seed is random.
     pub fn new(scenario: Scenario) -> Experiment {
         Experiment {
             scenario,
@@ -79,7 +78,7 @@ impl Experiment {
         }
     }
 
-    /// The client under test: a closure that connects it to the address it is given.
+    /// The client under test: a closure that connects it to an address.
     pub fn client<F, Connecting, C>(mut self, connect: F) -> Experiment
     where
         F: Fn(Address) -> Connecting + Send + Sync + 'static,
@@ -101,9 +100,9 @@ impl Experiment {
         self
     }
 
-    /// Launches the client again whenever its process exits, as systemd or Kubernetes would: a second later, then after
-    /// pauses that grow. A built-in client is a process then; one that lives in this process alone cannot be supervised,
-    /// and such a run is [`Error::NotExpressible`].
+    /// Relaunches the client when its process exits, as systemd or Kubernetes would: after a second, then after growing
+    /// pauses. A built-in client then runs in its own process; a client that can only run in this process cannot be
+    /// supervised, and its run is [`Error::NotExpressible`].
     pub fn supervise(mut self) -> Experiment {
         self.supervised = true;
         self
@@ -115,13 +114,13 @@ impl Experiment {
         self
     }
 
-    /// Where the faults are to be brought about; the most faithful plane that there is here unless this says otherwise.
+    /// The network plane that injects the faults; default: the most faithful plane available here.
     pub fn network(mut self, plane: PlaneChoice) -> Experiment {
         self.network = plane;
         self
     }
 
-    /// The longest acceptable time-to-recover; 60 s unless the scenario says otherwise.
+    /// The longest acceptable time-to-recover, instead of the scenario's own.
     pub fn budget(mut self, time_to_recover: Duration) -> Experiment {
         self.scenario.budget.time_to_recover = time_to_recover;
         self
@@ -133,110 +132,135 @@ impl Experiment {
         self
     }
 
-    /// Which of several repeats this is, from 0, and of how many: they sweep the moment of the fault.
+    /// The index of this repeat, from 0, and the number of repeats: each injects the fault at another moment.
     pub fn repeat(mut self, index: u32, of: u32) -> Experiment {
         self.repeat = (index, of);
         self
     }
 
-    /// A folder for the history, the verdict and the logs; it is made if it is not there. Without one, nothing stays.
+    /// A folder for the history, the verdict and the logs; created if it does not exist. Without one, nothing is
+    /// stored.
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Experiment {
         self.out = Some(folder.into());
         self
     }
 
-    /// Somebody who is told of each event as it is recorded, and must not block.
+    /// A callback for each recorded event; it must not block.
     pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Experiment {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Asks the question.
+    /// Carries out the run and judges it.
     ///
-    /// *Errors*: only where it could not be asked; whatever the client does is a verdict. Then nothing stays in the
-    /// folder of [`out`](Experiment::out) but what the client wrote to stderr.
+    /// *Errors*: only if the run could not be carried out; a client that fails is a verdict. After an error, the folder
+    /// of [`out`](Experiment::out) holds only what the client wrote to stderr.
     pub async fn run(self) -> Result<Run, Error> {
         let out = self.out.clone();
-        let result = self.ask().await;
+        let result = self.carry_out().await;
         if let (Err(_), Some(folder)) = (&result, out) {
-            artifacts::forget(&folder);
+            artifacts::discard(&folder);
         }
         result
     }
 
-    async fn ask(self) -> Result<Run, Error> {
-        let launch = self.client.clone().ok_or(Error::NoClient)?;
+    async fn carry_out(self) -> Result<Run, Error> {
+        let client = self.client.clone().ok_or(Error::NoClient)?;
         let (source, _) = self.server.resolve()?;
-        let not_expressible = |reason| Error::NotExpressible { scenario: self.scenario.name.clone(), reason };
-        let Scenario { faults, layout, middlebox, .. } = &self.scenario;
-        check_supported(faults, layout, middlebox.as_ref(), &source).map_err(not_expressible)?;
-        let placements =
-            if self.supervised { Supervised::placements(launch.as_ref()) } else { Ok(launch.placements()) };
-        let placements = placements.map_err(not_expressible)?;
-        let kernel = side(self.network, faults, layout, placements).await.map_err(not_expressible)?;
-        if layout.hosts.contains(&Host::Unresolvable) {
-            resolution::leads_nowhere().await.map_err(not_expressible)?;
-        }
-        let mut plan = Plan::new(&self.scenario, &launch.name(), self.seed, self.repeat.0, self.repeat.1);
-        plan.header.application = launch.application();
-        plan.header.plane = if kernel.is_some() { Plane::Kernel } else { Plane::Proxy };
-        plan.header.plane_asked = self.network != PlaneChoice::Auto;
-        plan.header.supervised = self.supervised;
+        let placement = self.choose_plane(client.as_ref(), &source).await?;
+        let plan = self.plan(client.as_ref(), placement.is_some());
         let file = self.out.as_deref().map(|folder| artifacts::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, self.observer.clone());
-        let launch: Arc<dyn ClientFactory> = match self.supervised {
-            true => Arc::new(Supervised::new(launch, recorder.clone())),
-            false => launch,
+        let client: Arc<dyn ClientFactory> = match self.supervised {
+            true => Arc::new(Supervised::new(client, recorder.clone())),
+            false => client,
         };
 
-        let observation = plan.header.application.as_ref().map(|_| WireObserver::new(recorder.clone()));
-        let tap: Arc<dyn Tap> = match &observation {
-            Some(observation) => Arc::clone(observation) as Arc<dyn Tap>,
+        let wire_observer = plan.header.application.as_ref().map(|_| WireObserver::new(recorder.clone()));
+        let tap: Arc<dyn Tap> = match &wire_observer {
+            Some(observer) => Arc::clone(observer) as Arc<dyn Tap>,
             None => Arc::new(recorder.clone()),
         };
-        let blueprint = EnvironmentSpec {
+        let spec = EnvironmentSpec {
             settings: &plan.settings,
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),
             seed: plan.header.seed,
-            kernel,
+            kernel: placement,
         };
-        let environment = Environment::create(&source, blueprint, tap).await?;
+        let environment = Environment::create(&source, spec, tap).await?;
         let server = environment.server().facts();
-        let unknown = plan.header.faults.iter().find_map(|fault| check_version(fault.kind, &server.version).err());
-        if let Some(reason) = unknown {
+        let unsupported = plan.header.faults.iter().find_map(|fault| check_version(fault.kind, &server.version).err());
+        if let Some(reason) = unsupported {
             environment.close().await?;
-            return Err(not_expressible(reason));
+            return Err(self.not_expressible(reason));
         }
         recorder.record(Event::Server(server));
         let subscription = Subscription::new(recorder.clone());
-        let course = RunPhases {
+        let phases = RunPhases {
             ground: &environment,
             plan: &plan,
             recorder: &recorder,
             subscription: &subscription,
-            observation: observation.as_ref(),
+            observation: wire_observer.as_ref(),
             look_every: LOOK_EVERY,
             at_least: Duration::ZERO,
         };
         let run: Arc<Path> = environment.folder.path().into();
-        let home = LaunchContext {
+        let context = LaunchContext {
             output: self.out.as_deref().map_or_else(|| Arc::clone(&run), Arc::from),
             run,
             space: environment.kernel.as_ref().and_then(Kernel::home).cloned(),
             in_process: true,
         };
         tokio::select! {
-            done = course.run(launch.as_ref(), home) => done?,
+            done = phases.run(client.as_ref(), context) => done?,
             never = host_load::watch(&recorder) => match never {},
         }
-        if let Some(folder) = &self.out {
-            for (name, log) in artifacts::logs(&environment).await {
-                artifacts::store(folder, name, &log)?;
-            }
-        }
+        self.store_logs(&environment).await?;
         environment.close().await?;
+        self.judge_and_store(&recorder)
+    }
 
+    /// Checks that scenario, server and client fit together here, and chooses the plane: the client's place on the
+    /// kernel plane, or `None` for the proxy plane.
+    async fn choose_plane(
+        &self,
+        client: &dyn ClientFactory,
+        source: &ServerSource,
+    ) -> Result<Option<ClientNetns>, Error> {
+        let Scenario { faults, layout, middlebox, .. } = &self.scenario;
+        let choose = async {
+            check_supported(faults, layout, middlebox.as_ref(), source)?;
+            let placements = if self.supervised { Supervised::placements(client)? } else { client.placements() };
+            let placement = choose_placement(self.network, faults, layout, placements).await?;
+            if layout.hosts.contains(&Host::Unresolvable) {
+                resolution::leads_nowhere().await?;
+            }
+            Ok(placement)
+        };
+        choose.await.map_err(|reason| self.not_expressible(reason))
+    }
+
+    fn plan(&self, client: &dyn ClientFactory, on_kernel_plane: bool) -> Plan {
+        let mut plan = Plan::new(&self.scenario, &client.name(), self.seed, self.repeat.0, self.repeat.1);
+        plan.header.application = client.application();
+        plan.header.plane = if on_kernel_plane { Plane::Kernel } else { Plane::Proxy };
+        plan.header.plane_asked = self.network != PlaneChoice::Auto;
+        plan.header.supervised = self.supervised;
+        plan
+    }
+
+    async fn store_logs(&self, environment: &Environment) -> Result<(), Error> {
+        let Some(folder) = &self.out else { return Ok(()) };
+        for (name, log) in artifacts::logs(environment).await {
+            artifacts::store(folder, name, &log)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the history, judges it, and stores the verdict.
+    fn judge_and_store(self, recorder: &Recorder) -> Result<Run, Error> {
         let history = recorder.finish().map_err(|source| Error::Store {
             path: self.out.clone().unwrap_or_default().join("history.jsonl"),
             source,
@@ -246,5 +270,9 @@ impl Experiment {
             artifacts::store(folder, "verdict.json", &verdict.to_json())?;
         }
         Ok(Run { verdict, title: self.scenario.title, server: self.server, out: self.out })
+    }
+
+    fn not_expressible(&self, reason: String) -> Error {
+        Error::NotExpressible { scenario: self.scenario.name.clone(), reason }
     }
 }

@@ -1,4 +1,4 @@
-//! Times-to-recover for benchmarks: a question that is asked again and again, and the sum of what it took.
+//! Times-to-recover for benchmarks: repeats a run, and sums its times-to-recover.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::judge::Recovery;
 use crate::model::seed::Seed;
 use crate::report::Run;
 
-/// Over how many rounds the moment of the fault is swept, before it is drawn anew.
+/// The number of rounds over which the moment of the fault is swept with one seed.
 const SWEEP: u32 = 30;
 
-/// A question that a benchmark can ask.
+/// A run that a benchmark can repeat: an [`Experiment`] or a simulation.
 pub trait Question {
-    /// Asks it, with this seed, as this one of so many repeats. Blocks the thread.
+    /// Carries out the run with this seed, as repeat `repeat` of `of`. Blocks the thread.
     ///
-    /// *Errors*: it could not be asked.
+    /// *Errors*: the run could not be carried out.
     fn ask(self, seed: Seed, repeat: u32, of: u32) -> Result<Run, Error>;
 }
 
@@ -26,8 +26,8 @@ impl Question for Experiment {
     }
 }
 
-/// The time-to-recover as a measurement of [criterion](https://docs.rs/criterion), or of any harness that lets its routine
-/// say how long it took. Rounds sweep the moment of the fault, and no two are alike.
+/// The time-to-recover as a measurement of [criterion](https://docs.rs/criterion), or of any harness that lets its
+/// routine say how long it took. Rounds sweep the moment of the fault, and no two are alike.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -46,17 +46,17 @@ pub struct RecoveryTimes<F> {
 }
 
 impl<F: FnMut() -> Q, Q: Question> RecoveryTimes<F> {
-    /// Of this question, which is made anew for each round.
+    /// `question` makes the run of each round.
     pub fn of(question: F) -> RecoveryTimes<F> {
         RecoveryTimes { question, round: 0 }
     }
 
-    /// Asks so many times, one after the other, and sums what recovery took. It is no wall-clock time: that of a scenario
-    /// is mostly steady state, outage and audit.
+    /// Carries out this many runs one after the other, and sums their times-to-recover. Wall-clock time would mostly be
+    /// steady state, outage and audit.
     ///
-    /// *Panics*: with the explanation of the run, if one does not pass, since the time of a client that did not recover, or
-    /// that did something wrong to recover, is no figure to be averaged; if the scenario has nothing to recover from; and
-    /// if it cannot be asked.
+    /// *Panics*: if a run does not pass, with its explanation: the time of a client that did not recover, or did
+    /// something wrong to recover, must not enter an average. Also if the scenario has nothing to recover from, or the
+    /// run cannot be carried out.
     #[track_caller]
     pub fn sum(&mut self, rounds: u64) -> Duration {
         (0..rounds).map(|_| self.next()).sum()
@@ -68,12 +68,12 @@ impl<F: FnMut() -> Q, Q: Question> RecoveryTimes<F> {
         self.round += 1;
         let run = match (self.question)().ask(Seed(sweep), repeat as u32, SWEEP) {
             Ok(run) => run,
-            Err(error) => panic!("it cannot be asked: {error}"),
+            Err(error) => panic!("cannot carry out the run: {error}"),
         };
         run.assert_pass();
         match run.verdict.measures.time_to_recover {
             Recovery::Recovered { after } => after,
-            Recovery::Censored { .. } | Recovery::NotMeasured => panic!("nothing was measured:\n{run}"),
+            Recovery::Censored { .. } | Recovery::NotMeasured => panic!("no time-to-recover was measured:\n{run}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Looks at the server directly, not through the gateway: sessions, ledger, and what a round trip costs.
+//! Queries the server directly, not through the gateway: sessions, ledger, and the time of a round trip.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::server::{Server, ServerError, Session, Superuser};
 /// Round trips from which a median is taken: 51 of some 50 µs each.
 const ROUND_TRIPS: usize = 51;
 
-/// Longest that our own connection may be on its way out of the gateway: a task's turn, on a busy machine.
+/// Longest until the gateway drops the harness's own closed connection: a task's turn, on a busy machine.
 const LEFT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Between two looks at something that settles.
+/// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Medians of a round trip without load and without fault: direct, and through the gateway.
 pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Duration), ServerError> {
-    // With the client's own credentials, or, where those are good over TLS alone, with those of another ordinary role.
-    // What stands before the server is in both, so that the rest is the gateway.
+    // With the client's own credentials, or, if those need TLS, with those of another ordinary role. A middlebox before
+    // the server is in both paths, so that their difference is the gateway.
     let encrypted = environment.layout.sslmode == SslMode::VerifyFull;
     let person = |place| {
         let client = Superuser::new(environment.address.at(place));
@@ -34,7 +34,7 @@ pub(crate) async fn calibrate(environment: &Environment) -> Result<(Duration, Du
         .await
         .map_err(|error| ServerError::Control { doing: "reach through the gateway", reason: error.to_string() })?;
     let gateway = median_round_trip(person(environment.gateway.address()).connect_over(stream).await?).await?;
-    // A fault that comes next, before there is a client, must not take our own connection for one of the client's.
+    // A fault that starts before the client must not mistake the harness's connection for one of the client's.
     let deadline = Instant::now() + LEFT_WITHIN;
     while environment.gateway.connections() > 0 && Instant::now() < deadline {
         sleep(LOOK_EVERY).await;
@@ -53,10 +53,10 @@ async fn median_round_trip(session: Session) -> Result<Duration, ServerError> {
     Ok(times[ROUND_TRIPS / 2])
 }
 
-/// The client's sessions, where they end: at the server, or at a pool before it, whose own sessions at the server it
-/// keeps after the client has left. What is in a transaction there is so on behalf of a client.
+/// The client's sessions: at the server, or at a pooler in front of it, because the pooler keeps its own server
+/// sessions after the client has left. A transaction in a pooler's server session is always a client's.
 ///
-/// One that is in a transaction with nothing running is told of once that has lasted for `idle`.
+/// A session that is idle in a transaction is counted once that has lasted for `idle`.
 async fn sessions(session: &Session, environment: &Environment, idle: Duration) -> Result<Sessions, ServerError> {
     let found = at_server(session, environment, idle).await?;
     let pool = environment.middlebox.as_ref().filter(|middlebox| middlebox.program().pools_sessions());
@@ -66,7 +66,7 @@ async fn sessions(session: &Session, environment: &Environment, idle: Duration) 
     })
 }
 
-/// Sessions of the client's role, as the server sees them. The harness's own are not counted.
+/// Sessions of the client's role at the server, without the harness's own.
 async fn at_server(session: &Session, environment: &Environment, idle: Duration) -> Result<Sessions, ServerError> {
     let rows = session
         .rows(
@@ -80,8 +80,8 @@ async fn at_server(session: &Session, environment: &Environment, idle: Duration)
     Ok(Sessions { open: count(0), idle_in_transaction: count(1) })
 }
 
-/// The client's sessions as soon as it works, and again shortly before the first fault; the later count stands, unless a
-/// fault overtakes it on a busy machine.
+/// The client's sessions in the steady state, counted early and again shortly before the first fault. The later count
+/// is used, unless a fault overtakes it on a busy machine.
 pub(crate) async fn steady_sessions(
     environment: &Environment,
     idle: Duration,
@@ -111,7 +111,7 @@ pub(crate) async fn settled_sessions(
     loop {
         vanish(environment).await?;
         let mut found = sessions(&session, environment, idle).await?;
-        // What lingers at the other server was leaked too.
+        // Sessions left at the other server are leaks too.
         if let Some(beside) = &beside {
             let there = at_server(beside, environment, idle).await?;
             found.open += there.open;
@@ -137,10 +137,10 @@ pub(crate) async fn wait_quiescent(environment: &Environment, patience: Duration
     Ok(())
 }
 
-/// Ends what the client gave up without being heard: it does not hold that any more.
+/// Ends connections that the client has closed without its FIN arriving: the client no longer holds them.
 async fn vanish(environment: &Environment) -> Result<(), ServerError> {
     let failed = |error: std::io::Error| ServerError::Control {
-        doing: "end what the client has given up at",
+        doing: "end closed connections of the client at",
         reason: error.to_string(),
     };
     environment.end_vanished().await.map_err(failed)
@@ -151,7 +151,7 @@ pub(crate) async fn ledger(environment: &Environment) -> Result<Vec<(i64, i64, u
     ledger_of(environment.server(), environment).await
 }
 
-/// The same of the server beside the primary; `None` where there is none.
+/// The ledger of the server beside the primary; `None` if there is only one server.
 pub(crate) async fn ledger_beside(environment: &Environment) -> Result<Option<Vec<(i64, i64, u64)>>, ServerError> {
     match environment.beside() {
         Some(server) => Ok(Some(ledger_of(server, environment).await?)),
@@ -166,7 +166,7 @@ async fn ledger_of(server: &dyn Server, environment: &Environment) -> Result<Vec
     Ok(runs(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1) as u64))))
 }
 
-/// Joins neighbouring keys that are there equally often.
+/// Joins neighbouring keys with the same number of copies.
 fn runs(keys: impl Iterator<Item = (i64, u64)>) -> Vec<(i64, i64, u64)> {
     let mut runs: Vec<(i64, i64, u64)> = Vec::new();
     for (key, copies) in keys {
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_are_joined_while_their_count_is_the_same() {
+    fn neighbouring_keys_with_equal_counts_are_joined() {
         let keys = [(1, 1), (2, 1), (4, 1), (5, 2), (6, 2), (7, 1)];
         assert_eq!(runs(keys.into_iter()), [(1, 2, 1), (4, 4, 1), (5, 6, 2), (7, 7, 1)]);
     }

@@ -1,9 +1,9 @@
-//! How busy the machine is that all of it runs on, and how much had to wait for it: a client that is slow on one with nothing
-//! to spare need not be slow.
+//! The load of the host, and how much work had to wait for a processor: a client that is slow on an overloaded machine
+//! need not be slow.
 //!
-//! All of the machine, not the threads of this process. A client in another process is not among those, nor is the server; and
-//! a thread that works for microseconds waits as long on a quiet machine (half of the time in which it could run), so that
-//! they do not tell a quiet machine from a busy one.
+//! Measured for the whole machine, not for the threads of this process, because client and server can be other
+//! processes. Also, a thread that works for microseconds waits as long on a quiet machine (half of its runnable time),
+//! so thread statistics do not tell a quiet machine from a busy one.
 
 use std::fs;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep};
 use crate::model::history::Event;
 use crate::recorder::Recorder;
 
-/// Between two looks.
+/// Interval of the samples.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Records how busy the machine is, for as long as it is asked to; where the system does not say, nothing.
+/// Records the load until it is dropped; nothing if the system does not report it.
 pub(crate) async fn watch(recorder: &Recorder) -> std::convert::Infallible {
     let mut before = (times(), pressure(), Instant::now());
     loop {
@@ -31,20 +31,20 @@ pub(crate) async fn watch(recorder: &Recorder) -> std::convert::Infallible {
     }
 }
 
-/// Ticks of all processors together: all of them, and those in which there was nothing to do, or only what gives way.
+/// Ticks of all processors together: all, and those that were idle or spent on niced processes.
 type Times = (u64, u64);
 
 fn times() -> Option<Times> {
     read(&fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// Reads the first line of the kernel's statistics: user, nice, system, idle, iowait, irq, softirq, steal; what follows is
-/// part of the first two.
+/// Reads the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal; the fields after these
+/// are included in the first two.
 fn read(text: &str) -> Option<Times> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
     let ticks = line.split_whitespace().take(8).map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
     let idle = ticks.get(3)? + ticks.get(4)?;
-    // What runs with a lower priority takes nothing from a client.
+    // Niced processes take nothing from a client.
     let gives_way = ticks.get(1)?;
     Some((ticks.iter().sum(), idle + gives_way))
 }
@@ -56,7 +56,7 @@ fn share(before: Times, now: Times) -> Option<u8> {
     Some(((all - idle) * 100 / all) as u8)
 }
 
-/// Microseconds since boot in which something that could run waited for a processor; `None` where the kernel does not
+/// Microseconds since boot in which a runnable task waited for a processor; `None` if the kernel does not
 /// count them (`CONFIG_PSI`).
 fn pressure() -> Option<u64> {
     read_pressure(&fs::read_to_string("/proc/pressure/cpu").ok()?)
@@ -68,10 +68,10 @@ fn read_pressure(text: &str) -> Option<u64> {
     line.split_whitespace().find_map(|word| word.strip_prefix("total="))?.parse().ok()
 }
 
-/// What so many microseconds are of a time, in percent.
+/// Microseconds as a share of a time, in percent.
 fn part(micros: u64, of: Duration) -> Option<u8> {
     let percent = (u128::from(micros) * 100).checked_div(of.as_micros())?;
-    // The two clocks are not read in the same instant.
+    // The two clocks are not read at the same instant.
     Some(percent.min(100) as u8)
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_is_of_all_processors_without_waiting_for_a_disk_and_without_what_gives_way() {
+    fn share_excludes_iowait_and_nice() {
         let before = read("cpu  100 0 50 800 50 0 0 0 7 7\ncpu0 1 2 3 4\n").unwrap();
         assert_eq!(before, (1_000, 850));
         let now = read("cpu  150 10 60 900 70 5 5 0 9 9\n").unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waited_is_part_of_the_time_in_between() {
+    fn pressure_is_a_share_of_the_interval() {
         let text =
             "some avg10=3.45 avg60=4.00 avg300=2.91 total=14347935\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n";
         assert_eq!(read_pressure(text), Some(14_347_935));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_says_it() {
+    fn this_machine_reports_load() {
         let (all, idle) = times().expect("/proc/stat");
         assert!(idle <= all && all > 0);
     }

@@ -1,7 +1,7 @@
-//! A client's subscription: the harness sends numbered notifications, and records which of them the client hears.
+//! A client's subscription: the harness sends numbered notifications, and records which of them the client receives.
 //!
-//! Knows nothing of faults. They are sent by a superuser's session straight to the primary, one after the other, and none
-//! while the workload pauses, so that the path to the client is idle then. What comes of it is the judge's to say.
+//! Knows nothing of faults, and does not judge. A superuser's session sends the notifications straight to the primary,
+//! one after the other, and none while the workload pauses, so that the path to the client is idle then.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,40 +26,40 @@ use crate::recorder::Recorder;
 use crate::server::bootstrap::CHANNEL;
 use crate::server::{ServerError, Session};
 
-/// Between two notifications: ten in a second place an instant well enough, and a server does not notice them.
+/// Interval of notifications: ten a second locate an instant well enough, and do not load a server.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Longest that one may take to be sent. A server that is away or frozen is asked anew on another session.
+/// Longest for sending one notification. If the server is away or frozen, the next one uses a new session.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether the last ones have been heard.
+/// Interval of polling for the last notifications.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// The subscription of one run; nothing happens until it begins.
+/// The subscription of one run; idle until [`begin`](Subscription::begin).
 pub(crate) struct Subscription {
     shared: Arc<Shared>,
     listening: Mutex<Option<AbortOnDropHandle<()>>>,
-    /// When nothing is sent; set once the timeline has a zero.
+    /// The pause, in which nothing is sent; set once the timeline has a zero.
     pause: OnceLock<Range<Duration>>,
     begun: CancellationToken,
-    /// Cancelled when no more are to be sent.
+    /// Cancelled to stop sending.
     stop: CancellationToken,
 }
 
 struct Shared {
     recorder: Recorder,
-    /// The number of the last that was tried.
+    /// The highest number that was sent or tried.
     last: AtomicU64,
-    /// The number of the last that was heard.
-    heard: AtomicU64,
+    /// The highest number that the client received.
+    received: AtomicU64,
     over: AtomicBool,
 }
 
 impl Subscription {
     pub fn new(recorder: Recorder) -> Subscription {
-        let (last, heard, over) = Default::default();
+        let (last, received, over) = Default::default();
         Subscription {
-            shared: Arc::new(Shared { recorder, last, heard, over }),
+            shared: Arc::new(Shared { recorder, last, received, over }),
             listening: Mutex::default(),
             pause: OnceLock::new(),
             begun: CancellationToken::new(),
@@ -67,17 +67,17 @@ impl Subscription {
         }
     }
 
-    /// Has a client listen, and notifications sent.
+    /// Lets the client listen, and starts sending.
     pub fn begin(&self, client: Arc<dyn DynClient>) {
         let listening = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.shared).listen(client)));
         *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
         self.begun.cancel();
     }
 
-    /// Sends nothing for the time of a pause, which counts from `zero`.
+    /// Sends nothing during a pause, whose times count from `zero`.
     pub fn pause(&self, zero: Duration, pause: Pause) {
         let from = zero + pause.at;
-        // There is one timeline, and it begins once.
+        // There is one timeline per run, so this is set once.
         let _ = self.pause.set(from..from + pause.lasts);
     }
 
@@ -97,13 +97,13 @@ impl Subscription {
             let next = Instant::now() + INTERVAL;
             let paused = self.pause.get().is_some_and(|pause| pause.contains(&recorder.now()));
             if !paused {
-                // A number is never used again: of one whose sending failed it is not known whether it will be heard.
+                // A number is never reused: after a failed send, its notification may still arrive.
                 let number = last.fetch_add(1, Ordering::Relaxed) + 1;
                 match timeout(SEND_WITHIN, messenger.send(number)).await {
                     Ok(Ok(())) => {
                         recorder.record_now(|at| Event::Notified { at, number });
                     }
-                    // The server is away, which is what many faults are.
+                    // The server is away, as in many faults.
                     Ok(Err(_)) | Err(_) => messenger.begin_anew(),
                 }
             }
@@ -111,23 +111,23 @@ impl Subscription {
         }
     }
 
-    /// Sends no more, and waits a while for those that are on their way.
+    /// Stops sending, and waits up to `grace` for notifications in flight.
     pub async fn finish(&self, grace: Duration) {
         self.stop.cancel();
         if self.begun.is_cancelled() {
-            let Shared { last, heard, .. } = self.shared.as_ref();
+            let Shared { last, received, .. } = self.shared.as_ref();
             let all_heard = async {
-                while heard.load(Ordering::Relaxed) < last.load(Ordering::Relaxed) {
+                while received.load(Ordering::Relaxed) < last.load(Ordering::Relaxed) {
                     sleep(LOOK_EVERY).await;
                 }
             };
-            // What has not come by now is the judge's to weigh.
+            // The judge decides about notifications that are still missing.
             let _ = timeout(grace, all_heard).await;
         }
         self.shared.over.store(true, Ordering::Relaxed);
     }
 
-    /// Ends the subscription, where it lives in this process.
+    /// Ends the listener in this process.
     pub fn end(&self) {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -136,13 +136,13 @@ impl Subscription {
 impl Shared {
     async fn listen(self: Arc<Self>, client: Arc<dyn DynClient>) {
         let shared = Arc::clone(&self);
-        let news = Notifications::new(move |notice| shared.take(notice));
+        let news = Notifications::new(move |notice| shared.record(notice));
         let ended = AssertUnwindSafe(client.listen(news)).catch_unwind().await;
         if self.over.load(Ordering::Relaxed) {
             return;
         }
         match ended {
-            // That its process has ended is on record elsewhere.
+            // The end of the client's process is recorded elsewhere.
             Ok(_) if client.ended().is_some() => {}
             Ok(ended) => {
                 self.recorder.record_now(|at| Event::Unsubscribed { at, error: ended.err() });
@@ -154,7 +154,7 @@ impl Shared {
         }
     }
 
-    fn take(&self, notice: Notice) {
+    fn record(&self, notice: Notice) {
         if self.over.load(Ordering::Relaxed) {
             return;
         }
@@ -164,31 +164,31 @@ impl Shared {
             }
             Notice::Received(payload) => match payload.parse() {
                 Ok(number) if number <= self.last.load(Ordering::Relaxed) => {
-                    self.heard.fetch_max(number, Ordering::Relaxed);
+                    self.received.fetch_max(number, Ordering::Relaxed);
                     self.recorder.record_now(|at| Event::Heard { at, number });
                 }
-                _ => {
-                    self.recorder.doubt(format!("the client hands on the notification {payload:?}, which nobody sent"))
-                }
+                _ => self
+                    .recorder
+                    .doubt(format!("the client reported the notification {payload:?}, which the harness did not send")),
             },
         }
     }
 }
 
-/// Somebody who sends notifications.
+/// Sends notifications.
 #[async_trait]
 pub(crate) trait Messenger: Send {
-    /// Sends one to those that listen at the primary, as of now.
+    /// Sends one notification at the current primary.
     async fn send(&mut self, number: u64) -> Result<(), ServerError>;
 
-    /// The last could not be sent: whatever is kept for the next is not to be relied on.
+    /// Drops the session, because the last notification could not be sent.
     fn begin_anew(&mut self);
 }
 
-/// A session of a superuser's that sends them.
+/// Sends notifications on a superuser's session.
 pub(crate) struct Sender<'a> {
     environment: &'a Environment,
-    /// With the server's address: after a failover the primary has another.
+    /// The session and the server's address: after a failover the primary has another.
     session: Option<(Session, SocketAddr)>,
 }
 
@@ -229,11 +229,11 @@ mod tests {
     use crate::plan::Plan;
     use crate::scenario::Scenario;
 
-    /// Says these things of its subscription, and then gives it up.
-    struct Says(Vec<Notice>);
+    /// Reports these notices, then ends its subscription.
+    struct ScriptedListener(Vec<Notice>);
 
     #[async_trait]
-    impl DynClient for Says {
+    impl DynClient for ScriptedListener {
         fn facts(&self) -> ClientFacts {
             let (name, version) = Default::default();
             ClientFacts { name, version, concurrency: 1, capabilities: vec!["listen".into()], timeout: None }
@@ -258,7 +258,7 @@ mod tests {
         async fn close(&self) {}
     }
 
-    /// What is recorded of a client, where notifications up to number 3 were sent.
+    /// The events recorded of a client's notices after notifications up to number 3 were sent.
     async fn recorded(says: Vec<Notice>, finished_before: bool) -> Vec<Event> {
         let header = Plan::new(&Scenario::built_in("stall").unwrap(), "says", Seed(1), 0, 1).header;
         let recorder = Recorder::begin(header, None, None);
@@ -267,13 +267,13 @@ mod tests {
         if finished_before {
             subscription.finish(Duration::from_secs(1)).await;
         }
-        subscription.begin(Arc::new(Says(says)));
+        subscription.begin(Arc::new(ScriptedListener(says)));
         sleep(Duration::from_secs(1)).await;
         recorder.look(|history: &History| history.events.clone())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_client_says_is_recorded() {
+    async fn notices_are_recorded() {
         let heard = |text: &str| Notice::Received(text.into());
         let events = recorded(vec![heard("3"), Notice::Gap], false).await;
         let lost = Some(OpError::new(ErrorKind::Closed, "lost"));
@@ -285,13 +285,13 @@ mod tests {
         ] if *error == lost),
             "{events:?}"
         );
-        assert_eq!(recorded(vec![heard("3")], true).await, [], "it is over");
+        assert_eq!(recorded(vec![heard("3")], true).await, [], "the subscription has ended");
         let events = recorded(Vec::new(), false).await;
         assert!(matches!(&events[..], [Event::ClientEnded { how: Ended::Panicked { .. }, .. }]), "{events:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_sent_is_a_doubt() {
+    async fn unsent_notification_is_a_doubt() {
         for payload in ["4", "-1", "news"] {
             let events = recorded(vec![Notice::Received(payload.into())], false).await;
             let doubted = |event: &Event| matches!(event, Event::Doubt { reason, .. } if reason.contains(payload));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_ones_are_waited_for_but_not_for_ever() {
+    async fn finish_waits_for_the_last_notifications() {
         let header = Plan::new(&Scenario::built_in("stall").unwrap(), "says", Seed(1), 0, 1).header;
         let subscription = Subscription::new(Recorder::begin(header, None, None));
         let took = async |grace| {
@@ -308,11 +308,11 @@ mod tests {
             subscription.finish(grace).await;
             began.elapsed()
         };
-        assert_eq!(took(Duration::from_secs(5)).await, Duration::ZERO, "nobody listens");
+        assert_eq!(took(Duration::from_secs(5)).await, Duration::ZERO, "no listener");
         subscription.begun.cancel();
         subscription.shared.last.store(2, Ordering::Relaxed);
         assert_eq!(took(Duration::from_secs(5)).await, Duration::from_secs(5));
-        subscription.shared.heard.store(2, Ordering::Relaxed);
+        subscription.shared.received.store(2, Ordering::Relaxed);
         assert_eq!(took(Duration::from_secs(5)).await, Duration::ZERO);
     }
 }

@@ -1,8 +1,8 @@
-//! Watches an application from the gateway: what it asks the server for by itself, and what comes of it.
+//! Black-box mode: turns an application's traffic at the gateway into operations.
 //!
-//! It is the tap of such a run. Each request is an operation, from its first byte at the gateway until the server is ready
-//! again or the connection is gone; so is each sign-in that fails. What the application tells its own users is not seen,
-//! nor is what it does without a server.
+//! Is the tap of such a run. Each request is an operation, from its first byte at the gateway until the server is ready
+//! again or the connection is gone; each failed sign-in is one too. Does not see what the application reports to its
+//! own users, or does without a server.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,13 +19,13 @@ use crate::model::history::{
 use crate::model::sqlstate;
 use crate::recorder::Recorder;
 
-/// How often what was seen is recorded; what came to the same within this time is recorded as one.
+/// How often operations are recorded; equal ones within this time are recorded as one, with a count.
 const RECORD_EVERY: Duration = Duration::from_millis(10);
 
-/// What takes longer is recorded by itself.
+/// An operation that takes longer is recorded by itself.
 const WORTH_A_RECORD: Duration = Duration::from_millis(50);
 
-/// The eyes on one application; nothing is seen before it [begins](WireObserver::begin).
+/// Observes one application; idle until [`begin`](WireObserver::begin).
 pub(crate) struct WireObserver {
     recorder: Recorder,
     state: Mutex<State>,
@@ -37,20 +37,20 @@ struct State {
     /// The id of the newest operation.
     newest: u64,
     connections: BTreeMap<u64, Connection>,
-    /// What has ended and is not recorded yet.
+    /// Operations that have ended and are not recorded yet.
     ended: Vec<Op>,
 }
 
-/// What is known of one connection.
+/// The state of one connection.
 struct Connection {
     opened: Duration,
-    /// The server has let it in, and given it a process.
+    /// Whether the sign-in has succeeded.
     signed_in: bool,
-    /// Nobody can read what it says.
+    /// Whether the gateway cannot read it (TLS).
     opaque: bool,
-    /// What the server said while nothing was asked.
+    /// An error that the server sent outside of a request.
     error: Option<OpError>,
-    /// Requests without an answer, the oldest first.
+    /// Requests without a reply, the oldest first.
     open: VecDeque<Open>,
 }
 
@@ -65,8 +65,7 @@ impl WireObserver {
         Arc::new(WireObserver { recorder, state: Mutex::default() })
     }
 
-    /// From now on connections that are opened are the application's. What is seen is recorded for as long as the handle
-    /// lives.
+    /// Counts connections opened from now on as the application's. Records until the handle is dropped.
     pub fn begin(self: &Arc<Self>) -> Watching {
         self.state().watching = true;
         let observation = Arc::clone(self);
@@ -79,7 +78,7 @@ impl WireObserver {
         Watching { observation: Arc::clone(self), _recording: recording, pausing: OnceLock::new() }
     }
 
-    /// Watches no more, and records what is still open as it is.
+    /// Stops, and records open operations as open.
     fn end(&self) {
         self.record();
         let mut state = self.state();
@@ -103,7 +102,7 @@ impl WireObserver {
     }
 }
 
-/// An application that is being watched.
+/// A running observation.
 pub(crate) struct Watching {
     observation: Arc<WireObserver>,
     _recording: AbortOnDropHandle<()>,
@@ -111,7 +110,7 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    /// Has the application be idle for a while.
+    /// Lets the application's load pause.
     pub fn pause(&self, client: Arc<dyn DynClient>, from: Instant, until: Instant) {
         let pausing = AbortOnDropHandle::new(tokio::spawn(async move {
             sleep_until(from).await;
@@ -119,11 +118,11 @@ impl Watching {
             sleep_until(until).await;
             client.pause(false);
         }));
-        // There is one timeline, and it begins once.
+        // There is one timeline per run, so this is set once.
         let _ = self.pausing.set(pausing);
     }
 
-    /// Watches no more.
+    /// Stops observing.
     pub fn end(self) {
         self.observation.end();
     }
@@ -132,7 +131,7 @@ impl Watching {
 impl Tap for WireObserver {
     fn connection(&self, id: u64, change: ConnectionChange) {
         let seen = change.clone();
-        // Recorded first: who looks at an operation finds its connection.
+        // Recorded first, so that a reader of an operation finds its connection.
         let at = self.recorder.record_now(|at| Event::Connection { at, id, change });
         self.state().see(id, at, seen);
     }
@@ -165,12 +164,12 @@ impl Tap for WireObserver {
         let Some(connection) = state.connections.get_mut(&id) else { return };
         let Some(Open { id, began, error }) = connection.open.pop_front() else { return };
         if idle {
-            // A batch that a COPY took the place of gets no answer of its own.
+            // A batch replaced by a COPY gets no reply of its own.
             connection.open.clear();
         }
         let outcome = match &error {
             None => Outcome::Ok,
-            Some(error) => answer(error),
+            Some(error) => outcome_of(error),
         };
         state.end(operation(id, ObservedOp::Statement, began, Some(at), outcome, error));
     }
@@ -185,7 +184,7 @@ impl State {
         }
         let Some(connection) = self.connections.get_mut(&id) else { return };
         match change {
-            // What streams changes is never done, and what cancels another one asks for nothing.
+            // A replication stream never ends, and a cancel request is not an operation.
             ConnectionChange::CancelRequested | ConnectionChange::Startup { replication: true, .. } => {
                 self.connections.remove(&id);
             }
@@ -206,7 +205,7 @@ impl State {
         }
     }
 
-    /// A connection is gone, with whatever was under way on it.
+    /// Ends the open requests of a closed connection.
     fn lose(&mut self, connection: Connection, at: Duration, by: Severed) {
         let Connection { opened, signed_in, opaque, error, open } = connection;
         let in_words = |what: &str| match by {
@@ -233,7 +232,7 @@ impl State {
         }
     }
 
-    /// Keeps what has ended, as one with what came to the same.
+    /// Adds an ended operation to an equal one, or keeps it.
     fn end(&mut self, op: Op) {
         if !self.watching {
             return;
@@ -248,7 +247,7 @@ impl State {
         match same {
             Some(known) if took(&op) <= WORTH_A_RECORD => {
                 known.count += 1;
-                // Of failures the first shows when they began; of successes the last that they go on.
+                // The first failure shows when failures began, the last success that they have ended.
                 if op.outcome == Outcome::Ok {
                     *known = Op { count: known.count, ..op };
                 }
@@ -258,8 +257,8 @@ impl State {
     }
 }
 
-/// What an error in answer to a statement says. One of the statement's own making is an answer as good as any.
-fn answer(error: &OpError) -> Outcome {
+/// The outcome of an error reply: an error of the statement itself counts as a reply.
+fn outcome_of(error: &OpError) -> Outcome {
     match error.sqlstate.as_deref() {
         Some(code) if !sqlstate::is_of_the_session(code) => Outcome::Ok,
         Some(code) if sqlstate::proves_no_effect(code) => Outcome::Fail,
@@ -292,12 +291,12 @@ mod tests {
         Recorder::begin(header, None, None)
     }
 
-    /// What is recorded of an application that does this.
-    async fn seen(does: impl AsyncFnOnce(&WireObserver)) -> Vec<Op> {
+    /// The operations recorded of this traffic.
+    async fn ops_of(traffic: impl AsyncFnOnce(&WireObserver)) -> Vec<Op> {
         let recorder = recorder();
         let observation = WireObserver::new(recorder.clone());
         let watching = observation.begin();
-        does(&observation).await;
+        traffic(&observation).await;
         sleep(Duration::from_secs(1)).await;
         watching.end();
         let History { events, .. } = recorder.finish().unwrap();
@@ -321,14 +320,14 @@ mod tests {
     }
 
     /// Kind, outcome, error and count.
-    fn told(ops: &[Op]) -> Vec<(String, Outcome, Option<String>, u64)> {
+    fn summarize(ops: &[Op]) -> Vec<(String, Outcome, Option<String>, u64)> {
         let label = |op: &Op| op.error.as_ref().map(OpError::label);
         ops.iter().map(|op| (op.kind.to_string(), op.outcome, label(op), op.count)).collect()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_came_to_the_same_is_one_and_what_took_long_is_itself() {
-        let ops = seen(async |observation| {
+    async fn equal_ops_are_joined_and_slow_ones_are_not() {
+        let ops = ops_of(async |observation| {
             open(observation, 1);
             for _ in 0..5 {
                 observation.request_started(1);
@@ -340,13 +339,13 @@ mod tests {
         })
         .await;
         let ok = |count| ("statement".to_owned(), Outcome::Ok, None, count);
-        assert_eq!(told(&ops), [ok(5), ok(1)]);
+        assert_eq!(summarize(&ops), [ok(5), ok(1)]);
         assert_eq!(ops[1].ended.unwrap() - ops[1].began, Duration::from_millis(80));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn errors_are_the_statements_own_or_the_sessions() {
-        let ops = seen(async |observation| {
+    async fn statement_errors_and_session_errors_differ() {
+        let ops = ops_of(async |observation| {
             open(observation, 1);
             for code in ["23505", "25P02", "57P01"] {
                 observation.request_started(1);
@@ -356,12 +355,12 @@ mod tests {
         })
         .await;
         let op = |outcome, code: &str| ("statement".to_owned(), outcome, Some(code.to_owned()), 1);
-        assert_eq!(told(&ops), [op(Outcome::Ok, "23505"), op(Outcome::Fail, "25P02"), op(Outcome::Info, "57P01")]);
+        assert_eq!(summarize(&ops), [op(Outcome::Ok, "23505"), op(Outcome::Fail, "25P02"), op(Outcome::Info, "57P01")]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_lost_connection_was_asked_may_have_happened() {
-        let ops = seen(async |observation| {
+    async fn requests_of_a_lost_connection_are_info() {
+        let ops = ops_of(async |observation| {
             for (id, by) in [(1, Severed::ServerReset), (2, Severed::ByClient), (3, Severed::ByServer)] {
                 open(observation, id);
                 observation.request_started(id);
@@ -370,18 +369,18 @@ mod tests {
                 }
                 end(observation, id, by);
             }
-            // An idle connection that is lost leaves nothing undone.
+            // The loss of an idle connection fails no operation.
             open(observation, 4);
             end(observation, 4, Severed::ServerReset);
         })
         .await;
         let lost = |label: &str| ("statement".to_owned(), Outcome::Info, Some(label.to_owned()), 1);
-        assert_eq!(told(&ops), [lost("reset"), lost("closed"), lost("57P01")]);
+        assert_eq!(summarize(&ops), [lost("reset"), lost("closed"), lost("57P01")]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sign_in_counts_only_where_it_fails() {
-        let ops = seen(async |observation| {
+    async fn only_failed_sign_ins_are_ops() {
+        let ops = ops_of(async |observation| {
             observation.connection(1, ConnectionChange::Opened);
             error(observation, 1, "28P01");
             end(observation, 1, Severed::ByServer);
@@ -399,11 +398,11 @@ mod tests {
         })
         .await;
         let failed = |label: &str| ("sign-in".to_owned(), Outcome::Fail, Some(label.to_owned()), 1);
-        assert_eq!(told(&ops), [failed("28P01"), failed("reset")]);
+        assert_eq!(summarize(&ops), [failed("28P01"), failed("reset")]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_under_way_at_the_end_is_open_and_what_was_there_before_is_not_seen() {
+    async fn requests_open_at_the_end_are_open_ops() {
         let recorder = recorder();
         let observation = WireObserver::new(recorder.clone());
         open(&observation, 1);
@@ -424,6 +423,6 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!((told(&ops), ops[0].ended), (vec![("statement".into(), Outcome::Info, None, 1)], None));
+        assert_eq!((summarize(&ops), ops[0].ended), (vec![("statement".into(), Outcome::Info, None, 1)], None));
     }
 }

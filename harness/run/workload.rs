@@ -1,7 +1,7 @@
-//! Drives a client: workers that write, read back and commit, each on its own grid of intended starts.
+//! The workload: workers that write, read back and commit, each on its own grid of intended starts.
 //!
-//! Knows nothing of faults. In a pause nothing is begun, so that the client's connections are idle. Every operation is
-//! recorded when it is answered, or as open when the workload ends.
+//! Knows nothing of faults. No operation starts in a pause, so that the client's connections are idle. An operation is
+//! recorded when it ends, or as open when the workload ends.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -25,7 +25,8 @@ use crate::model::seed::Seed;
 use crate::model::sqlstate;
 use crate::recorder::Recorder;
 
-/// The order in which a worker asks; each worker begins one further on, so that at any instant half of them write.
+/// The operations of a worker, in this order; each worker starts one further on, so that half of them write at any
+/// time.
 const ROUND: [OpKind; 4] = [OpKind::Write, OpKind::Read, OpKind::Write, OpKind::Transaction];
 
 /// A workload under way; aborted when dropped.
@@ -39,18 +40,18 @@ struct Shared {
     recorder: Recorder,
     interval: Duration,
     transactional: bool,
-    /// The application's own, for every operation.
+    /// The application's timeout for every operation.
     deadline: Option<Duration>,
-    /// When nothing is begun; set once the timeline has a zero.
+    /// The pause, in which no operation starts; set once the timeline has a zero.
     pause: OnceLock<Range<Duration>>,
     next_id: AtomicU64,
-    /// Operations that have no answer yet.
+    /// Operations without a reply.
     open: Mutex<BTreeMap<u64, Op>>,
     stop: CancellationToken,
 }
 
 impl Workload {
-    /// Sets workers to work on a client: no more than it can carry, or so many more that some have to wait.
+    /// Starts the workers: at most one per connection of the client, or more if some are to wait.
     pub fn start(client: Arc<dyn DynClient>, load: Pace, seed: Seed, recorder: Recorder) -> Workload {
         let facts = client.facts();
         let workers = load.workers_of(facts.concurrency);
@@ -68,8 +69,8 @@ impl Workload {
         let mut rng = seed.fork("workload").rng();
         let workers = (0..workers)
             .map(|worker| {
-                // Spread over one interval, so that workers do not march in step.
-                // In whole microseconds, as all that is stored.
+                // Offsets are spread over one interval, so that workers do not start together.
+                // In whole microseconds, the unit of histories.
                 let offset = load.interval.mul_f64(rng.random::<f64>()).as_micros() as u64;
                 let offset = Duration::from_micros(offset);
                 AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).work(worker, offset)))
@@ -78,17 +79,17 @@ impl Workload {
         Workload { shared, workers }
     }
 
-    /// Begins nothing for the time of a pause, which counts from `zero`.
+    /// Starts nothing during a pause, whose times count from `zero`.
     pub fn pause(&self, zero: Duration, pause: Pause) {
         let from = zero + pause.at;
-        // There is one timeline, and it begins once.
+        // There is one timeline per run, so this is set once.
         let _ = self.shared.pause.set(from..from + pause.lasts);
     }
 
-    /// Begins no more operations, waits a while for those that are open, and records the rest as they are.
+    /// Stops starting operations, waits up to `grace` for open ones, and records the rest as open.
     pub async fn finish(self, grace: Duration) {
         self.shared.stop.cancel();
-        // Whoever is still at it afterwards is aborted with its handle.
+        // Workers that still run afterwards are aborted with their handles.
         let _ = timeout(grace, join_all(self.workers)).await;
         let open = std::mem::take(&mut *self.shared.open.lock().unwrap_or_else(PoisonError::into_inner));
         self.shared.recorder.record_now(|at| Event::WorkloadEnded { at });
@@ -108,7 +109,7 @@ impl Shared {
                 () = sleep_until(self.recorder.instant(intended)) => {}
             }
             if let Some(over) = self.pause.get().filter(|pause| pause.contains(&intended)).map(|pause| pause.end) {
-                // Those that the pause holds are skipped, as missed ones are.
+                // Starts inside the pause are skipped, like missed ones.
                 intended = self.next_start(intended, over);
                 continue;
             }
@@ -129,7 +130,7 @@ impl Shared {
 
     /// Carries out one operation and records it.
     ///
-    /// *Errors*: the client panicked; there is nothing more to ask of it.
+    /// *Errors*: the client panicked, and gets no more operations.
     async fn perform(&self, worker: u32, id: u64, kind: OpKind, key: i64, intended: Duration) -> Result<Outcome, ()> {
         let began = self.recorder.now();
         let mut op = Op {
@@ -140,7 +141,7 @@ impl Shared {
             intended,
             began,
             ended: None,
-            // What it is for as long as nobody knows better.
+            // Open until the client replies.
             outcome: Outcome::Info,
             found: None,
             error: None,
@@ -149,7 +150,7 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, op.clone());
         let answer =
             AssertUnwindSafe(self.client.perform(Call { id, kind, key, deadline: self.deadline })).catch_unwind().await;
-        // Gone if the workload has ended meanwhile, and then recorded as open.
+        // Absent if the workload has ended, which recorded it as open.
         if self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).is_none() {
             return Err(());
         }
@@ -183,8 +184,8 @@ impl Shared {
         }
     }
 
-    /// The next start on the grid after a time. Starts that were missed are not made up for: the operation that overran
-    /// them has shown the delay, and a burst after an outage would be our doing.
+    /// The next start on the grid after a time. Missed starts are skipped: the operation that overran them has shown
+    /// the delay, and a burst after an outage would be the harness's doing.
     fn next_start(&self, intended: Duration, after: Duration) -> Duration {
         let missed = after.saturating_sub(intended).as_nanos() / self.interval.as_nanos().max(1);
         intended + self.interval * (missed as u32 + 1)
@@ -217,7 +218,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::scenario::Scenario;
 
-    /// Answers everything after some time.
+    /// A client that answers everything after some time.
     struct Prompt(Duration);
 
     #[async_trait]
@@ -233,7 +234,7 @@ mod tests {
         }
 
         async fn listen(&self, _news: Notifications) -> Result<(), OpError> {
-            Err(OpError::new(ErrorKind::Other, "it does not listen"))
+            Err(OpError::new(ErrorKind::Other, "this client does not listen"))
         }
 
         async fn perform(&self, call: Call) -> Result<Option<bool>, OpError> {
@@ -265,13 +266,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_begun_in_a_pause_and_nothing_is_made_up_for() {
+    async fn pause_skips_starts_and_does_not_repeat_them() {
         let history = paused(Duration::from_millis(2)).await;
         let ops = begun(&history);
         let secs = |from, to| (Duration::from_secs(from), Duration::from_secs(to));
         let between = |(from, to)| ops.iter().filter(|op| op.began >= from && op.began < to).count();
         assert_eq!(between(secs(3, 7)), 0);
-        // Four workers, twenty starts a second each: as before, so after.
+        // Four workers, twenty starts a second each, before and after the pause.
         assert_eq!((between(secs(2, 3)), between(secs(7, 8)), between(secs(8, 9))), (80, 80, 80));
         for worker in 0..4 {
             let grid = ops.iter().filter(|op| op.worker == worker).map(|op| op.intended.as_micros() % 50_000);
@@ -279,12 +280,12 @@ mod tests {
         }
         assert!(
             ops.iter().all(|op| op.began - op.intended < Duration::from_millis(2)),
-            "no start of the pause is late"
+            "starts of the pause count as late"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn more_may_be_asked_of_a_client_than_it_can_carry() {
+    async fn workers_can_outnumber_connections() {
         let header = Plan::new(&Scenario::built_in("stall").unwrap(), "prompt", Seed(1), 0, 1).header;
         let recorder = Recorder::begin(header, None, None);
         let load = Pace { callers_per_connection: 3, ..Pace::default() };
@@ -292,12 +293,12 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         workload.finish(Duration::from_secs(1)).await;
         let history = recorder.finish().unwrap();
-        let asked: std::collections::BTreeSet<_> = begun(&history).iter().map(|op| op.worker).collect();
-        assert_eq!(asked, (0..12).collect(), "each of the callers of four connections has asked once, and waits");
+        let workers: std::collections::BTreeSet<_> = begun(&history).iter().map(|op| op.worker).collect();
+        assert_eq!(workers, (0..12).collect(), "each of the twelve callers has started one operation and waits");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_begun_before_a_pause_ends_in_it() {
+    async fn op_started_before_a_pause_ends_in_it() {
         let history = paused(Duration::from_millis(800)).await;
         let ops = begun(&history);
         let (from, to) = (Duration::from_secs(3), Duration::from_secs(7));

@@ -1,4 +1,4 @@
-//! Where Postgres is installed on this machine.
+//! Finds installed Postgres binaries.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,20 +16,20 @@ const VERSIONED: [(&str, &str); 5] = [
     ("/Applications/Postgres.app/Contents/Versions", "bin"),
 ];
 
-/// A folder with `postgres` and `initdb` in it, and the version they are of.
+/// A folder with `postgres` and `initdb`, and their version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binaries {
     pub folder: PathBuf,
     /// As `postgres --version` prints it: `15.18`.
     pub version: String,
-    /// How the folder was found, in words.
+    /// How the folder was found, for messages.
     pub found_by: String,
 }
 
 impl Binaries {
-    /// Looks where packages put Postgres: PATH, what `pg_config` says, and the usual folders, in that order.
+    /// Searches PATH, the folder that `pg_config` names, and the usual folders of packages, in that order.
     ///
-    /// *Errors*: [`ServerError::NoBinaries`] with every place looked at.
+    /// *Errors*: [`ServerError::NoBinaries`] with every folder searched.
     pub fn find() -> Result<Binaries, ServerError> {
         let mut searched = Vec::new();
         for (folder, found_by) in candidates() {
@@ -43,22 +43,20 @@ impl Binaries {
         Err(ServerError::NoBinaries { searched })
     }
 
-    /// Takes the binaries of one folder.
+    /// The binaries of one folder.
     ///
     /// *Errors*: [`ServerError::BadBinaries`] if `postgres` or `initdb` is missing there or does not run.
     pub fn at(folder: &Path, found_by: &str) -> Result<Binaries, ServerError> {
         let bad = |reason: String| ServerError::BadBinaries { path: folder.to_owned(), reason };
         for program in ["postgres", "initdb"] {
             if !folder.join(program).is_file() {
-                return Err(bad(format!(
-                    "no program {program} in this folder; name a folder that has postgres and initdb"
-                )));
+                return Err(bad(format!("it has no program {program}; name a folder with postgres and initdb")));
             }
         }
         let output = Command::new(folder.join("postgres"))
             .arg("--version")
             .output()
-            .map_err(|error| bad(format!("postgres does not run: {error}")))?;
+            .map_err(|error| bad(format!("cannot run postgres: {error}")))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
         match text.split_whitespace().nth(2) {
@@ -120,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_version_comes_first() {
+    fn newest_version_comes_first() {
         let root = tempfile::tempdir().unwrap();
         for name in ["9", "15", "postgresql@17", "empty"] {
             let bin = root.path().join(name).join("bin");
@@ -135,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_the_programs_is_named() {
+    fn folder_without_programs_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let error = Binaries::at(folder.path(), "named by you").unwrap_err().to_string();
         assert!(error.contains(folder.path().to_str().unwrap()) && error.contains("no program postgres"), "{error}");

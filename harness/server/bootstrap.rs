@@ -1,26 +1,26 @@
-//! What every server holds before a client sees it: one role, one database, one ledger.
+//! The contents of a new server: roles, database and ledger.
 
 use super::{ServerError, Session, Superuser};
 
-/// The role that clients sign in as; an ordinary one, so that limits and reserved slots apply to it.
+/// The role of clients; not a superuser, so that connection limits and reserved slots apply to it.
 pub const ROLE: &str = "squall";
 
-/// An ordinary role in whose name the nemesis takes connection slots.
+/// The role with which the nemesis occupies connection slots; not a superuser.
 pub const OCCUPANT: &str = "squall_occupant";
 
 /// The database that clients use.
 pub const DATABASE: &str = "squall";
 
-/// The table that remembers every acknowledged write.
+/// The table of all writes.
 pub const LEDGER: &str = "pgsquall_ledger";
 
-/// The channel on which notifications are sent to clients that listen.
+/// The channel of the notifications that clients listen to.
 pub const CHANNEL: &str = "pgsquall_news";
 
-/// What the ledger looks like.
+/// The ledger's definition.
 ///
-/// `id` is deliberately not unique: a write repeated without care must be able to show. `idempotency_key` is what a
-/// careful client fills, so that its repeats do nothing.
+/// `id` is deliberately not unique, so that a carelessly repeated write shows as a duplicate. A careful client fills
+/// `idempotency_key`, so that its repeated writes have no effect.
 const SCHEMA: &str = "\
     CREATE TABLE pgsquall_ledger (id bigint NOT NULL, idempotency_key bigint UNIQUE);\
     CREATE INDEX ON pgsquall_ledger (id);\
@@ -34,19 +34,19 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     session.batch(&format!("CREATE DATABASE {DATABASE}")).await?;
     let session = superuser.in_database(DATABASE).connect().await?;
     session.batch(SCHEMA).await?;
-    // An application brings its own tables, schemas and extensions, and may bring them with it on its first start.
+    // An application may create its own tables, schemas and extensions at its first start.
     session.batch(&format!("GRANT CREATE ON DATABASE {DATABASE} TO {ROLE}")).await?;
     session.batch(&format!("GRANT CREATE ON SCHEMA public TO {ROLE}")).await?;
     session.batch(&format!("GRANT SELECT, INSERT ON {LEDGER} TO {ROLE}")).await?;
-    // What these have replaced is not to be cleaned up in the middle of a run: that writes WAL.
+    // Vacuum now, because an autovacuum of these changes during a run would write WAL.
     session.batch("VACUUM pg_database, pg_namespace, pg_class, pg_authid").await
 }
 
-/// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that it needs a new one after a
-/// few writes: where there is room left in a page, a full disk hurts nobody.
+/// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that the ledger needs a new page
+/// after a few writes: a full disk has no effect while pages have room.
 pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(), ServerError> {
     let session = superuser.in_database(DATABASE).connect().await?;
-    // Postgres must own the folder, and take what is in it for nobody's.
+    // Postgres must own the folder, and it must be empty.
     run_in(&session, &format!("mkdir -m 700 {disk}/heap")).await?;
     session.batch(&format!("CREATE TABLESPACE pgsquall_small LOCATION '{disk}/heap'")).await?;
     session.batch(&format!("ALTER TABLE {LEDGER} SET (fillfactor = 10)")).await?;
@@ -59,21 +59,21 @@ pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(),
     Ok(())
 }
 
-/// Runs a shell command where the server is, as the server's user.
+/// Runs a shell command on the server's host, as the server's user.
 pub(crate) async fn run_in(session: &Session, command: &str) -> Result<(), ServerError> {
-    // Nothing is copied: COPY is how a server runs a program.
+    // Nothing is copied: COPY TO PROGRAM is the way to make a server run a program.
     session.batch(&format!("COPY (SELECT 1 WHERE false) TO PROGRAM '{command}'")).await
 }
 
-/// Makes the ledger on a server that is not ours, in the database that its URL names.
+/// Creates the ledger on an external server, in the database of its URL.
 ///
-/// *Errors*: a table of that name that is not a ledger of ours is left alone and reported.
+/// *Errors*: the database has a table of that name that pgsquall did not create; it stays as it is.
 pub(crate) async fn prepare_external(session: &Session) -> Result<(), ServerError> {
     drop_external(session).await?;
     session.batch(SCHEMA).await
 }
 
-/// Drops the ledger that [`prepare_external`] made, if it is there.
+/// Drops the ledger that [`prepare_external`] created, if it exists.
 pub(crate) async fn drop_external(session: &Session) -> Result<(), ServerError> {
     let comment = "SELECT coalesce(obj_description(to_regclass($1)), '') LIKE 'made by pgsquall%' \
                    WHERE to_regclass($1) IS NOT NULL";
@@ -86,8 +86,8 @@ pub(crate) async fn drop_external(session: &Session) -> Result<(), ServerError> 
     }
 }
 
-/// Gives a role of ours a password.
+/// Sets the password of a role that the harness created.
 pub(crate) async fn set_password(session: &Session, role: &str, password: &str) -> Result<(), ServerError> {
-    // ALTER ROLE takes no parameters; ours are letters, digits and hyphens (credentials::password).
+    // ALTER ROLE takes no parameters; these passwords are letters, digits and hyphens (credentials::password).
     session.batch(&format!("ALTER ROLE {role} PASSWORD '{password}'")).await
 }

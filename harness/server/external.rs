@@ -1,5 +1,5 @@
-//! A server that somebody else runs, named by a URL. Only the path to it is ours: it is never stopped or changed, but
-//! for one table that is made and dropped.
+//! An external server, named by a URL. The harness controls only the path to it: it never stops or changes the server,
+//! except for one table that it creates and drops.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +16,10 @@ use crate::credentials::address::Address;
 use crate::model::fault::StopMode;
 use crate::model::history::ServerFacts;
 
-/// Longest that a name may take to be looked up: resolvers give up after that themselves.
+/// Longest for a name lookup: resolvers give up by then.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Longest that a run which was stopped tries to drop its ledger: somebody has pressed Ctrl-C and waits.
+/// Longest for dropping the ledger of a stopped run: after Ctrl-C the user is waiting.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// A server behind a URL; its ledger is dropped with it.
@@ -31,13 +31,13 @@ pub(crate) struct ExternalServer {
 }
 
 impl ExternalServer {
-    /// Finds the server of a URL and makes the ledger there.
+    /// Connects to the server of a URL and creates the ledger there.
     pub async fn create(url: &str) -> Result<ExternalServer, ServerError> {
         let (config, host, port) = parse(url)?;
         let unreachable = |reason| ServerError::Unreachable { server: without_credentials(url), reason };
         let address = timeout(LOOKUP_WITHIN, tokio::net::lookup_host((host.as_str(), port)))
             .await
-            .map_err(|_| unreachable(format!("host {host:?} could not be looked up within {LOOKUP_WITHIN:?}")))?
+            .map_err(|_| unreachable(format!("no answer to the lookup of host {host:?} within {LOOKUP_WITHIN:?}")))?
             .map_err(|error| unreachable(format!("host {host:?}: {error}")))?
             .next()
             .ok_or_else(|| unreachable(format!("host {host:?} has no address")))?;
@@ -53,42 +53,45 @@ impl ExternalServer {
         Ok(ExternalServer { facts, address, config, removed: AtomicBool::new(false) })
     }
 
-    /// What a client is to use, with the gateway in the server's place.
+    /// The client's address and credentials, with the gateway in the server's place.
     pub fn client_address(&self, gateway: SocketAddr) -> Address {
         let user = self.config.get_user().unwrap_or_default().to_owned();
         let password = String::from_utf8_lossy(self.config.get_password().unwrap_or_default());
         Address::plain(gateway, &user, &password, self.config.get_dbname().unwrap_or(&user))
     }
 
-    fn not_ours<T>(&self, doing: &'static str) -> Result<T, ServerError> {
-        Err(ServerError::Control { doing, reason: "it is external, and only its network is ours".into() })
+    fn unsupported<T>(&self, doing: &'static str) -> Result<T, ServerError> {
+        Err(ServerError::Control {
+            doing,
+            reason: "it is external, and pgsquall controls only the network path to it".into(),
+        })
     }
 }
 
-/// Whether a URL can be used, as far as that can be told without asking anybody.
+/// Checks a URL without connecting.
 pub(crate) fn check_url(url: &str) -> Result<(), ServerError> {
     parse(url).map(drop)
 }
 
-/// Whether somebody who knows the URL alone can sign in with a password.
+/// Whether the URL has a password.
 pub(crate) fn has_password(url: &str) -> bool {
     parse(url).is_ok_and(|(config, ..)| config.get_password().is_some_and(|password| !password.is_empty()))
 }
 
-/// What of a URL may be shown to anybody: `postgres://user@host:5432/database`.
+/// A URL for messages, without its password: `postgres://user@host:5432/database`.
 pub(crate) fn without_credentials(url: &str) -> String {
     let Ok((config, host, port)) = parse(url) else { return "the server of the given URL".into() };
     let user = config.get_user().unwrap_or_default();
     format!("postgres://{user}@{host}:{port}/{}", config.get_dbname().unwrap_or(user))
 }
 
-/// Takes a URL apart: how to connect, host and port.
+/// Parses a URL into connection settings, host and port.
 ///
-/// *Errors*: [`ServerError::BadUrl`] in a sentence; the password is never part of it.
+/// *Errors*: [`ServerError::BadUrl`], without the password.
 fn parse(url: &str) -> Result<(Config, String, u16), ServerError> {
     let bad = |reason: String| {
         ServerError::BadUrl(format!(
-            "the server URL is not usable: {reason}; write it as postgres://user:password@host:5432/database"
+            "cannot use the server URL: {reason}; write it as postgres://user:password@host:5432/database"
         ))
     };
     let mut config: Config =
@@ -97,7 +100,7 @@ fn parse(url: &str) -> Result<(Config, String, u16), ServerError> {
         return Err(bad("it names no user".into()));
     }
     if config.get_ssl_mode() == SslMode::Require {
-        return Err(bad("it requires TLS, which pgsquall does not speak yet; allow sslmode=prefer".into()));
+        return Err(bad("it requires TLS, which pgsquall cannot speak to external servers; use sslmode=prefer".into()));
     }
     let [Host::Tcp(host)] = config.get_hosts() else {
         return Err(bad("it must name exactly one TCP host".into()));
@@ -122,35 +125,35 @@ impl Server for ExternalServer {
     }
 
     async fn stop(&self, _mode: StopMode) -> Result<(), ServerError> {
-        self.not_ours("stop")
+        self.unsupported("stop")
     }
 
     async fn kill(&self) -> Result<String, ServerError> {
-        self.not_ours("kill")
+        self.unsupported("kill")
     }
 
     async fn start(&self) -> Result<(), ServerError> {
-        self.not_ours("start")
+        self.unsupported("start")
     }
 
     async fn pause(&self) -> Result<(), ServerError> {
-        self.not_ours("pause")
+        self.unsupported("pause")
     }
 
     async fn resume(&self) -> Result<(), ServerError> {
-        self.not_ours("resume")
+        self.unsupported("resume")
     }
 
     async fn crash_into_recovery(&self, _backend: i32) -> Result<(), ServerError> {
-        self.not_ours("crash")
+        self.unsupported("crash")
     }
 
     async fn release_recovery(&self) -> Result<(), ServerError> {
-        self.not_ours("release")
+        self.unsupported("release")
     }
 
     async fn log(&self) -> Result<Vec<LogLine>, ServerError> {
-        self.not_ours("read the log of")
+        self.unsupported("read the log of")
     }
 
     async fn remove(&self) -> Result<(), ServerError> {
@@ -165,7 +168,7 @@ impl Server for ExternalServer {
 }
 
 impl Drop for ExternalServer {
-    /// Drops the ledger where nobody has called [`remove`](Server::remove): the run was stopped, or failed.
+    /// Drops the ledger if [`remove`](Server::remove) was not called, because the run was stopped or failed.
     fn drop(&mut self) {
         if *self.removed.get_mut() {
             return;
@@ -175,7 +178,7 @@ impl Drop for ExternalServer {
             let session = superuser.connect().await?;
             bootstrap::drop_external(&session).await
         };
-        // On a thread and a runtime of its own, since the one that drops us may be at its end. A ledger that cannot be
+        // On its own thread and runtime, since the current runtime may be shutting down. A ledger that cannot be
         // dropped now is dropped by the next run on this server.
         let thread = std::thread::spawn(move || {
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -191,13 +194,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_url_is_explained_without_its_password() {
+    fn bad_url_error_omits_the_password() {
         for (url, wanted) in [
             ("postgres://", "names no user"),
-            ("postgres://u:secret@127.0.0.1:notaport/d", "not usable"),
+            ("postgres://u:secret@127.0.0.1:notaport/d", "cannot use"),
             ("postgres://u:secret@127.0.0.1,127.0.0.2/d", "exactly one TCP host"),
             ("postgres://u:secret@127.0.0.1/d?sslmode=require", "TLS"),
-            ("nonsense", "not usable"),
+            ("nonsense", "cannot use"),
         ] {
             let error = parse(url).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(wanted) && error.contains("postgres://user:password@"), "{url}: {error}");

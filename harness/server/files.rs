@@ -1,7 +1,7 @@
-//! Files of a server that runs, changed as its superuser: what it reads when it is told to reload.
+//! Configuration files of a running server, changed as superuser, and reloading them.
 //!
-//! By SQL alone, so that a process and a container are the same to whoever changes something. Does not know what is in
-//! the files, but for `pg_hba.conf`, which the server itself checks.
+//! Uses SQL alone, so that a process and a container need no different code. Does not know the files' contents, except
+//! for `pg_hba.conf`, which the server itself checks.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use tokio::time::{Instant, sleep};
 
 use super::{ServerError, Session, Superuser};
 
-/// Longest that a reload may take to be in force: a signal to the server's first process, on a busy machine.
+/// Longest until a reload is in force: a signal to the postmaster, on a busy machine.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks.
+/// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Puts a text in the place of a file, in one step; only the server's own user may read it.
+/// Replaces a file atomically; only the server's user can read it.
 ///
-/// *Errors*: they do not show the text, which may be a secret.
+/// *Errors*: without the text, which may be a secret.
 pub(crate) async fn write_file(session: &Session, path: &str, text: &str) -> Result<(), ServerError> {
     let failed = |reason| ServerError::Sql { doing: format!("write {path} on the server"), reason };
     let quoted = shlex::try_quote(path).map_err(|error| failed(error.to_string()))?;
-    // What COPY writes of a text has its own escapes, and ends lines its own way; base64 is past all that.
+    // COPY escapes text and changes line ends; base64 passes through unchanged.
     let program = format!("umask 077 && base64 -d > {quoted}.new && mv {quoted}.new {quoted}");
     let bytes = format!("translate(encode(convert_to({}, 'UTF8'), 'base64'), E'\\n', '')", literal(text));
     let copy = format!("COPY (SELECT {bytes}) TO PROGRAM {}", literal(&program));
@@ -36,10 +36,10 @@ pub(crate) async fn read_hba(session: &Session) -> Result<String, ServerError> {
     Ok(session.value("SELECT pg_read_file(current_setting('hba_file'))", &[]).await?.unwrap_or_default())
 }
 
-/// Replaces `pg_hba.conf`; returns once the server goes by it. Sessions that are open stay. It must go on letting the
-/// superuser in.
+/// Replaces `pg_hba.conf`; returns once the rules are in force. Open sessions stay. The new rules must still admit the
+/// superuser.
 ///
-/// *Errors*: the server cannot understand it; then the server goes by the old one, which is put back.
+/// *Errors*: the server cannot parse the file; the old one is restored and stays in force.
 pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> Result<(), ServerError> {
     let session = superuser.connect().await?;
     let path: String = session.value("SHOW hba_file", &[]).await?.unwrap_or_default();
@@ -54,10 +54,10 @@ pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> R
     reload(superuser).await
 }
 
-/// Makes the server read its configuration files again; returns once every session to come goes by them.
+/// Makes the server reload its configuration files; returns once new sessions use them.
 ///
-/// A session inherits the time of the last reload from the server's first process. One that was born after that has
-/// read the files shows a later time, and whoever connects then is taken in after the reload has ended.
+/// A session inherits the time of the last reload from the postmaster. A session that started after the reload shows a
+/// later time, and so do all that start after it.
 pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
     const LATER: &str = "SELECT pg_conf_load_time()::text";
     let time = async || -> Result<String, ServerError> {
@@ -69,7 +69,7 @@ pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
     while time().await? == before {
         if Instant::now() >= deadline {
             let reason = format!(
-                "sessions still go by what it read at {before}, {} after it was told to",
+                "new sessions still use the configuration of {before}, {} after the reload",
                 crate::model::time::show(RELOAD_PATIENCE)
             );
             return Err(ServerError::Control { doing: "reload", reason });
@@ -79,7 +79,7 @@ pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// A text as SQL writes it.
+/// A text as an SQL literal.
 fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     match doubled.contains('\\') {

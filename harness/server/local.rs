@@ -1,6 +1,6 @@
-//! A server of installed binaries, in a folder and on a port of its own.
+//! A server of installed binaries, with its own folder and port.
 //!
-//! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms and would blur what is measured.
+//! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms, too coarse for the measurements.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -28,32 +28,31 @@ use crate::model::history::ServerFacts;
 use crate::model::topology;
 use crate::run_folder::RunFolder;
 
-/// Longest that a fast or immediate shutdown may take. Measured 5 to 11 ms; a shutdown checkpoint on a busy disk is
-/// what the rest is for.
+/// Longest for a fast or immediate shutdown. Measured 5 to 11 ms; the rest is for a shutdown checkpoint on a busy disk.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the processes of a killed server may take to notice. Those that wait notice at once; one that computes
-/// would go on until its statement ends, which nobody would see of a power cut.
+/// Longest for the processes of a killed server to notice. Waiting ones notice at once; a computing one would go on
+/// until its statement ends, which a power cut would not allow.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Settings of every local server; a scenario's own come after and win.
+/// Default settings; a scenario's settings follow and override them.
 const SETTINGS: [(&str, &str); 7] = [
     ("listen_addresses", "127.0.0.1"),
     ("log_line_prefix", LINE_PREFIX),
     ("logging_collector", "off"),
     ("lc_messages", "C"),
-    // Kept in the data folder, so that a killed server leaves nothing elsewhere.
+    // In the data folder, so that a killed server leaves nothing elsewhere.
     ("dynamic_shared_memory_type", "mmap"),
     // initdb scales these with the size of a WAL segment; these are Postgres's own defaults.
     ("max_wal_size", "1GB"),
     ("min_wal_size", "80MB"),
 ];
 
-/// With what the names of a standby's files begin, beside those of its primary.
+/// Prefix of a standby's file names, in the folder of its primary.
 const STANDBY: &str = "standby-";
 
-/// How soon a standby that has lost its primary looks for it again. The default of 5 s would hold up every commit for
-/// that long after a restart, and be blamed on the client.
+/// Interval at which a standby reconnects to a lost primary. The default of 5 s would delay every commit by that long
+/// after a restart, and the client would be blamed.
 const RETRY_INTERVAL: &str = "200ms";
 
 /// A local server; stopped and removed with its run folder, or when dropped.
@@ -74,12 +73,12 @@ struct State {
     postmaster: Option<Arc<Daemon>>,
     /// The frozen recovery process, while there is one.
     recovering: Option<i32>,
-    /// What gives it only a share of a processor, while something does.
+    /// The throttle, while a fault uses one.
     throttle: Option<Throttle>,
 }
 
 impl LocalServer {
-    /// A copy of the template in `folder`, not yet started.
+    /// Copies the template to `folder`, without starting the server.
     pub async fn create(
         binaries: &Binaries,
         folder: &RunFolder,
@@ -88,7 +87,7 @@ impl LocalServer {
         LocalServer::copied(binaries, folder, "", settings).await
     }
 
-    /// A standby of this server in the same folder, not yet started.
+    /// Creates a standby of this server in the same folder, without starting it.
     ///
     /// Both are copies of one template, so they are the same cluster at the same point of its history, and no base
     /// backup is needed. That holds for as long as this server has kept every WAL segment since: until its first
@@ -116,7 +115,7 @@ impl LocalServer {
         Ok(standby)
     }
 
-    /// A copy of the template; `prefix` distinguishes its files from those of others in the same folder.
+    /// Copies the template; `prefix` distinguishes its files from those of other servers in the same folder.
     async fn copied(
         binaries: &Binaries,
         folder: &RunFolder,
@@ -165,7 +164,7 @@ impl LocalServer {
         })
     }
 
-    /// Puts a small disk under what is to be kept on one, before the first start.
+    /// Moves heap or WAL to a small disk, before the first start.
     pub async fn add_small_disk(&mut self, folder: &RunFolder, keeps: topology::SmallDisk) -> Result<(), ServerError> {
         let path = folder.inner("small", self.user).map_err(|source| ServerError::Folder {
             doing: "make",
@@ -179,7 +178,7 @@ impl LocalServer {
             spawn_blocking(move || template::move_behind_link(&from, &to, &link, user))
                 .await
                 .map_err(|error| ServerError::Control { doing: "prepare", reason: error.to_string() })??;
-            // No segments kept for later: they would be room that nobody can fill.
+            // No recycled WAL segments: they would take up room without being used.
             let settings = [("wal_recycle", "off"), ("min_wal_size", "2MB"), ("max_wal_size", "8MB")];
             self.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
@@ -210,14 +209,14 @@ impl LocalServer {
             command.args(["-c", &format!("{name}={value}")]);
         }
         let user = match &self.small_disk {
-            // It becomes that user itself, once it is where the disk is.
+            // The child switches to that user itself, after it has entered the mount namespace.
             Some(disk) => disk.join(&mut command, &self.data).map(|()| None)?,
             None => self.user,
         };
         if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
-        // The caller's own libpq variables must not leak into the server's idea of the world.
+        // The caller's libpq variables must not reach the server.
         command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
         Ok(Arc::new(Daemon::launch(command, &program, &self.log)?))
     }
@@ -232,7 +231,7 @@ impl LocalServer {
         format!("; its log ends with:\n  {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n  "))
     }
 
-    /// Lets a held recovery go on; says whether one was held.
+    /// Resumes a held recovery; returns whether one was held.
     fn thaw_recovery(&self) -> bool {
         let held = self.state().recovering.take();
         process_tree::signal_all(held.as_slice(), Signal::SIGCONT);
@@ -294,9 +293,9 @@ impl Server for LocalServer {
     }
 
     async fn kill_backend(&self, backend: i32) -> Result<(), ServerError> {
-        let members = process_tree::family(self.postmaster()?.pid());
+        let members = process_tree::with_descendants(self.postmaster()?.pid());
         if !members[1..].contains(&backend) {
-            let reason = format!("process {backend} is none of its backends");
+            let reason = format!("process {backend} is not one of its backends");
             return Err(ServerError::Control { doing: "crash", reason });
         }
         process_tree::signal_all(&[backend], Signal::SIGKILL);
@@ -311,7 +310,7 @@ impl Server for LocalServer {
     async fn release_memory(&self) -> Result<(), ServerError> {
         match self.postmaster() {
             Ok(postmaster) => memory_limit::release(postmaster.pid(), self.user),
-            // The limit went with it.
+            // The limit ended with the process.
             Err(_) => Ok(()),
         }
     }
@@ -331,7 +330,7 @@ impl Server for LocalServer {
     }
 
     fn small_disk(&self) -> Option<String> {
-        return self.small_disk.as_ref().map(|disk| disk.path().display().to_string());
+        self.small_disk.as_ref().map(|disk| disk.path().display().to_string())
     }
 
     async fn remove_from_small_disk(&self, file: &str) -> Result<(), ServerError> {
@@ -347,12 +346,12 @@ impl Server for LocalServer {
 
     async fn kill(&self) -> Result<String, ServerError> {
         let postmaster = self.postmaster()?;
-        // Frozen first, so that it has no more children when they are counted.
+        // Frozen first, so that it forks no more children while they are counted.
         postmaster.signal(Signal::SIGSTOP)?;
-        let orphans: Vec<_> = process_tree::family(postmaster.pid()).split_off(1);
+        let orphans: Vec<_> = process_tree::with_descendants(postmaster.pid()).split_off(1);
         postmaster.signal(Signal::SIGKILL)?;
         let status = postmaster.wait(STOP_PATIENCE).await?;
-        // Whom a pause or a held recovery has frozen could not notice.
+        // Processes frozen by a pause or a held recovery could not notice the kill.
         self.state().recovering = None;
         process_tree::signal_all(&orphans, Signal::SIGCONT);
         let begun = Instant::now();
@@ -370,7 +369,7 @@ impl Server for LocalServer {
 
     async fn start(&self) -> Result<(), ServerError> {
         if self.state().postmaster.as_ref().is_some_and(|postmaster| postmaster.exited().is_none()) {
-            return Err(ServerError::Control { doing: "start", reason: "it already runs".into() });
+            return Err(ServerError::Control { doing: "start", reason: "it is already running".into() });
         }
         let postmaster = self.launch()?;
         self.state().postmaster = Some(postmaster);
@@ -378,20 +377,20 @@ impl Server for LocalServer {
     }
 
     async fn pause(&self) -> Result<(), ServerError> {
-        // The eldest comes first in its family, so that it soon has no more children.
+        // The postmaster is frozen first, so that it soon forks no more children.
         process_tree::freeze(self.postmaster()?.pid());
         Ok(())
     }
 
     async fn resume(&self) -> Result<(), ServerError> {
-        process_tree::signal_all(&process_tree::family(self.postmaster()?.pid()), Signal::SIGCONT);
+        process_tree::signal_all(&process_tree::with_descendants(self.postmaster()?.pid()), Signal::SIGCONT);
         Ok(())
     }
 
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
         let postmaster = self.postmaster()?;
-        // A thread of its own that does nothing else: recovery of what we wrote takes a few hundred milliseconds, and
-        // must be caught in its first.
+        // On its own thread, which does nothing else: recovery of this data takes a few hundred milliseconds, and must
+        // be stopped within the first of them.
         let held = spawn_blocking(move || process::hold_recovery(&postmaster, backend, STOP_PATIENCE))
             .await
             .map_err(|error| ServerError::Control { doing: "crash", reason: error.to_string() })?;
@@ -423,7 +422,7 @@ impl Server for LocalServer {
         let mut ended = Ok(());
         if let Ok(postmaster) = self.postmaster() {
             postmaster.signal(Signal::SIGQUIT)?;
-            process_tree::signal_all(&process_tree::family(postmaster.pid()), Signal::SIGCONT);
+            process_tree::signal_all(&process_tree::with_descendants(postmaster.pid()), Signal::SIGCONT);
             ended = postmaster.wait(STOP_PATIENCE).await.map(drop);
         }
         self.state().postmaster = None;
@@ -438,10 +437,10 @@ impl Server for LocalServer {
         tokio::select! {
             biased;
             ready = ready => ready,
-            // One that has ended, as with a setting it does not know, will never be ready.
+            // A server that has ended, because of an unknown setting for example, will never be ready.
             status = postmaster.wait(within + STOP_PATIENCE) => Err(ServerError::Control {
                 doing: "wait for",
-                reason: format!("it ended ({}) before it was {wanted}{}", status?, self.log_tail()),
+                reason: format!("the process ended ({}) before it was {wanted}{}", status?, self.log_tail()),
             }),
         }
     }
@@ -453,8 +452,8 @@ impl Drop for LocalServer {
     }
 }
 
-/// Ends the servers that a killed run left in its folder; says how many there were.
+/// Ends the servers of a killed run; returns their number.
 pub(crate) fn end_leftovers(folder: &Path) -> usize {
-    // The standby first: it would go on looking for a primary that is gone.
+    // The standby first: it would keep reconnecting to a primary that is gone.
     [STANDBY, ""].iter().filter(|prefix| orphans::end_orphan(&folder.join(format!("{prefix}data")))).count()
 }

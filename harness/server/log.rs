@@ -1,26 +1,26 @@
-//! The server's own log: the witness that a fault happened.
+//! The server's log, parsed: evidence that a fault took effect.
 
-/// `log_line_prefix` of every server we start: time, pid, SQLSTATE and role of each line.
+/// `log_line_prefix` of every server the harness starts: time, pid, SQLSTATE and role.
 pub(crate) const LINE_PREFIX: &str = "%m|%p|%e|%u|";
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     pub pid: i32,
-    /// `00000` where nothing is wrong, and on lines that only add to the one before: each error is counted once.
+    /// `00000` without an error, and on continuation lines, so that each error is counted once.
     pub sqlstate: String,
-    /// The session's role; `[unknown]` before it has named one, empty for the server's own processes.
+    /// The session's role; `[unknown]` before the startup packet, empty for the server's own processes.
     pub role: String,
-    /// From the severity on: `FATAL:  sorry, too many clients already`.
+    /// The text from the severity on: `FATAL:  sorry, too many clients already`.
     pub text: String,
 }
 
-/// With what lines begin that add to the one before. Postgres repeats the SQLSTATE on each of them.
+/// How continuation lines begin. Postgres repeats the SQLSTATE on each of them.
 ///
 /// *Source*: `src/backend/utils/error/elog.c`, `send_message_to_server_log`.
 const ADDITIONS: [&str; 7] = ["DETAIL:", "HINT:", "QUERY:", "CONTEXT:", "LOCATION:", "BACKTRACE:", "STATEMENT:"];
 
-/// Takes a log apart. Lines without our prefix (continuations, what the entrypoint of an image prints) are left out.
+/// Parses a log. Lines without the prefix (wrapped text, output of an image's entrypoint) are left out.
 pub(crate) fn parse_log(log: &str) -> Vec<LogLine> {
     log.lines().filter_map(parse_line).collect()
 }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_lines_with_our_prefix_and_leaves_the_rest() {
+    fn lines_without_the_prefix_are_left_out() {
         let log = "initdb: hello\n\
                    2026-01-02 03:04:05.678 UTC|42|53300|squall|FATAL:  sorry | too many\n\
                    \tcontinued\n\

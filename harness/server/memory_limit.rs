@@ -1,21 +1,21 @@
 //! A limit on the address space of a server's processes, so that allocations fail (53200).
 //!
-//! The limit is set on the postmaster, and every new backend inherits it. Only the soft limit is lowered, so that
-//! raising it again takes no privilege; and a process of the server's own user does both, since root in a container may
-//! lack the privilege to limit others. The postmaster itself asks for next to nothing after its start.
+//! The postmaster gets the limit, and every new backend inherits it. Only the soft limit is lowered, because
+//! raising it again needs no privilege; a process of the server's own user does both, because root in a container may
+//! lack the privilege to limit others. The postmaster itself allocates almost nothing after its start.
 
 use std::process::{Command, Stdio};
 
 use super::ServerError;
 
-/// What a process may have beyond what the postmaster has now, in bytes. A backend needs more than a megabyte for its
+/// What a process may allocate beyond the postmaster's present size, in bytes. A backend needs more than 1 MB for its
 /// caches before its first query; with 64 to 512 KiB it ends with 53200 before that (15, measured).
 const MARGIN: u64 = 256 << 10;
 
-/// Whose server it is: `None` is the user we are.
+/// The server's user; `None`: the current one.
 type User = Option<(u32, u32)>;
 
-/// Limits the postmaster, and all whom it will beget.
+/// Limits the postmaster and all processes that it forks later.
 pub(super) fn squeeze(postmaster: i32, user: User) -> Result<(), ServerError> {
     let failed = |reason: String| ServerError::Control { doing: "limit the memory of", reason };
     let path = format!("/proc/{postmaster}/status");
@@ -26,19 +26,19 @@ pub(super) fn squeeze(postmaster: i32, user: User) -> Result<(), ServerError> {
     limit(postmaster, user, Some(size * 1024 + MARGIN))
 }
 
-/// Gives back what [`squeeze`] took.
+/// Removes the limit of [`squeeze`].
 pub(super) fn release(postmaster: i32, user: User) -> Result<(), ServerError> {
     limit(postmaster, user, None)
 }
 
-/// Sets the soft limit; `None`: as far as the hard one allows.
+/// Sets the soft limit; `None`: to the hard limit.
 fn limit(process: i32, user: User, soft: Option<u64>) -> Result<(), ServerError> {
     use std::io;
     use std::os::unix::process::CommandExt;
 
     let set = move || {
         let mut found = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: each pointer is to one whole rlimit of ours, or null, which prlimit(2) allows.
+        // SAFETY: each pointer is to a local rlimit, or null, which prlimit(2) allows.
         let call = |new: *const libc::rlimit, old: *mut libc::rlimit| match unsafe {
             libc::prlimit(process, libc::RLIMIT_AS, new, old)
         } {
@@ -49,7 +49,7 @@ fn limit(process: i32, user: User, soft: Option<u64>) -> Result<(), ServerError>
         let wanted = libc::rlimit { rlim_cur: soft.unwrap_or(found.rlim_max).min(found.rlim_max), ..found };
         call(&wanted, std::ptr::null_mut())
     };
-    // What runs does not matter; what it does before it runs is the whole of it.
+    // The program does not matter: the limit is set before it is executed.
     let mut command = Command::new("true");
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((uid, gid)) = user {

@@ -1,7 +1,7 @@
-//! A Postgres server that can be stopped, killed, frozen and asked as superuser.
+//! A Postgres server that can be stopped, killed, frozen and queried as superuser.
 //!
-//! The trait `Server` is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what
-//! it can do; what it cannot do is an error that names it, never a silent success.
+//! The trait `Server` is the interface; `local`, `docker` and `external` implement it. An operation that a kind of
+//! server lacks is an error that names it, never a silent success.
 
 mod binaries;
 pub mod bootstrap;
@@ -55,88 +55,88 @@ use crate::model::history::ServerFacts;
 pub(crate) trait Server: Send + Sync + 'static {
     fn facts(&self) -> ServerFacts;
 
-    /// Where it listens now; may change with every [`start`](Server::start).
+    /// Its listening address now; may change with every [`start`](Server::start).
     fn address(&self) -> SocketAddr;
 
-    /// How to reach it as superuser, now.
+    /// Connection settings of the superuser, now.
     fn superuser(&self) -> Superuser;
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops the server, and waits for its end.
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError>;
 
-    /// Asks it to stop, and does not wait.
+    /// Requests a stop, without waiting.
     async fn request_stop(&self, _mode: StopMode) -> Result<(), ServerError> {
         Err(unable("stop"))
     }
 
-    /// Waits until it has ended, by whatever cause.
+    /// Waits until the server has ended, for any reason.
     async fn ended(&self, _within: Duration) -> Result<(), ServerError> {
         Err(unable("watch"))
     }
 
-    /// Kills one backend (SIGKILL), as the kernel does when memory is short.
+    /// Kills one backend (SIGKILL), as the kernel's OOM killer does.
     async fn kill_backend(&self, _backend: i32) -> Result<(), ServerError> {
         Err(unable("crash"))
     }
 
-    /// Leaves it little more memory than it has now.
+    /// Limits its memory to little more than it uses now.
     async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
         Err(unable("limit the memory of"))
     }
 
-    /// Ends what [`squeeze_memory`](Server::squeeze_memory) began; does nothing where nothing was begun.
+    /// Ends [`squeeze_memory`](Server::squeeze_memory); does nothing without it.
     async fn release_memory(&self) -> Result<(), ServerError> {
         Ok(())
     }
 
-    /// Leaves it only a share of a processor.
+    /// Limits it to a share of a processor.
     async fn throttle(&self, _share: Share) -> Result<(), ServerError> {
         Err(unable("throttle"))
     }
 
-    /// Ends what [`throttle`](Server::throttle) began; does nothing where nothing was begun.
+    /// Ends [`throttle`](Server::throttle); does nothing without it.
     async fn unthrottle(&self) -> Result<(), ServerError> {
         Ok(())
     }
 
-    /// Where its small disk is, as the server itself sees it; `None` where it has none.
+    /// The path of its small disk, as seen by the server; `None` without one.
     fn small_disk(&self) -> Option<String> {
         None
     }
 
-    /// Removes a file from the small disk; works also while the server is down.
+    /// Removes a file from the small disk; also works while the server is down.
     async fn remove_from_small_disk(&self, _file: &str) -> Result<(), ServerError> {
         Err(unable("free the small disk of"))
     }
 
-    /// Kills it as a power cut would (SIGKILL), and waits until it is gone.
+    /// Kills the server as a power cut would (SIGKILL), and waits for its end.
     ///
-    /// Returns how its end was seen, in words.
+    /// Returns its exit status as text, for the evidence.
     async fn kill(&self) -> Result<String, ServerError>;
 
-    /// Launches it again after a stop or a kill; returns before it is ready.
+    /// Starts the server again after a stop or a kill; returns before it is ready.
     async fn start(&self) -> Result<(), ServerError>;
 
-    /// Freezes every process of it; its kernel goes on acknowledging bytes.
+    /// Freezes all its processes; the kernel still acknowledges bytes.
     async fn pause(&self) -> Result<(), ServerError>;
 
     /// Thaws what [`pause`](Server::pause) froze.
     async fn resume(&self) -> Result<(), ServerError>;
 
-    /// Kills one backend (SIGKILL), which makes the server drop every session and run crash recovery, and freezes the
+    /// Kills one backend (SIGKILL), so that the server drops every session and runs crash recovery, and freezes the
     /// recovering process as soon as it appears.
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError>;
 
     /// Lets a recovery held by [`crash_into_recovery`](Server::crash_into_recovery) finish.
     async fn release_recovery(&self) -> Result<(), ServerError>;
 
-    /// Everything it has logged so far, oldest first.
+    /// All log lines so far, oldest first.
     async fn log(&self) -> Result<Vec<LogLine>, ServerError>;
 
-    /// Ends it and removes all that belongs to it. A second call does nothing.
+    /// Ends the server and removes its files. A second call does nothing.
     async fn remove(&self) -> Result<(), ServerError>;
 
-    /// Waits until it is as ready as asked.
+    /// Waits until the server is as ready as `wanted`.
     ///
     /// *Errors*: [`ServerError::NotReady`] with the last observation, once the deadline has passed.
     async fn wait(&self, wanted: Readiness, within: Duration) -> Result<(), ServerError> {
@@ -144,21 +144,21 @@ pub(crate) trait Server: Send + Sync + 'static {
     }
 }
 
-/// What a lack of memory does to a server of one kind.
+/// How a kind of server reacts to a lack of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// Allocations fail: who asks for memory gets 53200, new sessions first.
+    /// Allocations fail with 53200, in new sessions first.
     Fails,
-    /// The kernel kills whoever has most, once more is asked for than there is.
+    /// The kernel kills the largest process once the limit is exceeded.
     #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "only a container's limit kills"))]
     Kills,
 }
 
 fn unable(doing: &'static str) -> ServerError {
-    ServerError::Control { doing, reason: "a server of this kind cannot be told to".into() }
+    ServerError::Control { doing, reason: "this kind of server does not support it".into() }
 }
 
-/// What went wrong with a server, by what the harness was doing.
+/// A failed operation on a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     #[error(
@@ -171,7 +171,9 @@ pub enum ServerError {
     #[error("{}: {reason}", path.display())]
     BadBinaries { path: PathBuf, reason: String },
 
-    #[error("running as root, and Postgres refuses that: no user \"postgres\" or \"nobody\" to run it as")]
+    #[error(
+        "cannot run Postgres as root, and there is no user \"postgres\" or \"nobody\"; create one, or run pgsquall as another user"
+    )]
     NoUnprivilegedUser,
 
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -183,7 +185,7 @@ pub enum ServerError {
     #[error("{program} failed ({status}): {output}")]
     Program { program: String, status: String, output: String },
 
-    #[error("the server was not {wanted} within {}; last seen: {last}", crate::model::time::show(*within))]
+    #[error("the server was not {wanted} within {}; last observation: {last}", crate::model::time::show(*within))]
     NotReady { wanted: Readiness, within: Duration, last: String },
 
     #[error("cannot {doing}: {reason}")]
@@ -192,7 +194,7 @@ pub enum ServerError {
     #[error("cannot {doing} the server: {reason}")]
     Control { doing: &'static str, reason: String },
 
-    #[error("cannot {doing}: {reason}; is Docker installed and running (docker info), and may this user use it?")]
+    #[error("cannot {doing}: {reason}; check that Docker runs and that this user may use it (docker info)")]
     Docker { doing: String, reason: String },
 
     #[error("{0}")]

@@ -1,5 +1,5 @@
-//! Processes of our own that serve, Postgres and what stands before it: started as an ordinary user, controlled by
-//! signals, waited for by their exit.
+//! Server processes that the harness starts (Postgres, middleboxes): run as an ordinary user, controlled by signals,
+//! and waited for.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::ServerError;
-use super::process_tree::{family, is_stopped, signal_all, title};
+use super::process_tree::{is_stopped, signal_all, title, with_descendants};
 
-/// Whom to run servers as: `None` is the user we are, since Postgres and PgBouncer refuse only root.
+/// The user to run servers as; `None`: the current one, since Postgres and PgBouncer refuse only root.
 ///
-/// *Errors*: [`ServerError::NoUnprivilegedUser`] where we are root and there is nobody else.
+/// *Errors*: [`ServerError::NoUnprivilegedUser`] if the current user is root and there is no other.
 pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
     if !geteuid().is_root() {
         return Ok(None);
@@ -31,7 +31,7 @@ pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
         .ok_or(ServerError::NoUnprivilegedUser)
 }
 
-/// A running process, a server's first or its only one, and when it ended.
+/// A server's main process, and its end.
 pub(crate) struct Daemon {
     pid: Pid,
     exit: watch::Receiver<Option<ExitStatus>>,
@@ -43,7 +43,7 @@ impl Daemon {
         let failed = |source| ServerError::ClientFactory { program: program.to_owned(), source };
         let output = File::options().create(true).append(true).open(log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        // A group of its own, so that Ctrl-C reaches the harness alone, which then stops the server in good order.
+        // In its own process group, so that Ctrl-C reaches only the harness, which then stops the server in order.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
         let mut child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
@@ -60,7 +60,7 @@ impl Daemon {
         self.pid.as_raw()
     }
 
-    /// Its exit status, once it has one.
+    /// Its exit status, once it has ended.
     pub fn exited(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
@@ -78,45 +78,47 @@ impl Daemon {
         let mut exit = self.exit.clone();
         match timeout(within, exit.wait_for(Option::is_some)).await {
             Ok(Ok(status)) => Ok(status.unwrap_or_default()),
-            Ok(Err(_)) => Err(ServerError::Control { doing: "wait for", reason: "its watcher is gone".into() }),
+            Ok(Err(_)) => {
+                Err(ServerError::Control { doing: "wait for", reason: "the task that waits for it is gone".into() })
+            }
             Err(_) => Err(ServerError::Control {
                 doing: "stop",
-                reason: format!("process {} still runs after {}", self.pid, crate::model::time::show(within)),
+                reason: format!("process {} is still running after {}", self.pid, crate::model::time::show(within)),
             }),
         }
     }
 
-    /// Ends it and every process of it, without a runtime: for drops and panics. `farewell`: what makes it end at once.
+    /// Ends the process and its descendants without a runtime, for drops and panics; `farewell` is the signal for it.
     pub fn end_now(&self, farewell: Signal) {
         if self.exited().is_some() {
             return;
         }
-        let family = family(self.pid());
+        let tree = with_descendants(self.pid());
         let _ = kill(self.pid, farewell);
-        signal_all(&family, Signal::SIGCONT);
-        // Immediate shutdown takes 5 ms; two seconds are for a machine in trouble.
+        signal_all(&tree, Signal::SIGCONT);
+        // Immediate shutdown takes 5 ms; two seconds are for an overloaded machine.
         let deadline = Instant::now() + Duration::from_secs(2);
         while Instant::now() < deadline {
             match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
-                // Reaped by us, or by the runtime before us.
+                // Reaped here, or by the runtime before.
                 Ok(_) | Err(Errno::ECHILD) => return,
                 Err(_) => break,
             }
         }
-        signal_all(&family, Signal::SIGKILL);
+        signal_all(&tree, Signal::SIGKILL);
         let _ = kill(self.pid, Signal::SIGKILL);
         let _ = waitpid(self.pid, None);
     }
 }
 
-/// Kills a backend, and freezes the recovery that follows; returns the recovering process, or why there is none.
+/// Kills a backend, and freezes the recovery that follows; returns the startup process, or why there is none.
 pub(super) fn hold_recovery(postmaster: &Daemon, backend: i32, within: Duration) -> Result<i32, String> {
     let is_recovery = |pid: &i32| title(*pid).is_some_and(|title| title.starts_with("postgres: startup"));
     signal_all(&[backend], Signal::SIGKILL);
     let deadline = Instant::now() + within;
     while Instant::now() < deadline {
-        if let Some(pid) = family(postmaster.pid()).into_iter().skip(1).find(is_recovery) {
+        if let Some(pid) = with_descendants(postmaster.pid()).into_iter().skip(1).find(is_recovery) {
             signal_all(&[pid], Signal::SIGSTOP);
             while title(pid).is_some() && Instant::now() < deadline {
                 if is_stopped(pid) {
@@ -124,12 +126,12 @@ pub(super) fn hold_recovery(postmaster: &Daemon, backend: i32, within: Duration)
                 }
                 std::thread::sleep(Duration::from_micros(300));
             }
-            return Err("its recovery was over before it could be held".into());
+            return Err("its recovery ended before it could be held".into());
         }
         if postmaster.exited().is_some() {
-            return Err("it ended instead of recovering".into());
+            return Err("the server ended instead of recovering".into());
         }
         std::thread::sleep(Duration::from_micros(300));
     }
-    Err(format!("its recovery was not seen within {}", crate::model::time::show(within)))
+    Err(format!("no recovery started within {}", crate::model::time::show(within)))
 }

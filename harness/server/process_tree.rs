@@ -1,4 +1,4 @@
-//! Processes seen from outside: who descends from whom, what each calls itself, where it works, whether it is frozen.
+//! Processes in /proc: their descendants, titles, working directories and states.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A process and all that descend from it, the eldest first.
-pub(super) fn family(eldest: i32) -> Vec<i32> {
+/// A process and all its descendants, parents first.
+pub(super) fn with_descendants(root: i32) -> Vec<i32> {
     let parents = parents();
-    let mut members = vec![eldest];
+    let mut members = vec![root];
     let mut next = 0;
     while next < members.len() {
         let parent = members[next];
@@ -19,14 +19,14 @@ pub(super) fn family(eldest: i32) -> Vec<i32> {
     members
 }
 
-/// Sends a signal to each; one that has gone meanwhile is none of our business.
+/// Sends a signal to each process; ignores processes that have ended.
 pub(super) fn signal_all(pids: &[i32], signal: Signal) {
     for pid in pids {
         let _ = kill(Pid::from_raw(*pid), signal);
     }
 }
 
-/// Every process with its parent.
+/// All processes, each with its parent.
 fn parents() -> Vec<(i32, i32)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -41,7 +41,7 @@ fn parents() -> Vec<(i32, i32)> {
         .collect()
 }
 
-/// What a process calls itself; Postgres writes there what each of its processes does.
+/// The title of a process; Postgres writes the activity of each process there.
 pub(super) fn title(pid: i32) -> Option<String> {
     let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     Some(String::from_utf8_lossy(&text).trim_matches(['\0', ' ', '\n']).to_owned())
@@ -53,11 +53,11 @@ pub(super) fn is_stopped(pid: i32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
-/// Freezes a process and all that descend from it, also what is being born meanwhile.
-pub(super) fn freeze(eldest: i32) -> Vec<i32> {
+/// Freezes a process and all its descendants, including those forked during the call.
+pub(super) fn freeze(root: i32) -> Vec<i32> {
     let mut known = 0;
     loop {
-        let members = family(eldest);
+        let members = with_descendants(root);
         signal_all(&members, Signal::SIGSTOP);
         if members.len() == known {
             return members;
@@ -66,18 +66,18 @@ pub(super) fn freeze(eldest: i32) -> Vec<i32> {
     }
 }
 
-/// The processes of programs that we run that have this folder as their working directory, as every process
-/// of a server has, and what stands before it.
-pub(super) fn inhabitants(data: &Path) -> Vec<i32> {
+/// Server processes with this folder as their working directory, like every process of a Postgres or middlebox that
+/// the harness runs.
+pub(super) fn processes_in(data: &Path) -> Vec<i32> {
     let lives_here = |pid: &i32| {
         fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == data)
-            && title(*pid).is_some_and(|title| is_of_ours(&title))
+            && title(*pid).is_some_and(|title| is_server_title(&title))
     };
     parents().into_iter().map(|(pid, _)| pid).filter(lives_here).collect()
 }
 
-/// Whether a title is that of a program that we run: "/usr/…/bin/postgres -D …", "postgres: checkpointer".
-fn is_of_ours(title: &str) -> bool {
+/// Whether a title is that of a program that the harness runs: "/usr/…/bin/postgres -D …", "postgres: checkpointer".
+fn is_server_title(title: &str) -> bool {
     let program = title.split(['\0', ' ', ':']).next().unwrap_or_default();
     ["postgres", "initdb", "pgbouncer", "haproxy"].contains(&program.rsplit('/').next().unwrap_or_default())
 }

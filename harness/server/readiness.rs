@@ -1,4 +1,4 @@
-//! Readiness as data: what is waited for, for how long, and what was seen last.
+//! Waiting for a server to be ready: the wanted state, a deadline, and the last observation.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{ServerError, Superuser};
 /// How ready a server is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It speaks the protocol, be it only to say 57P03.
+    /// It speaks the protocol, possibly only to refuse with 57P03.
     Answering,
     /// It runs queries.
     AcceptingQueries,
@@ -25,13 +25,13 @@ impl fmt::Display for Readiness {
     }
 }
 
-/// Between two looks: a restarted local server is ready within 30 ms, and what we add to that is our own error.
+/// Interval of polling: a restarted local server is ready within 30 ms, and this is the error of that measurement.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 
-/// Longest that one look may take.
+/// Longest for one probe.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Looks until the server is as ready as wanted. `superuser` is asked anew each time: its address may change.
+/// Polls until the server is as ready as wanted. Calls `superuser` each time, because the address may change.
 pub(super) async fn wait(
     superuser: impl Fn() -> Superuser,
     wanted: Readiness,

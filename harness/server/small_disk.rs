@@ -1,8 +1,8 @@
-//! A file system of a few megabytes that only one server sees: a mount of its own, in a mount namespace of its own.
+//! A file system of a few megabytes for one server, mounted in its own mount namespace.
 //!
-//! Nothing of the host's mounts changes. The namespace is held by a process that ends when the harness does, because
-//! its input ends then; the kernel removes the mount with the last process in it. Root needs no more than that; anybody
-//! else needs a user namespace, in which everybody keeps the number that they have outside.
+//! Nothing of the host's mounts changes. A process holds the namespace and ends with the harness, because its stdin
+//! ends then; the kernel removes the mount with the last process in it. Root needs only a mount namespace; other users
+//! also need a user namespace, which maps every user to itself.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -39,18 +39,18 @@ impl SmallDisk {
         Ok(SmallDisk { path, user, holder })
     }
 
-    /// Where it is for those who are in its namespace.
+    /// Its path inside the namespace.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file on it, as this process can reach it.
+    /// The path of a file on it, as seen by this process.
     pub fn seen_from_here(&self, file: &str) -> PathBuf {
         let inside = self.path.strip_prefix("/").unwrap_or(&self.path);
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside).join(file)
     }
 
-    /// Has a command run where the disk is, as the disk's user, in this folder.
+    /// Makes a command run in the namespace, as the disk's user, in this folder.
     pub fn join(&self, command: &mut tokio::process::Command, folder: &Path) -> Result<(), ServerError> {
         let failed = |source| ServerError::Folder { doing: "join", path: self.path.clone(), source };
         let open = |name| File::open(format!("/proc/{}/ns/{name}", self.holder.id())).map_err(failed);
@@ -70,7 +70,7 @@ impl SmallDisk {
                     done(libc::setgid(gid))?;
                     done(libc::setuid(uid))?;
                 }
-                // To enter a namespace is to leave one's working directory.
+                // setns(mnt) changes the working directory to `/`.
                 done(libc::chdir(folder.as_ptr()))
             }
         };
@@ -87,24 +87,22 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Whether this user may mount one here.
+/// Checks that this user can mount a small disk.
 ///
-/// *Errors*: why not, in words that can stand in a report.
+/// *Errors*: why not, for reports.
 pub(crate) fn can_have_small_disk() -> Result<(), String> {
     let mut command = Command::new("true");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Seen by nobody but this process, which ends at once.
+    // Mounted in the namespace of a process that ends at once.
     let tried = with_disk(&mut command, &std::env::temp_dir(), None).and_then(|()| command.status());
     match tried {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("a small disk cannot be mounted: the attempt ended with {status}")),
-        Err(error) => Err(format!(
-            "a small disk needs a mount namespace of its own, and this user may not have one here: {error}"
-        )),
+        Ok(status) => Err(format!("cannot mount a small disk: the attempt ended with {status}")),
+        Err(error) => Err(format!("cannot mount a small disk: this user may not create a mount namespace: {error}")),
     }
 }
 
-/// Has a command begin in new namespaces, with a disk mounted at `path`.
+/// Makes a command start in new namespaces, with a disk mounted at `path`.
 fn with_disk(command: &mut Command, path: &Path, user: Option<(u32, u32)>) -> io::Result<()> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let (owner, group) = user.unwrap_or((uid, gid));

@@ -1,4 +1,4 @@
-//! Superuser sessions of the harness itself: direct to the server, never through the gateway.
+//! The harness's own sessions: direct to the server, never through the gateway.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServerError;
 
-/// By which the harness's own sessions are told from the client's in `pg_stat_activity`.
+/// Marks the harness's own sessions in `pg_stat_activity`.
 pub(crate) const APPLICATION_NAME: &str = "pgsquall";
 
-/// Longest that the harness waits for one of its own connections or statements. A healthy server answers within a
+/// Longest for one of the harness's own connections or statements. A healthy server answers within a
 /// millisecond; on a machine busy with a dozen others, within a second.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How to become superuser on one server.
+/// Connection settings of a superuser on one server.
 #[derive(Clone)]
 pub(crate) struct Superuser {
     config: Config,
@@ -32,14 +32,14 @@ impl Superuser {
         Superuser { config }
     }
 
-    /// The same person in another database.
+    /// The same role in another database.
     pub fn in_database(&self, name: &str) -> Superuser {
         let mut config = self.config.clone();
         config.dbname(name);
         Superuser { config }
     }
 
-    /// Somebody else on the same way in, without a superuser's privileges.
+    /// Another role at the same address, without superuser privileges.
     pub fn in_role(&self, role: &str, password: &str) -> Superuser {
         let mut config = self.config.clone();
         config.user(role).password(password);
@@ -53,7 +53,7 @@ impl Superuser {
             .map_err(|reason| ServerError::Sql { doing: "connect to the server".into(), reason: reason.text })
     }
 
-    /// Opens a session on a connection that somebody has made.
+    /// Opens a session on an existing connection.
     pub async fn connect_over(&self, stream: TcpStream) -> Result<Session, ServerError> {
         let failed = |reason| ServerError::Sql { doing: "connect to the server".into(), reason };
         match timeout(PATIENCE, self.config.connect_raw(stream, NoTls)).await {
@@ -62,7 +62,7 @@ impl Superuser {
         }
     }
 
-    /// Opens a session, or says what came instead.
+    /// Opens a session, or returns the refusal.
     pub async fn connect_within(&self, patience: Duration) -> Result<Session, Refusal> {
         match timeout(patience, self.config.connect(NoTls)).await {
             Ok(Ok(connected)) => Ok(Session::new(connected)),
@@ -76,7 +76,7 @@ impl Superuser {
 
 /// Why a connection was not made.
 pub(crate) struct Refusal {
-    /// Present where a server spoke.
+    /// `None` if no server replied.
     pub sqlstate: Option<String>,
     pub text: String,
 }
@@ -104,7 +104,7 @@ impl Session {
         bounded(sql, self.client.batch_execute(sql)).await
     }
 
-    /// Runs one query for one value; `None` where there is no row.
+    /// Runs a query for one value; `None` if there is no row.
     pub async fn value<T: FromSqlOwned>(
         &self,
         sql: &str,
@@ -112,18 +112,18 @@ impl Session {
     ) -> Result<Option<T>, ServerError> {
         let rows = self.rows(sql, parameters).await?;
         let unlike = |error: tokio_postgres::Error| ServerError::Sql {
-            doing: format!("read what came of {sql:?}"),
+            doing: format!("read the result of {sql:?}"),
             reason: explain(&error),
         };
         rows.first().map(|row| row.try_get(0)).transpose().map_err(unlike)
     }
 
-    /// How many a query has counted.
+    /// Runs a query that counts.
     pub async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<usize, ServerError> {
         Ok(self.value::<i64>(sql, parameters).await?.unwrap_or_default() as usize)
     }
 
-    /// Runs one query.
+    /// Runs a query.
     pub async fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ServerError> {
         bounded(sql, self.client.query(sql, parameters)).await
     }

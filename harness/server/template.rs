@@ -1,7 +1,7 @@
-//! A cluster made once and copied for every run: `initdb` takes a second and more, a copy in memory 35 ms.
+//! A template cluster, created once and copied for every run: `initdb` takes over a second, a copy in memory 35 ms.
 //!
-//! Templates live in the user's cache folder, one per version of Postgres and of the preparation. They hold no
-//! password: every copy gets its own.
+//! Templates are in the user's cache folder, one per version of Postgres and of the bootstrap. They contain no
+//! passwords: every copy gets its own.
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,13 +21,13 @@ use super::{Binaries, LocalServer, Server, ServerError};
 use crate::model::fault::StopMode;
 use crate::run_folder::RunFolder;
 
-/// To be raised whenever what is prepared inside a template changes.
+/// Increment it whenever the contents of a template change.
 const REVISION: u32 = 4;
 
-/// Longest that `initdb` may take: 1.4 s on a quiet disk, far more on a busy one.
+/// Longest for `initdb`: 1.4 s on a quiet disk, far more on a busy one.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Who may sign in: the superuser through the socket, whose folder nobody else can open; everybody else by password.
+/// The superuser signs in through the socket, whose folder is closed to other users; all other roles by password.
 const PG_HBA: &str = "\
 local all postgres trust
 local replication postgres trust
@@ -36,7 +36,8 @@ host all all 127.0.0.1/32 scram-sha-256
 host all all ::1/128 scram-sha-256
 ";
 
-/// The template for these binaries, made now if there is none yet. Several processes may ask at once; one makes it.
+/// The template for these binaries, created if it does not exist. Of several processes at the same time, one creates
+/// it.
 pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError> {
     let cache = cache_folder()?;
     let mut hasher = DefaultHasher::new();
@@ -61,7 +62,7 @@ pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError
     Ok(path)
 }
 
-/// Where templates are kept: the user's cache folder, else a folder of the user's own among the temporary ones.
+/// The folder of templates: the user's cache folder, else a private folder among the temporary ones.
 fn cache_folder() -> Result<PathBuf, ServerError> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -69,16 +70,16 @@ fn cache_folder() -> Result<PathBuf, ServerError> {
         .or_else(|| std::env::home_dir().filter(|home| home.is_dir()).map(|home| home.join(".cache")))
         .map(|base| base.join("pgsquall"));
     let create = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-    // The home of an account may be missing, or belong to another (sudo keeps HOME).
+    // The home folder may be missing, or belong to another user (sudo keeps HOME).
     if let Some(path) = cache.filter(|path| create(path).is_ok() && access(path, AccessFlags::W_OK).is_ok()) {
         return Ok(path);
     }
     let path = std::env::temp_dir().join(format!("pgsquall-cache-{}", geteuid()));
     let failed = |source| ServerError::Folder { doing: "make", path: path.clone(), source };
     let made = create(&path).and_then(|()| fs::symlink_metadata(&path)).map_err(failed)?;
-    // Everybody may write beside it, so somebody else may have been here first.
+    // All users can write to the temporary folder, so another user may have created this one.
     if !made.is_dir() || made.uid() != geteuid().as_raw() {
-        return Err(failed(io::Error::other("it is somebody else's; set XDG_CACHE_HOME to a folder of yours")));
+        return Err(failed(io::Error::other("it belongs to another user; set XDG_CACHE_HOME to your own folder")));
     }
     Ok(path)
 }
@@ -98,7 +99,7 @@ async fn make(binaries: &Binaries, path: &Path) -> Result<(), ServerError> {
     let data = server.data().to_owned();
     let path = path.to_owned();
     spawn_blocking(move || {
-        let _ = fs::remove_dir_all(&unfinished); // left by a process that was killed here
+        let _ = fs::remove_dir_all(&unfinished); // left by a killed process
         copy_tree(&data, &unfinished, None)?;
         fs::rename(&unfinished, &path).map_err(|source| ServerError::Folder { doing: "put in place", path, source })
     })
@@ -110,7 +111,7 @@ async fn make(binaries: &Binaries, path: &Path) -> Result<(), ServerError> {
 pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, u32)>) -> Result<(), ServerError> {
     let program = binaries.program("initdb");
     let mut command = Command::new(&program);
-    // One-megabyte WAL segments: a cluster of 24 MB instead of 40, copied in half the time.
+    // WAL segments of 1 MB: a cluster of 24 MB instead of 40, copied in half the time.
     command
         .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=trust", "--username=postgres", "--wal-segsize=1"])
         .arg("--pgdata")
@@ -128,7 +129,7 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, 
     };
     let output = timeout(INITDB_PATIENCE, command.output())
         .await
-        .map_err(|_| failed(format!("still running after {}", crate::model::time::show(INITDB_PATIENCE)), b""))?
+        .map_err(|_| failed(format!("it is still running after {}", crate::model::time::show(INITDB_PATIENCE)), b""))?
         .map_err(|source| ServerError::ClientFactory { program: program.clone(), source })?;
     if !output.status.success() {
         return Err(failed(output.status.to_string(), &output.stderr));
@@ -165,7 +166,7 @@ pub(super) fn copy_tree(from: &Path, to: &Path, owner: Option<(u32, u32)>) -> Re
     Ok(())
 }
 
-/// Copies a folder to another place, and leaves a link to `link` where it was.
+/// Copies a folder to another place, and replaces it by a link to `link`.
 pub(super) fn move_behind_link(
     from: &Path,
     to: &Path,

@@ -1,7 +1,7 @@
-//! A server that gets only a share of a processor: all its processes stand still for most of every moment.
+//! Limits a server to a share of a processor: stops all its processes for most of every interval.
 //!
-//! A cgroup would do it better, but takes privileges; this takes none, and looks the same to whoever waits for an
-//! answer. Nobody stays stopped: what ends the throttling, in order or not, lets every process go on.
+//! A cgroup would be more precise, but needs privileges; this needs none, and looks the same to a client that waits for
+//! a reply. However the throttling ends, every process is resumed.
 
 use std::time::Duration;
 
@@ -12,45 +12,45 @@ use tokio_util::task::AbortOnDropHandle;
 use super::process_tree;
 use crate::model::fault::Share;
 
-/// One turn of running and standing still. Long beside the look for new processes, which costs some milliseconds, and
-/// short beside what a person calls slow.
+/// One interval of running and standing still. Long compared with the search for new processes (some milliseconds),
+/// short compared with what a person calls slow.
 const TURN: Duration = Duration::from_millis(200);
 
-/// Throttles from its start until it is ended or dropped.
+/// Throttles until it is ended or dropped.
 pub(super) struct Throttle {
     task: AbortOnDropHandle<()>,
-    eldest: i32,
+    postmaster: i32,
 }
 
-/// Lets everybody go on, also when the task is cancelled where it stands.
+/// Resumes all processes when dropped, so that a cancelled task resumes them too.
 struct Thaw(i32);
 
 impl Drop for Thaw {
     fn drop(&mut self) {
-        process_tree::signal_all(&process_tree::family(self.0), Signal::SIGCONT);
+        process_tree::signal_all(&process_tree::with_descendants(self.0), Signal::SIGCONT);
     }
 }
 
 impl Throttle {
-    pub fn start(eldest: i32, share: Share) -> Throttle {
+    pub fn start(postmaster: i32, share: Share) -> Throttle {
         let runs = TURN.mul_f64(share.as_f64());
         let task = tokio::spawn(async move {
-            let _thaw = Thaw(eldest);
+            let _thaw = Thaw(postmaster);
             loop {
-                let frozen = process_tree::freeze(eldest);
+                let frozen = process_tree::freeze(postmaster);
                 sleep(TURN - runs).await;
                 process_tree::signal_all(&frozen, Signal::SIGCONT);
                 sleep(runs).await;
             }
         });
-        Throttle { task: AbortOnDropHandle::new(task), eldest }
+        Throttle { task: AbortOnDropHandle::new(task), postmaster }
     }
 
-    /// Ends it; everybody runs when this returns.
+    /// Ends the throttling; all processes run when this returns.
     pub async fn end(self) {
         self.task.abort();
-        // Cancelled, which is what was asked for.
+        // The error is the cancellation.
         let _ = self.task.await;
-        process_tree::signal_all(&process_tree::family(self.eldest), Signal::SIGCONT);
+        process_tree::signal_all(&process_tree::with_descendants(self.postmaster), Signal::SIGCONT);
     }
 }

@@ -1,6 +1,6 @@
 //! Adapters that do not keep to the protocol: told apart, told what to mend, and gone afterwards.
 
-use super::common::{Place, RESET, Said, YES_MAN, lives, processes_of, until};
+use super::common::{Output, RESET, Workspace, YES_MAN, lives, processes_of, until};
 
 const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":2}}'"#;
 
@@ -8,12 +8,12 @@ const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":
 const ANSWER_ONE: &str = r#"read -r line; id=${line#*:}; id=${id%%,*}"#;
 
 /// Runs a shell script as an adapter; nothing of it and of its run is there afterwards.
-fn ask(script: &str, scenario: &str) -> (Place, Said) {
+fn ask(script: &str, scenario: &str) -> (Workspace, Output) {
     ask_of("sh", script, scenario)
 }
 
-fn ask_of(shell: &str, script: &str, scenario: &str) -> (Place, Said) {
-    let place = Place::new();
+fn ask_of(shell: &str, script: &str, scenario: &str) -> (Workspace, Output) {
+    let place = Workspace::new();
     let marked = format!("sleep 1000 & echo \"$PGSQUALL_RUN $$ $!\" > adapter\n{script}");
     place.write("adapter.sh", &marked);
     place.write("short.toml", scenario);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::common::{IMAGE, Place, docker_is_here};
+use super::common::{IMAGE, Workspace, docker_is_here};
 
 /// Short versions of shipped scenarios of their names.
 const SHORT: [(&str, &str); 3] = [
@@ -18,7 +18,7 @@ const SHORT: [(&str, &str); 3] = [
 const PASSING: &str = "57P03";
 
 /// What is compared: each verdict, and which errors the server logged for the client.
-fn answers(place: &Place, server: &str, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+fn answers(place: &Workspace, server: &str, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let files = SHORT.map(|(name, _)| format!("{name}.toml"));
     let files: Vec<_> = files.iter().map(String::as_str).collect();
     let words = [&["run"], files.as_slice(), &["--server", server, "--out", out]].concat();
@@ -41,7 +41,7 @@ fn local_and_docker_agree() {
     if !docker_is_here() {
         return;
     }
-    let place = Place::new();
+    let place = Workspace::new();
     for (name, fault) in SHORT {
         let settings = "[server.settings]\nmax_connections = 20\n[budget]\ntime_to_recover = \"30s\"\n";
         let text = format!("schema = 1\ntitle = \"Short\"\n{settings}[[fault]]\nat = \"500ms\"\n{fault}\n");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::common::{Place, Said};
+use super::common::{Output, Workspace};
 
 /// The web service of these tests, its visitors, and the question to both whether it is ready; `None` where the first
 /// `python3` on PATH lacks its pool.
@@ -17,7 +17,7 @@ fn service(kind: &str) -> Option<Vec<String>> {
     }
     let common = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common");
     let script = |name: &str| shlex_quoted(&common.join(name));
-    let visitors = format!("python3 {} {{port}}", script("visitors.py"));
+    let visitors = format!("python3 {} {{port}}", script("load.py"));
     let app = format!("python3 {} {{port}} {kind}", script("service.py"));
     Some(["--app", &app, "--ready", &format!("{visitors} once"), "--load", &visitors].map(str::to_owned).to_vec())
 }
@@ -27,20 +27,20 @@ fn shlex_quoted(path: &Path) -> String {
 }
 
 /// Asks a scenario of an application; the folder is for what comes of it.
-fn ask(place: &Place, scenario: &str, application: &[String]) -> Said {
+fn ask(place: &Workspace, scenario: &str, application: &[String]) -> Output {
     let application: Vec<&str> = application.iter().map(String::as_str).collect();
     place.run(&[&["run", scenario], application.as_slice(), &["-v", "--seed", "7", "--out", "out"]].concat())
 }
 
 /// The only run of this scenario has passed.
 #[track_caller]
-fn passes(place: &Place, scenario: &str, said: &Said) {
+fn passes(place: &Workspace, scenario: &str, said: &Output) {
     said.succeeds();
     assert_eq!(place.report("out").endings(), [format!("{scenario} pass")], "{said}");
 }
 
 /// Connections are reset once, and there are five seconds to come back.
-fn reset(place: &Place) -> String {
+fn reset(place: &Workspace) -> String {
     place.write("reset.toml", super::common::RESET);
     "reset.toml".into()
 }
@@ -61,7 +61,7 @@ fn pgbench() -> Option<PathBuf> {
 #[test]
 fn a_service_over_a_pool_passes() {
     let Some(application) = service("pool") else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let said = ask(&place, &reset(&place), &application);
     passes(&place, "reset", &said);
     let verdict = place.verdict("out/reset");
@@ -79,7 +79,7 @@ fn a_service_over_a_pool_passes() {
 #[test]
 fn a_service_that_keeps_a_broken_connection_fails() {
     let Some(application) = service("stuck") else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let said = ask(&place, &reset(&place), &application);
     assert_eq!(said.code, Some(1), "{said}");
     let verdict = place.verdict("out/reset");
@@ -91,7 +91,7 @@ fn a_service_that_keeps_a_broken_connection_fails() {
 #[test]
 fn a_service_that_leaves_a_transaction_open_fails() {
     let Some(application) = service("leaves") else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let said = ask(&place, &reset(&place), &application);
     assert_eq!(said.code, Some(1), "{said}");
     let verdict = place.verdict("out/reset");
@@ -102,7 +102,7 @@ fn a_service_that_leaves_a_transaction_open_fails() {
 #[test]
 fn a_service_that_connects_in_a_loop_fails() {
     let Some(application) = service("storm") else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     place.write(
         "exhausted.toml",
         "schema = 1\ntitle = \"t\"\n[server.settings]\nmax_connections = 20\n[budget]\ntime_to_recover = \"10s\"\n\
@@ -118,7 +118,7 @@ fn a_service_that_connects_in_a_loop_fails() {
 #[test]
 fn it_is_idle_while_its_visitors_pause() {
     let Some(application) = service("pool") else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let said = ask(&place, "idle-close", &application);
     passes(&place, "idle-close", &said);
 }
@@ -126,7 +126,7 @@ fn it_is_idle_while_its_visitors_pause() {
 #[test]
 fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
     let Some(pgbench) = pgbench() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let path = shlex_quoted(&pgbench);
     let app = format!("sh -c \"{path} --initialize --quiet && exec {path} --client 4 --time 120 --rate 400\"");
     let application = ["--app".to_owned(), app];
@@ -151,7 +151,7 @@ fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
 
 #[test]
 fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
-    let place = Place::new();
+    let place = Workspace::new();
     // Each with what its reason names.
     let asked = [
         ("idle-drop", "--load"),
@@ -172,7 +172,7 @@ fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
 
 #[test]
 fn one_that_does_nothing_proves_nothing_and_says_what_it_was_waited_for() {
-    let place = Place::new();
+    let place = Workspace::new();
     let said = place.run(&["run", &reset(&place), "--app", "true", "--out", "out"]);
     assert_eq!(said.code, Some(2), "{said}");
     let verdict = place.verdict("out/reset");
@@ -182,7 +182,7 @@ fn one_that_does_nothing_proves_nothing_and_says_what_it_was_waited_for() {
 
 #[test]
 fn its_options_are_understood_before_anything_is_started() {
-    let place = Place::new();
+    let place = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
         let said = place.run(&[&["run", "stall"], words].concat());
         said.refuses(64, texts);

@@ -1,22 +1,22 @@
-//! Words that cannot be right: one error that says what is wrong and what to do, and nothing left behind.
+//! Invalid arguments: one error with the cause and the fix, and nothing left behind.
 //!
-//! What an error must name is looked for alone; how errors are worded is kept by the last test's snapshot.
+//! Tests check the names in an error; the last test's snapshot keeps the wording.
 
 use pgsquall::client::reference::built_in;
 
-use super::common::{Place, RESET};
+use super::common::{RESET, Workspace};
 
-/// Runs with these words, which must be refused; nothing may be left in the folder.
+/// Runs with these arguments, which must be refused; nothing may be left in the folder.
 #[track_caller]
 fn refused(words: &[&str], code: i32, texts: &[&str]) {
-    let place = Place::new();
+    let place = Workspace::new();
     place.run(&[&["run"], words].concat()).refuses(code, texts);
     let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
-fn a_scenario_that_there_is_not() {
+fn unknown_scenario_is_refused() {
     refused(&["conection-reset"], 64, &["connection-reset", "pgsquall list"]);
     refused(&["nothing-like-it"], 64, &["nothing-like-it", "pgsquall list"]);
     refused(&["there/is/no.toml"], 64, &["there/is/no.toml", "hint: "]);
@@ -25,14 +25,14 @@ fn a_scenario_that_there_is_not() {
 }
 
 #[test]
-fn a_client_that_there_is_not() {
+fn unknown_client_is_refused() {
     refused(&["--client", "referense"], 64, &["reference, never-reconnects", "referense", "PATH"]);
     refused(&["--client", "./adapter.py"], 64, &["./adapter.py"]);
     refused(&["--client", "python3 'adapter.py"], 64, &["quote"]);
 }
 
 #[test]
-fn a_device_that_there_is_not() {
+fn unknown_device_is_refused() {
     refused(&["idle-drop", "--device", "azure"], 64, &["\"azure\"", "aws-nlb, azure-lb"]);
     refused(&["idle-drop", "--device", "nginx", "--scale", "0"], 64, &["--scale"]);
     refused(&["idle-drop", "--scale", "5"], 64, &["--device"]);
@@ -41,7 +41,7 @@ fn a_device_that_there_is_not() {
 }
 
 #[test]
-fn a_server_that_there_is_not() {
+fn invalid_server_is_refused() {
     refused(&["--server", "local:/nowhere"], 69, &["/nowhere", "postgres"]);
     refused(&["--server", "mysql://u:hidden@x"], 64, &["--server", "@x\"", "docker:IMAGE"]);
     refused(&["--server", "docker:"], 64, &["docker:"]);
@@ -67,7 +67,7 @@ fn no_password_is_ever_repeated() {
         ("postgres://u:hidden@h:port/d", 64),
         ("postgres://u:hidden@127.0.0.1:1/d", 69),
     ] {
-        let said = Place::new().run(&["run", "connection-reset", "--server", server]);
+        let said = Workspace::new().run(&["run", "connection-reset", "--server", server]);
         assert_eq!(said.code, Some(code), "{said}");
         assert!(!said.stderr.contains("hidden") && !said.stdout.contains("hidden"), "{said}");
     }
@@ -75,7 +75,7 @@ fn no_password_is_ever_repeated() {
 
 #[test]
 fn no_docker() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut command = place.command(super::common::BINARY);
     command.env("DOCKER_HOST", "unix:///nowhere");
     command.args(["run", "connection-reset", "restart-fast", "--server", "docker"]);
@@ -99,7 +99,7 @@ fn values_out_of_range() {
 fn a_folder_that_cannot_be_written_to() {
     // Even root can make nothing in /proc, nor a folder inside a file.
     refused(&["--out", "/proc/pgsquall"], 64, &["/proc/pgsquall", "--out DIR"]);
-    let place = Place::new();
+    let place = Workspace::new();
     let file = place.write("file", RESET);
     let inside = file.join("out");
     let said = place.run(&["run", "connection-reset", "--out", inside.to_str().unwrap()]);
@@ -108,7 +108,7 @@ fn a_folder_that_cannot_be_written_to() {
 
 #[test]
 fn no_words_at_all() {
-    let said = Place::new().run(&[]);
+    let said = Workspace::new().run(&[]);
     assert_eq!(said.code, Some(64), "{said}");
     assert!(said.stderr.contains("pgsquall <COMMAND>"), "{said}");
 }
@@ -131,7 +131,7 @@ fn errors_in_their_words() {
         &["run", "stall", "--shard", "2/2", "--seed", "1"],
         &["judge", "missing"],
     ];
-    let place = Place::new();
+    let place = Workspace::new();
     let version = format!("pgsquall {}", env!("CARGO_PKG_VERSION"));
     let errors = asked.map(|words| {
         let said = place.run(words);

@@ -1,19 +1,20 @@
-//! `--baseline`: a client that has become two seconds slower at coming back is found out; one that has not is left alone.
+//! `--baseline`: a client that has become two seconds slower at coming back is found out; one that has not is left
+//! alone.
 
 use pgsquall::report::Report;
 use pgsquall::report::baseline::{ChangeKind, span};
 
-use super::common::{Place, RESET};
+use super::common::{RESET, Workspace};
 
 /// A built-in client as a process; which one stands in a file, so that the question remains the same when it changes.
-fn client(place: &Place, behaviour: &str) -> String {
+fn client(place: &Workspace, behaviour: &str) -> String {
     place.write("behaviour", behaviour);
     format!("sh -c 'exec {} adapter $(cat behaviour)'", env!("CARGO_BIN_EXE_pgsquall"))
 }
 
 #[test]
 fn a_slow_down_of_two_seconds_is_a_regression() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let run = |behaviour: &str, words: &[&str]| {
         let client = client(&place, behaviour);
@@ -38,13 +39,13 @@ fn a_slow_down_of_two_seconds_is_a_regression() {
     let times = change.times.unwrap();
     // The client waits two seconds longer, and the machine adds what it likes.
     assert!(times.shift.at_least_us.is_some_and(|us| us > 1_500_000), "{times:?}");
-    // It is told in every form; the delay, with its sign, is the same in all.
+    // Every format reports it, with the same signed delay.
     assert!(slower.stdout.contains(&change.what) && change.what.contains(&span(times.shift)), "{slower}");
     for file in ["slow/report.md", "slow/report.html"] {
         let text = place.read(file).replace("&#43;", "+");
         assert!(text.contains(&span(times.shift)) && text.contains(ChangeKind::Worse.word()), "{file}: {slower}");
     }
-    // Whoever tolerates it is not told that it is worse.
+    // Within the tolerance it does not count as worse.
     let tolerated = place.run(&["report", "merge", "slow", "--baseline", "base", "--tolerance", "30s"]);
     assert_eq!(tolerated.code, Some(0), "{tolerated}");
 
@@ -55,7 +56,7 @@ fn a_slow_down_of_two_seconds_is_a_regression() {
 
 #[test]
 fn what_failed_before_does_not_count_again() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let run = |behaviour: &str, words: &[&str]| {
         let client = client(&place, behaviour);
@@ -65,7 +66,7 @@ fn what_failed_before_does_not_count_again() {
     assert_eq!(failed.code, Some(1), "{failed}");
     let known = run("never-reconnects", &["--out", "again", "--baseline", "base"]);
     assert_eq!(known.code, Some(0), "{known}");
-    assert_eq!(place.report("again").endings(), ["short fail"], "it is told all the same: {known}");
+    assert_eq!(place.report("again").endings(), ["short fail"], "a known failure is reported: {known}");
     let mended = run("reference", &["--out", "mended", "--baseline", "base"]);
     assert_eq!(mended.code, Some(0), "{mended}");
     let comparison = Report::read(&place.path().join("mended")).unwrap().comparison.unwrap();

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::common::postgres::Postgres;
-use super::common::{BINARY, Place, Said, said};
+use super::common::{BINARY, Output, Workspace, said};
 
 /// Examined with the password out of sight of `ps`.
-fn with_variable(place: &Place, password: &str, words: &[&str]) -> Said {
+fn with_variable(place: &Workspace, password: &str, words: &[&str]) -> Output {
     let mut command = place.command(BINARY);
     command.arg("doctor").args(words).env("PGPASSWORD", password);
     said(command)
@@ -27,18 +27,18 @@ fn finding<'a>(json: &'a Value, topic: &str) -> &'a Value {
 
 #[test]
 fn help_has_examples_and_its_own_exit_codes() {
-    let help = Place::new().run(&["doctor", "--help"]);
+    let help = Workspace::new().run(&["doctor", "--help"]);
     let text = &help.succeeds().stdout;
     assert!(text.contains("\n  pgsquall doctor postgres://"), "an example: {help}");
     for code in ["0", "1", "64", "69"] {
         help.line(code);
     }
-    Place::new().run(&["--help"]).line("doctor");
+    Workspace::new().run(&["--help"]).line("doctor");
 }
 
 #[test]
 fn words_that_cannot_be_right() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (words, texts) in [
         (vec!["mysql://u:hidden@h/d"], vec!["postgres://user:password@host"]),
         (vec!["postgres://u:hidden@h:port/d"], vec!["postgres://user:password@host"]),
@@ -55,14 +55,14 @@ fn words_that_cannot_be_right() {
 #[test]
 fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
     // Port 1 needs privileges to be listened on, and nothing does.
-    let said = Place::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
+    let said = Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
     assert_eq!(said.code, Some(69), "{said}");
     // How long a stage took stands in brackets behind it; what is in order is this machine's own.
     let took = |line: &str| line.ends_with("s)").then(|| line.rfind(" (")).flatten();
     let lines = said.stdout.lines().filter(|line| !line.starts_with("  ok "));
     let page: Vec<_> = lines.map(|line| &line[..took(line).unwrap_or(line.len())]).collect();
     insta::assert_snapshot!("doctor_of_nothing", page.join("\n"));
-    let json = json(&Place::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d", "--json"]).stdout);
+    let json = json(&Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d", "--json"]).stdout);
     assert_eq!((&json["server"], &json["failed"]), (&"postgres://u@127.0.0.1:1/d".into(), &"tcp".into()));
     let tcp = finding(&json, "tcp");
     assert!(tcp["level"] == "problem" && tcp["advice"].is_string(), "{tcp}");
@@ -72,7 +72,7 @@ fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
 #[test]
 fn a_live_server() {
     let Some(server) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let url = server.url("Secret-1");
     let said = place.run(&["doctor", &url]);
     assert!(said.succeeds().stdout.contains("100") && said.stdout.lines().last().unwrap().starts_with("0 "), "{said}");
@@ -83,7 +83,7 @@ fn a_live_server() {
     a_password_is_never_printed(&place, &server);
 }
 
-fn json_has_its_form(place: &Place, url: &str) {
+fn json_has_its_form(place: &Workspace, url: &str) {
     let said = place.run(&["doctor", url, "--json"]);
     let json = json(&said.succeeds().stdout);
     let slots = finding(&json, "connection-slots");
@@ -117,7 +117,7 @@ fn json_has_its_form(place: &Place, url: &str) {
     ");
 }
 
-fn a_problem_is_1(place: &Place, url: &str) {
+fn a_problem_is_1(place: &Workspace, url: &str) {
     // Both sides' keepalive is the system's, two hours as a rule.
     let said = place.run(&["doctor", url, "--idle-timeout", "1m"]);
     assert_eq!(said.code, Some(1), "{said}");
@@ -126,7 +126,7 @@ fn a_problem_is_1(place: &Place, url: &str) {
     assert_eq!(finding(&json(&said.stdout), "idle-path")["level"], "problem", "{said}");
 }
 
-fn a_password_is_never_printed(place: &Place, server: &Postgres) {
+fn a_password_is_never_printed(place: &Workspace, server: &Postgres) {
     let without = server.url("").replace(":@", "@");
     let good = with_variable(place, "Secret-1", &[&without]);
     good.succeeds();

@@ -1,16 +1,16 @@
-//! A server that somebody else runs: only the network before it is ours, and one table, which is gone afterwards.
+//! An external server: pgsquall changes only the network path, and one table, which is dropped afterwards.
 
 use nix::sys::signal::Signal;
 
 use super::common::postgres::Postgres;
-use super::common::{Place, RESET, Said, signal};
+use super::common::{Output, RESET, Workspace, signal};
 
 const LEDGER: &str = "SELECT to_regclass('pgsquall_ledger') IS NOT NULL";
 
 #[test]
 fn network_faults_are_asked_and_others_skipped() {
     let Some(server) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let url = server.url("Secret-1");
     let said = place.run(&["run", "short.toml", "restart-fast", "--server", &url, "--out", "out"]);
@@ -28,25 +28,25 @@ fn network_faults_are_asked_and_others_skipped() {
     }
     assert_eq!(server.sql(LEDGER), "f");
 
-    // Where all is skipped nothing was asked, and that is no pass.
+    // If every scenario is skipped, the command does not pass.
     let said = place.run(&["run", "restart-fast", "--server", &url, "--report", "json=nothing.json"]);
     assert_eq!(said.code, Some(69), "{said}");
     assert_eq!(place.report("nothing.json").endings(), ["restart-fast skipped"], "{said}");
 
     wrong_password(&place, &server);
-    a_table_of_somebody_else_is_left_alone(&place, &server);
+    foreign_table_is_left_alone(&place, &server);
     a_run_that_is_stopped_drops_its_ledger(&place, &server);
     a_client_that_cannot_start_leaves_no_ledger(&place, &server);
 }
 
-fn wrong_password(place: &Place, server: &Postgres) {
+fn wrong_password(place: &Workspace, server: &Postgres) {
     let said = place.run(&["run", "short.toml", "--server", &server.url("wrong-Secret-2"), "--out", "none"]);
     said.refuses(69, &["postgres://squall@", "password authentication failed for user \"squall\""]);
     assert!(!said.stderr.contains("Secret-2"), "{said}");
     assert!(!place.holds("none"));
 }
 
-fn a_table_of_somebody_else_is_left_alone(place: &Place, server: &Postgres) {
+fn foreign_table_is_left_alone(place: &Workspace, server: &Postgres) {
     server.sql("CREATE TABLE pgsquall_ledger (mine int); INSERT INTO pgsquall_ledger VALUES (42)");
     let said = place.run(&["run", "short.toml", "--server", &server.url("Secret-1")]);
     said.refuses(64, &["pgsquall_ledger", "database"]);
@@ -54,19 +54,19 @@ fn a_table_of_somebody_else_is_left_alone(place: &Place, server: &Postgres) {
     server.sql("DROP TABLE pgsquall_ledger");
 }
 
-fn a_run_that_is_stopped_drops_its_ledger(place: &Place, server: &Postgres) {
+fn a_run_that_is_stopped_drops_its_ledger(place: &Workspace, server: &Postgres) {
     let url = server.url("Secret-1");
     let words = ["run", "stall", "--server", &url, "--out", "stopped"];
     let mut child = place.start(&words);
     place.wait_for("stopped/stall/history.jsonl", "in-force", &mut child);
     assert_eq!(server.sql(LEDGER), "t");
     signal(&child, Signal::SIGINT);
-    let said = Said::of(&mut child);
+    let said = Output::of(&mut child);
     assert_eq!(said.code, Some(130), "{said}");
     assert_eq!(server.sql(LEDGER), "f", "{said}");
 }
 
-fn a_client_that_cannot_start_leaves_no_ledger(place: &Place, server: &Postgres) {
+fn a_client_that_cannot_start_leaves_no_ledger(place: &Workspace, server: &Postgres) {
     let words = ["run", "short.toml", "--client", "sh -c 'exit 3'", "--server", &server.url("Secret-1")];
     place.run(&words).refuses(69, &["exit status 3"]);
     assert_eq!(server.sql(LEDGER), "f");

@@ -1,12 +1,12 @@
 //! Scenario files with mistakes, and stored histories that are none: the place, what is wrong, and what to do.
 
-use super::common::{Place, RESET};
+use super::common::{RESET, Workspace};
 
 /// A scenario with one mistake is refused at the same place by `check` and by `run`, which then starts nothing.
 #[track_caller]
 fn mistaken(from: &str, to: &str, texts: &[&str]) {
     assert!(RESET.contains(from));
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("mine.toml", &RESET.replacen(from, to, 1));
     place.run(&["check", "mine.toml"]).refuses(64, texts);
     let said = place.run(&["run", "connection-closed", "mine.toml"]);
@@ -29,7 +29,7 @@ fn mistakes_in_a_scenario_are_shown_where_they_stand() {
 
 #[test]
 fn several_files_are_all_checked() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("good.toml", RESET);
     place.write("bad.toml", "schema = 1\n");
     let said = place.run(&["check", "bad.toml", "good.toml", "missing.toml"]);
@@ -41,7 +41,7 @@ fn several_files_are_all_checked() {
 
 #[test]
 fn no_history_to_judge() {
-    let place = Place::new();
+    let place = Workspace::new();
     let hint = "hint: ";
     place.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);
     place.run(&["judge", "."]).refuses(64, &["history.jsonl", "No such file", hint]);

@@ -1,8 +1,8 @@
-//! A run from beginning to end: what is printed, what is stored, and that both can be had again.
+//! A run from beginning to end: its output, its stored files, and repeating both.
 
 use serde_json::Value;
 
-use super::common::{Place, RESET, Verdict};
+use super::common::{RESET, Verdict, Workspace};
 
 fn header(history: &str) -> Value {
     serde_json::from_str(history.lines().next().unwrap()).unwrap()
@@ -10,7 +10,7 @@ fn header(history: &str) -> Value {
 
 #[test]
 fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--out", "out", "--seed", "7"]);
     assert_eq!(place.report("out").endings(), ["short pass"], "{said}");
@@ -48,7 +48,7 @@ fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
 
 #[test]
 fn a_client_that_does_not_come_back_is_told_why() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--client", "never-reconnects", "--budget", "1s", "--out", "out"]);
     assert_eq!(said.code, Some(1), "{said}");
@@ -58,7 +58,7 @@ fn a_client_that_does_not_come_back_is_told_why() {
     assert_eq!((verdict.failed(), verdict.evidence()), (vec!["recovered"], 4), "{verdict}");
     let finding = verdict.at("/checks/recovered/findings/0");
     assert!(finding["ops"].as_array().is_some_and(|ops| !ops.is_empty()), "{finding}");
-    // All of it is told, with how to ask again and where the history is.
+    // The output has the finding, the command that repeats the run, and the history's path.
     let [what, advice] = ["what", "advice"].map(|part| finding[part].as_str().unwrap());
     let repeat = "pgsquall run short.toml --client never-reconnects --budget 1s --seed ";
     for text in [what, advice, repeat, "out/short/history.jsonl"] {
@@ -67,7 +67,7 @@ fn a_client_that_does_not_come_back_is_told_why() {
     let progress = said.stderr.lines().find(|line| line.starts_with("short ")).unwrap();
     assert!(progress.contains("fail") && progress.contains("recovered"), "{said}");
 
-    // Of a run that was killed there is a history without an end: it proves nothing, whatever it says so far.
+    // The history of a killed run has no end, and proves nothing.
     let history = place.read("out/short/history.jsonl");
     let lines: Vec<_> = history.lines().collect();
     place.write("short.jsonl", &(lines[..lines.len() / 2].join("\n") + "\n"));
@@ -82,13 +82,13 @@ fn a_client_that_does_not_come_back_is_told_why() {
     place.run(&["judge", "cut.jsonl"]).refuses(64, &[&format!("cut.jsonl: line {number}: ")]);
 }
 
-/// The wording of the page of a run that has failed. In virtual time every figure on it is the same each time; it is judged
-/// as if it had been carried out for real.
+/// The wording of the page of a run that has failed. In virtual time every figure on it is the same each time; it is
+/// judged as if it had been carried out for real.
 #[cfg(feature = "simulation")]
 #[test]
 fn a_failing_run_in_its_words() {
-    let place = Place::new();
-    super::beside::as_if_real(&place, "connection-reset", "never-reconnects", "run", &[]);
+    let place = Workspace::new();
+    super::calibrate::as_if_real(&place, "connection-reset", "never-reconnects", "run", &[]);
     let page = place.run(&["judge", "real/run"]);
     assert_eq!(page.code, Some(1), "{page}");
     insta::assert_snapshot!("failing_run", page.stdout);
@@ -96,7 +96,7 @@ fn a_failing_run_in_its_words() {
 
 #[test]
 fn repeats_are_told_as_a_distribution() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--repeat", "3", "--out", "out"]);
     let row = said.succeeds().line("short");

@@ -1,13 +1,13 @@
 //! What the program says of itself.
 
-use super::common::{BINARY, Place, Said, said};
+use super::common::{BINARY, Output, Workspace, said};
 
 #[test]
 fn help_has_examples_and_the_table_of_exit_codes() {
-    let place = Place::new();
+    let place = Workspace::new();
     let help = place.run(&["--help"]);
     insta::assert_snapshot!("help", help.succeeds().stdout);
-    let has_codes = |help: &Said| {
+    let has_codes = |help: &Output| {
         for code in ["0", "1", "2", "64", "69", "70", "130"] {
             help.line(code);
         }
@@ -26,7 +26,7 @@ fn help_has_examples_and_the_table_of_exit_codes() {
 
 #[test]
 fn list_names_scenarios_clients_and_what_this_machine_has() {
-    let said = Place::new().run(&["list"]);
+    let said = Workspace::new().run(&["list"]);
     for word in ["connection-reset", "reference", "never-reconnects", "auto", "docker"] {
         said.line(word);
     }
@@ -37,7 +37,7 @@ fn list_names_scenarios_clients_and_what_this_machine_has() {
 
 #[test]
 fn list_says_what_a_server_of_somebody_else_cannot_show() {
-    let said = Place::new().run(&["list", "--server", "postgres://u:hidden@127.0.0.1/d"]);
+    let said = Workspace::new().run(&["list", "--server", "postgres://u:hidden@127.0.0.1/d"]);
     said.succeeds();
     // A reason stands in brackets behind the title.
     for name in
@@ -51,14 +51,14 @@ fn list_says_what_a_server_of_somebody_else_cannot_show() {
 
 #[test]
 fn list_of_a_server_that_is_not_here() {
-    let said = Place::new().run(&["list", "--server", "local:/nowhere"]);
+    let said = Workspace::new().run(&["list", "--server", "local:/nowhere"]);
     assert_eq!(said.code, Some(69), "{said}");
     assert!(said.stdout.contains("/nowhere"), "{said}");
 }
 
 #[test]
 fn what_show_prints_is_a_scenario_again() {
-    let place = Place::new();
+    let place = Workspace::new();
     for scenario in pgsquall::scenario::catalogue() {
         let shown = place.run(&["show", &scenario.name]);
         assert!(shown.succeeds().stdout.contains("# at "), "{shown}");
@@ -71,7 +71,7 @@ fn what_show_prints_is_a_scenario_again() {
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut command = place.command("sh");
     // The reader is gone before anything is written, so that every line meets a broken pipe.
     command.args(["-c", "{ sleep 0.5; \"$0\" list 2>&1; echo \"code $?\" >&2; } | true", BINARY]);

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::common::{FROZEN, IMAGE, Place, Said, YES_MAN, docker_is_here, lives, processes_of, signal, until};
+use super::common::{FROZEN, IMAGE, Output, Workspace, YES_MAN, docker_is_here, lives, processes_of, signal, until};
 
 /// A busy machine may take this long for what takes a fraction of a second.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Stops a run in the middle of its fault. Returns the run's folder, which is gone.
 fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("frozen.toml", FROZEN);
     place.write("adapter.sh", YES_MAN);
     let client = "sh adapter.sh";
@@ -27,7 +27,7 @@ fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
 
     signal(&child, with);
     let began = Instant::now();
-    let said = Said::of(&mut child);
+    let said = Output::of(&mut child);
     assert!(began.elapsed() < SOON, "it took {:?}", began.elapsed());
     assert_eq!(said.code, Some(130), "{said}");
     assert_eq!(place.report("end.json").endings(), ["frozen stopped"], "{said}");

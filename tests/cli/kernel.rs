@@ -1,12 +1,12 @@
-//! The kernel plane, as a user asks for it: on which machine there is one, and what is skipped without it.
+//! The kernel plane for users: the machines that have one, and the scenarios skipped without it.
 
 use std::process::Command;
 
-use super::common::{BINARY, Place, is_root, said};
+use super::common::{BINARY, Workspace, is_root, said};
 
 #[test]
-fn packets_that_vanish_are_not_the_proxy_planes() {
-    let place = Place::new();
+fn proxy_plane_skips_a_blackhole() {
+    let place = Workspace::new();
     let words = ["run", "blackhole", "--network", "proxy", "--out", "out", "--report", "json=skipped.json"];
     let said = place.run(&words);
     assert_eq!(said.code, Some(69), "{said}");
@@ -18,23 +18,23 @@ fn packets_that_vanish_are_not_the_proxy_planes() {
 }
 
 #[test]
-fn a_plane_that_there_is_not() {
-    let said = Place::new().run(&["run", "blackhole", "--network", "nonsense"]);
+fn unknown_plane_is_refused() {
+    let said = Workspace::new().run(&["run", "blackhole", "--network", "nonsense"]);
     said.refuses(64, &["--network", "nonsense", "auto, proxy, kernel"]);
 }
 
-/// Root in a container has most of his rights, and may still make user namespaces; there a client that is a process is
-/// as well off as with anybody else.
+/// Root in a container lacks some capabilities, but can create user namespaces: clients in their own process can use
+/// the kernel plane as with other users.
 #[test]
-fn root_with_a_part_of_his_rights_is_told_what_he_has() {
+fn root_without_some_capabilities_has_a_kernel_plane() {
     if !is_root() {
         println!("skipped: it takes root to give up rights");
         return;
     }
-    let place = Place::new();
+    let place = Workspace::new();
     let plane = place.run(&["list"]).kernel_plane();
     if !plane.in_process || !plane.process {
-        println!("skipped: there is no kernel plane here for everybody: {}", plane.line);
+        println!("skipped: not every client has a kernel plane here: {}", plane.line);
         return;
     }
     for right in ["-sys_admin", "-net_admin", "-sys_admin,-net_admin"] {
@@ -48,10 +48,10 @@ fn root_with_a_part_of_his_rights_is_told_what_he_has() {
     }
 }
 
-/// As in a container that withholds all of it: the reason is told, nothing is tried in vain, nothing hangs.
+/// As in a container without these rights: the reason is reported, nothing is attempted, nothing hangs.
 #[test]
-fn where_there_are_no_namespaces_the_reason_is_told() {
-    let place = Place::new();
+fn without_namespaces_the_reason_is_reported() {
+    let place = Workspace::new();
     let without = |words: &str| -> Command {
         let mut command = place.command("unshare");
         // In a user namespace of its own the limit is its own as well.

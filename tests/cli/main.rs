@@ -8,9 +8,9 @@ mod agreement;
 mod application;
 mod arguments;
 mod baseline;
+mod busy_machine;
 #[cfg(feature = "simulation")]
-mod beside;
-mod breath;
+mod calibrate;
 mod doctor;
 mod external;
 mod files;

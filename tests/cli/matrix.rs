@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use super::common::{Place, RESET};
+use super::common::{RESET, Workspace};
 
 const BOTH: [&str; 9] =
     ["run", "short.toml", "--client", "reference", "--client", "never-reconnects", "--budget", "2s", "--out"];
 
 #[test]
 fn clients_by_scenarios_and_what_is_there_is_kept() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let first = place.run(&[BOTH.as_slice(), &["out", "--seed", "9"]].concat());
     assert_eq!(first.code, Some(1), "{first}");
@@ -36,7 +36,7 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
     assert_eq!(second.code, Some(1), "{second}");
     let report = place.report("out");
     assert_eq!((report.at("/seed"), report.kept()), (&9.into(), vec!["reference short".to_owned()]), "{second}");
-    assert!(!second.stderr.contains("reference short  "), "only what was missing is asked: {second}");
+    assert!(!second.stderr.contains("reference short  "), "only missing runs are repeated: {second}");
     assert_eq!(place.read("out/reference/short/verdict.json"), kept);
     assert_eq!(report.endings(), ["short pass", "short fail"], "{second}");
     assert!(rows.iter().any(|row| place.read("out/report.md").contains(row)), "{second}");
@@ -49,7 +49,7 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
 
 #[test]
 fn a_client_named_twice_is_refused() {
-    let place = Place::new();
+    let place = Workspace::new();
     let words = ["run", "--client", "reference", "--client", "reference"];
     place.run(&words).refuses(64, &["reference"]);
     place.run(&["run", "--resume"]).refuses(64, &["--out"]);

@@ -2,12 +2,12 @@
 
 use pgsquall::{Error, Experiment};
 
-use super::common::Place;
+use super::common::Workspace;
 use super::psycopg;
 
 #[test]
 fn the_proxy_plane_has_no_names() {
-    let place = Place::new();
+    let place = Workspace::new();
     let words = ["run", "dns-stale", "failover-dns", "--network", "proxy", "--report", "json=skipped.json"];
     let said = place.run(&words);
     let report = place.report("skipped.json");
@@ -32,7 +32,7 @@ async fn a_client_in_this_process_asks_the_machine() {
 #[test]
 fn psycopg_finds_its_server_again() {
     let Some(client) = psycopg::client() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let asked =
         ["dns-unresolvable", "dns-failure", "dns-timeout", "dns-stale", "failover-dns", "dns-dead-address-first"];
     let words = ["--client", &client, "--budget", "20s", "--report", "json=report.json"];

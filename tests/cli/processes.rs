@@ -1,6 +1,6 @@
 //! Built-in clients as processes of their own: what `pgsquall adapter NAME` is for.
 
-use super::common::{BINARY, Place, Said, is_root, said};
+use super::common::{BINARY, Output, Workspace, is_root, said};
 
 /// Three seconds in which packets vanish, long enough for a client that waits for each packet to be found out.
 const BLACKHOLE: &str = r#"
@@ -16,8 +16,8 @@ for = "3s"
 "#;
 
 /// Runs a built-in client as an adapter.
-fn as_process(name: &str, scenario: &str) -> (Place, Said) {
-    let place = Place::new();
+fn as_process(name: &str, scenario: &str) -> (Workspace, Output) {
+    let place = Workspace::new();
     place.write("blackhole.toml", BLACKHOLE);
     let client = format!("'{BINARY}' adapter {name}");
     let words = ["run", scenario, "--client", &client, "--server", "local", "--budget", "8s", "--out", "out"];
@@ -53,7 +53,7 @@ fn a_panic_ends_the_process() {
 
 #[test]
 fn what_cannot_be_served_is_told() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.run(&["adapter", "nonsense"]).refuses(64, &["\"nonsense\"", "reference"]);
     place.run(&["adapter", "reference"]).refuses(69, &["PGPORT"]);
 }
@@ -61,7 +61,7 @@ fn what_cannot_be_served_is_told() {
 #[test]
 fn the_reference_as_a_process_passes_a_blackhole_for_root() {
     if !is_root() {
-        println!("skipped: this is about root, and the next test about everybody else");
+        println!("skipped: needs root; the next test is for other users");
         return;
     }
     let (place, said) = as_process("reference", "blackhole.toml");
@@ -73,8 +73,8 @@ fn the_reference_as_a_process_passes_a_blackhole_for_root() {
 }
 
 #[test]
-fn the_reference_is_made_a_process_for_whoever_is_not_root() {
-    let place = Place::new();
+fn reference_becomes_a_process_without_root() {
+    let place = Workspace::new();
     place.write("short.toml", BLACKHOLE);
     let mut command = place.as_user("nobody", None);
     command.args(["run", "short.toml", "--client", "reference", "--server", "local", "--out", "out"]);

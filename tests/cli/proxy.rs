@@ -1,4 +1,4 @@
-//! `pgsquall proxy`: it says where it listens, carries bytes, and leaves when told.
+//! `pgsquall proxy`: prints its addresses, forwards bytes, and stops at a signal.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 
 use super::common::postgres::Postgres;
-use super::common::{Place, Running, Said, signal};
+use super::common::{Output, Running, Workspace, signal};
 
 /// A server that says everything again.
 fn echo_server() -> SocketAddr {
@@ -82,13 +82,13 @@ fn request(api: &str, what: &str, body: &str) -> String {
 #[track_caller]
 fn stops(mut child: Running, with: Signal) {
     signal(&child, with);
-    let said = Said::of(&mut child);
+    let said = Output::of(&mut child);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said}");
 }
 
 #[test]
-fn it_forwards_and_its_api_answers_until_it_is_told_to_stop() {
-    let place = Place::new();
+fn proxy_forwards_and_serves_its_api_until_stopped() {
+    let place = Workspace::new();
     let upstream = echo_server().to_string();
     for with in [Signal::SIGTERM, Signal::SIGINT] {
         let words = ["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0", "--seed", "7", "--tap", "tap.jsonl"];
@@ -118,7 +118,7 @@ fn it_forwards_and_its_api_answers_until_it_is_told_to_stop() {
 #[tokio::test]
 async fn a_real_server_commits_what_its_client_never_hears_of() {
     let Some(server) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let upstream = format!("127.0.0.1:{}", server.port);
     let mut child = place.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
@@ -153,7 +153,7 @@ async fn a_real_server_commits_what_its_client_never_hears_of() {
 
 #[test]
 fn proxies_from_a_file_and_no_api() {
-    let place = Place::new();
+    let place = Workspace::new();
     let upstream = echo_server();
     let list = format!(
         r#"[{{"name": "a", "listen": "127.0.0.1:0", "upstream": "{upstream}"}},
@@ -174,7 +174,7 @@ fn proxies_from_a_file_and_no_api() {
 
 #[test]
 fn a_port_that_is_taken() {
-    let place = Place::new();
+    let place = Workspace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _held = TcpListener::bind(taken).unwrap();
     let taken = taken.to_string();
@@ -188,7 +188,7 @@ fn a_port_that_is_taken() {
 
 #[test]
 fn words_that_cannot_be_right() {
-    let place = Place::new();
+    let place = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
         place.run(&[&["proxy"], words].concat()).refuses(64, texts);
     };

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::common::Place;
+use super::common::Workspace;
 
 /// The adapter that recovers well, by name, where the first `python3` on PATH has what it needs.
 pub fn client() -> Option<String> {
@@ -17,7 +17,7 @@ pub fn client() -> Option<String> {
 #[test]
 fn psycopg_passes() {
     let Some(client) = client() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     let asked = ["connection-reset", "restart-fast", "wrong-password", "connections-exhausted"];
     let words = [&["run"], asked.as_slice(), &["--client", &client, "--budget", "20s", "--out", "out"]].concat();
     let said = place.run(&words);
@@ -31,7 +31,7 @@ fn psycopg_passes() {
 #[test]
 fn psycopg_listens_again_after_a_restart_and_says_so() {
     let Some(client) = client() else { return };
-    let place = Place::new();
+    let place = Workspace::new();
     place.write(
         "listening.toml",
         "schema = 1\ntitle = \"t\"\n[load]\nlisten = true\n\

@@ -6,17 +6,17 @@ use pgsquall::report::Report;
 use pgsquall::report::model::Ending;
 use pgsquall::report::text;
 
-use super::common::{Place, RESET, SHORT_BLACKHOLE};
+use super::common::{RESET, SHORT_BLACKHOLE, Workspace};
 
 /// Two scenarios, one of which asks for what cannot be had on that plane.
-fn two(place: &Place) {
+fn two(place: &Workspace) {
     place.write("short.toml", RESET);
     place.write("packets.toml", SHORT_BLACKHOLE);
 }
 
 #[test]
 fn every_format_has_the_same_figures() {
-    let place = Place::new();
+    let place = Workspace::new();
     two(&place);
     let words = ["run", "short.toml", "packets.toml", "--client", "reference", "--client", "never-reconnects"];
     let more = ["--budget", "1s", "--network", "proxy", "--out", "out", "--report", "junit=here.xml", "--verbose"];
@@ -98,7 +98,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn shards_are_put_together() {
-    let place = Place::new();
+    let place = Workspace::new();
     two(&place);
     let whole = ["run", "short.toml", "packets.toml", "--network", "proxy", "--repeat", "2", "--seed", "3", "--out"];
     for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
@@ -150,8 +150,8 @@ fn shards_are_put_together() {
 }
 
 #[test]
-fn what_could_not_be_asked_is_told_where_somebody_waits_for_it() {
-    let place = Place::new();
+fn skipped_runs_are_in_requested_reports() {
+    let place = Workspace::new();
     let nowhere = ["run", "connection-reset", "--server", "local:/nowhere", "--out", "out"];
     let said = place.run(&[nowhere.as_slice(), &["--report", "junit=here.xml"]].concat());
     assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
@@ -159,7 +159,7 @@ fn what_could_not_be_asked_is_told_where_somebody_waits_for_it() {
     let said = place.run(&[packets.as_slice(), &["--report", "junit=here.xml"]].concat());
     assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
     assert!(place.read("here.xml").contains("<skipped message=\"blackhole "), "{said}");
-    // A shard of which nothing could be asked is a shard that is there.
+    // A shard without any judged run is a shard too.
     let said = place.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
     assert_eq!(said.code, Some(69), "{said}");
     assert_eq!(Report::read(&place.path().join("out")).unwrap().runs.len(), 1);
@@ -167,7 +167,7 @@ fn what_could_not_be_asked_is_told_where_somebody_waits_for_it() {
 
 #[test]
 fn shards_need_one_seed_and_reports_a_format() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (words, expected) in [
         (["run", "--shard", "1/2"].as_slice(), "--seed <SEED>"),
         (&["run", "--shard", "3/2", "--seed", "1"], "1/8, 2/8"),
@@ -183,7 +183,7 @@ fn shards_need_one_seed_and_reports_a_format() {
 
 #[test]
 fn the_schema_is_the_one_that_is_committed() {
-    let said = Place::new().run(&["report", "schema"]);
+    let said = Workspace::new().run(&["report", "schema"]);
     let committed = include_str!("../../harness/report/report.schema.json");
     let remedy = "pgsquall report schema > harness/report/report.schema.json; where readers cannot tell, FORMAT rises";
     assert_eq!(said.stdout, committed, "{remedy}");

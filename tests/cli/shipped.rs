@@ -1,12 +1,12 @@
-//! Adapters that are shipped: listed, written out, run by name, and what is said where what they need is missing.
+//! Shipped adapters: listed, written out, run by name, and errors about missing requirements.
 
 use std::fs;
 
-use super::common::{BINARY, Place, RESET, said};
+use super::common::{BINARY, RESET, Workspace, said};
 
 #[test]
 fn they_are_listed_and_written_out() {
-    let place = Place::new();
+    let place = Workspace::new();
     let listed = place.run(&["init"]);
     assert!(listed.succeeds().stdout.contains("python/\n") && listed.stdout.contains("  psycopg-pool "), "{listed}");
 
@@ -36,13 +36,13 @@ fn they_are_listed_and_written_out() {
 
 #[test]
 fn a_profile_that_is_none_is_refused() {
-    let place = Place::new();
+    let place = Workspace::new();
     let words = ["run", "connection-reset", "--client", "psycopg:fast"];
     place.run(&words).refuses(64, &["psycopg", "\"fast\"", "default", "tuned"]);
 }
 
 /// The binary, where no program but its own can be found, and nothing has been built before.
-fn bare(place: &Place, words: &[&str]) -> super::common::Said {
+fn bare(place: &Workspace, words: &[&str]) -> super::common::Output {
     fs::create_dir_all(place.path().join("empty")).unwrap();
     let mut command = place.command(BINARY);
     command.args(words).env("PATH", place.path().join("empty")).env("XDG_CACHE_HOME", place.path().join("cache"));
@@ -51,7 +51,7 @@ fn bare(place: &Place, words: &[&str]) -> super::common::Said {
 
 #[test]
 fn what_is_missing_is_told_with_how_to_have_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let words = ["run", "short.toml", "--server", "local", "--client", "libpq"];
     let missing = bare(&place, &words);

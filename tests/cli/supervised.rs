@@ -1,8 +1,8 @@
-//! Clients that exit, and are launched again.
+//! Clients that exit, and are relaunched.
 
-use super::common::{BINARY, Place, RESET};
+use super::common::{BINARY, RESET, Workspace};
 
-/// Dies of its first lost connection, and from then on two seconds after each launch, whatever happens.
+/// Exits at its first lost connection, and from then on two seconds after each launch.
 const LOOPS: &str = r#"
 if [ -e died ]; then exec timeout --foreground 2 "$1" adapter reference; fi
 touch died
@@ -11,7 +11,7 @@ exec "$1" adapter panics
 
 #[test]
 fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let client = format!("'{BINARY}' adapter panics");
     let words = ["run", "short.toml", "--client", &client, "--server", "local", "--out", "out", "--seed", "7"];
@@ -41,7 +41,7 @@ fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
 
 #[test]
 fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     place.write("loops.sh", LOOPS);
     let client = format!("sh loops.sh '{BINARY}'");
@@ -57,7 +57,7 @@ fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
 
 #[test]
 fn a_built_in_client_is_a_process_where_it_is_supervised() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--supervise", "--verbose", "--out", "out"]);
     let verdict = place.verdict("out/short");

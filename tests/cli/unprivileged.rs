@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::User;
 
-use super::common::{Place, SHORT_BLACKHOLE, is_root, said, until};
+use super::common::{SHORT_BLACKHOLE, Workspace, is_root, said, until};
 
 #[test]
 fn a_user_without_privileges_runs_a_scenario() {
@@ -13,7 +13,7 @@ fn a_user_without_privileges_runs_a_scenario() {
         println!("skipped: all other tests already run without privileges");
         return;
     }
-    let place = Place::new();
+    let place = Workspace::new();
     let mut command = place.as_user("nobody", None);
     command.args(["run", "connection-reset", "--server", "local", "--out", "out"]);
     let said = said(command);
@@ -24,10 +24,10 @@ fn a_user_without_privileges_runs_a_scenario() {
 #[test]
 fn a_user_without_privileges_has_packets_vanish_and_leaves_nothing() {
     if !is_root() {
-        println!("skipped: only root can be a user of whom nobody else has processes");
+        println!("skipped: only root can run as a user without other processes");
         return;
     }
-    let (place, name) = (Place::new(), "mail");
+    let (place, name) = (Workspace::new(), "mail");
     let mut command = place.as_user(name, None);
     command.args(["list", "--server", "local"]);
     let list = said(command);

@@ -166,7 +166,7 @@ class RefusesToWait(Adapter):
 
 
 class OwnAnswer(Adapter):
-    """Answers by itself whatever takes too long."""
+    """Answers by itself if the client takes too long."""
 
     after = 1.0
 

@@ -1,13 +1,13 @@
-//! What the tests of the binary share: a folder of their own to run it in, what it said and stored, and what it left
-//! running.
+//! Shared by the tests of the binary: a workspace to run it in, its output and stored results, and the processes that
+//! it left running.
 //!
-//! Verdicts, figures, checks, skips and evidence are looked for in what is stored (`report`), not in what is printed: the
-//! wording of output is kept by snapshots (`cli/snapshots`), and an assertion looks in it for what the user typed or has to
-//! type, alone.
+//! Tests look for verdicts, figures, checks, skips and evidence in stored results (`report`), not in output: snapshots
+//! (`cli/snapshots`) keep the wording of output, and other assertions look only for texts that the user typed or has to
+//! type.
 
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
-pub mod breath;
+pub mod busy_machine;
 pub mod postgres;
 mod processes;
 mod report;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use breath::is_out_of_breath;
+use busy_machine::was_overloaded;
 use nix::unistd::{User, geteuid};
 pub use processes::{Running, ended, lives, processes_of, signal, until};
 pub use report::{Report, Verdict};
@@ -27,11 +27,11 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pgsquall");
 
-/// Longest for anything that takes seconds on a quiet machine; no test waits for it unless it fails. Shorter than the two
-/// minutes after which a test is ended: it must be able to say what it waited for.
+/// Longest for steps of seconds on a quiet machine; a passing test never waits that long. Shorter than the two
+/// minutes after which a test is killed, so that its message names the step.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A reset soon after the start, and a client that has five seconds to come back: about three seconds in all.
+/// A reset soon after the start, and five seconds to recover: about three seconds in all.
 pub const RESET: &str = r#"
 schema = 1
 title = "A short reset"
@@ -44,10 +44,10 @@ kind = "reset"
 at = "500ms"
 "#;
 
-/// Packets vanish soon after the start, for a moment: about three seconds in all. `ci/killed_runs.py` asks it too.
+/// Packets are dropped soon after the start, for a moment: about three seconds in all. `ci/killed_runs.py` uses it too.
 pub const SHORT_BLACKHOLE: &str = include_str!("short-blackhole.toml");
 
-/// A server that stays frozen for longer than any test looks at it.
+/// A server that stays frozen longer than any test lasts.
 pub const FROZEN: &str = r#"
 schema = 1
 title = "A long freeze"
@@ -57,8 +57,8 @@ at = "500ms"
 for = "10m"
 "#;
 
-/// An adapter that says yes to everything without asking Postgres, stays when its stdin ends, and has a child. It
-/// leaves the run's folder, its own pid and its child's in the file `adapter` of the folder that it was started in.
+/// An adapter that acknowledges everything without using Postgres, stays when its stdin ends, and has a child. It
+/// writes the run's folder, its own pid and its child's to the file `adapter` of its working directory.
 pub const YES_MAN: &str = r#"
 sleep 1000 & echo "$PGSQUALL_RUN $$ $!" > adapter
 echo '{"hello":{"name":"yes-man","version":"1","concurrency":2}}'
@@ -69,11 +69,11 @@ wait
 "#;
 
 /// A folder to run the binary in.
-pub struct Place(TempDir);
+pub struct Workspace(TempDir);
 
-impl Place {
-    pub fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+impl Workspace {
+    pub fn new() -> Workspace {
+        Workspace(tempfile::tempdir().unwrap())
     }
 
     pub fn path(&self) -> &Path {
@@ -107,10 +107,10 @@ impl Place {
         self.path().join(name).exists()
     }
 
-    /// Anything run in this folder, with its output kept and the caller's own database out of sight.
+    /// A command that runs in this folder, with captured output and without the caller's database settings.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        // COLUMNS: how wide help is.
+        // COLUMNS: the width of help.
         for name in ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "COLUMNS"] {
             command.env_remove(name);
         }
@@ -118,14 +118,14 @@ impl Place {
         command
     }
 
-    /// The binary, run by another user where we are root: by one whose runs nobody else on the machine can see, or
-    /// take for leftovers of his own. `group` opens what is closed to him otherwise.
+    /// The binary, run as another user if the tests run as root: a user of whom no other run on the machine removes
+    /// leftovers. `group` gives access to files that the user could not read otherwise.
     pub fn as_user(&self, name: &str, group: Option<u32>) -> Command {
         if !is_root() {
             return self.command(BINARY);
         }
-        let user = User::from_name(name).unwrap().unwrap_or_else(|| panic!("there is no user {name}"));
-        // The build's own folder may be closed to him.
+        let user = User::from_name(name).unwrap().unwrap_or_else(|| panic!("no user {name}"));
+        // The build's own folder may be closed to that user.
         let binary = self.path().join("pgsquall");
         if !binary.exists() {
             fs::set_permissions(self.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -139,26 +139,26 @@ impl Place {
         command
     }
 
-    /// Starts the binary with these words.
+    /// Starts the binary with these arguments.
     pub fn start(&self, words: &[&str]) -> Running {
         let mut command = self.command(BINARY);
         command.args(words);
         Running::start(command)
     }
 
-    /// Runs the binary with these words to its end.
-    pub fn run(&self, words: &[&str]) -> Said {
+    /// Runs the binary with these arguments to its end.
+    pub fn run(&self, words: &[&str]) -> Output {
         let mut command = self.command(BINARY);
         command.args(words);
         said(command)
     }
 
-    /// What [`YES_MAN`] has left: the run's folder, its pid and its child's.
+    /// Reads the file of [`YES_MAN`]: the run's folder, its pid and its child's.
     pub fn adapter(&self) -> (PathBuf, [u32; 2]) {
         self.adapter_of("adapter")
     }
 
-    /// The same, of one that was told to use another file.
+    /// Reads the file of a [`YES_MAN`] that uses another file.
     pub fn adapter_of(&self, file: &str) -> (PathBuf, [u32; 2]) {
         let text = self.read(file);
         let mut words = text.split_whitespace();
@@ -166,34 +166,34 @@ impl Place {
         (run, [0, 1].map(|_| words.next().unwrap().parse().unwrap()))
     }
 
-    /// Waits until a history in this folder holds a text.
+    /// Waits until a history in this folder contains a text.
     pub fn wait_for(&self, history: &str, text: &str, child: &mut Child) {
         let holds = || fs::read_to_string(self.path().join(history)).is_ok_and(|history| history.contains(text));
         until(&format!("{text} in {history}"), || {
-            assert!(child.try_wait().unwrap().is_none(), "it ended early:\n{}", Said::of(child));
+            assert!(child.try_wait().unwrap().is_none(), "it ended early:\n{}", Output::of(child));
             holds()
         });
     }
 }
 
-/// What a program said and how it ended.
+/// A program's output and exit code.
 #[derive(Debug)]
-pub struct Said {
+pub struct Output {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// For which clients `list` says that there is a kernel plane.
+/// The clients that can use the kernel plane, by `pgsquall list`.
 pub struct KernelPlane {
     pub in_process: bool,
     pub process: bool,
-    /// In its words.
+    /// The line of `list`.
     pub line: String,
 }
 
 impl KernelPlane {
-    /// Whether there is none; then it says so.
+    /// Whether no client can use it; prints the reason.
     pub fn is_missing(&self) -> bool {
         let is_missing = !self.in_process && !self.process;
         if is_missing {
@@ -203,38 +203,38 @@ impl KernelPlane {
     }
 }
 
-/// Runs a command to its end; it is killed if it has none in time. One that says of its runs that the machine had too much
-/// to do for an answer is run again, up to three times in all.
-pub fn said(command: Command) -> Said {
+/// Runs a command to its end, and kills it after [`PATIENCE`]. A command that reports an overloaded machine is
+/// repeated, up to three times in all.
+pub fn said(command: Command) -> Output {
     let mut command = assert_cmd::Command::from_std(command);
     let mut times = 1..3;
     loop {
         let output = command.timeout(PATIENCE).output().unwrap();
-        let said = Said {
+        let said = Output {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
-        let is_answer = said.code != Some(2) || !is_out_of_breath(&said.stdout);
+        let is_answer = said.code != Some(2) || !was_overloaded(&said.stdout);
         if is_answer || times.next().is_none() {
             return said;
         }
-        println!("asked again: {said}");
+        println!("repeated, because the machine was overloaded: {said}");
     }
 }
 
-impl Said {
-    /// Takes what an ended child said.
-    pub fn of(child: &mut Child) -> Said {
+impl Output {
+    /// Waits for a child's end, and takes its output.
+    pub fn of(child: &mut Child) -> Output {
         use std::io::Read;
         let (mut stdout, mut stderr) = (String::new(), String::new());
         let status = ended(child);
         child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        Said { code: status, stdout, stderr }
+        Output { code: status, stdout, stderr }
     }
 
-    pub fn succeeds(&self) -> &Said {
+    pub fn succeeds(&self) -> &Output {
         assert_eq!(self.code, Some(0), "{self}");
         self
     }
@@ -256,28 +256,28 @@ impl Said {
             .unwrap_or_else(|| panic!("{run} is not on stderr of:\n{self}"))
     }
 
-    /// For which clients there is a kernel plane, by what `list` says: the only place where its words are read.
+    /// The clients that can use the kernel plane, by `list`: the only place where that text is parsed.
     #[track_caller]
     pub fn kernel_plane(&self) -> KernelPlane {
         let line = self.line("kernel").strip_prefix("kernel plane").expect("a line of the kernel plane").trim();
         let starts = |with: &[&str]| with.iter().any(|with| line.starts_with(with));
-        let everywhere = starts(&["here: "]);
+        let everywhere = starts(&["available: "]);
         let found = KernelPlane {
-            in_process: everywhere || starts(&["here for clients in this process"]),
-            process: everywhere || starts(&["here for clients that are processes"]),
+            in_process: everywhere || starts(&["available for clients in this process"]),
+            process: everywhere || starts(&["available for clients in their own process"]),
             line: line.to_owned(),
         };
-        assert!(found.in_process || found.process || starts(&["not here: "]), "this is not understood: {line}");
+        assert!(found.in_process || found.process || starts(&["not available: "]), "cannot parse: {line}");
         found
     }
 
-    /// Exactly one error on stderr that holds all these texts, this exit code, no table, and no stack trace.
+    /// Asserts this exit code, one error on stderr with all these texts, no table, and no stack trace.
     #[track_caller]
     pub fn refuses(&self, code: i32, texts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self}");
         let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error")).collect();
         assert_eq!(errors.len(), 1, "{self}");
-        assert_eq!(self.stdout, "", "nothing came of it, so nothing is on stdout");
+        assert_eq!(self.stdout, "", "a refused command prints nothing on stdout");
         for text in texts {
             assert!(self.stderr.contains(text), "{text:?} is not in:\n{self}");
         }
@@ -287,7 +287,7 @@ impl Said {
     }
 }
 
-impl std::fmt::Display for Said {
+impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "exit code {:?}\nstdout:\n{}\nstderr:\n{}", self.code, self.stdout, self.stderr)
     }
@@ -297,7 +297,7 @@ pub fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// Whether Docker and the image for tests are here; says so where they are not.
+/// Whether Docker and the image for tests are available; prints a message otherwise.
 pub fn docker_is_here() -> bool {
     let image = || Command::new("docker").args(["image", "inspect", IMAGE]).output();
     let found = cfg!(feature = "docker") && image().is_ok_and(|out| out.status.success());

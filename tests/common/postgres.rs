@@ -1,4 +1,4 @@
-//! A Postgres that is not the harness's own: for runs against a URL.
+//! A Postgres that the harness did not start, for runs against a URL.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{is_root, until};
 
-/// Where to begin to look for a port: above known services, below every ephemeral range.
+/// The first port to try: above known services, below every ephemeral range.
 const FIRST_PORT: u16 = 20_000;
 
 /// A running server with one user, `squall`, whose password is `Secret-1`; stopped and removed when dropped.
@@ -25,7 +25,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one; `None`, and it says so, where Postgres is not installed.
+    /// Starts a server; `None`, with a message, if Postgres is not installed.
     pub fn start() -> Option<Postgres> {
         let Some(bin) = binaries() else {
             println!("skipped: no Postgres binaries here");
@@ -79,7 +79,7 @@ impl Postgres {
         format!("postgres://squall:{password}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Runs a statement, and returns its one value.
+    /// Runs a statement, and returns its value.
     pub fn sql(&self, statement: &str) -> String {
         self.try_sql(statement).unwrap_or_else(|error| panic!("{statement}: {error}\n{}", self.log()))
     }
@@ -115,7 +115,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A folder with `postgres`, `initdb` and `psql`, where Debian or PATH has one.
+/// A folder of Debian or PATH with `postgres`, `initdb` and `psql`.
 fn binaries() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -123,7 +123,7 @@ fn binaries() -> Option<PathBuf> {
     versions.map(|version| version.path().join("bin")).chain(std::env::split_paths(&path)).find(|folder| all(folder))
 }
 
-/// A port that nobody listens on now; no two tests of this process get the same.
+/// A free port; no two tests of this process get the same.
 fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -1,4 +1,4 @@
-//! Processes: started, signalled, waited for and looked for.
+//! Starts, signals, awaits and finds processes.
 
 use std::fs;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::PATIENCE;
 
-/// A child that is asked to leave when a test ends before it does, so that a failed test leaves nothing running.
+/// A child that is terminated when the test ends first, so that a failed test leaves no process.
 pub struct Running(Child);
 
 impl Running {
@@ -43,7 +43,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits for a child's end; kills it if there is none in time.
+/// Waits for a child's end; kills it after [`PATIENCE`].
 pub fn ended(child: &mut Child) -> Option<i32> {
     let began = Instant::now();
     loop {
@@ -59,7 +59,7 @@ pub fn ended(child: &mut Child) -> Option<i32> {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -69,13 +69,13 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process is there, and no zombie.
+/// Whether a process exists and is not a zombie.
 pub fn lives(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
 }
 
-/// Processes that work inside a folder, as every process of a Postgres does in its own.
+/// Processes with a working directory in a folder, as every process of a Postgres has in its data folder.
 pub fn processes_of(folder: &Path) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let of_it = |pid: &u32| {

@@ -1,6 +1,6 @@
-//! What a run has stored, as tests look at it: `report.json` and verdicts, by the names of their stored form.
+//! Stored results for assertions: `report.json` and verdicts, by the names of their JSON members.
 //!
-//! It is read as JSON and not as the library's types, because readers outside see the same.
+//! Read as JSON, not as the library's types, because external readers see the JSON.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl Report {
         self.0["runs"].as_array().unwrap()
     }
 
-    /// How each run ended, in the order of asking: `short pass`, `stall skipped`.
+    /// The ending of each run, in order: `short pass`, `stall skipped`.
     pub fn endings(&self) -> Vec<String> {
         let ending = |run: &Value| {
             let state = &run["ending"]["state"];
@@ -32,19 +32,19 @@ impl Report {
         self.runs().iter().map(ending).collect()
     }
 
-    /// Those of whom the verdict is that of an earlier run, by client and scenario.
+    /// Client and scenario of each run whose verdict was kept from an earlier run.
     pub fn kept(&self) -> Vec<String> {
         let is_kept = |run: &&Value| run["ending"]["state"] == "judged" && run["took_us"].is_null();
         let name = |run: &Value| format!("{} {}", run["client"].as_str().unwrap(), run["scenario"].as_str().unwrap());
         self.runs().iter().filter(is_kept).map(name).collect()
     }
 
-    /// Any other member, by its JSON pointer; null where there is none.
+    /// Any member, by its JSON pointer; null if it is missing.
     pub fn at(&self, pointer: &str) -> &Value {
         self.0.pointer(pointer).unwrap_or(&Value::Null)
     }
 
-    /// How the only run of a scenario ended.
+    /// The ending of the only run of a scenario.
     #[track_caller]
     fn ending(&self, scenario: &str) -> &Value {
         let runs: Vec<_> = self.runs().iter().filter(|run| run["scenario"] == scenario).collect();
@@ -68,7 +68,7 @@ impl Report {
         ending["reason"].as_str().unwrap()
     }
 
-    /// Whether every run was skipped for want of the kernel plane; then it says so.
+    /// Whether every run was skipped because the kernel plane is missing; prints the report if so.
     pub fn lacks_kernel_plane(&self) -> bool {
         let is_so = |run: &Value| run["ending"]["reason"].as_str().is_some_and(|reason| reason.contains("kernel"));
         let lacks = self.runs().iter().all(is_so);
@@ -96,7 +96,7 @@ impl Verdict {
         self.0["verdict"].as_str().unwrap()
     }
 
-    /// What came of a check: `pass`, `fail`, `not-applicable` or `unknown`.
+    /// The result of a check: `pass`, `fail`, `not-applicable` or `unknown`.
     #[track_caller]
     pub fn check(&self, name: &str) -> &str {
         self.0["checks"][name]["result"].as_str().unwrap_or_else(|| panic!("no check {name} in {self}"))
@@ -108,7 +108,7 @@ impl Verdict {
         checks.filter(|(_, check)| check["result"] == "fail").map(|(name, _)| name.as_str()).collect()
     }
 
-    /// What a check has found, one finding in each line.
+    /// The findings of a check, one in each line.
     #[track_caller]
     pub fn findings(&self, check: &str) -> String {
         assert_eq!(self.check(check), "fail", "{check} in {self}");
@@ -116,19 +116,19 @@ impl Verdict {
         findings.map(|finding| finding["what"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Why the run is not trusted, one doubt in each line.
+    /// The doubts about the run, one in each line.
     pub fn doubts(&self) -> String {
         let doubts = self.0["doubts"].as_array().unwrap().iter();
         doubts.map(|doubt| doubt.as_str().unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// What proves that the faults met the client, counted.
+    /// The count of decisive evidence that the faults affected the client.
     pub fn evidence(&self) -> u64 {
         let found = self.0["evidence"].as_array().unwrap().iter().flat_map(|fault| fault["found"].as_array().unwrap());
         found.filter(|found| found["decisive"] == true).map(|found| found["count"].as_u64().unwrap()).sum()
     }
 
-    /// Any other member, by its JSON pointer; null where there is none.
+    /// Any member, by its JSON pointer; null if it is missing.
     pub fn at(&self, pointer: &str) -> &Value {
         self.0.pointer(pointer).unwrap_or(&Value::Null)
     }

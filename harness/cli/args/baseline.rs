@@ -1,4 +1,4 @@
-//! `--baseline`, for whatever makes a report.
+//! `--baseline` and `--tolerance`, for every command that makes a report.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use pgsquall::model::time::parse_duration;
 
 #[derive(Debug, Args)]
 pub struct BaselineArguments {
-    /// Compare with an earlier run: its report.json, or its folder. What failed there already is told and does not count:
-    /// the exit code is 1 where something is worse than it was
+    /// Compare with an earlier run (its report.json or its folder): the exit code is 1 only if something got worse.
+    /// Scenarios that already failed in the baseline are reported but do not affect the exit code
     #[arg(long, value_name = "FILE|DIR")]
     pub baseline: Option<PathBuf>,
 
-    /// How much later a client may recover than in the baseline. Times are compared where both have five repeats or more
+    /// How much later than in the baseline a client may recover; times are compared if both have five repeats or more
     #[arg(long, requires = "baseline", value_parser = parse_duration, value_name = "DURATION", default_value = "500ms")]
     pub tolerance: Duration,
 }
@@ -27,11 +27,11 @@ mod tests {
     #[test]
     fn the_default_is_the_usual_tolerance() {
         #[derive(clap::Parser)]
-        struct Words {
+        struct Line {
             #[command(flatten)]
             baseline: BaselineArguments,
         }
-        let words = <Words as clap::Parser>::parse_from(["words"]);
-        assert_eq!(words.baseline.tolerance, USUAL_TOLERANCE);
+        let line = <Line as clap::Parser>::parse_from(["test"]);
+        assert_eq!(line.baseline.tolerance, USUAL_TOLERANCE);
     }
 }

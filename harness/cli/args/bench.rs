@@ -16,25 +16,25 @@ use super::values::{ServerParser, positive, seed};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   pgsquall bench --client psycopg-pool --client asyncpg-pool --scenario restart-fast
-      thirty runs of each, by turns; who is back sooner, and is that chance?
+      thirty runs of each, in turns: which one recovers sooner, and is the difference chance?
   pgsquall bench --client ./mine --scenario connection-reset --scenario stall --repeat 50 --out results
-      with histories, and curves of recovery in results/report.html";
+      with histories, and recovery curves in results/report.html";
 
 #[derive(Debug, Args)]
 pub struct BenchArguments {
-    /// A client, as `pgsquall run` takes it; may be given several times, and all are compared with the first
+    /// A client, as for `pgsquall run`; may be given several times: all are compared with the first
     #[arg(long, required = true, value_name = "NAME|COMMAND")]
     pub client: Vec<String>,
 
-    /// A scenario: a name, or a file; may be given several times
+    /// A scenario's name or file; may be given several times
     #[arg(long, required = true, value_name = "SCENARIO|FILE")]
     pub scenario: Vec<String>,
 
-    /// Runs of each client in each scenario, sweeping the moment of the fault; clients take turns
+    /// Runs of each client in each scenario, at different moments of the fault; clients take turns
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub repeat: u32,
 
-    /// Runs at once; one for each core unless given, so that they do not wait for each other
+    /// Runs at the same time; default: one per core, so that they do not wait for each other
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=512), value_name = "N")]
     pub jobs: Option<u16>,
 
@@ -42,7 +42,7 @@ pub struct BenchArguments {
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
 
-    /// Where faults are brought about: auto (the most faithful plane there is here), proxy or kernel
+    /// Network plane that injects the faults: auto (the most faithful one available here), proxy or kernel
     #[arg(long, default_value = "auto", value_name = "PLANE")]
     pub network: PlaneChoice,
 
@@ -50,11 +50,11 @@ pub struct BenchArguments {
     #[arg(long, value_parser = positive, value_name = "DURATION")]
     pub budget: Option<Duration>,
 
-    /// Repeat an earlier benchmark: the seed that it printed
+    /// Seed; the one an earlier benchmark printed repeats it
     #[arg(long, value_parser = seed, value_name = "SEED")]
     pub seed: Option<Seed>,
 
-    /// Where histories, verdicts and logs go; default: a new folder under pgsquall-runs/
+    /// Folder for histories, verdicts and logs; default: a new folder under pgsquall-runs/
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 

@@ -12,7 +12,7 @@ pub(super) fn help() -> String {
         "\
 Example:
   pgsquall conformance --client 'python3 my_client.py default' --client 'python3 my_client.py tuned'
-      each with a server of its own; takes some five seconds
+      each with its own server; takes about five seconds
 
 Cases:
 {cases}
@@ -36,7 +36,7 @@ pub struct ConformanceArguments {
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
 
-    /// Clients at once, each with a server of its own; one for each core unless given
+    /// Clients at the same time, each with its own server; default: one per core
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=512), value_name = "N")]
     pub jobs: Option<u16>,
 }

@@ -1,4 +1,4 @@
-//! What can be typed. Values are understood here and go on as types of the library.
+//! The command line. Values are parsed here and passed on as types of the library.
 
 mod baseline;
 mod bench;
@@ -38,11 +38,11 @@ Exit codes:
 const INIT_EXAMPLES: &str = "\
 Examples:
   pgsquall init
-      lists the adapters that are shipped
+      lists the shipped adapters
   pgsquall init psycopg-pool
-      writes one to the folder psycopg-pool/, and says how to run it
+      writes one to the folder psycopg-pool/ and prints how to run it
   pgsquall init sqlx --build
-      builds one for later, so that no run has to
+      builds one now instead of at its first run
   pgsquall run stall --client psycopg-pool:tuned
       runs one as it is shipped, with the settings that its library offers for recovery";
 
@@ -59,7 +59,7 @@ pub enum Verb {
     /// Run scenarios against a client, and judge it
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", run::EXAMPLES))]
     Run(RunArguments),
-    /// Compare how soon clients recover: many runs of each, by turns
+    /// Compare how soon clients recover: many runs of each, in turns
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", bench::EXAMPLES))]
     Bench(BenchArguments),
     /// Simulate: random schedules of faults, or scenarios, in virtual time
@@ -68,7 +68,7 @@ pub enum Verb {
     /// List scenarios, built-in clients, and what this machine can run
     #[command(after_help = "Example:\n  pgsquall list --server docker")]
     List(ListArguments),
-    /// Print a scenario: what it asks, its timeline, its file
+    /// Print a scenario: its timeline and its file
     #[command(after_help = "Example:\n  pgsquall show long-recovery > my-outage.toml")]
     Show {
         /// A scenario's name
@@ -81,38 +81,38 @@ pub enum Verb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Stand between clients and a server, with faults switched over Toxiproxy's HTTP API
+    /// Run a proxy that injects faults between clients and a server, controlled over Toxiproxy's HTTP API
     #[command(after_help = proxy::HELP)]
     Proxy(ProxyArguments),
-    /// Examine a live server, and the way to it
+    /// Check a live server's settings and the network path to it
     #[command(after_help = doctor::HELP)]
     Doctor(DoctorArguments),
-    /// Write out an adapter that is shipped, to read it, to change it, or to begin one of your own
+    /// Copy a shipped adapter to a folder, to read it, change it, or start your own from it
     #[command(after_help = INIT_EXAMPLES)]
     Init {
         /// An adapter's name; without one, they are listed
         name: Option<String>,
-        /// The folder to write it to, which must not be there yet; default: one of the adapter's name
+        /// The folder to create for it, which must not exist yet; default: the adapter's name
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
-        /// Print its files instead
+        /// Print its files instead of writing them
         #[arg(long, conflicts_with = "folder", requires = "name")]
         print: bool,
-        /// Build it where runs look for it, so that the first of them need not
+        /// Build it into the cache that runs use, so that the first run need not
         #[arg(long, conflicts_with_all = ["folder", "print"], requires = "name")]
         build: bool,
     },
-    /// Check that adapters speak the protocol right, before their verdicts are believed
+    /// Check that adapters follow the adapter protocol, before their verdicts are trusted
     #[command(after_help = conformance::help())]
     Conformance(ConformanceArguments),
-    /// Be a built-in client, as a process that speaks the adapter protocol
-    // For the program itself: a client that is to be in a network namespace is a process.
+    /// Run a built-in client as a process that speaks the adapter protocol
+    // The program runs this itself: a client in a network namespace of its own must be a process.
     #[command(hide = true, after_help = "Example:\n  pgsquall run stall --client 'pgsquall adapter reference'")]
     Adapter {
-        /// The name of a built-in client; where its database is stands in libpq's variables (PGHOST, PGPORT, …)
+        /// The name of a built-in client; it reads its database's address from libpq's variables (PGHOST, PGPORT, …)
         name: String,
     },
-    /// Put the reports of shards together; write other formats; print the schema
+    /// Merge the reports of shards, convert a report, or print the schema
     #[command(after_help = report::HELP)]
     Report {
         #[command(subcommand)]
@@ -121,10 +121,10 @@ pub enum Verb {
     /// Judge stored histories again, offline
     #[command(after_help = "Example:\n  pgsquall judge pgsquall-runs/*/*/history.jsonl")]
     Judge {
-        /// Files named history.jsonl, or the folders that hold one
+        /// history.jsonl files, or folders that contain one
         #[arg(required = true, value_name = "HISTORY")]
         histories: Vec<PathBuf>,
-        /// Print the verdicts as they are stored in verdict.json
+        /// Print the verdicts as JSON, as in verdict.json
         #[arg(long)]
         json: bool,
     },
@@ -132,7 +132,7 @@ pub enum Verb {
 
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// The server to say it for: auto, local[:BINDIR], docker[:IMAGE] or a URL
+    /// The server to check scenarios against: auto, local[:BINDIR], docker[:IMAGE] or a URL
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
 }

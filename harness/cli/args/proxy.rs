@@ -11,20 +11,20 @@ use super::values::seed;
 pub(super) const HELP: &str = "\
 Examples:
   pgsquall proxy --listen 127.0.0.1:6432 --upstream 127.0.0.1:5432
-      clients connect to port 6432; faults are switched at http://127.0.0.1:8474
+      clients connect to port 6432; the API at http://127.0.0.1:8474 controls faults
   curl -d '{\"type\":\"latency\",\"attributes\":{\"latency\":200}}' 127.0.0.1:8474/proxies/postgres/toxics
-      every byte from the server is 200 ms late from now on
+      delays every byte from the server by 200 ms
   curl -X DELETE 127.0.0.1:8474/proxies/postgres/toxics/latency_downstream
-      and from now on it is not
+      removes that delay
   curl -X POST 127.0.0.1:8474/proxies/postgres/reset
-      RST on every open connection
+      sends an RST on every open connection
   curl 127.0.0.1:8474/proxies/postgres/tap
-      what has been seen: connections, sign-ins, errors by SQLSTATE, what each toxic has done
+      prints counts: connections, sign-ins, errors by SQLSTATE, effects of each toxic
 
 Toxic types, with their attributes:
   as in Toxiproxy  latency{latency,jitter} bandwidth{rate} slow_close{delay} timeout{timeout}
                    reset_peer{timeout} slicer{average_size,size_variation,delay} limit_data{bytes}
-  ours             stall, half_open, forget, refuse, hang, idle_close{after} idle_reset{after}
+  pgsquall only    stall, half_open, forget, refuse, hang, idle_close{after} idle_reset{after}
                    idle_forget{after} cut_point{point,action,times}
   Times are in ms (the slicer's delay in µs), the rate in KB/s, sizes in bytes.
 
@@ -35,35 +35,35 @@ Exit codes:
 
 #[derive(Debug, Args)]
 pub struct ProxyArguments {
-    /// Where clients connect; a free port of this machine unless given
+    /// The address that clients connect to; default: a free port on loopback
     #[arg(long, value_name = "HOST:PORT", requires = "upstream")]
     pub listen: Option<String>,
 
-    /// The server it leads to
+    /// The server to forward to
     #[arg(long, value_name = "HOST:PORT")]
     pub upstream: Option<String>,
 
-    /// By which name the API knows this proxy
+    /// The proxy's name in the API
     #[arg(long, default_value = "postgres", requires = "upstream", value_name = "NAME")]
     pub name: String,
 
-    /// Further proxies: a JSON file [{"name": …, "listen": …, "upstream": …}, …], as Toxiproxy has it
+    /// More proxies: a JSON file [{"name": …, "listen": …, "upstream": …}, …], in Toxiproxy's format
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Where the API listens, or off. Whoever reaches it can have ports opened here that lead anywhere
+    /// The API's address, or off. Anyone who can reach the API can open forwarding ports on this machine
     #[arg(long, default_value = API, value_name = "HOST:PORT|off")]
     pub api: String,
 
-    /// Repeat what toxics had left to chance: the seed that was printed
+    /// Seed of the toxics' random choices; the one an earlier proxy printed repeats them
     #[arg(long, value_parser = seed, value_name = "SEED")]
     pub seed: Option<Seed>,
 
-    /// Write every event of every connection to this file, as lines of JSON
+    /// Write every event of every connection to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub tap: Option<PathBuf>,
 
-    /// End TLS here, so that cut points and the tap work under it: the server's own certificate, in PEM
+    /// Terminate TLS here, so that cut points and the tap see the protocol: the server's own certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
 
@@ -71,7 +71,7 @@ pub struct ProxyArguments {
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
 
-    /// Who must have signed the certificate that the server shows; without it, any will do
+    /// The authority that must have signed the server's certificate; default: any certificate is accepted
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_authority: Option<PathBuf>,
 }

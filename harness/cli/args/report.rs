@@ -12,15 +12,15 @@ Examples:
   pgsquall run --seed 7 --shard 1/2 --out one      (on one machine)
   pgsquall run --seed 7 --shard 2/2 --out two      (on another)
   pgsquall report merge one two --out all --report junit=results.xml
-      the report that one run of everything would have given
+      writes the report that one run of all shards would have written
   pgsquall report merge results --report html=index.html
-      another format of what is there already
+      converts a stored report
   pgsquall report schema > report.schema.json
-      what report.json looks like, for machines";
+      writes the JSON Schema of report.json";
 
 #[derive(Debug, Subcommand)]
 pub enum ReportVerb {
-    /// Put the shards of one run together, or write other formats of one
+    /// Merge the shards of one run, or convert the report of one
     Merge(MergeArguments),
     /// Print the JSON Schema of report.json
     Schema,
@@ -28,11 +28,11 @@ pub enum ReportVerb {
 
 #[derive(Debug, Args)]
 pub struct MergeArguments {
-    /// The folders that `pgsquall run --out` has left
+    /// Folders of `pgsquall run --out`
     #[arg(required = true, value_name = "DIR")]
     pub folders: Vec<PathBuf>,
 
-    /// Where everything goes, histories and logs too; may be left out where there is one folder, which it then is
+    /// Folder for the merged report, histories and logs; default, if only one folder is given: that folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 

@@ -21,39 +21,41 @@ Examples:
   pgsquall run connection-reset stall --client 'python3 my_client.py'
       two scenarios, against an adapter in any language
   pgsquall run my-outage.toml --server docker:postgres:17 --budget 10s
-      a scenario of your own, on a container, with ten seconds to recover
+      your own scenario, with Postgres in a container and ten seconds to recover
   pgsquall run --client psycopg-pool --client psycopg-pool:tuned --out results
-      two clients, and a table of clients by scenarios, also in results/report.md; --resume goes on with it
+      two clients; a table of clients by scenarios, also in results/report.md; --resume continues the run
   pgsquall run restart-fast --client './my_service --json' --supervise
       a client that exits when it loses its server, restarted as systemd or Kubernetes would
   pgsquall run idle-drop --device azure-lb
       what an Azure Load Balancer does after four minutes, here after three seconds; --scale 1: in real time
   pgsquall run restart-fast --repeat 20 --seed 7 --out results
-      twenty runs that sweep the moment of the fault, repeatable, with everything kept in results/
+      twenty repeatable runs, each with the fault at another moment; all artifacts in results/
   pgsquall run --repeat 10 --baseline main.json --report junit=results.xml --report markdown=summary.md
-      in CI: worse than the report.json of an earlier run? told to whoever reads it there";
+      in CI: fails if the client is worse than in an earlier run's report.json";
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Names of scenarios or paths of scenario files; without any, every scenario that is shipped
+    /// Scenario names or paths of scenario files; default: every shipped scenario
     #[arg(value_name = "SCENARIO|FILE")]
     pub scenarios: Vec<String>,
 
-    /// The client under test: a built-in one or a shipped adapter by name (NAME:tuned: with its library's settings for
-    /// recovery), or the command line of any other adapter. Given more than once: one table, clients by scenarios
+    /// The client under test: a built-in client, a shipped adapter (NAME:tuned uses its library's
+    /// recovery settings), or the command line of any other adapter. May be given several times: one table, clients by
+    /// scenarios
     #[arg(long, default_value = "reference", value_name = "NAME|COMMAND")]
     pub client: Vec<String>,
 
-    /// Instead of a client: the command line of an application that does its own work. It finds its database as adapters do
-    /// (DATABASE_URL, PGHOST, …), and is judged by what passes the gateway. {port} stands for a free port, also in PORT
+    /// Instead of a client: the command line of an application with a workload of its own. It gets its database's
+    /// address as adapters do (DATABASE_URL, PGHOST, …) and is judged by its traffic. {port} is a free port, also set
+    /// as PORT
     #[arg(long, conflicts_with = "client", value_name = "COMMAND")]
     pub app: Option<String>,
 
-    /// A command that ends with exit status 0 once the application is ready
+    /// A command that exits with status 0 once the application is ready
     #[arg(long, requires = "app", value_name = "COMMAND")]
     pub ready: Option<String>,
 
-    /// A command that gives the application work, like visitors; started again whenever it ends
+    /// A command that generates load for the application; restarted whenever it exits
     #[arg(long, requires = "app", value_name = "COMMAND")]
     pub load: Option<String>,
 
@@ -61,8 +63,8 @@ pub struct RunArguments {
     #[arg(long, requires = "app", value_name = "WORD")]
     pub app_capability: Vec<String>,
 
-    /// Launch a client again whenever its process exits, as systemd and Kubernetes do: after 1 s, doubled up to 10 s while
-    /// it does not stay. Without this, an exit fails the check "process". Built-in clients are processes then
+    /// Relaunch a client when its process exits, as systemd and Kubernetes do: after 1 s, then 2 s, up to 10 s if it
+    /// exits again soon. Without this, an exit fails the check "process". Built-in clients then run as processes
     #[arg(long)]
     pub supervise: bool,
 
@@ -70,16 +72,16 @@ pub struct RunArguments {
     #[arg(long, default_value = "auto", value_parser = ServerParser, value_name = "SERVER")]
     pub server: ServerChoice,
 
-    /// Where faults are brought about: auto (the most faithful plane there is here), proxy or kernel
+    /// Network plane that injects the faults: auto (the most faithful one available here), proxy or kernel
     #[arg(long, default_value = "auto", value_name = "PLANE")]
     pub network: PlaneChoice,
 
-    /// Which device ends idle connections, instead of each scenario's own (`pgsquall list` names them); without names of
-    /// scenarios, all that have such a device are run
+    /// The device that ends idle connections, instead of each scenario's own (`pgsquall list` prints them); without
+    /// scenario names, every scenario with such a device is run
     #[arg(long, value_parser = device, value_name = "DEVICE")]
     pub device: Option<IdleDevice>,
 
-    /// By how much the device's own time is divided; whole seconds, rounded up
+    /// Divide the device's real idle timeout by N; rounded up to whole seconds
     #[arg(
         long, default_value_t = USUAL_SCALE, requires = "device", value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_SCALE))
@@ -90,33 +92,33 @@ pub struct RunArguments {
     #[arg(long, value_parser = positive, value_name = "DURATION")]
     pub budget: Option<Duration>,
 
-    /// Run each scenario so many times, sweeping the moment of the fault
+    /// Runs of each scenario, each with the fault at another moment
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub repeat: u32,
 
-    /// Repeat an earlier run: the seed that it printed
+    /// Seed; the one an earlier run printed repeats it
     #[arg(long, value_parser = seed, value_name = "SEED")]
     pub seed: Option<Seed>,
 
-    /// Runs at once; they wait more than they work, so the default is six for each core
+    /// Runs at the same time; default: six per core, because a run mostly waits
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=512), value_name = "N")]
     pub jobs: Option<u16>,
 
-    /// Where histories, verdicts and logs go; default: a new folder under pgsquall-runs/
+    /// Folder for histories, verdicts and logs; default: a new folder under pgsquall-runs/
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Keep the verdicts that are in the folder of --out already, and run what is missing or was unknown
+    /// Keep the verdicts stored in the folder of --out, and run only what is missing or unknown
     #[arg(long, requires = "out")]
     pub resume: bool,
 
-    /// Also write a report: html, junit, json or markdown; may be given several times. The folder of --out has
-    /// report.html, report.json and report.md in any case
+    /// Also write a report: html, junit, json or markdown; may be given several times. report.html, report.json and
+    /// report.md are written to the folder of --out in any case
     #[arg(long, value_name = "FORMAT=FILE")]
     pub report: Vec<Wanted>,
 
-    /// Run one part of the whole, for several machines: 3/8. All parts need one --seed; `pgsquall report merge` puts them
-    /// together
+    /// Run one shard of N, to spread a run over several machines: 3/8. All shards need the same --seed;
+    /// `pgsquall report merge` merges them
     #[arg(long, requires = "seed", value_name = "I/N")]
     pub shard: Option<Shard>,
 

@@ -1,4 +1,4 @@
-//! How values are understood that clap does not know by itself.
+//! Value parsers for types that clap does not know.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use pgsquall::model::fault::IdleDevice;
 use pgsquall::model::seed::Seed;
 use pgsquall::model::time::parse_duration;
 
-/// Understands `--server` without repeating what it cannot understand: a mistyped URL may hold a password.
+/// Parses `--server`; its errors do not repeat the value, because a mistyped URL may hold a password.
 #[derive(Clone)]
 pub(super) struct ServerParser;
 
@@ -32,14 +32,14 @@ impl TypedValueParser for ServerParser {
 
 pub(super) fn positive(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        Duration::ZERO => Err("a budget of nothing cannot be kept".into()),
+        Duration::ZERO => Err("a budget must be longer than zero".into()),
         duration => Ok(duration),
     }
 }
 
-pub(super) fn longer_than_nothing(text: &str) -> Result<Duration, String> {
+pub(super) fn above_zero(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        Duration::ZERO => Err("it must be longer than nothing".into()),
+        Duration::ZERO => Err("it must be longer than zero".into()),
         duration => Ok(duration),
     }
 }
@@ -51,5 +51,5 @@ pub(super) fn device(text: &str) -> Result<IdleDevice, String> {
 }
 
 pub(super) fn seed(text: &str) -> Result<Seed, String> {
-    text.parse().map(Seed).map_err(|_| format!("{text:?} is not a seed: write the number that a run has printed"))
+    text.parse().map(Seed).map_err(|_| format!("{text:?} is not a seed: write the number that an earlier run printed"))
 }

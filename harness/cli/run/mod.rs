@@ -1,5 +1,6 @@
-//! `pgsquall run`: many experiments at once, watched, then told as one report.
+//! `pgsquall run` and `pgsquall bench`: many experiments at the same time, live progress, one report.
 
+mod done;
 mod jobs;
 pub mod output;
 mod output_dir;
@@ -12,6 +13,7 @@ use std::time::{Instant, SystemTime};
 
 use pgsquall::report::model::{self, Report};
 
+use self::done::Done;
 pub use self::output_dir::Out;
 use self::prepare::prepare;
 pub use self::prepare::{client, find, make_ready};
@@ -22,7 +24,7 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::writers;
 
-/// Carries out what is asked; `table` prints what came of it.
+/// Runs the scenarios of the arguments; `table` prints the results.
 pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
     let (began, clock) = (SystemTime::now(), Instant::now());
     let baseline = match Baseline::read(&arguments.baseline) {
@@ -39,7 +41,7 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
     let folders: Vec<_> = plan.jobs.iter().map(|job| job.folder.clone()).collect();
     let progress = Progress::new(plan.jobs.len());
     let (out, seed, scenarios) = (plan.out, plan.seed, plan.scenarios);
-    let report = |results: &[jobs::Done]| Report {
+    let report = |results: &[Done]| Report {
         format: model::FORMAT,
         pgsquall: env!("CARGO_PKG_VERSION").to_owned(),
         began: humantime::format_rfc3339_seconds(began).to_string(),
@@ -49,11 +51,11 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
         shards: arguments.shard.map(Into::into),
         comparison: None,
     };
-    // A folder in which nothing came of anything is taken away again; but a shard is a part of something.
-    let has_come = |results: &[jobs::Done]| results.iter().any(|job| job.verdict().is_some());
-    let is_kept = |results: &[jobs::Done]| has_come(results) || arguments.shard.is_some();
-    let mut stored = writers::Meanwhile::default();
-    let store = |results: &[jobs::Done]| match is_kept(results) {
+    // A folder without a verdict is removed again, unless it is a shard: `report merge` needs all of them.
+    let any_verdict = |results: &[Done]| results.iter().any(|job| job.verdict().is_some());
+    let is_kept = |results: &[Done]| any_verdict(results) || arguments.shard.is_some();
+    let mut stored = writers::InterimReport::default();
+    let store = |results: &[Done]| match is_kept(results) {
         true => stored.store(out.path(), || report(results)),
         false => Ok(()),
     };
@@ -62,20 +64,20 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
 
     let mut report = report(&results);
     report.comparison = baseline.map(|baseline| baseline.compare(&report));
-    let mut exit = output::tell(&results, &report, table, arguments.verbose, clock.elapsed());
+    let mut exit = output::print_results(&results, &report, table, arguments.verbose, clock.elapsed());
     let always = if is_kept(&results) { writers::ALWAYS.as_slice() } else { &[] };
     exit = exit.max(writers::write(&report, out.path(), always, &arguments.report));
     if out.tidy(folders.iter().map(PathBuf::as_path)) {
         let place = out.path().display();
-        match has_come(&results) {
-            true => say!("histories, verdicts and logs are in {place}; to be read in a browser: {place}/report.html"),
-            false => complain!("what there is of it is in {place}"),
+        match any_verdict(&results) {
+            true => say!("histories, verdicts and logs are in {place}; open {place}/report.html in a browser"),
+            false => complain!("partial results are in {place}"),
         }
     }
     if interrupted {
-        complain!("stopped by a signal: everything was healed and removed");
-        if has_come(&results) {
-            complain!("the same command with --out {} --resume goes on", out.path().display());
+        complain!("stopped by a signal: all faults were healed, all servers and clients removed");
+        if any_verdict(&results) {
+            complain!("to continue, run the same command with --out {} --resume", out.path().display());
         }
         return Exit::Interrupted;
     }

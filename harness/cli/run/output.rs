@@ -1,4 +1,4 @@
-//! What came of all runs: the table, the pages of those that did not pass, what kept others from being carried out.
+//! Prints results: the table, an explanation of each run that did not pass, the errors of runs that did not happen.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use pgsquall::judge::VerdictKind;
 use pgsquall::model::time::show;
 use pgsquall::report::{Report, baseline, bench, matrix, table};
 
-use super::jobs::{Done, Ending};
+use super::done::{Done, Ending};
 use crate::exit::Exit;
 use crate::print::{complain, say};
 
-/// Tells it, and returns the worst of all endings.
-pub fn tell(results: &[Done], report: &Report, table: fn(&Report), verbose: bool, took: Duration) -> Exit {
-    // A table that says "not carried out" in every row only hides why.
+/// Prints all results, and returns the exit of the worst.
+pub fn print_results(results: &[Done], report: &Report, table: fn(&Report), verbose: bool, took: Duration) -> Exit {
+    // A table with "not carried out" in every row would only hide the reason.
     if results.iter().any(|job| !matches!(job.ending, Ending::Failed(_))) {
         table(report);
         if report.clients().len() == 1 || verbose {
-            pages(results, verbose);
+            explain(results, verbose);
         }
         comparison(report);
         say!("\n{}; wall time {}", report.counts(), show(took));
     }
-    failures(results);
-    let asked = results.iter().any(|job| matches!(job.ending, Ending::Judged(_)));
+    print_errors(results);
+    let any_judged = results.iter().any(|job| matches!(job.ending, Ending::Judged(_)));
     let worst = results.iter().filter_map(|job| match &job.ending {
-        Ending::Judged(run) => Some(of_verdict(run.verdict.verdict, report)),
+        Ending::Judged(run) => Some(verdict_exit(run.verdict.verdict, report)),
         Ending::Failed(error) => Some(Exit::from(error)),
         Ending::Skipped(_) | Ending::Interrupted => None,
     });
-    let worst = worst.max().unwrap_or(Exit::Pass).max(of_comparison(report));
-    // To have asked nothing at all is not to have passed.
-    if asked { worst } else { worst.max(Exit::Unavailable) }
+    let worst = worst.max().unwrap_or(Exit::Pass).max(comparison_exit(report));
+    // A run without any verdict has not passed.
+    if any_judged { worst } else { worst.max(Exit::Unavailable) }
 }
 
-/// The table of a report, and of several clients what is to be said beside it.
+/// Prints the table of a report, and its notes if there are several clients.
 pub fn table(report: &Report) {
     if report.clients().len() == 1 {
         say!("{}", table::text(report).trim_end());
@@ -44,35 +44,35 @@ pub fn table(report: &Report) {
     }
 }
 
-/// The table of a benchmark: how long recovery takes, and how sure that is.
+/// Prints the table of a benchmark: recovery times with confidence intervals.
 pub fn benchmark(report: &Report) {
     say!("{}", bench::text(report, table::width()).trim_end());
     matrix::notes(report).iter().for_each(|line| say!("\n{line}"));
 }
 
-/// What has changed since the baseline, where there is one.
+/// Prints the changes since the baseline, if there is one.
 pub fn comparison(report: &Report) {
     if let Some(comparison) = &report.comparison {
         say!("\n{}", baseline::text(comparison).trim_end());
     }
 }
 
-/// What a verdict means for the exit code: beside a baseline a failure counts where it is worse than before, of which the
-/// comparison speaks.
-pub fn of_verdict(verdict: VerdictKind, report: &Report) -> Exit {
+/// The exit of a verdict. With a baseline, a failure counts only if it is worse than before, and then
+/// [`comparison_exit`] counts it.
+pub fn verdict_exit(verdict: VerdictKind, report: &Report) -> Exit {
     match verdict {
         VerdictKind::Fail if report.comparison.is_some() => Exit::Pass,
         verdict => verdict.into(),
     }
 }
 
-/// What the comparison means for the exit code.
-pub fn of_comparison(report: &Report) -> Exit {
+/// The exit of the comparison with the baseline.
+pub fn comparison_exit(report: &Report) -> Exit {
     let is_worse = report.comparison.as_ref().is_some_and(|comparison| comparison.is_worse());
     if is_worse { Exit::Fail } else { Exit::Pass }
 }
 
-fn pages(results: &[Done], verbose: bool) {
+fn explain(results: &[Done], verbose: bool) {
     for job in results {
         match &job.ending {
             Ending::Judged(run) if verbose || run.verdict.verdict != VerdictKind::Pass => {
@@ -84,8 +84,8 @@ fn pages(results: &[Done], verbose: bool) {
     }
 }
 
-/// One error for each cause, however many runs it kept from being carried out.
-fn failures(results: &[Done]) {
+/// Prints each error once, with the names of all runs that it prevented.
+fn print_errors(results: &[Done]) {
     let mut causes: Vec<(String, Vec<&str>)> = Vec::new();
     for job in results {
         let Ending::Failed(error) = &job.ending else { continue };
@@ -96,12 +96,12 @@ fn failures(results: &[Done]) {
         }
     }
     for (cause, names) in causes {
-        complain!("error: {cause}\n  so this was not carried out: {}", names.join(", "));
+        complain!("error: {cause}\n  runs that did not happen: {}", names.join(", "));
     }
 }
 
-/// Whether an error means that the scenario is to be skipped.
-pub fn skipped(error: &Error) -> Option<String> {
+/// The reason to skip a scenario, if the error is one.
+pub fn skip_reason(error: &Error) -> Option<String> {
     match error {
         Error::NotExpressible { reason, .. } => Some(reason.clone()),
         _ => None,

@@ -1,11 +1,11 @@
-//! What is to be done: the arguments understood, the clients ready, a job for each run.
+//! Before the first run: parses the arguments, builds the clients, makes a job for each run, prints the head.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use pgsquall::client::{Application, ClientChoice, ClientError};
-use pgsquall::environment::choice::ServerKind;
+use pgsquall::environment::choice::{ServerKind, ServerSource};
 use pgsquall::environment::leftovers;
 use pgsquall::model::seed::Seed;
 use pgsquall::model::time::exact;
@@ -19,65 +19,96 @@ use crate::args::RunArguments;
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// Runs for each core when nobody says otherwise. Most of a run is waiting: an outage, a stability window.
+/// Default of `--jobs`, for each core. A run mostly waits: for an outage, for a stability window.
 const JOBS_PER_CORE: usize = 6;
 
-/// A wait that is told.
-const WORTH_A_WORD: Duration = Duration::from_secs(1);
+/// A build that takes longer is announced.
+const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 
-/// What is to be done.
+/// The jobs of a command, and where their results go.
 pub struct Plan {
     pub jobs: Vec<Job>,
     pub at_once: usize,
     pub out: Out,
     pub seed: Seed,
-    /// In the order of asking.
+    /// In the order of the command line.
     pub scenarios: Vec<ScenarioInfo>,
 }
 
-/// Understands the arguments, removes leftovers, says what is going to happen.
+/// The parsed arguments.
+struct Parsed {
+    scenarios: Vec<Scenario>,
+    /// Each client with the subfolder of its results, which is empty if there is only one client.
+    clients: Vec<(ClientChoice, String)>,
+    /// Whether runs must not overlap: an application with a fixed port.
+    one_at_once: bool,
+    server: ServerSource,
+    /// Why `--server auto` chose that server.
+    server_reason: Option<String>,
+}
+
+/// Parses the arguments, builds clients, removes leftovers of killed runs, and prints the head of the run.
 pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
-    let usage = |error: &dyn std::fmt::Display| {
-        complain!("error: {error}");
-        Exit::Usage
-    };
-    let scenarios: Vec<Scenario> = if arguments.scenarios.is_empty() {
-        catalogue()
-    } else {
-        arguments.scenarios.iter().map(|name| find(name)).collect::<Result<_, _>>().map_err(|error| usage(&error))?
-    };
-    let scenarios = before_device(scenarios, arguments).map_err(|error| usage(&error))?;
-    let mut names = BTreeSet::new();
-    if let Some(twice) = scenarios.iter().find(|scenario| !names.insert(&scenario.name)) {
-        return Err(usage(&format!(
-            "two scenarios are named {}, and their results would go to one folder: rename one file, or write \
-             --repeat N to run one scenario several times",
-            twice.name
-        )));
-    }
-    let application = application(arguments).map_err(|error| usage(&error))?;
-    let one_at_once = application.as_ref().is_some_and(|application| !application.takes_port());
-    let clients = match application {
-        Some(application) => vec![(ClientChoice::from_application(application), String::new())],
-        None => clients(&arguments.client).map_err(|error| usage(&error))?,
-    };
-    let (source, why) = arguments.server.resolve().map_err(|error| {
-        complain!("error: {error}");
-        Exit::from(&error)
-    })?;
-    ready(&clients).await?;
-    let earlier = arguments.out.as_deref().filter(|_| arguments.resume).and_then(resume::seed);
+    let parsed = parse(arguments)?;
+    build_clients(&parsed.clients).await?;
+    let earlier = arguments.out.as_deref().filter(|_| arguments.resume).and_then(resume::stored_seed);
     let seed = arguments.seed.or(earlier).unwrap_or_else(Seed::random);
-    let out = Out::make(arguments.out.clone().unwrap_or_else(|| default_out(seed))).map_err(|error| usage(&error))?;
+    let out = Out::make(arguments.out.clone().unwrap_or_else(|| default_out(seed))).map_err(usage)?;
     for removed in leftovers::remove().await {
         complain!("removed {removed}");
     }
+    let jobs = build_jobs(arguments, &parsed, out.path(), seed);
+    if jobs.is_empty() {
+        out.tidy(std::iter::empty());
+        let shard = arguments.shard.map_or_else(String::new, |shard| format!(" in shard {shard}"));
+        return Err(usage(format!("no run to carry out{shard}: there are more shards than runs; use fewer shards")));
+    }
+    let at_once = at_once(arguments, &parsed, jobs.len());
+    print_head(arguments, &parsed, &jobs, at_once, seed);
+    Ok(Plan { jobs, at_once, out, seed, scenarios: parsed.scenarios.iter().map(ScenarioInfo::from).collect() })
+}
 
-    let (mut jobs, mut places) = (Vec::new(), 0..);
-    for (client, inside) in &clients {
-        for scenario in &scenarios {
+/// Prints an error of the arguments.
+fn usage(error: impl std::fmt::Display) -> Exit {
+    complain!("error: {error}");
+    Exit::Usage
+}
+
+fn parse(arguments: &RunArguments) -> Result<Parsed, Exit> {
+    let scenarios: Vec<Scenario> = if arguments.scenarios.is_empty() {
+        catalogue()
+    } else {
+        arguments.scenarios.iter().map(|name| find(name)).collect::<Result<_, _>>().map_err(usage)?
+    };
+    let scenarios = with_device(scenarios, arguments).map_err(usage)?;
+    let mut names = BTreeSet::new();
+    if let Some(twice) = scenarios.iter().find(|scenario| !names.insert(&scenario.name)) {
+        return Err(usage(format!(
+            "cannot store two scenarios named {} in one folder; rename one file, or write --repeat N to run one \
+             scenario several times",
+            twice.name
+        )));
+    }
+    let application = application(arguments).map_err(usage)?;
+    let one_at_once = application.as_ref().is_some_and(|application| !application.takes_port());
+    let clients = match application {
+        Some(application) => vec![(ClientChoice::from_application(application), String::new())],
+        None => clients(&arguments.client).map_err(usage)?,
+    };
+    let (server, server_reason) = arguments.server.resolve().map_err(|error| {
+        complain!("error: {error}");
+        Exit::from(&error)
+    })?;
+    Ok(Parsed { scenarios, clients, one_at_once, server, server_reason })
+}
+
+/// A job for each run of this shard, with the verdicts that `--resume` keeps.
+fn build_jobs(arguments: &RunArguments, parsed: &Parsed, out: &Path, seed: Seed) -> Vec<Job> {
+    let (mut jobs, mut indices) = (Vec::new(), 0..);
+    for (client, subfolder) in &parsed.clients {
+        for scenario in &parsed.scenarios {
             for repeat in 0..arguments.repeat {
-                let index = places.next().unwrap_or_default();
+                let index = indices.next().unwrap_or_default();
                 if arguments.shard.is_some_and(|shard| !shard.has(index)) {
                     continue;
                 }
@@ -85,77 +116,78 @@ pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
                 if let Some(budget) = arguments.budget {
                     scenario.budget.time_to_recover = budget;
                 }
-                let (mut folder, mut name) = (out.path().join(inside).join(&scenario.name), scenario.name.clone());
+                let (mut folder, mut name) = (out.join(subfolder).join(&scenario.name), scenario.name.clone());
                 if arguments.repeat > 1 {
                     folder.push(repeat.to_string());
                     name += &format!(" {}/{}", repeat + 1, arguments.repeat);
                 }
-                if clients.len() > 1 {
+                if parsed.clients.len() > 1 {
                     name = format!("{} {name}", client.name());
                 }
-                let (client, server) = (client.clone(), arguments.server.clone());
-                let (repeats, network, supervise) = (arguments.repeat, arguments.network, arguments.supervise);
                 let mut job = Job {
                     index,
                     scenario,
-                    client,
-                    server,
-                    network,
-                    supervise,
+                    client: client.clone(),
+                    server: arguments.server.clone(),
+                    network: arguments.network,
+                    supervise: arguments.supervise,
                     seed,
                     repeat,
-                    repeats,
+                    repeats: arguments.repeat,
                     folder,
                     name,
                     kept: None,
                 };
-                job.kept = if arguments.resume { resume::kept(&job) } else { None };
+                job.kept = if arguments.resume { resume::stored_run(&job) } else { None };
                 jobs.push(job);
             }
         }
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_once = match source.kind() {
-        // One ledger and one role for all: they would count each other's sessions.
+    jobs
+}
+
+/// The number of runs at the same time.
+fn at_once(arguments: &RunArguments, parsed: &Parsed, jobs: usize) -> usize {
+    match parsed.server.kind() {
+        // All runs share one ledger and one role, and would count each other's sessions.
         ServerKind::External => 1,
         _ => {
-            // An application may have a port of its own, or a file.
-            let usual = if one_at_once { 1 } else { cores * JOBS_PER_CORE };
-            arguments.jobs.map_or(usual, usize::from).min(jobs.len().max(1))
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            // Runs of one application may share a port or a file.
+            let usual = if parsed.one_at_once { 1 } else { cores * JOBS_PER_CORE };
+            arguments.jobs.map_or(usual, usize::from).min(jobs.max(1))
         }
-    };
-    let because = why.map_or_else(String::new, |why| format!(" ({why})"));
-    if jobs.is_empty() {
-        out.tidy(std::iter::empty());
-        let shard = arguments.shard.map_or_else(String::new, |shard| format!(" of shard {shard}"));
-        return Err(usage(&format!("nothing is to be done{shard}: there are fewer runs than shards")));
     }
+}
+
+/// Prints seed, clients, server, device and number of runs.
+fn print_head(arguments: &RunArguments, parsed: &Parsed, jobs: &[Job], at_once: usize, seed: Seed) {
     complain!("pgsquall {}, seed {seed}", env!("CARGO_PKG_VERSION"));
-    let names: Vec<_> = clients.iter().map(|(client, _)| client.name()).collect();
-    let supervised = if arguments.supervise { ", launched again whenever its process exits" } else { "" };
+    let names: Vec<_> = parsed.clients.iter().map(|(client, _)| client.name()).collect();
+    let supervised = if arguments.supervise { ", relaunched when its process exits" } else { "" };
     complain!("client  {}{supervised}", names.join(", "));
-    complain!("server  {source}{because}");
+    let reason = parsed.server_reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    complain!("server  {}{reason}", parsed.server);
     if let Some(device) = &arguments.device {
         let (real, here) = (exact(device.after), exact(device.scaled(arguments.scale)));
-        complain!("device  {}: ends what is idle for {real}, here for {here}", device.name);
+        complain!("device  {}: idle timeout {real}, here {here}", device.name);
     }
     let kept = jobs.iter().filter(|job| job.kept.is_some()).count();
     let kept = if kept > 0 { format!(", {kept} of them kept from earlier") } else { String::new() };
     let shard = arguments.shard.map_or_else(String::new, |shard| format!(", shard {shard}"));
     complain!("runs    {}{shard}, {at_once} at once{kept}", jobs.len());
-    Ok(Plan { jobs, at_once, out, seed, scenarios: scenarios.iter().map(ScenarioInfo::from).collect() })
 }
 
-/// The scenarios with the device that is asked for, if one is.
+/// The scenarios with the device of `--device`, if there is one.
 ///
-/// *Errors*: one that was named has no device that it could take the place of.
-fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec<Scenario>, String> {
+/// *Errors*: a scenario of the command line has no device to replace.
+fn with_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec<Scenario>, String> {
     let Some(device) = &arguments.device else { return Ok(scenarios) };
-    let mut found = Vec::new();
+    let mut changed = Vec::new();
     for scenario in scenarios {
         let name = scenario.name.clone();
         match scenario.before(device, arguments.scale) {
-            Some(scenario) => found.push(scenario),
+            Some(scenario) => changed.push(scenario),
             None if arguments.scenarios.is_empty() => {}
             None => {
                 let others: Vec<_> = catalogue()
@@ -164,7 +196,7 @@ fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<V
                     .map(|known| known.name)
                     .collect();
                 return Err(format!(
-                    "{name} has no device that ends idle connections, whose place {} could take: those that have one \
+                    "cannot use the device {} in {name}: it has no device that ends idle connections; scenarios with one \
                      are {}",
                     device.word,
                     others.join(", ")
@@ -172,10 +204,10 @@ fn before_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<V
             }
         }
     }
-    Ok(found)
+    Ok(changed)
 }
 
-/// The application under test, where the client is one.
+/// The application under test, if `--app` names one.
 ///
 /// *Errors*: one of its commands cannot be run.
 fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientError> {
@@ -193,15 +225,15 @@ fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientEr
     Ok(Some(application))
 }
 
-/// The clients under test, each with the folder that its results go to: none where there is one client.
+/// The clients under test, each with the subfolder of its results, which is empty if there is only one client.
 ///
-/// *Errors*: one of them is no client; two have one name.
+/// *Errors*: a text names no client; two clients have the same name.
 fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
     let mut clients: Vec<(ClientChoice, String)> = Vec::new();
     for text in texts {
         let client = client(text).map_err(|error| error.to_string())?;
         if clients.iter().any(|(known, _)| known.name() == client.name()) {
-            return Err(format!("the client {} is named twice", client.name()));
+            return Err(format!("cannot use the client {} twice; name it once", client.name()));
         }
         let mut folder = String::new();
         if texts.len() > 1 {
@@ -216,8 +248,8 @@ fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
     Ok(clients)
 }
 
-/// Makes all clients ready; what has to be built is built now, and not in the time of a run.
-async fn ready(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
+/// Builds all clients, so that a build does not delay a run.
+async fn build_clients(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
     let mut ready = Ok(());
     for (client, _) in clients {
         if let Err(error) = make_ready(client).await {
@@ -228,20 +260,20 @@ async fn ready(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
     ready
 }
 
-/// Makes one client ready, and says so where that takes its time.
+/// Builds one client if necessary, and announces a build that takes longer.
 pub async fn make_ready(client: &ClientChoice) -> Result<(), ClientError> {
     let preparing = client.prepare();
     tokio::pin!(preparing);
     tokio::select! {
         prepared = &mut preparing => prepared,
-        () = tokio::time::sleep(WORTH_A_WORD) => {
-            complain!("building {}, once; it may take minutes", client.name());
+        () = tokio::time::sleep(ANNOUNCE_AFTER) => {
+            complain!("building {} for the first time; this may take minutes", client.name());
             preparing.await
         }
     }
 }
 
-/// The client under test; a built-in one may also be this program, in a process of its own.
+/// Parses a client; a built-in client can also run as a process of this program.
 pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
     match std::env::current_exe() {
         Ok(program) => ClientChoice::parse_in(text, &program),
@@ -249,7 +281,7 @@ pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
     }
 }
 
-/// A scenario by name, or a file by path.
+/// Finds a scenario by name, or reads a file.
 pub fn find(name: &str) -> Result<Scenario, ScenarioError> {
     let path = Path::new(name);
     if name.ends_with(".toml") || path.is_file() { Scenario::read(path) } else { Scenario::built_in(name) }

@@ -1,5 +1,5 @@
-//! What is going on: a live line for each run on a terminal, plain lines anywhere else. On stderr, so that the table on
-//! stdout can be piped.
+//! Progress on stderr: a live line for each run on a terminal, plain lines anywhere else. The table goes to stdout,
+//! so that it can be piped.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use pgsquall::judge::{Verdict, VerdictKind};
 use pgsquall::model::history::{Event, FaultStep, Phase};
 use pgsquall::report::text::recovery;
 
-use super::jobs::Ending;
+use super::done::Ending;
 use crate::print::complain;
 
-/// How often the live lines are drawn anew.
+/// How often the live lines are redrawn.
 const DRAW_EVERY: Duration = Duration::from_millis(120);
 
-/// All runs together.
+/// Progress of all runs.
 #[derive(Clone)]
 pub struct Progress {
     lines: MultiProgress,
@@ -35,8 +35,8 @@ impl Progress {
         Progress { lines, total, live }
     }
 
-    /// Begins to watch one run.
-    pub fn begin(&self, name: &str) -> Watched {
+    /// Adds the line of a run that starts.
+    pub fn begin(&self, name: &str) -> RunLine {
         let line = self.lines.insert_before(&self.total, ProgressBar::new_spinner());
         line.set_style(style("{spinner} {prefix:28} {msg}"));
         line.set_prefix(name.to_owned());
@@ -44,13 +44,13 @@ impl Progress {
         if self.live {
             line.enable_steady_tick(DRAW_EVERY);
         }
-        Watched { name: name.to_owned(), line, all: self.clone() }
+        RunLine { name: name.to_owned(), line, all: self.clone() }
     }
 
-    /// Says something that stays.
-    pub fn say(&self, text: &str) {
+    /// Prints a line above the live ones.
+    pub fn print(&self, text: &str) {
         if self.live {
-            // A terminal that cannot be written to has no reader.
+            // A closed terminal has no reader.
             let _ = self.lines.println(text);
         } else {
             complain!("{text}");
@@ -62,17 +62,17 @@ impl Progress {
     }
 }
 
-/// One run.
+/// Progress of one run.
 #[derive(Clone)]
-pub struct Watched {
+pub struct RunLine {
     name: String,
     line: ProgressBar,
     all: Progress,
 }
 
-impl Watched {
-    /// Shows what an event means for somebody who waits.
-    pub fn see(&self, event: &Event) {
+impl RunLine {
+    /// Shows the phase or fault step of an event.
+    pub fn show(&self, event: &Event) {
         let message = match event {
             Event::Phase { phase, .. } => match phase {
                 Phase::Calibrate => "calibrating",
@@ -96,20 +96,20 @@ impl Watched {
     pub fn end(&self, ending: &Ending) {
         let text = match ending {
             Ending::Judged(run) => {
-                format!("{:8} {}", run.verdict.verdict.to_string(), outcome(&run.verdict))
+                format!("{:8} {}", run.verdict.verdict.to_string(), summarize(&run.verdict))
             }
             Ending::Skipped(_) => "skipped".into(),
             Ending::Failed(_) => "not carried out".into(),
             Ending::Interrupted => "stopped".into(),
         };
         self.line.finish_and_clear();
-        self.all.say(&format!("{:28} {text}", self.name));
+        self.all.print(&format!("{:28} {text}", self.name));
         self.all.total.inc(1);
     }
 }
 
-/// What a run came to, in half a line.
-fn outcome(verdict: &Verdict) -> String {
+/// The result of a run in half a line.
+fn summarize(verdict: &Verdict) -> String {
     let failed: Vec<_> = verdict.failures().map(|(check, _)| check.to_string()).collect();
     match (verdict.verdict, &verdict.measures.time_to_recover) {
         (VerdictKind::Unknown, _) => verdict.doubts.first().cloned().unwrap_or_default(),
@@ -119,6 +119,6 @@ fn outcome(verdict: &Verdict) -> String {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // Fixed templates: one that did not parse would be seen at once, and a plain line is still a line.
+    // The templates are constants; if one did not parse, a default bar still shows progress.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,4 +1,4 @@
-//! `pgsquall sim`: random schedules of faults, or scenarios, in virtual time; or what was run for real, again.
+//! `pgsquall sim`: simulates random schedules of faults, scenarios, or the counterparts of real runs, in virtual time.
 
 mod calibrate;
 mod scenarios;
@@ -14,7 +14,7 @@ use crate::args::SimArguments;
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// Simulates what was asked for, on threads of its own.
+/// Simulates on several threads.
 pub fn sim(arguments: &SimArguments) -> Exit {
     let known = Simulation::scenario("stall").map_err(|error| error.to_string());
     for client in &arguments.clients {
@@ -25,11 +25,11 @@ pub fn sim(arguments: &SimArguments) -> Exit {
         }
     }
     let threads = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    if let Some(folder) = &arguments.beside {
+    if let Some(folder) = &arguments.calibrate {
         return calibrate::compare(folder, arguments.out.as_deref(), threads);
     }
     if !arguments.scenarios.is_empty() {
-        return scenarios::ask(arguments, threads);
+        return scenarios::simulate_all(arguments, threads);
     }
     let searched = arguments.clients.iter().map(|client| Search { client, arguments, threads }.carry_out());
     searched.max().unwrap_or(Exit::Pass)

@@ -1,4 +1,4 @@
-//! Scenarios of the catalogue, or of files, one line each.
+//! Simulates scenarios of the catalogue or of files, and prints a line for each.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -18,12 +18,12 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::find;
 
-/// Asks each scenario of each client, and tells what came of it in the order of asking.
-pub fn ask(arguments: &SimArguments, threads: usize) -> Exit {
-    let mut asked = Vec::new();
+/// Simulates each scenario with each client, and prints the results in the order of the command line.
+pub fn simulate_all(arguments: &SimArguments, threads: usize) -> Exit {
+    let mut pairs = Vec::new();
     for name in &arguments.scenarios {
         match find(name) {
-            Ok(scenario) => asked.extend(arguments.clients.iter().map(|client| (scenario.clone(), client))),
+            Ok(scenario) => pairs.extend(arguments.clients.iter().map(|client| (scenario.clone(), client))),
             Err(error) => {
                 complain!("error: {error}");
                 return Exit::Usage;
@@ -34,7 +34,7 @@ pub fn ask(arguments: &SimArguments, threads: usize) -> Exit {
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((scenario, client)) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((scenario, client)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let run = simulate(arguments, scenario, client);
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push((scenario.name.clone(), (*client).clone(), run));
@@ -44,9 +44,9 @@ pub fn ask(arguments: &SimArguments, threads: usize) -> Exit {
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     let place =
-        |name: &str, client: &str| asked.iter().position(|(scenario, of)| scenario.name == name && *of == client);
+        |name: &str, client: &str| pairs.iter().position(|(scenario, of)| scenario.name == name && *of == client);
     done.sort_by_key(|(name, client, _)| place(name, client));
-    done.iter().map(|(name, client, run)| tell(name, client, run)).max().unwrap_or(Exit::Pass)
+    done.iter().map(|(name, client, run)| print_result(name, client, run)).max().unwrap_or(Exit::Pass)
 }
 
 fn simulate(arguments: &SimArguments, scenario: &Scenario, client: &str) -> Result<Run, Error> {
@@ -57,7 +57,7 @@ fn simulate(arguments: &SimArguments, scenario: &Scenario, client: &str) -> Resu
     }
 }
 
-fn tell(name: &str, client: &str, run: &Result<Run, Error>) -> Exit {
+fn print_result(name: &str, client: &str, run: &Result<Run, Error>) -> Exit {
     match run {
         Ok(run) => {
             let verdict = &run.verdict;

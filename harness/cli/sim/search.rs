@@ -1,4 +1,4 @@
-//! Schedule after schedule until one is not survived, which is then shrunk.
+//! Simulates schedules until the client does not survive one, and shrinks that one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::args::SimArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
 
-/// The most reasons for which runs proved nothing that are told.
+/// The most reasons for inconclusive runs that are printed.
 const REASONS: usize = 3;
 
 /// The search for a schedule that one client does not survive.
@@ -30,10 +30,10 @@ pub struct Search<'a> {
     pub threads: usize,
 }
 
-/// What the threads have in common.
+/// State shared by the threads.
 #[derive(Default)]
 struct Shared {
-    /// Seeds that were given out.
+    /// Seeds that threads have taken.
     given: AtomicU64,
     over: AtomicBool,
     found: Mutex<Found>,
@@ -42,15 +42,15 @@ struct Shared {
 #[derive(Default)]
 struct Found {
     passed: u64,
-    /// Why runs proved nothing, and how many for each reason.
+    /// Inconclusive runs, by their reason.
     unknown: BTreeMap<String, u64>,
-    /// Of several failures the one of the first seed.
+    /// The failure with the lowest seed.
     failure: Option<(u64, Failure<Run>)>,
     error: Option<(Exit, String)>,
 }
 
 impl Search<'_> {
-    /// Searches, and tells what came of it.
+    /// Searches, and prints the result.
     pub fn carry_out(&self) -> Exit {
         let (shared, began, bar) = (Shared::default(), Instant::now(), self.bar());
         thread::scope(|scope| {
@@ -60,13 +60,13 @@ impl Search<'_> {
         });
         bar.finish_and_clear();
         let found = shared.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.tell(found, began.elapsed())
+        self.print_result(found, began.elapsed())
     }
 
     fn bar(&self) -> ProgressBar {
         let bar = ProgressBar::new(self.arguments.seeds);
         let template = "{prefix} {bar:30} {pos}/{len} schedules, {per_sec}, {eta} left";
-        // A template of ours that cannot be read shows as the usual one.
+        // The template is a constant; if it did not parse, the default bar still shows progress.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(self.client.to_owned());
         if !std::io::stderr().is_terminal() {
@@ -75,7 +75,7 @@ impl Search<'_> {
         bar
     }
 
-    /// Takes one seed after the other.
+    /// Tries seeds until the search ends.
     fn work(&self, shared: &Shared, bar: &ProgressBar) {
         while !shared.over.load(Ordering::Relaxed) {
             let index = shared.given.fetch_add(1, Ordering::Relaxed);
@@ -83,7 +83,7 @@ impl Search<'_> {
                 return;
             }
             let seed = self.arguments.seed.wrapping_add(index);
-            let outcome = try_seed(Seed(seed), |schedule| self.ask(schedule, seed), is_failure);
+            let outcome = try_seed(Seed(seed), |schedule| self.simulate(schedule, seed), is_failure);
             let mut found = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome {
                 Ok(Outcome::Other(run)) if run.verdict.kind_for_schedule() == VerdictKind::Pass => found.passed += 1,
@@ -111,22 +111,22 @@ impl Search<'_> {
         Ok(Simulation::schedule(schedule)?.client_named(self.client)?.seed(Seed(seed)))
     }
 
-    fn ask(&self, schedule: &Schedule, seed: u64) -> Result<Run, pgsquall::Error> {
+    fn simulate(&self, schedule: &Schedule, seed: u64) -> Result<Run, pgsquall::Error> {
         self.simulation(schedule, seed)?.run()
     }
 
-    fn tell(&self, found: Found, took: Duration) -> Exit {
+    fn print_result(&self, found: Found, took: Duration) -> Exit {
         let Found { passed, unknown, failure, error } = found;
         if let Some((exit, error)) = error {
             complain!("error: {error}");
             return exit;
         }
         let unproved: u64 = unknown.values().sum();
-        let asked = passed + unproved + u64::from(failure.is_some());
-        let speed = asked as f64 / took.as_secs_f64().max(f64::EPSILON);
-        let speed = format!("{asked} schedules in {}, {speed:.0} a second", show(took));
+        let simulated = passed + unproved + u64::from(failure.is_some());
+        let speed = simulated as f64 / took.as_secs_f64().max(f64::EPSILON);
+        let speed = format!("{simulated} schedules in {}, {speed:.0} a second", show(took));
         let Some((seed, failure)) = failure else {
-            say!("{}: survived {passed} schedules; {unproved} proved nothing; {speed}", self.client);
+            say!("{}: survived {passed} schedules; {unproved} were inconclusive; {speed}", self.client);
             let mut reasons: Vec<_> = unknown.into_iter().collect();
             reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             reasons.iter().take(REASONS).for_each(|(reason, count)| say!("  {count} times: {reason}"));
@@ -137,10 +137,10 @@ impl Search<'_> {
         say!("  drawn with {drawn} faults; shrunk to {shrunk} in {} runs:\n", failure.runs);
         let text = self.text(seed, &failure);
         say!("{}\n\n{}", text.trim_end(), failure.result.to_string().trim_end());
-        match self.arguments.out.as_deref().map(|out| self.keep(out, seed, &failure, &text)) {
+        match self.arguments.out.as_deref().map(|out| self.store(out, seed, &failure, &text)) {
             None => {
                 say!(
-                    "  for real  store the scenario above as a file, and: pgsquall run FILE --client {} --repeat 10",
+                    "  for real  store the scenario above as FILE and run: pgsquall run FILE --client {} --repeat 10",
                     self.client
                 )
             }
@@ -153,18 +153,18 @@ impl Search<'_> {
         Exit::Fail
     }
 
-    /// The scenario file of what was found.
+    /// The scenario file of the failure.
     fn text(&self, seed: u64, failure: &Failure<Run>) -> String {
         let why = format!(
-            "Found by pgsquall sim: the smallest schedule of faults, as far as it looked, that the client {}\ndoes not \
+            "Found by pgsquall sim: the smallest schedule of faults it found that the client {}\ndoes not \
              survive. Again: pgsquall sim --client {} --seed {seed} --seeds 1",
             self.client, self.client
         );
         failure.shrunk.text(&format!("Schedule of seed {seed}, shrunk"), &why)
     }
 
-    /// Keeps what was found: the scenario file, and the run of it.
-    fn keep(&self, out: &Path, seed: u64, failure: &Failure<Run>, text: &str) -> Result<PathBuf, String> {
+    /// Stores the scenario file of the failure, and its run.
+    fn store(&self, out: &Path, seed: u64, failure: &Failure<Run>, text: &str) -> Result<PathBuf, String> {
         let name = format!("{}-{seed}", self.client);
         let file = out.join(format!("{name}.toml"));
         let written = fs::create_dir_all(out).and_then(|()| fs::write(&file, text));

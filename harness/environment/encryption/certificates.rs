@@ -1,4 +1,4 @@
-//! The certificates of one run: who signs them, who holds them, and where the client finds its own.
+//! The certificates of one run: their authority, those of server and client, and where the client reads its own.
 
 use std::ops::Range;
 use std::path::Path;
@@ -17,23 +17,23 @@ use crate::server::bootstrap::ROLE;
 /// The certificates of one run.
 pub(crate) struct Certificates {
     pub origin: Origin,
-    /// Whom server and client trust.
+    /// The authority that server and client trust.
     pub authority: Authority,
-    /// Whom the client finds at its address.
+    /// The host name of the server's certificate: the client's address.
     pub host: String,
     pub server: Key,
     client: Option<Client>,
     place: Place,
 }
 
-/// What the client shows.
+/// The client's certificate.
 struct Client {
     key: Key,
-    /// What it finds now.
+    /// The certificate in its files now.
     shown: Mutex<Certificate>,
 }
 
-/// Where the client finds what it uses TLS with.
+/// Where the client reads its TLS credentials.
 enum Place {
     Files(TlsFiles),
     #[cfg(feature = "simulation")]
@@ -41,7 +41,7 @@ enum Place {
 }
 
 impl Certificates {
-    /// Certificates whose client finds what it needs in files, in this folder.
+    /// Certificates that the client reads from files in this folder.
     pub fn in_folder(folder: &Path, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
         let files = TlsFiles { root: folder.join("root.crt"), certificate: for_client.then_some((certificate, key)) };
@@ -56,7 +56,7 @@ impl Certificates {
         Certificates::new(Origin::Machine, host, for_client, place)
     }
 
-    /// Certificates whose client finds what it needs in memory.
+    /// Certificates that the client reads from memory (simulation).
     #[cfg(feature = "simulation")]
     pub fn in_memory(origin: Origin, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         Certificates::new(origin, host, for_client, |authority, client| {
@@ -85,7 +85,7 @@ impl Certificates {
         Ok(Certificates { origin, authority, host, server, client, place })
     }
 
-    /// Tells the client where it finds what it needs.
+    /// Adds the place of the client's TLS credentials to its address.
     pub fn tell(&self, address: &mut Address) {
         match &self.place {
             Place::Files(files) => address.tls = Some(files.clone()),
@@ -94,27 +94,27 @@ impl Certificates {
         }
     }
 
-    /// Whether the client has a certificate of its own.
+    /// Whether the client has its own certificate.
     pub fn is_for_client(&self) -> bool {
         self.client.is_some()
     }
 
-    /// What time it is where certificates are looked at.
+    /// The time by which certificates are checked.
     pub fn now(&self) -> SystemTime {
         self.origin.clock().now()
     }
 
-    /// Until when a certificate lasts with which nothing is wrong.
+    /// The end of validity of a sound certificate.
     pub fn usual_end(&self) -> SystemTime {
         usual(self.origin).end
     }
 
-    /// An authority that nobody trusts.
+    /// An authority that neither server nor client trusts.
     pub fn stranger(&self) -> Result<Authority, ServerError> {
         Authority::new(self.origin, "stranger").map_err(unsigned)
     }
 
-    /// A certificate for a server, which has been valid for a while.
+    /// A certificate for a server, already valid and valid until `until`.
     pub fn for_server(&self, by: &Authority, host: &str, until: SystemTime) -> Result<Certificate, ServerError> {
         self.for_server_from(by, host, usual(self.origin).start, until)
     }
@@ -130,7 +130,7 @@ impl Certificates {
         by.sign(&self.server, &Holder { name: host, hosts: &[host], valid: from..until }).map_err(unsigned)
     }
 
-    /// A certificate for the server with which nothing is wrong.
+    /// A sound certificate for the server.
     pub fn sound(&self) -> Result<Certificate, ServerError> {
         self.for_server(&self.authority, &self.host, self.usual_end())
     }
@@ -140,7 +140,7 @@ impl Certificates {
         sign_for_client(by, &self.client()?.key, usual(self.origin).start..until)
     }
 
-    /// Puts a certificate where the client finds its own. Its key stays, so that the two always belong together.
+    /// Replaces the client's certificate. The key stays, so that the two always match.
     pub fn give(&self, certificate: Certificate) -> Result<(), ServerError> {
         let client = self.client()?;
         match &self.place {
@@ -156,7 +156,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// The list of what is revoked, in PEM; `shown`: with what the client shows now on it.
+    /// The revocation list, in PEM; `shown`: including the client's current certificate.
     pub fn revoked(&self, shown: bool) -> Result<String, ServerError> {
         let shown = shown.then(|| self.client().map(Client::shown)).transpose()?;
         self.authority.revoke(&shown.iter().collect::<Vec<_>>()).map_err(unsigned)
@@ -165,7 +165,7 @@ impl Certificates {
     fn client(&self) -> Result<&Client, ServerError> {
         self.client.as_ref().ok_or_else(|| ServerError::Control {
             doing: "replace a certificate of a client of",
-            reason: "the client has none".into(),
+            reason: "the client has no certificate".into(),
         })
     }
 }
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// In the name of the client's role, as `cert` authentication wants it.
+/// Signs a certificate with the role as common name, as `cert` authentication requires.
 fn sign_for_client(by: &Authority, key: &Key, valid: Range<SystemTime>) -> Result<Certificate, ServerError> {
     by.sign(key, &Holder { name: ROLE, hosts: &[], valid }).map_err(unsigned)
 }
@@ -189,7 +189,7 @@ fn store(path: &Path, text: &str) -> Result<(), ServerError> {
     })
 }
 
-/// A certificate that could not be made.
+/// The error of a failed signature.
 fn unsigned(error: rcgen::Error) -> ServerError {
     ServerError::Control { doing: "sign a certificate for", reason: error.to_string() }
 }

@@ -1,11 +1,11 @@
-//! Who comes in how: the rules of `pg_hba.conf` under which the client's role must use TLS. Pure.
+//! The rules of `pg_hba.conf` that require TLS of the client's role. Pure.
 
 use crate::server::bootstrap::{OCCUPANT, ROLE};
 
-/// Rules under which the client's role comes in by TLS alone, and with a certificate where one is asked for; those who
-/// serve the harness come in as before, in plaintext.
+/// Rules that admit the client's role only over TLS, with a certificate if `certificate`; the harness's roles still
+/// connect in plaintext.
 ///
-/// What is left of `before` are the rules for the socket and for replication, which no client uses.
+/// Of `before`, the rules for the socket and for replication stay: no client uses those.
 pub(crate) fn encrypted_alone(before: &str, superuser: &str, certificate: bool) -> String {
     let others = |line: &&str| {
         let mut fields = line.split_whitespace();
@@ -20,12 +20,12 @@ pub(crate) fn encrypted_alone(before: &str, superuser: &str, certificate: bool) 
     rules.join("\n") + "\n"
 }
 
-/// How passwords are asked for over TCP: version 13 stores them for `md5`, later ones for `scram-sha-256`.
+/// The password method over TCP: version 13 stores passwords for `md5`, later ones for `scram-sha-256`.
 fn method(before: &str) -> &str {
     let last = before.lines().rev().find_map(|line| {
         let mut fields = line.split_whitespace();
-        let everybody = fields.next() == Some("host") && fields.next() == Some("all") && fields.next() == Some("all");
-        fields.nth(1).filter(|_| everybody)
+        let all_roles = fields.next() == Some("host") && fields.next() == Some("all") && fields.next() == Some("all");
+        fields.nth(1).filter(|_| all_roles)
     });
     last.unwrap_or("scram-sha-256")
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_socket_and_replication_keep_their_rules() {
+    fn socket_and_replication_rules_stay() {
         let before = "# comment\nlocal all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n\
                       host\treplication all all trust\nhost all all all scram-sha-256\n";
         assert_eq!(

@@ -1,8 +1,8 @@
-//! A server that speaks TLS, and what a client needs to speak it: the certificates of one run, where they lie, and how
-//! they are replaced.
+//! A server with TLS, and the credentials a client needs for it: the certificates of one run, their files, and their
+//! replacement.
 //!
-//! Everything on the server is changed by SQL and by reload, while it runs. What is wrong with a certificate, and when,
-//! is up to the nemesis.
+//! Changes the server by SQL and reload while it runs. Does not decide what is wrong with a certificate, or when: the
+//! nemesis does.
 
 mod certificates;
 pub(crate) mod hba;
@@ -20,27 +20,27 @@ use crate::model::topology::{SslMode, TlsVersion, Topology};
 use crate::server::files::{read_hba, reload, write_file, write_hba_and_reload};
 use crate::server::{Server, ServerError};
 
-/// The server's files, in its data folder, which is where it runs.
+/// The server's files, relative to its data folder.
 const CERTIFICATE: &str = "pgsquall-server.crt";
 const KEY: &str = "pgsquall-server.key";
 const CLIENTS: &str = "pgsquall-clients.crt";
 const REVOKED: &str = "pgsquall-revoked.crl";
 
-/// Longest until a certificate that was loaded is seen: one handshake, on a busy machine.
+/// Longest until a reloaded certificate is presented: one handshake, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks.
+/// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A server that speaks TLS, with the certificates of its run.
 pub(crate) struct Encryption {
     pub certificates: Certificates,
-    /// The password of every role of ours.
+    /// The password of every role that the harness created.
     password: String,
 }
 
 impl Encryption {
-    /// Makes a server speak TLS, and writes the client's files into `folder`; returns once it is seen to.
+    /// Turns TLS on, and writes the client's files into `folder`; returns once the server presents its certificate.
     pub async fn create(
         server: &dyn Server,
         (version, layout): (TlsVersion, &Topology),
@@ -64,7 +64,7 @@ impl Encryption {
             ("ssl_key_file", KEY),
             ("ssl_min_protocol_version", protocol),
             ("ssl_max_protocol_version", protocol),
-            // Who came, and who was let in: what came and was not is what a certificate kept out.
+            // Log connections and sign-ins: the difference are connections that a certificate kept out.
             ("log_connections", "on"),
         ];
         if certificates.is_for_client() {
@@ -83,7 +83,7 @@ impl Encryption {
         Ok(encryption)
     }
 
-    /// Has the server show a certificate; returns once it is seen to. Sessions that are open stay as they are.
+    /// Replaces the server's certificate; returns once the server presents it. Open sessions stay as they are.
     pub async fn serve(&self, server: &dyn Server, certificate: &Certificate) -> Result<(), ServerError> {
         let session = server.superuser().connect().await?;
         write_file(&session, CERTIFICATE, &certificate.pem).await?;
@@ -95,9 +95,9 @@ impl Encryption {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                let last = seen.err().unwrap_or_else(|| "it shows another one".into());
+                let last = seen.err().unwrap_or_else(|| "the server presents another certificate".into());
                 let reason = format!("within {}; last seen: {last}", crate::model::time::show(PATIENCE));
-                return Err(ServerError::Control { doing: "see a new certificate of", reason });
+                return Err(ServerError::Control { doing: "replace the certificate of", reason });
             }
             sleep(LOOK_EVERY).await;
         }
@@ -110,7 +110,7 @@ impl Encryption {
         reload(&server.superuser()).await
     }
 
-    /// The rules of `pg_hba.conf` that are there, and those that keep the client's role out unless it uses TLS.
+    /// The present rules of `pg_hba.conf`, and rules that require TLS of the client's role.
     pub async fn rules(&self, server: &dyn Server) -> Result<(String, String), ServerError> {
         let session = server.superuser().connect().await?;
         let before = read_hba(&session).await?;

@@ -1,4 +1,4 @@
-//! A look at the certificate that a server shows: a whole session over TLS, so that none is left half-open in its log.
+//! Fetches a server's certificate. Opens a whole session over TLS, so that the server logs no broken handshake.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::credentials::trust::Anybody;
 use crate::server::bootstrap::{DATABASE, OCCUPANT};
 use crate::server::{APPLICATION_NAME, explain};
 
-/// Longest for one look.
+/// Longest for one session.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The certificate with which the server introduces itself now, as it goes over the wire.
+/// The certificate that the server presents now, in DER.
 ///
-/// *Errors*: no session over TLS came about, in words.
+/// *Errors*: why no session over TLS was established.
 pub(super) async fn shown(server: SocketAddr, password: &str) -> Result<Vec<u8>, String> {
     let provider = Arc::new(ring::default_provider());
     let anybody = Arc::new(Anybody::new(Arc::clone(&provider)));
@@ -40,7 +40,7 @@ pub(super) async fn shown(server: SocketAddr, password: &str) -> Result<Vec<u8>,
         connection.await
     };
     match timeout(PATIENCE, session).await {
-        Ok(Ok(())) => anybody.shown().ok_or_else(|| "no certificate was shown".into()),
+        Ok(Ok(())) => anybody.shown().ok_or_else(|| "the server presented no certificate".into()),
         Ok(Err(error)) => Err(explain(&error)),
         Err(_) => Err(format!("no session within {}", crate::model::time::show(PATIENCE))),
     }

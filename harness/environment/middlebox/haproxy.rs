@@ -1,17 +1,17 @@
-//! HAProxy in TCP mode: its configuration, and what its log says.
+//! HAProxy in TCP mode: its configuration and its log lines.
 //!
 //! Measured with 2.6: when `timeout client` or `timeout server` expires, both sides are closed at the same instant: the
-//! client gets a FIN, and an RST for whatever it sends afterwards; the server gets a FIN and at once an RST. A query
+//! client gets a FIN, and an RST for anything it sends afterwards; the server gets a FIN and at once an RST. A query
 //! that takes longer than the timeout counts as idle: its client sees the FIN alone, while the server works on.
 
 use std::net::SocketAddr;
 
-/// Settings of every HAProxy; a scenario's own take their place. Without timeouts of its own it warns; an hour is far
-/// beyond any run.
+/// Default settings; a scenario's settings replace them. Without timeouts HAProxy warns; an hour is far longer than
+/// any run.
 const SETTINGS: [(&str, &str); 4] =
     [("timeout connect", "5s"), ("timeout client", "1h"), ("timeout server", "1h"), ("retries", "0")];
 
-/// The text of its configuration file. One thread: there is no more to do.
+/// The text of the configuration file. One thread is enough for the load.
 pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String, String)]) -> String {
     let mut text = "global\n  log stdout format raw local0\n  nbthread 1\n\n\
                     defaults\n  mode tcp\n  log global\n  option tcplog\n"
@@ -26,17 +26,17 @@ pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String
     text + &format!("\nlisten postgres\n  bind {listen}\n  server postgres {server}\n")
 }
 
-/// Whether a line says that a connection was closed for having been idle, by the client's timeout or the server's.
+/// Whether a line reports a connection closed by the client's or the server's idle timeout.
 pub(super) fn is_expiry(line: &str) -> bool {
     matches!(termination(line), Some("cD" | "sD"))
 }
 
-/// Whether a line says that a client was sent away because the server could not be reached, or went away.
+/// Whether a line reports a client disconnected because the server was unreachable or went away.
 pub(super) fn is_refusal(line: &str) -> bool {
     matches!(termination(line), Some("SC" | "sC" | "SD"))
 }
 
-/// How a connection ended.
+/// The termination state of a connection.
 ///
 /// *Source*: HAProxy configuration manual, "TCP log format" and "Session state at disconnection".
 fn termination(line: &str) -> Option<&str> {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scenarios_settings_take_the_place_of_ours() {
+    fn scenario_settings_replace_defaults() {
         let settings = ["timeout client", "timeout server"].map(|name| (name.to_owned(), "2s".to_owned()));
         let config = config("127.0.0.1:11000".parse().unwrap(), "127.0.0.1:12000".parse().unwrap(), &settings);
         assert_snapshot!(config, @r"
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_its_log_are_told_apart() {
+    fn log_lines_are_classified() {
         let line = |state| {
             format!(
                 "127.0.0.1:3279 [21/Nov/2026:11:54:51.523] postgres postgres/postgres 1/0/2002 514 {state} 1/1/0/0/0 0/0"

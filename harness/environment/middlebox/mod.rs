@@ -1,5 +1,5 @@
-//! A real program between the gateway and the server: found where it is installed, run as a process of our own, told
-//! where the server is, and asked for its log. One file per program.
+//! A middlebox (PgBouncer, HAProxy) between gateway and server: finds the installed program, runs it, configures the
+//! server's address, and reads its log. One file per program.
 
 mod haproxy;
 mod pgbouncer;
@@ -24,22 +24,22 @@ use crate::model::middlebox::{Middlebox, Program};
 use crate::run_folder::RunFolder;
 use crate::server::{Daemon, ServerError, Superuser, end_orphan, unprivileged};
 
-/// Where packages put servers that are not on everybody's PATH.
+/// Where packages install servers that are not on every user's PATH.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
 
-/// Its folder in that of the run.
+/// Subfolder of the run's folder.
 const FOLDER: &str = "middlebox";
 
-/// Longest that it may take to start or to end: each takes a few milliseconds on a machine that is not in trouble.
+/// Longest for start and end: each takes a few milliseconds unless the machine is overloaded.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks whether it is ready.
+/// Interval of readiness probes.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Longest that one look may take.
+/// Longest for one probe.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why there is no such program in the path, or it does not do as it is told.
+/// Why a middlebox cannot be started or controlled.
 #[derive(Debug, thiserror::Error)]
 pub enum MiddleboxError {
     #[error("{0} is not installed: apt-get install {word}", word = .0.word())]
@@ -54,9 +54,9 @@ pub enum MiddleboxError {
     Control { doing: &'static str, program: Program, reason: String },
 }
 
-/// Where a program is installed.
+/// Finds an installed program.
 ///
-/// *Errors*: [`MiddleboxError::NotInstalled`], which says how to get it.
+/// *Errors*: [`MiddleboxError::NotInstalled`], which names the package.
 pub(crate) fn find(program: Program) -> Result<PathBuf, MiddleboxError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
@@ -65,7 +65,7 @@ pub(crate) fn find(program: Program) -> Result<PathBuf, MiddleboxError> {
         .ok_or(MiddleboxError::NotInstalled(program))
 }
 
-/// A program in the path; ended when dropped. Its files go with the run folder.
+/// A running middlebox; ended when dropped. Its files are removed with the run folder.
 pub(crate) struct MiddleboxProcess {
     program: Program,
     binary: PathBuf,
@@ -74,7 +74,7 @@ pub(crate) struct MiddleboxProcess {
     log: PathBuf,
     user: Option<(u32, u32)>,
     port: Reservation,
-    /// Who looks whether it is ready: the client's own account, since PgBouncer knows no other.
+    /// Signs in to probe readiness, with the client's account: PgBouncer knows no other.
     account: Superuser,
     state: Mutex<State>,
 }
@@ -85,7 +85,7 @@ struct State {
 }
 
 impl MiddleboxProcess {
-    /// Prepares the program before a server, for one account; it does not run yet.
+    /// Prepares the program for one account, without starting it.
     pub fn create(
         middlebox: &Middlebox,
         run: &RunFolder,
@@ -117,21 +117,21 @@ impl MiddleboxProcess {
         self.program
     }
 
-    /// Where it listens; stable.
+    /// Its listening address, the same for the whole run.
     pub fn address(&self) -> SocketAddr {
         self.port.address()
     }
 
-    /// Launches it; returns once a client can run queries through it.
+    /// Starts the program; returns once a client can run queries through it.
     pub async fn start(&self) -> Result<(), MiddleboxError> {
         self.configure()?;
         let mut command = Command::new(&self.binary);
         match self.program {
             Program::PgBouncer => command.arg(self.config()),
-            // In the foreground, without asking the system for more than it needs.
+            // In the foreground, without raised resource limits.
             Program::HaProxy => command.args(["-db", "-f"]).arg(self.config()),
         };
-        // By its working directory it is found if this process is killed.
+        // Its working directory identifies it as a leftover if this process is killed.
         command.current_dir(&self.folder).env("TZ", "UTC");
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
@@ -143,12 +143,12 @@ impl MiddleboxProcess {
 
     /// Waits until a client can run queries through it.
     ///
-    /// *Errors*: the last refusal, or that it has ended, with what it logged last.
+    /// *Errors*: the last refusal, or that the program has ended, with the end of its log.
     pub async fn wait(&self) -> Result<(), MiddleboxError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if self.running().is_none() {
-                return Err(self.failed("start", format!("it has ended{}", self.log_tail())));
+                return Err(self.failed("start", format!("the process has ended{}", self.log_tail())));
             }
             let refusal = match self.account.connect_within(LOOK_PATIENCE).await {
                 Ok(session) => match session.batch("SELECT 1").await {
@@ -165,8 +165,8 @@ impl MiddleboxProcess {
         }
     }
 
-    /// Stops it at once (SIGTERM), with every connection; returns its exit status. One that does not run is not
-    /// stopped.
+    /// Stops the program at once (SIGTERM), with every connection; returns its exit status, or `None` if it does not
+    /// run.
     pub async fn stop(&self) -> Result<Option<ExitStatus>, MiddleboxError> {
         let Some(daemon) = self.running() else { return Ok(None) };
         let ended = async {
@@ -178,7 +178,7 @@ impl MiddleboxProcess {
         Ok(Some(status))
     }
 
-    /// Tells it where the server is now; nothing is done if it is where it was.
+    /// Sets the server's address; does nothing if it has not changed.
     pub async fn route_to(&self, server: SocketAddr) -> Result<(), MiddleboxError> {
         if std::mem::replace(&mut self.state().server, server) == server {
             return Ok(());
@@ -187,9 +187,9 @@ impl MiddleboxProcess {
             (_, None) => Ok(()),
             (Program::PgBouncer, Some(daemon)) => {
                 self.configure()?;
-                daemon.signal(Signal::SIGHUP).map_err(|error| self.failed("tell", error.to_string()))
+                daemon.signal(Signal::SIGHUP).map_err(|error| self.failed("reconfigure", error.to_string()))
             }
-            // What it carried ended with the server that has moved.
+            // Its sessions ended with the old server.
             (Program::HaProxy, Some(_)) => {
                 self.stop().await?;
                 self.start().await
@@ -197,13 +197,13 @@ impl MiddleboxProcess {
         }
     }
 
-    /// Everything it has logged so far, oldest first.
+    /// All log lines so far, oldest first.
     pub fn log(&self) -> Result<Vec<String>, MiddleboxError> {
         let bytes = fs::read(&self.log).map_err(failed("read", &self.log))?;
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     }
 
-    /// Whether a line of its log says that a client was sent away for having been idle.
+    /// Whether a log line reports a client disconnected by an idle timeout.
     pub fn is_expiry(&self, line: &str) -> bool {
         match self.program {
             Program::PgBouncer => pgbouncer::is_expiry(line),
@@ -211,7 +211,7 @@ impl MiddleboxProcess {
         }
     }
 
-    /// Whether a line of its log says that a client was sent away for want of a server.
+    /// Whether a log line reports a client disconnected because of a missing server.
     pub fn is_refusal(&self, line: &str) -> bool {
         match self.program {
             Program::PgBouncer => pgbouncer::is_refusal(line),
@@ -255,18 +255,18 @@ impl MiddleboxProcess {
 impl Drop for MiddleboxProcess {
     fn drop(&mut self) {
         if let Some(daemon) = self.state().daemon.take() {
-            // It holds nothing that would have to be put in order.
+            // It has no state that needs an orderly end.
             daemon.end_now(Signal::SIGKILL);
         }
     }
 }
 
-/// Ends the middlebox that a killed run left in its folder; says so if there was one.
+/// Ends the middlebox of a killed run; returns whether there was one.
 pub(crate) fn end_leftover(run: &Path) -> bool {
     end_orphan(&run.join(FOLDER))
 }
 
-/// Writes a file that its process may read: the folder is closed to everybody else.
+/// Writes a file for the program, which may run as another user; the folder admits no other users.
 fn write(path: &Path, text: &str) -> Result<(), MiddleboxError> {
     fs::write(path, text).map_err(failed("write", path))
 }

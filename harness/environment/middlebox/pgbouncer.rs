@@ -1,36 +1,36 @@
-//! PgBouncer: its configuration, and what its log says.
+//! PgBouncer: its configuration and its log lines.
 //!
 //! Measured with 1.18: a client that was idle too long gets FATAL 08P01 `client_idle_timeout` and a FIN, in transaction
-//! pooling only; in session pooling a client keeps its server session, and is never too idle. SIGTERM is "fast exit": a
-//! FIN to everybody and no error. A server that goes away is told to clients that hold one of its sessions, after what
-//! the server itself said, as FATAL 08P01 `server conn crashed?`. While there is no server, PgBouncer signs clients in
+//! pooling only; in session pooling a client keeps its server session, and the timeout never applies. SIGTERM is "fast
+//! exit": a FIN to every client and no error. If a server goes away, clients with one of its sessions get the server's
+//! error and FATAL 08P01 `server conn crashed?`. While there is no server, PgBouncer signs clients in
 //! by itself and refuses their first query with FATAL 08P01 `server login has been failing`.
 
 use std::net::SocketAddr;
 
 use crate::credentials::address::Address;
 
-/// Who may sign in: PgBouncer uses the plain password for both SCRAM exchanges, the client's and its own.
+/// The file of users: PgBouncer uses the plain password for both SCRAM exchanges, the client's and its own.
 pub(super) const USERS: &str = "userlist.txt";
 
-/// Settings of every PgBouncer; a scenario's own come after and win.
+/// Default settings; a scenario's settings follow and override them.
 const SETTINGS: [(&str, &str); 8] = [
     ("unix_socket_dir", ""),
     ("auth_type", "scram-sha-256"),
     ("pool_mode", "session"),
-    // More than any load has workers (256), and then some for pools that grow.
+    // More than the maximum number of workers (256), with room for growing pools.
     ("max_client_conn", "500"),
     // Below the server's default max_connections (100), of which superusers and the harness need some.
     ("default_pool_size", "80"),
-    // Seconds. Its default, 15, would be most of what is measured after an outage.
+    // Seconds. The default, 15, would dominate the time-to-recover after an outage.
     ("server_login_retry", "1"),
-    // JDBC's driver sends the one with every startup packet; the other is how clients of libpq set a statement_timeout.
-    // PgBouncer lets nobody in who sends what it is not told to ignore, and the options before its version 1.20.
+    // pgjdbc sends extra_float_digits in every startup packet; libpq clients set statement_timeout with options.
+    // PgBouncer refuses startup parameters that it neither knows nor ignores, and options before version 1.20.
     ("ignore_startup_parameters", "extra_float_digits,options"),
     ("log_stats", "0"),
 ];
 
-/// The text of its configuration file.
+/// The text of the configuration file.
 pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String, String)]) -> String {
     let mut text = format!("[databases]\n* = host={} port={}\n\n[pgbouncer]\n", server.ip(), server.port());
     text += &format!("listen_addr = {}\nlisten_port = {}\nauth_file = {USERS}\n", listen.ip(), listen.port());
@@ -51,12 +51,12 @@ pub(super) fn users(address: &Address) -> String {
     format!("{} {}\n", quoted(&address.user), quoted(&address.password))
 }
 
-/// Whether a line says that a client was sent away for having been idle.
+/// Whether a line reports a client disconnected by the idle timeout.
 pub(super) fn is_expiry(line: &str) -> bool {
     line.contains(" LOG C-") && line.contains("closing because: client_idle_timeout")
 }
 
-/// Whether a line says that a client was told FATAL 08P01 for want of a server.
+/// Whether a line reports FATAL 08P01 to a client because of a missing server.
 pub(super) fn is_refusal(line: &str) -> bool {
     let reasons = ["server conn crashed?", "server login has been failing", "query_wait_timeout", "connect failed"];
     line.contains(" WARNING C-")
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scenarios_settings_take_the_place_of_ours() {
+    fn scenario_settings_override_defaults() {
         let settings = [("client_idle_timeout", "2"), ("pool_mode", "transaction")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = config("127.0.0.1:11000".parse().unwrap(), "127.0.0.1:12000".parse().unwrap(), &settings);
@@ -95,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn any_password_can_be_written_down() {
+    fn quotes_in_passwords_are_doubled() {
         let gateway: std::net::SocketAddr = "127.0.0.1:10432".parse().unwrap();
         let address = Address::plain(gateway, "u", "a\"b\\", "d");
         assert_eq!(users(&address), "\"u\" \"a\"\"b\\\"\n");
     }
 
     #[test]
-    fn lines_of_its_log_are_told_apart() {
+    fn log_lines_are_classified() {
         const HEAD: &str = "2026-01-02 03:04:05.678 UTC [42]";
         let client = "C-0x55c364da5630: squall/squall@127.0.0.1:57158";
         let closed = format!("{HEAD} LOG {client} closing because: client_idle_timeout (age=2s)");

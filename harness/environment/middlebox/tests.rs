@@ -1,4 +1,5 @@
-//! The real programs before a real server, seen from a client's socket. What is not installed is skipped, with a word.
+//! Real programs in front of a real server, observed from a client's socket. Programs that are not installed are
+//! skipped.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,19 +12,19 @@ use crate::model::fault::StopMode;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
 use crate::server::{Binaries, LocalServer, Readiness, Server};
 
-/// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
+/// Longest for steps of milliseconds on a slow, busy machine; a passing test never waits that long.
 const LONG: Duration = Duration::from_secs(60);
 
 /// Fields are dropped in this order.
-struct Bench {
+struct MiddleboxBench {
     middlebox: MiddleboxProcess,
     server: LocalServer,
     address: Address,
     folder: RunFolder,
 }
 
-impl Bench {
-    async fn new(through: Program, settings: &[(&str, &str)]) -> Option<Bench> {
+impl MiddleboxBench {
+    async fn new(through: Program, settings: &[(&str, &str)]) -> Option<MiddleboxBench> {
         let (binaries, _) = match (Binaries::find(), find(through)) {
             (Ok(binaries), Ok(found)) => (binaries, found),
             (Err(error), _) => return skip(&error),
@@ -40,7 +41,7 @@ impl Bench {
         let middlebox = Middlebox { through, settings };
         let middlebox = MiddleboxProcess::create(&middlebox, &folder, server.address(), &address).unwrap();
         middlebox.start().await.unwrap_or_else(|error| panic!("{error}"));
-        Some(Bench { middlebox, server, address, folder })
+        Some(MiddleboxBench { middlebox, server, address, folder })
     }
 
     async fn client(&self) -> (Client, TcpStream, tokio::task::JoinHandle<()>) {
@@ -55,7 +56,7 @@ impl Bench {
         (client, ours, driver)
     }
 
-    /// A client's bare socket after its first query, with nobody reading from it but the test.
+    /// A client's socket after its first query; only the test reads from it.
     async fn silent_socket(&self) -> TcpStream {
         let (client, socket, driver) = self.client().await;
         driver.abort();
@@ -71,7 +72,7 @@ impl Bench {
     }
 }
 
-fn skip(error: &dyn std::fmt::Display) -> Option<Bench> {
+fn skip(error: &dyn std::fmt::Display) -> Option<MiddleboxBench> {
     eprintln!("skipped: {error}");
     None
 }
@@ -83,8 +84,8 @@ async fn one(client: &Client) -> Result<(), String> {
     Ok(())
 }
 
-/// All that comes until the end of the stream, which must be a FIN; what is sent then is answered by an RST.
-fn until_fin_then_reset(socket: &mut TcpStream) -> Vec<u8> {
+/// Reads to the end of the stream, which must be a FIN; expects an RST for data sent afterwards.
+fn read_to_fin_then_reset(socket: &mut TcpStream) -> Vec<u8> {
     let mut last_words = Vec::new();
     socket.read_to_end(&mut last_words).expect("a FIN, no RST");
     socket.write_all(b"Q\0\0\0\rSELECT 1\0").expect("the first bytes after a FIN still go out");
@@ -101,39 +102,39 @@ fn until_fin_then_reset(socket: &mut TcpStream) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pgbouncer_tells_an_idle_client_08p01_and_closes_it_in_transaction_pooling() {
+async fn pgbouncer_transaction_pooling_closes_idle_clients() {
     let settings = [("pool_mode", "transaction"), ("client_idle_timeout", "1")];
-    let Some(bench) = Bench::new(Program::PgBouncer, &settings).await else { return };
+    let Some(bench) = MiddleboxBench::new(Program::PgBouncer, &settings).await else { return };
     let mut socket = bench.silent_socket().await;
-    let last_words = until_fin_then_reset(&mut socket);
+    let last_words = read_to_fin_then_reset(&mut socket);
     assert_eq!(last_words, b"E\0\0\0(SFATAL\0C08P01\0Mclient_idle_timeout\0\0");
     assert_eq!(bench.count(MiddleboxProcess::is_expiry), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pgbouncer_never_finds_a_client_idle_that_has_a_session_of_its_own() {
+async fn pgbouncer_session_pooling_keeps_idle_clients() {
     let settings = [("pool_mode", "session"), ("client_idle_timeout", "1")];
-    let Some(bench) = Bench::new(Program::PgBouncer, &settings).await else { return };
+    let Some(bench) = MiddleboxBench::new(Program::PgBouncer, &settings).await else { return };
     let (client, ..) = bench.client().await;
-    // Three times its limit.
+    // Three times the timeout.
     sleep(Duration::from_secs(3)).await;
     assert_eq!(one(&client).await, Ok(()));
     assert_eq!(bench.count(MiddleboxProcess::is_expiry), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn haproxy_closes_an_idle_client_without_a_word() {
+async fn haproxy_closes_idle_clients_with_a_fin() {
     let settings = [("timeout client", "1s"), ("timeout server", "1s")];
-    let Some(bench) = Bench::new(Program::HaProxy, &settings).await else { return };
+    let Some(bench) = MiddleboxBench::new(Program::HaProxy, &settings).await else { return };
     let mut socket = bench.silent_socket().await;
-    assert_eq!(until_fin_then_reset(&mut socket), b"");
+    assert_eq!(read_to_fin_then_reset(&mut socket), b"");
     assert_eq!(bench.count(MiddleboxProcess::is_expiry), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_is_stopped_at_once_and_started_again_on_the_same_port() {
+async fn middlebox_restarts_on_the_same_port() {
     for (_, program) in Program::ALL {
-        let Some(bench) = Bench::new(program, &[]).await else { continue };
+        let Some(bench) = MiddleboxBench::new(program, &[]).await else { continue };
         let mut socket = bench.silent_socket().await;
         for _ in 0..2 {
             assert!(bench.middlebox.stop().await.unwrap().is_some());
@@ -144,19 +145,19 @@ async fn each_is_stopped_at_once_and_started_again_on_the_same_port() {
         }
         let mut last_words = Vec::new();
         let end = socket.read_to_end(&mut last_words).map_err(|error| error.kind());
-        assert_eq!((end, last_words), (Ok(0), Vec::new()), "{program} says nothing, and a FIN");
+        assert_eq!((end, last_words), (Ok(0), Vec::new()), "{program} sends only a FIN");
         bench.client().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pgbouncer_stays_and_refuses_by_itself_while_the_server_is_away() {
-    let Some(bench) = Bench::new(Program::PgBouncer, &[]).await else { return };
+async fn pgbouncer_refuses_clients_while_the_server_is_away() {
+    let Some(bench) = MiddleboxBench::new(Program::PgBouncer, &[]).await else { return };
     let mut socket = bench.silent_socket().await;
     bench.server.stop(StopMode::Fast).await.unwrap();
-    let last_words = until_fin_then_reset(&mut socket);
-    let said = |code: &[u8]| last_words.windows(code.len()).position(|words| words == code);
-    let (first, second) = (said(b"C57P01\0").unwrap(), said(b"C08P01\0Mserver conn crashed?\0").unwrap());
+    let last_words = read_to_fin_then_reset(&mut socket);
+    let position = |code: &[u8]| last_words.windows(code.len()).position(|words| words == code);
+    let (first, second) = (position(b"C57P01\0").unwrap(), position(b"C08P01\0Mserver conn crashed?\0").unwrap());
     assert!(first < second);
     assert_eq!(bench.count(MiddleboxProcess::is_refusal), 1);
     assert!(TcpStream::connect(bench.middlebox.address()).is_ok());
@@ -168,10 +169,10 @@ async fn pgbouncer_stays_and_refuses_by_itself_while_the_server_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_follows_a_server_that_has_moved() {
+async fn middlebox_follows_a_moved_server() {
     for (_, program) in Program::ALL {
-        let Some(bench) = Bench::new(program, &[]).await else { continue };
-        let Some(other) = Bench::new(program, &[]).await else { continue };
+        let Some(bench) = MiddleboxBench::new(program, &[]).await else { continue };
+        let Some(other) = MiddleboxBench::new(program, &[]).await else { continue };
         bench.server.stop(StopMode::Fast).await.unwrap();
         bench.middlebox.route_to(other.server.address()).await.unwrap();
         bench.middlebox.wait().await.unwrap_or_else(|error| panic!("{error}"));
@@ -180,22 +181,22 @@ async fn each_follows_a_server_that_has_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_setting_that_it_does_not_know_is_an_error_with_its_own_words() {
+async fn unknown_setting_is_an_error_with_the_log() {
     for (program, name) in [(Program::PgBouncer, "client_idle_timeuot"), (Program::HaProxy, "timeout cleint")] {
-        let Some(bench) = Bench::new(program, &[]).await else { continue };
+        let Some(bench) = MiddleboxBench::new(program, &[]).await else { continue };
         let wrong = Middlebox { through: program, settings: vec![(name.to_owned(), "2".to_owned())] };
         let other = RunFolder::create().unwrap();
         let middlebox = MiddleboxProcess::create(&wrong, &other, bench.server.address(), &bench.address).unwrap();
         let error = middlebox.start().await.unwrap_err().to_string();
         let word = name.rsplit(' ').next().unwrap();
-        assert!(error.contains("it has ended") && error.contains(word), "{error}");
+        assert!(error.contains("has ended") && error.contains(word), "{error}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_of_one_that_is_dropped() {
+async fn dropped_middlebox_leaves_no_process() {
     for (_, program) in Program::ALL {
-        let Some(bench) = Bench::new(program, &[]).await else { continue };
+        let Some(bench) = MiddleboxBench::new(program, &[]).await else { continue };
         let (folder, address) = (bench.folder.path().to_owned(), bench.middlebox.address());
         drop(bench);
         assert!(!folder.exists());

@@ -1,4 +1,4 @@
-//! One container: its signals, its end, its log, its port on loopback. Knows Postgres by its port only.
+//! One container: its signals, its end, its log, its port on loopback. Knows nothing of Postgres but its port.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -16,16 +16,16 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::timeout;
 
 use super::PORT;
-use super::engine::{PATIENCE, ask, failed};
+use super::engine::{PATIENCE, call, failed};
 use crate::server::ServerError;
 
-/// A container of ours, running or not, until it is removed.
+/// A container that the harness created, running or not, until it is removed.
 pub(super) struct Container {
     pub docker: Docker,
     pub id: String,
-    /// Another one after each start.
+    /// The published port; changes with each start.
     port: AtomicU16,
-    /// Kept for its `Drop`, which removes the container where nobody else has; `None` once removed.
+    /// Its `Drop` removes the container if nothing else has; `None` once removed.
     inner: Mutex<Option<ContainerAsync<GenericImage>>>,
 }
 
@@ -35,35 +35,35 @@ impl Container {
         Container { docker, id, port: AtomicU16::new(0), inner: Mutex::new(Some(inner)) }
     }
 
-    /// Where it was published when [`find_port`](Container::find_port) last looked.
+    /// The port that [`find_port`](Container::find_port) last read.
     pub fn port(&self) -> u16 {
         self.port.load(Ordering::Acquire)
     }
 
-    /// Asks the engine where the server is published now.
+    /// Reads the published port from the engine.
     pub async fn find_port(&self) -> Result<(), ServerError> {
         let found =
-            ask("inspect the server's container", PATIENCE, self.docker.inspect_container(&self.id, None)).await?;
+            call("inspect the server's container", PATIENCE, self.docker.inspect_container(&self.id, None)).await?;
         let ports = found.network_settings.and_then(|network| network.ports).unwrap_or_default();
         let bindings = ports.get(&format!("{PORT}/tcp")).cloned().flatten().unwrap_or_default();
         let port = bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok());
-        let port = port.ok_or_else(|| failed("find the server's port", format!("the engine says {bindings:?}")))?;
+        let port = port.ok_or_else(|| failed("find the server's port", format!("its bindings are {bindings:?}")))?;
         self.port.store(port, Ordering::Release);
         Ok(())
     }
 
     /// Starts it again, and finds its new port.
     pub async fn start(&self) -> Result<(), ServerError> {
-        ask("start the server's container", PATIENCE, self.docker.start_container(&self.id, None)).await?;
+        call("start the server's container", PATIENCE, self.docker.start_container(&self.id, None)).await?;
         self.find_port().await
     }
 
     pub async fn pause(&self) -> Result<(), ServerError> {
-        ask("pause the server's container", PATIENCE, self.docker.pause_container(&self.id)).await
+        call("pause the server's container", PATIENCE, self.docker.pause_container(&self.id)).await
     }
 
     pub async fn resume(&self) -> Result<(), ServerError> {
-        ask("resume the server's container", PATIENCE, self.docker.unpause_container(&self.id)).await
+        call("resume the server's container", PATIENCE, self.docker.unpause_container(&self.id)).await
     }
 
     /// Sends a signal to the first process.
@@ -71,12 +71,12 @@ impl Container {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let kill = self.docker.kill_container(&self.id, Some(options));
         let control = |error: ServerError| ServerError::Control { doing, reason: error.to_string() };
-        ask("signal the server", PATIENCE, kill).await.map_err(control)
+        call("signal the server", PATIENCE, kill).await.map_err(control)
     }
 
-    /// Changes what the container may use, while it runs.
+    /// Changes the resource limits of the running container.
     pub async fn allow(&self, resources: ContainerUpdateBody) -> Result<(), ServerError> {
-        ask("change the limits of the server's container", PATIENCE, self.docker.update_container(&self.id, resources))
+        call("change the limits of the server's container", PATIENCE, self.docker.update_container(&self.id, resources))
             .await
             .map(drop)
     }
@@ -98,7 +98,7 @@ impl Container {
                     Ok(Err(error)) => error.to_string(),
                     Err(_) => "no answer from the engine".into(),
                 };
-                Err(control(format!("its container did not end within {within:?}; last seen: {last}")))
+                Err(control(format!("its container did not end within {within:?}; last state: {last}")))
             }
         }
     }
@@ -107,14 +107,14 @@ impl Container {
     pub async fn ended(&self) -> Result<i64, ServerError> {
         match pin!(self.docker.wait_container(&self.id, None)).next().await {
             Some(Ok(end)) => Ok(end.status_code),
-            // Every code but 0 comes as an error.
+            // The API reports every exit code but 0 as an error.
             Some(Err(EngineError::DockerContainerWaitError { code, .. })) => Ok(code),
             Some(Err(error)) => Err(failed("wait for a container", error)),
-            None => Err(failed("wait for a container", "the engine broke off")),
+            None => Err(failed("wait for a container", "the engine closed the connection")),
         }
     }
 
-    /// All that its processes have printed, through every start; lines may come some milliseconds late.
+    /// The output of its processes since its creation; lines may be some milliseconds late.
     pub async fn log(&self) -> Result<String, ServerError> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").build();
         let work = async {
@@ -125,7 +125,7 @@ impl Container {
             }
             Ok::<_, EngineError>(String::from_utf8_lossy(&text).into_owned())
         };
-        ask("read the server's log", PATIENCE, work).await
+        call("read the server's log", PATIENCE, work).await
     }
 
     /// Removes it with its volumes. A second call does nothing.
@@ -134,19 +134,19 @@ impl Container {
         let Some(container) = container else { return Ok(()) };
         let work = async {
             match container.rm().await {
-                // Somebody was faster.
+                // It is already being removed.
                 Err(TestcontainersError::Client(ClientError::RemoveContainer(
                     EngineError::DockerResponseServerError { status_code: 404 | 409, .. },
                 ))) => Ok(()),
                 other => other,
             }
         };
-        ask("remove the server's container", PATIENCE, work).await
+        call("remove the server's container", PATIENCE, work).await
     }
 }
 
 impl Drop for Container {
-    /// Removes the container where nobody has called [`remove`](Container::remove): after a panic, or an early return.
+    /// Removes the container if [`remove`](Container::remove) was not called: after a panic, or an early return.
     fn drop(&mut self) {
         let container = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // testcontainers' Drop blocks this thread until it is done, and panics outside a runtime.
@@ -158,7 +158,7 @@ impl Drop for Container {
                 let _entered = runtime.enter();
                 drop(container);
             }
-            // Then the next run's sweep removes it.
+            // If that fails, the next run's sweep removes it.
             Err(_) => std::mem::forget(container),
         }
     }

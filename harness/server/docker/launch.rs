@@ -1,4 +1,4 @@
-//! Bringing a container up: image, labels, settings, and a port on loopback alone.
+//! Starts a container: image, labels, settings, and a port on loopback alone.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,16 +10,16 @@ use testcontainers::core::IntoContainerPort;
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 
-use super::engine::{ask, failed};
+use super::engine::{call, failed};
 use super::owner::Owner;
 use super::sweep::remove;
 use super::{OWNER_LABEL, PORT, RUN_LABEL, SMALL_DISK, USER};
 use crate::server::{LINE_PREFIX, ServerError};
 
-/// Longest for downloading an image: 150 MB over a slow line.
+/// Longest for pulling an image: 150 MB over a slow line.
 const PULL_WITHIN: Duration = Duration::from_secs(10 * 60);
 
-/// Longest until the engine has started the container's first process. Whether Postgres is ready is another question.
+/// Longest until the engine has started the container's first process; Postgres may not be ready then.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// Starts a container of the image; Postgres may still be setting up its cluster inside.
@@ -37,7 +37,7 @@ pub(super) async fn launch(
     start(docker, image, request(image, run, password, settings, small_disk)).await
 }
 
-/// Starts a container whose image is here.
+/// Starts a container of a local image.
 pub(super) async fn start(
     docker: &Docker,
     image: &str,
@@ -46,7 +46,7 @@ pub(super) async fn start(
     let name = unique_name();
     let request = request.with_container_name(&name);
     let doing = format!("start a container of the image {image}");
-    let started = ask(&doing, START_WITHIN, request.start()).await;
+    let started = call(&doing, START_WITHIN, request.start()).await;
     if started.is_err() {
         // testcontainers forgets a container that it created but could not start.
         let _ = remove(docker, &name).await;
@@ -55,8 +55,8 @@ pub(super) async fn start(
 }
 
 async fn pull(image: &str) -> Result<(), ServerError> {
-    let doing = format!("pull the image {image}, which is not here");
-    match ask(&doing, PULL_WITHIN, generic(image).pull_image()).await {
+    let doing = format!("pull the image {image}, which is not local");
+    match call(&doing, PULL_WITHIN, generic(image).pull_image()).await {
         Err(ServerError::Docker { doing, reason }) => Err(failed(
             doing,
             format!(
@@ -81,22 +81,22 @@ fn request(
         .with_env_var("POSTGRES_PASSWORD", password)
 }
 
-/// Settings as `postgres` takes them, ours among them.
+/// Settings as arguments of `postgres`, with the harness's own.
 pub(super) fn arguments<'a>(settings: impl Iterator<Item = &'a (String, String)>) -> impl Iterator<Item = String> {
     let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
     let settings = settings.cloned().chain([prefix]);
     settings.flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")])
 }
 
-/// A container with labels and a port on loopback, and nothing to run yet.
+/// A container with labels and a port on loopback, without a command.
 pub(super) fn bare(image: &str, run: &str, small_disk: bool) -> ContainerRequest<GenericImage> {
     let mut request = generic(image)
         .with_exposed_port(PORT.tcp())
         .with_label(RUN_LABEL, run)
         .with_host_config_modifier(move |host| {
-            // For everybody to write to: images differ in the number of their user.
+            // Writable by all users, because the user's id differs between images.
             host.tmpfs = small_disk.then(|| HashMap::from([(SMALL_DISK.into(), "size=4m,mode=1777".into())]));
-            // Left alone, testcontainers publishes on every interface of the machine.
+            // By default, testcontainers publishes on every interface of the machine.
             let loopback = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: None };
             host.publish_all_ports = Some(false);
             host.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![loopback]))]));
@@ -112,7 +112,7 @@ fn generic(image: &str) -> GenericImage {
     GenericImage::new(name, tag)
 }
 
-/// A name and a tag; a colon before the last slash belongs to a registry's port.
+/// Splits a name and a tag; a colon before the last slash belongs to a registry's port.
 fn split(image: &str) -> (&str, &str) {
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
@@ -120,7 +120,7 @@ fn split(image: &str) -> (&str, &str) {
     }
 }
 
-/// By which to find a container whose creation failed half-way; also for networks.
+/// A name by which to find a container or network whose creation failed half-way.
 pub(super) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_splits_where_docker_splits_it() {
+    fn image_splits_like_in_docker() {
         assert_eq!(split("postgres:17"), ("postgres", "17"));
         assert_eq!(split("postgres"), ("postgres", "latest"));
         assert_eq!(split("localhost:5000/postgres"), ("localhost:5000/postgres", "latest"));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn names_differ() {
+    fn unique_names_differ() {
         assert_ne!(unique_name(), unique_name());
     }
 }

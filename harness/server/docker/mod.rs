@@ -1,8 +1,8 @@
-//! A server in a container, through testcontainers; what that lacks (signals, labels, exec as root), through the
+//! A server in a container, through testcontainers; signals, labels and exec as root, which that lacks, through the
 //! engine's API.
 //!
 //! Takes any image that follows the official `postgres` image's contract. Reaches the server on a loopback port only,
-//! never by a bridge address: the engine must be on this machine. Does not build images: see `ci/postgres-image.sh`.
+//! not at a bridge address, so the engine must be on this machine. Does not build images: see `ci/postgres-image.sh`.
 
 mod container;
 mod engine;
@@ -37,26 +37,26 @@ const PORT: u16 = 5432;
 const RUN_LABEL: &str = "pgsquall.run";
 const OWNER_LABEL: &str = "pgsquall.owner";
 
-/// Where a container's small disk is.
+/// The mount point of a container's small disk.
 const SMALL_DISK: &str = "/pgsquall_small";
 
-/// What a container may use when memory is short, in bytes: a server at rest needs a third of it.
+/// Memory limit while memory is short, in bytes: an idle server needs a third of it.
 const SHORT_MEMORY: i64 = 160 << 20;
 
-/// What it may use otherwise, in bytes: more than a machine has. The engine takes no "unlimited" for a container that
-/// had a limit, and a limit on memory and swap together only if both are the same.
+/// Memory limit otherwise, in bytes: more than a machine has. The engine has no "unlimited" for a container that had a
+/// limit, and accepts a joint limit on memory and swap only if both are equal.
 const AMPLE_MEMORY: i64 = 1 << 40;
 
-/// In which the engine measures a share of a processor, in microseconds.
+/// Period of the engine's CPU shares, in microseconds.
 const PERIOD: i64 = 100_000;
 
-/// Longest from a container's start to its first query: a cluster is made first, which takes 2 s, on a busy machine 10.
+/// Longest from a container's start to its first query: it creates a cluster first, in 2 s, on a busy machine in 10 s.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Longest that a fast or immediate shutdown may take.
+/// Longest for a fast or immediate shutdown.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Longest that a smart shutdown waits for sessions to leave.
+/// Longest for a smart shutdown, which waits for sessions to end.
 const SMART_STOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running or stopped container with Postgres as its first process.
@@ -67,13 +67,13 @@ pub(crate) struct DockerServer {
     password: String,
     /// The startup process under SIGSTOP: its pid inside the container.
     held: Mutex<Option<i32>>,
-    /// On which it and its standby reach each other, where it has one. Dropped after the container, which is on it.
+    /// The network between it and its standby. Dropped after the container, which is on it.
     network: Option<Arc<Network>>,
     has_small_disk: bool,
 }
 
 impl DockerServer {
-    /// Starts a server and waits until it runs queries. The image defaults to the newest that is here.
+    /// Starts a server and waits until it runs queries. The default image is the newest local one.
     pub(crate) async fn create(
         image: Option<&str>,
         run: &str,
@@ -90,21 +90,21 @@ impl DockerServer {
         let container = Container::new(docker, container);
         let (version, held) = (String::new(), Mutex::new(None));
         let mut server = DockerServer { container, image, version, password, held, network: None, has_small_disk };
-        server.version = server.born().await?;
+        server.version = server.await_creation().await?;
         Ok(server)
     }
 
-    /// Waits for a new server's first query and returns the version. One that never gets there is removed.
-    async fn born(&self) -> Result<String, ServerError> {
+    /// Waits for a new server's first query and returns the version. After an error the server is removed.
+    async fn await_creation(&self) -> Result<String, ServerError> {
         let version = self.first_query().await;
         if version.is_err() {
-            // The reason that it did not start matters more than one that it could not be removed; Drop tries again.
+            // The first error matters more than a failed removal, which Drop retries.
             let _ = self.remove().await;
         }
         version
     }
 
-    /// Waits for the first query and returns the version. Does not wait for a container that has ended.
+    /// Waits for the first query and returns the version. Fails at once if the container has ended.
     async fn first_query(&self) -> Result<String, ServerError> {
         tokio::select! {
             ready = async {
@@ -150,8 +150,8 @@ impl Server for DockerServer {
 
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         if let Some(held) = self.take_held() {
-            // A process under SIGSTOP would not hear of it. Released but not yet recovered, it would not do either: a
-            // fast shutdown then never ends, the postmaster being left with a checkpointer that stays (15.20,
+            // A process under SIGSTOP would not act on it. A recovery released but not finished would not either: a
+            // fast shutdown then never ends, because the postmaster waits for a checkpointer that stays (15.20,
             // measured).
             self.container.release(held).await?;
             self.wait(Readiness::AcceptingQueries, READY_WITHIN).await?;

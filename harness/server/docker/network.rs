@@ -1,4 +1,4 @@
-//! A network on which the containers of one run reach each other, by their names; nobody else is on it.
+//! A network for the containers of one run, on which they reach each other by name.
 
 use std::thread;
 
@@ -7,13 +7,13 @@ use testcontainers::bollard::errors::Error::DockerResponseServerError;
 use testcontainers::bollard::models::{NetworkConnectRequest, NetworkCreateRequest};
 use tokio::runtime::Builder;
 
-use super::engine::{PATIENCE, ask, connect, failed};
+use super::engine::{PATIENCE, call, connect, failed};
 use super::launch::unique_name;
 use super::owner::Owner;
 use super::{OWNER_LABEL, RUN_LABEL};
 use crate::server::ServerError;
 
-/// A network of ours; removed with its last handle, when no container is on it any more.
+/// A network of one run; removed with its last handle, when it has no containers left.
 pub(super) struct Network {
     docker: Docker,
     name: String,
@@ -25,7 +25,7 @@ impl Network {
         let owner = Owner::this_process().map(|owner| (OWNER_LABEL.to_owned(), owner.to_string()));
         let labels = [(RUN_LABEL.to_owned(), run.to_owned())].into_iter().chain(owner).collect();
         let request = NetworkCreateRequest { name: name.clone(), labels: Some(labels), ..Default::default() };
-        ask("make a network for two servers", PATIENCE, docker.create_network(request)).await?;
+        call("make a network for two servers", PATIENCE, docker.create_network(request)).await?;
         Ok(Network { docker: docker.clone(), name })
     }
 
@@ -33,12 +33,12 @@ impl Network {
         &self.name
     }
 
-    /// Connects a container that runs; returns the name by which others find it there.
-    pub async fn admit(&self, container: &str) -> Result<String, ServerError> {
+    /// Connects a running container; returns its name on the network.
+    pub async fn connect(&self, container: &str) -> Result<String, ServerError> {
         let request = NetworkConnectRequest { container: container.to_owned(), ..Default::default() };
-        ask("connect a server to its network", PATIENCE, self.docker.connect_network(&self.name, request)).await?;
-        let found = self.docker.inspect_container(container, None);
-        let name = ask("inspect the server's container", PATIENCE, found).await?.name.unwrap_or_default();
+        call("connect a server to its network", PATIENCE, self.docker.connect_network(&self.name, request)).await?;
+        let inspected = self.docker.inspect_container(container, None);
+        let name = call("inspect the server's container", PATIENCE, inspected).await?.name.unwrap_or_default();
         match name.trim_start_matches('/') {
             "" => Err(failed("find the server on its network", "its container has no name")),
             name => Ok(name.to_owned()),
@@ -46,7 +46,7 @@ impl Network {
     }
 }
 
-/// Removes a network; false where somebody else has, or where a container is still on it.
+/// Removes a network; false if it is gone already, or still has a container.
 pub(super) async fn remove(docker: &Docker, name: &str) -> Result<bool, ServerError> {
     let work = async {
         match docker.remove_network(name).await {
@@ -54,18 +54,18 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<bool, ServerEr
             other => other.map(|()| true),
         }
     };
-    ask("remove a network", PATIENCE, work).await
+    call("remove a network", PATIENCE, work).await
 }
 
 impl Drop for Network {
-    /// Blocks until it is gone: the containers on it are, and this is the end of a run.
+    /// Blocks until the network is removed; at the end of a run, after its containers.
     fn drop(&mut self) {
         let name = std::mem::take(&mut self.name);
         let removal = thread::spawn(move || {
             let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
-                // A connection of its own: those of `self.docker` live on a runtime that may be waiting for us. What
-                // cannot be removed now is swept by the next run.
+                // On its own connection: those of `self.docker` belong to a runtime that may be waiting for this
+                // thread. If it cannot be removed now, the next run's sweep removes it.
                 if let Ok(docker) = connect().await {
                     let _ = remove(&docker, &name).await;
                 }

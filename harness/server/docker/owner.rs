@@ -1,9 +1,9 @@
-//! Which process a container belongs to, written so that another process can tell whether that one is still there.
+//! The process that owns a container, as a label from which other processes can tell whether it still runs.
 
 use std::fmt;
 use std::fs;
 
-/// One process of this machine, for good: pids are used again, pids with their start time are not.
+/// Identifies a process uniquely: pids are reused, but not together with their start time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub uid: u32,
@@ -17,7 +17,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// `None` where there is no /proc; what it makes is then never swept.
+    /// `None` without /proc; containers of such a process are never swept.
     pub fn this_process() -> Option<Owner> {
         let pid = std::process::id();
         Some(Owner {
@@ -42,7 +42,7 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// Whether it is known to have ended, seen from `here`. In doubt it has not.
+    /// Whether the process `here` can tell that it has ended; false in doubt.
     pub fn is_gone(&self, here: &Owner) -> bool {
         self.uid == here.uid
             && self.boot == here.boot
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn survives_being_written() {
+    fn label_round_trips() {
         let owner = Owner::this_process().unwrap();
         assert_eq!(Owner::parse(&owner.to_string()), Some(owner.clone()));
         assert!(owner.namespace.parse::<u64>().is_ok(), "{owner}");
@@ -85,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn an_awkward_process_name_does_not_shift_the_fields() {
+    fn process_name_with_brackets_does_not_shift_fields() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100";
         assert_eq!(start_time(stat), Some(4242));
     }
 
     #[test]
-    fn gone_only_where_it_could_have_been_seen() {
+    fn gone_only_in_the_same_boot_and_namespace() {
         let here = Owner::this_process().unwrap();
         assert!(!here.is_gone(&here));
         let earlier = Owner { started: here.started - 1, ..here.clone() };

@@ -1,4 +1,4 @@
-//! A crash whose recovery takes as long as we like: the startup process is stopped as soon as it appears.
+//! A crash with a recovery of any length: the startup process is stopped as soon as it appears.
 //!
 //! One shell script does both inside the container, because a round trip through the engine (50 ms and more) may
 //! outlast the recovery. It needs sh and grep, which every image has, Alpine's too.
@@ -9,12 +9,12 @@ use futures_util::StreamExt;
 use testcontainers::bollard::exec::{CreateExecOptions, StartExecResults};
 
 use super::container::Container;
-use super::engine::ask;
+use super::engine::call;
 use crate::server::ServerError;
 
 /// Kills the backend `$1` and stops the startup process that follows. Prints its pid, or why there is none.
 ///
-/// The title is anchored so that neither this script nor grep is taken for it; `cluster_name` may come before the word.
+/// The title is anchored, because this script and grep contain the word too; `cluster_name` may precede the word.
 /// SIGSTOP works when the process is next scheduled, so its state is watched until it says T.
 const CRASH: &str = r#"
 kill -KILL "$1" || exit 1
@@ -36,7 +36,7 @@ done
 echo "no startup process within 10 s; processes: $(cat /proc/[0-9]*/cmdline | tr '\000' ' ')"; exit 1
 "#;
 
-/// A little more than the script allows itself.
+/// Longer than the script's own deadline.
 const SCRIPT_WITHIN: Duration = Duration::from_secs(20);
 
 impl Container {
@@ -46,34 +46,31 @@ impl Container {
         if backend <= 1 {
             return Err(failed(format!("{backend} is not the pid of a backend")));
         }
-        let said = shell(self, CRASH, backend).await?;
-        let pid = said.lines().find_map(|line| line.strip_prefix("held ")).and_then(|pid| pid.parse().ok());
-        pid.ok_or_else(|| failed(said))
+        let output = shell(self, CRASH, backend).await?;
+        let pid = output.lines().find_map(|line| line.strip_prefix("held ")).and_then(|pid| pid.parse().ok());
+        pid.ok_or_else(|| failed(output))
     }
 
     /// Kills one process inside.
     pub async fn kill_process(&self, pid: i32) -> Result<(), ServerError> {
-        let said = if pid > 1 { shell(self, r#"kill -KILL "$1" && echo killed"#, pid).await? } else { String::new() };
-        match said.as_str() {
+        let output = if pid > 1 { shell(self, r#"kill -KILL "$1" && echo killed"#, pid).await? } else { String::new() };
+        match output.as_str() {
             "killed" => Ok(()),
-            _ => Err(ServerError::Control {
-                doing: "crash",
-                reason: format!("process {pid} could not be killed: {said}"),
-            }),
+            _ => Err(ServerError::Control { doing: "crash", reason: format!("cannot kill process {pid}: {output}") }),
         }
     }
 
-    /// Lets the held process go on.
+    /// Resumes the held process.
     pub async fn release(&self, held: i32) -> Result<(), ServerError> {
-        let said = shell(self, r#"kill -CONT "$1" && echo released"#, held).await?;
-        match said.as_str() {
+        let output = shell(self, r#"kill -CONT "$1" && echo released"#, held).await?;
+        match output.as_str() {
             "released" => Ok(()),
-            _ => Err(ServerError::Control { doing: "release the recovery of", reason: said }),
+            _ => Err(ServerError::Control { doing: "release the recovery of", reason: output }),
         }
     }
 }
 
-/// Runs a script as root inside the container; returns all that it printed.
+/// Runs a script as root inside the container; returns its output.
 async fn shell(Container { docker, id, .. }: &Container, script: &str, pid: i32) -> Result<String, ServerError> {
     let pid = pid.to_string();
     let options = CreateExecOptions {
@@ -85,13 +82,13 @@ async fn shell(Container { docker, id, .. }: &Container, script: &str, pid: i32)
     };
     let work = async {
         let exec = docker.create_exec(id, options).await?;
-        let mut said = Vec::new();
+        let mut printed = Vec::new();
         if let StartExecResults::Attached { mut output, .. } = docker.start_exec(&exec.id, None).await? {
             while let Some(chunk) = output.next().await {
-                said.extend(chunk?.into_bytes());
+                printed.extend(chunk?.into_bytes());
             }
         }
-        Ok::<_, testcontainers::bollard::errors::Error>(String::from_utf8_lossy(&said).trim().to_owned())
+        Ok::<_, testcontainers::bollard::errors::Error>(String::from_utf8_lossy(&printed).trim().to_owned())
     };
-    ask("run a script in the server's container", SCRIPT_WITHIN, work).await
+    call("run a script in the server's container", SCRIPT_WITHIN, work).await
 }

@@ -1,7 +1,7 @@
-//! A standby in a second container: copied from its primary by `pg_basebackup` over a network of their own.
+//! A standby in a second container, copied from its primary by `pg_basebackup` over a private network.
 //!
-//! Asks no more of the image than the rest does: that it has Postgres's programs in its PATH, a user `postgres` whose
-//! home folder is that user's, and an entrypoint that runs other commands than `postgres` as they are.
+//! Needs the same of the image as a primary: Postgres's programs in PATH, a user `postgres` with its own home folder,
+//! and an entrypoint that runs commands other than `postgres` unchanged.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use super::network::Network;
 use super::{DockerServer, USER, launch};
 use crate::server::{Server, ServerError};
 
-/// Lets the superuser replicate from other containers. Appended from within, for nobody else can write the file; `md5`
-/// takes a password that is stored as SCRAM too, and images differ in that.
+/// Lets the superuser replicate from other containers. Appended by the server, which owns the file; `md5` also accepts
+/// passwords stored as SCRAM, and images differ in that.
 const LET_REPLICATE: &str = "COPY (SELECT 'host replication postgres all md5') TO PROGRAM 'cat >>pg_hba.conf'";
 
-/// Copies the primary `$1` into a folder that the image has no volume for, and becomes a server there, with the
-/// remaining arguments. Started again, it goes on with what it has.
+/// Copies the primary `$1` into a folder that is not a volume of the image, and executes `postgres` there with the
+/// remaining arguments. After a restart, it continues with the copy.
 const FOLLOW: &str = r#"
 primary=$1; shift
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -29,11 +29,11 @@ unset PGPASSWORD
 exec postgres "$@"
 "#;
 
-/// Where the standby keeps its cluster: in the home folder of the user `postgres`.
+/// The standby's data folder, in the home folder of the user `postgres`.
 const DATA: &str = "/var/lib/postgresql/standby";
 
 impl DockerServer {
-    /// A standby of this server, which follows it as soon as it runs queries.
+    /// Creates a standby of this server; returns once it runs queries and follows.
     pub(crate) async fn create_standby(
         &mut self,
         run: &str,
@@ -41,15 +41,15 @@ impl DockerServer {
     ) -> Result<DockerServer, ServerError> {
         let docker = self.container.docker.clone();
         let network = Arc::new(Network::create(&docker, run).await?);
-        let primary = network.admit(&self.container.id).await?;
+        let primary = network.connect(&self.container.id).await?;
         self.network = Some(Arc::clone(&network));
         let session = self.superuser().connect().await?;
         session.batch(LET_REPLICATE).await?;
         session.batch("SELECT pg_reload_conf()").await?;
 
-        // The default of 5 s would hold up every commit for that long after a restart of the primary.
+        // The default of 5 s would delay every commit by that long after a restart of the primary.
         let retry = ("wal_retrieve_retry_interval".to_owned(), "200ms".to_owned());
-        // The folder for sockets is made by the image's entrypoint, and only for a server that begins as root.
+        // The image's entrypoint creates the folder for sockets only for servers that start as root.
         let sockets = ("unix_socket_directories".to_owned(), String::new());
         let arguments = launch::arguments(settings.iter().chain([&retry, &sockets]));
         let command = ["sh", "-c", FOLLOW, "sh", &primary].map(str::to_owned).into_iter().chain(arguments);
@@ -69,7 +69,7 @@ impl DockerServer {
             network: Some(network),
             has_small_disk: false,
         };
-        standby.born().await?;
+        standby.await_creation().await?;
         Ok(standby)
     }
 }

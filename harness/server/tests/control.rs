@@ -1,4 +1,4 @@
-//! Stopped, killed, frozen, and started again.
+//! Stop, kill, freeze, start and reload.
 
 use tokio::net::TcpStream;
 
@@ -6,10 +6,10 @@ use super::*;
 use crate::model::fault::StopMode;
 
 #[tokio::test]
-async fn it_comes_back_on_the_same_port_after_every_kind_of_stop() {
-    let Some(bench) = Bench::new().await else { return };
+async fn server_restarts_on_the_same_port() {
+    let Some(bench) = ServerBench::new().await else { return };
     let address = bench.server.address();
-    // Smart last: it waits for sessions to leave, and only then nobody is signed in.
+    // Smart last: it waits for sessions to end, and only at the end there are none.
     for mode in [StopMode::Fast, StopMode::Immediate, StopMode::Smart] {
         let client = if mode == StopMode::Smart { None } else { Some(bench.client().await.unwrap()) };
         in_time(bench.server.stop(mode)).await.unwrap();
@@ -25,8 +25,8 @@ async fn it_comes_back_on_the_same_port_after_every_kind_of_stop() {
 }
 
 #[tokio::test]
-async fn it_comes_back_at_once_after_a_kill_whatever_its_sessions_did() {
-    let Some(bench) = Bench::new().await else { return };
+async fn killed_server_restarts_with_all_committed_writes() {
+    let Some(bench) = ServerBench::new().await else { return };
     for round in 0..10 {
         let idle = bench.client().await.unwrap();
         one(&idle).await.unwrap();
@@ -39,14 +39,14 @@ async fn it_comes_back_at_once_after_a_kill_whatever_its_sessions_did() {
         assert!(in_time(asleep).await.unwrap().is_err());
         bench.start().await;
         let rows = in_time(bench.client().await.unwrap().query("SELECT id FROM pgsquall_ledger", &[])).await.unwrap();
-        assert_eq!(rows.len(), round + 1, "what was committed is there");
+        assert_eq!(rows.len(), round + 1, "a committed write is missing");
     }
     assert!(!bench.log().contains("pre-existing shared memory"), "{}", bench.log());
 }
 
 #[tokio::test]
-async fn a_session_that_computes_does_not_outlive_a_kill() {
-    let Some(bench) = Bench::new().await else { return };
+async fn computing_session_ends_with_a_kill() {
+    let Some(bench) = ServerBench::new().await else { return };
     let client = bench.client().await.unwrap();
     let computing =
         tokio::spawn(async move { client.batch_execute("DO $$ BEGIN LOOP PERFORM 1; END LOOP; END $$").await });
@@ -61,16 +61,16 @@ async fn a_session_that_computes_does_not_outlive_a_kill() {
 }
 
 #[tokio::test]
-async fn while_frozen_it_takes_connections_and_answers_nothing() {
-    let Some(bench) = Bench::new().await else { return };
+async fn frozen_server_accepts_and_does_not_answer() {
+    let Some(bench) = ServerBench::new().await else { return };
     let client = bench.client().await.unwrap();
     for _ in 0..3 {
         bench.server.pause().await.unwrap();
         in_time(TcpStream::connect(bench.server.address())).await.unwrap();
         let answer = timeout(Duration::from_millis(200), client.query_one("SELECT 1", &[])).await;
-        assert!(answer.is_err(), "it answered");
+        assert!(answer.is_err(), "a frozen server answered");
         let newcomer = timeout(Duration::from_millis(200), bench.client()).await;
-        assert!(newcomer.is_err(), "somebody was let in");
+        assert!(newcomer.is_err(), "a frozen server let a client sign in");
         bench.server.resume().await.unwrap();
         one(&client).await.unwrap();
         one(&bench.client().await.unwrap()).await.unwrap();
@@ -78,8 +78,8 @@ async fn while_frozen_it_takes_connections_and_answers_nothing() {
 }
 
 #[tokio::test]
-async fn a_kill_while_frozen_is_a_kill() {
-    let Some(bench) = Bench::new().await else { return };
+async fn frozen_server_can_be_killed() {
+    let Some(bench) = ServerBench::new().await else { return };
     let _client = bench.client().await.unwrap();
     bench.server.pause().await.unwrap();
     in_time(bench.server.kill()).await.unwrap();
@@ -87,8 +87,8 @@ async fn a_kill_while_frozen_is_a_kill() {
 }
 
 #[tokio::test]
-async fn a_reload_makes_new_settings_hold() {
-    let Some(bench) = Bench::new().await else { return };
+async fn reload_applies_new_settings() {
+    let Some(bench) = ServerBench::new().await else { return };
     let (session, _) = bench.backend().await;
     session.batch("ALTER SYSTEM SET statement_timeout = '12345ms'").await.unwrap();
     crate::server::files::reload(&bench.server.superuser()).await.unwrap();
@@ -106,8 +106,8 @@ async fn a_reload_makes_new_settings_hold() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_start_says_why_and_is_not_waited_for() {
-    let Some(first) = Bench::new().await else { return };
+async fn failed_start_is_an_error_with_the_log() {
+    let Some(first) = ServerBench::new().await else { return };
     drop(first);
     let folder = RunFolder::create().unwrap();
     let settings = [("no_such_setting".to_owned(), "on".to_owned())];
@@ -118,9 +118,9 @@ async fn one_that_cannot_start_says_why_and_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_does_not_run_cannot_be_stopped_and_what_runs_not_started() {
-    let Some(bench) = Bench::new().await else { return };
-    assert!(bench.server.start().await.unwrap_err().to_string().contains("already runs"));
+async fn start_and_stop_in_the_wrong_state_are_errors() {
+    let Some(bench) = ServerBench::new().await else { return };
+    assert!(bench.server.start().await.unwrap_err().to_string().contains("already running"));
     in_time(bench.server.stop(StopMode::Fast)).await.unwrap();
     assert!(bench.server.stop(StopMode::Fast).await.unwrap_err().to_string().contains("not running"));
     assert!(bench.server.pause().await.is_err());

@@ -1,4 +1,4 @@
-//! Files of a server that runs.
+//! Configuration files of a running server.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -6,8 +6,8 @@ use super::*;
 use crate::server::files::{read_hba, write_file, write_hba_and_reload};
 
 #[tokio::test]
-async fn any_text_arrives_as_it_is_and_for_nobody_else() {
-    let Some(bench) = Bench::new().await else { return };
+async fn write_file_keeps_text_and_is_private() {
+    let Some(bench) = ServerBench::new().await else { return };
     let session = bench.server.superuser().connect().await.unwrap();
     let path = bench.data().join("it's a $file");
     for text in ["short\n", "a 'quote' \\ a\ttab\n\n\\.\nno end: ü", &"long ".repeat(20_000)] {
@@ -20,8 +20,8 @@ async fn any_text_arrives_as_it_is_and_for_nobody_else() {
 }
 
 #[tokio::test]
-async fn rules_of_pg_hba_are_in_force_at_once_and_wrong_ones_never() {
-    let Some(bench) = Bench::new().await else { return };
+async fn pg_hba_changes_are_in_force_and_bad_ones_refused() {
+    let Some(bench) = ServerBench::new().await else { return };
     let superuser = bench.server.superuser();
     let before = read_hba(&superuser.connect().await.unwrap()).await.unwrap();
     let open = bench.client().await.unwrap();
@@ -31,7 +31,7 @@ async fn rules_of_pg_hba_are_in_force_at_once_and_wrong_ones_never() {
         write_hba_and_reload(&superuser, &before).await.unwrap();
         bench.client().await.unwrap();
     }
-    assert_eq!(one(&open).await.unwrap(), 1, "open sessions stay");
+    assert_eq!(one(&open).await.unwrap(), 1, "an open session ended");
     let error = write_hba_and_reload(&superuser, &format!("host all all nonsense\n{before}")).await.unwrap_err();
     assert!(error.to_string().contains("line 1"), "{error}");
     assert_eq!(read_hba(&superuser.connect().await.unwrap()).await.unwrap(), before);

@@ -1,4 +1,4 @@
-//! What a run leaves that is killed itself.
+//! Leftovers of a killed run.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,14 +9,14 @@ use super::*;
 use crate::environment::leftovers;
 use crate::server::process_tree;
 
-/// Tells this test binary, started again, to be the run that is killed.
+/// Makes this test binary, started again, play the run that is killed.
 const VICTIM: &str = "PGSQUALL_TEST_VICTIM";
 
-/// The run that is killed: brings up a server, gets it into a state, says where it is, and waits.
+/// The run that is killed: starts a server, brings it into a state, prints its folder, and waits.
 #[tokio::test]
 async fn victim() {
     let Ok(state) = std::env::var(VICTIM) else { return };
-    let bench = Bench::new().await.unwrap();
+    let bench = ServerBench::new().await.unwrap();
     let _client = bench.client().await.unwrap();
     match state.as_str() {
         "followed" => {
@@ -29,7 +29,7 @@ async fn victim() {
         "frozen" => bench.server.pause().await.unwrap(),
         "recovering" => recovery::hold(&bench).await,
         "orphaned" => {
-            // What is left of a server whose eldest process alone has died, and whose others cannot notice.
+            // Only the postmaster dies, and its frozen children cannot notice.
             let pid_file = fs::read_to_string(bench.data().join("postmaster.pid")).unwrap();
             bench.server.pause().await.unwrap();
             process_tree::signal_all(&[pid_file.lines().next().unwrap().parse().unwrap()], Signal::SIGKILL);
@@ -40,7 +40,7 @@ async fn victim() {
     sleep(PATIENCE).await;
 }
 
-/// Ends with the test, whatever becomes of that.
+/// The process; killed when the test ends, also by a panic.
 struct Victim(Child);
 
 impl Drop for Victim {
@@ -58,31 +58,32 @@ fn victim_in(state: &str) -> (Victim, PathBuf) {
     let output = BufReader::new(victim.0.stdout.take().unwrap());
     let folder =
         output.lines().map_while(Result::ok).find_map(|line| line.strip_prefix("victim in ").map(PathBuf::from));
-    (victim, folder.expect("the victim did not get that far"))
+    (victim, folder.expect("the victim printed no folder"))
 }
 
 #[tokio::test]
-async fn everything_of_a_killed_run_is_removed_and_reported_and_a_live_run_is_left_alone() {
-    let Some(alive) = Bench::new().await else { return };
+async fn leftovers_of_killed_runs_are_removed_and_live_runs_stay() {
+    let Some(alive) = ServerBench::new().await else { return };
     for state in ["running", "frozen", "recovering", "orphaned"] {
         let (victim, folder) = victim_in(state);
         let remains = Remains::of(&folder);
         leftovers::remove().await;
-        assert!(folder.exists() && !remains.processes().is_empty(), "its owner lives");
+        assert!(folder.exists() && !remains.processes().is_empty(), "leftovers of a live run were removed");
         drop(victim);
         let began = Instant::now();
         let removed = in_time(leftovers::remove()).await;
         eprintln!("{state}: {:?}: {removed:?}", began.elapsed());
         remains.assert_nothing();
-        let told = removed.iter().find(|text| text.contains(folder.to_str().unwrap())).expect("it is reported");
-        assert!(told.contains("server") && !told.contains("in part"), "{told}");
+        let description =
+            removed.iter().find(|text| text.contains(folder.to_str().unwrap())).expect("a description of the folder");
+        assert!(description.contains("server") && !description.contains("in part"), "{description}");
     }
     one(&alive.client().await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_standby_is_removed_with_its_primary() {
-    if Bench::new().await.is_none() {
+async fn standby_is_removed_with_its_primary() {
+    if ServerBench::new().await.is_none() {
         return;
     }
     let (victim, folder) = victim_in("followed");

@@ -1,4 +1,4 @@
-//! The local server, as the nemesis uses it. Where no Postgres is installed these tests say so and pass.
+//! The local server, used as the nemesis uses it. Skipped if Postgres is not installed.
 
 mod control;
 mod files;
@@ -19,24 +19,24 @@ use super::{Binaries, LocalServer, Readiness, Server, Session};
 use crate::run_folder::RunFolder;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
 
-/// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
+/// Longest for steps of milliseconds on a slow, busy machine; a passing test never waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const PASSWORD: &str = "test-password";
 
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, work).await.expect("it takes far too long")
+    timeout(PATIENCE, work).await.expect("an end within PATIENCE")
 }
 
-/// A server that runs, in a folder of its own. Fields are dropped in this order.
-struct Bench {
+/// A running server with its own folder. Fields are dropped in this order.
+struct ServerBench {
     server: LocalServer,
     folder: RunFolder,
 }
 
-impl Bench {
-    /// `None`, with a word about it, where no Postgres is installed.
-    async fn new() -> Option<Bench> {
+impl ServerBench {
+    /// `None`, with a message, if Postgres is not installed.
+    async fn new() -> Option<ServerBench> {
         let binaries = match Binaries::find() {
             Ok(binaries) => binaries,
             Err(error) => {
@@ -46,7 +46,7 @@ impl Bench {
         };
         let folder = RunFolder::create().unwrap();
         let server = in_time(LocalServer::create(&binaries, &folder, &[])).await.unwrap();
-        let bench = Bench { server, folder };
+        let bench = ServerBench { server, folder };
         bench.start().await;
         let session = bench.server.superuser().connect().await.unwrap();
         set_password(&session, ROLE, PASSWORD).await.unwrap();
@@ -83,7 +83,7 @@ impl Bench {
     }
 }
 
-/// Signs in over TCP; an error is its SQLSTATE, or its text where it has none.
+/// Signs in over TCP; an error is its SQLSTATE, or its text without one.
 async fn connect(address: SocketAddr, role: &str, password: Option<&str>) -> Result<Client, String> {
     let mut config = tokio_postgres::Config::new();
     config.host(address.ip().to_string()).port(address.port()).user(role).dbname(DATABASE);
@@ -104,7 +104,7 @@ async fn one(client: &Client) -> Result<i32, tokio_postgres::Error> {
     in_time(client.query_one("SELECT 1", &[])).await.map(|row| row.get(0))
 }
 
-/// What a server has outside its own memory, noted while it runs, to be looked for when it is gone.
+/// A server's processes, folder and shared memory, noted while it runs, to check that they are gone afterwards.
 struct Remains {
     folder: PathBuf,
     data: PathBuf,
@@ -116,18 +116,21 @@ impl Remains {
         Remains::within(folder, "data")
     }
 
-    /// Of one of several servers, by the name of its data folder.
+    /// For one of several servers, by the name of its data folder.
     fn within(folder: &Path, name: &str) -> Remains {
         let data = folder.join(name);
         let pid_file = fs::read_to_string(data.join("postmaster.pid")).unwrap();
         let segment = pid_file.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
         let remains = Remains { folder: folder.to_owned(), data, segment };
-        assert!(remains.segment_is_there() && !remains.processes().is_empty(), "we look in the wrong place");
+        assert!(
+            remains.segment_is_there() && !remains.processes().is_empty(),
+            "no process or segment of the running server was found"
+        );
         remains
     }
 
     fn processes(&self) -> Vec<i32> {
-        super::process_tree::inhabitants(&self.data)
+        super::process_tree::processes_in(&self.data)
     }
 
     fn segment_is_there(&self) -> bool {

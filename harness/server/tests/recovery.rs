@@ -1,8 +1,8 @@
-//! A crash whose recovery is held.
+//! A crash with a held recovery.
 
 use super::*;
 
-/// As `nemesis/recovery.rs` prepares it: recovery has enough to do that it can be caught.
+/// As in `nemesis/recovery.rs`: enough data that recovery lasts long enough to be held.
 const LARGE_TRANSACTION: [&str; 4] = [
     "CHECKPOINT",
     "BEGIN",
@@ -10,12 +10,12 @@ const LARGE_TRANSACTION: [&str; 4] = [
     "INSERT INTO large SELECT repeat(md5(i::text), 8) FROM generate_series(1, 150000) AS i",
 ];
 
-/// How often in a row; raised by hand to be sure of it.
+/// Number of rounds; can be raised by hand.
 fn rounds() -> usize {
     std::env::var("PGSQUALL_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
 }
 
-pub(super) async fn hold(bench: &Bench) {
+pub(super) async fn hold(bench: &ServerBench) {
     let (session, pid) = bench.backend().await;
     for statement in LARGE_TRANSACTION {
         session.batch(statement).await.unwrap();
@@ -24,12 +24,12 @@ pub(super) async fn hold(bench: &Bench) {
 }
 
 #[tokio::test]
-async fn whoever_comes_is_refused_with_57p03_until_it_is_released() {
-    let Some(bench) = Bench::new().await else { return };
+async fn held_recovery_refuses_with_57p03_until_released() {
+    let Some(bench) = ServerBench::new().await else { return };
     for round in 0..rounds() {
         let bystander = bench.client().await.unwrap();
         hold(&bench).await;
-        assert!(one(&bystander).await.is_err(), "every session is lost in a crash");
+        assert!(one(&bystander).await.is_err(), "a session survived the crash");
         let begun = Instant::now();
         let mut refusals = 0;
         while begun.elapsed() < Duration::from_millis(1200) {
@@ -40,13 +40,13 @@ async fn whoever_comes_is_refused_with_57p03_until_it_is_released() {
         bench.server.release_recovery().await.unwrap();
         bench.server.wait(Readiness::AcceptingQueries, PATIENCE).await.unwrap();
         one(&bench.client().await.unwrap()).await.unwrap();
-        assert!(bench.server.release_recovery().await.is_err(), "nothing is held any more");
+        assert!(bench.server.release_recovery().await.is_err(), "a second release succeeded");
     }
 }
 
 #[tokio::test]
-async fn a_kill_while_recovery_is_held_is_a_kill() {
-    let Some(bench) = Bench::new().await else { return };
+async fn server_in_held_recovery_can_be_killed() {
+    let Some(bench) = ServerBench::new().await else { return };
     hold(&bench).await;
     in_time(bench.server.kill()).await.unwrap();
     bench.start().await;

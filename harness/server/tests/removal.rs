@@ -1,10 +1,10 @@
-//! Nothing is left: no process, no folder, no shared memory.
+//! Removal leaves no process, no folder, no shared memory.
 
 use super::*;
 
 #[tokio::test]
-async fn removing_twice_is_removing_once() {
-    let Some(bench) = Bench::new().await else { return };
+async fn second_removal_does_nothing() {
+    let Some(bench) = ServerBench::new().await else { return };
     let remains = bench.remains();
     let _client = bench.client().await.unwrap();
     in_time(bench.server.remove()).await.unwrap();
@@ -15,10 +15,10 @@ async fn removing_twice_is_removing_once() {
 }
 
 #[tokio::test]
-async fn removed_whatever_state_it_is_in() {
+async fn server_is_removed_in_every_state() {
     for state in ["running", "frozen", "recovering", "killed", "killed while frozen"] {
         for by_drop in [false, true] {
-            let Some(bench) = Bench::new().await else { return };
+            let Some(bench) = ServerBench::new().await else { return };
             let remains = bench.remains();
             let _client = bench.client().await.unwrap();
             match state {
@@ -44,9 +44,9 @@ async fn removed_whatever_state_it_is_in() {
 }
 
 #[test]
-fn removed_though_the_runtime_has_ended_before() {
+fn server_is_removed_after_the_runtime_has_ended() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let Some(bench) = runtime.block_on(Bench::new()) else { return };
+    let Some(bench) = runtime.block_on(ServerBench::new()) else { return };
     let remains = bench.remains();
     runtime.shutdown_timeout(PATIENCE);
     drop(bench);

@@ -1,18 +1,18 @@
-//! Who is let in, and how.
+//! Sign-in: roles, passwords, the socket, and the log.
 
 use std::os::unix::fs::MetadataExt;
 
 use super::*;
 
 #[tokio::test]
-async fn from_nothing_to_the_first_query() {
-    let Some(first) = Bench::new().await else { return }; // makes the template, where there is none yet
+async fn first_query_is_fast() {
+    let Some(first) = ServerBench::new().await else { return }; // creates the template if necessary
     let folder = RunFolder::create().unwrap();
     let binaries = Binaries::find().unwrap();
     let began = Instant::now();
     let server = LocalServer::create(&binaries, &folder, &[]).await.unwrap();
     let copied = began.elapsed();
-    let second = Bench { server, folder };
+    let second = ServerBench { server, folder };
     second.start().await;
     let took = began.elapsed();
     eprintln!("template to first query: {took:?}, of that the copy: {copied:?}");
@@ -22,20 +22,20 @@ async fn from_nothing_to_the_first_query() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_look_into_the_folders() {
-    let Some(bench) = Bench::new().await else { return };
+async fn folders_are_closed_to_other_users() {
+    let Some(bench) = ServerBench::new().await else { return };
     for name in ["data", "socket"] {
         let mode = fs::metadata(bench.folder.path().join(name)).unwrap().mode();
         assert_eq!(mode & 0o777, 0o700, "{name}");
     }
-    // Passed through by the server's group, where that is another; never listed.
+    // The server's group may pass through it, but not list it.
     let mode = fs::metadata(bench.folder.path()).unwrap().mode();
     assert_eq!(mode & 0o067, 0, "{mode:o}");
 }
 
 #[tokio::test]
-async fn over_tcp_everybody_needs_a_password() {
-    let Some(bench) = Bench::new().await else { return };
+async fn every_role_needs_a_password_over_tcp() {
+    let Some(bench) = ServerBench::new().await else { return };
     let address = bench.server.address();
     assert_eq!(one(&bench.client().await.unwrap()).await.unwrap(), 1);
     assert_eq!(connect(address, ROLE, Some("wrong")).await.err().as_deref(), Some("28P01"));
@@ -48,8 +48,8 @@ async fn over_tcp_everybody_needs_a_password() {
 }
 
 #[tokio::test]
-async fn through_the_socket_only_the_superuser_is_trusted() {
-    let Some(bench) = Bench::new().await else { return };
+async fn only_the_superuser_signs_in_through_the_socket() {
+    let Some(bench) = ServerBench::new().await else { return };
     let superuser = bench.server.superuser();
     superuser.connect().await.unwrap();
     assert!(superuser.in_database(DATABASE).in_role(ROLE, PASSWORD).connect().await.is_ok());
@@ -58,8 +58,8 @@ async fn through_the_socket_only_the_superuser_is_trusted() {
 }
 
 #[tokio::test]
-async fn the_log_says_who_was_refused_and_why() {
-    let Some(bench) = Bench::new().await else { return };
+async fn log_names_refused_roles_and_reasons() {
+    let Some(bench) = ServerBench::new().await else { return };
     let client = bench.client().await.unwrap();
     assert!(in_time(client.batch_execute("SELECT 1/0")).await.is_err());
     connect(bench.server.address(), ROLE, Some("wrong")).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Calibration: runs that were carried out for real, each beside the simulation of the same question.
+//! `--calibrate`: compares each real run with the simulation of the same scenario, client and seed.
 
 mod pair;
 mod table;
@@ -24,35 +24,35 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::find;
 
-/// What a run leaves of itself.
+/// The stored history of a run.
 const HISTORY: &str = "history.jsonl";
 
-/// The file in the folder of `--out`.
+/// The file of the comparison, in the folder of `--out`.
 const TABLE: &str = "calibration.md";
 
-/// The folder beside it, for what was simulated: `--out` may name the folder of the real runs.
+/// The folder for simulated runs, in that of `--out`: kept apart, because `--out` may name the folder of the real runs.
 const SIMULATED: &str = "simulated";
 
-/// What came of one stored run.
-enum Beside {
+/// The comparison of one stored run.
+enum Counterpart {
     Compared(Box<Pair>),
-    /// Why it has no counterpart.
+    /// Why the run cannot be simulated.
     Skipped(String),
     Failed(Exit, String),
 }
 
-/// Puts every run that the folder holds beside a simulated one, and tells it in the order of their paths.
+/// Simulates the counterpart of every run in the folder, and prints the comparison in the order of their paths.
 pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
     let found = match histories(folder) {
         Ok(found) if !found.is_empty() => found,
         other => {
-            let reason = other.err().map_or_else(|| format!("no {HISTORY} is in it"), |error| error.to_string());
-            let hint = "give a folder that `pgsquall run --out FOLDER` has filled";
+            let reason = other.err().map_or_else(|| format!("it contains no {HISTORY}"), |error| error.to_string());
+            let hint = "name a folder of `pgsquall run --out FOLDER`";
             complain!("error: {}: {reason}\nhint: {hint}", folder.display());
             return Exit::Usage;
         }
     };
-    let kept = |path: &Path| {
+    let simulated_folder = |path: &Path| {
         let run = path.parent()?.strip_prefix(folder).ok()?;
         Some(out?.join(SIMULATED).join(run))
     };
@@ -61,8 +61,8 @@ pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(path) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let beside = beside(path, kept(path).as_deref());
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(path, beside);
+                    let counterpart = counterpart(path, simulated_folder(path).as_deref());
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(path, counterpart);
                 }
             });
         }
@@ -70,9 +70,9 @@ pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
     let (mut pairs, mut skipped, mut exit) = (Vec::new(), BTreeMap::<_, usize>::new(), Exit::Pass);
     for (path, beside) in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
         match beside {
-            Beside::Compared(pair) => pairs.push(*pair),
-            Beside::Skipped(reason) => *skipped.entry(reason).or_default() += 1,
-            Beside::Failed(why, reason) => {
+            Counterpart::Compared(pair) => pairs.push(*pair),
+            Counterpart::Skipped(reason) => *skipped.entry(reason).or_default() += 1,
+            Counterpart::Failed(why, reason) => {
                 complain!("error: {}: {reason}", path.display());
                 exit = exit.max(why);
             }
@@ -93,19 +93,19 @@ pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
     }
     exit.max(match pairs.iter().any(Pair::contradicts) {
         true => Exit::Fail,
-        // To have compared nothing is not to agree.
+        // Without any comparison there is no agreement.
         false if !pairs.iter().any(Pair::agrees) => Exit::Unknown,
         false => Exit::Pass,
     })
 }
 
-/// The stored histories below a folder, by their paths.
+/// The stored histories below a folder, sorted by path.
 fn histories(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
-            // Links are not followed: they can lead back.
+            // Links are not followed: they can form a cycle.
             match entry.file_type()?.is_dir() {
                 true => folders.push(entry.path()),
                 false if entry.file_name() == HISTORY => found.push(entry.path()),
@@ -117,54 +117,54 @@ fn histories(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn beside(path: &Path, out: Option<&Path>) -> Beside {
+fn counterpart(path: &Path, out: Option<&Path>) -> Counterpart {
     let read = File::open(path).map_err(|error| error.to_string());
     let real = match read.and_then(|file| History::read(BufReader::new(file)).map_err(|error| error.to_string())) {
         Ok(real) => real,
-        Err(reason) => return Beside::Failed(Exit::Usage, reason),
+        Err(reason) => return Counterpart::Failed(Exit::Usage, reason),
     };
-    let scenario = match question(&real) {
+    let scenario = match scenario_of(&real) {
         Ok(scenario) => scenario,
-        Err(reason) => return Beside::Skipped(reason),
+        Err(reason) => return Counterpart::Skipped(reason),
     };
     let simulated = match simulate(&real.header, scenario, out) {
         Ok(simulated) => simulated,
-        Err(error) => return Beside::Failed(Exit::from(&error), error.to_string()),
+        Err(error) => return Counterpart::Failed(Exit::from(&error), error.to_string()),
     };
-    // What was asked for moves with the scenario's text, and with the version that read it.
+    // The settings follow from the scenario's text and from the version that read it.
     if simulated.header.faults != real.header.faults || simulated.header.load != real.header.load {
-        return Beside::Skipped("the scenario is another one by now".into());
+        return Counterpart::Skipped("the scenario has changed since the run".into());
     }
     let (real_verdict, simulated) = (judge(&real), judge(&simulated));
     match out.map_or(Ok(()), |out| fs::write(out.join("verdict.json"), simulated.to_json())) {
-        Ok(()) => Beside::Compared(Box::new(Pair { real: real_verdict, simulated })),
-        Err(error) => Beside::Failed(Exit::Unavailable, format!("its counterpart cannot be stored: {error}")),
+        Ok(()) => Counterpart::Compared(Box::new(Pair { real: real_verdict, simulated })),
+        Err(error) => Counterpart::Failed(Exit::Unavailable, format!("cannot store its simulation: {error}")),
     }
 }
 
-/// What a simulation is to be asked.
+/// The scenario to simulate.
 ///
-/// *Errors*: why it cannot be asked the same.
-fn question(real: &History) -> Result<Scenario, String> {
+/// *Errors*: why the run cannot be simulated.
+fn scenario_of(real: &History) -> Result<Scenario, String> {
     let header = &real.header;
     let server = real.events.iter().find_map(|event| match event {
         Event::Server(facts) => Some(facts.kind.as_str()),
         _ => None,
     });
     if header.plane == Plane::Simulation {
-        return Err("simulated itself".into());
+        return Err("the run was a simulation".into());
     }
     if header.application.is_some() || !built_in().any(|(name, _)| name == header.client) {
         return Err("the client is not built in".into());
     }
     if header.supervised {
-        return Err("a supervised client is a process".into());
+        return Err("the client was supervised".into());
     }
     if !matches!(server, Some("local" | "docker")) {
         return Err(format!("the server is {}", server.unwrap_or("unknown")));
     }
     let name = &header.scenario;
-    let mut scenario = find(name).map_err(|error| format!("the scenario {name} is gone: {error}"))?;
+    let mut scenario = find(name).map_err(|error| format!("cannot find the scenario {name}: {error}"))?;
     if let Some(asked) = &header.device {
         let device = IdleDevice::ALL.into_iter().find(|(word, _)| *word == asked.device);
         let before = device.and_then(|(_, device)| scenario.before(&device, asked.scale));

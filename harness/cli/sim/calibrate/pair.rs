@@ -1,18 +1,18 @@
-//! One question, asked for real and simulated: where the answers differ.
+//! A real run and its simulation, and the differences of their verdicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pgsquall::judge::{Check, Recovery, Verdict, VerdictKind};
 
-/// Two verdicts on the same question.
+/// The verdicts of a real run and of its simulation.
 pub struct Pair {
     pub real: Verdict,
     pub simulated: Verdict,
 }
 
 impl Pair {
-    /// Whether both sides know, and say the same.
+    /// Whether both verdicts are known and equal.
     pub fn agrees(&self) -> bool {
         self.is_known() && self.real.verdict == self.simulated.verdict
     }
@@ -26,7 +26,7 @@ impl Pair {
         [&self.real, &self.simulated].iter().all(|verdict| verdict.verdict != VerdictKind::Unknown)
     }
 
-    /// Every kind of error that either side has seen, with how many of it each saw.
+    /// Each kind of error, with its number on either side.
     pub fn errors(&self) -> Vec<(&str, u64, u64)> {
         let (real, simulated) = (&self.real.measures.errors, &self.simulated.measures.errors);
         let kinds: BTreeSet<_> = real.keys().chain(simulated.keys()).collect();
@@ -34,7 +34,7 @@ impl Pair {
         kinds.into_iter().map(|kind| (kind.as_str(), count(real, kind), count(simulated, kind))).collect()
     }
 
-    /// How long recovery took for real, and simulated, where both sides recovered.
+    /// Times-to-recover, real and simulated, if both sides recovered.
     pub fn recovered(&self) -> Option<(Duration, Duration)> {
         match (&self.real.measures.time_to_recover, &self.simulated.measures.time_to_recover) {
             (Recovery::Recovered { after: real }, Recovery::Recovered { after: simulated }) => {
@@ -44,7 +44,7 @@ impl Pair {
         }
     }
 
-    /// What one side alone says, in a few words; empty where nothing is.
+    /// Failed checks and kinds of errors of one side alone.
     pub fn differences(&self) -> Vec<String> {
         let mut differences = Vec::new();
         if self.real.verdict != self.simulated.verdict {
@@ -64,7 +64,7 @@ impl Pair {
     }
 }
 
-/// The checks that failed: two verdicts of fail can mean different things.
+/// The checks that failed; two failed verdicts can differ in them.
 fn failed(verdict: &Verdict) -> BTreeSet<Check> {
     verdict.failures().map(|(check, _)| check).collect()
 }

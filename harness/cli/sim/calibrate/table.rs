@@ -1,4 +1,4 @@
-//! The comparison as a table, on the terminal and in Markdown, and what it comes to in a few lines.
+//! The comparison as a table, for the terminal and in Markdown, and its summary.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use pgsquall::report::text::{optional, recovery};
 
 use super::pair::Pair;
 
-/// A line under the header and nothing else, as in the table of real runs.
+/// Only a line under the header, as in the table of real runs.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 const COLUMNS: [&str; 7] =
@@ -28,7 +28,7 @@ pub fn text(pairs: &[Pair]) -> String {
 pub fn markdown(pairs: &[Pair], notes: &[String]) -> String {
     let one_line = |cell: &str| cell.replace('\n', ", ");
     let mut table = Table::new();
-    // As wide as it comes: a file is no terminal.
+    // Any width: the text goes to a file.
     table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(COLUMNS.map(|name| name.replace('\n', " ")));
     table.add_rows(pairs.iter().map(|pair| row(pair).map(|cell| one_line(&cell))));
@@ -52,7 +52,7 @@ fn row(pair: &Pair) -> [String; 7] {
     ]
 }
 
-/// What the comparison comes to: a line of figures, and one for each reason to skip.
+/// The summary: a line of figures, and one for each reason to skip.
 pub fn notes(pairs: &[Pair], skipped: &BTreeMap<String, usize>) -> Vec<String> {
     let count = |of: fn(&Pair) -> bool| pairs.iter().filter(|pair| of(pair)).count();
     let (agree, contradict) = (count(Pair::agrees), count(Pair::contradicts));
@@ -70,7 +70,7 @@ pub fn notes(pairs: &[Pair], skipped: &BTreeMap<String, usize>) -> Vec<String> {
     std::iter::once(text).chain(reasons).collect()
 }
 
-/// The median ratio, and the median distance, of the times of those who recovered on both sides; and how many they are.
+/// The median ratio and the median distance of times-to-recover, and the number of pairs that recovered on both sides.
 fn medians(pairs: &[Pair]) -> Option<(f64, String, usize)> {
     let times: Vec<_> = pairs.iter().filter_map(Pair::recovered).collect();
     let mut ratios: Vec<_> = times

@@ -1,4 +1,4 @@
-//! Nothing stays, and nothing of others goes.
+//! Removal of containers and networks: own ones completely, others never.
 
 use testcontainers::bollard::models::{ContainerCreateBody, NetworkCreateRequest};
 use testcontainers::bollard::query_parameters::CreateContainerOptions;
@@ -7,7 +7,7 @@ use super::super::owner::Owner;
 use super::*;
 
 #[tokio::test]
-async fn removed_twice_and_by_others_and_by_drop() {
+async fn container_is_removed_by_call_and_by_drop() {
     let server = server_or_skip!();
     server.remove().await.unwrap();
     assert!(!exists(&server).await);
@@ -25,7 +25,7 @@ async fn removed_twice_and_by_others_and_by_drop() {
 }
 
 #[tokio::test]
-async fn a_sweep_takes_orphans_only() {
+async fn sweep_removes_only_orphaned_containers() {
     let living = server_or_skip!();
     let here = Owner::this_process().unwrap();
     let dead = Owner { started: here.started - 1, ..here.clone() };
@@ -37,14 +37,14 @@ async fn a_sweep_takes_orphans_only() {
     assert!(removed.iter().any(|text| text.contains("of run swept, left by process")), "{removed:?}");
     living.container.docker.inspect_container(&orphan, None).await.unwrap_err();
     living.container.docker.inspect_container(&foreign, None).await.unwrap();
-    answers(&living).await;
+    assert_answers(&living).await;
     sweep::remove(&living.container.docker, &foreign).await.unwrap();
     living.remove().await.unwrap();
 }
 
-/// Runs where the rest is skipped; to see it here: `DOCKER_HOST=unix:///nowhere cargo test --lib docker::`
+/// Runs only on machines without Docker; elsewhere: `DOCKER_HOST=unix:///nowhere cargo test --lib docker::`
 #[tokio::test]
-async fn without_docker_a_sweep_says_nothing() {
+async fn sweep_without_docker_is_not_an_error() {
     if availability().await.is_ok() {
         return println!("skipped: needs a machine without Docker");
     }
@@ -54,7 +54,7 @@ async fn without_docker_a_sweep_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_sweep_takes_the_networks_of_dead_runs_only() {
+async fn sweep_removes_only_orphaned_networks() {
     let server = server_or_skip!();
     let docker = &server.container.docker;
     let here = Owner::this_process().unwrap();
@@ -67,11 +67,14 @@ async fn a_sweep_takes_the_networks_of_dead_runs_only() {
     }
     sweep().await.unwrap();
     docker.inspect_network(&named("dead"), None).await.unwrap_err();
-    assert!(network::remove(docker, &named("living")).await.unwrap(), "it was left alone");
+    assert!(
+        network::remove(docker, &named("living")).await.unwrap(),
+        "the sweep removed the network of a running process"
+    );
     server.remove().await.unwrap();
 }
 
-/// A container, never started, labelled as somebody's.
+/// A container with this owner's label, never started.
 async fn container_of(server: &DockerServer, owner: &Owner) -> String {
     let labels = [(RUN_LABEL.to_owned(), "swept".to_owned()), (OWNER_LABEL.to_owned(), owner.to_string())].into();
     let body = ContainerCreateBody { image: Some(IMAGE.into()), labels: Some(labels), ..Default::default() };

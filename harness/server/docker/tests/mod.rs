@@ -1,4 +1,4 @@
-//! Against the real engine; skipped, with a word, where there is none or the image is missing.
+//! Containers on the real engine; skipped without an engine or image.
 
 mod cleaning;
 mod standby;
@@ -12,7 +12,7 @@ use super::*;
 
 const IMAGE: &str = "pgsquall/postgres:15";
 
-/// Gives up a test where Docker or the image is missing.
+/// A server for a test; ends the test if Docker or the image is missing.
 macro_rules! server_or_skip {
     () => {
         match availability().await {
@@ -31,7 +31,7 @@ async fn create(settings: &[(&str, &str)]) -> DockerServer {
     DockerServer::create(Some(IMAGE), "test", &settings, false).await.unwrap()
 }
 
-async fn answers(server: &DockerServer) {
+async fn assert_answers(server: &DockerServer) {
     server.wait(Readiness::AcceptingQueries, Duration::from_secs(30)).await.unwrap();
     let session = server.superuser().connect().await.unwrap();
     let rows = session.rows("SELECT 41 + 1", &[]).await.unwrap();
@@ -41,7 +41,7 @@ async fn answers(server: &DockerServer) {
 /// The SQLSTATE with which a new connection is refused.
 async fn refusal(server: &DockerServer) -> Option<String> {
     match server.superuser().connect_within(Duration::from_secs(2)).await {
-        Ok(_) => panic!("the server let us in"),
+        Ok(_) => panic!("the server accepted the connection"),
         Err(refusal) => refusal.sqlstate,
     }
 }
@@ -51,32 +51,32 @@ async fn exists(server: &DockerServer) -> bool {
 }
 
 #[tokio::test]
-async fn stops_in_every_mode_and_starts_again() {
+async fn container_restarts_after_every_stop_mode() {
     let server = server_or_skip!();
     assert!(server.facts().version.starts_with("15."), "{:?}", server.facts());
     for mode in [StopMode::Fast, StopMode::Smart, StopMode::Immediate] {
-        answers(&server).await;
+        assert_answers(&server).await;
         server.stop(mode).await.unwrap();
         tokio::net::TcpStream::connect(server.address()).await.unwrap_err();
         server.start().await.unwrap();
     }
-    answers(&server).await;
+    assert_answers(&server).await;
     server.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn comes_back_after_a_kill() {
+async fn container_restarts_after_a_kill() {
     let server = server_or_skip!();
     assert_eq!(server.kill().await.unwrap(), "container exited with code 137");
     let error = server.kill().await.unwrap_err().to_string();
     assert!(error.contains("is not running"), "{error}");
     server.start().await.unwrap();
-    answers(&server).await;
+    assert_answers(&server).await;
     server.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn paused_it_accepts_and_says_nothing() {
+async fn paused_server_accepts_and_does_not_answer() {
     let server = server_or_skip!();
     let session = server.superuser().connect().await.unwrap();
     server.pause().await.unwrap();
@@ -86,19 +86,19 @@ async fn paused_it_accepts_and_says_nothing() {
     timeout(Duration::from_millis(500), query.as_mut()).await.expect_err("a paused server answered");
     server.resume().await.unwrap();
     timeout(Duration::from_secs(5), query).await.unwrap().unwrap();
-    answers(&server).await;
+    assert_answers(&server).await;
     server.pause().await.unwrap();
     server.remove().await.unwrap();
     assert!(!exists(&server).await);
 }
 
 #[tokio::test]
-async fn the_log_bears_witness() {
+async fn log_has_terminated_sessions() {
     let server = server_or_skip!();
     let (ours, other) = (server.superuser().connect().await.unwrap(), server.superuser().connect().await.unwrap());
     let victim: i32 = other.rows("SELECT pg_backend_pid()", &[]).await.unwrap()[0].get(0);
     ours.rows("SELECT pg_terminate_backend($1)", &[&victim]).await.unwrap();
-    // The engine copies the log from a pipe, in its own time.
+    // The engine copies the log from a pipe, with a delay.
     for _ in 0..100 {
         if server.log().await.unwrap().iter().any(|line| line.sqlstate == "57P01" && line.pid == victim) {
             return server.remove().await.unwrap();
@@ -109,16 +109,16 @@ async fn the_log_bears_witness() {
 }
 
 #[tokio::test]
-async fn a_held_recovery_refuses_until_released() {
+async fn held_recovery_refuses_until_released() {
     let server = server_or_skip!();
     hold_and_release(&server).await;
-    // A shutdown lets it go by itself.
+    // A shutdown releases it too.
     crash(&server).await;
     server.stop(StopMode::Fast).await.unwrap();
     server.remove().await.unwrap();
 }
 
-/// Crashes a session amid 50 MB of uncommitted work.
+/// Crashes a session with 50 MB of uncommitted data.
 async fn crash(server: &DockerServer) {
     let session = server.superuser().connect().await.unwrap();
     let work = "CREATE TABLE bulk (x text); \
@@ -135,11 +135,11 @@ async fn hold_and_release(server: &DockerServer) {
         sleep(Duration::from_millis(100)).await;
     }
     server.release_recovery().await.unwrap();
-    answers(server).await;
+    assert_answers(server).await;
 }
 
 #[tokio::test]
-async fn a_setting_that_postgres_refuses_is_told_at_once() {
+async fn unknown_setting_is_an_error_at_once() {
     let server = server_or_skip!();
     let before = Instant::now();
     let settings = [("no_such_setting".to_owned(), "1".to_owned())];
@@ -150,7 +150,7 @@ async fn a_setting_that_postgres_refuses_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn an_image_that_cannot_be_had_comes_with_the_remedy() {
+async fn missing_image_error_names_the_fix() {
     let server = server_or_skip!();
     let error = DockerServer::create(Some("localhost:1/none:7"), "test", &[], false).await.err().unwrap().to_string();
     assert!(error.contains("localhost:1/none:7") && error.contains("ci/postgres-image.sh 15"), "{error}");

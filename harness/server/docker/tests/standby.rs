@@ -1,19 +1,19 @@
-//! Two containers of one run.
+//! A primary and a standby in two containers.
 
 use super::*;
 
 #[tokio::test]
-async fn a_standby_follows_and_nothing_of_both_stays() {
+async fn standby_follows_and_both_are_removed() {
     let mut server = server_or_skip!();
     let standby = server.create_standby("test", &[]).await.unwrap();
-    server.superuser().connect().await.unwrap().batch("CREATE TABLE told (x int)").await.unwrap();
+    server.superuser().connect().await.unwrap().batch("CREATE TABLE replicated (x int)").await.unwrap();
     let session = standby.superuser().connect().await.unwrap();
-    let told = "SELECT to_regclass('told') IS NOT NULL AND pg_is_in_recovery()";
+    let replicated = "SELECT to_regclass('replicated') IS NOT NULL AND pg_is_in_recovery()";
     for look in 0.. {
-        if session.rows(told, &[]).await.unwrap()[0].get(0) {
+        if session.rows(replicated, &[]).await.unwrap()[0].get(0) {
             break;
         }
-        assert!(look < 500, "the standby does not hear of it");
+        assert!(look < 500, "the table was not replicated");
         sleep(Duration::from_millis(20)).await;
     }
     let (docker, network) = (server.container.docker.clone(), server.network.as_ref().unwrap().name().to_owned());

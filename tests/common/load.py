@@ -1,7 +1,7 @@
-"""Visitors of a web service: four at once, each every 50 ms.
+"""Load for a web service: four threads, each with a request every 50 ms.
 
-    visitors.py PORT           for ever
-    visitors.py PORT once      one visit; its exit status says whether it was served
+    load.py PORT           until killed
+    load.py PORT once      one request; exits with 0 if it was served
 """
 
 import sys

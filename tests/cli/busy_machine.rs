@@ -1,10 +1,10 @@
-//! The words by which tests know a machine that had too much to do are words of the harness: where one of them is worded
-//! anew, such a run would no longer be asked again, and nothing else would tell.
+//! The reasons by which tests detect an overloaded machine are texts of the harness: if one of them were reworded,
+//! tests would no longer repeat such runs, and nothing else would notice.
 
 use std::fs;
 use std::path::Path;
 
-use super::common::breath::REASONS;
+use super::common::busy_machine::REASONS;
 
 /// All sources below a folder, as one text.
 fn sources(folder: &Path) -> String {
@@ -18,10 +18,10 @@ fn sources(folder: &Path) -> String {
 }
 
 #[test]
-fn reasons_of_a_busy_machine_are_the_harness_own() {
+fn busy_machine_reasons_are_texts_of_the_harness() {
     let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("harness"));
     let printed: Vec<_> = sources.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     for reason in REASONS {
-        assert!(printed.iter().any(|line| line.contains(reason)), "{reason:?}: see tests/common/breath.rs");
+        assert!(printed.iter().any(|line| line.contains(reason)), "{reason:?}: see tests/common/busy_machine.rs");
     }
 }

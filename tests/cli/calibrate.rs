@@ -1,11 +1,11 @@
-//! `pgsquall sim --beside`: what was run for real, beside the simulation of the same question.
+//! `pgsquall sim --calibrate`: real runs compared with their simulations.
 
 use std::fs;
 
-use super::common::{Place, RESET, Said};
+use super::common::{Output, RESET, Workspace};
 
-/// What one run of a simulation left, as if it had been carried out for real, with words replaced; in the folder `real`.
-pub fn as_if_real(place: &Place, scenario: &str, client: &str, name: &str, replaced: &[(&str, &str)]) {
+/// Stores a simulated run in the folder `real` as if it were real, with texts replaced.
+pub fn as_if_real(place: &Workspace, scenario: &str, client: &str, name: &str, replaced: &[(&str, &str)]) {
     place.run(&["sim", scenario, "--client", client, "--seed", "3", "--out", "made"]);
     let stem = scenario.trim_end_matches(".toml");
     let mut history = place.read(&format!("made/{stem}-{client}/history.jsonl"));
@@ -18,17 +18,17 @@ pub fn as_if_real(place: &Place, scenario: &str, client: &str, name: &str, repla
     place.write(&format!("real/{name}/history.jsonl"), &history);
 }
 
-fn beside(place: &Place) -> Said {
-    place.run(&["sim", "--beside", "real"])
+fn calibrate(place: &Workspace) -> Output {
+    place.run(&["sim", "--calibrate", "real"])
 }
 
 #[test]
-fn real_runs_come_to_the_verdicts_of_simulated_ones() {
-    let place = Place::new();
+fn real_and_simulated_verdicts_agree() {
+    let place = Workspace::new();
     let clients = ["--client", "reference", "--client", "never-reconnects"];
     let words = ["connection-reset", "session-terminated", "--seed", "1", "--budget", "3s", "--out", "real"];
     place.run(&[&["run"][..], &words, &clients].concat());
-    let said = place.run(&["sim", "--beside", "real", "--out", "kept"]);
+    let said = place.run(&["sim", "--calibrate", "real", "--out", "kept"]);
     said.succeeds();
     for (client, kind) in [("reference", "pass"), ("never-reconnects", "fail")] {
         for scenario in ["connection-reset", "session-terminated"] {
@@ -38,35 +38,35 @@ fn real_runs_come_to_the_verdicts_of_simulated_ones() {
             assert_eq!(simulated.at("/budget_us"), 3_000_000, "that of the real run: {simulated}");
         }
     }
-    // What is told is kept too, as a table and its notes.
+    // The table and its notes are stored too.
     let kept = place.read("kept/calibration.md");
     let notes = kept.split_once("\n\n").unwrap().1.trim();
     assert!(kept.starts_with('|') && !notes.is_empty() && said.stdout.contains(notes), "{kept}\n{said}");
 }
 
 #[test]
-fn the_same_run_has_no_differences() {
-    let place = Place::new();
+fn equal_runs_have_no_differences() {
+    let place = Workspace::new();
     place.write("mine.toml", RESET);
     as_if_real(&place, "connection-reset", "reference", "one", &[]);
     as_if_real(&place, "mine.toml", "hangs", "deep/er/two", &[]);
     // In virtual time every figure is the same each time.
-    insta::assert_snapshot!("no_differences", beside(&place).succeeds().stdout);
+    insta::assert_snapshot!("no_differences", calibrate(&place).succeeds().stdout);
 }
 
 #[test]
-fn a_verdict_that_is_the_other_one_is_a_failure() {
-    let place = Place::new();
+fn contradicting_verdicts_are_a_failure() {
+    let place = Workspace::new();
     let renamed = [("\"client\":\"reference\"", "\"client\":\"never-reconnects\"")];
     as_if_real(&place, "connection-reset", "reference", "run", &renamed);
-    let said = beside(&place);
+    let said = calibrate(&place);
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stdout.contains("pass / fail"), "{said}");
 }
 
 #[test]
-fn what_cannot_be_compared_is_counted_by_its_reason() {
-    let place = Place::new();
+fn skipped_runs_are_counted_by_reason() {
+    let place = Workspace::new();
     let made = |name, from, to| as_if_real(&place, "connection-reset", "reference", name, &[(from, to)]);
     made("adapter", "\"client\":\"reference\"", "\"client\":\"psql\"");
     made("another", "\"client\":\"reference\"", "\"client\":\"python3 mine.py\"");
@@ -75,30 +75,30 @@ fn what_cannot_be_compared_is_counted_by_its_reason() {
     made("middlebox", "\"scenario\":\"connection-reset\"", "\"scenario\":\"pgbouncer-restart\"");
     made("changed", "\"scenario\":\"connection-reset\"", "\"scenario\":\"stall\"");
     made("gone", "\"scenario\":\"connection-reset\"", "\"scenario\":\"gone.toml\"");
-    let said = beside(&place);
+    let said = calibrate(&place);
     assert_eq!(said.code, Some(2), "{said}");
     insta::assert_snapshot!("not_compared", said.stdout);
 }
 
 #[test]
-fn folders_that_hold_no_runs() {
-    let place = Place::new();
+fn folders_without_runs_are_refused() {
+    let place = Workspace::new();
     let hint = "`pgsquall run --out FOLDER`";
-    beside(&place).refuses(64, &["real", "No such file", hint]);
+    calibrate(&place).refuses(64, &["real", "No such file", hint]);
     fs::create_dir(place.path().join("real")).unwrap();
-    beside(&place).refuses(64, &["real", "history.jsonl", hint]);
+    calibrate(&place).refuses(64, &["real", "history.jsonl", hint]);
     as_if_real(&place, "connection-reset", "reference", "good", &[]);
     place.write("real/history.jsonl", "garbage\n");
-    let said = beside(&place);
+    let said = calibrate(&place);
     assert_eq!(said.code, Some(64), "{said}");
     assert!(said.stdout.contains("pass / pass"), "the other one is compared: {said}");
     assert!(said.stderr.contains("real/history.jsonl: line 1: "), "{said}");
 }
 
 #[test]
-fn it_takes_no_other_question() {
-    let place = Place::new();
+fn calibrate_excludes_other_arguments() {
+    let place = Workspace::new();
     for words in [["stall", "--jobs", "1"], ["--seeds", "3", "--jobs=1"], ["--client", "hangs", "--jobs=1"]] {
-        place.run(&[&["sim", "--beside", "real"][..], &words].concat()).refuses(64, &["--beside <FOLDER>"]);
+        place.run(&[&["sim", "--calibrate", "real"][..], &words].concat()).refuses(64, &["--calibrate <FOLDER>"]);
     }
 }
