@@ -1,4 +1,4 @@
-//! Connections as the network knows them: what each side has sent, and what of that has not been acknowledged.
+//! Connections as the network sees them: the sequence state of each side, and packets that are held.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;
@@ -10,13 +10,13 @@ use crate::gateway::transport::SocketOptions;
 
 /// The side that connected.
 pub(crate) const CALLER: usize = 0;
-/// The side that was called.
+/// The side that accepted.
 pub(crate) const CALLED: usize = 1;
 
-/// Where a flow is found; the number tells it from one that had the place before.
+/// The index of a flow; `number` distinguishes it from an earlier flow at the same index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FlowId {
-    pub place: usize,
+    pub slot: usize,
     pub number: u64,
 }
 
@@ -24,184 +24,184 @@ pub(super) struct FlowId {
 #[derive(Debug)]
 pub(super) struct Flow {
     pub id: FlowId,
-    /// By the side: the one that connected first.
+    /// The caller's address first.
     pub addresses: [SocketAddrV4; 2],
     pub ends: [End; 2],
-    /// What devices on the way know of it.
+    /// The state of stateful devices on the path.
     pub tracked: Tracked,
 }
 
-/// What a device on the way remembers.
+/// The state that a device on the path has of a flow.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    /// Whether an answer has come.
+    /// Whether a SYN-ACK has passed.
     pub is_answered: bool,
     /// When a packet last passed.
-    pub moved: Instant,
-    /// When one passed that was no probe of keepalive's.
-    pub spoke: Instant,
-    /// Which rule has forgotten it.
-    pub forgotten_by: Option<u64>,
-    /// Which rules have counted it, and count nothing once only.
+    pub last_packet: Instant,
+    /// When a packet other than a keepalive probe last passed.
+    pub last_non_probe: Instant,
+    /// The rule that has expired the flow.
+    pub expired_by: Option<u64>,
+    /// Rules that have counted the flow already and count each flow once.
     pub marks: Vec<u64>,
 }
 
 /// One side of a flow, as its kernel has it.
 #[derive(Debug, Default)]
 pub(super) struct End {
-    /// Of this side, if it is the simulation's.
+    /// The simulation's socket of this side, if it is open.
     pub socket: Option<usize>,
     pub options: SocketOptions,
-    /// The application has closed it; what is left is the kernel's.
+    /// Whether the application has closed the socket; the kernel may still have data to send.
     pub is_closed: bool,
-    /// Its kernel knows nothing of it any more.
+    /// Whether the kernel has dropped the connection.
     pub is_gone: bool,
-    /// Its part of the handshake is over.
+    /// Whether the side's part of the handshake is done.
     pub is_open: bool,
-    /// The end of the stream: sent by this side, and heard by it.
+    /// Whether this side has sent FIN, and whether it has received one.
     pub fin: (bool, bool),
-    /// Bytes that were written, and have not been sent: there was no room for them, or no time yet.
+    /// Bytes written but not sent, for lack of window or of time.
     pub queued: usize,
-    /// What comes after the last byte that was sent, and the first that is not acknowledged.
+    /// SND.NXT and SND.UNA of RFC 9293.
     pub sent: u32,
     pub acked: u32,
-    /// What it last said of what it has received.
+    /// The acknowledgement and window that this side sent last.
     pub ack: u32,
     pub window: u16,
-    /// What has been sent, and has not got through: the first of it was lost if `is_lost`, the others wait for it.
+    /// Packets that have not passed: the first was lost if `is_lost`, the others wait behind it.
     pub held: VecDeque<Packet>,
     pub is_lost: bool,
-    /// Others may have got through, so that the loss is noticed soon.
+    /// Whether it was lost by chance, so that packets behind it may pass and reveal the loss.
     pub by_chance: bool,
-    /// The newest acknowledgement (or answer to a SYN) that was lost. It is said anew once it is asked for.
-    pub stash: Option<Packet>,
-    /// When the last of its packets arrives that is on its way.
+    /// The newest acknowledgement (or SYN-ACK) that was lost; sent again when the other side retransmits.
+    pub held_ack: Option<Packet>,
+    /// When the last of this side's packets under way arrives.
     pub arrives: Option<Instant>,
-    /// Since when something has been unacknowledged.
+    /// Since when data have been unacknowledged.
     pub unacked_since: Option<Instant>,
-    /// How often that has been sent again, since when, and when next.
+    /// Retransmissions of these data: how many, since when, and when the next is due.
     pub retries: u32,
     pub retried_since: Option<Instant>,
     pub retry_at: Option<Instant>,
-    /// What a router last said of what was sent.
+    /// The errno of the last ICMP message about this side's packets.
     pub icmp: Option<i32>,
-    /// When anything was last heard of the other side.
+    /// When a packet of the other side last arrived.
     pub heard: Option<Instant>,
-    /// Keepalive's questions without an answer.
+    /// Keepalive probes without an answer.
     pub probes: u32,
 }
 
 impl End {
-    /// Its kernel knows nothing of it from now on: nothing is sent, nor sent again.
-    pub fn go(&mut self) {
+    /// The kernel drops the connection: nothing is sent or retransmitted from now on.
+    pub fn drop_connection(&mut self) {
         self.is_gone = true;
         self.held.clear();
-        (self.stash, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
+        (self.held_ack, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
     }
 
-    /// Whether nothing hangs on what it has sent: that is acknowledged, but for a few bytes, and nothing was lost.
-    pub fn is_at_ease(&self, few: u32) -> bool {
+    /// Whether no application can be waiting for its data: all sent, none lost, at most `few` bytes unacknowledged.
+    pub fn has_no_waiter(&self, few: u32) -> bool {
         let unacknowledged = self.sent.wrapping_sub(self.acked);
         let has_sent_all = self.queued == 0 && self.held.is_empty() && !self.is_lost;
         self.is_open && !self.fin.0 && has_sent_all && unacknowledged <= few
     }
 
-    /// Whether nothing more can arrive here that its application could read.
-    pub fn has_heard_all(&self) -> bool {
+    /// Whether no more data can arrive for the application.
+    pub fn has_received_all(&self) -> bool {
         self.fin.1 || self.is_gone
     }
 
-    /// When it is given up for what its application asked for.
+    /// When TCP_USER_TIMEOUT ends the connection.
     pub fn given_up_at(&self) -> Option<Instant> {
-        // Linux counts from the first time that data are sent again, and in a handshake from its beginning.
+        // Linux counts from the first retransmission, and in a handshake from its start.
         let since = if self.is_open { self.retried_since } else { self.unacked_since };
         Some(since? + self.options.user_timeout?)
     }
 
-    /// Whether its application has ended it, and all that it has said is known.
-    fn is_quiet(&self) -> bool {
+    /// Whether the application has closed the socket, and all data and the FIN are acknowledged.
+    fn is_finished(&self) -> bool {
         self.is_closed && self.fin.0 && self.acked == self.sent
     }
 }
 
 impl Flow {
-    /// Whether no kernel has anything more to do with it, or waits for nothing that could still come.
+    /// Whether both kernels are done with the flow, or wait for nothing that could still arrive.
     pub fn is_over(&self) -> bool {
         let [caller, called] = &self.ends;
         let has_answered = called.unacked_since.is_some() || called.sent != called.acked || called.is_open;
         match (caller.is_gone, called.is_gone) {
             (true, true) => true,
-            (true, false) => called.is_quiet() || !has_answered,
-            (false, true) => caller.is_quiet(),
-            (false, false) => [caller, called].iter().all(|end| end.is_quiet() && end.fin.1),
+            (true, false) => called.is_finished() || !has_answered,
+            (false, true) => caller.is_finished(),
+            (false, false) => [caller, called].iter().all(|end| end.is_finished() && end.fin.1),
         }
     }
 
-    /// Whence and whither the packets of one side go.
-    pub fn way(&self, from: usize) -> (SocketAddrV4, SocketAddrV4) {
+    /// Source and destination of one side's packets.
+    pub fn addresses_from(&self, from: usize) -> (SocketAddrV4, SocketAddrV4) {
         (self.addresses[from], self.addresses[1 - from])
     }
 }
 
-/// Every flow that either side still knows.
+/// All flows that at least one kernel still has.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    places: Vec<Option<Flow>>,
+    slots: Vec<Option<Flow>>,
     free: Vec<usize>,
     by_address: BTreeMap<[u64; 2], usize>,
     newest: u64,
 }
 
 impl Flows {
-    /// The number of the newest.
+    /// The number of the newest flow.
     pub fn newest(&self) -> u64 {
         self.newest
     }
 
-    /// A new one, in the place of one between the same addresses.
+    /// Opens a flow, which replaces an earlier one between the same addresses.
     pub fn open(&mut self, addresses: [SocketAddrV4; 2], now: Instant) -> FlowId {
         if let Some(old) = self.between(addresses) {
             self.remove(old);
         }
         self.newest += 1;
-        let place = self.free.pop().unwrap_or(self.places.len());
-        let id = FlowId { place, number: self.newest };
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        let id = FlowId { slot, number: self.newest };
         let marks = Vec::new();
-        let tracked = Tracked { is_answered: false, moved: now, spoke: now, forgotten_by: None, marks };
+        let tracked = Tracked { is_answered: false, last_packet: now, last_non_probe: now, expired_by: None, marks };
         let flow = Flow { id, addresses, ends: Default::default(), tracked };
-        match self.places.get_mut(place) {
+        match self.slots.get_mut(slot) {
             Some(free) => *free = Some(flow),
-            None => self.places.push(Some(flow)),
+            None => self.slots.push(Some(flow)),
         }
-        self.by_address.insert(addresses.map(key), place);
+        self.by_address.insert(addresses.map(key), slot);
         id
     }
 
     pub fn between(&self, addresses: [SocketAddrV4; 2]) -> Option<FlowId> {
-        let place = self.by_address.get(&addresses.map(key))?;
-        Some(self.places.get(*place)?.as_ref()?.id)
+        let slot = self.by_address.get(&addresses.map(key))?;
+        Some(self.slots.get(*slot)?.as_ref()?.id)
     }
 
     pub fn get(&mut self, id: FlowId) -> Option<&mut Flow> {
-        self.places.get_mut(id.place)?.as_mut().filter(|flow| flow.id == id)
+        self.slots.get_mut(id.slot)?.as_mut().filter(|flow| flow.id == id)
     }
 
     pub fn look(&self, id: FlowId) -> Option<&Flow> {
-        self.places.get(id.place)?.as_ref().filter(|flow| flow.id == id)
+        self.slots.get(id.slot)?.as_ref().filter(|flow| flow.id == id)
     }
 
     pub fn remove(&mut self, id: FlowId) {
-        if let Some(flow) = self.places.get_mut(id.place).and_then(|place| place.take_if(|flow| flow.id == id)) {
+        if let Some(flow) = self.slots.get_mut(id.slot).and_then(|slot| slot.take_if(|flow| flow.id == id)) {
             self.by_address.remove(&flow.addresses.map(key));
-            self.free.push(id.place);
+            self.free.push(id.slot);
         }
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
-        self.places.iter_mut().flatten()
+        self.slots.iter_mut().flatten()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
-        self.places.iter().flatten()
+        self.slots.iter().flatten()
     }
 }

@@ -1,4 +1,4 @@
-//! A machine of the simulated network.
+//! A machine of the simulated network, as programs on it use it: connect, listen, accept.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -9,17 +9,17 @@ use std::task::Context;
 use super::flow::{CALLED, CALLER};
 use super::packet;
 use super::socket::SimSocket;
-use super::world::with;
+use super::state::with;
 use crate::gateway::transport::{Clock, Dialer, Host, KeepaliveTimes, SocketOptions};
 
-/// Which machine.
+/// One of the two machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Machine {
     Client,
     Servers,
 }
 
-/// A machine, on which programs connect and listen.
+/// A handle to a machine, on which programs connect and listen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimHost {
     generation: u64,
@@ -27,17 +27,17 @@ pub(crate) struct SimHost {
     keepalive: KeepaliveTimes,
 }
 
-/// Somebody who listens; dropped, whoever comes is refused.
+/// A listener; once it is dropped, new connections are refused.
 #[derive(Debug)]
 pub(crate) struct SimListener {
     generation: u64,
     at: SocketAddrV4,
-    is_within: bool,
+    is_loopback: bool,
 }
 
 #[cfg(test)]
 impl SimListener {
-    /// Where, also if any port would do.
+    /// The bound address, with the port that was chosen if 0 was requested.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::V4(self.at)
     }
@@ -45,9 +45,9 @@ impl SimListener {
 
 impl Drop for SimListener {
     fn drop(&mut self) {
-        let _ = with(self.generation, |world| match self.is_within {
-            true => world.unlisten_within(self.at),
-            false => world.unlisten(self.at),
+        let _ = with(self.generation, |net| match self.is_loopback {
+            true => net.close_loopback_listener(self.at),
+            false => net.close_listener(self.at),
         });
     }
 }
@@ -57,12 +57,12 @@ impl SimHost {
         SimHost { generation, machine, keepalive: KeepaliveTimes::SYSTEM }
     }
 
-    /// With other times of keepalive for those who are taken in.
+    /// Sets the keepalive times of sockets accepted on this host.
     pub fn keeping_alive(self, keepalive: KeepaliveTimes) -> SimHost {
         SimHost { keepalive, ..self }
     }
 
-    /// Connects.
+    /// Connects, and waits for the handshake.
     pub async fn connect(self, to: SocketAddr, options: SocketOptions) -> io::Result<SimSocket> {
         let mut socket = self.begin(to, options)?;
         self.connected(&mut socket).await?;
@@ -71,27 +71,27 @@ impl SimHost {
 
     fn begin(&self, to: SocketAddr, options: SocketOptions) -> io::Result<SimSocket> {
         let to = packet::v4(to)?;
-        let number = with(self.generation, |world| match self.is_within(to) {
-            true => Ok(world.connect_within(to)),
-            false => world.connect(self.machine, to, options),
+        let number = with(self.generation, |net| match self.is_loopback_address(to) {
+            true => Ok(net.connect_loopback(to)),
+            false => net.connect(self.machine, to, options),
         })??;
         Ok(SimSocket::new(self.generation, number))
     }
 
-    /// The ends of connections between the machines that programs of this one still hold.
+    /// The local addresses of connections between the machines whose sockets are still open on this one.
     pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let side = match self.machine {
             Machine::Client => CALLER,
             Machine::Servers => CALLED,
         };
-        with(self.generation, |world| {
-            let open_sockets = world.flows.iter().filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
+        with(self.generation, |net| {
+            let open_sockets = net.flows.iter().filter(|flow| !flow.ends[side].is_closed && !flow.ends[side].is_gone);
             open_sockets.map(|flow| SocketAddr::V4(flow.addresses[side])).collect()
         })
     }
 
-    /// Whether an address is one that only programs on the servers' machine reach.
-    fn is_within(&self, address: SocketAddrV4) -> bool {
+    /// Whether an address is a loopback address of the servers' machine.
+    fn is_loopback_address(&self, address: SocketAddrV4) -> bool {
         self.machine == Machine::Servers && address.ip().is_loopback()
     }
 }
@@ -115,20 +115,20 @@ impl Host for SimHost {
 
     fn listen(&self, at: SocketAddr) -> io::Result<SimListener> {
         let at = packet::v4(at)?;
-        let (generation, is_within) = (self.generation, self.is_within(at));
-        let at = with(generation, |world| match is_within {
-            true => world.listen_within(at).map(|()| at),
-            false => world.listen(self.machine, at),
+        let (generation, is_loopback) = (self.generation, self.is_loopback_address(at));
+        let at = with(generation, |net| match is_loopback {
+            true => net.listen_loopback(at).map(|()| at),
+            false => net.listen(self.machine, at),
         })??;
-        Ok(SimListener { generation, at, is_within })
+        Ok(SimListener { generation, at, is_loopback })
     }
 
     async fn accept(&self, listener: &mut SimListener) -> io::Result<(SimSocket, SocketAddr)> {
-        let SimListener { generation, at, is_within } = *listener;
+        let SimListener { generation, at, is_loopback } = *listener;
         let poll = |cx: &mut Context<'_>| {
-            with(generation, |world| match is_within {
-                true => world.poll_accept_within(at, cx),
-                false => world.poll_accept(at, self.keepalive, cx),
+            with(generation, |net| match is_loopback {
+                true => net.poll_accept_loopback(at, cx),
+                false => net.poll_accept(at, self.keepalive, cx),
             })?
         };
         let (number, peer) = poll_fn(poll).await?;

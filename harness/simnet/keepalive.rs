@@ -1,30 +1,30 @@
-//! Whether the other side is still there.
+//! TCP keepalive.
 //!
-//! Nothing is asked while something is unacknowledged: that is retransmission's to find out. A user timeout takes the
-//! place of the number of probes.
+//! No probe is sent while data are unacknowledged, because retransmission detects a dead peer then. A user timeout
+//! replaces the number of probes.
 //!
 //! *Source*: Linux, `tcp_keepalive_timer`.
 
 use super::flow::FlowId;
 use super::packet::{self, Kind};
+use super::state::{FlowTask, InFlight, NetState};
 use super::trace::Verdict;
-use super::world::{InFlight, Task, World};
 
-impl World {
-    /// Asks, if it is time to; gives up, if there was no answer for too long.
+impl NetState {
+    /// Sends a probe if one is due; gives up if the last ones were not answered for too long.
     pub fn keep_alive(&mut self, id: FlowId, side: usize) {
         let now = self.now;
         let Some(flow) = self.flows.get(id) else { return };
-        let (own, peer) = flow.way(side);
+        let (own, peer) = flow.addresses_from(side);
         let is_peer_gone = flow.ends[1 - side].is_gone;
         let end = &mut flow.ends[side];
         let Some(times) = end.options.keepalive.filter(|_| !end.is_gone && !end.is_closed) else { return };
         let silent = end.heard.map_or(times.idle, |heard| now.saturating_duration_since(heard));
         if end.unacked_since.is_some() {
-            return self.schedule(now + times.idle, id, side, Task::Keepalive);
+            return self.schedule(now + times.idle, id, side, FlowTask::Keepalive);
         }
         if silent < times.idle {
-            return self.schedule(now + (times.idle - silent), id, side, Task::Keepalive);
+            return self.schedule(now + (times.idle - silent), id, side, FlowTask::Keepalive);
         }
         let is_enough = match end.options.user_timeout {
             Some(longest) => end.probes > 0 && silent >= longest,
@@ -32,31 +32,31 @@ impl World {
         };
         if is_enough {
             let errno = end.icmp.unwrap_or(libc::ETIMEDOUT);
-            self.emitted(packet::reset(own, peer), None);
-            return self.be_reset(id, side, packet::reset(peer, own), Some(errno));
+            self.judge(packet::reset(own, peer), None);
+            return self.receive_reset(id, side, packet::reset(peer, own), Some(errno));
         }
         end.probes += 1;
-        if self.offer(id, side, Kind::Probe) == Verdict::Passed {
+        if self.filter_packet(id, side, Kind::Probe) == Verdict::Passed {
             if is_peer_gone {
                 self.answer_with_reset(id, side);
-            } else if self.offer(id, 1 - side, Kind::Probe) == Verdict::Passed
+            } else if self.filter_packet(id, 1 - side, Kind::Probe) == Verdict::Passed
                 && let Some(flow) = self.flows.get(id)
             {
                 (flow.ends[side].heard, flow.ends[side].probes) = (Some(now), 0);
             }
         }
-        self.schedule(now + times.interval, id, side, Task::Keepalive);
+        self.schedule(now + times.interval, id, side, FlowTask::Keepalive);
     }
 
-    /// A host that knows nothing of the connection says so.
+    /// Sends the RST of a host that has no such connection.
     pub fn answer_with_reset(&mut self, id: FlowId, side: usize) {
-        if self.offer(id, 1 - side, Kind::Rst) != Verdict::Passed {
+        if self.filter_packet(id, 1 - side, Kind::Rst) != Verdict::Passed {
             return;
         }
         let Some(flow) = self.flows.get(id) else { return };
-        let (own, peer) = flow.way(side);
+        let (own, peer) = flow.addresses_from(side);
         let at = self.now + 2 * self.latency;
         let packet = packet::reset(peer, own);
-        self.send(InFlight::new(at, Some((id, side)), packet, None));
+        self.enqueue(InFlight::new(at, Some((id, side)), packet, None));
     }
 }

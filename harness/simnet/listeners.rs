@@ -1,7 +1,7 @@
-//! Who listens.
+//! Listeners, and whether they accept.
 //!
-//! A kernel lets nobody listen where accepted connections are still open. So a listener stays for good, and what is
-//! opened and closed is a door before it.
+//! A kernel refuses to bind an address at which accepted connections are still open. So a listener stays bound there for
+//! good, and closing it only clears its `is_open` flag.
 
 use std::collections::btree_map;
 use std::io;
@@ -10,21 +10,21 @@ use std::task::{Context, Poll, Waker};
 
 use super::flow::CALLED;
 use super::host::Machine;
-use super::sockets::{Entry, Inner};
-use super::world::{Task, World};
+use super::sockets::{SocketEntry, SocketState};
+use super::state::{FlowTask, NetState};
 use crate::gateway::transport::{KeepaliveTimes, SocketOptions};
 
-/// A listener, whether it is open or not.
-pub(super) struct Listening {
+/// A listener that stays bound in its kernel, open or closed.
+pub(super) struct BoundListener {
     machine: Machine,
     pub is_open: bool,
 }
 
-impl World {
-    /// Listens; returns where.
+impl NetState {
+    /// Listens; returns the bound address.
     pub fn listen(&mut self, machine: Machine, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if at.ip().is_unspecified() {
-            let why = "a simulated listener needs an address of its machine's";
+            let why = "cannot listen on an unspecified address: a simulated listener needs an address of its machine";
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
         }
         if let Some(listener) = self.listeners.get_mut(&at) {
@@ -35,12 +35,12 @@ impl World {
         }
         let at = self.kernel(machine).listen(at)?;
         if let btree_map::Entry::Vacant(vacant) = self.listeners.entry(at) {
-            vacant.insert(Listening { machine, is_open: true });
+            vacant.insert(BoundListener { machine, is_open: true });
         }
         Ok(at)
     }
 
-    /// The next who has come in at an address.
+    /// The next accepted connection at an address.
     pub fn poll_accept(
         &mut self,
         at: SocketAddrV4,
@@ -51,35 +51,35 @@ impl World {
             return Poll::Ready(Err(io::Error::from_raw_os_error(libc::EBADF)));
         };
         let machine = listener.machine;
-        let (place, peer) = std::task::ready!(self.kernel(machine).poll_accept(at, cx))?;
+        let (slot, peer) = std::task::ready!(self.kernel(machine).poll_accept(at, cx))?;
         let flow = self.flows.between([peer, at]);
-        // What came before it was taken in woke nobody.
-        let is_final = flow.and_then(|id| self.flows.look(id)).is_none_or(|flow| flow.ends[CALLED].has_heard_all());
-        let mut entry = Entry::open(machine, Inner::Open(place));
+        // Data that arrived before the accept have not woken a reader.
+        let is_final = flow.and_then(|id| self.flows.look(id)).is_none_or(|flow| flow.ends[CALLED].has_received_all());
+        let mut entry = SocketEntry::open(machine, SocketState::Open(slot));
         (entry.flow, entry.is_final) = (flow.map(|id| (id, CALLED)), is_final);
-        let socket = self.keep(entry);
+        let socket = self.insert_socket(entry);
         if let Some(flow) = flow.and_then(|id| self.flows.get(id)) {
             let id = flow.id;
             flow.ends[CALLED].socket = Some(socket);
             flow.ends[CALLED].options = SocketOptions { keepalive: Some(keepalive), user_timeout: None };
-            self.refresh();
-            self.schedule(self.now + keepalive.idle, id, CALLED, Task::Keepalive);
+            self.refresh_now();
+            self.schedule(self.now + keepalive.idle, id, CALLED, FlowTask::Keepalive);
         }
         Poll::Ready(Ok((socket, SocketAddr::V4(peer))))
     }
 
-    /// Closes the door: whoever waits behind it is reset, and who comes is refused.
-    pub fn unlisten(&mut self, at: SocketAddrV4) {
+    /// Closes a listener: pending connections are reset, and new ones are refused.
+    pub fn close_listener(&mut self, at: SocketAddrV4) {
         if let Some(listener) = self.listeners.get_mut(&at) {
             listener.is_open = false;
-            self.turn_away(at);
+            self.reset_pending(at);
         }
     }
 
-    /// Resets who has come in where nobody will take him.
-    pub fn turn_away(&mut self, at: SocketAddrV4) {
-        let mut nobody = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Ok((socket, _))) = self.poll_accept(at, KeepaliveTimes::SYSTEM, &mut nobody) {
+    /// Resets the connections that wait to be accepted.
+    pub fn reset_pending(&mut self, at: SocketAddrV4) {
+        let mut no_waker = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((socket, _))) = self.poll_accept(at, KeepaliveTimes::SYSTEM, &mut no_waker) {
             self.abort(socket);
         }
     }

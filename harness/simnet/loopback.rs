@@ -1,7 +1,7 @@
-//! Connections within the servers' machine: two buffers, and what either side knows of the other.
+//! Connections within the servers' machine: two buffers, and the state of either side.
 //!
-//! No packet of theirs crosses a wire, so none is late or lost, and no filter sees it: there is nothing to be gained from
-//! carrying them one by one. How they end is as Linux has it: what was received before an RST can be read.
+//! Loopback packets are never late or lost and pass no filter, so that simulating them one by one would gain nothing.
+//! Connections end as on Linux: data received before an RST can be read.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -12,45 +12,45 @@ use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
 use super::host::Machine;
-use super::sockets::{Entry, Inner};
-use super::world::{BUFFER, World};
+use super::sockets::{SocketEntry, SocketState};
+use super::state::{BUFFER, NetState};
 
 /// One side of a connection.
 #[derive(Debug, Default)]
 struct Side {
-    /// What has come, and was not read.
+    /// Data received but not read.
     inbox: BytesMut,
-    /// The other side has sent FIN, or RST.
+    /// Whether the other side has sent FIN; and RST.
     has_ended: bool,
     is_reset: bool,
-    /// This side has sent FIN; and its socket is closed.
+    /// Whether this side has sent FIN; and whether its socket is closed.
     has_shut: bool,
     is_closed: bool,
-    /// Who waits for something to read, and for room to write.
+    /// The tasks that wait for data, and for room to write.
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
-/// Where a connection is, and which side of it: 0 called.
+/// The index of a connection and the side of it: 0 is the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Half {
+pub(super) struct PipeEnd {
     pipe: usize,
     side: usize,
 }
 
-/// Somebody who listens.
+/// A listener, with the sockets that wait to be accepted.
 #[derive(Debug, Default)]
-struct Door {
+struct LoopbackListener {
     queue: VecDeque<usize>,
     waiting: Option<Waker>,
 }
 
-/// Everything within the machine.
+/// All connections and listeners within the machine.
 #[derive(Debug, Default)]
-pub(super) struct Within {
+pub(super) struct Loopback {
     pipes: Vec<Option<[Side; 2]>>,
     free: Vec<usize>,
-    doors: BTreeMap<u16, Door>,
+    listeners: BTreeMap<u16, LoopbackListener>,
     /// The port of the newest caller.
     port: u16,
 }
@@ -61,8 +61,8 @@ pub(super) fn wake(waker: &mut Option<Waker>) {
     }
 }
 
-/// Has this task woken, and whoever was there before forgotten, as sockets of tokio's do.
-pub(super) fn park(waker: &mut Option<Waker>, cx: &Context<'_>) {
+/// Registers the task's waker in place of the previous one, as tokio's sockets do.
+pub(super) fn register_waker(waker: &mut Option<Waker>, cx: &Context<'_>) {
     match waker {
         Some(known) if known.will_wake(cx.waker()) => {}
         _ => *waker = Some(cx.waker().clone()),
@@ -73,32 +73,32 @@ fn errno(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
 }
 
-impl Within {
-    /// Both sides, this one first.
-    fn sides(&mut self, half: Half) -> io::Result<(&mut Side, &mut Side)> {
-        let pipe = self.pipes.get_mut(half.pipe).and_then(Option::as_mut).ok_or_else(|| errno(libc::EBADF))?;
+impl Loopback {
+    /// Both sides, that of `end` first.
+    fn sides(&mut self, end: PipeEnd) -> io::Result<(&mut Side, &mut Side)> {
+        let pipe = self.pipes.get_mut(end.pipe).and_then(Option::as_mut).ok_or_else(|| errno(libc::EBADF))?;
         let [caller, called] = pipe;
-        Ok(if half.side == 0 { (caller, called) } else { (called, caller) })
+        Ok(if end.side == 0 { (caller, called) } else { (called, caller) })
     }
 
-    fn connect(&mut self, to: SocketAddrV4) -> Option<(Half, Half)> {
-        self.doors.get(&to.port())?;
+    fn connect(&mut self, to: SocketAddrV4) -> Option<(PipeEnd, PipeEnd)> {
+        self.listeners.get(&to.port())?;
         let sides = Some(<[Side; 2]>::default());
         let pipe = match self.free.pop() {
-            Some(place) => {
-                self.pipes[place] = sides;
-                place
+            Some(slot) => {
+                self.pipes[slot] = sides;
+                slot
             }
             None => {
                 self.pipes.push(sides);
                 self.pipes.len() - 1
             }
         };
-        Some((Half { pipe, side: 0 }, Half { pipe, side: 1 }))
+        Some((PipeEnd { pipe, side: 0 }, PipeEnd { pipe, side: 1 }))
     }
 
-    pub fn poll_read(&mut self, half: Half, cx: &Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let (own, other) = self.sides(half)?;
+    pub fn poll_read(&mut self, end: PipeEnd, cx: &Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let (own, other) = self.sides(end)?;
         if !own.inbox.is_empty() {
             let taken = own.inbox.len().min(into.remaining());
             into.put_slice(&own.inbox[..taken]);
@@ -110,27 +110,27 @@ impl Within {
             (true, _) => Poll::Ready(Ok(())),
             (false, true) => Poll::Ready(Err(errno(libc::ECONNRESET))),
             (false, false) => {
-                park(&mut own.reader, cx);
+                register_waker(&mut own.reader, cx);
                 Poll::Pending
             }
         }
     }
 
-    pub fn poll_write(&mut self, half: Half, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let (own, other) = self.sides(half)?;
+    pub fn poll_write(&mut self, end: PipeEnd, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let (own, other) = self.sides(end)?;
         if own.is_reset || own.has_shut {
             let number = if own.has_ended || own.has_shut { libc::EPIPE } else { libc::ECONNRESET };
             return Poll::Ready(Err(errno(number)));
         }
         if other.is_closed {
-            // Who is gone answers with RST, which the next one hears.
+            // The closed side answers with RST, which the next call reports.
             own.is_reset = true;
             wake(&mut own.reader);
             return Poll::Ready(Ok(bytes.len()));
         }
         let room = BUFFER.saturating_sub(other.inbox.len());
         if room == 0 {
-            park(&mut own.writer, cx);
+            register_waker(&mut own.writer, cx);
             return Poll::Pending;
         }
         let written = room.min(bytes.len());
@@ -139,9 +139,9 @@ impl Within {
         Poll::Ready(Ok(written))
     }
 
-    /// FIN.
-    pub fn shut_down(&mut self, half: Half) -> io::Result<()> {
-        let (own, other) = self.sides(half)?;
+    /// Sends FIN.
+    pub fn shut_down(&mut self, end: PipeEnd) -> io::Result<()> {
+        let (own, other) = self.sides(end)?;
         if own.is_reset {
             return Err(errno(libc::ENOTCONN));
         }
@@ -151,9 +151,9 @@ impl Within {
         Ok(())
     }
 
-    /// As close(2) does it; `by_reset`: whatever is unread.
-    pub fn close(&mut self, half: Half, by_reset: bool) {
-        let Ok((own, other)) = self.sides(half) else { return };
+    /// Closes as close(2) does; `by_reset`: by RST even if all data were read.
+    pub fn close(&mut self, end: PipeEnd, by_reset: bool) {
+        let Ok((own, other)) = self.sides(end) else { return };
         own.is_closed = true;
         match by_reset || !own.inbox.is_empty() {
             true => other.is_reset = true,
@@ -162,54 +162,58 @@ impl Within {
         wake(&mut other.reader);
         wake(&mut other.writer);
         if other.is_closed {
-            self.pipes[half.pipe] = None;
-            self.free.push(half.pipe);
+            self.pipes[end.pipe] = None;
+            self.free.push(end.pipe);
         }
     }
 }
 
-impl World {
-    /// Connects within the machine, where somebody listens.
-    pub fn connect_within(&mut self, to: SocketAddrV4) -> usize {
-        let Some((own, other)) = self.within.connect(to) else {
-            return self.keep(Entry::open(Machine::Servers, Inner::Refused));
+impl NetState {
+    /// Connects within the machine; the socket is refused if no program listens.
+    pub fn connect_loopback(&mut self, to: SocketAddrV4) -> usize {
+        let Some((own, other)) = self.loopback.connect(to) else {
+            return self.insert_socket(SocketEntry::open(Machine::Servers, SocketState::Refused));
         };
-        let accepted = self.keep(Entry::open(Machine::Servers, Inner::Within(other)));
-        if let Some(door) = self.within.doors.get_mut(&to.port()) {
-            door.queue.push_back(accepted);
-            wake(&mut door.waiting);
+        let accepted = self.insert_socket(SocketEntry::open(Machine::Servers, SocketState::Loopback(other)));
+        if let Some(listener) = self.loopback.listeners.get_mut(&to.port()) {
+            listener.queue.push_back(accepted);
+            wake(&mut listener.waiting);
         }
-        self.keep(Entry::open(Machine::Servers, Inner::Within(own)))
+        self.insert_socket(SocketEntry::open(Machine::Servers, SocketState::Loopback(own)))
     }
 
     /// Listens within the machine.
-    pub fn listen_within(&mut self, at: SocketAddrV4) -> io::Result<()> {
-        if self.within.doors.contains_key(&at.port()) {
+    pub fn listen_loopback(&mut self, at: SocketAddrV4) -> io::Result<()> {
+        if self.loopback.listeners.contains_key(&at.port()) {
             return Err(errno(libc::EADDRINUSE));
         }
-        self.within.doors.insert(at.port(), Door::default());
+        self.loopback.listeners.insert(at.port(), LoopbackListener::default());
         Ok(())
     }
 
-    /// The next who has come in.
-    pub fn poll_accept_within(&mut self, at: SocketAddrV4, cx: &Context<'_>) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let Some(door) = self.within.doors.get_mut(&at.port()) else {
+    /// The next accepted connection.
+    pub fn poll_accept_loopback(
+        &mut self,
+        at: SocketAddrV4,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let Some(listener) = self.loopback.listeners.get_mut(&at.port()) else {
             return Poll::Ready(Err(errno(libc::EBADF)));
         };
-        let Some(socket) = door.queue.pop_front() else {
-            park(&mut door.waiting, cx);
+        let Some(socket) = listener.queue.pop_front() else {
+            register_waker(&mut listener.waiting, cx);
             return Poll::Pending;
         };
-        self.within.port = self.within.port.checked_add(1).filter(|port| *port >= FIRST_PORT).unwrap_or(FIRST_PORT);
-        Poll::Ready(Ok((socket, SocketAddr::from((Ipv4Addr::LOCALHOST, self.within.port)))))
+        self.loopback.port = self.loopback.port.checked_add(1).filter(|port| *port >= FIRST_PORT).unwrap_or(FIRST_PORT);
+        Poll::Ready(Ok((socket, SocketAddr::from((Ipv4Addr::LOCALHOST, self.loopback.port)))))
     }
 
-    /// Closes the door: whoever waits behind it is reset.
-    pub fn unlisten_within(&mut self, at: SocketAddrV4) {
-        let Some(door) = self.within.doors.remove(&at.port()) else { return };
-        door.queue.into_iter().for_each(|socket| self.abort(socket));
+    /// Closes a listener: pending connections are reset.
+    pub fn close_loopback_listener(&mut self, at: SocketAddrV4) {
+        let Some(listener) = self.loopback.listeners.remove(&at.port()) else { return };
+        listener.queue.into_iter().for_each(|socket| self.abort(socket));
     }
 }
 
-/// The first port that callers get, as Linux has it.
+/// The first ephemeral port of Linux.
 const FIRST_PORT: u16 = 32_768;

@@ -1,11 +1,13 @@
-//! The simulated network: two machines, the wire between them, and a filter on it.
+//! The simulated network: two machines, the wire between them, and a packet filter on the wire.
 //!
-//! Ports, windows and the states of TCP are those of a `kernel` that has no clock. Time is added here: how long a
-//! packet is under way, when one that was lost is sent again, keepalive, timeouts, and devices that forget. Nothing
-//! happens at regular intervals, so that an idle minute costs nothing.
+//! A `kernel` per machine has ports, windows and the states of TCP, but no clock. This module adds time: latency,
+//! retransmission, keepalive, timeouts, and stateful devices that expire flows. No work is done at regular intervals, so
+//! that an idle minute costs nothing. [`Network`] is the handle of a test or a simulation; its state is
+//! `state::NetState`, whose `impl` blocks are in `state`, `scheduler`, `retransmission`, `keepalive`, `listeners`,
+//! `loopback` and `sockets`: one type, one file per concern.
 //!
-//! What is not here: congestion control (a window goes out at once), timeouts of a peer that acknowledges but reads
-//! nothing, TIME-WAIT, and IPv6.
+//! Not simulated: congestion control (a whole window is sent at once), timeouts of a peer that acknowledges but does not
+//! read, TIME-WAIT, and IPv6.
 
 mod filter;
 mod flow;
@@ -19,11 +21,11 @@ mod retransmission;
 mod scheduler;
 mod socket;
 mod sockets;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod trace;
-mod world;
 
 use std::io;
 use std::marker::PhantomData;
@@ -38,7 +40,7 @@ pub(crate) use self::filter::{Filter, FilterRule, Installed};
 pub(crate) use self::host::SimHost;
 pub(crate) use self::socket::SimSocket;
 #[cfg(test)]
-use self::trace::Traced;
+use self::trace::TracedPacket;
 
 use self::host::Machine;
 use crate::model::seed::Seed;
@@ -50,10 +52,10 @@ pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 pub(crate) const SERVERS: [Ipv4Addr; 3] =
     [Ipv4Addr::new(198, 18, 0, 10), Ipv4Addr::new(198, 18, 0, 11), Ipv4Addr::new(198, 18, 0, 12)];
 
-/// Nobody's address: what is sent there vanishes.
-pub(crate) const NOBODY: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 13);
+/// An address of no machine: packets to it vanish.
+pub(crate) const UNUSED_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 13);
 
-/// How long a packet is under way between the two machines. Within one it takes no time.
+/// One-way latency between the two machines. Within one machine it is zero.
 pub(crate) const LATENCY: Duration = Duration::from_millis(1);
 
 /// The network of this thread, until it is dropped.
@@ -62,46 +64,46 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Network {
     generation: u64,
-    /// It stays on its thread.
+    /// Keeps the handle on its thread (not `Send`).
     _here: PhantomData<*const ()>,
 }
 
-/// One side of a connection, for whoever wants to see what there is.
+/// A snapshot of one connection, for tests.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FlowSeen {
+pub(crate) struct FlowSnapshot {
     pub client: SocketAddr,
     pub server: SocketAddr,
-    /// Whether a device on the way has forgotten it.
-    pub is_forgotten: bool,
-    /// By the side, the client's first: what is held up there, and whether its kernel knows of it no more.
+    /// Whether a device on the path has expired the flow.
+    pub is_expired: bool,
+    /// Per side, the client's first: packets held for retransmission, and whether the kernel has dropped the connection.
     pub held: [usize; 2],
     pub gone: [bool; 2],
 }
 
-/// What builds a runtime for one network: with one thread, timers, and a clock that goes on when nothing is left to do.
+/// A builder of runtimes for one network: one thread, timers, and a paused clock that advances when no task is ready.
 pub(crate) fn runtime() -> Builder {
     let mut builder = Builder::new_current_thread();
-    builder.enable_time().start_paused(true).on_thread_park(scheduler::idle);
-    // The only threads that such a runtime starts are those on which something blocks. It asks for their names as it is told
-    // to, and no earlier than that does it matter.
+    builder.enable_time().start_paused(true).on_thread_park(scheduler::runtime_is_idle);
+    // The only threads of such a runtime are those of blocking calls. It calls this function when it starts one, which is
+    // before the blocking call can matter.
     builder.thread_name_fn(|| {
-        scheduler::something_blocks();
+        scheduler::blocking_thread_starts();
         "simulation-blocking".to_owned()
     });
     builder
 }
 
 impl Network {
-    /// Opens a network on this thread; there can be only one. Chance is drawn from `seed`.
+    /// Opens a network on this thread; there can be only one. Random choices are drawn from `seed`.
     pub fn open(seed: Seed) -> io::Result<Network> {
-        Ok(Network { generation: world::install(seed)?, _here: PhantomData })
+        Ok(Network { generation: state::install(seed)?, _here: PhantomData })
     }
 
-    /// Has packets carried, by a task of this runtime, whose clock is the network's from now on.
+    /// Spawns the task that carries packets on the current runtime, whose clock is the network's from now on.
     pub fn start(&self) {
-        // Where there is no network any more, there is nothing to carry either.
-        let _ = world::with(self.generation, world::World::begin);
+        // A removed network has no packets to carry.
+        let _ = state::with(self.generation, state::NetState::start_clock);
         tokio::spawn(scheduler::run(self.generation));
     }
 
@@ -114,24 +116,24 @@ impl Network {
     }
 
     pub fn filter(&self) -> Filter {
-        Filter::of(self.generation)
+        Filter::new(self.generation)
     }
 
-    /// Has packets from now on take so long each way. *Units*: whole milliseconds, as the runtime's timers have them.
+    /// Sets the one-way latency of packets sent from now on. *Units*: whole milliseconds, as the runtime's timers.
     #[cfg(test)]
     pub fn delay(&self, latency: Duration) -> io::Result<()> {
-        world::with(self.generation, |world| world.latency = latency)
+        state::with(self.generation, |net| net.latency = latency)
     }
 
-    /// What connections there are between the two machines, and beyond.
+    /// The connections between the two machines, and those to [`UNUSED_ADDRESS`].
     #[cfg(test)]
-    pub fn flows(&self) -> io::Result<Vec<FlowSeen>> {
-        world::with(self.generation, |world| {
-            world.settle();
-            let seen = world.flows.iter().map(|flow| FlowSeen {
+    pub fn flows(&self) -> io::Result<Vec<FlowSnapshot>> {
+        state::with(self.generation, |net| {
+            net.flush();
+            let seen = net.flows.iter().map(|flow| FlowSnapshot {
                 client: flow.addresses[0].into(),
                 server: flow.addresses[1].into(),
-                is_forgotten: flow.tracked.forgotten_by.is_some(),
+                is_expired: flow.tracked.expired_by.is_some(),
                 held: flow.ends.each_ref().map(|end| end.held.len()),
                 gone: flow.ends.each_ref().map(|end| end.is_gone),
             });
@@ -139,27 +141,27 @@ impl Network {
         })
     }
 
-    /// Writes down from now on what becomes of each packet between the machines.
+    /// Records the filter's verdict on each packet between the machines from now on.
     #[cfg(test)]
-    pub fn record(&self) -> io::Result<()> {
-        world::with(self.generation, |world| {
-            world.settle();
-            world.trace = Some(Vec::new());
+    pub fn start_trace(&self) -> io::Result<()> {
+        state::with(self.generation, |net| {
+            net.flush();
+            net.trace = Some(Vec::new());
         })
     }
 
-    /// What has been written down.
+    /// The packets recorded since [`start_trace`](Network::start_trace).
     #[cfg(test)]
-    pub fn recorded(&self) -> io::Result<Vec<Traced>> {
-        world::with(self.generation, |world| {
-            world.settle();
-            world.trace.clone().unwrap_or_default()
+    pub fn trace(&self) -> io::Result<Vec<TracedPacket>> {
+        state::with(self.generation, |net| {
+            net.flush();
+            net.trace.clone().unwrap_or_default()
         })
     }
 }
 
 impl Drop for Network {
     fn drop(&mut self) {
-        world::remove(self.generation);
+        state::remove(self.generation);
     }
 }

@@ -1,10 +1,10 @@
-//! What a packet is, and the few that the network makes itself.
+//! TCP packets, their classification, and the few packets that the network itself makes.
 
 use std::net::{SocketAddr, SocketAddrV4};
 
 use bytes::BytesMut;
 
-/// What a packet says beside its numbers.
+/// The TCP flags that the simulation uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flags {
     pub syn: bool,
@@ -13,7 +13,7 @@ pub(super) struct Flags {
     pub rst: bool,
 }
 
-/// A TCP segment, and whence and whither it goes.
+/// A TCP segment with its source and destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
     pub from: SocketAddrV4,
@@ -26,31 +26,31 @@ pub(super) struct Packet {
 }
 
 impl Packet {
-    /// How far it moves its sender's sequence.
+    /// The sequence space that the packet takes: its payload, SYN and FIN.
     pub fn length(&self) -> u32 {
         self.payload.len() as u32 + u32::from(self.flags.syn) + u32::from(self.flags.fin)
     }
 
-    /// When it is sent again, it says what its sender knows by now, and not what it knew then.
-    pub fn refresh(&mut self, acknowledged: u32, window: u16) {
+    /// Updates acknowledgement and window, because a retransmission carries the sender's current ones.
+    pub fn update_ack(&mut self, acknowledged: u32, window: u16) {
         if self.flags.ack {
             (self.acknowledged, self.window) = (acknowledged, window);
         }
     }
 }
 
-/// What a filter tells apart.
+/// The kinds of packets that a filter distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Syn,
     SynAck,
-    /// Nothing but an acknowledgement.
+    /// An acknowledgement without payload.
     Ack,
     Data,
-    /// The end of a stream, with or without bytes before it.
+    /// The end of a stream, with or without payload.
     Fin,
     Rst,
-    /// Keepalive's question.
+    /// A keepalive probe.
     Probe,
 }
 
@@ -68,23 +68,24 @@ impl Kind {
     }
 }
 
-/// An address as a number, which is quicker to look for.
+/// An address as a number: cheaper to compare than `SocketAddrV4`.
 pub(super) fn key(address: SocketAddrV4) -> u64 {
     u64::from(address.ip().to_bits()) << 16 | u64::from(address.port())
 }
 
-/// An RST. Its numbers are of no matter to whom it reaches.
+/// An RST with zero sequence numbers, which the receiving kernel does not check.
 pub(super) fn reset(from: SocketAddrV4, to: SocketAddrV4) -> Packet {
     let flags = Flags { rst: true, ack: true, ..Flags::default() };
     Packet { from, to, flags, sequence: 0, acknowledged: 0, window: 0, payload: BytesMut::new() }
 }
 
-/// The network has no other addresses.
+/// Converts to IPv4, the only family of the simulated network.
 pub(super) fn v4(address: SocketAddr) -> std::io::Result<SocketAddrV4> {
     match address {
         SocketAddr::V4(address) => Ok(address),
-        SocketAddr::V6(_) => {
-            Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "the simulated network has IPv4 addresses only"))
-        }
+        SocketAddr::V6(_) => Err(std::io::Error::new(
+            std::io::ErrorKind::Unsupported,
+            "cannot use an IPv6 address: the simulated network has IPv4 only",
+        )),
     }
 }

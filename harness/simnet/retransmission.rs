@@ -1,8 +1,8 @@
-//! What a kernel does about packets that do not get through: it sends them again, and gives up in the end.
+//! Retransmission: a kernel sends lost packets again, and gives up in the end.
 //!
-//! A packet that is lost stays with its sender, and those behind it wait, since TCP delivers in order. It is decided upon
-//! anew at each instant at which Linux would send it again. Of acknowledgements the newest is said again where data come
-//! twice, which is when their sender's time has come.
+//! A lost packet is held by its sender, and later ones wait behind it, because TCP delivers in order. The filter judges it
+//! again at each instant at which Linux would retransmit it. Of lost acknowledgements only the newest is held: it is sent
+//! again when the other side retransmits its data.
 //!
 //! *Source*: RFC 6298; Linux, `tcp_retries2`, `tcp_syn_retries`, `tcp_syn_linear_timeouts`, `tcp_synack_retries`,
 //! `tcp_orphan_retries`, `tcp_timer.c`.
@@ -13,29 +13,28 @@ use tokio::time::Instant;
 
 use super::flow::{CALLER, FlowId};
 use super::packet::{self, Kind, Packet};
+use super::state::{FlowTask, NetState};
 use super::trace::Verdict;
-use super::world::{Task, World};
 
-/// What is added to a round trip before it is taken for lost.
+/// The minimum that Linux adds to the round trip before it retransmits.
 const RTO_MIN: Duration = Duration::from_millis(200);
 const RTO_MAX: Duration = Duration::from_secs(120);
-/// In a handshake nothing is known of round trips yet.
+/// The timeout in a handshake, when the round trip is unknown.
 const RTO_FIRST: Duration = Duration::from_secs(1);
 
-/// How often something is sent again: data, data of nobody's any more, the answer to a SYN.
+/// Retransmissions before giving up: data, data of a closed socket, SYN-ACK.
 const RETRIES: u32 = 15;
 const ORPHAN_RETRIES: u32 = 8;
 const SYN_ACK_RETRIES: u32 = 5;
-/// A SYN is sent again so many times after a second each, since Linux 6.5, and then so many times after twice as long each:
-/// 131 s in all.
+/// SYNs since Linux 6.5: four more at intervals of one second, then six at doubling intervals, 131 s in all.
 const SYN_LINEAR: u32 = 4;
 const SYN_RETRIES: u32 = 6;
 
-/// So many packets behind a lost one, and it is sent again before its time: three acknowledgements twice say so.
-const BEHIND: usize = 3;
+/// Packets behind a lost one that cause a fast retransmission (three duplicate acknowledgements).
+const FAST_RETRY_BEHIND: usize = 3;
 
-impl World {
-    /// How long a side waits before it sends something again once more.
+impl NetState {
+    /// The retransmission timeout of a side after so many retries.
     fn timeout(&self, side: usize, is_open: bool, retries: u32) -> Duration {
         let (first, doubled) = match (is_open, side) {
             (true, _) => (RTO_MIN + 2 * self.latency, retries),
@@ -45,66 +44,66 @@ impl World {
         first.saturating_mul(1 << doubled.min(16)).min(RTO_MAX)
     }
 
-    /// A packet that nothing is waiting before.
-    pub fn first_try(&mut self, id: FlowId, side: usize, packet: Packet) {
-        match self.offer(id, side, Kind::of(&packet)) {
-            Verdict::Passed => self.travel(id, side, packet),
+    /// Transmits a packet that has none before it; holds it if the filter does not pass it.
+    pub fn transmit_or_hold(&mut self, id: FlowId, side: usize, packet: Packet) {
+        match self.filter_packet(id, side, Kind::of(&packet)) {
+            Verdict::Passed => self.transmit(id, side, packet),
             verdict => {
                 if let Some(flow) = self.flows.get(id) {
                     let end = &mut flow.ends[side];
                     (end.is_lost, end.by_chance) = (true, verdict == Verdict::LostByChance);
                     end.held.push_back(packet);
                 }
-                self.await_retry(id, side);
+                self.schedule_retry(id, side);
             }
         }
     }
 
-    /// A packet behind one that was lost.
-    pub fn wait_behind(&mut self, id: FlowId, side: usize, packet: Packet) {
+    /// Holds a packet behind a lost one.
+    pub fn hold_behind(&mut self, id: FlowId, side: usize, packet: Packet) {
         if let Some(flow) = self.flows.get(id) {
             flow.ends[side].held.push_back(packet);
-            self.is_missed(id, side);
+            self.schedule_fast_retry(id, side);
         }
     }
 
-    /// An acknowledgement that was lost: only what asks for it again brings it back.
-    pub fn stash(&mut self, id: FlowId, side: usize, packet: Packet) {
+    /// Holds a lost acknowledgement until the other side retransmits.
+    pub fn hold_ack(&mut self, id: FlowId, side: usize, packet: Packet) {
         if let Some(flow) = self.flows.get(id) {
-            flow.ends[side].stash = Some(packet);
+            flow.ends[side].held_ack = Some(packet);
             match flow.ends[1 - side].is_gone {
-                true => self.await_answer(id, side),
-                false => self.await_retry(id, 1 - side),
+                true => self.retry_until_answered(id, side),
+                false => self.schedule_retry(id, 1 - side),
             }
         }
     }
 
-    /// Sees to it that a side which has sent something hears of it, even if it was got through and answered in vain.
-    pub fn await_answer(&mut self, id: FlowId, side: usize) {
+    /// Schedules a retransmission of unacknowledged data, so that a side whose answer was lost provokes another.
+    pub fn retry_until_answered(&mut self, id: FlowId, side: usize) {
         if self.flows.get(id).is_some_and(|flow| flow.ends[side].unacked_since.is_some()) {
-            self.await_retry(id, side);
+            self.schedule_retry(id, side);
         }
     }
 
-    /// Sees to it that a side sends again what it must.
-    fn await_retry(&mut self, id: FlowId, side: usize) {
+    /// Schedules the next retransmission, if none is scheduled.
+    fn schedule_retry(&mut self, id: FlowId, side: usize) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &flow.ends[side];
         let (is_open, retries) = (end.is_open, end.retries);
         if end.retry_at.is_none() && !end.is_gone {
-            self.retry_at(id, side, self.now + self.timeout(side, is_open, retries));
+            self.schedule_retry_at(id, side, self.now + self.timeout(side, is_open, retries));
         }
     }
 
-    fn retry_at(&mut self, id: FlowId, side: usize, at: Instant) {
+    fn schedule_retry_at(&mut self, id: FlowId, side: usize, at: Instant) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &mut flow.ends[side];
         let at = end.given_up_at().map_or(at, |latest| at.min(latest));
         end.retry_at = Some(at);
-        self.schedule(at, id, side, Task::Retry);
+        self.schedule(at, id, side, FlowTask::Retry);
     }
 
-    /// Sends again what has not been acknowledged, or gives up. `at`: when this was to be done.
+    /// Retransmits unacknowledged data, or gives up. `at`: when this was due.
     pub fn retry(&mut self, id: FlowId, side: usize, at: Instant) {
         let Some(flow) = self.flows.get(id) else { return };
         let [end, other] = match side {
@@ -114,7 +113,7 @@ impl World {
                 [called, caller]
             }
         };
-        // It has been put off, or is not necessary any more.
+        // Rescheduled, or no longer necessary.
         if end.retry_at != Some(at) {
             return;
         }
@@ -139,15 +138,15 @@ impl World {
         };
         let lost = if end.is_lost { end.held.pop_front() } else { None };
         if let Some(mut packet) = lost {
-            packet.refresh(end.ack, end.window);
+            packet.update_ack(end.ack, end.window);
             end.by_chance = false;
             let kind = Kind::of(&packet);
-            match self.offer(id, side, kind) {
+            match self.filter_packet(id, side, kind) {
                 Verdict::Passed => {
                     if let Some(flow) = self.flows.get(id) {
                         flow.ends[side].is_lost = false;
                     }
-                    self.travel(id, side, packet);
+                    self.transmit(id, side, packet);
                 }
                 _ => {
                     if let Some(flow) = self.flows.get(id) {
@@ -155,40 +154,40 @@ impl World {
                     }
                 }
             }
-        } else if let Some(mut answer) = other.stash.take() {
-            answer.refresh(other.ack, other.window);
-            // It has arrived, and is answered anew.
+        } else if let Some(mut answer) = other.held_ack.take() {
+            answer.update_ack(other.ack, other.window);
+            // The packet had arrived, and is acknowledged again.
             let answered = Kind::of(&answer);
-            let is_heard =
-                self.offer(id, side, again) == Verdict::Passed && self.offer(id, 1 - side, answered) == Verdict::Passed;
+            let has_arrived = self.filter_packet(id, side, again) == Verdict::Passed
+                && self.filter_packet(id, 1 - side, answered) == Verdict::Passed;
             let at = self.now + 2 * self.latency;
-            match is_heard {
-                true => self.send_behind(at, id, 1 - side, answer),
+            match has_arrived {
+                true => self.transmit_in_order(at, id, 1 - side, answer),
                 false => {
                     if let Some(flow) = self.flows.get(id) {
-                        flow.ends[1 - side].stash = Some(answer);
+                        flow.ends[1 - side].held_ack = Some(answer);
                     }
                 }
             }
         } else if end.unacked_since.is_none() {
             (end.retries, end.retried_since) = Default::default();
             return;
-        } else if other.is_gone && self.offer(id, side, again) == Verdict::Passed {
+        } else if other.is_gone && self.filter_packet(id, side, again) == Verdict::Passed {
             self.answer_with_reset(id, side);
         }
-        self.retry_at(id, side, self.now + self.timeout(side, is_open, retries));
+        self.schedule_retry_at(id, side, self.now + self.timeout(side, is_open, retries));
     }
 
-    /// What a side has sent has been received up to there.
-    pub fn acknowledged(&mut self, id: FlowId, side: usize, ack: u32) {
+    /// Handles an acknowledgement of one side's data up to `ack`.
+    pub fn handle_ack(&mut self, id: FlowId, side: usize, ack: u32) {
         let Some(flow) = self.flows.get(id) else { return };
-        // Something newer has been said, and was lost.
-        let is_more_said = flow.ends[1 - side].stash.is_some();
+        // A newer acknowledgement was lost.
+        let has_lost_newer_ack = flow.ends[1 - side].held_ack.is_some();
         let end = &mut flow.ends[side];
         let advanced = ack.wrapping_sub(end.acked);
         if advanced == 0 || advanced > end.sent.wrapping_sub(end.acked) {
-            if end.unacked_since.is_none() && !is_more_said {
-                // What asked for a window has heard of it.
+            if end.unacked_since.is_none() && !has_lost_newer_ack {
+                // A window update has been answered.
                 (end.retries, end.retried_since, end.retry_at) = Default::default();
             }
             return;
@@ -197,60 +196,60 @@ impl World {
         (end.retries, end.retried_since, end.retry_at, end.icmp) = Default::default();
         end.unacked_since = (ack != end.sent).then_some(self.now);
         if !end.is_lost {
-            self.release(id, side);
-        } else if !self.is_missed(id, side) {
-            self.await_retry(id, side);
+            self.send_held(id, side);
+        } else if !self.schedule_fast_retry(id, side) {
+            self.schedule_retry(id, side);
         }
-        if is_more_said {
-            self.await_retry(id, side);
+        if has_lost_newer_ack {
+            self.schedule_retry(id, side);
         }
     }
 
-    /// Whether a packet is known to be lost by those behind it; then it is sent again before its time.
-    fn is_missed(&mut self, id: FlowId, side: usize) -> bool {
+    /// Whether packets behind a lost one reveal the loss; schedules a fast retransmission if so.
+    fn schedule_fast_retry(&mut self, id: FlowId, side: usize) -> bool {
         let soon = self.now + 2 * self.latency;
         let Some(flow) = self.flows.get(id) else { return false };
         let end = &flow.ends[side];
-        let is_missed = end.is_lost && end.by_chance && end.retries == 0 && end.held.len() > BEHIND;
+        let is_missed = end.is_lost && end.by_chance && end.retries == 0 && end.held.len() > FAST_RETRY_BEHIND;
         if is_missed && end.retry_at.is_none_or(|at| at > soon) {
-            self.retry_at(id, side, soon);
+            self.schedule_retry_at(id, side, soon);
         }
         is_missed
     }
 
-    /// Sends what has waited behind a packet that is through now.
-    fn release(&mut self, id: FlowId, side: usize) {
+    /// Sends the packets that were held behind one that has passed.
+    fn send_held(&mut self, id: FlowId, side: usize) {
         loop {
             let Some(flow) = self.flows.get(id) else { return };
             let end = &mut flow.ends[side];
             let Some(mut packet) = end.held.pop_front() else { return };
-            packet.refresh(end.ack, end.window);
+            packet.update_ack(end.ack, end.window);
             let kind = Kind::of(&packet);
-            let verdict = self.offer(id, side, kind);
+            let verdict = self.filter_packet(id, side, kind);
             if verdict == Verdict::Passed {
-                self.travel(id, side, packet);
+                self.transmit(id, side, packet);
                 continue;
             }
             let Some(flow) = self.flows.get(id) else { return };
             let end = &mut flow.ends[side];
             end.held.push_front(packet);
             (end.is_lost, end.by_chance) = (true, verdict == Verdict::LostByChance);
-            if !self.is_missed(id, side) {
-                self.await_retry(id, side);
+            if !self.schedule_fast_retry(id, side) {
+                self.schedule_retry(id, side);
             }
             return;
         }
     }
 
-    /// A kernel gives a connection up, and tells nobody but its application.
+    /// Gives a connection up: only the side's own application learns of it.
     pub fn give_up(&mut self, id: FlowId, side: usize, errno: i32) {
         let Some(flow) = self.flows.get(id) else { return };
-        let ((own, peer), was_open) = (flow.way(side), flow.ends[side].is_open);
+        let ((own, peer), was_open) = (flow.addresses_from(side), flow.ends[side].is_open);
         if !was_open {
             // The other side of a handshake gives up as well.
-            flow.ends[1 - side].go();
+            flow.ends[1 - side].drop_connection();
             self.deliver(packet::reset(own, peer));
         }
-        self.be_reset(id, side, packet::reset(peer, own), Some(errno));
+        self.receive_reset(id, side, packet::reset(peer, own), Some(errno));
     }
 }

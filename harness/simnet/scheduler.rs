@@ -1,12 +1,12 @@
-//! The one task that carries packets: whatever was sent is decided upon, and delivered when it is due.
+//! Carrying packets: each packet that a kernel sends is judged by the filter, and delivered when it is due.
 //!
-//! It sleeps until the next instant at which anything is due. What makes packets brings that instant forward, and wakes
-//! nobody: the kernels are asked for them once the first could arrive, or something else is to happen, and each of them counts
-//! as sent when it was.
+//! One task does this. It sleeps until the next instant at which work is due. An application's call that makes packets
+//! brings that instant forward but does not wake the task: the kernels' packets are collected when the first of them
+//! could arrive, or when other work is due, and each counts as sent at the time of the call.
 //!
-//! Most packets are due at the very next instant that a timer could have, and nothing else can be due before. Where the
-//! runtime says that it has nothing left to do ([`idle`]), they are carried there and then, and time goes on by that
-//! instant: a timer, and the runtime's search for it, would cost several times as much as the packet.
+//! Most packets are due at the next tick of the runtime's clock, and no timer can fire before. If the runtime reports that
+//! it is idle ([`runtime_is_idle`]), they are carried there and then and the clock is advanced by one tick: a timer, and the
+//! runtime's search for it, would cost several times as much as the packet.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,106 +17,110 @@ use tokio::time::{Instant, advance};
 
 use super::flow::{CALLED, CALLER, FlowId};
 use super::packet::{self, Kind, Packet};
-use super::timer::Alarms;
-use super::trace::{Traced, Verdict};
-use super::world::{BUFFER, InFlight, Task, World, with, with_any};
-use super::{CLIENT, NOBODY};
+use super::state::{BUFFER, FlowTask, IdleReports, InFlight, NetState, with, with_any};
+use super::timer::Timers;
+use super::trace::{TracedPacket, Verdict};
+use super::{CLIENT, UNUSED_ADDRESS};
 use crate::gateway::transport::SocketOptions;
 
-/// So much may be unacknowledged before anybody can be waiting for the acknowledgement: far less than a kernel takes in
-/// before it lets its application wait.
-const LITTLE: u32 = BUFFER as u32 / 4;
+/// Up to this many unacknowledged bytes no application can be waiting for the acknowledgement: far less than a kernel
+/// buffers before `write` blocks.
+const LITTLE_UNACKED: u32 = BUFFER as u32 / 4;
 
-/// The least by which the runtime's clock goes on: its timers count in these.
+/// The resolution of the runtime's timers.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Carries packets for as long as the network is there.
+/// Carries packets until the network is removed.
 pub(super) async fn run(generation: u64) {
     let _carrier = Carrier(generation);
-    poll_fn(|cx| with(generation, |world| world.carry(cx)).unwrap_or(Poll::Ready(()))).await;
+    poll_fn(|cx| with(generation, |net| net.poll_carrier(cx)).unwrap_or(Poll::Ready(()))).await;
 }
 
-/// The task that carries packets; once it is gone, nobody is to be woken for them.
+/// Guard of the task that carries packets: once the task is gone, its timers are removed.
 struct Carrier(u64);
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        let _ = with(self.0, |world| world.alarms = None);
+        let _ = with(self.0, |net| net.timers = None);
     }
 }
 
-/// Nothing is left to do on the runtime of this thread before time goes on. To be called before it parks.
-pub(super) fn idle() {
-    with_any(|world| {
-        (world.is_told, world.is_current) = (!world.is_blocked, false);
-        if world.alarms.is_some() && std::mem::take(&mut world.has_next) {
-            // It moves the clock when it is polled, and then only lets others go first.
+/// To be called before the runtime of this thread parks: no task is ready, so time may advance.
+pub(super) fn runtime_is_idle() {
+    with_any(|net| {
+        if net.idle_reports == IdleReports::None {
+            net.idle_reports = IdleReports::Reliable;
+        }
+        net.is_now_current = false;
+        if net.timers.is_some() && std::mem::take(&mut net.has_next) {
+            // `advance` moves the clock at its first poll; the rest of it only yields to other tasks.
             let _ = pin!(advance(TICK)).poll(&mut Context::from_waker(Waker::noop()));
-            world.go_on();
+            net.do_due_work();
         }
     });
 }
 
-/// Something blocks a thread beside this one, now and perhaps again. Time must not go on meanwhile, which the runtime knows to
-/// prevent where timers are what it goes on by.
-pub(super) fn something_blocks() {
-    with_any(|world| {
-        (world.is_blocked, world.is_told, world.is_current) = (true, false, false);
-        if std::mem::take(&mut world.has_next) {
-            world.arm(world.now + TICK);
+/// A blocking thread has been started. Time must not advance while it runs: the runtime ensures that for its own timers, but
+/// not for `runtime_is_idle`, so that packets go by timers from now on.
+pub(super) fn blocking_thread_starts() {
+    with_any(|net| {
+        (net.idle_reports, net.is_now_current) = (IdleReports::Unreliable, false);
+        if std::mem::take(&mut net.has_next) {
+            net.arm(net.now + TICK);
         }
     });
 }
 
-impl World {
-    /// The task that carries packets has been woken.
-    fn carry(&mut self, cx: &Context<'_>) -> Poll<()> {
-        self.alarms.get_or_insert_with(|| Alarms::of(cx.waker())).belong_to(cx.waker());
-        self.go_on();
+impl NetState {
+    /// Polls the task that carries packets.
+    fn poll_carrier(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.timers.get_or_insert_with(|| Timers::new(cx.waker())).set_waker(cx.waker());
+        self.do_due_work();
         Poll::Pending
     }
 
-    /// Does whatever is due, and sees to it that something is done when more will be.
-    fn go_on(&mut self) {
-        (self.now, self.is_current) = (Instant::now(), self.is_told);
-        if let Some(alarms) = &mut self.alarms {
-            alarms.begin(self.now);
+    /// Does the work that is due, and arms the timers for the next.
+    fn do_due_work(&mut self) {
+        (self.now, self.is_now_current) = (Instant::now(), self.relies_on_idle_reports());
+        if let Some(timers) = &mut self.timers {
+            timers.clear_due(self.now);
         }
-        let (packets, later) = self.turn();
-        self.has_next = self.is_told && packets == Some(self.now + TICK);
-        if let Some(alarms) = &mut self.alarms {
-            alarms.arm(packets.filter(|_| !self.has_next), later);
+        let (packets, later) = self.process_due();
+        self.has_next = self.relies_on_idle_reports() && packets == Some(self.now + TICK);
+        if let Some(timers) = &mut self.timers {
+            timers.arm(packets.filter(|_| !self.has_next), later);
         }
     }
 
-    /// Sees to it that something is done then.
+    /// Ensures that work due at `at` is done then.
     pub fn arm(&mut self, at: Instant) {
-        if self.is_told && at == self.now + TICK {
+        if self.relies_on_idle_reports() && at == self.now + TICK {
             self.has_next = true;
-        } else if let Some(alarms) = &mut self.alarms {
-            alarms.bring_forward(at);
+        } else if let Some(timers) = &mut self.timers {
+            timers.bring_forward(at);
         }
     }
 
-    /// Does all that is to be done now; returns when there are more packets, and when there is more of anything else.
-    fn turn(&mut self) -> (Option<Instant>, Option<Instant>) {
+    /// Does all work that is due; returns when the next packets are due, and when the next timed work is.
+    fn process_due(&mut self) -> (Option<Instant>, Option<Instant>) {
         loop {
             self.catch_up();
-            while self.moving.front().is_some_and(|moving| moving.at <= self.now) {
-                if let Some(moving) = self.moving.pop_front() {
-                    self.arrive(moving);
+            while self.in_flight.front().is_some_and(|in_flight| in_flight.at <= self.now) {
+                if let Some(in_flight) = self.in_flight.pop_front() {
+                    self.receive(in_flight);
                 }
             }
             while self.tasks.first().is_some_and(|(at, ..)| *at <= self.now) {
                 match self.tasks.pop_first() {
-                    Some((at, flow, end, Task::Retry)) => self.retry(flow, end, at),
-                    Some((_, flow, end, Task::Keepalive)) => self.keep_alive(flow, end),
+                    Some((at, flow, end, FlowTask::Retry)) => self.retry(flow, end, at),
+                    Some((_, flow, end, FlowTask::Keepalive)) => self.keep_alive(flow, end),
                     None => break,
                 }
             }
-            let moving = self.moving.iter().find(|moving| !self.can_wait(moving)).map(|moving| moving.at);
+            let in_flight =
+                self.in_flight.iter().find(|in_flight| !self.can_wait(in_flight)).map(|in_flight| in_flight.at);
             let sent = self.unsent.filter(|unsent| unsent.is_awaited).map(|unsent| unsent.since + self.latency);
-            let packets = moving.into_iter().chain(sent).min();
+            let packets = in_flight.into_iter().chain(sent).min();
             let later = self.tasks.first().map(|(at, ..)| *at);
             if packets.into_iter().chain(later).min().is_none_or(|due| due > self.now) {
                 return (packets, later);
@@ -124,21 +128,21 @@ impl World {
         }
     }
 
-    /// Whether nobody waits for a packet: an acknowledgement of little, while all is well. It is delivered with whatever is
-    /// next to be done, as of its own time, so that an answer costs no instant of its own.
-    fn can_wait(&self, moving: &InFlight) -> bool {
-        let end = moving.to.and_then(|(id, side)| Some(&self.flows.look(id)?.ends[side]));
-        moving.kind == Kind::Ack && end.is_some_and(|end| end.is_at_ease(LITTLE))
+    /// Whether no application waits for a packet: an acknowledgement of little data, with no loss. It is delivered with the next
+    /// due work, as of its own time, so that a reply costs one instant instead of two.
+    fn can_wait(&self, in_flight: &InFlight) -> bool {
+        let end = in_flight.to.and_then(|(id, side)| Some(&self.flows.look(id)?.ends[side]));
+        in_flight.kind == Kind::Ack && end.is_some_and(|end| end.has_no_waiter(LITTLE_UNACKED))
     }
 
-    /// Has what was given to the kernels at an earlier instant sent, as of then.
+    /// Collects packets of input given at an earlier instant, as of that instant.
     pub fn catch_up(&mut self) {
         if self.unsent.is_some_and(|unsent| unsent.since < self.now || self.latency.is_zero()) {
             self.collect(None);
         }
     }
 
-    /// Takes what the kernels have sent since they were given anything, as of then. `calling`: whose SYN is among it.
+    /// Collects the kernels' packets as of the instant of their input. `calling`: the socket whose SYN is among them.
     pub fn collect(&mut self, calling: Option<(usize, SocketOptions)>) {
         let now = self.now;
         if let Some(unsent) = self.unsent.take() {
@@ -148,13 +152,13 @@ impl World {
         self.client.emit(&mut sent);
         self.servers.emit(&mut sent);
         for packet in sent.drain(..) {
-            self.emitted(packet, calling);
+            self.judge(packet, calling);
         }
         (self.sent, self.now) = (sent, now);
     }
 
-    /// Has a packet decided upon that somebody has sent.
-    pub fn emitted(&mut self, packet: Packet, calling: Option<(usize, SocketOptions)>) {
+    /// Judges a packet that a kernel has sent, and transmits or holds it.
+    pub fn judge(&mut self, packet: Packet, calling: Option<(usize, SocketOptions)>) {
         let (from, to, kind, length) = (packet.from, packet.to, Kind::of(&packet), packet.length());
         let (addresses, side) = match *from.ip() == CLIENT {
             true => ([from, to], CALLER),
@@ -165,13 +169,13 @@ impl World {
             _ => self.flows.between(addresses),
         };
         let Some(flow) = known.and_then(|id| self.flows.get(id)) else {
-            // The last words of what both sides have forgotten.
+            // The flow has been removed, because both sides have dropped it: only its last packets remain.
             let at = self.now + self.latency;
-            return self.send(InFlight::new(at, None, packet, None));
+            return self.enqueue(InFlight::new(at, None, packet, None));
         };
         let (id, end) = (flow.id, &mut flow.ends[side]);
         if end.is_gone && kind != Kind::Rst {
-            // Reading what came before an RST opens a window, which is nobody's business any more.
+            // Reading data received before an RST opens the window; the flow is reset, so the update is dropped.
             return;
         }
         if packet.flags.ack {
@@ -194,37 +198,37 @@ impl World {
                         entry.flow = Some((id, side));
                     }
                 }
-                self.first_try(id, side, packet);
+                self.transmit_or_hold(id, side, packet);
             }
-            Kind::Data | Kind::Fin if end.held.is_empty() => self.first_try(id, side, packet),
-            Kind::Data | Kind::Fin => self.wait_behind(id, side, packet),
-            Kind::Ack | Kind::SynAck => match self.offer(id, side, kind) {
-                Verdict::Passed => self.travel(id, side, packet),
-                _ => self.stash(id, side, packet),
+            Kind::Data | Kind::Fin if end.held.is_empty() => self.transmit_or_hold(id, side, packet),
+            Kind::Data | Kind::Fin => self.hold_behind(id, side, packet),
+            Kind::Ack | Kind::SynAck => match self.filter_packet(id, side, kind) {
+                Verdict::Passed => self.transmit(id, side, packet),
+                _ => self.hold_ack(id, side, packet),
             },
             Kind::Rst | Kind::Probe => {
-                end.go();
-                match self.offer(id, side, kind) {
-                    Verdict::Passed => self.travel(id, side, packet),
-                    // It is not sent again, but whatever else the other side sends brings another.
-                    _ => self.await_answer(id, 1 - side),
+                end.drop_connection();
+                match self.filter_packet(id, side, kind) {
+                    Verdict::Passed => self.transmit(id, side, packet),
+                    // An RST is not retransmitted, but retransmissions of the other side provoke another.
+                    _ => self.retry_until_answered(id, 1 - side),
                 }
             }
         }
     }
 
-    /// Asks the filter about a packet of one side, and has its answer sent where it gives one.
-    pub fn offer(&mut self, id: FlowId, side: usize, kind: Kind) -> Verdict {
+    /// Judges a packet of one side, and sends the filter's reply (RST or ICMP) if there is one.
+    pub fn filter_packet(&mut self, id: FlowId, side: usize, kind: Kind) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return Verdict::Lost };
-        let (from, to) = flow.way(side);
-        let verdict = match *to.ip() == NOBODY {
+        let (from, to) = flow.addresses_from(side);
+        let verdict = match *to.ip() == UNUSED_ADDRESS {
             true => Verdict::Lost,
             false => self.rules.decide(self.now, flow, side, kind),
         };
         let errno = match verdict {
             Verdict::Unreachable(errno) if kind == Kind::Syn => Some(Some(errno)),
             Verdict::Unreachable(errno) => {
-                // Not the end of a connection that is open, but what it died of if it ends.
+                // ICMP does not end an open connection, but becomes its error if it times out.
                 flow.ends[side].icmp = Some(errno);
                 None
             }
@@ -233,115 +237,115 @@ impl World {
         };
         if let Some(errno) = errno {
             let (at, packet) = (self.now + self.latency, packet::reset(to, from));
-            self.send(InFlight::new(at, Some((id, side)), packet, errno));
+            self.enqueue(InFlight::new(at, Some((id, side)), packet, errno));
         }
         let at = self.now.duration_since(self.opened);
         if let Some(trace) = &mut self.trace {
-            trace.push(Traced { at, from, to, kind, verdict });
+            trace.push(TracedPacket { at, from, to, kind, verdict });
         }
         verdict
     }
 
-    /// Lets a packet of one side through. An acknowledgement that was lost before it comes with it.
-    pub fn travel(&mut self, id: FlowId, side: usize, packet: Packet) {
+    /// Transmits a packet of one side that the filter has passed, after a held acknowledgement, if there is one.
+    pub fn transmit(&mut self, id: FlowId, side: usize, packet: Packet) {
         let Some(flow) = self.flows.get(id) else { return };
         let at = self.now + self.latency;
-        if let Some(stash) = flow.ends[side].stash.take() {
-            self.send_behind(at, id, side, stash);
+        if let Some(held_ack) = flow.ends[side].held_ack.take() {
+            self.transmit_in_order(at, id, side, held_ack);
         }
-        self.send_behind(at, id, side, packet);
+        self.transmit_in_order(at, id, side, packet);
     }
 
-    /// Puts a packet of one side on its way, behind those that are: what is older says less of what has arrived, and must
-    /// not come last.
-    pub fn send_behind(&mut self, at: Instant, id: FlowId, side: usize, packet: Packet) {
+    /// Transmits a packet of one side after those under way: an older one carries an older acknowledgement, and must not
+    /// arrive last.
+    pub fn transmit_in_order(&mut self, at: Instant, id: FlowId, side: usize, packet: Packet) {
         let Some(flow) = self.flows.get(id) else { return };
         let arrives = &mut flow.ends[side].arrives;
         let at = arrives.map_or(at, |last| at.max(last));
         *arrives = Some(at);
         let is_established = flow.ends[1 - side].is_open;
-        let moving = InFlight::new(at, Some((id, 1 - side)), packet, None);
-        // What an acknowledgement before it says, this one says as well. The first completes a handshake, and nothing else does.
+        let in_flight = InFlight::new(at, Some((id, 1 - side)), packet, None);
+        // A later packet supersedes a pure acknowledgement, but not the first one, because only that completes the handshake.
         if is_established
-            && moving.kind != Kind::Rst
-            && let Some(last) = self.moving.iter().rposition(|other| other.to == moving.to)
-            && self.moving[last].kind == Kind::Ack
+            && in_flight.kind != Kind::Rst
+            && let Some(last) = self.in_flight.iter().rposition(|other| other.to == in_flight.to)
+            && self.in_flight[last].kind == Kind::Ack
         {
-            self.moving.remove(last);
+            self.in_flight.remove(last);
         }
-        self.send(moving);
+        self.enqueue(in_flight);
     }
 
-    /// Delivers a packet.
-    fn arrive(&mut self, moving: InFlight) {
-        let InFlight { at, to, kind, packet, errno } = moving;
+    /// Delivers a packet that is due.
+    fn receive(&mut self, in_flight: InFlight) {
+        let InFlight { at, to, kind, packet, errno } = in_flight;
         let Some((flow, side)) = to.and_then(|(id, side)| Some((self.flows.get(id)?, side))) else {
             self.deliver(packet);
-            return self.owe(true);
+            return self.note_input(true);
         };
-        let (id, (own, peer)) = (flow.id, flow.way(side));
+        let (id, (own, peer)) = (flow.id, flow.addresses_from(side));
         if packet.flags.rst {
-            return self.be_reset(id, side, packet, errno);
+            return self.receive_reset(id, side, packet, errno);
         }
         let end = &mut flow.ends[side];
         (end.heard, end.probes) = (Some(at), 0);
         end.fin.1 |= packet.flags.fin;
         if kind == Kind::Syn && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
-            return self.emitted(packet::reset(own, peer), None);
+            return self.judge(packet::reset(own, peer), None);
         }
         if end.is_closed && !end.is_gone && !packet.payload.is_empty() {
-            // Nobody is there to read it.
+            // The socket is closed, so no application can read the data: the kernel answers with RST.
             self.deliver(packet::reset(peer, own));
-            return self.emitted(packet::reset(own, peer), None);
+            return self.judge(packet::reset(own, peer), None);
         }
         let (is_ack, ack) = (packet.flags.ack, packet.acknowledged);
         let reader = end.socket.filter(|_| kind != Kind::Ack);
-        // Of little data nobody waits for the acknowledgement, and an acknowledgement has no answer.
+        // No application waits for the acknowledgement of little data, and an acknowledgement is not answered.
         let answered = if kind == Kind::Data { &flow.ends[1 - side] } else { &flow.ends[side] };
         let is_known = matches!(kind, Kind::Data | Kind::Ack) && !flow.ends[side].is_gone;
-        let is_at_ease = is_known && answered.is_at_ease(LITTLE);
+        let has_no_waiter = is_known && answered.has_no_waiter(LITTLE_UNACKED);
         let end = &mut flow.ends[side];
         let has_opened = is_ack && !end.is_open;
         end.is_open |= is_ack;
         let keepalive = end.options.keepalive.filter(|_| has_opened && side == CALLER);
         if let Some(times) = keepalive {
-            self.schedule(self.now + times.idle, id, side, Task::Keepalive);
+            self.schedule(self.now + times.idle, id, side, FlowTask::Keepalive);
         }
         if is_ack {
-            self.acknowledged(id, side, ack);
+            self.handle_ack(id, side, ack);
         }
         self.deliver(packet);
-        if kind != Kind::Ack || !is_at_ease {
-            self.owe(!is_at_ease);
+        if kind != Kind::Ack || !has_no_waiter {
+            self.note_input(!has_no_waiter);
         }
         if let Some(socket) = reader {
-            self.rouse(socket, kind == Kind::Fin);
+            self.wake_reader(socket, kind == Kind::Fin);
         }
         if has_opened && self.listeners.get(&own).is_some_and(|listener| !listener.is_open) {
-            self.turn_away(own);
+            self.reset_pending(own);
         }
         self.remove_if_over(id);
     }
 
-    /// Has an RST arrive. What came before it can still be read, which this kernel would not allow.
-    pub fn be_reset(&mut self, id: FlowId, side: usize, packet: Packet, errno: Option<i32>) {
+    /// Receives an RST. Data received before it are drained first, because the kernel would discard them.
+    pub fn receive_reset(&mut self, id: FlowId, side: usize, packet: Packet, errno: Option<i32>) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &mut flow.ends[side];
         let (socket, has_ended, was_open) = (end.socket, end.fin.1, end.is_open);
-        end.go();
+        end.drop_connection();
         if let Some(socket) = socket {
             self.drain(socket);
             if let Some(Some(entry)) = self.sockets.get_mut(socket) {
-                // Who has not noticed yet that he is connected is reset too, and not refused.
+                // A connection that was established is reset, even if its application has not seen `connect` return.
                 entry.errno = errno.or(was_open.then_some(libc::ECONNRESET));
                 entry.has_ended = has_ended && errno.is_none();
             }
         }
         self.deliver(packet);
         if let Some(socket) = socket {
-            self.rouse(socket, true);
+            self.wake_reader(socket, true);
         }
-        self.await_answer(id, 1 - side);
+        self.retry_until_answered(id, 1 - side);
         self.remove_if_over(id);
     }
 
@@ -350,9 +354,9 @@ impl World {
         if !flow.is_over() {
             return;
         }
-        // They would wait for the other side's end for good.
+        // Otherwise these kernels would wait for the peer's FIN forever.
         let waiting = [CALLER, CALLED].map(|side| {
-            let (own, peer) = flow.way(side);
+            let (own, peer) = flow.addresses_from(side);
             (flow.ends[side].is_closed && !flow.ends[side].fin.1).then(|| packet::reset(peer, own))
         });
         waiting.into_iter().flatten().for_each(|reset| self.deliver(reset));

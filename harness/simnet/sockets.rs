@@ -1,4 +1,4 @@
-//! Sockets of the simulation, by their numbers: what an application can do to one.
+//! What an application can do with a simulated socket, by the socket's number.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -10,52 +10,52 @@ use tokio::io::ReadBuf;
 
 use super::flow::{CALLED, CALLER, FlowId};
 use super::host::Machine;
-use super::kernel::Place;
-use super::loopback::{Half, park, wake};
+use super::kernel::Slot;
+use super::loopback::{PipeEnd, register_waker, wake};
 use super::packet;
-use super::world::{BUFFER, World};
+use super::state::{BUFFER, NetState};
 use crate::gateway::transport::SocketOptions;
 
-/// What is read at once, unless more has come: longer than any message of a workload.
-const PIECE: usize = 4096;
+/// Bytes taken from the kernel per read, unless more are there: longer than any message of a workload.
+const READ_SIZE: usize = 4096;
 
-/// What there is of a socket.
-pub(super) enum Inner {
-    Connecting(Place),
-    Open(Place),
-    /// Within the servers' machine.
-    Within(Half),
-    /// Nobody listens there.
+/// The state of a socket.
+pub(super) enum SocketState {
+    Connecting(Slot),
+    Open(Slot),
+    /// A connection within the servers' machine.
+    Loopback(PipeEnd),
+    /// No program listens at the address.
     Refused,
     Failed,
 }
 
 /// A socket.
-pub(super) struct Entry {
+pub(super) struct SocketEntry {
     pub machine: Machine,
-    /// Which side of which flow it is; `None` within one host.
+    /// Its flow and side; `None` within one host.
     pub flow: Option<(FlowId, usize)>,
-    pub inner: Inner,
-    /// What has been taken from the kernel, and by nobody from here.
+    pub state: SocketState,
+    /// Bytes drained from the kernel that the application has not read.
     pub unread: BytesMut,
-    /// What the kernel was told by an RST that nobody has sent.
+    /// The error of an RST that no host has sent (ICMP, timeout).
     pub errno: Option<i32>,
-    /// The other side had ended its stream before it reset the connection: then reading ends well.
+    /// Whether the peer had sent FIN before RST: reads return the end of the stream then.
     pub has_ended: bool,
-    /// Whether there may be something to read. What arrives says so; the kernel is asked no more often than that.
+    /// Whether there may be data to read. Set when a packet arrives, so that the kernel is not polled for each read.
     may_read: bool,
-    /// Nothing more will arrive: there is the end to read, or an error, as often as anybody asks.
+    /// Whether nothing more will arrive: each read returns the end of the stream, or an error.
     pub is_final: bool,
-    /// Who waits for something to read.
+    /// The task that waits for data.
     reader: Option<Waker>,
 }
 
-impl Entry {
-    pub fn open(machine: Machine, inner: Inner) -> Entry {
-        Entry {
+impl SocketEntry {
+    pub fn open(machine: Machine, state: SocketState) -> SocketEntry {
+        SocketEntry {
             machine,
             flow: None,
-            inner,
+            state,
             unread: BytesMut::new(),
             errno: None,
             has_ended: false,
@@ -65,8 +65,8 @@ impl Entry {
         }
     }
 
-    /// An error as Linux gives it.
-    fn told(&self, error: io::Error) -> io::Error {
+    /// The error that Linux returns.
+    fn linux_error(&self, error: io::Error) -> io::Error {
         let number = match error.kind() {
             io::ErrorKind::ConnectionReset if self.has_ended => libc::EPIPE,
             io::ErrorKind::ConnectionReset => self.errno.unwrap_or(libc::ECONNRESET),
@@ -79,13 +79,13 @@ impl Entry {
     }
 }
 
-impl World {
-    /// Gives a socket a number.
-    pub fn keep(&mut self, entry: Entry) -> usize {
+impl NetState {
+    /// Stores a socket; returns its number.
+    pub fn insert_socket(&mut self, entry: SocketEntry) -> usize {
         match self.free.pop() {
-            Some(place) => {
-                self.sockets[place] = Some(entry);
-                place
+            Some(slot) => {
+                self.sockets[slot] = Some(entry);
+                slot
             }
             None => {
                 self.sockets.push(Some(entry));
@@ -94,17 +94,17 @@ impl World {
         }
     }
 
-    fn entry(&mut self, socket: usize) -> io::Result<&mut Entry> {
+    fn entry(&mut self, socket: usize) -> io::Result<&mut SocketEntry> {
         let entry = self.sockets.get_mut(socket).and_then(Option::as_mut);
         entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
     }
 
     /// Begins to connect.
     pub fn connect(&mut self, machine: Machine, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
-        self.settle();
-        let place = self.kernel(machine).connect(to)?;
-        let socket = self.keep(Entry::open(machine, Inner::Connecting(place)));
-        // Its SYN is the only packet that there is now, so it tells the port.
+        self.flush();
+        let slot = self.kernel(machine).connect(to)?;
+        let socket = self.insert_socket(SocketEntry::open(machine, SocketState::Connecting(slot)));
+        // After `flush` its SYN is the only packet collected, so the SYN's source is the socket's port.
         self.collect(Some((socket, options)));
         self.arm(self.now + self.latency);
         Ok(socket)
@@ -119,28 +119,28 @@ impl World {
 
     pub fn poll_connected(&mut self, socket: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let entry = self.entry(socket)?;
-        let place = match entry.inner {
-            Inner::Open(_) | Inner::Within(_) => return Poll::Ready(Ok(())),
-            Inner::Refused => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))),
-            Inner::Failed => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN))),
-            Inner::Connecting(place) => place,
+        let slot = match entry.state {
+            SocketState::Open(_) | SocketState::Loopback(_) => return Poll::Ready(Ok(())),
+            SocketState::Refused => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))),
+            SocketState::Failed => return Poll::Ready(Err(io::Error::from_raw_os_error(libc::ENOTCONN))),
+            SocketState::Connecting(slot) => slot,
         };
         let machine = entry.machine;
-        let connected = std::task::ready!(self.kernel(machine).poll_connected(place, cx));
+        let connected = std::task::ready!(self.kernel(machine).poll_connected(slot, cx));
         if connected.is_err() {
-            self.kernel(machine).close(place);
+            self.kernel(machine).close(slot);
         }
         let entry = self.entry(socket)?;
-        entry.inner = if connected.is_ok() { Inner::Open(place) } else { Inner::Failed };
-        Poll::Ready(connected.map_err(|error| entry.told(error)))
+        entry.state = if connected.is_ok() { SocketState::Open(slot) } else { SocketState::Failed };
+        Poll::Ready(connected.map_err(|error| entry.linux_error(error)))
     }
 
     pub fn poll_read(&mut self, socket: usize, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let World { sockets, within, .. } = self;
+        let NetState { sockets, loopback, .. } = self;
         let entry = sockets.get_mut(socket).and_then(Option::as_mut);
         let entry = entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
-        if let Inner::Within(half) = entry.inner {
-            return within.poll_read(half, cx, into);
+        if let SocketState::Loopback(end) = entry.state {
+            return loopback.poll_read(end, cx, into);
         }
         if !entry.unread.is_empty() {
             let taken = entry.unread.len().min(into.remaining());
@@ -152,58 +152,58 @@ impl World {
             return Poll::Ready(Ok(()));
         }
         if !entry.may_read {
-            park(&mut entry.reader, cx);
+            register_waker(&mut entry.reader, cx);
             return Poll::Pending;
         }
         self.read_from_kernel(socket, cx, into)
     }
 
-    /// Where in which kernel a socket is open.
-    fn opened(&mut self, socket: usize) -> io::Result<(Machine, Place)> {
+    /// The kernel and slot of an open socket.
+    fn open_in_kernel(&mut self, socket: usize) -> io::Result<(Machine, Slot)> {
         match self.entry(socket)? {
-            Entry { machine, inner: Inner::Open(place), .. } => Ok((*machine, *place)),
+            SocketEntry { machine, state: SocketState::Open(slot), .. } => Ok((*machine, *slot)),
             _ => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
         }
     }
 
-    /// Reads what the kernel has. It wakes nobody: what arrives does.
+    /// Reads from the kernel. The reader is woken by arriving packets, not by the kernel.
     fn read_from_kernel(&mut self, socket: usize, cx: &Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.before();
-        let (machine, place) = self.opened(socket)?;
-        let piece = PIECE.min(into.remaining());
-        let read = self.kernel(machine).read(place, into, piece);
+        self.before_call();
+        let (machine, slot) = self.open_in_kernel(socket)?;
+        let size = READ_SIZE.min(into.remaining());
+        let read = self.kernel(machine).read(slot, into, size);
         let entry = self.entry(socket)?;
         let mut taken = match read {
             Poll::Ready(Ok(taken)) => taken,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(entry.told(error))),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(entry.linux_error(error))),
             Poll::Pending => {
                 entry.may_read = false;
-                park(&mut entry.reader, cx);
+                register_waker(&mut entry.reader, cx);
                 return Poll::Pending;
             }
         };
-        entry.may_read = entry.is_final || taken == piece;
-        if taken > 0 && taken == piece {
-            // A kernel opens its window again only if half of it is read at once; small reads would never do it.
+        entry.may_read = entry.is_final || taken == size;
+        if taken > 0 && taken == size {
+            // A kernel sends a window update only if half of its buffer is read at once; small reads would never cause one.
             taken += self.drain(socket);
         }
         if taken >= BUFFER / 2 {
-            self.mark();
+            self.after_call();
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Something has arrived at a socket; `is_final`: its end, or an RST.
-    pub fn rouse(&mut self, socket: usize, is_final: bool) {
+    /// Wakes a socket's reader, because a packet has arrived; `is_final`: FIN or RST.
+    pub fn wake_reader(&mut self, socket: usize, is_final: bool) {
         let Some(Some(entry)) = self.sockets.get_mut(socket) else { return };
         (entry.may_read, entry.is_final) = (true, entry.is_final || is_final);
         wake(&mut entry.reader);
     }
 
-    /// Takes out of the kernel what the application has not read yet.
+    /// Drains the kernel's unread data into the socket.
     pub fn drain(&mut self, socket: usize) -> usize {
-        let Ok((machine, place)) = self.opened(socket) else { return 0 };
-        let drained = self.kernel(machine).drain(place);
+        let Ok((machine, slot)) = self.open_in_kernel(socket) else { return 0 };
+        let drained = self.kernel(machine).drain(slot);
         if let Ok(entry) = self.entry(socket) {
             entry.unread.extend_from_slice(&drained);
         }
@@ -212,12 +212,12 @@ impl World {
 
     pub fn poll_write(&mut self, socket: usize, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let entry = self.entry(socket)?;
-        if let Inner::Within(half) = entry.inner {
-            return self.within.poll_write(half, cx, bytes);
+        if let SocketState::Loopback(end) = entry.state {
+            return self.loopback.poll_write(end, cx, bytes);
         }
-        self.before();
-        let (machine, place) = self.opened(socket)?;
-        let written = std::task::ready!(self.kernel(machine).poll_write(place, cx, bytes));
+        self.before_call();
+        let (machine, slot) = self.open_in_kernel(socket)?;
+        let written = std::task::ready!(self.kernel(machine).poll_write(slot, cx, bytes));
         let entry = self.entry(socket)?;
         match written {
             Ok(written) => {
@@ -225,94 +225,94 @@ impl World {
                 if let Some((flow, side)) = flow.and_then(|(id, side)| Some((self.flows.get(id)?, side))) {
                     flow.ends[side].queued += written;
                 }
-                self.mark();
+                self.after_call();
                 Poll::Ready(Ok(written))
             }
-            Err(error) => Poll::Ready(Err(entry.told(error))),
+            Err(error) => Poll::Ready(Err(entry.linux_error(error))),
         }
     }
 
-    /// FIN, after what was written before.
+    /// Sends FIN after the data written so far.
     pub fn shut_down(&mut self, socket: usize) -> io::Result<()> {
         let entry = self.entry(socket)?;
-        if let Inner::Within(half) = entry.inner {
-            return self.within.shut_down(half);
+        if let SocketState::Loopback(end) = entry.state {
+            return self.loopback.shut_down(end);
         }
-        self.before();
-        let (machine, place) = self.opened(socket)?;
-        let shut = self.kernel(machine).shut_down(place);
+        self.before_call();
+        let (machine, slot) = self.open_in_kernel(socket)?;
+        let shut = self.kernel(machine).shut_down(slot);
         match shut {
-            Err(error) => Err(self.entry(socket)?.told(error)),
+            Err(error) => Err(self.entry(socket)?.linux_error(error)),
             Ok(()) => {
-                self.mark();
+                self.after_call();
                 Ok(())
             }
         }
     }
 
-    /// As close(2) does it: FIN, or RST where bytes are left unread.
+    /// Closes as close(2) does: FIN, or RST if data are unread.
     pub fn close(&mut self, socket: usize) {
         let Ok(entry) = self.entry(socket) else { return };
-        if let Inner::Within(_) | Inner::Refused = entry.inner {
-            return self.leave(socket, false);
+        if let SocketState::Loopback(_) | SocketState::Refused = entry.state {
+            return self.close_loopback(socket, false);
         }
-        let (machine, inner, has_taken) = (entry.machine, &entry.inner, !entry.unread.is_empty());
-        let leaves_bytes = match *inner {
-            Inner::Open(place) => has_taken || self.kernel(machine).has_unread(place),
+        let (machine, state, has_taken) = (entry.machine, &entry.state, !entry.unread.is_empty());
+        let leaves_bytes = match *state {
+            SocketState::Open(slot) => has_taken || self.kernel(machine).has_unread(slot),
             _ => false,
         };
         match leaves_bytes {
             true => self.abort(socket),
-            false => self.end(socket, false),
+            false => self.close_tcp(socket, false),
         }
     }
 
-    /// RST, whatever is unread. What has been written goes first, as it would have gone already.
+    /// Closes by RST. Data written before are sent first, because a real kernel would have sent them already.
     pub fn abort(&mut self, socket: usize) {
-        if let Ok(Entry { inner: Inner::Within(_) | Inner::Refused, .. }) = self.entry(socket) {
-            return self.leave(socket, true);
+        if let Ok(SocketEntry { state: SocketState::Loopback(_) | SocketState::Refused, .. }) = self.entry(socket) {
+            return self.close_loopback(socket, true);
         }
-        self.settle();
-        self.end(socket, true);
+        self.flush();
+        self.close_tcp(socket, true);
     }
 
-    /// Ends one within the machine.
-    fn leave(&mut self, socket: usize, by_reset: bool) {
+    /// Closes a socket of a loopback connection.
+    fn close_loopback(&mut self, socket: usize, by_reset: bool) {
         let Some(entry) = self.sockets.get_mut(socket).and_then(Option::take) else { return };
         self.free.push(socket);
-        if let Inner::Within(half) = entry.inner {
-            self.within.close(half, by_reset);
+        if let SocketState::Loopback(end) = entry.state {
+            self.loopback.close(end, by_reset);
         }
     }
 
-    fn end(&mut self, socket: usize, by_reset: bool) {
-        self.before();
+    fn close_tcp(&mut self, socket: usize, by_reset: bool) {
+        self.before_call();
         let Some(entry) = self.sockets.get_mut(socket).and_then(Option::take) else { return };
         self.free.push(socket);
-        self.mark();
+        self.after_call();
         let Some((id, side)) = entry.flow else { return self.close_in_kernel(&entry) };
         let Some(flow) = self.flows.get(id) else { return self.close_in_kernel(&entry) };
-        let (from, to) = flow.way(side);
+        let (from, to) = flow.addresses_from(side);
         let end = &mut flow.ends[side];
         (end.socket, end.is_closed) = (None, true);
-        let gives_up = matches!(entry.inner, Inner::Connecting(_)) && !end.is_open;
-        if gives_up {
-            end.go();
+        let is_unconnected = matches!(entry.state, SocketState::Connecting(_)) && !end.is_open;
+        if is_unconnected {
+            end.drop_connection();
         } else if by_reset && !end.is_gone {
-            end.go();
+            end.drop_connection();
             self.deliver(packet::reset(to, from));
-            self.emitted(packet::reset(from, to), None);
+            self.judge(packet::reset(from, to), None);
         }
         self.close_in_kernel(&entry);
-        if gives_up {
-            self.await_answer(id, CALLED);
+        if is_unconnected {
+            self.retry_until_answered(id, CALLED);
         }
         self.remove_if_over(id);
     }
 
-    fn close_in_kernel(&mut self, entry: &Entry) {
-        if let Inner::Connecting(place) | Inner::Open(place) = entry.inner {
-            self.kernel(entry.machine).close(place);
+    fn close_in_kernel(&mut self, entry: &SocketEntry) {
+        if let SocketState::Connecting(slot) | SocketState::Open(slot) = entry.state {
+            self.kernel(entry.machine).close(slot);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! When the task that carries packets goes on.
+//! Timers that wake the task that carries packets.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -9,14 +9,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Wakes one task at one instant.
 #[derive(Debug)]
-struct Alarm {
+struct Timer {
     sleep: Pin<Box<Sleep>>,
     set: Option<Instant>,
 }
 
-impl Alarm {
-    fn new() -> Alarm {
-        Alarm { sleep: Box::pin(sleep_until(Instant::now())), set: None }
+impl Timer {
+    fn new() -> Timer {
+        Timer { sleep: Box::pin(sleep_until(Instant::now())), set: None }
     }
 
     fn set(&mut self, at: Instant, waker: &Waker) {
@@ -25,49 +25,49 @@ impl Alarm {
         }
         self.set = Some(at);
         self.sleep.as_mut().reset(at);
-        // Whoever sets it off has turns of his own, of which this is none.
+        // The timer may be polled from any task, whose cooperative budget it must not use or obey.
         if pin!(unconstrained(self.sleep.as_mut())).poll(&mut Context::from_waker(waker)).is_ready() {
             waker.wake_by_ref();
         }
     }
 
-    fn has_passed(&mut self, now: Instant) {
+    fn clear_if_due(&mut self, now: Instant) {
         self.set.take_if(|at| *at <= now);
     }
 }
 
-/// Two of them: to set one costs as much as to carry a packet, and the far one is hardly ever set anew.
+/// Two timers: setting one costs as much as carrying a packet, and the far one seldom changes.
 #[derive(Debug)]
-pub(super) struct Alarms {
+pub(super) struct Timers {
     waker: Waker,
-    /// For packets, and for what is to be done some time later.
-    near: Alarm,
-    far: Alarm,
-    /// When the task goes on.
+    /// For packets, and for work that is brought forward.
+    near: Timer,
+    far: Timer,
+    /// When the task wakes next.
     armed: Option<Instant>,
 }
 
-impl Alarms {
-    /// Those of the task that is polled with this waker.
-    pub fn of(waker: &Waker) -> Alarms {
-        Alarms { waker: waker.clone(), near: Alarm::new(), far: Alarm::new(), armed: None }
+impl Timers {
+    /// Timers of the task with this waker.
+    pub fn new(waker: &Waker) -> Timers {
+        Timers { waker: waker.clone(), near: Timer::new(), far: Timer::new(), armed: None }
     }
 
-    /// The task is polled with this waker.
-    pub fn belong_to(&mut self, waker: &Waker) {
+    /// Rebinds the timers if the task's waker has changed.
+    pub fn set_waker(&mut self, waker: &Waker) {
         if !self.waker.will_wake(waker) {
-            *self = Alarms::of(waker);
+            *self = Timers::new(waker);
         }
     }
 
-    /// What is due now is being seen to.
-    pub fn begin(&mut self, now: Instant) {
-        self.near.has_passed(now);
-        self.far.has_passed(now);
+    /// Clears timers that are due, because the caller now does the work that is due.
+    pub fn clear_due(&mut self, now: Instant) {
+        self.near.clear_if_due(now);
+        self.far.clear_if_due(now);
         self.armed = Some(now);
     }
 
-    /// The task goes on when the next packets are due, or the next of what is to be done later.
+    /// Wakes the task when the next packets are due, and when the next timed work is.
     pub fn arm(&mut self, packets: Option<Instant>, later: Option<Instant>) {
         self.armed = packets.into_iter().chain(later).min();
         if let Some(at) = later {
@@ -78,12 +78,12 @@ impl Alarms {
         }
     }
 
-    /// It goes on at once.
+    /// Wakes the task at once.
     pub fn wake(&self) {
         self.waker.wake_by_ref();
     }
 
-    /// It goes on then at the latest.
+    /// Wakes the task at `at` at the latest.
     pub fn bring_forward(&mut self, at: Instant) {
         if self.armed.is_none_or(|armed| at < armed) {
             self.armed = Some(at);

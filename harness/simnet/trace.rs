@@ -1,26 +1,26 @@
-//! What became of each packet, for whoever wants to compare two runs.
+//! A record of each packet and the filter's verdict on it, so that tests can compare two runs.
 
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use super::packet::Kind;
 
-/// What a filter said of a packet.
+/// The filter's verdict on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
     Lost,
-    /// Lost by chance, so that others may have got through.
+    /// Lost by chance: later packets may have passed, so that the sender can notice the loss early.
     LostByChance,
     /// Answered by an RST.
     Reset,
-    /// Answered by an ICMP message of this errno.
+    /// Answered by an ICMP message; the client sees this errno.
     Unreachable(i32),
 }
 
-/// A packet that was decided upon. *Units*: since the network was opened.
+/// A packet and its verdict. `at`: time since the network was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Traced {
+pub(crate) struct TracedPacket {
     pub at: Duration,
     pub from: SocketAddrV4,
     pub to: SocketAddrV4,

@@ -1,10 +1,10 @@
-//! SIGSTOP and SIGCONT: whatever passes the gate runs only while it is open.
+//! SIGSTOP and SIGCONT: the tasks of a server are polled only while its gate is open.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// Holds up every task of a server, while it is closed.
+/// Stops every task of a server while it is closed.
 #[derive(Default)]
 pub(super) struct Gate(Mutex<Held>);
 
@@ -28,7 +28,7 @@ impl Gate {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether one may pass; who may not is woken when it opens.
+    /// Whether the gate is closed; if so, the task is woken when it opens.
     fn holds(&self, context: &Context<'_>) -> bool {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.closed && !held.waiting.iter().any(|known| known.will_wake(context.waker())) {
@@ -38,7 +38,7 @@ impl Gate {
     }
 }
 
-/// Work that stands still, whatever happens to it, while the gate is closed.
+/// Runs `work` only while the gate is open: nothing polls it while the gate is closed.
 pub(super) async fn through<F: Future>(gate: Arc<Gate>, work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(move |context| {

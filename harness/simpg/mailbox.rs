@@ -1,19 +1,19 @@
-//! What reaches a backend from others: cancellation, its end, notifications.
+//! Requests to a backend from others: cancellation, termination, notifications.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How a session is made to end.
+/// The reason why a session is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// By an administrator, or a fast shutdown.
+    /// Terminated by an administrator, or by a fast shutdown.
     Terminated,
     /// Another backend has died.
     Crash,
     /// An immediate shutdown.
     Immediate,
-    /// The postmaster is gone.
+    /// The postmaster has died.
     Orphaned,
 }
 
@@ -23,10 +23,10 @@ pub(super) enum Interrupt {
     End(Ending),
 }
 
-/// A notification on its way to a session that listens.
+/// A notification for a session that listens.
 #[derive(Clone, Debug)]
 pub(super) struct Notification {
-    /// The backend that sent it.
+    /// The pid of the backend that sent it.
     pub pid: i32,
     pub channel: Arc<str>,
     pub payload: Arc<str>,
@@ -39,7 +39,7 @@ struct Contents {
     notifications: Vec<Notification>,
 }
 
-/// One backend's.
+/// The mailbox of one backend.
 #[derive(Default)]
 pub(super) struct Mailbox {
     contents: Mutex<Contents>,
@@ -56,7 +56,7 @@ impl Mailbox {
         self.something.notify_one();
     }
 
-    /// The last word wins: an immediate shutdown overtakes a fast one.
+    /// The last ending counts: an immediate shutdown overrides a fast one.
     pub fn end(&self, how: Ending) {
         self.contents().ending = Some(how);
         self.something.notify_one();
@@ -67,7 +67,7 @@ impl Mailbox {
         self.something.notify_one();
     }
 
-    /// What interrupts a statement. An end stays one however often it is looked at.
+    /// The pending interrupt of a statement. A cancellation is taken; an ending stays.
     pub fn interrupt(&self) -> Option<Interrupt> {
         let mut contents = self.contents();
         let cancel = std::mem::take(&mut contents.cancel);
@@ -78,7 +78,7 @@ impl Mailbox {
         self.contents().ending
     }
 
-    /// Forgets a cancellation that came too late.
+    /// Drops a cancellation that arrived after its statement.
     pub fn forget_cancel(&self) {
         self.contents().cancel = false;
     }
@@ -87,12 +87,12 @@ impl Mailbox {
         std::mem::take(&mut self.contents().notifications)
     }
 
-    /// Waits until something has come that was not looked at; cancel safe.
+    /// Waits until something has arrived since the last call; cancel safe.
     pub async fn something(&self) {
         self.something.notified().await;
     }
 
-    /// Waits until a statement is interrupted; cancel safe.
+    /// Waits for an interrupt; cancel safe.
     pub async fn interrupted(&self) -> Interrupt {
         loop {
             if let Some(interrupt) = self.interrupt() {
@@ -102,7 +102,7 @@ impl Mailbox {
         }
     }
 
-    /// Waits until the session is to end; cancel safe.
+    /// Waits until the session has to end; cancel safe.
     pub async fn ended(&self) -> Ending {
         loop {
             if let Some(how) = self.ending() {

@@ -1,11 +1,13 @@
-//! The simulated server: Postgres as a client sees it, in virtual time, on a host of whatever network.
+//! The simulated server: Postgres as a client sees it, in virtual time, on a host of any network.
 //!
-//! It speaks the protocol, signs clients in, and knows the few statements that workloads ask, with transactions as
-//! visible to them. What a nemesis does to a real server is a method of [`Postgres`]. The behaviour, codes and
-//! texts are those of the version that it is told to be; what is not known is an error that says so.
+//! It speaks the protocol, signs clients in, and runs the few statements that workloads send, with transactions that
+//! isolate them. The faults of a nemesis are methods of [`Postgres`]. Behaviour, codes and texts are those of the major
+//! version in [`Settings`]; an unknown statement fails with an error that names it.
 //!
 //! One task listens, one task serves each connection; both stand still while the server is frozen. All state is in one
-//! place, under one lock that nobody holds while waiting.
+//! `cluster::Cluster` under one lock, which is never held across an await. `cluster::Server` has its methods in
+//! `cluster`, `postmaster` (phases), `sign_in` (checks) and `control` (faults); `session::Session` in the files of
+//! `session` and in `sign_in`: one type each, one file per concern.
 
 mod control;
 mod gate;

@@ -1,15 +1,15 @@
-//! A build without TLS: the simulated server has none to offer.
+//! Stand-in for `tls` in a build without TLS: the simulated server never offers it.
 
 use std::net::SocketAddr;
 
 use super::serving::Serving;
 use crate::gateway::transport::Leg;
 
-/// There is no way to make one.
+/// Uninhabited: there is no TLS to accept.
 #[derive(Clone)]
 pub(super) enum Acceptor {}
 
-/// Of a connection that there never is.
+/// Parameters of an encrypted connection, which never exists in this build.
 #[derive(Clone, Copy)]
 pub(super) struct Encrypted {
     pub protocol: &'static str,

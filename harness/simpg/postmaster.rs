@@ -1,4 +1,4 @@
-//! The postmaster: takes connections, and goes through the phases of a server's life.
+//! The postmaster: accepts connections, and advances the phases of a server's life.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use super::world::{Activity, After, Backend, Phase, Server, World, replicate_aro
 use crate::gateway::transport::Host;
 use crate::model::fault::StopMode;
 
-/// After an accept that has failed, for whatever reason.
+/// Pause after a failed accept.
 const BREATH: Duration = Duration::from_millis(10);
 
-/// Who a client is before it has said so, in the log.
+/// The role in the log before the client has named one.
 pub(super) const NOBODY_YET: &str = "[unknown]";
 
-/// Says, however the postmaster ends, that nobody listens any more.
+/// Clears the server's task when the postmaster ends for any reason, because waiters read it as "does not listen".
 struct Desk {
     world: Arc<World>,
     index: usize,
@@ -46,7 +46,7 @@ pub(super) async fn run<H: Host>(host: H, listener: H::Listener, world: Arc<Worl
 }
 
 async fn listen<H: Host>(host: H, listener: H::Listener, world: Arc<World>, index: usize, wake: Arc<Notify>) {
-    // Dropped in reverse: first the listener, then whoever waits for that is told.
+    // Locals drop in reverse order: the listener closes before the guard notifies the waiters.
     let _desk = Desk { world: world.clone(), index };
     let mut listener = listener;
     loop {
@@ -82,7 +82,7 @@ async fn listen<H: Host>(host: H, listener: H::Listener, world: Arc<World>, inde
     }
 }
 
-/// Gives a connection a backend.
+/// Starts a backend for a connection.
 fn admit<H: Host>(world: &Arc<World>, index: usize, socket: H::Socket, peer: SocketAddr) {
     let mut servers = world.lock();
     let server = &mut servers[index];
@@ -94,7 +94,7 @@ fn admit<H: Host>(world: &Arc<World>, index: usize, socket: H::Socket, peer: Soc
         server.note(pid, NOBODY_YET, "00000", &format!("connection received: host={} port={}", peer.ip(), peer.port()));
     }
     let serving = Serving { socket, input: BytesMut::with_capacity(1024), session, encrypted: None };
-    // Boxed: a task is moved several times before it runs, and this one is large.
+    // Boxed, because a task is moved several times before it runs, and this one is large.
     let task = tokio::spawn(Box::pin(through(gate, Box::pin(serving.run(peer)))));
     let backend = Backend {
         mailbox,
@@ -116,12 +116,12 @@ fn admit<H: Host>(world: &Arc<World>, index: usize, socket: H::Socket, peer: Soc
 }
 
 impl Server {
-    /// So many milliseconds, drawn: what a real one takes on a quick machine.
+    /// A random duration between two bounds, as an action takes on a quick machine. *Units*: milliseconds.
     pub fn a_while(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_micros(self.rng.random_range(from * 1000..=to * 1000))
     }
 
-    /// Goes on to the next phase, if it is time; returns when to look again, where nothing else wakes it.
+    /// Advances to the next phase, if it is due; returns when the next one is due, if only time leads to it.
     fn go_on(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::NotYet { until: Some(until), .. } if until <= now && self.wal_full => {
@@ -138,7 +138,7 @@ impl Server {
                         Phase::Ready
                     }
                     After::Replay(lasts) => {
-                        // Up to version 14 nobody is told that recovery has come as far as replaying.
+                        // Up to version 14 clients are not told that recovery has reached replay.
                         let why = if self.settings.major >= 15 { NotNow::NotConsistent } else { why };
                         Phase::NotYet { why, until: lasts.map(|lasts| now + lasts), then: After::Ready }
                     }

@@ -1,17 +1,17 @@
-//! What the server says when something is wrong: severity, code, text.
+//! Errors and notices of the server, with severity, code and the texts of PostgreSQL.
 
 use std::borrow::Cow;
 
-/// How bad it is, in the server's words.
+/// Severity, in PostgreSQL's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// Sent as a notice: the session, or at least the statement, goes on.
+    /// Sent as a notice; the session may go on.
     Warning,
-    /// The statement fails, the session lives.
+    /// The statement fails, the session goes on.
     Error,
     /// The session ends.
     Fatal,
-    /// The server ends, and with it every session.
+    /// The server ends, with every session.
     Panic,
 }
 
@@ -63,14 +63,14 @@ impl Report {
         self
     }
 
-    /// The same, ending the session.
+    /// The same report as an error that ends the session.
     pub fn made_fatal(mut self) -> Report {
         self.severity = Severity::Fatal;
         self
     }
 }
 
-/// A message that cannot be what it says it is.
+/// A malformed message of the client.
 pub(super) fn protocol_violation(message: impl Into<Cow<'static, str>>) -> Report {
     Report::error("08P01", message)
 }
@@ -126,7 +126,7 @@ pub(super) fn postmaster_gone() -> Report {
     Report::fatal("57P01", "terminating connection due to unexpected postmaster exit")
 }
 
-/// Another backend has died; a notice, not an error.
+/// Sent by the other backends after one has died; a notice, not an error.
 pub(super) fn crash_elsewhere() -> Report {
     Report::warning("57P02", "terminating connection because of crash of another server process")
         .detail(
@@ -136,7 +136,7 @@ pub(super) fn crash_elsewhere() -> Report {
         .hint("In a moment you should be able to reconnect to the database and repeat your command.")
 }
 
-/// An immediate shutdown, which versions up to 13 do not tell from a crash.
+/// An immediate shutdown, which versions up to 13 report like a crash.
 pub(super) fn immediate(major: u32) -> Report {
     match major {
         ..=13 => crash_elsewhere(),
@@ -159,18 +159,18 @@ pub(super) fn transaction_failed() -> Report {
 const LOCALLY: &str =
     "The transaction has already committed locally, but might not have been replicated to the standby.";
 
-/// Somebody has cancelled the wait for the standby: the commit is acknowledged all the same.
+/// The wait for the standby was cancelled: the commit is acknowledged nevertheless.
 pub(super) fn unconfirmed() -> Report {
     Report::warning("01000", "canceling wait for synchronous replication due to user request").detail(LOCALLY)
 }
 
-/// The session is ended while it waits for the standby: nothing is acknowledged.
+/// The session is terminated while it waits for the standby: the commit is not acknowledged.
 pub(super) fn ended_unconfirmed() -> Report {
     Report::warning("57P01", "canceling the wait for synchronous replication and terminating connection")
         .detail(LOCALLY)
 }
 
-/// Why nobody is let in, whoever it is.
+/// Why no client can sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotNow {
     StartingUp,

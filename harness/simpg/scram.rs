@@ -1,8 +1,8 @@
 //! The server's side of SCRAM-SHA-256.
 //!
-//! One iteration, on purpose: what makes a password hard to guess would be most of what a simulated run costs.
+//! It uses one iteration on purpose: with more, key derivation would dominate the time of a simulated run.
 //!
-//! *Source*: RFC 5802, RFC 7677. Passwords are taken as they are: SASLprep changes nothing in ASCII.
+//! *Source*: RFC 5802, RFC 7677. Passwords are used as given, because SASLprep does not change ASCII.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::report::{Report, protocol_violation};
 
-/// What a server keeps of a password.
+/// The verifier that a server stores for a password.
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
     salt: [u8; 16],
@@ -21,7 +21,7 @@ pub(super) struct Secret {
 }
 
 fn keyed(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of every length.
+    // Cannot fail: HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()
@@ -37,10 +37,10 @@ impl Secret {
     }
 }
 
-/// An exchange that has begun: the client's first message is there, and this is the answer to it.
+/// An exchange after the client's first message, with the answer to it.
 pub(super) struct Exchange {
     pub answer: String,
-    /// What the client's first message says, and how it begins.
+    /// The client's first message without its GS2 header, and that header.
     first: String,
     header: String,
 }
@@ -50,16 +50,16 @@ fn malformed() -> Report {
 }
 
 impl Exchange {
-    /// Takes a SASLInitialResponse.
+    /// Processes a SASLInitialResponse.
     ///
-    /// *Errors*: 08P01 where it is no such thing.
+    /// *Errors*: 08P01 if it is malformed.
     pub fn begin(body: &[u8], secret: &Secret, rng: &mut impl Rng) -> Result<Exchange, Report> {
         let end = body.iter().position(|byte| *byte == 0).ok_or_else(malformed)?;
         let (mechanism, rest) = (&body[..end], &body[end + 1..]);
         if mechanism != b"SCRAM-SHA-256" {
             return Err(protocol_violation("client selected an invalid SASL authentication mechanism").made_fatal());
         }
-        // The length of what follows stands before it.
+        // Four bytes of length precede the message.
         let message = rest.get(4..).and_then(|message| std::str::from_utf8(message).ok()).ok_or_else(malformed)?;
         let header = ["n,,", "y,,"].into_iter().find(|header| message.starts_with(header)).ok_or_else(malformed)?;
         let first = &message[header.len()..];
@@ -70,7 +70,7 @@ impl Exchange {
         Ok(Exchange { answer, first: first.to_owned(), header: header.to_owned() })
     }
 
-    /// Takes the proof; the answer to it, or `None` where it proves nothing.
+    /// Checks the client's proof; returns the answer, or `None` if the proof is wrong.
     pub fn finish(&self, body: &[u8], secret: &Secret) -> Result<Option<String>, Report> {
         let message = std::str::from_utf8(body).map_err(|_| malformed())?;
         let (bare, proof) = message.rsplit_once(",p=").ok_or_else(malformed)?;

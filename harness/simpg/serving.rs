@@ -1,4 +1,4 @@
-//! A backend: one connection, from its first byte to its end.
+//! A backend's connection, from its first byte to its end.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,21 +17,21 @@ use super::wire::backend;
 use super::wire::frontend::{Broken, frame};
 use crate::gateway::transport::{Leg, Socket};
 
-/// How much is answered before it is sent, as in Postgres.
+/// Answers are sent once this many bytes are buffered, as in Postgres.
 const SEND_BUFFER: usize = 8192;
 
-/// How long the last words may take to leave: a client that reads nothing does not keep a backend that is to go.
+/// Time limit for sending the last messages: a client that does not read cannot keep a backend that is to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How much of what the client has sent is read away at the end, so that it ends with FIN rather than RST.
+/// Bytes of the client's unread input that are discarded at the end, so that the connection ends by FIN and not by RST.
 const DRAIN_MOST: usize = 1 << 20;
 
-/// A connection, and the session on it. The socket closes before the session is gone from the server's books.
+/// A connection and its session. The socket is dropped first: it closes before the session leaves the server's state.
 pub(super) struct Serving<S> {
     pub socket: S,
     pub input: BytesMut,
     pub session: Session,
-    /// How it is encrypted, where it is.
+    /// The TLS parameters, if the connection is encrypted.
     pub encrypted: Option<Encrypted>,
 }
 
@@ -47,14 +47,14 @@ impl From<Broken> for End {
 impl<S: Socket> Serving<S> {
     pub async fn run(self, peer: SocketAddr) {
         if let Some((in_the_clear, acceptor)) = self.serve(peer).await {
-            // Boxed: few ask for it, and a handshake is large.
+            // Boxed, because few clients use TLS, and a handshake is large.
             Box::pin(in_the_clear.encrypt(acceptor, peer)).await;
         }
     }
 }
 
 impl<S: Leg> Serving<S> {
-    /// Serves the client to its end. Where it is to have TLS first, the connection comes back, with what it takes.
+    /// Serves the client to its end; returns the connection if the client wants TLS first, with what the handshake needs.
     pub async fn serve(mut self, peer: SocketAddr) -> Option<(Serving<S>, Acceptor)> {
         let end = match sign_in::sign_in(&mut self, peer).await {
             Ok(Next::Encrypt(acceptor)) => return Some((self, acceptor)),
@@ -65,13 +65,13 @@ impl<S: Leg> Serving<S> {
         None
     }
 
-    /// What it takes to begin TLS here; `None`: there is none, or it has begun.
+    /// TLS that can begin on this connection; `None`: the server has none, or TLS is already in use.
     pub fn acceptor(&self) -> Option<Acceptor> {
         let servers = self.session.world.lock();
         servers[self.session.index].acceptor.clone().filter(|_| self.encrypted.is_none())
     }
 
-    /// Reads what there is; waits until there is something.
+    /// Reads more input; waits until there is some.
     pub async fn fill(&mut self) -> Result<(), End> {
         self.input.reserve(512);
         match self.socket.read_buf(&mut self.input).await {
@@ -80,7 +80,7 @@ impl<S: Leg> Serving<S> {
         }
     }
 
-    /// Sends what was written. A session that is to end while the client takes nothing ends without a word.
+    /// Sends the buffered answers. If the session has to end while the client does not read, it ends without a message.
     pub async fn flush(&mut self) -> Result<(), End> {
         let session = &mut self.session;
         session.flushes = false;
@@ -108,7 +108,7 @@ impl<S: Leg> Serving<S> {
         }
     }
 
-    /// Answers all that has come, then waits for more.
+    /// Handles all complete messages, then waits for more input, an interrupt or a timeout.
     async fn next(&mut self) -> Result<(), End> {
         while let Some((kind, length)) = frame(&self.input)? {
             if let Some(how) = self.session.mailbox.ending() {
@@ -133,7 +133,7 @@ impl<S: Leg> Serving<S> {
             biased;
             () = self.session.mailbox.something() => match self.session.mailbox.interrupt() {
                 Some(Interrupt::End(how)) => Err(self.session.ending(how, !idle)),
-                // Nothing runs that could be cancelled.
+                // No statement runs, so there is nothing to cancel.
                 Some(Interrupt::Cancel) | None => Ok(()),
             },
             read = self.socket.read_buf(&mut self.input) => match read {
@@ -153,19 +153,19 @@ impl<S: Leg> Serving<S> {
     }
 
     pub async fn finish(mut self, end: End) {
-        // A process that is killed does not say the goodbye of TLS.
+        // A killed process does not send TLS's close_notify.
         let says_goodbye = matches!(end, End::Told(_));
         match end {
             End::Left => {
                 self.session.note_loss();
                 return;
             }
-            // What was not sent by then is lost with the process.
+            // Answers that were not sent are lost with the process.
             End::Silent => self.session.out.clear(),
             End::Told(report) => self.session.report(&report),
             End::Warned(report) => backend::report(&mut self.session.out, &report),
         }
-        // Whoever takes nothing is not told.
+        // If the client does not read, the last message is lost.
         let _ = timeout(LAST_WORDS, self.socket.write_all(&self.session.out)).await;
         self.drain().await;
         let _ = match says_goodbye {
@@ -174,11 +174,11 @@ impl<S: Leg> Serving<S> {
         };
     }
 
-    /// Reads away what has come already.
+    /// Discards input that has already arrived.
     async fn drain(&mut self) {
         let mut left = DRAIN_MOST;
         std::future::poll_fn(|context| {
-            // Here, so that it is no part of what a backend is made of.
+            // Allocated here, so that it does not enlarge each backend's future.
             let mut scratch = [0; 4096];
             while left > 0 {
                 let mut buffer = ReadBuf::new(&mut scratch);

@@ -1,23 +1,23 @@
-//! What a simulated server is made with.
+//! Configuration of a simulated server.
 
-/// How roles other than superusers show who they are.
+/// How roles other than superusers authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignIn {
     /// scram-sha-256.
     Scram,
-    /// Whoever comes is believed.
+    /// Trust: no password is asked for.
     Trust,
 }
 
-/// What a simulated server is made with; the default is what a fresh cluster has.
+/// Configuration of a simulated server; the default is that of a new cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The version that it speaks as, 12 to 18.
+    /// The PostgreSQL major version that it simulates, 12 to 18.
     pub major: u32,
     pub max_connections: usize,
     pub superuser_reserved_connections: usize,
     pub sign_in: SignIn,
-    /// The password of the client's role at the start.
+    /// The initial password of the client's role.
     pub password: String,
 }
 
@@ -33,7 +33,7 @@ impl Default for Settings {
     }
 }
 
-/// As `SHOW server_version` says it.
+/// `server_version` of the simulated minor release.
 pub(super) fn version(major: u32) -> &'static str {
     match major {
         ..=12 => "12.22",

@@ -1,4 +1,4 @@
-//! Lets a client in, or says why not: in the order in which Postgres looks at things.
+//! Sign-in: startup packet, TLS request, authentication and authorisation, checked in the order of Postgres.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,18 +17,18 @@ use super::wire::startup::{Packet, Startup, packet, password};
 use super::world::{Activity, Admission, Role, Server, Taken};
 use crate::gateway::transport::Leg;
 
-/// Postgres's own default.
+/// Postgres's default.
 pub(super) const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What comes after what a client has said first.
+/// The next step after the first packets of a client.
 pub(super) enum Next {
-    /// It is signed in.
+    /// The client is signed in.
     Converse,
-    /// It was told that it can have TLS.
+    /// The client was offered TLS, and begins the handshake.
     Encrypt(Acceptor),
 }
 
-/// Signs the client in. Whoever takes too long, or whose server ends meanwhile, is told nothing.
+/// Signs the client in. On a timeout, or if the server ends, the connection closes without a message.
 pub(super) async fn sign_in<S: Leg>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<Next, End> {
     let mailbox = serving.session.mailbox.clone();
     tokio::select! {
@@ -60,15 +60,15 @@ async fn steps<S: Leg>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<Nex
     Ok(Next::Converse)
 }
 
-/// What a client begins.
+/// What a client opens with.
 enum Begun {
-    /// A session, with these settings.
+    /// A session with these settings.
     Session(Vec<(String, String)>),
-    /// TLS, before anything else.
+    /// TLS, before the startup packet.
     Encryption(Acceptor),
 }
 
-/// Waits for the startup packet, and answers what may come before it.
+/// Waits for the startup packet, and answers requests before it.
 async fn startup<S: Leg>(serving: &mut Serving<S>) -> Result<Begun, End> {
     loop {
         let length = match packet(&serving.input)? {
@@ -79,7 +79,7 @@ async fn startup<S: Leg>(serving: &mut Serving<S>) -> Result<Begun, End> {
             Some((Packet::Tls, length)) => match serving.acceptor() {
                 Some(acceptor) => {
                     serving.input.advance(length);
-                    // It could not be told from what TLS protects.
+                    // Data sent before the handshake could be mistaken for data that TLS protects (CVE-2021-23222).
                     if !serving.input.is_empty() {
                         let text = "received unencrypted data after SSL request";
                         return Err(End::Told(protocol_violation(text).made_fatal()));
@@ -112,14 +112,14 @@ async fn startup<S: Leg>(serving: &mut Serving<S>) -> Result<Begun, End> {
     }
 }
 
-/// Has the client prove that it knows the password.
+/// Authenticates the client by SCRAM.
 async fn prove<S: Leg>(serving: &mut Serving<S>, secret: &Option<Secret>) -> Result<(), End> {
     backend::authentication_sasl(&mut serving.session.out);
     let body = answer(serving).await?;
     let (world, index) = (serving.session.world.clone(), serving.session.index);
     let (exchange, secret) = {
         let rng = &mut world.lock()[index].rng;
-        // Whoever is not there is asked all the same, and fails.
+        // An unknown role is asked for a password too, and fails.
         let made_up = || Secret::new("", rng);
         let known = secret.is_some();
         let secret = secret.clone().unwrap_or_else(made_up);
@@ -137,7 +137,7 @@ async fn prove<S: Leg>(serving: &mut Serving<S>, secret: &Option<Secret>) -> Res
     }
 }
 
-/// Sends what was written, and waits for a password message.
+/// Flushes, and waits for a password message.
 async fn answer<S: Leg>(serving: &mut Serving<S>) -> Result<Vec<u8>, End> {
     serving.flush().await?;
     loop {
@@ -186,7 +186,7 @@ impl Session {
         Ok(settings)
     }
 
-    /// What comes before anybody asks who is there.
+    /// Checks that precede authentication.
     fn check_server(&mut self, peer: SocketAddr, encrypted: Option<Encrypted>) -> Result<(), End> {
         let servers = self.world.lock();
         let server = &servers[self.index];
@@ -221,21 +221,21 @@ impl Session {
         }
     }
 
-    /// The secret that the client has to know; inside `None`: there is none, and it fails. Outside: it is believed.
+    /// The secret to authenticate against, `Some(None)` for a role without one, which fails; `None`: no authentication.
     fn needs_proof(&self) -> Option<Option<Secret>> {
         let servers = self.world.lock();
         let server = &servers[self.index];
         let role = server.role(&self.role);
-        // Superusers come by a socket of the machine's own, where they are believed.
+        // Superusers sign in by the machine's own Unix socket, where pg_hba.conf trusts them.
         let is_believed = server.settings.sign_in == SignIn::Trust || role.is_some_and(|role| role.is_superuser);
         (!is_believed).then(|| role.and_then(|role| role.secret.clone()))
     }
 
-    /// What is looked at once it is known who is there. From here on others see the session.
+    /// Checks that follow authentication. From here on other backends see the session.
     fn enter(&mut self, encrypted: Option<Encrypted>) -> Result<(), End> {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];
-        // It may have changed while the password was asked for.
+        // The role may have changed during authentication.
         let is_superuser = server.admits(&self.role, &self.database, self.pid).map_err(End::Told)?;
         if let Some(own) = server.backends.get_mut(&self.pid) {
             (own.is_superuser, own.activity) = (is_superuser, Activity::Active);
@@ -249,7 +249,7 @@ impl Session {
         Ok(())
     }
 
-    /// The role's settings first: the client's own overrule them.
+    /// Applies the role's settings, then the client's own, which overrule them.
     fn begin_with(&mut self, settings: &[(String, String)]) -> Result<(), Report> {
         let of_role = {
             let servers = self.world.lock();
@@ -263,18 +263,18 @@ impl Session {
 }
 
 impl Server {
-    /// A role that is there.
+    /// A role, if it is present.
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.get(name).filter(|role| role.present)
     }
 
-    /// Slots that are taken, by others and by backends that are here.
+    /// Slots in use, by backends and by clients outside the simulation.
     fn in_use(&self) -> usize {
         let others = if let Taken::Some(taken) = self.taken { taken } else { 0 };
         self.backends.len() + others
     }
 
-    /// Whether this role may have a session in this database; then whether it is a superuser's.
+    /// Whether the role may have a session in the database; returns whether it is a superuser.
     fn admits(&self, name: &str, database: &str, pid: i32) -> Result<bool, Report> {
         let Some(role) = self.role(name) else { return Err(refused(format!("role \"{name}\" does not exist"))) };
         if !role.may_log_in {
@@ -311,7 +311,7 @@ impl Server {
     }
 }
 
-/// `-c name=value` and `--name=value`, as many as there are.
+/// Parses `-c name=value` and `--name=value` options.
 fn options(text: &str) -> Result<Vec<(String, String)>, Report> {
     let mut settings = Vec::new();
     let mut words = text.split_ascii_whitespace();

@@ -1,10 +1,10 @@
-//! What one server holds: the ledger, as transactions see it.
+//! The ledger of one server, with the visibility that transactions need.
 //!
 //! Rows are only ever added, so that a snapshot is a number: how many rows were visible when it was taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Counts transactions that write.
+/// The number of a transaction that writes.
 pub(super) type Xid = u64;
 
 /// One row of the ledger.
@@ -14,31 +14,31 @@ pub(super) struct Row {
     pub key: Option<i64>,
 }
 
-/// Who has an idempotency key.
+/// The holder of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holder {
-    /// A transaction that is not over.
+    /// An open transaction.
     Open(Xid),
-    /// A visible row, at this place.
+    /// The visible row at this index.
     Row(usize),
 }
 
-/// What becomes of a key that a transaction asks for.
+/// The result of a transaction's claim to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// It is the transaction's now.
+    /// The transaction holds the key now.
     Taken,
-    /// A row has it, which this many rows must be visible to see; 0: the transaction itself has it.
+    /// A row holds it; a snapshot of at least this many rows sees that row. 0: the claiming transaction itself holds it.
     Duplicate(usize),
-    /// Another transaction may have it: wait until that is over.
+    /// Another transaction may hold it in the end: wait for that transaction.
     Held(Xid),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    /// Every row that is durable, in the order of commits; what a standby replays.
+    /// All durable rows, in the order of commits; a standby replays this.
     log: Vec<Row>,
-    /// Rows of transactions that are durable and not yet acknowledged: nobody sees them before.
+    /// Rows of commits that are durable but not acknowledged: not visible yet.
     unconfirmed: BTreeMap<Xid, Vec<Row>>,
     visible: Vec<Row>,
     by_id: BTreeSet<(i64, usize)>,
@@ -46,12 +46,12 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// How many rows can be seen now.
+    /// The number of rows visible now.
     pub fn snapshot(&self) -> usize {
         self.visible.len()
     }
 
-    /// How much there is for a standby to replay.
+    /// The number of durable rows, for a standby to replay.
     pub fn durable(&self) -> usize {
         self.log.len()
     }
@@ -68,12 +68,12 @@ impl Store {
         }
     }
 
-    /// Whether that transaction still has to decide about a key.
+    /// Whether that transaction still holds the key undecided.
     pub fn is_held(&self, key: i64, by: Xid) -> bool {
         self.keys.get(&key) == Some(&Holder::Open(by))
     }
 
-    /// Gives up what a transaction has claimed for rows that will not be.
+    /// Releases the keys of rows that a transaction has rolled back.
     pub fn release(&mut self, rows: &[Row], by: Xid) {
         for key in rows.iter().filter_map(|row| row.key) {
             if self.keys.get(&key) == Some(&Holder::Open(by)) {
@@ -82,13 +82,13 @@ impl Store {
         }
     }
 
-    /// Makes rows durable; they show once they are [confirmed](Store::confirm).
+    /// Makes rows durable; they become visible by [`confirm`](Store::confirm).
     pub fn write(&mut self, rows: Vec<Row>, by: Xid) {
         self.log.extend_from_slice(&rows);
         self.unconfirmed.insert(by, rows);
     }
 
-    /// Makes what a transaction has written visible.
+    /// Makes the durable rows of a transaction visible.
     pub fn confirm(&mut self, by: Xid) {
         for row in self.unconfirmed.remove(&by).unwrap_or_default() {
             self.show(row);
@@ -104,7 +104,7 @@ impl Store {
         }
     }
 
-    /// Replays what another server has made durable beyond what is here.
+    /// Replays the durable rows of another server that this one lacks.
     pub fn replay(&mut self, other: &Store) {
         let behind = other.log.get(self.log.len()..).unwrap_or_default();
         for row in behind {
@@ -113,12 +113,12 @@ impl Store {
         }
     }
 
-    /// Rows with this id that a snapshot sees.
+    /// Rows with this id in a snapshot.
     pub fn with_id(&self, id: i64, snapshot: usize) -> impl Iterator<Item = Row> {
         self.by_id.range((id, 0)..(id, snapshot)).map(|(_, place)| self.visible[*place])
     }
 
-    /// The row with this key, if a snapshot sees it.
+    /// The row with this key, if a snapshot has it.
     pub fn with_key(&self, key: i64, snapshot: usize) -> Option<Row> {
         match self.keys.get(&key)? {
             Holder::Row(place) if *place < snapshot => Some(self.visible[*place]),
@@ -126,12 +126,12 @@ impl Store {
         }
     }
 
-    /// All that a snapshot sees, in the order of commits.
+    /// All rows of a snapshot, in the order of commits.
     pub fn seen(&self, snapshot: usize) -> &[Row] {
         &self.visible[..snapshot.min(self.visible.len())]
     }
 
-    /// All that is visible, as runs `(first id, last id, copies)`, ascending.
+    /// All visible rows, as runs `(first id, last id, copies)`, ascending.
     pub fn runs(&self) -> Vec<(i64, i64, u64)> {
         let mut copies: Vec<(i64, u64)> = Vec::new();
         for (id, _) in &self.by_id {

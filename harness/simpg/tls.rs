@@ -1,7 +1,7 @@
-//! TLS at the simulated server: rustls on simulated streams, with the clock of virtual time.
+//! TLS of the simulated server: rustls on simulated streams, with the clock of virtual time.
 //!
-//! What it logs is what the real server logs, in OpenSSL's words. It offers no channel binding, and keeps no sessions to
-//! be resumed.
+//! Log lines are those of the real server, with OpenSSL's error texts. Channel binding and session resumption are not
+//! offered.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,31 +26,31 @@ use crate::credentials::wall_clock::WallClock;
 use crate::gateway::transport::Leg;
 use crate::model::topology::TlsVersion;
 
-/// What a server has to speak TLS with: its files and settings.
+/// The TLS configuration of a server: its files and settings.
 pub(crate) struct Tls {
     pub version: TlsVersion,
-    /// By which clock clients' certificates are valid.
+    /// The clock for the validity of client certificates.
     pub clock: WallClock,
-    /// Its certificate and its key, in PEM.
+    /// The server's certificate and key, in PEM.
     pub certificate: String,
     pub key: String,
-    /// Whom it asks for a certificate of their own; `None`: nobody.
+    /// Verification of client certificates; `None`: none are requested.
     pub clients: Option<Clients>,
 }
 
-/// Clients whose certificates are looked at.
+/// The certificates that clients may present.
 pub(crate) struct Clients {
-    /// Who signs for them, and what was revoked, in PEM.
+    /// The issuing authority and its revocation list, in PEM.
     pub authority: String,
     pub revoked: String,
 }
 
-/// Files and settings, loaded: sessions that begin from now on go by them.
+/// A loaded configuration, used by connections that begin from now on.
 #[derive(Clone)]
 pub(super) struct Acceptor(TlsAcceptor);
 
 impl Tls {
-    /// *Errors*: what is wrong with the files, in words.
+    /// *Errors*: the reason why the files cannot be used.
     pub(super) fn load(&self) -> Result<Acceptor, String> {
         let said = |error: rustls::Error| error.to_string();
         let unread = |error: rustls::pki_types::pem::Error| error.to_string();
@@ -68,7 +68,7 @@ impl Tls {
         let builder = ServerConfig::builder_with_details(provider, Arc::new(self.clock));
         let builder = builder.with_protocol_versions(&[version]).map_err(said)?;
         let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).map_err(said)?;
-        // As Postgres has it (`be_tls_init`): nobody resumes anything.
+        // Postgres does not resume sessions (`be_tls_init`).
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Acceptor(Arc::new(config).into()))
@@ -76,7 +76,7 @@ impl Tls {
 }
 
 impl Clients {
-    /// Looks at the certificate of whoever shows one: who has to is for `pg_hba.conf` to say.
+    /// A verifier of optional client certificates: whether one is required is for `pg_hba.conf` to say.
     fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {
         let mut roots = RootCertStore::empty();
         for root in certificates(&self.authority).map_err(|error| error.to_string())? {
@@ -96,12 +96,12 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, rustls::pki_t
     CertificateDer::pem_slice_iter(pem.as_bytes()).collect()
 }
 
-/// What is known of a connection with TLS on it.
+/// The TLS parameters of a connection.
 #[derive(Clone, Copy)]
 pub(super) struct Encrypted {
-    /// In OpenSSL's words.
+    /// The version, in OpenSSL's words.
     pub protocol: &'static str,
-    /// The client has shown a certificate, and it is a good one.
+    /// Whether the client has presented a valid certificate.
     pub with_certificate: bool,
 }
 
@@ -123,7 +123,7 @@ impl<S: Leg> Leg for TlsStream<S> {
 }
 
 impl<S: Leg> Serving<S> {
-    /// Goes through the handshake, then serves the client.
+    /// Performs the handshake, then serves the client.
     pub async fn encrypt(self, acceptor: Acceptor, peer: SocketAddr) {
         let Serving { socket, input, mut session, .. } = self;
         let mailbox = session.mailbox.clone();
@@ -149,7 +149,7 @@ impl<S: Leg> Serving<S> {
     }
 }
 
-/// Why there is no TLS, as OpenSSL 3.0 says it where that was seen.
+/// The reason of a failed handshake, in the words of OpenSSL 3.0 for the cases observed there.
 fn why(error: &io::Error) -> String {
     use AlertDescription::{BadCertificate, CertificateExpired, CertificateRevoked, CertificateUnknown, UnknownCA};
     match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {

@@ -1,4 +1,4 @@
-//! The state of a server, and of the one beside it; under one lock, so that they cannot disagree.
+//! The state of a server and of its standby, under one lock, so that they cannot disagree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,30 +20,30 @@ use crate::model::fault::StopMode;
 use crate::nemesis::Range;
 use crate::server::LogLine;
 
-/// Where a server is in its life.
+/// The phase of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nobody listens.
+    /// The server does not listen.
     Down,
-    /// Somebody listens, and lets nobody in before this instant; `None`: until it is told to go on.
+    /// The server listens, but refuses sign-ins before `until`; `None`: until it is released.
     NotYet {
         why: NotNow,
         until: Option<Instant>,
         then: After,
     },
     Ready,
-    /// `until`: when the last session has gone, it still writes a checkpoint.
+    /// `until`: the end of the shutdown checkpoint, which is written after the last session has ended.
     Stopping {
         mode: StopMode,
         until: Option<Instant>,
     },
 }
 
-/// What comes after a while of letting nobody in.
+/// The phase after `NotYet`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Ready,
-    /// Replay, of so long; `None`: held.
+    /// Replay for this long; `None`: until it is released.
     Replay(Option<Duration>),
 }
 
@@ -52,9 +52,9 @@ pub(super) struct Role {
     pub may_log_in: bool,
     pub is_superuser: bool,
     pub present: bool,
-    /// Most sessions at once, where there is a limit.
+    /// The most sessions at once, if there is a limit.
     pub limit: Option<usize>,
-    /// What its sessions begin with.
+    /// Settings with which the role's sessions begin.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -64,35 +64,35 @@ pub(super) struct Database {
     pub may_connect: bool,
 }
 
-/// Whom pg_hba.conf lets in.
+/// The clients that pg_hba.conf admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Everybody,
-    /// There is a line for these addresses alone.
+    /// Only clients of this address range.
     From(Range),
-    /// There is no line for anybody.
+    /// No client: pg_hba.conf has no matching line.
     Nobody,
-    /// There is a line that says `reject`.
+    /// No client: pg_hba.conf has a `reject` line.
     #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
     Rejected,
-    /// There are lines for TLS alone, and perhaps only for clients with a certificate.
+    /// Clients over TLS, and if `certificate` only those with a client certificate.
     TlsOnly {
         certificate: bool,
     },
 }
 
-/// Whether others have taken the connection slots.
+/// Connection slots that clients outside the simulation have taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     None,
-    /// So many.
+    /// This many.
     Some(usize),
-    /// All but those that are reserved for superusers.
+    /// All but those reserved for superusers.
     Ordinary,
     All,
 }
 
-/// What a backend is doing.
+/// The state of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activity {
     SigningIn,
@@ -101,7 +101,7 @@ pub(super) enum Activity {
     IdleInTransaction,
 }
 
-/// A backend, as others see it.
+/// A backend, as other backends and the nemesis see it.
 pub(super) struct Backend {
     pub mailbox: Arc<Mailbox>,
     pub task: Option<AbortHandle>,
@@ -111,13 +111,13 @@ pub(super) struct Backend {
     pub is_superuser: bool,
     pub activity: Activity,
     pub since: Instant,
-    /// When its transaction began, and whether that was before the server was made read-only.
+    /// When its transaction began, and whether the transaction may write.
     pub transaction: Option<Instant>,
     pub may_write: bool,
-    /// It waits for the standby to confirm a commit.
+    /// Whether it waits for the standby to confirm a commit.
     pub unconfirmed: bool,
     pub channels: BTreeSet<Arc<str>>,
-    /// For whose end it waits.
+    /// The transaction whose end it waits for.
     pub waits_for: Option<Xid>,
     pub xid: Option<Xid>,
 }
@@ -131,26 +131,26 @@ pub(super) struct Server {
     pub roles: BTreeMap<String, Role>,
     pub databases: BTreeMap<String, Database>,
     pub admission: Admission,
-    /// Where it speaks TLS, with what. It logs who comes and who is let in then, too.
+    /// TLS, if the server offers it. With TLS the server logs connections and sign-ins too.
     pub acceptor: Option<Acceptor>,
     pub taken: Taken,
     pub memory_short: bool,
     pub disk_full: bool,
-    /// There is no room for the write-ahead log: whoever commits takes the server with him, and it cannot start.
+    /// Whether there is no room for the write-ahead log: the next commit of a write ends the server, and it cannot start.
     pub wal_full: bool,
     pub ledger_locked: bool,
-    /// Every transaction that begins is read-only.
+    /// Whether transactions that begin are read-only.
     pub read_only: bool,
-    /// It is a standby.
+    /// Whether it is a standby.
     pub in_recovery: bool,
-    /// Its commits wait for the standby at this place.
+    /// The index of the standby that its commits wait for.
     pub standby: Option<usize>,
-    /// It follows the server at this place.
+    /// The index of the primary that it follows.
     pub primary: Option<usize>,
-    /// How much of what it made durable the standby has replayed.
+    /// Rows of its log that the standby has replayed.
     pub confirmed: usize,
     pub store: Store,
-    /// By pid, which grows.
+    /// By pid; pids only grow.
     pub backends: BTreeMap<i32, Backend>,
     pub log: Vec<LogLine>,
     pub next_pid: i32,
@@ -159,15 +159,15 @@ pub(super) struct Server {
     /// Wakes the postmaster.
     pub postmaster: Arc<Notify>,
     pub gate: Arc<Gate>,
-    /// The postmaster's task, which holds the listener.
+    /// The postmaster's task, which owns the listener.
     pub task: Option<AbortHandle>,
 }
 
-/// Servers that know each other.
+/// Servers that can be primary and standby of each other.
 #[derive(Default)]
 pub(super) struct World {
     servers: Mutex<Vec<Server>>,
-    /// Something has changed that somebody may wait for: a transaction or a session has ended, a phase has begun.
+    /// Notified when a transaction or a session ends, or a phase begins.
     changed: Notify,
 }
 
@@ -180,7 +180,7 @@ impl World {
         self.changed.notify_waiters();
     }
 
-    /// Waits until a look at the servers finds something; cancel safe.
+    /// Waits until `look` returns a value for the servers; cancel safe.
     pub async fn until<T>(&self, mut look: impl FnMut(&mut [Server]) -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -198,7 +198,7 @@ impl Server {
         let text = format!("{}:  {}", report.severity.word(), report.message);
         let (sqlstate, role) = (report.code.to_owned(), role.to_owned());
         self.log.push(LogLine { pid, sqlstate, role, text });
-        // PostgreSQL writes it as a line of its own.
+        // PostgreSQL logs the detail as a line of its own.
         if let (Some(detail), Severity::Warning) = (&report.detail, report.severity) {
             let last = self.log.len() - 1;
             let role = self.log[last].role.clone();
@@ -206,18 +206,18 @@ impl Server {
         }
     }
 
-    /// What the postmaster itself says.
+    /// Logs a line of the postmaster.
     pub fn remark(&mut self, text: impl Into<String>) {
         self.note(1, "", "00000", &text.into());
     }
 
-    /// What is said in the log alone.
+    /// Logs a line of a backend that its client does not see.
     pub fn note(&mut self, pid: i32, role: &str, sqlstate: &str, text: &str) {
         let text = format!("LOG:  {text}");
         self.log.push(LogLine { pid, sqlstate: sqlstate.to_owned(), role: role.to_owned(), text });
     }
 
-    /// Why nobody is let in now.
+    /// Why sign-ins are refused now.
     pub fn not_now(&self) -> Option<NotNow> {
         match self.phase {
             Phase::Ready => None,
@@ -230,12 +230,12 @@ impl Server {
         self.phase == Phase::Ready || matches!(self.phase, Phase::Stopping { .. })
     }
 
-    /// Tells every backend to end; those that sign in, too.
+    /// Tells every backend to end, also those that sign in.
     pub fn end_all(&self, how: Ending) {
         self.backends.values().for_each(|backend| backend.mailbox.end(how));
     }
 
-    /// Sends a notification to whoever listens in a database.
+    /// Sends a notification to the sessions of a database that listen on its channel.
     pub fn notify(&self, database: &str, sent: &Notification) {
         for backend in self.backends.values() {
             if backend.database == database && backend.channels.contains(&sent.channel) {
@@ -244,12 +244,12 @@ impl Server {
         }
     }
 
-    /// Backends of a role that are signed in.
+    /// The signed-in backends of a role.
     pub fn of_role<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a Backend> {
         self.backends.values().filter(move |backend| backend.role == role && backend.activity != Activity::SigningIn)
     }
 
-    /// Whether a transaction waits for one that, in the end, waits for it.
+    /// Whether a transaction waits, perhaps through others, for itself.
     pub fn is_deadlocked(&self, own: Xid) -> bool {
         let waits_for = |xid: Xid| {
             let backend = self.backends.values().find(|backend| backend.xid == Some(xid));
@@ -267,14 +267,14 @@ impl Server {
     }
 }
 
-/// Whether the standby at this place replays what its primary makes durable.
+/// Whether this standby replays its primary's log now.
 fn follows(servers: &[Server], standby: usize) -> bool {
     let server = &servers[standby];
     let alive = |server: &Server| server.runs() && !server.frozen;
     server.in_recovery && alive(server) && server.primary.is_some_and(|primary| alive(&servers[primary]))
 }
 
-/// Has the standby of this server replay all that there is, if it can; a commit up to `confirmed` is safe then.
+/// Has this server's standby replay the whole log, if it can; rows up to `confirmed` are then on both servers.
 pub(super) fn replicate(servers: &mut [Server], primary: usize) {
     let Some(standby) = servers[primary].standby.filter(|standby| follows(servers, *standby)) else { return };
     let Ok([from, to]) = servers.get_disjoint_mut([primary, standby]) else { return };
@@ -282,7 +282,7 @@ pub(super) fn replicate(servers: &mut [Server], primary: usize) {
     from.confirmed = from.store.durable();
 }
 
-/// The same for both sides of whatever this server belongs to.
+/// Replicates from this server to its standby, and to this server from its primary.
 pub(super) fn replicate_around(servers: &mut [Server], index: usize) {
     replicate(servers, index);
     if let Some(primary) = servers[index].primary {

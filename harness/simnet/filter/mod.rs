@@ -1,4 +1,6 @@
-//! The filter between the client's machine and its servers: what it does to packets, and what it has counted.
+//! The filter between the two machines: the rules in force, and the counters of all rules.
+//!
+//! A rule acts on packets only; faults that need the gateway or a server are not rules. Counters use the names of evidence.
 
 mod rule;
 mod tracking;
@@ -11,63 +13,63 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
 pub(crate) use self::rule::FilterRule;
-use self::rule::{Count, Rule};
+use self::rule::{Counters, Rule};
 use super::flow::{CALLER, Flow};
 use super::packet::Kind;
+use super::state::with;
 use super::trace::Verdict;
-use super::world::with;
 use crate::model::seed::Seed;
 
-/// The filter of a network, from anywhere on its thread.
+/// A handle to the filter of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Filter {
     generation: u64,
 }
 
-/// A rule that was put in force. It can be asked what it has counted after it was lifted, too.
+/// The handle of a rule that was installed. Its counters can be read after it was removed, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Installed(u64);
 
 impl Filter {
-    pub(super) fn of(generation: u64) -> Filter {
+    pub(super) fn new(generation: u64) -> Filter {
         Filter { generation }
     }
 
-    /// Puts a rule in force, before those that are. `server`: the only one that it is about; `None`: all of them.
-    pub fn install(self, what: FilterRule, server: Option<Ipv4Addr>) -> io::Result<Installed> {
-        with(self.generation, |world| {
-            world.settle();
-            let newest = world.flows.newest();
-            Installed(world.rules.install(what, server, newest, world.now))
+    /// Installs a rule before the existing ones. `server`: the only server whose flows it affects; `None`: all.
+    pub fn install(self, rule: FilterRule, server: Option<Ipv4Addr>) -> io::Result<Installed> {
+        with(self.generation, |net| {
+            net.flush();
+            let newest = net.flows.newest();
+            Installed(net.rules.install(rule, server, newest, net.now))
         })
     }
 
-    /// Takes a rule away. What it has forgotten stays so.
-    pub fn remove(self, imposed: Installed) -> io::Result<()> {
-        with(self.generation, |world| {
-            world.settle();
-            world.rules.settle(world.now, world.flows.iter_mut());
-            if let Some(rule) = world.rules.get(imposed.0) {
+    /// Removes a rule. Flows that it has expired stay expired.
+    pub fn remove(self, installed: Installed) -> io::Result<()> {
+        with(self.generation, |net| {
+            net.flush();
+            net.rules.expire_idle_flows(net.now, net.flows.iter_mut());
+            if let Some(rule) = net.rules.get(installed.0) {
                 rule.is_in_force = false;
             }
-            world.rules.list();
+            net.rules.update_in_force();
         })
     }
 
-    /// What a rule has counted by now, in the words of evidence.
-    pub fn count(self, imposed: Installed) -> io::Result<Vec<(&'static str, u64)>> {
-        with(self.generation, |world| {
-            world.settle();
-            world.rules.settle(world.now, world.flows.iter_mut());
-            world.rules.get(imposed.0).map(|rule| rule.counts.clone()).unwrap_or_default()
+    /// The counters of a rule, by the names of evidence.
+    pub fn count(self, installed: Installed) -> io::Result<Vec<(&'static str, u64)>> {
+        with(self.generation, |net| {
+            net.flush();
+            net.rules.expire_idle_flows(net.now, net.flows.iter_mut());
+            net.rules.get(installed.0).map(|rule| rule.counts.clone()).unwrap_or_default()
         })
     }
 }
 
-/// Every rule that there has been.
+/// All rules ever installed.
 pub(super) struct Rules {
     all: Vec<Rule>,
-    /// Those in force, the newest first.
+    /// Indices of the rules in force, the newest first.
     in_force: Vec<usize>,
     chance: ChaCha8Rng,
 }
@@ -77,10 +79,10 @@ impl Rules {
         Rules { all: Vec::new(), in_force: Vec::new(), chance: seed.fork("packets").rng() }
     }
 
-    fn install(&mut self, what: FilterRule, server: Option<Ipv4Addr>, newest_flow: u64, now: Instant) -> u64 {
+    fn install(&mut self, rule: FilterRule, server: Option<Ipv4Addr>, newest_flow: u64, now: Instant) -> u64 {
         let id = self.all.len() as u64;
-        self.all.push(Rule::new(id, what, server, newest_flow, now));
-        self.list();
+        self.all.push(Rule::new(id, rule, server, newest_flow, now));
+        self.update_in_force();
         id
     }
 
@@ -88,19 +90,19 @@ impl Rules {
         self.all.iter_mut().find(|rule| rule.id == id)
     }
 
-    fn list(&mut self) {
+    fn update_in_force(&mut self) {
         self.in_force.clear();
-        self.in_force.extend((0..self.all.len()).rev().filter(|place| self.all[*place].is_in_force));
+        self.in_force.extend((0..self.all.len()).rev().filter(|index| self.all[*index].is_in_force));
     }
 
-    /// What becomes of a packet that one side of a flow has sent.
+    /// The verdict on a packet that one side of a flow has sent.
     pub fn decide(&mut self, now: Instant, flow: &mut Flow, side: usize, kind: Kind) -> Verdict {
-        if self.in_force.is_empty() && flow.tracked.forgotten_by.is_none() {
-            flow.tracked.see(now, kind);
+        if self.in_force.is_empty() && flow.tracked.expired_by.is_none() {
+            flow.tracked.record_packet(now, kind);
             return Verdict::Passed;
         }
-        for place in 0..self.in_force.len() {
-            let rule = &mut self.all[self.in_force[place]];
+        for index in 0..self.in_force.len() {
+            let rule = &mut self.all[self.in_force[index]];
             if !rule.concerns(flow) {
                 continue;
             }
@@ -111,37 +113,37 @@ impl Rules {
                 return verdict;
             }
         }
-        if let Some(rule) = flow.tracked.forgotten_by.and_then(|id| self.get(id)) {
-            return rule.refuse_forgotten(kind);
+        if let Some(rule) = flow.tracked.expired_by.and_then(|id| self.get(id)) {
+            return rule.refuse_expired(kind);
         }
-        flow.tracked.see(now, kind);
+        flow.tracked.record_packet(now, kind);
         Verdict::Passed
     }
 
-    /// Looks which flows have been idle for too long by now.
-    fn settle<'a>(&mut self, now: Instant, flows: impl Iterator<Item = &'a mut Flow>) {
+    /// Expires the flows that have been idle for too long by now.
+    fn expire_idle_flows<'a>(&mut self, now: Instant, flows: impl Iterator<Item = &'a mut Flow>) {
         for flow in flows {
             for rule in self.all.iter_mut().filter(|rule| rule.is_in_force) {
-                if let FilterRule::Forget { after, .. } = rule.what
+                if let FilterRule::Forget { after, .. } = rule.effect
                     && rule.concerns(flow)
                 {
-                    rule.look(now, flow, after);
+                    rule.expire_if_idle(now, flow, after);
                 }
             }
         }
     }
 }
 
-impl Count for Rule {
-    fn count(&mut self, what: &'static str) {
-        match self.counts.iter_mut().find(|(word, _)| *word == what) {
+impl Counters for Rule {
+    fn count(&mut self, name: &'static str) {
+        match self.counts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
-            None => self.counts.push((what, 1)),
+            None => self.counts.push((name, 1)),
         }
     }
 }
 
-/// Whether packets of that side go to the server.
+/// Whether packets of this side go to the server.
 fn is_up(side: usize) -> bool {
     side == CALLER
 }

@@ -1,6 +1,6 @@
-//! One rule: the packets that it is about, and what becomes of them.
+//! One rule: which packets it affects, its verdict on them, and its counters.
 //!
-//! The words of evidence are those of the kernel plane, where the same things are counted.
+//! The counters have the names of the kernel plane, which counts the same things.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -13,43 +13,43 @@ use super::super::trace::Verdict;
 use super::is_up;
 use crate::model::fault::{FaultKind, IcmpCode, Scope, Share, Stream};
 
-/// What is counted of connections that a fault leaves alone; it proves nothing.
+/// Packets of connections that a fault spares: they are no evidence of an effect.
 const LET_THROUGH: &str = "packets let through";
 const DROPPED: &str = "packets dropped";
 const SYNS_DROPPED: &str = "SYNs dropped";
-const SENT: &str = "RSTs sent";
-const KEPT_BACK: &str = "RSTs kept back";
-const WITHHELD: &str = "flows withheld";
-const REJECTS: &str = "rejects sent";
-pub(super) const EXPIRED: &str = "flows expired";
-pub(super) const KEPT_ALIVE: &str = "flows kept alive by probes";
-const PROBES: [&str; 2] = ["keepalives seen from the client", "keepalives seen from the server"];
+const RSTS_SENT: &str = "RSTs sent";
+const RSTS_KEPT_BACK: &str = "RSTs kept back";
+const FLOWS_WITHHELD: &str = "flows withheld";
+const REJECTS_SENT: &str = "rejects sent";
+pub(super) const FLOWS_EXPIRED: &str = "flows expired";
+pub(super) const FLOWS_KEPT_ALIVE: &str = "flows kept alive by probes";
+const PROBES_SEEN: [&str; 2] = ["keepalives seen from the client", "keepalives seen from the server"];
 
-/// What is done to packets.
+/// The effect of a rule on packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FilterRule {
-    /// They vanish.
+    /// Packets vanish.
     Blackhole { stream: Stream, scope: Scope },
-    /// A share of them vanishes, drawn from the network's seed.
+    /// A share of packets vanishes, drawn from the network's seed.
     Loss(Share),
-    /// What the client sends is answered by ICMP.
+    /// Packets of the client are answered by ICMP.
     Icmp(IcmpCode),
-    /// Whoever sends one is reset.
+    /// Each packet is answered by RST.
     Reject,
-    /// Nobody new comes in, and nobody hears why.
+    /// SYNs vanish, so that no new connection is established.
     DropSyns,
-    /// The flows that are there are dead for as long as it lasts.
+    /// Packets of flows older than the rule vanish.
     DeadFlows(Stream),
-    /// Of each flow that is there the first RST is kept from the client.
+    /// The first RST to the client vanishes, on each flow older than the rule.
     KeepBackResets,
-    /// The RSTs that reach the client on flows that are there are counted.
+    /// Counts RSTs to the client on flows older than the rule.
     CountResets,
-    /// A flow on which nothing has moved for so long is forgotten. `resets`: whoever sends on it is told.
+    /// Expires flows without a packet for `after`. `resets`: later packets are answered by RST, and do not vanish.
     Forget { after: Duration, resets: bool },
 }
 
 impl FilterRule {
-    /// What a fault does to packets, if that is all that it does.
+    /// The rule of a fault that acts on packets only.
     pub fn of(fault: FaultKind) -> Option<FilterRule> {
         Some(match fault {
             FaultKind::Blackhole { stream, scope } => FilterRule::Blackhole { stream, scope },
@@ -64,51 +64,55 @@ impl FilterRule {
         })
     }
 
-    /// What it counts.
-    fn words(self) -> &'static [&'static str] {
+    /// The names of its counters.
+    fn counter_names(self) -> &'static [&'static str] {
         match self {
             FilterRule::Blackhole { scope: Scope::New, .. } => &[SYNS_DROPPED, LET_THROUGH],
             FilterRule::Blackhole { .. } | FilterRule::Loss(_) => &[DROPPED],
-            FilterRule::Icmp(_) => &[REJECTS],
-            FilterRule::Reject | FilterRule::CountResets => &[SENT],
+            FilterRule::Icmp(_) => &[REJECTS_SENT],
+            FilterRule::Reject | FilterRule::CountResets => &[RSTS_SENT],
             FilterRule::DropSyns => &[SYNS_DROPPED],
-            FilterRule::DeadFlows(_) => &[WITHHELD],
-            FilterRule::KeepBackResets => &[KEPT_BACK],
-            FilterRule::Forget { resets: false, .. } => &[EXPIRED, KEPT_ALIVE, DROPPED, PROBES[0], PROBES[1]],
-            FilterRule::Forget { resets: true, .. } => &[EXPIRED, KEPT_ALIVE, SENT, PROBES[0], PROBES[1]],
+            FilterRule::DeadFlows(_) => &[FLOWS_WITHHELD],
+            FilterRule::KeepBackResets => &[RSTS_KEPT_BACK],
+            FilterRule::Forget { resets: false, .. } => {
+                &[FLOWS_EXPIRED, FLOWS_KEPT_ALIVE, DROPPED, PROBES_SEEN[0], PROBES_SEEN[1]]
+            }
+            FilterRule::Forget { resets: true, .. } => {
+                &[FLOWS_EXPIRED, FLOWS_KEPT_ALIVE, RSTS_SENT, PROBES_SEEN[0], PROBES_SEEN[1]]
+            }
         }
     }
 }
 
-/// A rule, with what it has counted.
+/// A rule with its counters.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub id: u64,
-    pub what: FilterRule,
+    pub effect: FilterRule,
     server: Option<Ipv4Addr>,
-    /// The newest flow that it found.
+    /// The newest flow at the time the rule was installed.
     newest_flow: u64,
     pub since: Instant,
     pub is_in_force: bool,
     pub counts: Vec<(&'static str, u64)>,
 }
 
-/// What counts.
-pub(super) trait Count {
-    fn count(&mut self, what: &'static str);
+/// Something with counters.
+pub(super) trait Counters {
+    fn count(&mut self, name: &'static str);
 }
 
 impl Rule {
-    pub fn new(id: u64, what: FilterRule, server: Option<Ipv4Addr>, newest_flow: u64, since: Instant) -> Rule {
-        let counts = what.words().iter().map(|word| (*word, 0)).collect();
-        Rule { id, what, server, newest_flow, since, is_in_force: true, counts }
+    pub fn new(id: u64, effect: FilterRule, server: Option<Ipv4Addr>, newest_flow: u64, since: Instant) -> Rule {
+        let counts = effect.counter_names().iter().map(|word| (*word, 0)).collect();
+        Rule { id, effect, server, newest_flow, since, is_in_force: true, counts }
     }
 
     pub fn concerns(&self, flow: &Flow) -> bool {
         self.server.is_none_or(|server| *flow.addresses[CALLED].ip() == server)
     }
 
-    /// What it says of a packet; what it leaves alone has passed.
+    /// The verdict on a packet; packets that the rule does not affect pass.
     pub fn decide(
         &mut self,
         now: Instant,
@@ -117,19 +121,19 @@ impl Rule {
         kind: Kind,
         draw: impl FnOnce(u32) -> bool,
     ) -> Verdict {
-        let was_there = flow.id.number <= self.newest_flow;
+        let is_older = flow.id.number <= self.newest_flow;
         let (is_up, id) = (is_up(side), self.id);
         let is_first = |flow: &mut Flow| {
             let is_first = !flow.tracked.marks.contains(&id);
             flow.tracked.marks.extend(is_first.then_some(id));
             is_first
         };
-        match self.what {
+        match self.effect {
             FilterRule::Blackhole { scope: Scope::New, .. } if is_up && !flow.tracked.is_answered => {
                 self.lose(SYNS_DROPPED)
             }
             FilterRule::Blackhole { scope: Scope::New, .. } => self.pass(LET_THROUGH),
-            FilterRule::Blackhole { stream, scope } if goes(stream, is_up) && (scope == Scope::Every || was_there) => {
+            FilterRule::Blackhole { stream, scope } if covers(stream, is_up) && (scope == Scope::Every || is_older) => {
                 self.lose(DROPPED)
             }
             FilterRule::Loss(share) if draw((share.as_f64() * 1e6).round() as u32) => {
@@ -137,45 +141,45 @@ impl Rule {
                 Verdict::LostByChance
             }
             FilterRule::Icmp(code) if is_up => {
-                self.count(REJECTS);
+                self.count(REJECTS_SENT);
                 Verdict::Unreachable(errno(code))
             }
-            // Nobody answers an RST with another.
+            // An RST is not answered by RST.
             FilterRule::Reject if kind == Kind::Rst => Verdict::Lost,
             FilterRule::Reject => {
-                // Only what the client hears is counted.
+                // Evidence counts RSTs to the client only.
                 if is_up {
-                    self.count(SENT);
+                    self.count(RSTS_SENT);
                 }
                 Verdict::Reset
             }
             FilterRule::DropSyns if kind == Kind::Syn => self.lose(SYNS_DROPPED),
-            FilterRule::DeadFlows(stream) if was_there && goes(stream, is_up) => {
+            FilterRule::DeadFlows(stream) if is_older && covers(stream, is_up) => {
                 if is_first(flow) {
-                    self.count(WITHHELD);
+                    self.count(FLOWS_WITHHELD);
                 }
                 Verdict::Lost
             }
-            FilterRule::KeepBackResets if was_there && !is_up && kind == Kind::Rst && is_first(flow) => {
-                self.lose(KEPT_BACK)
+            FilterRule::KeepBackResets if is_older && !is_up && kind == Kind::Rst && is_first(flow) => {
+                self.lose(RSTS_KEPT_BACK)
             }
-            FilterRule::CountResets if was_there && !is_up && kind == Kind::Rst => self.pass(SENT),
+            FilterRule::CountResets if is_older && !is_up && kind == Kind::Rst => self.pass(RSTS_SENT),
             FilterRule::Forget { after, .. } => {
-                if kind == Kind::Probe && flow.tracked.forgotten_by.is_none() {
-                    self.count(PROBES[usize::from(!is_up)]);
+                if kind == Kind::Probe && flow.tracked.expired_by.is_none() {
+                    self.count(PROBES_SEEN[usize::from(!is_up)]);
                 }
-                self.look(now, flow, after);
+                self.expire_if_idle(now, flow, after);
                 Verdict::Passed
             }
             _ => Verdict::Passed,
         }
     }
 
-    /// What becomes of a packet of a flow that it has forgotten, also after it was lifted.
-    pub fn refuse_forgotten(&mut self, kind: Kind) -> Verdict {
-        match self.what {
+    /// The verdict on a packet of a flow that this rule has expired, even after its removal.
+    pub fn refuse_expired(&mut self, kind: Kind) -> Verdict {
+        match self.effect {
             FilterRule::Forget { resets: true, .. } if kind != Kind::Rst => {
-                self.count(SENT);
+                self.count(RSTS_SENT);
                 Verdict::Reset
             }
             FilterRule::Forget { resets: true, .. } => Verdict::Lost,
@@ -194,7 +198,7 @@ impl Rule {
     }
 }
 
-fn goes(stream: Stream, is_up: bool) -> bool {
+fn covers(stream: Stream, is_up: bool) -> bool {
     match stream {
         Stream::Both => true,
         Stream::Upstream => is_up,
@@ -202,7 +206,7 @@ fn goes(stream: Stream, is_up: bool) -> bool {
     }
 }
 
-/// What Linux makes of it.
+/// The errno that Linux reports for an ICMP code.
 ///
 /// *Source*: `icmp_err_convert` in `net/ipv4/icmp.c`.
 fn errno(code: IcmpCode) -> i32 {

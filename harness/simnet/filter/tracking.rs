@@ -1,6 +1,6 @@
-//! What a stateful device knows of a flow, and how it comes to forget it.
+//! Connection tracking of a stateful device, and the expiry of idle flows.
 //!
-//! Nobody tells it that it may forget: it looks whenever a packet comes, or somebody asks what it has counted.
+//! No timer runs: a rule checks for expiry when a packet passes, and when its counters are read.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use tokio::time::Instant;
 
 use super::super::flow::{CALLER, Flow, Tracked};
 use super::super::packet::Kind;
-use super::rule::{Count, EXPIRED, KEPT_ALIVE, Rule};
+use super::rule::{Counters, FLOWS_EXPIRED, FLOWS_KEPT_ALIVE, Rule};
 
 impl Tracked {
-    /// A packet passes.
-    pub fn see(&mut self, now: Instant, kind: Kind) {
-        self.moved = now;
+    /// Records a packet that passes.
+    pub fn record_packet(&mut self, now: Instant, kind: Kind) {
+        self.last_packet = now;
         if kind != Kind::Probe {
-            self.spoke = now;
+            self.last_non_probe = now;
         }
         self.is_answered |= kind == Kind::SynAck;
     }
 }
 
 impl Rule {
-    /// Forgets a flow on which nothing has moved for so long.
-    pub fn look(&mut self, now: Instant, flow: &mut Flow, after: Duration) {
-        if flow.tracked.forgotten_by.is_some() || !flow.tracked.is_answered {
+    /// Expires a flow without packets for `after`.
+    pub fn expire_if_idle(&mut self, now: Instant, flow: &mut Flow, after: Duration) {
+        if flow.tracked.expired_by.is_some() || !flow.tracked.is_answered {
             return;
         }
-        // What it finds is given its time anew.
+        // The idle time of flows older than the rule counts from the rule's installation.
         let idle = |last: Instant| now.saturating_duration_since(last.max(self.since)) >= after;
         let client = &flow.ends[CALLER];
-        if idle(flow.tracked.moved) {
-            flow.tracked.forgotten_by = Some(self.id);
-            // Only who still holds his socket meets the fault.
+        if idle(flow.tracked.last_packet) {
+            flow.tracked.expired_by = Some(self.id);
+            // Evidence counts flows whose client socket is still open: only those meet the fault.
             if !client.is_closed && !client.is_gone {
-                self.count(EXPIRED);
+                self.count(FLOWS_EXPIRED);
             }
-        } else if idle(flow.tracked.spoke) && !flow.tracked.marks.contains(&self.id) {
+        } else if idle(flow.tracked.last_non_probe) && !flow.tracked.marks.contains(&self.id) {
             flow.tracked.marks.push(self.id);
-            self.count(KEPT_ALIVE);
+            self.count(FLOWS_KEPT_ALIVE);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! One side of a TCP connection, as its kernel has it: its state, its sequence, and what was written and received.
+//! One side of a TCP connection in its kernel: state, sequence numbers, and buffers.
 //!
-//! *Source*: RFC 9293, of which there is what a network needs that has a clock of its own, and sends again by itself.
+//! *Source*: RFC 9293, without timers and retransmission, which the network has.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddrV4;
@@ -9,15 +9,15 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
-use super::super::loopback::{park, wake};
+use super::super::loopback::{register_waker, wake};
 use super::super::packet::{Flags, Packet};
-use super::super::world::BUFFER;
+use super::super::state::BUFFER;
 
-/// Longest payload of one packet: that of Ethernet, less the headers.
-const LONGEST: usize = 1500 - 20 - 20;
+/// Maximum segment size: Ethernet's MTU less the headers.
+const MSS: usize = 1500 - 20 - 20;
 
-/// The widest window that a header can say.
-const WIDEST: u16 = u16::MAX;
+/// The largest window without window scaling.
+const MAX_WINDOW: u16 = u16::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -32,40 +32,40 @@ enum State {
     Closed,
 }
 
-/// What becomes of a connection that its application closes.
+/// The kernel's action when an application closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closing {
-    /// Nothing is left of it.
+    /// The connection is removed.
     Forgotten,
-    /// Bytes were left unread, which an RST says.
+    /// Data are unread: an RST is sent, and the connection is removed.
     Reset,
-    /// The kernel still has its end to send, and to hear.
+    /// The kernel still has to send FIN and to receive the peer's.
     Lingers,
 }
 
 /// One side of a connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// Its number; later ones have higher ones.
+    /// Unique, and higher for later connections.
     pub number: u64,
     pub own: SocketAddrV4,
     pub peer: SocketAddrV4,
     state: State,
-    /// What comes after the last byte that was sent, the first that is not acknowledged, and how much may be between.
+    /// SND.NXT, SND.UNA and SND.WND of RFC 9293.
     next: u32,
     unacknowledged: u32,
     window: u16,
-    /// What comes after the last byte that was received.
+    /// RCV.NXT of RFC 9293.
     expected: u32,
     unsent: BytesMut,
     received: BytesMut,
-    /// Where its stream ends, once it was said that it does.
+    /// The sequence number of this side's FIN, once the stream has been shut down.
     fin: Option<u32>,
-    has_heard_fin: bool,
+    has_received_fin: bool,
     is_reset: bool,
-    /// Its application has closed it.
-    is_abandoned: bool,
-    /// Who waits for the handshake, and for room to write.
+    /// Whether the application has closed the connection.
+    is_closed_by_app: bool,
+    /// The tasks that wait for the handshake, and for room to write.
     connecting: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -80,59 +80,59 @@ impl Connection {
             state,
             next,
             unacknowledged: next,
-            window: WIDEST,
+            window: MAX_WINDOW,
             expected: 0,
             unsent: BytesMut::new(),
             received: BytesMut::new(),
             fin: None,
-            has_heard_fin: false,
+            has_received_fin: false,
             is_reset: false,
-            is_abandoned: false,
+            is_closed_by_app: false,
             connecting: None,
             writer: None,
         }
     }
 
-    /// Calls; returns its SYN, too. `first`: where its sequence begins.
-    pub fn call(number: u64, way: (SocketAddrV4, SocketAddrV4), first: u32) -> (Connection, Packet) {
-        let connection = Connection::new(number, way, State::SynSent, first);
+    /// Opens actively; returns the SYN too. `first`: the initial sequence number.
+    pub fn open_actively(number: u64, addresses: (SocketAddrV4, SocketAddrV4), first: u32) -> (Connection, Packet) {
+        let connection = Connection::new(number, addresses, State::SynSent, first);
         let flags = Flags { syn: true, ..Flags::default() };
-        let syn = Packet { sequence: first, acknowledged: 0, window: WIDEST, ..connection.say(flags) };
+        let syn = Packet { sequence: first, acknowledged: 0, window: MAX_WINDOW, ..connection.empty_packet(flags) };
         (connection, syn)
     }
 
-    /// Is called by this SYN; returns the answer to it, too.
-    pub fn answer(number: u64, syn: &Packet, first: u32) -> (Connection, Packet) {
+    /// Opens passively, by a SYN received; returns the SYN-ACK too.
+    pub fn open_passively(number: u64, syn: &Packet, first: u32) -> (Connection, Packet) {
         let mut connection = Connection::new(number, (syn.to, syn.from), State::SynReceived, first);
         (connection.window, connection.expected) = (syn.window, syn.sequence.wrapping_add(1));
         let flags = Flags { syn: true, ack: true, ..Flags::default() };
-        let answer = Packet { sequence: first, window: WIDEST, ..connection.say(flags) };
+        let answer = Packet { sequence: first, window: MAX_WINDOW, ..connection.empty_packet(flags) };
         (connection, answer)
     }
 
-    /// A packet without bytes, that says where it has got to.
-    fn say(&self, flags: Flags) -> Packet {
+    /// A packet without payload, with the current sequence numbers and window.
+    fn empty_packet(&self, flags: Flags) -> Packet {
         Packet {
             from: self.own,
             to: self.peer,
             flags,
             sequence: self.next,
             acknowledged: self.expected,
-            window: BUFFER.saturating_sub(self.received.len()).min(WIDEST.into()) as u16,
+            window: BUFFER.saturating_sub(self.received.len()).min(MAX_WINDOW.into()) as u16,
             payload: BytesMut::new(),
         }
     }
 
     fn acknowledge(&self) -> Packet {
-        self.say(Flags { ack: true, ..Flags::default() })
+        self.empty_packet(Flags { ack: true, ..Flags::default() })
     }
 
     pub fn reset(&self) -> Packet {
-        Packet { window: 0, ..self.say(Flags { rst: true, ack: true, ..Flags::default() }) }
+        Packet { window: 0, ..self.empty_packet(Flags { rst: true, ack: true, ..Flags::default() }) }
     }
 
-    /// Whether it has been called, and nothing has come of that yet.
-    pub fn is_called(&self) -> bool {
+    /// Whether a SYN was received whose handshake is not complete.
+    pub fn is_syn_received(&self) -> bool {
         self.state == State::SynReceived
     }
 
@@ -140,20 +140,20 @@ impl Connection {
         self.state == State::Established
     }
 
-    /// Whether nobody needs it any more.
+    /// Whether the connection can be removed.
     pub fn is_over(&self) -> bool {
-        self.is_abandoned && (self.state == State::Closed || self.is_reset)
+        self.is_closed_by_app && (self.state == State::Closed || self.is_reset)
     }
 
-    /// Whether it has anything to send, were there room for it.
+    /// Whether there are data or a FIN to send, window permitting.
     pub fn has_to_send(&self) -> bool {
         use State::{CloseWait, Closing, Established, FinWait1, LastAck};
         matches!(self.state, Established | CloseWait | FinWait1 | Closing | LastAck)
             && (!self.unsent.is_empty() || self.fin == Some(self.next))
     }
 
-    /// Takes a packet; returns the answer to it, where it has one.
-    pub fn take(&mut self, packet: Packet) -> Option<Packet> {
+    /// Receives a packet; returns the reply, if there is one.
+    pub fn receive(&mut self, packet: Packet) -> Option<Packet> {
         let Flags { syn, ack, rst, .. } = packet.flags;
         if rst {
             self.be_reset();
@@ -171,29 +171,29 @@ impl Connection {
                 None
             }
             State::SynSent | State::SynReceived | State::Closed => None,
-            _ => self.take_in_order(packet),
+            _ => self.receive_in_order(packet),
         }
     }
 
-    fn take_in_order(&mut self, packet: Packet) -> Option<Packet> {
+    fn receive_in_order(&mut self, packet: Packet) -> Option<Packet> {
         if packet.flags.ack {
-            self.hear(packet.acknowledged);
+            self.process_ack(packet.acknowledged);
             self.window = packet.window;
         }
-        let mut is_news = false;
+        let mut has_advanced = false;
         let end = packet.sequence.wrapping_add(packet.payload.len() as u32);
-        if !packet.payload.is_empty() && packet.sequence == self.expected && !self.has_heard_fin {
+        if !packet.payload.is_empty() && packet.sequence == self.expected && !self.has_received_fin {
             let mut payload = packet.payload;
             payload.truncate(BUFFER.saturating_sub(self.received.len()));
             self.expected = self.expected.wrapping_add(payload.len() as u32);
-            is_news = !payload.is_empty();
+            has_advanced = !payload.is_empty();
             match self.received.is_empty() {
                 true => self.received = payload,
                 false => self.received.extend_from_slice(&payload),
             }
         }
-        if packet.flags.fin && !self.has_heard_fin && end == self.expected {
-            (self.has_heard_fin, is_news) = (true, true);
+        if packet.flags.fin && !self.has_received_fin && end == self.expected {
+            (self.has_received_fin, has_advanced) = (true, true);
             self.expected = self.expected.wrapping_add(1);
             self.state = match self.state {
                 State::Established => State::CloseWait,
@@ -205,11 +205,11 @@ impl Connection {
         if packet.flags.ack {
             wake(&mut self.writer);
         }
-        is_news.then(|| self.acknowledge())
+        has_advanced.then(|| self.acknowledge())
     }
 
-    /// All before this has been received.
-    fn hear(&mut self, acknowledged: u32) {
+    /// Processes an acknowledgement of all bytes before `acknowledged`.
+    fn process_ack(&mut self, acknowledged: u32) {
         let advanced = acknowledged.wrapping_sub(self.unacknowledged);
         if advanced == 0 || advanced > self.next.wrapping_sub(self.unacknowledged) {
             return;
@@ -232,7 +232,7 @@ impl Connection {
         wake(&mut self.writer);
     }
 
-    /// Sends what there is room for.
+    /// Sends as much as the window permits.
     pub fn send(&mut self, into: &mut Vec<Packet>) {
         loop {
             let in_flight = self.next.wrapping_sub(self.unacknowledged) as usize;
@@ -240,7 +240,7 @@ impl Connection {
             if room == 0 {
                 return;
             }
-            let length = self.unsent.len().min(LONGEST).min(room);
+            let length = self.unsent.len().min(MSS).min(room);
             let packet = if length > 0 {
                 let payload = match length == self.unsent.len() {
                     true => std::mem::take(&mut self.unsent),
@@ -248,7 +248,7 @@ impl Connection {
                 };
                 Packet { payload, ..self.acknowledge() }
             } else if self.fin == Some(self.next) {
-                self.say(Flags { ack: true, fin: true, ..Flags::default() })
+                self.empty_packet(Flags { ack: true, fin: true, ..Flags::default() })
             } else {
                 return;
             };
@@ -261,14 +261,14 @@ impl Connection {
         match self.state {
             State::Established => Poll::Ready(Ok(())),
             State::SynSent | State::SynReceived => {
-                park(&mut self.connecting, cx);
+                register_waker(&mut self.connecting, cx);
                 Poll::Pending
             }
             _ => Poll::Ready(Err(ErrorKind::ConnectionRefused.into())),
         }
     }
 
-    /// Whether it can still be used.
+    /// *Errors*: the connection was reset.
     fn check(&self) -> io::Result<()> {
         if self.is_reset { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
@@ -284,7 +284,7 @@ impl Connection {
         let in_flight = self.next.wrapping_sub(self.unacknowledged) as usize;
         let room = BUFFER.saturating_sub(in_flight + self.unsent.len());
         if room == 0 {
-            park(&mut self.writer, cx);
+            register_waker(&mut self.writer, cx);
             return Poll::Pending;
         }
         let written = bytes.len().min(room);
@@ -292,7 +292,7 @@ impl Connection {
         Poll::Ready(Ok(written))
     }
 
-    /// Says that nothing more will be written.
+    /// Ends the stream: FIN follows the data written so far.
     pub fn shut_down(&mut self) -> io::Result<()> {
         self.check()?;
         if self.fin.is_none() {
@@ -306,19 +306,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether there are bytes that nobody has read.
+    /// Whether there are unread data.
     pub fn has_unread(&self) -> bool {
         !self.received.is_empty()
     }
 
-    /// Reads what has come, at most so much; says how much that was, and what tells the other side that there is much more
-    /// room now. Nobody is woken where nothing has come.
+    /// Reads at most `most` bytes; returns the number read, and a window update if the read frees half of the buffer. No waker
+    /// is registered if there are none.
     pub fn read(&mut self, into: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<(usize, Option<Packet>)>> {
         self.check()?;
         if self.received.is_empty() {
             use State::{CloseWait, Established, FinWait1, FinWait2};
             return match self.state {
-                _ if self.has_heard_fin => Poll::Ready(Ok((0, None))),
+                _ if self.has_received_fin => Poll::Ready(Ok((0, None))),
                 Established | FinWait1 | FinWait2 | CloseWait => Poll::Pending,
                 _ => Poll::Ready(Err(ErrorKind::NotConnected.into())),
             };
@@ -326,21 +326,21 @@ impl Connection {
         let length = self.received.len().min(most);
         into.put_slice(&self.received[..length]);
         self.received.advance(length);
-        Poll::Ready(Ok((length, self.widened(length))))
+        Poll::Ready(Ok((length, self.window_update(length))))
     }
 
-    /// Takes out all that has come, as one read does.
+    /// Takes all unread data, as one read does.
     pub fn drain(&mut self) -> (BytesMut, Option<Packet>) {
         let drained = std::mem::take(&mut self.received);
-        let widened = self.widened(drained.len());
-        (drained, widened)
+        let window_update = self.window_update(drained.len());
+        (drained, window_update)
     }
 
-    fn widened(&self, read: usize) -> Option<Packet> {
+    fn window_update(&self, read: usize) -> Option<Packet> {
         (read >= BUFFER / 2).then(|| self.acknowledge())
     }
 
-    /// Its application closes it.
+    /// Closes the connection.
     pub fn close(&mut self) -> Closing {
         if self.is_reset || matches!(self.state, State::Closed | State::SynSent | State::SynReceived) {
             return Closing::Forgotten;
@@ -348,8 +348,8 @@ impl Connection {
         if self.has_unread() {
             return Closing::Reset;
         }
-        self.is_abandoned = true;
-        // It was not reset.
+        self.is_closed_by_app = true;
+        // Cannot fail: the connection was not reset.
         let _ = self.shut_down();
         Closing::Lingers
     }

@@ -1,8 +1,8 @@
-//! The TCP of one machine: its ports and connections, what they have to send, and what becomes of what arrives.
+//! The TCP of one machine: ports, listeners and connections.
 //!
-//! It has no clock, loses nothing and sends nothing again: all that is the network's. It does what turmoil-net's kernel does,
-//! to the last number, which a test compares; that one looks at each of its sockets whenever it is asked for packets, and
-//! this one at those that have something to send.
+//! It has no clock, loses no packets and retransmits none: the network does that. It matches the kernel of turmoil-net down
+//! to sequence numbers, which a test compares; that one polls each of its sockets for packets, this one only those that
+//! have something to send.
 
 mod connection;
 #[cfg(test)]
@@ -19,23 +19,23 @@ use tokio::io::ReadBuf;
 use self::connection::{Closing, Connection};
 use super::packet::{Flags, Packet, key};
 
-/// The ports that callers get.
+/// The first ephemeral port.
 const FIRST_PORT: u16 = 49_152;
 
-/// How many may wait behind a listener.
+/// Connections that may wait to be accepted, per listener.
 const BACKLOG: usize = 1024;
 
-/// Where the first sequence begins, and how far the next is from it.
+/// The initial sequence number of the first connection, and the distance between those of successive connections.
 const FIRST_SEQUENCE: u32 = 0x0100_0000;
 const SEQUENCES_APART: u32 = 0x1_0000;
 
-/// Where a connection is found.
-pub(super) type Place = usize;
+/// The index of a connection.
+pub(super) type Slot = usize;
 
-/// Somebody who listens.
+/// A listener, with the connections that wait to be accepted.
 #[derive(Debug, Default)]
-struct Door {
-    queue: VecDeque<Place>,
+struct Listener {
+    queue: VecDeque<Slot>,
     waiting: Vec<Waker>,
 }
 
@@ -44,15 +44,15 @@ struct Door {
 pub(super) struct Kernel {
     addresses: Vec<Ipv4Addr>,
     connections: Vec<Option<Connection>>,
-    free: Vec<Place>,
-    /// By its own address, and the other side's.
-    by_way: BTreeMap<[u64; 2], Place>,
-    doors: BTreeMap<SocketAddrV4, Door>,
-    /// What was said already.
+    free: Vec<Slot>,
+    /// Indices by own address and peer address.
+    by_addresses: BTreeMap<[u64; 2], Slot>,
+    listeners: BTreeMap<SocketAddrV4, Listener>,
+    /// Packets ready to be collected.
     outbound: Vec<Packet>,
-    /// The connections that have something to send, and those that nobody needs any more, with their numbers.
-    eager: Vec<(u64, Place)>,
-    over: Vec<(u64, Place)>,
+    /// Numbers and indices of connections that have data to send, and of those that can be removed.
+    to_send: Vec<(u64, Slot)>,
+    finished: Vec<(u64, Slot)>,
     port: u16,
     sequence: u32,
     newest: u64,
@@ -64,11 +64,11 @@ impl Kernel {
             addresses: addresses.to_vec(),
             connections: Vec::new(),
             free: Vec::new(),
-            by_way: BTreeMap::new(),
-            doors: BTreeMap::new(),
+            by_addresses: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             outbound: Vec::new(),
-            eager: Vec::new(),
-            over: Vec::new(),
+            to_send: Vec::new(),
+            finished: Vec::new(),
             port: FIRST_PORT,
             sequence: FIRST_SEQUENCE,
             newest: 0,
@@ -80,48 +80,48 @@ impl Kernel {
         address.is_loopback() || self.addresses.contains(&address)
     }
 
-    fn at(&mut self, place: Place) -> io::Result<&mut Connection> {
-        let connection = self.connections.get_mut(place).and_then(Option::as_mut);
+    fn at(&mut self, slot: Slot) -> io::Result<&mut Connection> {
+        let connection = self.connections.get_mut(slot).and_then(Option::as_mut);
         connection.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// The next connection's number, and where its sequence begins.
-    fn begin(&mut self) -> (u64, u32) {
+    /// The number and the initial sequence number of the next connection.
+    fn next_numbers(&mut self) -> (u64, u32) {
         let first = self.sequence;
         self.sequence = first.wrapping_add(SEQUENCES_APART);
         self.newest += 1;
         (self.newest, first)
     }
 
-    fn keep(&mut self, connection: Connection) -> Place {
-        let way = [connection.own, connection.peer].map(key);
-        let place = self.free.pop().unwrap_or(self.connections.len());
-        match self.connections.get_mut(place) {
+    fn insert(&mut self, connection: Connection) -> Slot {
+        let addresses = [connection.own, connection.peer].map(key);
+        let slot = self.free.pop().unwrap_or(self.connections.len());
+        match self.connections.get_mut(slot) {
             Some(free) => *free = Some(connection),
             None => self.connections.push(Some(connection)),
         }
-        self.by_way.insert(way, place);
-        place
+        self.by_addresses.insert(addresses, slot);
+        slot
     }
 
-    fn forget(&mut self, place: Place) {
-        let Some(connection) = self.connections.get_mut(place).and_then(Option::take) else { return };
-        self.free.push(place);
-        let way = [connection.own, connection.peer].map(key);
-        // A newer one between the same addresses is found from then on.
-        if self.by_way.get(&way) == Some(&place) {
-            self.by_way.remove(&way);
+    fn remove(&mut self, slot: Slot) {
+        let Some(connection) = self.connections.get_mut(slot).and_then(Option::take) else { return };
+        self.free.push(slot);
+        let addresses = [connection.own, connection.peer].map(key);
+        // A newer connection between the same addresses stays indexed.
+        if self.by_addresses.get(&addresses) == Some(&slot) {
+            self.by_addresses.remove(&addresses);
         }
     }
 
-    /// A port that nobody has.
+    /// A port without connection or listener.
     fn free_port(&mut self) -> io::Result<u16> {
         let begun = self.port;
         loop {
             let port = self.port;
             self.port = port.checked_add(1).unwrap_or(FIRST_PORT);
             let mut taken = self.connections.iter().flatten().map(|connection| connection.own.port());
-            if !taken.any(|taken| taken == port) && !self.doors.keys().any(|door| door.port() == port) {
+            if !taken.any(|taken| taken == port) && !self.listeners.keys().any(|at| at.port() == port) {
                 return Ok(port);
             }
             if self.port == begun {
@@ -130,7 +130,7 @@ impl Kernel {
         }
     }
 
-    /// Listens; returns where.
+    /// Listens; returns the bound address.
     pub fn listen(&mut self, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if !self.has(*at.ip()) {
             return Err(ErrorKind::AddrNotAvailable.into());
@@ -139,21 +139,22 @@ impl Kernel {
             0 => SocketAddrV4::new(*at.ip(), self.free_port()?),
             _ => at,
         };
-        if self.doors.contains_key(&at) || self.connections.iter().flatten().any(|connection| connection.own == at) {
+        if self.listeners.contains_key(&at) || self.connections.iter().flatten().any(|connection| connection.own == at)
+        {
             return Err(ErrorKind::AddrInUse.into());
         }
-        self.doors.insert(at, Door::default());
+        self.listeners.insert(at, Listener::default());
         Ok(at)
     }
 
-    /// The next who has come in.
-    pub fn poll_accept(&mut self, at: SocketAddrV4, cx: &Context<'_>) -> Poll<io::Result<(Place, SocketAddrV4)>> {
-        let Some(door) = self.doors.get_mut(&at) else { return Poll::Ready(Err(ErrorKind::NotFound.into())) };
-        match door.queue.pop_front() {
-            Some(place) => Poll::Ready(self.at(place).map(|connection| (place, connection.peer))),
+    /// The next accepted connection.
+    pub fn poll_accept(&mut self, at: SocketAddrV4, cx: &Context<'_>) -> Poll<io::Result<(Slot, SocketAddrV4)>> {
+        let Some(listener) = self.listeners.get_mut(&at) else { return Poll::Ready(Err(ErrorKind::NotFound.into())) };
+        match listener.queue.pop_front() {
+            Some(slot) => Poll::Ready(self.at(slot).map(|connection| (slot, connection.peer))),
             None => {
-                if !door.waiting.iter().any(|known| known.will_wake(cx.waker())) {
-                    door.waiting.push(cx.waker().clone());
+                if !listener.waiting.iter().any(|known| known.will_wake(cx.waker())) {
+                    listener.waiting.push(cx.waker().clone());
                 }
                 Poll::Pending
             }
@@ -161,109 +162,109 @@ impl Kernel {
     }
 
     /// Begins to connect.
-    pub fn connect(&mut self, to: SocketAddrV4) -> io::Result<Place> {
+    pub fn connect(&mut self, to: SocketAddrV4) -> io::Result<Slot> {
         let own = match to.ip().is_loopback() {
             true => Some(Ipv4Addr::LOCALHOST),
             false => self.addresses.first().copied(),
         };
         let own = SocketAddrV4::new(own.ok_or(ErrorKind::AddrNotAvailable)?, self.free_port()?);
-        let (number, first) = self.begin();
-        let (connection, syn) = Connection::call(number, (own, to), first);
+        let (number, first) = self.next_numbers();
+        let (connection, syn) = Connection::open_actively(number, (own, to), first);
         self.outbound.push(syn);
-        Ok(self.keep(connection))
+        Ok(self.insert(connection))
     }
 
-    pub fn poll_connected(&mut self, place: Place, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.at(place)?.poll_connected(cx)
+    pub fn poll_connected(&mut self, slot: Slot, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.at(slot)?.poll_connected(cx)
     }
 
-    pub fn poll_write(&mut self, place: Place, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.at(place)?.poll_write(cx, bytes);
-        self.look(place);
+    pub fn poll_write(&mut self, slot: Slot, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.at(slot)?.poll_write(cx, bytes);
+        self.queue_work(slot);
         written
     }
 
-    pub fn shut_down(&mut self, place: Place) -> io::Result<()> {
-        self.at(place)?.shut_down()?;
-        self.look(place);
+    pub fn shut_down(&mut self, slot: Slot) -> io::Result<()> {
+        self.at(slot)?.shut_down()?;
+        self.queue_work(slot);
         Ok(())
     }
 
-    /// Reads at most so much.
-    pub fn read(&mut self, place: Place, into: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<usize>> {
-        self.at(place)?.read(into, most).map_ok(|(read, widened)| {
-            self.outbound.extend(widened);
+    /// Reads at most `most` bytes.
+    pub fn read(&mut self, slot: Slot, into: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<usize>> {
+        self.at(slot)?.read(into, most).map_ok(|(read, window_update)| {
+            self.outbound.extend(window_update);
             read
         })
     }
 
-    /// Takes out all that has come.
-    pub fn drain(&mut self, place: Place) -> BytesMut {
-        let Ok(connection) = self.at(place) else { return BytesMut::new() };
-        let (drained, widened) = connection.drain();
-        self.outbound.extend(widened);
+    /// Takes all unread data.
+    pub fn drain(&mut self, slot: Slot) -> BytesMut {
+        let Ok(connection) = self.at(slot) else { return BytesMut::new() };
+        let (drained, window_update) = connection.drain();
+        self.outbound.extend(window_update);
         drained
     }
 
-    /// Whether there are bytes that nobody has read.
-    pub fn has_unread(&mut self, place: Place) -> bool {
-        self.at(place).is_ok_and(|connection| connection.has_unread())
+    /// Whether there are unread data.
+    pub fn has_unread(&mut self, slot: Slot) -> bool {
+        self.at(slot).is_ok_and(|connection| connection.has_unread())
     }
 
-    /// As close(2) does it.
-    pub fn close(&mut self, place: Place) {
-        let Ok(connection) = self.at(place) else { return };
+    /// Closes as close(2) does.
+    pub fn close(&mut self, slot: Slot) {
+        let Ok(connection) = self.at(slot) else { return };
         match connection.close() {
-            Closing::Lingers => return self.look(place),
+            Closing::Lingers => return self.queue_work(slot),
             Closing::Forgotten => {}
             Closing::Reset => {
                 let reset = connection.reset();
                 self.outbound.push(reset);
             }
         }
-        self.forget(place);
+        self.remove(slot);
     }
 
-    /// Looks whether a connection has something to send, or is over.
-    fn look(&mut self, place: Place) {
-        let Some(Some(connection)) = self.connections.get(place) else { return };
+    /// Queues a connection that has data to send, or can be removed.
+    fn queue_work(&mut self, slot: Slot) {
+        let Some(Some(connection)) = self.connections.get(slot) else { return };
         if connection.has_to_send() {
-            self.eager.push((connection.number, place));
+            self.to_send.push((connection.number, slot));
         }
         if connection.is_over() {
-            self.over.push((connection.number, place));
+            self.finished.push((connection.number, slot));
         }
     }
 
-    /// A packet arrives.
+    /// Receives a packet.
     pub fn deliver(&mut self, packet: Packet) {
         let at = packet.to;
-        let Some(place) = self.by_way.get(&[packet.to, packet.from].map(key)).copied() else {
-            return self.be_called(&packet);
+        let Some(slot) = self.by_addresses.get(&[packet.to, packet.from].map(key)).copied() else {
+            return self.handle_unknown(&packet);
         };
-        let Ok(connection) = self.at(place) else { return };
-        let was_called = connection.is_called();
-        let answer = connection.take(packet);
-        let is_taken = was_called && connection.is_open();
+        let Ok(connection) = self.at(slot) else { return };
+        let was_syn_received = connection.is_syn_received();
+        let answer = connection.receive(packet);
+        let is_established = was_syn_received && connection.is_open();
         self.outbound.extend(answer);
-        self.look(place);
-        if let Some(door) = self.doors.get_mut(&at).filter(|_| is_taken) {
-            door.queue.push_back(place);
-            door.waiting.drain(..).for_each(Waker::wake);
+        self.queue_work(slot);
+        if let Some(listener) = self.listeners.get_mut(&at).filter(|_| is_established) {
+            listener.queue.push_back(slot);
+            listener.waiting.drain(..).for_each(Waker::wake);
         }
     }
 
-    /// A packet arrives that belongs to no connection.
-    fn be_called(&mut self, packet: &Packet) {
+    /// Receives a packet that belongs to no connection: a SYN for a listener, or a packet to be answered by RST.
+    fn handle_unknown(&mut self, packet: &Packet) {
         let Flags { syn, ack, rst, .. } = packet.flags;
-        if syn && !ack && self.doors.contains_key(&packet.to) {
-            let waiting = self.doors.get(&packet.to).map_or(0, |door| door.queue.len());
+        if syn && !ack && self.listeners.contains_key(&packet.to) {
+            let waiting = self.listeners.get(&packet.to).map_or(0, |listener| listener.queue.len());
             let here = self.connections.iter().flatten().filter(|connection| connection.own == packet.to);
-            if here.filter(|connection| connection.is_called()).count() + waiting < BACKLOG {
-                let (number, first) = self.begin();
-                let (connection, answer) = Connection::answer(number, packet, first);
+            if here.filter(|connection| connection.is_syn_received()).count() + waiting < BACKLOG {
+                let (number, first) = self.next_numbers();
+                let (connection, answer) = Connection::open_passively(number, packet, first);
                 self.outbound.push(answer);
-                self.keep(connection);
+                self.insert(connection);
             }
         } else if !rst {
             let (sequence, acknowledged) = match ack {
@@ -276,19 +277,19 @@ impl Kernel {
         }
     }
 
-    /// Hands over what it has to send: what was said already, then what each connection has, the oldest first.
+    /// Collects all packets: those ready first, then those of each connection, the oldest connection first.
     pub fn emit(&mut self, into: &mut Vec<Packet>) {
-        while !(self.eager.is_empty() && self.outbound.is_empty()) {
-            self.eager.sort_unstable();
-            self.eager.dedup();
-            let mut eager = std::mem::take(&mut self.eager);
-            for (number, place) in eager.drain(..) {
-                let connection = self.connections.get_mut(place).and_then(Option::as_mut);
+        while !(self.to_send.is_empty() && self.outbound.is_empty()) {
+            self.to_send.sort_unstable();
+            self.to_send.dedup();
+            let mut to_send = std::mem::take(&mut self.to_send);
+            for (number, slot) in to_send.drain(..) {
+                let connection = self.connections.get_mut(slot).and_then(Option::as_mut);
                 if let Some(connection) = connection.filter(|found| found.number == number && found.has_to_send()) {
                     connection.send(&mut self.outbound);
                 }
             }
-            self.eager = eager;
+            self.to_send = to_send;
             let mut outbound = std::mem::take(&mut self.outbound);
             for packet in outbound.drain(..) {
                 match self.has(*packet.to.ip()) {
@@ -300,9 +301,9 @@ impl Kernel {
                 self.outbound = outbound;
             }
         }
-        while let Some((number, place)) = self.over.pop() {
-            if self.at(place).is_ok_and(|connection| connection.number == number && connection.is_over()) {
-                self.forget(place);
+        while let Some((number, slot)) = self.finished.pop() {
+            if self.at(slot).is_ok_and(|connection| connection.number == number && connection.is_over()) {
+                self.remove(slot);
             }
         }
     }

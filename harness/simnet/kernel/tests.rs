@@ -1,4 +1,4 @@
-//! Whatever is asked of a kernel, and whatever reaches it: it answers and sends what turmoil-net's does.
+//! Equivalence with turmoil-net's kernel: after any sequence of calls and packets both give the same results and packets.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -10,14 +10,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, TcpFlags, TcpSegment, Transport, set_current};
 
-use super::super::world::BUFFER;
+use super::super::state::BUFFER;
 use super::super::{CLIENT, SERVERS, packet};
 use super::*;
 
 const AT: SocketAddrV4 = SocketAddrV4::new(SERVERS[0], 5432);
 
 #[derive(Clone, Debug)]
-enum Act {
+enum Action {
     Connect,
     Accept,
     Connected(usize),
@@ -25,45 +25,45 @@ enum Act {
     Read(usize, usize),
     ShutDown(usize),
     Close(usize),
-    /// An RST reaches one.
+    /// An RST arrives.
     Reset(usize),
-    /// What was sent is carried, but for some of it.
+    /// The packets sent are delivered, except those of a bit mask.
     Carry(u8),
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn any_action() -> impl Strategy<Value = Action> {
     let which = || 0..6_usize;
     prop_oneof![
-        2 => Just(Act::Connect),
-        3 => Just(Act::Accept),
-        3 => which().prop_map(Act::Connected),
-        6 => (which(), prop_oneof![0..3000_usize, 0..100_000_usize]).prop_map(|(which, length)| Act::Write(which, length)),
-        6 => (which(), prop_oneof![1..3000_usize, 1..100_000_usize]).prop_map(|(which, most)| Act::Read(which, most)),
-        1 => which().prop_map(Act::ShutDown),
-        1 => which().prop_map(Act::Close),
-        1 => which().prop_map(Act::Reset),
-        9 => Just(Act::Carry(0)),
-        1 => any::<u8>().prop_map(Act::Carry),
+        2 => Just(Action::Connect),
+        3 => Just(Action::Accept),
+        3 => which().prop_map(Action::Connected),
+        6 => (which(), prop_oneof![0..3000_usize, 0..100_000_usize]).prop_map(|(which, length)| Action::Write(which, length)),
+        6 => (which(), prop_oneof![1..3000_usize, 1..100_000_usize]).prop_map(|(which, most)| Action::Read(which, most)),
+        1 => which().prop_map(Action::ShutDown),
+        1 => which().prop_map(Action::Close),
+        1 => which().prop_map(Action::Reset),
+        9 => Just(Action::Carry(0)),
+        1 => any::<u8>().prop_map(Action::Carry),
     ]
 }
 
-/// A socket of theirs.
-enum Theirs {
+/// A socket of turmoil-net's kernel.
+enum TurmoilSocket {
     Connecting(Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>),
     Open(TcpStream),
     Failed,
 }
 
-/// The same socket in both.
+/// The same socket in both kernels.
 struct Socket {
     machine: usize,
-    place: Place,
-    way: (SocketAddrV4, SocketAddrV4),
-    theirs: Theirs,
+    slot: Slot,
+    addresses: (SocketAddrV4, SocketAddrV4),
+    theirs: TurmoilSocket,
 }
 
-struct Both {
-    /// The client's, and the server's.
+struct BothKernels {
+    /// The client's kernel, and the servers'.
     ours: [Kernel; 2],
     hosts: [HostId; 2],
     listener: TcpListener,
@@ -71,15 +71,15 @@ struct Both {
     guard: EnterGuard,
 }
 
-fn nobody() -> Context<'static> {
+fn noop_context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-fn words<T: std::fmt::Debug>(poll: Poll<io::Result<T>>) -> String {
+fn format_poll<T: std::fmt::Debug>(poll: Poll<io::Result<T>>) -> String {
     format!("{:?}", poll.map_err(|error| error.kind()))
 }
 
-fn of_theirs(packet: &turmoil_net::Packet) -> Packet {
+fn from_turmoil(packet: &turmoil_net::Packet) -> Packet {
     let (Transport::Tcp(segment), IpAddr::V4(from), IpAddr::V4(to)) = (&packet.payload, packet.src, packet.dst) else {
         panic!("{packet:?}");
     };
@@ -95,7 +95,7 @@ fn of_theirs(packet: &turmoil_net::Packet) -> Packet {
     }
 }
 
-fn to_theirs(packet: &Packet) -> turmoil_net::Packet {
+fn to_turmoil(packet: &Packet) -> turmoil_net::Packet {
     let Flags { syn, ack, fin, rst } = packet.flags;
     let segment = TcpSegment {
         src_port: packet.from.port(),
@@ -110,8 +110,8 @@ fn to_theirs(packet: &Packet) -> turmoil_net::Packet {
     turmoil_net::Packet { src, dst, ttl: 64, payload: Transport::Tcp(segment) }
 }
 
-impl Both {
-    fn new() -> Both {
+impl BothKernels {
+    fn new() -> BothKernels {
         let config = KernelConfig::default().retx_threshold(u32::MAX).send_buf_cap(BUFFER).recv_buf_cap(BUFFER);
         let mut net = Net::with_config(config);
         let hosts = [net.add_host([CLIENT]), net.add_host(SERVERS)];
@@ -120,113 +120,118 @@ impl Both {
         let listener = TcpListener::bind(SocketAddr::V4(AT)).now_or_never().unwrap().unwrap();
         let mut ours = [Kernel::new(&[CLIENT]), Kernel::new(&SERVERS)];
         assert_eq!(ours[1].listen(AT).unwrap(), AT);
-        Both { ours, hosts, listener, sockets: Vec::new(), guard }
+        BothKernels { ours, hosts, listener, sockets: Vec::new(), guard }
     }
 
-    /// Both do the same; what they say of it.
-    fn act(&mut self, act: &Act) -> (String, String) {
-        let Both { ours, hosts, listener, sockets, guard } = self;
+    /// Performs an action on both kernels; returns both results.
+    fn act(&mut self, act: &Action) -> (String, String) {
+        let BothKernels { ours, hosts, listener, sockets, guard } = self;
         let chosen = match act {
-            Act::Connected(which) | Act::Write(which, _) | Act::Read(which, _) => *which,
-            Act::ShutDown(which) | Act::Close(which) | Act::Reset(which) => *which,
-            Act::Connect | Act::Accept | Act::Carry(_) => 0,
+            Action::Connected(which) | Action::Write(which, _) | Action::Read(which, _) => *which,
+            Action::ShutDown(which) | Action::Close(which) | Action::Reset(which) => *which,
+            Action::Connect | Action::Accept | Action::Carry(_) => 0,
         };
         let chosen = chosen % sockets.len().max(1);
         let deliver = |ours: &mut [Kernel; 2], packet: Packet| {
-            guard.deliver(to_theirs(&packet));
+            guard.deliver(to_turmoil(&packet));
             ours[usize::from(*packet.to.ip() != CLIENT)].deliver(packet);
         };
         match act {
-            Act::Connect => {
+            Action::Connect => {
                 set_current(hosts[0]);
                 let mut connecting = Box::pin(TcpStream::connect(SocketAddr::V4(AT)));
-                assert!(connecting.as_mut().poll(&mut nobody()).is_pending());
-                let place = ours[0].connect(AT).unwrap();
-                let way = (ours[0].at(place).unwrap().own, AT);
-                sockets.push(Socket { machine: 0, place, way, theirs: Theirs::Connecting(connecting) });
+                assert!(connecting.as_mut().poll(&mut noop_context()).is_pending());
+                let slot = ours[0].connect(AT).unwrap();
+                let addresses = (ours[0].at(slot).unwrap().own, AT);
+                sockets.push(Socket { machine: 0, slot, addresses, theirs: TurmoilSocket::Connecting(connecting) });
             }
-            Act::Accept => {
+            Action::Accept => {
                 set_current(hosts[1]);
-                let theirs = listener.poll_accept(&mut nobody());
-                let own = ours[1].poll_accept(AT, &nobody());
+                let theirs = listener.poll_accept(&mut noop_context());
+                let own = ours[1].poll_accept(AT, &noop_context());
                 return match (own, theirs) {
-                    (Poll::Ready(Ok((place, peer))), Poll::Ready(Ok((stream, other)))) => {
-                        sockets.push(Socket { machine: 1, place, way: (AT, peer), theirs: Theirs::Open(stream) });
+                    (Poll::Ready(Ok((slot, peer))), Poll::Ready(Ok((stream, other)))) => {
+                        sockets.push(Socket {
+                            machine: 1,
+                            slot,
+                            addresses: (AT, peer),
+                            theirs: TurmoilSocket::Open(stream),
+                        });
                         (peer.to_string(), other.to_string())
                     }
-                    (own, theirs) => (words(own.map_ok(drop)), words(theirs.map_ok(drop))),
+                    (own, theirs) => (format_poll(own.map_ok(drop)), format_poll(theirs.map_ok(drop))),
                 };
             }
-            Act::Carry(lost) => {
+            Action::Carry(lost) => {
                 let (mut own, mut theirs) = (Vec::new(), Vec::new());
                 ours.iter_mut().for_each(|kernel| kernel.emit(&mut own));
                 guard.egress_all(&mut theirs);
-                let theirs: Vec<_> = theirs.iter().map(of_theirs).collect();
+                let theirs: Vec<_> = theirs.iter().map(from_turmoil).collect();
                 if own != theirs {
                     return (format!("{own:?}"), format!("{theirs:?}"));
                 }
-                let carried = own.into_iter().enumerate().filter(|(place, _)| lost & (1 << (place % 8)) == 0);
+                let carried = own.into_iter().enumerate().filter(|(slot, _)| lost & (1 << (slot % 8)) == 0);
                 carried.for_each(|(_, packet)| deliver(ours, packet));
             }
             _ if sockets.is_empty() => {}
-            Act::Reset(_) => {
-                let (own, peer) = sockets[chosen].way;
+            Action::Reset(_) => {
+                let (own, peer) = sockets[chosen].addresses;
                 deliver(ours, packet::reset(peer, own));
             }
-            Act::Close(_) => {
+            Action::Close(_) => {
                 let socket = sockets.remove(chosen);
                 set_current(hosts[socket.machine]);
-                if !matches!(socket.theirs, Theirs::Failed) {
-                    ours[socket.machine].close(socket.place);
+                if !matches!(socket.theirs, TurmoilSocket::Failed) {
+                    ours[socket.machine].close(socket.slot);
                 }
             }
             _ => {
-                let Socket { machine, place, theirs, .. } = &mut sockets[chosen];
+                let Socket { machine, slot, theirs, .. } = &mut sockets[chosen];
                 set_current(hosts[*machine]);
-                return on_socket(&mut ours[*machine], *place, theirs, act);
+                return on_socket(&mut ours[*machine], *slot, theirs, act);
             }
         }
         Default::default()
     }
 }
 
-fn on_socket(kernel: &mut Kernel, place: Place, theirs: &mut Theirs, act: &Act) -> (String, String) {
-    if let (Theirs::Connecting(connecting), Act::Connected(_)) = (&mut *theirs, act) {
-        let found = connecting.as_mut().poll(&mut nobody());
-        let own = kernel.poll_connected(place, &nobody());
-        let said = match &found {
-            Poll::Ready(Ok(_)) => words(Poll::Ready(Ok(()))),
-            Poll::Ready(Err(error)) => words::<()>(Poll::Ready(Err(error.kind().into()))),
-            Poll::Pending => words::<()>(Poll::Pending),
+fn on_socket(kernel: &mut Kernel, slot: Slot, theirs: &mut TurmoilSocket, act: &Action) -> (String, String) {
+    if let (TurmoilSocket::Connecting(connecting), Action::Connected(_)) = (&mut *theirs, act) {
+        let connected = connecting.as_mut().poll(&mut noop_context());
+        let own = kernel.poll_connected(slot, &noop_context());
+        let turmoil = match &connected {
+            Poll::Ready(Ok(_)) => format_poll(Poll::Ready(Ok(()))),
+            Poll::Ready(Err(error)) => format_poll::<()>(Poll::Ready(Err(error.kind().into()))),
+            Poll::Pending => format_poll::<()>(Poll::Pending),
         };
-        match found {
-            Poll::Ready(Ok(stream)) => *theirs = Theirs::Open(stream),
+        match connected {
+            Poll::Ready(Ok(stream)) => *theirs = TurmoilSocket::Open(stream),
             Poll::Ready(Err(_)) => {
-                kernel.close(place);
-                *theirs = Theirs::Failed;
+                kernel.close(slot);
+                *theirs = TurmoilSocket::Failed;
             }
             Poll::Pending => {}
         }
-        return (words(own), said);
+        return (format_poll(own), turmoil);
     }
-    let Theirs::Open(stream) = theirs else { return Default::default() };
+    let TurmoilSocket::Open(stream) = theirs else { return Default::default() };
     let mut stream = Pin::new(stream);
     match act {
-        Act::Write(_, length) => {
+        Action::Write(_, length) => {
             let bytes: Vec<u8> = (0..*length).map(|byte| byte as u8).collect();
-            let own = kernel.poll_write(place, &nobody(), &bytes);
-            (words(own), words(stream.poll_write(&mut nobody(), &bytes)))
+            let own = kernel.poll_write(slot, &noop_context(), &bytes);
+            (format_poll(own), format_poll(stream.poll_write(&mut noop_context(), &bytes)))
         }
-        Act::Read(_, most) => {
+        Action::Read(_, most) => {
             let (mut one, mut other) = (vec![0; *most], vec![0; *most]);
             let (mut one, mut other) = (ReadBuf::new(&mut one), ReadBuf::new(&mut other));
-            let own = kernel.read(place, &mut one, *most).map_ok(drop);
-            let theirs = stream.as_mut().poll_read(&mut nobody(), &mut other);
-            (words(own) + &format!("{:?}", one.filled()), words(theirs) + &format!("{:?}", other.filled()))
+            let own = kernel.read(slot, &mut one, *most).map_ok(drop);
+            let theirs = stream.as_mut().poll_read(&mut noop_context(), &mut other);
+            (format_poll(own) + &format!("{:?}", one.filled()), format_poll(theirs) + &format!("{:?}", other.filled()))
         }
-        Act::ShutDown(_) => {
-            let own = kernel.shut_down(place);
-            (words(Poll::Ready(own)), words(stream.poll_shutdown(&mut nobody())))
+        Action::ShutDown(_) => {
+            let own = kernel.shut_down(slot);
+            (format_poll(Poll::Ready(own)), format_poll(stream.poll_shutdown(&mut noop_context())))
         }
         _ => Default::default(),
     }
@@ -235,8 +240,8 @@ fn on_socket(kernel: &mut Kernel, place: Place, theirs: &mut Theirs, act: &Act) 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
-    fn it_does_what_turmoil_nets_does(acts in prop::collection::vec(act(), 1..80)) {
-        let mut both = Both::new();
+    fn kernel_matches_turmoil_net(acts in prop::collection::vec(any_action(), 1..80)) {
+        let mut both = BothKernels::new();
         for act in acts {
             let (ours, theirs) = both.act(&act);
             prop_assert_eq!(ours, theirs, "{:?}", act);

@@ -2,7 +2,7 @@ use super::*;
 use crate::simnet::packet::Kind;
 
 #[test]
-fn an_echo_takes_two_ways() {
+fn echo_takes_twice_the_latency() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);
@@ -15,7 +15,7 @@ fn an_echo_takes_two_ways() {
 }
 
 #[test]
-fn programs_on_one_machine_talk_without_delay() {
+fn loopback_has_no_delay_and_no_filter() {
     simulate(|network| async move {
         let host = network.servers();
         let mut listener = host.listen("127.0.0.1:6000".parse().unwrap()).unwrap();
@@ -26,9 +26,9 @@ fn programs_on_one_machine_talk_without_delay() {
         echo(accepted);
         assert!(peer.ip().is_loopback());
         let mut connected = connected.unwrap();
-        let (answer, asked) = timed(ask(&mut connected)).await;
+        let (answer, echo_took) = timed(ask(&mut connected)).await;
         answer.unwrap();
-        assert_eq!((took, asked), (0.0, 0.0));
+        assert_eq!((took, echo_took), (0.0, 0.0));
         // No filter stands between them.
         network.filter().install(HOLE, None).unwrap();
         ask(&mut connected).await.unwrap();
@@ -36,7 +36,7 @@ fn programs_on_one_machine_talk_without_delay() {
 }
 
 #[test]
-fn where_nobody_listens_it_is_refused() {
+fn connect_without_listener_is_refused() {
     simulate(|network| async move {
         let (refused, took) = timed(network.client().connect(server(), SocketOptions::default())).await;
         assert_eq!(refused.as_ref().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
@@ -45,7 +45,7 @@ fn where_nobody_listens_it_is_refused() {
 }
 
 #[test]
-fn a_listener_can_be_closed_and_opened_again_beside_its_connections() {
+fn listener_reopens_while_its_connections_stay_open() {
     simulate(|network| async move {
         let (host, caller) = (network.servers(), network.client());
         for _ in 0..2 {
@@ -55,7 +55,7 @@ fn a_listener_can_be_closed_and_opened_again_beside_its_connections() {
                 tokio::join!(caller.connect(server(), SocketOptions::default()), host.accept(&mut listener));
             let mut client = client.unwrap();
             echo(accepted.unwrap().0);
-            // Nobody takes this one any more.
+            // This connection is never accepted.
             let mut waiting = caller.connect(server(), SocketOptions::default()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(5)).await;
             drop(listener);
@@ -68,7 +68,7 @@ fn a_listener_can_be_closed_and_opened_again_beside_its_connections() {
 }
 
 #[test]
-fn a_megabyte_passes_each_way_and_a_slow_reader_holds_up_the_writer() {
+fn slow_reader_blocks_the_writer_of_a_megabyte() {
     simulate(|network| async move {
         let (mut client, mut server) = pair(&network, SocketOptions::default()).await;
         let sent: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
@@ -92,16 +92,16 @@ fn a_megabyte_passes_each_way_and_a_slow_reader_holds_up_the_writer() {
 }
 
 #[test]
-fn no_packet_is_sent_while_nothing_happens() {
+fn idle_connection_sends_no_packets() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);
         ask(&mut client).await.unwrap();
-        network.record().unwrap();
+        network.start_trace().unwrap();
         tokio::time::sleep(seconds(3600)).await;
-        assert_eq!(network.recorded().unwrap(), []);
+        assert_eq!(network.trace().unwrap(), []);
         ask(&mut client).await.unwrap();
-        let kinds: Vec<_> = network.recorded().unwrap().iter().map(|traced| traced.kind).collect();
+        let kinds: Vec<_> = network.trace().unwrap().iter().map(|traced| traced.kind).collect();
         assert_eq!(kinds, [Kind::Data, Kind::Ack, Kind::Data, Kind::Ack]);
     });
 }

@@ -1,4 +1,4 @@
-//! Whatever comes: clients that try again, through faults that are drawn.
+//! Random faults under clients that retry.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::model::fault::{IcmpCode, Share};
 
-/// What may be in force.
-fn any(draw: u32) -> FilterRule {
+/// A rule for a random number.
+fn any_rule(draw: u32) -> FilterRule {
     let hole = |stream, scope| FilterRule::Blackhole { stream, scope };
     match draw % 14 {
         0 => HOLE,
@@ -29,21 +29,21 @@ fn any(draw: u32) -> FilterRule {
     }
 }
 
-/// Asks with so many bytes, and has them back.
-async fn ask_much(client: &mut SimSocket, bytes: usize) -> io::Result<()> {
-    let asked: Vec<u8> = (0..bytes).map(|number| (number % 251) as u8).collect();
+/// Sends so many bytes to an echo and checks the reply.
+async fn ask_for(client: &mut SimSocket, bytes: usize) -> io::Result<()> {
+    let sent: Vec<u8> = (0..bytes).map(|number| (number % 251) as u8).collect();
     let mut answer = vec![0; bytes];
     let (mut reader, mut writer) = tokio::io::split(client);
-    let (written, read) = tokio::join!(writer.write_all(&asked), reader.read_exact(&mut answer));
+    let (written, read) = tokio::join!(writer.write_all(&sent), reader.read_exact(&mut answer));
     written.and(read.map(|_| ()))?;
-    assert!(answer == asked);
+    assert!(answer == sent);
     Ok(())
 }
 
-/// Sixty seconds of faults, and what was decided in them.
-fn storm(seed: Seed) -> Vec<Traced> {
+/// Sixty seconds of random faults; returns all packets with their verdicts.
+fn run_faults(seed: Seed) -> Vec<TracedPacket> {
     simulate_with(seed, |network| async move {
-        network.record().unwrap();
+        network.start_trace().unwrap();
         let (host, caller) = (network.servers(), network.client());
         tokio::spawn(async move {
             let mut listener = host.listen(server()).unwrap();
@@ -64,8 +64,8 @@ fn storm(seed: Seed) -> Vec<Traced> {
                     };
                     while Instant::now() < ends {
                         let bytes = 1 << chance.random_range(0..18_u32);
-                        let asked = timeout(seconds(5), ask_much(&mut socket, bytes)).await;
-                        let Ok(Ok(())) = asked else { break };
+                        let sent = timeout(seconds(5), ask_for(&mut socket, bytes)).await;
+                        let Ok(Ok(())) = sent else { break };
                         sleep(Duration::from_millis(chance.random_range(0..3000))).await;
                     }
                     if chance.random_range(0..3) == 0 {
@@ -77,39 +77,39 @@ fn storm(seed: Seed) -> Vec<Traced> {
         let mut chance = seed.fork("faults").rng();
         for _ in 0..20 {
             sleep(Duration::from_millis(chance.random_range(0..3000))).await;
-            let rule = network.filter().install(any(chance.random()), None).unwrap();
+            let rule = network.filter().install(any_rule(chance.random()), None).unwrap();
             sleep(Duration::from_millis(chance.random_range(0..3000))).await;
             network.filter().remove(rule).unwrap();
         }
         sleep(seconds(60)).await;
         let mut client = caller.connect(server(), SocketOptions::default()).await.unwrap();
-        let (asked, took) = timed(ask_much(&mut client, 300_000)).await;
-        asked.unwrap();
+        let (sent, took) = timed(ask_for(&mut client, 300_000)).await;
+        sent.unwrap();
         assert!(took < 1.0, "{took}");
         drop(client);
-        // The servers' own keepalive takes more than two hours to find out who has gone.
+        // The servers' keepalive takes more than two hours to detect clients that are gone.
         sleep(seconds(20_000)).await;
         assert_eq!(network.flows().unwrap(), [], "{seed}");
-        network.recorded().unwrap()
+        network.trace().unwrap()
     })
 }
 
 #[test]
-fn after_any_faults_all_is_as_before_and_nothing_is_left() {
+fn network_works_and_is_empty_after_random_faults() {
     for seed in 0..20 {
-        storm(Seed(seed));
+        run_faults(Seed(seed));
     }
 }
 
 #[test]
-fn equal_seeds_have_equal_storms() {
-    let (one, same, other) = (storm(Seed(1)), storm(Seed(1)), storm(Seed(2)));
+fn random_faults_repeat_with_the_same_seed() {
+    let (one, same, other) = (run_faults(Seed(1)), run_faults(Seed(1)), run_faults(Seed(2)));
     assert!(one == same);
     assert!(one != other);
 }
 
 #[test]
-fn a_stream_gets_through_whatever_only_loses_packets() {
+fn stream_completes_under_rules_that_only_lose_packets() {
     let mut all = 0.0;
     for seed in 0..20 {
         let seed = Seed(seed);
@@ -120,7 +120,7 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
             let faults = async {
                 let mut chance = seed.fork("faults").rng();
                 while !done.get() {
-                    let rule = network.filter().install(any(chance.random_range(0..9)), None).unwrap();
+                    let rule = network.filter().install(any_rule(chance.random_range(0..9)), None).unwrap();
                     sleep(Duration::from_millis(chance.random_range(0..500))).await;
                     network.filter().remove(rule).unwrap();
                     sleep(Duration::from_millis(chance.random_range(0..500))).await;
@@ -128,24 +128,24 @@ fn a_stream_gets_through_whatever_only_loses_packets() {
             };
             let asking = async {
                 let mut client = client;
-                let (asked, took) = timed(timeout(seconds(3600), ask_much(&mut client, 1_000_000))).await;
+                let (sent, took) = timed(timeout(seconds(3600), ask_for(&mut client, 1_000_000))).await;
                 done.set(true);
-                asked.unwrap_or_else(|_| panic!("stuck with {seed}")).unwrap();
+                sent.unwrap_or_else(|_| panic!("stuck with {seed}")).unwrap();
                 took
             };
             let ((), took) = tokio::join!(faults, asking);
             took
         });
     }
-    assert!(all > 5.0, "{all} s: what was lost was hardly missed");
+    assert!(all > 5.0, "{all} s: the losses hardly delayed the streams");
 }
 
-/// Sixty seconds of asking by several, each at its own pace.
-fn bustle(runtime: &Runtime) -> Vec<Traced> {
+/// Sixty seconds of requests by several clients, each at its own pace.
+fn run_clients(runtime: &Runtime) -> Vec<TracedPacket> {
     runtime.block_on(async {
         let network = Network::open(Seed(1)).unwrap();
         network.start();
-        network.record().unwrap();
+        network.start_trace().unwrap();
         let asking = (0..4_u64).map(|number| {
             let network = &network;
             async move {
@@ -154,23 +154,23 @@ fn bustle(runtime: &Runtime) -> Vec<Traced> {
                 let mut chance = Seed(number).rng();
                 let ends = Instant::now() + seconds(60);
                 while Instant::now() < ends {
-                    ask_much(&mut client, 1 << chance.random_range(0..18_u32)).await.unwrap();
+                    ask_for(&mut client, 1 << chance.random_range(0..18_u32)).await.unwrap();
                     sleep(Duration::from_millis(chance.random_range(0..3000))).await;
                 }
             }
         });
         futures_util::future::join_all(asking).await;
-        let mut seen = network.recorded().unwrap();
-        // Of what happens at one instant, one or the other may come first.
+        let mut seen = network.trace().unwrap();
+        // Events of one instant may be recorded in either order.
         seen.sort_by_key(|traced| (traced.at, traced.from, traced.to));
         seen
     })
 }
 
 #[test]
-fn a_runtime_that_does_not_say_when_it_is_idle_carries_the_same_packets() {
-    let silent = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let (told, untold) = (bustle(&runtime()), bustle(&silent));
-    assert!(told.len() > 1_000, "{}", told.len());
-    assert!(told == untold);
+fn runtime_without_idle_reports_carries_the_same_packets() {
+    let builder = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (reporting, silent) = (run_clients(&runtime()), run_clients(&builder));
+    assert!(reporting.len() > 1_000, "{}", reporting.len());
+    assert!(reporting == silent);
 }

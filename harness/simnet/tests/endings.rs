@@ -2,18 +2,18 @@ use super::*;
 use crate::gateway::transport::Dialer;
 
 #[test]
-fn a_socket_that_is_dropped_ends_its_stream() {
+fn dropped_socket_sends_fin() {
     simulate(|network| async move {
         let (mut client, mut server) = pair(&network, SocketOptions::default()).await;
         server.write_all(b"last words").await.unwrap();
         drop(server);
         let mut read = Vec::new();
         assert_eq!(client.read_to_end(&mut read).await.unwrap(), 10);
-        // Whoever goes on writing to nobody is told by an RST.
+        // Data to a closed socket are answered by RST.
         client.write_all(b"still there?").await.unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert_eq!(errno(client.write_all(b"well?").await), libc::EPIPE);
-        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the end that was heard stays one");
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the end of the stream stays");
         drop(client);
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert_eq!(network.flows().unwrap(), []);
@@ -21,7 +21,7 @@ fn a_socket_that_is_dropped_ends_its_stream() {
 }
 
 #[test]
-fn both_sides_that_end_are_forgotten() {
+fn flow_is_removed_after_both_fins() {
     simulate(|network| async move {
         let (mut client, mut server) = pair(&network, SocketOptions::default()).await;
         assert_eq!(network.flows().unwrap().len(), 1);
@@ -39,7 +39,7 @@ fn both_sides_that_end_are_forgotten() {
 }
 
 #[test]
-fn bytes_left_unread_make_a_close_a_reset() {
+fn close_with_unread_data_is_a_reset() {
     for read_before in [0, 1] {
         simulate(|network| async move {
             let (mut client, mut server) = pair(&network, SocketOptions::default()).await;
@@ -55,7 +55,7 @@ fn bytes_left_unread_make_a_close_a_reset() {
 }
 
 #[test]
-fn a_reset_follows_what_was_written_and_both_can_be_told_apart() {
+fn reset_arrives_after_data_written_before() {
     simulate(|network| async move {
         let (mut client, mut server) = pair(&network, SocketOptions::default()).await;
         server.write_all(b"FATAL").await.unwrap();
@@ -72,7 +72,7 @@ fn a_reset_follows_what_was_written_and_both_can_be_told_apart() {
 }
 
 #[test]
-fn a_reset_follows_the_end_of_a_stream() {
+fn reset_after_fin_keeps_the_end_of_stream() {
     simulate(|network| async move {
         let (mut client, mut server) = pair(&network, SocketOptions::default()).await;
         server.cut_off().unwrap();
@@ -84,7 +84,7 @@ fn a_reset_follows_the_end_of_a_stream() {
 }
 
 #[test]
-fn a_reset_wakes_who_reads_and_who_writes() {
+fn reset_wakes_reader_and_writer() {
     simulate(|network| async move {
         let (client, server) = pair(&network, SocketOptions::default()).await;
         let (mut reader, mut writer) = tokio::io::split(client);
@@ -98,14 +98,14 @@ fn a_reset_wakes_who_reads_and_who_writes() {
 }
 
 #[test]
-fn a_connect_that_is_given_up_leaves_nothing() {
+fn abandoned_connect_leaves_no_flow() {
     simulate(|network| async move {
         let listener = network.servers().listen(server()).unwrap();
         let calling = network.client().begin_to_connect(server()).unwrap();
         drop(calling);
         tokio::time::sleep(seconds(1)).await;
         assert_eq!(network.flows().unwrap(), []);
-        let calling = network.client().begin_to_connect((NOBODY, 5432).into()).unwrap();
+        let calling = network.client().begin_to_connect((UNUSED_ADDRESS, 5432).into()).unwrap();
         drop(calling);
         assert_eq!(network.flows().unwrap(), []);
         drop(listener);
@@ -113,7 +113,7 @@ fn a_connect_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
-fn a_connect_that_is_given_up_once_it_has_worked_is_a_close() {
+fn abandoned_connect_after_handshake_is_a_close() {
     simulate(|network| async move {
         let host = network.servers();
         let mut listener = host.listen(server()).unwrap();
@@ -135,7 +135,7 @@ fn a_connect_that_is_given_up_once_it_has_worked_is_a_close() {
 }
 
 #[test]
-fn closing_on_one_machine_is_the_same() {
+fn loopback_close_with_unread_data_is_a_reset() {
     simulate(|network| async move {
         let host = network.servers();
         let mut listener = host.listen("127.0.0.1:6000".parse().unwrap()).unwrap();

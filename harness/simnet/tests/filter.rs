@@ -2,7 +2,7 @@ use super::*;
 use crate::model::fault::IcmpCode;
 
 #[test]
-fn a_reject_by_icmp_is_the_error_of_a_connect_at_once() {
+fn icmp_reject_fails_connect_at_once() {
     for (code, expected) in [
         (IcmpCode::HostUnreachable, libc::EHOSTUNREACH),
         (IcmpCode::AdminProhibited, libc::EHOSTUNREACH),
@@ -18,7 +18,7 @@ fn a_reject_by_icmp_is_the_error_of_a_connect_at_once() {
             assert_eq!(errno(error), expected);
             assert!(took < 0.01, "{took}");
             assert_eq!(counted(&network, rule, "rejects sent"), 1);
-            // Who is inside loses packets, and no more.
+            // An established connection loses packets only.
             assert!(tokio::time::timeout(seconds(60), ask(&mut client)).await.is_err());
             network.filter().remove(rule).unwrap();
             client.read_exact(&mut [0; 4]).await.unwrap();
@@ -27,7 +27,7 @@ fn a_reject_by_icmp_is_the_error_of_a_connect_at_once() {
 }
 
 #[test]
-fn a_reject_by_reset_tells_whoever_sends() {
+fn reject_resets_each_side_that_sends() {
     simulate(|network| async move {
         let _listener = network.servers().listen(server()).unwrap();
         let (mut client, mut accepted) = pair(&network, SocketOptions::default()).await;
@@ -36,15 +36,15 @@ fn a_reject_by_reset_tells_whoever_sends() {
         assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
         assert_eq!(counted(&network, rule, "RSTs sent"), 2);
         let waiting = tokio::time::timeout(seconds(60), accepted.read_u8()).await;
-        assert!(waiting.is_err(), "nobody told it");
+        assert!(waiting.is_err(), "no packet has reached it");
         accepted.write_all(b"x").await.unwrap();
         assert_eq!(errno(accepted.read_u8().await), libc::ECONNRESET);
-        assert_eq!(counted(&network, rule, "RSTs sent"), 2, "the client heard nothing of that");
+        assert_eq!(counted(&network, rule, "RSTs sent"), 2, "RSTs to the server do not count");
     });
 }
 
 #[test]
-fn a_keepalive_probe_is_reset_too() {
+fn reject_resets_on_keepalive_probe() {
     simulate(|network| async move {
         let (mut client, _accepted) = pair(&network, keepalive(2, 1, 3)).await;
         network.filter().install(FilterRule::Reject, None).unwrap();
@@ -55,7 +55,7 @@ fn a_keepalive_probe_is_reset_too() {
 }
 
 #[test]
-fn a_blackhole_for_new_connections_lets_the_others_through() {
+fn blackhole_of_new_connections_spares_established_ones() {
     simulate(|network| async move {
         let _listener = network.servers().listen(server()).unwrap();
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
@@ -71,7 +71,7 @@ fn a_blackhole_for_new_connections_lets_the_others_through() {
 }
 
 #[test]
-fn a_blackhole_for_connections_that_are_there_lets_new_ones_in() {
+fn blackhole_of_established_connections_spares_new_ones() {
     simulate(|network| async move {
         let (mut old, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
@@ -85,7 +85,7 @@ fn a_blackhole_for_connections_that_are_there_lets_new_ones_in() {
 }
 
 #[test]
-fn a_dead_flow_is_counted_once() {
+fn dead_flow_is_counted_once() {
     simulate(|network| async move {
         let (mut one, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
@@ -98,7 +98,7 @@ fn a_dead_flow_is_counted_once() {
 }
 
 #[test]
-fn syns_alone_can_be_dropped() {
+fn drop_syns_spares_established_connections() {
     simulate(|network| async move {
         let _listener = network.servers().listen(server()).unwrap();
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
@@ -112,26 +112,26 @@ fn syns_alone_can_be_dropped() {
 }
 
 #[test]
-fn a_connection_whose_reset_is_kept_back_is_half_open() {
+fn kept_back_reset_leaves_connection_half_open() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         tokio::time::sleep(seconds(1)).await;
         let filter = network.filter();
-        let heard = filter.install(FilterRule::CountResets, None).unwrap();
+        let counter = filter.install(FilterRule::CountResets, None).unwrap();
         let hidden = filter.install(FilterRule::KeepBackResets, None).unwrap();
         accepted.reset();
         tokio::time::sleep(seconds(1)).await;
         filter.remove(hidden).unwrap();
-        assert_eq!((counted(&network, hidden, "RSTs kept back"), counted(&network, heard, "RSTs sent")), (1, 0));
+        assert_eq!((counted(&network, hidden, "RSTs kept back"), counted(&network, counter, "RSTs sent")), (1, 0));
         assert!(tokio::time::timeout(seconds(60), client.read_u8()).await.is_err());
         let (error, took) = timed(ask(&mut client)).await;
         assert_eq!((errno(error), took), (libc::ECONNRESET, 0.002));
-        assert_eq!(counted(&network, heard, "RSTs sent"), 1);
+        assert_eq!(counted(&network, counter, "RSTs sent"), 1);
     });
 }
 
 #[test]
-fn keepalive_finds_a_connection_half_open() {
+fn keepalive_detects_half_open_connection() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, keepalive(10, 1, 3)).await;
         let hidden = network.filter().install(FilterRule::KeepBackResets, None).unwrap();
@@ -144,16 +144,16 @@ fn keepalive_finds_a_connection_half_open() {
 }
 
 #[test]
-fn a_rule_can_be_about_one_server() {
+fn rule_can_affect_one_server_only() {
     simulate(|network| async move {
-        let mut there = Vec::new();
+        let mut clients = Vec::new();
         for address in SERVERS {
             let (client, accepted) = pair_at(&network, address, SocketOptions::default()).await;
             echo(accepted);
-            there.push(client);
+            clients.push(client);
         }
         network.filter().install(HOLE, Some(SERVERS[1])).unwrap();
-        for (client, lives) in there.iter_mut().zip([true, false, true]) {
+        for (client, lives) in clients.iter_mut().zip([true, false, true]) {
             let answer = tokio::time::timeout(seconds(10), ask(client)).await;
             assert_eq!(answer.is_ok(), lives);
         }
@@ -161,7 +161,7 @@ fn a_rule_can_be_about_one_server() {
 }
 
 #[test]
-fn every_fault_of_packets_is_a_rule() {
+fn packet_faults_have_rules() {
     use crate::model::fault::{FaultKind, Toxic, ToxicKind};
     let dead = Toxic { scope: Scope::Established, ..ToxicKind::Stall { close_after: None }.into() };
     assert_eq!(FilterRule::of(FaultKind::Hang), Some(FilterRule::DropSyns));
@@ -169,5 +169,5 @@ fn every_fault_of_packets_is_a_rule() {
     let after = seconds(3);
     assert_eq!(FilterRule::of(FaultKind::IdleDrop { after }), Some(FilterRule::Forget { after, resets: false }));
     assert_eq!(FilterRule::of(FaultKind::IdleReset { after }), Some(FilterRule::Forget { after, resets: true }));
-    assert_eq!(FilterRule::of(FaultKind::HalfOpen), None, "the gateway has its part in it");
+    assert_eq!(FilterRule::of(FaultKind::HalfOpen), None, "it needs the gateway as well");
 }

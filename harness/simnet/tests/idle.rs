@@ -2,24 +2,24 @@ use super::*;
 
 const AFTER: Duration = Duration::from_secs(350);
 
-fn forgets(resets: bool) -> FilterRule {
+fn expiry(resets: bool) -> FilterRule {
     FilterRule::Forget { after: AFTER, resets }
 }
 
 #[test]
-fn an_idle_flow_is_forgotten_and_its_packets_vanish() {
+fn idle_flow_expires_and_its_packets_vanish() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
-        let rule = network.filter().install(forgets(false), None).unwrap();
+        let rule = network.filter().install(expiry(false), None).unwrap();
         tokio::time::sleep(AFTER - seconds(1)).await;
         ask(&mut client).await.unwrap();
         assert_eq!(counted(&network, rule, "flows expired"), 0);
         tokio::time::sleep(AFTER).await;
-        assert_eq!(counted(&network, rule, "flows expired"), 1, "before anybody sends");
+        assert_eq!(counted(&network, rule, "flows expired"), 1, "before any packet is sent");
         assert!(tokio::time::timeout(seconds(10), ask(&mut client)).await.is_err());
         assert!(counted(&network, rule, "packets dropped") > 3);
-        // It stays forgotten, and what is new is known.
+        // The old flow stays expired; new ones work.
         network.filter().remove(rule).unwrap();
         assert_eq!(errno(client.read_u8().await), libc::ETIMEDOUT);
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
@@ -30,10 +30,10 @@ fn an_idle_flow_is_forgotten_and_its_packets_vanish() {
 }
 
 #[test]
-fn a_device_that_answers_resets_whoever_sends() {
+fn expired_flow_is_reset_on_both_sides() {
     simulate(|network| async move {
         let (mut client, mut accepted) = pair(&network, SocketOptions::default()).await;
-        let rule = network.filter().install(forgets(true), None).unwrap();
+        let rule = network.filter().install(expiry(true), None).unwrap();
         tokio::time::sleep(AFTER + seconds(1)).await;
         assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
         assert_eq!(counted(&network, rule, "RSTs sent"), 1);
@@ -43,29 +43,29 @@ fn a_device_that_answers_resets_whoever_sends() {
 }
 
 #[test]
-fn keepalive_keeps_a_flow_known() {
+fn keepalive_prevents_expiry() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, keepalive(60, 10, 5)).await;
         echo(accepted);
-        let rule = network.filter().install(forgets(false), None).unwrap();
+        let rule = network.filter().install(expiry(false), None).unwrap();
         tokio::time::sleep(seconds(3600)).await;
         ask(&mut client).await.unwrap();
         assert_eq!(counted(&network, rule, "flows expired"), 0);
         assert_eq!(counted(&network, rule, "flows kept alive by probes"), 1);
-        let (asked, answered) = ("keepalives seen from the client", "keepalives seen from the server");
-        assert!((58..=60).contains(&counted(&network, rule, asked)));
-        assert_eq!(counted(&network, rule, asked), counted(&network, rule, answered));
+        let (from_client, from_server) = ("keepalives seen from the client", "keepalives seen from the server");
+        assert!((58..=60).contains(&counted(&network, rule, from_client)));
+        assert_eq!(counted(&network, rule, from_client), counted(&network, rule, from_server));
     });
 }
 
 #[test]
-fn what_was_idle_before_is_given_its_time_anew_and_what_was_closed_meets_nothing() {
+fn idle_time_counts_from_install_and_closed_flows_do_not_count() {
     simulate(|network| async move {
         let (mut client, accepted) = pair(&network, SocketOptions::default()).await;
         echo(accepted);
         let (closed, _accepted) = pair(&network, SocketOptions::default()).await;
         tokio::time::sleep(AFTER).await;
-        let rule = network.filter().install(forgets(false), None).unwrap();
+        let rule = network.filter().install(expiry(false), None).unwrap();
         ask(&mut client).await.unwrap();
         drop(closed);
         tokio::time::sleep(AFTER - seconds(1)).await;

@@ -2,7 +2,7 @@ use super::*;
 use crate::gateway::transport::Dialer;
 use crate::model::fault::Share;
 
-/// Sends through a blackhole that lasts so long; returns how long after its beginning the answer came.
+/// Sends through a blackhole of this duration; returns the time from its start to the answer. *Units*: seconds.
 fn answered_after(hole: FilterRule, lasts: Duration) -> f64 {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
@@ -23,28 +23,28 @@ fn answered_after(hole: FilterRule, lasts: Duration) -> f64 {
 }
 
 #[test]
-fn a_blackhole_that_heals_delivers_what_was_sent_at_the_next_retransmission() {
-    // 0.202, doubled: at 0.202, 0.606, 1.414, 3.03 and 6.262.
+fn healed_blackhole_delivers_at_next_retransmission() {
+    // Retransmissions (RTO 0.202 s, doubled): at 0.202, 0.606, 1.414, 3.03 and 6.262 s.
     assert_eq!(answered_after(HOLE, seconds(5)), 6.264);
 }
 
 #[test]
-fn after_a_longer_blackhole_it_takes_longer_until_the_kernel_tries_again() {
-    // ... 12.726, 25.654, 51.51.
+fn longer_blackhole_has_longer_retransmission_gap() {
+    // ... 12.726, 25.654 and 51.51 s.
     assert_eq!(answered_after(HOLE, seconds(30)), 51.512);
 }
 
 #[test]
-fn a_blackhole_of_one_way_is_felt_on_both() {
+fn one_way_blackhole_delays_the_reply() {
     let one_way = |stream| FilterRule::Blackhole { stream, scope: Scope::Every };
     assert_eq!(answered_after(one_way(Stream::Upstream), seconds(5)), 6.264);
-    // Here the question arrives, and its acknowledgement and answer do not. Whoever sends next brings both.
+    // The request arrives, its acknowledgement and answer do not. The next retransmission of either side brings both.
     let down = answered_after(one_way(Stream::Downstream), seconds(5));
     assert!((6.25..6.3).contains(&down), "{down}");
 }
 
 #[test]
-fn a_client_that_asks_for_nothing_waits_for_an_hour_where_it_has_sent_nothing() {
+fn read_without_keepalive_waits_through_blackhole() {
     simulate(|network| async move {
         let (mut client, _server) = pair(&network, SocketOptions::default()).await;
         network.filter().install(HOLE, None).unwrap();
@@ -54,7 +54,7 @@ fn a_client_that_asks_for_nothing_waits_for_an_hour_where_it_has_sent_nothing() 
 }
 
 #[test]
-fn data_that_nobody_acknowledges_are_given_up_after_fifteen_retransmissions() {
+fn unacknowledged_data_end_after_fifteen_retransmissions() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);
@@ -66,23 +66,23 @@ fn data_that_nobody_acknowledges_are_given_up_after_fifteen_retransmissions() {
 }
 
 #[test]
-fn a_connect_through_a_blackhole_is_given_up_after_131_seconds() {
+fn connect_through_blackhole_fails_after_131_seconds() {
     simulate(|network| async move {
         let _listener = network.servers().listen(server()).unwrap();
         let rule = network.filter().install(HOLE, None).unwrap();
         let (error, took) = timed(network.client().connect(server(), SocketOptions::default())).await;
         assert_eq!((errno(error), took), (libc::ETIMEDOUT, 131.0));
         assert_eq!(counted(&network, rule, "packets dropped"), 11);
-        let (error, took) = timed(network.client().connect((NOBODY, 1).into(), SocketOptions::default())).await;
+        let (error, took) = timed(network.client().connect((UNUSED_ADDRESS, 1).into(), SocketOptions::default())).await;
         assert_eq!((errno(error), took), (libc::ETIMEDOUT, 131.0));
-        let (error, took) = timed(network.client().connect((NOBODY, 1).into(), user_timeout(5))).await;
+        let (error, took) = timed(network.client().connect((UNUSED_ADDRESS, 1).into(), user_timeout(5))).await;
         assert_eq!((errno(error), took), (libc::ETIMEDOUT, 5.0));
         assert_eq!(network.flows().unwrap(), []);
     });
 }
 
 #[test]
-fn a_handshake_survives_the_loss_of_each_of_its_packets() {
+fn handshake_survives_loss_of_each_packet() {
     for (stream, lasts) in [(Stream::Upstream, 500), (Stream::Downstream, 500), (Stream::Both, 2500)] {
         simulate(|network| async move {
             let host = network.servers();
@@ -105,20 +105,20 @@ fn a_handshake_survives_the_loss_of_each_of_its_packets() {
             ask(&mut client).await.unwrap();
         });
     }
-    // The last packet of the three.
+    // Loss of the third packet, the ACK.
     simulate(|network| async move {
         let host = network.servers();
         let mut listener = host.listen(server()).unwrap();
         let mut client = network.client().begin_to_connect(server()).unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
-        // At that instant the answer is sent, and is on its way before it is over.
+        // At that instant the SYN-ACK is sent, and passes before the rule is installed.
         tokio::task::yield_now().await;
         let rule = network.filter().install(HOLE, None).unwrap();
         network.client().connected(&mut client).await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert_eq!(counted(&network, rule, "packets dropped"), 1);
         network.filter().remove(rule).unwrap();
-        // The first data say as much.
+        // The first data carry the same acknowledgement.
         let (_, took) = timed(async {
             client.write_all(b"ping").await.unwrap();
             let mut accepted = host.accept(&mut listener).await.unwrap().0;
@@ -131,7 +131,7 @@ fn a_handshake_survives_the_loss_of_each_of_its_packets() {
 }
 
 #[test]
-fn the_end_of_a_stream_is_sent_again_and_a_reset_is_not() {
+fn fin_is_retransmitted_and_reset_is_not() {
     simulate(|network| async move {
         let filter = network.filter();
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
@@ -149,16 +149,16 @@ fn the_end_of_a_stream_is_sent_again_and_a_reset_is_not() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         filter.remove(rule).unwrap();
         assert!(tokio::time::timeout(seconds(100), client.read_u8()).await.is_err());
-        // Whoever sends then hears that nobody knows of it.
+        // The server has dropped the connection, and answers data with RST.
         assert_eq!(errno(ask(&mut client).await), libc::ECONNRESET);
     });
 }
 
-/// Sends a megabyte each way over a network that loses a fifth; returns how long it took, and what was decided.
-fn megabyte(seed: Seed) -> (f64, Vec<Traced>) {
+/// Sends a megabyte each way with a fifth of packets lost; returns the time it took, and all packets with their verdicts.
+fn send_megabyte(seed: Seed) -> (f64, Vec<TracedPacket>) {
     simulate_with(seed, |network| async move {
         let (client, server) = pair(&network, SocketOptions::default()).await;
-        network.record().unwrap();
+        network.start_trace().unwrap();
         let rule = network.filter().install(FilterRule::Loss(Share::new(0.2).unwrap()), None).unwrap();
         let sent: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
         let carry = |socket: SimSocket, sent: Vec<u8>| async move {
@@ -175,19 +175,19 @@ fn megabyte(seed: Seed) -> (f64, Vec<Traced>) {
         };
         let (_, took) = timed(async { tokio::join!(carry(client, sent.clone()), carry(server, sent)) }).await;
         assert!(counted(&network, rule, "packets dropped") > 200);
-        (took, network.recorded().unwrap())
+        (took, network.trace().unwrap())
     })
 }
 
 #[test]
-fn a_network_that_loses_a_fifth_delivers_everything_in_order() {
-    let (took, _) = megabyte(Seed(1));
+fn loss_of_a_fifth_delivers_everything_in_order() {
+    let (took, _) = send_megabyte(Seed(1));
     assert!((1.0..600.0).contains(&took), "{took} s");
 }
 
 #[test]
-fn equal_seeds_lose_the_same_packets_and_others_lose_others() {
-    let (one, same, other) = (megabyte(Seed(1)).1, megabyte(Seed(1)).1, megabyte(Seed(2)).1);
+fn lost_packets_depend_on_the_seed() {
+    let (one, same, other) = (send_megabyte(Seed(1)).1, send_megabyte(Seed(1)).1, send_megabyte(Seed(2)).1);
     assert!(one == same);
     assert!(one != other);
 }

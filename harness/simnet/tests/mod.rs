@@ -28,7 +28,7 @@ fn runtime() -> Runtime {
     super::runtime().build().unwrap()
 }
 
-/// Runs something on a network of its own.
+/// Runs a test on a new network.
 fn simulate<T, F: Future<Output = T>>(test: impl FnOnce(Network) -> F) -> T {
     simulate_with(Seed(1), test)
 }
@@ -41,12 +41,12 @@ fn simulate_with<T, F: Future<Output = T>>(seed: Seed, test: impl FnOnce(Network
     })
 }
 
-/// Where tests listen.
+/// The listen address of tests.
 fn server() -> SocketAddr {
     (SERVERS[0], 5432).into()
 }
 
-/// A connection, and how it was accepted.
+/// A connection: the client's socket and the accepted one.
 async fn pair(network: &Network, options: SocketOptions) -> (SimSocket, SimSocket) {
     pair_at(network, SERVERS[0], options).await
 }
@@ -60,7 +60,7 @@ async fn pair_at(network: &Network, server: Ipv4Addr, options: SocketOptions) ->
     (client.unwrap(), accepted.unwrap().0)
 }
 
-/// Answers whatever comes, until it ends.
+/// Echoes all data until the stream ends.
 fn echo(mut socket: SimSocket) {
     tokio::spawn(async move {
         let mut bytes = [0; 1024];
@@ -72,7 +72,7 @@ fn echo(mut socket: SimSocket) {
     });
 }
 
-/// Asks an echo once.
+/// Sends a ping to an echo and waits for its reply.
 async fn ask(client: &mut SimSocket) -> io::Result<()> {
     client.write_all(b"ping").await?;
     let mut answer = [0; 4];
@@ -81,7 +81,7 @@ async fn ask(client: &mut SimSocket) -> io::Result<()> {
     Ok(())
 }
 
-/// How long something takes. *Units*: seconds.
+/// How long a future takes. *Units*: seconds.
 async fn timed<T>(what: impl Future<Output = T>) -> (T, f64) {
     let began = Instant::now();
     let done = what.await;
@@ -101,7 +101,7 @@ fn user_timeout(after: u64) -> SocketOptions {
     SocketOptions { keepalive: None, user_timeout: Some(seconds(after)) }
 }
 
-/// What a rule has counted under a word.
+/// A counter of a rule.
 fn counted(network: &Network, rule: Installed, what: &str) -> u64 {
     let counts = network.filter().count(rule).unwrap();
     counts.iter().find(|(word, _)| *word == what).unwrap_or_else(|| panic!("{what} in {counts:?}")).1

@@ -1,13 +1,13 @@
 use super::*;
 use crate::gateway::transport::Dialer;
 
-/// What somebody hears who uses a socket where its network is not.
+/// Asserts the error of a socket that is used outside its network.
 fn assert_is_outside<T: std::fmt::Debug>(result: io::Result<T>) {
     let error = result.unwrap_err();
     assert!(error.to_string().contains("outside its simulation"), "{error}");
 }
 
-/// A network, its runtime, and a connection, in no particular order.
+/// A network with its runtime and a connection, for tests that drop them in various orders.
 fn parts() -> (Runtime, Network, SimSocket, SimSocket) {
     let runtime = runtime();
     let network = runtime.block_on(async { Network::open(Seed(1)).unwrap() });
@@ -19,7 +19,7 @@ fn parts() -> (Runtime, Network, SimSocket, SimSocket) {
 }
 
 #[test]
-fn a_network_may_end_before_its_runtime_and_the_other_way_round() {
+fn network_and_runtime_can_be_dropped_in_either_order() {
     let (runtime, network, client, server) = parts();
     runtime.spawn(async move {
         let _held = (client, server);
@@ -36,12 +36,12 @@ fn a_network_may_end_before_its_runtime_and_the_other_way_round() {
     });
     runtime.block_on(tokio::task::yield_now());
     drop(runtime);
-    assert_eq!(network.flows().unwrap().len(), 1, "closing takes packets, and nobody carries them any more");
+    assert_eq!(network.flows().unwrap().len(), 1, "closing takes packets, and the task that carries them is gone");
     drop(network);
 }
 
 #[test]
-fn a_socket_that_outlives_its_network_fails_and_does_no_harm() {
+fn socket_after_its_network_fails_without_side_effects() {
     let (runtime, network, mut client, server) = parts();
     let host = network.client();
     let listener = network.servers().listen((SERVERS[0], 1).into()).unwrap();
@@ -56,7 +56,7 @@ fn a_socket_that_outlives_its_network_fails_and_does_no_harm() {
     });
     assert_is_outside(filter.install(HOLE, None));
     server.reset();
-    // Nor does it touch the next network, which has sockets of the same numbers.
+    // It does not touch the next network either, which has sockets of the same numbers.
     let second = runtime.block_on(async { Network::open(Seed(2)).unwrap() });
     runtime.block_on(async {
         second.start();
@@ -69,10 +69,10 @@ fn a_socket_that_outlives_its_network_fails_and_does_no_harm() {
 }
 
 #[test]
-fn a_socket_on_another_thread_fails_and_does_no_harm() {
+fn socket_on_another_thread_fails_without_side_effects() {
     let (runtime, network, mut client, server) = parts();
     std::thread::spawn(move || {
-        runtime_of_its_own(async {
+        run_on_own_runtime(async {
             assert_is_outside(client.read_u8().await);
         });
         drop(client);
@@ -83,12 +83,12 @@ fn a_socket_on_another_thread_fails_and_does_no_harm() {
     drop((server, runtime, network));
 }
 
-fn runtime_of_its_own(what: impl Future<Output = ()>) {
+fn run_on_own_runtime(what: impl Future<Output = ()>) {
     runtime().block_on(what);
 }
 
 #[test]
-fn a_network_that_is_leaked_does_no_harm_when_its_thread_ends() {
+fn leaked_network_is_harmless_at_thread_end() {
     std::thread::spawn(|| {
         let (runtime, network, client, server) = parts();
         std::mem::forget((network, client, server));
@@ -99,7 +99,7 @@ fn a_network_that_is_leaked_does_no_harm_when_its_thread_ends() {
 }
 
 #[test]
-fn there_is_one_network_on_a_thread_and_any_number_beside_it() {
+fn each_thread_can_have_one_network() {
     let network = runtime().block_on(async { Network::open(Seed(1)).unwrap() });
     assert_eq!(Network::open(Seed(2)).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     std::thread::spawn(|| drop(Network::open(Seed(2)).unwrap())).join().unwrap();
@@ -125,6 +125,6 @@ fn time_stands_still_while_a_thread_blocks() {
             assert!(!chat.is_finished() && took == 0.0, "{took} s");
         }
         let ((), took) = timed(async { chat.await.unwrap() }).await;
-        assert!(took > 1.9, "each word and its answer takes its 2 ms: {took} s");
+        assert!(took > 1.9, "each ping and its reply take 2 ms: {took} s");
     });
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::fault::IcmpCode;
 
 /// Waits for bytes through a blackhole, after sending some if `sends`; returns the errno and the seconds it took.
-fn through_a_hole(options: SocketOptions, sends: bool) -> (i32, f64) {
+fn error_through_blackhole(options: SocketOptions, sends: bool) -> (i32, f64) {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, options).await;
         echo(server);
@@ -20,38 +20,38 @@ fn through_a_hole(options: SocketOptions, sends: bool) -> (i32, f64) {
 }
 
 #[test]
-fn a_user_timeout_ends_what_is_unacknowledged() {
-    let (errno, took) = through_a_hole(user_timeout(5), true);
+fn user_timeout_ends_unacknowledged_data() {
+    let (errno, took) = error_through_blackhole(user_timeout(5), true);
     assert_eq!(errno, libc::ETIMEDOUT);
     assert!((5.0..6.0).contains(&took), "{took}");
 }
 
 #[test]
-fn keepalive_ends_what_is_idle() {
-    let (errno, took) = through_a_hole(keepalive(2, 1, 3), false);
+fn keepalive_ends_idle_connection() {
+    let (errno, took) = error_through_blackhole(keepalive(2, 1, 3), false);
     assert_eq!(errno, libc::ETIMEDOUT);
     assert!((4.9..5.1).contains(&took), "{took}");
 }
 
 #[test]
-fn keepalive_does_not_end_what_is_unacknowledged() {
-    let (errno, took) = through_a_hole(keepalive(2, 1, 3), true);
+fn keepalive_does_not_shorten_unacknowledged_data() {
+    let (errno, took) = error_through_blackhole(keepalive(2, 1, 3), true);
     assert_eq!(errno, libc::ETIMEDOUT);
     assert!(took > 900.0, "{took}");
 }
 
 #[test]
-fn a_user_timeout_takes_the_place_of_the_number_of_probes() {
+fn user_timeout_replaces_number_of_probes() {
     for (longest, expected) in [(4, 4.0), (10, 10.0)] {
         let options = SocketOptions { user_timeout: Some(seconds(longest)), ..keepalive(3, 1, 3) };
-        let (errno, took) = through_a_hole(options, false);
+        let (errno, took) = error_through_blackhole(options, false);
         assert_eq!(errno, libc::ETIMEDOUT);
         assert!((expected - 0.1..expected + 0.1).contains(&took), "{took}");
     }
 }
 
 #[test]
-fn a_user_timeout_alone_does_not_find_out_about_an_idle_connection() {
+fn user_timeout_alone_does_not_end_idle_connection() {
     simulate(|network| async move {
         let (mut client, _server) = pair(&network, user_timeout(5)).await;
         network.filter().install(HOLE, None).unwrap();
@@ -60,11 +60,11 @@ fn a_user_timeout_alone_does_not_find_out_about_an_idle_connection() {
 }
 
 #[test]
-fn who_is_given_up_by_keepalive_is_reset_and_one_that_answers_is_kept() {
+fn keepalive_keeps_live_peer_and_resets_silent_one() {
     simulate(|network| async move {
         let (mut client, mut server) = pair(&network, keepalive(2, 1, 3)).await;
         assert!(tokio::time::timeout(seconds(600), client.read_u8()).await.is_err(), "it answers");
-        // Only its answers are lost, so that it hears the RST.
+        // Only the server's answers are lost, so that it receives the RST.
         let down = FilterRule::Blackhole { stream: Stream::Downstream, scope: Scope::Every };
         network.filter().install(down, None).unwrap();
         assert_eq!(errno(client.read_u8().await), libc::ETIMEDOUT);
@@ -73,7 +73,7 @@ fn who_is_given_up_by_keepalive_is_reset_and_one_that_answers_is_kept() {
 }
 
 #[test]
-fn the_servers_own_keepalive_ends_what_a_client_has_left_behind() {
+fn server_keepalive_ends_connection_of_unreachable_client() {
     simulate(|network| async move {
         let times = KeepaliveTimes { idle: seconds(2), interval: seconds(1), probes: 3 };
         let host = network.servers().keeping_alive(times);
@@ -91,7 +91,7 @@ fn the_servers_own_keepalive_ends_what_a_client_has_left_behind() {
 }
 
 #[test]
-fn what_a_router_said_is_what_it_died_of() {
+fn icmp_errno_is_reported_when_user_timeout_ends() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, user_timeout(5)).await;
         echo(server);
@@ -103,7 +103,7 @@ fn what_a_router_said_is_what_it_died_of() {
 }
 
 #[test]
-fn a_user_timeout_that_is_set_later_holds_from_then_on() {
+fn user_timeout_can_be_set_after_connect() {
     simulate(|network| async move {
         let (mut client, server) = pair(&network, SocketOptions::default()).await;
         echo(server);

@@ -1,4 +1,5 @@
-//! Why time is brought from here: what turmoil-net itself makes of a blackhole depends on how often it is driven.
+//! Why this module brings its own time: in turmoil-net the length of a blackhole that TCP survives depends on how often
+//! the network is driven.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,8 +11,8 @@ use turmoil_net::{Packet, Verdict};
 use super::*;
 
 #[test]
-fn by_itself_it_gives_a_connection_up_after_some_passes_and_not_after_some_time() {
-    let accepted = Rc::new(Cell::new(None));
+fn turmoil_net_gives_up_after_passes_not_time() {
+    let result = Rc::new(Cell::new(None));
     let server = async {
         let listener = TcpListener::bind("10.0.0.2:1").await.unwrap();
         let (mut socket, _) = listener.accept().await.unwrap();
@@ -19,18 +20,18 @@ fn by_itself_it_gives_a_connection_up_after_some_passes_and_not_after_some_time(
         let _ = socket.read(&mut byte).await;
         std::future::pending::<()>().await;
     };
-    let told = Rc::clone(&accepted);
+    let outcome = Rc::clone(&result);
     let client = async move {
         let mut socket = TcpStream::connect("10.0.0.2:1").await.unwrap();
         let hole = turmoil_net::rule(|_: &Packet| Verdict::Drop);
         socket.write_all(b"x").await.unwrap();
         let (error, took) = timed(socket.read_u8()).await;
-        told.set(Some((error.unwrap_err().kind(), took)));
+        outcome.set(Some((error.unwrap_err().kind(), took)));
         drop(hole);
     };
     ClientServer::new().server("10.0.0.2", server).run("10.0.0.1", client);
-    let (kind, took) = accepted.take().unwrap();
-    // Linux would try for a quarter of an hour. It is driven once a millisecond here, and has six times three passes.
+    let (kind, took) = result.take().unwrap();
+    // Linux would retry for 15 minutes. Driven once a millisecond, turmoil-net gives up after six retries of three passes.
     assert_eq!(kind, io::ErrorKind::TimedOut);
     assert!(took < 0.05, "{took} s");
 }

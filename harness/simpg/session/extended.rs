@@ -1,4 +1,4 @@
-//! The extended protocol: statements with parameters, in steps, up to a Sync.
+//! The extended query protocol: Parse, Bind, Describe, Execute, Close, up to a Sync.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use super::super::wire::value::{Type, Value, utf8};
 use super::run::Outcome;
 use super::{End, Session, Stop};
 
-/// A statement with its parameters, perhaps run in part.
+/// A bound statement, perhaps executed in part.
 pub(super) struct Portal {
     statement: Arc<Statement>,
     parameters: Vec<Value>,
-    /// None: text; one: for all; otherwise one for each column.
+    /// Result formats: none means text, one applies to all columns, otherwise one per column.
     formats: Vec<i16>,
-    /// What it has come to, and how many of its rows have been sent.
+    /// The outcome of its execution, and the number of rows sent so far.
     outcome: Option<(Outcome, usize)>,
 }
 
@@ -38,7 +38,7 @@ fn no_portal(name: &str) -> Report {
 }
 
 impl Session {
-    /// Takes one message, and writes the answer to it.
+    /// Handles one message and writes the answer.
     pub async fn handle(&mut self, kind: u8, body: &[u8]) -> Result<(), End> {
         if self.skips && !matches!(kind, b'S' | b'X') {
             return Ok(());
@@ -156,7 +156,7 @@ impl Session {
         if self.portals.is_taken(name) {
             return Err(Report::error("42P03", format!("cursor \"{name}\" already exists")).into());
         }
-        // Portals last as long as a transaction.
+        // A portal lives as long as a transaction.
         self.begin_implicit();
         let portal = Portal { statement, parameters, formats: bind.results.clone(), outcome: None };
         self.portals.insert(name, portal);
@@ -189,7 +189,7 @@ impl Session {
     }
 
     async fn execute(&mut self, name: &str, limit: i32) -> Result<(), Stop> {
-        // It may end the transaction, and its portals with it.
+        // Removed first, because the statement may end the transaction and with it all portals.
         let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
         self.refuse_if_failed(&portal.statement)?;
         if portal.statement.action == Action::Empty {

@@ -1,4 +1,4 @@
-//! Reads and writes the ledger.
+//! Reads and writes of the ledger.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::super::wire::value::{Type, Value};
 use super::run::Outcome;
 use super::{Session, Stop};
 
-/// How long a transaction waits for another before it looks whether that waits for it.
+/// Postgres's `deadlock_timeout`: how long a transaction waits before it checks for a deadlock.
 const DEADLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a scalar is as a number of the ledger's.
+/// Evaluates a scalar as a bigint; `None`: null.
 fn number(scalar: &Scalar, parameters: &[Value]) -> Result<Option<i64>, Report> {
     match scalar.value(parameters)?.cast(Type::Int8)? {
         Value::Int(number, _) => Ok(Some(number)),
@@ -39,13 +39,13 @@ fn outputs(outputs: &[Output], row: Row, parameters: &[Value], values: &mut Vec<
 }
 
 impl Session {
-    /// The first look at data fixes what a transaction with one snapshot sees.
+    /// Takes the snapshot of a transaction at its first access to data.
     pub(super) fn take_snapshot(&mut self) {
         let Some(open) = self.transaction.as_mut().filter(|open| open.snapshot.is_none()) else { return };
         open.snapshot = Some(self.world.lock()[self.index].store.snapshot());
     }
 
-    /// Waits while somebody has the whole table for himself.
+    /// Waits while another session has locked the whole table.
     async fn reach_ledger(&self) -> Result<(), Stop> {
         let index = self.index;
         let (locked, memory_short) = {
@@ -64,7 +64,7 @@ impl Session {
 
     pub(super) async fn read(&mut self, wanted: &[Output], scan: &Scan, parameters: &[Value]) -> Result<Outcome, Stop> {
         if wanted.contains(&Output::Count) {
-            // The limit is one of rows of the result, of which there is one.
+            // LIMIT applies to the rows of the result, and a count is one row.
             let all = Scan { limit: None, ..scan.clone() };
             let count = self.scan(&all, parameters).await?.len() as i64;
             return Ok(Outcome { tag: "SELECT 1".into(), values: vec![Value::Int(count, Type::Int8)] });
@@ -77,7 +77,7 @@ impl Session {
         Ok(Outcome { tag: Outcome::selected(rows.len()), values })
     }
 
-    /// The rows that this transaction sees, its own included.
+    /// The rows that this transaction sees, including its own.
     pub(super) async fn scan(&mut self, scan: &Scan, parameters: &[Value]) -> Result<Vec<Row>, Stop> {
         self.reach_ledger().await?;
         self.take_snapshot();
@@ -150,7 +150,7 @@ impl Session {
         Ok(Outcome { tag, values })
     }
 
-    /// The number by which others know that this transaction writes.
+    /// This transaction's xid, assigned at its first write.
     fn own_xid(&mut self) -> Result<Xid, Stop> {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];
@@ -168,7 +168,7 @@ impl Session {
         Ok(xid)
     }
 
-    /// Takes an idempotency key, once whoever else may have it is done; `false`: it is there, and that is well.
+    /// Claims an idempotency key, after waiting for other claimants; returns `false` if it exists and the INSERT does nothing.
     async fn claim(&mut self, key: i64, xid: Xid, does_nothing: bool) -> Result<bool, Stop> {
         loop {
             let (claim, snapshot) = {
@@ -198,7 +198,7 @@ impl Session {
         }
     }
 
-    /// Waits until another transaction has decided about a key.
+    /// Waits until another transaction has committed or released a key.
     async fn wait_for(&self, key: i64, xid: Xid, other: Xid) -> Result<(), Stop> {
         let (index, pid) = (self.index, self.pid);
         let waits_for = |other: Option<Xid>| {

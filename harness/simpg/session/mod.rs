@@ -1,6 +1,7 @@
-//! A session: what its client has said so far, and what becomes of each message.
+//! A session: the state of one client's conversation, and the handling of each of its messages.
 //!
-//! It knows no socket: it reads messages, and writes its answers into a buffer.
+//! It does no I/O: messages come in as bytes, answers go into a buffer. `Session` has its methods in several files:
+//! `simple` and `extended` (protocol), `run` (statements), `transaction`, `ledger`, and `sign_in` one level up.
 
 mod extended;
 pub(super) mod guc;
@@ -29,17 +30,17 @@ use super::world::{Activity, World};
 /// Why a session ends.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The server says so first.
+    /// The server sends this error first, and logs it.
     Told(Report),
-    /// The same, and it is not worth a line in the log.
+    /// The server sends this notice first, and does not log it.
     Warned(Report),
-    /// It closes without a word.
+    /// The server closes without a message.
     Silent,
-    /// The client has gone.
+    /// The client has disconnected.
     Left,
 }
 
-/// Why a statement does not come to its end.
+/// Why a statement fails.
 pub(super) enum Stop {
     Report(Report),
     End(End),
@@ -64,20 +65,20 @@ pub(super) struct Session {
     pub database: String,
     pub guc: Guc,
     pub out: BytesMut,
-    /// What lies in `out` is to be sent before anything else is waited for.
+    /// Whether `out` must be sent before the session waits for input.
     pub flushes: bool,
     transaction: Option<Transaction>,
-    /// Written, and not yet confirmed.
+    /// The transaction whose commit is durable but not confirmed.
     committing: Option<Xid>,
     statements: Names<Arc<Statement>>,
     portals: Names<Portal>,
-    /// After an error nothing counts before the next Sync.
+    /// Whether messages are skipped up to the next Sync, after an error.
     skips: bool,
-    /// When the statement that runs was asked for.
+    /// When the running statement began.
     began: Option<Instant>,
-    /// Since when it has been idle.
+    /// Since when the session has been idle.
     since: Instant,
-    /// What the client was told last of `in_hot_standby` and of `default_transaction_read_only`.
+    /// The last reported `in_hot_standby` and `default_transaction_read_only`.
     told: (bool, bool),
 }
 
@@ -105,13 +106,13 @@ impl Session {
         }
     }
 
-    /// Logs a report, and writes it.
+    /// Logs a report and sends it.
     pub fn report(&mut self, report: &Report) {
         self.world.lock()[self.index].log(self.pid, &self.role, report);
         backend::report(&mut self.out, report);
     }
 
-    /// What the client is told about the session before it is ready for the first time.
+    /// Sends the ParameterStatus messages that precede the first ReadyForQuery.
     pub fn introduce(&mut self) {
         let (in_recovery, read_only, is_superuser) = {
             let servers = self.world.lock();
@@ -148,11 +149,11 @@ impl Session {
     }
 
     fn reads_only_by_default(&self, server: bool) -> bool {
-        // What the session has set itself overrules the server.
+        // A setting of the session overrules the server's.
         self.guc.own(setting::DEFAULT_READ_ONLY).map_or(server, |own| own == "on")
     }
 
-    /// Says that the next statement may come, and what else there is to say then.
+    /// Sends ReadyForQuery, after changed parameters and, if idle, notifications.
     pub fn ready(&mut self) {
         let status = match &self.transaction {
             None => b'I',
@@ -190,7 +191,7 @@ impl Session {
         self.told = now;
     }
 
-    /// The client has gone without a word, which is worth a line where it leaves something undone.
+    /// Logs that the client disconnected with an open transaction, as Postgres does.
     pub fn note_loss(&mut self) {
         if self.transaction.as_ref().is_some_and(|open| open.explicit) {
             let line = Report::warning("08006", "unexpected EOF on client connection with an open transaction");
@@ -198,7 +199,7 @@ impl Session {
         }
     }
 
-    /// Writes the notifications that have come; only an idle session is sent any.
+    /// Sends pending notifications; to be called only while the session is idle.
     pub fn deliver(&mut self) {
         for found in self.mailbox.notifications() {
             backend::notification(&mut self.out, found.pid, &found.channel, &found.payload);
@@ -206,7 +207,7 @@ impl Session {
         }
     }
 
-    /// Whether it has begun to answer, and has not said yet that it is ready for more.
+    /// Whether a statement has begun and ReadyForQuery has not been sent.
     pub fn is_answering(&self) -> bool {
         self.began.is_some()
     }
@@ -221,7 +222,7 @@ impl Session {
         }
     }
 
-    /// A message has come: the clock of the statement starts, if it does not run yet.
+    /// Starts the statement's clock, if it does not run yet.
     pub fn begin_statement(&mut self) {
         if self.began.is_none() {
             let now = Instant::now();
@@ -230,7 +231,7 @@ impl Session {
         }
     }
 
-    /// When an idle session is ended, and with what words.
+    /// When the idle session is ended by a timeout, and the report of that.
     pub fn idle_deadline(&self) -> Option<(Instant, Report)> {
         let timeouts = &self.guc.timeouts;
         let Some(transaction) = &self.transaction else {
@@ -241,7 +242,7 @@ impl Session {
         [idle, whole].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    /// How an end from outside looks; `active`: a statement runs.
+    /// The end of a session for this reason; `active`: a statement runs.
     pub fn ending(&self, how: Ending, active: bool) -> End {
         match how {
             Ending::Terminated => End::Told(report::administrator()),
@@ -255,9 +256,9 @@ impl Session {
         }
     }
 
-    /// Waits for something, unless the statement is cancelled, takes too long, or the session ends first.
+    /// Waits for `work`, unless an interrupt or a timeout comes first.
     ///
-    /// `for_lock`: what is waited for is somebody else's to give up.
+    /// `for_lock`: `work` waits for a lock, so that `lock_timeout` applies.
     async fn wait<T>(&self, for_lock: bool, work: impl Future<Output = T>) -> Result<T, Stop> {
         let now = Instant::now();
         let timeouts = &self.guc.timeouts;
@@ -288,7 +289,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// However it ends: what it had begun is undone, what it had written shows, and its slot is free.
+    /// Rolls back an open transaction, makes an unconfirmed commit visible, and frees the slot.
     fn drop(&mut self) {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];

@@ -1,8 +1,8 @@
-//! What a client has given names to, and the one thing to which it has given none.
+//! Prepared statements and portals by name; the empty name is the unnamed one.
 
 use std::collections::BTreeMap;
 
-/// The unnamed one is kept apart: nearly everything is unnamed, and to compare empty texts costs more than it seems.
+/// Keeps the unnamed object apart: nearly all objects are unnamed, and a map lookup for "" is measurably slower.
 #[derive(Debug)]
 pub(super) struct Names<T> {
     unnamed: Option<T>,
@@ -21,7 +21,7 @@ impl<T> Names<T> {
         }
     }
 
-    /// Whether the name is taken. Only the unnamed one can be overwritten.
+    /// Whether the name is taken. Only the unnamed object can be overwritten.
     pub fn is_taken(&self, name: &str) -> bool {
         !name.is_empty() && self.named.contains_key(name)
     }

@@ -1,4 +1,4 @@
-//! Runs one statement.
+//! Execution of one statement.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use super::super::sql::statement::{Action, Item, Modes, Scalar, Source, Statemen
 use super::super::wire::value::Value;
 use super::{Session, Stop};
 
-/// Longest payload of a notification, in bytes.
+/// The longest payload of a notification. *Units*: bytes.
 const LONGEST_PAYLOAD: usize = 7999;
 
-/// What a statement has come to.
+/// The result of a statement.
 pub(super) struct Outcome {
     pub tag: Cow<'static, str>,
-    /// Row after row.
+    /// The values of all rows, row after row.
     pub values: Vec<Value>,
 }
 
@@ -26,7 +26,7 @@ impl Outcome {
         Outcome { tag: tag.into(), values: Vec::new() }
     }
 
-    /// So many rows of a query.
+    /// The command tag of a query with this many rows.
     pub fn selected(rows: usize) -> Cow<'static, str> {
         match rows {
             0 => "SELECT 0".into(),
@@ -37,7 +37,7 @@ impl Outcome {
 }
 
 impl Scalar {
-    /// Its value, given those of the parameters.
+    /// Evaluates the scalar with these parameters.
     pub fn value(&self, parameters: &[Value]) -> Result<Value, Report> {
         let value = match &self.source {
             Source::Literal(value) => value.clone(),
@@ -55,7 +55,7 @@ pub(super) fn missing(index: usize) -> Report {
 }
 
 impl Session {
-    /// Runs a statement in the transaction that is open.
+    /// Runs a statement in the open transaction.
     pub(super) async fn run(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Outcome, Stop> {
         match &statement.action {
             Action::Empty => Ok(Outcome::done("")),
@@ -233,7 +233,7 @@ impl Session {
         Ok(Outcome::done(format!("DISCARD {what}")))
     }
 
-    /// Listens, or listens no more, from the commit on.
+    /// Starts or stops to listen, with effect at the commit.
     fn listen(&mut self, channel: Option<&str>, listens: bool) -> Result<Outcome, Stop> {
         let command = if listens { "LISTEN" } else { "UNLISTEN" };
         if self.world.lock()[self.index].in_recovery {
@@ -245,7 +245,7 @@ impl Session {
         Ok(Outcome::done(command))
     }
 
-    /// Has a notification sent at the commit; one that is there already is not sent twice.
+    /// Queues a notification for the commit; a duplicate within the transaction is sent once.
     fn queue_notification(&mut self, channel: &str, payload: &str) -> Result<(), Stop> {
         if self.world.lock()[self.index].in_recovery {
             return Err(report::during_recovery("NOTIFY").into());

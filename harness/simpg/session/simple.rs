@@ -1,4 +1,4 @@
-//! The simple protocol: a text, with as many statements as it likes.
+//! The simple query protocol: a text with any number of statements.
 
 use super::super::sql::recognise;
 use super::super::sql::statement::{Action, Statement};
@@ -15,7 +15,7 @@ impl Session {
         Ok(())
     }
 
-    /// What an error does to the transaction, and to the session.
+    /// Reports an error and fails the transaction; returns whether the step succeeded, or why the session ends.
     pub(super) fn settle(&mut self, done: Result<(), Stop>) -> Result<bool, End> {
         match done {
             Ok(()) => Ok(true),
@@ -55,7 +55,7 @@ impl Session {
         Ok(())
     }
 
-    /// *Errors*: 25P02 in a transaction that has failed, unless the statement ends it.
+    /// *Errors*: 25P02 in a failed transaction, unless the statement ends it.
     pub(super) fn refuse_if_failed(&self, statement: &Statement) -> Result<(), Stop> {
         let failed = self.transaction.as_ref().is_some_and(|open| open.failed);
         let lets_through = statement.action.ends_transaction() || statement.action == Action::Empty;

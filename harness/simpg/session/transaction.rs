@@ -1,4 +1,4 @@
-//! Transactions: begun, committed, undone, and what of each others may see when.
+//! Transactions: begin, commit, rollback, savepoints, and the effects that become visible at each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::super::world::replicate;
 use super::guc::setting;
 use super::{End, Session, Stop};
 
-/// One that is open.
+/// An open transaction.
 pub(super) struct Transaction {
-    /// Somebody has said BEGIN: it lasts until somebody says that it ends.
+    /// Whether it was begun by BEGIN; otherwise it ends with its statement or Sync.
     pub explicit: bool,
     pub failed: bool,
-    /// Given to it when it first writes.
+    /// Assigned at the first write.
     pub xid: Option<Xid>,
     pub rows: Vec<Row>,
     pub isolation: &'static str,
@@ -28,12 +28,12 @@ pub(super) struct Transaction {
     pub read_only: bool,
     pub began: Instant,
     pub savepoints: Vec<Savepoint>,
-    /// What it listens to from its commit on; `None`: nothing any more.
+    /// LISTEN (`true`) and UNLISTEN (`false`) with effect at the commit; `None`: all channels.
     pub channels: Vec<(Option<Arc<str>>, bool)>,
     pub notifications: Vec<(String, String)>,
 }
 
-/// How much there was of everything.
+/// The lengths of a transaction's lists at a savepoint.
 pub(super) struct Savepoint {
     name: String,
     rows: usize,
@@ -43,7 +43,7 @@ pub(super) struct Savepoint {
 }
 
 impl Session {
-    /// Begins a transaction, if none is open, that ends with its statement.
+    /// Begins an implicit transaction, if none is open.
     pub(super) fn begin_implicit(&mut self) {
         if self.transaction.is_some() {
             return;
@@ -86,7 +86,7 @@ impl Session {
         self.change_modes(modes)
     }
 
-    /// Changes the transaction that is open.
+    /// Changes the modes of the open transaction.
     pub(super) fn change_modes(&mut self, modes: Modes) -> Result<(), Stop> {
         let in_recovery = self.world.lock()[self.index].in_recovery;
         let Some(open) = &mut self.transaction else { return Ok(()) };
@@ -116,7 +116,7 @@ impl Session {
         Ok(())
     }
 
-    /// A statement has failed: what it was part of is undone.
+    /// Fails the transaction after an error; an implicit one is rolled back.
     pub(super) fn fail(&mut self) {
         let Some(open) = &mut self.transaction else { return };
         if !open.explicit {
@@ -132,7 +132,7 @@ impl Session {
         }
     }
 
-    /// Undoes all of it.
+    /// Rolls the transaction back.
     pub(super) fn undo(&mut self) {
         let Some(open) = self.transaction.take() else { return };
         self.guc.end_transaction(false);
@@ -149,7 +149,7 @@ impl Session {
         self.world.changed();
     }
 
-    /// Commits what ends with its statement.
+    /// Commits an implicit transaction.
     pub(super) async fn end_implicit(&mut self) -> Result<(), Stop> {
         match &self.transaction {
             Some(open) if !open.explicit => self.commit().await,
@@ -157,15 +157,15 @@ impl Session {
         }
     }
 
-    /// Commits. Durable at once, and replayed by the standby, where there is one that can; seen by others, and
-    /// acknowledged, once it has been.
+    /// Commits. The rows are durable at once, and replayed by the standby, if there is one that can. They become visible and the
+    /// commit is acknowledged once the standby has confirmed them.
     pub(super) async fn commit(&mut self) -> Result<(), Stop> {
         let Some(mut open) = self.transaction.take() else { return Ok(()) };
         self.guc.end_transaction(true);
         self.portals.clear();
         if let Some(xid) = open.xid.filter(|_| !open.rows.is_empty()) {
             if self.lacks_room() {
-                // Undone with the session.
+                // Rolled back when the session is dropped.
                 self.transaction = Some(open);
                 return Err(report::wal_full(self.pid).into());
             }
@@ -191,7 +191,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether there is no room for a commit, which is the server's end.
+    /// Whether the WAL has no room for a commit; if so, the server ends.
     fn lacks_room(&self) -> bool {
         let server = &mut self.world.lock()[self.index];
         if server.wal_full && server.runs() {
@@ -213,7 +213,7 @@ impl Session {
                 Ok(())
             }
             Interrupt::End(Ending::Terminated) => {
-                // The client hears the warning alone.
+                // Logged only: the client receives the warning.
                 self.world.lock()[self.index].log(self.pid, &self.role, &report::administrator());
                 Err(Stop::End(End::Told(report::ended_unconfirmed())))
             }
@@ -221,7 +221,7 @@ impl Session {
         }
     }
 
-    /// Has others see it, and hear of it.
+    /// Makes the commit visible: rows, channels and notifications.
     fn finish(&mut self, open: Transaction) {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];

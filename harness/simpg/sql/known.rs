@@ -1,4 +1,4 @@
-//! Statements that were recognised before: workloads ask the same few again and again.
+//! A cache of recognised statements, because workloads repeat the same few.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::super::report::Report;
 use super::parse::parse;
 use super::statement::Statement;
 
-/// So many texts are remembered: more than a client has that gives its values as parameters.
+/// Texts in the cache: more than a client sends that passes its values as parameters.
 const MOST: usize = 64;
 
-/// A text, the types that were named for its parameters, and what it came to.
+/// A text with its declared parameter types, and its statements.
 struct Known {
     sql: String,
     types: Vec<u32>,
@@ -21,17 +21,17 @@ thread_local! {
     static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
 }
 
-/// All statements of a text, in order; none where it is empty.
+/// All statements of a text, in order; none if it is empty.
 ///
-/// *Errors*: 0A000 where one is not known here, with its text.
+/// *Errors*: 0A000 with the text of a statement that the simulated server does not know.
 pub(crate) fn recognise(sql: &str, types: &[u32]) -> Result<Arc<[Arc<Statement>]>, Report> {
     KNOWN.with_borrow_mut(|known| {
-        // Hardly two of them are of the same length, which is compared first. Types are mostly none, and to compare the memory
-        // of nothing costs more than it seems.
+        // Texts mostly differ in length, which is compared first. The lengths of `types` are compared first because most are
+        // empty, and comparing empty slices costs a call to memcmp.
         let is_it =
             |known: &Known| known.sql == sql && known.types.len() == types.len() && known.types.iter().eq(types);
         if let Some(place) = known.iter().position(is_it) {
-            // Those that are asked for again and again come to stand in front.
+            // Frequent texts move to the front.
             known.swap(place, place / 2);
             return Ok(Arc::clone(&known[place / 2].found));
         }

@@ -1,4 +1,4 @@
-//! What is asked of the ledger.
+//! Statements on the ledger: `INSERT`, and the rows and columns of `SELECT`.
 
 use super::super::report::Report;
 use super::super::wire::backend::Column;
@@ -43,11 +43,11 @@ impl Parser<'_> {
         field
     }
 
-    /// A whole number for a column of the ledger.
+    /// An integer for a column of the ledger.
     fn key(&mut self, column: Field, compared: bool) -> Option<Scalar> {
         let scalar = self.scalar(Some(Type::Int8))?;
         let kind = self.type_of(&scalar);
-        // Literals in quotes become what is wanted of them.
+        // Quoted literals take the type of the column.
         let is_open = matches!(scalar.source, Source::Literal(_)) && scalar.cast.is_none();
         if !(kind.is_integer() || is_open && kind != Type::Bool) {
             let kind = kind.name();
@@ -114,7 +114,7 @@ impl Parser<'_> {
         let mut row = [None, None];
         for (index, field) in fields.iter().enumerate() {
             if index > 0 && !self.sign(b',') {
-                // All may name fewer values than there are columns.
+                // A row may have fewer values than columns.
                 break;
             }
             if !self.word("DEFAULT") {
@@ -124,7 +124,7 @@ impl Parser<'_> {
         self.sign(b')').then_some(row)
     }
 
-    /// Columns read off rows, up to `FROM` or the end.
+    /// Output columns, up to `FROM` or the end.
     pub(super) fn outputs(&mut self, counts: bool) -> Option<Vec<Output>> {
         let mut outputs = Vec::new();
         loop {
@@ -160,7 +160,7 @@ impl Parser<'_> {
         Some((Output::Scalar(scalar), "?column?", kind))
     }
 
-    /// What follows `FROM`.
+    /// The clauses after `FROM`.
     pub(super) fn scan(&mut self) -> Option<Scan> {
         self.ledger()?;
         let mut scan = Scan::default();
@@ -186,7 +186,7 @@ impl Parser<'_> {
         Some(scan)
     }
 
-    /// What a column is called in the end.
+    /// The column's alias, or its default name.
     pub(super) fn alias(&mut self, otherwise: &str) -> Option<String> {
         match self.word("AS") {
             true => self.name(),

@@ -1,4 +1,4 @@
-//! As much SQL as the workload needs: statements are recognised, not parsed in general.
+//! The SQL of the workloads: known statements are recognised; there is no general parser.
 
 mod known;
 mod ledger;

@@ -6,12 +6,12 @@ use super::super::wire::value::{Type, Value};
 use super::statement::{Action, Modes, Scalar, Source, Statement};
 use super::token::{Placed, Token, tokens};
 
-/// Most parameters that a statement may name.
+/// The most parameters of a statement.
 const MOST_PARAMETERS: usize = 64;
 
-/// All statements of a text, in order; none where it is empty.
+/// All statements of a text, in order; none if it is empty.
 ///
-/// *Errors*: 0A000 where one is not known here, with its text.
+/// *Errors*: 0A000 with the text of a statement that the simulated server does not know.
 pub(super) fn parse(sql: &str, types: &[u32]) -> Result<Vec<Statement>, Report> {
     let tokens = tokens(sql)?;
     let mut found = Vec::new();
@@ -27,20 +27,20 @@ pub(super) fn parse(sql: &str, types: &[u32]) -> Result<Vec<Statement>, Report> 
             return Err(Report::error("0A000", format!("the simulated server does not know this statement: {text}"))
                 .hint("It knows what pgsquall's workloads ask; run this one on a real server."));
         };
-        // What nobody gave a type is text, as literals are.
+        // Parameters without a type are text, as literals are.
         let parameters = parser.parameters.iter().map(|oid| if *oid == 0 { Type::Text.oid() } else { *oid }).collect();
         found.push(Statement { action, parameters, columns: parser.columns });
     }
     Ok(found)
 }
 
-/// Goes through the tokens of one statement. `None` anywhere: it is not one that is known.
+/// A parser over the tokens of one statement. A method that returns `None` does not recognise it.
 pub(super) struct Parser<'a> {
     pub tokens: &'a [Placed<'a>],
     pub at: usize,
     pub parameters: Vec<u32>,
     pub columns: Vec<Column>,
-    /// It is known, and wrong.
+    /// The error of a statement that is recognised but invalid.
     pub wrong: Option<Report>,
 }
 
@@ -49,14 +49,14 @@ impl<'a> Parser<'a> {
         self.tokens.get(self.at).map(|placed| &placed.token)
     }
 
-    /// Passes a keyword, if it is next.
+    /// Consumes a keyword, if it is next.
     pub fn word(&mut self, word: &str) -> bool {
         let is_next = matches!(self.peek(), Some(Token::Word(next)) if next.eq_ignore_ascii_case(word));
         self.at += usize::from(is_next);
         is_next
     }
 
-    /// Passes all of these keywords, or none.
+    /// Consumes these keywords, all or none.
     pub fn words(&mut self, words: &str) -> bool {
         let before = self.at;
         let are_next = words.split(' ').all(|word| self.word(word));
@@ -89,7 +89,7 @@ impl<'a> Parser<'a> {
         Some(text.to_string())
     }
 
-    /// A literal or a parameter, of this type where nothing else is said.
+    /// A literal or a parameter; `expected` is the type of an untyped parameter.
     pub fn scalar(&mut self, expected: Option<Type>) -> Option<Scalar> {
         let negative = self.sign(b'-');
         let source = match self.peek()? {
@@ -134,7 +134,7 @@ impl<'a> Parser<'a> {
         Some(Source::Literal(Value::Int(number, kind)))
     }
 
-    /// The type of a scalar, where it stands by itself.
+    /// The type of a scalar outside any context.
     pub fn type_of(&self, scalar: &Scalar) -> Type {
         scalar.cast.unwrap_or_else(|| match &scalar.source {
             Source::Parameter(index) => Type::of_oid(self.parameters[*index]).unwrap_or(Type::Text),
@@ -214,7 +214,7 @@ impl<'a> Parser<'a> {
         None
     }
 
-    /// The name of a setting, with its dots; some have names of several words.
+    /// The name of a setting, with its dots; some names consist of several words.
     fn setting(&mut self) -> Option<String> {
         for (words, name) in [
             ("TIME ZONE", "timezone"),
@@ -270,7 +270,7 @@ impl<'a> Parser<'a> {
         Some(format!("{sign}{value}"))
     }
 
-    /// `ISOLATION LEVEL …`, `READ ONLY` and so on, with or without commas.
+    /// Transaction modes (`ISOLATION LEVEL …`, `READ ONLY` …), with or without commas.
     fn modes(&mut self) -> Option<Modes> {
         let mut modes = Modes::default();
         while self.at < self.tokens.len() {
@@ -283,7 +283,7 @@ impl<'a> Parser<'a> {
                     ("READ COMMITTED", "read committed", false),
                     ("READ UNCOMMITTED", "read uncommitted", false),
                     ("REPEATABLE READ", "repeatable read", true),
-                    // Conflicts that only this level would see are not looked for.
+                    // Serialization failures that only this level detects are not simulated.
                     ("SERIALIZABLE", "serializable", true),
                 ];
                 let (_, name, one_snapshot) = LEVELS.into_iter().find(|(words, ..)| self.words(words))?;

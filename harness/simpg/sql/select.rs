@@ -1,4 +1,4 @@
-//! `SELECT`, of the ledger or of nothing.
+//! `SELECT`, from the ledger or without `FROM`.
 
 use super::super::wire::backend::Column;
 use super::super::wire::value::Type;
@@ -12,7 +12,7 @@ impl Parser<'_> {
             && self.word("FROM")
         {
             let scan = self.scan()?;
-            // Beside a count nothing else stands that differs from row to row.
+            // `count` must stand alone, because other columns would differ from row to row.
             let counts = outputs.contains(&Output::Count);
             return (!counts || outputs.len() == 1).then_some(Action::Read { outputs, scan });
         }
@@ -76,7 +76,7 @@ impl Parser<'_> {
         self.sign(before).then(|| self.scalar(Some(kind)))?
     }
 
-    /// The rest of `EXISTS (SELECT …)`; what is selected does not matter.
+    /// The rest of `EXISTS (SELECT …)`; the selected columns are ignored.
     fn subquery(&mut self) -> Option<Scan> {
         let columns = self.columns.len();
         self.outputs(false)?;

@@ -1,9 +1,9 @@
-//! The statements that are known.
+//! The statements that the simulated server knows.
 
 use super::super::wire::backend::Column;
 use super::super::wire::value::{Type, Value};
 
-/// A value, or where it will come from.
+/// A literal or a parameter, perhaps with a cast.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scalar {
     pub source: Source,
@@ -13,11 +13,11 @@ pub(crate) struct Scalar {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
     Literal(Value),
-    /// Counted from 0.
+    /// The parameter's index, from 0.
     Parameter(usize),
 }
 
-/// What can be read off the ledger, or returned of what was written.
+/// A column of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Id,
@@ -27,33 +27,33 @@ pub(crate) enum Field {
 /// `INSERT INTO` the ledger.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Insert {
-    /// Id and key of each row; `None`: not named.
+    /// Id and key of each row; `None`: `DEFAULT`, or not in the column list.
     pub rows: Vec<[Option<Scalar>; 2]>,
     /// `ON CONFLICT … DO NOTHING`.
     pub does_nothing: bool,
     pub returning: Vec<Output>,
 }
 
-/// One column of a result that is read off a row.
+/// An output column of a query on the ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Output {
     Field(Field),
     Scalar(Scalar),
-    /// `count(*)`, which makes one row of all.
+    /// `count(*)`: one row for the whole result.
     Count,
 }
 
-/// Which rows of the ledger.
+/// The rows of the ledger that a query reads, and their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Scan {
     pub filter: Option<(Field, Scalar)>,
-    /// By id.
+    /// Ordered by id.
     pub ordered: bool,
     pub descending: bool,
     pub limit: Option<Scalar>,
 }
 
-/// A column of a `SELECT` without `FROM`.
+/// An output column of a `SELECT` without `FROM`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
     Scalar(Scalar),
@@ -68,13 +68,13 @@ pub(crate) enum Item {
     CurrentUser,
 }
 
-/// What a transaction is begun with, or changed to.
+/// Transaction modes of `BEGIN` or `SET TRANSACTION`; `None`: unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Modes {
-    /// Whether all its statements see one snapshot.
+    /// Whether all statements of the transaction see one snapshot.
     pub one_snapshot: Option<bool>,
     pub read_only: Option<bool>,
-    /// How the isolation was called.
+    /// The name of the isolation level.
     pub isolation: Option<&'static str>,
 }
 
@@ -96,7 +96,7 @@ pub(crate) enum Action {
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    /// `None`: to its default.
+    /// `value`: `None` sets the default.
     Set {
         name: String,
         value: Option<String>,
@@ -108,10 +108,10 @@ pub(crate) enum Action {
     Show(String),
     /// `None`: all.
     Deallocate(Option<String>),
-    /// The word that says what; all of it is the same here, but for plans.
+    /// The command tag's word. Only `ALL` has an effect here.
     Discard(&'static str),
     Listen(String),
-    /// `None`: all.
+    /// `None`: all channels.
     Unlisten(Option<String>),
     Notify {
         channel: String,
@@ -119,18 +119,18 @@ pub(crate) enum Action {
     },
 }
 
-/// A statement, ready to run.
+/// A recognised statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statement {
     pub action: Action,
-    /// OIDs, by number.
+    /// Type OIDs of the parameters.
     pub parameters: Vec<u32>,
-    /// Empty: it returns no rows.
+    /// Output columns; empty if it returns no rows.
     pub columns: Vec<Column>,
 }
 
 impl Action {
-    /// Whether a transaction that has failed takes it.
+    /// Whether a failed transaction accepts it.
     pub fn ends_transaction(&self) -> bool {
         matches!(self, Action::Commit | Action::Rollback | Action::RollbackTo(_) | Action::Empty)
     }

@@ -1,4 +1,4 @@
-//! Words, numbers, strings and signs.
+//! The tokenizer: words, numbers, strings and signs.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use super::super::report::Report;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token<'a> {
-    /// A keyword or a name, in whatever case it was written.
+    /// A keyword or a name, as written.
     Word(&'a str),
-    /// A name in quotes.
+    /// A quoted name.
     Quoted(Cow<'a, str>),
     Number(&'a str),
     Text(Cow<'a, str>),
@@ -18,7 +18,7 @@ pub(super) enum Token<'a> {
     Sign(u8),
 }
 
-/// A token, and where it stands.
+/// A token with its position in the text.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<'a> {
     pub token: Token<'a>,
@@ -26,7 +26,7 @@ pub(super) struct Placed<'a> {
     pub end: usize,
 }
 
-/// *Errors*: 42601 where a string or a comment has no end.
+/// *Errors*: 42601 for an unterminated string or comment.
 pub(super) fn tokens(sql: &str) -> Result<Vec<Placed<'_>>, Report> {
     let bytes = sql.as_bytes();
     let mut found = Vec::with_capacity(24);
@@ -60,7 +60,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<Placed<'_>>, Report> {
             }
             b'$' if next.is_some_and(|next| next.is_ascii_digit()) => {
                 at = end_of(bytes, at + 1, |byte| byte.is_ascii_digit());
-                // A number that is too long names no parameter.
+                // A number that overflows names no valid parameter.
                 Token::Parameter(sql[start + 1..at].parse().unwrap_or(usize::MAX))
             }
             b'0'..=b'9' => {
@@ -90,7 +90,7 @@ fn end_of(bytes: &[u8], from: usize, is_part: impl Fn(u8) -> bool) -> usize {
     bytes[from..].iter().position(|byte| !is_part(*byte)).map_or(bytes.len(), |length| from + length)
 }
 
-/// Comments nest.
+/// The end of a comment; comments nest.
 fn comment_end(bytes: &[u8], from: usize) -> Option<usize> {
     let (mut depth, mut at) = (0, from);
     loop {
@@ -103,7 +103,7 @@ fn comment_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// What stands between two quotes, and where it ends; a quote that is doubled stands for itself.
+/// The text between two quotes, and the position after them; a doubled quote stands for one.
 fn quoted(sql: &str, from: usize, quote: u8) -> Option<(Cow<'_, str>, usize)> {
     let bytes = sql.as_bytes();
     let (mut at, mut doubled) = (from + 1, false);

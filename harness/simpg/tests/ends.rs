@@ -1,4 +1,4 @@
-//! How sessions end, and what those who come meanwhile are told.
+//! How sessions end, and how the server answers new connections meanwhile.
 
 use super::raw::{Raw, query, startup};
 use super::*;
@@ -10,7 +10,7 @@ const ORPHANED: &str = "E FATAL / 57P01 / terminating connection due to unexpect
 const IMMEDIATE: &str = "N WARNING / 57P01 / terminating connection due to immediate shutdown command";
 const CRASH: &str = "N WARNING / 57P02 / terminating connection because of crash of another server process";
 
-/// A server that believes everybody, with an idle session, and one that is at work.
+/// A server that trusts all clients, with an idle session and one that runs a statement.
 async fn at_work(major: u32) -> (Bench, Raw<MemorySocket>, Raw<MemorySocket>) {
     let bench = Bench::with(Settings { major, sign_in: SignIn::Trust, ..Settings::default() }).await;
     let (mut idle, mut active) = (Raw::new(bench.dial()), Raw::new(bench.dial()));
@@ -24,7 +24,7 @@ async fn at_work(major: u32) -> (Bench, Raw<MemorySocket>, Raw<MemorySocket>) {
 #[tokio::test(start_paused = true)]
 async fn sessions_that_are_terminated_are_told_and_others_come_in() {
     let (bench, mut idle, mut active) = at_work(15).await;
-    // Bytes that nobody will read any more: it ends with FIN all the same.
+    // Unread input of the session: the connection ends by FIN nevertheless.
     idle.send(b"Q\0\0\0\x30SELECT").await;
     sleep(ms(1)).await;
     assert_eq!(bench.server.sessions(ROLE).open, 2);
@@ -127,7 +127,7 @@ async fn a_backend_that_dies_takes_all_with_it_and_the_server_recovers() {
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_dies_with_a_request_unread_resets_its_connection() {
     let (bench, mut victim, _active) = at_work(15).await;
-    // The sleeper reads nothing while it sleeps.
+    // The sleeping session does not read.
     let (_, mut busy) = (victim.ask(&query("SELECT 1")).await, Raw::new(bench.dial()));
     busy.ask(&startup("postgres", "")).await;
     busy.send(&query("SELECT pg_sleep(100)")).await;
@@ -163,7 +163,7 @@ async fn a_frozen_server_is_silent_and_answers_once_it_is_thawed() {
     let thawed = Instant::now();
     bench.server.thaw();
     assert_eq!(session.answer().await[1], "D 1");
-    // It was not even accepted while time went by.
+    // While the server was frozen, the connection was not even accepted.
     assert_eq!(newcomer.answer().await[0], "R 0");
     assert_eq!(thawed.elapsed(), Duration::ZERO);
 }

@@ -1,4 +1,4 @@
-//! Bytes that no client would send: the server answers, or closes; it never panics, and never stays silent for good.
+//! Malformed input: the server answers or closes; it never panics or hangs.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::raw::{bind, close, describe, execute, extended, message, parse, query, startup, sync};
 use super::*;
 
-/// A conversation from the startup packet on, in messages.
+/// A valid conversation, one message per element.
 fn conversation() -> Vec<Vec<u8>> {
     let insert = "INSERT INTO pgsquall_ledger VALUES ($1, $1) ON CONFLICT DO NOTHING RETURNING id";
     vec![
@@ -28,13 +28,13 @@ fn conversation() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Sends bytes and no more. What comes back must end, and the server must serve the next one.
+/// Sends bytes, then FIN. The answer must end, and the server must serve another client.
 fn survives(bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let bench = Bench::with(Settings { sign_in: SignIn::Trust, ..Settings::default() }).await;
         let mut socket = bench.dial();
-        // It may be closed before all is sent.
+        // The server may close the connection before all is sent.
         let _ = socket.write_all(bytes).await;
         let _ = socket.shutdown().await;
         let mut answer = Vec::new();

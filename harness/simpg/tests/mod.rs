@@ -1,4 +1,4 @@
-//! The simulated server as tokio-postgres meets it, and as bytes on the wire.
+//! Tests of the simulated server, through tokio-postgres and as bytes on the wire.
 
 mod ends;
 mod garbage;
@@ -35,19 +35,19 @@ fn address(last: u8) -> SocketAddr {
     (Ipv4Addr::new(10, 0, 0, last), 5432).into()
 }
 
-/// A server, and a way to it.
+/// A server, and the network to reach it.
 struct Bench {
     lan: Memory,
     server: Postgres<Memory>,
 }
 
-/// A client, and what came to it that nobody asked for.
+/// A client with the asynchronous messages that it has received.
 struct Signed {
     client: Client,
     unasked: mpsc::UnboundedReceiver<Said>,
 }
 
-/// A notice, a notification, or how the connection ended.
+/// A notice, a notification, or the end of the connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Notice(String),
@@ -81,12 +81,12 @@ impl Bench {
         self.sign_in(&self.config()).await.unwrap()
     }
 
-    /// Signs in; an error in one line.
+    /// Signs in; returns an error as one line.
     async fn sign_in(&self, config: &Config) -> Result<Signed, String> {
         sign_in(&self.lan, self.server.address(), config).await
     }
 
-    /// What a sign-in with the right words comes to, in one line.
+    /// The error of a sign-in with the right password, as one line.
     async fn refusal(&self) -> String {
         self.sign_in(&self.config()).await.map(drop).unwrap_err()
     }
@@ -113,7 +113,7 @@ async fn sign_in(lan: &Memory, at: SocketAddr, config: &Config) -> Result<Signed
                 Err(error) => Said::End(told(&error)),
             };
             let ended = matches!(said, Said::End(_));
-            // What has ended says so again whenever it is asked.
+            // A connection that has ended returns its error at every poll.
             if sender.send(said).is_err() || ended {
                 return;
             }
@@ -122,7 +122,7 @@ async fn sign_in(lan: &Memory, at: SocketAddr, config: &Config) -> Result<Signed
     Ok(Signed { client, unasked })
 }
 
-/// An error as `SEVERITY CODE text`, or what else it is.
+/// An error as `SEVERITY CODE text`, or the error's own text if it is not the server's.
 fn told(error: &tokio_postgres::Error) -> String {
     use std::error::Error;
     match (error.as_db_error(), error.source()) {
@@ -136,7 +136,7 @@ fn told(error: &tokio_postgres::Error) -> String {
 }
 
 impl Signed {
-    /// Rows and tags of a text in the simple protocol: `1|2 SELECT`, or the error.
+    /// Rows and tags of a simple query, as in `1|2 #1`, or the error.
     async fn simple(&self, sql: &str) -> String {
         let messages = match self.client.simple_query(sql).await {
             Ok(messages) => messages,
@@ -160,7 +160,7 @@ impl Signed {
         timeout(Duration::from_secs(300), self.unasked.recv()).await.expect("nothing comes").expect("it has ended")
     }
 
-    /// Nothing has come, and nothing comes for a while.
+    /// Asserts that no message has arrived or arrives within 100 ms.
     async fn hears_nothing(&mut self) {
         if let Ok(Some(said)) = timeout(ms(100), self.unasked.recv()).await {
             panic!("{said:?}");

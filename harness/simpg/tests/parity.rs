@@ -1,5 +1,5 @@
-//! The simulated server beside a real one: the same script, message for message. Where no Postgres is installed this
-//! says so and passes.
+//! The simulated server beside a real one: the same script, compared message by message. Skipped if no Postgres is
+//! installed.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::*;
 use crate::run_folder::RunFolder;
 use crate::server::{Binaries, LocalServer, Readiness, Server};
 
-/// Longest that a slow, busy machine may take for what takes milliseconds.
+/// Longest time for a script on a slow, busy machine; it takes milliseconds otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Of the script that is drawn.
+/// Seed of the random script.
 const SEED: u64 = 1;
 
-/// Which of two sessions asks what. Asked and not awaited where it waits for the other one.
+/// A step of one of two sessions. `Begin` sends without waiting for the answer, because it waits for the other session.
 enum Step {
     Ask(usize, Vec<u8>),
     Begin(usize, Vec<u8>),
@@ -102,7 +102,7 @@ fn statements() -> Vec<Step> {
         ask("RELEASE SAVEPOINT a"),
         ask("COMMIT"),
         ask("SELECT count(*) FROM pgsquall_ledger WHERE id = 16"),
-        // Several in one message are one transaction.
+        // Several statements in one message are one transaction.
         ask("INSERT INTO pgsquall_ledger VALUES (17, 17); INSERT INTO pgsquall_ledger VALUES (18, 17); SELECT 1"),
         ask("SELECT count(*) FROM pgsquall_ledger WHERE id = 17"),
         ask("INSERT INTO pgsquall_ledger VALUES (17, 17); COMMIT; INSERT INTO pgsquall_ledger VALUES (18, 17)"),
@@ -110,7 +110,7 @@ fn statements() -> Vec<Step> {
         ask("SELECT 1; BEGIN; INSERT INTO pgsquall_ledger VALUES (19, 19)"),
         ask("ROLLBACK"),
         ask("INSERT INTO pgsquall_ledger VALUES (20, 20); ROLLBACK; SELECT 1"),
-        // Two that want the same key.
+        // Two sessions claim the same key.
         ask("BEGIN; INSERT INTO pgsquall_ledger VALUES (30, 30)"),
         Begin(1, query("INSERT INTO pgsquall_ledger VALUES (30, 30) ON CONFLICT (idempotency_key) DO NOTHING")),
         ask("COMMIT"),
@@ -187,14 +187,14 @@ fn statements() -> Vec<Step> {
     let steps = |parts: &[Vec<u8>]| Ask(0, parts.concat());
     let insert = "INSERT INTO pgsquall_ledger (id, idempotency_key) VALUES ($1, $1)";
     script.extend([
-        // By name, and more than once.
+        // Named statements and portals, used more than once.
         steps(&[parse("s", insert, &[20]), describe(b'S', "s"), sync()]),
         steps(&[parse("s", insert, &[20]), sync()]),
         steps(&[bind("", "s", &[Some("60")], false), execute("", 0), sync()]),
         steps(&[bind("", "s", &[Some("60")], false), execute("", 0), sync()]),
         steps(&[close(b'S', "s"), bind("", "s", &[Some("61")], false), execute("", 0), sync()]),
         steps(&[describe(b'P', "none"), execute("none", 0), sync()]),
-        // One Sync, one transaction; what fails takes the rest with it.
+        // One Sync, one transaction: an error skips the rest.
         steps(&[
             parse("s", insert, &[20]),
             bind("", "s", &[Some("70")], false),
@@ -206,7 +206,7 @@ fn statements() -> Vec<Step> {
             sync(),
         ]),
         ask("SELECT count(*) FROM pgsquall_ledger WHERE id = 70"),
-        // In portions.
+        // Row by row, with a limit.
         steps(&[
             parse("", "SELECT id FROM pgsquall_ledger WHERE id = 50", &[]),
             bind("p", "", &[], false),
@@ -215,7 +215,7 @@ fn statements() -> Vec<Step> {
             execute("p", 1),
             sync(),
         ]),
-        // In a transaction that has failed.
+        // In a failed transaction.
         ask("BEGIN; SELECT 1 FROM pgsquall_ledger WHERE id = 'x'"),
         steps(&[parse("", "SELECT 1", &[]), sync()]),
         steps(&[parse("", "ROLLBACK", &[]), bind("", "", &[], false), execute("", 0), sync()]),
@@ -229,7 +229,7 @@ fn statements() -> Vec<Step> {
     script
 }
 
-/// Statements drawn by chance, in either session, in either protocol; some fail, some wait for the other session in vain.
+/// Random statements in either session and either protocol; some fail, some wait for the other session and time out.
 fn drawn(seed: u64) -> Vec<Step> {
     let mut rng = Seed(seed).rng();
     let impatient = "SET lock_timeout = '15ms'";
@@ -260,12 +260,12 @@ fn drawn(seed: u64) -> Vec<Step> {
         };
         script.push(Ask(who, bytes));
     }
-    // Which ends the session.
+    // An invalid message, which ends the session.
     script.push(Ask(0, super::raw::message(b'?', b"")));
     script
 }
 
-/// What both sessions are told, step by step.
+/// Plays a script on two sessions; returns the messages of each step.
 async fn play<S, F>(script: Vec<Step>, connect: impl Fn() -> F) -> Vec<(String, Vec<String>)>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -280,7 +280,7 @@ where
         match step {
             Ask(who, bytes) => {
                 let said = match bytes.first() {
-                    // What has no Sync is answered up to the error.
+                    // Without a Sync, the server answers up to the error.
                     Some(b'B' | b'?') => {
                         sessions[who].send(&bytes).await;
                         vec![sessions[who].next().await]
@@ -291,7 +291,7 @@ where
             }
             Begin(who, bytes) => {
                 sessions[who].send(&bytes).await;
-                // Until it truly waits.
+                // Long enough that the statement waits for the other session.
                 sleep(ms(50)).await;
             }
             Hear(who) => transcript.push((format!("{who}: …"), sessions[who].answer().await)),
@@ -301,14 +301,14 @@ where
     transcript
 }
 
-/// A real server, and what a script comes to on it and on a simulated one.
+/// A real server, to compare scripts on it with a simulated one.
 struct Both {
     real: LocalServer,
     folder: RunFolder,
 }
 
 impl Both {
-    /// `None`, with a word about it, where no Postgres is installed.
+    /// `None`, with a note on stderr, if no Postgres is installed.
     async fn new() -> Option<Both> {
         let Ok(binaries) = Binaries::find() else {
             eprintln!("skipped: no Postgres is installed");

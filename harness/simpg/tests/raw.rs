@@ -1,4 +1,4 @@
-//! A client that speaks the protocol by the letter, and writes down what comes back, one word or line a message.
+//! A raw protocol client that formats each received message as one line.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-/// Longest wait for an answer; in virtual time nothing.
+/// Longest wait for an answer, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 pub struct Raw<S> {
@@ -44,7 +44,7 @@ pub fn parse(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
     message(b'P', &body)
 }
 
-/// Parameters in text, results in text or binary.
+/// Parameters in text format; results in text or binary.
 pub fn bind(portal: &str, statement: &str, values: &[Option<&str>], binary: bool) -> Vec<u8> {
     let mut body = format!("{portal}\0{statement}\0").into_bytes();
     body.put_i16(0);
@@ -79,7 +79,7 @@ pub fn sync() -> Vec<u8> {
     message(b'S', b"")
 }
 
-/// All steps of one statement, and the Sync after them.
+/// Parse, Bind, Describe, Execute and Sync of one statement.
 pub fn extended(sql: &str, values: &[Option<&str>], binary: bool) -> Vec<u8> {
     [parse("", sql, &[]), bind("", "", values, binary), describe(b'P', ""), execute("", 0), sync()].concat()
 }
@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.stream.flush().await.unwrap();
     }
 
-    /// The next message, in words; how the connection ended, if it did.
+    /// The next message as one line, or the end of the connection.
     pub async fn next(&mut self) -> String {
         loop {
             if let Some(header) = self.input.first_chunk::<5>() {
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         }
     }
 
-    /// All up to the next ReadyForQuery, or the end.
+    /// All messages up to the next ReadyForQuery, or the end.
     pub async fn answer(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Who is not let in, and in what words.
+//! Sign-ins that are refused, and the texts of the refusals.
 
 use super::raw::{Raw, packet, startup};
 use super::*;

@@ -102,7 +102,7 @@ async fn who_is_ended_while_he_waits_is_never_acknowledged() {
     assert_eq!((said.as_str(), ended), ("connection closed", 1));
     let notice = "WARNING 57P01 canceling the wait for synchronous replication and terminating connection";
     assert_eq!(primary.next().await, Said::Notice(notice.into()));
-    // It is there all the same, and there alone.
+    // The row is durable, on the primary only.
     assert_eq!((pair.bench.server.ledger(), pair.standby.ledger()), (vec![(1, 1, 1)], vec![]));
 }
 

@@ -1,4 +1,4 @@
-//! TLS at the simulated server: whom it lets in, what it tells those whom it refuses, and what it logs.
+//! TLS of the simulated server: which clients it admits, its alerts for those it refuses, and its log.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::simpg::{Admission, Clients, Tls};
 
 const SSL_REQUEST: i32 = 80_877_103;
 
-/// Whom the client asks for.
+/// The host name that the client verifies.
 const HOST: &str = "10.0.0.1";
 
-/// A server that asks for certificates, and those of a client.
+/// A server that requires certificates, and the certificates of a client.
 struct Encrypted {
     bench: Bench,
     certificates: Certificates,
@@ -32,14 +32,14 @@ struct Encrypted {
     address: Address,
 }
 
-/// How far a client came, and what ended it.
+/// How far a connection got.
 #[derive(Debug, PartialEq)]
 enum Met {
-    /// Its own handshake failed: it refused, or was refused within it.
+    /// The client's handshake failed: it refused the server, or received an alert.
     Handshake(rustls::Error),
-    /// The handshake was complete, and the first read failed.
+    /// The client's handshake succeeded, and its first read failed.
     Read(rustls::Error),
-    /// The server answered the startup packet, by a message of this kind.
+    /// The server answered the startup packet with a message of this kind.
     Answered(u8),
 }
 
@@ -58,7 +58,7 @@ impl Encrypted {
         Encrypted { bench, certificates, files, address }
     }
 
-    /// A handshake and a startup packet, with what the client has now.
+    /// Performs a handshake with the client's current files, and sends a startup packet.
     async fn call(&self, shows: bool) -> Met {
         let found = self.address.current_certificates().unwrap().unwrap();
         let mut roots = RootCertStore::empty();
@@ -81,7 +81,7 @@ impl Encrypted {
             Ok(stream) => stream,
             Err(error) => return Met::Handshake(said(&error)),
         };
-        // What was written may already meet a closed socket; the read tells.
+        // The write may meet a closed socket; the read reports the reason.
         let _ = stream.write_all(&startup(ROLE, "")).await;
         match stream.read_u8().await {
             Ok(kind) => Met::Answered(kind),
@@ -89,7 +89,7 @@ impl Encrypted {
         }
     }
 
-    /// What a client comes to whose certificate is refused.
+    /// The alert for a client certificate that the server refuses.
     async fn refused(&self) -> AlertDescription {
         match (self.files.version, self.call(true).await) {
             (TlsVersion::V12, Met::Handshake(rustls::Error::AlertReceived(alert))) => alert,
@@ -98,7 +98,7 @@ impl Encrypted {
         }
     }
 
-    /// Lines of the log from this one on that are about connections.
+    /// Log lines about connections, from this line on.
     async fn log(&self, from: usize) -> Vec<String> {
         sleep(ms(100)).await;
         let lines = self.bench.server.log(from).into_iter().map(|line| format!("{} {}", line.sqlstate, line.text));
@@ -114,10 +114,10 @@ fn said(error: &std::io::Error) -> rustls::Error {
     error.get_ref().and_then(|error| error.downcast_ref()).cloned().unwrap_or_else(|| panic!("{error:?}"))
 }
 
-/// Asked for a password.
+/// The server asks for a password.
 const IN: Met = Met::Answered(b'R');
 
-/// Told no.
+/// The server sends an error.
 const ERROR: Met = Met::Answered(b'E');
 
 #[tokio::test(start_paused = true)]
@@ -227,6 +227,6 @@ async fn a_session_over_tls_is_logged_and_ends_with_the_goodbye_of_tls() {
     let error = client.batch_execute("SELECT 1").await.unwrap_err();
     assert!(error.is_closed() || error.code().is_some_and(|code| code.code() == "57P01"), "{error:?}");
     let end = connection.await.unwrap();
-    // Without it the stream would have ended too early.
+    // Without close_notify the read would fail.
     assert!(!format!("{end:?}").contains("UnexpectedEof"), "{end:?}");
 }

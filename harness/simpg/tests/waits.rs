@@ -1,4 +1,4 @@
-//! What takes time, and what ends it: timeouts, cancellation, locks; and what comes unasked.
+//! Waiting, and what ends it: timeouts, cancellation, locks; and asynchronous messages.
 
 use super::raw::{Raw, query, startup};
 use super::*;
@@ -86,7 +86,7 @@ async fn a_statement_is_cancelled_by_whoever_knows_its_key_alone() {
     let (said, ()) = tokio::join!(signed.simple("SELECT pg_sleep(10)"), cancel);
     assert_eq!(said, "ERROR 57014 canceling statement due to user request");
     assert_eq!(began.elapsed().as_millis(), 100);
-    // One that comes too late cancels nothing.
+    // A cancellation without a running statement has no effect.
     signed.client.cancel_token().cancel_query_raw(bench.dial(), NoTls).await.unwrap();
     sleep(ms(1)).await;
     assert_eq!(signed.simple("SELECT pg_sleep(1)").await, " #1");

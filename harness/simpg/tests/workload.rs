@@ -1,4 +1,4 @@
-//! What workloads do: sign in, write, read, transactions.
+//! The operations of workloads: sign-in, writes, reads, transactions.
 
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
@@ -45,7 +45,7 @@ async fn the_built_in_clients_statements_do_what_they_do_in_postgres() {
     assert_eq!(bench.server.ledger(), [(7, 7, 2)]);
 }
 
-/// What a server logs and says of a short life, and how long that takes.
+/// A short life of a server: its log, a session's messages, and the duration.
 async fn life(seed: u64) -> (Vec<LogLine>, Vec<String>, Duration) {
     let began = Instant::now();
     let lan = Memory::default();

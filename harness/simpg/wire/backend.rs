@@ -1,4 +1,4 @@
-//! The server's messages, written into a buffer that is used again and again.
+//! Messages of the server, written into a reused buffer.
 
 use bytes::{BufMut, BytesMut};
 
@@ -12,7 +12,7 @@ pub(crate) struct Column {
     pub kind: Type,
 }
 
-/// Writes one message, whose length is known only afterwards.
+/// Writes one message; its length is filled in afterwards.
 fn message(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
     out.put_slice(&[kind, 0, 0, 0, 0]);
     let start = out.len() - 4;
@@ -24,13 +24,13 @@ fn message(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
 fn text(out: &mut BytesMut, text: &str) {
     match text.as_bytes().contains(&0) {
         false => out.put_slice(text.as_bytes()),
-        // It would end the string early.
+        // A NUL would end the string early.
         true => out.extend(text.bytes().filter(|byte| *byte != 0)),
     }
     out.put_u8(0);
 }
 
-/// Asks for scram-sha-256 and nothing else.
+/// Requests SCRAM-SHA-256, the only mechanism offered.
 pub(crate) fn authentication_sasl(out: &mut BytesMut) {
     message(out, b'R', |out| {
         out.put_i32(10);
@@ -56,7 +56,7 @@ pub(crate) fn authentication_ok(out: &mut BytesMut) {
     message(out, b'R', |out| out.put_i32(0));
 }
 
-/// Protocol 3.0 and nothing newer, and none of these options.
+/// Protocol 3.0 is the newest supported; `unknown`: unsupported protocol options.
 pub(crate) fn negotiate_version(out: &mut BytesMut, unknown: &[&str]) {
     message(out, b'v', |out| {
         out.put_i32(0);
@@ -79,12 +79,12 @@ pub(crate) fn key_data(out: &mut BytesMut, pid: i32, key: i32) {
     });
 }
 
-/// `status`: `I` idle, `T` in a transaction, `E` in one that has failed.
+/// `status`: `I` idle, `T` in a transaction, `E` in a failed one.
 pub(crate) fn ready(out: &mut BytesMut, status: u8) {
     message(out, b'Z', |out| out.put_u8(status));
 }
 
-/// An ErrorResponse, or a NoticeResponse where it is a warning.
+/// An ErrorResponse, or a NoticeResponse for a warning.
 pub(crate) fn report(out: &mut BytesMut, report: &Report) {
     let kind = if report.severity == Severity::Warning { b'N' } else { b'E' };
     message(out, kind, |out| {
@@ -134,13 +134,13 @@ pub(crate) fn parameters(out: &mut BytesMut, types: &[u32]) {
     });
 }
 
-/// `binary`: whether column so-and-so comes in binary.
+/// `binary`: whether the column of this index is sent in binary.
 pub(crate) fn row_description(out: &mut BytesMut, columns: &[Column], binary: impl Fn(usize) -> bool) {
     message(out, b'T', |out| {
         out.put_i16(columns.len() as i16);
         for (index, column) in columns.iter().enumerate() {
             text(out, &column.name);
-            // Of no table: nobody asks.
+            // Table OID and column number are left 0; clients of workloads do not read them.
             out.put_i32(0);
             out.put_i16(0);
             out.put_u32(column.kind.oid());

@@ -1,14 +1,14 @@
-//! The client's messages once it is signed in.
+//! Messages of a signed-in client.
 
 use std::ffi::CStr;
 
 use super::super::report::{Report, protocol_violation};
 use super::value::utf8;
 
-/// Longest message that is taken, so that a made-up length costs no memory.
+/// The longest message accepted, so that a forged length costs no memory.
 const LONGEST: usize = 1 << 20;
 
-/// One message of the client's; all of it still lies in the buffer that it was read into.
+/// One message of the client, borrowed from the input buffer.
 #[derive(Debug)]
 pub(crate) enum Frontend<'a> {
     Query(&'a str),
@@ -34,7 +34,7 @@ pub(crate) enum Frontend<'a> {
     Sync,
     Terminate,
     FunctionCall,
-    /// Part of a COPY that nobody asked for; servers ignore it.
+    /// A message of the COPY protocol outside a COPY; servers ignore it.
     Stray,
 }
 
@@ -47,23 +47,23 @@ pub(crate) struct Bind<'a> {
     pub results: Vec<i16>,
 }
 
-/// What a name names.
+/// The kind of object that a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     Statement,
     Portal,
 }
 
-/// Why a stream of bytes cannot be read on.
+/// Why input cannot be read on.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// The server says so.
+    /// The server sends this error before it closes.
     Told(Report),
-    /// The server closes without a word.
+    /// The server closes without a message.
     Silent,
 }
 
-/// The first message in these bytes, header included: its kind and its length. `None`: it is not all there.
+/// Kind and total length of the first message. `None`: it is incomplete.
 pub(crate) fn frame(bytes: &[u8]) -> Result<Option<(u8, usize)>, Broken> {
     let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
     if !b"QPBDECHSXFdcf".contains(&kind) {
@@ -73,7 +73,7 @@ pub(crate) fn frame(bytes: &[u8]) -> Result<Option<(u8, usize)>, Broken> {
     Ok(length.filter(|length| rest.len() >= *length).map(|length| (kind, 1 + length)))
 }
 
-/// What a message's first four bytes say of its length, themselves included.
+/// The length in a message's header, which counts the length field itself.
 pub(crate) fn length_of(bytes: &[u8]) -> Result<Option<usize>, Broken> {
     let Some(header) = bytes.first_chunk::<4>() else { return Ok(None) };
     match usize::try_from(i32::from_be_bytes(*header)) {
@@ -82,9 +82,9 @@ pub(crate) fn length_of(bytes: &[u8]) -> Result<Option<usize>, Broken> {
     }
 }
 
-/// Takes a body apart.
+/// Parses a message body.
 ///
-/// *Errors*: 08P01 where it is shorter or longer than what it says it is, 22021 where its text is no UTF-8.
+/// *Errors*: 08P01 if its length does not match its contents, 22021 if its text is not UTF-8.
 pub(crate) fn parse(kind: u8, body: &[u8]) -> Result<Frontend<'_>, Report> {
     let mut body = Body(body);
     let message = match kind {

@@ -1,8 +1,8 @@
-//! The protocol as a server sees it: messages of the client's taken apart, and its own put together.
+//! The wire protocol on the server's side: parses messages of the client and writes those of the server.
 //!
-//! A codec of our own: there are two dozen messages, and the crates that know them do not serve. `postgres-protocol`
-//! knows the client's side only; `pgwire` reads a body that is too short on into the message after it, panics where there
-//! is none, and makes a string of every field.
+//! The codec is written here because the two dozen messages have no suitable crate: `postgres-protocol` has the client's
+//! side only; `pgwire` reads past a short body into the next message, panics if there is none, and allocates a string
+//! per field.
 
 pub(super) mod backend;
 pub(super) mod frontend;

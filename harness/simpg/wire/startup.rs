@@ -1,21 +1,21 @@
-//! What a client says before it is signed in.
+//! Packets that a client sends before it is signed in.
 
 use super::super::report::{Report, protocol_violation};
 use super::frontend::{Broken, length_of};
 
-/// Longest first packet, as Postgres has it.
+/// The longest startup packet, as in Postgres.
 const LONGEST: usize = 10_000;
 
 const SSL_REQUEST: i32 = 80_877_103;
 const GSS_REQUEST: i32 = 80_877_104;
 const CANCEL_REQUEST: i32 = 80_877_102;
 
-/// A packet without a kind.
+/// A packet without a kind byte.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Packet<'a> {
-    /// For TLS.
+    /// SSLRequest.
     Tls,
-    /// For GSSAPI encryption, which this server has not.
+    /// GSSENCRequest, which this server declines.
     Gssapi,
     Cancel {
         pid: i32,
@@ -28,15 +28,15 @@ pub(crate) enum Packet<'a> {
 pub(crate) struct Startup<'a> {
     pub user: &'a str,
     pub database: &'a str,
-    /// Settings of the session, in the order in which they came.
+    /// Settings of the session, in the order of the packet.
     pub settings: Vec<(&'a str, &'a str)>,
-    /// Whether the client would speak something newer than 3.0.
+    /// Whether the client asks for a minor version newer than 3.0.
     pub newer: bool,
-    /// Options of the protocol that nobody knows here.
+    /// Protocol options (`_pq_.`) that this server does not know.
     pub unknown: Vec<&'a str>,
 }
 
-/// The first packet in these bytes, and its length. `None`: it is not all there.
+/// The first packet and its length. `None`: it is incomplete.
 pub(crate) fn packet(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Broken> {
     let Some(length) = length_of(bytes)? else { return Ok(None) };
     if !(8..=LONGEST).contains(&length) {
@@ -99,7 +99,7 @@ fn string<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Report> {
     Ok(text)
 }
 
-/// A message `p`: the length of the whole, and its body. `None`: it is not all there.
+/// The body and total length of a password message. `None`: it is incomplete.
 pub(crate) fn password(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Broken> {
     let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
     if kind != b'p' {

@@ -1,4 +1,4 @@
-//! Values and their types, in text and in binary.
+//! Values and their types, in text and binary format.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::super::report::{Report, protocol_violation};
 
-/// The types that the workload's statements know.
+/// The types of the workloads' statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Bool,
@@ -15,13 +15,13 @@ pub(crate) enum Type {
     Int8,
     Float8,
     Text,
-    /// What the catalogue's names are; as text, but for its size.
+    /// Type of catalogue names: text of fixed size.
     Name,
     Void,
 }
 
 impl Type {
-    /// Those that have a name in SQL, by it.
+    /// The type of this SQL name.
     pub fn named(name: &str) -> Option<Type> {
         Some(match name {
             "bool" | "boolean" => Type::Bool,
@@ -60,7 +60,7 @@ impl Type {
         }
     }
 
-    /// As errors call it.
+    /// The name in error messages.
     pub fn name(self) -> &'static str {
         match self {
             Type::Bool => "boolean",
@@ -74,7 +74,7 @@ impl Type {
         }
     }
 
-    /// What a column is called that is cast to it.
+    /// The default name of a column cast to this type.
     pub fn column(self) -> &'static str {
         match self {
             Type::Bool => "bool",
@@ -88,7 +88,7 @@ impl Type {
         }
     }
 
-    /// Bytes on disk; -1 varies.
+    /// `typlen`; -1: variable.
     pub fn size(self) -> i16 {
         match self {
             Type::Bool => 1,
@@ -104,7 +104,7 @@ impl Type {
         matches!(self, Type::Int2 | Type::Int4 | Type::Int8)
     }
 
-    /// Reads a text as a value of this type.
+    /// Parses text format.
     pub fn parse(self, text: &str) -> Result<Value, Report> {
         let wrong = || {
             let name = self.name();
@@ -137,7 +137,7 @@ impl Type {
         }
     }
 
-    /// Reads what a client sent in binary.
+    /// Decodes binary format.
     pub fn decode(self, bytes: &[u8]) -> Result<Value, Report> {
         let wrong = || Report::error("22P03", "incorrect binary data format in bind parameter");
         Ok(match self {
@@ -152,7 +152,7 @@ impl Type {
     }
 }
 
-/// What a client calls text.
+/// Checks a client's text: UTF-8 without NUL.
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Report> {
     let bad = |at: usize| {
         let byte = bytes.get(at).copied().unwrap_or_default();
@@ -171,7 +171,7 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Report> {
 pub(crate) enum Value {
     Null,
     Bool(bool),
-    /// Of one of the three sizes.
+    /// An integer of one of the three sizes.
     Int(i64, Type),
     Float(f64),
     Text(String),
@@ -187,14 +187,14 @@ impl Value {
             (Value::Int(value, Type::Int4), true) => out.put_i32(*value as i32),
             (Value::Int(value, _), true) => out.put_i64(*value),
             (Value::Float(value), true) => out.put_f64(*value),
-            // Writing into memory does not fail.
+            // Writing to memory does not fail.
             (Value::Int(value, _), false) => drop(write!(out, "{value}")),
             (Value::Float(value), false) => drop(write!(out, "{value}")),
             (Value::Text(text), _) => out.put_slice(text.as_bytes()),
         }
     }
 
-    /// The same as another type, as an assignment or a cast does it.
+    /// Converts to another type, as an assignment or a cast does.
     pub fn cast(self, to: Type) -> Result<Value, Report> {
         match (self, to) {
             (Value::Int(value, of), Type::Int2 | Type::Int4 | Type::Int8) if of != to => {

@@ -1,4 +1,4 @@
-//! The settings of a session: what it was begun with, what it has set, and what a rollback takes back.
+//! The settings of a session: initial and current values, and the undo of a rollback.
 
 pub(super) mod setting;
 
@@ -24,15 +24,15 @@ pub(super) struct Timeouts {
 #[derive(Debug, Default)]
 pub(crate) struct Guc {
     major: u32,
-    /// What it was begun with: RESET goes back to these.
+    /// Values at the start of the session, to which RESET returns.
     initial: BTreeMap<Key, String>,
     current: BTreeMap<Key, String>,
     pub(super) timeouts: Timeouts,
-    /// How to take back what this transaction has set, the newest last; and whether only for as long as it lasts.
+    /// Previous values of settings changed in this transaction, the newest last; `true`: changed by SET LOCAL.
     undo: Vec<(Key, Option<String>, bool)>,
-    /// Reported ones that have changed since the client was told, by their places.
+    /// Indices into `REPORTED` of settings that may have changed since they were last reported.
     changed: Vec<usize>,
-    /// What the client was told last of those that it is told.
+    /// The last reported values.
     told: [Option<String>; REPORTED.len()],
 }
 
@@ -44,7 +44,7 @@ fn invalid(name: &str, value: &str) -> Report {
     Report::error("22023", format!("invalid value for parameter \"{name}\": \"{value}\""))
 }
 
-/// Milliseconds of a text with or without a unit.
+/// Parses a duration with or without a unit. *Units*: milliseconds.
 fn milliseconds(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -60,7 +60,7 @@ fn milliseconds(text: &str) -> Option<u64> {
     number.checked_mul(unit).filter(|ms| *ms <= i32::MAX as u64)
 }
 
-/// In the largest unit that needs no fraction, as SHOW has it.
+/// Formats a duration in the largest unit without a fraction, as SHOW does.
 fn shown(ms: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
     match units.into_iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit)) {
@@ -74,7 +74,7 @@ impl Guc {
         Guc { major, ..Guc::default() }
     }
 
-    /// What it is where nobody has set it; `None`: this version does not know it.
+    /// The default value; `None`: this version does not have the setting.
     fn default_of(&self, key: &Key) -> Option<&'static str> {
         match key {
             Key::Known(IDLE_SESSION | CHECK_INTERVAL | IN_HOT_STANDBY) if self.major < 14 => None,
@@ -84,7 +84,7 @@ impl Guc {
         }
     }
 
-    /// What a session begins with: of its role, or of its startup packet.
+    /// Sets an initial value, of the role or of the startup packet.
     pub fn begin_with(&mut self, name: &str, value: &str) -> Result<(), Report> {
         let key = key(name);
         let value = self.check(&key, name, value)?;
@@ -123,7 +123,7 @@ impl Guc {
         Ok(value.to_owned())
     }
 
-    /// Sets, or goes back to what it was in the beginning; `local`: until the transaction ends.
+    /// Sets a value, or resets it to the initial one; `local`: until the transaction ends.
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), Report> {
         let key = key(name);
         let value = match value {
@@ -159,7 +159,7 @@ impl Guc {
         }
     }
 
-    /// The transaction is over: takes back what was set for it, or in it, if it comes to nothing.
+    /// Ends the transaction: undoes SET LOCAL, and after a rollback every SET.
     pub fn end_transaction(&mut self, committed: bool) {
         while let Some((key, before, local)) = self.undo.pop() {
             if local || !committed {
@@ -168,7 +168,7 @@ impl Guc {
         }
     }
 
-    /// The reported ones of which the client knows another value than they have, as they are called then.
+    /// Takes the reported settings whose value has changed since the last report, with their reported names.
     pub(super) fn news(&mut self) -> Vec<(&'static str, String)> {
         let mut news = Vec::new();
         for place in std::mem::take(&mut self.changed) {
@@ -183,18 +183,18 @@ impl Guc {
         news
     }
 
-    /// The client has been told of all of them.
+    /// Marks the current values as reported.
     pub(super) fn told(&mut self) {
         self.changed.clear();
         self.told = REPORTED.map(|(known, _)| Some(self.value(known).to_owned()));
     }
 
-    /// How much has been set so far in this transaction.
+    /// The position in the undo list, for a savepoint.
     pub fn mark(&self) -> usize {
         self.undo.len()
     }
 
-    /// Takes back what was set since.
+    /// Undoes the changes since a position.
     pub fn back_to(&mut self, mark: usize) {
         while self.undo.len() > mark {
             if let Some((key, before, _)) = self.undo.pop() {
@@ -203,7 +203,7 @@ impl Guc {
         }
     }
 
-    /// *Errors*: 42704 where nobody knows it.
+    /// *Errors*: 42704 for an unknown setting.
     pub fn show(&self, name: &str) -> Result<&str, Report> {
         let key = key(name);
         match self.current.get(&key) {
@@ -212,12 +212,12 @@ impl Guc {
         }
     }
 
-    /// What one that every version has is set to.
+    /// The value of a setting that every version has.
     pub(super) fn value(&self, setting: Setting) -> &str {
         self.own(setting).unwrap_or(setting.default())
     }
 
-    /// What somebody has set it to; `None`: it is what it always is.
+    /// The value that was set; `None`: the default applies.
     pub(super) fn own(&self, setting: Setting) -> Option<&str> {
         self.current.get(&Key::Known(setting)).map(String::as_str)
     }

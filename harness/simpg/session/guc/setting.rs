@@ -1,6 +1,6 @@
-//! The settings that a session can have, by their names.
+//! The settings that the simulated server knows, by name.
 
-/// Settings that are known, by their names, and what they are where nobody has set them.
+/// Known settings with their default values, sorted by name.
 const KNOWN: [(&str, &str); 41] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
@@ -45,12 +45,12 @@ const KNOWN: [(&str, &str); 41] = [
     ("work_mem", "4MB"),
 ];
 
-/// One of them, by its place among them: it is looked for once, where its name is read.
+/// An index into `KNOWN`: names are looked up once, when they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Setting(usize);
 
 impl Setting {
-    /// The one of that name; without it, this does not compile.
+    /// The setting of this name; an unknown name fails to compile.
     const fn named(name: &str) -> Setting {
         let mut place = 0;
         while !is_same(KNOWN[place].0, name) {
@@ -103,7 +103,7 @@ pub(super) const STATEMENT: Setting = Setting::named("statement_timeout");
 const SYNCHRONOUS_COMMIT: Setting = Setting::named("synchronous_commit");
 pub(super) const TRANSACTION: Setting = Setting::named("transaction_timeout");
 
-/// Those that nobody sets.
+/// Settings that a client cannot change.
 pub(super) const FIXED: [Setting; 8] = [
     IN_HOT_STANDBY,
     Setting::named("integer_datetimes"),
@@ -115,7 +115,7 @@ pub(super) const FIXED: [Setting; 8] = [
     Setting::named("deadlock_timeout"),
 ];
 
-/// Those of which a client is told whenever they change, as they are called then.
+/// Settings whose changes are reported to the client, with their reported names.
 pub(super) const REPORTED: [(Setting, &str); 6] = [
     (APPLICATION_NAME, "application_name"),
     (CLIENT_ENCODING, "client_encoding"),
@@ -125,15 +125,15 @@ pub(super) const REPORTED: [(Setting, &str); 6] = [
     (TIMEZONE, "TimeZone"),
 ];
 
-/// Whose value it is.
+/// The key of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Known(Setting),
-    /// Anything with a point in its name.
+    /// A custom setting: any name with a dot.
     Custom(String),
 }
 
-/// What is read as a name. It may be written in capitals, and hardly ever is.
+/// The key for a name in any case; tried as written first, because capitals are rare.
 pub(super) fn key(name: &str) -> Key {
     let place = |name: &str| KNOWN.binary_search_by_key(&name, |(known, _)| known).ok();
     match place(name).or_else(|| place(&name.to_ascii_lowercase())) {
