@@ -15,7 +15,6 @@ mod subscription;
 mod supervision;
 mod writes;
 
-
 use super::samples::Sample;
 use super::{Check, CheckResult, VerdictKind};
 use crate::model::fault::Class;
