@@ -30,7 +30,7 @@
 //! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
 //! | tell whether recovery takes longer than it did | [`statistics`] |
 //!
-//! A client that fails its scenario is a verdict, never an [`Error`]: errors mean that the question could not be asked.
+//! A client that fails its scenario is a verdict, never an [`Error`]: errors mean that the run could not take place.
 //!
 //! # Features
 //!

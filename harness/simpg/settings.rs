@@ -5,7 +5,7 @@
 pub(crate) enum SignIn {
     /// scram-sha-256.
     Scram,
-    /// Trust: no password is asked for.
+    /// Trust: the server requests no password.
     Trust,
 }
 

@@ -119,7 +119,7 @@ async fn prove<S: Leg>(serving: &mut Serving<S>, secret: &Option<Secret>) -> Res
     let (world, index) = (serving.session.world.clone(), serving.session.index);
     let (exchange, secret) = {
         let rng = &mut world.lock()[index].rng;
-        // An unknown role is asked for a password too, and fails.
+        // The server requests a password from an unknown role too, and rejects it.
         let made_up = || Secret::new("", rng);
         let known = secret.is_some();
         let secret = secret.clone().unwrap_or_else(made_up);

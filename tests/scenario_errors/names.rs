@@ -66,7 +66,7 @@ fn what_is_allowed() {
     let settings: Vec<_> = scenario.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(settings, ["fsync=on", "seq_page_cost=1.5", "timezone=UTC"]);
     assert_eq!((scenario.budget.throughput, scenario.load.workers), (1.0, 256));
-    // More callers than the client has connections, whatever it says that it has.
+    // More callers than the client has connections, by any figure that it declares.
     let crowd = sound(&format!("schema = 1\ntitle = \"t\"\n[load]\ncallers_per_connection = 3\n{CLOSE}")).load;
     assert_eq!([4, 10, 100].map(|concurrency| crowd.workers_of(concurrency)), [12, 30, 256]);
     assert_eq!([3, 10].map(|concurrency| scenario.load.workers_of(concurrency)), [3, 10]);
@@ -85,7 +85,7 @@ fn what_is_allowed() {
     );
 }
 
-/// Shows whatever comes of a text: neither reading nor displaying may panic, and an error is always complete.
+/// Shows the result of a text: neither reading nor displaying may panic, and an error is always complete.
 fn survives(text: &str) {
     if let Err(error) = Scenario::parse("mine", "file", "mine.toml", text) {
         let lines = error.to_string().lines().count();

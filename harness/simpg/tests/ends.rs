@@ -217,7 +217,7 @@ async fn a_commit_without_room_for_the_log_is_the_servers_end_until_there_is_roo
     bench.server.ended(ms(1000)).await.unwrap();
     bench.server.fill_wal(false);
     bench.server.restart().await.unwrap();
-    assert_eq!(bench.server.ledger(), [], "nobody was told that it is there");
+    assert_eq!(bench.server.ledger(), [], "it was never acknowledged");
     assert_eq!(bench.server.told(ROLE, "53100"), 1);
     bench.client().await;
 }

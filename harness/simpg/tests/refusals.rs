@@ -45,7 +45,7 @@ async fn each_denial_has_its_words_and_ends_with_heal() {
         assert_eq!(bench.refusal().await, format!("FATAL 28000 {text} {who}"));
     }
     server.admit(Admission::Everybody);
-    assert_eq!(old.simple("SELECT 1").await, "1 #1", "whoever is in stays in");
+    assert_eq!(old.simple("SELECT 1").await, "1 #1", "an open session goes on");
     old.hears_nothing().await;
     assert_eq!(bench.client().await.simple("SELECT 1").await, "1 #1");
     let errors = server.errors(ROLE);

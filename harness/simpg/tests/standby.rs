@@ -68,7 +68,7 @@ async fn commits_wait_for_a_standby_that_is_dead_and_go_on_once_it_is_back() {
     let returns = async {
         sleep(ms(500)).await;
         assert_eq!(pair.bench.server.unconfirmed(ROLE), 1);
-        assert_eq!(other.simple("SELECT count(*) FROM pgsquall_ledger").await, "0 #1", "nobody sees it yet");
+        assert_eq!(other.simple("SELECT count(*) FROM pgsquall_ledger").await, "0 #1", "no session sees it yet");
         pair.standby.restart().await.unwrap();
     };
     let (said, ()) = tokio::join!(primary.simple(INSERT_ONE), returns);
@@ -136,7 +136,7 @@ async fn a_crash_while_a_commit_waits_keeps_what_is_durable() {
     });
     assert_eq!(said, "connection closed");
     pair.standby.restart().await.unwrap();
-    assert_eq!(pair.standby.ledger(), [], "there is nobody to have it from");
+    assert_eq!(pair.standby.ledger(), [], "it has no source");
     pair.bench.server.restart().await.unwrap();
     assert_eq!((pair.bench.server.ledger(), pair.standby.ledger()), (vec![(1, 1, 1)], vec![(1, 1, 1)]));
 }
