@@ -2,9 +2,10 @@
 
 use pgsquall::client::{reference, shipped};
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
-use pgsquall::environment::support::{Placements, check_supported, plane};
+use pgsquall::environment::support::{check_supported, plane};
 use pgsquall::environment::{self, KernelAvailability};
 use pgsquall::model::fault::{IdleDevice, USUAL_SCALE};
+use pgsquall::model::plane::Placements;
 use pgsquall::model::plane::PlaneChoice;
 use pgsquall::model::time::exact;
 use pgsquall::scenario::{Scenario, catalogue, cause_of};

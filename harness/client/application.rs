@@ -19,9 +19,9 @@ use super::child::{Group, OutputFile, describe_exit};
 use super::command_line::CommandLine;
 use super::{Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
 use crate::gateway::port::Reservation;
 use crate::model::history::{self, Capability, ClientFacts, Ended, ErrorKind, OpError};
+use crate::model::plane::Placements;
 
 /// Placeholder in a command line for the port on which the application may listen; the variable `PORT` holds the same
 /// port.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Adapter, Application, ClientError, ClientFactory, reference, shipped};
-use crate::environment::support::Placements;
 use crate::model::history;
+use crate::model::plane::Placements;
 
 /// The value of `--client`: the name of a built-in client or of a shipped adapter, or the command line of another
 /// adapter.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{Call, Client, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
 use crate::model::history::{Capability, ClientFacts, Ended, OpError, OpKind};
+use crate::model::plane::Placements;
 
 /// Makes clients from a closure.
 pub(crate) struct InProcess<F> {

@@ -35,8 +35,8 @@ pub(crate) use notifications::Notice;
 pub use notifications::Notifications;
 
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
 use crate::model::history::{self, ClientFacts, Ended, ErrorKind, OpError, OpKind};
+use crate::model::plane::Placements;
 use crate::model::time::show;
 use crate::netns::NetNs;
 

@@ -17,8 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
 use crate::model::history::{Application, ClientFacts, Ended, ErrorKind, Event, OpError, SupervisionStep};
+use crate::model::plane::Placements;
 use crate::recorder::Recorder;
 
 /// From an exit to the next launch. systemd's default is 100 ms, and units mostly configure a second or more;

@@ -4,7 +4,7 @@
 use super::choice::{ServerKind, ServerSource};
 use crate::model::fault::{Fault, FaultKind, ServerTimeout};
 use crate::model::middlebox::{Middlebox, Program};
-use crate::model::plane::{Fidelity, Plane, PlaneChoice};
+use crate::model::plane::{Fidelity, Placements, Plane, PlaneChoice};
 use crate::model::topology::{SmallDisk, Topology};
 use crate::netns::{Availability, ClientNetns, available, names_available};
 use crate::server;
@@ -21,15 +21,6 @@ pub fn check_supported(
     faults.iter().try_for_each(|fault| check_fault(fault.kind, server.kind()))?;
     check_topology(layout, server.kind())?;
     middlebox.map_or(Ok(()), |middlebox| check_middlebox(middlebox.through, server))
-}
-
-/// Where a client can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placements {
-    /// In this process.
-    pub in_process: bool,
-    /// In its own process.
-    pub process: bool,
 }
 
 /// Chooses the plane for these faults, and the client's place on the kernel plane; `None`: the proxy plane.

@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::tap::Tap;
+use super::tls::Termination;
 use super::transport::Dialer;
-use super::{Accepted, Command, Rule, RuleKind, Rules, Tally, Termination};
+use super::{Accepted, Command, Rule, RuleKind, Rules, Tally};
 use crate::model::history::ConnectionChange;
 use crate::model::seed::Seed;
 

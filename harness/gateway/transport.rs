@@ -38,6 +38,7 @@ pub(crate) trait Socket: Leg + 'static {
     fn reset(self);
 
     /// Peeks at received bytes once there are some; cancel safe. Only TLS termination needs it.
+    #[cfg_attr(not(feature = "proxy"), expect(dead_code, reason = "only TLS termination uses it"))]
     fn peek(&mut self, _into: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
         async {
             Err(io::Error::new(
@@ -54,6 +55,7 @@ pub(crate) enum Clock {
     /// The operating system's, with kernel timers, exact to some dozens of microseconds.
     Machine,
     /// The runtime's, which may be virtual; exact to the millisecond.
+    #[cfg_attr(not(any(test, feature = "simulation")), expect(dead_code, reason = "only simulated networks use it"))]
     Runtime,
 }
 
@@ -72,6 +74,7 @@ pub(crate) trait Dialer: Clone + Send + Sync + 'static {
 }
 
 /// A host on a network: it can also accept connections.
+#[cfg_attr(not(any(test, feature = "simulation")), expect(dead_code, reason = "only simulated networks use it"))]
 pub(crate) trait Host: Dialer {
     type Listener: Send + 'static;
 
@@ -123,5 +126,6 @@ pub(crate) trait Dial: Send + Sync + 'static {
 
     /// The clock against which certificates are validated.
     #[cfg(any(feature = "simulation", feature = "tls"))]
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only simulated TLS uses it"))]
     fn wall_clock(&self) -> WallClock;
 }

@@ -68,3 +68,12 @@ pub enum Fidelity {
     /// Only the kernel plane can: elsewhere it would be another fault.
     KernelAlone,
 }
+
+/// Where a client can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placements {
+    /// In this process.
+    pub in_process: bool,
+    /// In its own process.
+    pub process: bool,
+}

@@ -11,9 +11,9 @@ use crate::client::reference::Reference;
 use crate::client::{Client, ClientError, ClientFactory, DynClient, InProcess, LaunchContext};
 use crate::credentials::address::Address;
 use crate::credentials::wall_clock::WallClock;
-use crate::environment::support::Placements;
 use crate::gateway::transport::{Dial, SocketOptions, Stream};
 use crate::model::history::OpError;
+use crate::model::plane::Placements;
 use crate::model::seed::Seed;
 
 /// How a client of one kind is brought up in a simulation.

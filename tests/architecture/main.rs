@@ -44,12 +44,12 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("environment", &["judge", "plan", "scenario", "report", "nemesis", "client"]),
     ("simnet", &["judge", "plan", "scenario", "server", "simpg"]),
     ("simpg", &["judge", "plan", "scenario", "simnet"]),
-    ("client", &["judge", "plan", "scenario", "environment", "nemesis", "gateway"]),
-    ("doctor", &["judge", "plan", "scenario", "gateway", "environment", "model::history", "model::fault"]),
+    ("client", &["judge", "plan", "scenario", "environment", "nemesis"]),
+    ("doctor", &["judge", "plan", "scenario", "gateway", "environment", "model::history"]),
     ("toxiproxy", &["judge", "plan", "scenario", "environment", "client", "model::history::Event"]),
     ("nemesis", &["judge", "plan", "scenario", "client", "report"]),
     ("run/workload.rs", &["model::fault", "nemesis", "gateway", "environment", "server", "scenario"]),
-    ("report", &["environment", "nemesis", "gateway", "client", "run"]),
+    ("report", &["nemesis", "gateway", "client", "run"]),
     ("report/model.rs", &["report::baseline"]),
 ];
 

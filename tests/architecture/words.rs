@@ -16,7 +16,7 @@ const AVOIDED: &[(&[&str], &str)] = &[
 ];
 
 /// Words of formats and systems: the host `nobody` of scenario files and the Unix user of that name.
-const QUOTED: &[&str] = &["\"nobody\"", "primary, nobody, standby"];
+const QUOTED: &[&str] = &["\"nobody\"", "primary, nobody, standby", r#"\"nobody\""#];
 
 /// Places that are still to be rewritten.
 const PENDING: &[&str] = &[

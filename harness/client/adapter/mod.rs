@@ -24,8 +24,8 @@ use self::session::Session;
 use super::command_line::CommandLine;
 use super::{ClientError, ClientFactory, DynClient, LaunchContext};
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
 use crate::model::history::ClientFacts;
+use crate::model::plane::Placements;
 
 /// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
 const HELLO_WITHIN: Duration = Duration::from_secs(20);

@@ -29,10 +29,10 @@ pub use self::serve::serve;
 use self::transport::Transport;
 use super::{Adapter, Call, ClientError, ClientFactory, DynClient, LaunchContext, Notifications};
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
 #[cfg(feature = "simulation")]
 use crate::gateway::transport::Dial;
 use crate::model::history::{Capability, ClientFacts, Ended, OpError};
+use crate::model::plane::Placements;
 use crate::model::seed::Seed;
 
 /// Concurrent operations of a built-in client, and its pool size.

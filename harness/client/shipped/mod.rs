@@ -20,7 +20,7 @@ pub use self::catalogue::adapters;
 pub use self::manifest::Manifest;
 use super::{Adapter, ClientError, ClientFactory, DynClient, LaunchContext};
 use crate::credentials::address::Address;
-use crate::environment::support::Placements;
+use crate::model::plane::Placements;
 
 /// One shipped adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
