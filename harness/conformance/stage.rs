@@ -147,7 +147,7 @@ impl Stage {
 
     async fn bring_up(&mut self) -> Result<(), ClientError> {
         if self.client.is_none() {
-            let run: Arc<Path> = self.environment.folder.path().into();
+            let run: Arc<Path> = self.environment.folder().into();
             let home = LaunchContext { run: Arc::clone(&run), output: run, space: None, in_process: true };
             self.client = Some(self.launch.launch(&self.environment.address, home).await?);
         }
@@ -234,7 +234,7 @@ impl Lock {
 }
 
 async fn session(environment: &Environment) -> Result<Session, ServerError> {
-    let person = environment.server().superuser().in_database(&environment.address.database);
+    let person = environment.server().superuser()?.in_database(&environment.address.database);
     let session = person.connect().await?;
     // A transaction that the client leaves open must not hold the harness up for long.
     session.batch("SET lock_timeout = '5s'").await?;

@@ -6,7 +6,6 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod audit;
-pub(crate) mod backend;
 pub(crate) mod host_load;
 pub(crate) mod listen_notify;
 pub(crate) mod phases;

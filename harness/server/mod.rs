@@ -5,6 +5,7 @@
 
 mod binaries;
 pub mod bootstrap;
+pub(crate) mod control;
 #[cfg(feature = "docker")]
 mod docker;
 mod external;
@@ -49,6 +50,9 @@ pub(crate) use small_disk::can_have_small_disk;
 
 use crate::model::fault::{Share, StopMode};
 use crate::model::history::ServerFacts;
+
+/// Longest wait for a new server: crash recovery and a cold disk included.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server under the harness's control.
 #[async_trait]

@@ -17,8 +17,8 @@ use super::settings::Settings;
 use super::store::{Store, Xid};
 use super::tls::Acceptor;
 use crate::model::fault::StopMode;
-use crate::nemesis::Range;
 use crate::server::LogLine;
+use crate::server::control::AddressRange;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) struct Database {
 pub(crate) enum Admission {
     Everybody,
     /// There is a line for these addresses alone.
-    From(Range),
+    From(AddressRange),
     /// There is no line for anybody.
     Nobody,
     /// There is a line that says `reject`.

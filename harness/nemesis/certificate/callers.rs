@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{NemesisError, decisive, supporting};
-use super::Certified;
+use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::LogLine;
 
@@ -32,29 +32,26 @@ pub(super) struct Callers {
 
 impl Callers {
     /// Begins to look now.
-    pub async fn watch(&mut self, environment: &(impl Certified + ?Sized)) -> Result<(), NemesisError> {
-        self.from = environment.log().await?.len();
+    pub async fn watch(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.from = environment.server().log().await?.len();
         Ok(())
     }
 
     /// Ends it: who comes from now on meets the server healed.
-    pub async fn enough(&mut self, environment: &(impl Certified + ?Sized)) -> Result<(), NemesisError> {
-        self.to = Some(environment.log().await?.len());
+    pub async fn enough(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.to = Some(environment.server().log().await?.len());
         Ok(())
     }
 
     /// What the server logged meanwhile, and what it has logged since.
-    async fn lines(
-        &self,
-        environment: &(impl Certified + ?Sized),
-    ) -> Result<(Vec<LogLine>, Vec<LogLine>), NemesisError> {
-        let mut meanwhile = environment.log().await?;
+    async fn lines(&self, environment: &Environment) -> Result<(Vec<LogLine>, Vec<LogLine>), NemesisError> {
+        let mut meanwhile = environment.server().log().await?;
         let since = meanwhile.split_off(self.to.unwrap_or(usize::MAX).min(meanwhile.len()));
         Ok((meanwhile.split_off(self.from.min(meanwhile.len())), since))
     }
 
     /// Certificates of the client that the server refused, or that the client did not even show. Nobody else has one.
-    pub async fn refused(&self, environment: &(impl Certified + ?Sized)) -> Result<Vec<Evidence>, NemesisError> {
+    pub async fn refused(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, _) = self.lines(environment).await?;
         let count = |words: &str| lines.iter().filter(|line| line.text.contains(words)).count();
         let none = match count(NONE_SHOWN) {
@@ -67,7 +64,7 @@ impl Callers {
 
     /// Connections that the client left before it signed in: it refused the server's certificate. Whoever else comes
     /// verifies nothing, and signs in.
-    pub async fn left(&self, environment: &(impl Certified + ?Sized)) -> Result<Vec<Evidence>, NemesisError> {
+    pub async fn left(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, since) = self.lines(environment).await?;
         let alerts = lines.iter().filter(|line| is_alert(line)).count();
         Ok(vec![
@@ -77,8 +74,8 @@ impl Callers {
     }
 
     /// Sessions over TLS that the client began.
-    pub async fn begun(&self, environment: &(impl Certified + ?Sized)) -> Result<usize, NemesisError> {
-        let session = format!("connection authorized: user={} ", environment.role());
+    pub async fn begun(&self, environment: &Environment) -> Result<usize, NemesisError> {
+        let session = format!("connection authorized: user={} ", environment.address.user);
         let (lines, _) = self.lines(environment).await?;
         Ok(lines.iter().filter(|line| line.text.contains(&session) && line.text.contains("SSL enabled")).count())
     }

@@ -25,7 +25,7 @@ async fn write(client: &Client, key: i64) -> Option<String> {
 
 /// The keys that the primary holds, as of now.
 async fn keys(environment: &Environment) -> Vec<i64> {
-    let superuser = environment.server().superuser().in_database(&environment.address.database);
+    let superuser = environment.server().superuser().unwrap().in_database(&environment.address.database);
     let session = superuser.connect().await.unwrap();
     let rows = session.rows("SELECT id FROM pgsquall_ledger ORDER BY id", &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
@@ -62,7 +62,7 @@ async fn a_demoted_primary_keeps_its_sessions_and_takes_no_write() {
     for source in servers().await {
         let hosts = "\"primary\", \"standby\"";
         let mut stage = Stage::set(&source, &scenario(hosts, "demote-primary", "2s")).await;
-        let standby = stage.environment.door(Host::Standby).unwrap().address();
+        let standby = stage.environment.gateway_of(Host::Standby).unwrap().address();
         let (old, new) = (stage.sign_in().await.unwrap(), stage.sign_in_at(standby).await.unwrap());
         assert_eq!((write(&old.client, 1).await, write(&new.client, 2).await), (None, read_only()), "{source}");
         stage.inject(0).await;
@@ -122,7 +122,7 @@ async fn a_write_that_nobody_confirms_is_not_acknowledged() {
         let stage = Stage::set(&source, &scenario(hosts, "demote-primary", "2s")).await;
         let (environment, session) = (&stage.environment, stage.sign_in().await.unwrap());
         // As when the standby has gone a moment before.
-        let superuser = environment.server().superuser().connect().await.unwrap();
+        let superuser = environment.server().superuser().unwrap().connect().await.unwrap();
         superuser.batch("ALTER SYSTEM SET synchronous_standby_names = 'gone'").await.unwrap();
         superuser.batch("SELECT pg_reload_conf()").await.unwrap();
         // Its checkpointer is who has to read it, which nobody can ask.
@@ -130,7 +130,7 @@ async fn a_write_that_nobody_confirms_is_not_acknowledged() {
         let mut waiting = Box::pin(write(&session.client, 1));
         timeout(Duration::from_millis(500), &mut waiting).await.expect_err("a commit was not waited for");
         environment.promote_standby().await.unwrap();
-        assert_eq!(environment.end_unconfirmed().await.unwrap(), 1, "{source}");
+        assert_eq!(environment.beside().unwrap().end_unconfirmed().await.unwrap(), 1, "{source}");
         // A warning 57P01 at most, then the end: the server closes its mouth before it leaves, lest it say "done".
         assert_eq!(waiting.await.as_deref(), Some("none"), "{source}");
         stage.close().await;
@@ -145,7 +145,7 @@ async fn a_dead_address_is_silent_or_refuses() {
             let mut stage = Stage::set(&source, &text).await;
             stage.inject(0).await;
             let (first, second) =
-                (stage.environment.gateway.address(), stage.environment.door(Host::Primary).unwrap().address());
+                (stage.environment.gateway.address(), stage.environment.gateway_of(Host::Primary).unwrap().address());
             let tried = timeout(Duration::from_millis(500), tokio::net::TcpStream::connect(first)).await;
             assert_eq!(tried.ok().map(|tried| tried.is_ok()), connects, "{source}: {kind}");
             let _session = stage.sign_in_at(second).await.unwrap();

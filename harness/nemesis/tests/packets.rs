@@ -108,7 +108,8 @@ async fn one_way_decides_whether_a_write_happens() {
             let mut stage =
                 stage(&source, &[&format!("kind = \"blackhole\"\nfor = \"5s\"\nstream = \"{stream}\"")]).await;
             let session = stage.sign_in().await.unwrap();
-            let superuser = stage.environment.server().superuser().in_database(&stage.environment.address.database);
+            let superuser =
+                stage.environment.server().superuser().unwrap().in_database(&stage.environment.address.database);
             let look = superuser.connect().await.unwrap();
             stage.inject(0).await;
             let write = session.client.batch_execute("INSERT INTO pgsquall_ledger (id) VALUES (1)");
@@ -275,7 +276,7 @@ async fn a_dead_address_is_silent_and_the_other_answers() {
         let mut stage = Stage::set_on(Some(ClientNetns::Machine), &source, text).await;
         stage.inject(0).await;
         assert!(connecting(&stage).await.is_none(), "{source}");
-        let second = stage.environment.door(Host::Primary).unwrap().address();
+        let second = stage.environment.gateway_of(Host::Primary).unwrap().address();
         let _session = stage.sign_in_at(second).await.unwrap();
         stage.heal(0).await;
         assert!(connecting(&stage).await.is_none(), "{source}: nothing is mended");

@@ -133,7 +133,7 @@ async fn nobody_stays_frozen_and_no_mount_is_seen_outside() {
         let before = mounts();
         let text = scenario("[server]\nsmall_disk = \"heap\"", "\"throttle-processor\"\nshare = 0.05");
         let mut stage = Stage::set(&source, &text).await;
-        let folder = stage.environment.folder.path().to_owned();
+        let folder = stage.environment.folder().to_owned();
         assert_eq!(mounts(), before);
         assert_eq!(std::fs::read_dir(folder.join("small")).unwrap().count(), 0, "what is mounted is seen inside only");
         stage.inject(0).await;

@@ -85,7 +85,7 @@ async fn a_range_is_allowed_step_by_step_and_ends_with_the_client_alone() {
         assert_eq!(all.what, "range 0.0.0.0–255.255.255.255 in force");
         let alone = only.what.trim_start_matches("range ").trim_end_matches(" in force").split_once('–').unwrap();
         assert_eq!(alone.0, alone.1, "{source}");
-        let session = stage.environment.server().superuser().connect().await.unwrap();
+        let session = stage.environment.server().superuser().unwrap().connect().await.unwrap();
         let rules = "SELECT address, netmask FROM pg_hba_file_rules WHERE type = 'host' AND user_name = '{all}'";
         let rows = session.rows(rules, &[]).await.unwrap();
         assert_eq!(rows.len(), 1, "{source}");

@@ -36,6 +36,7 @@ impl<H: Host> Postgres<H> {
     }
 
     /// Starts it again after a stop or a kill; returns once it lets clients in.
+    #[cfg(test)]
     pub async fn restart(&self) -> Result<(), ServerError> {
         self.launch().map_err(|error| ServerError::Control { doing: "start", reason: error.to_string() })?;
         self.ready().await

@@ -44,6 +44,7 @@ impl<H: Host> Postgres<H> {
     }
 
     /// Sessions of a role, as `pg_stat_activity` has them.
+    #[cfg(test)]
     pub fn sessions(&self, role: &str) -> Sessions {
         self.sessions_idle_for(role, Duration::ZERO)
     }
