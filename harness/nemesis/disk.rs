@@ -10,7 +10,7 @@ use crate::model::history::Evidence;
 use crate::model::topology::SmallDisk;
 use crate::server::Readiness;
 
-/// What the server logs when there is no room.
+/// The server's log line when there is no room.
 const FULL: &str = "No space left on device";
 
 /// The small disk full until heal. Where that holds the ledger, writes get 53100 and sessions live on; where it holds the

@@ -1,6 +1,7 @@
 //! The nemesis: injects each fault of a plan, heals it, and brings the evidence. One file per family of faults.
 //!
-//! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
+//! A fault is written once, over the verbs of a server (`server/control`) and the gateway, and does not know whether they
+//! are simulated. Every fault that was injected is healed: at its time, when the run is stopped early, and after a failure.
 
 #[cfg(feature = "tls")]
 mod certificate;
@@ -31,7 +32,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::network::{BlockNewConnections, Cutting, Door, RuleFault};
+use self::network::{BlockNewConnections, Cutting, Door, RuleFault};
 use crate::environment::{Environment, EnvironmentError};
 use crate::gateway::{Cut, DropState, Expiry, Gateway, RuleKind};
 use crate::model::fault::{Fault, FaultKind, StopMode};
@@ -56,9 +57,9 @@ pub enum NemesisError {
     NotInForce(String),
 }
 
-/// What a nemesis can do something to where all it needs is a gateway.
+/// An environment as far as faults of the path need it.
 pub(crate) trait HasGateway: Sync {
-    /// What the client's connections come through.
+    /// The gateway of the client's connections.
     fn gateway(&self) -> &Gateway;
 }
 
@@ -71,18 +72,18 @@ impl HasGateway for Environment {
 /// One fault, as it is carried out in an environment of one kind.
 #[async_trait]
 pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
-    /// Prepares what takes time, before the client starts.
+    /// Prepares steps that take time, before the client starts.
     async fn arm(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
-    /// Waits for what cannot be hurried, once its time has come; it counts as injected only afterwards.
+    /// Waits for an instant that cannot be hurried, once the fault's time has come; it counts as injected only afterwards.
     async fn approach(&mut self, _environment: &E) {}
 
     /// Injects it; returns once it is in force.
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError>;
 
-    /// What goes on while it is in force; dropped when it is to be healed.
+    /// Work that goes on while it is in force; dropped when it is to be healed.
     async fn go_on(&mut self, _environment: &E) {
         std::future::pending().await
     }
@@ -92,7 +93,7 @@ pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
         Ok(())
     }
 
-    /// What shows that it met the client; asked once, after the workload.
+    /// Counts that show whether it met the client; read once, after the workload.
     async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError>;
 }
 
@@ -215,7 +216,7 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         FaultKind::IdleReset { after } if on_kernel => {
             Box::new(packets::ForgettingIdle::new(after, packets::Style::Reset))
         }
-        // On every plane by the gateway: what closes idle connections in life (nginx, Envoy, RDS Proxy) is a program that
+        // On every plane by the gateway: a real device that closes idle connections (nginx, Envoy, RDS Proxy) is a program that
         // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it, while in the
         // filter's table they would keep the connection alive.
         FaultKind::IdleClose { after } => Box::new(RuleFault::idle(name, after, Expiry::Cut(Cut::Close))),
@@ -260,7 +261,7 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
     }
 }
 
-/// A fault that this build cannot carry out; `expressible` keeps it from being asked for.
+/// A fault that this build cannot carry out; `expressible` refuses it before a run begins.
 #[cfg(not(feature = "tls"))]
 struct WithoutTls;
 
@@ -338,7 +339,7 @@ impl LogWatch {
         self.count_errors_with(environment, sqlstate, "").await
     }
 
-    /// The same of errors that hold a text.
+    /// How many errors of this code and with this text the client's role got since then.
     async fn count_errors_with(
         &self,
         environment: &Environment,

@@ -24,7 +24,7 @@ pub(super) struct Restarting {
     sessions: usize,
     /// The exit status of a server that was killed.
     exit: Option<String>,
-    /// What the middlebox in the path logs meanwhile.
+    /// The log of the middlebox in the path.
     overheard: Overheard,
 }
 

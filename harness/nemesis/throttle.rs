@@ -1,4 +1,4 @@
-//! A server that gets only a share of a processor, and a query of somebody else that takes most of that.
+//! A server that gets only a share of a processor, and another session's query that takes most of that.
 
 use std::time::Duration;
 

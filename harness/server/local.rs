@@ -331,7 +331,7 @@ impl Server for LocalServer {
     }
 
     fn small_disk(&self) -> Option<String> {
-        return self.small_disk.as_ref().map(|disk| disk.path().display().to_string());
+        self.small_disk.as_ref().map(|disk| disk.path().display().to_string())
     }
 
     async fn remove_from_small_disk(&self, file: &str) -> Result<(), ServerError> {

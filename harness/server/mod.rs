@@ -1,7 +1,8 @@
 //! A Postgres server that can be stopped, killed, frozen and asked as superuser.
 //!
-//! The trait `Server` is what the rest knows; `local`, `docker` and `external` are the kinds of it. A server says what
-//! it can do; what it cannot do is an error that names it, never a silent success.
+//! The trait `Server` is one server; `local`, `docker` and `external` are the kinds of it. A server says what
+//! it can do; what it cannot do is an error that names it, never a silent success. The verbs of the nemesis, which simulated
+//! servers have too, are in `control`.
 
 mod binaries;
 pub mod bootstrap;

@@ -18,7 +18,7 @@ use crate::model::history::Evidence;
 /// machine.
 const LAUNCH: Duration = Duration::from_secs(4);
 
-/// How much later than the time in it a certificate has ended for everybody: some count the last second as valid.
+/// How much later than the time in it a certificate has ended for every library: some count the last second as valid.
 ///
 /// *Source*: OpenSSL's `X509_cmp_time` (ends at that second), rustls-webpki's `Time` (ends after it).
 const LAST_SECOND: Duration = Duration::from_secs(1);

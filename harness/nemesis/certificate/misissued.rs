@@ -1,4 +1,4 @@
-//! A certificate with which something is wrong from the start: until somebody repairs it, no handshake succeeds.
+//! A certificate with which something is wrong from the start: no handshake succeeds until it is repaired.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::model::fault::CertificateFault;
 use crate::model::history::Evidence;
 
-/// A host that no client here asks for; the name is nobody's (RFC 6761).
+/// A host that no client here connects to; the name is reserved (RFC 6761).
 const OTHER_HOST: &str = "other.invalid";
 
 /// The server's certificate, or the client's, is not what the other side wants.

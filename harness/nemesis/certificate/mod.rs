@@ -1,7 +1,7 @@
 //! Certificates that end, that are wrong, or that are replaced.
 //!
-//! What shows that the client met one is in the server's log, which keeps a line for whoever came and one for whoever
-//! was let in (`log_connections`): see `callers`.
+//! The evidence that the client met one is in the server's log, which has a line for each connection that is received and
+//! one for each that is authorized (`log_connections`): see `callers`.
 
 mod callers;
 mod expired;
@@ -19,7 +19,7 @@ use super::{Injection, NemesisError};
 use crate::environment::Environment;
 use crate::model::fault::{CertificateFault, Fault};
 
-/// What carries a fault out.
+/// How a fault of certificates is carried out.
 pub(crate) fn injection(kind: CertificateFault, fault: &Fault) -> Box<dyn Injection> {
     match kind {
         CertificateFault::ClientExpired | CertificateFault::ServerExpired => Box::new(Expired::new(kind, fault.at)),

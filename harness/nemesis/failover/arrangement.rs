@@ -90,8 +90,8 @@ impl Injection for Arranging {
         };
         let met = match self.what {
             Failover::DeadHangs => decisive("SYNs dropped", dropped as usize),
-            // Refused by the kernel, which counts nothing; but a client that comes to the second address has met the
-            // first. The operations show it of one that never came.
+            // Refused by the kernel, which counts nothing; but a client that connects to the second address has met
+            // the first. Of one that never did, its operations show it.
             Failover::DeadRefuses => {
                 decisive("connections to the second address", (primary.taken_in() - self.before.1) as usize)
             }

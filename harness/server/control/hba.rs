@@ -3,8 +3,8 @@
 use super::address_range::AddressRange;
 use crate::server::bootstrap::{OCCUPANT, ROLE};
 
-/// The same rules, with those for connections over TCP left to the superuser alone, who heals; then rules for every role
-/// that comes from the given ranges. Rules for the server's own socket stay.
+/// `rules` with those for connections over TCP left to the superuser alone, who heals; then rules for every role that comes
+/// from the given ranges. Rules for the server's own socket stay.
 ///
 /// `method`: how roles in the ranges are authenticated.
 pub(super) fn only_from(rules: &str, superuser: &str, ranges: &[AddressRange], method: &str) -> String {

@@ -114,7 +114,7 @@ pub(crate) trait SessionControl: Send + Sync {
     /// `pg_terminate_backend` on every session of the client's role; returns how many were terminated.
     async fn terminate_sessions(&self) -> Result<usize, ServerError>;
 
-    /// The same, again and again, until the role has no session; returns how many were terminated.
+    /// Terminates the client's sessions again and again, until there is none; returns how many were terminated.
     async fn clear_sessions(&self) -> Result<usize, ServerError>;
 
     /// Terminates the client's sessions while others take every slot of ordinary roles, and perhaps those that are
@@ -223,7 +223,7 @@ pub(crate) trait ResourceControl: Send + Sync {
     /// Makes room on it again; works also while the server is down.
     async fn free_disk(&self, disk: SmallDisk) -> Result<(), ServerError>;
 
-    /// Leaves it only a share of a processor, most of which a query of somebody else takes.
+    /// Leaves it only a share of a processor, most of which another session's query takes.
     async fn throttle(&self, share: Share) -> Result<(), ServerError>;
 
     /// Ends what [`throttle`](ResourceControl::throttle) began; returns once the server runs queries as before.
@@ -253,7 +253,7 @@ pub(crate) trait ReplicationControl: Send + Sync {
     async fn end_unconfirmed(&self) -> Result<usize, ServerError>;
 }
 
-/// What the server holds and has logged; and notifications, which only a server can send.
+/// The ledger and the log of the server; and notifications, which only a server can send.
 #[async_trait]
 pub(crate) trait ServerRecord: Send + Sync {
     /// Everything it has logged so far, oldest first.

@@ -1,4 +1,4 @@
-//! Faults of the path that packets feel: the filter of the simulated network carries them out, and counts.
+//! Faults done to packets: rules of the simulated network's filter, which counts.
 
 use async_trait::async_trait;
 use tokio::time::{Duration, sleep};
@@ -9,11 +9,11 @@ use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, decisive, supporting};
 use crate::simnet::{Filter, FilterRule, Installed, SERVERS};
 
-/// What proves that a device has met the client: it has forgotten a flow, or would have but for its probes. What
-/// is dropped afterwards only shows that it was there.
+/// Counts which prove that a device has met the client: it has forgotten a flow, or would have but for its probes. Packets
+/// dropped afterwards only show that it was there.
 const OF_DEVICES: [&str; 2] = ["flows expired", "flows kept alive by probes"];
 
-/// What is counted of connections that a fault leaves alone.
+/// The count of packets of connections that a fault leaves alone.
 const LET_THROUGH: &str = "packets let through";
 
 /// A rule of the filter in force until heal.
@@ -22,7 +22,7 @@ pub(super) struct Filtering {
     what: FilterRule,
     /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
     first: bool,
-    /// Whether those who are inside are reset, once nobody comes in any more.
+    /// Whether open connections are reset once new ones are blocked.
     resets: bool,
     reset: usize,
     imposed: Option<Installed>,
@@ -69,7 +69,7 @@ impl Injection for Filtering {
 }
 
 /// Every connection half open: the gateway resets its connections, and the filter keeps that from the client. From then on
-/// the gateway's kernel knows nothing of them, and says so to whatever comes.
+/// the gateway's kernel knows nothing of them, and answers each of their packets with an RST.
 pub(super) struct HalfOpening {
     filter: Filter,
     watching: Option<Installed>,

@@ -82,7 +82,7 @@ impl RealServer {
         }
     }
 
-    /// The same, kept from now on, because soon no other can be opened.
+    /// A superuser's session that is kept from now on, because soon no other can be opened.
     async fn keep_session(&self) -> Result<Arc<Session>, ServerError> {
         let session = self.session().await?;
         self.held().kept = Some(Arc::clone(&session));

@@ -1,4 +1,4 @@
-//! What a real server has logged and what its ledger holds; and the session that sends notifications.
+//! The log and the ledger of a real server; and the session that sends notifications.
 
 use async_trait::async_trait;
 

@@ -62,7 +62,7 @@ impl ReplicationControl for RealServer {
     async fn demote(&self) -> Result<(), ServerError> {
         let session = self.session().await?;
         make_read_only(&session).await?;
-        // A transaction keeps what it began with. The standby still confirms, so that those which write come to their end.
+        // A transaction keeps what it began with. The standby still confirms, so that those which write can end.
         settle(&session, WRITING, "wait for the last writes of the old primary", |found| found == "0").await
     }
 

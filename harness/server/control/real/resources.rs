@@ -22,7 +22,7 @@ const HOG: &str = "SELECT count(*) FROM generate_series(1, 30000) AS a, generate
 /// The file that fills the disk.
 const BALLAST: &str = "ballast";
 
-/// What the server says when there is no room.
+/// The server's error when there is no room.
 const FULL: &str = "No space left on device";
 
 /// Uses up the room that is left in pages of the ledger and its indexes, where the client's next rows would go: just

@@ -47,7 +47,7 @@ impl RealServer {
                 let reason = format!("the client still holds {left} after {}", show(PATIENCE));
                 return Err(not_done("end the client's sessions", reason));
             }
-            // The server has been told; a session that computes leaves when it next looks.
+            // The server has signalled them; a session that computes ends when it next checks for signals.
             sleep(LOOK_EVERY).await;
         }
     }

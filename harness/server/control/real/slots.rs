@@ -19,7 +19,7 @@ const RUSH: Duration = Duration::from_millis(5);
 /// How many of a herd try at once: the server forks one process for each.
 const ABREAST: usize = 4;
 
-/// What the server says when there is no slot.
+/// The server's error when there is no slot.
 const NO_SLOT: &str = "53300";
 
 impl RealServer {

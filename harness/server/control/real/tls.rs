@@ -1,6 +1,6 @@
 //! TLS at a real server: the files in its data folder, changed by SQL and loaded by a reload while it runs.
 //!
-//! What is wrong with a certificate, and when, is up to the nemesis.
+//! Which certificates are wrong, and when, is up to the nemesis.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What a server needs to speak TLS, in PEM.
+/// The server's side of TLS, in PEM.
 pub(crate) struct TlsSetup {
     pub version: TlsVersion,
     pub certificate: Certificate,
@@ -66,7 +66,7 @@ impl RealServer {
         self.serve_certificate(&setup.certificate).await?;
         if setup.is_required {
             self.admit(Admission::TlsOnly { certificate: setup.clients.is_some() }).await?;
-            // What is put back later is this.
+            // A later change is undone to these rules.
             self.held().rules = None;
         }
         Ok(())
