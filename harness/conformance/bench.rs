@@ -157,7 +157,7 @@ impl CaseBench {
 
     async fn launch_client(&mut self) -> Result<(), ClientError> {
         if self.client.is_none() {
-            let run: Arc<Path> = self.environment.folder.path().into();
+            let run: Arc<Path> = self.environment.folder().into();
             let context = LaunchContext { run: Arc::clone(&run), output: run, space: None, in_process: true };
             self.client = Some(self.launch.launch(&self.environment.address, context).await?);
         }
@@ -245,7 +245,7 @@ impl Lock {
 }
 
 async fn session(environment: &Environment) -> Result<Session, ServerError> {
-    let superuser = environment.server().superuser().in_database(&environment.address.database);
+    let superuser = environment.server().superuser()?.in_database(&environment.address.database);
     let session = superuser.connect().await?;
     // A transaction that the client leaves open must not block the harness for long.
     session.batch("SET lock_timeout = '5s'").await?;

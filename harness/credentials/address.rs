@@ -79,7 +79,6 @@ impl<T: Clone> Rotating<T> {
         Rotating(Arc::new(Mutex::new(value)))
     }
 
-    #[cfg(feature = "simulation")]
     pub fn change(&self, how: impl FnOnce(&mut T)) {
         how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,29 +1,30 @@
-//! What the client is put into: servers, gateways in front of them, and the credentials to use them.
+//! The environment of a client: servers, gateways in front of them, and the credentials to use them.
 //!
-//! Knows no scenario, no judge and no report.
+//! Servers are known by their verbs alone ([`ServerControl`]), so that an environment of simulated servers is the same
+//! type, with the simulated network in the place of the kernel plane. Knows no scenario, no judge and no report.
 
-pub mod choice;
 #[cfg(feature = "tls")]
-pub(crate) mod encryption;
+pub(crate) mod certificates;
+pub mod choice;
 pub mod leftovers;
 pub(crate) mod middlebox;
-mod replication;
 pub(crate) mod resolution;
 mod roles;
 mod setup;
 pub mod support;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpStream;
 
 #[cfg(feature = "tls")]
-use self::encryption::Encryption;
+use self::certificates::Certificates;
 use self::middlebox::{MiddleboxError, MiddleboxProcess};
+use self::roles::Roles;
 pub(crate) use self::setup::EnvironmentSpec;
 use crate::credentials::address::Address;
 use crate::gateway::{Cut, Gateway};
@@ -31,7 +32,8 @@ use crate::model::topology::{Host, Topology};
 use crate::netns::Names;
 use crate::netns::{Kernel, KernelError};
 use crate::run_folder::RunFolder;
-use crate::server::{LogLine, Readiness, Server, ServerError};
+use crate::server::control::ServerControl;
+use crate::server::{LogLine, Readiness, ServerError};
 
 pub use crate::netns::Availability as KernelAvailability;
 pub use crate::run_folder::storage;
@@ -48,9 +50,6 @@ pub async fn docker_availability() -> Result<String, String> {
 pub async fn kernel_availability() -> &'static KernelAvailability {
     crate::netns::available().await
 }
-
-/// Longest wait for a new server: crash recovery and a cold disk included.
-pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why an environment could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -69,103 +68,98 @@ pub enum EnvironmentError {
     Folder(io::Error),
 }
 
+/// Counts what a rule of a packet filter has dropped.
+pub(crate) type DropCount = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
+
+/// The simulated network between the client and the gateways.
+pub(crate) trait SimulatedPath: Send + Sync {
+    /// The sockets that the client has open.
+    fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>>;
+
+    /// Drops SYNs to an address, for good; returns how they are counted.
+    fn drop_syns(&self, server: IpAddr) -> io::Result<DropCount>;
+}
+
 /// Servers that are ready, and gateways that lead to them.
 pub(crate) struct Environment {
     /// The one that is the primary when the run begins, then its standby, where there is one.
-    servers: Vec<Arc<dyn Server>>,
-    /// Which of them is the primary now.
-    primary: AtomicUsize,
-    /// Whether the one that was the primary is gone for good.
-    lost: AtomicBool,
-    /// What stands between the gateway and the server, where something does.
+    servers: Vec<Arc<dyn ServerControl>>,
+    roles: Mutex<Roles>,
+    /// The real program between the gateway and the server, where there is one.
     pub middlebox: Option<MiddleboxProcess>,
-    /// What the first of the client's addresses belongs to.
+    /// The gateway at the first of the client's addresses.
     pub gateway: Gateway,
-    /// What the others belong to, in their order.
+    /// The gateways at the other addresses, in their order.
     others: Vec<Gateway>,
-    /// Where the client's server can move to, where it is known by a name.
+    /// The address to which the client's server can move, where it is known by a name.
     spare: Option<Gateway>,
-    /// Whether it has moved there.
-    moved: AtomicBool,
-    /// What is between the client and the gateways, where packets can be lost; dropped after them.
+    /// The network in which packets can be lost, between the client and the gateways; dropped after them.
     pub kernel: Option<Kernel>,
+    /// The same, where it is simulated.
+    pub simulated: Option<Box<dyn SimulatedPath>>,
     pub layout: Topology,
     /// The certificates, where the server speaks TLS.
     #[cfg(feature = "tls")]
-    encryption: Option<Encryption>,
-    /// What the client is given.
+    certificates: Option<Certificates>,
+    /// The credentials of the client, and the addresses that it is given.
     pub address: Address,
-    /// Dropped last: the servers' files are in it.
-    pub folder: RunFolder,
+    /// Dropped last: the servers' files are in it. Simulated servers have none.
+    folder: Option<RunFolder>,
 }
 
 impl Environment {
-    /// The primary, as of now.
-    pub fn server(&self) -> &dyn Server {
-        self.servers[self.primary.load(Ordering::Acquire) % self.servers.len()].as_ref()
+    /// The folder of the run's files; empty where nothing is on disk.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new(""), RunFolder::path)
     }
 
-    /// Every server, the one that was the primary first when the run began.
-    pub fn servers(&self) -> impl Iterator<Item = &dyn Server> {
-        self.servers.iter().map(Arc::as_ref)
-    }
-
-    /// What the address of the primary, as of now, belongs to.
-    fn door_of_primary(&self) -> &Gateway {
-        if let (Some(spare), true) = (&self.spare, self.moved.load(Ordering::Acquire)) {
-            return spare;
-        }
-        let host = if self.primary.load(Ordering::Acquire) == 0 { Host::Primary } else { Host::Standby };
-        self.door(host).filter(|_| !self.others.is_empty()).unwrap_or(&self.gateway)
-    }
-
-    /// The gateway to which one of the client's addresses belongs; `None` where it has no such address.
-    pub fn door(&self, host: Host) -> Option<&Gateway> {
+    /// The gateway at one of the client's addresses; `None` where it has no such address.
+    pub fn gateway_of(&self, host: Host) -> Option<&Gateway> {
         let index = self.layout.hosts.iter().position(|found| *found == host)?;
         std::iter::once(&self.gateway).chain(&self.others).nth(index)
     }
 
-    /// Everything that clients come through.
+    /// Every gateway.
     fn gateways(&self) -> impl Iterator<Item = &Gateway> {
         std::iter::once(&self.gateway).chain(&self.others).chain(&self.spare)
     }
 
     /// The certificates of a server that speaks TLS.
     #[cfg(feature = "tls")]
-    pub fn encryption(&self) -> Result<&Encryption, ServerError> {
+    pub fn certificates(&self) -> Result<&Certificates, ServerError> {
         let none = || ServerError::Control { doing: "find a certificate of", reason: "it speaks no TLS".into() };
-        self.encryption.as_ref().ok_or_else(none)
+        self.certificates.as_ref().ok_or_else(none)
     }
 
-    /// Starts the stopped server again, and lets clients through as soon as it answers.
+    /// Starts the stopped server again, and accepts connections as soon as it answers.
     pub async fn start_server(&self) -> Result<(), EnvironmentError> {
         self.server().start().await?;
         self.admit().await
     }
 
-    /// Lets clients through as soon as the server answers; returns once it runs queries.
+    /// Accepts connections as soon as the server answers; returns once it runs queries.
     pub async fn admit(&self) -> Result<(), EnvironmentError> {
-        self.server().wait(Readiness::Answering, START_PATIENCE).await?;
+        self.server().wait(Readiness::Answering).await?;
         match &self.middlebox {
             Some(middlebox) => middlebox.route_to(self.server().address()).await?,
             None => {
-                let door = self.door_of_primary();
-                door.route_to(self.server().address());
-                door.accept().await.map_err(EnvironmentError::Gateway)?;
+                let gateway = self.gateway_of_primary();
+                gateway.route_to(self.server().address());
+                gateway.accept().await.map_err(EnvironmentError::Gateway)?;
             }
         }
-        self.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
+        self.server().wait(Readiness::AcceptingQueries).await?;
         if let Some(middlebox) = &self.middlebox {
             middlebox.wait().await?;
         }
         Ok(())
     }
 
-    /// Has the gateway refuse, as a host does on which no server listens; a middlebox stays, and speaks for itself.
-    pub async fn without_server(&self) -> Result<(), EnvironmentError> {
+    /// Has the primary's address refuse, as a host does on which no server listens; a middlebox stays, and answers itself.
+    pub async fn refuse(&self) -> Result<(), EnvironmentError> {
         match self.middlebox {
             Some(_) => Ok(()),
-            None => self.door_of_primary().refuse().await.map_err(EnvironmentError::Gateway),
+            None => self.gateway_of_primary().refuse().await.map_err(EnvironmentError::Gateway),
         }
     }
 
@@ -182,7 +176,7 @@ impl Environment {
         Ok(())
     }
 
-    /// What the client is told when it asks for its server's name.
+    /// The name server that answers for the client's server.
     pub fn names(&self) -> Option<&Names> {
         self.kernel.as_ref().and_then(Kernel::names)
     }
@@ -195,14 +189,16 @@ impl Environment {
         }
     }
 
-    /// Ends the connections that the client has given up, but could not say so because its packets were lost. Elsewhere
-    /// than on the kernel plane there are none.
+    /// Ends the connections that the client has given up, but could not say so because its packets were lost. On the
+    /// proxy plane there are none.
     pub async fn end_vanished(&self) -> io::Result<()> {
-        if let Some(kernel) = &self.kernel {
-            let open_sockets = kernel.open_sockets()?;
-            for gateway in self.gateways() {
-                gateway.cut_all_but(&open_sockets, Cut::Reset).await;
-            }
+        let open_sockets = match (&self.kernel, &self.simulated) {
+            (Some(kernel), _) => kernel.open_sockets()?,
+            (None, Some(simulated)) => simulated.open_sockets()?,
+            (None, None) => return Ok(()),
+        };
+        for gateway in self.gateways() {
+            gateway.cut_all_but(&open_sockets, Cut::Reset).await;
         }
         Ok(())
     }

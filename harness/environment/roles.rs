@@ -1,61 +1,110 @@
-//! Which server is the primary, and how that changes while a run goes on.
+//! Which server is the primary, where the client's addresses lead, and how both change during a run.
 
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 
-use super::{Environment, EnvironmentError, replication};
-use crate::server::{Server, ServerError};
+use super::{Environment, EnvironmentError};
+use crate::gateway::Gateway;
+use crate::model::topology::Host;
+use crate::server::ServerError;
+use crate::server::control::ServerControl;
+
+/// The primary, as of now. The first server is the primary when a run begins; the second, if there is one, its standby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrimaryState {
+    /// The first server, which runs.
+    Original,
+    /// The first server, which is gone for good.
+    Lost,
+    /// The standby has been promoted. `beside`: the first server still runs.
+    Promoted { beside: bool },
+}
+
+/// Changed under one lock, so that no combination is seen that never was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Roles {
+    pub primary: PrimaryState,
+    /// Whether the client's name leads to the spare address.
+    pub name_moved: bool,
+}
+
+impl Roles {
+    pub const AT_FIRST: Roles = Roles { primary: PrimaryState::Original, name_moved: false };
+}
 
 impl Environment {
-    /// The server beside the primary, where there is one that runs.
-    pub fn beside(&self) -> Option<&dyn Server> {
-        let primary = self.primary.load(Ordering::Acquire);
-        let mut others = self.servers.iter().enumerate().filter(|(index, _)| *index != primary);
-        others.next().filter(|_| !self.lost.load(Ordering::Acquire)).map(|(_, server)| server.as_ref())
+    fn roles(&self) -> Roles {
+        *self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills the primary for good, and has its address refuse; returns how its end was seen.
+    fn change_roles(&self, change: impl FnOnce(&mut Roles)) {
+        change(&mut self.roles.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The primary, as of now.
+    pub fn server(&self) -> &dyn ServerControl {
+        let index = match self.roles().primary {
+            PrimaryState::Original | PrimaryState::Lost => 0,
+            PrimaryState::Promoted { .. } => 1,
+        };
+        self.servers[index % self.servers.len()].as_ref()
+    }
+
+    /// Every server, the one first that was the primary when the run began.
+    pub fn servers(&self) -> impl Iterator<Item = &dyn ServerControl> {
+        self.servers.iter().map(AsRef::as_ref)
+    }
+
+    /// The server beside the primary; `None` where there is none, or where one of the two is gone.
+    pub fn beside(&self) -> Option<&dyn ServerControl> {
+        let index = match self.roles().primary {
+            PrimaryState::Original => 1,
+            PrimaryState::Promoted { beside: true } => 0,
+            PrimaryState::Lost | PrimaryState::Promoted { beside: false } => return None,
+        };
+        self.servers.get(index).map(AsRef::as_ref)
+    }
+
+    /// The gateway at the address of the primary, as of now.
+    pub(super) fn gateway_of_primary(&self) -> &Gateway {
+        let roles = self.roles();
+        if let (Some(spare), true) = (&self.spare, roles.name_moved) {
+            return spare;
+        }
+        let host = match roles.primary {
+            PrimaryState::Original | PrimaryState::Lost => Host::Primary,
+            PrimaryState::Promoted { .. } => Host::Standby,
+        };
+        self.gateway_of(host).filter(|_| !self.others.is_empty()).unwrap_or(&self.gateway)
+    }
+
+    /// Kills the primary for good, and has its address refuse; returns the exit status in words.
     pub async fn lose_primary(&self) -> Result<String, EnvironmentError> {
         let end = self.server().kill().await?;
-        self.without_server().await?;
-        self.lost.store(true, Ordering::Release);
+        self.refuse().await?;
+        self.change_roles(|roles| {
+            roles.primary = match roles.primary {
+                PrimaryState::Original | PrimaryState::Lost => PrimaryState::Lost,
+                PrimaryState::Promoted { .. } => PrimaryState::Promoted { beside: false },
+            }
+        });
         Ok(end)
-    }
-
-    /// Makes the primary read-only; returns once no session can write to it any more.
-    pub async fn demote_primary(&self) -> Result<(), EnvironmentError> {
-        Ok(replication::demote(self.server()).await?)
-    }
-
-    /// Makes the server beside the primary, one that was the primary itself, harmless: read-only, and without sessions
-    /// of the client's. Returns how many of these waited for a standby that had gone.
-    pub async fn fence_old_primary(&self) -> Result<usize, EnvironmentError> {
-        match self.beside() {
-            Some(old) => Ok(replication::fence(old, &self.address.user).await?),
-            None => Ok(0),
-        }
     }
 
     /// Promotes the standby, which is the primary from then on. Addresses lead where they led.
     pub async fn promote_standby(&self) -> Result<(), EnvironmentError> {
-        let old = self.primary.load(Ordering::Acquire);
-        let Some(index) = (0..self.servers.len()).find(|index| *index != old) else {
-            return Err(ServerError::Control { doing: "promote", reason: "there is no standby".into() }.into());
+        let none = || ServerError::Control { doing: "promote", reason: "there is no standby".into() };
+        let beside = match self.roles().primary {
+            PrimaryState::Original => true,
+            PrimaryState::Lost => false,
+            PrimaryState::Promoted { .. } => return Err(none().into()),
         };
-        replication::promote(self.servers[index].as_ref()).await?;
-        self.primary.store(index, Ordering::Release);
+        self.servers.get(1).ok_or_else(none)?.promote().await?;
+        self.change_roles(|roles| roles.primary = PrimaryState::Promoted { beside });
         Ok(())
     }
 
-    /// Ends the sessions of the old primary, where it still runs, whose commits nobody can confirm any more.
-    pub async fn end_unconfirmed(&self) -> Result<usize, EnvironmentError> {
-        match self.beside() {
-            Some(old) => Ok(replication::end_unconfirmed(old).await?),
-            None => Ok(0),
-        }
-    }
-
-    /// Leads the client's one address, or its name, to the primary, and lets it in. Where it has several, each stays
-    /// with its server.
+    /// Leads the client's one address, or its name, to the primary, and accepts there. Where the client has several
+    /// addresses, each stays with its server.
     pub async fn follow_primary(&self) -> Result<(), EnvironmentError> {
         if self.spare.is_some() {
             return self.move_name();
@@ -67,19 +116,19 @@ impl Environment {
         Ok(())
     }
 
-    /// Has the client's name lead to another address than before, behind which the primary is. Nothing leads there but
-    /// the name, and the old address is left as it is.
+    /// Has the client's name lead to the spare address, behind which the primary is. Nothing leads there but the name,
+    /// and the old address is left as it is.
     pub fn move_name(&self) -> Result<(), EnvironmentError> {
         let none = || ServerError::Control { doing: "move", reason: "its client does not know it by a name".into() };
         let (names, spare) = self.names().zip(self.spare.as_ref()).ok_or_else(none)?;
         spare.route_to(self.server().address());
         names.set_addresses(vec![spare.address().ip()]);
-        self.moved.store(true, Ordering::Release);
+        self.change_roles(|roles| roles.name_moved = true);
         Ok(())
     }
 
-    /// Leads the client's first address, or what stands in its path, to a server.
-    pub async fn route_to(&self, server: &dyn Server) -> Result<(), EnvironmentError> {
+    /// Leads the client's first address, or the middlebox in its path, to a server.
+    pub async fn route_to(&self, server: &dyn ServerControl) -> Result<(), EnvironmentError> {
         match &self.middlebox {
             Some(middlebox) => Ok(middlebox.route_to(server.address()).await?),
             None => {

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
 
-use super::choice::ServerSource;
+#[cfg(feature = "simulation")]
+use super::SimulatedPath;
 #[cfg(feature = "tls")]
-use super::encryption::Encryption;
+use super::certificates::Certificates;
+use super::choice::ServerSource;
 use super::middlebox::MiddleboxProcess;
-use super::{Environment, EnvironmentError, START_PATIENCE, replication, resolution};
+use super::roles::Roles;
+use super::{Environment, EnvironmentError, resolution};
 use crate::credentials;
 use crate::credentials::address::{Address, Place};
 use crate::gateway::port::Reservation;
@@ -25,7 +27,8 @@ use crate::run_folder::RunFolder;
 #[cfg(feature = "docker")]
 use crate::server::DockerServer;
 use crate::server::bootstrap;
-use crate::server::{ExternalServer, LocalServer, Readiness, Server, ServerError};
+use crate::server::control::{ProcessControl, RealServer, ServerControl, follow};
+use crate::server::{ExternalServer, LocalServer, Readiness, START_PATIENCE, Server, ServerError};
 
 /// What an environment is made of.
 pub(crate) struct EnvironmentSpec<'a> {
@@ -66,7 +69,7 @@ impl Environment {
         }
         if let [primary, standby] = servers.as_slice() {
             // After the roles have their passwords, so that the standby has them too.
-            replication::follow(primary.as_ref(), standby.as_ref()).await?;
+            follow(primary.as_ref(), standby.as_ref()).await?;
         }
         if layout.small_disk == Some(SmallDisk::Heap)
             && let Some(disk) = servers[0].small_disk()
@@ -74,45 +77,71 @@ impl Environment {
             bootstrap::move_ledger(&servers[0].superuser(), &disk).await?;
         }
         found_at(&mut address, layout, &gateways, &folder).map_err(EnvironmentError::Folder)?;
+        let servers: Vec<_> = servers.into_iter().map(|server| RealServer::new(server, &address)).collect();
         #[cfg(feature = "tls")]
-        let encryption = match layout.tls {
+        let certificates = match layout.tls {
             Some(version) => {
-                let asked = (version, layout);
                 let host = address.hosts[0].host.clone();
-                Some(Encryption::create(servers[0].as_ref(), asked, host, folder.path(), &address.password).await?)
+                let certificates = Certificates::in_folder(folder.path(), host, layout.client_certificate)?;
+                servers[0].set_up_tls(&certificates.setup(version, layout.sslmode)?).await?;
+                Some(certificates)
             }
             None => None,
         };
         #[cfg(feature = "tls")]
-        if let (SslMode::VerifyFull, Some(encryption)) = (layout.sslmode, &encryption) {
-            encryption.certificates.tell(&mut address);
+        if let (SslMode::VerifyFull, Some(certificates)) = (layout.sslmode, &certificates) {
+            certificates.tell(&mut address);
         }
-        let gateway = gateways.remove(0);
-        let middlebox = middlebox
-            .map(|found| MiddleboxProcess::create(found, &folder, servers[0].address(), &address))
-            .transpose()?;
+        let (gateway, behind) = (gateways.remove(0), servers[0].address());
+        let middlebox =
+            middlebox.map(|found| MiddleboxProcess::create(found, &folder, behind, &address)).transpose()?;
         if let Some(middlebox) = &middlebox {
             middlebox.start().await?;
             gateway.route_to(middlebox.address());
         }
-        let (primary, lost, moved) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        let (others, layout) = (gateways, layout.clone());
         Ok(Environment {
-            servers,
-            primary,
-            lost,
+            servers: servers.into_iter().map(|server| Arc::new(server) as Arc<dyn ServerControl>).collect(),
+            roles: Mutex::new(Roles::AT_FIRST),
             middlebox,
             gateway,
-            others,
+            others: gateways,
             spare,
-            moved,
             kernel,
+            simulated: None,
+            layout: layout.clone(),
+            #[cfg(feature = "tls")]
+            certificates,
+            address,
+            folder: Some(folder),
+        })
+    }
+
+    /// An environment of simulated servers. `gateways`: one for each of the client's addresses.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(
+        servers: Vec<Arc<dyn ServerControl>>,
+        mut gateways: Vec<Gateway>,
+        path: Box<dyn SimulatedPath>,
+        layout: Topology,
+        #[cfg(feature = "tls")] certificates: Option<Certificates>,
+        address: Address,
+    ) -> Environment {
+        let gateway = gateways.remove(0);
+        Environment {
+            servers,
+            roles: Mutex::new(Roles::AT_FIRST),
+            middlebox: None,
+            gateway,
+            others: gateways,
+            spare: None,
+            kernel: None,
+            simulated: Some(path),
             layout,
             #[cfg(feature = "tls")]
-            encryption,
+            certificates,
             address,
-            folder,
-        })
+            folder: None,
+        }
     }
 }
 

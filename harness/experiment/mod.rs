@@ -29,6 +29,7 @@ use crate::model::history::{Event, OpError};
 use crate::model::plane::{Plane, PlaneChoice};
 use crate::model::seed::Seed;
 use crate::model::topology::Host;
+use crate::nemesis;
 use crate::netns::{ClientNetns, Kernel};
 use crate::plan::Plan;
 use crate::recorder::{Observer, Recorder};
@@ -198,15 +199,17 @@ impl Experiment {
         recorder.record(Event::Server(server));
         let subscription = Subscription::new(recorder.clone());
         let phases = RunPhases {
-            ground: &environment,
+            environment: &environment,
+            injection: &|fault| nemesis::injection(fault, environment.kernel.is_some()),
             plan: &plan,
             recorder: &recorder,
             subscription: &subscription,
             observation: wire_observer.as_ref(),
             look_every: LOOK_EVERY,
+            count_every: LOOK_EVERY,
             at_least: Duration::ZERO,
         };
-        let run: Arc<Path> = environment.folder.path().into();
+        let run: Arc<Path> = environment.folder().into();
         let context = LaunchContext {
             output: self.out.as_deref().map_or_else(|| Arc::clone(&run), Arc::from),
             run,

@@ -1,4 +1,4 @@
-//! Timeouts of the server's own: what it ends because the client, or the path, leaves it lying.
+//! The server's own timeouts: it ends what the client, or the path, leaves lying.
 
 use std::time::Duration;
 
@@ -8,61 +8,49 @@ use super::{Injection, LogWatch, NemesisError, decisive};
 use crate::environment::Environment;
 use crate::model::fault::ServerTimeout;
 use crate::model::history::Evidence;
-use crate::server::Session;
-use crate::server::bootstrap::{DATABASE, LEDGER, ROLE};
 
 /// A timeout for the client's role alone, so that the harness's own sessions live. A session takes it over when it
 /// begins, and keeps it: it is set before the client starts.
 pub(super) struct TimingOut {
     timeout: ServerTimeout,
     after: Duration,
-    /// Keeps statements waiting, where statements are what times out.
-    lock: Option<Session>,
-    witness: LogWatch,
+    log: LogWatch,
 }
 
 impl TimingOut {
     pub fn new(timeout: ServerTimeout, after: Duration) -> TimingOut {
-        TimingOut { timeout, after, lock: None, witness: LogWatch::default() }
+        TimingOut { timeout, after, log: LogWatch::default() }
     }
 }
 
 #[async_trait]
 impl Injection for TimingOut {
     async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        let session = environment.server().superuser().connect().await?;
-        let (setting, after) = (self.timeout.setting(), self.after.as_millis());
-        Ok(session.batch(&format!("ALTER ROLE {ROLE} SET {setting} = '{after}ms'")).await?)
+        let after = format!("{}ms", self.after.as_millis());
+        Ok(environment.server().set_for_role(self.timeout.setting(), Some(&after)).await?)
     }
 
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.witness.watch(environment).await?;
-        if self.timeout == ServerTimeout::Statement {
-            let session = environment.server().superuser().in_database(DATABASE).connect().await?;
-            session.batch("BEGIN").await?;
-            // Reads wait for it too.
-            session.batch(&format!("LOCK TABLE {LEDGER} IN ACCESS EXCLUSIVE MODE")).await?;
-            self.lock = Some(session);
+        self.log.watch(environment).await?;
+        match self.timeout {
+            ServerTimeout::Statement => Ok(environment.server().lock_ledger().await?),
+            ServerTimeout::IdleSession | ServerTimeout::IdleInTransaction => Ok(()),
         }
-        Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        if let Some(session) = self.lock.take() {
-            session.batch("ROLLBACK").await?;
-        }
-        let session = environment.server().superuser().connect().await?;
-        Ok(session.batch(&format!("ALTER ROLE {ROLE} RESET {}", self.timeout.setting())).await?)
+        environment.server().unlock_ledger().await?;
+        Ok(environment.server().set_for_role(self.timeout.setting(), None).await?)
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let sqlstate = self.timeout.sqlstate();
-        // 57014 is also what a client gets that cancels its own statement.
-        let told = self.witness.told(environment, sqlstate, "timeout").await?;
+        // A client that cancels its own statement gets 57014 as well.
+        let ended = self.log.count_errors_with(environment, sqlstate, "timeout").await?;
         let what = match self.timeout {
             ServerTimeout::Statement => "statements",
             ServerTimeout::IdleSession | ServerTimeout::IdleInTransaction => "sessions",
         };
-        Ok(vec![decisive(&format!("{what} ended with {sqlstate}"), told)])
+        Ok(vec![decisive(&format!("{what} ended with {sqlstate}"), ended)])
     }
 }

@@ -1,4 +1,4 @@
-//! Faults of a program in the path: what it does by its own settings, and what becomes of clients when it is restarted.
+//! Faults of a program in the path: it ends idle connections by its own settings, or is restarted.
 
 use async_trait::async_trait;
 
@@ -7,16 +7,16 @@ use crate::environment::middlebox::{MiddleboxError, MiddleboxProcess};
 use crate::environment::{Environment, EnvironmentError};
 use crate::model::history::Evidence;
 
-/// What the program in the path logs from one moment on.
+/// Lines that the program in the path logs from one moment on.
 #[derive(Default)]
 pub(super) struct Overheard {
     seen: usize,
-    /// Clients sent away for want of a server.
+    /// Clients that it refused for want of a server.
     pub refusals: usize,
 }
 
 impl Overheard {
-    /// Begins to listen now; where nothing stands in the path, there is nothing to hear.
+    /// Begins to watch the log now; does nothing where no program is in the path.
     pub fn listen(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &environment.middlebox {
             self.seen = middlebox.log()?.len();
@@ -87,7 +87,7 @@ impl Injection for Restarting {
         self.sessions = environment.gateway.connections();
         let status = middlebox.stop().await.map_err(EnvironmentError::from)?;
         self.exit = status.map(|status| status.to_string());
-        // Where nobody listens, a host refuses.
+        // A host on which no program listens refuses.
         Ok(environment.gateway.refuse().await?)
     }
 

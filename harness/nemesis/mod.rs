@@ -1,9 +1,10 @@
 //! The nemesis: injects each fault of a plan, heals it, and brings the evidence. One file per family of faults.
 //!
-//! Whatever happens, what was injected is healed: at its time, when the run is stopped early, and after a failure.
+//! A fault is written once, over the verbs of a server (`server/control`) and the gateway, and does not know whether they
+//! are simulated. Every fault that was injected is healed: at its time, when the run is stopped early, and after a failure.
 
 #[cfg(feature = "tls")]
-pub(crate) mod certificate;
+mod certificate;
 mod crash;
 mod credentials;
 mod disk;
@@ -31,25 +32,14 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-#[cfg(all(feature = "simulation", feature = "tls"))]
-pub(crate) use self::certificate::Certified;
-#[cfg(feature = "simulation")]
-pub(crate) use self::failover::arranged;
-#[cfg(feature = "simulation")]
-pub(crate) use self::firewall::Range;
-#[cfg(feature = "simulation")]
-pub(crate) use self::herd::STAY;
-pub(crate) use self::network::{BlockNewConnections, Cutting, Door, RuleFault};
-#[cfg(feature = "simulation")]
-pub(crate) use self::restart::End;
-#[cfg(feature = "simulation")]
-pub(crate) use self::throttle::SLOW;
+use self::network::{BlockNewConnections, Cutting, Door, RuleFault};
 use crate::environment::{Environment, EnvironmentError};
 use crate::gateway::{Cut, DropState, Expiry, Gateway, RuleKind};
 use crate::model::fault::{Fault, FaultKind, StopMode};
 use crate::model::history::{Event, Evidence, FaultStep};
 use crate::netns::KernelError;
 use crate::recorder::Recorder;
+use crate::server::control::Denial;
 use crate::server::{LogLine, ServerError};
 
 /// Why a fault could not be injected, healed or shown.
@@ -67,9 +57,9 @@ pub enum NemesisError {
     NotInForce(String),
 }
 
-/// What a nemesis can do something to where all it needs is a gateway.
+/// An environment as far as faults of the path need it.
 pub(crate) trait HasGateway: Sync {
-    /// What the client's connections come through.
+    /// The gateway of the client's connections.
     fn gateway(&self) -> &Gateway;
 }
 
@@ -82,18 +72,18 @@ impl HasGateway for Environment {
 /// One fault, as it is carried out in an environment of one kind.
 #[async_trait]
 pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
-    /// Prepares what takes time, before the client starts.
+    /// Prepares steps that take time, before the client starts.
     async fn arm(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
-    /// Waits for what cannot be hurried, once its time has come; it counts as injected only afterwards.
+    /// Waits for an instant that cannot be hurried, once the fault's time has come; it counts as injected only afterwards.
     async fn approach(&mut self, _environment: &E) {}
 
     /// Injects it; returns once it is in force.
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError>;
 
-    /// What goes on while it is in force; dropped when it is to be healed.
+    /// Work that goes on while it is in force; dropped when it is to be healed.
     async fn go_on(&mut self, _environment: &E) {
         std::future::pending().await
     }
@@ -103,7 +93,7 @@ pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
         Ok(())
     }
 
-    /// What shows that it met the client; asked once, after the workload.
+    /// Counts that show whether it met the client; read once, after the workload.
     async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError>;
 }
 
@@ -226,7 +216,7 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         FaultKind::IdleReset { after } if on_kernel => {
             Box::new(packets::ForgettingIdle::new(after, packets::Style::Reset))
         }
-        // On every plane by the gateway: what closes idle connections in life (nginx, Envoy, RDS Proxy) is a program that
+        // On every plane by the gateway: a real device that closes idle connections (nginx, Envoy, RDS Proxy) is a program that
         // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it, while in the
         // filter's table they would keep the connection alive.
         FaultKind::IdleClose { after } => Box::new(RuleFault::idle(name, after, Expiry::Cut(Cut::Close))),
@@ -250,21 +240,20 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         FaultKind::FillDisk => Box::<disk::FillingDisk>::default(),
         FaultKind::Throttle(share) => Box::new(throttle::Throttling::new(share)),
         // sign-in/, firewall/
-        FaultKind::WrongUser => Box::new(sign_in::Denying::new(sign_in::Denial::Role)),
-        FaultKind::WrongDatabase => Box::new(sign_in::Denying::new(sign_in::Denial::Database)),
+        FaultKind::WrongUser => Box::new(sign_in::Denying::new(Denial::Role)),
+        FaultKind::WrongDatabase => Box::new(sign_in::Denying::new(Denial::Database)),
         FaultKind::WrongHost => Box::<wrong_host::WrongHost>::default(),
-        FaultKind::RotatePassword => Box::new(credentials::RotatingPassword::new()),
-        FaultKind::ForbidLogin => Box::new(sign_in::Denying::new(sign_in::Denial::Login)),
-        FaultKind::RevokeConnect => Box::new(sign_in::Denying::new(sign_in::Denial::Connect)),
-        FaultKind::DenyHost => Box::new(firewall::Firewall::new(firewall::Admitted::Nobody)),
-        FaultKind::DenyRange => Box::new(firewall::Firewall::new(firewall::Admitted::Neighbours)),
+        FaultKind::RotatePassword => Box::<credentials::RotatingPassword>::default(),
+        FaultKind::ForbidLogin => Box::new(sign_in::Denying::new(Denial::Login)),
+        FaultKind::RevokeConnect => Box::new(sign_in::Denying::new(Denial::Connect)),
+        FaultKind::DenyHost => Box::<firewall::DenyingHost>::default(),
+        FaultKind::DenyRange => Box::<firewall::DenyingRange>::default(),
+        FaultKind::RequireTls => Box::<sign_in::RequireTls>::default(),
         // certificate/
-        #[cfg(feature = "tls")]
-        FaultKind::RequireTls => Box::<certificate::RequireTls>::default(),
         #[cfg(feature = "tls")]
         FaultKind::Certificate(kind) => certificate::injection(kind, fault),
         #[cfg(not(feature = "tls"))]
-        FaultKind::RequireTls | FaultKind::Certificate(_) => Box::new(WithoutTls),
+        FaultKind::Certificate(_) => Box::new(WithoutTls),
         // failover/
         FaultKind::Failover(failover) => failover::injection(failover),
         // idle/
@@ -272,7 +261,7 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
     }
 }
 
-/// A fault that this build cannot carry out; `expressible` keeps it from being asked for.
+/// A fault that this build cannot carry out; `expressible` refuses it before a run begins.
 #[cfg(not(feature = "tls"))]
 struct WithoutTls;
 
@@ -298,46 +287,46 @@ pub(crate) fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
-/// Longest from what was done to a server to its word of it in the log: a few milliseconds, on a busy machine.
-const HEARD_WITHIN: Duration = Duration::from_secs(10);
+/// Longest from a verb of a server to its line in the log: a few milliseconds, on a busy machine.
+const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Looks at what the servers log from one moment on.
+/// Lines that the servers log from one moment on.
 #[derive(Default)]
 struct LogWatch {
-    /// How many lines of each were there before.
-    seen: Vec<usize>,
+    /// How many lines of each server were there before.
+    before: Vec<usize>,
 }
 
 impl LogWatch {
     /// Begins to watch now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
-        self.seen.clear();
+        self.before.clear();
         for server in environment.servers() {
-            self.seen.push(server.log().await?.len());
+            self.before.push(server.log().await?.len());
         }
         Ok(())
     }
 
     /// Lines since then.
-    async fn heard(&self, environment: &Environment) -> Result<Vec<LogLine>, ServerError> {
-        let mut heard = Vec::new();
-        for (server, seen) in environment.servers().zip(&self.seen) {
-            heard.extend(server.log().await?.into_iter().skip(*seen));
+    async fn lines(&self, environment: &Environment) -> Result<Vec<LogLine>, ServerError> {
+        let mut lines = Vec::new();
+        for (server, before) in environment.servers().zip(&self.before) {
+            lines.extend(server.log().await?.into_iter().skip(*before));
         }
-        Ok(heard)
+        Ok(lines)
     }
 
-    /// Lines since then that hold the text, from any role.
-    async fn said(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
-        Ok(self.heard(environment).await?.iter().filter(|line| line.text.contains(text)).count())
+    /// How many lines since then hold the text, from any role.
+    async fn count_text(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
+        Ok(self.lines(environment).await?.iter().filter(|line| line.text.contains(text)).count())
     }
 
     /// Waits until a line holds the text.
-    async fn hear(&self, environment: &Environment, text: &str) -> Result<(), NemesisError> {
-        let deadline = Instant::now() + HEARD_WITHIN;
-        while self.said(environment, text).await? == 0 {
+    async fn wait_for(&self, environment: &Environment, text: &str) -> Result<(), NemesisError> {
+        let deadline = Instant::now() + LOGGED_WITHIN;
+        while self.count_text(environment, text).await? == 0 {
             if Instant::now() >= deadline {
-                let within = crate::model::time::show(HEARD_WITHIN);
+                let within = crate::model::time::show(LOGGED_WITHIN);
                 return Err(NemesisError::NotInForce(format!("the server did not log {text:?} within {within}")));
             }
             sleep(Duration::from_millis(5)).await;
@@ -345,16 +334,21 @@ impl LogWatch {
         Ok(())
     }
 
-    /// Errors of this code since then that the client's role got.
-    async fn refused(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
-        self.told(environment, sqlstate, "").await
+    /// How many errors of this code the client's role got since then.
+    async fn count_errors(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
+        self.count_errors_with(environment, sqlstate, "").await
     }
 
-    /// Errors of this code and with this text since then that the client's role got.
-    async fn told(&self, environment: &Environment, sqlstate: &str, text: &str) -> Result<usize, ServerError> {
+    /// How many errors of this code and with this text the client's role got since then.
+    async fn count_errors_with(
+        &self,
+        environment: &Environment,
+        sqlstate: &str,
+        text: &str,
+    ) -> Result<usize, ServerError> {
         let role = &environment.address.user;
         let of_client = |line: &&LogLine| line.sqlstate == sqlstate && line.role == *role && line.text.contains(text);
-        Ok(self.heard(environment).await?.iter().filter(of_client).count())
+        Ok(self.lines(environment).await?.iter().filter(of_client).count())
     }
 }
 

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 
 use super::middlebox::Overheard;
 use super::{Injection, LogWatch, NemesisError, decisive, supporting};
-use crate::environment::{Environment, START_PATIENCE};
+use crate::environment::Environment;
 use crate::model::fault::StopMode;
 use crate::model::history::Evidence;
 use crate::server::Readiness;
 
-/// How the server is made to end.
+/// The end of a server.
 #[derive(Clone, Copy)]
-pub(crate) enum End {
+pub(super) enum End {
     Stop(StopMode),
     Kill,
 }
@@ -19,37 +19,37 @@ pub(crate) enum End {
 /// A server that ends, is away for a while, and is started again on the same address.
 pub(super) struct Restarting {
     end: End,
-    witness: LogWatch,
+    log: LogWatch,
     /// The client's connections at the moment of the end.
     sessions: usize,
-    /// How a killed server's exit was seen.
+    /// The exit status of a server that was killed.
     exit: Option<String>,
-    /// What a middlebox told clients of it meanwhile.
+    /// The log of the middlebox in the path.
     overheard: Overheard,
 }
 
 impl Restarting {
     pub fn new(end: End) -> Restarting {
-        Restarting { end, witness: LogWatch::default(), sessions: 0, exit: None, overheard: Overheard::default() }
+        Restarting { end, log: LogWatch::default(), sessions: 0, exit: None, overheard: Overheard::default() }
     }
 }
 
 #[async_trait]
 impl Injection for Restarting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.witness.watch(environment).await?;
+        self.log.watch(environment).await?;
         self.overheard.listen(environment)?;
         self.sessions = environment.gateway.connections();
         match self.end {
             End::Stop(mode) => environment.server().stop(mode).await?,
             End::Kill => self.exit = Some(environment.server().kill().await?),
         }
-        // Where nobody listens, a host refuses; until here the server spoke for itself (57P03 "shutting down").
-        Ok(environment.without_server().await?)
+        // A host on which no server listens refuses; until here the server itself answered (57P03 "shutting down").
+        Ok(environment.refuse().await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        // Before we ourselves ask through it whether the server is back.
+        // Before the harness itself connects through it to see whether the server is back.
         self.overheard.note_refusals(environment)?;
         Ok(environment.start_server().await?)
     }
@@ -73,7 +73,7 @@ impl Injection for Restarting {
                     StopMode::Fast => ("received fast shutdown request", "fast shutdown logged"),
                     StopMode::Immediate => ("received immediate shutdown request", "immediate shutdown logged"),
                 };
-                supporting(what, self.witness.said(environment, request).await?)
+                supporting(what, self.log.count_text(environment, request).await?)
             }
         };
         Ok(lost.into_iter().chain([seen]).collect())
@@ -90,12 +90,12 @@ pub(super) struct Freezing {
 impl Injection for Freezing {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.sessions = environment.gateway.connections();
-        Ok(environment.server().pause().await?)
+        Ok(environment.server().freeze().await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        environment.server().resume().await?;
-        Ok(environment.server().wait(Readiness::AcceptingQueries, START_PATIENCE).await?)
+        environment.server().thaw().await?;
+        Ok(environment.server().wait(Readiness::AcceptingQueries).await?)
     }
 
     async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {

@@ -1,4 +1,4 @@
-//! A smart shutdown: whoever is in may stay, nobody else comes in, and the server ends with its last session.
+//! A smart shutdown: open sessions may stay, new ones are refused, and the server ends with its last session.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::gateway::Cut;
 use crate::model::fault::StopMode;
 use crate::model::history::Evidence;
 
-/// How the server says that it has been asked.
+/// The server's log line for the request.
 const RECEIVED: &str = "received smart shutdown request";
 
 /// Longest that the server may take to end once its last session has left.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// The server is asked to stop and half of the client's connections end, so that it meets 57P03 with them while the
+/// A smart stop is requested and half of the client's connections end, so that it meets 57P03 with them while the
 /// others work on. On heal these leave too, the server ends, and is started again.
 ///
-/// No session of the harness's own is open meanwhile: it would keep the server as well as any.
+/// No session of the harness is open meanwhile: it would keep the server as well as any.
 #[derive(Default)]
 pub(super) struct SmartRestart {
-    witness: LogWatch,
+    log: LogWatch,
     /// Connections that lived on, and those that were ended.
     stayed: usize,
     ended: usize,
@@ -31,9 +31,9 @@ pub(super) struct SmartRestart {
 #[async_trait]
 impl Injection for SmartRestart {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.witness.watch(environment).await?;
+        self.log.watch(environment).await?;
         environment.server().request_stop(StopMode::Smart).await?;
-        self.witness.hear(environment, RECEIVED).await?;
+        self.log.wait_for(environment, RECEIVED).await?;
         let open = environment.gateway.connections();
         self.ended = environment.gateway.cut_half(Cut::Close).await;
         self.stayed = open.saturating_sub(self.ended);
@@ -41,10 +41,10 @@ impl Injection for SmartRestart {
     }
 
     async fn go_on(&mut self, environment: &Environment) {
-        // A client that gives its last connection back ends the server; from then on nobody listens.
+        // A client that gives its last connection back ends the server; from then on no server listens.
         if environment.server().ended(Duration::MAX).await.is_ok() {
             // Seen again on heal, which reports what fails.
-            let _ = environment.without_server().await;
+            let _ = environment.refuse().await;
         }
         std::future::pending().await
     }
@@ -52,20 +52,20 @@ impl Injection for SmartRestart {
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         environment.gateway.cut(Cut::Close).await;
         if environment.server().ended(END_WITHIN).await.is_err() {
-            // Somebody stays: told to go, since healing is what matters now.
+            // A session stays: it is ended, because healing is what matters now.
             environment.server().stop(StopMode::Fast).await?;
         }
-        environment.without_server().await?;
+        environment.refuse().await?;
         Ok(environment.start_server().await?)
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        let refused = self.witness.refused(environment, "57P03").await?;
+        let refused = self.log.count_errors(environment, "57P03").await?;
         Ok(vec![
             decisive("connections refused with 57P03", refused),
             supporting("connections that were left alone", self.stayed),
             supporting("connections closed", self.ended),
-            supporting("smart shutdown logged", self.witness.said(environment, RECEIVED).await?),
+            supporting("smart shutdown logged", self.log.count_text(environment, RECEIVED).await?),
         ])
     }
 }

@@ -1,4 +1,4 @@
-//! A name of a host that does not resolve: a mistake in what the client was given, which nobody mends while it runs.
+//! A host name that does not resolve: a mistake in the client's configuration, which stays while it runs.
 
 use async_trait::async_trait;
 
@@ -6,7 +6,7 @@ use super::{Injection, NemesisError, supporting};
 use crate::environment::{Environment, resolution};
 use crate::model::history::Evidence;
 
-/// Nothing is done: the client was given the name. What there is to see is that the name leads nowhere.
+/// Injects nothing, because the client was given the name; a look-up shows that the name leads nowhere.
 #[derive(Default)]
 pub(super) struct WrongHost {
     lookups: usize,
@@ -21,7 +21,7 @@ impl Injection for WrongHost {
     }
 
     async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        // That the client met it, its operations show.
+        // Its operations show whether the client met it.
         Ok(vec![supporting("look-ups of the harness's own that found nothing", self.lookups)])
     }
 }

@@ -4,14 +4,12 @@
 //! one after the other, and none while the workload pauses, so that the path to the client is idle then.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -23,8 +21,6 @@ use crate::environment::Environment;
 use crate::model::history::{Ended, Event};
 use crate::model::pace::Pause;
 use crate::recorder::Recorder;
-use crate::server::bootstrap::CHANNEL;
-use crate::server::{ServerError, Session};
 
 /// Interval of notifications: ten a second locate an instant well enough, and do not load a server.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -82,16 +78,16 @@ impl Subscription {
     }
 
     /// Sends notifications from the beginning to the end of the subscription, and then waits to be dropped.
-    pub async fn send(&self, messenger: &mut dyn Messenger) -> Infallible {
+    pub async fn send(&self, environment: &Environment) -> Infallible {
         self.begun.cancelled().await;
         tokio::select! {
             biased;
             () = self.stop.cancelled() => std::future::pending().await,
-            never = self.go_on_sending(messenger) => match never {},
+            never = self.go_on_sending(environment) => match never {},
         }
     }
 
-    async fn go_on_sending(&self, messenger: &mut dyn Messenger) -> Infallible {
+    async fn go_on_sending(&self, environment: &Environment) -> Infallible {
         let Shared { recorder, last, .. } = self.shared.as_ref();
         loop {
             let next = Instant::now() + INTERVAL;
@@ -99,12 +95,9 @@ impl Subscription {
             if !paused {
                 // A number is never reused: after a failed send, its notification may still arrive.
                 let number = last.fetch_add(1, Ordering::Relaxed) + 1;
-                match timeout(SEND_WITHIN, messenger.send(number)).await {
-                    Ok(Ok(())) => {
-                        recorder.record_now(|at| Event::Notified { at, number });
-                    }
-                    // The server is away, as in many faults.
-                    Ok(Err(_)) | Err(_) => messenger.begin_anew(),
+                // It fails while the server is away, which is what many faults are.
+                if let Ok(Ok(())) = timeout(SEND_WITHIN, environment.server().notify(number)).await {
+                    recorder.record_now(|at| Event::Notified { at, number });
                 }
             }
             sleep_until(next).await;
@@ -172,49 +165,6 @@ impl Shared {
                     .doubt(format!("the client reported the notification {payload:?}, which the harness did not send")),
             },
         }
-    }
-}
-
-/// Sends notifications.
-#[async_trait]
-pub(crate) trait Messenger: Send {
-    /// Sends one notification at the current primary.
-    async fn send(&mut self, number: u64) -> Result<(), ServerError>;
-
-    /// Drops the session, because the last notification could not be sent.
-    fn begin_anew(&mut self);
-}
-
-/// Sends notifications on a superuser's session.
-pub(crate) struct Sender<'a> {
-    environment: &'a Environment,
-    /// The session and the server's address: after a failover the primary has another.
-    session: Option<(Session, SocketAddr)>,
-}
-
-impl Sender<'_> {
-    pub fn new(environment: &Environment) -> Sender<'_> {
-        Sender { environment, session: None }
-    }
-}
-
-#[async_trait]
-impl Messenger for Sender<'_> {
-    async fn send(&mut self, number: u64) -> Result<(), ServerError> {
-        let server = self.environment.server();
-        let to = server.address();
-        if self.session.as_ref().is_none_or(|(_, at)| *at != to) {
-            let person = server.superuser().in_database(&self.environment.address.database);
-            self.session = Some((person.connect().await?, to));
-        }
-        match &self.session {
-            Some((session, _)) => session.batch(&format!("NOTIFY {CHANNEL}, '{number}'")).await,
-            None => Ok(()),
-        }
-    }
-
-    fn begin_anew(&mut self) {
-        self.session = None;
     }
 }
 

@@ -1,12 +1,11 @@
 //! One run: its phases from calibration to audit, and what works beside the client while they last.
 //!
-//! `phases` is the order of events, over a `backend` (real or simulated servers). `workload` drives the client,
+//! `phases` is the order of events, over an environment of real or simulated servers. `workload` drives the client,
 //! `wire_observer` records an application that cannot be driven, `listen_notify` sends notifications, `host_load` samples
 //! the machine, `audit` reads the ledger afterwards, and `artifacts` is the folder that a run leaves behind.
 
 pub(crate) mod artifacts;
 pub(crate) mod audit;
-pub(crate) mod backend;
 pub(crate) mod host_load;
 pub(crate) mod listen_notify;
 pub(crate) mod phases;

@@ -6,15 +6,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::backend::RunBackend;
+use super::audit;
 use super::listen_notify::Subscription;
 use super::wire_observer::{Watching, WireObserver};
 use super::workload::Workload;
 use crate::client::{ClientFactory, DynClient, LaunchContext};
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::judge::{Facts, is_at_work, is_proved, is_subscribed_again, rates, recovered_at};
+use crate::model::fault::Fault;
 use crate::model::history::{Application, Capability, Event, FaultStep, Header, History, Outcome, Phase, Sessions};
-use crate::nemesis::Nemesis;
+use crate::nemesis::{Injection, Nemesis};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 
@@ -45,8 +47,10 @@ const GRACE: Duration = Duration::from_secs(1);
 const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A run whose environment is up.
-pub(crate) struct RunPhases<'a, G: RunBackend> {
-    pub ground: &'a G,
+pub(crate) struct RunPhases<'a> {
+    pub environment: &'a Environment,
+    /// How a fault is carried out in it.
+    pub injection: &'a (dyn Fn(&Fault) -> Box<dyn Injection> + Send + Sync),
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
     pub subscription: &'a Subscription,
@@ -54,37 +58,37 @@ pub(crate) struct RunPhases<'a, G: RunBackend> {
     pub observation: Option<&'a Arc<WireObserver>>,
     /// How often it is looked whether the client has recovered.
     pub look_every: Duration,
+    /// How often the client's sessions are counted while they settle.
+    pub count_every: Duration,
     /// For how long at least the client is watched, from the steady state.
     pub at_least: Duration,
 }
 
-impl<G: RunBackend> RunPhases<'_, G> {
+impl RunPhases<'_> {
     /// Calibration to audit.
     pub async fn run(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<(), Error> {
-        let mut messenger = self.ground.messenger();
         tokio::select! {
             biased;
             done = self.carry_out(launch, home) => done,
-            never = self.subscription.send(messenger.as_mut()) => match never {},
+            never = self.subscription.send(self.environment) => match never {},
         }
     }
 
     async fn carry_out(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<(), Error> {
-        let RunPhases { ground, plan, recorder, .. } = self;
+        let RunPhases { environment, plan, recorder, .. } = self;
         recorder.phase(Phase::Calibrate);
-        if let Some((direct, gateway)) = ground.calibrate().await? {
+        if let Some((direct, gateway)) = audit::calibrate(environment).await? {
             recorder.record(Event::Calibration { direct, gateway });
         }
-        let mut nemesis =
-            Nemesis::arm(|fault| ground.injection(fault), &plan.header.faults, *ground, (*recorder).clone())
-                .await
-                .map_err(Error::Nemesis)?;
+        let mut nemesis = Nemesis::arm(self.injection, &plan.header.faults, *environment, (*recorder).clone())
+            .await
+            .map_err(Error::Nemesis)?;
 
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
             // The fault is there first; its timeline goes on while the client starts.
             let began = Instant::now();
-            let faults = nemesis.run(*ground, began, &stop);
+            let faults = nemesis.run(*environment, began, &stop);
             let client = async {
                 self.in_force().await;
                 let driven = self.drive(launch, home).await?;
@@ -99,7 +103,7 @@ impl<G: RunBackend> RunPhases<'_, G> {
                 let zero = recorder.phase(Phase::SteadyState);
                 self.pause(&driven, zero);
                 let start = recorder.instant(zero);
-                let faults = nemesis.run(*ground, start, &stop);
+                let faults = nemesis.run(*environment, start, &stop);
                 tokio::pin!(faults);
                 tokio::select! {
                     biased;
@@ -126,7 +130,7 @@ impl<G: RunBackend> RunPhases<'_, G> {
         header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
         // From here on whoever connects is the application.
         let watching = self.observation.map(WireObserver::begin);
-        let client = launch.launch(self.ground.address(), home).await?;
+        let client = launch.launch(&self.environment.address, home).await?;
         let facts = client.facts();
         let needed = Capability::needed(&header.load, &header.layout);
         if let Some(lacking) = needed.into_iter().find(|needed| !facts.can(*needed)) {
@@ -162,7 +166,7 @@ impl<G: RunBackend> RunPhases<'_, G> {
     }
 
     /// From the last heal to the audit.
-    async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis<G>) {
+    async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis) {
         let Driven { work, client } = driven;
         if self.facts(|facts| facts.hit().is_some()) {
             self.recorder.phase(Phase::Observe);
@@ -209,7 +213,7 @@ impl<G: RunBackend> RunPhases<'_, G> {
     /// Counts the client's sessions before the first fault.
     async fn count_steady_sessions(&self, start: Instant) {
         let onset = start + self.plan.header.faults.first().map_or(Duration::ZERO, |fault| fault.at);
-        match self.ground.steady_sessions(self.idle(), onset).await {
+        match audit::steady_sessions(self.environment, self.idle(), onset).await {
             Ok(sessions) => self.recorder.record(Event::SteadySessions(sessions)),
             Err(error) => self.recorder.doubt(format!("the client's sessions could not be counted: {error}")),
         }
@@ -279,25 +283,25 @@ impl<G: RunBackend> RunPhases<'_, G> {
     }
 
     /// Sessions, then the client's end, then the ledger and the evidence.
-    async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis<G>) -> Result<(), Error> {
-        let RunPhases { ground, recorder, .. } = self;
+    async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
+        let RunPhases { environment, recorder, count_every, .. } = *self;
         self.note_client_gone(client);
         let allowed = self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(facts.slots()));
         let few = move |sessions: Sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0;
-        let settled = ground.settled_sessions(&few, SESSIONS_PATIENCE, self.idle()).await;
+        let settled = audit::settled_sessions(environment, few, SESSIONS_PATIENCE, self.idle(), count_every).await;
         // On record before the client closes: what is open then at the gateway counts too.
         let settled = settled.map(|sessions| recorder.record(Event::SettledSessions(sessions)));
         self.subscription.end();
         client.close().await;
         settled?;
-        ground.wait_quiescent(SESSIONS_PATIENCE).await?;
-        let (beside, runs) = ground.ledgers().await?;
+        audit::wait_quiescent(environment, SESSIONS_PATIENCE, count_every).await?;
+        let (beside, runs) = audit::ledgers(environment).await?;
         if let Some(runs) = beside {
             recorder.record(Event::LedgerBeside { runs });
         }
         recorder.record(Event::Ledger { runs });
-        nemesis.record_evidence(*ground).await;
-        if let Ok(errors) = ground.errors().await {
+        nemesis.record_evidence(environment).await;
+        if let Ok(errors) = audit::errors(environment).await {
             recorder.record(Event::ServerErrors(errors));
         }
         Ok(())

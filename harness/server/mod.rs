@@ -1,10 +1,12 @@
 //! A Postgres server that can be stopped, killed, frozen and queried as superuser.
 //!
-//! The trait `Server` is the interface; `local`, `docker` and `external` implement it. An operation that a kind of
-//! server lacks is an error that names it, never a silent success.
+//! The trait `Server` is one server; `local`, `docker` and `external` are the kinds of it. A server says what
+//! it can do; what it cannot do is an error that names it, never a silent success. The verbs of the nemesis, which simulated
+//! servers have too, are in `control`.
 
 mod binaries;
 pub mod bootstrap;
+pub(crate) mod control;
 #[cfg(feature = "docker")]
 mod docker;
 mod external;
@@ -49,6 +51,9 @@ pub(crate) use small_disk::can_have_small_disk;
 
 use crate::model::fault::{Share, StopMode};
 use crate::model::history::ServerFacts;
+
+/// Longest wait for a new server: crash recovery and a cold disk included.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server under the harness's control.
 #[async_trait]

@@ -99,6 +99,11 @@ impl Session {
         Session { client, _connection: task }
     }
 
+    /// Whether the server has not ended it.
+    pub fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
     /// Runs statements without parameters.
     pub async fn batch(&self, sql: &str) -> Result<(), ServerError> {
         bounded(sql, self.client.batch_execute(sql)).await

@@ -17,8 +17,8 @@ use super::settings::Settings;
 use super::store::{Store, Xid};
 use super::tls::Acceptor;
 use crate::model::fault::StopMode;
-use crate::nemesis::Range;
 use crate::server::LogLine;
+use crate::server::control::AddressRange;
 
 /// The phase of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,9 @@ pub(super) struct Database {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Everybody,
-    /// Only clients of this address range.
-    From(Range),
-    /// No client: pg_hba.conf has no matching line.
+    /// There is a line for these addresses alone.
+    From(AddressRange),
+    /// There is no line for anybody.
     Nobody,
     /// No client: pg_hba.conf has a `reject` line.
     #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]

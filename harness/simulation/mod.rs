@@ -66,14 +66,12 @@
 //! without `biased`, unless the program is built with `--cfg tokio_unstable`.
 
 mod client;
-#[cfg(feature = "tls")]
-mod encryption;
-mod ground;
+mod environment;
 mod nemesis;
 mod net;
 mod schedule;
 mod search;
-mod world;
+mod server;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,7 +85,6 @@ pub use self::search::{Failure, Outcome, schedule_of, try_seed};
 pub use crate::gateway::transport::{KeepaliveTimes, SocketOptions};
 
 use self::client::{BuiltIn, Own, SimClientFactory};
-use self::world::World;
 use crate::client::{Client, ClientError, LaunchContext};
 use crate::credentials::address::Address;
 use crate::credentials::wall_clock::WallClock;
@@ -111,6 +108,9 @@ use crate::simnet::Network;
 /// How often it is looked whether the client has recovered. To look costs time of the machine's, and what it delays is
 /// virtual.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the client's sessions are counted while they settle.
+const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a run of a random schedule takes at least, from the steady state.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -254,16 +254,19 @@ impl Simulation {
         let recorder = Recorder::begin(plan.header.clone(), file, None);
         let tap: Arc<dyn Tap> = Arc::new(recorder.clone());
         let clock = WallClock::beginning_now();
-        let world = World::create(network, &plan, tap, clock).await?;
-        recorder.record(Event::Server(world.facts()));
+        let environment = environment::create(network, &plan, tap, clock).await?;
+        recorder.record(Event::Server(environment.server().facts()));
         let subscription = Subscription::new(recorder.clone());
+        let filter = network.filter();
         let course = RunPhases {
-            ground: &world,
+            environment: &environment,
+            injection: &|fault| nemesis::injection(fault, filter),
             plan: &plan,
             recorder: &recorder,
             subscription: &subscription,
             observation: None,
             look_every: LOOK_EVERY,
+            count_every: COUNT_EVERY,
             at_least: self.at_least,
         };
         let launch = client.on(Net::new(network.client(), clock), self.chance().fork("client"));
@@ -271,7 +274,7 @@ impl Simulation {
         let nowhere: Arc<std::path::Path> = PathBuf::new().into();
         let home = LaunchContext { run: Arc::clone(&nowhere), output: nowhere, space: None, in_process: true };
         course.run(launch.as_ref(), home).await?;
-        world.close().await;
+        environment.close().await?;
         let stored = |source| Error::Store { path: self.out.clone().unwrap_or_default().join("history.jsonl"), source };
         recorder.finish_virtual().map_err(stored)
     }
@@ -290,7 +293,7 @@ pub fn check_simulable(scenario: &Scenario) -> Result<(), String> {
     if let Some(middlebox) = &scenario.middlebox {
         return Err(format!("{} is a real program, which virtual time would not wait for", middlebox.through));
     }
-    world::check_topology(&scenario.layout)?;
-    world::settings(&scenario.settings)?;
-    scenario.faults.iter().try_for_each(|fault| nemesis::injection(fault).map(drop))
+    environment::check_topology(&scenario.layout)?;
+    environment::settings(&scenario.settings)?;
+    scenario.faults.iter().try_for_each(nemesis::check_fault)
 }

@@ -17,12 +17,12 @@ const ROOMS: &[&[&str]] = &[
     &["credentials", "recorder", "run_folder"],
     &["gateway"],
     &["netns", "server"],
+    &["simnet", "simpg"],
     &["environment"],
     // what works on them
     &["client", "doctor", "toxiproxy"],
     &["conformance", "nemesis"],
     &["error"],
-    &["simnet", "simpg"],
     &["run"],
     // the front door and reports
     &["experiment", "report"],
@@ -43,7 +43,7 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("server", &["judge", "plan", "scenario", "netns"]),
     ("environment", &["judge", "plan", "scenario", "report", "nemesis", "client"]),
     ("simnet", &["judge", "plan", "scenario", "server", "simpg"]),
-    ("simpg", &["judge", "plan", "scenario", "simnet"]),
+    ("simpg", &["judge", "plan", "scenario", "simnet", "nemesis", "environment"]),
     ("client", &["judge", "plan", "scenario", "environment", "nemesis"]),
     ("doctor", &["judge", "plan", "scenario", "gateway", "environment", "model::history"]),
     ("toxiproxy", &["judge", "plan", "scenario", "environment", "client", "model::history::Event"]),

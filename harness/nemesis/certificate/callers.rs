@@ -1,29 +1,29 @@
-//! Who came to the server and was not let in, by its log.
+//! Connections that the server received and did not authorize, by its log.
 
 use std::collections::BTreeSet;
 
 use super::super::{NemesisError, decisive, supporting};
-use super::Certified;
+use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::LogLine;
 
-/// What the server says of a certificate that it refuses, in every version of TLS.
+/// The server's log line for a certificate that it refuses, in every version of TLS.
 ///
 /// *Source*: `be_tls_open_server`; the reason is OpenSSL's own (measured on 15 and 17).
 const REFUSED: &str = "could not accept SSL connection: certificate verify failed";
 
-/// What it says to a client that shows none: some libraries show none that the server's list of authorities does not cover.
+/// Its error for a client that shows none: some libraries show none that the server's list of authorities does not cover.
 ///
 /// *Source*: `check_hba` and `ClientAuthentication`, SQLSTATE 28000.
 const NONE_SHOWN: &str = "connection requires a valid client certificate";
 
-/// What it logs of a peer that left in the middle of the handshake, or with an RST after it.
+/// Its log line for a peer that left in the middle of the handshake, or with an RST after it.
 const GONE: &str = "could not receive data from client";
 
-/// What it says of a peer that refuses its own, where that peer says so.
+/// Part of its log line for a peer that sent an alert because it refuses the server's certificate.
 const ALERT: &str = "alert";
 
-/// Looks at who comes from one moment on, and no longer than to another.
+/// Watches connections to the server from one moment on, and no longer than to another.
 #[derive(Default)]
 pub(super) struct Callers {
     from: usize,
@@ -31,30 +31,27 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    /// Begins to look now.
-    pub async fn watch(&mut self, environment: &(impl Certified + ?Sized)) -> Result<(), NemesisError> {
-        self.from = environment.log().await?.len();
+    /// Begins to watch now.
+    pub async fn watch(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.from = environment.server().log().await?.len();
         Ok(())
     }
 
-    /// Ends it: who comes from now on meets the server healed.
-    pub async fn enough(&mut self, environment: &(impl Certified + ?Sized)) -> Result<(), NemesisError> {
-        self.to = Some(environment.log().await?.len());
+    /// Stops watching: a connection from now on meets the server healed.
+    pub async fn enough(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.to = Some(environment.server().log().await?.len());
         Ok(())
     }
 
-    /// What the server logged meanwhile, and what it has logged since.
-    async fn lines(
-        &self,
-        environment: &(impl Certified + ?Sized),
-    ) -> Result<(Vec<LogLine>, Vec<LogLine>), NemesisError> {
-        let mut meanwhile = environment.log().await?;
+    /// Lines that the server logged meanwhile, and those since.
+    async fn lines(&self, environment: &Environment) -> Result<(Vec<LogLine>, Vec<LogLine>), NemesisError> {
+        let mut meanwhile = environment.server().log().await?;
         let since = meanwhile.split_off(self.to.unwrap_or(usize::MAX).min(meanwhile.len()));
         Ok((meanwhile.split_off(self.from.min(meanwhile.len())), since))
     }
 
-    /// Certificates of the client that the server refused, or that the client did not even show. Nobody else has one.
-    pub async fn refused(&self, environment: &(impl Certified + ?Sized)) -> Result<Vec<Evidence>, NemesisError> {
+    /// Certificates of the client that the server refused, or that the client did not even show. No other client has one.
+    pub async fn refused(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, _) = self.lines(environment).await?;
         let count = |words: &str| lines.iter().filter(|line| line.text.contains(words)).count();
         let none = match count(NONE_SHOWN) {
@@ -65,9 +62,9 @@ impl Callers {
         Ok([Some(refused), none].into_iter().flatten().collect())
     }
 
-    /// Connections that the client left before it signed in: it refused the server's certificate. Whoever else comes
-    /// verifies nothing, and signs in.
-    pub async fn left(&self, environment: &(impl Certified + ?Sized)) -> Result<Vec<Evidence>, NemesisError> {
+    /// Connections that the client left before it signed in: it refused the server's certificate. Every other
+    /// connection verifies nothing, and signs in.
+    pub async fn left(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, since) = self.lines(environment).await?;
         let alerts = lines.iter().filter(|line| is_alert(line)).count();
         Ok(vec![
@@ -77,8 +74,8 @@ impl Callers {
     }
 
     /// Sessions over TLS that the client began.
-    pub async fn begun(&self, environment: &(impl Certified + ?Sized)) -> Result<usize, NemesisError> {
-        let session = format!("connection authorized: user={} ", environment.role());
+    pub async fn begun(&self, environment: &Environment) -> Result<usize, NemesisError> {
+        let session = format!("connection authorized: user={} ", environment.address.user);
         let (lines, _) = self.lines(environment).await?;
         Ok(lines.iter().filter(|line| line.text.contains(&session) && line.text.contains("SSL enabled")).count())
     }
@@ -103,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_signs_in_or_is_told_why_not_has_not_left() {
+    fn authorized_or_refused_connections_have_not_left() {
         let line = |pid, text: &str| LogLine { pid, sqlstate: "00000".into(), role: String::new(), text: text.into() };
         let lines = [
             line(1, "LOG:  connection received: host=127.0.0.1 port=1"),

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError, supporting};
 use super::callers::Callers;
-use super::{Certified, pass};
+use super::pass;
 use crate::credentials::certificate::whole_second;
+use crate::environment::Environment;
 use crate::gateway::Cut;
 use crate::model::fault::CertificateFault;
 use crate::model::history::Evidence;
@@ -17,7 +18,7 @@ use crate::model::history::Evidence;
 /// machine.
 const LAUNCH: Duration = Duration::from_secs(4);
 
-/// How much later than the time in it a certificate has ended for everybody: some count the last second as valid.
+/// How much later than the time in it a certificate has ended for every library: some count the last second as valid.
 ///
 /// *Source*: OpenSSL's `X509_cmp_time` (ends at that second), rustls-webpki's `Time` (ends after it).
 const LAST_SECOND: Duration = Duration::from_secs(1);
@@ -42,44 +43,44 @@ impl Expired {
     }
 
     /// Puts a certificate in place that ends then.
-    async fn replace(&self, environment: &(impl Certified + ?Sized), end: SystemTime) -> Result<(), NemesisError> {
+    async fn replace(&self, environment: &Environment, end: SystemTime) -> Result<(), NemesisError> {
         let certificates = environment.certificates()?;
         if self.is_of_client() {
             certificates.give(certificates.for_client(&certificates.authority, end)?)?;
         } else {
             let certificate = certificates.for_server(&certificates.authority, &certificates.host, end)?;
-            environment.serve(&certificate).await?;
+            environment.server().serve_certificate(&certificate).await?;
         }
         Ok(())
     }
 }
 
 #[async_trait]
-impl<E: Certified + ?Sized> Injection<E> for Expired {
-    async fn arm(&mut self, environment: &E) -> Result<(), NemesisError> {
+impl Injection for Expired {
+    async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.end = whole_second(environment.certificates()?.now() + self.at + LAUNCH);
         self.replace(environment, self.end).await
     }
 
-    async fn approach(&mut self, environment: &E) {
+    async fn approach(&mut self, environment: &Environment) {
         // Where the clock does not get there, the injection says so.
         let _ = pass(environment, self.end + LAST_SECOND).await;
     }
 
-    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         pass(environment, self.end + LAST_SECOND).await?;
         self.callers.watch(environment).await?;
-        self.cut = environment.gateway().cut(Cut::Reset).await;
+        self.cut = environment.gateway.cut(Cut::Reset).await;
         Ok(())
     }
 
-    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let looked = self.callers.enough(environment).await;
         self.replace(environment, environment.certificates()?.usual_end()).await?;
         looked
     }
 
-    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let mut found = match self.is_of_client() {
             true => self.callers.refused(environment).await?,
             false => self.callers.left(environment).await?,

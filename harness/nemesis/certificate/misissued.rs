@@ -1,4 +1,4 @@
-//! A certificate with which something is wrong from the start: until somebody repairs it, no handshake succeeds.
+//! A certificate with which something is wrong from the start: no handshake succeeds until it is repaired.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,12 +6,13 @@ use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError};
 use super::callers::Callers;
-use super::{Certified, pass};
+use super::pass;
 use crate::credentials::certificate::whole_second;
+use crate::environment::Environment;
 use crate::model::fault::CertificateFault;
 use crate::model::history::Evidence;
 
-/// A host that no client here asks for; the name is nobody's (RFC 6761).
+/// A host that no client here connects to; the name is reserved (RFC 6761).
 const OTHER_HOST: &str = "other.invalid";
 
 /// The server's certificate, or the client's, is not what the other side wants.
@@ -30,32 +31,37 @@ impl Misissued {
 }
 
 #[async_trait]
-impl<E: Certified + ?Sized> Injection<E> for Misissued {
-    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
+impl Injection for Misissued {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let certificates = environment.certificates()?;
         let end = certificates.usual_end();
         let stranger = certificates.stranger()?;
         let own = &certificates.authority;
         match self.fault {
             CertificateFault::WrongHost => {
-                environment.serve(&certificates.for_server(own, OTHER_HOST, end)?).await?;
+                environment.server().serve_certificate(&certificates.for_server(own, OTHER_HOST, end)?).await?;
             }
             CertificateFault::WrongAuthority => {
-                environment.serve(&certificates.for_server(&stranger, &certificates.host, end)?).await?;
+                environment
+                    .server()
+                    .serve_certificate(&certificates.for_server(&stranger, &certificates.host, end)?)
+                    .await?;
             }
             CertificateFault::NotYetValid => {
                 self.begin = whole_second(certificates.now() + self.lasts);
                 let certificate = certificates.for_server_from(own, &certificates.host, self.begin, end)?;
-                environment.serve(&certificate).await?;
+                environment.server().serve_certificate(&certificate).await?;
             }
             CertificateFault::ClientUnknown => certificates.give(certificates.for_client(&stranger, end)?)?,
-            CertificateFault::ClientRevoked => environment.revoke().await?,
+            CertificateFault::ClientRevoked => {
+                environment.server().revoke_certificates(&certificates.revoked(true)?).await?
+            }
             other => return Err(NemesisError::NotInForce(format!("{other:?} is no mistake in a certificate"))),
         }
         self.callers.watch(environment).await
     }
 
-    async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
+    async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let certificates = environment.certificates()?;
         if self.fault == CertificateFault::NotYetValid {
             pass(environment, self.begin).await?;
@@ -68,12 +74,12 @@ impl<E: Certified + ?Sized> Injection<E> for Misissued {
                 let sound = certificates.for_client(&certificates.authority, certificates.usual_end())?;
                 certificates.give(sound)?;
             }
-            false => environment.serve(&certificates.sound()?).await?,
+            false => environment.server().serve_certificate(&certificates.sound()?).await?,
         }
         looked
     }
 
-    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         match self.fault.is_of_client() {
             true => self.callers.refused(environment).await,
             false => self.callers.left(environment).await,

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::super::{Injection, NemesisError, decisive, supporting};
-use super::Certified;
 use super::callers::Callers;
+use crate::environment::Environment;
 use crate::model::history::Evidence;
 
 /// Another sound certificate is written and loaded. Sessions that are open must not notice; new ones meet the new one.
@@ -17,15 +17,15 @@ pub(super) struct Renewed {
 }
 
 #[async_trait]
-impl<E: Certified + ?Sized> Injection<E> for Renewed {
-    async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
-        self.sessions = environment.gateway().connections();
-        environment.serve(&environment.certificates()?.sound()?).await?;
+impl Injection for Renewed {
+    async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
+        self.sessions = environment.gateway.connections();
+        environment.server().serve_certificate(&environment.certificates()?.sound()?).await?;
         self.served = true;
         self.callers.watch(environment).await
     }
 
-    async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
+    async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         Ok(vec![
             decisive("sessions that met the new certificate", self.callers.begun(environment).await?),
             supporting("new certificates seen at the server", usize::from(self.served)),

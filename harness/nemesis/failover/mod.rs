@@ -1,4 +1,4 @@
-//! What happens between a primary and its standby: who is the primary, and where the client's addresses lead.
+//! Failover: which of two servers is the primary, and where the client's addresses lead.
 
 mod arrangement;
 mod promotion;
@@ -6,8 +6,6 @@ mod two_primaries;
 mod wrong_node;
 
 use self::arrangement::Arranging;
-#[cfg(feature = "simulation")]
-pub(crate) use self::arrangement::arranged;
 use self::promotion::{Cause, Promoting};
 use self::two_primaries::TwoPrimaries;
 use self::wrong_node::WrongNode;

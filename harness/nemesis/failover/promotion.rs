@@ -9,7 +9,7 @@ use crate::model::sqlstate::READ_ONLY;
 use crate::model::topology::Host;
 use crate::netns::DnsAnswer;
 
-/// What becomes of the old primary, from the injection on.
+/// The old primary, from the injection on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// It is killed.
@@ -23,28 +23,28 @@ pub(super) enum Cause {
 /// A promotion on heal. Until then no server that the client can reach takes writes.
 pub(super) struct Promoting {
     cause: Cause,
-    witness: LogWatch,
+    log: LogWatch,
     /// The client's connections when it began.
     sessions: usize,
-    /// How the old primary's end was seen.
+    /// The exit status of the old primary.
     end: Option<String>,
     promoted: usize,
-    /// Sessions of the old primary whose commits nobody could confirm any more.
+    /// Sessions of the old primary whose commits no standby could confirm any more.
     unconfirmed: usize,
-    /// Those who had asked for the primary's name, where it has one, when the name was moved.
-    told_before: u64,
+    /// Queries answered with the primary's address, where it has a name, when the name was moved.
+    answered_before: u64,
 }
 
 impl Promoting {
     pub fn new(cause: Cause) -> Promoting {
         Promoting {
             cause,
-            witness: LogWatch::default(),
+            log: LogWatch::default(),
             sessions: 0,
             end: None,
             promoted: 0,
             unconfirmed: 0,
-            told_before: 0,
+            answered_before: 0,
         }
     }
 }
@@ -52,11 +52,11 @@ impl Promoting {
 #[async_trait]
 impl Injection for Promoting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.witness.watch(environment).await?;
-        self.sessions = environment.door(Host::Primary).unwrap_or(&environment.gateway).connections();
+        self.log.watch(environment).await?;
+        self.sessions = environment.gateway_of(Host::Primary).unwrap_or(&environment.gateway).connections();
         match self.cause {
             Cause::Loss => self.end = Some(environment.lose_primary().await?),
-            Cause::Demotion => environment.demote_primary().await?,
+            Cause::Demotion => environment.server().demote().await?,
             Cause::Nothing => {}
         }
         Ok(())
@@ -65,8 +65,10 @@ impl Injection for Promoting {
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         environment.promote_standby().await?;
         self.promoted += 1;
-        self.unconfirmed = environment.end_unconfirmed().await?;
-        self.told_before = environment.names().map_or(0, |names| names.answered(DnsAnswer::Address));
+        if let Some(old) = environment.beside() {
+            self.unconfirmed = old.end_unconfirmed().await?;
+        }
+        self.answered_before = environment.names().map_or(0, |names| names.answered(DnsAnswer::Address));
         Ok(environment.follow_primary().await?)
     }
 
@@ -80,14 +82,14 @@ impl Injection for Promoting {
                 ]
             }
             Cause::Demotion | Cause::Nothing => {
-                let refused = self.witness.refused(environment, READ_ONLY).await?;
+                let refused = self.log.count_errors(environment, READ_ONLY).await?;
                 vec![decisive("statements refused with 25006", refused)]
             }
         };
         found.push(supporting("promotions confirmed", self.promoted));
         if let Some(names) = environment.names() {
-            let told = names.answered(DnsAnswer::Address) - self.told_before;
-            found.push(supporting("queries answered with the new address", told as usize));
+            let answered = names.answered(DnsAnswer::Address) - self.answered_before;
+            found.push(supporting("queries answered with the new address", answered as usize));
         }
         if self.cause == Cause::Demotion {
             found.push(supporting("sessions ended for want of a standby", self.unconfirmed));

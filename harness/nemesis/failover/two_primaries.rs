@@ -4,17 +4,18 @@ use async_trait::async_trait;
 
 use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
+use crate::gateway::Gateway;
 use crate::model::history::Evidence;
 use crate::model::topology::Host;
 
-/// What the server logs where somebody cancels a wait for the standby. The client is told that its write succeeded,
-/// with a warning: it is on this server alone.
+/// The server's log line for a cancelled wait for the standby. Its client gets a success with a warning: the write is on
+/// this server alone.
 const CANCELLED: &str = "canceling wait for synchronous replication";
 
 /// The standby is promoted beside its primary, which goes on as before; on heal that is fenced.
 #[derive(Default)]
 pub(super) struct TwoPrimaries {
-    witness: LogWatch,
+    log: LogWatch,
     /// The client's connections to the old primary at the promotion.
     sessions: usize,
     unconfirmed: usize,
@@ -23,18 +24,20 @@ pub(super) struct TwoPrimaries {
 #[async_trait]
 impl Injection for TwoPrimaries {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.witness.watch(environment).await?;
-        self.sessions = environment.door(Host::Primary).map_or(0, |door| door.connections());
+        self.log.watch(environment).await?;
+        self.sessions = environment.gateway_of(Host::Primary).map_or(0, Gateway::connections);
         Ok(environment.promote_standby().await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.unconfirmed = environment.fence_old_primary().await?;
+        if let Some(old) = environment.beside() {
+            self.unconfirmed = old.fence().await?;
+        }
         Ok(())
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        let cancelled = self.witness.said(environment, CANCELLED).await?;
+        let cancelled = self.log.count_text(environment, CANCELLED).await?;
         Ok(vec![
             decisive("commits that nobody confirmed", self.unconfirmed + cancelled),
             supporting("of these waits cancelled by the client", cancelled),

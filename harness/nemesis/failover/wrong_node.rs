@@ -11,7 +11,7 @@ use crate::model::sqlstate::READ_ONLY;
 /// The address leads to the standby until heal, then to the primary again. Connections that were made meanwhile stay.
 #[derive(Default)]
 pub(super) struct WrongNode {
-    witness: LogWatch,
+    log: LogWatch,
     reset: usize,
     /// Connections to the standby that the heal found open, and left so.
     misled: usize,
@@ -20,7 +20,7 @@ pub(super) struct WrongNode {
 #[async_trait]
 impl Injection for WrongNode {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        self.witness.watch(environment).await?;
+        self.log.watch(environment).await?;
         let standby = environment.beside().ok_or_else(|| NemesisError::NotInForce("there is no standby".into()))?;
         environment.route_to(standby).await?;
         self.reset = environment.gateway.cut(Cut::Reset).await;
@@ -33,7 +33,7 @@ impl Injection for WrongNode {
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        let refused = self.witness.refused(environment, READ_ONLY).await?;
+        let refused = self.log.count_errors(environment, READ_ONLY).await?;
         Ok(vec![
             decisive("statements refused with 25006", refused),
             supporting("sockets reset", self.reset),

@@ -1,4 +1,4 @@
-//! The gateway's door shut: new connections refused, or left without an answer.
+//! New connections blocked at the gateway: refused, or left without an answer.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use super::super::{HasGateway, Injection, NemesisError, decisive, supporting};
 use crate::gateway::{Cut, DropState, Rule, RuleKind};
 use crate::model::history::Evidence;
 
-/// How the door is shut, and what becomes of those who are inside.
+/// The answer to new connections, and the end of those that are open.
 #[derive(Clone, Copy)]
 pub(crate) enum Door {
-    /// New connections are refused, the others reset.
+    /// New connections are refused, open ones are reset.
     Refuse,
-    /// New connections get no answer, the others are reset.
+    /// New connections get no answer, open ones are reset.
     Hang,
-    /// New connections are refused, the others get an RST for their next packet.
+    /// New connections are refused, open ones get an RST for their next packet.
     Reject,
 }
 
-/// The door shut until heal.
+/// New connections blocked until heal.
 ///
-/// The door first, then those inside: else one that was reset could come in again before it is shut.
+/// They are blocked before open connections are reset: else a client could connect again in between.
 pub(crate) struct BlockNewConnections {
     door: Door,
     reset: usize,

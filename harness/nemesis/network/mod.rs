@@ -1,4 +1,4 @@
-//! Faults of the path: connections cut, bytes held or delayed, the door shut.
+//! Faults of the path: connections cut, bytes held or delayed, new connections blocked.
 
 mod block_new;
 mod cutting;

@@ -38,7 +38,7 @@ impl<E: HasGateway + ?Sized> Injection<E> for RuleFault {
 
     async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         match (&self.rule, self.what) {
-            // What has lost one side is not mended: it stays so for as long as the client keeps it.
+            // A connection that has lost one side is not mended: it stays so for as long as the client keeps it.
             (_, RuleKind::DropState(_)) | (None, _) => {}
             (Some(rule), _) => environment.gateway().remove(rule).await,
         }
@@ -51,7 +51,7 @@ impl<E: HasGateway + ?Sized> Injection<E> for RuleFault {
     }
 }
 
-/// What a rule's counts prove, in the words of the catalogue.
+/// A rule's counts as evidence, in the words of the catalogue.
 fn found(what: RuleKind, bytes: usize, strikes: usize) -> Vec<Evidence> {
     match what {
         RuleKind::CutPoint(cut) => vec![struck(cut, strikes)],

@@ -25,7 +25,7 @@ use crate::scenario::Scenario;
 struct Bare {
     gateway: Gateway,
     network: Memory,
-    /// Whoever gets there waits.
+    /// Connections to it wait.
     _server: MemoryListener,
     recorder: Recorder,
 }
@@ -52,7 +52,7 @@ impl Bare {
         self.network.connect(self.gateway.address())
     }
 
-    /// What was done, and when.
+    /// The steps of the fault, and when.
     fn steps(&self) -> Vec<(Duration, FaultStep)> {
         let step = |event: &Event| match event {
             Event::Fault { at, step, .. } => Some((*at, step.clone())),
@@ -61,7 +61,7 @@ impl Bare {
         self.recorder.look(|history| history.events.iter().filter_map(step).collect())
     }
 
-    /// What it is shown by.
+    /// Its evidence.
     fn shown(&self) -> Vec<(String, u64)> {
         let shown = |event: &Event| match event {
             Event::Evidence { found, .. } => Some((found.what.clone(), found.count)),
@@ -117,12 +117,12 @@ async fn resets_come_at_their_times_and_none_when_it_is_to_be_healed() {
     let steps = bare.steps();
     let (injecting, healed) = ((s(2), FaultStep::Injecting), (s(8), FaultStep::Healed));
     assert_eq!((&steps[0], &steps[steps.len() - 1]), (&injecting, &healed));
-    // What would come at the very moment of healing does not.
+    // A round that would begin at the very moment of healing does not.
     assert_eq!(bare.shown(), [("sockets reset".to_owned(), 5), ("rounds".to_owned(), 3)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_door_is_shut_until_heal() {
+async fn new_connections_are_refused_until_heal() {
     let bare = Bare::new();
     let began = Instant::now();
     let mut inside = bare.connect().unwrap();
@@ -152,7 +152,7 @@ async fn a_run_that_is_stopped_heals_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_gateway_cannot_do_there_is_told() {
+async fn unsupported_gateway_fault_is_recorded_as_failed() {
     let bare = Bare::new();
     carry_out(&bare, fault(FaultKind::Hang, 3), &CancellationToken::new(), async {}).await;
     let failed = |step: &FaultStep| matches!(step, FaultStep::Failed { reason } if reason.contains("packet filter"));

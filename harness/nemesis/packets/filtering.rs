@@ -10,12 +10,12 @@ use crate::gateway::Cut;
 use crate::model::history::Evidence;
 use crate::netns::{Filter, PacketRule};
 
-/// Rules, and the filter that they have become.
+/// Rules, and the filter in which they are in force.
 pub(crate) struct Filtering {
     rules: Vec<PacketRule>,
     /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
     first: bool,
-    /// Whether those who are inside are reset, once nobody comes in any more.
+    /// Whether open connections are reset once new ones are blocked.
     resets: bool,
     reset: usize,
     filter: Option<Filter>,

@@ -12,20 +12,20 @@ use crate::gateway::Cut;
 use crate::model::history::Evidence;
 use crate::netns::{Filter, Kernel, PacketRule};
 
-/// What would tell the client that a connection has ended.
+/// The packets that would show the client that a connection has ended.
 const KEPT_BACK: &str = "RSTs kept back";
 
-/// What the client hears of it when it next sends something.
+/// The packets that the client gets when it next sends something.
 const SENT: &str = "RSTs sent";
 
 /// Longest that the kernel may take to send off the RST of a socket that is closed: it does so at once, on a busy machine.
-/// A socket that was dead already sends none, and is waited for in vain.
+/// A socket that was dead already sends none, so that the wait for it ends with the deadline.
 const SENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Every connection half open.
 ///
 /// The gateway resets its connections, and the filter keeps that from the client. From then on the gateway's kernel knows
-/// nothing of them, and says so to whatever comes.
+/// nothing of them, and answers each of their packets with an RST.
 #[derive(Default)]
 pub(crate) struct HalfOpening {
     watching: Option<Filter>,
@@ -39,7 +39,7 @@ impl Injection for HalfOpening {
         let (kernel, server) = (kernel(environment)?, environment.gateway.address().ip());
         let of_first = |rules: Vec<PacketRule>| rules.iter().map(|rule| rule.for_server(server)).collect::<Vec<_>>();
         self.watching = Some(kernel.install(&of_first(rules::resets(SENT))).await?);
-        // The newer filter comes first: what is kept back is not counted as sent.
+        // The newer filter comes first: an RST that is kept back is not counted as sent.
         let hiding = self.hiding.insert(kernel.install(&of_first(rules::silence(KEPT_BACK))).await?);
         self.gone = environment.gateway.cut(Cut::Reset).await;
         let deadline = Instant::now() + SENT_WITHIN;
@@ -49,7 +49,7 @@ impl Injection for HalfOpening {
         Ok(kernel.remove(hiding).await?)
     }
 
-    /// What has lost one side is not mended; but if the injection failed half way, nothing may go on being lost.
+    /// A connection that has lost one side is not mended; but after a failed injection no packet may be lost any more.
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         if let Some(hiding) = &self.hiding {
             kernel(environment)?.remove(hiding).await?;
@@ -64,7 +64,7 @@ impl Injection for HalfOpening {
     }
 }
 
-/// What a filter that counts one thing has counted.
+/// The count of a filter that counts one kind of packets.
 async fn count(kernel: &Kernel, filter: &Filter) -> Result<u64, NemesisError> {
     Ok(kernel.count(filter).await?.into_iter().map(|(_, count)| count).sum())
 }

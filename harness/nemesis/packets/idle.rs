@@ -1,8 +1,8 @@
 //! A stateful device that forgets idle connections: the filter's own table of connections, with its own timeouts.
 //!
-//! What is forgotten stays so. After heal the device remembers for as long as it usually does, but nobody tells it of
-//! connections that it has lost, and it goes on treating their packets as any stateful firewall treats those of which it
-//! has not seen the beginning. So the timeout goes back to what it was, and the rules stay for the rest of the run.
+//! A flow that was forgotten stays so. After heal the device remembers for as long as it usually does, but it does not
+//! learn of connections that it has lost, and treats their packets as a stateful firewall treats those of which it has not
+//! seen the beginning. So the timeout goes back to its usual value, and the rules stay for the rest of the run.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,12 +22,12 @@ use crate::netns::{Filter, Flow, FlowTable, PacketCapture, PacketRule, ProbeDete
 /// How often the table is looked at: a tenth of the shortest idle time.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What the device says of packets that belong to no connection it knows.
+/// The device's answer to packets that belong to no connection it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Nothing: they vanish.
     Silent,
-    /// RST, to whoever has sent one.
+    /// An RST to their sender.
     Reset,
 }
 
@@ -58,7 +58,7 @@ impl ForgettingIdle {
 #[async_trait]
 impl Injection for ForgettingIdle {
     async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        // Before the client comes: only of a connection that was followed from its beginning is it known what a probe is.
+        // Before the client connects: probes are recognised only on a connection that was followed from its beginning.
         self.probes = Some(Probes::watch(kernel(environment)?.capture()?));
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Injection for ForgettingIdle {
         }
         let mut found = vec![
             decisive("flows expired", watch.expired.len()),
-            // Whoever was idle for longer, and is remembered for his probes alone, has met the fault too, and withstood.
+            // A flow that was idle for longer, and is remembered for its probes alone, has met the fault too, and withstood.
             decisive("flows kept alive by probes", watch.kept.difference(&watch.expired).count()),
         ];
         for (what, count) in kernel(environment)?.count(filter).await? {
@@ -116,7 +116,7 @@ impl Injection for ForgettingIdle {
     }
 }
 
-/// What becomes of packets that belong to no connection.
+/// Rules for packets that belong to no connection.
 ///
 /// *Source*: measured with rules of this kind; `nemesis/tests/idle` measures it anew.
 fn rules(style: Style) -> Vec<PacketRule> {
@@ -125,7 +125,7 @@ fn rules(style: Style) -> Vec<PacketRule> {
     let ways = [Way::Up, Way::Down].into_iter();
     match style {
         Style::Silent => ways.map(|way| rule(way, lost, Some("packets dropped"), "drop")).collect(),
-        // Nobody answers an RST with another.
+        // An RST is never answered with another.
         Style::Reset => ways
             .flat_map(|way| {
                 let answered = "tcp flags & rst == 0 ct state invalid";
@@ -135,7 +135,7 @@ fn rules(style: Style) -> Vec<PacketRule> {
     }
 }
 
-/// What the table has shown while the fault was in force.
+/// Flows that the table has shown while the fault was in force.
 struct Watch {
     table: FlowTable,
     since: Instant,
@@ -167,7 +167,7 @@ impl Watch {
         self.kept.extend(there.iter().filter(|flow| follower.is_kept_by_probes(flow, after, self.since, now)));
         let gone: Vec<_> = self.known.difference(&there).copied().collect();
         if !gone.is_empty() {
-            // What the client has closed leaves the table too.
+            // A connection that the client has closed leaves the table too.
             let open_sockets = open_sockets()?;
             self.expired.extend(gone.into_iter().filter(|flow| open_sockets.contains(&flow.end())));
         }
@@ -176,7 +176,7 @@ impl Watch {
     }
 }
 
-/// The ear at the client's interface; ends when it is dropped.
+/// The sniffer at the client's interface; ends when it is dropped.
 struct Probes {
     follower: Arc<Mutex<ProbeDetector>>,
     failed: Arc<Mutex<Option<io::Error>>>,
@@ -202,7 +202,7 @@ impl Probes {
         locked(&self.follower)
     }
 
-    /// Why it has gone deaf, if it has.
+    /// Why it has stopped, if it has.
     fn failed(&self) -> Option<io::Error> {
         locked(&self.failed).take()
     }

@@ -1,4 +1,4 @@
-//! Faults of the kernel plane: what is done to packets between the client and the gateway.
+//! Faults of the kernel plane, done to packets between the client and the gateway.
 
 mod filtering;
 mod half_open;

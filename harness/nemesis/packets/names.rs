@@ -24,10 +24,10 @@ fn names(environment: &Environment) -> Result<&Names, NemesisError> {
     environment.names().ok_or_else(|| NemesisError::NotInForce("the client knows its server by no name".into()))
 }
 
-/// Something else is said than where the name leads, until heal. Whoever has a connection is not told.
+/// Another answer than the address, until heal. Open connections are not concerned.
 struct Misnaming {
     saying: DnsAnswer,
-    /// What an answer of that kind is called.
+    /// The name of such an answer in the evidence.
     counted: &'static str,
     answered_before: u64,
     orders: usize,
@@ -56,7 +56,7 @@ impl Injection for Misnaming {
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let answered = names(environment)?.answered(self.saying) - self.answered_before;
-        // A client that never asks has met what came with it, and is not spared the verdict on that.
+        // A client that never queries has met the fault that came with it, and is judged by that.
         Ok(vec![decisive(self.counted, answered as usize), supporting("orders to the name server", self.orders)])
     }
 }
@@ -82,14 +82,14 @@ impl Injection for Moving {
             counted: Some("packets to the old address dropped"),
             verdict: "drop",
         };
-        // First the way there, so that nobody who is cut off comes in again; what tells them so goes the other way.
+        // The way there first, so that no client that is cut off connects again; its RST goes the other way.
         self.filter = Some(kernel(environment)?.install(&[rule]).await?);
         self.reset = environment.gateway.cut(Cut::Reset).await;
         Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        // At the old address there is nobody, for good.
+        // The old address stays dead for good.
         Ok(environment.move_name()?)
     }
 

@@ -1,11 +1,11 @@
-//! What each fault says to the packet filter. Pure.
+//! The packet filter's rules for each fault. Pure.
 //!
 //! Each rule is about the packets between the client and its servers: names are looked up elsewhere.
 
 use crate::model::fault::{FaultKind, IcmpCode, Scope, Share, Stream};
 use crate::netns::{MARK, PORT, PacketRule, SECOND_MARK, Way};
 
-/// What is counted of connections that a fault leaves alone; it proves nothing.
+/// The count of packets of connections that a fault leaves alone; it proves nothing.
 pub(super) const LET_THROUGH: &str = "packets let through";
 
 /// The first packet of a connection, and no other.
@@ -57,7 +57,7 @@ fn rule(way: Way, matches: &str, counted: Option<&'static str>, verdict: &'stati
     PacketRule { way, matches: format!("{servers} {matches}"), counted, verdict }
 }
 
-/// Marks who comes from now on: who is not marked was there before.
+/// Marks connections that begin from now on: one that is not marked was there before.
 fn newcomer() -> PacketRule {
     rule(Way::Up, "ct state new", None, MARK.set)
 }

@@ -52,7 +52,7 @@ async fn call(stage: &Stage) -> Met {
         Err(error) => return told(&error).map_or(Met::Lost, Met::Handshake),
     };
     let startup = b"\0\0\0\x25\0\x03\0\0user\0squall\0database\0squall\0\0";
-    // What was written may already meet a closed socket; the read tells.
+    // The write may already meet a closed socket; the read shows it.
     let _ = stream.write_all(startup).await;
     match timeout(PATIENCE, stream.read_u8()).await.expect("the server says nothing") {
         Ok(_) => Met::Answered,
@@ -84,7 +84,7 @@ async fn log(stage: &Stage) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn a_client_certificate_that_is_refused() {
+async fn client_certificate_is_refused() {
     use AlertDescription::{CertificateRevoked, UnknownCA};
     let faults = ["client-certificate-unknown", "client-certificate-revoked"];
     for source in servers().await {
@@ -94,7 +94,7 @@ async fn a_client_certificate_that_is_refused() {
             for (place, alert) in [UnknownCA, CertificateRevoked].into_iter().enumerate() {
                 let about = format!("{source}, TLS {tls}, {}", faults[place]);
                 stage.inject(place).await;
-                assert_eq!(stage.evidence(place).await[0].count, 0, "nobody has met it yet: {about}");
+                assert_eq!(stage.evidence(place).await[0].count, 0, "evidence before any client met it: {about}");
                 let met = call(&stage).await;
                 let refused = rustls::Error::AlertReceived(alert);
                 match tls {
@@ -113,7 +113,7 @@ async fn a_client_certificate_that_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_certificate_that_the_client_refuses() {
+async fn server_certificate_is_refused() {
     let faults = ["server-certificate-wrong-host", "certificate-authority-changed", "server-certificate-not-yet-valid"];
     for source in servers().await {
         for tls in ["1.2", "1.3"] {

@@ -1,4 +1,4 @@
-//! What clients see of a primary and its standby changing places.
+//! Failover as clients see it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn scenario(hosts: &str, kind: &str, at: &str) -> String {
     )
 }
 
-/// What a write comes to: `None`, or the SQLSTATE that it got.
+/// The SQLSTATE that a write got; `None`: it succeeded.
 async fn write(client: &Client, key: i64) -> Option<String> {
     let insert = format!("INSERT INTO pgsquall_ledger (id) VALUES ({key})");
     client.batch_execute(&insert).await.err().map(|error| error.code().map_or("none", |code| code.code()).to_owned())
@@ -25,7 +25,7 @@ async fn write(client: &Client, key: i64) -> Option<String> {
 
 /// The keys that the primary holds, as of now.
 async fn keys(environment: &Environment) -> Vec<i64> {
-    let superuser = environment.server().superuser().in_database(&environment.address.database);
+    let superuser = environment.server().superuser().unwrap().in_database(&environment.address.database);
     let session = superuser.connect().await.unwrap();
     let rows = session.rows("SELECT id FROM pgsquall_ledger ORDER BY id", &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
@@ -36,7 +36,7 @@ fn read_only() -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_lost_primary_refuses_and_its_standby_has_all_that_was_acknowledged() {
+async fn lost_primary_refuses_and_standby_has_acknowledged_writes() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &scenario("\"primary\"", "promote-standby", "2s")).await;
         let session = stage.sign_in().await.unwrap();
@@ -50,7 +50,7 @@ async fn a_lost_primary_refuses_and_its_standby_has_all_that_was_acknowledged() 
         stage.sign_in().await.unwrap_err();
         stage.heal(0).await;
         let session = stage.sign_in().await.unwrap();
-        assert_eq!(write(&session.client, 2).await, None, "{source}: nobody is left to wait for");
+        assert_eq!(write(&session.client, 2).await, None, "{source}: no standby is left to wait for");
         assert_eq!(keys(&stage.environment).await, [1, 2], "{source}");
         assert!(stage.environment.beside().is_none());
         stage.close().await;
@@ -58,11 +58,11 @@ async fn a_lost_primary_refuses_and_its_standby_has_all_that_was_acknowledged() 
 }
 
 #[tokio::test]
-async fn a_demoted_primary_keeps_its_sessions_and_takes_no_write() {
+async fn demoted_primary_keeps_sessions_and_takes_no_write() {
     for source in servers().await {
         let hosts = "\"primary\", \"standby\"";
         let mut stage = Stage::set(&source, &scenario(hosts, "demote-primary", "2s")).await;
-        let standby = stage.environment.door(Host::Standby).unwrap().address();
+        let standby = stage.environment.gateway_of(Host::Standby).unwrap().address();
         let (old, new) = (stage.sign_in().await.unwrap(), stage.sign_in_at(standby).await.unwrap());
         assert_eq!((write(&old.client, 1).await, write(&new.client, 2).await), (None, read_only()), "{source}");
         stage.inject(0).await;
@@ -96,7 +96,7 @@ async fn connections_to_the_wrong_node_outlast_the_fault() {
 }
 
 #[tokio::test]
-async fn a_promotion_in_place_is_told_to_nobody() {
+async fn promotion_in_place_keeps_connections() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &scenario("\"standby\"", "promote-in-place", "0s")).await;
         stage.inject(0).await;
@@ -116,36 +116,36 @@ async fn a_promotion_in_place_is_told_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_write_that_nobody_confirms_is_not_acknowledged() {
+async fn unconfirmed_write_is_not_acknowledged() {
     for source in servers().await {
         let hosts = "\"primary\", \"standby\"";
         let stage = Stage::set(&source, &scenario(hosts, "demote-primary", "2s")).await;
         let (environment, session) = (&stage.environment, stage.sign_in().await.unwrap());
         // As when the standby has gone a moment before.
-        let superuser = environment.server().superuser().connect().await.unwrap();
+        let superuser = environment.server().superuser().unwrap().connect().await.unwrap();
         superuser.batch("ALTER SYSTEM SET synchronous_standby_names = 'gone'").await.unwrap();
         superuser.batch("SELECT pg_reload_conf()").await.unwrap();
-        // Its checkpointer is who has to read it, which nobody can ask.
+        // Its checkpointer has to read it, and no query shows when it has.
         sleep(Duration::from_secs(1)).await;
         let mut waiting = Box::pin(write(&session.client, 1));
         timeout(Duration::from_millis(500), &mut waiting).await.expect_err("a commit was not waited for");
         environment.promote_standby().await.unwrap();
-        assert_eq!(environment.end_unconfirmed().await.unwrap(), 1, "{source}");
-        // A warning 57P01 at most, then the end: the server closes its mouth before it leaves, lest it say "done".
+        assert_eq!(environment.beside().unwrap().end_unconfirmed().await.unwrap(), 1, "{source}");
+        // A warning 57P01 at most, then the end: the server sends nothing more before it leaves, so that it cannot send "done".
         assert_eq!(waiting.await.as_deref(), Some("none"), "{source}");
         stage.close().await;
     }
 }
 
 #[tokio::test]
-async fn a_dead_address_is_silent_or_refuses() {
+async fn dead_address_is_silent_or_refuses() {
     for source in servers().await {
         for (kind, connects) in [("dead-address-hangs", None), ("dead-address-refuses", Some(false))] {
             let text = scenario("\"nobody\", \"primary\"", kind, "0s").replace("[server]\nstandby = true\n", "");
             let mut stage = Stage::set(&source, &text).await;
             stage.inject(0).await;
             let (first, second) =
-                (stage.environment.gateway.address(), stage.environment.door(Host::Primary).unwrap().address());
+                (stage.environment.gateway.address(), stage.environment.gateway_of(Host::Primary).unwrap().address());
             let tried = timeout(Duration::from_millis(500), tokio::net::TcpStream::connect(first)).await;
             assert_eq!(tried.ok().map(|tried| tried.is_ok()), connects, "{source}: {kind}");
             let _session = stage.sign_in_at(second).await.unwrap();

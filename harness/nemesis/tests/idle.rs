@@ -52,7 +52,7 @@ async fn answers(client: &tokio_postgres::Client) -> Result<bool, tokio_postgres
 }
 
 #[tokio::test]
-async fn a_silent_device_answers_nobody_and_never_remembers() {
+async fn silent_device_forgets_for_good() {
     let Some(mut stage) = stage("idle-drop", 1, "").await else { return };
     let (idle, busy) = (stage.sign_in().await.unwrap(), stage.sign_in().await.unwrap());
     // Idle before the device comes, and never used again until it has forgotten.
@@ -77,7 +77,7 @@ async fn a_silent_device_answers_nobody_and_never_remembers() {
 }
 
 #[tokio::test]
-async fn a_resetting_device_answers_the_client_that_speaks_first() {
+async fn resetting_device_answers_client_that_speaks_first() {
     let Some(mut stage) = stage("idle-reset", 1, "").await else { return };
     let session = stage.sign_in().await.unwrap();
     stage.inject(0).await;
@@ -99,7 +99,7 @@ async fn server_first(stage: &mut Stage) -> Signed {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first_to_a_silent_device_hears_silence_and_so_does_the_client() {
+async fn server_speaks_first_to_silent_device() {
     let Some(mut stage) = stage("idle-drop", 1, "").await else { return };
     let session = server_first(&mut stage).await;
     let ended = timeout(Duration::from_millis(100), stage.end_of(session.id)).await;
@@ -110,7 +110,7 @@ async fn a_server_that_speaks_first_to_a_silent_device_hears_silence_and_so_does
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first_to_a_resetting_device_is_reset_and_the_client_hears_silence() {
+async fn server_speaks_first_to_resetting_device() {
     let Some(mut stage) = stage("idle-reset", 1, "").await else { return };
     let session = server_first(&mut stage).await;
     assert_eq!(stage.end_of(session.id).await, Severed::ClientReset);
@@ -132,7 +132,7 @@ async fn keeping_alive(stage: &Stage) -> tokio_postgres::Client {
 }
 
 #[tokio::test]
-async fn keepalive_of_either_side_keeps_the_way_open() {
+async fn keepalive_of_either_side_keeps_flow() {
     for server in ["", "[server]\nkeepalive = { idle = \"1s\", interval = \"1s\", count = 5 }"] {
         let Some(mut stage) = stage("idle-drop", 3, server).await else { return };
         let (own, bare) = (keeping_alive(&stage).await, stage.sign_in().await.unwrap());
@@ -149,7 +149,7 @@ async fn keepalive_of_either_side_keeps_the_way_open() {
 }
 
 #[tokio::test]
-async fn a_flow_that_probes_alone_have_kept_is_evidence() {
+async fn flow_kept_by_probes_alone_is_evidence() {
     let Some(mut stage) = stage("idle-drop", 3, "").await else { return };
     let _session = keeping_alive(&stage).await;
     stage.inject(0).await;

@@ -10,10 +10,10 @@ fn lasting(kind: &str) -> String {
     )
 }
 
-/// What came instead of a session: SQLSTATE and text.
+/// SQLSTATE and text of a refused sign-in.
 async fn refusal(stage: &Stage) -> (String, String) {
     let error = stage.sign_in().await.unwrap_err();
-    let said = error.as_db_error().unwrap_or_else(|| panic!("nobody spoke: {error:?}"));
+    let said = error.as_db_error().unwrap_or_else(|| panic!("no server answered: {error:?}"));
     assert_eq!(said.severity(), "FATAL");
     (said.code().code().to_owned(), said.message().to_owned())
 }
@@ -25,7 +25,7 @@ async fn keeps_out(kind: &str, code: &str, text: impl Fn(u32) -> &'static str) {
         let mut session = stage.sign_in().await.unwrap();
         stage.inject(0).await;
         assert_eq!(session.hears().await.map(|said| said.code().code().to_owned()).as_deref(), Some("57P01"));
-        assert_eq!(stage.proofs(0, 0).await, 0, "{source}: nobody has met it yet");
+        assert_eq!(stage.proofs(0, 0).await, 0, "{source}: evidence before any client met it");
         assert_eq!(refusal(&stage).await, (code.to_owned(), text(stage.version()).to_owned()), "{source}");
         stage.heal(0).await;
         stage.sign_in().await.unwrap();
@@ -35,7 +35,7 @@ async fn keeps_out(kind: &str, code: &str, text: impl Fn(u32) -> &'static str) {
 }
 
 #[tokio::test]
-async fn reserved_slots_are_told_by_another_text() {
+async fn reserved_slots_have_another_error_text() {
     keeps_out("\"exhaust-ordinary-connections\"", "53300", |version| match version {
         ..16 => "remaining connection slots are reserved for non-replication superuser connections",
         16.. => "remaining connection slots are reserved for roles with the SUPERUSER attribute",
@@ -44,12 +44,12 @@ async fn reserved_slots_are_told_by_another_text() {
 }
 
 #[tokio::test]
-async fn a_limit_of_a_role_names_the_role() {
+async fn role_limit_error_names_the_role() {
     keeps_out("\"limit-role-connections\"", "53300", |_| "too many connections for role \"squall\"").await;
 }
 
 #[tokio::test]
-async fn a_herd_is_there_first() {
+async fn herd_takes_slots_before_the_client() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &lasting("\"herd\"")).await;
         let mut session = stage.sign_in().await.unwrap();
@@ -64,7 +64,7 @@ async fn a_herd_is_there_first() {
 }
 
 #[tokio::test]
-async fn a_smart_shutdown_leaves_sessions_alone_and_lets_nobody_in() {
+async fn smart_shutdown_keeps_sessions_and_refuses_new_ones() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &lasting("\"restart\"\nmode = \"smart\"")).await;
         let (first, second) = (stage.sign_in().await.unwrap(), stage.sign_in().await.unwrap());
@@ -83,7 +83,7 @@ async fn a_smart_shutdown_leaves_sessions_alone_and_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_killed_goes_without_a_word_and_the_others_get_a_notice() {
+async fn killed_backend_sends_nothing_and_others_get_a_notice() {
     let scenario = "schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"crash-backend\"\nat = \"2s\"\n";
     for source in servers().await {
         let mut stage = Stage::set(&source, scenario).await;

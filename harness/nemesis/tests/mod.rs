@@ -1,4 +1,4 @@
-//! What each fault looks like on the wire, on real servers: `Stage` is a run without client and workload.
+//! Each fault on the wire, with real servers: `Stage` is a run without client and workload.
 
 #[cfg(feature = "tls")]
 mod certificate;
@@ -66,7 +66,7 @@ impl Stage {
         Stage::set_on(None, source, scenario).await
     }
 
-    /// The same on the kernel plane, with the client in that place.
+    /// Brings it up on the kernel plane, with the client in that place.
     pub async fn set_on(kernel: Option<ClientNetns>, source: &ServerSource, scenario: &str) -> Stage {
         let scenario =
             Scenario::parse("stage", "file", "stage.toml", scenario).unwrap_or_else(|error| panic!("{error}"));
@@ -116,7 +116,7 @@ impl Stage {
         self.faults[fault].1.evidence(&self.environment).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What the decisive evidence of one of them comes to. Waits a moment for as much as there should be: a container's log
+    /// The sum of a fault's decisive evidence. Waits a moment for as much as there should be: a container's log
     /// comes in its own time.
     pub async fn proofs(&mut self, fault: usize, expected: u64) -> u64 {
         let deadline = Instant::now() + PATIENCE;
@@ -136,7 +136,7 @@ impl Stage {
         self.sign_in_at(self.environment.gateway.address()).await
     }
 
-    /// The same at another of the client's addresses.
+    /// Signs in at another of the client's addresses.
     pub async fn sign_in_at(&self, place: SocketAddr) -> Result<Signed, tokio_postgres::Error> {
         let address = &self.environment.address;
         let mut config = address.at(place);
@@ -152,7 +152,7 @@ impl Stage {
                     Err(error) => (error.as_db_error().cloned(), true),
                 };
                 if let Some(said) = said {
-                    // Nobody listens any more once the test is over.
+                    // The receiver is gone once the test is over.
                     drop(say.send(said));
                 }
                 if last {
@@ -173,7 +173,7 @@ impl Stage {
         self.recorder.look(|history| history.events.iter().filter_map(opened).collect())
     }
 
-    /// What the server said on one connection: severity and SQLSTATE of every error, and of notices of a crash.
+    /// The server's errors on one connection: severity and SQLSTATE of every error, and of notices of a crash.
     pub fn errors(&self, id: u64) -> Vec<(String, String)> {
         let said = |event: &Event| match event {
             Event::Connection { id: of, change: ConnectionChange::Error { severity, sqlstate, .. }, .. }
@@ -223,7 +223,7 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// What the server says next without being asked.
+    /// The server's next message that is no answer.
     pub async fn hears(&mut self) -> Option<DbError> {
         timeout(PATIENCE, self.heard.recv()).await.expect("the server says nothing")
     }

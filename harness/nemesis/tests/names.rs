@@ -56,7 +56,7 @@ async fn a_server_that_moves_leaves_silence_and_a_name_that_lags_behind() {
         assert!(dial(&stage, old).await.unwrap().is_ok());
         stage.inject(0).await;
         assert_eq!(addresses(&stage).await, [old], "the name lags behind");
-        assert!(dial(&stage, old).await.is_none(), "nobody is there to refuse");
+        assert!(dial(&stage, old).await.is_none(), "no host is there to refuse");
         stage.heal(0).await;
         let new = addresses(&stage).await;
         assert!(new.len() == 1 && new != [old], "{new:?}");

@@ -1,4 +1,4 @@
-//! What clients see of packets that vanish or are rejected: faults of the kernel plane, and others as it
+//! Packets that vanish or are rejected, as clients see them: faults of the kernel plane, and others as it
 //! carries them out.
 
 use std::io;
@@ -19,7 +19,7 @@ use crate::netns::{ClientNetns, available};
 /// Long enough for an answer to come, and shorter than what TCP takes for two tries.
 const SILENCE: Duration = Duration::from_millis(700);
 
-/// A question that the server answers with one byte before anybody has signed in: `SSLRequest`.
+/// A request that the server answers with one byte before sign-in: `SSLRequest`.
 const QUESTION: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// Servers, if a client in this process can be on the kernel plane.
@@ -40,12 +40,12 @@ async fn stage(source: &ServerSource, faults: &[&str]) -> Stage {
     Stage::set_on(Some(ClientNetns::Machine), source, &text).await
 }
 
-/// A connection on which nothing has been said.
+/// A connection on which no byte was sent.
 async fn opened(stage: &Stage) -> TcpStream {
     timeout(PATIENCE, stage.environment.dial()).await.expect("no answer").expect("no connection")
 }
 
-/// What becomes of a new connection soon; `None`: nothing.
+/// The result of a connect soon; `None`: no answer.
 async fn connecting(stage: &Stage) -> Option<io::Result<()>> {
     timeout(SILENCE, stage.environment.dial()).await.ok().map(|tried| tried.map(drop))
 }
@@ -89,7 +89,7 @@ async fn a_blackhole_takes_everything_and_gives_the_same_connections_back() {
         let session = stage.sign_in().await.unwrap();
         settled().await;
         stage.inject(0).await;
-        assert_eq!(count(&mut stage, "packets dropped", true).await, 0, "{source}: nobody has met it yet");
+        assert_eq!(count(&mut stage, "packets dropped", true).await, 0, "{source}: evidence before any client met it");
         ask(&mut old).await;
         assert!(is_silent(&mut old).await && connecting(&stage).await.is_none(), "{source}");
         assert!(count(&mut stage, "packets dropped", true).await >= 2, "{source}");
@@ -108,7 +108,8 @@ async fn one_way_decides_whether_a_write_happens() {
             let mut stage =
                 stage(&source, &[&format!("kind = \"blackhole\"\nfor = \"5s\"\nstream = \"{stream}\"")]).await;
             let session = stage.sign_in().await.unwrap();
-            let superuser = stage.environment.server().superuser().in_database(&stage.environment.address.database);
+            let superuser =
+                stage.environment.server().superuser().unwrap().in_database(&stage.environment.address.database);
             let look = superuser.connect().await.unwrap();
             stage.inject(0).await;
             let write = session.client.batch_execute("INSERT INTO pgsquall_ledger (id) VALUES (1)");
@@ -275,7 +276,7 @@ async fn a_dead_address_is_silent_and_the_other_answers() {
         let mut stage = Stage::set_on(Some(ClientNetns::Machine), &source, text).await;
         stage.inject(0).await;
         assert!(connecting(&stage).await.is_none(), "{source}");
-        let second = stage.environment.door(Host::Primary).unwrap().address();
+        let second = stage.environment.gateway_of(Host::Primary).unwrap().address();
         let _session = stage.sign_in_at(second).await.unwrap();
         stage.heal(0).await;
         assert!(connecting(&stage).await.is_none(), "{source}: nothing is mended");

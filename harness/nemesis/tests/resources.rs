@@ -29,7 +29,7 @@ async fn write_until_it_fails(client: &Client) -> Option<(String, String)> {
 }
 
 #[tokio::test]
-async fn without_memory_new_sessions_fail_or_somebody_is_killed() {
+async fn without_memory_new_sessions_fail_or_a_process_is_killed() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &scenario("", "\"exhaust-memory\"")).await;
         let mut session = stage.sign_in().await.unwrap();
@@ -74,7 +74,7 @@ async fn a_full_disk_is_an_error_and_the_session_lives() {
 }
 
 #[tokio::test]
-async fn without_room_for_its_log_the_server_ends_and_nothing_acknowledged_is_lost() {
+async fn full_wal_disk_ends_the_server_and_loses_no_acknowledged_write() {
     for source in servers().await {
         if let Err(reason) = check_small_disk(SmallDisk::Wal, source.kind()) {
             println!("skipped on {source}: {reason}");
@@ -84,9 +84,9 @@ async fn without_room_for_its_log_the_server_ends_and_nothing_acknowledged_is_lo
         let session = stage.sign_in().await.unwrap();
         write(&session.client, -1).await.unwrap();
         let ((), said) = tokio::join!(stage.inject(0), write_until_it_fails(&session.client));
-        // Whoever needs the next segment panics, and that may be the server's own.
+        // The process that needs the next segment panics, and that may be one of the server's own.
         assert!(said.is_none_or(|said| said == ("PANIC".into(), "53100".into())), "{source}");
-        assert!(stage.sign_in().await.unwrap_err().as_db_error().is_none(), "{source}: refused by nobody");
+        assert!(stage.sign_in().await.unwrap_err().as_db_error().is_none(), "{source}: never refused");
         stage.heal(0).await;
         let session = stage.sign_in().await.unwrap();
         let found = session.client.query_one("SELECT count(*) FROM pgsquall_ledger WHERE id = -1", &[]).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_throttled_server_is_slow_and_nothing_fails() {
 }
 
 #[tokio::test]
-async fn nobody_stays_frozen_and_no_mount_is_seen_outside() {
+async fn no_process_stays_frozen_and_no_mount_is_seen_outside() {
     let mounts = || {
         std::fs::read_to_string("/proc/self/mounts").unwrap().lines().filter(|line| line.contains("pgsquall")).count()
     };
@@ -133,7 +133,7 @@ async fn nobody_stays_frozen_and_no_mount_is_seen_outside() {
         let before = mounts();
         let text = scenario("[server]\nsmall_disk = \"heap\"", "\"throttle-processor\"\nshare = 0.05");
         let mut stage = Stage::set(&source, &text).await;
-        let folder = stage.environment.folder.path().to_owned();
+        let folder = stage.environment.folder().to_owned();
         assert_eq!(mounts(), before);
         assert_eq!(std::fs::read_dir(folder.join("small")).unwrap().count(), 0, "what is mounted is seen inside only");
         stage.inject(0).await;

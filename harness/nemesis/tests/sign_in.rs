@@ -21,7 +21,7 @@ fn said(error: &Error) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn the_server_says_why_nobody_may_come_in_until_it_is_healed() {
+async fn refused_sign_in_names_the_reason_until_heal() {
     let cases = [
         ("wrong-password", "28P01", "password authentication failed for user \"squall\""),
         ("wrong-user", "28P01", "password authentication failed for user \"squall\""),
@@ -56,7 +56,7 @@ async fn the_server_says_why_nobody_may_come_in_until_it_is_healed() {
 }
 
 #[tokio::test]
-async fn sessions_that_were_there_are_ended_and_kept_out() {
+async fn open_sessions_are_ended_and_kept_out() {
     for source in servers().await {
         for (kind, code) in [("wrong-user", "28P01"), ("wrong-database", "3D000"), ("deny-host", "28000")] {
             let scenario = persistent(kind, "").replace("\"0s\"", "\"2s\"");
@@ -74,7 +74,7 @@ async fn sessions_that_were_there_are_ended_and_kept_out() {
 }
 
 #[tokio::test]
-async fn a_range_is_allowed_step_by_step_and_ends_with_the_client_alone() {
+async fn ranges_are_admitted_step_by_step() {
     for source in servers().await {
         let mut stage = Stage::set(&source, &persistent("deny-range", "")).await;
         stage.inject(0).await;
@@ -85,7 +85,7 @@ async fn a_range_is_allowed_step_by_step_and_ends_with_the_client_alone() {
         assert_eq!(all.what, "range 0.0.0.0–255.255.255.255 in force");
         let alone = only.what.trim_start_matches("range ").trim_end_matches(" in force").split_once('–').unwrap();
         assert_eq!(alone.0, alone.1, "{source}");
-        let session = stage.environment.server().superuser().connect().await.unwrap();
+        let session = stage.environment.server().superuser().unwrap().connect().await.unwrap();
         let rules = "SELECT address, netmask FROM pg_hba_file_rules WHERE type = 'host' AND user_name = '{all}'";
         let rows = session.rows(rules, &[]).await.unwrap();
         assert_eq!(rows.len(), 1, "{source}");
@@ -113,7 +113,7 @@ async fn a_rotated_password_is_found_in_its_file() {
 }
 
 #[tokio::test]
-async fn the_server_ends_what_is_idle_and_says_so_unasked() {
+async fn idle_sessions_are_ended_with_an_error() {
     for source in servers().await {
         for (kind, begin, code, text) in [
             ("idle-session-timeout", "SELECT 1", "57P05", "terminating connection due to idle-session timeout"),
@@ -169,7 +169,7 @@ async fn a_cancelled_statement_leaves_its_session_usable() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_nobodys_does_not_resolve() {
+async fn reserved_name_does_not_resolve() {
     let scenario = persistent("wrong-host", "[client]\nhosts = [\"unresolvable\"]\n");
     for source in servers().await {
         let mut stage = Stage::set(&source, &scenario).await;

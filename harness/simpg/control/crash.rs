@@ -26,7 +26,7 @@ impl<H: Host> Postgres<H> {
         Ok(true)
     }
 
-    /// Has a backend that nobody knows die inside a large transaction; recovery begins, and is held until
+    /// Has a backend of no client die inside a large transaction; recovery begins, and is held until
     /// [`release_recovery`](Postgres::release_recovery).
     pub async fn crash_into_recovery(&self) -> Result<(), ServerError> {
         self.crash(None, None).await
@@ -57,14 +57,14 @@ impl<H: Host> Postgres<H> {
             server.collapse(pid, "9: Killed", replay);
             server.next_pid
         });
-        // Whoever comes meanwhile is not let in, and does not count.
+        // A connection that comes meanwhile is refused, and does not count.
         self.until("crash", PATIENCE, |server| server.backends.range(..=others).next().is_none()).await
     }
 }
 
 impl Server {
-    /// A backend has died: every other one is told to go, and recovery begins; `replay` is how long it takes, `None`: it
-    /// is held.
+    /// A backend has died: every other one is ended, and recovery begins; `replay` is how long it takes, `None`: it is
+    /// held.
     pub fn collapse(&mut self, pid: i32, signal: &str, replay: Option<Duration>) {
         self.remark(format!("server process (PID {pid}) was terminated by signal {signal}"));
         self.remark("terminating any other active server processes");

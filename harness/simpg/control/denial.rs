@@ -1,4 +1,4 @@
-//! Who may sign in, as whom, and with what.
+//! Sign-in to a simulated server: roles, databases, passwords, and the admission of connections.
 
 use super::super::scram::Secret;
 #[cfg(feature = "tls")]
@@ -28,7 +28,7 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Has a role be there, or not: 28P01, with trust 28000.
+    /// Whether a role exists: 28P01, with trust 28000.
     pub fn set_role_present(&self, role: &str, present: bool) {
         self.change_role(role, |role| role.present = present);
     }
@@ -43,7 +43,7 @@ impl<H: Host> Postgres<H> {
         self.change_role(role, |role| role.limit = limit);
     }
 
-    /// What sessions of a role begin with, as `ALTER ROLE … SET` does it; `None`: `RESET`.
+    /// The value with which sessions of a role begin, as `ALTER ROLE … SET` does it; `None`: `RESET`.
     pub fn set_for_role(&self, role: &str, setting: &str, value: Option<&str>) {
         self.change_role(role, |role| match value {
             Some(value) => drop(role.settings.insert(setting.to_owned(), value.to_owned())),
@@ -51,7 +51,7 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Has a database be there, or not: 3D000.
+    /// Whether a database exists: 3D000.
     pub fn set_database_present(&self, database: &str, present: bool) {
         self.change_database(database, |database| database.present = present);
     }
@@ -67,12 +67,12 @@ impl<H: Host> Postgres<H> {
         self.change_database(database, |database| database.may_connect = permitted);
     }
 
-    /// Whom pg_hba.conf lets in: 28000 for all others.
+    /// The connections that pg_hba.conf admits: 28000 for all others.
     pub fn admit(&self, whom: Admission) {
         self.change(|server| server.admission = whom);
     }
 
-    /// Loads what it is to speak TLS with; sessions that are open stay as they are.
+    /// Loads the files of TLS; sessions that are open stay as they are.
     #[cfg(feature = "tls")]
     pub fn load(&self, tls: &Tls) -> Result<(), ServerError> {
         let acceptor =

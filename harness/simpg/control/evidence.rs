@@ -1,5 +1,6 @@
-//! What shows afterwards: the ledger, and the log.
+//! The ledger and the log of a simulated server.
 
+#[cfg(test)]
 use std::collections::BTreeMap;
 
 use super::Postgres;
@@ -12,12 +13,13 @@ impl<H: Host> Postgres<H> {
         self.servers()[self.index].store.runs()
     }
 
-    /// What it has logged from this line on, oldest first.
+    /// Lines of its log from this one on, oldest first.
     pub fn log(&self, from: usize) -> Vec<LogLine> {
         self.servers()[self.index].log.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// What a role was told that was wrong, by SQLSTATE; refusals at sign-in included.
+    /// Errors that a role got, by SQLSTATE; refusals at sign-in included.
+    #[cfg(test)]
     pub fn errors(&self, role: &str) -> BTreeMap<String, u64> {
         let mut errors = BTreeMap::new();
         for line in &self.servers()[self.index].log {
@@ -28,7 +30,8 @@ impl<H: Host> Postgres<H> {
         errors
     }
 
-    /// How often a role was told this.
+    /// How many errors of this code a role got.
+    #[cfg(test)]
     pub fn told(&self, role: &str, sqlstate: &str) -> usize {
         let servers = self.servers();
         servers[self.index].log.iter().filter(|line| line.role == role && line.sqlstate == sqlstate).count()

@@ -16,7 +16,7 @@ use crate::model::fault::StopMode;
 use crate::server::ServerError;
 
 impl<H: Host> Postgres<H> {
-    /// Listens again, where it listened before; nobody is let in yet. Does nothing where it runs.
+    /// Listens again, where it listened before; sign-ins are refused until it is ready. Does nothing where it runs.
     pub fn launch(&self) -> io::Result<()> {
         if self.servers()[self.index].phase != Phase::Down {
             return Ok(());
@@ -36,6 +36,7 @@ impl<H: Host> Postgres<H> {
     }
 
     /// Starts it again after a stop or a kill; returns once it lets clients in.
+    #[cfg(test)]
     pub async fn restart(&self) -> Result<(), ServerError> {
         self.launch().map_err(|error| ServerError::Control { doing: "start", reason: error.to_string() })?;
         self.ready().await
@@ -46,15 +47,15 @@ impl<H: Host> Postgres<H> {
         self.until("start", PATIENCE, |server| server.phase == Phase::Ready).await
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Requests a stop, and waits until it has ended.
     ///
-    /// *Errors*: somebody stays, after a smart request; it is frozen.
+    /// *Errors*: a session stays, after a smart request; it is frozen.
     pub async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         self.request_stop(mode);
         self.ended(PATIENCE).await
     }
 
-    /// Asks it to stop, and does not wait. A request that is more urgent overtakes one that is less.
+    /// Requests a stop, and does not wait. A request that is more urgent overtakes one that is less.
     pub fn request_stop(&self, mode: StopMode) {
         self.change(|server| {
             let (word, ending) = match mode {
@@ -72,7 +73,7 @@ impl<H: Host> Postgres<H> {
                 return;
             }
             server.remark(format!("received {word} shutdown request"));
-            // Whoever stops before recovery is done recovers the next time.
+            // A server that stops before recovery is done recovers the next time.
             server.needs_recovery |= mode == StopMode::Immediate || matches!(server.phase, Phase::NotYet { .. });
             server.phase = Phase::Stopping { mode, until: None };
             ending.iter().for_each(|ending| server.end_all(*ending));
@@ -80,12 +81,12 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Waits until it has ended, by whatever cause.
+    /// Waits until it has ended, by any cause.
     pub async fn ended(&self, within: Duration) -> Result<(), ServerError> {
         self.until("stop", within, |server| server.phase == Phase::Down && server.task.is_none()).await
     }
 
-    /// Kills its postmaster (SIGKILL); returns once nobody listens and every session has noticed.
+    /// Kills its postmaster (SIGKILL); returns once it no longer listens and every session has noticed.
     pub async fn kill(&self) -> Result<(), ServerError> {
         let gate = self.change(|server| {
             // A process that stands still dies of SIGKILL as well; its children are orphans when they wake up.
@@ -118,7 +119,8 @@ impl<H: Host> Postgres<H> {
         gate.open();
         self.world.changed();
     }
-    /// Waits for its turn, as whoever asks it something: at once, unless it is frozen.
+
+    /// Waits until it would answer a query: at once, unless it is frozen.
     pub async fn turn(&self) {
         let gate = self.servers()[self.index].gate.clone();
         through(gate, std::future::ready(())).await;

@@ -1,4 +1,4 @@
-//! The handle on a simulated server: what a nemesis does to it, and what an audit reads off it.
+//! The handle on a simulated server, by which it is controlled and audited.
 
 mod crash;
 mod denial;
@@ -137,7 +137,7 @@ impl<H: Host> Postgres<H> {
         self.world.lock()
     }
 
-    /// Changes the server, and has whoever waits look again.
+    /// Changes the server, and wakes every task that waits for a change.
     fn change<T>(&self, how: impl FnOnce(&mut Server) -> T) -> T {
         let changed = how(&mut self.servers()[self.index]);
         self.world.changed();

@@ -1,4 +1,4 @@
-//! What the server runs out of, and locks.
+//! Resources of a simulated server that run short: slots, memory, disks; and the ledger's lock.
 
 use super::super::world::Taken;
 use super::Postgres;
@@ -47,12 +47,12 @@ impl<H: Host> Postgres<H> {
         self.change(|server| server.disk_full = full);
     }
 
-    /// Whoever commits a write gets 53100 as a PANIC, and the server ends; it cannot start before there is room.
+    /// A commit of a write gets 53100 as a PANIC, and the server ends; it cannot start before there is room.
     pub fn fill_wal(&self, full: bool) {
         self.change(|server| server.wal_full = full);
     }
 
-    /// Somebody else has the ledger for himself: whoever reads or writes waits.
+    /// Another session has locked the ledger: statements that read or write it wait.
     pub fn lock_ledger(&self, locked: bool) {
         self.change(|server| server.ledger_locked = locked);
     }

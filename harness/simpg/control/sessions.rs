@@ -14,13 +14,13 @@ use crate::server::ServerError;
 use crate::server::bootstrap::DATABASE;
 
 impl<H: Host> Postgres<H> {
-    /// `pg_terminate_backend` on every session of a role; returns how many were told, once they are gone. A server that
-    /// is frozen tells them later.
+    /// `pg_terminate_backend` on every session of a role; returns how many were terminated, once they are gone. A server
+    /// that is frozen terminates them later.
     pub async fn terminate_sessions(&self, role: &str) -> Result<usize, ServerError> {
         self.terminate(role, |_| true).await
     }
 
-    /// The same of those alone that wait for a standby to confirm their commit. They are never acknowledged.
+    /// Terminates those alone that wait for a standby to confirm their commit. They are never acknowledged.
     pub async fn end_unconfirmed(&self, role: &str) -> Result<usize, ServerError> {
         self.terminate(role, |unconfirmed| unconfirmed).await
     }
@@ -44,11 +44,12 @@ impl<H: Host> Postgres<H> {
     }
 
     /// Sessions of a role, as `pg_stat_activity` has them.
+    #[cfg(test)]
     pub fn sessions(&self, role: &str) -> Sessions {
         self.sessions_idle_for(role, Duration::ZERO)
     }
 
-    /// The same; one in a transaction with nothing running counts as such once that has lasted so long.
+    /// Sessions of a role; one in a transaction with nothing running counts as such once that has lasted for `idle`.
     pub fn sessions_idle_for(&self, role: &str, idle: Duration) -> Sessions {
         let (servers, now) = (self.servers(), Instant::now());
         let mut found = Sessions { open: 0, idle_in_transaction: 0 };

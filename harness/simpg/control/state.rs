@@ -1,4 +1,4 @@
-//! What the server is, and whether it is there.
+//! The server's version, and whether it answers.
 
 use super::super::settings::version;
 use super::super::world::Phase;
@@ -6,12 +6,12 @@ use super::Postgres;
 use crate::gateway::transport::Host;
 
 impl<H: Host> Postgres<H> {
-    /// As `SHOW server_version` says it.
+    /// The value of `SHOW server_version`.
     pub fn version(&self) -> &'static str {
         version(self.servers()[self.index].settings.major)
     }
 
-    /// Whether somebody who asks it something would have an answer.
+    /// Whether it would answer a query.
     pub fn is_answering(&self) -> bool {
         let servers = self.servers();
         let server = &servers[self.index];

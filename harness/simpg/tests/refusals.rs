@@ -3,8 +3,8 @@
 use super::raw::{Raw, packet, startup};
 use super::*;
 use crate::model::fault::StopMode;
-use crate::nemesis::Range;
 use crate::server::bootstrap::OCCUPANT;
+use crate::server::control::AddressRange;
 use crate::simpg::Admission;
 
 const BAD_PASSWORD: &str = "FATAL 28P01 password authentication failed for user \"squall\"";
@@ -78,9 +78,9 @@ async fn slots_that_others_have_taken_are_refused_in_the_words_of_the_version() 
 async fn a_range_lets_in_whoever_is_in_it() {
     let bench = Bench::new().await;
     let client = Ipv4Addr::new(10, 0, 0, 9);
-    bench.server.admit(Admission::From(Range::beside(client)));
+    bench.server.admit(Admission::From(AddressRange::beside(client)));
     assert!(bench.refusal().await.starts_with("FATAL 28000 no pg_hba.conf entry for host \"10.0.0.9\""));
-    for range in [Range::ALL, Range::only(client)] {
+    for range in [AddressRange::ALL, AddressRange::only(client)] {
         bench.server.admit(Admission::From(range));
         bench.client().await;
     }

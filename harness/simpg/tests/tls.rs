@@ -15,7 +15,7 @@ use super::*;
 use crate::credentials::address::Address;
 use crate::credentials::origin::Origin;
 use crate::credentials::wall_clock::WallClock;
-use crate::environment::encryption::Certificates;
+use crate::environment::certificates::Certificates;
 use crate::model::topology::TlsVersion;
 use crate::simpg::{Admission, Clients, Tls};
 

@@ -11,8 +11,10 @@ use crate::credentials::address::{Address, TlsFiles};
 use crate::credentials::address::{Rotating, TlsTexts};
 use crate::credentials::certificate::{Authority, Certificate, Holder, Key, usual};
 use crate::credentials::origin::Origin;
+use crate::model::topology::{SslMode, TlsVersion};
 use crate::server::ServerError;
 use crate::server::bootstrap::ROLE;
+use crate::server::control::TlsSetup;
 
 /// The certificates of one run.
 pub(crate) struct Certificates {
@@ -83,6 +85,16 @@ impl Certificates {
         };
         let place = place(&authority, client.as_ref())?;
         Ok(Certificates { origin, authority, host, server, client, place })
+    }
+
+    /// The server's side of TLS when a run begins.
+    pub fn setup(&self, version: TlsVersion, sslmode: SslMode) -> Result<TlsSetup, ServerError> {
+        let clients = match self.is_for_client() {
+            true => Some((self.authority.certificate.clone(), self.revoked(false)?)),
+            false => None,
+        };
+        let (certificate, key, is_required) = (self.sound()?, self.server.pem(), sslmode == SslMode::VerifyFull);
+        Ok(TlsSetup { version, certificate, key, clients, is_required })
     }
 
     /// Adds the place of the client's TLS credentials to its address.

@@ -6,32 +6,31 @@ use std::net::Ipv4Addr;
 
 /// Addresses from one to another, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
+pub(crate) struct AddressRange {
     first: u32,
     last: u32,
 }
 
-impl Range {
+impl AddressRange {
     /// Every address.
-    pub const ALL: Range = Range { first: 0, last: u32::MAX };
+    pub const ALL: AddressRange = AddressRange { first: 0, last: u32::MAX };
 
     /// One address alone.
-    pub fn only(address: Ipv4Addr) -> Range {
-        Range { first: address.to_bits(), last: address.to_bits() }
+    pub fn only(address: Ipv4Addr) -> AddressRange {
+        AddressRange { first: address.to_bits(), last: address.to_bits() }
     }
 
-    /// The neighbours of an address in its /24, on one side, as close to it as can be: whoever mistyped the range.
-    pub fn beside(address: Ipv4Addr) -> Range {
+    /// The neighbours of an address in its /24, on one side, as close to it as can be: a range that was mistyped.
+    pub fn beside(address: Ipv4Addr) -> AddressRange {
         let address = address.to_bits();
         let network = address & !0xff;
         match address & 0xff {
-            0..=0xfd => Range { first: address + 1, last: network + 0xfe },
-            _ => Range { first: network + 1, last: address - 1 },
+            0..=0xfd => AddressRange { first: address + 1, last: network + 0xfe },
+            _ => AddressRange { first: network + 1, last: address - 1 },
         }
     }
 
     /// Whether an address is one of them.
-    #[cfg(feature = "simulation")]
     pub fn holds(self, address: Ipv4Addr) -> bool {
         (self.first..=self.last).contains(&address.to_bits())
     }
@@ -52,7 +51,7 @@ impl Range {
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}–{}", Ipv4Addr::from_bits(self.first), Ipv4Addr::from_bits(self.last))
     }
@@ -77,40 +76,40 @@ mod tests {
 
     use super::*;
 
-    fn range(first: &str, last: &str) -> Range {
+    fn range(first: &str, last: &str) -> AddressRange {
         let bits = |text: &str| text.parse::<Ipv4Addr>().unwrap().to_bits();
-        Range { first: bits(first), last: bits(last) }
+        AddressRange { first: bits(first), last: bits(last) }
     }
 
-    fn told(range: Range) -> String {
+    fn networks_of(range: AddressRange) -> String {
         range.networks().iter().map(Network::to_string).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn ranges_become_networks() {
-        assert_eq!(told(Range::ALL), "0.0.0.0/0");
-        assert_eq!(told(Range::only(Ipv4Addr::new(127, 0, 0, 1))), "127.0.0.1/32");
-        assert_eq!(told(Range::only(Ipv4Addr::UNSPECIFIED)), "0.0.0.0/32");
-        assert_eq!(told(Range::only(Ipv4Addr::BROADCAST)), "255.255.255.255/32");
-        assert_eq!(told(range("10.0.0.0", "10.0.0.255")), "10.0.0.0/24");
+        assert_eq!(networks_of(AddressRange::ALL), "0.0.0.0/0");
+        assert_eq!(networks_of(AddressRange::only(Ipv4Addr::new(127, 0, 0, 1))), "127.0.0.1/32");
+        assert_eq!(networks_of(AddressRange::only(Ipv4Addr::UNSPECIFIED)), "0.0.0.0/32");
+        assert_eq!(networks_of(AddressRange::only(Ipv4Addr::BROADCAST)), "255.255.255.255/32");
+        assert_eq!(networks_of(range("10.0.0.0", "10.0.0.255")), "10.0.0.0/24");
         assert_eq!(
-            told(range("127.0.0.2", "127.0.0.20")),
+            networks_of(range("127.0.0.2", "127.0.0.20")),
             "127.0.0.2/31 127.0.0.4/30 127.0.0.8/29 127.0.0.16/30 127.0.0.20/32"
         );
     }
 
     #[test]
     fn the_range_beside_an_address_is_next_to_it() {
-        assert_eq!(Range::beside(Ipv4Addr::new(127, 0, 0, 1)).to_string(), "127.0.0.2–127.0.0.254");
-        assert_eq!(Range::beside(Ipv4Addr::new(172, 17, 0, 253)).to_string(), "172.17.0.254–172.17.0.254");
-        assert_eq!(Range::beside(Ipv4Addr::new(172, 17, 0, 254)).to_string(), "172.17.0.1–172.17.0.253");
-        assert_eq!(Range::beside(Ipv4Addr::new(172, 17, 0, 255)).to_string(), "172.17.0.1–172.17.0.254");
+        assert_eq!(AddressRange::beside(Ipv4Addr::new(127, 0, 0, 1)).to_string(), "127.0.0.2–127.0.0.254");
+        assert_eq!(AddressRange::beside(Ipv4Addr::new(172, 17, 0, 253)).to_string(), "172.17.0.254–172.17.0.254");
+        assert_eq!(AddressRange::beside(Ipv4Addr::new(172, 17, 0, 254)).to_string(), "172.17.0.1–172.17.0.253");
+        assert_eq!(AddressRange::beside(Ipv4Addr::new(172, 17, 0, 255)).to_string(), "172.17.0.1–172.17.0.254");
     }
 
     proptest! {
         #[test]
         fn networks_hold_the_range_and_no_more(one: u32, other: u32) {
-            let range = Range { first: one.min(other), last: one.max(other) };
+            let range = AddressRange { first: one.min(other), last: one.max(other) };
             let mut next = u64::from(range.first);
             for network in range.networks() {
                 prop_assert_eq!(u64::from(network.address.to_bits()), next, "they follow each other without a gap");
@@ -122,8 +121,8 @@ mod tests {
         }
 
         #[test]
-        fn nobody_is_beside_himself(address: u32) {
-            let range = Range::beside(Ipv4Addr::from_bits(address));
+        fn range_beside_an_address_excludes_it(address: u32) {
+            let range = AddressRange::beside(Ipv4Addr::from_bits(address));
             prop_assert!(range.first <= range.last);
             prop_assert!(address < range.first || address > range.last);
         }
