@@ -70,7 +70,7 @@ pub(crate) enum Admission {
     Everybody,
     /// There is a line for these addresses alone.
     From(AddressRange),
-    /// There is no line for anybody.
+    /// No client: pg_hba.conf has no matching line.
     Nobody,
     /// No client: pg_hba.conf has a `reject` line.
     #[cfg_attr(not(test), expect(dead_code, reason = "no scenario asks for it"))]
