@@ -4,7 +4,7 @@
 //! [`IdleDevice`]; RFC 1122, 4.2.3.5 and 4.2.3.6.
 
 use super::facts::Facts;
-use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, ToxicKind};
+use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, Remedy};
 use crate::model::time::exact;
 
 /// For a client that is not back.
@@ -29,39 +29,11 @@ fn special(facts: &Facts) -> Option<String> {
 }
 
 fn remedy(kind: &FaultKind, facts: &Facts) -> Option<String> {
-    let text = match kind {
-        FaultKind::IdleDrop { .. } => return Some(idle(facts, IdleStyle::Silent)),
-        FaultKind::IdleReset { .. } => return Some(idle(facts, IdleStyle::Reset)),
-        FaultKind::IdleClose { .. } | FaultKind::IdleExpiry => return Some(idle(facts, IdleStyle::Close)),
-        FaultKind::Blackhole { .. } | FaultKind::HalfOpen | FaultKind::PacketLoss(_) | FaultKind::RejectIcmp(_) => {
-            "a peer that falls silent is noticed by tcp_user_timeout (bytes on their way) and TCP keepalive (an idle wait), \
-             set to seconds; have connecting time out too (connect_timeout)"
-        }
-        FaultKind::Freeze => {
-            "a peer whose kernel still acknowledges is noticed by no setting of TCP: only by a deadline"
-        }
-        FaultKind::Toxic(toxic) if matches!(toxic.kind, ToxicKind::Stall { .. }) => {
-            "bytes that are acknowledged and never delivered are noticed by no setting of TCP: only by a deadline"
-        }
-        FaultKind::Hang => "have connecting time out (connect_timeout), and try again",
-        FaultKind::Name(_) => "resolve the name for every attempt, and keep no answer longer than its TTL",
-        FaultKind::Failover(_) => {
-            "give up connections that answer 25006, and look for the primary among all addresses \
-             (target_session_attrs=read-write), with a short connect_timeout for each"
-        }
-        FaultKind::RotatePassword => "ask for the password for every new connection",
-        FaultKind::Certificate(_) => "read the certificates for every new connection",
-        FaultKind::ExhaustConnections
-        | FaultKind::ExhaustOrdinaryConnections
-        | FaultKind::LimitRole
-        | FaultKind::Herd => "53300 passes: retry with backoff and jitter, and keep what connections there are",
-        FaultKind::LongRecovery | FaultKind::CrashBackend => "57P03 passes: retry with backoff for as long as it lasts",
-        FaultKind::ServerTimeout { .. } => {
-            "a session that the server may end is replaced, and its transaction begun anew"
-        }
-        _ => return None,
-    };
-    Some(text.to_owned())
+    match kind.spec().remedy {
+        Remedy::General => None,
+        Remedy::IdleDevice(style) => Some(idle(facts, style)),
+        Remedy::Advice(text) => Some(text.to_owned()),
+    }
 }
 
 /// Before something that ends what is idle.

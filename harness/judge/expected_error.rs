@@ -2,15 +2,13 @@
 
 use super::certificate_words;
 use super::facts::Facts;
-use crate::model::fault::FaultKind;
+use crate::model::fault::{ExpectedError, FaultKind};
 use crate::model::history::{ErrorKind, OpError};
 
 /// How a persistent fault must show in what operations report.
-///
-/// The words count as much as the code: libpq, and all that is built on it, gives no code for a failed connect.
 pub(super) struct Expected {
     /// What there was to be told, for findings: "the server said 28P01".
-    pub fact: &'static str,
+    pub fact: String,
     /// What was to be reported: "28P01".
     pub name: &'static str,
     code: Option<&'static str>,
@@ -20,11 +18,6 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// A code of the server's, and its words for it.
-    const fn server(fact: &'static str, code: &'static str, words: &'static [&'static str]) -> Expected {
-        Expected { fact, name: code, code: Some(code), kind: None, words }
-    }
-
     /// Whether an error tells it.
     pub fn is_told_by(&self, error: &OpError) -> bool {
         let message = error.message.to_lowercase();
@@ -42,20 +35,13 @@ pub(super) fn of(facts: &Facts) -> Option<Expected> {
 /// *Source*: measured, for the server's words; for a refusal, silence, and a name that does not resolve, what libraries
 /// make of ECONNREFUSED, ETIMEDOUT, EAI_NONAME and EAI_AGAIN.
 fn of_kind(kind: FaultKind) -> Option<Expected> {
-    use FaultKind::*;
-    Some(match kind {
-        // Which of the two is wrong, the server does not say.
-        WrongPassword | WrongUser => {
-            Expected::server("the server said 28P01", "28P01", &["password authentication failed"])
+    Some(match kind.spec().error {
+        ExpectedError::None => return None,
+        ExpectedError::Server { code, words } => {
+            Expected { fact: format!("the server said {code}"), name: code, code: Some(code), kind: None, words }
         }
-        WrongDatabase => Expected::server("the server said 3D000", "3D000", &["does not exist"]),
-        ForbidLogin => Expected::server("the server said 28000", "28000", &["is not permitted to log in"]),
-        RevokeConnect => Expected::server("the server said 42501", "42501", &["permission denied for database"]),
-        DenyHost | DenyRange | RequireTls => {
-            Expected::server("the server said 28000", "28000", &["no pg_hba.conf entry"])
-        }
-        Refuse => Expected {
-            fact: "connections were refused",
+        ExpectedError::Refused => Expected {
+            fact: "connections were refused".to_owned(),
             name: "a refused connection",
             code: None,
             kind: Some(ErrorKind::Refused),
@@ -63,8 +49,8 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             words: &["refused"],
         },
         // Silence has no code either: all that can be told is that a wait for it is over.
-        Blackhole { .. } => Expected {
-            fact: "the client's packets were dropped",
+        ExpectedError::TimedOut => Expected {
+            fact: "the client's packets were dropped".to_owned(),
             name: "a connect that timed out",
             code: None,
             kind: Some(ErrorKind::Timeout),
@@ -72,22 +58,21 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             // ETIMEDOUT.
             words: &["timed out", "timeout", "time-out", "timedout", "took longer", "deadline"],
         },
-        WrongHost => Expected {
-            fact: "the name of the host did not resolve",
+        ExpectedError::Unresolved => Expected {
+            fact: "the name of the host did not resolve".to_owned(),
             name: "a name that does not resolve",
             code: None,
             kind: None,
             words: RESOLUTION,
         },
-        // TLS libraries have no code in common; a sound certificate has no words at all.
-        Certificate(fault) if !certificate_words::words(fault).is_empty() => Expected {
-            fact: "a certificate was refused",
+        // TLS libraries have no code in common.
+        ExpectedError::Certificate(fault) => Expected {
+            fact: "a certificate was refused".to_owned(),
             name: kind.word(),
             code: None,
             kind: None,
             words: certificate_words::words(fault),
         },
-        _ => return None,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pgsquall::model::history::{RecordedOp, OpKind, Outcome, Severed};
+use pgsquall::model::history::{OpKind, Outcome, RecordedOp, Severed};
 use pgsquall::report::html;
 use pgsquall::report::model::{Asked, Entry, Report};
 use pgsquall::report::timeline::{Bar, Lifeline, Marks, Timeline, Window};
