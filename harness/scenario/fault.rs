@@ -70,7 +70,7 @@ fn missing(key: &Key) -> String {
 fn value(text: Text<'_>, table: &mut Table<'_>, key: &Key) -> Checked<Option<Spanned<Value>>> {
     let out_of_range =
         |span: Range<usize>, hint: String| text.error(span, format!("`{}` is out of range", key.name), hint);
-    Ok(match key.form {
+    match key.form {
         Form::Time { least, whole_seconds: keeper } => table.period(key.name)?.map(|value| {
             let time = match keeper {
                 Some(keeper) => whole_seconds(text, key.name, &value, keeper)?,
@@ -93,7 +93,7 @@ fn value(text: Text<'_>, table: &mut Table<'_>, key: &Key) -> Checked<Option<Spa
             Ok(Spanned::new(value.span(), Value::Word(word(text, what, &value, &known)?)))
         }),
     }
-    .transpose()?)
+    .transpose()
 }
 
 #[cfg(test)]

@@ -37,8 +37,9 @@ pub(crate) use written::Question;
 /// What a schedule of faults is called that was drawn at random: its seed says which.
 pub const RANDOM: &str = "random-schedule";
 
-/// The keys of a file.
-const KEYS: [&str; 10] = ["schema", "title", "cause", "class", "budget", "load", "server", "client", "path", "fault"];
+/// The keys of a file. `order` is the file's place in its folder, which the build script reads.
+const KEYS: [&str; 11] =
+    ["schema", "title", "order", "cause", "class", "budget", "load", "server", "client", "path", "fault"];
 
 /// Longest file that is read, in bytes: a thousand times the longest scenario that anybody wrote.
 const LONGEST_FILE: usize = 1 << 20;
@@ -103,6 +104,7 @@ impl Scenario {
             let hint = "add title = \"…\": reports call the scenario by it";
             return Err(within.error(first_key(text), "the key `title` is missing", hint));
         };
+        table.integer("order")?;
         let classes = [("transient", Class::Transient), ("persistent", Class::Persistent)];
         let class = match table.string("class")? {
             Some(word) => meaning::word(within, "class", &word, &classes)?,
@@ -121,9 +123,9 @@ impl Scenario {
         let middlebox = path.map(|table| path::middlebox(within, table)).transpose()?;
         let mut server = table.table("server", &layout::SERVER)?;
         let layout = layout::topology(within, server.as_mut(), table.table("client", &layout::CLIENT)?)?;
+        let settings = server.map(|mut table| table.settings("settings")).transpose()?.unwrap_or_default();
         let faults = timeline::faults(within, class, &budget, middlebox.is_some(), &layout, table.tables("fault")?)?;
         timeline::pause(within, pause, &faults)?;
-        let settings = server.map(|mut table| table.settings("settings")).transpose()?.unwrap_or_default();
         Ok(Scenario {
             name: name.to_owned(),
             file: None,

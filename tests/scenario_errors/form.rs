@@ -70,7 +70,7 @@ fn keys() {
     mine.toml:3:1: unknown key "clas"
       clas = "transient"
       ^^^^
-    hint: did you mean `class`? keys here: schema, title, cause, class, budget, load, server, client, path, fault
+    hint: did you mean `class`? keys here: schema, title, order, cause, class, budget, load, server, client, path, fault
     "#);
     assert_snapshot!(body("[budget]\ntime-to-recover = \"60s\"\n"), @r#"
     mine.toml:4:1: unknown key "time-to-recover"
