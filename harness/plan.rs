@@ -100,7 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::fault::FaultKind;
+    use crate::model::fault::{Fault, FaultKind, FaultSpec, Memory, Values};
     use crate::scenario::catalogue;
 
     fn json(plan: &Plan) -> String {
@@ -165,28 +165,32 @@ mod tests {
     }
 
     #[test]
-    fn durability_is_relaxed_only_where_nothing_crashes() {
+    fn fsync_is_off_only_where_the_server_keeps_its_memory() {
+        let is_off = |plan: &Plan| plan.settings.contains(&("fsync".to_owned(), "off".to_owned()));
         for scenario in catalogue() {
-            let plan = Plan::new(&scenario, "c", Seed(0), 0, 1);
-            let relaxed = plan.settings.contains(&("fsync".to_owned(), "off".to_owned()));
-            let crashing = [
-                "restart-immediate",
-                "server-killed",
-                "long-recovery",
-                "backend-crashed",
-                "out-of-memory",
-                "disk-full",
-                "wal-full",
-                "failover-same-address",
-                "failover-multi-host",
-                "failover-next-address",
-                "failover-dns",
-            ];
-            assert_eq!(relaxed, !crashing.contains(&scenario.name.as_str()), "{}", scenario.name);
+            let keeps = scenario.faults.iter().all(|fault| fault.kind.spec().memory == Memory::Kept);
+            assert_eq!(is_off(&Plan::new(&scenario, "c", Seed(0), 0, 1)), keeps, "{}", scenario.name);
         }
+        // Whatever else happens in a run: one row that loses the memory is enough.
         let mut scenario = Scenario::built_in("stall").unwrap();
+        for spec in FaultSpec::all().filter(|spec| spec.memory == Memory::Lost && spec.shape.keys.is_empty()) {
+            let kind = (spec.shape.build)(&Values::default()).unwrap();
+            scenario.faults.push(Fault { kind, ..scenario.faults[0] });
+            assert!(!is_off(&Plan::new(&scenario, "c", Seed(0), 0, 1)), "{kind}");
+            scenario.faults.pop();
+        }
+        assert!(is_off(&Plan::new(&scenario, "c", Seed(0), 0, 1)));
         scenario.settings = vec![("fsync".into(), "on".into())];
         assert_eq!(Plan::new(&scenario, "c", Seed(0), 0, 1).settings, scenario.settings);
+    }
+
+    #[test]
+    fn scenarios_that_end_the_server_keep_fsync() {
+        // The rows of their faults say so; these are the ones whose recovery reads what was on disk.
+        for name in ["restart-immediate", "server-killed", "long-recovery", "backend-crashed", "failover-dns"] {
+            let plan = plan(name, 0, 0, 1);
+            assert!(plan.settings.iter().all(|(name, _)| name != "fsync"), "{name}");
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 //! [`IdleDevice`]; RFC 1122, 4.2.3.5 and 4.2.3.6.
 
 use super::facts::Facts;
-use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, ToxicKind};
+use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, Remedy};
 use crate::model::time::exact;
 
 /// For a client that did not recover.
@@ -29,37 +29,11 @@ fn special(facts: &Facts) -> Option<String> {
 }
 
 fn remedy(kind: &FaultKind, facts: &Facts) -> Option<String> {
-    let text = match kind {
-        FaultKind::IdleDrop { .. } => return Some(idle(facts, IdleStyle::Silent)),
-        FaultKind::IdleReset { .. } => return Some(idle(facts, IdleStyle::Reset)),
-        FaultKind::IdleClose { .. } | FaultKind::IdleExpiry => return Some(idle(facts, IdleStyle::Close)),
-        FaultKind::Blackhole { .. } | FaultKind::HalfOpen | FaultKind::PacketLoss(_) | FaultKind::RejectIcmp(_) => {
-            "detect a silent peer by tcp_user_timeout (unacknowledged bytes) and TCP keepalive (idle connections), both set \
-             to seconds, and limit connecting too (connect_timeout)"
-        }
-        FaultKind::Freeze => "no TCP setting detects a peer whose kernel still acknowledges: only a deadline does",
-        FaultKind::Toxic(toxic) if matches!(toxic.kind, ToxicKind::Stall { .. }) => {
-            "no TCP setting detects bytes that are acknowledged but never delivered: only a deadline does"
-        }
-        FaultKind::Hang => "limit connecting (connect_timeout), and try again",
-        FaultKind::Name(_) => "resolve the host name for every attempt, and cache no answer longer than its TTL",
-        FaultKind::Failover(_) => {
-            "discard connections that report 25006, and look for the primary among all addresses \
-             (target_session_attrs=read-write), with a short connect_timeout for each"
-        }
-        FaultKind::RotatePassword => "fetch the password again for every new connection",
-        FaultKind::Certificate(_) => "read the certificates again for every new connection",
-        FaultKind::ExhaustConnections
-        | FaultKind::ExhaustOrdinaryConnections
-        | FaultKind::LimitRole
-        | FaultKind::Herd => "53300 is transient: retry with backoff and jitter, and keep the existing connections",
-        FaultKind::LongRecovery | FaultKind::CrashBackend => "57P03 is transient: retry with backoff until it ends",
-        FaultKind::ServerTimeout { .. } => {
-            "replace a session that the server has ended, and start its transaction again"
-        }
-        _ => return None,
-    };
-    Some(text.to_owned())
+    match kind.spec().remedy {
+        Remedy::General => None,
+        Remedy::IdleDevice(style) => Some(idle(facts, style)),
+        Remedy::Advice(text) => Some(text.to_owned()),
+    }
 }
 
 /// For a device that ends idle connections.

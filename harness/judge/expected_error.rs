@@ -2,7 +2,7 @@
 
 use super::certificate_words;
 use super::facts::Facts;
-use crate::model::fault::FaultKind;
+use crate::model::fault::{ExpectedError, FaultKind};
 use crate::model::history::{ErrorKind, OpError};
 
 /// The error by which operations must report a persistent fault.
@@ -10,7 +10,7 @@ use crate::model::history::{ErrorKind, OpError};
 /// The message counts as much as the code: libpq, and every client built on it, gives no code for a failed connect.
 pub(super) struct Expected {
     /// The event to report, for findings: "the server reported 28P01".
-    pub fact: &'static str,
+    pub fact: String,
     /// The error to report: "28P01".
     pub name: &'static str,
     code: Option<&'static str>,
@@ -20,11 +20,6 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// An SQLSTATE of the server, and parts of its message.
-    const fn server(fact: &'static str, code: &'static str, words: &'static [&'static str]) -> Expected {
-        Expected { fact, name: code, code: Some(code), kind: None, words }
-    }
-
     /// Whether an error reports it, by code, kind or message.
     pub fn is_told_by(&self, error: &OpError) -> bool {
         let message = error.message.to_lowercase();
@@ -42,20 +37,13 @@ pub(super) fn of(facts: &Facts) -> Option<Expected> {
 /// *Source*: measured, for the server's messages; for refusals, timeouts and unresolved names, the messages of libraries for
 /// ECONNREFUSED, ETIMEDOUT, EAI_NONAME and EAI_AGAIN.
 fn of_kind(kind: FaultKind) -> Option<Expected> {
-    use FaultKind::*;
-    Some(match kind {
-        // The server does not report which of the two is wrong.
-        WrongPassword | WrongUser => {
-            Expected::server("the server reported 28P01", "28P01", &["password authentication failed"])
+    Some(match kind.spec().error {
+        ExpectedError::None => return None,
+        ExpectedError::Server { code, words } => {
+            Expected { fact: format!("the server reported {code}"), name: code, code: Some(code), kind: None, words }
         }
-        WrongDatabase => Expected::server("the server reported 3D000", "3D000", &["does not exist"]),
-        ForbidLogin => Expected::server("the server reported 28000", "28000", &["is not permitted to log in"]),
-        RevokeConnect => Expected::server("the server reported 42501", "42501", &["permission denied for database"]),
-        DenyHost | DenyRange | RequireTls => {
-            Expected::server("the server reported 28000", "28000", &["no pg_hba.conf entry"])
-        }
-        Refuse => Expected {
-            fact: "connections were refused",
+        ExpectedError::Refused => Expected {
+            fact: "connections were refused".to_owned(),
             name: "a refused connection",
             code: None,
             kind: Some(ErrorKind::Refused),
@@ -63,8 +51,8 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             words: &["refused"],
         },
         // Dropped packets have no code either: the client can only report a timeout.
-        Blackhole { .. } => Expected {
-            fact: "the client's packets were dropped",
+        ExpectedError::TimedOut => Expected {
+            fact: "the client's packets were dropped".to_owned(),
             name: "a connect timeout",
             code: None,
             kind: Some(ErrorKind::Timeout),
@@ -72,22 +60,21 @@ fn of_kind(kind: FaultKind) -> Option<Expected> {
             // ETIMEDOUT.
             words: &["timed out", "timeout", "time-out", "timedout", "took longer", "deadline"],
         },
-        WrongHost => Expected {
-            fact: "the host name did not resolve",
+        ExpectedError::Unresolved => Expected {
+            fact: "the host name did not resolve".to_owned(),
             name: "a name that does not resolve",
             code: None,
             kind: None,
             words: RESOLUTION,
         },
-        // TLS libraries have no common code; a valid certificate has no phrases at all.
-        Certificate(fault) if !certificate_words::words(fault).is_empty() => Expected {
-            fact: "a certificate was refused",
+        // TLS libraries have no common code.
+        ExpectedError::Certificate(fault) => Expected {
+            fact: "a certificate was refused".to_owned(),
             name: kind.word(),
             code: None,
             kind: None,
             words: certificate_words::words(fault),
         },
-        _ => return None,
     })
 }
 

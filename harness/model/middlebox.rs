@@ -2,30 +2,21 @@
 
 use std::fmt;
 
+use crate::model::words;
 use serde::{Deserialize, Serialize};
 
-/// A program that stands in the path of every connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Program {
-    /// A pool of server sessions that speaks the protocol itself: its own errors are FATAL 08P01.
-    PgBouncer,
-    /// A load balancer of TCP connections: it knows bytes, and no protocol.
-    HaProxy,
+words! {
+    /// A program that stands in the path of every connection.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Program {
+        /// A pool of server sessions that speaks the protocol itself: its own errors are FATAL 08P01.
+        PgBouncer = "pgbouncer",
+        /// A load balancer of TCP connections: it knows bytes, and no protocol.
+        HaProxy = "haproxy",
+    }
 }
 
 impl Program {
-    /// Every program, by the word used in scenario files, which is also the name of its binary and Debian package.
-    pub const ALL: [(&str, Program); 2] = [("pgbouncer", Program::PgBouncer), ("haproxy", Program::HaProxy)];
-
-    /// The word used in scenario files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Program::PgBouncer => "pgbouncer",
-            Program::HaProxy => "haproxy",
-        }
-    }
-
     /// Whether its sessions at the server are its own, kept when a client leaves, so that they say nothing of clients.
     pub fn pools_sessions(self) -> bool {
         self == Program::PgBouncer

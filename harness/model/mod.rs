@@ -10,3 +10,6 @@ pub mod seed;
 pub mod sqlstate;
 pub mod time;
 pub mod topology;
+mod words;
+
+pub(crate) use words::words;

@@ -6,104 +6,69 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::time::micros;
+use crate::model::words;
 
-/// What stands behind one of the addresses that the client is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Host {
-    /// The server that is the primary when the run begins.
-    Primary,
-    /// Its standby.
-    Standby,
-    /// Nobody: an address at which no server is.
-    Nobody,
-    /// Nothing: the name does not resolve.
-    Unresolvable,
-}
-
-impl Host {
-    /// Every kind, by the word used in scenario files.
-    pub const ALL: [(&str, Host); 4] = [
-        ("primary", Host::Primary),
-        ("standby", Host::Standby),
-        ("nobody", Host::Nobody),
-        ("unresolvable", Host::Unresolvable),
-    ];
-}
-
-/// Which servers a client with several addresses may settle on.
-///
-/// *Source*: PostgreSQL manual, libpq, `target_session_attrs`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TargetSession {
-    #[default]
-    Any,
-    /// One that takes writes.
-    ReadWrite,
-}
-
-impl TargetSession {
-    /// Every choice, by libpq's own word.
-    pub const ALL: [(&str, TargetSession); 2] = [("any", TargetSession::Any), ("read-write", TargetSession::ReadWrite)];
-}
-
-/// How the client is to use TLS.
-///
-/// *Source*: PostgreSQL manual, libpq, `sslmode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SslMode {
-    #[default]
-    Disable,
-    /// It asks for TLS, and takes what it gets.
-    Prefer,
-    /// It verifies the server's certificate and name.
-    VerifyFull,
-}
-
-impl SslMode {
-    /// Every mode, by libpq's own word.
-    pub const ALL: [(&str, SslMode); 3] =
-        [("disable", SslMode::Disable), ("prefer", SslMode::Prefer), ("verify-full", SslMode::VerifyFull)];
-
-    /// libpq's own word.
-    pub fn word(self) -> &'static str {
-        match self {
-            SslMode::Disable => "disable",
-            SslMode::Prefer => "prefer",
-            SslMode::VerifyFull => "verify-full",
-        }
+words! {
+    /// What stands behind one of the addresses that the client is given.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Host {
+        /// The server that is the primary when the run begins.
+        Primary = "primary",
+        /// Its standby.
+        Standby = "standby",
+        /// Nobody: an address at which no server is.
+        Nobody = "nobody",
+        /// Nothing: the name does not resolve.
+        Unresolvable = "unresolvable",
     }
 }
 
-/// The versions of TLS that the server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TlsVersion {
-    #[serde(rename = "1.2")]
-    V12,
-    #[serde(rename = "1.3")]
-    V13,
+words! {
+    /// Which servers a client with several addresses may settle on.
+    ///
+    /// *Source*: PostgreSQL manual, libpq, `target_session_attrs`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum TargetSession {
+        #[default]
+        Any = "any",
+        /// One that takes writes.
+        ReadWrite = "read-write",
+    }
 }
 
-impl TlsVersion {
-    /// Every version, by the word used in scenario files.
-    pub const ALL: [(&str, TlsVersion); 2] = [("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
+words! {
+    /// How the client is to use TLS.
+    ///
+    /// *Source*: PostgreSQL manual, libpq, `sslmode`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum SslMode {
+        #[default]
+        Disable = "disable",
+        /// It asks for TLS, and takes what it gets.
+        Prefer = "prefer",
+        /// It verifies the server's certificate and name.
+        VerifyFull = "verify-full",
+    }
 }
 
-/// What of the server is kept on a file system so small that it can be filled in a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SmallDisk {
-    /// The ledger's table and its indexes.
-    Heap,
-    /// The write-ahead log.
-    Wal,
+words! {
+    /// The versions of TLS that the server speaks.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum TlsVersion {
+        V12 = "1.2",
+        V13 = "1.3",
+    }
 }
 
-impl SmallDisk {
-    /// Every choice, by the word used in scenario files.
-    pub const ALL: [(&str, SmallDisk); 2] = [("heap", SmallDisk::Heap), ("wal", SmallDisk::Wal)];
+words! {
+    /// What of the server is kept on a file system so small that it can be filled in a moment.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum SmallDisk {
+        /// The ledger's table and its indexes.
+        Heap = "heap",
+        /// The write-ahead log.
+        Wal = "wal",
+    }
 }
 
 /// When a server's host asks whether a silent client is still there, and after how many questions it gives up.

@@ -3,127 +3,15 @@
 use super::error::ScenarioError;
 use super::{Scenario, near};
 
-macro_rules! texts {
-    ($($group:literal / $name:literal)*) => {
-        &[$(Text {
-            group: $group,
-            name: $name,
-            place: concat!("scenarios/", $group, "/", $name, ".toml"),
-            text: include_str!(concat!("../../scenarios/", $group, "/", $name, ".toml")),
-        }),*]
-    };
-}
-
+/// One file under `scenarios/`.
 struct Text {
     group: &'static str,
     name: &'static str,
-    place: &'static str,
     text: &'static str,
 }
 
-/// Every file under `scenarios/`, in the order in which `pgsquall list` shows them; a test holds it complete.
-const TEXTS: &[Text] = texts! {
-    "connection"/"connection-closed"
-    "connection"/"connection-reset"
-    "connection"/"connection-reset-mid-query"
-    "connection"/"connection-reset-in-transaction"
-    "connection"/"commit-reply-lost"
-    "connection"/"reply-truncated"
-    "connection"/"connection-flapping"
-    "connection"/"connection-reset-at-request"
-    "connection"/"connection-reset-with-waiters"
-    "connection"/"half-open"
-    "network"/"blackhole"
-    "network"/"blackhole-long"
-    "network"/"one-way-blackhole"
-    "network"/"packet-loss"
-    "network"/"stall"
-    "network"/"stall-with-deadline"
-    "network"/"stall-established"
-    "network"/"outage-outlasting"
-    "network"/"connect-hang"
-    "network"/"startup-stall"
-    "network"/"tls-stall"
-    "network"/"auth-stall"
-    "network"/"slow-network"
-    "network"/"slow-network-with-deadline"
-    "network"/"low-bandwidth"
-    "network"/"dns-unresolvable"
-    "network"/"dns-failure"
-    "network"/"dns-timeout"
-    "network"/"dns-stale"
-    "firewall"/"firewall-drop"
-    "firewall"/"firewall-drop-new"
-    "firewall"/"firewall-reject-reset"
-    "firewall"/"firewall-reject-icmp"
-    "firewall"/"firewall-terminate"
-    "firewall"/"firewall-denied"
-    "firewall"/"firewall-range"
-    "firewall"/"firewall-outbound"
-    "restart"/"restart-fast"
-    "restart"/"restart-immediate"
-    "restart"/"restart-smart"
-    "restart"/"restart-while-idle"
-    "restart"/"repeated-restarts"
-    "restart"/"backend-crashed"
-    "restart"/"session-terminated"
-    "restart"/"server-killed"
-    "restart"/"server-frozen"
-    "restart"/"long-recovery"
-    "failover"/"failover-same-address"
-    "failover"/"failover-multi-host"
-    "failover"/"failover-next-address"
-    "failover"/"failover-demoted-primary"
-    "failover"/"failover-wrong-node"
-    "failover"/"failover-promoted-in-place"
-    "failover"/"failover-old-primary-reachable"
-    "failover"/"standby-listed-first"
-    "failover"/"dead-address-first"
-    "failover"/"refusing-address-first"
-    "failover"/"failover-dns"
-    "failover"/"dns-dead-address-first"
-    "limits"/"connections-exhausted"
-    "limits"/"reserved-slots-only"
-    "limits"/"role-connection-limit"
-    "limits"/"thundering-herd"
-    "limits"/"out-of-memory"
-    "limits"/"disk-full"
-    "limits"/"wal-full"
-    "limits"/"resource-pressure"
-    "sign-in"/"wrong-password"
-    "sign-in"/"wrong-user"
-    "sign-in"/"wrong-database"
-    "sign-in"/"wrong-host"
-    "sign-in"/"wrong-port"
-    "sign-in"/"password-rotated"
-    "sign-in"/"not-permitted"
-    "sign-in"/"connect-not-granted"
-    "certificate"/"client-certificate-expired"
-    "certificate"/"server-certificate-expired"
-    "certificate"/"certificate-renewed"
-    "certificate"/"server-certificate-wrong-host"
-    "certificate"/"certificate-authority-changed"
-    "certificate"/"client-certificate-unknown"
-    "certificate"/"client-certificate-revoked"
-    "certificate"/"not-yet-valid"
-    "certificate"/"tls-required"
-    "idle"/"idle-close"
-    "idle"/"idle-drop"
-    "idle"/"idle-keepalive"
-    "idle"/"idle-server-push"
-    "idle"/"idle-reset"
-    "idle"/"idle-session-timeout"
-    "idle"/"idle-in-transaction-timeout"
-    "idle"/"statement-timeout"
-    "idle"/"pgbouncer-idle"
-    "idle"/"pgbouncer-restart"
-    "idle"/"pgbouncer-server-lost"
-    "idle"/"haproxy-idle"
-    "listen"/"listen-closed"
-    "listen"/"listen-reset"
-    "listen"/"listen-restart"
-    "listen"/"listen-idle-drop"
-};
+/// Every file, as the build script `embed.rs` finds them.
+const TEXTS: &[Text] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
 
 /// The folders of `scenarios/`, each with the cause that it stands for, in the words of the documents that name it.
 const GROUPS: [(&str, &str); 10] = [
@@ -147,18 +35,23 @@ pub fn cause_of(group: &str) -> Option<&'static str> {
     GROUPS.iter().find(|(folder, _)| *folder == group).map(|(_, cause)| *cause)
 }
 
+/// Every file, in the order in which `pgsquall list` shows them: folders as their causes, files by their key `order`.
+fn texts() -> impl Iterator<Item = &'static Text> {
+    GROUPS.iter().flat_map(|(group, _)| TEXTS.iter().filter(move |text| text.group == *group))
+}
+
 /// Every built-in scenario.
 pub fn catalogue() -> Vec<Scenario> {
     // A file that does not parse fails a test, so that none is left out here.
-    TEXTS.iter().filter_map(|text| parse(text).ok()).collect()
+    texts().filter_map(|text| parse(text).ok()).collect()
 }
 
 /// The built-in scenario of that name.
 pub(super) fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
-    if let Some(text) = TEXTS.iter().find(|text| text.name == name) {
+    if let Some(text) = texts().find(|text| text.name == name) {
         return parse(text);
     }
-    let names = || TEXTS.iter().map(|text| text.name);
+    let names = || texts().map(|text| text.name);
     // A part of names tells what is looked for; else it is taken for a typing mistake.
     let mut near: Vec<_> = names().filter(|known| name.len() > 2 && known.contains(name)).collect();
     if near.is_empty() {
@@ -172,7 +65,8 @@ pub(super) fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
 }
 
 fn parse(text: &Text) -> Result<Scenario, ScenarioError> {
-    Scenario::parse(text.name, text.group, text.place, text.text)
+    let place = format!("scenarios/{}/{}.toml", text.group, text.name);
+    Scenario::parse(text.name, text.group, &place, text.text)
 }
 
 #[cfg(test)]
@@ -184,7 +78,7 @@ mod tests {
     use crate::model::fault::Class;
 
     #[test]
-    fn every_file_is_in_the_table() {
+    fn every_file_is_found() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let mut files = BTreeSet::new();
         for folder in std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()) {
@@ -192,23 +86,35 @@ mod tests {
             if !folder.is_dir() {
                 assert!(!group.ends_with(".toml"), "{group} is in no folder, so it has no cause");
             } else if group != "adapters" {
+                assert!(cause_of(&group).is_some(), "scenarios/{group}/ has no cause: add it to GROUPS");
                 for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
-                    files.insert(format!("scenarios/{group}/{}", file.file_name().unwrap().to_str().unwrap()));
+                    files.insert(format!("{group}/{}", file.file_stem().unwrap().to_str().unwrap()));
                 }
             }
         }
-        assert_eq!(TEXTS.iter().map(|text| text.place.to_owned()).collect::<BTreeSet<_>>(), files);
-        // Groups follow each other as their causes do, and none comes twice.
-        let mut groups: Vec<_> = TEXTS.iter().map(|text| text.group).collect();
-        groups.dedup();
-        assert_eq!(groups, GROUPS.map(|(group, _)| group));
+        assert_eq!(texts().map(|text| format!("{}/{}", text.group, text.name)).collect::<BTreeSet<_>>(), files);
+    }
+
+    #[test]
+    fn files_are_in_the_order_of_their_key() {
+        for (group, first) in
+            [("connection", "connection-closed"), ("network", "blackhole"), ("limits", "connections-exhausted")]
+        {
+            assert_eq!(texts().find(|text| text.group == group).unwrap().name, first);
+        }
+        let places = texts().map(|text| text.text.lines().find_map(|line| line.strip_prefix("order = ")));
+        let places: Vec<u32> = places.map(|place| place.map_or(u32::MAX, |place| place.parse().unwrap())).collect();
+        let groups = texts().map(|text| text.group);
+        let placed: Vec<_> = groups.zip(places).collect();
+        assert!(placed.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[0].1 <= pair[1].1));
     }
 
     #[test]
     fn every_file_is_a_scenario_that_says_what_it_asks() {
-        for text in TEXTS {
+        for text in texts() {
             let scenario = parse(text).unwrap_or_else(|error| panic!("{error}"));
             assert!(scenario.why.contains('?') && scenario.why.contains("Source:"), "{}: {}", text.name, scenario.why);
+            assert!(scenario.why.contains("\nEvidence: "), "{} does not say what proves its faults", text.name);
             assert!(!scenario.cause.is_empty(), "{} has no cause", text.name);
         }
         assert_eq!(catalogue().len(), TEXTS.len());

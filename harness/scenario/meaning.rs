@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use toml::{Spanned, Value};
+use toml::Spanned;
+use toml::de::DeValue;
 
 use super::error::{ScenarioError, Text, quoted};
 use super::near;
-use super::raw::{Period, RawBudget, RawLoad, RawPause, Table};
+use super::table::{Table, number};
 use crate::model::budget::{Budget, RecoveryFrom};
 use crate::model::pace::{MOST_WORKERS, Pace, Pause};
 use crate::model::time::{exact, parse_duration};
@@ -70,8 +71,8 @@ pub(super) fn word<T: Copy>(text: Text<'_>, key: &str, value: &Spanned<String>, 
 }
 
 /// A duration; zero is one.
-pub(super) fn period(text: Text<'_>, value: &Spanned<Period>) -> Checked<Duration> {
-    let given = value.get_ref().0.trim();
+pub(super) fn period(text: Text<'_>, value: &Spanned<String>) -> Checked<Duration> {
+    let given = value.get_ref().trim();
     let wrong = |message: String, hint: &str| Err(text.error(value.span(), message, hint));
     if given.starts_with('-') {
         return wrong(format!("{} is negative", quoted(given)), "times count forward from the steady state");
@@ -93,7 +94,7 @@ pub(super) fn period(text: Text<'_>, value: &Spanned<Period>) -> Checked<Duratio
 }
 
 /// A duration at least as long as `least`.
-pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<Period>, least: Duration) -> Checked<Duration> {
+pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<String>, least: Duration) -> Checked<Duration> {
     match period(text, value)? {
         short if short < least => {
             let fault = if short.is_zero() { "zero" } else { "too short" };
@@ -108,7 +109,7 @@ pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<Period>, least
 }
 
 /// A time that is counted in whole seconds by what keeps it.
-pub(super) fn whole_seconds(text: Text<'_>, key: &str, value: &Spanned<Period>, keeper: &str) -> Checked<Duration> {
+pub(super) fn whole_seconds(text: Text<'_>, key: &str, value: &Spanned<String>, keeper: &str) -> Checked<Duration> {
     let time = at_least(text, key, value, Duration::from_secs(1))?;
     if time.subsec_nanos() == 0 {
         return Ok(time);
@@ -117,66 +118,83 @@ pub(super) fn whole_seconds(text: Text<'_>, key: &str, value: &Spanned<Period>, 
     Err(text.error(value.span(), format!("`{key}` is no whole number of seconds"), hint))
 }
 
-/// The limits; what is not said keeps its default.
-pub(super) fn budget(text: Text<'_>, raw: RawBudget) -> Checked<Budget> {
+/// The keys of `[budget]`.
+pub(super) const BUDGET: [&str; 9] = [
+    "time_to_recover",
+    "from",
+    "op_deadline",
+    "stability",
+    "fail_fast",
+    "stall_threshold",
+    "attempts_per_worker",
+    "throughput",
+    "undisturbed",
+];
+
+/// The limits; a key that is missing keeps its default.
+pub(super) fn budget(text: Text<'_>, mut table: Table<'_>) -> Checked<Budget> {
     let mut budget = Budget::default();
-    for (key, value, field) in [
-        ("time_to_recover", raw.time_to_recover, &mut budget.time_to_recover),
-        ("op_deadline", raw.op_deadline, &mut budget.op_deadline),
-        ("stability", raw.stability, &mut budget.stability),
-        ("fail_fast", raw.fail_fast, &mut budget.fail_fast),
-        ("stall_threshold", raw.stall_threshold, &mut budget.stall_threshold),
+    for (key, field) in [
+        ("time_to_recover", &mut budget.time_to_recover),
+        ("op_deadline", &mut budget.op_deadline),
+        ("stability", &mut budget.stability),
+        ("fail_fast", &mut budget.fail_fast),
+        ("stall_threshold", &mut budget.stall_threshold),
     ] {
-        if let Some(value) = value {
+        if let Some(value) = table.period(key)? {
             *field = at_least(text, key, &value, Duration::from_millis(1))?;
         }
     }
-    if let Some(value) = raw.from {
+    if let Some(value) = table.string("from")? {
         let known = [("heal", RecoveryFrom::Heal), ("inject", RecoveryFrom::Inject)];
         budget.from = word(text, "start of recovery", &value, &known)?;
     }
-    if let Some(value) = raw.attempts_per_worker {
+    if let Some(value) = table.integer("attempts_per_worker")? {
         // Zero is a strict limit, not a mistake: no attempt beyond those that the workload asked for.
         budget.attempts_per_worker = u32::try_from(*value.get_ref()).map_err(|_| {
             text.error(value.span(), "`attempts_per_worker` is out of range", format!("0 to {}", u32::MAX))
         })?;
     }
-    if let Some(value) = raw.throughput {
+    if let Some(value) = table.float("throughput")? {
         budget.throughput = *value.get_ref();
         if !(0.0..=1.0).contains(&budget.throughput) {
             let hint = "a share of the steady rate: 0.9 is nine tenths of it";
             return Err(text.error(value.span(), "`throughput` is not between 0 and 1", hint));
         }
     }
-    if let Some(value) = raw.undisturbed {
+    if let Some(value) = table.flag("undisturbed")? {
         budget.undisturbed = value.into_inner();
     }
     Ok(budget)
 }
 
-/// The pace of the workload, and its pause with the place of its onset; what is not said keeps its default.
-pub(super) fn load(text: Text<'_>, raw: RawLoad) -> Checked<(Pace, Option<Spanned<Pause>>)> {
+/// The keys of `[load]`.
+pub(super) const LOAD: [&str; 6] = ["workers", "callers_per_connection", "interval", "pause", "listen", "deadline"];
+
+/// The pace of the workload, and its pause with the place of its onset; a key that is missing keeps its default.
+pub(super) fn load(text: Text<'_>, mut table: Table<'_>) -> Checked<(Pace, Option<Spanned<Pause>>)> {
     let mut load = Pace::default();
-    if let Some(value) = &raw.workers {
+    let workers = table.integer("workers")?;
+    if let Some(value) = &workers {
         let hint = format!("1 to {MOST_WORKERS} operations can be open at once");
         load.workers = within(text, "workers", value, MOST_WORKERS, hint)?;
     }
-    if let Some(value) = raw.callers_per_connection {
+    if let Some(value) = table.integer("callers_per_connection")? {
         let hint = format!("1 to {MOST_CALLERS} callers for each operation that the client can carry");
         load.callers_per_connection = within(text, "callers_per_connection", &value, MOST_CALLERS, hint)?;
-        if let Some(workers) = raw.workers {
+        if let Some(workers) = workers {
             let hint = "remove it: how many there are follows from what the client says it can carry";
             return Err(text.error(workers.span(), "`workers` has no say beside `callers_per_connection`", hint));
         }
     }
-    if let Some(value) = raw.interval {
+    if let Some(value) = table.period("interval")? {
         load.interval = at_least(text, "interval", &value, SHORTEST_INTERVAL)?;
     }
-    load.listen = raw.listen.unwrap_or_default();
-    if let Some(value) = raw.deadline {
+    load.listen = table.flag("listen")?.is_some_and(Spanned::into_inner);
+    if let Some(value) = table.period("deadline")? {
         load.deadline = Some(at_least(text, "deadline", &value, SHORTEST_DEADLINE)?);
     }
-    let pause = raw.pause.map(|raw| pause(text, raw)).transpose()?;
+    let pause = table.table("pause", &["at", "for"])?.map(|table| pause(text, table)).transpose()?;
     load.pause = pause.as_ref().map(|pause| *pause.get_ref());
     Ok((load, pause))
 }
@@ -188,12 +206,12 @@ fn within(text: Text<'_>, key: &str, value: &Spanned<i64>, most: u32, hint: Stri
 }
 
 /// The pause of the workload; where in time it may lie is `timeline`'s.
-fn pause(text: Text<'_>, raw: Spanned<Table<RawPause>>) -> Checked<Spanned<Pause>> {
-    let span = raw.span();
-    let raw = raw.into_inner().0;
+fn pause(text: Text<'_>, mut table: Table<'_>) -> Checked<Spanned<Pause>> {
+    let span = table.span.clone();
     let missing = |key, hint| text.error(span.clone(), format!("the pause has no `{key}`"), hint);
-    let at = raw.at.ok_or_else(|| missing("at", "say how long after the steady state it begins, like at = \"2s\""))?;
-    let lasts = raw.lasts.ok_or_else(|| missing("for", "say for how long nothing is begun, like for = \"4s\""))?;
+    let (at, lasts) = (table.period("at")?, table.period("for")?);
+    let at = at.ok_or_else(|| missing("at", "say how long after the steady state it begins, like at = \"2s\""))?;
+    let lasts = lasts.ok_or_else(|| missing("for", "say for how long nothing is begun, like for = \"4s\""))?;
     let lasts = at_least(text, "for", &lasts, SHORTEST_INTERVAL)?;
     Ok(Spanned::new(at.span(), Pause { at: period(text, &at)?, lasts }))
 }
@@ -204,10 +222,10 @@ fn pause(text: Text<'_>, raw: Spanned<Table<RawPause>>) -> Checked<Spanned<Pause
 /// for that depends on its version.
 pub(super) fn settings(
     text: Text<'_>,
-    raw: BTreeMap<Spanned<String>, Spanned<Value>>,
+    given: Vec<(Spanned<String>, Spanned<DeValue<'_>>)>,
 ) -> Checked<Vec<(String, String)>> {
     let mut settings = BTreeMap::new();
-    for (key, value) in raw {
+    for (key, value) in given {
         let name = key.get_ref().to_ascii_lowercase();
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
         if name.is_empty() || !name.chars().all(allowed) {
@@ -232,18 +250,21 @@ pub(super) fn settings(
 }
 
 /// The value of a setting, as text. `words`: how its program writes false and true.
-pub(super) fn setting(text: Text<'_>, name: &str, value: &Spanned<Value>, words: [&str; 2]) -> Checked<String> {
-    Ok(match value.get_ref() {
-        Value::String(word) if !word.contains(char::is_control) => word.clone(),
-        Value::Integer(number) => number.to_string(),
-        Value::Float(number) if number.is_finite() => number.to_string(),
-        Value::Boolean(on) => words[usize::from(*on)].to_owned(),
-        other => {
-            let hint = match other {
-                Value::Table(_) => "a name with a dot in it stands in \"quotes\"",
-                _ => "one line of text, a number, true or false",
-            };
-            return Err(text.error(value.span(), format!("`{name}` cannot have this value"), hint));
+pub(super) fn setting(text: Text<'_>, name: &str, value: &Spanned<DeValue<'_>>, words: [&str; 2]) -> Checked<String> {
+    let written = match value.get_ref() {
+        DeValue::String(word) => Some(word.to_string()).filter(|word| !word.contains(char::is_control)),
+        DeValue::Integer(_) => number(value.get_ref()).map(|number| number.to_string()),
+        DeValue::Float(float) => {
+            float.as_str().parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number.to_string())
         }
+        DeValue::Boolean(on) => Some(words[usize::from(*on)].to_owned()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    };
+    written.ok_or_else(|| {
+        let hint = match value.get_ref().is_table() {
+            true => "a name with a dot in it stands in \"quotes\"",
+            false => "one line of text, a number, true or false",
+        };
+        text.error(value.span(), format!("`{name}` cannot have this value"), hint)
     })
 }

@@ -1,19 +1,19 @@
 //! A scenario: one question put to a client, read from a TOML file.
 //!
-//! Owns the format, its version, and the built-in catalogue. `raw` knows the keys, `meaning` the values, `path` what
-//! stands before the server, `layout` which servers there are and how the client finds them, `parameters` the kinds of
-//! faults, `timeline` how they lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how
+//! Owns the format, its version, and the built-in catalogue. `table` reads values by their keys, `meaning` knows what they
+//! mean, `path` what stands before the server, `layout` which servers there are and how the client finds them, `fault` the
+//! kind of a fault (by its row in `model::fault`), `timeline` how faults lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how
 //! to mend it. Chance has no place here: what a seed decides is decided by `plan`. The only effect in this folder is
 //! [`Scenario::read`].
 
 mod catalogue;
 mod error;
+mod fault;
 mod layout;
 mod meaning;
 mod near;
-mod parameters;
 mod path;
-mod raw;
+mod table;
 mod timeline;
 #[cfg(feature = "simulation")]
 mod written;
@@ -30,11 +30,16 @@ use crate::model::topology::Topology;
 pub use catalogue::{catalogue, cause_of};
 pub use error::ScenarioError;
 use error::Text;
+use table::{Table, first_key};
 #[cfg(feature = "simulation")]
 pub(crate) use written::Question;
 
 /// What a schedule of faults is called that was drawn at random: its seed says which.
 pub const RANDOM: &str = "random-schedule";
+
+/// The keys of a file. `order` is the file's place in its folder, which the build script reads.
+const KEYS: [&str; 11] =
+    ["schema", "title", "order", "cause", "class", "budget", "load", "server", "client", "path", "fault"];
 
 /// Longest file that is read, in bytes: a thousand times the longest scenario that anybody wrote.
 const LONGEST_FILE: usize = 1 << 20;
@@ -87,31 +92,39 @@ impl Scenario {
             return Err(too_long(place));
         }
         let within = Text { place, text };
-        if raw::first_key(text).is_empty() {
+        if first_key(text).is_empty() {
             return Err(ScenarioError::whole(
                 place,
                 "the file is empty",
                 "`pgsquall list` shows scenarios to copy from",
             ));
         }
-        let raw = raw::read(within)?;
-        let Some(title) = meaning::line(within, "title", raw.title)? else {
+        let mut table = Table::read(within, &KEYS)?;
+        let Some(title) = meaning::line(within, "title", table.string("title")?)? else {
             let hint = "add title = \"…\": reports call the scenario by it";
-            return Err(within.error(raw::first_key(text), "the key `title` is missing", hint));
+            return Err(within.error(first_key(text), "the key `title` is missing", hint));
         };
+        table.integer("order")?;
         let classes = [("transient", Class::Transient), ("persistent", Class::Persistent)];
-        let class = match raw.class {
+        let class = match table.string("class")? {
             Some(word) => meaning::word(within, "class", &word, &classes)?,
             None => Class::Transient,
         };
-        let budget = raw.budget.map_or_else(|| Ok(Budget::default()), |raw| meaning::budget(within, raw.0))?;
-        let cause = meaning::line(within, "cause", raw.cause)?.unwrap_or_default();
-        let load = raw.load.map_or_else(|| Ok((Pace::default(), None)), |raw| meaning::load(within, raw.0))?;
-        let (load, pause) = load;
-        let middlebox = raw.path.map(|raw| path::middlebox(within, raw)).transpose()?;
-        let server = raw.server.map(|raw| raw.0);
-        let layout = layout::layout(within, server.as_ref(), raw.client.map(|raw| raw.0))?;
-        let faults = timeline::faults(within, class, &budget, middlebox.is_some(), &layout, raw.fault)?;
+        let cause = meaning::line(within, "cause", table.string("cause")?)?.unwrap_or_default();
+        let budget = match table.table("budget", &meaning::BUDGET)? {
+            Some(table) => meaning::budget(within, table)?,
+            None => Budget::default(),
+        };
+        let (load, pause) = match table.table("load", &meaning::LOAD)? {
+            Some(table) => meaning::load(within, table)?,
+            None => (Pace::default(), None),
+        };
+        let path = table.table("path", &["through", "settings"])?;
+        let middlebox = path.map(|table| path::middlebox(within, table)).transpose()?;
+        let mut server = table.table("server", &layout::SERVER)?;
+        let layout = layout::topology(within, server.as_mut(), table.table("client", &layout::CLIENT)?)?;
+        let settings = server.map(|mut table| table.settings("settings")).transpose()?.unwrap_or_default();
+        let faults = timeline::faults(within, class, &budget, middlebox.is_some(), &layout, table.tables("fault")?)?;
         timeline::pause(within, pause, &faults)?;
         Ok(Scenario {
             name: name.to_owned(),
@@ -126,7 +139,7 @@ impl Scenario {
             layout,
             faults,
             device: None,
-            settings: meaning::settings(within, server.and_then(|server| server.settings).unwrap_or_default())?,
+            settings: meaning::settings(within, settings)?,
             budget,
             source: text.to_owned(),
         })

@@ -1,7 +1,7 @@
-//! What somebody may have meant: words in the order of their likeness to a mistyped one.
+//! "Did you mean": known words in the order of their likeness to a mistyped one.
 
-/// Longest word that is compared, in characters: comparing costs the product of the lengths, and no word that anybody
-/// mistypes is longer.
+/// Longest word that is compared, in bytes: comparing costs the product of the lengths, and no known word is nearly as
+/// long.
 const LONGEST: usize = 64;
 
 /// The candidates, most alike first; equally alike ones keep their order.
@@ -20,28 +20,11 @@ pub(super) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
 /// Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other (optimal string
 /// alignment). Case, and `-` for `_`, are not mistakes worth a point.
 fn distance(a: &str, b: &str) -> usize {
-    let letters = |word: &str| -> Vec<char> {
-        word.chars().take(LONGEST + 1).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
-    };
-    let (a, b) = (letters(a), letters(b));
-    if a.len().max(b.len()) > LONGEST {
-        return usize::MAX;
+    let folded = |word: &str| word.replace('-', "_").to_ascii_lowercase();
+    match a.len().max(b.len()) > LONGEST {
+        true => usize::MAX,
+        false => strsim::osa_distance(&folded(a), &folded(b)),
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut next = vec![i];
-        for j in 1..=b.len() {
-            let change = usize::from(a[i - 1] != b[j - 1]);
-            let mut cost = (row[j - 1] + change).min(row[j] + 1).min(next[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                cost = cost.min(before[j - 2] + 1);
-            }
-            next.push(cost);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-
 use super::error::{ScenarioError, Text, quoted};
 use super::meaning::{setting, word};
-use super::raw::{RawPath, Table};
+use super::table::Table;
 use crate::model::middlebox::{Middlebox, Program};
 
 /// Settings of PgBouncer that belong to the harness: with other values it could not be reached, not sign in, or not
@@ -36,16 +34,15 @@ const OWN_SETTINGS: [&str; 18] = [
 ];
 
 /// What stands in the path.
-pub(super) fn middlebox(text: Text<'_>, raw: Spanned<Table<RawPath>>) -> Result<Middlebox, ScenarioError> {
-    let span = raw.span();
-    let raw = raw.into_inner().0;
-    let Some(through) = raw.through else {
+pub(super) fn middlebox(text: Text<'_>, mut table: Table<'_>) -> Result<Middlebox, ScenarioError> {
+    let span = table.span.clone();
+    let Some(through) = table.string("through")? else {
         let hint = "say what connections pass through: through = \"pgbouncer\" or \"haproxy\"";
         return Err(text.error(span, "the path has no `through`", hint));
     };
     let through = word(text, "program in the path", &through, &Program::ALL)?;
     let mut settings = BTreeMap::new();
-    for (key, value) in raw.settings.unwrap_or_default() {
+    for (key, value) in table.settings("settings")? {
         let name = key.get_ref().split_whitespace().collect::<Vec<_>>().join(" ");
         let refused = match through {
             Program::PgBouncer => why_not_pgbouncer(&name),

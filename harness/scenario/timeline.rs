@@ -22,10 +22,10 @@ use toml::Spanned;
 
 use super::error::{ScenarioError, Text};
 use super::meaning::{at_least, period};
-use super::raw::{Period, RawFault, Table, first_key};
-use super::{layout, parameters};
+use super::table::{Table, first_key};
+use super::{fault, layout};
 use crate::model::budget::{Budget, RecoveryFrom};
-use crate::model::fault::{Class, Fault, FaultKind};
+use crate::model::fault::{Acts, Class, Fault, FaultKind};
 use crate::model::pace::Pause;
 use crate::model::time::exact;
 use crate::model::topology::Topology;
@@ -46,12 +46,11 @@ pub(super) fn faults(
     budget: &Budget,
     middlebox: bool,
     layout: &Topology,
-    raw: Option<Vec<Spanned<Table<RawFault>>>>,
+    tables: Vec<Table<'_>>,
 ) -> Result<Vec<Fault>, ScenarioError> {
     let mut placed = Vec::new();
-    for fault in raw.unwrap_or_default() {
-        let span = fault.span();
-        placed.push(one(text, class, middlebox, layout, fault.into_inner().0, span)?);
+    for table in tables {
+        placed.push(one(text, class, middlebox, layout, table)?);
     }
     placed.sort_by_key(|placed| placed.fault.at);
     let (Some(first), Some(last)) = (placed.first(), placed.iter().max_by_key(|placed| end(placed))) else {
@@ -78,27 +77,28 @@ fn end(placed: &Placed) -> Duration {
 }
 
 /// One fault by itself. `middlebox`: whether something stands in the path; `layout`: which servers and addresses there
-/// are; `span`: where the fault begins.
+/// are.
 fn one(
     text: Text<'_>,
     class: Class,
     middlebox: bool,
     layout: &Topology,
-    mut raw: RawFault,
-    span: Range<usize>,
+    mut table: Table<'_>,
 ) -> Result<Placed, ScenarioError> {
     let missing =
         |key: &str, span: Range<usize>, hint: &str| Err(text.error(span, format!("the fault has no `{key}`"), hint));
-    let (kind, word) = parameters::kind(text, &mut raw, span.clone())?;
+    let span = table.span.clone();
+    let (at_text, lasts) = (table.period("at")?, table.period("for")?);
+    let (kind, word) = fault::kind(text, table)?;
     if kind.is_of_middlebox() && !middlebox {
         let hint = "add [path] with through = \"pgbouncer\" or \"haproxy\"";
         return Err(text.error(word.clone(), format!("{kind} needs something in the path to the server"), hint));
     }
-    let Some(at_text) = raw.at else {
+    let Some(at_text) = at_text else {
         return missing("at", span, "say how long after the steady state it comes, like at = \"2s\"");
     };
     let at = onset(text, class, kind, &at_text)?;
-    let lasts = match (kind.is_instant(), raw.lasts) {
+    let lasts = match (kind.is_instant(), lasts) {
         (true, None) => Duration::ZERO,
         (true, Some(lasts)) => {
             let message = format!("{kind} is over as soon as it is done, so it lasts for no time");
@@ -119,7 +119,7 @@ fn one(
 }
 
 /// How long a fault lasts.
-fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<Period>) -> Result<Duration, ScenarioError> {
+fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<String>) -> Result<Duration, ScenarioError> {
     let lasts = at_least(text, "for", value, Duration::from_millis(1))?;
     match kind {
         FaultKind::CloseRepeatedly { every } | FaultKind::ResetRepeatedly { every } if every >= lasts => {
@@ -131,7 +131,7 @@ fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<Period>) -> Result<
 }
 
 /// When a fault may come.
-fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<Period>) -> Result<Duration, ScenarioError> {
+fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<String>) -> Result<Duration, ScenarioError> {
     let at = period(text, value)?;
     if kind.is_arrangement() && !at.is_zero() {
         let message = format!("{kind} is there before the client, or not at all");
@@ -185,7 +185,7 @@ fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
             itself,
             kind.shuts_door().then(|| "the gateway's door".to_owned()),
             (!kind.is_network()).then(|| "the server".to_owned()),
-            matches!(kind, FaultKind::Name(_)).then(|| "the client's name for it".to_owned()),
+            (kind.spec().acts == Acts::Name).then(|| "the client's name for it".to_owned()),
         ];
         for lane in lanes_of.into_iter().flatten() {
             let Some(before) = lanes.insert(lane, placed) else { continue };

@@ -7,12 +7,10 @@ use std::time::Duration;
 use super::Scenario;
 use super::error::ScenarioError;
 use crate::model::budget::Budget;
-use crate::model::fault::{
-    Class, CutPoint, Fault, FaultKind, Point, Scope, StopMode, Stream, Strike, Toxic, ToxicKind, word_of,
-};
+use crate::model::fault::{Class, Fault, FaultKind, Value};
 use crate::model::pace::Pace;
 use crate::model::time::exact;
-use crate::model::topology::{Host, SslMode, TargetSession, TlsVersion, Topology};
+use crate::model::topology::{Host, SslMode, TargetSession, Topology};
 
 /// A question, as far as a search varies it: what is not here is as in every file that does not say it.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,18 +88,18 @@ fn unless<T: PartialEq>(usual: &T, key: &'static str, value: &T, written: impl F
 
 fn server(layout: &Topology) -> Keys {
     let mut keys = unless(&false, "standby", &layout.standby, bool::to_string);
-    keys.extend(layout.tls.map(|version| ("tls", quoted(word_of(&TlsVersion::ALL, version)))));
+    keys.extend(layout.tls.map(|version| ("tls", quoted(version.word()))));
     keys
 }
 
 fn client(layout: &Topology) -> Keys {
     let hosts = |hosts: &Vec<Host>| {
-        let words: Vec<_> = hosts.iter().map(|host| quoted(word_of(&Host::ALL, *host))).collect();
+        let words: Vec<_> = hosts.iter().map(|host| quoted(host.word())).collect();
         format!("[{}]", words.join(", "))
     };
     let mut keys = unless(&Topology::default().hosts, "hosts", &layout.hosts, hosts);
     keys.extend(unless(&TargetSession::Any, "target_session_attrs", &layout.target_session, |choice| {
-        quoted(word_of(&TargetSession::ALL, *choice))
+        quoted(choice.word())
     }));
     keys.extend(unless(&SslMode::Disable, "sslmode", &layout.sslmode, |mode| quoted(mode.word())));
     keys.extend(unless(&false, "certificate", &layout.client_certificate, bool::to_string));
@@ -142,60 +140,15 @@ fn load(load: &Pace) -> Keys {
 
 /// The further keys of a fault, beside its kind and its times.
 fn keys_of(kind: FaultKind) -> Keys {
-    match kind {
-        FaultKind::CloseRepeatedly { every } | FaultKind::ResetRepeatedly { every } => vec![("every", time(every))],
-        FaultKind::CutPoint(CutPoint { point, strike, times }) => {
-            let mut keys =
-                vec![("point", quoted(word_of(&Point::ALL, point))), ("action", quoted(word_of(&Strike::ALL, strike)))];
-            keys.extend(times.map(|times| ("times", times.to_string())));
-            keys
-        }
-        FaultKind::Toxic(toxic) => toxic_keys(toxic),
-        FaultKind::Blackhole { stream, scope } => [stream_key(stream), scope_key(scope)].concat(),
-        FaultKind::PacketLoss(share) | FaultKind::Throttle(share) => vec![("share", format!("{:?}", share.as_f64()))],
-        FaultKind::RejectIcmp(code) => vec![("code", quoted(code.word()))],
-        FaultKind::IdleDrop { after } | FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => {
-            vec![("after", time(after))]
-        }
-        FaultKind::Restart(mode) => vec![("mode", quoted(word_of(&StopMode::ALL, mode)))],
-        FaultKind::ServerTimeout { after, .. } => {
-            vec![("after", time(after))]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn toxic_keys(toxic: Toxic) -> Keys {
-    let mut keys = match toxic.kind {
-        ToxicKind::Latency { delay, jitter } => {
-            let mut keys = vec![("delay", time(delay))];
-            keys.extend(unless(&Duration::ZERO, "jitter", &jitter, |jitter| time(*jitter)));
-            keys
-        }
-        ToxicKind::Bandwidth { bytes_per_second } => vec![("bytes_per_second", bytes_per_second.to_string())],
-        ToxicKind::Slicer { average, variation, pause } => {
-            let mut keys = vec![("average", average.to_string()), ("spread", variation.to_string())];
-            keys.extend(unless(&Duration::ZERO, "pause", &pause, |pause| time(*pause)));
-            keys
-        }
-        ToxicKind::Limit { bytes } => vec![("bytes", bytes.to_string())],
-        ToxicKind::Stall { close_after } => close_after.map(|after| ("close_after", time(after))).into_iter().collect(),
-        ToxicKind::SlowClose { delay } => vec![("delay", time(delay))],
-        ToxicKind::Reset { after } => vec![("after", time(after))],
-    };
-    keys.extend(stream_key(toxic.stream));
-    keys.extend(scope_key(toxic.scope));
-    let all = Toxic::from(toxic.kind).toxicity;
-    keys.extend(unless(&all, "toxicity", &toxic.toxicity, |share| format!("{:?}", share.as_f64())));
-    keys
-}
-
-fn stream_key(stream: Stream) -> Keys {
-    unless(&Stream::Both, "stream", &stream, |stream| quoted(word_of(&Stream::ALL, *stream)))
-}
-
-fn scope_key(scope: Scope) -> Keys {
-    unless(&Scope::Every, "connections", &scope, |scope| quoted(word_of(&Scope::ALL, *scope)))
+    // No time of a fault can be zero in a file: such a key is left out.
+    let values = kind.values().0.into_iter().filter(|(_, value)| *value != Value::Time(Duration::ZERO));
+    let written = values.map(|(key, value)| match value {
+        Value::Time(value) => (key.name, time(value)),
+        Value::Count(count) => (key.name, count.to_string()),
+        Value::Share(share) => (key.name, format!("{:?}", share.as_f64())),
+        Value::Word(word) => (key.name, quoted(word)),
+    });
+    written.collect()
 }
 
 #[cfg(test)]

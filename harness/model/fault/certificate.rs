@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::spec::{ExpectedError as Error, FaultSpec, Need, Remedy, fault_table, unit};
+
 /// A fault of certificates: of the server's, of the client's, or of who signed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,22 +26,45 @@ pub enum CertificateFault {
     NotYetValid,
 }
 
-impl CertificateFault {
-    /// Every fault, by the word used in scenario files.
-    pub const ALL: [(&str, CertificateFault); 8] = [
-        ("client-certificate-expired", CertificateFault::ClientExpired),
-        ("server-certificate-expired", CertificateFault::ServerExpired),
-        ("certificate-renewed", CertificateFault::Renewed),
-        ("server-certificate-wrong-host", CertificateFault::WrongHost),
-        ("certificate-authority-changed", CertificateFault::WrongAuthority),
-        ("client-certificate-unknown", CertificateFault::ClientUnknown),
-        ("client-certificate-revoked", CertificateFault::ClientRevoked),
-        ("server-certificate-not-yet-valid", CertificateFault::NotYetValid),
-    ];
+fault_table! { CERTIFICATES:
+    CLIENT_EXPIRED = "client-certificate-expired" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        ClientCertificate, REREAD, Error::Certificate(CertificateFault::ClientExpired), unit!(Certificate(CertificateFault::ClientExpired));
+    SERVER_EXPIRED = "server-certificate-expired" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        VerifiedTls, REREAD, Error::Certificate(CertificateFault::ServerExpired), unit!(Certificate(CertificateFault::ServerExpired));
+    // A sound certificate has no words of its own.
+    RENEWED = "certificate-renewed" Server Instant Alike Open Kept Possible NoEvidence,
+        VerifiedTls, REREAD, Error::None, unit!(Certificate(CertificateFault::Renewed));
+    WRONG_HOST = "server-certificate-wrong-host" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        VerifiedTls, REREAD, Error::Certificate(CertificateFault::WrongHost), unit!(Certificate(CertificateFault::WrongHost));
+    WRONG_AUTHORITY = "certificate-authority-changed" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        VerifiedTls, REREAD, Error::Certificate(CertificateFault::WrongAuthority), unit!(Certificate(CertificateFault::WrongAuthority));
+    CLIENT_UNKNOWN = "client-certificate-unknown" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        ClientCertificate, REREAD, Error::Certificate(CertificateFault::ClientUnknown), unit!(Certificate(CertificateFault::ClientUnknown));
+    CLIENT_REVOKED = "client-certificate-revoked" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        ClientCertificate, REREAD, Error::Certificate(CertificateFault::ClientRevoked), unit!(Certificate(CertificateFault::ClientRevoked));
+    NOT_YET_VALID = "server-certificate-not-yet-valid" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        VerifiedTls, REREAD, Error::Certificate(CertificateFault::NotYetValid), unit!(Certificate(CertificateFault::NotYetValid));
+}
 
-    /// Whether it concerns the client's own certificate, so that it must have one.
+const REREAD: Remedy = Remedy::Advice("read the certificates again for every new connection");
+
+impl CertificateFault {
+    /// The row of this fault.
+    pub fn spec(self) -> &'static FaultSpec {
+        match self {
+            CertificateFault::ClientExpired => &CLIENT_EXPIRED,
+            CertificateFault::ServerExpired => &SERVER_EXPIRED,
+            CertificateFault::Renewed => &RENEWED,
+            CertificateFault::WrongHost => &WRONG_HOST,
+            CertificateFault::WrongAuthority => &WRONG_AUTHORITY,
+            CertificateFault::ClientUnknown => &CLIENT_UNKNOWN,
+            CertificateFault::ClientRevoked => &CLIENT_REVOKED,
+            CertificateFault::NotYetValid => &NOT_YET_VALID,
+        }
+    }
+
+    /// Whether the fault concerns the client's own certificate, so that it must have one.
     pub fn is_of_client(self) -> bool {
-        use CertificateFault::{ClientExpired, ClientRevoked, ClientUnknown};
-        matches!(self, ClientExpired | ClientUnknown | ClientRevoked)
+        self.spec().needs == Need::ClientCertificate
     }
 }

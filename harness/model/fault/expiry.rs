@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FaultKind;
+use super::keys::{KeyError, TIMEOUT, Values, need};
+use super::spec::{ExpectedError as Error, FaultSpec, Remedy, Shape, fault_table};
+
 /// A timeout of the server's own.
 ///
 /// *Source*: PostgreSQL manual, "Client Connection Defaults".
@@ -16,13 +20,30 @@ pub enum ServerTimeout {
     Statement,
 }
 
+fault_table! { TIMEOUTS:
+    IDLE_SESSION = "idle-session-timeout" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, REPLACE, Error::None, Shape { keys: &[TIMEOUT], build: |values| timing_out(ServerTimeout::IdleSession, values) };
+    IDLE_IN_TRANSACTION = "idle-in-transaction-timeout" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, REPLACE, Error::None, Shape { keys: &[TIMEOUT], build: |values| timing_out(ServerTimeout::IdleInTransaction, values) };
+    STATEMENT = "statement-timeout" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, REPLACE, Error::None, Shape { keys: &[TIMEOUT], build: |values| timing_out(ServerTimeout::Statement, values) };
+}
+
+const REPLACE: Remedy = Remedy::Advice("replace a session that the server has ended, and start its transaction again");
+
+fn timing_out(timeout: ServerTimeout, values: &Values) -> Result<FaultKind, KeyError> {
+    Ok(FaultKind::ServerTimeout { timeout, after: need(&TIMEOUT, values.time(&TIMEOUT))? })
+}
+
 impl ServerTimeout {
-    /// Every timeout, by the word used in scenario files.
-    pub const ALL: [(&str, ServerTimeout); 3] = [
-        ("idle-session-timeout", ServerTimeout::IdleSession),
-        ("idle-in-transaction-timeout", ServerTimeout::IdleInTransaction),
-        ("statement-timeout", ServerTimeout::Statement),
-    ];
+    /// The row of this timeout.
+    pub fn spec(self) -> &'static FaultSpec {
+        match self {
+            ServerTimeout::IdleSession => &IDLE_SESSION,
+            ServerTimeout::IdleInTransaction => &IDLE_IN_TRANSACTION,
+            ServerTimeout::Statement => &STATEMENT,
+        }
+    }
 
     /// The name of the setting.
     pub fn setting(self) -> &'static str {

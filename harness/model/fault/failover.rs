@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::spec::{ExpectedError as Error, FaultSpec, Hosts, Remedy, fault_table, unit};
+
 /// A change of roles, or of where addresses lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -26,41 +28,43 @@ pub enum Failover {
     PromoteBeside,
 }
 
+fault_table! { FAILOVERS:
+    PROMOTE = "promote-standby" Server Lasting Alike Blocked Lost Interrupted Evidence,
+        Addresses { hosts: Hosts::Any, by_name: true }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::Promote));
+    DEMOTE = "demote-primary" Server Lasting Alike Open Kept Interrupted Evidence,
+        Addresses { hosts: Hosts::AtLeastTwo, by_name: false }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::Demote));
+    WRONG_NODE = "lead-to-standby" Server Lasting Alike Open Kept Interrupted Evidence,
+        Addresses { hosts: Hosts::PrimaryAlone, by_name: false }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::WrongNode));
+    STANDBY_FIRST = "standby-first" Server Arranged Alike Open Kept Interrupted NoEvidence,
+        Addresses { hosts: Hosts::StandbyFirst, by_name: false }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::StandbyFirst));
+    DEAD_HANGS = "dead-address-hangs" Path Arranged Alike Open Kept Interrupted NoEvidence,
+        Addresses { hosts: Hosts::NobodyFirst, by_name: true }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::DeadHangs));
+    // The kernel refuses, and counts nothing.
+    DEAD_REFUSES = "dead-address-refuses" Path Arranged Alike Open Kept Interrupted Evidence,
+        Addresses { hosts: Hosts::NobodyFirst, by_name: true }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::DeadRefuses));
+    PROMOTE_IN_PLACE = "promote-in-place" Server Arranged Alike Open Kept Interrupted Evidence,
+        Addresses { hosts: Hosts::StandbyAlone, by_name: false }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::PromoteInPlace));
+    PROMOTE_BESIDE = "promote-beside-primary" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Addresses { hosts: Hosts::StandbyFirst, by_name: false }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::PromoteBeside));
+}
+
+const FIND_PRIMARY: Remedy = Remedy::Advice(
+    "discard connections that report 25006, and look for the primary among all addresses \
+     (target_session_attrs=read-write), with a short connect_timeout for each",
+);
+
 impl Failover {
-    /// Every change, by the word used in scenario files.
-    pub const ALL: [(&str, Failover); 8] = [
-        ("promote-standby", Failover::Promote),
-        ("demote-primary", Failover::Demote),
-        ("lead-to-standby", Failover::WrongNode),
-        ("standby-first", Failover::StandbyFirst),
-        ("dead-address-hangs", Failover::DeadHangs),
-        ("dead-address-refuses", Failover::DeadRefuses),
-        ("promote-in-place", Failover::PromoteInPlace),
-        ("promote-beside-primary", Failover::PromoteBeside),
-    ];
-
-    /// Whether it is there before the client, so that it asks what the client makes of it rather than whether it comes
-    /// back.
-    pub fn is_arrangement(self) -> bool {
-        use Failover::{DeadHangs, DeadRefuses, PromoteInPlace, StandbyFirst};
-        matches!(self, StandbyFirst | DeadHangs | DeadRefuses | PromoteInPlace)
-    }
-
-    /// Whether operations that fail before heal bear witness to it: no write can succeed then, or nobody counts those
-    /// whom a kernel refuses.
-    pub fn is_felt(self) -> bool {
-        use Failover::{DeadRefuses, Demote, Promote, PromoteInPlace, WrongNode};
-        matches!(self, Promote | Demote | WrongNode | PromoteInPlace | DeadRefuses)
-    }
-
-    /// Whether a client that knows its servers by a name can meet it: the name leads to the same addresses throughout,
-    /// or from the old primary's to the new one's.
-    pub fn keeps_names(self) -> bool {
-        matches!(self, Failover::Promote | Failover::DeadHangs | Failover::DeadRefuses)
-    }
-
-    /// Whether there must be a standby.
-    pub fn needs_standby(self) -> bool {
-        !matches!(self, Failover::DeadHangs | Failover::DeadRefuses)
+    /// The row of this change.
+    pub fn spec(self) -> &'static FaultSpec {
+        match self {
+            Failover::Promote => &PROMOTE,
+            Failover::Demote => &DEMOTE,
+            Failover::WrongNode => &WRONG_NODE,
+            Failover::StandbyFirst => &STANDBY_FIRST,
+            Failover::DeadHangs => &DEAD_HANGS,
+            Failover::DeadRefuses => &DEAD_REFUSES,
+            Failover::PromoteInPlace => &PROMOTE_IN_PLACE,
+            Failover::PromoteBeside => &PROMOTE_BESIDE,
+        }
     }
 }

@@ -1,35 +1,41 @@
-//! The kinds of faults: what each does, and the words for it.
+//! The kinds of faults, with the rows of those that act in the server.
+//!
+//! A new kind is a variant, a row, and a line in [`FaultKind::spec`]; one with keys also a line in [`FaultKind::values`].
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::{
+    ACTION, CODE, EVERY, IDLE, IDLE_WHOLE, KeyError, LOSS, MODE, POINT, PROCESSOR, TIMEOUT, TIMES, Value, Values, need,
+};
+use super::network;
+use super::spec::{
+    Acts, Course, Entry, ExpectedError as Error, Failures, FaultSpec, Memory, NO_SLOTS, Operations, Remedy,
+    STARTING_UP, Shape, fault_table, server_error, unit,
+};
+use super::toxic::with_place;
 use super::{
-    CertificateFault, CutPoint, Failover, IcmpCode, NameFault, Point, Scope, ServerTimeout, Share, Stream, Strike,
-    Toxic, ToxicKind,
+    CertificateFault, CutPoint, Failover, IcmpCode, NameFault, Scope, ServerTimeout, Share, Stream, Toxic, ToxicKind,
 };
 use crate::model::plane::Fidelity;
-use crate::model::time::{exact, micros};
+use crate::model::time::micros;
+use crate::model::words;
 
-/// How a Postgres server is told to stop.
-///
-/// *Source*: PostgreSQL manual, "Shutting Down the Server".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StopMode {
-    /// SIGTERM: no new sessions; waits for the existing ones to leave.
-    Smart,
-    /// SIGINT: sessions get FATAL 57P01, then a clean shutdown.
-    Fast,
-    /// SIGQUIT: sessions get a *notice* 57P01 (57P02 up to version 13); the next start runs crash recovery.
-    Immediate,
-}
-
-impl StopMode {
-    /// Every mode, by the word used in scenario files.
-    pub const ALL: [(&str, StopMode); 3] =
-        [("smart", StopMode::Smart), ("fast", StopMode::Fast), ("immediate", StopMode::Immediate)];
+words! {
+    /// How a Postgres server is told to stop.
+    ///
+    /// *Source*: PostgreSQL manual, "Shutting Down the Server".
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum StopMode {
+        /// SIGTERM: no new sessions; waits for the existing ones to leave.
+        Smart = "smart",
+        /// SIGINT: sessions get FATAL 57P01, then a clean shutdown.
+        Fast = "fast",
+        /// SIGQUIT: sessions get a *notice* 57P01 (57P02 up to version 13); the next start runs crash recovery.
+        Immediate = "immediate",
+    }
 }
 
 /// What is injected.
@@ -153,233 +159,242 @@ pub enum FaultKind {
     },
 }
 
+fault_table! { SERVER:
+    RESTART = "restart" Server Lasting Alike Blocked Kept Interrupted Evidence,
+        Nothing, General, Error::None, Shape { keys: &[MODE], build: restart };
+    KILL = "kill" Server Lasting Alike Blocked Lost Interrupted Evidence,
+        Nothing, General, Error::None, unit!(Kill);
+    FREEZE = "freeze" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, Advice("no TCP setting detects a peer whose kernel still acknowledges: only a deadline does"),
+        Error::None, unit!(Freeze);
+    TERMINATE_SESSIONS = "terminate-sessions" Server Instant Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, Error::None, unit!(TerminateSessions);
+    EXHAUST_CONNECTIONS = "exhaust-connections" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, NO_SLOTS, Error::None, unit!(ExhaustConnections);
+    WRONG_PASSWORD = "wrong-password" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, WRONG_SIGN_IN, unit!(WrongPassword);
+    LONG_RECOVERY = "long-recovery" Server Lasting Alike Open Lost Interrupted NoEvidence,
+        Nothing, STARTING_UP, Error::None, unit!(LongRecovery);
+    CRASH_BACKEND = "crash-backend" Server Instant Alike Open Lost Interrupted NoEvidence,
+        Nothing, STARTING_UP, Error::None, unit!(CrashBackend);
+    EXHAUST_ORDINARY_CONNECTIONS = "exhaust-ordinary-connections" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, NO_SLOTS, Error::None, unit!(ExhaustOrdinaryConnections);
+    LIMIT_ROLE = "limit-role-connections" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, NO_SLOTS, Error::None, unit!(LimitRole);
+    HERD = "herd" Server Lasting Alike Blocked Kept Interrupted Evidence,
+        Nothing, NO_SLOTS, Error::None, unit!(Herd);
+    EXHAUST_MEMORY = "exhaust-memory" Server Lasting Alike Open Lost Interrupted NoEvidence,
+        Nothing, General, Error::None, unit!(ExhaustMemory);
+    FILL_DISK = "fill-disk" Server Lasting Alike Open Lost Interrupted NoEvidence,
+        SmallDisk, General, Error::None, unit!(FillDisk);
+    THROTTLE = "throttle-processor" Server Lasting Alike Open Kept Possible NoEvidence,
+        Nothing, General, Error::None, Shape { keys: &[PROCESSOR], build: throttle };
+    // Which of the two is wrong, the server does not say.
+    WRONG_USER = "wrong-user" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, WRONG_SIGN_IN, unit!(WrongUser);
+    WRONG_DATABASE = "wrong-database" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, server_error("3D000", &["does not exist"]), unit!(WrongDatabase);
+    WRONG_HOST = "wrong-host" Name Permanent Alike Open Kept Interrupted Evidence,
+        UnresolvableHost, General, Error::Unresolved, unit!(WrongHost);
+    ROTATE_PASSWORD = "rotate-password" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        PasswordFile, Advice("fetch the password again for every new connection"), Error::None, unit!(RotatePassword);
+    FORBID_LOGIN = "forbid-login" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, server_error("28000", &["is not permitted to log in"]), unit!(ForbidLogin);
+    REVOKE_CONNECT = "revoke-connect" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, server_error("42501", &["permission denied for database"]), unit!(RevokeConnect);
+    DENY_HOST = "deny-host" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, NO_ENTRY, unit!(DenyHost);
+    DENY_RANGE = "deny-range" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Nothing, General, NO_ENTRY, unit!(DenyRange);
+    REQUIRE_TLS = "require-tls" Server Lasting Alike Open Kept Interrupted NoEvidence,
+        Tls, General, NO_ENTRY, unit!(RequireTls);
+}
+
+/// The one mode in which the next start runs crash recovery.
+const RESTART_IMMEDIATE: FaultSpec = FaultSpec { memory: Memory::Lost, ..RESTART };
+
+const WRONG_SIGN_IN: Error = server_error("28P01", &["password authentication failed"]);
+const NO_ENTRY: Error = server_error("28000", &["no pg_hba.conf entry"]);
+
+fn restart(values: &Values) -> Result<FaultKind, KeyError> {
+    Ok(FaultKind::Restart(need(&MODE, values.word(&MODE, &StopMode::ALL))?))
+}
+
+fn throttle(values: &Values) -> Result<FaultKind, KeyError> {
+    Ok(FaultKind::Throttle(need(&PROCESSOR, values.share(&PROCESSOR))?))
+}
+
 impl FaultKind {
+    /// The row of this kind.
+    pub fn spec(self) -> &'static FaultSpec {
+        match self {
+            FaultKind::Close => &network::CLOSE,
+            FaultKind::Reset => &network::RESET,
+            FaultKind::CloseRepeatedly { .. } => &network::CLOSE_REPEATEDLY,
+            FaultKind::ResetRepeatedly { .. } => &network::RESET_REPEATEDLY,
+            FaultKind::HalfOpen => &network::HALF_OPEN,
+            FaultKind::CutPoint(_) => &network::CUT_POINT,
+            FaultKind::Toxic(toxic) => toxic.spec(),
+            FaultKind::Refuse => &network::REFUSE,
+            FaultKind::Hang => &network::HANG,
+            FaultKind::Reject => &network::REJECT,
+            FaultKind::Blackhole { .. } => &network::BLACKHOLE,
+            FaultKind::PacketLoss(_) => &network::PACKET_LOSS,
+            FaultKind::RejectIcmp(_) => &network::REJECT_ICMP,
+            FaultKind::Name(fault) => fault.spec(),
+            FaultKind::IdleDrop { .. } => &network::IDLE_DROP,
+            FaultKind::IdleClose { .. } => &network::IDLE_CLOSE,
+            FaultKind::IdleReset { after } if after.subsec_nanos() > 0 => &network::IDLE_RESET_FRACTION,
+            FaultKind::IdleReset { .. } => &network::IDLE_RESET,
+            FaultKind::IdleExpiry => &network::IDLE_EXPIRY,
+            FaultKind::MiddleboxRestart => &network::MIDDLEBOX_RESTART,
+            FaultKind::Restart(StopMode::Smart | StopMode::Fast) => &RESTART,
+            FaultKind::Restart(StopMode::Immediate) => &RESTART_IMMEDIATE,
+            FaultKind::Kill => &KILL,
+            FaultKind::Freeze => &FREEZE,
+            FaultKind::TerminateSessions => &TERMINATE_SESSIONS,
+            FaultKind::ExhaustConnections => &EXHAUST_CONNECTIONS,
+            FaultKind::WrongPassword => &WRONG_PASSWORD,
+            FaultKind::LongRecovery => &LONG_RECOVERY,
+            FaultKind::CrashBackend => &CRASH_BACKEND,
+            FaultKind::ExhaustOrdinaryConnections => &EXHAUST_ORDINARY_CONNECTIONS,
+            FaultKind::LimitRole => &LIMIT_ROLE,
+            FaultKind::Herd => &HERD,
+            FaultKind::ExhaustMemory => &EXHAUST_MEMORY,
+            FaultKind::FillDisk => &FILL_DISK,
+            FaultKind::Throttle(_) => &THROTTLE,
+            FaultKind::WrongUser => &WRONG_USER,
+            FaultKind::WrongDatabase => &WRONG_DATABASE,
+            FaultKind::WrongHost => &WRONG_HOST,
+            FaultKind::RotatePassword => &ROTATE_PASSWORD,
+            FaultKind::ForbidLogin => &FORBID_LOGIN,
+            FaultKind::RevokeConnect => &REVOKE_CONNECT,
+            FaultKind::DenyHost => &DENY_HOST,
+            FaultKind::DenyRange => &DENY_RANGE,
+            FaultKind::RequireTls => &REQUIRE_TLS,
+            FaultKind::Certificate(fault) => fault.spec(),
+            FaultKind::Failover(failover) => failover.spec(),
+            FaultKind::ServerTimeout { timeout, .. } => timeout.spec(),
+        }
+    }
+
+    /// Its further keys and their values.
+    pub fn values(self) -> Values {
+        let values = Values::default();
+        match self {
+            FaultKind::CloseRepeatedly { every } | FaultKind::ResetRepeatedly { every } => {
+                values.with(&EVERY, Value::Time(every))
+            }
+            FaultKind::CutPoint(CutPoint { point, strike, times }) => values
+                .with(&POINT, Value::Word(point.word()))
+                .with(&ACTION, Value::Word(strike.word()))
+                .with_some(&TIMES, times.map(|times| Value::Count(times.into()))),
+            FaultKind::Toxic(toxic) => toxic.values(),
+            FaultKind::Blackhole { stream, scope } => with_place(values, stream, scope),
+            FaultKind::PacketLoss(share) => values.with(&LOSS, Value::Share(share)),
+            FaultKind::RejectIcmp(code) => values.with(&CODE, Value::Word(code.word())),
+            FaultKind::IdleDrop { after } => values.with(&IDLE_WHOLE, Value::Time(after)),
+            FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => values.with(&IDLE, Value::Time(after)),
+            FaultKind::Restart(mode) => values.with(&MODE, Value::Word(mode.word())),
+            FaultKind::Throttle(share) => values.with(&PROCESSOR, Value::Share(share)),
+            FaultKind::ServerTimeout { after, .. } => values.with(&TIMEOUT, Value::Time(after)),
+            FaultKind::Close
+            | FaultKind::Reset
+            | FaultKind::HalfOpen
+            | FaultKind::Refuse
+            | FaultKind::Hang
+            | FaultKind::Reject
+            | FaultKind::Name(_)
+            | FaultKind::IdleExpiry
+            | FaultKind::MiddleboxRestart
+            | FaultKind::Kill
+            | FaultKind::Freeze
+            | FaultKind::TerminateSessions
+            | FaultKind::ExhaustConnections
+            | FaultKind::WrongPassword
+            | FaultKind::LongRecovery
+            | FaultKind::CrashBackend
+            | FaultKind::ExhaustOrdinaryConnections
+            | FaultKind::LimitRole
+            | FaultKind::Herd
+            | FaultKind::ExhaustMemory
+            | FaultKind::FillDisk
+            | FaultKind::WrongUser
+            | FaultKind::WrongDatabase
+            | FaultKind::WrongHost
+            | FaultKind::RotatePassword
+            | FaultKind::ForbidLogin
+            | FaultKind::RevokeConnect
+            | FaultKind::DenyHost
+            | FaultKind::DenyRange
+            | FaultKind::RequireTls
+            | FaultKind::Certificate(_)
+            | FaultKind::Failover(_) => values,
+        }
+    }
+
     /// The word used in scenario files.
     pub fn word(self) -> &'static str {
-        match self {
-            FaultKind::Close | FaultKind::CloseRepeatedly { .. } => "close",
-            FaultKind::Reset | FaultKind::ResetRepeatedly { .. } => "reset",
-            FaultKind::HalfOpen => "half-open",
-            FaultKind::CutPoint(_) => "cut-point",
-            FaultKind::Toxic(toxic) => match toxic.kind {
-                ToxicKind::Latency { .. } => "latency",
-                ToxicKind::Bandwidth { .. } => "bandwidth",
-                ToxicKind::Slicer { .. } => "slicer",
-                ToxicKind::Limit { .. } => "limit",
-                ToxicKind::Stall { .. } => "stall",
-                ToxicKind::SlowClose { .. } => "slow-close",
-                ToxicKind::Reset { .. } => "reset-after",
-            },
-            FaultKind::Refuse => "refuse",
-            FaultKind::Hang => "hang",
-            FaultKind::Reject => "reject",
-            FaultKind::Blackhole { .. } => "blackhole",
-            FaultKind::PacketLoss(_) => "packet-loss",
-            FaultKind::RejectIcmp(_) => "reject-icmp",
-            FaultKind::Name(fault) => word_of(&NameFault::ALL, fault),
-            FaultKind::IdleDrop { .. } => "idle-drop",
-            FaultKind::IdleClose { .. } => "idle-close",
-            FaultKind::IdleReset { .. } => "idle-reset",
-            FaultKind::IdleExpiry => "idle-expiry",
-            FaultKind::MiddleboxRestart => "middlebox-restart",
-            FaultKind::Restart(_) => "restart",
-            FaultKind::Kill => "kill",
-            FaultKind::Freeze => "freeze",
-            FaultKind::TerminateSessions => "terminate-sessions",
-            FaultKind::ExhaustConnections => "exhaust-connections",
-            FaultKind::WrongPassword => "wrong-password",
-            FaultKind::LongRecovery => "long-recovery",
-            FaultKind::CrashBackend => "crash-backend",
-            FaultKind::ExhaustOrdinaryConnections => "exhaust-ordinary-connections",
-            FaultKind::LimitRole => "limit-role-connections",
-            FaultKind::Herd => "herd",
-            FaultKind::ExhaustMemory => "exhaust-memory",
-            FaultKind::FillDisk => "fill-disk",
-            FaultKind::Throttle(_) => "throttle-processor",
-            FaultKind::WrongUser => "wrong-user",
-            FaultKind::WrongDatabase => "wrong-database",
-            FaultKind::WrongHost => "wrong-host",
-            FaultKind::RotatePassword => "rotate-password",
-            FaultKind::ForbidLogin => "forbid-login",
-            FaultKind::RevokeConnect => "revoke-connect",
-            FaultKind::DenyHost => "deny-host",
-            FaultKind::DenyRange => "deny-range",
-            FaultKind::RequireTls => "require-tls",
-            FaultKind::Certificate(fault) => word_of(&CertificateFault::ALL, fault),
-            FaultKind::Failover(failover) => word_of(&Failover::ALL, failover),
-            FaultKind::ServerTimeout { timeout, .. } => word_of(&ServerTimeout::ALL, timeout),
-        }
+        self.spec().word
     }
 
     /// Whether the fault is over as soon as it is done, so that there is nothing to heal.
     pub fn is_instant(self) -> bool {
-        use FaultKind::{Certificate, Close, CrashBackend, HalfOpen, Reset, TerminateSessions};
-        matches!(
-            self,
-            Close | Reset | HalfOpen | TerminateSessions | CrashBackend | Certificate(CertificateFault::Renewed)
-        )
+        self.spec().course == Course::Instant
     }
 
-    /// Whether the fault happens on the path to the server rather than in the server, so that any server will do.
+    /// Whether the fault acts on the path to the server rather than in the server, so that any server will do.
     pub fn is_network(self) -> bool {
-        use FaultKind::*;
-        match self {
-            Close | Reset | CloseRepeatedly { .. } | ResetRepeatedly { .. } | HalfOpen => true,
-            IdleExpiry | MiddleboxRestart => true,
-            Blackhole { .. } | PacketLoss(_) | RejectIcmp(_) | Name(_) | IdleDrop { .. } => true,
-            CutPoint(_) | Toxic(_) | Refuse | Hang | Reject | IdleClose { .. } | IdleReset { .. } => true,
-            Restart(_) | Kill | Freeze | TerminateSessions | ExhaustConnections | WrongPassword | LongRecovery => false,
-            CrashBackend | ExhaustOrdinaryConnections | LimitRole | Herd | ExhaustMemory | FillDisk | Throttle(_) => {
-                false
-            }
-            WrongUser | WrongDatabase | RotatePassword | ForbidLogin | RevokeConnect | DenyHost | DenyRange => false,
-            RequireTls | Certificate(_) | ServerTimeout { .. } => false,
-            Failover(failover) => !failover.needs_standby(),
-            WrongHost => true,
-        }
+        self.spec().acts != Acts::Server
     }
 
-    /// What it asks of the plane that brings it about.
+    /// What the fault asks of the plane that brings it about.
     pub fn fidelity(self) -> Fidelity {
-        use FaultKind::*;
-        match self {
-            Blackhole { .. } | PacketLoss(_) | RejectIcmp(_) | Name(_) | IdleDrop { .. } => Fidelity::KernelAlone,
-            // Whether probes are answered, and when the other side finds out, is the kernel's own doing there.
-            HalfOpen | Hang | Reject => Fidelity::TruerInKernel,
-            // The kernel counts in seconds; what has another time is the proxy plane's.
-            IdleReset { after } if after.subsec_nanos() == 0 => Fidelity::TruerInKernel,
-            Toxic(toxic) if toxic.kills_flows() => Fidelity::TruerInKernel,
-            _ => Fidelity::Alike,
-        }
+        self.spec().fidelity
     }
 
-    /// For how long nothing has to move on a connection before a device in the path ends it.
+    /// For how long a connection must be idle before a device in the path ends it.
     pub fn idle_time(self) -> Option<Duration> {
-        match self {
-            FaultKind::IdleDrop { after } | FaultKind::IdleClose { after } | FaultKind::IdleReset { after } => {
-                Some(after)
-            }
-            _ => None,
+        match self.spec().remedy {
+            Remedy::IdleDevice(_) => self.values().time(&IDLE),
+            Remedy::General | Remedy::Advice(_) => None,
         }
     }
 
-    /// Whether it is there before the client and asks what the client makes of it, though it is no persistent fault.
+    /// Whether the fault is in force before the client starts though it is no persistent fault.
     pub fn is_arrangement(self) -> bool {
-        matches!(self, FaultKind::Failover(failover) if failover.is_arrangement())
+        self.spec().course == Course::Arranged
     }
 
-    /// Whether it can be mended while the client runs, so that the client can be asked to work again.
+    /// Whether the fault can be healed while the client runs, so that the client can be expected to work again.
     pub fn is_mendable(self) -> bool {
-        self != FaultKind::WrongHost
+        self.spec().course != Course::Permanent
     }
 
-    /// Whether every operation stays possible under it, if perhaps a slow one.
+    /// Whether every operation stays possible under the fault, if perhaps a slow one.
     pub fn leaves_possible(self) -> bool {
-        use ToxicKind::{Bandwidth, Latency, Slicer};
-        match self {
-            FaultKind::Toxic(toxic) => matches!(toxic.kind, Latency { .. } | Bandwidth { .. } | Slicer { .. }),
-            FaultKind::Certificate(fault) => fault == CertificateFault::Renewed,
-            FaultKind::Throttle(_) => true,
-            _ => false,
-        }
+        self.spec().operations == Operations::Possible
     }
 
-    /// Whether new connections are kept out at the gateway, so that whatever else needs its door must wait.
+    /// Whether the gateway accepts no new connections, so that another fault that needs the same must wait.
     pub fn shuts_door(self) -> bool {
-        use FaultKind::{Hang, Herd, Kill, MiddleboxRestart, Refuse, Reject, Restart};
-        match self {
-            Refuse | Hang | Reject | MiddleboxRestart | Restart(_) | Kill | Herd => true,
-            FaultKind::Failover(failover) => failover == Failover::Promote,
-            _ => false,
-        }
+        self.spec().entry == Entry::Blocked
     }
 
-    /// Whether operations that fail while it is in force bear witness to it, beside what the nemesis sees.
+    /// Whether operations that fail while the fault is in force are evidence of it, beside what the nemesis sees.
     pub fn is_felt(self) -> bool {
-        match self {
-            FaultKind::Failover(failover) => failover.is_felt(),
-            kind => kind == FaultKind::WrongHost || kind.shuts_door(),
-        }
+        self.spec().failures == Failures::Evidence
     }
 
     /// Whether the fault is one of a program in the path, so that there must be one.
     pub fn is_of_middlebox(self) -> bool {
-        matches!(self, FaultKind::IdleExpiry | FaultKind::MiddleboxRestart)
+        self.spec().acts == Acts::Middlebox
     }
 
     /// Whether the server loses its memory, so that only what it had flushed to disk survives.
     pub fn crashes_server(self) -> bool {
-        use FaultKind::{CrashBackend, ExhaustMemory, FillDisk, Kill, LongRecovery, Restart};
-        match self {
-            Restart(StopMode::Immediate) | Kill | LongRecovery | CrashBackend | ExhaustMemory | FillDisk => true,
-            FaultKind::Failover(failover) => failover == Failover::Promote,
-            _ => false,
-        }
+        self.spec().memory == Memory::Lost
     }
-
-    /// What distinguishes it from others of its word; empty where there is nothing.
-    fn details(self) -> String {
-        match self {
-            FaultKind::CloseRepeatedly { every } | FaultKind::ResetRepeatedly { every } => {
-                format!("every {}", exact(every))
-            }
-            FaultKind::CutPoint(CutPoint { point, strike, times }) => {
-                let times = times.map(|times| format!(", {times} times")).unwrap_or_default();
-                format!("{}, {}{times}", word_of(&Point::ALL, point), word_of(&Strike::ALL, strike))
-            }
-            FaultKind::Toxic(toxic) => details_of(toxic),
-            FaultKind::Blackhole { stream, scope } => {
-                let mut details = Vec::new();
-                details.extend((stream != Stream::Both).then(|| word_of(&Stream::ALL, stream).to_owned()));
-                details.extend((scope != Scope::Every).then(|| format!("{} connections", word_of(&Scope::ALL, scope))));
-                details.join(", ")
-            }
-            FaultKind::PacketLoss(share) => format!("{} of them", share.as_f64()),
-            FaultKind::RejectIcmp(code) => code.word().to_owned(),
-            FaultKind::IdleClose { .. } | FaultKind::IdleReset { .. } | FaultKind::IdleDrop { .. } => {
-                self.idle_time().map(|after| exact(after).to_string()).unwrap_or_default()
-            }
-            FaultKind::Restart(mode) => word_of(&StopMode::ALL, mode).to_owned(),
-            FaultKind::Throttle(share) => format!("{} of it", share.as_f64()),
-            FaultKind::ServerTimeout { after, .. } => exact(after).to_string(),
-            _ => String::new(),
-        }
-    }
-}
-
-/// What a toxic does, and to what, where that is not everything.
-fn details_of(toxic: Toxic) -> String {
-    let mut details = Vec::new();
-    match toxic.kind {
-        ToxicKind::Latency { delay, jitter } if jitter.is_zero() => details.push(exact(delay).to_string()),
-        ToxicKind::Latency { delay, jitter } => details.push(format!("{} ± {}", exact(delay), exact(jitter))),
-        ToxicKind::Bandwidth { bytes_per_second } => details.push(format!("{bytes_per_second} bytes/s")),
-        ToxicKind::Slicer { average, variation, pause } => {
-            details.push(format!("{average} ± {variation} bytes"));
-            details.push(format!("{} apart", exact(pause)));
-        }
-        ToxicKind::Limit { bytes } => details.push(format!("{bytes} bytes")),
-        ToxicKind::Stall { close_after } => {
-            details.extend(close_after.map(|after| format!("closed after {}", exact(after))));
-        }
-        ToxicKind::SlowClose { delay } => details.push(exact(delay).to_string()),
-        ToxicKind::Reset { after } => details.push(exact(after).to_string()),
-    }
-    if toxic.stream != Stream::Both {
-        details.push(word_of(&Stream::ALL, toxic.stream).to_owned());
-    }
-    if toxic.scope != Scope::Every {
-        details.push(format!("{} connections", word_of(&Scope::ALL, toxic.scope)));
-    }
-    if toxic.toxicity != Share::ALL {
-        details.push(format!("{} of them", toxic.toxicity.as_f64()));
-    }
-    details.join(", ")
-}
-
-/// The word of a meaning, out of a list of all.
-pub(crate) fn word_of<T: PartialEq>(known: &[(&'static str, T)], meaning: T) -> &'static str {
-    known.iter().find(|(_, known)| *known == meaning).map_or("?", |(word, _)| word)
 }
 
 impl From<ToxicKind> for FaultKind {
@@ -391,63 +406,9 @@ impl From<ToxicKind> for FaultKind {
 
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.details() {
+        match self.values().show() {
             details if details.is_empty() => f.write_str(self.word()),
             details => write!(f, "{} ({details})", self.word()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn kinds_are_told_apart_in_words() {
-        let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
-        let latency = Toxic::from(ToxicKind::Latency { delay: ms(200), jitter: ms(50) });
-        let stall = Toxic::from(ToxicKind::Stall { close_after: None });
-        let some = Toxic { scope: Scope::Established, toxicity: Share::new(0.5).unwrap(), ..stall };
-        let slicer = ToxicKind::Slicer { average: 64, variation: 16, pause: ms(10) };
-        let expected = [
-            (FaultKind::Restart(StopMode::Immediate), "restart (immediate)"),
-            (FaultKind::Reset, "reset"),
-            (FaultKind::ResetRepeatedly { every: ms(500) }, "reset (every 500ms)"),
-            (FaultKind::CutPoint(cut), "cut-point (commit-reply, reset)"),
-            (FaultKind::CutPoint(CutPoint { times: Some(3), ..cut }), "cut-point (commit-reply, reset, 3 times)"),
-            (FaultKind::Toxic(latency), "latency (200ms ± 50ms)"),
-            (FaultKind::Toxic(Toxic { stream: Stream::Upstream, ..latency }), "latency (200ms ± 50ms, upstream)"),
-            (FaultKind::Toxic(stall), "stall"),
-            (FaultKind::Toxic(some), "stall (established connections, 0.5 of them)"),
-            (slicer.into(), "slicer (64 ± 16 bytes, 10ms apart)"),
-            (FaultKind::IdleClose { after: ms(2_000) }, "idle-close (2s)"),
-        ];
-        for (kind, words) in expected {
-            assert_eq!(kind.to_string(), words);
-        }
-    }
-
-    #[test]
-    fn what_is_stored_is_readable_and_is_read() {
-        let latency = Toxic::from(ToxicKind::Latency { delay: ms(200), jitter: ms(50) });
-        let cut = CutPoint { point: Point::CommitReply, strike: Strike::Reset, times: None };
-        let expected = [
-            (FaultKind::HalfOpen, r#""half-open""#),
-            (FaultKind::ResetRepeatedly { every: ms(500) }, r#"{"reset-repeatedly":{"every_us":500000}}"#),
-            (FaultKind::CutPoint(cut), r#"{"cut-point":{"point":"commit-reply","strike":"reset"}}"#),
-            (
-                FaultKind::Toxic(latency),
-                r#"{"toxic":{"kind":{"latency":{"delay_us":200000,"jitter_us":50000}},"stream":"both","scope":"every","toxicity":1000000}}"#,
-            ),
-            (FaultKind::IdleReset { after: ms(2_000) }, r#"{"idle-reset":{"after_us":2000000}}"#),
-        ];
-        for (kind, stored) in expected {
-            assert_eq!(serde_json::to_string(&kind).unwrap(), stored);
-            assert_eq!(serde_json::from_str::<FaultKind>(stored).unwrap(), kind);
         }
     }
 }

@@ -4,9 +4,12 @@ mod certificate;
 mod device;
 mod expiry;
 mod failover;
+mod keys;
 mod kind;
+mod network;
 mod packets;
 mod point;
+mod spec;
 mod toxic;
 
 use std::time::Duration;
@@ -17,11 +20,13 @@ pub use certificate::CertificateFault;
 pub use device::{DeviceAsked, IdleDevice, IdleStyle, LARGEST_SCALE, USUAL_SCALE};
 pub use expiry::ServerTimeout;
 pub use failover::Failover;
-#[cfg(feature = "simulation")]
-pub(crate) use kind::word_of;
+pub use keys::{Form, Key, KeyError, Value, Values};
 pub use kind::{FaultKind, StopMode};
 pub use packets::{IcmpCode, NameFault};
 pub use point::{CutPoint, Point, Strike};
+pub use spec::{
+    Acts, Course, Entry, ExpectedError, Failures, FaultSpec, Hosts, Memory, Need, Operations, Remedy, Shape,
+};
 pub use toxic::{Scope, Share, Stream, Toxic, ToxicKind};
 
 use crate::model::time::micros;
@@ -51,3 +56,6 @@ pub enum Class {
     /// and work again once it is repaired.
     Persistent,
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,37 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a firewall says of a packet that it does not let through.
-///
-/// *Source*: RFC 792; what each does to a client is in `iptables-extensions(8)`, REJECT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IcmpCode {
-    /// EHOSTUNREACH: a firewall forbids it.
-    AdminProhibited,
-    /// EHOSTUNREACH: the host may not be talked to.
-    HostProhibited,
-    /// EHOSTUNREACH: the host is not there.
-    HostUnreachable,
-    /// ENETUNREACH: there is no way to its network.
-    NetUnreachable,
-    /// ECONNREFUSED: nobody listens.
-    PortUnreachable,
-}
+use super::spec::{ExpectedError as Error, FaultSpec, Remedy, fault_table, unit};
+use crate::model::words;
 
-impl IcmpCode {
-    /// Every code, by the word used in scenario files, which is also nft's.
-    pub const ALL: [(&str, IcmpCode); 5] = [
-        ("admin-prohibited", IcmpCode::AdminProhibited),
-        ("host-prohibited", IcmpCode::HostProhibited),
-        ("host-unreachable", IcmpCode::HostUnreachable),
-        ("net-unreachable", IcmpCode::NetUnreachable),
-        ("port-unreachable", IcmpCode::PortUnreachable),
-    ];
-
-    /// nft's own word.
-    pub fn word(self) -> &'static str {
-        IcmpCode::ALL.iter().find(|(_, code)| *code == self).map_or("?", |(word, _)| word)
+words! {
+    /// What a firewall says of a packet that it does not let through.
+    ///
+    /// *Source*: RFC 792; what each does to a client is in `iptables-extensions(8)`, REJECT.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum IcmpCode {
+        /// EHOSTUNREACH: a firewall forbids it.
+        AdminProhibited = "admin-prohibited",
+        /// EHOSTUNREACH: the host may not be talked to.
+        HostProhibited = "host-prohibited",
+        /// EHOSTUNREACH: the host is not there.
+        HostUnreachable = "host-unreachable",
+        /// ENETUNREACH: there is no way to its network.
+        NetUnreachable = "net-unreachable",
+        /// ECONNREFUSED: nobody listens.
+        PortUnreachable = "port-unreachable",
     }
 }
 
@@ -50,12 +38,28 @@ pub enum NameFault {
     Stale,
 }
 
+fault_table! { NAMES:
+    UNRESOLVABLE = "dns-unresolvable" Name Lasting KernelAlone Open Kept Interrupted NoEvidence,
+        Name, RESOLVE, Error::None, unit!(Name(NameFault::Unresolvable));
+    FAILURE = "dns-failure" Name Lasting KernelAlone Open Kept Interrupted NoEvidence,
+        Name, RESOLVE, Error::None, unit!(Name(NameFault::Failure));
+    TIMEOUT = "dns-timeout" Name Lasting KernelAlone Open Kept Interrupted NoEvidence,
+        Name, RESOLVE, Error::None, unit!(Name(NameFault::Timeout));
+    STALE = "dns-stale" Name Lasting KernelAlone Open Kept Interrupted NoEvidence,
+        Name, RESOLVE, Error::None, unit!(Name(NameFault::Stale));
+}
+
+const RESOLVE: Remedy =
+    Remedy::Advice("resolve the host name for every attempt, and cache no answer longer than its TTL");
+
 impl NameFault {
-    /// Every kind, by the word used in scenario files.
-    pub const ALL: [(&str, NameFault); 4] = [
-        ("dns-unresolvable", NameFault::Unresolvable),
-        ("dns-failure", NameFault::Failure),
-        ("dns-timeout", NameFault::Timeout),
-        ("dns-stale", NameFault::Stale),
-    ];
+    /// The row of this fault.
+    pub fn spec(self) -> &'static FaultSpec {
+        match self {
+            NameFault::Unresolvable => &UNRESOLVABLE,
+            NameFault::Failure => &FAILURE,
+            NameFault::Timeout => &TIMEOUT,
+            NameFault::Stale => &STALE,
+        }
+    }
 }

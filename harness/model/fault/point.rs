@@ -1,61 +1,43 @@
 //! Cut points: moments of the protocol at which a connection can be struck. Plain data; `network/proxy` finds them.
 
+use crate::model::words;
 use serde::{Deserialize, Serialize};
 
-/// A moment in the life of a Postgres connection.
-///
-/// *Source*: PostgreSQL manual, "Frontend/Backend Protocol", "Message Flow".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Point {
-    /// An SSLRequest or GSSENCRequest has come; the server has not seen it.
-    EncryptionRequest,
-    /// The startup packet has come; the server has not seen it.
-    Startup,
-    /// The server has been given the startup packet, and has answered nothing yet.
-    StartupForwarded,
-    /// The server asks for authentication; the client has not seen it.
-    Authentication,
-    /// The first byte of a request has come (Query, Parse, Bind, Execute …); the server has not seen it.
-    Request,
-    /// A Query has been forwarded whole.
-    QueryForwarded,
-    /// A Parse has been forwarded whole.
-    ParseForwarded,
-    /// A Bind has been forwarded whole.
-    BindForwarded,
-    /// An Execute has been forwarded whole.
-    ExecuteForwarded,
-    /// The server begins to answer a request; the client has seen none of it.
-    FirstReply,
-    /// Half of a DataRow has been delivered.
-    DataRow,
-    /// A CommandComplete has been delivered, its ReadyForQuery has not.
-    CommandComplete,
-    /// The server has executed a COMMIT, as its CommandComplete says; the client has not seen that.
-    CommitReply,
-    /// A ReadyForQuery has been delivered that says "in a transaction".
-    InTransaction,
-}
-
-impl Point {
-    /// Every point, by the word used in scenario files and by the proxy's API.
-    pub const ALL: [(&str, Point); 14] = [
-        ("encryption-request", Point::EncryptionRequest),
-        ("startup", Point::Startup),
-        ("startup-forwarded", Point::StartupForwarded),
-        ("authentication", Point::Authentication),
-        ("request", Point::Request),
-        ("query-forwarded", Point::QueryForwarded),
-        ("parse-forwarded", Point::ParseForwarded),
-        ("bind-forwarded", Point::BindForwarded),
-        ("execute-forwarded", Point::ExecuteForwarded),
-        ("first-reply", Point::FirstReply),
-        ("data-row", Point::DataRow),
-        ("command-complete", Point::CommandComplete),
-        ("commit-reply", Point::CommitReply),
-        ("in-transaction", Point::InTransaction),
-    ];
+words! {
+    /// A moment in the life of a Postgres connection.
+    ///
+    /// *Source*: PostgreSQL manual, "Frontend/Backend Protocol", "Message Flow".
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Point {
+        /// An SSLRequest or GSSENCRequest has come; the server has not seen it.
+        EncryptionRequest = "encryption-request",
+        /// The startup packet has come; the server has not seen it.
+        Startup = "startup",
+        /// The server has been given the startup packet, and has answered nothing yet.
+        StartupForwarded = "startup-forwarded",
+        /// The server asks for authentication; the client has not seen it.
+        Authentication = "authentication",
+        /// The first byte of a request has come (Query, Parse, Bind, Execute …); the server has not seen it.
+        Request = "request",
+        /// A Query has been forwarded whole.
+        QueryForwarded = "query-forwarded",
+        /// A Parse has been forwarded whole.
+        ParseForwarded = "parse-forwarded",
+        /// A Bind has been forwarded whole.
+        BindForwarded = "bind-forwarded",
+        /// An Execute has been forwarded whole.
+        ExecuteForwarded = "execute-forwarded",
+        /// The server begins to answer a request; the client has seen none of it.
+        FirstReply = "first-reply",
+        /// Half of a DataRow has been delivered.
+        DataRow = "data-row",
+        /// A CommandComplete has been delivered, its ReadyForQuery has not.
+        CommandComplete = "command-complete",
+        /// The server has executed a COMMIT, as its CommandComplete says; the client has not seen that.
+        CommitReply = "commit-reply",
+        /// A ReadyForQuery has been delivered that says "in a transaction".
+        InTransaction = "in-transaction",
+    }
 }
 
 impl Point {
@@ -66,24 +48,19 @@ impl Point {
     }
 }
 
-/// What is done there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strike {
-    /// RST to both sides.
-    Reset,
-    /// FIN to both sides.
-    Close,
-    /// This direction goes no further until heal; then it does, with all that was held.
-    Hold,
-    /// The message is swallowed, and all else passes. Only at points where none of it has been passed on yet.
-    Drop,
-}
-
-impl Strike {
-    /// Every strike, by its word.
-    pub const ALL: [(&str, Strike); 4] =
-        [("reset", Strike::Reset), ("close", Strike::Close), ("hold", Strike::Hold), ("drop", Strike::Drop)];
+words! {
+    /// What is done there.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Strike {
+        /// RST to both sides.
+        Reset = "reset",
+        /// FIN to both sides.
+        Close = "close",
+        /// This direction goes no further until heal; then it does, with all that was held.
+        Hold = "hold",
+        /// The message is swallowed, and all else passes. Only at points where none of it has been passed on yet.
+        Drop = "drop",
+    }
 }
 
 /// A cut point: what is done when a connection comes to it.

@@ -5,7 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::{micros, optional_micros};
+use super::FaultKind;
+use super::keys::{
+    AVERAGE, BYTES, BYTES_PER_SECOND, CLOSE_AFTER, CLOSE_DELAY, CONNECTIONS, DELAY, JITTER, Key, KeyError, PAUSE,
+    RESET_AFTER, SPREAD, STREAM, TOXICITY, Value, Values, need,
+};
+use super::spec::{ExpectedError as Error, FaultSpec, Shape, fault_table};
+use crate::model::plane::Fidelity;
+use crate::model::time::{exact, micros, optional_micros};
+use crate::model::words;
 
 /// What is done to the bytes of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,40 +59,30 @@ pub enum ToxicKind {
     },
 }
 
-/// Which links of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stream {
-    /// Client to server.
-    Upstream,
-    /// Server to client.
-    Downstream,
-    #[default]
-    Both,
+words! {
+    /// Which links of a connection.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Stream {
+        #[default]
+        Both = "both",
+        /// Client to server.
+        Upstream = "upstream",
+        /// Server to client.
+        Downstream = "downstream",
+    }
 }
 
-impl Stream {
-    /// Every choice, by the word used in scenario files.
-    pub const ALL: [(&str, Stream); 3] =
-        [("both", Stream::Both), ("upstream", Stream::Upstream), ("downstream", Stream::Downstream)];
-}
-
-/// Which connections, by when they were opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scope {
-    #[default]
-    Every,
-    /// Those that were open when it began.
-    Established,
-    /// Those opened since.
-    New,
-}
-
-impl Scope {
-    /// Every choice, by the word used in scenario files.
-    pub const ALL: [(&str, Scope); 3] =
-        [("every", Scope::Every), ("established", Scope::Established), ("new", Scope::New)];
+words! {
+    /// Which connections, by when they were opened.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Scope {
+        #[default]
+        Every = "every",
+        /// Those that were open when it began.
+        Established = "established",
+        /// Those opened since.
+        New = "new",
+    }
 }
 
 /// A toxic, and where it works.
@@ -97,7 +95,64 @@ pub struct Toxic {
     pub toxicity: Share,
 }
 
+fault_table! { TOXICS:
+    STALL = "stall" Path Lasting Alike Open Kept Interrupted NoEvidence,
+        OneAddress, Advice("no TCP setting detects bytes that are acknowledged but never delivered: only a deadline does"),
+        Error::None, Shape { keys: &[CLOSE_AFTER, STREAM, CONNECTIONS, TOXICITY], build: stall };
+    LATENCY = "latency" Path Lasting Alike Open Kept Possible NoEvidence,
+        OneAddress, General, Error::None, Shape { keys: &[DELAY, JITTER, STREAM, CONNECTIONS, TOXICITY], build: latency };
+    BANDWIDTH = "bandwidth" Path Lasting Alike Open Kept Possible NoEvidence,
+        OneAddress, General, Error::None, Shape { keys: &[BYTES_PER_SECOND, STREAM, CONNECTIONS, TOXICITY], build: bandwidth };
+    SLICER = "slicer" Path Lasting Alike Open Kept Possible NoEvidence,
+        OneAddress, General, Error::None, Shape { keys: &[AVERAGE, SPREAD, PAUSE, STREAM, CONNECTIONS, TOXICITY], build: slicer };
+    LIMIT = "limit" Path Lasting Alike Open Kept Interrupted NoEvidence,
+        OneAddress, General, Error::None, Shape { keys: &[BYTES, STREAM, CONNECTIONS, TOXICITY], build: limit };
+    SLOW_CLOSE = "slow-close" Path Lasting Alike Open Kept Interrupted NoEvidence,
+        OneAddress, General, Error::None, Shape { keys: &[CLOSE_DELAY, STREAM, CONNECTIONS, TOXICITY], build: slow_close };
+    RESET_LATER = "reset-after" Path Lasting Alike Open Kept Interrupted NoEvidence,
+        OneAddress, General, Error::None, Shape { keys: &[RESET_AFTER, STREAM, CONNECTIONS, TOXICITY], build: reset_after };
+}
+
+/// A stall that only kills the flows that it finds, which a packet filter does as well.
+const DEAD_FLOWS: FaultSpec = FaultSpec { fidelity: Fidelity::TruerInKernel, ..STALL };
+
 impl Toxic {
+    /// What is known about its kind.
+    pub fn spec(self) -> &'static FaultSpec {
+        match self.kind {
+            ToxicKind::Latency { .. } => &LATENCY,
+            ToxicKind::Bandwidth { .. } => &BANDWIDTH,
+            ToxicKind::Slicer { .. } => &SLICER,
+            ToxicKind::Limit { .. } => &LIMIT,
+            ToxicKind::Stall { .. } if self.kills_flows() => &DEAD_FLOWS,
+            ToxicKind::Stall { .. } => &STALL,
+            ToxicKind::SlowClose { .. } => &SLOW_CLOSE,
+            ToxicKind::Reset { .. } => &RESET_LATER,
+        }
+    }
+
+    /// Its keys and their values, without those that say what goes without saying.
+    pub(super) fn values(self) -> Values {
+        let values = Values::default();
+        let values = match self.kind {
+            ToxicKind::Latency { delay, jitter } => {
+                let jitter = Some(Value::Time(jitter)).filter(|_| !jitter.is_zero());
+                values.with(&DELAY, Value::Time(delay)).with_some(&JITTER, jitter)
+            }
+            ToxicKind::Bandwidth { bytes_per_second } => values.with(&BYTES_PER_SECOND, Value::Count(bytes_per_second)),
+            ToxicKind::Slicer { average, variation, pause } => values
+                .with(&AVERAGE, Value::Count(average.into()))
+                .with(&SPREAD, Value::Count(variation.into()))
+                .with(&PAUSE, Value::Time(pause)),
+            ToxicKind::Limit { bytes } => values.with(&BYTES, Value::Count(bytes)),
+            ToxicKind::Stall { close_after } => values.with_some(&CLOSE_AFTER, close_after.map(Value::Time)),
+            ToxicKind::SlowClose { delay } => values.with(&CLOSE_DELAY, Value::Time(delay)),
+            ToxicKind::Reset { after } => values.with(&RESET_AFTER, Value::Time(after)),
+        };
+        let some = Some(Value::Share(self.toxicity)).filter(|_| self.toxicity != Share::ALL);
+        with_place(values, self.stream, self.scope).with_some(&TOXICITY, some)
+    }
+
     /// Whether all that it does is that the flows which it finds are dead until heal.
     pub fn kills_flows(self) -> bool {
         self.kind == ToxicKind::Stall { close_after: None }
@@ -130,4 +185,69 @@ impl From<ToxicKind> for Toxic {
     fn from(kind: ToxicKind) -> Toxic {
         Toxic { kind, stream: Stream::Both, scope: Scope::Every, toxicity: Share::ALL }
     }
+}
+
+/// With the links and the connections, where these are not all.
+pub(super) fn with_place(values: Values, stream: Stream, scope: Scope) -> Values {
+    let word = |word: &'static str, is_all: bool| Some(Value::Word(word)).filter(|_| !is_all);
+    values
+        .with_some(&STREAM, word(stream.word(), stream == Stream::Both))
+        .with_some(&CONNECTIONS, word(scope.word(), scope == Scope::Every))
+}
+
+type Built = Result<FaultKind, KeyError>;
+
+/// A toxic with the keys that all toxics have: where it works, and on how many connections.
+fn placed(values: &Values, kind: ToxicKind) -> Built {
+    Ok(FaultKind::Toxic(Toxic {
+        kind,
+        stream: values.word(&STREAM, &Stream::ALL).unwrap_or_default(),
+        scope: values.word(&CONNECTIONS, &Scope::ALL).unwrap_or_default(),
+        toxicity: values.share(&TOXICITY).unwrap_or(Share::ALL),
+    }))
+}
+
+fn time(values: &Values, key: &Key) -> Result<Duration, KeyError> {
+    need(key, values.time(key))
+}
+
+fn stall(values: &Values) -> Built {
+    placed(values, ToxicKind::Stall { close_after: values.time(&CLOSE_AFTER) })
+}
+
+fn latency(values: &Values) -> Built {
+    let delay = time(values, &DELAY)?;
+    let jitter = values.time(&JITTER).unwrap_or_default();
+    if jitter > delay {
+        let hint = format!("at most \"{}\": bytes do not arrive before they were sent", exact(delay));
+        return Err(JITTER.error("`jitter` is longer than `delay`", hint));
+    }
+    placed(values, ToxicKind::Latency { delay, jitter })
+}
+
+fn bandwidth(values: &Values) -> Built {
+    let rate = need(&BYTES_PER_SECOND, values.count(&BYTES_PER_SECOND))?;
+    placed(values, ToxicKind::Bandwidth { bytes_per_second: rate.into() })
+}
+
+fn slicer(values: &Values) -> Built {
+    let average = need(&AVERAGE, values.count(&AVERAGE))?;
+    let variation = values.count(&SPREAD).unwrap_or_default();
+    // A piece has at least one byte.
+    if variation >= average {
+        return Err(SPREAD.error("`spread` is out of range", format!("0 to {}", average.saturating_sub(1))));
+    }
+    placed(values, ToxicKind::Slicer { average, variation, pause: values.time(&PAUSE).unwrap_or_default() })
+}
+
+fn limit(values: &Values) -> Built {
+    placed(values, ToxicKind::Limit { bytes: need(&BYTES, values.count(&BYTES))?.into() })
+}
+
+fn slow_close(values: &Values) -> Built {
+    placed(values, ToxicKind::SlowClose { delay: time(values, &CLOSE_DELAY)? })
+}
+
+fn reset_after(values: &Values) -> Built {
+    placed(values, ToxicKind::Reset { after: time(values, &RESET_AFTER)? })
 }

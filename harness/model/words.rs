@@ -1,0 +1,27 @@
+//! Enums whose values have words: one list of variants and words, from which serde, reading and showing follow.
+
+/// Declares an enum, each variant with its word: the word stored by serde, `ALL` with every word, and `word`.
+macro_rules! words {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal,)* }
+    ) => {
+        $(#[$meta])*
+        pub enum $name {
+            $($(#[$about])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// Every value, by its word.
+            pub const ALL: [(&'static str, $name); [$($word),*].len()] = [$(($word, $name::$variant)),*];
+
+            pub fn word(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)*
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use words;

@@ -1,0 +1,51 @@
+//! The build script: finds the scenario files under `scenarios/`, so that a new scenario is a new file and nothing else.
+//!
+//! Writes the list that `catalogue` includes, as Rust text: each file's folder, name and text. Within a folder, files lie in
+//! the order of their key `order`, then those without one, by name. What a file means is not looked at here.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+fn main() -> io::Result<()> {
+    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let mut list = String::from("&[\n");
+    for folder in paths(&root.join("scenarios"))? {
+        // Adapters are programs, with build folders of their own.
+        if !folder.is_dir() || folder.ends_with("adapters") {
+            continue;
+        }
+        println!("cargo:rerun-if-changed={}", folder.display());
+        let mut files = Vec::new();
+        for file in paths(&folder)?.into_iter().filter(|file| file.extension().is_some_and(|it| it == "toml")) {
+            files.push((order(&fs::read_to_string(&file)?), file));
+        }
+        files.sort();
+        for (_, file) in files {
+            list += &format!(
+                "Text {{ group: {:?}, name: {:?}, text: include_str!({:?}) }},\n",
+                folder.file_name().unwrap_or_default(),
+                file.file_stem().unwrap_or_default(),
+                file
+            );
+        }
+    }
+    // A new folder is named there too, with its cause.
+    println!("cargo:rerun-if-changed=harness/scenario/catalogue.rs");
+    println!("cargo:rerun-if-changed=harness/scenario/embed.rs");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+    fs::write(out.join("scenarios.rs"), list + "]\n")
+}
+
+/// What is in a folder, by name.
+fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The place that a file asks for in its folder.
+fn order(text: &str) -> u32 {
+    let place = text.lines().find_map(|line| line.strip_prefix("order = ")?.trim().parse().ok());
+    place.unwrap_or(u32::MAX)
+}

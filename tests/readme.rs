@@ -1,0 +1,79 @@
+//! The tables and counts of the documents that follow from the scenario files. `PGSQUALL_UPDATE=1` rewrites them.
+
+use std::fs;
+use std::path::Path;
+
+use pgsquall::scenario::{Scenario, catalogue, cause_of};
+
+/// What stands around the tables.
+const BEGIN: &str =
+    "<!-- The tables come from the scenario files: PGSQUALL_UPDATE=1 cargo nextest run --test readme -->\n";
+const END: &str = "\n<!-- end of tables -->";
+
+/// Compares a document with what it should be, or writes that.
+fn check(name: &str, expected: impl FnOnce(&str) -> String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let found = fs::read_to_string(&file).unwrap();
+    let expected = expected(&found);
+    if found == expected {
+        return;
+    }
+    if std::env::var_os("PGSQUALL_UPDATE").is_some() {
+        return fs::write(&file, expected).unwrap();
+    }
+    let line = found.lines().zip(expected.lines()).position(|(found, expected)| found != expected);
+    let line = line.unwrap_or(found.lines().count().min(expected.lines().count()));
+    panic!(
+        "{name}:{} is not what the scenario files say: {:?}, expected {:?}; run PGSQUALL_UPDATE=1 cargo nextest run --test readme",
+        line + 1,
+        found.lines().nth(line).unwrap_or_default(),
+        expected.lines().nth(line).unwrap_or_default()
+    );
+}
+
+/// The question that a scenario's comment begins with.
+fn question(scenario: &Scenario) -> String {
+    let (question, _) = scenario.why.split_once('?').unwrap();
+    format!("{}?", question.replace('\n', " "))
+}
+
+/// What proves that its faults met the client.
+fn evidence(scenario: &Scenario) -> String {
+    let (_, evidence) = scenario.why.split_once("\nEvidence: ").unwrap();
+    let (evidence, _) = evidence.split_once("\n\n").unwrap();
+    evidence.replace('\n', " ").trim_end_matches('.').to_owned()
+}
+
+fn tables() -> String {
+    let scenarios = catalogue();
+    let mut text = String::new();
+    let mut group = "";
+    for scenario in &scenarios {
+        if scenario.group != group {
+            group = &scenario.group;
+            let cause = cause_of(group).unwrap();
+            text += &format!("\n| `{group}/` {cause} | what is asked | what proves it |\n|---|---|---|\n");
+        }
+        text += &format!("| {} | {} | {} |\n", scenario.name, question(scenario), evidence(scenario));
+    }
+    text
+}
+
+#[test]
+fn scenario_tables_are_those_of_the_files() {
+    check("scenarios/README.md", |found| {
+        let (before, rest) = found.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        format!("{before}{BEGIN}{}{END}{after}", tables())
+    });
+}
+
+#[test]
+fn readme_counts_the_scenarios() {
+    let count = match catalogue().len() {
+        100 => "hundred scenarios".to_owned(),
+        other => format!("{other} scenarios"),
+    };
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains(&count), "README.md does not say that there are {count}: correct its count by hand");
+}
