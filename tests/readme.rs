@@ -52,7 +52,7 @@ fn tables() -> String {
         if scenario.group != group {
             group = &scenario.group;
             let cause = cause_of(group).unwrap();
-            text += &format!("\n| `{group}/` {cause} | what is asked | what proves it |\n|---|---|---|\n");
+            text += &format!("\n| `{group}/` {cause} | question | evidence |\n|---|---|---|\n");
         }
         text += &format!("| {} | {} | {} |\n", scenario.name, question(scenario), evidence(scenario));
     }
