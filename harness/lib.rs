@@ -27,7 +27,7 @@
 //! | measure recovery in benchmarks of your own | [`RecoveryTimes`] |
 //! | tell, merge and compare whole runs | [`report`], [`statistics`] |
 //! | read a result | [`Run`], [`judge::Verdict`] |
-//! | judge a stored run again | [`History::read`](history::History::read), [`judge::judge`] |
+//! | judge a stored run again | [`History::read`](model::history::History::read), [`judge::judge`] |
 //! | tell whether recovery takes longer than it did | [`statistics`] |
 //!
 //! A client that fails its scenario is a verdict, never an [`Error`]: errors mean that the run could not take place.

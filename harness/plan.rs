@@ -17,10 +17,10 @@ use crate::scenario::Scenario;
 /// fault that always came at the same point of them would find always the same defect, or never.
 const PHASE_US: u64 = 1_000_000;
 
-/// What one run will do.
+/// The absolute timeline of one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    /// What a history begins with.
+    /// The header of the run's history.
     pub header: Header,
     /// Settings of the server.
     ///
@@ -74,7 +74,7 @@ impl Plan {
             load,
             middlebox: scenario.middlebox.clone(),
             layout: scenario.layout.clone(),
-            // As long as nobody has chosen.
+            // Until the experiment chooses one.
             plane: Plane::default(),
             plane_asked: false,
             device: scenario.device.clone(),
@@ -171,7 +171,7 @@ mod tests {
             let keeps = scenario.faults.iter().all(|fault| fault.kind.spec().memory == Memory::Kept);
             assert_eq!(is_off(&Plan::new(&scenario, "c", Seed(0), 0, 1)), keeps, "{}", scenario.name);
         }
-        // Whatever else happens in a run: one row that loses the memory is enough.
+        // One row that loses the server's memory is enough.
         let mut scenario = Scenario::built_in("stall").unwrap();
         for spec in FaultSpec::all().filter(|spec| spec.memory == Memory::Lost && spec.shape.keys.is_empty()) {
             let kind = (spec.shape.build)(&Values::default()).unwrap();

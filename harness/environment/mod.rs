@@ -1,6 +1,6 @@
 //! The environment of a client: servers, gateways in front of them, and the credentials to use them.
 //!
-//! Servers are known by their verbs alone ([`ServerControl`]), so that an environment of simulated servers is the same
+//! Servers are known by their verbs alone (`ServerControl`), so that an environment of simulated servers is the same
 //! type, with the simulated network in the place of the kernel plane. Knows no scenario, no judge and no report.
 
 #[cfg(feature = "tls")]
@@ -38,7 +38,7 @@ use crate::server::{LogLine, Readiness, ServerError};
 pub use crate::netns::Availability as KernelAvailability;
 pub use crate::run_folder::storage;
 
-/// What Docker has to offer here, in words; or why it has nothing.
+/// The Docker engine that is available here, described; or why there is none.
 pub async fn docker_availability() -> Result<String, String> {
     #[cfg(feature = "docker")]
     return crate::server::docker_availability().await;
@@ -95,7 +95,7 @@ pub(crate) struct Environment {
     spare: Option<Gateway>,
     /// The network in which packets can be lost, between the client and the gateways; dropped after them.
     pub kernel: Option<Kernel>,
-    /// The same, where it is simulated.
+    /// The simulated network of a simulated run.
     pub simulated: Option<Box<dyn SimulatedPath>>,
     pub layout: Topology,
     /// The certificates, where the server speaks TLS.
@@ -203,7 +203,7 @@ impl Environment {
         Ok(())
     }
 
-    /// What the servers have logged of the client's role.
+    /// Lines of the servers' logs about the client's role.
     pub async fn log_of_client(&self) -> Result<Vec<LogLine>, ServerError> {
         let mut lines = Vec::new();
         for server in self.servers() {

@@ -1,4 +1,4 @@
-//! How an environment comes to be: servers first, then what is to stand before them, then the gateways.
+//! Sets up an environment: servers first, then middleboxes, then gateways.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use crate::server::bootstrap;
 use crate::server::control::{ProcessControl, RealServer, ServerControl, follow};
 use crate::server::{ExternalServer, LocalServer, Readiness, START_PATIENCE, Server, ServerError};
 
-/// What an environment is made of.
+/// The specification of an environment.
 pub(crate) struct EnvironmentSpec<'a> {
     /// Settings of every server.
     pub settings: &'a [(String, String)],
@@ -145,7 +145,7 @@ impl Environment {
     }
 }
 
-/// Servers that run, the primary first; and the first of them once more where somebody else runs it.
+/// Running servers, the primary first; and the first of them once more if it is external.
 type Servers = (Vec<Arc<dyn Server>>, Option<Arc<ExternalServer>>);
 
 /// Starts the servers of a layout; returns once the first runs queries.
@@ -196,7 +196,7 @@ async fn bring_up(
     Ok((std::iter::once(server).chain(standby).collect(), external))
 }
 
-/// Credentials on a server of ours: a password that lives as long as the run.
+/// Credentials on a server that the run started: a password for this run only.
 async fn own_address(source: &ServerSource, server: &dyn Server, gateway: SocketAddr) -> Result<Address, ServerError> {
     let superuser = server.superuser();
     if !matches!(source, ServerSource::Local(_)) {

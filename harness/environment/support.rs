@@ -64,7 +64,7 @@ pub(crate) async fn choose_placement(
 
 /// The plane that a run of a client with these placements would use.
 ///
-/// *Errors*: as of [`choose_placement`].
+/// *Errors*: no plane that can produce the faults is available; the text says why.
 pub async fn plane(
     choice: PlaneChoice,
     faults: &[Fault],

@@ -1,4 +1,4 @@
-//! What a client is allowed: the limits that its verdict is measured against, each with its unit and its reason.
+//! The limits that a verdict is measured against, each with its unit and its reason.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What stands between the gateway and the server: a real program with its settings. Plain data; `environment` runs it.
+//! The middlebox between gateway and server: a real program with its settings. Plain data; `environment` runs it.
 
 use std::fmt;
 

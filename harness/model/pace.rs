@@ -18,7 +18,7 @@ pub struct Pace {
     /// Operations open at once; never more than the client says it can carry, unless there are more callers than that.
     pub workers: u32,
     /// How many callers there are for each operation that the client says it can carry. With more than one some wait for
-    /// a connection, whatever `workers` says.
+    /// a connection, instead of `workers`.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub callers_per_connection: u32,
     /// Between two intended starts of one worker.

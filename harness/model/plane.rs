@@ -29,7 +29,7 @@ impl fmt::Display for Plane {
     }
 }
 
-/// Which plane is asked for.
+/// The requested plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlaneChoice {
     /// For each scenario the most faithful that there is here.
@@ -58,7 +58,7 @@ impl FromStr for PlaneChoice {
     }
 }
 
-/// What a fault asks of the plane that brings it about.
+/// The fidelity that a fault requires of a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fidelity {
     /// Every plane does the same.

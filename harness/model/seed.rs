@@ -29,7 +29,7 @@ impl Seed {
         Seed(hash ^ (hash >> 31))
     }
 
-    /// A seed that nobody has chosen, from the operating system.
+    /// A random seed, from the operating system.
     pub fn random() -> Seed {
         // Short enough to be typed again from a report.
         Seed(UnwrapErr(SysRng).random_range(0..1_000_000_000))

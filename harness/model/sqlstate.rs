@@ -1,4 +1,4 @@
-//! What a SQLSTATE says of the operation that got it.
+//! The meaning of a SQLSTATE for the operation that got it.
 //!
 //! A code alone never tells transient from persistent for good; these lists are the cases that do not
 //! depend on the circumstances.
@@ -23,7 +23,7 @@ pub fn proves_no_effect(code: &str) -> bool {
 }
 
 /// Whether an error is about the connection, the session or the server, and not of the statement's own making: one that
-/// careful statements get as well, and that whoever reconnects as he should is rid of.
+/// careful statements get as well, and that a correct reconnect ends.
 ///
 /// In it are a transaction left failed (25P02), a standby taken for a primary (25006), and a prepared statement that was
 /// another session's (26000). A constraint, a conflict or a mistake in the statement is not.
@@ -32,11 +32,11 @@ pub fn is_of_the_session(code: &str) -> bool {
     CLASSES.iter().any(|class| code.starts_with(class))
 }
 
-/// Whether a client that calls the code final is wrong: what it reports passes without anybody's doing.
+/// Whether a client that calls the code final is wrong: the condition passes by itself.
 ///
 /// Left out is what passes in some cases alone, and what careful clients disagree on: 25P03 and 25P04 (the next
 /// transaction may be as slow), 57014 (so may the next statement), 53200 (a query may be too big for any memory), 53100
-/// (somebody must free the disk), 55006 (whoever uses it may go on), 28000 (one vendor has it during a reboot).
+/// (an operator must free the disk), 55006 (the session that uses it may go on), 28000 (one vendor has it during a reboot).
 pub fn is_transient(code: &str) -> bool {
     matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "40001" | "40P01") || code.starts_with("08")
 }

@@ -1,4 +1,4 @@
-//! What a scenario asks of the environment beyond one plain server, and how the client is to find it. Plain data;
+//! The topology of a scenario beyond one plain server, and how the client finds it. Plain data;
 //! `environment` carries it out.
 
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::time::micros;
 use crate::model::words;
 
 words! {
-    /// What stands behind one of the addresses that the client is given.
+    /// The host behind one of the client's addresses.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Host {
         /// The server that is the primary when the run begins.
         Primary = "primary",
         /// Its standby.
         Standby = "standby",
-        /// Nobody: an address at which no server is.
+        /// An address without a server.
         Nobody = "nobody",
         /// Nothing: the name does not resolve.
         Unresolvable = "unresolvable",
@@ -61,7 +61,7 @@ words! {
 }
 
 words! {
-    /// What of the server is kept on a file system so small that it can be filled in a moment.
+    /// The part of the server on a file system so small that it can be filled in a moment.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum SmallDisk {
         /// The ledger's table and its indexes.
@@ -99,7 +99,7 @@ pub struct Topology {
     /// The server's keepalive towards the client; `None`: on, at the times of its system, as Postgres has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keepalive: Option<Keepalive>,
-    /// What the client's addresses lead to, in the order in which it is given them; never empty.
+    /// The hosts behind the client's addresses, in their order; never empty.
     #[serde(default = "primary_alone", skip_serializing_if = "is_primary_alone")]
     pub hosts: Vec<Host>,
     #[serde(default)]
@@ -135,7 +135,7 @@ impl Default for Topology {
 }
 
 impl Topology {
-    /// Whether nothing is asked for.
+    /// Whether this is one plain server.
     pub fn is_plain(&self) -> bool {
         *self == Topology::default()
     }

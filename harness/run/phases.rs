@@ -24,7 +24,7 @@ use crate::recorder::Recorder;
 /// same machine is not in steady state.
 const STEADY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same of an application: it may have much to do before it is ready.
+/// Longest start of an application: it may have much to do before it is ready.
 const APPLICATION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a session of an application may be in a transaction with nothing running.
@@ -54,7 +54,7 @@ pub(crate) struct RunPhases<'a> {
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
     pub subscription: &'a Subscription,
-    /// The eyes on an application that does its own work; `None`: the client is asked.
+    /// Observes an application that does its own work; `None`: the workload drives the client.
     pub observation: Option<&'a Arc<WireObserver>>,
     /// How often it is looked whether the client has recovered.
     pub look_every: Duration,
@@ -112,7 +112,7 @@ impl RunPhases<'_> {
                         self.count_steady_sessions(start).await;
                         self.until(|| self.note_client_gone(driven.client.as_ref())).await;
                     } => {
-                        // Nobody is left to be hurt: heal at once.
+                        // No client is left: heal at once.
                         stop.cancel();
                         faults.await;
                     }
@@ -128,7 +128,7 @@ impl RunPhases<'_> {
         let header = &self.plan.header;
         let not_expressible = |reason| Error::NotExpressible { scenario: header.scenario.clone(), reason };
         header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
-        // From here on whoever connects is the application.
+        // From here on every connection is the application's.
         let watching = self.observation.map(WireObserver::begin);
         let client = launch.launch(&self.environment.address, home).await?;
         let facts = client.facts();
@@ -187,7 +187,7 @@ impl RunPhases<'_> {
     }
 
     /// Waits until every worker has succeeded once, and the client has heard a notification where it listens; says
-    /// whether that came to pass. A client that has gone never will.
+    /// whether that happened. A client that has exited never will.
     async fn steady(&self, client: &dyn DynClient) -> bool {
         let all_succeeded = |facts: &Facts| {
             let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
@@ -219,7 +219,7 @@ impl RunPhases<'_> {
         }
     }
 
-    /// For how long a session in a transaction must have had nothing to do, to be told of. The workload is over when they are
+    /// For how long a session in a transaction must have had nothing to do, to be counted. The workload is over when they are
     /// counted; an application goes on with its work, and is between two statements ever so often.
     fn idle(&self) -> Duration {
         if self.observation.is_some() { IDLE_APPLICATION } else { Duration::ZERO }
@@ -235,7 +235,7 @@ impl RunPhases<'_> {
         }
     }
 
-    /// Whether the client has gone away though nobody asked it to; records that the first time.
+    /// Whether the client has exited by itself; records that the first time.
     fn note_client_gone(&self, client: &dyn DynClient) -> bool {
         // Looked for in the events themselves: arranging all of them as facts would be far more work.
         let noted = |event: &Event| matches!(event, Event::ClientEnded { .. });
@@ -324,7 +324,7 @@ impl RunPhases<'_> {
     }
 }
 
-/// A client at work. Fields are dropped in this order: first nobody asks any more, then the client goes.
+/// A client at work. Fields are dropped in this order: first the workload stops, then the client ends.
 struct Driven {
     work: Work,
     client: Arc<dyn DynClient>,

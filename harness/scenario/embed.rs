@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("scenarios.rs"), list + "]\n")
 }
 
-/// What is in a folder, by name.
+/// The entries of a folder, by name.
 fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();

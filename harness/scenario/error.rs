@@ -1,6 +1,6 @@
-//! What is wrong with a scenario, shown where it stands: place, line, column, the line itself, and a way out.
+//! Errors of scenario files: place, line, column, the line itself, and a remedy.
 //!
-//! Everything shown may come from a file that somebody else wrote, so control characters are replaced and long lines
+//! Everything shown may come from a file of another author, so control characters are replaced and long lines
 //! cut: an error never writes to the terminal more than it says.
 
 use std::fmt;
@@ -20,12 +20,12 @@ const WIDEST: usize = 100;
 /// *Units*: lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
-    /// The file, or the name that was asked for.
+    /// The file, or the requested name.
     pub place: String,
     pub line: usize,
     pub column: usize,
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: String,
     /// The line and, under it, carets.
     pub snippet: String,
@@ -73,7 +73,7 @@ impl Text<'_> {
         let end = self.boundary(span.end).max(start);
         let line_start = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |length| start + length);
-        // A byte order mark is invisible, so that nobody would count it as a column.
+        // A byte order mark is invisible, so that an editor does not count it as a column.
         let before = self.text[line_start..start].trim_start_matches('\u{feff}').chars().count();
         let width = self.text[start..end.min(line_end)].trim_end().chars().count().max(1);
         let line = self.text[line_start..line_end].trim_start_matches('\u{feff}').trim_end();

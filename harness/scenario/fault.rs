@@ -58,7 +58,7 @@ fn left(
     text.error(value, format!("{word} has no `{key}`"), hint)
 }
 
-/// What to write where a key is missing.
+/// The hint for a missing key.
 fn missing(key: &Key) -> String {
     match key.form {
         Form::Word { words, .. } if key.missing.ends_with(':') => format!("{} {}", key.missing, words().join(", ")),

@@ -1,4 +1,4 @@
-//! What a scenario says of its environment: which servers there are, and how the client is to find them.
+//! Reads the topology of a scenario: its servers, and how the client finds them.
 
 use std::ops::Range;
 
@@ -169,7 +169,7 @@ pub(super) fn fits(text: Text<'_>, layout: &Topology, fault: &Fault, kind: Range
     }
 }
 
-/// What to write so that the client has these addresses.
+/// The hint that gives the client these addresses.
 fn missing_host(layout: &Topology, hosts: Hosts) -> Option<&'static str> {
     let first = layout.hosts.first().copied();
     let (is_there, hint) = match hosts {

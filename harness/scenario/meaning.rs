@@ -1,4 +1,4 @@
-//! What a scenario file means: values checked one by one, and turned into the crate's own types.
+//! Checks the values of a scenario file one by one, and converts them to the model's types.
 //!
 //! Faults and how they lie in time are `timeline`'s.
 

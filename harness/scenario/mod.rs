@@ -34,14 +34,14 @@ use table::{Table, first_key};
 #[cfg(feature = "simulation")]
 pub(crate) use written::Question;
 
-/// What a schedule of faults is called that was drawn at random: its seed says which.
+/// The scenario name of a random schedule; its seed identifies it.
 pub const RANDOM: &str = "random-schedule";
 
 /// The keys of a file. `order` is the file's place in its folder, which the build script reads.
 const KEYS: [&str; 11] =
     ["schema", "title", "order", "cause", "class", "budget", "load", "server", "client", "path", "fault"];
 
-/// Longest file that is read, in bytes: a thousand times the longest scenario that anybody wrote.
+/// Longest file that is read, in bytes: a thousand times the longest shipped scenario.
 const LONGEST_FILE: usize = 1 << 20;
 
 /// One question: what is done to a client, and what it is allowed.
@@ -61,13 +61,13 @@ pub struct Scenario {
     pub class: Class,
     pub budget: Budget,
     pub load: Pace,
-    /// What stands in the path to the server; `None`: nothing but the gateway.
+    /// The middlebox in the path to the server; `None`: only the gateway.
     pub middlebox: Option<Middlebox>,
-    /// What is asked of the environment beyond a plain server.
+    /// The topology beyond a plain server.
     pub layout: Topology,
     /// In the order of their onsets; never empty.
     pub faults: Vec<Fault>,
-    /// The device that somebody has put in the place of its own; `None`: it is as its file has it.
+    /// The device that replaces the file's own (`--device`); `None`: the file's own.
     pub device: Option<DeviceAsked>,
     /// Postgres settings by lower-case name, each at most once.
     pub settings: Vec<(String, String)>,
@@ -170,7 +170,7 @@ impl Scenario {
         Ok(Scenario { file: Some(place), ..scenario })
     }
 
-    /// The same question before another device, `scale` times as fast as in life: it takes the place of each one that
+    /// This scenario with another device, `scale` times faster than in reality: it replaces each one that
     /// ends idle connections. The fault, and the pause of the workload, last longer or shorter by as much as its time.
     ///
     /// `None`: the scenario has no such device.

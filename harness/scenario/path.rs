@@ -1,4 +1,4 @@
-//! What a scenario says of the path: which program stands in it, and with which settings.
+//! Reads the path of a scenario: the middlebox in it, and its settings.
 //!
 //! Whether a setting exists is the program's to say, for that depends on its version; what is checked here is that a
 //! scenario cannot take away what the harness needs, nor write more than one setting where it writes one.
@@ -33,7 +33,7 @@ const OWN_SETTINGS: [&str; 18] = [
     "verbose",
 ];
 
-/// What stands in the path.
+/// The middlebox in the path.
 pub(super) fn middlebox(text: Text<'_>, mut table: Table<'_>) -> Result<Middlebox, ScenarioError> {
     let span = table.span.clone();
     let Some(through) = table.string("through")? else {

@@ -3,7 +3,7 @@
 //! The rules, beyond each fault's own keys:
 //! * A client must be seen to work before it is seen to fail, so a fault comes at [`EARLIEST`] or later. The exception
 //!   is a persistent fault, or an arrangement of servers and addresses, at exactly zero: it is in force before the client
-//!   starts, and no steady state is asked for. An arrangement lies nowhere else.
+//!   starts, and there is no steady state. An arrangement lies nowhere else.
 //! * At zero there are no connections, so a fault that only cuts connections would do nothing there.
 //! * A persistent scenario has a fault that lasts; where that comes at zero or after a steady state is its own affair
 //!   (a password wrong from the start, or changed at noon).

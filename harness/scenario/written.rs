@@ -1,4 +1,4 @@
-//! Scenarios written back as files: what a search for schedules of faults has found, so that it can be asked again
+//! Scenarios written back as files: a schedule of faults that a search has found, so that it can run again
 //! anywhere. Reading what is written gives the same question.
 
 use std::fmt::Display;
@@ -16,7 +16,7 @@ use crate::model::topology::{Host, SslMode, TargetSession, Topology};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Question {
     pub title: String,
-    /// What stands at the head of the file; may have several lines.
+    /// The head comment of the file; may have several lines.
     pub why: String,
     pub class: Class,
     pub budget: Budget,
@@ -73,7 +73,7 @@ fn of_table(head: &str, keys: &Keys) -> String {
 }
 
 fn quoted(text: impl Display) -> String {
-    // Titles of ours hold nothing that TOML would have escaped but these two.
+    // Generated titles need no other TOML escapes than these two.
     format!("\"{}\"", text.to_string().replace('\\', "\\\\").replace('"', "\\\""))
 }
 

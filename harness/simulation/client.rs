@@ -20,7 +20,7 @@ use crate::model::seed::Seed;
 pub(super) trait SimClientFactory: Send + Sync {
     fn name(&self) -> String;
 
-    /// The same on one network. `seed`: of whatever it leaves to chance.
+    /// This client on one network. `seed` is the seed of its randomness.
     fn on(&self, net: Net, seed: Seed) -> Box<dyn ClientFactory>;
 }
 
@@ -82,7 +82,7 @@ impl ClientFactory for OnNetwork {
 #[async_trait]
 impl Dial for Net {
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>> {
-        // As the library does it: a connect is the kernel's to give up, whatever is asked of the connection.
+        // As the library does it: the kernel alone ends a connect, with or without keepalive settings.
         let SocketOptions { keepalive, user_timeout } = options;
         let stream = self.connect_with(to, SocketOptions { keepalive, user_timeout: None }).await?;
         stream.set_user_timeout(user_timeout)?;

@@ -1,6 +1,6 @@
 //! The simulation plane: client, gateway and server on simulated hosts, in virtual time.
 //!
-//! A minute passes in some milliseconds, and passes in the same way whenever it is asked for with the same seed. The
+//! A minute passes in some milliseconds, and the same seed gives the same history. The
 //! workload, the course of a run, the gateway, the history and the judge are those of real runs; the network and the server
 //! are simulated, so that a client takes part that makes its connections through a [`Net`]:
 //!
@@ -198,7 +198,7 @@ impl Simulation {
     ///
     /// Blocks the thread for some milliseconds; may be called from anywhere, also within a runtime.
     ///
-    /// *Errors*: only where it could not be asked; whatever the client does is a verdict.
+    /// *Errors*: only if the run could not take place; all that the client does is a verdict.
     pub fn run(&self) -> Result<Run, Error> {
         let history = self.record()?;
         let verdict = judge(&history);
@@ -238,7 +238,7 @@ impl Simulation {
         recorded
     }
 
-    /// Whence all comes that is no part of the plan: of each repeat it is another, as in reality.
+    /// Seed for randomness outside the plan; differs per repeat, as in reality.
     fn chance(&self) -> Seed {
         match self.repeat.0 {
             0 => self.seed,

@@ -29,12 +29,12 @@ impl Net {
         Net { host, clock }
     }
 
-    /// What time it is on the wall: certificates are valid by this clock, which goes as virtual time does.
+    /// The wall clock, which advances with virtual time; certificates are valid by it.
     pub fn now(&self) -> SystemTime {
         self.clock.now()
     }
 
-    /// The same clock, for rustls: with it a client sees certificates expire when the server does.
+    /// The wall clock as a rustls time provider: with it a client sees certificates expire when the server does.
     ///
     /// ```
     /// use std::sync::Arc;

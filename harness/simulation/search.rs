@@ -9,7 +9,7 @@ use crate::model::seed::Seed;
 /// The most runs that shrinking one schedule may take.
 const SHRINK_RUNS: u32 = 400;
 
-/// What came of one schedule.
+/// The result of one schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome<R> {
     /// The client survived it, or the run proved nothing.
@@ -21,11 +21,11 @@ pub enum Outcome<R> {
 /// A schedule that a client does not survive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure<R> {
-    /// As it was drawn.
+    /// The schedule as drawn.
     pub drawn: Schedule,
     /// The smallest that was found to fail as well.
     pub shrunk: Schedule,
-    /// What came of that one.
+    /// The result of the shrunk schedule.
     pub result: R,
     /// How many runs it took to shrink.
     pub runs: u32,
@@ -72,7 +72,7 @@ pub fn try_seed<R, E>(
 }
 
 /// The fewest faults of a schedule that still make it fail. What chance decides depends on all of them, so that taking them
-/// out one by one can come to a stop where a pair among them would have done.
+/// out one by one can stop early although a pair among them would have sufficed.
 fn fewest<R, E>(
     schedule: &Schedule,
     runs: &mut u32,
@@ -107,7 +107,7 @@ fn drawn(seed: Seed) -> impl ValueTree<Value = Schedule> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.fork("schedule").0.to_le_bytes());
     let chance = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    // What fails is told by whoever asks, not kept in a file.
+    // The caller reports failures; proptest keeps no file of them.
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, chance);
     loop {

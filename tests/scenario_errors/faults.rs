@@ -46,7 +46,7 @@ fn a_fault_by_itself() {
     mine.toml:4:8: the fault has no `mode`
       kind = "restart"
              ^^^^^^^^^
-    hint: say how the server is told to stop: smart, fast or immediate
+    hint: write the shutdown mode: smart, fast or immediate
     "#);
     assert_snapshot!(restart("\"restart\"", "\"kill\""), @r#"
     mine.toml:5:8: kill has no `mode`

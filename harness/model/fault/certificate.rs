@@ -1,4 +1,4 @@
-//! What can be wrong with a certificate. Plain data; `nemesis/certificate` carries it out.
+//! Defects of certificates. Plain data; `nemesis/certificate` injects them.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Devices that end idle connections, with what is documented of each. Plain data.
 //!
-//! Only those of which both the time and the manner are known can be asked for; `doctor/provider` tells of the others
-//! what there is to tell.
+//! Only devices with a documented time and manner are listed here; `doctor/provider` describes the others as far as
+//! they are documented.
 //!
 //! *Source*: with each of them.
 
@@ -31,14 +31,14 @@ pub struct IdleDevice {
     /// Its default.
     pub after: Duration,
     pub style: IdleStyle,
-    /// What the ends of the connection notice.
+    /// The packets that the ends of the connection get.
     pub expiry: &'static str,
     /// Whether TCP keepalive counts as activity; a program that ends TCP itself never sees it.
     pub keepalive_counts: bool,
     pub source: &'static str,
 }
 
-/// A device that somebody put in the place of a scenario's own.
+/// A device that replaces the scenario's own (`--device`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct DeviceAsked {
@@ -48,7 +48,7 @@ pub struct DeviceAsked {
     pub scale: u32,
 }
 
-/// By how much times are divided where nobody says otherwise.
+/// The divisor of times, unless `--scale` sets another.
 pub const USUAL_SCALE: u32 = 100;
 
 /// The largest divisor that makes sense: a day becomes a second.
@@ -60,7 +60,7 @@ impl IdleDevice {
         name: "an AWS Network Load Balancer",
         after: Duration::from_secs(350),
         style: IdleStyle::Reset,
-        expiry: "silent; RST to whoever sends next",
+        expiry: "silent; RST to the side that sends next",
         keepalive_counts: true,
         source: "AWS, Network Load Balancers, \"Update the TCP idle timeout\": 350 s unless configured (60 to 6000 s)",
     };
@@ -80,7 +80,7 @@ impl IdleDevice {
         name: "an Azure NAT gateway",
         after: Duration::from_secs(240),
         style: IdleStyle::Reset,
-        expiry: "RST to whoever sends next",
+        expiry: "RST to the side that sends next",
         keepalive_counts: true,
         source: "Azure, \"NAT gateway resource\": 4 min unless configured (4 to 120 min)",
     };
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(fault("aws-nlb"), "idle-reset (4s)");
         assert_eq!(fault("azure-lb"), "idle-drop (3s)");
         assert_eq!(fault("rds-proxy"), "idle-close (18s)");
-        // What ends TCP itself is what closes.
+        // A device that terminates TCP closes connections.
         assert!(
             IdleDevice::ALL.iter().all(|(_, device)| device.keepalive_counts == (device.style != IdleStyle::Close))
         );

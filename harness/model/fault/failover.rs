@@ -1,4 +1,4 @@
-//! What can happen between a primary and its standby. Plain data; `nemesis/failover` carries it out.
+//! Faults between a primary and its standby. Plain data; `nemesis/failover` injects them.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +21,9 @@ pub enum Failover {
     DeadHangs,
     /// Connections to the address on which no server is are refused, from the start.
     DeadRefuses,
-    /// The client's address leads to the standby from the start; on heal the standby is promoted, and nobody is told.
+    /// The client's address leads to the standby from the start; on heal the standby is promoted silently.
     PromoteInPlace,
-    /// The standby is promoted while the old primary goes on taking sessions and writes, which nobody confirms any
+    /// The standby is promoted while the old primary goes on taking sessions and writes, which no standby confirms any
     /// more; on heal the old one is fenced: read-only, and its sessions ended.
     PromoteBeside,
 }

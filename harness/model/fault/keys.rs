@@ -14,19 +14,19 @@ const SHORTEST: Duration = Duration::from_millis(1);
 pub struct Key {
     pub name: &'static str,
     pub form: Form,
-    /// What to write if the key is missing; empty for a key that may be. The words of a [`Form::Word`] follow a colon at
+    /// The hint if the key is missing; empty for an optional key. The words of a [`Form::Word`] follow a colon at
     /// its end.
     pub missing: &'static str,
     /// How a fault's name shows the value, which stands for `{}`.
     pub shown: &'static str,
 }
 
-/// What a key holds.
+/// The form of a key's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     Time {
         least: Duration,
-        /// What counts it in whole seconds; `None`: nothing does.
+        /// The mechanism that counts it in whole seconds; `None`: none does.
         whole_seconds: Option<&'static str>,
     },
     /// A whole number; `note` explains the range.
@@ -266,7 +266,7 @@ pub(super) const MODE: Key = Key::word(
     "mode",
     "mode",
     || StopMode::ALL.map(|(word, _)| word).to_vec(),
-    "say how the server is told to stop: smart, fast or immediate",
+    "write the shutdown mode: smart, fast or immediate",
     "{}",
 );
 pub(super) const PROCESSOR: Key = Key {

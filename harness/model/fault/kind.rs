@@ -24,7 +24,7 @@ use crate::model::time::micros;
 use crate::model::words;
 
 words! {
-    /// How a Postgres server is told to stop.
+    /// The shutdown mode of a Postgres server.
     ///
     /// *Source*: PostgreSQL manual, "Shutting Down the Server".
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ words! {
     }
 }
 
-/// What is injected.
+/// The kind of a fault, with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
@@ -69,7 +69,7 @@ pub enum FaultKind {
     /// A firewall's REJECT with tcp-reset: new connections are refused, and open ones get an RST for the next packet
     /// of either side, until heal.
     Reject,
-    /// Packets of one or both directions, of some or all connections, vanish until heal; nobody is told.
+    /// Packets of one or both directions, of some or all connections, vanish until heal, silently.
     Blackhole { stream: Stream, scope: Scope },
     /// So many of all packets, drawn at random, vanish until heal.
     PacketLoss(Share),
@@ -97,7 +97,7 @@ pub enum FaultKind {
     /// Nothing is injected: what stands in the path ends idle connections by its own settings. In force while it is
     /// watched.
     IdleExpiry,
-    /// What stands in the path is told to stop at once (SIGTERM), and started again on heal.
+    /// The middlebox is stopped at once (SIGTERM), and started again on heal.
     MiddleboxRestart,
     /// The server is stopped in the given mode, and started again on heal.
     Restart(StopMode),
@@ -133,7 +133,7 @@ pub enum FaultKind {
     WrongUser,
     /// The database that the client asks for is not there: 3D000 until heal.
     WrongDatabase,
-    /// The name of the host does not resolve. Nobody can heal that while the client runs.
+    /// The name of the host does not resolve. This cannot be healed while the client runs.
     WrongHost,
     /// The password changes, and sessions are cut; on heal the new one is where the client finds its password.
     RotatePassword,
@@ -348,7 +348,7 @@ impl FaultKind {
         self.spec().acts != Acts::Server
     }
 
-    /// What the fault asks of the plane that brings it about.
+    /// The fidelity that the fault requires of a plane.
     pub fn fidelity(self) -> Fidelity {
         self.spec().fidelity
     }

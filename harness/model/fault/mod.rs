@@ -1,4 +1,4 @@
-//! What can be done to a client: a fault is a kind, an onset and a duration. Plain data; `nemesis` carries it out.
+//! Faults: a kind, an onset and a duration. Plain data; `nemesis` injects them.
 
 mod certificate;
 mod device;
@@ -52,7 +52,7 @@ pub struct Fault {
 pub enum Class {
     /// It passes: the client must come back by itself, within its budget.
     Transient,
-    /// It stays until somebody repairs it: the client must say so quickly and plainly, without hammering the server,
+    /// It stays until it is repaired: the client must say so quickly and plainly, without hammering the server,
     /// and work again once it is repaired.
     Persistent,
 }

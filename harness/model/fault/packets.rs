@@ -1,4 +1,4 @@
-//! What can be done to packets, and to the names of hosts, where there is a network to do it in.
+//! Faults of packets and of DNS, for planes with a packet filter.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::spec::{ExpectedError as Error, FaultSpec, Remedy, fault_table, unit};
 use crate::model::words;
 
 words! {
-    /// What a firewall says of a packet that it does not let through.
+    /// The ICMP answer of a firewall that rejects a packet.
     ///
     /// *Source*: RFC 792; what each does to a client is in `iptables-extensions(8)`, REJECT.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +19,12 @@ words! {
         HostUnreachable = "host-unreachable",
         /// ENETUNREACH: there is no way to its network.
         NetUnreachable = "net-unreachable",
-        /// ECONNREFUSED: nobody listens.
+        /// ECONNREFUSED: nothing listens.
         PortUnreachable = "port-unreachable",
     }
 }
 
-/// What becomes of the name by which the client knows its server.
+/// A fault of the host name by which the client knows its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NameFault {

@@ -49,7 +49,7 @@ impl Point {
 }
 
 words! {
-    /// What is done there.
+    /// The strike at a cut point.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Strike {
         /// RST to both sides.
@@ -63,7 +63,7 @@ words! {
     }
 }
 
-/// A cut point: what is done when a connection comes to it.
+/// A cut point: a moment of the protocol, and the strike when a connection reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutPoint {
     pub point: Point,

@@ -15,7 +15,7 @@ pub struct FaultSpec {
     pub word: &'static str,
     pub acts: Acts,
     pub course: Course,
-    /// What the fault asks of the plane that brings it about.
+    /// The fidelity that the fault requires of a plane.
     pub fidelity: Fidelity,
     pub entry: Entry,
     pub memory: Memory,
@@ -78,7 +78,7 @@ pub enum Operations {
     Interrupted,
 }
 
-/// What operations that fail while the fault is in force say about it.
+/// Whether operations that fail while the fault is in force count as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failures {
     /// They are evidence of the fault, beside what the nemesis sees: no operation can succeed, and an attempt that the
@@ -87,7 +87,7 @@ pub enum Failures {
     NoEvidence,
 }
 
-/// What a fault needs of the scenario's topology.
+/// The topology that a fault needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Nothing,
@@ -127,12 +127,12 @@ pub enum Hosts {
     NobodyFirst,
 }
 
-/// What usually cures a client that does not recover from the fault.
+/// The usual cure for a client that does not recover from the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// What helps against every fault.
+    /// The general advice.
     General,
-    /// What helps before a device that ends idle connections in this manner.
+    /// Advice for a device that ends idle connections in this manner.
     IdleDevice(IdleStyle),
     Advice(&'static str),
 }

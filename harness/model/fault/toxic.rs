@@ -1,4 +1,4 @@
-//! Toxics: what a link of the gateway can be told to do to the bytes it carries. Plain data; `network/proxy/toxic` does
+//! Toxics: faults on the bytes of one link of the gateway. Plain data; `gateway/toxic` does
 //! it.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::model::plane::Fidelity;
 use crate::model::time::{exact, micros, optional_micros};
 use crate::model::words;
 
-/// What is done to the bytes of one direction.
+/// The kind of a toxic, with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToxicKind {
@@ -117,7 +117,7 @@ fault_table! { TOXICS:
 const DEAD_FLOWS: FaultSpec = FaultSpec { fidelity: Fidelity::TruerInKernel, ..STALL };
 
 impl Toxic {
-    /// What is known about its kind.
+    /// The row of its kind.
     pub fn spec(self) -> &'static FaultSpec {
         match self.kind {
             ToxicKind::Latency { .. } => &LATENCY,

@@ -1,4 +1,4 @@
-//! What a client can do beyond plain reads and writes, by its own word; and what a run needs of it.
+//! Capabilities that a client declares beyond reads and writes, and those that a run needs.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use crate::model::topology::{SslMode, Topology};
 /// One thing that not every client can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
-    /// Several statements and a COMMIT; a client without it is asked to write instead.
+    /// Several statements and a COMMIT; a client without it gets writes instead.
     Transaction,
     /// It subscribes, and hands on notifications.
     Listen,
     /// It cancels a call after the application's deadline, by the means of its library.
     Deadline,
-    /// It tries several hosts, and settles on one that takes writes where that is asked for.
+    /// It tries several hosts, and settles on one that takes writes if `target_session_attrs` requires it.
     MultiHost,
     /// It verifies the server by TLS, and shows a certificate of its own where it has one.
     Tls,
@@ -42,7 +42,7 @@ impl Capability {
         let needed = [
             (load.listen, Capability::Listen),
             (load.deadline.is_some(), Capability::Deadline),
-            // Of one name with several addresses the system's resolver knows, and whoever connects through it.
+            // The system's resolver handles one name with several addresses, for every client that uses it.
             (layout.hosts.len() > 1 && !layout.by_name, Capability::MultiHost),
             (layout.sslmode == SslMode::VerifyFull, Capability::Tls),
         ];
@@ -50,7 +50,7 @@ impl Capability {
     }
 }
 
-/// What it is that a client does or does not.
+/// The capability in words, for the reason of a skip.
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! What happens to one connection through the gateway: what the tap tells.
+//! Events of one connection through the gateway, as the tap reports them.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub enum ConnectionChange {
         /// In words: `TLS`, `not Postgres`.
         why: String,
     },
-    /// The gateway was to end TLS, and came to no terms.
+    /// The gateway was to terminate TLS, and a handshake failed.
     HandshakeFailed {
         /// `client` or `server`.
         with: String,
@@ -61,7 +61,7 @@ pub enum ConnectionChange {
     },
 }
 
-/// Who ended a connection, and how.
+/// The side that ended a connection, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severed {
@@ -75,7 +75,7 @@ pub enum Severed {
     Closed,
     /// An RST to both sides, by the nemesis.
     Reset,
-    /// The path had forgotten it: whoever sent next got an RST.
+    /// The path had lost its state: the side that sent next got an RST.
     Forgotten,
     /// The server could not be reached; the client got an RST.
     Unreachable,

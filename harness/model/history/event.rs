@@ -1,4 +1,4 @@
-//! What a history consists of.
+//! The events of a history.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
 use crate::model::topology::Topology;
 
-/// What was asked: all that a judge must know of the plan, so that a history can be judged alone.
+/// The head of a history: everything of the plan that the judge needs, so that a history can be judged alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// The version of the stored form.
@@ -28,7 +28,7 @@ pub struct Header {
     pub class: Class,
     /// The client's name, as `pgsquall run --client` takes it; that of an application is its command line.
     pub client: String,
-    /// What there is of an application beyond its command line, where the client is one that is only watched.
+    /// The settings of an application beyond its command line; `None` for other clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Application>,
     /// The seed of the whole run.
@@ -38,23 +38,23 @@ pub struct Header {
     /// How many repeats share the sweep of the fault's moment.
     pub repeats: u32,
     pub faults: Vec<Fault>,
-    /// Whether the first fault is in force before the client starts, so that no steady state can be asked for.
+    /// Whether the first fault is in force before the client starts, so that there is no steady state.
     pub precedes_client: bool,
     pub budget: Budget,
     pub load: Pace,
-    /// What stands in the path to the server, where something does.
+    /// The middlebox in the path to the server, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub middlebox: Option<Middlebox>,
-    /// What was asked of the environment beyond a plain server.
+    /// The topology beyond a plain server.
     #[serde(default, skip_serializing_if = "Topology::is_plain")]
     pub layout: Topology,
     /// Where the faults were brought about.
     #[serde(default)]
     pub plane: Plane,
-    /// Whether that plane and no other was asked for.
+    /// Whether the user required that plane.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plane_asked: bool,
-    /// The device that was asked for in the place of the scenario's own.
+    /// The device that replaces the scenario's own (`--device`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
     /// Whether a process of the client that exits is launched again.
@@ -72,12 +72,12 @@ pub struct Application {
     /// The command that gives it something to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<String>,
-    /// What its user says that it can do, as in a client's hello.
+    /// Capabilities by the user's word, as in a client's hello.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
 
-/// What is known of the server.
+/// Facts about the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFacts {
     /// `local`, `docker` or `external`.
@@ -88,7 +88,7 @@ pub struct ServerFacts {
     pub origin: String,
 }
 
-/// What is known of the client under test, mostly by its own word.
+/// Facts about the client under test, mostly by its hello.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientFacts {
     pub name: String,
@@ -144,7 +144,7 @@ pub struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sessions {
     pub open: u32,
-    /// Of these: inside a transaction, with nothing running.
+    /// Sessions among these that are idle in a transaction.
     pub idle_in_transaction: u32,
 }
 
@@ -160,7 +160,7 @@ pub enum Ended {
     Violated { reason: String },
 }
 
-/// What becomes of a supervised client.
+/// A step in the life of a supervised client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SupervisionStep {
@@ -234,7 +234,7 @@ pub enum Event {
     Ledger {
         runs: Vec<(i64, i64, u64)>,
     },
-    /// The same of the server beside the primary, where there is one that runs: an old primary, or a standby.
+    /// The ledger of a running server beside the primary: an old primary, or a standby.
     LedgerBeside {
         runs: Vec<(i64, i64, u64)>,
     },

@@ -1,4 +1,4 @@
-//! The record of one run: what was asked, what was done to the client, and what came of every operation.
+//! The record of one run: the plan, the faults, and the outcome of every operation.
 //!
 //! A history is a header followed by events in the order of their recording. On disk it is JSON lines, one event a
 //! line, written while the run happens; [`History::read`] takes it back, so that it can be judged again later. It holds

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::{micros, optional_micros};
 
-/// What an operation asks of the client.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -37,7 +37,7 @@ impl fmt::Display for OpKind {
     }
 }
 
-/// What an application that is only watched does by itself, as the gateway sees it.
+/// A statement that an application sends by itself, as the gateway sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -48,14 +48,14 @@ pub enum ObservedOp {
     SignIn,
 }
 
-/// What a recorded operation was.
+/// The kind of a recorded operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum RecordedOp {
     /// The workload asked a client for it.
     Asked(OpKind),
-    /// Nobody asked: it was seen.
+    /// Seen by the gateway, not requested by the workload.
     Seen(ObservedOp),
 }
 
@@ -94,7 +94,7 @@ pub enum Outcome {
     Info,
 }
 
-/// What went wrong, where the error carries no SQLSTATE.
+/// The kind of an error without a SQLSTATE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
@@ -133,7 +133,7 @@ impl fmt::Display for ErrorKind {
 /// Any error converts into it with `?`: the chain of sources is searched for a SQLSTATE and for an I/O error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpError {
-    /// What the client's own library said.
+    /// The message of the client's library.
     pub message: String,
     pub kind: ErrorKind,
     /// Five characters, where the server gave them.
@@ -150,14 +150,14 @@ impl OpError {
         OpError { message: message.into(), kind, sqlstate: None, retryable: None }
     }
 
-    /// The same error with the server's code.
+    /// This error with the server's SQLSTATE.
     pub fn with_sqlstate(mut self, code: impl Into<String>) -> OpError {
         self.sqlstate = Some(code.into());
         self.kind = ErrorKind::Server;
         self
     }
 
-    /// The same error, called worth another try or not.
+    /// This error, marked as retryable or not.
     pub fn with_retryable(mut self, retryable: bool) -> OpError {
         self.retryable = Some(retryable);
         self
@@ -183,12 +183,12 @@ pub struct Op {
     /// Counted from 0.
     pub worker: u32,
     pub kind: RecordedOp,
-    /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged; 0 where nobody was asked.
+    /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged; 0 for a statement seen by the gateway.
     pub key: i64,
     /// When the workload's grid wanted it to start. Latency counts from here, so that a stalled client hides nothing.
     #[serde(rename = "intended_us", with = "micros")]
     pub intended: Duration,
-    /// When the client was asked.
+    /// When the client got the request.
     #[serde(rename = "began_us", with = "micros")]
     pub began: Duration,
     /// When the client answered; `None` if it had not when the workload ended.
@@ -200,7 +200,7 @@ pub struct Op {
     pub found: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<OpError>,
-    /// How many it stands for. Of what an application does by itself there may be thousands a second: those that came to
+    /// How many statements it stands for. An application may send thousands a second: those that had
     /// the same within some milliseconds are recorded as one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: u64,

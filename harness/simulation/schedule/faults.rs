@@ -33,7 +33,7 @@ pub(super) fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
 
 /// Leaves out what cannot be in force together with what came before it, as scenario files must.
 pub(super) fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
-    // The device comes first whatever its onset: the pause is there for it.
+    // The device comes first regardless of its onset, because the pause exists for it.
     let mut kept: Vec<Fault> = Vec::new();
     drawn.sort_by_key(|fault| (fault.kind.idle_time().is_none(), fault.at));
     for fault in drawn {
@@ -111,7 +111,7 @@ fn cut_point() -> BoxedStrategy<FaultKind> {
     let points: Vec<Point> = Point::ALL
         .iter()
         .map(|(_, point)| *point)
-        // Nobody here asks for encryption.
+        // No simulated client requests encryption here.
         .filter(|point| *point != Point::EncryptionRequest)
         .collect();
     let times = prop::option::of(1u32..4);

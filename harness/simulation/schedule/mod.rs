@@ -1,6 +1,6 @@
 //! Schedules of faults, drawn at random and shrunk by proptest: kinds, onsets, durations, overlaps.
 //!
-//! A schedule is what a scenario file would hold; whatever is found by one can be written as such a file, and asked on
+//! A schedule holds what a scenario file would hold; it can be written as such a file, and run on
 //! the real planes as well.
 
 mod faults;
@@ -43,7 +43,7 @@ impl Schedule {
         &self.faults
     }
 
-    /// The same with some of its faults alone, by their places.
+    /// This schedule with only some of its faults, by their indices.
     pub(super) fn with_only(&self, places: &[usize]) -> Schedule {
         let faults = places.iter().filter_map(|place| self.faults.get(*place).copied()).collect();
         Schedule { faults, ..self.clone() }
@@ -80,7 +80,7 @@ impl Schedule {
 ///
 /// In some of them there is a device that ends idle connections, and the workload pauses for long enough to meet it; in some
 /// operations have a deadline, callers wait for connections, or the client listens; in some there is a failover, a password
-/// that changes, a certificate that expires, a fault that somebody has to repair, or one that leaves everything possible.
+/// that changes, a certificate that expires, a persistent fault, or one that leaves everything possible.
 ///
 /// They shrink to fewer faults, to simpler ones, and to shorter ones.
 pub fn schedules() -> impl Strategy<Value = Schedule> {

@@ -1,4 +1,4 @@
-//! What a schedule asks for beside its faults, and what it asks of them.
+//! The setting of a schedule beside its faults, and what it requires of them.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::model::pace::Pace;
 use crate::model::topology::{Host, SslMode, TargetSession, TlsVersion};
 use crate::scenario::Question;
 
-/// How long a fault stays that somebody has to repair: longer than a client has to report it.
+/// Duration of a persistent fault: longer than a client has to report it.
 const UNTIL_REPAIRED: Duration = Duration::from_secs(13);
 
 /// The setting of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScheduleSetup {
-    /// As it is.
+    /// The usual setting.
     Plain,
     /// Every operation has a deadline.
     Deadline,
@@ -27,18 +27,18 @@ pub(super) enum ScheduleSetup {
     Waiters,
     /// The client listens, too.
     Listening,
-    /// One worker works fast, so that whoever becomes slow shows it.
+    /// One worker works fast, so that a slow client shows.
     Brisk,
     /// One fault leaves everything possible, and nothing may fail.
     Gentle(Fault),
-    /// One fault is there before the client, and stays until somebody repairs it.
+    /// One persistent fault precedes the client, and stays until it is repaired.
     Persistent(FaultKind),
     /// There is a standby, and one of the faults is a change of roles; the client's addresses lead to these.
     Failover(Fault, &'static [Host], TargetSession),
     /// The password changes.
     Rotation(Fault),
-    /// The server speaks TLS, of that version, and the client verifies its certificate; one of theirs expires, or is wrong from
-    /// the start until somebody repairs it.
+    /// The server speaks TLS, of that version, and the client verifies its certificate; a certificate expires, or is wrong from
+    /// the start until it is repaired.
     Certificate(CertificateFault, Fault, TlsVersion),
 }
 
@@ -74,7 +74,7 @@ const MISISSUED: [CertificateFault; 5] = [
     CertificateFault::ClientRevoked,
 ];
 
-/// What was wrong from the start, until somebody repairs it.
+/// A fault that precedes the client, until it is repaired.
 fn persistent(kind: FaultKind) -> Fault {
     Fault { kind, at: Duration::ZERO, lasts: UNTIL_REPAIRED }
 }
