@@ -3,13 +3,17 @@
 //! The application finds its database through the same variables as an adapter. Its statements are observed at the
 //! gateway; the harness sends it no operations. A second command (`ready`) checks whether it is ready, and a third
 //! (`load`) sends it requests.
+//!
+//! A process that gives an application its work is stopped and continued by signals if the scenario has a pause; the
+//! application's own heartbeats go on.
 
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -220,7 +224,7 @@ impl RunningApplication {
 
     /// Ends the load command, for good.
     fn stop_load(&self) {
-        let load_task = self.load_task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let load_task = self.load_task.lock().take();
         drop(load_task);
         let mut state = self.state();
         // A load command being started on another thread right now sees this flag, and is killed there.
@@ -280,7 +284,7 @@ impl Drop for RunningApplication {
 }
 
 fn lock(state: &Mutex<ApplicationState>) -> MutexGuard<'_, ApplicationState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock()
 }
 
 /// Waits until the application ends, and records how.

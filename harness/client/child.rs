@@ -8,10 +8,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use tokio::process::Child;
 
 use super::ClientError;
@@ -67,7 +67,7 @@ impl Group {
 
     /// Sends a signal to every living member.
     pub fn signal(&self, signal: Signal) {
-        if let Some(leader) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(leader) = *self.0.lock() {
             // The only expected error is that no member is left.
             let _ = killpg(leader, signal);
         }
@@ -78,7 +78,7 @@ impl Group {
     ///
     /// Linux assigns numbers in a circle, so it cannot have been assigned again in between.
     pub fn disband(&self) {
-        if let Some(leader) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(leader) = self.0.lock().take() {
             let _ = killpg(leader, Signal::SIGKILL);
         }
     }

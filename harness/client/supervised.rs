@@ -4,6 +4,10 @@
 //! Owns the restart policy, and the answers while no process runs; the kind of client below owns the process. A client
 //! that broke its protocol is not restarted, because its answers cannot be trusted, and neither is one whose first
 //! launch failed.
+//!
+//! The first launch must work: a client that cannot start is an error. Later launches that fail count as restarts.
+//! Exiting is a legitimate strategy, and its cost is in the time-to-recover. Only a loop fails: exits after recovery,
+//! of which one is forgiven; the run watches the last process for five seconds more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

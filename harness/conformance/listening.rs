@@ -1,8 +1,9 @@
 //! The case `listen`: each notification is passed on once, and gaps are reported after the session is lost.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -67,14 +68,13 @@ impl Subscription {
         let client = Arc::clone(bench.client()?);
         let notices = Arc::new(Mutex::new(Vec::new()));
         let received = Arc::clone(&notices);
-        let news =
-            Notifications::new(move |notice| received.lock().unwrap_or_else(PoisonError::into_inner).push(notice));
+        let news = Notifications::new(move |notice| received.lock().push(notice));
         let listening = AbortOnDropHandle::new(tokio::spawn(async move { client.listen(news).await }));
         Ok(Subscription { notices, listening, sent: 0 })
     }
 
     fn notices(&self) -> MutexGuard<'_, Vec<Notice>> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notices.lock()
     }
 
     async fn send(&mut self, bench: &CaseBench) -> CaseResult {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::model::topology::{SslMode, TargetSession};
 
@@ -80,11 +82,11 @@ impl<T: Clone> Rotating<T> {
     }
 
     pub fn change(&self, how: impl FnOnce(&mut T)) {
-        how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        how(&mut self.0.lock());
     }
 
     fn get(&self) -> T {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

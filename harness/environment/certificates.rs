@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
+
+use parking_lot::Mutex;
 
 use crate::credentials;
 use crate::credentials::address::{Address, TlsFiles};
@@ -164,7 +165,7 @@ impl Certificates {
                 found.for_each(|(shown, _)| shown.clone_from(&certificate.pem));
             }),
         }
-        *client.shown.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
+        *client.shown.lock() = certificate;
         Ok(())
     }
 
@@ -184,7 +185,7 @@ impl Certificates {
 
 impl Client {
     fn shown(&self) -> Certificate {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shown.lock().clone()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which server is the primary, where the client's addresses lead, and how both change during a run.
 
-use std::sync::PoisonError;
-
 use super::{Environment, EnvironmentError};
 use crate::gateway::Gateway;
 use crate::model::topology::Host;
@@ -33,11 +31,11 @@ impl Roles {
 
 impl Environment {
     fn roles(&self) -> Roles {
-        *self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.roles.lock()
     }
 
     fn change_roles(&self, change: impl FnOnce(&mut Roles)) {
-        change(&mut self.roles.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.roles.lock());
     }
 
     /// The primary, as of now.

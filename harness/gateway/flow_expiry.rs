@@ -3,6 +3,9 @@
 //! Neither peer is notified. The next peer to send gets an RST, because the path no longer knows the connection; the
 //! other peer then gets one too, sooner than in reality, where its own keepalive would find out: a session that lingers
 //! at the server for hours says nothing about the client under test.
+//!
+//! State that was dropped resets both sides once either sends. In reality the other side finds out hours later, by its
+//! own keepalive; a session that lingers at the server would say nothing about the client under test.
 
 use std::pin::Pin;
 use std::sync::Arc;

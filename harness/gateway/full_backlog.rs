@@ -2,6 +2,9 @@
 //!
 //! A kernel whose accept queue is full drops SYNs without an answer, so a client's connect hangs and is retried after
 //! 1, 2, 4 … seconds, as behind a firewall that drops them. Open connections are not affected.
+//!
+//! A full accept queue makes the kernel drop SYNs without any privilege, and the kernel counts them. A socket filter
+//! would do the same, but recent kernels require CAP_NET_ADMIN to attach one.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};

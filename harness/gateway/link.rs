@@ -1,4 +1,8 @@
 //! A link: one direction of one connection.
+//!
+//! A held message is never delivered late if its rule says hold: after the heal it would rescue a client that has no
+//! deadline for the sign-in. Scenarios that hold a sign-in reset all connections first, so that there are sign-ins to
+//! hold.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,5 +1,8 @@
 //! Reserved ports: outside the range from which the kernel takes clients' outgoing ports, and held for as long as the
 //! reservation lives, even while no process listens.
+//!
+//! Keepalive towards the client is the gateway's, because the gateway terminates the client's TCP: on, as in Postgres,
+//! at the system's times or at the scenario's.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,10 @@
 //! Rules for a black-box application: it does its own work, and only its traffic through the gateway is observed.
+//!
+//! An application is judged by its statements. A statement is well if the server answers it, also with an error of the
+//! statement itself (a constraint, a conflict); errors of the session (08, 25, 26, 28, 3D, 53, 57 …) are failures. A
+//! statement ends when the server is ready again as the gateway sees it. The application's own steady state is the
+//! measure: its poorest second, its longest statement, its highest rate of connection attempts. Its pool size is
+//! unknown, so a grown pool is no leak; a transaction left idle is. Errors before the fault make the run unknown.
 
 use std::time::Duration;
 

@@ -1,4 +1,9 @@
 //! *deadline*: a call that the application cancels returns soon, and leaves no open transaction to the next call.
+//!
+//! The application's deadline is the client's to keep: the harness passes it on and measures when the call returns. It
+//! cancels nothing itself, except that it drops the future of an in-process client, because that is how such clients
+//! cancel. What the library does late afterwards (a cancel request that waits for an answer, an orderly close, a
+//! ROLLBACK) is part of the test.
 
 use std::time::Duration;
 

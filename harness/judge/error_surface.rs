@@ -1,4 +1,7 @@
 //! *error surface*: the client reports the error that the fault causes, in time, and marks no transient error as final.
+//!
+//! A persistent fault lasts longer than a client may take to report it; otherwise silence would prove nothing, and the
+//! check is unknown.
 
 use std::time::Duration;
 

@@ -1,4 +1,9 @@
 //! *reconnect storm*: the client limits its connection attempts during an outage.
+//!
+//! Attempts beyond those that operations needed are a storm. A client that connects for each operation does what its
+//! workload needs; one that loops by itself does not. Against a persistent fault one attempt a second and worker is
+//! allowed: a hot loop is judged here, and *error surface* judges only what the caller learns and when, so that each
+//! attempt counts in one place.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Definition of recovery, used by the judge and by the run that waits for it.
+//!
+//! The time-to-recover ends at the last worker's first success, if a whole stability window without failure follows.
+//! That is the instant which a user would call recovered, and it does not depend on the length of the window.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! *undisturbed*: under a fault that leaves all operations possible, none fails and none hangs.
+//!
+//! Applies only if the scenario says so: most faults make some operations impossible, and then an error is what the
+//! caller needs.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! The server's own timeouts: it ends what the client, or the path, leaves lying.
+//!
+//! The server's timeouts apply to the client's role alone, from before the client starts, so the harness's own
+//! sessions survive. A client that sets its own values overrides them, as in production.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! A restart after which many clients come back at once, and some are faster than the client under test.
+//!
+//! The herd connects before the client is let in: in reality chance decides which is faster, here it must be the herd.
 
 use std::time::Duration;
 

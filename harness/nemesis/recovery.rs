@@ -1,4 +1,8 @@
 //! A crash after which the server takes long to come back.
+//!
+//! Long recovery is a real one: a backend is killed inside a 50 MB transaction, and the startup process is frozen as
+//! soon as it appears, so that the server itself answers 57P03 for exactly as long as the scenario says. This works
+//! alike for a process and a container; a restart would not.
 
 use async_trait::async_trait;
 

@@ -1,5 +1,8 @@
 //! Sign-ins that the server refuses because something does not exist or is not permitted: role, database, LOGIN, CONNECT;
 //! or because they come without TLS.
+//!
+//! A wrong user or database is produced by renaming the right one. The client's own settings stay as they are, so that
+//! it can work again after the heal.
 
 use async_trait::async_trait;
 

@@ -3,6 +3,9 @@
 //! [`Run`] reports one run; a [`Report`] holds a whole matrix of clients, scenarios and repeats, and each format is written by
 //! a file of its own. `timeline` arranges a history for pictures, `baseline` compares a report with an earlier one, `shard`
 //! splits a matrix and `merge` joins its parts. No file here judges a run or reads a history except through `timeline`.
+//!
+//! All formats are written from one stored report, so that shards merge by joining lists and a page can be written
+//! again later. A test reads the same figures out of each format.
 
 pub mod baseline;
 #[cfg(feature = "report")]

@@ -4,6 +4,11 @@
 //! Measured for the whole machine, not for the threads of this process, because client and server can be other
 //! processes. Also, a thread that works for microseconds waits as long on a quiet machine (half of its runnable time),
 //! so thread statistics do not tell a quiet machine from a busy one.
+//!
+//! A low rate is the client's fault only if the machine had capacity to spare. Once a second this records how busy all
+//! processors are (without lower-priority work) and the kernel's CPU pressure. Above 95 % after recovery a low rate is
+//! unknown, and above 75 % if something waited for a quarter of the time. A sleeping client raises neither figure. A
+//! client that itself burns all processors is excused, because nothing here tells it from its neighbours.
 
 use std::fs;
 use std::time::Duration;

@@ -2,17 +2,24 @@
 //!
 //! Knows nothing of faults. No operation starts in a pause, so that the client's connections are idle. An operation is
 //! recorded when it ends, or as open when the workload ends.
+//!
+//! A start that a slow operation overran is skipped, not made up for: the latency of that operation counts from its
+//! intended start and shows the delay, and a burst after an outage would be the harness's doing. A pause belongs to
+//! the workload, not to a fault: starts within it are skipped, the steady rate is measured before it, and recovery is
+//! not timed within it. Pool waiters are created by running more workers than the client has connections; the pause
+//! begins before the connections are lost, because a pool that fails to wake its waiters is rescued by any later call.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +98,7 @@ impl Workload {
         self.shared.stop.cancel();
         // Workers that still run afterwards are aborted with their handles.
         let _ = timeout(grace, join_all(self.workers)).await;
-        let open = std::mem::take(&mut *self.shared.open.lock().unwrap_or_else(PoisonError::into_inner));
+        let open = std::mem::take(&mut *self.shared.open.lock());
         self.shared.recorder.record_now(|at| Event::WorkloadEnded { at });
         open.into_values().for_each(|op| self.shared.recorder.record(Event::Op(op)));
     }
@@ -147,11 +154,11 @@ impl Shared {
             error: None,
             count: 1,
         };
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, op.clone());
+        self.open.lock().insert(id, op.clone());
         let answer =
             AssertUnwindSafe(self.client.perform(Call { id, kind, key, deadline: self.deadline })).catch_unwind().await;
         // Absent if the workload has ended, which recorded it as open.
-        if self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).is_none() {
+        if self.open.lock().remove(&id).is_none() {
             return Err(());
         }
         let panicked = match answer {

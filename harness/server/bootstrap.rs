@@ -1,4 +1,7 @@
 //! The contents of a new server: roles, database and ledger.
+//!
+//! The ledger's key is not unique, so that a write repeated without care shows. A careful client fills
+//! `idempotency_key`, which is unique.
 
 use super::{ServerError, Session, Superuser};
 

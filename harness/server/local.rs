@@ -6,11 +6,12 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio_postgres::Config;
@@ -191,7 +192,7 @@ impl LocalServer {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn postmaster(&self) -> Result<Arc<Daemon>, ServerError> {

@@ -3,6 +3,10 @@
 //! The postmaster gets the limit, and every new backend inherits it. Only the soft limit is lowered, because
 //! raising it again needs no privilege; a process of the server's own user does both, because root in a container may
 //! lack the privilege to limit others. The postmaster itself allocates almost nothing after its start.
+//!
+//! A process runs out of memory by a soft limit on its address space, which every new backend inherits (53200); a
+//! container by its cgroup, where the kernel kills (57P02). The limit is set by a process of the server's own user,
+//! because root in a container may lack the privilege to limit others.
 
 use std::process::{Command, Stdio};
 

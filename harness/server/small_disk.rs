@@ -3,6 +3,11 @@
 //! Nothing of the host's mounts changes. A process holds the namespace and ends with the harness, because its stdin
 //! ends then; the kernel removes the mount with the last process in it. Root needs only a mount namespace; other users
 //! also need a user namespace, which maps every user to itself.
+//!
+//! A small disk is a mount in a mount namespace, held by a process whose stdin the harness holds: when the harness
+//! ends, that process ends, and the kernel removes the mount. Ledger pages are left almost empty, because a full disk
+//! does not stop a write that finds room in a page; the last WAL segment is used up to a few kilobytes, so that it is
+//! the client who meets its end.
 
 use std::ffi::CString;
 use std::fs::File;

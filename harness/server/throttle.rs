@@ -2,6 +2,9 @@
 //!
 //! A cgroup would be more precise, but needs privileges; this needs none, and looks the same to a client that waits for
 //! a reply. However the throttling ends, every process is resumed.
+//!
+//! Without a cgroup, a share of a processor is a duty cycle: all processes are stopped for most of every 200 ms, and
+//! continued however it ends. The evidence is the harness's own round trips.
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
 //! SIGSTOP and SIGCONT: the tasks of a server are polled only while its gate is open.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
 
 /// Stops every task of a server while it is closed.
 #[derive(Default)]
@@ -16,12 +18,12 @@ struct Held {
 
 impl Gate {
     pub fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.0.lock().closed = true;
     }
 
     pub fn open(&self) {
         let waiting = {
-            let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = self.0.lock();
             held.closed = false;
             std::mem::take(&mut held.waiting)
         };
@@ -30,7 +32,7 @@ impl Gate {
 
     /// Whether the gate is closed; if so, the task is woken when it opens.
     fn holds(&self, context: &Context<'_>) -> bool {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.0.lock();
         if held.closed && !held.waiting.iter().any(|known| known.will_wake(context.waker())) {
             held.waiting.push(context.waker().clone());
         }

@@ -1,7 +1,8 @@
 //! Requests to a backend from others: cancellation, termination, notifications.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// The reason why a session is ended.
@@ -48,7 +49,7 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock()
     }
 
     pub fn cancel(&self) {

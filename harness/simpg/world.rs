@@ -1,9 +1,10 @@
 //! The state of a server and of its standby, under one lock, so that they cannot disagree.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -173,7 +174,7 @@ pub(super) struct World {
 
 impl World {
     pub fn lock(&self) -> MutexGuard<'_, Vec<Server>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.servers.lock()
     }
 
     pub fn changed(&self) {

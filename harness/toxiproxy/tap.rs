@@ -3,9 +3,10 @@
 //! Called from the threads that carry the bytes: counts under a short lock, and leaves writing to `journal`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use super::journal::Journal;
@@ -80,7 +81,7 @@ impl Counters {
     }
 
     fn state(&self) -> MutexGuard<'_, TapState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Tenths of a second since the beginning.

@@ -1,4 +1,6 @@
 //! Runs experiments, several at the same time, and stops them together.
+//!
+//! Clients alternate if there are repeats: a change of the machine's speed meanwhile affects all of them alike.
 
 use std::cmp::Reverse;
 use std::path::PathBuf;

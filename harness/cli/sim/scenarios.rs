@@ -1,10 +1,9 @@
 //! Simulates scenarios of the catalogue or of files, and prints a line for each.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use parking_lot::Mutex;
 use pgsquall::Error;
 use pgsquall::judge::VerdictKind;
 use pgsquall::model::seed::Seed;
@@ -36,13 +35,13 @@ pub fn simulate_all(arguments: &SimArguments, threads: usize) -> Exit {
             scope.spawn(|| {
                 while let Some((scenario, client)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let run = simulate(arguments, scenario, client);
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut done = done.lock();
                     done.push((scenario.name.clone(), (*client).clone(), run));
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut done = done.into_inner();
     let place =
         |name: &str, client: &str| pairs.iter().position(|(scenario, of)| scenario.name == name && *of == client);
     done.sort_by_key(|(name, client, _)| place(name, client));

@@ -5,11 +5,11 @@ use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::Mutex;
 use pgsquall::judge::VerdictKind;
 use pgsquall::model::seed::Seed;
 use pgsquall::model::time::show;
@@ -59,7 +59,7 @@ impl Search<'_> {
             }
         });
         bar.finish_and_clear();
-        let found = shared.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = shared.found.into_inner();
         self.print_result(found, began.elapsed())
     }
 
@@ -84,7 +84,7 @@ impl Search<'_> {
             }
             let seed = self.arguments.seed.wrapping_add(index);
             let outcome = try_seed(Seed(seed), |schedule| self.simulate(schedule, seed), is_failure);
-            let mut found = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = shared.found.lock();
             match outcome {
                 Ok(Outcome::Other(run)) if run.verdict.kind_for_schedule() == VerdictKind::Pass => found.passed += 1,
                 Ok(Outcome::Other(run)) => {

@@ -4,6 +4,10 @@
 //! lines, `protocol` the meaning of the lines, `pending` the operations in flight, and `session` connects them. No
 //! shell is involved: the command line is only split into words. An adapter is never restarted here; its exit is
 //! reported to the judge.
+//!
+//! A scenario that needs a capability which the client's hello does not name is skipped with that reason. A false
+//! claim shows as a failure of the client. Shipped adapters neither retry nor wait: *default* is the library as it
+//! comes, *tuned* is what its documentation offers.
 
 mod lines;
 mod pending;

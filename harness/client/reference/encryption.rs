@@ -21,9 +21,10 @@ pub(super) fn ssl_mode(mode: SslMode) -> config::SslMode {
 
 #[cfg(feature = "tls")]
 mod with {
+    use parking_lot::Mutex;
     use std::error::Error;
     use std::io;
-    use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+    use std::sync::{Arc, LazyLock};
 
     use rustls::crypto::{CryptoProvider, ring};
     use rustls::pki_types::pem::PemObject;
@@ -67,7 +68,7 @@ mod with {
         /// The connector for one connection; reads the certificates again each time, because they may have been
         /// renewed.
         pub fn connector(&self, address: &Address) -> Result<Connector, OpError> {
-            let cached = || self.cache.as_ref().map(|cached| cached.lock().unwrap_or_else(PoisonError::into_inner));
+            let cached = || self.cache.as_ref().map(|cached| cached.lock());
             if let Some(cached) = cached().and_then(|cached| cached.clone()) {
                 return Ok(cached);
             }

@@ -1,9 +1,9 @@
 //! Resolves the names of a built-in client's servers, for every connection anew.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::lookup_host;
 
 use super::deadline::within;
@@ -30,7 +30,7 @@ impl Lookup {
     /// `limit`: per name.
     pub async fn resolve(&self, address: &Address, limit: Option<Duration>) -> Result<Vec<ResolvedHost>, OpError> {
         let Some(cache) = &self.cache else { return self.query(address, limit).await };
-        let cached = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = || cache.lock();
         if let Some(found) = cached().clone() {
             return Ok(found);
         }

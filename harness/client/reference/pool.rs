@@ -4,10 +4,11 @@
 //! Callers wait in order for a slot. The pool retries, backs off and limits time as its `Behaviour` says.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex as Lock;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio::time::{Instant, sleep};
@@ -230,7 +231,7 @@ impl Pool {
 
     /// The pause after this many failures in a row.
     fn pause(&self, failures: u32) -> Duration {
-        backoff::delay(failures, &mut *self.rng.lock().unwrap_or_else(PoisonError::into_inner))
+        backoff::delay(failures, &mut *self.rng.lock())
     }
 
     async fn subscribe(&self) -> Result<Connection, OpError> {
@@ -279,12 +280,12 @@ impl Pool {
             && !is_worth_retrying(error)
             && self.behaviour.backs_off
         {
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
+            *self.refused.lock() = Some((Instant::now(), error.clone()));
         }
         let opened = opened?;
         if replaced && self.behaviour.leaks {
             let spare = self.open(&self.resolve().await?).await?;
-            self.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
+            self.leaked.lock().push(spare);
         }
         Ok(opened)
     }
@@ -301,7 +302,7 @@ impl Pool {
     }
 
     fn remembered_refusal(&self) -> Option<OpError> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.refused.lock();
         refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSAL_PAUSE).map(|(_, error)| error.clone())
     }
 
@@ -358,6 +359,6 @@ impl Pool {
             slot.lock().await.connection = None;
         }
         *self.snapshot.lock().await = None;
-        self.leaked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.leaked.lock().clear();
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::client::{InProcess, Notice};
@@ -46,8 +47,8 @@ struct LivesState {
     in_process: AtomicBool,
 }
 
-fn locked<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(of: &Mutex<T>) -> parking_lot::MutexGuard<'_, T> {
+    of.lock()
 }
 
 /// Counted in `there` until dropped.

@@ -3,9 +3,10 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -144,7 +145,7 @@ async fn handshake(stream: TcpStream, target: &Target) -> Result<(TlsSession, Tl
             None => Failure { text, ..socket_failure(&error) },
         }
     })?;
-    let recorded = std::mem::take(&mut *verifier.recorded.lock().unwrap_or_else(PoisonError::into_inner));
+    let recorded = std::mem::take(&mut *verifier.recorded.lock());
     let trust = trust::verify(&recorded.chain, &target.host, &target.tls, &provider);
     let chain = recorded.chain.iter().map(|certificate| certificate::read(certificate)).collect();
     Ok((TlsSession { version: recorded.version, chain, trust }, stream))
@@ -165,7 +166,7 @@ struct Recorded {
 
 impl RecordingVerifier {
     fn record(&self, record: impl FnOnce(&mut Recorded)) {
-        record(&mut self.recorded.lock().unwrap_or_else(PoisonError::into_inner));
+        record(&mut self.recorded.lock());
     }
 }
 

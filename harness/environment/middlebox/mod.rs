@@ -1,5 +1,10 @@
 //! A middlebox (PgBouncer, HAProxy) between gateway and server: finds the installed program, runs it, configures the
 //! server's address, and reads its log. One file per program.
+//!
+//! The gateway accepts connections while the server is away if a middlebox stands behind it, because the middlebox
+//! does. PgBouncer keeps its own sessions at the server, so the client's sessions are counted at the gateway, and the
+//! program is ended before the audit reads the ledger. Its idle settings are in force from the start: idle expiry is
+//! observed in its log, not injected.
 
 mod haproxy;
 mod pgbouncer;
@@ -11,10 +16,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
@@ -233,7 +239,7 @@ impl MiddleboxProcess {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn running(&self) -> Option<Arc<Daemon>> {

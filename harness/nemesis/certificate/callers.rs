@@ -1,4 +1,8 @@
 //! Connections that the server received and did not authorize, by its log.
+//!
+//! Rejected connections are counted in the server's log. A client that refuses a certificate need not send an alert
+//! (libpq compares names after the handshake and leaves), so connections without a session are counted; the harness's
+//! own probes are whole sessions for that reason.
 
 use std::collections::BTreeSet;
 

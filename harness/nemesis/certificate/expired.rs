@@ -1,4 +1,8 @@
 //! A certificate that is good when the client starts, and ends while it works.
+//!
+//! A certificate expires by the wall clock. It is issued before the client starts, so it ends at the scenario's moment
+//! plus some seconds for the launch; the fault waits until it has ended and only then cuts the connections, because
+//! expiry itself ends no session.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,7 @@
 //! A server's certificate that is replaced in time, as it should be.
+//!
+//! A certificate is replaced and its key stays: certificate and key are two files, and a server that reads between two
+//! writes would find a pair that does not match, which is another fault.
 
 use async_trait::async_trait;
 

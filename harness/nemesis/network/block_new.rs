@@ -1,4 +1,7 @@
 //! New connections blocked at the gateway: refused, or left without an answer.
+//!
+//! A refused connection is refused by the kernel: the gateway stops listening and keeps a bound socket, so that the
+//! port stays reserved. Such attempts cannot be counted at the gateway.
 
 use std::sync::Arc;
 

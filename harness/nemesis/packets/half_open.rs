@@ -1,4 +1,7 @@
 //! The server's side gone without a word to the client.
+//!
+//! On the kernel plane a connection becomes half open by one RST that the filter holds back: the gateway's kernel then
+//! knows nothing of the connection, and answers the client's next packet as a restarted host does.
 
 use std::time::Duration;
 

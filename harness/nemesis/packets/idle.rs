@@ -3,13 +3,19 @@
 //! A flow that was forgotten stays so. After heal the device remembers for as long as it usually does, but it does not
 //! learn of connections that it has lost, and treats their packets as a stateful firewall treats those of which it has not
 //! seen the beginning. So the timeout goes back to its usual value, and the rules stay for the rest of the run.
+//!
+//! Idle flows expire in the kernel's own connection table. The setting alone would spare the connection that is idle
+//! at injection, and a timeout object all earlier ones; so the setting is changed, and each tracked flow gets its new
+//! time by netlink, and its old one at heal. Forgotten flows stay forgotten. An expired flow counts as evidence if the
+//! client still holds its socket; a flow that only keepalive probes kept alive counts as well.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -210,5 +216,5 @@ impl Probes {
 
 /// Nothing that is done under these locks can be left half done.
 fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
+    lock.lock()
 }

@@ -1,4 +1,8 @@
 //! Names that do not lead to the server.
+//!
+//! The resolver's own timeouts stay at their defaults (five seconds, twice), because those are what users have. A
+//! server that moves leaves silence at its old address; a failover by name leaves a refusal, as wherever a primary is
+//! killed.
 
 use async_trait::async_trait;
 

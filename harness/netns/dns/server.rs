@@ -6,9 +6,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use socket2::{Domain, Protocol, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -85,7 +86,7 @@ impl Names {
 }
 
 fn locked(zone: &Mutex<Zone>) -> MutexGuard<'_, Zone> {
-    zone.lock().unwrap_or_else(PoisonError::into_inner)
+    zone.lock()
 }
 
 async fn answer_datagrams(socket: UdpSocket, zone: Shared) {

@@ -1,6 +1,11 @@
 //! Comparison of a report with an earlier one (the baseline): verdicts and recovery times.
 //!
 //! `model` is the stored data, `change` compares one client in one scenario, `text` formats the result.
+//!
+//! A baseline excuses the failures that it has, and nothing else. Worse is: a failure of a scenario that passed,
+//! however rare; another failed check; failures more frequent than chance explains (Fisher's exact test); recovery
+//! later by more than the tolerance with the whole 99 % interval of the Hodges–Lehmann shift, so that a hundred
+//! scenarios do not give five false alarms. Runs with another plane, device, budget or supervision are not compared.
 
 mod change;
 mod model;

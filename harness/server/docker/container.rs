@@ -2,10 +2,10 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::ContainerUpdateBody;
@@ -130,7 +130,7 @@ impl Container {
 
     /// Removes it with its volumes. A second call does nothing.
     pub async fn remove(&self) -> Result<(), ServerError> {
-        let container = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let container = self.inner.lock().take();
         let Some(container) = container else { return Ok(()) };
         let work = async {
             match container.rm().await {
@@ -148,7 +148,7 @@ impl Container {
 impl Drop for Container {
     /// Removes the container if [`remove`](Container::remove) was not called: after a panic, or an early return.
     fn drop(&mut self) {
-        let container = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let container = self.inner.get_mut().take();
         // testcontainers' Drop blocks this thread until it is done, and panics outside a runtime.
         if Handle::try_current().is_ok() {
             return drop(container);

@@ -16,7 +16,7 @@ mod sweep;
 mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use container::Container;
 pub(crate) use engine::availability;
 use engine::failed;
 use network::Network;
+use parking_lot::Mutex;
 pub(crate) use sweep::sweep;
 use testcontainers::bollard::models::ContainerUpdateBody;
 
@@ -126,7 +127,7 @@ impl DockerServer {
     }
 
     fn take_held(&self) -> Option<i32> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.held.lock().take()
     }
 }
 
@@ -217,7 +218,7 @@ impl Server for DockerServer {
 
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
         let pid = self.container.crash(backend).await?;
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
+        *self.held.lock() = Some(pid);
         Ok(())
     }
 

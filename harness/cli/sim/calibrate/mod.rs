@@ -8,9 +8,9 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use parking_lot::Mutex;
 use pgsquall::client::reference::built_in;
 use pgsquall::judge::judge;
 use pgsquall::model::fault::IdleDevice;
@@ -62,13 +62,13 @@ pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
             scope.spawn(|| {
                 while let Some(path) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let counterpart = counterpart(path, simulated_folder(path).as_deref());
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(path, counterpart);
+                    done.lock().insert(path, counterpart);
                 }
             });
         }
     });
     let (mut pairs, mut skipped, mut exit) = (Vec::new(), BTreeMap::<_, usize>::new(), Exit::Pass);
-    for (path, beside) in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    for (path, beside) in done.into_inner() {
         match beside {
             Counterpart::Compared(pair) => pairs.push(*pair),
             Counterpart::Skipped(reason) => *skipped.entry(reason).or_default() += 1,
