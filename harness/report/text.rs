@@ -80,7 +80,7 @@ fn times(verdict: &Verdict) -> String {
     };
     match measures.time_to_recover {
         Recovery::Recovered { after } => format!("{detected}, {success}, recovered after {}", show(after)),
-        Recovery::Censored { beyond } => format!("{detected}, {success}, not recovered after {}", show(beyond)),
+        Recovery::Censored { beyond } => format!("{detected}, {success}, recovered after > {}", show(beyond)),
         Recovery::NotMeasured => format!("{detected}, recovery not timed"),
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn subscription(listening: &Listening) -> String {
     let Listening { time_to_recover, sent, lost, gaps_reported, gaps_hidden } = listening;
     let recovered = match time_to_recover {
         Recovery::Recovered { after } => format!("recovered after {}", show(*after)),
-        Recovery::Censored { beyond } => format!("not recovered after {}", show(*beyond)),
+        Recovery::Censored { beyond } => format!("recovered after > {}", show(*beyond)),
         Recovery::NotMeasured => "recovery not timed".to_owned(),
     };
     let mut text = format!("{recovered}; {lost} of {sent} notifications lost");

@@ -158,7 +158,8 @@ fn skipped_runs_are_in_requested_reports() {
     let packets = ["run", "blackhole", "--network", "proxy", "--seed", "1", "--out", "out"];
     let said = place.run(&[packets.as_slice(), &["--report", "junit=here.xml"]].concat());
     assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
-    assert!(place.read("here.xml").contains("<skipped message=\"blackhole "), "{said}");
+    let junit = place.read("here.xml");
+    assert!(junit.contains("<skipped message=") && junit.contains("blackhole"), "{said}");
     // A shard without any judged run is a shard too.
     let said = place.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
     assert_eq!(said.code, Some(69), "{said}");
