@@ -17,7 +17,7 @@ use busy_machine::was_overloaded;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use oracle_table::{Row, Table};
 use pgsquall::client::{ClientChoice, reference};
-use pgsquall::judge::{Check, VerdictKind};
+use pgsquall::judge::{Check, VerdictKind, checks};
 use pgsquall::model::fault::{Class, IdleDevice, USUAL_SCALE};
 use pgsquall::model::plane::PlaneChoice;
 use pgsquall::scenario::{Scenario, catalogue};
@@ -182,24 +182,8 @@ fn every_nightly_row_exists(rows: &[Row]) {
 }
 
 fn every_check_fails_a_client_at_each_commit(rows: &[Row]) {
-    use Check::*;
     let failed: BTreeSet<_> = rows.iter().filter(|row| !row.nightly).filter_map(|row| row.fails).collect();
-    for check in [
-        Recovered,
-        FullCapacity,
-        HungOperation,
-        Deadline,
-        Undisturbed,
-        LostWrite,
-        DuplicatedWrite,
-        StaleRead,
-        Subscription,
-        ReconnectStorm,
-        ConnectionLeak,
-        ErrorSurface,
-        Throughput,
-        Process,
-    ] {
+    for check in checks() {
         assert!(failed.contains(&check), "{check} has no planted defect");
     }
 }

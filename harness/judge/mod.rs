@@ -109,7 +109,7 @@ pub fn judge(history: &History) -> Verdict {
 /// The function of one check.
 type Rule = fn(&Facts) -> CheckResult;
 
-/// Every check, in the order of reports.
+/// The checks and their functions, in the order of reports.
 const CHECKS: &[(Check, Rule)] = &[
     (Check::Recovered, recovered::check),
     (Check::FullCapacity, full_capacity::check),
@@ -126,6 +126,11 @@ const CHECKS: &[(Check, Rule)] = &[
     (Check::Throughput, throughput::check),
     (Check::Process, process::check),
 ];
+
+/// Every check, in the order of reports.
+pub fn checks() -> impl Iterator<Item = Check> {
+    CHECKS.iter().map(|(check, _)| *check)
+}
 
 #[cfg(test)]
 pub(crate) mod samples;

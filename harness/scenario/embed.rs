@@ -46,6 +46,6 @@ fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The place that a file asks for in its folder.
 fn order(text: &str) -> u32 {
-    let place = text.lines().find_map(|line| line.strip_prefix("order = ")?.trim().parse().ok());
-    place.unwrap_or(u32::MAX)
+    let value = |line: &str| line.split_once('=').filter(|(key, _)| key.trim() == "order")?.1.trim().parse().ok();
+    text.lines().find_map(value).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,7 @@
 //! Two servers that both believe to be the primary, for a while.
+//!
+//! The old primary still waits for its standby at every commit. On heal such waits are ended, never released, because a
+//! released wait is an acknowledgement. Only a client that cancels the wait itself produces split brain.
 
 use async_trait::async_trait;
 
