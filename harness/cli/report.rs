@@ -54,7 +54,7 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
     output::comparison(&merged);
     say!("\n{}", merged.counts());
     merged.warnings().iter().for_each(|line| complain!("{line}"));
-    let written = writers::write(&merged, &folder, &writers::ALWAYS, &arguments.report);
+    let written = writers::write(&merged, &folder, true, &arguments.report.files);
     say!("histories, verdicts and logs are in {0}; open {0}/report.html in a browser", folder.display());
     Ok(worst(&merged).max(written))
 }

@@ -6,17 +6,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pgsquall::model::history::History;
-use pgsquall::report::format::{Format, Wanted};
+use pgsquall::report::Report;
+use pgsquall::report::format::{Format, Wanted, always};
 use pgsquall::report::model::Entry;
 use pgsquall::report::timeline::Timeline;
-use pgsquall::report::{Report, html, junit, markdown};
 
 use crate::exit::Exit;
 use crate::print::complain;
-
-/// Reports in every folder of results.
-pub const ALWAYS: [(Format, &str); 3] =
-    [(Format::Html, "report.html"), (Format::Json, "report.json"), (Format::Markdown, "report.md")];
 
 /// How often a report is written during its runs: a report of thousands of runs has some megabytes.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -28,7 +24,7 @@ pub struct InterimReport {
 }
 
 impl InterimReport {
-    /// Stores the report so far, at most once a second, without the HTML page: that needs every history.
+    /// Stores the report so far, at most once a second, without the formats that read every history.
     ///
     /// *Errors*: the folder cannot be written to.
     pub fn store(&mut self, folder: &Path, report: impl FnOnce() -> Report) -> Result<(), String> {
@@ -36,19 +32,20 @@ impl InterimReport {
             return Ok(());
         }
         let report = report();
-        for (format, name) in ALWAYS.into_iter().filter(|(format, _)| *format != Format::Html) {
-            store(&folder.join(name), &render(&report, folder, format))?;
+        for Wanted { format, file } in always().filter(|wanted| !wanted.format.reads_histories) {
+            store(&folder.join(file), &render(&report, folder, format))?;
         }
         self.written = Some(Instant::now());
         Ok(())
     }
 }
 
-/// Writes a report in the formats of `always` to its folder, and to the files of `wanted`. Prints errors.
-pub fn write(report: &Report, folder: &Path, always: &[(Format, &str)], wanted: &[Wanted]) -> Exit {
-    let always = always.iter().map(|(format, name)| (*format, folder.join(name)));
+/// Writes a report to its folder, if that is kept, and to the files of `wanted`. Prints errors.
+pub fn write(report: &Report, folder: &Path, is_kept: bool, wanted: &[Wanted]) -> Exit {
+    let always = always().filter(|_| is_kept);
+    let always = always.map(|Wanted { format, file }| Wanted { format, file: folder.join(file) });
     let mut exit = Exit::Pass;
-    for (format, file) in always.chain(wanted.iter().map(|wanted| (wanted.format, wanted.file.clone()))) {
+    for Wanted { format, file } in always.chain(wanted.iter().cloned()) {
         if let Err(error) = store(&file, &render(report, folder, format)) {
             complain!("error: {error}");
             exit = Exit::Unavailable;
@@ -57,13 +54,8 @@ pub fn write(report: &Report, folder: &Path, always: &[(Format, &str)], wanted: 
     exit
 }
 
-fn render(report: &Report, folder: &Path, format: Format) -> String {
-    match format {
-        Format::Html => html::page(report, |entry| timeline(folder, entry)),
-        Format::Junit => junit::text(report),
-        Format::Json => report.to_json(),
-        Format::Markdown => markdown::text(report),
-    }
+fn render(report: &Report, folder: &Path, format: &Format) -> String {
+    (format.write)(report, &|entry| timeline(folder, entry))
 }
 
 /// A run's timeline; `None`, with a message, if its history cannot be read.

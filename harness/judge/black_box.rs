@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
-use super::verdict::Check;
 
 /// Length of the slices of the steady state that are compared with each other.
 const SLICE: Duration = Duration::from_secs(1);
@@ -22,25 +21,6 @@ const LONG_AT_WORK: Duration = Duration::from_secs(10);
 
 /// Factor on the longest statement of the steady state: a statement may take that long if the scenario allows less.
 const LONGER: u32 = 2;
-
-/// Why a check does not apply to a black-box application; `None` if it does.
-pub(super) fn unseen(check: Check) -> Option<&'static str> {
-    match check {
-        Check::LostWrite | Check::DuplicatedWrite | Check::StaleRead => {
-            Some("the meaning of the application's statements is unknown")
-        }
-        Check::FullCapacity => Some("the application's number of workers is unknown"),
-        Check::Deadline | Check::Subscription => Some("the harness sends no operations to a black-box application"),
-        Check::ErrorSurface => Some("the errors that the application reports to its users are not observed"),
-        Check::Recovered
-        | Check::HungOperation
-        | Check::Undisturbed
-        | Check::ReconnectStorm
-        | Check::ConnectionLeak
-        | Check::Throughput
-        | Check::Process => None,
-    }
-}
 
 /// Whether the application's rate is known: it had a success in each of the last slices, or successes over a longer time.
 pub(crate) fn is_at_work(facts: &Facts) -> bool {

@@ -1,10 +1,13 @@
 //! *connection leak*: after the workload the client holds no more connections than before the fault, and no open transaction.
 
 use super::facts::Facts;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Sessions;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::ConnectionLeak, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(settled) = facts.settled else {
         return CheckResult::not_applicable("sessions were not counted");
     };

@@ -11,7 +11,8 @@ use super::facts::Facts;
 use super::format::name;
 use super::harness_lag::lateness;
 use super::slow_ops;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::{ErrorKind, Op};
 use crate::model::sqlstate;
 use crate::model::time::show;
@@ -19,7 +20,13 @@ use crate::model::time::show;
 /// Tolerance beyond the deadline: timers fire late on a busy machine, and an orderly close may need one short wait.
 const GRACE: Duration = Duration::from_secs(1);
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec {
+    check: Check::Deadline,
+    black_box: BlackBox::NotSeen("the harness sends no operations to a black-box application"),
+    run: check,
+};
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(deadline) = facts.header.load.deadline else {
         return CheckResult::not_applicable("the scenario gives operations no deadline");
     };

@@ -3,10 +3,17 @@
 use super::facts::Facts;
 use super::format::NAMED;
 use super::lost_write::copies;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Op;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec {
+    check: Check::DuplicatedWrite,
+    black_box: BlackBox::NotSeen("the meaning of the application's statements is unknown"),
+    run: check,
+};
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(ledger) = facts.ledger else {
         return CheckResult::not_applicable("the audit did not run");
     };

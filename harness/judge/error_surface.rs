@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::expected_error::{self, Expected};
 use super::facts::{Facts, is_ok};
 use super::format::{name, tally};
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::{ErrorKind, Op, OpError};
 use crate::model::sqlstate;
 use crate::model::time::show;
@@ -16,7 +17,13 @@ use crate::model::time::show;
 /// Longest quote of a client's error message in a finding, in characters.
 const LONGEST_QUOTE: usize = 120;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec {
+    check: Check::ErrorSurface,
+    black_box: BlackBox::NotSeen("the errors that the application reports to its users are not observed"),
+    run: check,
+};
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
     };

@@ -3,11 +3,18 @@
 use super::facts::{Facts, is_ok};
 use super::format::{name, tally};
 use super::recovery::recovered_at;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Op;
 use crate::model::time::show;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec {
+    check: Check::FullCapacity,
+    black_box: BlackBox::NotSeen("the application's number of workers is unknown"),
+    run: check,
+};
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(starts) = facts.recovery_starts() else {
         return CheckResult::not_applicable(facts.why_no_recovery());
     };

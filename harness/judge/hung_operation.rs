@@ -7,13 +7,16 @@ use super::black_box;
 use super::facts::Facts;
 use super::format::name;
 use super::slow_ops;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::time::show;
 
 /// Tolerance beyond the timeout that a client declares: timers fire late on a busy machine.
 const GRACE: Duration = Duration::from_secs(1);
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::HungOperation, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     let mut deadline = facts.header.budget.op_deadline;
     if facts.is_watched() {
         deadline = black_box::longest(facts, deadline);

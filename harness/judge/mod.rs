@@ -58,11 +58,11 @@ pub fn judge(history: &History) -> Verdict {
     let facts = Facts::gather(history);
     let checks: Vec<_> = CHECKS
         .iter()
-        .map(|(check, run)| {
-            // A check that panics gives *unknown*, and the others still run.
-            let result = match black_box::unseen(*check).filter(|_| facts.is_watched()) {
-                Some(reason) => CheckResult::not_applicable(reason),
-                None => catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
+        .map(|CheckSpec { check, black_box, run }| {
+            let result = match black_box {
+                BlackBox::NotSeen(reason) if facts.is_watched() => CheckResult::not_applicable(reason),
+                // A check that panics gives *unknown*, and the others still run.
+                _ => catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
                     reason: "the check panicked: please report this bug of pgsquall".into(),
                 }),
             };
@@ -106,30 +106,41 @@ pub fn judge(history: &History) -> Verdict {
     }
 }
 
-/// The function of one check.
-type Rule = fn(&Facts) -> CheckResult;
+/// One check: its file exports it as `SPEC`.
+struct CheckSpec {
+    check: Check,
+    black_box: BlackBox,
+    run: fn(&Facts) -> CheckResult,
+}
 
-/// The checks and their functions, in the order of reports.
-const CHECKS: &[(Check, Rule)] = &[
-    (Check::Recovered, recovered::check),
-    (Check::FullCapacity, full_capacity::check),
-    (Check::HungOperation, hung_operation::check),
-    (Check::Deadline, deadline::check),
-    (Check::Undisturbed, undisturbed::check),
-    (Check::LostWrite, lost_write::check),
-    (Check::DuplicatedWrite, duplicated_write::check),
-    (Check::StaleRead, stale_read::check),
-    (Check::Subscription, subscription::check),
-    (Check::ReconnectStorm, reconnect_storm::check),
-    (Check::ConnectionLeak, connection_leak::check),
-    (Check::ErrorSurface, error_surface::check),
-    (Check::Throughput, throughput::check),
-    (Check::Process, process::check),
+/// Whether a check can judge a black-box application, of which only the traffic is observed.
+enum BlackBox {
+    Applies,
+    /// What the check needs is not seen, with the reason.
+    NotSeen(&'static str),
+}
+
+/// Every check, in the order of reports. A variant of [`Check`] without a row does not compile.
+const CHECKS: [CheckSpec; Check::ALL.len()] = [
+    recovered::SPEC,
+    full_capacity::SPEC,
+    hung_operation::SPEC,
+    deadline::SPEC,
+    undisturbed::SPEC,
+    lost_write::SPEC,
+    duplicated_write::SPEC,
+    stale_read::SPEC,
+    subscription::SPEC,
+    reconnect_storm::SPEC,
+    connection_leak::SPEC,
+    error_surface::SPEC,
+    throughput::SPEC,
+    process::SPEC,
 ];
 
 /// Every check, in the order of reports.
 pub fn checks() -> impl Iterator<Item = Check> {
-    CHECKS.iter().map(|(check, _)| *check)
+    CHECKS.iter().map(|spec| spec.check)
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::facts::Facts;
 use super::supervision;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Ended;
 use crate::model::time::show;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::Process, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     let Some((at, how)) = &facts.client_ended else { return supervision::check(facts) };
     let when = when(facts, *at);
     let what = match how {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::facts::Facts;
 use super::measures::peak;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::fault::FaultKind;
 use crate::model::time::show;
 
@@ -29,7 +30,9 @@ const SLOWED_ATTEMPTS: u64 = 5;
 /// Most attempts a second and worker under a persistent fault, against which retries are useless.
 const ATTEMPTS_AGAINST_PERSISTENT: u64 = 1;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::ReconnectStorm, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
     };

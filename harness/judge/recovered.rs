@@ -5,11 +5,14 @@ use super::facts::{Facts, is_ok};
 use super::format::{name, tally};
 use super::recovery::recovered_at;
 use super::supervision::away;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Op;
 use crate::model::time::show;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::Recovered, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     let Some(starts) = facts.recovery_starts() else {
         return CheckResult::not_applicable(facts.why_no_recovery());
     };

@@ -6,11 +6,18 @@
 use super::facts::{Facts, is_ok};
 use super::format::name;
 use super::lost_write::copies;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Op;
 use crate::model::time::show;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec {
+    check: Check::StaleRead,
+    black_box: BlackBox::NotSeen("the meaning of the application's statements is unknown"),
+    run: check,
+};
+
+fn check(facts: &Facts) -> CheckResult {
     match (reads(facts), split_brain(facts)) {
         (CheckResult::Fail { mut findings }, Some(split)) => {
             findings.push(split);

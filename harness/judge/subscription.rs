@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::facts::Facts;
-use super::verdict::{CheckResult, Finding, Listening, Recovery};
+use super::verdict::{Check, CheckResult, Finding, Listening, Recovery};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::{Event, OpError};
 use crate::model::time::show;
 
@@ -102,7 +103,13 @@ fn recovered_from(facts: &Facts) -> Option<(u64, Duration)> {
     None
 }
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec {
+    check: Check::Subscription,
+    black_box: BlackBox::NotSeen("the harness sends no operations to a black-box application"),
+    run: check,
+};
+
+fn check(facts: &Facts) -> CheckResult {
     if !facts.header.load.listen {
         return CheckResult::not_applicable("the scenario has no subscription");
     }

@@ -6,7 +6,8 @@ use super::black_box;
 use super::facts::{Facts, is_ok};
 use super::harness_lag::lateness;
 use super::recovery::recovered_at;
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::time::show;
 
 /// Largest mean delay with which the harness may start operations, as a part of the interval between two of them (a tenth):
@@ -25,7 +26,9 @@ const CPU_SATURATED: u64 = 95;
 const CPU_BUSY: u64 = 75;
 const CPU_PRESSURE: u64 = 25;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::Throughput, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     if recovered_at(facts).is_none() {
         let reason = facts.recovery_starts().map_or(facts.why_no_recovery(), |_| "the client did not recover");
         return CheckResult::not_applicable(reason);

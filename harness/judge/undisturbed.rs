@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use super::facts::{Facts, is_ok};
 use super::format::{name, tally};
-use super::verdict::{CheckResult, Finding};
+use super::verdict::{Check, CheckResult, Finding};
+use super::{BlackBox, CheckSpec};
 use crate::model::history::Op;
 use crate::model::time::show;
 
-pub(super) fn check(facts: &Facts) -> CheckResult {
+pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::Undisturbed, black_box: BlackBox::Applies, run: check };
+
+fn check(facts: &Facts) -> CheckResult {
     if !facts.header.budget.undisturbed {
         return CheckResult::not_applicable("operations may fail under this fault");
     }

@@ -11,66 +11,46 @@ use crate::model::history::{Application, RecordedOp};
 use crate::model::plane::Plane;
 use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
+use crate::model::{display_words, words};
 
-/// Pass, fail or unknown. An unknown run proves nothing and never counts as a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum VerdictKind {
-    Pass,
-    Unknown,
-    Fail,
-}
-
-impl fmt::Display for VerdictKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            VerdictKind::Pass => "pass",
-            VerdictKind::Unknown => "unknown",
-            VerdictKind::Fail => "fail",
-        })
+words! {
+    /// Pass, fail or unknown. An unknown run proves nothing and never counts as a pass.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+    pub enum VerdictKind {
+        Pass = "pass",
+        Unknown = "unknown",
+        Fail = "fail",
     }
 }
 
-/// One rule of recovery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Check {
-    Recovered,
-    FullCapacity,
-    HungOperation,
-    Deadline,
-    Undisturbed,
-    LostWrite,
-    DuplicatedWrite,
-    StaleRead,
-    Subscription,
-    ReconnectStorm,
-    ConnectionLeak,
-    ErrorSurface,
-    Throughput,
-    Process,
+display_words!(VerdictKind);
+
+words! {
+    /// One rule of recovery.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+    pub enum Check {
+        Recovered = "recovered",
+        FullCapacity = "full-capacity",
+        HungOperation = "hung-operation",
+        Deadline = "deadline",
+        Undisturbed = "undisturbed",
+        LostWrite = "lost-write",
+        DuplicatedWrite = "duplicated-write",
+        StaleRead = "stale-read",
+        Subscription = "subscription",
+        ReconnectStorm = "reconnect-storm",
+        ConnectionLeak = "connection-leak",
+        ErrorSurface = "error-surface",
+        Throughput = "throughput",
+        Process = "process",
+    }
 }
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Check::Recovered => "recovered",
-            Check::FullCapacity => "full capacity",
-            Check::HungOperation => "hung operation",
-            Check::Deadline => "deadline",
-            Check::Undisturbed => "undisturbed",
-            Check::LostWrite => "lost write",
-            Check::DuplicatedWrite => "duplicated write",
-            Check::StaleRead => "stale read",
-            Check::Subscription => "subscription",
-            Check::ReconnectStorm => "reconnect storm",
-            Check::ConnectionLeak => "connection leak",
-            Check::ErrorSurface => "error surface",
-            Check::Throughput => "throughput",
-            Check::Process => "process",
-        })
+        f.write_str(&self.word().replace('-', " "))
     }
 }
 

@@ -12,4 +12,4 @@ pub mod time;
 pub mod topology;
 mod words;
 
-pub(crate) use words::words;
+pub(crate) use words::{display_words, words};

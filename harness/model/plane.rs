@@ -1,33 +1,27 @@
 //! The planes: where the faults of a run are brought about. Plain data.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the faults of a run are brought about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Plane {
-    /// In user space, by a proxy that ends the client's connections: everywhere, without privileges.
-    #[default]
-    Proxy,
-    /// By a packet filter between client and proxy, in network namespaces of the run's own: Linux.
-    Kernel,
-    /// In virtual time, between simulated hosts: a client written in Rust, against a simulated server.
-    Simulation,
-}
+use crate::model::{display_words, words};
 
-impl fmt::Display for Plane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Plane::Proxy => "proxy",
-            Plane::Kernel => "kernel",
-            Plane::Simulation => "simulation",
-        })
+words! {
+    /// Where the faults of a run are brought about.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+    pub enum Plane {
+        /// In user space, by a proxy that ends the client's connections: everywhere, without privileges.
+        #[default]
+        Proxy = "proxy",
+        /// By a packet filter between client and proxy, in network namespaces of the run's own: Linux.
+        Kernel = "kernel",
+        /// In virtual time, between simulated hosts: a client written in Rust, against a simulated server.
+        Simulation = "simulation",
     }
 }
+
+display_words!(Plane);
 
 /// The requested plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

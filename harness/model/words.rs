@@ -24,4 +24,15 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+/// Displays each of these enums of [`words!`] by its word.
+macro_rules! display_words {
+    ($($name:ident),+) => {
+        $(impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        })+
+    };
+}
+
+pub(crate) use {display_words, words};

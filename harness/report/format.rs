@@ -1,49 +1,60 @@
 //! Report formats, and the option that selects one: `junit=results.xml`.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// One format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Html,
-    Junit,
-    Json,
-    Markdown,
+use super::model::{self, Entry};
+use super::timeline::Timeline;
+use super::{Report, html, junit, markdown};
+
+/// Returns the timeline of a run; `None` if its history was not kept.
+pub type Timelines<'a> = &'a dyn Fn(&Entry) -> Option<Timeline>;
+
+/// One format: the file that writes it exports this row.
+#[derive(Debug)]
+pub struct Format {
+    /// As in `--report junit=FILE`.
+    pub name: &'static str,
+    /// The file in the folder of results, if each has one in this format.
+    pub file: Option<&'static str>,
+    /// Whether writing reads the history of every run: such a report is written once, after the runs.
+    pub reads_histories: bool,
+    pub write: fn(&Report, Timelines) -> String,
 }
 
-impl Format {
-    /// All formats with their words.
-    pub const ALL: [(&str, Format); 4] =
-        [("html", Format::Html), ("junit", Format::Junit), ("json", Format::Json), ("markdown", Format::Markdown)];
-}
+/// Every format, in the order of `--help`.
+pub const FORMATS: &[Format] = &[html::FORMAT, junit::FORMAT, JSON, markdown::FORMAT];
 
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = Format::ALL.iter().find(|(_, format)| format == self).map_or("", |(word, _)| word);
-        f.write_str(word)
-    }
-}
+const JSON: Format =
+    Format { name: "json", file: Some(model::FILE), reads_histories: false, write: |report, _| report.to_json() };
 
 /// A format, and the file to write it to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    pub format: Format,
-    pub file: PathBuf,
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<F = PathBuf> {
+    pub format: &'static Format,
+    pub file: F,
+}
+
+/// The formats that every folder of results has, each with the name of its file.
+pub fn always() -> impl Iterator<Item = Wanted<&'static str>> {
+    FORMATS.iter().filter_map(|format| Some(Wanted { format, file: format.file? }))
+}
+
+/// The names of all formats, for texts.
+pub fn names() -> String {
+    FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ")
 }
 
 impl FromStr for Wanted {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Wanted, String> {
-        let words = || Format::ALL.map(|(word, _)| word).join(", ");
-        let Some((word, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
-            return Err(format!("no file in {text:?}: write FORMAT=FILE, as in junit=results.xml ({})", words()));
+        let Some((name, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
+            return Err(format!("no file in {text:?}: write FORMAT=FILE, as in junit=results.xml ({})", names()));
         };
-        match Format::ALL.iter().find(|(known, _)| *known == word) {
-            Some((_, format)) => Ok(Wanted { format: *format, file: file.into() }),
-            None => Err(format!("unknown format {word:?}: write one of {}", words())),
+        match FORMATS.iter().find(|format| format.name == name) {
+            Some(format) => Ok(Wanted { format, file: file.into() }),
+            None => Err(format!("unknown format {name:?}: write one of {}", names())),
         }
     }
 }
@@ -54,8 +65,8 @@ mod tests {
 
     #[test]
     fn format_option_needs_a_format_and_a_file() {
-        let wanted = Wanted { format: Format::Junit, file: "a=b.xml".into() };
-        assert_eq!("junit=a=b.xml".parse(), Ok(wanted));
+        let wanted: Wanted = "junit=a=b.xml".parse().unwrap();
+        assert_eq!((wanted.format.name, wanted.file), ("junit", "a=b.xml".into()));
         assert!("junit".parse::<Wanted>().unwrap_err().contains("junit=results.xml"));
         assert!("pdf=x".parse::<Wanted>().unwrap_err().contains("html, junit, json, markdown"));
     }

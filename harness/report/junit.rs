@@ -8,9 +8,13 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use super::cell::Cell;
+use super::format::Format;
 use super::model::{Ending, Report};
 use super::text::{broken, errors, explain, first_success, noticed, operations, recovered, repeat_command};
 use crate::judge::VerdictKind;
+
+pub(super) const FORMAT: Format =
+    Format { name: "junit", file: None, reads_histories: false, write: |report, _| text(report) };
 
 /// The report as JUnit XML.
 pub fn text(report: &Report) -> String {

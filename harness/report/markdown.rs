@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::format::Format;
 use super::matrix::{Matrix, notes, totals};
 use super::model::Report;
 use super::text::{errors, explain, first_success, noticed, operations, recovered};
@@ -9,6 +10,9 @@ use crate::judge::VerdictKind;
 
 /// Longest page, in bytes: GitHub refuses a summary of more than 1 MiB.
 const LONGEST: usize = 900 << 10;
+
+pub(super) const FORMAT: Format =
+    Format { name: "markdown", file: Some("report.md"), reads_histories: false, write: |report, _| text(report) };
 
 /// The report in Markdown (GitHub's).
 pub fn text(report: &Report) -> String {

@@ -7,9 +7,9 @@ use clap::Args;
 use pgsquall::environment::choice::ServerChoice;
 use pgsquall::model::plane::PlaneChoice;
 use pgsquall::model::seed::Seed;
-use pgsquall::report::format::Wanted;
 
 use super::baseline::BaselineArguments;
+use super::report_files::ReportFiles;
 use super::run::RunArguments;
 use super::values::{ServerParser, positive, seed};
 
@@ -58,9 +58,8 @@ pub struct BenchArguments {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Also write a report: html, junit, json or markdown; may be given several times
-    #[arg(long, value_name = "FORMAT=FILE")]
-    pub report: Vec<Wanted>,
+    #[command(flatten)]
+    pub report: ReportFiles,
 
     #[command(flatten)]
     pub baseline: BaselineArguments,

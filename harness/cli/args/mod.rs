@@ -6,6 +6,7 @@ mod conformance;
 mod doctor;
 mod proxy;
 mod report;
+mod report_files;
 mod run;
 mod sim;
 mod values;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use pgsquall::report::format::Wanted;
 
 use super::baseline::BaselineArguments;
+use super::report_files::ReportFiles;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -39,7 +39,6 @@ pub struct MergeArguments {
     #[command(flatten)]
     pub baseline: BaselineArguments,
 
-    /// Also write a report: html, junit, json or markdown; may be given several times
-    #[arg(long, value_name = "FORMAT=FILE")]
-    pub report: Vec<Wanted>,
+    #[command(flatten)]
+    pub report: ReportFiles,
 }

@@ -8,10 +8,10 @@ use pgsquall::environment::choice::ServerChoice;
 use pgsquall::model::fault::{IdleDevice, LARGEST_SCALE, USUAL_SCALE};
 use pgsquall::model::plane::PlaneChoice;
 use pgsquall::model::seed::Seed;
-use pgsquall::report::format::Wanted;
 use pgsquall::report::shard::Shard;
 
 use super::baseline::BaselineArguments;
+use super::report_files::ReportFiles;
 use super::values::{ServerParser, device, positive, seed};
 
 pub(super) const EXAMPLES: &str = "\
@@ -112,10 +112,8 @@ pub struct RunArguments {
     #[arg(long, requires = "out")]
     pub resume: bool,
 
-    /// Also write a report: html, junit, json or markdown; may be given several times. report.html, report.json and
-    /// report.md are written to the folder of --out in any case
-    #[arg(long, value_name = "FORMAT=FILE")]
-    pub report: Vec<Wanted>,
+    #[command(flatten)]
+    pub report: ReportFiles,
 
     /// Run one shard of N, to spread a run over several machines: 3/8. All shards need the same --seed;
     /// `pgsquall report merge` merges them

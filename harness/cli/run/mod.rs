@@ -65,8 +65,7 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
     let mut report = report(&results);
     report.comparison = baseline.map(|baseline| baseline.compare(&report));
     let mut exit = output::print_results(&results, &report, table, arguments.verbose, clock.elapsed());
-    let always = if is_kept(&results) { writers::ALWAYS.as_slice() } else { &[] };
-    exit = exit.max(writers::write(&report, out.path(), always, &arguments.report));
+    exit = exit.max(writers::write(&report, out.path(), is_kept(&results), &arguments.report.files));
     if out.tidy(folders.iter().map(PathBuf::as_path)) {
         let place = out.path().display();
         match any_verdict(&results) {

@@ -2,42 +2,32 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::ClientFacts;
 use crate::model::pace::Pace;
 use crate::model::topology::{SslMode, Topology};
+use crate::model::words;
 
-/// One thing that not every client can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capability {
-    /// Several statements and a COMMIT; a client without it gets writes instead.
-    Transaction,
-    /// It subscribes, and hands on notifications.
-    Listen,
-    /// It cancels a call after the application's deadline, by the means of its library.
-    Deadline,
-    /// It tries several hosts, and settles on one that takes writes if `target_session_attrs` requires it.
-    MultiHost,
-    /// It verifies the server by TLS, and shows a certificate of its own where it has one.
-    Tls,
+words! {
+    /// An ability beyond reads and writes, by the word in a client's hello.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Capability {
+        /// Several statements and a COMMIT; a client without it gets writes instead.
+        Transaction = "transaction",
+        /// The client subscribes to a channel and passes notifications on.
+        Listen = "listen",
+        /// The client cancels a call after the application's deadline, by the means of its library.
+        Deadline = "deadline",
+        /// The client tries several hosts, and settles on one that accepts writes if `target_session_attrs` requires it.
+        MultiHost = "multi_host",
+        /// The client verifies the server by TLS, and presents its own certificate if it has one.
+        Tls = "tls",
+    }
 }
 
 impl Capability {
-    /// Every capability, by the word in a client's hello.
-    pub const ALL: [(&str, Capability); 5] = [
-        ("transaction", Capability::Transaction),
-        ("listen", Capability::Listen),
-        ("deadline", Capability::Deadline),
-        ("multi_host", Capability::MultiHost),
-        ("tls", Capability::Tls),
-    ];
-
-    /// The word in a client's hello.
-    pub fn word(self) -> &'static str {
-        // Every one of them is there.
-        Capability::ALL.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
-    }
-
-    /// Without which a run of this kind says nothing about a client.
+    /// The capabilities that a run of this kind requires.
     pub fn needed(load: &Pace, layout: &Topology) -> Vec<Capability> {
         let needed = [
             (load.listen, Capability::Listen),

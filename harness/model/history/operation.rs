@@ -6,34 +6,28 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::time::{micros, optional_micros};
+use crate::model::{display_words, words};
 
-/// The kind of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum OpKind {
-    /// Insert a key into the ledger; success acknowledges that it is there for good.
-    Write,
-    /// Read back a key that the same worker had acknowledged.
-    Read,
-    /// Several statements and a COMMIT; the last of them inserts the key.
-    Transaction,
+words! {
+    /// The kind of an operation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
+    pub enum OpKind {
+        /// Insert a key into the ledger; success acknowledges that it is there for good.
+        Write = "write",
+        /// Read back a key that the same worker had acknowledged.
+        Read = "read",
+        /// Several statements and a COMMIT; the last of them inserts the key.
+        Transaction = "transaction",
+    }
 }
+
+display_words!(OpKind);
 
 impl OpKind {
     /// Whether success promises that the key is in the ledger.
     pub fn writes(self) -> bool {
         self != OpKind::Read
-    }
-}
-
-impl fmt::Display for OpKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OpKind::Write => "write",
-            OpKind::Read => "read",
-            OpKind::Transaction => "transaction",
-        })
     }
 }
 
@@ -94,39 +88,28 @@ pub enum Outcome {
     Info,
 }
 
-/// The kind of an error without a SQLSTATE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorKind {
-    /// ECONNREFUSED.
-    Refused,
-    /// ECONNRESET, ECONNABORTED or EPIPE.
-    Reset,
-    /// The peer ended the connection in order, but too early.
-    Closed,
-    /// Some timer of the client ran out.
-    Timeout,
-    /// The application's own deadline ran out.
-    Deadline,
-    /// The server said so; see the SQLSTATE.
-    Server,
-    /// Anything else; see the message.
-    Other,
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ErrorKind::Refused => "refused",
-            ErrorKind::Reset => "reset",
-            ErrorKind::Closed => "closed",
-            ErrorKind::Timeout => "timeout",
-            ErrorKind::Deadline => "deadline",
-            ErrorKind::Server => "server",
-            ErrorKind::Other => "other",
-        })
+words! {
+    /// The kind of an error without a SQLSTATE.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    pub enum ErrorKind {
+        /// ECONNREFUSED.
+        Refused = "refused",
+        /// ECONNRESET, ECONNABORTED or EPIPE.
+        Reset = "reset",
+        /// The peer ended the connection in order, but too early.
+        Closed = "closed",
+        /// Some timer of the client ran out.
+        Timeout = "timeout",
+        /// The application's own deadline ran out.
+        Deadline = "deadline",
+        /// The server said so; see the SQLSTATE.
+        Server = "server",
+        /// Anything else; see the message.
+        Other = "other",
     }
 }
+
+display_words!(ErrorKind);
 
 /// An error as a client reports it.
 ///

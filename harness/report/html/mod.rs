@@ -28,9 +28,17 @@ use self::omitted::Omitted;
 use self::plot::{Drawing, curve};
 use self::section::Section;
 use super::cell::Cell;
+use super::format::Format;
 use super::model::{Entry, Report, ScenarioInfo};
 use super::timeline::Timeline;
 use crate::scenario::cause_of;
+
+pub(super) const FORMAT: Format = Format {
+    name: "html",
+    file: Some("report.html"),
+    reads_histories: true,
+    write: |report, timelines| page(report, timelines),
+};
 
 /// Writes the page. `timeline` returns the timeline of a run, or `None` if its history was not kept.
 pub fn page(report: &Report, timeline: impl Fn(&Entry) -> Option<Timeline>) -> String {
