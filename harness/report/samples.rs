@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::model::{Ending, Entry, FORMAT, Report, ScenarioInfo};
 use crate::judge::samples::{HIT, Sample, refused};
+use crate::judge::{Check, CheckResult};
 use crate::model::seed::Seed;
 
 /// A report of these runs, with their scenarios in the order in which they first occur.
@@ -44,12 +45,18 @@ pub(super) fn stopped(client: &str, scenario: &str) -> Entry {
     Entry { took: None, ..entry(client, scenario, Ending::Stopped) }
 }
 
+/// The checks that are kept in a sample if they pass.
+const PASSED: [Check; 3] = [Check::Recovered, Check::LostWrite, Check::Throughput];
+
 /// A run with the verdict on this history.
 pub(super) fn judged(client: &str, scenario: &str, sample: &Sample) -> Entry {
     let mut sample = sample.clone();
     sample.header.client = client.to_owned();
     sample.header.scenario = scenario.to_owned();
-    entry(client, scenario, Ending::Judged { verdict: Box::new(sample.verdict()) })
+    let mut verdict = sample.verdict();
+    // A new check that passes changes no snapshot.
+    verdict.checks.retain(|check, result| *result != CheckResult::Pass || PASSED.contains(check));
+    entry(client, scenario, Ending::Judged { verdict: Box::new(verdict) })
 }
 
 /// A history whose operations all fail from the fault on.
