@@ -10,16 +10,16 @@ use pgsquall::judge::VerdictKind;
 use pgsquall::server::ServerError;
 use pgsquall::toxiproxy::ServiceError;
 
-/// How the program ends. The worst of several wins; the order is that of the variants.
+/// How the program ends. Variants are ordered from best to worst; of several results, the worst is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// 0: every verdict is pass, or the command succeeded.
     Pass,
     /// 2: a verdict is unknown, and none is fail.
     Unknown,
-    /// 1: a verdict is fail.
+    /// 1: a verdict is fail, or a case or check of another command failed.
     Fail,
-    /// 69: no server, no client, or no scenario could be run here.
+    /// 69: something needed is missing here, or a fault could not be injected or a file not stored.
     Unavailable,
     /// 70: the harness itself failed.
     Internal,
@@ -59,7 +59,7 @@ impl From<&Error> for Exit {
             Error::Scenario(_) | Error::NoClient => Exit::Usage,
             Error::Client(error) => error.into(),
             Error::Environment(EnvironmentError::Server(error)) => error.into(),
-            // A full or missing disk counts as unavailable, like a server.
+            // A full or missing disk counts as unavailable, like a missing server.
             Error::Environment(_) | Error::NotExpressible { .. } | Error::Nemesis(_) | Error::Store { .. } => {
                 Exit::Unavailable
             }

@@ -4,8 +4,8 @@
 //! gateway; the harness sends it no operations. A second command (`ready`) checks whether it is ready, and a third
 //! (`load`) sends it requests.
 //!
-//! A process that gives an application its work is stopped and continued by signals if the scenario has a pause; the
-//! application's own heartbeats go on.
+//! If the scenario has a pause, the load command is stopped by SIGSTOP and continued by SIGCONT; the application itself
+//! keeps running.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -43,10 +43,10 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Pause before the load command is started again: it may exit whenever the application does not answer.
 const LOAD_RESTART_PAUSE: Duration = Duration::from_millis(100);
 
-/// From SIGTERM to SIGKILL: time for the application to close its pool.
+/// Time between SIGTERM and SIGKILL, in which the application can close its pool.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// From SIGKILL to giving up the wait.
+/// How long the harness waits for the exit after SIGKILL.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
 
 /// The command line of an application, with its readiness check, load command and capabilities.
@@ -67,15 +67,16 @@ impl Application {
         Ok(Application { command_line, ready: None, load: None, capabilities: Vec::new() })
     }
 
-    /// A command that exits with status 0 once the application is ready; it is repeated until then.
+    /// Sets the readiness check: a command that exits with status 0 if the application is ready. It is repeated until
+    /// then.
     ///
     /// *Errors*: the same as for [`Application::new`].
     pub fn ready(self, command: &str) -> Result<Application, ClientError> {
         Ok(Application { ready: Some(parse_command("--ready", command)?), ..self })
     }
 
-    /// A command that sends the application requests, from when it is ready until the end; if it exits, it is started
-    /// again.
+    /// Sets the load command, which sends requests to the application from its readiness until the end of the run; if
+    /// it exits, it is started again.
     ///
     /// *Errors*: the same as for [`Application::new`].
     pub fn load(self, command: &str) -> Result<Application, ClientError> {
@@ -84,7 +85,7 @@ impl Application {
 
     /// Declares a capability by its word in an adapter's hello.
     ///
-    /// *Errors*: no scenario can need this capability of an application.
+    /// *Errors*: an application cannot have this capability.
     pub fn with_capability(mut self, word: &str) -> Result<Application, ClientError> {
         let known = CAPABILITIES.into_iter().find(|capability| capability.word() == word);
         let none =
@@ -93,7 +94,7 @@ impl Application {
         Ok(self)
     }
 
-    /// Whether the application takes its port from the run, so that several instances can run at once.
+    /// Whether one of the commands contains [`PORT`]: each instance then has its own port, so several can run at once.
     pub fn takes_port(&self) -> bool {
         self.commands().any(|command_line| command_line.text.contains(PORT))
     }
@@ -194,7 +195,7 @@ impl ProcessStarter {
 
 #[derive(Default)]
 struct ApplicationState {
-    /// Why the application is not ready.
+    /// Why the application is not ready; `None` if it is.
     unready: Option<String>,
     /// How the application ended.
     ended: Option<Ended>,
@@ -222,7 +223,7 @@ impl RunningApplication {
         lock(&self.state)
     }
 
-    /// Ends the load command, for good.
+    /// Kills the load command, and prevents its restart.
     fn stop_load(&self) {
         let load_task = self.load_task.lock().take();
         drop(load_task);

@@ -1,4 +1,4 @@
-//! The client under test as the user names it: parsed into a factory.
+//! Parses the value of `--client` into a factory of clients.
 
 use std::fmt;
 use std::path::Path;
@@ -21,8 +21,8 @@ impl ClientChoice {
         ClientChoice::parse_with(text, None)
     }
 
-    /// Parses a name or a command line; built-in clients can also run as processes, because `program adapter NAME`
-    /// speaks the adapter protocol for them.
+    /// Parses a name or a command line. Built-in clients can then also run as processes: `program adapter NAME` runs
+    /// one behind the adapter protocol.
     ///
     /// *Errors*: the same as for [`ClientChoice::parse`].
     pub fn parse_in(text: &str, program: &Path) -> Result<ClientChoice, ClientError> {
@@ -42,12 +42,12 @@ impl ClientChoice {
         Ok(ClientChoice(Arc::new(Adapter::new(text, &reference::names())?)))
     }
 
-    /// Chooses an application, which is only watched.
+    /// Uses an application as the client; it is only watched.
     pub fn from_application(application: Application) -> ClientChoice {
         ClientChoice(Arc::new(application))
     }
 
-    /// Builds the client if needed; repeated calls do it once.
+    /// Builds the client if necessary; it is built only once.
     ///
     /// *Errors*: what is missing, and how to install it.
     pub async fn prepare(&self) -> Result<(), ClientError> {

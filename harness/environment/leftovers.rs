@@ -1,6 +1,7 @@
-//! Leftovers of killed runs: finds them by their label or their free lock, ends and removes them.
+//! Removes leftovers of killed runs: folders whose lock is free, the processes marked with them, and containers whose
+//! label names a process that has ended.
 //!
-//! Touches only marked processes, folders and containers of this user whose run is gone.
+//! Only marked processes, folders and containers of this user are touched, and only if their run has ended.
 
 use std::path::Path;
 
@@ -50,7 +51,7 @@ fn remove_folders() -> Vec<String> {
     removed
 }
 
-/// Kills the processes marked with this run; returns their number.
+/// Kills the processes whose environment contains the mark of this run; returns their number.
 fn end_marked(run: &Path) -> usize {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;

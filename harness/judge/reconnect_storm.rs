@@ -1,9 +1,9 @@
 //! *reconnect storm*: the client limits its connection attempts during an outage.
 //!
-//! Attempts beyond those that operations needed are a storm. A client that connects for each operation does what its
-//! workload needs; one that loops by itself does not. Against a persistent fault one attempt a second and worker is
-//! allowed: a hot loop is judged here, and *error surface* judges only what the caller learns and when, so that each
-//! attempt counts in one place.
+//! Each operation in flight may cause one attempt; the check limits the attempts beyond these in any window. So a
+//! client that connects for each operation passes, and one that retries in a loop fails. Under a persistent fault the
+//! limit is one attempt per second and worker. Only this check counts attempts; *error surface* judges which error the
+//! caller gets, and when.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{BlackBox, CheckSpec};
 use crate::model::fault::FaultKind;
 use crate::model::time::show;
 
-/// Length of the windows in which attempts are counted from the fault on.
+/// Length of the windows in which attempts are counted, from the fault on.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Time after the fault from which a client that backs off has slowed down.
@@ -23,11 +23,12 @@ const SLOWED_AFTER: Duration = Duration::from_secs(1);
 /// Length of the windows in which attempts are counted from [`SLOWED_AFTER`] on.
 const SLOW_WINDOW: Duration = Duration::from_secs(2);
 
-/// Most attempts a second and worker from [`SLOWED_AFTER`] on: exponential backoff with a cap of a second makes two, a
-/// fixed delay of 200 ms five. A client without a delay makes more, even if the server is slow to answer.
+/// Maximum of attempts per second and worker from [`SLOWED_AFTER`] on: exponential backoff with a cap of one second
+/// makes two, a fixed delay of 200 ms makes five. A client without a delay makes more, even if the server answers
+/// slowly.
 const SLOWED_ATTEMPTS: u64 = 5;
 
-/// Most attempts a second and worker under a persistent fault, against which retries are useless.
+/// Maximum of attempts per second and worker under a persistent fault, which retries cannot overcome.
 const ATTEMPTS_AGAINST_PERSISTENT: u64 = 1;
 
 pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::ReconnectStorm, black_box: BlackBox::Applies, run: check };
@@ -42,7 +43,8 @@ fn check(facts: &Facts) -> CheckResult {
         u64::from(facts.header.budget.attempts_per_worker)
     };
     let workers = match facts.is_watched() {
-        // The workers of a black-box application are unknown: its connections in steady state stand for them.
+        // The number of workers of a black-box application is unknown: its connections in steady state are used
+        // instead.
         true => match facts.steady.filter(|steady| steady.open > 0) {
             Some(steady) => u64::from(steady.open),
             None => {
@@ -52,7 +54,7 @@ fn check(facts: &Facts) -> CheckResult {
         // A client that listens has one more connection to reopen.
         false => u64::from(facts.workers()) + u64::from(facts.header.load.listen),
     };
-    // Replacing every lost connection once is no storm, even if the client held more connections than it has workers.
+    // A client may replace every lost connection once, even if it held more connections than it has workers.
     let spare = match facts.is_persistent() || facts.is_watched() {
         true => 0,
         false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(workers as u32)),
@@ -109,8 +111,8 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
     let opened = &facts.opened[facts.opened.partition_point(|at| *at < since)..];
     let attempts =
         |from: Duration| opened.partition_point(|at| *at < from + window) - opened.partition_point(|at| *at < from);
-    // Including operations that began earlier and were still open: an operation may connect long after its start.
     let usual = facts.is_watched().then(|| usual_attempts(facts, window) as usize);
+    // Includes operations that began earlier and are still open: an operation may connect long after its start.
     let expected = |from: Duration| {
         if let Some(usual) = usual {
             return usual;
@@ -129,7 +131,7 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
         .max_by_key(|busy| busy.beyond)
 }
 
-/// The most attempts in such a window of the steady state, for an application that connects for each request of its users.
+/// The most attempts in any window of this length in steady state: an application may connect for each request.
 fn usual_attempts(facts: &Facts, window: Duration) -> u64 {
     let (Some(since), Some(hit)) = (facts.steady_since, facts.hit()) else { return 0 };
     let from = facts.opened.partition_point(|at| *at < since);
@@ -137,8 +139,8 @@ fn usual_attempts(facts: &Facts, window: Duration) -> u64 {
     peak(&facts.opened[from..to], window)
 }
 
-/// Why attempts could not be counted, if none could reach the gateway for most of the outage: the kernel refuses them or
-/// drops their SYNs without a trace, and a client without an address makes none.
+/// Why attempts could not be counted, if none could reach the gateway for most of the outage: the kernel refuses them
+/// or drops their SYNs without counting them, and a client whose host name does not resolve makes none.
 fn attempts_not_counted(facts: &Facts, hit: Duration) -> Option<String> {
     let end = facts.healed().unwrap_or(facts.end());
     let mut refused_for = Duration::ZERO;

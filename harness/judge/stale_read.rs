@@ -1,7 +1,8 @@
-//! *stale read*: a worker reads every write that was acknowledged to it, and all servers hold the same writes.
+//! *stale read*: every read finds the write that was acknowledged to the same worker, and no acknowledged write is
+//! only on the old primary.
 //!
-//! *Split brain* belongs here: an acknowledged write that only an old primary holds is missing for all clients of the
-//! new one. The check *lost write* reports it as well.
+//! The second condition (*split brain*) is checked here because clients of the new primary cannot read such a write.
+//! The check *lost write* reports it as well.
 
 use super::facts::{Facts, is_ok};
 use super::format::name;
@@ -28,7 +29,7 @@ fn check(facts: &Facts) -> CheckResult {
     }
 }
 
-/// Acknowledged writes that only the server beside the primary holds.
+/// Finds acknowledged writes that are in the ledger of the old primary, but not in that of the primary.
 fn split_brain(facts: &Facts) -> Option<Finding> {
     let (ledger, beside) = (facts.ledger?, facts.ledger_beside?);
     let astray = |op: &&Op| is_ok(op) && op.kind.writes() && copies(ledger, op.key) == 0 && copies(beside, op.key) > 0;

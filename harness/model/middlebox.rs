@@ -6,18 +6,19 @@ use crate::model::words;
 use serde::{Deserialize, Serialize};
 
 words! {
-    /// A program that stands in the path of every connection.
+    /// A program through which every connection passes.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Program {
-        /// A pool of server sessions that speaks the protocol itself: its own errors are FATAL 08P01.
+        /// A pool of server sessions, which speaks the Postgres protocol; its own errors are FATAL 08P01.
         PgBouncer = "pgbouncer",
-        /// A load balancer of TCP connections: it knows bytes, and no protocol.
+        /// A TCP load balancer, which forwards bytes and does not parse the protocol.
         HaProxy = "haproxy",
     }
 }
 
 impl Program {
-    /// Whether its sessions at the server are its own, kept when a client leaves, so that they say nothing of clients.
+    /// Whether the program keeps its sessions at the server when a client disconnects, so that their number says
+    /// nothing about clients.
     pub fn pools_sessions(self) -> bool {
         self == Program::PgBouncer
     }
@@ -32,11 +33,11 @@ impl fmt::Display for Program {
     }
 }
 
-/// A program in the path, and what a scenario says of its configuration.
+/// A program in the path, with the settings that the scenario gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Middlebox {
     pub through: Program,
-    /// By name, each at most once, in the program's own words: `client_idle_timeout`, `timeout client`.
+    /// Names and values in the syntax of the program (`client_idle_timeout`, `timeout client`); each name at most once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<(String, String)>,
 }

@@ -1,4 +1,4 @@
-//! The vocabulary: plain data that every other room speaks. No I/O, no clock, no async, no randomness but [`seed`].
+//! Plain data that every other room uses. No I/O, no clock, no async, no randomness except [`seed`].
 
 pub mod budget;
 pub mod fault;

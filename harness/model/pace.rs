@@ -1,4 +1,4 @@
-//! How hard a client is driven: plain data shared by plans, histories and the workload.
+//! The load on a client: plain data shared by plans, histories and the workload.
 
 use std::time::Duration;
 
@@ -6,38 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use super::time::{micros, optional_micros};
 
-/// The most operations that are open at once. Above it the harness, not the client, would be what is measured on a small
-/// machine.
+/// The most operations that are open at once. With more, a small machine would measure the harness instead of the
+/// client.
 pub(crate) const MOST_WORKERS: u32 = 256;
 
 /// The pace of a workload.
 ///
-/// Open in time, closed in number: each worker has a fixed grid of intended starts, and at most one operation open.
+/// Each worker has a fixed grid of intended starts, and at most one operation open: the workload is open in time, but
+/// closed in number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Operations open at once; never more than the client says it can carry, unless there are more callers than that.
+    /// The most operations open at once; fewer if the client's `concurrency` is lower. Unused if
+    /// `callers_per_connection` is more than 1.
     pub workers: u32,
-    /// How many callers there are for each operation that the client says it can carry. With more than one some wait for
-    /// a connection, instead of `workers`.
+    /// The number of callers per operation that the client can run at once (its `concurrency`). If it is more than 1,
+    /// it replaces `workers`, and some callers wait for a connection.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub callers_per_connection: u32,
-    /// Between two intended starts of one worker.
+    /// The time between two intended starts of one worker.
     #[serde(rename = "interval_us", with = "micros")]
     pub interval: Duration,
-    /// When nothing is begun, so that the client's connections are idle.
+    /// A time in which no operation begins, so that the client's connections are idle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
-    /// Whether the client also listens, and is sent notifications.
+    /// Whether the client also subscribes to notifications, which the harness sends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listen: bool,
-    /// How long the application waits for one operation before it cancels it; `None`: for as long as it takes.
+    /// How long the application waits for one operation before it cancels it; `None`: without limit.
     #[serde(rename = "deadline_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Duration>,
 }
 
-/// A time in which no worker begins anything. Starts in it are skipped, not made up for.
+/// A time in which no worker begins an operation. Intended starts in it are skipped, and not caught up later.
 ///
-/// *Units*: `at` counts as the onsets of faults do, from the first moment of steady state.
+/// *Units*: `at` counts from the first moment of steady state, like the onset of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     #[serde(rename = "at_us", with = "micros")]
@@ -62,7 +64,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Operations open at once, with a client that says how many it can carry.
+    /// The most operations open at once, with a client of this concurrency.
     pub fn workers_of(&self, concurrency: u32) -> u32 {
         match self.has_waiters() {
             true => concurrency.saturating_mul(self.callers_per_connection).min(MOST_WORKERS),
@@ -70,7 +72,7 @@ impl Pace {
         }
     }
 
-    /// Whether more operations are to be open at once than the client can carry.
+    /// Whether more operations are open at once than the client can run, so that some wait for a connection.
     pub fn has_waiters(&self) -> bool {
         self.callers_per_connection > 1
     }

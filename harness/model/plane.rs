@@ -1,4 +1,4 @@
-//! The planes: where the faults of a run are brought about. Plain data.
+//! The planes: where the faults of a run are injected. Plain data.
 
 use std::str::FromStr;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::model::{display_words, words};
 
 words! {
-    /// Where the faults of a run are brought about.
+    /// Where the faults of a run are injected.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
     pub enum Plane {
-        /// In user space, by a proxy that ends the client's connections: everywhere, without privileges.
+        /// In user space, by a proxy between client and server. Available everywhere, without privileges.
         #[default]
         Proxy = "proxy",
-        /// By a packet filter between client and proxy, in network namespaces of the run's own: Linux.
+        /// By a packet filter between client and proxy, in network namespaces created for the run. Linux only.
         Kernel = "kernel",
-        /// In virtual time, between simulated hosts: a client written in Rust, against a simulated server.
+        /// In virtual time, on a simulated network with a simulated server. Only for clients written in Rust.
         Simulation = "simulation",
     }
 }
@@ -26,10 +26,10 @@ display_words!(Plane);
 /// The requested plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlaneChoice {
-    /// For each scenario the most faithful that there is here.
+    /// For each scenario, the most faithful plane that is available.
     #[default]
     Auto,
-    /// This one, and no other.
+    /// Only this plane.
     Only(Plane),
 }
 
@@ -55,11 +55,11 @@ impl FromStr for PlaneChoice {
 /// The fidelity that a fault requires of a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fidelity {
-    /// Every plane does the same.
+    /// The fault is the same on every plane.
     Alike,
-    /// The proxy plane does it honestly, and the kernel plane as it is in life.
+    /// The proxy plane injects a valid approximation; the kernel plane injects the real fault.
     TruerInKernel,
-    /// Only the kernel plane can: elsewhere it would be another fault.
+    /// Only a packet filter can inject the fault; on the proxy plane it would be a different one.
     KernelAlone,
 }
 

@@ -1,5 +1,5 @@
-//! The one source of chance. Everything random in a plan or a workload is drawn from a [`Seed`], so that a run can be
-//! repeated from the number its report prints.
+//! The only source of randomness. All random values of a plan or a workload are drawn from a [`Seed`], so that a run
+//! can be repeated with the number that its report prints.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// A seed of its own for one purpose, so that drawing more in one place never shifts the draws of another.
+    /// Derives a seed for one purpose, so that additional draws for one purpose do not change the draws for another.
     pub fn fork(self, purpose: &str) -> Seed {
         // FNV-1a over the purpose, then the splitmix64 finaliser. Both are fixed by their definitions, unlike the
         // standard hasher, which may change with the toolchain and would change every plan with it.

@@ -1,6 +1,6 @@
-//! Durations at the edges: text with a unit in files people write, whole microseconds in files machines read.
+//! Durations as text: with a unit in scenario files and on the command line, as whole microseconds in stored files.
 //!
-//! Instants of a run are a [`Duration`] since its origin. No clock lives here.
+//! Instants of a run are a [`Duration`] since its origin. Nothing here reads a clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 ///
 /// *Shape*: one or more `<integer><unit>` parts, `"500ms"`, `"2s"`, `"1m 30s"`.
 ///
-/// *Errors*: a sentence naming what is wrong and how to write it.
+/// *Errors*: a message that names the mistake and the correct form.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if let Some(number) = text.trim().parse::<f64>().ok().filter(|number| number.is_finite()) {
         return Err(format!("{text:?} has no unit: write \"{number}s\" or \"{number}ms\""));
@@ -18,7 +18,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{text:?} is not a duration ({error}): write it like \"500ms\", \"2s\" or \"1m 30s\""))
 }
 
-/// Prints a duration the way people read it: three significant figures, one unit.
+/// Formats a duration for people: three significant figures and one unit; minutes and seconds from two minutes on.
 ///
 /// *Shape*: `812 µs`, `54.1 ms`, `3.02 s`, `2m 5s`.
 pub fn show(duration: Duration) -> String {
@@ -43,7 +43,7 @@ fn significant(value: f64, unit: &str) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
-/// Prints a duration so that [`parse_duration`] reads the same value back.
+/// Formats a duration so that [`parse_duration`] returns the same value.
 pub fn exact(duration: Duration) -> impl fmt::Display {
     humantime::format_duration(duration)
 }

@@ -1,5 +1,5 @@
-//! The topology of a scenario beyond one plain server, and how the client finds it. Plain data;
-//! `environment` carries it out.
+//! The topology of a scenario, if it is more than one plain server, and how the client reaches it. Plain data;
+//! `environment` sets it up.
 
 use std::time::Duration;
 
@@ -18,41 +18,41 @@ words! {
         Standby = "standby",
         /// An address without a server.
         Nobody = "nobody",
-        /// Nothing: the name does not resolve.
+        /// None: the host name does not resolve.
         Unresolvable = "unresolvable",
     }
 }
 
 words! {
-    /// Which servers a client with several addresses may settle on.
+    /// Which servers a client with several addresses accepts.
     ///
     /// *Source*: PostgreSQL manual, libpq, `target_session_attrs`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub enum TargetSession {
         #[default]
         Any = "any",
-        /// One that takes writes.
+        /// Only a server that accepts writes.
         ReadWrite = "read-write",
     }
 }
 
 words! {
-    /// How the client is to use TLS.
+    /// How the client uses TLS.
     ///
     /// *Source*: PostgreSQL manual, libpq, `sslmode`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub enum SslMode {
         #[default]
         Disable = "disable",
-        /// It asks for TLS, and takes what it gets.
+        /// The client requests TLS, and continues without it if the server refuses.
         Prefer = "prefer",
-        /// It verifies the server's certificate and name.
+        /// The client requires TLS, and verifies the server's certificate and host name.
         VerifyFull = "verify-full",
     }
 }
 
 words! {
-    /// The versions of TLS that the server speaks.
+    /// The version of TLS that the server accepts.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum TlsVersion {
         V12 = "1.2",
@@ -61,7 +61,7 @@ words! {
 }
 
 words! {
-    /// The part of the server on a file system so small that it can be filled in a moment.
+    /// The part of the server's data that is on a small file system, which a fault can fill quickly.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum SmallDisk {
         /// The ledger's table and its indexes.
@@ -71,9 +71,10 @@ words! {
     }
 }
 
-/// When a server's host asks whether a silent client is still there, and after how many questions it gives up.
+/// TCP keepalive of the server's sockets: the idle time before the first probe, the interval between probes, and the
+/// number of unanswered probes after which the connection is closed.
 ///
-/// *Units*: whole seconds, as sockets have them.
+/// *Units*: whole seconds, like the socket options.
 ///
 /// *Source*: PostgreSQL manual, `tcp_keepalives_idle`, `tcp_keepalives_interval`, `tcp_keepalives_count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,34 +86,36 @@ pub struct Keepalive {
     pub count: u32,
 }
 
-/// The whole of it; the default is one server, found at one address, in plaintext, with a password that stays.
+/// The topology of a scenario. The default is one server at one address, without TLS, with a password that does not
+/// change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
-    /// Whether a standby follows the primary, with every commit waiting for it.
+    /// Whether the primary has a standby, for which every commit waits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub standby: bool,
-    /// The server speaks TLS, of this version alone; `None`: it speaks none.
+    /// The only TLS version that the server accepts; `None`: the server has no TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsVersion>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub small_disk: Option<SmallDisk>,
-    /// The server's keepalive towards the client; `None`: on, at the times of its system, as Postgres has it.
+    /// The server's TCP keepalive towards the client; `None`: the operating system's times, which are Postgres's
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keepalive: Option<Keepalive>,
-    /// The hosts behind the client's addresses, in their order; never empty.
+    /// The hosts behind the client's addresses, in the order of the addresses; never empty.
     #[serde(default = "primary_alone", skip_serializing_if = "is_primary_alone")]
     pub hosts: Vec<Host>,
     #[serde(default)]
     pub target_session: TargetSession,
     #[serde(default)]
     pub sslmode: SslMode,
-    /// Whether the server asks for a client's certificate, and the client has one.
+    /// Whether the server requires a client certificate, and the client has one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub client_certificate: bool,
-    /// Whether the client finds its password in a file, where it may change.
+    /// Whether the client reads its password from a file, which may change during the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub password_file: bool,
-    /// Whether the client is given one name for all of its addresses.
+    /// Whether the client gets one host name that resolves to all of its addresses.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_name: bool,
 }

@@ -1,6 +1,7 @@
-//! Enums whose values have words: one list of variants and words, from which serde, reading and showing follow.
+//! The macro `words!`: an enum with a word for each variant, which stored files, scenario files and output share.
 
-/// Declares an enum, each variant with its word: the word stored by serde, `ALL` with every word, and `word`.
+/// Declares an enum with a word for each variant. Serde stores the word; `ALL` lists words and values; `word` returns
+/// it.
 macro_rules! words {
     (
         $(#[$meta:meta])*
@@ -12,7 +13,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every value, by its word.
+            /// Every value, with its word.
             pub const ALL: [(&'static str, $name); [$($word),*].len()] = [$(($word, $name::$variant)),*];
 
             pub fn word(self) -> &'static str {

@@ -1,8 +1,9 @@
 //! Work in a forked child: it enters a namespace, makes a few system calls there, and sends back the descriptors it
 //! opened.
 //!
-//! A thread may not enter a user namespace, and should not enter a network namespace that it would have to leave again;
-//! a short-lived child may. The objects it opens belong to the namespace for good, in any process.
+//! A thread of a multi-threaded process cannot enter a user namespace, and a thread that enters a network namespace
+//! would have to leave it again; a short-lived child can enter both. A descriptor that it opens still belongs to the
+//! namespace after it is sent to another process.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -14,14 +15,15 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-/// Longest that a child may take: a few system calls, which wait for each other if many namespaces are created and
-/// removed.
+/// Time limit of a child. It makes a few system calls, which are slow if many namespaces are created and removed at the
+/// same time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between checks for a child's exit, which follows its answer at once.
+/// Interval between checks for a child's exit; it exits right after its answer.
 const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
-/// A killed process is gone in milliseconds, unless the kernel holds it: then it is left as it is.
+/// Time limit for the exit of a killed child. It takes milliseconds unless the child is blocked in the kernel; then it
+/// is left behind.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Room for the descriptors of one child in a control message, in bytes: more than any child sends back.
@@ -48,7 +50,7 @@ fn run_in_child_within<const N: usize>(
     // SAFETY: the child makes system calls and leaves by `_exit`; see above.
     let forked = unsafe { fork() };
     if let Ok(ForkResult::Child) = forked {
-        // Drops on a panic too: the child must not run the parent's code.
+        // Dropped on a panic too: the child must not run the parent's code.
         let exit_on_drop = ExitOnDrop;
         let answered = match work() {
             Ok(opened) => send(child_end.as_raw_fd(), 0, &opened),
@@ -64,7 +66,7 @@ fn run_in_child_within<const N: usize>(
     let deadline = Instant::now() + limit;
     let received = wait_readable(deadline, &parent_end).and_then(|()| receive(parent_end.as_raw_fd()));
     if !wait_for_exit(deadline, child) {
-        // The child is stuck, or has answered. Only a child that still exists can be killed.
+        // The child has not exited in time. It has not been reaped, so its pid cannot belong to another process.
         let _ = kill(child, Signal::SIGKILL);
         wait_for_exit(Instant::now() + KILL_TIMEOUT, child);
     }
@@ -132,8 +134,8 @@ fn send(to: RawFd, code: i32, opened: &[RawFd]) -> io::Result<()> {
     let mut part = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
     let mut control = Control([0; CONTROL]);
     let size = size_of_val(opened) as u32;
-    // SAFETY: all zeroes is a message without anything; what it is then given lives until the call returns, and the
-    // descriptors fit into the buffer (asserted above).
+    // SAFETY: a zeroed `msghdr` is an empty message; the buffers set below live until the call returns, and the
+    // descriptors fit into the control buffer (asserted above).
     unsafe {
         let mut message: libc::msghdr = std::mem::zeroed();
         message.msg_iov = &raw mut part;
@@ -151,7 +153,9 @@ fn send(to: RawFd, code: i32, opened: &[RawFd]) -> io::Result<()> {
     }
 }
 
-/// Receives the child's answer; an error if it died before.
+/// Receives the child's answer.
+///
+/// *Errors*: the child ended before it had answered, or the parent has no free descriptors.
 fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
     let mut code = [0; size_of::<i32>()];
     let mut part = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
@@ -190,7 +194,7 @@ fn receive(from: RawFd) -> io::Result<(i32, Vec<OwnedFd>)> {
     }
 }
 
-/// Converts the result of a system call.
+/// Converts the return value of a system call into a result.
 pub(super) fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -251,7 +255,7 @@ mod tests {
         let began = Instant::now();
         let failed = run_in_child_within(Duration::from_millis(300), || -> io::Result<[RawFd; 0]> {
             loop {
-                // SAFETY: waits for signals, of which only one that cannot be blocked comes.
+                // SAFETY: only waits for a signal; all are blocked except those that cannot be, so SIGKILL ends it.
                 unsafe { libc::pause() };
             }
         });

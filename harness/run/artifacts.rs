@@ -21,7 +21,8 @@ pub(crate) fn create(folder: &Path, name: &str) -> Result<File, Error> {
         .map_err(|source| Error::Store { path: path.clone(), source })
 }
 
-/// Removes the files of a run that failed: half a history proves nothing. The client's stderr stays.
+/// Removes the files of a run that ended with an error, because an incomplete history proves nothing, and the folder
+/// if it is then empty. The client's stderr stays unless it is empty.
 pub(crate) fn discard(folder: &Path) {
     let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
     for name in ["history.jsonl", "server.log", "standby.log", "middlebox.log", "client.stderr"] {
@@ -34,13 +35,14 @@ pub(crate) fn discard(folder: &Path) {
     let _ = fs::remove_dir(folder);
 }
 
-/// Writes a whole file.
+/// Writes a file in a folder.
 pub(crate) fn store(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     let path = folder.join(name);
     fs::write(&path, text).map_err(|source| Error::Store { path, source })
 }
 
-/// The logs of servers and middlebox, by file name. The log of an external server cannot be read.
+/// The logs of the servers and the middlebox, with their file names. A log that cannot be read, like that of an
+/// external server, is empty.
 pub(crate) async fn logs(environment: &Environment) -> Vec<(&'static str, String)> {
     let mut logs = Vec::new();
     for (name, server) in ["server.log", "standby.log"].into_iter().zip(environment.servers()) {

@@ -1,4 +1,5 @@
-//! A proxy that terminates TLS: its settings. TLS itself is tested with the gateway.
+//! TLS settings of the stand-alone proxy: with them it requests TLS from the server, and invalid files are reported at
+//! its start. Termination of TLS itself is tested in `gateway/tests`.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use super::*;
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// A certificate and its key, in a folder.
+/// Writes a self-signed certificate and its key into a folder.
 fn files(folder: &std::path::Path) -> TlsFiles {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();

@@ -1,4 +1,4 @@
-//! `pgsquall conformance`.
+//! Arguments and help of `pgsquall conformance`.
 
 use clap::Args;
 use pgsquall::conformance::CASES;

@@ -1,4 +1,5 @@
-//! Before the first run: parses the arguments, builds the clients, makes a job for each run, prints the head.
+//! Prepares `pgsquall run`: parses the arguments, builds the clients, removes leftovers of killed runs, makes a job for
+//! each run, and prints the head.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,14 @@ use crate::args::RunArguments;
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// Default of `--jobs`, for each core. A run mostly waits: for an outage, for a stability window.
+/// Default of `--jobs` per core. A run spends most of its time waiting for the end of the outage and of the stability
+/// window.
 const JOBS_PER_CORE: usize = 6;
 
-/// A build that takes longer is announced.
+/// If the build of a client takes longer than this, a message announces it.
 const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 
-/// The jobs of a command, and where their results go.
+/// The jobs of a command, and the folder of their results.
 pub struct Plan {
     pub jobs: Vec<Job>,
     pub at_once: usize,
@@ -40,7 +42,7 @@ struct Parsed {
     scenarios: Vec<Scenario>,
     /// Each client with the subfolder of its results, which is empty if there is only one client.
     clients: Vec<(ClientChoice, String)>,
-    /// Whether runs must not overlap: an application with a fixed port.
+    /// Whether runs do not overlap unless `--jobs` requests it, because the application has a fixed port.
     one_at_once: bool,
     server: ServerSource,
     /// Why `--server auto` chose that server.
@@ -68,7 +70,7 @@ pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     Ok(Plan { jobs, at_once, out, seed, scenarios: parsed.scenarios.iter().map(ScenarioInfo::from).collect() })
 }
 
-/// Prints an error of the arguments.
+/// Prints an error in the arguments; returns its exit code.
 fn usage(error: impl std::fmt::Display) -> Exit {
     complain!("error: {error}");
     Exit::Usage
@@ -102,7 +104,7 @@ fn parse(arguments: &RunArguments) -> Result<Parsed, Exit> {
     Ok(Parsed { scenarios, clients, one_at_once, server, server_reason })
 }
 
-/// A job for each run of this shard, with the verdicts that `--resume` keeps.
+/// Makes a job for each run of this shard. With `--resume`, a job keeps the verdict of its earlier run, if it has one.
 fn build_jobs(arguments: &RunArguments, parsed: &Parsed, out: &Path, seed: Seed) -> Vec<Job> {
     let (mut jobs, mut indices) = (Vec::new(), 0..);
     for (client, subfolder) in &parsed.clients {
@@ -178,9 +180,10 @@ fn print_head(arguments: &RunArguments, parsed: &Parsed, jobs: &[Job], at_once: 
     complain!("runs    {}{shard}, {at_once} at once{kept}", jobs.len());
 }
 
-/// The scenarios with the device of `--device`, if there is one.
+/// Replaces the device of each scenario by that of `--device`, if it is given. Scenarios of the catalogue without a
+/// device are left out.
 ///
-/// *Errors*: a scenario of the command line has no device to replace.
+/// *Errors*: a scenario named on the command line has no device to replace.
 fn with_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec<Scenario>, String> {
     let Some(device) = &arguments.device else { return Ok(scenarios) };
     let mut changed = Vec::new();
@@ -227,7 +230,7 @@ fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientEr
 
 /// The clients under test, each with the subfolder of its results, which is empty if there is only one client.
 ///
-/// *Errors*: a text names no client; two clients have the same name.
+/// *Errors*: a value of `--client` is not a client; two clients have the same name.
 fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
     let mut clients: Vec<(ClientChoice, String)> = Vec::new();
     for text in texts {
@@ -260,7 +263,7 @@ async fn build_clients(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
     ready
 }
 
-/// Builds one client if necessary, and announces a build that takes longer.
+/// Builds one client if necessary, and announces a build that takes more than a second.
 pub async fn make_ready(client: &ClientChoice) -> Result<(), ClientError> {
     let preparing = client.prepare();
     tokio::pin!(preparing);
@@ -281,7 +284,7 @@ pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
     }
 }
 
-/// Finds a scenario by name, or reads a file.
+/// Finds a built-in scenario by name, or reads a scenario file.
 pub fn find(name: &str) -> Result<Scenario, ScenarioError> {
     let path = Path::new(name);
     if name.ends_with(".toml") || path.is_file() { Scenario::read(path) } else { Scenario::built_in(name) }

@@ -1,4 +1,5 @@
-//! Simulates scenarios of the catalogue or of files, and prints a line for each.
+//! Simulates scenarios of the catalogue or from files. Prints a line for each run, and the details of one that does not
+//! pass.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -17,7 +18,8 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::find;
 
-/// Simulates each scenario with each client, and prints the results in the order of the command line.
+/// Simulates each scenario with each client, on several threads, and prints the results in the order of the command
+/// line. Returns the worst exit code.
 pub fn simulate_all(arguments: &SimArguments, threads: usize) -> Exit {
     let mut pairs = Vec::new();
     for name in &arguments.scenarios {

@@ -1,7 +1,7 @@
 //! The operations in flight, and the callers that wait for their answers.
 //!
-//! Knows neither process nor pipe. Every operation gets exactly one answer: the adapter's, or an error when the
-//! process ends.
+//! Does not handle the process or its pipes. Every operation gets exactly one answer: the adapter's, or an error when
+//! the process ends.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,7 +29,7 @@ struct PendingState {
     pending: HashMap<u64, (RequestKind, oneshot::Sender<OpResult>)>,
     /// Every id ever sent, to distinguish a duplicate answer from one with an unknown id.
     known_ids: HashSet<u64>,
-    /// The receiver of notifications, once listening was requested.
+    /// The receiver of notifications; `None` until the harness requests them.
     news: Option<Notifications>,
     ended: Option<Ended>,
     /// How the process ended, even if the harness closed it.
@@ -53,7 +53,9 @@ impl PendingRequests {
         self.lock().exit_status.clone()
     }
 
-    /// Registers an operation; its answer arrives at the receiver.
+    /// Registers an operation; the returned receiver gets its answer.
+    ///
+    /// *Errors*: the process has ended.
     pub fn register(&self, id: u64, kind: RequestKind) -> Result<oneshot::Receiver<OpResult>, OpError> {
         let mut state = self.lock();
         if let Some(error) = &state.final_error {
@@ -121,7 +123,7 @@ impl PendingRequests {
     }
 }
 
-/// The error of an operation that the harness cut off.
+/// The error of an operation that has no answer because the harness closed the client.
 pub(super) fn client_closed() -> OpError {
     OpError::new(ErrorKind::Closed, "the client was closed")
 }

@@ -1,4 +1,4 @@
-//! Bad adapters: each must be diagnosed with a fix, and no process may be left.
+//! Adapter processes, most of them faulty: the error names the mistake and its remedy, and no process is left behind.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ impl AdapterBench {
         error
     }
 
-    /// Processes of this run, found by their environment, as leftovers are. A zombie has none.
+    /// Processes of this run, found by their environment, like leftovers. A zombie has no environment and is not found.
     fn processes(&self) -> Vec<String> {
         let mark = format!("PGSQUALL_RUN={}", self.folder.path().display());
         let marked = |folder: &Path| {
@@ -87,7 +87,7 @@ async fn wait_for_end(client: &Arc<dyn DynClient>) -> Ended {
     }
 }
 
-/// Sends a read to an adapter that breaks the protocol; returns the reason.
+/// Sends a read to an adapter that breaks the protocol; returns the reported violation.
 async fn violation(after_hello: &str) -> String {
     violation_of(&format!("{HELLO}\n{after_hello}")).await
 }

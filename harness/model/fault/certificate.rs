@@ -4,25 +4,25 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{ExpectedError as Error, FaultSpec, Need, Remedy, fault_table, unit};
 
-/// A fault of certificates: of the server's, of the client's, or of who signed them.
+/// A fault of the server's certificate, of the client's, or of the authority that signed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CertificateFault {
-    /// The client's expires; connections are cut, and a new one lies in its place on heal.
+    /// The client's certificate expires, and connections are cut; on heal its file contains a new one.
     ClientExpired,
-    /// The server's expires; connections are cut, and the server gets a new one on heal.
+    /// The server's certificate expires, and connections are cut; on heal the server gets a new one.
     ServerExpired,
-    /// The server's is replaced by a sound one and loaded; nothing else happens.
+    /// The server loads another valid certificate; nothing else happens.
     Renewed,
-    /// The server's is for another host, until heal.
+    /// The server's certificate is for another host, until heal.
     WrongHost,
-    /// The server's is signed by an authority that the client does not know, until heal.
+    /// The server's certificate is signed by an authority that the client does not know, until heal.
     WrongAuthority,
-    /// The client's is signed by an authority that the server does not know, until heal.
+    /// The client's certificate is signed by an authority that the server does not know, until heal.
     ClientUnknown,
-    /// The client's is on the server's revocation list, until heal.
+    /// The client's certificate is on the server's revocation list, until heal.
     ClientRevoked,
-    /// The server's is not yet valid; time heals it.
+    /// The server's certificate is not yet valid; it becomes valid on heal.
     NotYetValid,
 }
 
@@ -31,7 +31,7 @@ fault_table! { CERTIFICATES:
         ClientCertificate, REREAD, Error::Certificate(CertificateFault::ClientExpired), unit!(Certificate(CertificateFault::ClientExpired));
     SERVER_EXPIRED = "server-certificate-expired" Server Lasting Alike Open Kept Interrupted NoEvidence,
         VerifiedTls, REREAD, Error::Certificate(CertificateFault::ServerExpired), unit!(Certificate(CertificateFault::ServerExpired));
-    // A sound certificate has no words of its own.
+    // A valid certificate causes no error.
     RENEWED = "certificate-renewed" Server Instant Alike Open Kept Possible NoEvidence,
         VerifiedTls, REREAD, Error::None, unit!(Certificate(CertificateFault::Renewed));
     WRONG_HOST = "server-certificate-wrong-host" Server Lasting Alike Open Kept Interrupted NoEvidence,

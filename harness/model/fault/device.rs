@@ -1,9 +1,9 @@
-//! Devices that end idle connections, with what is documented of each. Plain data.
+//! Devices that end idle connections, with their documented behaviour. Plain data.
 //!
-//! Only devices with a documented time and manner are listed here; `doctor/provider` describes the others as far as
-//! they are documented.
+//! Only devices whose idle timeout and way of ending connections are documented are listed here; `doctor/provider`
+//! describes the others as far as they are documented.
 //!
-//! *Source*: with each of them.
+//! *Source*: the field `source` of each device.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
 
-/// How a device ends what has been idle for too long.
+/// How a device ends a connection that has been idle for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdleStyle {
-    /// It forgets, and drops what comes afterwards.
+    /// It drops its state of the connection, and then silently drops the connection's packets.
     Silent,
-    /// It forgets, and answers the next packet with an RST.
+    /// It drops its state of the connection, and answers the next packet with an RST.
     Reset,
-    /// It closes both sides (FIN).
+    /// It closes the connection on both sides (FIN).
     Close,
 }
 
-/// Something on the way that ends what is idle.
+/// A device in the path that ends idle connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdleDevice {
     /// The word in scenario files and on the command line.
     pub word: &'static str,
     pub name: &'static str,
-    /// Its default.
+    /// Its default idle timeout.
     pub after: Duration,
     pub style: IdleStyle,
-    /// The packets that the ends of the connection get.
+    /// What client and server receive when the connection expires, in words.
     pub expiry: &'static str,
-    /// Whether TCP keepalive counts as activity; a program that ends TCP itself never sees it.
+    /// Whether TCP keepalive probes count as activity; a proxy does not see them, because its kernel answers them.
     pub keepalive_counts: bool,
     pub source: &'static str,
 }
@@ -42,13 +42,13 @@ pub struct IdleDevice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct DeviceAsked {
-    /// Its word.
+    /// The word of the device, as `--device` takes it.
     pub device: String,
-    /// By how much its time was divided.
+    /// The divisor of its idle timeout.
     pub scale: u32,
 }
 
-/// The divisor of times, unless `--scale` sets another.
+/// The divisor of idle timeouts, unless `--scale` sets another.
 pub const USUAL_SCALE: u32 = 100;
 
 /// The largest divisor that makes sense: a day becomes a second.
@@ -141,7 +141,7 @@ impl IdleDevice {
         Duration::from_secs(self.after.as_secs().div_ceil(u64::from(scale.max(1))).max(1))
     }
 
-    /// The fault that does as it does, so much faster.
+    /// The fault that acts like the device, with its idle timeout divided by `scale`.
     pub fn fault(&self, scale: u32) -> FaultKind {
         let after = self.scaled(scale);
         match self.style {

@@ -1,4 +1,5 @@
-//! Timeouts by which the server itself ends what clients leave lying. Plain data; `nemesis/expiry` carries them out.
+//! Timeouts by which the server ends idle sessions, idle transactions and long statements. Plain data; `nemesis/expiry`
+//! sets them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,7 @@ use super::FaultKind;
 use super::keys::{KeyError, TIMEOUT, Values, need};
 use super::spec::{ExpectedError as Error, FaultSpec, Remedy, Shape, fault_table};
 
-/// A timeout of the server's own.
+/// A timeout that the server enforces.
 ///
 /// *Source*: PostgreSQL manual, "Client Connection Defaults".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub enum ServerTimeout {
     IdleSession,
     /// FATAL 25P03, unsolicited.
     IdleInTransaction,
-    /// ERROR 57014; the session lives.
+    /// ERROR 57014; the session stays open.
     Statement,
 }
 
@@ -54,7 +55,7 @@ impl ServerTimeout {
         }
     }
 
-    /// The code by which it shows.
+    /// The SQLSTATE of the error when the timeout expires.
     pub fn sqlstate(self) -> &'static str {
         match self {
             ServerTimeout::IdleSession => "57P05",

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{ExpectedError as Error, FaultSpec, Hosts, Remedy, fault_table, unit};
 
-/// A change of roles, or of where addresses lead.
+/// A change of roles, or of the server behind an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Failover {
-    /// The primary is killed; on heal the standby is promoted, and a client that has one address finds it there.
+    /// The primary is killed; on heal the standby is promoted, and the address of a client with only one leads to it.
     Promote,
     /// The primary becomes read-only and stays reachable; on heal the standby is promoted.
     Demote,
@@ -17,14 +17,15 @@ pub enum Failover {
     WrongNode,
     /// The client's first address is the standby's, from the start.
     StandbyFirst,
-    /// SYNs to the address on which no server is are dropped, from the start.
+    /// From the start, SYNs to the client's first address, which has no server, are dropped.
     DeadHangs,
-    /// Connections to the address on which no server is are refused, from the start.
+    /// From the start, connections to the client's first address, which has no server, are refused.
     DeadRefuses,
-    /// The client's address leads to the standby from the start; on heal the standby is promoted silently.
+    /// The client's address leads to the standby from the start; on heal the standby is promoted, and no connection is
+    /// cut.
     PromoteInPlace,
-    /// The standby is promoted while the old primary goes on taking sessions and writes, which no standby confirms any
-    /// more; on heal the old one is fenced: read-only, and its sessions ended.
+    /// The standby is promoted while the old primary still accepts sessions and writes, which no standby confirms any
+    /// more; on heal the old primary is fenced: it becomes read-only, and its sessions are ended.
     PromoteBeside,
 }
 
@@ -39,7 +40,7 @@ fault_table! { FAILOVERS:
         Addresses { hosts: Hosts::StandbyFirst, by_name: false }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::StandbyFirst));
     DEAD_HANGS = "dead-address-hangs" Path Arranged Alike Open Kept Interrupted NoEvidence,
         Addresses { hosts: Hosts::NobodyFirst, by_name: true }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::DeadHangs));
-    // The kernel refuses, and counts nothing.
+    // The kernel refuses connections without counting them.
     DEAD_REFUSES = "dead-address-refuses" Path Arranged Alike Open Kept Interrupted Evidence,
         Addresses { hosts: Hosts::NobodyFirst, by_name: true }, FIND_PRIMARY, Error::None, unit!(Failover(Failover::DeadRefuses));
     PROMOTE_IN_PLACE = "promote-in-place" Server Arranged Alike Open Kept Interrupted Evidence,

@@ -1,15 +1,15 @@
-//! The further keys of faults in scenario files: what each holds, what to write where it is missing, and how its value is
-//! shown. Plain data; `scenario` reads and writes the files.
+//! The keys of faults in scenario files beyond `kind`, `at` and `for`: the form of each value, the hint if it is
+//! missing, and how it is shown. Plain data; `scenario` reads and writes the files.
 
 use std::time::Duration;
 
 use super::{IcmpCode, IdleDevice, LARGEST_SCALE, Point, Scope, Share, StopMode, Stream, Strike};
 use crate::model::time::exact;
 
-/// Shortest time in a fault: the resolution of the timers that carry it out.
+/// The shortest time in a fault: the resolution of timers.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// One key.
+/// One key of a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     pub name: &'static str,
@@ -17,7 +17,7 @@ pub struct Key {
     /// The hint if the key is missing; empty for an optional key. The words of a [`Form::Word`] follow a colon at
     /// its end.
     pub missing: &'static str,
-    /// How a fault's name shows the value, which stands for `{}`.
+    /// The text for the value in a fault's displayed name; `{}` stands for the value.
     pub shown: &'static str,
 }
 
@@ -26,14 +26,14 @@ pub struct Key {
 pub enum Form {
     Time {
         least: Duration,
-        /// The mechanism that counts it in whole seconds; `None`: none does.
+        /// The mechanism that counts only whole seconds, for the error message; `None` if fractions are allowed.
         whole_seconds: Option<&'static str>,
     },
     /// A whole number; `note` explains the range.
     Count { least: u32, most: u32, note: &'static str },
     /// A fraction; `range` explains it.
     Share { least: f64, most: f64, range: &'static str },
-    /// One of these words; `what` they stand for.
+    /// One of these words; `what` names them in errors.
     Word { what: &'static str, words: fn() -> Vec<&'static str> },
 }
 
@@ -46,21 +46,21 @@ pub enum Value {
     Word(&'static str),
 }
 
-/// Keys with their values.
+/// Keys of a fault with their values.
 #[derive(Clone, Debug, Default)]
 pub struct Values(pub Vec<(&'static Key, Value)>);
 
-/// Why the values of a fault's keys give no fault: two do not go together.
+/// Why the values of a fault's keys are invalid: one is missing or out of range, or two contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyError {
-    /// The key that is to be changed.
+    /// The key to change.
     pub key: &'static str,
     pub message: String,
     pub hint: String,
 }
 
 impl Value {
-    /// As the name of a fault shows it.
+    /// The value as the name of a fault shows it.
     fn show(self) -> String {
         match self {
             Value::Time(time) => exact(time).to_string(),
@@ -72,13 +72,13 @@ impl Value {
 }
 
 impl Values {
-    /// With one more.
+    /// Adds a key and its value.
     pub(super) fn with(mut self, key: &'static Key, value: Value) -> Values {
         self.0.push((key, value));
         self
     }
 
-    /// With one more where there is one.
+    /// Adds a key and its value, if there is a value.
     pub(super) fn with_some(self, key: &'static Key, value: Option<Value>) -> Values {
         match value {
             Some(value) => self.with(key, value),
@@ -86,12 +86,12 @@ impl Values {
         }
     }
 
-    /// All of them, as the name of a fault shows them.
+    /// All values, as the name of a fault shows them.
     pub(super) fn show(&self) -> String {
         let mut text = String::new();
         for (key, value) in &self.0 {
             let part = key.shown.replace("{}", &value.show());
-            // A deviation belongs to the figure before it.
+            // A deviation follows its mean without a comma.
             text += if text.is_empty() {
                 ""
             } else if part.starts_with('±') {
@@ -137,13 +137,15 @@ impl Values {
     }
 }
 
-/// A value that must be there.
+/// The value of a required key.
+///
+/// *Errors*: it is missing.
 pub(super) fn need<T>(key: &Key, value: Option<T>) -> Result<T, KeyError> {
     value.ok_or_else(|| key.error(format!("the fault has no `{}`", key.name), key.missing))
 }
 
 impl Key {
-    /// Why the value of this key gives no fault.
+    /// An error about the value of this key.
     pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> KeyError {
         KeyError { key: self.name, message: message.into(), hint: hint.into() }
     }
@@ -169,7 +171,7 @@ impl Key {
 
 // ---- ends of connections, cut points
 
-/// The gateway must have ended every connection before it does so again.
+/// At least 10 ms: the gateway must have ended every connection before it repeats the cut.
 pub(super) const EVERY: Key = Key {
     form: Form::Time { least: Duration::from_millis(10), whole_seconds: None },
     ..Key::time("every", "", "every {}")
@@ -248,7 +250,7 @@ pub(super) const CODE: Key = Key::word(
 // ---- idle connections
 
 pub(super) const IDLE: Key = Key::time("after", "say how long a connection must be idle, like after = \"2s\"", "{}");
-/// Rounded up, a file would not say what it does.
+/// Whole seconds only: if a fraction was rounded up, the file would not state the time in use.
 pub(super) const IDLE_WHOLE: Key =
     Key { form: Form::Time { least: Duration::from_secs(1), whole_seconds: Some("the table of connections") }, ..IDLE };
 pub(super) const DEVICE: Key =

@@ -29,7 +29,7 @@ words! {
     /// *Source*: PostgreSQL manual, "Shutting Down the Server".
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum StopMode {
-        /// SIGTERM: no new sessions; waits for the existing ones to leave.
+        /// SIGTERM: no new sessions; the server waits until the existing ones end.
         Smart = "smart",
         /// SIGINT: sessions get FATAL 57P01, then a clean shutdown.
         Fast = "fast",
@@ -46,64 +46,64 @@ pub enum FaultKind {
     Close,
     /// RST on every open connection, idle ones too.
     Reset,
-    /// A close that comes again and again until heal.
+    /// FIN on every open connection, repeated until heal.
     CloseRepeatedly {
         #[serde(rename = "every_us", with = "micros")]
         every: Duration,
     },
-    /// A reset that comes again and again until heal.
+    /// RST on every open connection, repeated until heal.
     ResetRepeatedly {
         #[serde(rename = "every_us", with = "micros")]
         every: Duration,
     },
     /// The server's side of every open connection is gone; the client gets an RST for the next bytes that it sends.
     HalfOpen,
-    /// Connections are struck at a moment of the protocol, until heal.
+    /// A connection that reaches a point in the protocol is cut or held, or loses a message, until heal.
     CutPoint(CutPoint),
-    /// Something is done to the bytes that connections carry, until heal.
+    /// The bytes of connections are delayed, limited, split, held or cut off, until heal.
     Toxic(Toxic),
     /// Every connection is reset, and new ones are refused (ECONNREFUSED) until heal.
     Refuse,
-    /// Every connection is reset, and the SYNs of new ones go unanswered until heal.
+    /// Every connection is reset, and the SYNs of new ones are not answered until heal.
     Hang,
     /// A firewall's REJECT with tcp-reset: new connections are refused, and open ones get an RST for the next packet
     /// of either side, until heal.
     Reject,
-    /// Packets of one or both directions, of some or all connections, vanish until heal, silently.
+    /// Packets in one or both directions, of some or all connections, are dropped silently until heal.
     Blackhole { stream: Stream, scope: Scope },
-    /// So many of all packets, drawn at random, vanish until heal.
+    /// This share of all packets, drawn at random, is dropped silently until heal.
     PacketLoss(Share),
     /// A firewall's REJECT with an ICMP message, until heal.
     RejectIcmp(IcmpCode),
-    /// Something is wrong with the name by which the client knows its server.
+    /// A fault of the host name by which the client knows its server.
     Name(NameFault),
-    /// A middlebox that forgets connections on which nothing has moved for so long, and drops what comes afterwards
-    /// without a word; until heal.
+    /// A device in the path drops its state of connections that were idle for this long, and then silently drops their
+    /// packets; until heal.
     IdleDrop {
         #[serde(rename = "after_us", with = "micros")]
         after: Duration,
     },
-    /// A middlebox that closes (FIN) connections on which nothing has moved for so long; until heal.
+    /// A device in the path closes (FIN) connections that were idle for this long; until heal.
     IdleClose {
         #[serde(rename = "after_us", with = "micros")]
         after: Duration,
     },
-    /// A middlebox that forgets connections on which nothing has moved for so long, and answers the next packet with
-    /// an RST; until heal.
+    /// A device in the path drops its state of connections that were idle for this long, and answers their next packet
+    /// with an RST; until heal.
     IdleReset {
         #[serde(rename = "after_us", with = "micros")]
         after: Duration,
     },
-    /// Nothing is injected: what stands in the path ends idle connections by its own settings. In force while it is
-    /// watched.
+    /// Nothing is injected: the middlebox ends idle connections by its own settings, and the harness watches its log
+    /// until heal.
     IdleExpiry,
     /// The middlebox is stopped at once (SIGTERM), and started again on heal.
     MiddleboxRestart,
     /// The server is stopped in the given mode, and started again on heal.
     Restart(StopMode),
-    /// The server's first process is killed (SIGKILL), and the server started again on heal.
+    /// The postmaster is killed (SIGKILL), and the server is started again on heal.
     Kill,
-    /// Every process of the server is frozen (SIGSTOP) until heal; its kernel goes on acknowledging bytes.
+    /// Every process of the server is frozen (SIGSTOP) until heal; its kernel still acknowledges bytes.
     Freeze,
     /// `pg_terminate_backend` on every session of the client.
     TerminateSessions,
@@ -111,47 +111,47 @@ pub enum FaultKind {
     ExhaustConnections,
     /// The server no longer accepts the password that the client holds: 28P01 until heal.
     WrongPassword,
-    /// A backend dies inside a large transaction; crash recovery is held until heal: 57P03 throughout.
+    /// A backend is killed inside a large transaction, and crash recovery is paused until heal: 57P03 meanwhile.
     LongRecovery,
-    /// One backend of the client's is killed (SIGKILL), as by the kernel when memory is short: every other session
-    /// gets a notice 57P02, and the server recovers.
+    /// One of the client's backends is killed (SIGKILL), as the kernel does when memory is short: every other session
+    /// gets a notice 57P02, and the server runs crash recovery.
     CrashBackend,
     /// The client's sessions are ended, and every slot but those reserved for superusers is taken: 53300 until heal.
     ExhaustOrdinaryConnections,
-    /// The client's sessions are ended, and its role may have none: 53300 until heal.
+    /// The client's sessions are ended, and its role may have no sessions: 53300 until heal.
     LimitRole,
-    /// The server is restarted at once, and a herd of others takes every slot as soon as there is one, each for a
-    /// while; until heal.
+    /// The server is restarted; before the client can connect, other sessions take every connection slot, and leave
+    /// one by one. Until heal.
     Herd,
     /// The server runs out of memory: 53200, or a backend is killed; until heal.
     ExhaustMemory,
-    /// The small disk is full: 53100, or, where it holds the WAL, the server ends (PANIC); until heal.
+    /// The small disk is full: 53100, or, if it holds the WAL, the server stops (PANIC); until heal.
     FillDisk,
-    /// The server gets only a share of a processor, until heal.
+    /// The server gets only this share of one processor, until heal.
     Throttle(Share),
-    /// The role that the client signs in as is not there: 28P01 until heal.
+    /// The client's role does not exist: 28P01 until heal.
     WrongUser,
-    /// The database that the client asks for is not there: 3D000 until heal.
+    /// The client's database does not exist: 3D000 until heal.
     WrongDatabase,
     /// The name of the host does not resolve. This cannot be healed while the client runs.
     WrongHost,
-    /// The password changes, and sessions are cut; on heal the new one is where the client finds its password.
+    /// The password changes, and sessions are ended; on heal the client's password file contains the new one.
     RotatePassword,
     /// The client's role may not log in: 28000 until heal.
     ForbidLogin,
     /// The client's role may not connect to its database: 42501 until heal.
     RevokeConnect,
-    /// No line of pg_hba.conf lets the client in: 28000 until heal.
+    /// No line of pg_hba.conf admits the client: 28000 until heal.
     DenyHost,
-    /// The server's firewall lets in a range of addresses to which the client's does not belong: 28000 until heal.
+    /// pg_hba.conf admits only a range of addresses without the client's: 28000 until heal.
     DenyRange,
-    /// The server takes no session in plaintext: 28000 until heal.
+    /// The server rejects sessions without TLS: 28000 until heal.
     RequireTls,
-    /// Something is wrong with a certificate.
+    /// A certificate is invalid, or is replaced.
     Certificate(CertificateFault),
     /// Roles or addresses change between a primary and its standby.
     Failover(Failover),
-    /// A timeout of the server's own is in force while it is watched.
+    /// The server enforces a timeout on the client's sessions, and the harness watches the server's log until heal.
     ServerTimeout {
         timeout: ServerTimeout,
         #[serde(rename = "after_us", with = "micros")]
@@ -189,7 +189,7 @@ fault_table! { SERVER:
         SmallDisk, General, Error::None, unit!(FillDisk);
     THROTTLE = "throttle-processor" Server Lasting Alike Open Kept Possible NoEvidence,
         Nothing, General, Error::None, Shape { keys: &[PROCESSOR], build: throttle };
-    // Which of the two is wrong, the server does not say.
+    // The server reports a wrong role and a wrong password by the same error.
     WRONG_USER = "wrong-user" Server Lasting Alike Open Kept Interrupted NoEvidence,
         Nothing, General, WRONG_SIGN_IN, unit!(WrongUser);
     WRONG_DATABASE = "wrong-database" Server Lasting Alike Open Kept Interrupted NoEvidence,
@@ -278,7 +278,7 @@ impl FaultKind {
         }
     }
 
-    /// Its further keys and their values.
+    /// The keys of this fault beyond `kind`, `at` and `for`, with their values.
     pub fn values(self) -> Values {
         let values = Values::default();
         match self {
@@ -361,7 +361,7 @@ impl FaultKind {
         }
     }
 
-    /// Whether the fault is in force before the client starts though it is no persistent fault.
+    /// Whether the fault is in force before the client starts, although it is not persistent.
     pub fn is_arrangement(self) -> bool {
         self.spec().course == Course::Arranged
     }
@@ -371,22 +371,23 @@ impl FaultKind {
         self.spec().course != Course::Permanent
     }
 
-    /// Whether every operation stays possible under the fault, if perhaps a slow one.
+    /// Whether every operation can succeed under the fault, though perhaps slowly.
     pub fn leaves_possible(self) -> bool {
         self.spec().operations == Operations::Possible
     }
 
-    /// Whether the gateway accepts no new connections, so that another fault that needs the same must wait.
+    /// Whether the fault stops the gateway from accepting connections, so that another such fault must wait.
     pub fn shuts_door(self) -> bool {
         self.spec().entry == Entry::Blocked
     }
 
-    /// Whether operations that fail while the fault is in force are evidence of it, beside what the nemesis sees.
+    /// Whether operations that fail while the fault is in force are evidence of it, in addition to what the nemesis
+    /// counts.
     pub fn is_felt(self) -> bool {
         self.spec().failures == Failures::Evidence
     }
 
-    /// Whether the fault is one of a program in the path, so that there must be one.
+    /// Whether the fault acts on a middlebox, so that the scenario must have one.
     pub fn is_of_middlebox(self) -> bool {
         self.spec().acts == Acts::Middlebox
     }

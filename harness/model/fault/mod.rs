@@ -33,7 +33,7 @@ use crate::model::time::micros;
 
 /// One fault of a timeline.
 ///
-/// *Units*: `at` counts from the first moment of steady state (from the start of the run where a fault precedes the
+/// *Units*: `at` counts from the first moment of steady state (from the start of the run if a fault precedes the
 /// client); `lasts` is zero for instant faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -41,19 +41,19 @@ pub struct Fault {
     /// When it is injected.
     #[serde(rename = "at_us", with = "micros")]
     pub at: Duration,
-    /// How long from in force to heal.
+    /// The time from *in force* to the heal.
     #[serde(rename = "for_us", with = "micros")]
     pub lasts: Duration,
 }
 
-/// Whether a client can be expected to come back by itself.
+/// Whether a client can be expected to recover by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// It passes: the client must come back by itself, within its budget.
+    /// The fault ends without a repair: the client must recover by itself, within its budget.
     Transient,
-    /// It stays until it is repaired: the client must say so quickly and plainly, without hammering the server,
-    /// and work again once it is repaired.
+    /// The fault lasts until it is repaired: the client must report it quickly and clearly, without flooding the server
+    /// with attempts, and work again after the repair.
     Persistent,
 }
 

@@ -1,4 +1,5 @@
-//! Rows of the faults on the path to the server: ends of connections, packets, idle connections.
+//! The table rows of faults on the path to the server: connections that are cut or refused, packets that are filtered,
+//! idle connections, and the middlebox. Toxics are in `toxic`.
 
 use super::keys::{
     ACTION, CODE, CONNECTIONS, DEVICE, EVERY, IDLE, IDLE_WHOLE, KeyError, LOSS, POINT, SCALE, STREAM, TIMES, Values,
@@ -13,7 +14,7 @@ fault_table! { ENDS:
         OneAddress, General, Error::None, Shape { keys: &[EVERY], build: close };
     RESET = "reset" Path Instant Alike Open Kept Interrupted NoEvidence,
         OneAddress, General, Error::None, Shape { keys: &[EVERY], build: reset };
-    // Whether probes are answered, and when the other side finds out, is the kernel's own doing.
+    // The kernel decides how keepalive probes are answered, and so when the client detects the loss.
     HALF_OPEN = "half-open" Path Instant TruerInKernel Open Kept Interrupted NoEvidence,
         OneAddress, SILENCE, Error::None, unit!(HalfOpen);
     CUT_POINT = "cut-point" Path Lasting Alike Open Kept Interrupted NoEvidence,
@@ -26,7 +27,7 @@ fault_table! { ENDS:
         OneAddress, General, Error::None, unit!(Reject);
 }
 
-/// A cut that comes again and again.
+/// Repeated cuts last until heal, unlike a single cut.
 pub(super) const CLOSE_REPEATEDLY: FaultSpec = FaultSpec { course: super::spec::Course::Lasting, ..CLOSE };
 pub(super) const RESET_REPEATEDLY: FaultSpec = FaultSpec { course: super::spec::Course::Lasting, ..RESET };
 
@@ -43,7 +44,8 @@ fault_table! { PACKETS:
         OneAddress, IdleDevice(IdleStyle::Close), Error::None, Shape { keys: &[IDLE], build: idle_close };
     IDLE_RESET = "idle-reset" Path Lasting TruerInKernel Open Kept Interrupted NoEvidence,
         OneAddress, IdleDevice(IdleStyle::Reset), Error::None, Shape { keys: &[IDLE], build: idle_reset };
-    // Another way to write one of the three above, with the time of a device that is documented: its own row is not used.
+    // Only a notation: it builds one of the three faults above, with the documented time of a device; that fault has
+    // its own row.
     IDLE_DEVICE = "idle-device" Path Lasting KernelAlone Open Kept Interrupted NoEvidence,
         OneAddress, IdleDevice(IdleStyle::Silent), Error::None, Shape { keys: &[DEVICE, SCALE], build: idle_device };
     IDLE_EXPIRY = "idle-expiry" Middlebox Lasting Alike Open Kept Interrupted NoEvidence,
@@ -52,7 +54,7 @@ fault_table! { PACKETS:
         OneAddress, General, Error::None, unit!(MiddleboxRestart);
 }
 
-/// The kernel counts in seconds, so that a time with a fraction is the proxy plane's.
+/// The kernel's connection table counts whole seconds, so a time with a fraction is injected by the proxy plane.
 pub(super) const IDLE_RESET_FRACTION: FaultSpec = FaultSpec { fidelity: Fidelity::Alike, ..IDLE_RESET };
 
 type Built = Result<FaultKind, KeyError>;

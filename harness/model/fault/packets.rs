@@ -8,18 +8,18 @@ use crate::model::words;
 words! {
     /// The ICMP answer of a firewall that rejects a packet.
     ///
-    /// *Source*: RFC 792; what each does to a client is in `iptables-extensions(8)`, REJECT.
+    /// *Source*: RFC 792; the effect of each on a client is in `iptables-extensions(8)`, REJECT.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum IcmpCode {
-        /// EHOSTUNREACH: a firewall forbids it.
+        /// EHOSTUNREACH: a firewall forbids the connection.
         AdminProhibited = "admin-prohibited",
-        /// EHOSTUNREACH: the host may not be talked to.
+        /// EHOSTUNREACH: connections to the host are forbidden.
         HostProhibited = "host-prohibited",
-        /// EHOSTUNREACH: the host is not there.
+        /// EHOSTUNREACH: the host cannot be reached.
         HostUnreachable = "host-unreachable",
-        /// ENETUNREACH: there is no way to its network.
+        /// ENETUNREACH: there is no route to the host's network.
         NetUnreachable = "net-unreachable",
-        /// ECONNREFUSED: nothing listens.
+        /// ECONNREFUSED: no process listens on the port.
         PortUnreachable = "port-unreachable",
     }
 }
@@ -28,13 +28,13 @@ words! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NameFault {
-    /// There is no such name: NXDOMAIN until heal.
+    /// The name does not exist: NXDOMAIN until heal.
     Unresolvable,
-    /// The name server cannot say: SERVFAIL until heal.
+    /// The name server reports a failure: SERVFAIL until heal.
     Failure,
-    /// The name server says nothing, until heal.
+    /// The name server does not answer, until heal.
     Timeout,
-    /// The server has moved, and its old address leads nowhere; on heal the name leads to where it is now.
+    /// The server has a new address, and the old one leads nowhere; on heal the name resolves to the new one.
     Stale,
 }
 

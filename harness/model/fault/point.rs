@@ -1,47 +1,48 @@
-//! Cut points: moments of the protocol at which a connection can be struck. Plain data; `network/proxy` finds them.
+//! Cut points: points in the Postgres protocol at which a connection can be cut or held, or a message dropped. Plain
+//! data; `gateway/framing` detects them.
 
 use crate::model::words;
 use serde::{Deserialize, Serialize};
 
 words! {
-    /// A moment in the life of a Postgres connection.
+    /// A point in the message flow of a Postgres connection.
     ///
     /// *Source*: PostgreSQL manual, "Frontend/Backend Protocol", "Message Flow".
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Point {
-        /// An SSLRequest or GSSENCRequest has come; the server has not seen it.
+        /// An SSLRequest or GSSENCRequest has arrived and has not been forwarded.
         EncryptionRequest = "encryption-request",
-        /// The startup packet has come; the server has not seen it.
+        /// The startup packet has arrived and has not been forwarded.
         Startup = "startup",
-        /// The server has been given the startup packet, and has answered nothing yet.
+        /// The startup packet has been forwarded; the server has not answered.
         StartupForwarded = "startup-forwarded",
-        /// The server asks for authentication; the client has not seen it.
+        /// The server's authentication request has arrived and has not been forwarded.
         Authentication = "authentication",
-        /// The first byte of a request has come (Query, Parse, Bind, Execute …); the server has not seen it.
+        /// The first byte of a request (Query, Parse, Bind, Execute …) has arrived and has not been forwarded.
         Request = "request",
-        /// A Query has been forwarded whole.
+        /// A complete Query has been forwarded.
         QueryForwarded = "query-forwarded",
-        /// A Parse has been forwarded whole.
+        /// A complete Parse has been forwarded.
         ParseForwarded = "parse-forwarded",
-        /// A Bind has been forwarded whole.
+        /// A complete Bind has been forwarded.
         BindForwarded = "bind-forwarded",
-        /// An Execute has been forwarded whole.
+        /// A complete Execute has been forwarded.
         ExecuteForwarded = "execute-forwarded",
-        /// The server begins to answer a request; the client has seen none of it.
+        /// The server's answer to a request has begun to arrive; none of it has been forwarded.
         FirstReply = "first-reply",
         /// Half of a DataRow has been delivered.
         DataRow = "data-row",
-        /// A CommandComplete has been delivered, its ReadyForQuery has not.
+        /// A CommandComplete has been delivered; its ReadyForQuery has not.
         CommandComplete = "command-complete",
-        /// The server has executed a COMMIT, as its CommandComplete says; the client has not seen that.
+        /// The CommandComplete of a COMMIT has arrived and has not been forwarded.
         CommitReply = "commit-reply",
-        /// A ReadyForQuery has been delivered that says "in a transaction".
+        /// A ReadyForQuery with the status "in a transaction" has been delivered.
         InTransaction = "in-transaction",
     }
 }
 
 impl Point {
-    /// Whether a whole message is still in the gateway's hands there, so that it can be dropped.
+    /// Whether no part of the message has been forwarded at this point, so that the gateway can drop it.
     pub fn holds_message(self) -> bool {
         use Point::*;
         matches!(self, EncryptionRequest | Startup | Authentication | Request | FirstReply | CommitReply)
@@ -49,26 +50,26 @@ impl Point {
 }
 
 words! {
-    /// The strike at a cut point.
+    /// The action at a cut point.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Strike {
         /// RST to both sides.
         Reset = "reset",
         /// FIN to both sides.
         Close = "close",
-        /// This direction goes no further until heal; then it does, with all that was held.
+        /// Bytes in this direction are held until heal, and then delivered.
         Hold = "hold",
-        /// The message is swallowed, and all else passes. Only at points where none of it has been passed on yet.
+        /// The message is dropped; all others are forwarded. Only at points where [`Point::holds_message`] is true.
         Drop = "drop",
     }
 }
 
-/// A cut point: a moment of the protocol, and the strike when a connection reaches it.
+/// A cut point: a point in the protocol, and the action when a connection reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutPoint {
     pub point: Point,
     pub strike: Strike,
-    /// How many times in all, over every connection; `None`: each time.
+    /// The maximum number of strikes over all connections; `None`: unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
 }

@@ -1,14 +1,14 @@
-//! The row of a fault: everything that is known about a kind beside how it is injected.
+//! The table of faults: every property of a kind except how it is injected.
 //!
-//! Owns the columns. The rows stand in tables beside the enums of their kinds ([`super::kind`], `network`, `toxic`,
-//! `certificate`, `failover`, `packets`, `expiry`), and a row has no column with a default, so that a new kind cannot be
-//! added without deciding each. Nothing here injects a fault: `nemesis` does.
+//! This file defines the columns. The rows are next to the enums of their kinds ([`super::kind`], `network`, `toxic`,
+//! `certificate`, `failover`, `packets`, `expiry`). No column has a default, so that a new kind needs a decision for
+//! each. Nothing here injects a fault: `nemesis` does.
 
 use super::{CertificateFault, FaultKind, IdleStyle, Key, KeyError, Values};
 use crate::model::plane::Fidelity;
 
-/// One kind of fault. Kinds that differ only in a value (`restart` in mode immediate) may have rows of their own, which
-/// share the word.
+/// The row of one kind of fault. A kind may have several rows with the same word if a value of it changes a column
+/// (`restart` in mode immediate).
 #[derive(Clone, Copy, Debug)]
 pub struct FaultSpec {
     /// The word used in scenario files.
@@ -30,24 +30,24 @@ pub struct FaultSpec {
 /// Where a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acts {
-    /// On the path to the server, so that any server will do.
+    /// On the path to the server, so that any server can be used.
     Path,
     /// On the name by which the client knows its server.
     Name,
-    /// On a program in the path, so that there must be one.
+    /// On a middlebox in the path, so that the scenario must have one.
     Middlebox,
-    /// In the server, or in what it knows of the client.
+    /// In the server, including the client's role, password and certificates.
     Server,
 }
 
-/// How a fault lies in time.
+/// When a fault is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Course {
-    /// Over as soon as it is done: there is nothing to heal.
+    /// Over as soon as it is injected: there is nothing to heal.
     Instant,
     /// In force until it is healed.
     Lasting,
-    /// In force before the client starts, and until it is healed, though it is no persistent fault: it asks how the
+    /// In force from before the client starts until it is healed, although it is not persistent: it tests how the
     /// client starts rather than whether it recovers.
     Arranged,
     /// Cannot be healed while the client runs.
@@ -58,12 +58,12 @@ pub enum Course {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     Open,
-    /// It does not, so that another fault that blocks them must wait.
+    /// It accepts none, so that another fault that blocks them must wait.
     Blocked,
 }
 
-/// Whether the server keeps its memory. If it does not, only what it had flushed to disk survives, and the settings of
-/// durability must stay on.
+/// Whether the server keeps its memory. If it does not, only data that it had flushed to disk survives, so the server
+/// must run with its durability settings (`fsync`) on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     Kept,
@@ -73,7 +73,7 @@ pub enum Memory {
 /// Whether operations can succeed while the fault is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operations {
-    /// Every one, if perhaps slowly.
+    /// All of them can, though perhaps slowly.
     Possible,
     Interrupted,
 }
@@ -81,8 +81,8 @@ pub enum Operations {
 /// Whether operations that fail while the fault is in force count as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failures {
-    /// They are evidence of the fault, beside what the nemesis sees: no operation can succeed, and an attempt that the
-    /// kernel refuses is counted nowhere else.
+    /// They are evidence of the fault, in addition to what the nemesis counts: an attempt that the kernel refuses is
+    /// counted nowhere else.
     Evidence,
     NoEvidence,
 }
@@ -91,7 +91,7 @@ pub enum Failures {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Nothing,
-    /// A client with one address, or it would meet one of several.
+    /// A client with one address: with several, the fault would affect only one of them.
     OneAddress,
     /// A client that knows its server by a name.
     Name,
@@ -107,21 +107,21 @@ pub enum Need {
     PasswordFile,
     /// A disk that can be filled.
     SmallDisk,
-    /// Addresses; `by_name`: whether a name that leads to them will do.
+    /// Addresses of these hosts; `by_name`: whether a host name that resolves to them can replace them.
     Addresses {
         hosts: Hosts,
         by_name: bool,
     },
 }
 
-/// Addresses that a change between servers needs.
+/// The addresses that a failover needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hosts {
     Any,
     AtLeastTwo,
     PrimaryAlone,
     StandbyAlone,
-    /// And the primary later.
+    /// The standby first, and the primary after it.
     StandbyFirst,
     /// An address without a server first.
     NobodyFirst,
@@ -132,30 +132,31 @@ pub enum Hosts {
 pub enum Remedy {
     /// The general advice.
     General,
-    /// Advice for a device that ends idle connections in this manner.
+    /// The advice for a device that ends idle connections in this way.
     IdleDevice(IdleStyle),
     Advice(&'static str),
 }
 
-/// How a persistent fault shows in the errors of a client.
+/// The error by which a client reports a persistent fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedError {
-    /// In no way of its own.
+    /// No error specific to the fault.
     None,
-    /// The server's SQLSTATE, or its words: libpq, and drivers built on it, give no code for a failed connect. One of the
-    /// words must be in the message, in lower case.
+    /// The server's SQLSTATE, or its message: libpq, and drivers built on it, report no code for a failed connect. The
+    /// message, in lower case, must contain one of `words`.
     Server { code: &'static str, words: &'static [&'static str] },
     /// ECONNREFUSED.
     Refused,
-    /// Nothing but the end of a wait.
+    /// A timeout.
     TimedOut,
     /// A name that does not resolve.
     Unresolved,
-    /// The words of TLS libraries for what is wrong with the certificate.
+    /// The message of a TLS library for this fault of a certificate.
     Certificate(CertificateFault),
 }
 
-/// The further keys of a fault in a scenario file, and the fault that their values give.
+/// The keys of a fault in a scenario file beyond `kind`, `at` and `for`, and the function that builds the fault from
+/// them.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub keys: &'static [Key],
@@ -179,20 +180,20 @@ impl FaultSpec {
     }
 }
 
-/// A peer that falls silent.
+/// Advice for a peer that stops answering.
 pub(super) const SILENCE: Remedy = Remedy::Advice(
     "detect a silent peer by tcp_user_timeout (unacknowledged bytes) and TCP keepalive (idle connections), both set \
      to seconds, and limit connecting too (connect_timeout)",
 );
 
-/// Slots that are taken.
+/// Advice for connection slots that are all taken.
 pub(super) const NO_SLOTS: Remedy =
     Remedy::Advice("53300 is transient: retry with backoff and jitter, and keep the existing connections");
 
-/// Crash recovery.
+/// Advice for crash recovery.
 pub(super) const STARTING_UP: Remedy = Remedy::Advice("57P03 is transient: retry with backoff until it ends");
 
-/// An error of the server's with this code, or with one of these words.
+/// An error of the server with this code, or with one of these words in its message.
 pub(super) const fn server_error(code: &'static str, words: &'static [&'static str]) -> ExpectedError {
     ExpectedError::Server { code, words }
 }
@@ -224,7 +225,7 @@ macro_rules! fault_table {
     };
 }
 
-/// The shape of a fault without further keys.
+/// The shape of a fault without such keys.
 macro_rules! unit {
     ($($kind:tt)*) => {
         $crate::model::fault::spec::Shape { keys: &[], build: |_| Ok($crate::model::fault::FaultKind::$($kind)*) }

@@ -1,4 +1,4 @@
-//! Faults in words, as they are stored, and the table of their kinds.
+//! Tests of faults: their displayed names, their stored form, and the table of kinds.
 
 use std::collections::BTreeSet;
 
@@ -54,13 +54,13 @@ fn what_is_stored_is_readable_and_is_read() {
     }
 }
 
-/// The kinds that every row gives: those without keys, and one with each.
+/// One kind built from each row, with a value for every key of the row.
 fn kinds() -> Vec<FaultKind> {
     let mut kinds = Vec::new();
     for spec in FaultSpec::all() {
         let mut values = Values::default();
         for key in spec.shape.keys {
-            // Only where each key has a value can a row without optional keys not be missed.
+            // Optional keys get a value too, so that a key that `FaultKind::values` omits is noticed.
             let value = match key.form {
                 Form::Time { least, .. } => Value::Time(least.max(ms(2_000))),
                 Form::Count { least, .. } => Value::Count((u64::from(least) + 1).min(2)),
@@ -79,7 +79,7 @@ fn rows_have_words_of_their_own() {
     let words: BTreeSet<_> = FaultSpec::all().map(|spec| spec.word).collect();
     assert_eq!(words.len(), FaultSpec::all().count());
     for (spec, kind) in FaultSpec::all().zip(kinds()) {
-        // A device is another way to write a fault of an idle connection.
+        // `idle-device` builds one of the other faults of idle connections.
         assert!(kind.word() == spec.word || spec.word == "idle-device", "{} builds {kind}", spec.word);
     }
 }

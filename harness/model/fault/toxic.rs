@@ -1,5 +1,4 @@
-//! Toxics: faults on the bytes of one link of the gateway. Plain data; `gateway/toxic` does
-//! it.
+//! Toxics: faults that act on the bytes of one link of the gateway. Plain data; `gateway/toxic` applies them.
 
 use std::time::Duration;
 
@@ -19,30 +18,30 @@ use crate::model::words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToxicKind {
-    /// Bytes arrive later. Those under way do not wait for each other: each is late by the delay only.
+    /// Bytes arrive later. Chunks in flight do not delay each other: each is late by the delay only.
     Latency {
         #[serde(rename = "delay_us", with = "micros")]
         delay: Duration,
-        /// Drawn evenly from `delay - jitter` to `delay + jitter`; order is kept.
+        /// The delay is drawn uniformly from `delay - jitter` to `delay + jitter`; bytes stay in order.
         #[serde(rename = "jitter_us", with = "micros")]
         jitter: Duration,
     },
-    /// So many bytes a second and no more.
+    /// At most this many bytes a second pass.
     Bandwidth { bytes_per_second: u64 },
     /// Bytes leave in small pieces, as from a sender with a tiny segment size.
     Slicer {
         /// Mean size of a piece, in bytes; at least 1.
         average: u32,
-        /// Pieces differ from the mean by up to so many bytes.
+        /// The most bytes by which a piece differs from the mean.
         variation: u32,
         /// Pause after each piece.
         #[serde(rename = "pause_us", with = "micros")]
         pause: Duration,
     },
-    /// So many bytes pass; then the connection is closed (FIN).
+    /// The connection is closed (FIN) after this many bytes.
     Limit { bytes: u64 },
-    /// Bytes are acknowledged and go nowhere; what is held is delivered on heal (a frozen peer). With a time,
-    /// the connection is closed (FIN) after it, and what was held is lost.
+    /// Bytes are acknowledged and held; they are delivered on heal (a frozen peer). With `close_after`, the connection
+    /// is closed (FIN) after that time, and the held bytes are lost.
     Stall {
         #[serde(rename = "close_after_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
         close_after: Option<Duration>,
@@ -52,7 +51,8 @@ pub enum ToxicKind {
         #[serde(rename = "delay_us", with = "micros")]
         delay: Duration,
     },
-    /// RST on both sides, so long after the toxic came or the connection was opened; nothing passes until then.
+    /// RST to both sides, this long after the toxic was installed or the connection was opened; nothing passes until
+    /// then.
     Reset {
         #[serde(rename = "after_us", with = "micros")]
         after: Duration,
@@ -60,7 +60,7 @@ pub enum ToxicKind {
 }
 
 words! {
-    /// Which links of a connection.
+    /// The links of a connection that a fault affects.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Stream {
         #[default]
@@ -73,25 +73,25 @@ words! {
 }
 
 words! {
-    /// Which connections, by when they were opened.
+    /// The connections that a fault affects, by the time at which they were opened.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Scope {
         #[default]
         Every = "every",
-        /// Those that were open when it began.
+        /// Those that were open when the fault began.
         Established = "established",
-        /// Those opened since.
+        /// Those that were opened after the fault began.
         New = "new",
     }
 }
 
-/// A toxic, and where it works.
+/// A toxic, and the links and connections that it affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toxic {
     pub kind: ToxicKind,
     pub stream: Stream,
     pub scope: Scope,
-    /// How likely a connection is to be touched; drawn once for each, from the run's seed.
+    /// The probability that a connection is affected; drawn once for each connection, from the run's seed.
     pub toxicity: Share,
 }
 
@@ -113,7 +113,7 @@ fault_table! { TOXICS:
         OneAddress, General, Error::None, Shape { keys: &[RESET_AFTER, STREAM, CONNECTIONS, TOXICITY], build: reset_after };
 }
 
-/// A stall that only kills the flows that it finds, which a packet filter does as well.
+/// A stall of the established connections only, which a packet filter can also inject.
 const DEAD_FLOWS: FaultSpec = FaultSpec { fidelity: Fidelity::TruerInKernel, ..STALL };
 
 impl Toxic {
@@ -131,7 +131,7 @@ impl Toxic {
         }
     }
 
-    /// Its keys and their values, without those that say what goes without saying.
+    /// Its keys and their values; those that all toxics have, and the jitter, are left out if they have the default.
     pub(super) fn values(self) -> Values {
         let values = Values::default();
         let values = match self.kind {
@@ -153,7 +153,7 @@ impl Toxic {
         with_place(values, self.stream, self.scope).with_some(&TOXICITY, some)
     }
 
-    /// Whether all that it does is that the flows which it finds are dead until heal.
+    /// Whether its only effect is that the connections which are open when it begins deliver nothing until heal.
     pub fn kills_flows(self) -> bool {
         self.kind == ToxicKind::Stall { close_after: None }
             && self.scope == Scope::Established
@@ -161,13 +161,13 @@ impl Toxic {
     }
 }
 
-/// A probability, in parts per million: whole numbers stay what they are in every stored form.
+/// A probability, in parts per million: an integer is stored and read without rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Share(u32);
 
 impl Share {
-    /// Always.
+    /// Probability 1.
     pub const ALL: Share = Share(1_000_000);
 
     /// `None` unless between 0 and 1.
@@ -187,7 +187,7 @@ impl From<ToxicKind> for Toxic {
     }
 }
 
-/// With the links and the connections, where these are not all.
+/// Adds the links and the connections, if they are not all.
 pub(super) fn with_place(values: Values, stream: Stream, scope: Scope) -> Values {
     let word = |word: &'static str, is_all: bool| Some(Value::Word(word)).filter(|_| !is_all);
     values
@@ -197,7 +197,7 @@ pub(super) fn with_place(values: Values, stream: Stream, scope: Scope) -> Values
 
 type Built = Result<FaultKind, KeyError>;
 
-/// A toxic with the keys that all toxics have: where it works, and on how many connections.
+/// A toxic of this kind, with the keys that all toxics have: links, connections and toxicity.
 fn placed(values: &Values, kind: ToxicKind) -> Built {
     Ok(FaultKind::Toxic(Toxic {
         kind,

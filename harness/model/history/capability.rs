@@ -54,7 +54,7 @@ impl fmt::Display for Capability {
 }
 
 impl ClientFacts {
-    /// Whether the client says that it can do this.
+    /// Whether the client declares this capability.
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.iter().any(|word| word == capability.word())
     }

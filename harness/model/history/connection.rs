@@ -10,22 +10,22 @@ use crate::model::fault::{Point, Strike};
 pub enum ConnectionChange {
     /// The client's connect was accepted.
     Opened,
-    /// It asked for encryption (SSLRequest or GSSENCRequest).
+    /// The client requested encryption (SSLRequest or GSSENCRequest).
     EncryptionRequested,
-    /// From here on the gateway carries bytes that it cannot read.
+    /// From here on the gateway forwards bytes that it cannot parse.
     Opaque {
-        /// In words: `TLS`, `not Postgres`.
+        /// The reason in words: `TLS`, `not Postgres`.
         why: String,
     },
-    /// The gateway was to terminate TLS, and a handshake failed.
+    /// The gateway terminates TLS, and a handshake failed.
     HandshakeFailed {
-        /// `client` or `server`.
+        /// The peer of the handshake: `client` or `server`.
         with: String,
         why: String,
     },
-    /// It is no session, but asks for another one's statement to be cancelled.
+    /// The connection is not a session: it is a CancelRequest for a statement of another session.
     CancelRequested,
-    /// The startup packet came.
+    /// The startup packet arrived.
     Startup {
         /// `3.0` or `3.2`.
         protocol: String,
@@ -33,24 +33,24 @@ pub enum ConnectionChange {
         database: Option<String>,
         replication: bool,
     },
-    /// The server let it in.
+    /// The server accepted the sign-in.
     Authenticated,
-    /// The server's process behind it.
+    /// The server process of the session.
     Backend { pid: u32 },
-    /// The first statement came.
+    /// The first statement arrived.
     FirstRequest,
-    /// The server reported an error, or the notice with which it says goodbye in a crash.
+    /// The server reported an error, or the notice that it sends when it ends sessions after a crash.
     Error {
-        /// `ERROR`, `FATAL`, `PANIC`; for a notice its own.
+        /// `ERROR`, `FATAL` or `PANIC`; for a notice, the severity of the notice.
         severity: String,
-        /// `None` for a server that could not even speak the protocol ("cannot fork").
+        /// `None` if the server sent a message without a code ("cannot fork").
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sqlstate: Option<String>,
-        /// Only where there is no SQLSTATE.
+        /// Only if there is no SQLSTATE.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
-    /// A cut point was reached, and something done there.
+    /// The connection reached a cut point, and the action was carried out.
     Struck { point: Point, strike: Strike },
     Ended {
         by: Severed,
@@ -65,9 +65,9 @@ pub enum ConnectionChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severed {
-    /// Both sides finished in order, the client first.
+    /// Both sides closed the connection in an orderly way, the client first.
     ByClient,
-    /// Both sides finished in order, the server first.
+    /// Both sides closed the connection in an orderly way, the server first.
     ByServer,
     ClientReset,
     ServerReset,

@@ -15,7 +15,8 @@ use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
 use crate::model::topology::Topology;
 
-/// The head of a history: everything of the plan that the judge needs, so that a history can be judged alone.
+/// The header of a history: every part of the plan that the judge needs, so that a history can be judged without other
+/// files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// The version of the stored form.
@@ -33,9 +34,9 @@ pub struct Header {
     pub application: Option<Application>,
     /// The seed of the whole run.
     pub seed: Seed,
-    /// Which of `--repeat` this is, from 0.
+    /// The number of this repeat (`--repeat`), from 0.
     pub repeat: u32,
-    /// How many repeats share the sweep of the fault's moment.
+    /// The number of repeats over which the moment of the fault is swept.
     pub repeats: u32,
     pub faults: Vec<Fault>,
     /// Whether the first fault is in force before the client starts, so that there is no steady state.
@@ -48,7 +49,7 @@ pub struct Header {
     /// The topology beyond a plain server.
     #[serde(default, skip_serializing_if = "Topology::is_plain")]
     pub layout: Topology,
-    /// Where the faults were brought about.
+    /// The plane that injected the faults.
     #[serde(default)]
     pub plane: Plane,
     /// Whether the user required that plane.
@@ -57,22 +58,22 @@ pub struct Header {
     /// The device that replaces the scenario's own (`--device`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
-    /// Whether a process of the client that exits is launched again.
+    /// Whether the client is launched again if its process exits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub supervised: bool,
 }
 
-/// An application that is only watched: it does work of its own, and is judged by what passes the gateway.
+/// An application that is only watched: it does its own work, and is judged by its traffic through the gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Application {
-    /// The command that says, by its exit status, whether the application is ready.
+    /// The command whose exit status tells whether the application is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
-    /// The command that gives it something to do.
+    /// The command that sends requests to the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<String>,
-    /// Capabilities by the user's word, as in a client's hello.
+    /// Capabilities that the user declares, by their words in a client's hello.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
@@ -84,20 +85,20 @@ pub struct ServerFacts {
     pub kind: String,
     /// As the server prints it, `15.18`.
     pub version: String,
-    /// Where it comes from: a folder of binaries, an image, a host.
+    /// The folder of its binaries, its image, or its host.
     pub origin: String,
 }
 
-/// Facts about the client under test, mostly by its hello.
+/// Facts about the client under test, mostly from its hello.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientFacts {
     pub name: String,
     pub version: String,
-    /// Operations that it can carry at once: as many as its pool has connections. Where a scenario asks it more, some
-    /// wait in it.
+    /// The number of operations that it can run at once: the size of its pool. If a scenario starts more, some wait
+    /// for a connection.
     pub concurrency: u32,
     pub capabilities: Vec<String>,
-    /// The longest that it lets one operation take, where it declares that.
+    /// The client's own time limit for one operation, if it declares one.
     #[serde(rename = "timeout_us", default, with = "optional_micros", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 }
@@ -113,7 +114,7 @@ pub enum Phase {
     Audit,
 }
 
-/// Where a fault has got to.
+/// The progress of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultStep {
@@ -125,18 +126,18 @@ pub enum FaultStep {
     Healing,
     /// The environment is known to work again.
     Healed,
-    /// The nemesis could not do its work.
+    /// The nemesis could not inject or heal it.
     Failed { reason: String },
 }
 
-/// Something observed that shows a fault at work.
+/// An observation that shows the effect of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Evidence {
-    /// In plain words, plural: `sockets reset`.
+    /// What was counted, in the plural: `sockets reset`.
     pub what: String,
     pub count: u64,
-    /// Whether it proves that the fault met this client; the rest only shows that something was done.
+    /// Whether it proves that the fault affected this client; if not, it only shows that the fault was injected.
     pub decisive: bool,
 }
 
@@ -148,7 +149,7 @@ pub struct Sessions {
     pub idle_in_transaction: u32,
 }
 
-/// How a client that should have stayed went away.
+/// How a client ended before the harness closed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
@@ -156,24 +157,24 @@ pub enum Ended {
     Exited { status: String, stderr: String },
     /// An in-process client panicked.
     Panicked { message: String },
-    /// It broke the adapter protocol, so that nothing it says can be trusted.
+    /// It broke the adapter protocol, so none of its answers can be trusted.
     Violated { reason: String },
 }
 
-/// A step in the life of a supervised client.
+/// An exit or a launch of a supervised client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SupervisionStep {
-    /// Its process exited: its status in words, the end of its stderr, and how long it had been there.
+    /// Its process exited: its status in words, the end of its stderr, and how long it had run.
     Exited {
         status: String,
         stderr: String,
         #[serde(rename = "lived_us", with = "micros")]
         lived: Duration,
     },
-    /// It was launched again, and did not come up.
+    /// It was launched again, and failed to start.
     Failed { reason: String },
-    /// It is there again, so long after this launch of it began.
+    /// It runs again; `took` is the time since this launch began.
     Restarted {
         #[serde(rename = "took_us", with = "micros")]
         took: Duration,
@@ -193,7 +194,7 @@ pub enum Event {
         at: Duration,
         phase: Phase,
     },
-    /// Round trips with no fault, direct and through the gateway: medians.
+    /// Median round trips without a fault: directly to the server, and through the gateway.
     Calibration {
         #[serde(rename = "direct_us", with = "micros")]
         direct: Duration,
@@ -204,7 +205,7 @@ pub enum Event {
     Fault {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
-        /// Its place in the header's list.
+        /// Its index in the header's list.
         fault: usize,
         step: FaultStep,
     },
@@ -218,15 +219,15 @@ pub enum Event {
         id: u64,
         change: ConnectionChange,
     },
-    /// The gateway began or ceased to refuse connections (ECONNREFUSED), as a stopped server does.
+    /// The gateway began or stopped refusing connections (ECONNREFUSED), as the host of a stopped server does.
     Refusing {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         on: bool,
     },
-    /// Before the first fault.
+    /// Sessions counted before the first fault.
     SteadySessions(Sessions),
-    /// After the workload ended, before the client was closed.
+    /// Sessions counted after the workload ended, before the client was closed.
     SettledSessions(Sessions),
     /// Every key in the ledger, read directly at the audit.
     ///
@@ -246,18 +247,18 @@ pub enum Event {
         at: Duration,
         number: u64,
     },
-    /// The client handed that notification on.
+    /// The client passed that notification on.
     Heard {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         number: u64,
     },
-    /// The client said that its subscription was lost for a while.
+    /// The client reported that its subscription was lost for a while.
     Gap {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
     },
-    /// The client gave its subscription up for good.
+    /// The client ended its subscription.
     Unsubscribed {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
@@ -269,23 +270,23 @@ pub enum Event {
         at: Duration,
         how: Ended,
     },
-    /// A process of a supervised client exited, and it is launched again.
+    /// A supervised client exited or was launched again.
     Supervision {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         step: SupervisionStep,
     },
-    /// How busy the machine was, with all that runs on it, in the second before: in percent.
+    /// CPU use of the whole machine in the previous second, in percent, without tasks of lower priority.
     Machine {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,
         busy: u8,
-        /// The part of that second in which something that could run waited for a processor, in percent; `None` where the
-        /// kernel does not say. What runs at a lower priority counts here, and not in `busy`.
+        /// The share of that second in which a runnable task waited for a processor, in percent; `None` if the kernel
+        /// does not report it. Tasks of lower priority count here, but not in `busy`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         waited: Option<u8>,
     },
-    /// A reason for which the harness does not trust this run.
+    /// A reason not to trust this run, noticed by the harness.
     Doubt {
         #[serde(rename = "at_us", with = "micros")]
         at: Duration,

@@ -1,8 +1,8 @@
 //! The record of one run: the plan, the faults, and the outcome of every operation.
 //!
-//! A history is a header followed by events in the order of their recording. On disk it is JSON lines, one event a
-//! line, written while the run happens; [`History::read`] takes it back, so that it can be judged again later. It holds
-//! facts only: nothing in it is a judgement, and nothing in it is a secret.
+//! A history is a header followed by events in the order of their recording. On disk it is JSON lines, one event per
+//! line, written during the run; [`History::read`] reads it, so that it can be judged again later. It contains only
+//! facts: no judgements, and no secrets.
 
 mod capability;
 mod connection;
@@ -37,8 +37,8 @@ pub struct History {
 impl History {
     /// Reads a stored history.
     ///
-    /// *Errors*: the line that could not be understood, and why. A last line cut short by a killed run is an error
-    /// too: such a history has no audit, and a verdict on it would be worth nothing.
+    /// *Errors*: the line that could not be parsed, and why. A last line cut short by a killed run is an error
+    /// too: such a history has no audit, and a verdict on it would prove nothing.
     pub fn read(input: impl BufRead) -> Result<History, HistoryError> {
         let mut header = None;
         let mut events = Vec::new();
@@ -65,7 +65,7 @@ impl History {
         }
     }
 
-    /// The history that [`read`](History::read) gives for the stored form of this one.
+    /// The history that [`read`](History::read) returns for the stored form of this one.
     pub(crate) fn as_stored(&self) -> io::Result<History> {
         let mut lines = serde_json::to_vec(&Event::Run(Box::new(self.header.clone())))?;
         for event in &self.events {
@@ -76,7 +76,7 @@ impl History {
     }
 }
 
-/// Looks at a header's version before anything else of it, since in another format the rest may be of another shape.
+/// Checks the format version of a header before its other fields, which may differ in another format.
 fn refuse_other_format(line: &str) -> Result<(), String> {
     #[derive(Deserialize)]
     struct First {
@@ -91,7 +91,7 @@ fn refuse_other_format(line: &str) -> Result<(), String> {
         Ok(First { run: Stamp { format, pgsquall } }) if format != FORMAT => Err(format!(
             "stored in format {format}, but this version reads format {FORMAT}: judge it with pgsquall {pgsquall}"
         )),
-        // A line that is no header at all has its own error.
+        // The caller reports a line that is not a header.
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! One operation of the workload and what came of it.
+//! One operation, of the workload or observed at the gateway, and its outcome.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,9 +13,9 @@ words! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
     #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
     pub enum OpKind {
-        /// Insert a key into the ledger; success acknowledges that it is there for good.
+        /// Insert a key into the ledger; success acknowledges that the key is stored durably.
         Write = "write",
-        /// Read back a key that the same worker had acknowledged.
+        /// Read back a key whose write was acknowledged to the same worker.
         Read = "read",
         /// Several statements and a COMMIT; the last of them inserts the key.
         Transaction = "transaction",
@@ -31,14 +31,14 @@ impl OpKind {
     }
 }
 
-/// A statement that an application sends by itself, as the gateway sees it.
+/// An operation of an application, as the gateway observes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ObservedOp {
     /// From a request until the server is ready again.
     Statement,
-    /// A sign-in that failed. One that succeeds leads to statements, and is not recorded.
+    /// A sign-in that failed. A successful one is not recorded, because statements follow it.
     SignIn,
 }
 
@@ -47,9 +47,9 @@ pub enum ObservedOp {
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum RecordedOp {
-    /// The workload asked a client for it.
+    /// Requested by the workload.
     Asked(OpKind),
-    /// Seen by the gateway, not requested by the workload.
+    /// Observed by the gateway, not requested by the workload.
     Seen(ObservedOp),
 }
 
@@ -96,13 +96,13 @@ words! {
         Refused = "refused",
         /// ECONNRESET, ECONNABORTED or EPIPE.
         Reset = "reset",
-        /// The peer ended the connection in order, but too early.
+        /// The peer closed the connection (FIN) before the answer.
         Closed = "closed",
-        /// Some timer of the client ran out.
+        /// A timeout of the client expired.
         Timeout = "timeout",
-        /// The application's own deadline ran out.
+        /// The application's own deadline expired.
         Deadline = "deadline",
-        /// The server said so; see the SQLSTATE.
+        /// The server reported it; see the SQLSTATE.
         Server = "server",
         /// Anything else; see the message.
         Other = "other",
@@ -119,16 +119,16 @@ pub struct OpError {
     /// The message of the client's library.
     pub message: String,
     pub kind: ErrorKind,
-    /// Five characters, where the server gave them.
+    /// The five characters of the code, if the server sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sqlstate: Option<String>,
-    /// Whether the client calls it worth another try; `None` where it does not say.
+    /// Whether the client reports the error as retryable; `None` if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retryable: Option<bool>,
 }
 
 impl OpError {
-    /// An error of the given kind, with no SQLSTATE and no opinion on another try.
+    /// An error of the given kind, without a SQLSTATE and without a retryable flag.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> OpError {
         OpError { message: message.into(), kind, sqlstate: None, retryable: None }
     }
@@ -166,12 +166,14 @@ pub struct Op {
     /// Counted from 0.
     pub worker: u32,
     pub kind: RecordedOp,
-    /// The ledger key: for writes, of its own; for reads, one that this worker had acknowledged; 0 for a statement seen by the gateway.
+    /// The ledger key: for a write, a new one; for a read, one whose write was acknowledged to this worker; 0 for an
+    /// operation observed by the gateway.
     pub key: i64,
-    /// When the workload's grid wanted it to start. Latency counts from here, so that a stalled client hides nothing.
+    /// The intended start on the workload's grid. Latency counts from here, so that it includes the delay by a stalled
+    /// client.
     #[serde(rename = "intended_us", with = "micros")]
     pub intended: Duration,
-    /// When the client got the request.
+    /// When the request was passed to the client.
     #[serde(rename = "began_us", with = "micros")]
     pub began: Duration,
     /// When the client answered; `None` if it had not when the workload ended.
@@ -183,8 +185,8 @@ pub struct Op {
     pub found: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<OpError>,
-    /// How many statements it stands for. An application may send thousands a second: those that had
-    /// the same within some milliseconds are recorded as one.
+    /// The number of statements that it represents. An application may send thousands a second: those with the same
+    /// outcome within some milliseconds are recorded as one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: u64,
 }
@@ -193,14 +195,14 @@ fn one() -> u64 {
     1
 }
 
-// serde asks by reference.
+// serde passes the field by reference.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_one(count: &u64) -> bool {
     *count == 1
 }
 
 impl Op {
-    /// From intended start to answer; `None` while it has none.
+    /// The time from the intended start to the answer; `None` if there was no answer.
     pub fn latency(&self) -> Option<Duration> {
         self.ended.map(|ended| ended.saturating_sub(self.intended))
     }

@@ -1,4 +1,4 @@
-//! The reader, on lines as they stand in a file: they also pin the stored format.
+//! Tests of the reader with stored lines, which also pin the stored format.
 
 use super::*;
 use crate::model::fault::{FaultKind, StopMode};

@@ -1,13 +1,13 @@
-//! Escaping of foreign text on the page: no markup, and no invisible characters.
+//! Escapes text in the HTML report that comes from clients and servers.
 //!
-//! Askama escapes markup. Characters that are invisible, or that reorder the text around them, are shown by their number, as
-//! Rust writes them.
+//! Askama escapes markup. Characters that are invisible, or that reorder the text around them, are shown as Rust
+//! escapes (`\u{202e}`).
 
 use std::fmt::{self, Write};
 
 use askama::filters::{Escaper, Html};
 
-/// Askama's escaping of HTML, which also shows invisible characters.
+/// Askama's HTML escaping, which additionally shows invisible characters as escapes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Visible;
 
@@ -23,7 +23,8 @@ impl Escaper for Visible {
     }
 }
 
-/// Whether a character is a control character (except tab and newline), or changes the direction of the text after it.
+/// Whether a character is a control character (except tab and newline), has no width, separates lines or paragraphs, or
+/// changes the direction of the text after it.
 ///
 /// *Source*: Unicode Standard Annex #9, section 2; the Trojan Source paper, CVE-2021-42574.
 fn is_hidden(character: char) -> bool {

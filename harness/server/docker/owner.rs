@@ -1,4 +1,5 @@
-//! The process that owns a container, as a label from which other processes can tell whether it still runs.
+//! The process that owns a container, stored as a label of the container, so that other processes can tell whether it
+//! still runs.
 
 use std::fmt;
 use std::fs;
@@ -10,14 +11,14 @@ pub(super) struct Owner {
     pub pid: u32,
     /// In clock ticks since boot.
     pub started: u64,
-    /// The kernel's random name for this boot.
+    /// The kernel's random identifier of this boot.
     pub boot: String,
-    /// The pid namespace: engines are shared between containers that cannot see each other's processes.
+    /// The pid namespace: containers that share a Docker engine cannot see each other's processes.
     pub namespace: String,
 }
 
 impl Owner {
-    /// `None` without /proc; containers of such a process are never swept.
+    /// This process; `None` without /proc. Containers of such a process are never removed as leftovers.
     pub fn this_process() -> Option<Owner> {
         let pid = std::process::id();
         Some(Owner {
@@ -29,7 +30,7 @@ impl Owner {
         })
     }
 
-    /// Reads what [`Display`](fmt::Display) wrote.
+    /// Parses the output of [`Display`](fmt::Display).
     pub fn parse(label: &str) -> Option<Owner> {
         let mut parts = label.split(':');
         let owner = Owner {
@@ -42,7 +43,8 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// Whether the process `here` can tell that it has ended; false in doubt.
+    /// Whether the owner has certainly ended; false if it runs as another user, or in another boot or pid namespace,
+    /// than `here`.
     pub fn is_gone(&self, here: &Owner) -> bool {
         self.uid == here.uid
             && self.boot == here.boot

@@ -1,4 +1,4 @@
-//! Stopped, started, killed, frozen.
+//! Starts, stops, kills, freezes and thaws a simulated server.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::model::fault::StopMode;
 use crate::server::ServerError;
 
 impl<H: Host> Postgres<H> {
-    /// Listens again, where it listened before; sign-ins are refused until it is ready. Does nothing where it runs.
+    /// Starts the server, which listens at its earlier address and refuses sign-ins until it is ready. Does nothing if
+    /// the server runs already.
     pub fn launch(&self) -> io::Result<()> {
         if self.servers()[self.index].phase != Phase::Down {
             return Ok(());
@@ -35,27 +36,27 @@ impl<H: Host> Postgres<H> {
         Ok(())
     }
 
-    /// Starts it again after a stop or a kill; returns once it lets clients in.
+    /// Starts the server after a stop or a kill; returns once it accepts sign-ins.
     #[cfg(test)]
     pub async fn restart(&self) -> Result<(), ServerError> {
         self.launch().map_err(|error| ServerError::Control { doing: "start", reason: error.to_string() })?;
         self.ready().await
     }
 
-    /// Waits until it lets clients in.
+    /// Waits until the server accepts sign-ins.
     pub async fn ready(&self) -> Result<(), ServerError> {
         self.until("start", PATIENCE, |server| server.phase == Phase::Ready).await
     }
 
-    /// Requests a stop, and waits until it has ended.
+    /// Requests a stop, and waits until the server has ended.
     ///
-    /// *Errors*: a session stays, after a smart request; it is frozen.
+    /// *Errors*: after a smart request, a session stays open; or the server is frozen.
     pub async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         self.request_stop(mode);
         self.ended(PATIENCE).await
     }
 
-    /// Requests a stop, and does not wait. A request that is more urgent overtakes one that is less.
+    /// Requests a stop, and does not wait. If a stop is in progress, only a more urgent mode has an effect.
     pub fn request_stop(&self, mode: StopMode) {
         self.change(|server| {
             let (word, ending) = match mode {
@@ -73,7 +74,7 @@ impl<H: Host> Postgres<H> {
                 return;
             }
             server.remark(format!("received {word} shutdown request"));
-            // A server that stops before recovery is done recovers the next time.
+            // A server that stops before the end of crash recovery runs it again at the next start.
             server.needs_recovery |= mode == StopMode::Immediate || matches!(server.phase, Phase::NotYet { .. });
             server.phase = Phase::Stopping { mode, until: None };
             ending.iter().for_each(|ending| server.end_all(*ending));
@@ -81,15 +82,15 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Waits until it has ended, by any cause.
+    /// Waits until the server has ended, for any reason.
     pub async fn ended(&self, within: Duration) -> Result<(), ServerError> {
         self.until("stop", within, |server| server.phase == Phase::Down && server.task.is_none()).await
     }
 
-    /// Kills its postmaster (SIGKILL); returns once it no longer listens and every session has noticed.
+    /// Kills the postmaster (SIGKILL); returns once it no longer listens and every session has ended.
     pub async fn kill(&self) -> Result<(), ServerError> {
         let gate = self.change(|server| {
-            // A process that stands still dies of SIGKILL as well; its children are orphans when they wake up.
+            // SIGKILL also ends a frozen process; its children, once thawed, find that their parent is gone.
             server.frozen = false;
             server.task.iter().for_each(|task| task.abort());
             server.needs_recovery = true;
@@ -101,7 +102,7 @@ impl<H: Host> Postgres<H> {
         self.until("kill", PATIENCE, |server| server.task.is_none() && server.backends.is_empty()).await
     }
 
-    /// Freezes every process of it (SIGSTOP). Its host goes on accepting and acknowledging.
+    /// Freezes every process of the server (SIGSTOP). Its host still accepts connections and acknowledges bytes.
     pub fn freeze(&self) {
         self.change(|server| {
             server.frozen = true;
@@ -109,7 +110,7 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Thaws what [`freeze`](Postgres::freeze) froze.
+    /// Continues the processes that [`freeze`](Postgres::freeze) stopped (SIGCONT).
     pub fn thaw(&self) {
         let gate = self.change(|server| {
             server.frozen = false;
@@ -120,7 +121,7 @@ impl<H: Host> Postgres<H> {
         self.world.changed();
     }
 
-    /// Waits until it would answer a query: at once, unless it is frozen.
+    /// Returns once the server is not frozen: at once if it runs, otherwise when it is thawed.
     pub async fn turn(&self) {
         let gate = self.servers()[self.index].gate.clone();
         through(gate, std::future::ready(())).await;
