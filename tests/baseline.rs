@@ -5,7 +5,8 @@
 
 use pgsquall::model::seed::Seed;
 use pgsquall::report::Report;
-use pgsquall::report::baseline::{ChangeKind, USUAL_TOLERANCE, compare};
+use pgsquall::report::baseline::{USUAL_TOLERANCE, compare};
+use pgsquall::report::comparison::ChangeKind;
 use pgsquall::report::model::{Ending, Entry, FORMAT, ScenarioInfo};
 use pgsquall::scenario::Scenario;
 use pgsquall::simulation::Simulation;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pgsquall::report::Report;
-use pgsquall::report::baseline::{Comparison, compare};
+use pgsquall::report::baseline::compare;
+use pgsquall::report::comparison::Comparison;
 
 use crate::args::BaselineArguments;
 

@@ -11,6 +11,7 @@ pub mod baseline;
 #[cfg(feature = "report")]
 pub mod bench;
 mod cell;
+pub mod comparison;
 #[cfg(feature = "report")]
 pub mod format;
 #[cfg(feature = "report")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::baseline::Comparison;
+use super::comparison::Comparison;
 use super::shard::Shards;
 use crate::judge::{Verdict, VerdictKind};
 use crate::model::seed::Seed;

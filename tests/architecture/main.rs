@@ -50,7 +50,8 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("nemesis", &["judge", "plan", "scenario", "client", "report"]),
     ("run/workload.rs", &["model::fault", "nemesis", "gateway", "environment", "server", "scenario"]),
     ("report", &["nemesis", "gateway", "client", "run"]),
-    ("report/model.rs", &["report::baseline"]),
+    ("report/model.rs", &["report::baseline", "report::cell"]),
+    ("report/comparison.rs", &["report::baseline", "report::cell", "report::model"]),
 ];
 
 /// Where a thread may sleep, because no runtime is there to wait with: in `Drop`, in the loop that must catch a process in its

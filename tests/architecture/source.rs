@@ -17,13 +17,61 @@ impl File {
         self.path.split('/').next().unwrap().trim_end_matches(".rs")
     }
 
-    /// Every path that the code names from the crate's root: `model::fault::Class`, or `model::fault` for a group.
-    pub fn imports(&self) -> Vec<&str> {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-        let paths = self.code.split("crate::").skip(1);
-        let paths = paths.map(|rest| rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())].trim_end_matches(':'));
-        paths.filter(|path| path.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+    /// The module, part by part.
+    fn module(&self) -> Vec<&str> {
+        self.path.trim_end_matches(".rs").trim_end_matches("/mod").split('/').collect()
     }
+
+    /// Every path that the code names with `crate::` or `super::`, from the crate's root: `model::fault::Class`. A group in
+    /// braces gives a path for each of its members.
+    pub fn imports(&self) -> Vec<String> {
+        let module = self.module();
+        let from_root = self.code.split("crate::").skip(1).map(|rest| (String::new(), rest));
+        // `super::super::a` is found once: the split yields an empty piece for all but the last `super::`.
+        let mut depth = 0;
+        let from_parents = self.code.split("super::").skip(1).filter_map(|rest| {
+            depth += 1;
+            if rest.is_empty() {
+                return None;
+            }
+            let parents = &module[..module.len().saturating_sub(std::mem::take(&mut depth))];
+            Some((parents.join("::"), rest))
+        });
+        let mut found = Vec::new();
+        for (base, rest) in from_root.chain(from_parents) {
+            members(&base, rest, &mut found);
+        }
+        found.retain(|path| path.starts_with(|c: char| c.is_ascii_lowercase()));
+        found
+    }
+}
+
+/// Collects the paths that begin here below `base`, and returns the text behind them.
+fn members<'a>(base: &str, text: &'a str, found: &mut Vec<String>) -> &'a str {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let (part, mut rest) = text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()));
+    let path = [base, part.trim_end_matches(':')].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
+    let path = path.join("::");
+    if !part.is_empty() && !part.ends_with("::") || !rest.starts_with('{') {
+        found.push(path);
+        return rest;
+    }
+    loop {
+        rest = members(&path, rest[1..].trim_start(), found);
+        // `a as b`: the name within this file is of no interest.
+        rest = &rest[rest.find([',', '}']).unwrap_or(rest.len())..];
+        if !rest.starts_with(',') || rest[1..].trim_start().starts_with('}') {
+            return rest.trim_start_matches(',').trim_start().strip_prefix('}').unwrap_or_default();
+        }
+    }
+}
+
+#[test]
+fn imports_are_read_from_groups_and_parents() {
+    let code = "use crate::a::{b::{C, D}, e as f,\n}; use super::super::g::H; super::i(); use crate::{j::K, l};";
+    let file = File { path: "room/html/changes.rs".to_owned(), code: code.to_owned() };
+    let found = ["a::b::C", "a::b::D", "a::e", "j::K", "l", "room::g::H", "room::html::i"];
+    assert_eq!(file.imports(), found);
 }
 
 /// A piece of a Rust file.

@@ -2,7 +2,8 @@
 //! alone.
 
 use pgsquall::report::Report;
-use pgsquall::report::baseline::{ChangeKind, span};
+use pgsquall::report::baseline::span;
+use pgsquall::report::comparison::ChangeKind;
 
 use super::common::{RESET, Workspace};
 

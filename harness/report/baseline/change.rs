@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::CONFIDENCE;
-use super::model::{Change, ChangeKind, Figures, Times};
 use super::text;
 use crate::judge::{Check, VerdictKind};
 use crate::report::cell::Cell;
+use crate::report::comparison::{Change, ChangeKind, Figures, Times};
 use crate::statistics::{Failures, Sample, Shift, fail_more_often, least_repeats, quantile, shift};
 
 /// Compares a cell with that of the baseline; `before` is `None` if the baseline does not have it.

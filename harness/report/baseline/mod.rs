@@ -1,6 +1,7 @@
 //! Comparison of a report with an earlier one (the baseline): verdicts and recovery times.
 //!
-//! `model` is the stored data, `change` compares one client in one scenario, `text` formats the result.
+//! `change` compares one client in one scenario, `text` formats the result; the stored data is
+//! [`Comparison`].
 //!
 //! A baseline excuses the failures that it has, and nothing else. Worse is: a failure of a scenario that passed,
 //! however rare; another failed check; failures more frequent than chance explains (Fisher's exact test); recovery
@@ -8,15 +9,14 @@
 //! scenarios do not give five false alarms. Runs with another plane, device, budget or supervision are not compared.
 
 mod change;
-mod model;
 mod text;
 
 use std::time::Duration;
 
-pub use model::{Change, ChangeKind, Comparison, Figures, Span, Times};
 pub use text::{chance, markdown, median, span, text};
 
 use super::cell::Cell;
+use super::comparison::{Change, ChangeKind, Comparison};
 use super::model::Report;
 
 /// Default tolerance: a recovery later by no more than this is no regression. Two machines of one kind differ by as much, and
@@ -54,18 +54,6 @@ pub fn compare(now: &Report, baseline: &str, before: &Report, tolerance: Duratio
         tolerance_us: tolerance.as_micros() as u64,
         confidence: CONFIDENCE,
         changes,
-    }
-}
-
-impl Comparison {
-    /// The number of changes of this kind.
-    pub fn count(&self, kind: ChangeKind) -> usize {
-        self.changes.iter().filter(|change| change.kind == kind).count()
-    }
-
-    /// Whether any change is for the worse.
-    pub fn is_worse(&self) -> bool {
-        self.count(ChangeKind::Worse) > 0
     }
 }
 

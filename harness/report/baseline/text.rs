@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::model::{Change, ChangeKind, Comparison, Figures, Span, Times};
 use crate::judge::VerdictKind;
 use crate::model::time::show;
 use crate::report::cell::Cell;
+use crate::report::comparison::{Change, ChangeKind, Comparison, Figures, Span, Times};
 use crate::report::text::broken;
 
 /// Kinds of change that are listed one by one, worst first; unchanged cells are only counted.

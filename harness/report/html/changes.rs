@@ -1,6 +1,7 @@
 //! The table of changes since the baseline, worst first.
 
-use super::super::baseline::{Change, ChangeKind, Comparison, Times, chance, median, span};
+use super::super::baseline::{chance, median, span};
+use super::super::comparison::{Change, ChangeKind, Comparison, Times};
 use super::Placed;
 
 /// The comparison of a report with its baseline, in words.

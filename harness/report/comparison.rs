@@ -1,4 +1,4 @@
-//! A stored comparison: plain data.
+//! The comparison of a report with an earlier one, as it is stored: plain data.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,18 @@ pub struct Comparison {
     pub confidence: f64,
     /// One for each client in each scenario, in the order of the report; then those that are only in the baseline.
     pub changes: Vec<Change>,
+}
+
+impl Comparison {
+    /// The number of changes of this kind.
+    pub fn count(&self, kind: ChangeKind) -> usize {
+        self.changes.iter().filter(|change| change.kind == kind).count()
+    }
+
+    /// Whether any change is for the worse.
+    pub fn is_worse(&self) -> bool {
+        self.count(ChangeKind::Worse) > 0
+    }
 }
 
 /// The change of one client in one scenario.
