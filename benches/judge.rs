@@ -14,10 +14,9 @@ use pgsquall::model::budget::Budget;
 use pgsquall::model::fault::{Class, Fault, FaultKind};
 use pgsquall::model::history::{
     ClientFacts, ConnectionChange, ErrorKind, Event, Evidence, FORMAT, FaultStep, Header, History, Op, OpError, OpKind,
-    Outcome, Phase,
+    Outcome, Phase, RunSetup,
 };
 use pgsquall::model::pace::Pace;
-use pgsquall::model::plane::Plane;
 use pgsquall::model::seed::Seed;
 
 /// The default workload: a million operations of it last three and a half hours.
@@ -32,24 +31,15 @@ fn history(ops: u64) -> History {
     let header = Header {
         format: FORMAT,
         pgsquall: "bench".into(),
-        scenario: "bench".into(),
+        setup: RunSetup::new("bench", "bench", Seed(1)),
         title: "Bench".into(),
         class: Class::Transient,
-        client: "bench".into(),
-        application: None,
-        seed: Seed(1),
-        repeat: 0,
-        repeats: 1,
         faults: vec![fault],
         precedes_client: false,
         budget: Budget { time_to_recover: length, ..Budget::default() },
         load: Pace { workers: WORKERS, interval: INTERVAL, ..Pace::default() },
         middlebox: None,
         layout: Default::default(),
-        plane: Plane::Proxy,
-        plane_asked: false,
-        supervised: false,
-        device: None,
     };
     let client = ClientFacts {
         name: "bench".into(),

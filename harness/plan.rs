@@ -6,8 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 use serde::Serialize;
 
-use crate::model::history::{FORMAT, Header};
-use crate::model::plane::Plane;
+use crate::model::history::{FORMAT, Header, RunSetup};
 use crate::model::seed::Seed;
 use crate::scenario::Scenario;
 
@@ -60,25 +59,20 @@ impl Plan {
         let header = Header {
             format: FORMAT,
             pgsquall: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario: scenario.asked().to_owned(),
+            setup: RunSetup {
+                repeat,
+                repeats: of.max(1),
+                device: scenario.device.clone(),
+                ..RunSetup::new(scenario.asked(), client, seed)
+            },
             title: scenario.title.clone(),
             class: scenario.class,
-            client: client.to_owned(),
-            application: None,
-            seed,
-            repeat,
-            repeats: of.max(1),
             faults,
             precedes_client,
             budget: scenario.budget.clone(),
             load,
             middlebox: scenario.middlebox.clone(),
             layout: scenario.layout.clone(),
-            // Until the experiment chooses one.
-            plane: Plane::default(),
-            plane_asked: false,
-            device: scenario.device.clone(),
-            supervised: false,
         };
         Plan { header, settings }
     }

@@ -64,7 +64,7 @@ async fn check(row: &Row) -> Result<Completion, Failed> {
         Some(check) => assert_fails(&run, check),
     }
     if let Some(network) = &row.network {
-        assert_eq!(run.verdict.plane.to_string(), *network, "{run}");
+        assert_eq!(run.verdict.setup.plane.to_string(), *network, "{run}");
     }
     if let Some(device) = &row.device {
         assert!(run.to_string().contains(&format!("--device {device} --scale {USUAL_SCALE}")), "{run}");

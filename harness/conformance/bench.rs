@@ -12,7 +12,7 @@ use crate::client::{ClientChoice, ClientError, ClientFactory, DynClient, LaunchC
 use crate::environment::choice::ServerSource;
 use crate::environment::{Environment, EnvironmentSpec};
 use crate::model::fault::Class;
-use crate::model::history::{Ended, FORMAT, Header};
+use crate::model::history::{Ended, FORMAT, Header, RunSetup};
 use crate::model::seed::Seed;
 use crate::recorder::Recorder;
 use crate::server::bootstrap::LEDGER;
@@ -80,7 +80,7 @@ impl CaseBench {
             settings: &settings,
             layout: &header.layout,
             middlebox: None,
-            seed: header.seed,
+            seed: header.setup.seed,
             kernel: None,
         };
         let recorder = Recorder::begin(header.clone(), None, None);
@@ -257,24 +257,15 @@ fn header(client: String) -> Header {
     Header {
         format: FORMAT,
         pgsquall: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: "conformance".into(),
+        setup: RunSetup::new("conformance", client, Seed(1)),
         title: "The adapter protocol".into(),
         class: Class::Transient,
-        client,
-        application: None,
-        seed: Seed(1),
-        repeat: 0,
-        repeats: 1,
         faults: Vec::new(),
         precedes_client: false,
         budget: Default::default(),
         load: Default::default(),
         middlebox: None,
         layout: Default::default(),
-        plane: Default::default(),
-        plane_asked: false,
-        supervised: false,
-        device: None,
     }
 }
 

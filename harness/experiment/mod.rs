@@ -177,7 +177,7 @@ impl Experiment {
             false => client,
         };
 
-        let wire_observer = plan.header.application.as_ref().map(|_| WireObserver::new(recorder.clone()));
+        let wire_observer = plan.header.setup.application.as_ref().map(|_| WireObserver::new(recorder.clone()));
         let tap: Arc<dyn Tap> = match &wire_observer {
             Some(observer) => Arc::clone(observer) as Arc<dyn Tap>,
             None => Arc::new(recorder.clone()),
@@ -186,7 +186,7 @@ impl Experiment {
             settings: &plan.settings,
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),
-            seed: plan.header.seed,
+            seed: plan.header.setup.seed,
             kernel: placement,
         };
         let environment = Environment::create(&source, spec, tap).await?;
@@ -247,10 +247,10 @@ impl Experiment {
 
     fn plan(&self, client: &dyn ClientFactory, on_kernel_plane: bool) -> Plan {
         let mut plan = Plan::new(&self.scenario, &client.name(), self.seed, self.repeat.0, self.repeat.1);
-        plan.header.application = client.application();
-        plan.header.plane = if on_kernel_plane { Plane::Kernel } else { Plane::Proxy };
-        plan.header.plane_asked = self.network != PlaneChoice::Auto;
-        plan.header.supervised = self.supervised;
+        plan.header.setup.application = client.application();
+        plan.header.setup.plane = if on_kernel_plane { Plane::Kernel } else { Plane::Proxy };
+        plan.header.setup.plane_asked = self.network != PlaneChoice::Auto;
+        plan.header.setup.supervised = self.supervised;
         plan
     }
 

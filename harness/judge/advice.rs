@@ -38,7 +38,7 @@ fn remedy(kind: &FaultKind, facts: &Facts) -> Option<String> {
 
 /// For a device that ends idle connections.
 fn idle(facts: &Facts, style: IdleStyle) -> String {
-    let asked = facts.header.device.as_ref();
+    let asked = facts.header.setup.device.as_ref();
     let known = asked.and_then(|asked| IdleDevice::ALL.iter().find(|(word, _)| *word == asked.device));
     let of = |device: &IdleDevice| format!("{}: {}", device.name, exact(device.after));
     let devices = match known {
@@ -70,7 +70,7 @@ mod tests {
     fn advice(kind: FaultKind, device: Option<&str>) -> String {
         let mut sample = Sample::healthy();
         sample.header.faults[0].kind = kind;
-        sample.header.device = device.map(|device| DeviceAsked { device: device.to_owned(), scale: 100 });
+        sample.header.setup.device = device.map(|device| DeviceAsked { device: device.to_owned(), scale: 100 });
         sample.fail(|op| op.began >= HIT, &refused());
         let verdict = sample.verdict();
         let (_, findings) = verdict.failures().find(|(check, _)| *check == Check::Recovered).unwrap();

@@ -205,7 +205,7 @@ impl<'a> Facts<'a> {
 
     /// Whether the client is a black-box application, of which only its traffic through the gateway is observed.
     pub fn is_watched(&self) -> bool {
-        self.header.application.is_some()
+        self.header.setup.application.is_some()
     }
 
     /// Operations open at once. A black-box application counts as one worker, because its own workers are unknown.

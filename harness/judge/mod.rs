@@ -82,21 +82,12 @@ pub fn judge(history: &History) -> Verdict {
     };
     Verdict {
         format: FORMAT,
-        scenario: history.header.scenario.clone(),
-        client: history.header.client.clone(),
-        application: history.header.application.clone(),
+        setup: history.header.setup.clone(),
         server: facts.server.map(|server| match &facts.header.middlebox {
             None => format!("{} {}", server.kind, server.version),
             Some(middlebox) => format!("{} {} through {}", server.kind, server.version, middlebox.through),
         }),
-        plane: history.header.plane,
-        plane_asked: history.header.plane_asked,
-        device: history.header.device.clone(),
-        supervised: history.header.supervised,
         budget: history.header.budget.time_to_recover,
-        seed: history.header.seed,
-        repeat: history.header.repeat,
-        repeats: history.header.repeats,
         verdict: kind,
         doubts,
         unmet,

@@ -83,7 +83,7 @@ pub(super) fn away(facts: &Facts) -> String {
 }
 
 pub(super) fn measure(facts: &Facts) -> Option<Restarts> {
-    if !facts.header.supervised {
+    if !facts.header.setup.supervised {
         return None;
     }
     let count = |is: fn(&SupervisionStep) -> bool| facts.supervision.iter().filter(|(_, step)| is(step)).count() as u64;

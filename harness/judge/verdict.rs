@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::fault::DeviceAsked;
-use crate::model::history::{Application, RecordedOp};
-use crate::model::plane::Plane;
-use crate::model::seed::Seed;
+use crate::model::history::{RecordedOp, RunSetup};
 use crate::model::time::{micros, optional_micros};
 use crate::model::{display_words, words};
 
@@ -213,32 +210,15 @@ fn is_zero(number: &u32) -> bool {
 pub struct Verdict {
     /// The version of the stored form.
     pub format: u32,
-    pub scenario: String,
-    pub client: String,
-    /// Options of a black-box application beyond its command line; absent for other clients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application: Option<Application>,
+    /// In JSON its fields stand among those of the verdict.
+    #[serde(flatten)]
+    pub setup: RunSetup,
     /// Kind and version.
     pub server: Option<String>,
-    /// The plane that injected the faults.
-    pub plane: Plane,
-    /// Whether the user chose the plane.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub plane_asked: bool,
-    /// The device that the user chose in place of the scenario's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<DeviceAsked>,
-    /// Whether the client was restarted after an exit.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub supervised: bool,
     /// The longest time-to-recover that the check *recovered* accepts.
     #[serde(rename = "budget_us", with = "micros")]
     #[cfg_attr(feature = "report", schemars(with = "u64"))]
     pub budget: Duration,
-    pub seed: Seed,
-    /// Number of this repeat, from 0; `repeats` is how many there are.
-    pub repeat: u32,
-    pub repeats: u32,
     pub verdict: VerdictKind,
     /// Why the run is inconclusive; empty unless the verdict is unknown.
     pub doubts: Vec<String>,

@@ -51,7 +51,7 @@ fn figures(cell: &Cell) -> Vec<Property> {
     let Some(worst) = cell.worst() else { return Vec::new() };
     let figures = [
         ("verdict", cell.verdict_in_words()),
-        ("plane", worst.plane.to_string()),
+        ("plane", worst.setup.plane.to_string()),
         ("noticed", noticed(worst)),
         ("first ok", first_success(worst)),
         ("recovered", recovered(cell)),

@@ -51,8 +51,8 @@ const PASSED: [Check; 3] = [Check::Recovered, Check::LostWrite, Check::Throughpu
 /// A run with the verdict on this history.
 pub(super) fn judged(client: &str, scenario: &str, sample: &Sample) -> Entry {
     let mut sample = sample.clone();
-    sample.header.client = client.to_owned();
-    sample.header.scenario = scenario.to_owned();
+    sample.header.setup.client = client.to_owned();
+    sample.header.setup.scenario = scenario.to_owned();
     let mut verdict = sample.verdict();
     // A new check that passes changes no snapshot.
     verdict.checks.retain(|check, result| *result != CheckResult::Pass || PASSED.contains(check));

@@ -78,7 +78,7 @@ fn row(cell: &Cell) -> Vec<Field> {
     vec![
         Field::new(cell.scenario),
         Field::new(cell.verdict_in_words()).fg(colour),
-        Field::new(worst.plane),
+        Field::new(worst.setup.plane),
         Field::new(noticed(worst)),
         Field::new(first_success(worst)),
         Field::new(recovered(cell)),

@@ -9,7 +9,7 @@ use super::cell::{Cell, observation};
 use crate::judge::{CheckResult, Listening, Measures, Recovery, Restarts, Verdict, by_frequency};
 use crate::model::budget::Budget;
 use crate::model::fault::DeviceAsked;
-use crate::model::history::Application;
+use crate::model::history::{Application, RunSetup};
 use crate::model::plane::Plane;
 use crate::model::time::{exact, show};
 use crate::scenario::RANDOM;
@@ -24,7 +24,7 @@ pub fn explain(verdict: &Verdict) -> String {
 }
 
 fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
-    let Verdict { scenario, client, measures, .. } = verdict;
+    let Verdict { setup: RunSetup { scenario, client, .. }, measures, .. } = verdict;
     writeln!(to, "{scenario} with {client}: {}", verdict.verdict)?;
     for doubt in &verdict.doubts {
         writeln!(to, "  doubt     {doubt}")?;
@@ -52,7 +52,7 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
         to,
         "  ops       {}{}; errors: {}",
         operations(verdict),
-        if verdict.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" },
+        if verdict.setup.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" },
         errors(verdict)
     )?;
     if let Some(listening) = &measures.listening {
@@ -63,7 +63,7 @@ fn write(to: &mut String, verdict: &Verdict) -> std::fmt::Result {
     }
     writeln!(to, "  evidence  {}", evidence(verdict))?;
     let server = verdict.server.as_deref().unwrap_or("unknown");
-    writeln!(to, "  server    {server}, faults by the {} plane", verdict.plane)?;
+    writeln!(to, "  server    {server}, faults by the {} plane", verdict.setup.plane)?;
     writeln!(to, "  repeat    {}", repeat_command(verdict))
 }
 
@@ -87,7 +87,7 @@ fn times(verdict: &Verdict) -> String {
 
 /// The reason for a missing time-to-detect.
 pub(super) fn undetected(verdict: &Verdict) -> &'static str {
-    match verdict.application {
+    match verdict.setup.application {
         Some(_) => "no failure observed",
         None => "no operation failed (fault masked)",
     }
@@ -97,18 +97,18 @@ pub(super) fn undetected(verdict: &Verdict) -> &'static str {
 ///
 /// A local server needs no option, because `auto` chooses it; the password of an external server is not known here.
 pub fn repeat_command(verdict: &Verdict) -> String {
-    if verdict.plane == Plane::Simulation {
-        let (client, seed) = (quoted(&verdict.client), verdict.seed);
-        return match verdict.scenario == RANDOM {
+    if verdict.setup.plane == Plane::Simulation {
+        let (client, seed) = (quoted(&verdict.setup.client), verdict.setup.seed);
+        return match verdict.setup.scenario == RANDOM {
             true => format!("pgsquall sim --client {client} --seed {seed} --seeds 1"),
-            false => format!("pgsquall sim {} --client {client} --seed {seed}", quoted(&verdict.scenario)),
+            false => format!("pgsquall sim {} --client {client} --seed {seed}", quoted(&verdict.setup.scenario)),
         };
     }
-    let mut line = format!("pgsquall run {}", quoted(&verdict.scenario));
-    match &verdict.application {
-        None => line += &format!(" --client {}", quoted(&verdict.client)),
+    let mut line = format!("pgsquall run {}", quoted(&verdict.setup.scenario));
+    match &verdict.setup.application {
+        None => line += &format!(" --client {}", quoted(&verdict.setup.client)),
         Some(Application { ready, load, capabilities }) => {
-            line += &format!(" --app {}", quoted(&verdict.client));
+            line += &format!(" --app {}", quoted(&verdict.setup.client));
             let options = [("ready", ready), ("load", load)];
             for (option, command) in options.into_iter().filter_map(|(option, text)| Some((option, text.as_ref()?))) {
                 line += &format!(" --{option} {}", quoted(command));
@@ -121,21 +121,21 @@ pub fn repeat_command(verdict: &Verdict) -> String {
         Some("external") => line += " --server postgres://…",
         _ => {}
     }
-    if verdict.supervised {
+    if verdict.setup.supervised {
         line += " --supervise";
     }
-    if verdict.plane_asked {
-        line += &format!(" --network {}", verdict.plane);
+    if verdict.setup.plane_asked {
+        line += &format!(" --network {}", verdict.setup.plane);
     }
-    if let Some(DeviceAsked { device, scale }) = &verdict.device {
+    if let Some(DeviceAsked { device, scale }) = &verdict.setup.device {
         line += &format!(" --device {} --scale {scale}", quoted(device));
     }
     if verdict.budget != Budget::default().time_to_recover {
         line += &format!(" --budget {}", quoted(&exact(verdict.budget).to_string()));
     }
-    line += &format!(" --seed {}", verdict.seed);
-    if verdict.repeats > 1 {
-        line += &format!(" --repeat {}", verdict.repeats);
+    line += &format!(" --seed {}", verdict.setup.seed);
+    if verdict.setup.repeats > 1 {
+        line += &format!(" --repeat {}", verdict.setup.repeats);
     }
     line
 }
@@ -248,7 +248,7 @@ pub fn operations(verdict: &Verdict) -> String {
 
 /// The time-to-detect as a table's column shows it.
 pub fn noticed(verdict: &Verdict) -> String {
-    let none = if verdict.application.is_some() { "not observed" } else { "masked" };
+    let none = if verdict.setup.application.is_some() { "not observed" } else { "masked" };
     optional(verdict.measures.time_to_detect, none)
 }
 

@@ -126,8 +126,13 @@ impl RunPhases<'_> {
     /// Brings the client up and sets it to work.
     async fn drive(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<Driven, Error> {
         let header = &self.plan.header;
-        let not_expressible = |reason| Error::NotExpressible { scenario: header.scenario.clone(), reason };
-        header.application.as_ref().map_or(Ok(()), |application| fits(application, header)).map_err(not_expressible)?;
+        let not_expressible = |reason| Error::NotExpressible { scenario: header.setup.scenario.clone(), reason };
+        header
+            .setup
+            .application
+            .as_ref()
+            .map_or(Ok(()), |application| fits(application, header))
+            .map_err(not_expressible)?;
         // From here on every connection is the application's.
         let watching = self.observation.map(WireObserver::begin);
         let client = launch.launch(&self.environment.address, home).await?;
@@ -146,7 +151,7 @@ impl RunPhases<'_> {
             Some(watching) => Work::Seen(watching),
             None => {
                 let recorder = self.recorder.clone();
-                Work::Asked(Workload::start(Arc::clone(&client), header.load, header.seed, recorder))
+                Work::Asked(Workload::start(Arc::clone(&client), header.load, header.setup.seed, recorder))
             }
         };
         Ok(Driven { work, client })
@@ -272,7 +277,7 @@ impl RunPhases<'_> {
         // Too slow to the end: the judge says so.
         let _ = timeout(RATE_PATIENCE, at_speed).await;
         // Only one that was restarted has anything to prove.
-        if self.plan.header.supervised {
+        if self.plan.header.setup.supervised {
             let proved = self.until(|| self.facts(is_proved) || self.note_client_gone(client));
             let _ = timeout(PROOF_PATIENCE, proved).await;
         }

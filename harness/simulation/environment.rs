@@ -37,7 +37,7 @@ pub(super) async fn create(
     clock: WallClock,
 ) -> Result<Environment, Error> {
     let failed = |why: String| Error::Simulation(io::Error::other(why));
-    let (seed, layout) = (plan.header.seed, plan.header.layout.clone());
+    let (seed, layout) = (plan.header.setup.seed, plan.header.layout.clone());
     let settings = settings(&plan.settings).map_err(failed)?;
     let machine = network.servers();
     let behind = |index: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT + index));
@@ -101,7 +101,7 @@ fn open_gateways(
     };
     let mut places = layout.hosts.iter().zip(SERVERS).map(|(host, ip)| (SocketAddr::from((ip, PORT)), *host));
     let (at, found) = places.next().unwrap_or(((SERVERS[0], PORT).into(), Host::Primary));
-    let mut gateways = vec![Gateway::open_on_host(host, at, leads_to(found), plan.header.seed, tap)?];
+    let mut gateways = vec![Gateway::open_on_host(host, at, leads_to(found), plan.header.setup.seed, tap)?];
     for (at, found) in places {
         let beside = gateways[0].open_beside_on_host(host, at, leads_to(found))?;
         gateways.push(beside);

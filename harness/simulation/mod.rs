@@ -249,7 +249,7 @@ impl Simulation {
     async fn carry_out(&self, client: &dyn SimClientFactory, network: &Network) -> Result<History, Error> {
         network.start();
         let mut plan = Plan::new(&self.scenario, &client.name(), self.seed, self.repeat.0, self.repeat.1);
-        plan.header.plane = Plane::Simulation;
+        plan.header.setup.plane = Plane::Simulation;
         let file = self.out.as_deref().map(|folder| artifacts::create(folder, "history.jsonl")).transpose()?;
         let recorder = Recorder::begin(plan.header.clone(), file, None);
         let tap: Arc<dyn Tap> = Arc::new(recorder.clone());

@@ -12,13 +12,13 @@ use super::jobs::Job;
 /// The verdict in a job's folder, if it is of the same run and not unknown.
 pub fn stored_run(job: &Job) -> Option<Box<Run>> {
     let verdict = read(&job.folder)?;
-    let is_same = verdict.scenario == job.scenario.asked()
-        && verdict.client == job.client.name()
-        && verdict.application == job.client.application()
-        && verdict.supervised == job.supervise
+    let is_same = verdict.setup.scenario == job.scenario.asked()
+        && verdict.setup.client == job.client.name()
+        && verdict.setup.application == job.client.application()
+        && verdict.setup.supervised == job.supervise
         && verdict.budget == job.scenario.budget.time_to_recover
-        && verdict.seed == job.seed
-        && (verdict.repeat, verdict.repeats) == (job.repeat, job.repeats)
+        && verdict.setup.seed == job.seed
+        && (verdict.setup.repeat, verdict.setup.repeats) == (job.repeat, job.repeats)
         && verdict.verdict != VerdictKind::Unknown;
     let (title, server, out) = (job.scenario.title.clone(), job.server.clone(), Some(job.folder.clone()));
     is_same.then(|| Box::new(Run { verdict, title, server, out }))
@@ -27,7 +27,7 @@ pub fn stored_run(job: &Job) -> Option<Box<Run>> {
 /// The seed of the first verdict found below a folder; `None` if there is none.
 pub fn stored_seed(folder: &Path) -> Option<Seed> {
     if let Some(verdict) = read(folder) {
-        return Some(verdict.seed);
+        return Some(verdict.setup.seed);
     }
     let folders =
         fs::read_dir(folder).ok()?.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));

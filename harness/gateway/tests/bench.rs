@@ -4,7 +4,7 @@ use super::*;
 use crate::gateway::{Gateway, Rule, RuleKind};
 use crate::model::budget::Budget;
 use crate::model::fault::{Class, Toxic};
-use crate::model::history::Header;
+use crate::model::history::{Header, RunSetup};
 use crate::model::pace::Pace;
 use crate::model::seed::Seed;
 use crate::recorder::Recorder;
@@ -13,24 +13,15 @@ pub(super) fn recorder() -> Recorder {
     let header = Header {
         format: 1,
         pgsquall: String::new(),
-        scenario: String::new(),
+        setup: RunSetup::new("", "", Seed(0)),
         title: String::new(),
         class: Class::Transient,
-        client: String::new(),
-        application: None,
-        seed: Seed(0),
-        repeat: 0,
-        repeats: 1,
         faults: Vec::new(),
         precedes_client: false,
         budget: Budget::default(),
         load: Pace::default(),
         middlebox: None,
         layout: Default::default(),
-        plane: crate::model::plane::Plane::Proxy,
-        plane_asked: false,
-        supervised: false,
-        device: None,
     };
     Recorder::begin(header, None, None)
 }

@@ -12,7 +12,8 @@ use crate::judge::{Check, Facts, Recovery, Verdict, judge, recovered_at};
 use crate::model::budget::Budget;
 use crate::model::fault::{Class, Fault, FaultKind, StopMode};
 use crate::model::history::{
-    ClientFacts, Ended, ErrorKind, Evidence, FaultStep, Header, Op, OpError, OpKind, Outcome, Sessions, SupervisionStep,
+    ClientFacts, Ended, ErrorKind, Evidence, FaultStep, Header, Op, OpError, OpKind, Outcome, RunSetup, Sessions,
+    SupervisionStep,
 };
 use crate::model::pace::Pace;
 use crate::model::seed::Seed;
@@ -74,24 +75,15 @@ impl Sample {
         let header = Header {
             format: crate::model::history::FORMAT,
             pgsquall: "0.0.0".into(),
-            scenario: "sample".into(),
+            setup: RunSetup::new("sample", "sample", Seed(7)),
             title: "Sample".into(),
             class: Class::Transient,
-            client: "sample".into(),
-            application: None,
-            seed: Seed(7),
-            repeat: 0,
-            repeats: 1,
             faults: vec![fault],
             precedes_client: false,
             budget: Budget { time_to_recover: ms(4_000), ..Budget::default() },
             load: Pace::default(),
             middlebox: None,
             layout: Default::default(),
-            plane: crate::model::plane::Plane::Proxy,
-            plane_asked: false,
-            device: None,
-            supervised: false,
         };
         let client = ClientFacts {
             name: "sample".into(),

@@ -8,7 +8,7 @@ use crate::model::history::{Application, ConnectionChange, Ended, Event, Observe
 /// The healthy run of an application: its statements, 80 a second, and sign-ins that fail while the fault is in force.
 fn application() -> Sample {
     let mut sample = Sample::healthy();
-    sample.header.application = Some(Application::default());
+    sample.header.setup.application = Some(Application::default());
     sample.client.concurrency = 1;
     sample.change(
         |_| true,

@@ -82,7 +82,7 @@ fn any_history() -> impl Strategy<Value = History> {
             history.header.load.workers = workers;
             history.header.load.pause = inject.then_some(Pause { at: ms(1), lasts: ms(2_000) });
             history.header.budget.undisturbed = persistent;
-            history.header.supervised = inject;
+            history.header.setup.supervised = inject;
             match whole {
                 true => history.events.extend(events),
                 false => history.events = events,

@@ -27,7 +27,7 @@ fn restarted(at: Duration) -> (Duration, SupervisionStep) {
 /// A healthy run of a supervised client with these exits and restarts.
 fn supervised(steps: impl IntoIterator<Item = (Duration, SupervisionStep)>) -> Sample {
     let mut sample = Sample::healthy();
-    sample.header.supervised = true;
+    sample.header.setup.supervised = true;
     sample.supervision.extend(steps);
     sample
 }
@@ -44,7 +44,7 @@ fn exit_during_fault_passes_with_figures() {
     let steps = [exited(HIT + ms(350)), failed(HIT + ms(1_400)), restarted(HIT + ms(3_500))];
     let sample = supervised(steps);
     let verdict = sample.verdict();
-    assert_eq!((verdict.verdict, verdict.supervised), (VerdictKind::Pass, true), "{verdict:#?}");
+    assert_eq!((verdict.verdict, verdict.setup.supervised), (VerdictKind::Pass, true), "{verdict:#?}");
     assert_eq!(verdict.checks[&Check::Process], CheckResult::Pass);
     let expected = Restarts {
         restarted: 1,

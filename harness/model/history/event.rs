@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionChange, Op, OpError};
+use super::{ConnectionChange, Op, OpError, RunSetup};
 use crate::model::budget::Budget;
-use crate::model::fault::{Class, DeviceAsked, Fault};
+use crate::model::fault::{Class, Fault};
 use crate::model::middlebox::Middlebox;
 use crate::model::pace::Pace;
-use crate::model::plane::Plane;
-use crate::model::seed::Seed;
 use crate::model::time::{micros, optional_micros};
 use crate::model::topology::Topology;
 
@@ -23,21 +21,11 @@ pub struct Header {
     pub format: u32,
     /// The version of pgsquall that recorded it.
     pub pgsquall: String,
-    /// The scenario as `pgsquall run` takes it: a name, or the path of a file.
-    pub scenario: String,
+    /// In JSON its fields stand among those of the header.
+    #[serde(flatten)]
+    pub setup: RunSetup,
     pub title: String,
     pub class: Class,
-    /// The client's name, as `pgsquall run --client` takes it; that of an application is its command line.
-    pub client: String,
-    /// The settings of an application beyond its command line; `None` for other clients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application: Option<Application>,
-    /// The seed of the whole run.
-    pub seed: Seed,
-    /// The number of this repeat (`--repeat`), from 0.
-    pub repeat: u32,
-    /// The number of repeats over which the moment of the fault is swept.
-    pub repeats: u32,
     pub faults: Vec<Fault>,
     /// Whether the first fault is in force before the client starts, so that there is no steady state.
     pub precedes_client: bool,
@@ -49,18 +37,6 @@ pub struct Header {
     /// The topology beyond a plain server.
     #[serde(default, skip_serializing_if = "Topology::is_plain")]
     pub layout: Topology,
-    /// The plane that injected the faults.
-    #[serde(default)]
-    pub plane: Plane,
-    /// Whether the user required that plane.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub plane_asked: bool,
-    /// The device that replaces the scenario's own (`--device`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<DeviceAsked>,
-    /// Whether the client is launched again if its process exits.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub supervised: bool,
 }
 
 /// An application that is only watched: it does its own work, and is judged by its traffic through the gateway.

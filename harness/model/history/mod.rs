@@ -8,6 +8,7 @@ mod capability;
 mod connection;
 mod event;
 mod operation;
+mod setup;
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -20,6 +21,7 @@ pub use event::{
     Application, ClientFacts, Ended, Event, Evidence, FaultStep, Header, Phase, ServerFacts, Sessions, SupervisionStep,
 };
 pub use operation::{ErrorKind, ObservedOp, Op, OpError, OpKind, Outcome, RecordedOp};
+pub use setup::RunSetup;
 
 /// The version of the stored form. A reader refuses any other.
 pub const FORMAT: u32 = 1;

@@ -76,7 +76,7 @@ impl Stage {
             settings: &plan.settings,
             layout: &plan.header.layout,
             middlebox: plan.header.middlebox.as_ref(),
-            seed: plan.header.seed,
+            seed: plan.header.setup.seed,
             kernel,
         };
         let environment = Environment::create(source, blueprint, std::sync::Arc::new(recorder.clone())).await;

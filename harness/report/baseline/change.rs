@@ -75,9 +75,9 @@ fn changed_setup(before: &Cell, now: &Cell) -> Option<String> {
     let (before, now) = (before.conclusive().next()?, now.conclusive().next()?);
     let differs = |what: &str| Some(format!("not comparable: {what} differs from the baseline"));
     match () {
-        () if before.plane != now.plane => differs("the plane"),
-        () if before.device != now.device => differs("the device"),
-        () if before.supervised != now.supervised => differs("supervision"),
+        () if before.setup.plane != now.setup.plane => differs("the plane"),
+        () if before.setup.device != now.setup.device => differs("the device"),
+        () if before.setup.supervised != now.setup.supervised => differs("supervision"),
         () if before.budget != now.budget => differs("the budget"),
         () => None,
     }

@@ -140,7 +140,7 @@ fn incomparable_cells_are_reported() {
     assert_eq!(gone.changes[0].kind, ChangeKind::Gone);
     let mut elsewhere = well.clone();
     let Ending::Judged { verdict } = &mut elsewhere.runs[0].ending else { panic!() };
-    verdict.plane = Plane::Kernel;
+    verdict.setup.plane = Plane::Kernel;
     assert_eq!(kind(&well, &elsewhere), ChangeKind::NotComparable);
     let mut doubtful = well.clone();
     let Ending::Judged { verdict } = &mut doubtful.runs[0].ending else { panic!() };

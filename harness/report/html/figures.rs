@@ -15,7 +15,7 @@ pub(super) struct Proof {
 /// Every figure with its name.
 pub(super) fn figures(verdict: &Verdict, entry: &Entry) -> Vec<(&'static str, String)> {
     let measures = &verdict.measures;
-    let counted = if verdict.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" };
+    let counted = if verdict.setup.application.is_some() { " (statements and sign-ins at the gateway)" } else { "" };
     let slowest = measures.worst_op.as_ref().map(|op| {
         let end = if op.ended { "" } else { " and was still open" };
         format!("{} {} took {}{end}", op.kind, op.id, show(op.took))
@@ -40,7 +40,7 @@ pub(super) fn figures(verdict: &Verdict, entry: &Entry) -> Vec<(&'static str, St
     all.extend(measures.listening.as_ref().map(|listening| ("subscription", subscription(listening))));
     all.extend(measures.restarts.as_ref().map(|restarts| ("process", process(restarts))));
     all.push(("server", verdict.server.clone().unwrap_or_else(|| "unknown".to_owned())));
-    all.push(("faults by", format!("{} plane", verdict.plane)));
+    all.push(("faults by", format!("{} plane", verdict.setup.plane)));
     all.extend(entry.took.map(|took| ("duration of the run", show(took))));
     all
 }

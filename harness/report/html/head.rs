@@ -62,7 +62,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let clients = report.clients();
     let verdicts = || report.runs.iter().filter_map(Entry::verdict);
     let servers = once(verdicts().map(|verdict| verdict.server.clone().unwrap_or_else(|| "unknown".to_owned())));
-    let planes = once(verdicts().map(|verdict| verdict.plane.to_string()));
+    let planes = once(verdicts().map(|verdict| verdict.setup.plane.to_string()));
     vec![
         (if clients.len() == 1 { "client" } else { "clients" }, clients.join(", ")),
         (if servers.len() == 1 { "server" } else { "servers" }, servers.join(", ")),

@@ -107,7 +107,7 @@ pub(super) fn class(verdict: &Verdict) -> &'static str {
 
 fn figures(verdict: &Verdict) -> [String; 3] {
     let measures = &verdict.measures;
-    let masked = if verdict.application.is_some() { "not observed" } else { "masked" };
+    let masked = if verdict.setup.application.is_some() { "not observed" } else { "masked" };
     let lost = measures.fail + measures.info;
     [
         optional(measures.time_to_detect, masked),

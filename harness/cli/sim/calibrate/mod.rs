@@ -151,21 +151,21 @@ fn scenario_of(real: &History) -> Result<Scenario, String> {
         Event::Server(facts) => Some(facts.kind.as_str()),
         _ => None,
     });
-    if header.plane == Plane::Simulation {
+    if header.setup.plane == Plane::Simulation {
         return Err("the run was a simulation".into());
     }
-    if header.application.is_some() || !built_in().any(|(name, _)| name == header.client) {
+    if header.setup.application.is_some() || !built_in().any(|(name, _)| name == header.setup.client) {
         return Err("the client is not built in".into());
     }
-    if header.supervised {
+    if header.setup.supervised {
         return Err("the client was supervised".into());
     }
     if !matches!(server, Some("local" | "docker")) {
         return Err(format!("the server is {}", server.unwrap_or("unknown")));
     }
-    let name = &header.scenario;
+    let name = &header.setup.scenario;
     let mut scenario = find(name).map_err(|error| format!("cannot find the scenario {name}: {error}"))?;
-    if let Some(asked) = &header.device {
+    if let Some(asked) = &header.setup.device {
         let device = IdleDevice::ALL.into_iter().find(|(word, _)| *word == asked.device);
         let before = device.and_then(|(_, device)| scenario.before(&device, asked.scale));
         scenario = before.ok_or_else(|| format!("{name} has no device {}", asked.device))?;
@@ -175,9 +175,11 @@ fn scenario_of(real: &History) -> Result<Scenario, String> {
 }
 
 fn simulate(header: &Header, scenario: Scenario, out: Option<&Path>) -> Result<History, pgsquall::Error> {
-    let simulation = Simulation::new(scenario).client_named(&header.client)?;
-    let simulation =
-        simulation.seed(header.seed).repeat(header.repeat, header.repeats).budget(header.budget.time_to_recover);
+    let simulation = Simulation::new(scenario).client_named(&header.setup.client)?;
+    let simulation = simulation
+        .seed(header.setup.seed)
+        .repeat(header.setup.repeat, header.setup.repeats)
+        .budget(header.budget.time_to_recover);
     match out {
         Some(out) => simulation.out(out).record(),
         None => simulation.record(),

@@ -40,10 +40,10 @@ fn row(pair: &Pair) -> [String; 7] {
     let Pair { real, simulated } = pair;
     let both = |of: fn(&Verdict) -> String| format!("{} / {}", of(real), of(simulated));
     let errors = pair.errors().into_iter().map(|(kind, real, simulated)| format!("{kind} {real} / {simulated}"));
-    let repeat = if real.repeats > 1 { format!(" {}", real.repeat) } else { String::new() };
+    let repeat = if real.setup.repeats > 1 { format!(" {}", real.setup.repeat) } else { String::new() };
     [
-        format!("{}{repeat}", real.scenario),
-        real.client.clone(),
+        format!("{}{repeat}", real.setup.scenario),
+        real.setup.client.clone(),
         both(|verdict| verdict.verdict.to_string()),
         both(|verdict| recovery(&verdict.measures.time_to_recover)),
         both(|verdict| optional(verdict.measures.time_to_detect, "masked")),

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::judge::{Check, CheckResult, EvidenceSummary, Finding, Measures, Recovery, Verdict, VerdictKind, WorstOp};
-use crate::model::history::{Evidence, OpKind, Outcome, Severed};
-use crate::model::plane::Plane;
+use crate::model::history::{Evidence, OpKind, Outcome, RunSetup, Severed};
 use crate::model::seed::Seed;
 use crate::report::Report;
 use crate::report::model::{Ending, Entry, FORMAT, ScenarioInfo};
@@ -33,18 +32,9 @@ pub fn verdict(scenario: &str, client: &str, kind: VerdictKind, recovery: Recove
     let found = |count, what: &str, decisive| Evidence { what: what.into(), count, decisive };
     Verdict {
         format: crate::judge::FORMAT,
-        scenario: scenario.into(),
-        client: client.into(),
-        application: None,
+        setup: RunSetup::new(scenario, client, Seed(7)),
         server: Some("local 17.6".into()),
-        plane: Plane::Proxy,
-        plane_asked: false,
-        device: None,
-        supervised: false,
         budget: ms(10_000),
-        seed: Seed(7),
-        repeat: 0,
-        repeats: 1,
         verdict: kind,
         doubts: if kind == VerdictKind::Unknown { vec!["the fault had no effect".into()] } else { Vec::new() },
         unmet: 0,
@@ -75,16 +65,17 @@ pub fn verdict(scenario: &str, client: &str, kind: VerdictKind, recovery: Recove
     }
 }
 
-pub fn entry(verdict: Verdict, repeat: u32, repeats: u32) -> Entry {
+pub fn entry(mut verdict: Verdict, repeat: u32, repeats: u32) -> Entry {
+    (verdict.setup.repeat, verdict.setup.repeats) = (repeat, repeats);
     Entry {
         index: repeat,
-        client: verdict.client.clone(),
-        scenario: verdict.scenario.clone(),
+        client: verdict.setup.client.clone(),
+        scenario: verdict.setup.scenario.clone(),
         repeat,
         repeats,
-        folder: Some(format!("{}/{}", verdict.client, verdict.scenario).into()),
+        folder: Some(format!("{}/{}", verdict.setup.client, verdict.setup.scenario).into()),
         took: Some(ms(9_000)),
-        ending: Ending::Judged { verdict: Box::new(Verdict { repeat, repeats, ..verdict }) },
+        ending: Ending::Judged { verdict: Box::new(verdict) },
     }
 }
 
