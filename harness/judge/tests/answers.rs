@@ -9,7 +9,8 @@ fn error_28p01() -> OpError {
     OpError::new(ErrorKind::Server, "no").with_sqlstate("28P01").with_retryable(false)
 }
 
-/// Makes the fault a wrong password that is in force before the client starts, and is reported as it should be.
+/// Makes the fault a wrong password that is in force before the client starts, and that every operation reports as
+/// 28P01.
 pub(super) fn wrong_password(sample: &mut Sample) {
     sample.header.class = Class::Persistent;
     sample.header.faults[0].kind = FaultKind::WrongPassword;

@@ -5,7 +5,7 @@ use crate::judge::judge;
 use crate::judge::samples::{END, HEAL, HIT, STEADY, STOP, ms, refused};
 use crate::model::history::{Application, ConnectionChange, Ended, Event, ObservedOp, RecordedOp, Sessions};
 
-/// The healthy run of an application: its statements, 80 a second, and sign-ins that fail while the fault is in force.
+/// The healthy run of an application: 80 statements a second, and sign-ins that fail while the fault is in force.
 fn application() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.application = Some(Application::default());
@@ -20,7 +20,7 @@ fn application() -> Sample {
     sample
 }
 
-/// Moves the begin and end of one statement.
+/// Makes the first statement begun at `began` or later succeed at `ended`, or never end. Returns its id.
 fn lengthen(sample: &mut Sample, began: std::time::Duration, ended: Option<std::time::Duration>) -> u64 {
     let op = sample.ops.iter_mut().find(|op| op.began >= began).expect("there is one");
     (op.ended, op.outcome, op.error) = (ended, crate::model::history::Outcome::Ok, None);

@@ -20,7 +20,7 @@ fn changed(change: impl FnOnce(&mut Sample)) -> Sample {
     sample
 }
 
-/// A sample with a fault whose only evidence is the nemesis's.
+/// A sample with a fault for which failed operations are no evidence.
 fn exhausted(change: impl FnOnce(&mut Sample)) -> Sample {
     changed(|sample| {
         sample.header.faults[0].kind = FaultKind::ExhaustConnections;
@@ -175,7 +175,7 @@ fn client_killed_by_first_fault_fails() {
     assert_eq!((verdict.verdict, verdict.doubts.len()), (VerdictKind::Fail, 0), "{verdict:#?}");
 }
 
-/// Twice as many callers as the client's concurrency; some are held up for a second from the fault on.
+/// Twice as many callers as the client's concurrency; `stuck` of them are held up for a second from the fault on.
 fn crowded(stuck: u32) -> Sample {
     let mut sample = Sample::healthy();
     sample.header.load.callers_per_connection = 2;

@@ -93,7 +93,7 @@ fn storm_window_may_cross_seconds() {
     // 30 at the end of one second of the clock and 30 at the start of the next.
     attempts(&mut sample, 3_850, 60, 5);
     assert!(sample.finding(Check::ReconnectStorm).contains("60 connection attempts"));
-    // As many, more than a second apart.
+    // The same number, more than a second apart.
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     attempts(&mut sample, 3_100, 30, 1);

@@ -27,7 +27,7 @@ fn recovery_is_first_success_of_last_worker() {
 fn missing_recovery_is_censored() {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.began >= HIT, &refused());
-    // Observed for 6.1 s; a recovery could still have begun in the last second.
+    // Observed for 6.1 s, but the bound is at most the budget of 4 s.
     let beyond = ms(4_000);
     assert_eq!(sample.recovery(), Recovery::Censored { beyond });
     let finding = sample.only_finding(Check::Recovered);
@@ -110,7 +110,7 @@ fn budget_can_start_at_injection() {
     sample.header.budget.from = RecoveryFrom::Inject;
     sample.header.budget.time_to_recover = ms(5_000);
     assert_eq!(sample.recovery(), recovered(BACK - HIT));
-    // A fault without an effect so far may still have one until the heal: the window lasts until after it.
+    // A fault without an effect so far may still have one: the window lasts until one window after the heal.
     let mut late = Sample::healthy();
     late.header.budget.from = RecoveryFrom::Inject;
     late.succeed(|_| true).fail(|op| op.began >= HEAL + ms(1_000), &refused());

@@ -92,7 +92,7 @@ fn loss_after_recovery_fails() {
     let finding = sample.only_finding(Check::Subscription);
     assert!(finding.starts_with("2 of 49 notifications sent after the subscription had recovered"), "{finding}");
     assert!(finding.contains("number 90, was sent 3.00 s later"), "{finding}");
-    // The last ones may still have been under way.
+    // The last notifications may still have been in transit.
     let mut sample = Sample::listening();
     sample.miss(STOP - ms(1_000), STOP);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
