@@ -48,7 +48,7 @@ pub(super) fn stopped(client: &str, scenario: &str) -> Entry {
 /// The checks that are kept in a sample if they pass.
 const PASSED: [Check; 3] = [Check::Recovered, Check::LostWrite, Check::Throughput];
 
-/// A run with the verdict on this history.
+/// A run with the verdict on this history, reduced to checks that a new check does not change.
 pub(super) fn judged(client: &str, scenario: &str, sample: &Sample) -> Entry {
     let mut sample = sample.clone();
     sample.header.client = client.to_owned();
