@@ -79,7 +79,7 @@ fn swallowed_persistent_fault_fails() {
     let finding = sample.only_finding(Check::ErrorSurface);
     let reported = "reported 28P01, but the client reported timeout × 232 (first message: \"timed out\")";
     assert!(finding.contains(reported), "{finding}");
-    // No error is reported: the calls wait until the heal.
+    // The client reports no error: its calls wait until the heal.
     let mut sample = Sample::healthy();
     wrong_password(&mut sample);
     for worker in 0..4 {

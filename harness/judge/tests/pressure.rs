@@ -67,7 +67,7 @@ fn listener_has_attempts_like_a_worker() {
 #[test]
 fn attempts_of_operations_are_no_storm() {
     let mut sample = Sample::healthy();
-    // One for each of the 80 operations a second, and as many more as the limit.
+    // 83 a second: little more than the 80 operations a second.
     attempts(&mut sample, 3_000, 240, 12);
     assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);

@@ -129,7 +129,7 @@ fn last_heal_of_two_faults_counts() {
     assert_eq!(sample.recovered_at(), Some(ms(7_032)));
     let measures = sample.verdict().measures;
     assert_eq!(measures.time_to_first_success, Some(ms(7_002) - ms(7_001)));
-    // Recovery is not timed while one of them is not healed.
+    // Recovery is not timed if one of the faults is not healed.
     sample.steps.retain(|(_, fault, step)| *fault == 0 || *step != crate::model::history::FaultStep::Healed);
     assert_eq!((sample.recovered_at(), sample.recovery()), (None, Recovery::NotMeasured));
 }
@@ -172,7 +172,7 @@ fn worker_dead_after_recovery_fails_full_capacity() {
     assert_eq!(sample.recovered_at(), Some(BACK));
     let finding = sample.only_finding(Check::FullCapacity);
     assert!(finding.contains("worker 2 got no answer"), "{finding}");
-    // The worker was answered once in the last window, and then had an operation open for longer than one.
+    // The worker gets one answer in the last window, and its next operation is then open for longer than a window.
     let mut sample = Sample::healthy();
     sample.hang(2, STOP - ms(1_950));
     assert!(sample.only_finding(Check::FullCapacity).contains("worker 2 got no answer"));
