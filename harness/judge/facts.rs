@@ -64,7 +64,8 @@ pub(crate) struct Facts<'a> {
     /// When the workload stopped beginning operations; until `workload_ended` it waited for open ones.
     pub stopped: Option<Duration>,
     pub workload_ended: Option<Duration>,
-    /// Latest time of a phase, a fault's step, an operation, a connection's change, or an exit of the client.
+    /// Latest time of an operation, a phase, a step of a fault, a connection's change, or the client's or workload's
+    /// end.
     pub until: Duration,
     /// Computed once, by [`recovered_at`](super::recovered_at).
     pub(super) recovered: OnceCell<Option<Duration>>,
@@ -306,8 +307,8 @@ impl<'a> Facts<'a> {
     /// ([`is_felt`](crate::model::fault::FaultKind::is_felt)), the operations that failed or were held up.
     ///
     /// A client that opens a connection for each operation may hold none at the moment the server stops, so it loses
-    /// none, but each operation that fails before the server is back shows the fault. For other faults a failed
-    /// operation is no evidence: it may have another cause.
+    /// none, but each operation that fails before the server is back shows the fault. Other faults leave evidence of
+    /// their own in the server's log, which a failed operation does not replace.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
         let away = times.fault.kind.is_felt();

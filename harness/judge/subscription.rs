@@ -73,7 +73,7 @@ impl<'a> Notifications<'a> {
     }
 }
 
-/// Whether the subscription has recovered, or the scenario has none. A run ends only when it has.
+/// Whether the subscription has recovered, or the scenario has none. A run waits for this, up to its limit.
 pub(crate) fn is_subscribed_again(facts: &Facts) -> bool {
     !facts.header.load.listen || recovered_from(facts).is_some()
 }

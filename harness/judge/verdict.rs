@@ -219,7 +219,7 @@ pub struct Verdict {
     /// Options of a black-box application beyond its command line; absent for other clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Application>,
-    /// Kind and version, and the middlebox in front of the server.
+    /// Kind and version, and the middlebox in front of the server if there is one.
     pub server: Option<String>,
     /// The plane that injected the faults.
     pub plane: Plane,

@@ -11,7 +11,8 @@ use crate::model::history::{ConnectionChange, Event, FaultStep, History, Outcome
 /// One run in time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
-    /// Latest time of a phase, a fault's step, an operation, a connection's change, or an exit of the client.
+    /// Latest time of an operation, a phase, a step of a fault, a connection's change, or the client's or workload's
+    /// end.
     pub until: Duration,
     /// Begin of the steady state.
     pub steady: Option<Duration>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Bound {
     /// The time.
     Known(Duration),
-    /// The time is at least this long: a repeat that counts for it was censored.
+    /// The time is at least this long; more is not known, because a repeat of this rank or a lower one was censored.
     Beyond(Duration),
 }
 
