@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::finding::{Finding, Level, Stage};
 use super::text;
 
-/// The version of the JSON form. Raised when a field changes its meaning or goes; new fields do not raise it.
+/// The version of the JSON form. Raise it if a field changes its meaning or is removed, not for new fields.
 pub const FORMAT: u32 = 1;
 
 /// The result of an examination. `Display` formats it for people.
@@ -17,7 +17,7 @@ pub struct Diagnosis {
     pub format: u32,
     /// The server's URL without credentials or parameters.
     pub server: String,
-    /// The stage that failed; `None` if the server answered the queries.
+    /// The stage that failed; `None` if the server answered at least the first query.
     pub failed: Option<Stage>,
     pub problems: usize,
     pub notices: usize,
@@ -33,6 +33,8 @@ impl Diagnosis {
     }
 
     /// Formats the diagnosis as one JSON object, ending with a newline.
+    ///
+    /// *Errors*: serde's; a diagnosis has no value that JSON cannot express.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }

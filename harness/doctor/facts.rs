@@ -8,10 +8,11 @@ use serde::Deserialize;
 
 use super::target::{ClientSettings, TlsSettings};
 
-/// The facts of one examination. Facts of stages after a failed one are `None`.
+/// The facts of one examination. Facts of stages after a failed one are `None` or empty.
 pub(super) struct Facts {
     /// The URL's host name, or else its address.
     pub host: String,
+    /// The URL without secrets.
     pub redacted: String,
     pub client_settings: ClientSettings,
     pub tls: TlsSettings,
@@ -20,14 +21,14 @@ pub(super) struct Facts {
     /// This machine's keepalive defaults; `None` if they cannot be read.
     pub system: Option<Keepalive>,
     pub client_certificate: Option<Result<Certificate, String>>,
-    /// `None` if the URL has an address.
+    /// `None` if the URL has an address, which needs no lookup.
     pub lookup: Option<Timed<Result<Vec<IpAddr>, String>>>,
     pub dials: Vec<(SocketAddr, Timed<Result<(), Failure>>)>,
     /// One entry, or two if preferred TLS failed and the connection was repeated without it.
     pub negotiations: Vec<Timed<Result<Negotiated, Failure>>>,
     pub sign_in: Option<Timed<Result<(), Failure>>>,
     pub server_facts: Option<ServerFacts>,
-    /// The client's address of the connection.
+    /// The local address of the connection.
     pub local: Option<SocketAddr>,
 }
 
@@ -45,6 +46,7 @@ pub(super) struct Failure {
     pub text: String,
 }
 
+/// The kind of a failure, which selects the advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     /// No reply within the stage's time limit.
@@ -116,9 +118,9 @@ pub(super) struct Certificate {
 pub(super) struct Keepalive {
     /// Idle time before the first probe.
     pub idle: Duration,
-    /// Between two probes.
+    /// Time between two probes.
     pub interval: Duration,
-    /// Unanswered probes before the connection is given up.
+    /// Number of unanswered probes after which the kernel ends the connection.
     pub count: u32,
 }
 
@@ -148,9 +150,10 @@ pub(super) struct Identity {
     pub version: String,
     pub role: String,
     pub superuser: bool,
-    /// Whether the role may see other sessions in full.
+    /// Whether the role may see all details of other roles' sessions.
     pub sees_all: bool,
     pub standby: bool,
+    /// Seconds since the server started.
     pub up_s: f64,
     /// The client's address as the server sees it; `None` over a socket file.
     pub client_addr: Option<IpAddr>,
@@ -190,11 +193,11 @@ pub(super) struct Sessions {
     /// Sessions whose type this role may not see; nearly all are clients.
     pub unknown: i64,
     pub idle_in_transaction: i64,
-    /// The longest idle time of these.
+    /// The longest idle time of these, in seconds.
     pub idle_in_transaction_s: Option<f64>,
     pub of_role: i64,
     pub of_database: i64,
-    /// `CONNECTION LIMIT`; -1: none.
+    /// `CONNECTION LIMIT`; -1 means no limit.
     pub role_limit: i64,
     pub database_limit: i64,
 }

@@ -15,7 +15,7 @@ pub enum Stage {
     Tcp,
     Tls,
     SignIn,
-    /// Signed in, but the server does not answer queries.
+    /// Queries after sign-in.
     Questions,
 }
 

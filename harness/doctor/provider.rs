@@ -1,9 +1,7 @@
 //! The table of providers, recognised by the host's name, and the idle timeouts of devices on the path to them.
 //!
-//! Every figure has a source; unverified ones are marked as such. A device that is on the path of only some customers
-//! is marked too (`always`).
-//!
-//! *Source*: with each device.
+//! Every device has its source. If no figure is verified, `idle` is `None`; if the device is on the path of only some
+//! customers, `always` is false.
 
 use std::time::Duration;
 
@@ -28,7 +26,7 @@ pub(super) struct PathDevice {
     pub expiry: &'static str,
     /// Whether the device is on every path to such a host.
     pub always: bool,
-    /// Whether TCP keepalive counts as activity; not for a device that counts queries.
+    /// Whether TCP keepalive counts as activity; false for a device that counts only queries.
     pub keepalive_counts: bool,
     pub source: &'static str,
 }
@@ -85,7 +83,7 @@ const KUBE_PROXY_IPVS: PathDevice = PathDevice {
     source: "Linux IPVS: 15 min unless --ipvs-tcp-timeout says otherwise; kube-proxy with iptables: 24 h",
 };
 
-/// More specific names first.
+/// The providers, more specific names first.
 const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Amazon RDS Proxy",

@@ -1,7 +1,7 @@
 //! Parses a URL with libpq's meaning.
 //!
-//! tokio-postgres does not know every parameter of libpq, and reads some in other units: those are taken out of the
-//! URL here and parsed with libpq's meaning.
+//! tokio-postgres does not support every parameter of libpq, and reads some in other units. This module removes those
+//! from the URL and parses them itself.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,12 +22,12 @@ const PORT: u16 = 5432;
 const PASSED_ON: [&str; 9] =
     ["application_name", "channel_binding", "dbname", "host", "hostaddr", "options", "password", "port", "user"];
 
-/// A server, and how a client with this URL connects to it. No method shows the password.
+/// A server, and how a client with this URL connects to it. No method returns the password.
 pub struct Target {
     pub(super) config: Config,
     pub(super) host: String,
     pub(super) port: u16,
-    /// The address in the URL, if there is one; then the name is not resolved.
+    /// The address in the URL (`hostaddr`, or an address as host), if there is one; then the name is not resolved.
     pub(super) address: Option<IpAddr>,
     pub(super) tls: TlsSettings,
     pub(super) client_settings: ClientSettings,
@@ -77,7 +77,7 @@ pub(super) enum Root {
     System,
 }
 
-/// The URL's settings of the client's sockets; `None`: the system's default.
+/// The URL's settings of the client's sockets; `None` means the system's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientSettings {
     pub connect_timeout: Option<Duration>,
@@ -163,7 +163,7 @@ impl FromStr for Target {
     }
 }
 
-/// Parameters parsed here, not by tokio-postgres.
+/// Parameters that this module parses itself.
 const HANDLED: [&str; 12] = [
     "sslmode",
     "sslnegotiation",

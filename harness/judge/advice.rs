@@ -7,14 +7,14 @@ use super::facts::Facts;
 use crate::model::fault::{FaultKind, IdleDevice, IdleStyle, Remedy};
 use crate::model::time::exact;
 
-/// For a client that did not recover.
+/// Advice for a client that did not recover.
 pub(super) fn to_recover(facts: &Facts) -> String {
     let own = special(facts);
     let own = own.unwrap_or_else(|| "retry with backoff until the server is back".to_owned());
     format!("replace every connection that failed, and test pooled connections before use; {own}")
 }
 
-/// For calls that do not return.
+/// Advice for calls that do not return.
 pub(super) fn to_return(facts: &Facts) -> String {
     let own = special(facts).map_or_else(String::new, |own| format!("; {own}"));
     format!(
@@ -36,7 +36,7 @@ fn remedy(kind: &FaultKind, facts: &Facts) -> Option<String> {
     }
 }
 
-/// For a device that ends idle connections.
+/// Advice for a device that ends idle connections.
 fn idle(facts: &Facts, style: IdleStyle) -> String {
     let asked = facts.header.setup.device.as_ref();
     let known = asked.and_then(|asked| IdleDevice::ALL.iter().find(|(word, _)| *word == asked.device));

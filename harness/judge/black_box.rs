@@ -1,9 +1,9 @@
 //! Rules for a black-box application: it does its own work, and only its traffic through the gateway is observed.
 //!
-//! An application is judged by its statements. A statement is well if the server answers it, also with an error of the
+//! An application is judged by its statements. A statement succeeds if the server answers it, also with an error of the
 //! statement itself (a constraint, a conflict); errors of the session (08, 25, 26, 28, 3D, 53, 57 …) are failures. A
-//! statement ends when the server is ready again as the gateway sees it. The application's own steady state is the
-//! measure: its poorest second, its longest statement, its highest rate of connection attempts. Its pool size is
+//! statement ends when the gateway sees that the server is ready again. The checks compare with the application's own
+//! steady state: its slowest second, its longest statement, its highest rate of connection attempts. Its pool size is
 //! unknown, so a grown pool is no leak; a transaction left idle is. Errors before the fault make the run unknown.
 
 use std::time::Duration;
@@ -13,16 +13,17 @@ use super::facts::{Facts, is_ok};
 /// Length of the slices of the steady state that are compared with each other.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// Consecutive slices with a success before the first fault.
+/// Number of consecutive slices that need a success before the first fault.
 const STEADY_SLICES: usize = 3;
 
-/// Time between first and last success that suffices for an application that does not work in every slice.
+/// Time between first and last success that suffices for an application without a success in every slice.
 const LONG_AT_WORK: Duration = Duration::from_secs(10);
 
 /// Factor on the longest statement of the steady state: a statement may take that long if the scenario allows less.
 const LONGER: u32 = 2;
 
-/// Whether the application's rate is known: it had a success in each of the last slices, or successes over a longer time.
+/// Whether the application is in steady state: it had a success in each of the last [`STEADY_SLICES`] slices, or its
+/// successes span [`LONG_AT_WORK`].
 pub(crate) fn is_at_work(facts: &Facts) -> bool {
     let successes = || facts.ops.iter().rev().filter(|op| is_ok(op)).filter_map(|op| op.ended);
     let mut slices = [false; STEADY_SLICES];
@@ -36,8 +37,9 @@ pub(crate) fn is_at_work(facts: &Facts) -> bool {
     for_long || slices.iter().all(|is_busy| *is_busy)
 }
 
-/// Statements a second in the slowest second of the steady state; `None` if that was too short, or had a second without
-/// any. Unlike the workload, an application works at an uneven rate, so a drop below its mean proves no loss.
+/// Successful statements in the slowest second of the steady state; `None` if the steady state was too short, or had
+/// a second without any. Unlike the workload, an application works at an uneven rate, so a drop below its mean proves
+/// no loss.
 pub(super) fn least_rate(facts: &Facts) -> Option<f64> {
     let hit = facts.hit()?;
     let before = facts.pause().map_or(hit, |pause| hit.min(pause.start));
@@ -56,7 +58,8 @@ pub(super) fn least_rate(facts: &Facts) -> Option<f64> {
     counts.into_iter().min().filter(|least| *least > 0).map(|least| least as f64 / SLICE.as_secs_f64())
 }
 
-/// The longest that a statement may take: the scenario's limit, or [`LONGER`] times the longest of the steady state.
+/// The longest that a statement may take: the larger of the scenario's limit and [`LONGER`] times the longest
+/// successful statement before the fault.
 pub(super) fn longest(facts: &Facts, allowed: Duration) -> Duration {
     let Some(hit) = facts.hit() else { return allowed };
     let before = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| Some((op.began, op.ended?)));

@@ -1,4 +1,5 @@
-//! *connection leak*: after the workload the client holds no more connections than before the fault, and no open transaction.
+//! *connection leak*: after the workload the client holds no more connections than in steady state or than its pool
+//! has slots, and no session is idle in a transaction.
 
 use super::facts::Facts;
 use super::verdict::{Check, CheckResult, Finding};

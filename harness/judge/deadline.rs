@@ -1,9 +1,9 @@
 //! *deadline*: a call that the application cancels returns soon, and leaves no open transaction to the next call.
 //!
-//! The application's deadline is the client's to keep: the harness passes it on and measures when the call returns. It
-//! cancels nothing itself, except that it drops the future of an in-process client, because that is how such clients
-//! cancel. What the library does late afterwards (a cancel request that waits for an answer, an orderly close, a
-//! ROLLBACK) is part of the test.
+//! The harness passes the application's deadline to the client, which must keep it, and measures when the call
+//! returns. The harness cancels nothing itself, except that it drops the future of an in-process client, because such
+//! clients cancel in this way. Clean-up by the library after the deadline (a cancel request that waits for an answer,
+//! an orderly close, a ROLLBACK) is part of the test.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn is_cancelled(op: &Op) -> bool {
     op.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Deadline)
 }
 
-/// Cancelled calls that returned long after their deadline.
+/// The finding about calls that returned more than [`GRACE`] after their deadline, or never.
 fn late(facts: &Facts, hit: Duration, deadline: Duration) -> Option<Finding> {
     let mut late = slow_ops::over(facts, deadline + GRACE);
     // A call that ended before the fault was slow for another reason.
@@ -79,7 +79,7 @@ fn late(facts: &Facts, hit: Duration, deadline: Duration) -> Option<Finding> {
     Some(Finding { what, advice: advice.into(), ops: name(late) })
 }
 
-/// Operations that ran into a transaction which a cancelled one had left open.
+/// The finding about operations that ran into a transaction which a cancelled operation had left open.
 fn left_behind(facts: &Facts) -> Option<Finding> {
     let first = facts.ops.iter().find(|op| is_cancelled(op))?;
     let ran_into = |op: &&Op| {

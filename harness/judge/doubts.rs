@@ -82,13 +82,13 @@ fn client_died(facts: &Facts) -> bool {
     }
 }
 
-/// The doubt about a fault that was carried out and had no effect.
+/// The doubt about a fault that was injected and healed, in a run that ended, and did not affect the client.
 fn without_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> {
     let is_done = times.failed.is_empty() && times.injecting.is_some() && times.healed.is_some();
     if is_done && facts.workload_ended.is_some() { no_effect(facts, times, failed) } else { None }
 }
 
-/// A fault proves something only if it affected the client.
+/// The doubt about a fault that did not affect the client.
 fn no_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> {
     let kind = times.fault.kind;
     let evidence = facts.evidence_of(times);
@@ -98,7 +98,7 @@ fn no_effect(facts: &Facts, times: &FaultTimes, failed: bool) -> Option<String> 
         evidence.iter().filter(|found| found.decisive).map(|found| format!("0 {}", found.what)).collect();
     match (met, done) {
         (true, _) => None,
-        // A client that an earlier fault broke never reaches this one; its verdict is *fail* all the same.
+        // An earlier fault may have broken the client, so this one did not affect it; the verdict is still *fail*.
         (false, true) if failed => None,
         _ => Some(format!(
             "no evidence that the fault {kind} affected the client ({}): the run is inconclusive; the client opened {} \
@@ -148,7 +148,7 @@ fn missing_steady_state_is_a_doubt(facts: &Facts) -> Option<String> {
             name(failed.iter().copied())
         ));
     }
-    // The last ones may still have been under way when the fault was injected.
+    // The last notifications may still have been in transit when the fault was injected.
     let (sent, lost) = facts.news.lost_within(since, hit.saturating_sub(facts.header.budget.stall_threshold));
     if lost > 0 {
         return Some(format!("no steady state: {lost} of {sent} notifications sent before the fault never arrived"));
@@ -163,7 +163,7 @@ fn missing_steady_state_is_a_doubt(facts: &Facts) -> Option<String> {
     })
 }
 
-/// Workers that had no success before the fault, or whose operation had exceeded the stall threshold when it was injected.
+/// Workers that had no success before the fault, or whose open operation exceeded the stall threshold at the injection.
 fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
     let mut well = vec![false; facts.workers() as usize];
     for op in before.iter().filter(|op| is_ok(op)) {
@@ -182,7 +182,8 @@ fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
     (0..).zip(well).filter(|(_, well)| !well).map(|(worker, _)| worker).collect()
 }
 
-/// If the scenario needs callers that wait for a connection, there must have been some while the faults were in force.
+/// The doubt if the scenario needs callers that wait for a connection, and there were none while the faults were in
+/// force.
 fn no_caller_waited(facts: &Facts) -> Option<String> {
     let (client, from, to) = (facts.client?, facts.hit()?, facts.healed()?);
     let most = most_open(facts, from, to);
@@ -195,7 +196,7 @@ fn no_caller_waited(facts: &Facts) -> Option<String> {
     })
 }
 
-/// The most operations that were open at one instant of this time.
+/// The most operations open at one instant between `from` and `to`.
 fn most_open(facts: &Facts, from: Duration, to: Duration) -> usize {
     let within = facts.ops.iter().filter(|op| op.ended.is_none_or(|ended| ended > from.max(op.began)));
     // At the same instant, ends sort before beginnings.
@@ -213,7 +214,7 @@ fn most_open(facts: &Facts, from: Duration, to: Duration) -> usize {
 
 /// If the harness starts operations late, the figures measure the harness.
 fn harness_was_late(facts: &Facts) -> Option<String> {
-    // The first of equals.
+    // Of equal delays the first counts.
     let worst = lateness(facts).reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
     let (late, op) = worst.filter(|(late, _)| *late > facts.header.budget.stall_threshold)?;
     Some(format!("the harness started {} {} {} late although its worker was free", op.kind, op.id, show(late)))

@@ -1,7 +1,7 @@
 //! *error surface*: the client reports the error that the fault causes, in time, and marks no transient error as final.
 //!
-//! A persistent fault lasts longer than a client may take to report it; otherwise silence would prove nothing, and the
-//! check is unknown.
+//! The check is unknown if a persistent fault was healed before the time in which a client must report it, and no
+//! operation had failed until then.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ fn check(facts: &Facts) -> CheckResult {
     }
 }
 
-/// Requires the expected error within `fail_fast`. Repeated attempts are counted by *reconnect storm* alone, which allows
-/// one attempt a second and worker under a persistent fault.
+/// Requires the expected error within `fail_fast` of the first affected operation. Only *reconnect storm* counts
+/// repeated attempts: under a persistent fault it allows one attempt per second and worker.
 fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], expected: &Expected) -> CheckResult {
     let limit = facts.header.budget.fail_fast;
     // An operation that succeeded in time needs no error: its connection was older than the fault.

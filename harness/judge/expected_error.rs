@@ -7,7 +7,7 @@ use crate::model::history::{ErrorKind, OpError};
 
 /// The error by which operations must report a persistent fault.
 ///
-/// The message counts as much as the code: libpq, and every client built on it, gives no code for a failed connect.
+/// A matching message suffices, because libpq and the clients built on it give no code for a failed connect.
 pub(super) struct Expected {
     /// The event to report, for findings: "the server reported 28P01".
     pub fact: String,
@@ -20,7 +20,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Whether an error reports it, by code, kind or message.
+    /// Whether `error` is the expected one, by its code, kind or message.
     pub fn is_told_by(&self, error: &OpError) -> bool {
         let message = error.message.to_lowercase();
         self.code.is_some_and(|code| error.sqlstate.as_deref() == Some(code))

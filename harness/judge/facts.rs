@@ -29,8 +29,8 @@ pub(crate) struct Facts<'a> {
     pub header: &'a Header,
     pub server: Option<&'a ServerFacts>,
     pub client: Option<&'a ClientFacts>,
-    /// In the order of their completion; those that never completed are last. The operations of one worker do not overlap, so
-    /// their order is also that of their beginnings.
+    /// Ordered by completion; operations that never completed are last. The operations of one worker do not overlap,
+    /// so they are also ordered by their begin.
     pub ops: Vec<&'a Op>,
     pub faults: Vec<FaultTimes<'a>>,
     /// When connections were opened, ascending; cancel-request connections are not counted.
@@ -45,6 +45,7 @@ pub(crate) struct Facts<'a> {
     pub refusing: Vec<(Duration, bool)>,
     pub steady: Option<Sessions>,
     pub settled: Option<Sessions>,
+    /// Ranges of keys, each with its first key, its last key, and the number of copies of each key; ascending.
     pub ledger: Option<&'a [(i64, i64, u64)]>,
     /// The ledger of the server beside the primary, if one ran.
     pub ledger_beside: Option<&'a [(i64, i64, u64)]>,
@@ -58,11 +59,13 @@ pub(crate) struct Facts<'a> {
     pub(super) news: Notifications<'a>,
     /// When the steady state began.
     pub steady_since: Option<Duration>,
+    /// Median round trips directly to the server, and through the gateway.
     pub calibration: Option<(Duration, Duration)>,
     /// When the workload stopped beginning operations; until `workload_ended` it waited for open ones.
     pub stopped: Option<Duration>,
     pub workload_ended: Option<Duration>,
-    /// Time of the last event.
+    /// Latest time of an operation, a phase, a step of a fault, a connection's change, or the client's or workload's
+    /// end.
     pub until: Duration,
     /// Computed once, by [`recovered_at`](super::recovered_at).
     pub(super) recovered: OnceCell<Option<Duration>>,
@@ -102,8 +105,8 @@ impl<'a> Facts<'a> {
         for event in &history.events {
             facts.add(event);
         }
-        // A recorder writes in the order of time, so the sort only checks it; a stored history may be out of order, and
-        // every search below relies on the order.
+        // A recorder writes in the order of time, but a stored history may be out of order, and every search below
+        // relies on the order.
         facts.ops.sort_by_key(|op| op.ended.unwrap_or(Duration::MAX));
         facts.opened.sort();
         facts.supervision.sort_by_key(|(at, _)| *at);
@@ -251,7 +254,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The time from which recovery is measured; `None` before the heal, and for a fault that cannot be healed. A start within
-    /// a pause of the workload is moved to its end, because the client gets no operations before.
+    /// a pause of the workload is moved to the end of the pause, because the client gets no operations before that.
     pub fn recovery_starts(&self) -> Option<Duration> {
         let healed = self.healed()?;
         if self.faults.iter().any(|times| !times.fault.kind.is_mendable()) {
@@ -267,12 +270,12 @@ impl<'a> Facts<'a> {
     /// The pause of the workload, in which no operation begins.
     pub fn pause(&self) -> Option<Range<Duration>> {
         let pause = self.header.load.pause?;
-        // Without a steady state the timeline starts with its first fault, at zero.
+        // Without a steady state the plan's times count from the first fault, which is at zero.
         let from = self.steady_since.or(self.hit())? + pause.at;
         Some(from..from + pause.lasts)
     }
 
-    /// When the workload ended; the last event if it did not.
+    /// When the workload ended; [`until`](Facts::until) if it did not.
     pub fn end(&self) -> Duration {
         self.workload_ended.unwrap_or(self.until)
     }
@@ -300,12 +303,12 @@ impl<'a> Facts<'a> {
         self.faults.iter().map(summary).collect()
     }
 
-    /// Evidence of one fault: what the nemesis counted and, if the server was unreachable, the operations that failed or were
-    /// held up.
+    /// Evidence of one fault: what the nemesis counted and, for faults whose failures are evidence
+    /// ([`is_felt`](crate::model::fault::FaultKind::is_felt)), the operations that failed or were held up.
     ///
-    /// A client that opens a connection for each operation may hold none at the moment the server stops, and so loses none,
-    /// but each operation that fails before the server is back shows the fault. Other faults leave evidence of their own in
-    /// the server's log, and for them a failed operation is no substitute.
+    /// A client that opens a connection for each operation may hold none at the moment the server stops, so it loses
+    /// none, but each operation that fails before the server is back shows the fault. Other faults leave evidence of
+    /// their own in the server's log, which a failed operation does not replace.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
         let away = times.fault.kind.is_felt();

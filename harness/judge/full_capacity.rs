@@ -48,7 +48,8 @@ fn check(facts: &Facts) -> CheckResult {
     }])
 }
 
-/// Workers that got no answer in the last window, or whose last operation was open for longer than the stability window.
+/// Workers that got no answer in the last window, or whose last operation is still open after more than a stability
+/// window.
 fn dead_workers(facts: &Facts, last: &[&Op]) -> Vec<u32> {
     let mut answered = vec![false; facts.workers() as usize];
     for op in last {

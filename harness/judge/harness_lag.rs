@@ -1,4 +1,4 @@
-//! How late the harness started operations although their worker was free. The client is not the cause: the machine is
+//! How late the harness started operations although their worker was free. The usual causes: the machine is
 //! overloaded or was suspended, or an in-process client blocks the thread that drives it.
 
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::facts::Facts;
 use crate::model::history::Op;
 
-/// All operations in the order of their answers, each with its delay between "intended and worker free" and its start.
+/// All operations in the order of their answers, each with its delay: from the later of its intended start and the
+/// instant when its worker was free, to its actual start.
 pub(super) fn lateness<'a>(facts: &'a Facts) -> impl Iterator<Item = (Duration, &'a Op)> {
     let mut free = vec![Duration::ZERO; facts.workers() as usize];
     facts.ops.iter().filter_map(move |op| {

@@ -1,4 +1,5 @@
-//! *hung operation*: every operation returns within its deadline.
+//! *hung operation*: every operation returns within the budget's `op_deadline`, and within the timeout that the
+//! client declares. The application's own deadline is another check: *deadline*.
 
 use std::time::Duration;
 

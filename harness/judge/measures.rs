@@ -35,7 +35,7 @@ pub(crate) fn measure(facts: &Facts) -> Measures {
     }
 }
 
-/// From the fault to its first sign: an operation that is not ok, or one over the stall threshold.
+/// From the fault to its first sign: an operation that does not succeed, or one that exceeds the stall threshold.
 fn time_to_detect(facts: &Facts) -> Option<Duration> {
     let hit = facts.hit()?;
     let threshold = facts.header.budget.stall_threshold;
@@ -48,7 +48,8 @@ fn time_to_detect(facts: &Facts) -> Option<Duration> {
     facts.ops.iter().filter_map(|op| sign(op)).min().map(|at| at - hit)
 }
 
-/// From the heal to the first success of an operation begun after the fault.
+/// From [`recovery_starts`](Facts::recovery_starts) to the first success of an operation begun after the last
+/// injection.
 fn time_to_first_success(facts: &Facts) -> Option<Duration> {
     let (fault, starts) = (facts.last_injection()?, facts.recovery_starts()?);
     let first = facts.answered_since(starts).find(|op| is_ok(op) && op.began >= fault)?;
@@ -71,7 +72,7 @@ fn worst_op(facts: &Facts) -> Option<WorstOp> {
     Some(WorstOp { id: worst.id, kind: worst.kind, took: took(worst), ended: worst.ended.is_some() })
 }
 
-/// The most of these ascending instants in any window of this length.
+/// The largest number of these ascending instants within any window of this length.
 pub(super) fn peak(instants: &[Duration], window: Duration) -> u64 {
     let mut from = 0;
     let mut peak = 0;

@@ -1,7 +1,8 @@
 //! Turns a history into a [`Verdict`]. Pure: no clock, no socket, no file; the same history always gives the same verdict.
 //!
-//! One file per check. The verdict is the worst of its checks, and *unknown* if there is a doubt about the run itself: a
-//! fault without evidence, no steady state before the fault, or no audit.
+//! One file per check. Any doubt makes the verdict *unknown*, even if a check fails: a doubt about the run (a fault
+//! without evidence, no steady state before the fault, no audit) or a check that cannot decide. Without a doubt, the
+//! verdict is *fail* if any check fails.
 
 mod advice;
 mod black_box;
@@ -107,7 +108,7 @@ struct CheckSpec {
 /// Whether a check can judge a black-box application, of which only the traffic is observed.
 enum BlackBox {
     Applies,
-    /// What the check needs is not seen, with the reason.
+    /// The traffic does not show what the check needs; the string is the reason.
     NotSeen(&'static str),
 }
 

@@ -1,9 +1,9 @@
 //! *reconnect storm*: the client limits its connection attempts during an outage.
 //!
-//! Each operation in flight may cause one attempt; the check limits the attempts beyond these in any window. So a
-//! client that connects for each operation passes, and one that retries in a loop fails. Under a persistent fault the
-//! limit is one attempt per second and worker. Only this check counts attempts; *error surface* judges which error the
-//! caller gets, and when.
+//! Each operation in flight may cause one attempt; the check limits the attempts beyond these in any window.
+//! Therefore a client that connects for each operation passes, and a client that retries in a loop fails. Under a
+//! persistent fault the limit beyond the operations is one attempt per second and worker. Only this check counts
+//! attempts; *error surface* judges which error the caller gets, and when.
 
 use std::time::Duration;
 
@@ -96,15 +96,17 @@ fn check(facts: &Facts) -> CheckResult {
     }])
 }
 
+/// The attempts in one window.
 struct Busy {
     from: Duration,
     attempts: u64,
-    /// Operations open in the same window, each of which may have caused one attempt.
+    /// Operations open in the same window, each of which may have caused one attempt; for a black-box application the
+    /// most attempts in a window of the steady state.
     expected: u64,
     beyond: u64,
 }
 
-/// The window with the most attempts beyond its open operations.
+/// The window with the most attempts beyond the expected ones; the first of equals.
 fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy> {
     let mut begun: Vec<Duration> = facts.ops.iter().map(|op| op.began).collect();
     begun.sort();
@@ -126,7 +128,7 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
             let (attempts, expected) = (attempts(*from) as u64, expected(*from) as u64);
             Busy { from: *from, attempts, expected, beyond: attempts.saturating_sub(expected) }
         })
-        // `max_by_key` returns the last of equals, so reversed the first window.
+        // Reversed, because `max_by_key` returns the last of equals.
         .rev()
         .max_by_key(|busy| busy.beyond)
 }

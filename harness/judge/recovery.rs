@@ -1,7 +1,7 @@
 //! Definition of recovery, used by the judge and by the run that waits for it.
 //!
 //! The time-to-recover ends at the last worker's first success, if a whole stability window without failure follows.
-//! That is the instant which a user would call recovered, and it does not depend on the length of the window.
+//! A user would call the client recovered at that instant, and it does not depend on the length of the window.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use super::facts::{Facts, is_ok};
 
 /// The instant from which the client counts as recovered; `None` if it has not recovered.
 ///
-/// Every worker has succeeded with an operation begun after the last fault; the instant is the success of the last
-/// worker to do so. During the stability window from there on, no operation fails and every worker continues to succeed: the
-/// window is complete only when each worker has succeeded beyond its end, so that none can have died within it. A
-/// failure before that restarts the search, as does an operation that alone takes longer than the window.
+/// Every worker has succeeded with an operation begun after the last injection; the instant is the first success of
+/// the last worker. During the stability window from there on, no operation fails and every worker continues to
+/// succeed: the window is complete only when each worker has succeeded beyond its end, so no worker can have died
+/// within it. A failure before that restarts the search, as does an operation that takes longer than the window on a
+/// worker that had succeeded (except for a black-box application).
 ///
 /// If recovery is timed from the injection, the instant may lie before the heal; the window then lasts until one
-/// whole stability window after the heal, because a fault that is still in force may yet have its effect.
+/// whole stability window after the heal, because a fault in force may still affect the client.
 ///
 /// Later events never change the instant.
 pub(crate) fn recovered_at(facts: &Facts) -> Option<Duration> {
@@ -27,7 +28,7 @@ fn search(facts: &Facts) -> Option<Duration> {
     let stability = facts.header.budget.stability;
     let workers = facts.workers() as usize;
 
-    // Workers that have succeeded, and those of them that have succeeded beyond the window.
+    // Workers that have succeeded, and workers that have succeeded beyond the window.
     let (mut back, mut beyond) = (Tally::new(workers), Tally::new(workers));
     let mut window: Option<(Duration, Duration)> = None;
     for op in facts.answered_since(starts) {

@@ -6,7 +6,7 @@ use super::facts::Facts;
 use crate::model::history::Op;
 use crate::model::time::show;
 
-/// Time from an operation's start to its answer, or to the end of the run if it had none.
+/// Time from an operation's actual start to its answer, or to the end of the workload if it had none.
 pub(super) fn took(facts: &Facts, op: &Op) -> Duration {
     op.ended.unwrap_or(facts.end()).saturating_sub(op.began)
 }

@@ -1,8 +1,8 @@
-//! *subscription*: a client that listens receives the notifications that are sent after the fault.
+//! *subscription*: a client that listens receives notifications again within its budget, and loses none after that.
 //!
-//! Postgres repeats no notification, so those sent while the client was disconnected are lost and no failure of the client.
-//! They are counted, as are the gaps that the client reported: after a reported gap an application can read again what it
-//! may have missed.
+//! Postgres does not repeat notifications: those sent while the client was disconnected are lost, which is no failure
+//! of the client. The check counts them, and the gaps that the client reported: after a reported gap an application
+//! can read again what it may have missed.
 
 use std::time::Duration;
 
@@ -53,14 +53,14 @@ impl<'a> Notifications<'a> {
         !self.received.is_empty()
     }
 
-    /// Notifications sent in this time, and those of them that never arrived.
+    /// The number of notifications sent from `from` until before `to`, and how many of them never arrived.
     pub fn lost_within(&self, from: Duration, to: Duration) -> (usize, usize) {
         let within = self.sent.iter().filter(|(_, at)| (from..to).contains(at));
         let lost = within.clone().filter(|(number, _)| self.received(*number).is_none()).count();
         (within.count(), lost)
     }
 
-    /// Periods of loss, each from the first lost notification to the next one that arrived.
+    /// Periods of loss, each from the first lost notification to the next one that arrived; a loss at the end has none.
     fn losses(&self) -> impl Iterator<Item = (Duration, Duration)> {
         let mut lost = None;
         self.sent.iter().filter_map(move |(number, sent)| match self.received(*number) {
@@ -73,16 +73,16 @@ impl<'a> Notifications<'a> {
     }
 }
 
-/// Whether the subscription has recovered, or the scenario has none. A run waits for it.
+/// Whether the subscription has recovered, or the scenario has none. A run waits for this, up to its limit.
 pub(crate) fn is_subscribed_again(facts: &Facts) -> bool {
     !facts.header.load.listen || recovered_from(facts).is_some()
 }
 
 /// The first notification after the subscription recovered, and when it arrived; `None` if it did not recover.
 ///
-/// As in [`recovered_at`](super::recovered_at), no notification is lost in the stability window that begins there, and that
-/// window ends no earlier than one whole window after the heal. A notification that arrives later than the window is long
-/// starts the search again.
+/// As in [`recovered_at`](super::recovered_at), no notification is lost in the stability window that begins there,
+/// and that window ends no earlier than one whole window after the heal. A notification that takes longer than one
+/// window to arrive restarts the search.
 fn recovered_from(facts: &Facts) -> Option<(u64, Duration)> {
     let (starts, fault, healed) = (facts.recovery_starts()?, facts.last_injection()?, facts.healed()?);
     let stability = facts.header.budget.stability;

@@ -1,4 +1,4 @@
-//! A client under a supervisor: which of its exits a fault explains, and which not.
+//! A client under a supervisor: which of its exits are explained by a fault.
 //!
 //! Exiting to be restarted is a legitimate strategy. The other checks judge its cost: operations fail while no process runs,
 //! and the pause before the restart is a part of the time-to-recover.
@@ -15,7 +15,7 @@ use crate::model::time::show;
 /// How long a restarted process must live before it counts as stable.
 const PROOF: Duration = Duration::from_secs(5);
 
-/// Tolerated exits without a fault: the first may be due to a state that the fault left behind.
+/// Number of tolerated exits without a fault: the first may be due to a state that the fault left behind.
 const FORGIVEN: usize = 1;
 
 /// One exit.
@@ -61,7 +61,8 @@ pub(super) fn doubt(facts: &Facts) -> Option<String> {
     Some(format!("the client exited {} ({}), so the fault is not the cause", when(facts, first.at), first.status))
 }
 
-/// Whether the current process has lived for [`PROOF`], or the client has exited too often already.
+/// Whether the supervised client can be judged: it never exited, its current process has lived for [`PROOF`], or it has
+/// exited too often already.
 pub(crate) fn is_proved(facts: &Facts) -> bool {
     match facts.supervision.last() {
         None => true,
@@ -70,7 +71,7 @@ pub(crate) fn is_proved(facts: &Facts) -> bool {
     }
 }
 
-/// For a finding about a client that did not recover: that no process was running at the end, and why.
+/// Ends a finding about a client that did not recover: says why no process was running at the end, if none was.
 pub(super) fn away(facts: &Facts) -> String {
     match facts.supervision.last() {
         Some((_, SupervisionStep::Exited { status, .. })) => format!("; at the end no process was running ({status})"),

@@ -1,4 +1,4 @@
-//! *throughput*: after recovery the client reaches its rate of before the fault.
+//! *throughput*: after recovery the client reaches the budget's share of its rate before the fault.
 
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use super::verdict::{Check, CheckResult, Finding};
 use super::{BlackBox, CheckSpec};
 use crate::model::time::show;
 
-/// Largest mean delay with which the harness may start operations, as a part of the interval between two of them (a tenth):
-/// beyond it the rate says nothing about the client. On a quiet machine the delay is about 1 ms, the accuracy of its timers.
+/// The harness may start operations late by this part (a tenth) of the interval between two operations, on average.
+/// Beyond it the rate says nothing about the client. On a quiet machine the delay is about 1 ms, the accuracy of its
+/// timers.
 const LATENESS_DIVISOR: u32 = 10;
 
 /// CPU use, in percent, from which a low rate says nothing about the client.
@@ -90,11 +91,12 @@ fn mean_of(percent: impl Iterator<Item = u8>) -> Option<u64> {
     u64::checked_div(sum, count)
 }
 
-/// Successes per second in the last window before the fault, and in the best window after recovery; `None` if either is
-/// missing.
+/// Successes per second before the fault (in the last window; for a black-box application in the slowest second), and
+/// in the best window after recovery, 0 if none is complete. `None` if there was no rate before the fault, or no
+/// recovery.
 ///
 /// The best window shows whether the client reaches its old rate. Any single window can contain a pause of the machine, and
-/// the last one the time in which the end of the workload waits for its slowest operation.
+/// the last window can contain the wait for the slowest operation at the end of the workload.
 pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     let (since, hit) = (facts.steady_since?, facts.hit()?);
     let settled_from = recovered_at(facts)?.max(facts.healed()?);
@@ -106,7 +108,7 @@ pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
     }
     let succeeded = facts.ops.iter().filter(|op| is_ok(op)).filter_map(|op| Some((op.ended?, op.count)));
     let ended: Vec<(Duration, u64)> = succeeded.collect();
-    // Windows that end with a success; `first` is the first success in the window.
+    // Only windows that end with a success are counted; `first` is the first success in the window.
     let settled = &ended[ended.partition_point(|(at, _)| *at <= settled_from)..];
     let (mut first, mut sum, mut best) = (0, 0, 0);
     for (at, count) in settled {

@@ -1,7 +1,7 @@
 //! *undisturbed*: under a fault that leaves all operations possible, none fails and none hangs.
 //!
-//! Applies only if the scenario says so: most faults make some operations impossible, and then an error is what the
-//! caller needs.
+//! Applies only if the scenario sets `undisturbed`: most faults make some operations impossible, and then the caller
+//! needs an error.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn check(facts: &Facts) -> CheckResult {
     let Some(hit) = facts.hit() else {
         return CheckResult::not_applicable("no fault was injected");
     };
-    // A later fault may make operations impossible: only those that ended before it count.
+    // A later fault may make operations impossible: only operations that ended before it count.
     let interrupting = facts.faults.iter().filter(|times| !times.fault.kind.leaves_possible());
     let until = interrupting.filter_map(|times| times.injecting).filter(|at| *at > hit).min().unwrap_or(Duration::MAX);
     let before_interruption = |op: &&Op| op.ended.map_or(until == Duration::MAX, |ended| (hit..until).contains(&ended));

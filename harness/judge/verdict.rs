@@ -24,7 +24,7 @@ words! {
 display_words!(VerdictKind);
 
 words! {
-    /// One rule of recovery.
+    /// One rule that a client must keep.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
     #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
     pub enum Check {
@@ -96,17 +96,18 @@ pub enum Recovery {
         #[cfg_attr(feature = "report", schemars(with = "u64"))]
         after: Duration,
     },
-    /// The client had not recovered when its budget, or its observation, ended: the true time is longer, and unknown.
+    /// The client did not recover while it was observed. The true time is longer than `beyond`, which is the observed
+    /// time, but at most the budget.
     Censored {
         #[serde(rename = "beyond_us", with = "micros")]
         #[cfg_attr(feature = "report", schemars(with = "u64"))]
         beyond: Duration,
     },
-    /// No fault was healed, so recovery was not timed.
+    /// A fault was not healed, or cannot be healed while the client runs, so recovery was not timed.
     NotMeasured,
 }
 
-/// The slowest operation.
+/// The operation with the longest time from its intended start to its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct WorstOp {
@@ -131,15 +132,15 @@ pub struct Measures {
     #[cfg_attr(feature = "report", schemars(with = "Option<u64>"))]
     pub time_to_first_success: Option<Duration>,
     pub time_to_recover: Recovery,
-    /// Operations since the fault that did not succeed, by SQLSTATE or kind.
+    /// Errors of the operations answered since the fault, by SQLSTATE or kind.
     pub errors: BTreeMap<String, u64>,
     pub ok: u64,
     pub fail: u64,
     pub info: u64,
     pub worst_op: Option<WorstOp>,
-    /// Connections that the client opened, including those before the fault.
+    /// Connections that reached the gateway in the whole run, without cancel requests.
     pub connections_opened: u64,
-    /// Most connections opened in any one second.
+    /// Most of these connections opened within one second.
     pub connections_per_second_peak: u64,
     /// Median time that the gateway adds to a round trip without a fault.
     #[serde(rename = "gateway_overhead_us", with = "optional_micros")]
@@ -182,7 +183,7 @@ pub struct Restarts {
 pub struct Listening {
     /// Time until notifications arrived again without loss.
     pub time_to_recover: Recovery,
-    /// Notifications sent from the fault on.
+    /// Notifications sent from the fault on, without the last ones, which may not have had time to arrive.
     pub sent: u64,
     /// Those of `sent` that never arrived.
     pub lost: u64,
@@ -213,7 +214,7 @@ pub struct Verdict {
     /// In JSON its fields stand among those of the verdict.
     #[serde(flatten)]
     pub setup: RunSetup,
-    /// Kind and version.
+    /// Kind and version, and the middlebox in front of the server if there is one.
     pub server: Option<String>,
     /// The longest time-to-recover that the check *recovered* accepts.
     #[serde(rename = "budget_us", with = "micros")]

@@ -17,7 +17,8 @@ const WIDEST: usize = 50;
 
 const COLUMNS: [&str; 7] = ["client", "p50", "95 % interval", "p95", "95 % interval", "max", "runs"];
 
-/// All scenarios, one below the other, in lines of at most `width` characters if possible. Ends with a newline.
+/// Writes all scenarios, one below the other; the bars are shortened to fit into `width` characters. Ends with a
+/// newline.
 pub fn text(report: &Report, width: usize) -> String {
     let cells = report.cells();
     let mut text = String::new();
@@ -54,8 +55,8 @@ fn figures(rows: &[(&Cell, Sample)]) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// One bar for each client: its median solid, its 95th percentile light, and an arrow if the 95th percentile is censored: drawn
-/// to scale, it would make all other bars too short to compare.
+/// One bar for each client: solid to its median, light to its 95th percentile. A censored percentile is drawn as an
+/// arrow, because its lower bound, drawn to scale, would make all other bars too short to compare.
 fn bars(rows: &[(&Cell, Sample)], width: usize) -> String {
     let shares = |sample: &Sample| {
         Some([quantile(sample, 0.5, CONFIDENCE)?.estimate, quantile(sample, 0.95, CONFIDENCE)?.estimate])

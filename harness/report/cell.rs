@@ -1,4 +1,4 @@
-//! The repeats of one client in one scenario as a unit.
+//! Cells of the matrix: all repeats of one client in one scenario, with their worst verdict and their recovery times.
 
 use super::model::{Ending, Entry, Report, ScenarioInfo};
 use crate::judge::{Recovery, Verdict, VerdictKind};
@@ -18,7 +18,7 @@ impl<'a> Cell<'a> {
         self.runs.iter().filter_map(|entry| entry.verdict())
     }
 
-    /// The worst verdict, which represents the cell; the first of equals.
+    /// The first verdict of the worst kind (fail, then unknown), which represents the cell.
     pub fn worst(&self) -> Option<&'a Verdict> {
         self.verdicts().reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst })
     }
@@ -28,7 +28,7 @@ impl<'a> Cell<'a> {
         self.verdicts().filter(|verdict| verdict.verdict == kind).count()
     }
 
-    /// The worst verdict and, for several runs, how many of them have it: `fail 3/20`.
+    /// The worst verdict and, for several runs, how many of them have it: `fail 3/20`; without a verdict the state.
     pub fn verdict_in_words(&self) -> String {
         match self.worst() {
             None => self.state().to_owned(),
@@ -39,7 +39,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The word for a cell without a verdict.
+    /// The word for a cell without a verdict: the ending of its first run.
     pub fn state(&self) -> &'static str {
         match self.runs.first().map(|entry| &entry.ending) {
             Some(Ending::Judged { .. }) | None => "",
@@ -59,8 +59,8 @@ impl<'a> Cell<'a> {
         Sample::new(self.conclusive().filter_map(|verdict| observation(&verdict.measures.time_to_recover)))
     }
 
-    /// The measured times-to-recover, including censored ones. For several repeats only those of conclusive runs, because in an
-    /// inconclusive run the fault may not have affected the client.
+    /// The measured times-to-recover, including censored ones. For several repeats only the times of conclusive runs,
+    /// because in an inconclusive run the fault may not have affected the client.
     pub fn recoveries(&self) -> impl Iterator<Item = Recovery> + '_ {
         let is_only = self.runs.len() == 1;
         let counts = move |verdict: &&Verdict| is_only || verdict.verdict != VerdictKind::Unknown;

@@ -16,9 +16,9 @@ pub struct Comparison {
     pub pgsquall: String,
     /// Tolerated delay of recovery, in microseconds.
     pub tolerance_us: u64,
-    /// Confidence of all intervals and decisions: 0.99 means that one in a hundred is wrong by chance.
+    /// Confidence of all intervals and decisions; 0.99 means that one in a hundred is wrong by chance.
     pub confidence: f64,
-    /// One for each client in each scenario, in the order of the report; then those that are only in the baseline.
+    /// One for each client in each scenario, in the order of the report; then the cells that only the baseline has.
     pub changes: Vec<Change>,
 }
 
@@ -53,21 +53,22 @@ pub struct Change {
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
-    /// The client fails but did not before, fails more often, or recovers later by more than the tolerance.
+    /// The client fails but did not before, fails by another check or more often, or recovers later by more than the
+    /// tolerance. Also a failure that cannot be compared with the baseline.
     Worse,
     /// The client passes but failed before, fails less often, or recovers earlier by more than the tolerance.
     Better,
     /// Neither better nor worse can be shown.
     Same,
-    /// Not in the baseline.
+    /// Not in the baseline, and without a failure.
     New,
     /// Only in the baseline.
     Gone,
-    /// One side has no conclusive verdict, or the setup differs.
+    /// One side has no conclusive verdict, or the setup differs; the client does not fail now.
     NotComparable,
 }
 
-/// Times-to-recover of all repeats, before and now.
+/// Times-to-recover of the conclusive repeats, before and now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Times {
@@ -84,14 +85,14 @@ pub struct Times {
     pub p: f64,
 }
 
-/// Number of runs, and their median time-to-recover.
+/// Number of conclusive runs with a measured time-to-recover, and their median.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "report", derive(schemars::JsonSchema))]
 pub struct Figures {
     pub runs: u64,
-    /// Runs that had not recovered when they ended.
+    /// Runs in which the client had not recovered when the observation ended.
     pub censored: u64,
-    /// Their median; absent if half of them were censored.
+    /// The median time, in microseconds; absent if censored runs leave only a lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_us: Option<u64>,
 }

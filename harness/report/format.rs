@@ -13,11 +13,12 @@ pub type Timelines<'a> = &'a dyn Fn(&Entry) -> Option<Timeline>;
 /// One format: the file that writes it exports this row.
 #[derive(Debug)]
 pub struct Format {
-    /// As in `--report junit=FILE`.
+    /// The name in `--report NAME=FILE`.
     pub name: &'static str,
-    /// The file in the folder of results, if each has one in this format.
+    /// Name of the file that every folder of results gets in this format; `None` if it gets none.
     pub file: Option<&'static str>,
-    /// Whether writing reads the history of every run: such a report is written once, after the runs.
+    /// Whether [`write`](Format::write) reads the history of every run. Such a report is written only once, after all
+    /// runs.
     pub reads_histories: bool,
     pub write: fn(&Report, Timelines) -> String,
 }

@@ -1,7 +1,7 @@
 //! JUnit XML, which CI systems show as tests: a suite for each client, a test case for each scenario.
 //!
-//! A verdict of *fail* is a failure. *Unknown* and runs that were not carried out are errors, because they say nothing about
-//! the client and are no pass either.
+//! A verdict of *fail* is a failure. *Unknown* and runs that were stopped or not carried out are errors, because they
+//! say nothing about the client and must not count as a pass.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn case(report: &Report, cell: &Cell) -> TestCase {
     case
 }
 
-/// The figures of the run with the worst verdict, under the names of the terminal's columns.
+/// The figures of the run with the worst verdict; `recovered` is about all repeats.
 fn figures(cell: &Cell) -> Vec<Property> {
     let Some(worst) = cell.worst() else { return Vec::new() };
     let figures = [
@@ -62,7 +62,7 @@ fn figures(cell: &Cell) -> Vec<Property> {
     figures.into_iter().map(|(name, value)| Property::new(name, value)).collect()
 }
 
-/// The status of all repeats: the worst of them.
+/// The worst status among the repeats: fail, then unknown, then not carried out or stopped.
 fn status(cell: &Cell) -> TestCaseStatus {
     let not_passed = cell.verdicts().filter(|verdict| verdict.verdict != VerdictKind::Pass);
     let pages = not_passed.map(explain).collect::<Vec<_>>().join("\n");
@@ -83,7 +83,7 @@ fn status(cell: &Cell) -> TestCaseStatus {
             VerdictKind::Pass => {}
         }
     }
-    // A repeat that was not carried out is no pass, even if the others passed.
+    // A repeat that was not carried out prevents a pass, even if the others passed.
     let errors = cell.runs.iter().find_map(|entry| match &entry.ending {
         Ending::NotCarriedOut { error } => Some(("not-carried-out", error.clone())),
         Ending::Stopped => Some(("stopped", "the run was stopped before it ended".to_owned())),

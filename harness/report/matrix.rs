@@ -10,7 +10,7 @@ use crate::judge::VerdictKind;
 /// The cells of a report in rows.
 pub(super) struct Matrix<'a> {
     pub clients: Vec<&'a str>,
-    /// A scenario and the result of each client in it; empty if the client did not run it.
+    /// Each scenario with the results of the clients, in their order; a result is empty if the client did not run it.
     pub rows: Vec<(&'a str, Vec<String>)>,
 }
 
@@ -49,7 +49,8 @@ pub(super) fn totals(report: &Report, client: &str) -> String {
     format!("{pass} pass, {fail} fail, {unknown} unknown")
 }
 
-/// One line for each run that did not pass, with the first finding of each check; one for each reason to skip runs.
+/// One line for each verdict other than pass, with its doubts and the first finding of each check; then one line for
+/// each client and reason of skipped runs.
 pub fn notes(report: &Report) -> Vec<String> {
     let several = report.clients().len() > 1;
     let mut lines = Vec::new();

@@ -3,7 +3,8 @@
 use super::model::Report;
 use super::shard::Shards;
 
-/// Merges shards, in any order. Missing shards are listed in the report's `shards`; an unsharded report is a whole by itself.
+/// Merges shards, in any order. Missing shards are listed in the report's `shards`. A report without shards can only
+/// be given alone, and is returned without its comparison.
 ///
 /// *Errors*: a message that names the reports which cannot be merged, and the difference.
 pub fn merge(reports: Vec<(String, Report)>) -> Result<Report, String> {

@@ -44,7 +44,7 @@ use crate::judge::{Verdict, VerdictKind};
 
 /// A run that was carried out: its verdict and its files.
 ///
-/// Prints as a page with verdict, findings, figures and the command that repeats the run.
+/// `Display` writes a page with verdict, findings, figures and the command that repeats the run.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub verdict: Verdict,
@@ -62,9 +62,10 @@ impl Run {
         self.verdict.kind_for_schedule() == VerdictKind::Fail
     }
 
-    /// Panics with the whole page unless the verdict is *pass*; for tests.
+    /// Requires the verdict *pass*; for tests.
     ///
-    /// *Panics*: on *fail*, and on *unknown* because an inconclusive run proves nothing about the client.
+    /// *Panics*: with the whole page on *fail*, and on *unknown* because an inconclusive run proves nothing about the
+    /// client.
     #[track_caller]
     pub fn assert_pass(&self) {
         assert!(self.verdict.verdict == VerdictKind::Pass, "{self}");

@@ -1,6 +1,7 @@
 //! The result of a whole `pgsquall run`: the model from which every format is written, stored as `report.json`.
 //!
-//! It holds the verdicts unchanged; the histories stay in their own files, of which it holds the paths.
+//! It holds the verdicts unchanged. The histories stay in the folders of their runs, and the report holds the paths
+//! of these.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::model::seed::Seed;
 use crate::model::time::optional_micros;
 use crate::scenario::Scenario;
 
-/// The version of the stored form. A reader refuses any other.
+/// The version of the stored form. [`Report::read`] refuses any other.
 pub const FORMAT: u32 = 1;
 
 /// Name of the file in the folder of results.
@@ -167,7 +168,7 @@ impl Report {
 
     /// Reads a stored report; `path` is the file or its folder.
     ///
-    /// *Errors*: a message that names the file and the remedy.
+    /// *Errors*: the file cannot be read or parsed, or has another format; the message names the file and the remedy.
     pub fn read(path: &Path) -> Result<Report, String> {
         #[derive(Deserialize)]
         struct Stamp {

@@ -45,10 +45,10 @@ pub(super) fn stopped(client: &str, scenario: &str) -> Entry {
     Entry { took: None, ..entry(client, scenario, Ending::Stopped) }
 }
 
-/// The checks that are kept in a sample if they pass.
+/// The checks that [`judged`] keeps if they pass.
 const PASSED: [Check; 3] = [Check::Recovered, Check::LostWrite, Check::Throughput];
 
-/// A run with the verdict on this history.
+/// A run with the verdict on this history, without the passed checks that are not in [`PASSED`].
 pub(super) fn judged(client: &str, scenario: &str, sample: &Sample) -> Entry {
     let mut sample = sample.clone();
     sample.header.setup.client = client.to_owned();

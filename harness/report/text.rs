@@ -199,7 +199,7 @@ pub fn evidence(verdict: &Verdict) -> String {
     if found.is_empty() { "none".into() } else { found.join(", ") }
 }
 
-/// A time-to-recover; `> 10.0 s` if the client had not recovered by then.
+/// A time-to-recover in words; `> 10.0 s` for a lower bound.
 pub fn recovery(recovery: &Recovery) -> String {
     match recovery {
         Recovery::Recovered { after } => show(*after),
@@ -208,7 +208,7 @@ pub fn recovery(recovery: &Recovery) -> String {
     }
 }
 
-/// All findings with their checks: `recovered: not recovered within 10.0 s of heal, …`.
+/// Each finding with its check: `recovered: not recovered within 10.0 s of heal, …`.
 pub fn broken(verdict: &Verdict) -> impl Iterator<Item = String> + '_ {
     let found = verdict.failures().flat_map(|(check, all)| all.iter().map(move |one| (check, one)));
     found.map(|(check, finding)| format!("{check}: {}", finding.what))

@@ -1,6 +1,6 @@
 //! A history arranged for pictures: fault windows, operations with their outcomes, and connections.
 //!
-//! Pure. All instants count from the run's origin; unknown ones are `None`.
+//! Pure. All instants count from the run's origin; an instant is `None` if it is unknown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use crate::model::history::{ConnectionChange, Event, FaultStep, History, Outcome
 /// One run in time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
-    /// Time of the last event.
+    /// Latest time of an operation, a phase, a step of a fault, a connection's change, or the client's or workload's
+    /// end.
     pub until: Duration,
     /// Begin of the steady state.
     pub steady: Option<Duration>,
@@ -25,7 +26,7 @@ pub struct Timeline {
     /// When the gateway refused connections, as a stopped server does.
     pub refusing: Vec<(Duration, Duration)>,
     pub marks: Marks,
-    /// Begin of the audit, which is the end of the workload.
+    /// Begin of the phase *audit*, in which the workload begins no more operations.
     pub audit: Option<Duration>,
 }
 
@@ -38,7 +39,7 @@ pub struct Window {
     pub in_force: Option<Duration>,
     pub healing: Option<Duration>,
     pub healed: Option<Duration>,
-    /// Instantaneous: it needs no heal.
+    /// Whether the fault is instantaneous, so there is nothing to heal.
     pub is_instant: bool,
 }
 
@@ -75,18 +76,18 @@ pub struct Lifeline {
     pub signed_in: Option<Duration>,
     /// When it ended, and who ended it.
     pub ended: Option<(Duration, Severed)>,
-    /// Errors that the server reported on it, by SQLSTATE.
+    /// Errors that the server reported on it: time, and SQLSTATE or else severity.
     pub errors: Vec<(Duration, String)>,
 }
 
-/// The instants that the figures of a run are measured between.
+/// The instants between which the figures of a run are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Marks {
     /// When the first fault began to be injected.
     pub hit: Option<Duration>,
-    /// The first sign of it: see [`Measures::time_to_detect`](crate::judge::Measures).
+    /// The first sign of the fault: see [`Measures::time_to_detect`](crate::judge::Measures).
     pub detected: Option<Duration>,
-    /// From when recovery is timed.
+    /// When the timing of recovery starts.
     pub recovery_starts: Option<Duration>,
     pub first_success: Option<Duration>,
     pub recovered: Option<Duration>,
@@ -155,7 +156,7 @@ impl Timeline {
     }
 }
 
-/// Sessions and connection attempts, without cancel-request connections.
+/// Connections that reached the gateway, without cancel requests, in the order of their opening.
 fn connections(history: &History) -> Vec<Lifeline> {
     let mut found: BTreeMap<u64, Lifeline> = BTreeMap::new();
     for event in &history.events {

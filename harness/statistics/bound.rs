@@ -1,4 +1,4 @@
-//! A time that may be longer than its observation.
+//! A time-to-recover of which only a lower bound may be known.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Bound {
     /// The time.
     Known(Duration),
-    /// The time is at least this long; the run ended then.
+    /// The time is at least this long; more is not known, because a repeat of this rank or a lower one was censored.
     Beyond(Duration),
 }
 

@@ -1,8 +1,8 @@
 //! Exact probabilities by counting: binomial distribution and orders of two samples.
 
-/// Probability with which each of two limits may be wrong: half of one minus the confidence, which is between 0 and 1.
+/// Probability with which each of two limits may be wrong: half of one minus the confidence.
 pub(super) fn tail(confidence: f64) -> f64 {
-    // Corrects rounding: 0.9 must leave 0.05 on either side, and no less.
+    // Corrects rounding: a confidence of 0.9 must leave no less than 0.05 on either side.
     (1.0 - confidence) / 2.0 + 1e-12
 }
 
@@ -35,7 +35,7 @@ pub(super) fn binomial_at_most(n: usize, share: f64) -> Vec<f64> {
 /// distribution of the Mann–Whitney statistic without ties.
 ///
 /// *Source*: the coefficients of the Gaussian binomial coefficient; Mann & Whitney, *Annals of Mathematical Statistics* 18
-/// (1947). They are exact while `m * n` is no more than 400.
+/// (1947). They fit 64 bits for all sizes within [`COUNTED`](super::ranks::COUNTED): there are at most 1.6e17 orders.
 pub(super) fn orders(m: usize, n: usize) -> Vec<i64> {
     let mut ways = vec![0; m * n + 1];
     ways[0] = 1;

@@ -7,18 +7,18 @@ use crate::model::time::show;
 
 /// A delay in nanoseconds; negative for an earlier time.
 ///
-/// *Shape*: printed as durations are, with a sign: `+1.20 s`, `-300 ms`.
+/// *Shape*: `Display` writes it as a duration with a sign: `+1.20 s`, `-300 ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delay(i64);
 
 impl Delay {
-    /// The delay from `before` to `now`. Times are limited to seventy years.
+    /// The delay from `before` to `now`. Longer times are cut to 73 years, so the subtraction cannot overflow.
     pub fn between(before: Duration, now: Duration) -> Delay {
         let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
         Delay(nanos(now) - nanos(before))
     }
 
-    /// In nanoseconds.
+    /// The delay in nanoseconds.
     pub fn nanos(self) -> i64 {
         self.0
     }
@@ -28,7 +28,7 @@ impl Delay {
         Duration::from_nanos(self.0.unsigned_abs())
     }
 
-    /// Halfway between two.
+    /// The delay halfway between two delays.
     pub(super) fn halfway(self, other: Delay) -> Delay {
         Delay((self.0 + other.0) / 2)
     }

@@ -1,8 +1,8 @@
 //! Statistics of repeated runs: the distribution of recovery times, its confidence limits, and whether recovery takes longer
 //! than before. Pure: turns a [`Sample`] into figures.
 //!
-//! No distribution is assumed: recovery times have several modes (a retry sooner or later) and a long tail. A client that had
-//! not recovered when its run ended is neither counted as recovered then nor left out: its time is known to be longer.
+//! No distribution is assumed: recovery times have several modes (a retry sooner or later) and a long tail. The time
+//! of a client that had not recovered when its observation ended is *censored*: all figures use it as a lower bound.
 
 mod bound;
 mod counting;

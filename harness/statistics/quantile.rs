@@ -7,12 +7,13 @@ use super::sample::Sample;
 /// A quantile of the time to recover, with a distribution-free confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantile {
-    /// The time by which at least the given share of the repeats had recovered: always the time of one repeat, no mean of two.
+    /// The time by which at least the given share of the repeats had recovered. Always the time of one repeat, never
+    /// the mean of two.
     pub estimate: Bound,
     /// The lower limit of the true quantile; `None` if there are too few repeats.
     pub lower: Option<Bound>,
-    /// The upper limit. `Beyond` a time if there are enough repeats for a limit, but too many of them are censored. `None` if
-    /// there are too few repeats.
+    /// The upper limit of the true quantile; `Beyond` a time if too many repeats are censored, `None` if there are
+    /// too few repeats.
     pub upper: Option<Bound>,
 }
 

@@ -5,20 +5,21 @@ use std::cmp::Ordering;
 use super::normal;
 use super::sample::{Observation, Sample};
 
-/// Limit of exact counting, as all repeats times those in the smaller sample; above it a normal distribution is used. At the
-/// limit (26 repeats in each sample) counting takes a debug build a tenth of a second.
+/// Limit of exact counting: the number of all repeats times the number in the smaller sample. Above it a normal
+/// distribution is used. At the limit (26 repeats in each sample) counting takes a debug build a tenth of a second.
 pub(super) const COUNTED: usize = 1_400;
 
 /// The result of the comparison.
 pub(super) struct Ranks {
     /// Share of all pairs of a repeat before and one now in which the one now took longer; undecided pairs count half.
     pub superiority: f64,
-    /// Without a difference, the probability of at least as many pairs in which it now takes longer, and of at most as many.
+    /// Without a difference, the probability that at least as many pairs take longer now; `sooner`: that at most as
+    /// many do.
     pub later: f64,
     pub sooner: f64,
 }
 
-/// Whether `other` took longer than `one`: 1, −1 if shorter, or 0 if equal or unknown.
+/// Returns 1 if `other` took longer than `one`, −1 if it took less, and 0 if they are equal or censoring hides it.
 fn is_longer(one: Observation, other: Observation) -> i64 {
     use Observation::{Censored, Recovered};
     match (one, other) {
@@ -33,6 +34,8 @@ fn is_longer(one: Observation, other: Observation) -> i64 {
     }
 }
 
+/// Compares the samples; neither may be empty.
+///
 /// *Source*: Mann & Whitney (1947); Gehan, *Biometrika* 52 (1965), with the variance of Mantel, *Biometrics* 23 (1967), which
 /// without ties and without censored times is that of Mann & Whitney. The exact distribution is over all ways to divide these
 /// repeats into samples of these sizes.
@@ -57,7 +60,8 @@ pub(super) fn rank(before: &Sample, now: &Sample) -> Ranks {
     Ranks { superiority, later, sooner }
 }
 
-/// Of all ways to divide the scores, the share in which one sample's sum is at least, and at most, the observed excess.
+/// Of all ways to divide the scores into two samples, the shares in which the sum of `now` is at least, and at most,
+/// the observed excess.
 fn counted(scores: &[i64], m: usize, n: usize, excess: i64) -> (f64, f64) {
     // The scores of both samples sum to zero, so those of the smaller one suffice.
     let (size, sign) = if m < n { (m, -1) } else { (n, 1) };

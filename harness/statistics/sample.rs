@@ -9,19 +9,20 @@ use super::bound::Bound;
 pub enum Observation {
     /// The client had recovered after this long.
     Recovered(Duration),
-    /// The client had not recovered after this long, when the run ended: its time is longer. The statistical term is *censored*.
+    /// The client had not recovered after this long, when its observation ended: its time is longer. The statistical
+    /// term is *censored*.
     Censored(Duration),
 }
 
 impl Observation {
-    /// The time-to-recover, or the length of the observation.
+    /// The time-to-recover, or its lower bound.
     pub fn time(self) -> Duration {
         match self {
             Observation::Recovered(time) | Observation::Censored(time) => time,
         }
     }
 
-    /// Whether the run ended before the client had recovered.
+    /// Whether the observation ended before the client had recovered.
     pub fn is_censored(self) -> bool {
         matches!(self, Observation::Censored(_))
     }
@@ -47,7 +48,7 @@ impl Sample {
         self.sorted.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no repeats.
     pub fn is_empty(&self) -> bool {
         self.sorted.is_empty()
     }
@@ -83,7 +84,8 @@ impl Sample {
         }
     }
 
-    /// Upper bound for the time of this rank if no censored repeat ever recovers; `None` if there is none.
+    /// Upper bound for the time of this rank, even if no censored repeat ever recovers: the time of this rank among the
+    /// recovered repeats. `None` if there are too few of them.
     pub(super) fn at_most(&self, rank: usize) -> Option<Duration> {
         let recovered = self.sorted.iter().filter(|observation| !observation.is_censored());
         recovered.map(|observation| observation.time()).nth(rank.checked_sub(1)?)

@@ -12,7 +12,7 @@ pub struct Failures {
 /// The probability of at least as many failures in `now` if its runs fail no more often than those of `before`: Fisher's exact
 /// test, one-sided. A small value means that chance does not explain the failures.
 ///
-/// *Errors*: `None` if more runs failed than ran.
+/// *Errors*: `None` if `failed` exceeds `of` in either argument.
 ///
 /// *Source*: Fisher, *Statistical Methods for Research Workers* (1934), 21.02; Conover (1999), 4.1.
 pub fn fail_more_often(before: Failures, now: Failures) -> Option<f64> {
@@ -23,7 +23,7 @@ pub fn fail_more_often(before: Failures, now: Failures) -> Option<f64> {
     let ln = ln_factorials(all);
     let ways = |of: u64, some: u64| ln[of as usize] - ln[some as usize] - ln[(of - some) as usize];
     let chance = |k: u64| (ways(now.of, k) + ways(before.of, failed - k) - ways(all, failed)).exp();
-    // At least the failures that do not fit into `before`.
+    // `now` has at least the failures that exceed the runs of `before`.
     let least = now.failed.max(failed.saturating_sub(before.of));
     Some((least..=failed.min(now.of)).map(chance).sum::<f64>().min(1.0))
 }

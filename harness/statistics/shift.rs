@@ -10,7 +10,7 @@ use super::sample::{Observation, Sample};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
     /// The median of the differences of all pairs of a repeat before and one now (Hodges–Lehmann estimate). A range if too many
-    /// repeats are censored, because a censored repeat now is later by at least its difference.
+    /// repeats are censored, because the difference of a pair with a censored repeat has only one known limit.
     pub estimate: Difference,
     /// The confidence interval of the shift; it contains the estimate.
     pub interval: Difference,
@@ -19,7 +19,7 @@ pub struct Shift {
     pub superiority: f64,
     /// One-sided p-value: the probability of pairs at least as late if there is no difference.
     pub later: f64,
-    /// One-sided p-value: the probability of pairs at least as early.
+    /// One-sided p-value: the probability of pairs at least as early if there is no difference.
     pub sooner: f64,
     /// Two-sided p-value: twice the smaller of `later` and `sooner`.
     pub either: f64,
@@ -27,9 +27,9 @@ pub struct Shift {
 
 /// Compares two samples, with a `confidence` between 0 and 1.
 ///
-/// Deterministic: no resampling. The interval inverts the test: it excludes zero if `either` is at most one minus the
-/// confidence. Ties and censored repeats only widen it. Above 26 repeats in each sample both use a normal distribution instead
-/// of exact counting.
+/// Deterministic: no resampling. The interval inverts the test: without ties and censored repeats it excludes zero
+/// exactly if `either` is at most one minus the confidence; ties and censored repeats only widen it. Above 26 repeats
+/// in each sample interval and test use a normal distribution instead of exact counting.
 ///
 /// *Errors*: `None` if either sample is too small for this confidence ([`least_repeats`]), or if the confidence is not
 /// between 0 and 1.
@@ -40,7 +40,7 @@ pub struct Shift {
 pub fn shift(before: &Sample, now: &Sample, confidence: f64) -> Option<Shift> {
     let rank_of_lower = rank_of_lower(before.len(), now.len(), confidence)?;
     let pairs = || now.sorted().iter().flat_map(|now| before.sorted().iter().map(move |before| (before, now)));
-    // Values without a limit sort to the outer side.
+    // Unknown limits sort to the outer side: before the least, after the most.
     let mut least: Vec<Option<Delay>> = pairs().map(|(before, now)| at_least(*before, *now)).collect();
     let mut most: Vec<(bool, Option<Delay>)> =
         pairs().map(|(before, now)| at_most(*before, *now)).map(|most| (most.is_none(), most)).collect();
@@ -66,18 +66,19 @@ pub fn least_repeats(confidence: f64) -> Option<usize> {
     (1..=COUNTED).find(|repeats| rank_of_lower(*repeats, *repeats, confidence).is_some())
 }
 
-/// The least delay of `now`; `None` if `before` is censored, because it may have taken any longer.
+/// The least delay of `now`; `None` if `before` is censored, because its time has no upper bound.
 fn at_least(before: Observation, now: Observation) -> Option<Delay> {
     (!before.is_censored()).then(|| Delay::between(before.time(), now.time()))
 }
 
-/// The largest delay of `now`; `None` if `now` is censored, because it may take any longer.
+/// The largest delay of `now`; `None` if `now` is censored, because its time has no upper bound.
 fn at_most(before: Observation, now: Observation) -> Option<Delay> {
     (!now.is_censored()).then(|| Delay::between(before.time(), now.time()))
 }
 
-/// The rank, from 1, of the difference that is the lower limit: the largest rank for which the limit exceeds the true shift with
-/// a probability of at most half of one minus the confidence. `None` if already the first is wrong too often.
+/// The rank, from 1, of the difference that is the lower limit: the largest rank for which the limit exceeds the true
+/// shift with a probability of at most half of one minus the confidence. `None` if the first rank already exceeds
+/// that probability.
 fn rank_of_lower(m: usize, n: usize, confidence: f64) -> Option<usize> {
     if m == 0 || n == 0 || !(confidence > 0.0 && confidence < 1.0) {
         return None;

@@ -24,9 +24,9 @@ pub struct Survival {
 pub struct Step {
     /// Time after the start.
     pub at: Duration,
-    /// Clients that were observed, and had not recovered, just before.
+    /// Number of clients that were still observed, and had not recovered, just before.
     pub at_risk: usize,
-    /// Those of them that recovered at this time.
+    /// How many of these recovered at this time.
     pub recovered: usize,
     /// The share that has not recovered from then on.
     pub left: Share,
@@ -87,7 +87,7 @@ impl Survival {
 
     /// The share that has not yet recovered after this long.
     ///
-    /// *Errors*: `None` for a time longer than every observation.
+    /// *Errors*: `None` for a time longer than every observation, unless the longest one ended with a recovery.
     pub fn not_recovered_at(&self, time: Duration) -> Option<Share> {
         if !self.is_complete && Some(&time) > self.times.last() {
             return None;
@@ -95,7 +95,7 @@ impl Survival {
         let count = self.steps.partition_point(|step| step.at <= time);
         match count.checked_sub(1) {
             Some(last) => Some(self.steps[last].left),
-            // None of the observed clients has recovered: the lower limit is that of Clopper & Pearson.
+            // No observed client has recovered yet: the lower limit is that of Clopper & Pearson.
             None => {
                 let watched = self.times.len() - self.times.partition_point(|at| *at < time);
                 let lower = ((1.0 - self.confidence) / 2.0).powf(1.0 / watched.max(1) as f64);

@@ -1,4 +1,4 @@
-//! Reading certificates.
+//! Reads certificates in DER and PEM into the fields that findings show.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -33,7 +33,9 @@ pub(super) fn read(der: &[u8]) -> Result<Certificate, String> {
     })
 }
 
-/// The first certificate of a PEM file.
+/// Reads the first certificate of a PEM file.
+///
+/// *Errors*: why it cannot be read or parsed, with the path.
 pub(super) fn read_file(path: &Path) -> Result<Certificate, String> {
     let with_path = |error: String| format!("{}: {error}", path.display());
     let der = CertificateDer::from_pem_file(path).map_err(|error| with_path(error.to_string()))?;

@@ -12,6 +12,7 @@ use crate::doctor::facts::{Failure, Timed};
 /// The result for every address tried.
 pub(super) type Dials = Vec<(SocketAddr, Timed<Result<(), Failure>>)>;
 
+/// Connects to the addresses in turn; returns the results, and the first stream that was accepted.
 pub(super) async fn dial(addresses: &[IpAddr], port: u16, time_limit: Duration) -> (Dials, Option<TcpStream>) {
     let mut dials = Vec::new();
     for address in addresses {

@@ -1,11 +1,13 @@
-//! DNS: the host's name, as this machine's resolver answers.
+//! DNS: resolves the host's name with this machine's resolver.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// Every address of a name, in the resolver's order.
+/// Returns every address of a name, each once, in the resolver's order.
+///
+/// *Errors*: the resolver's message, no answer in time, or no address.
 pub(super) async fn lookup(host: &str, port: u16, time_limit: Duration) -> Result<Vec<IpAddr>, String> {
     let found = timeout(time_limit, tokio::net::lookup_host((host, port)))
         .await

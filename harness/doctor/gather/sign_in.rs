@@ -23,6 +23,9 @@ pub(super) struct Session {
     _connection: AbortOnDropHandle<()>,
 }
 
+/// Opens a session over a channel.
+///
+/// *Errors*: the server's error, a closed connection, or no reply within the time limit.
 pub(super) async fn sign_in(config: &Config, channel: Channel, time_limit: Duration) -> Result<Session, Failure> {
     let mut config = config.clone();
     if config.get_application_name().is_none() {
@@ -34,8 +37,8 @@ pub(super) async fn sign_in(config: &Config, channel: Channel, time_limit: Durat
             open(&config, stream, NoTls, time_limit).await
         }
         Channel::TlsSession(stream) => {
-            // For tokio-postgres this is a stream that begins with TLS, and `Established` reports it as done; so
-            // channel binding comes from the stream itself.
+            // tokio-postgres takes this as a stream that begins with TLS, and `Established` skips the handshake, which
+            // is done. The stream itself then provides the data for channel binding.
             config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
             open(&config, *stream, Established, time_limit).await
         }
@@ -53,7 +56,7 @@ where
         .map_err(|_| no_reply("reply to the startup packet", time_limit))?
         .map_err(|error| session_failure(&error))?;
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-        // Its error reaches the next query, which reports it.
+        // The next query reports an error of the connection.
         let _ = connection.await;
     }));
     Ok(Session { client, _connection: connection })

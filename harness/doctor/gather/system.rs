@@ -9,6 +9,7 @@ use crate::doctor::facts::Keepalive;
 /// The folder of Linux's settings; other systems have none.
 const FOLDER: &str = "/proc/sys/net/ipv4";
 
+/// Reads the defaults; `None` if this system has no such files.
 pub(super) fn keepalive() -> Option<Keepalive> {
     let number = |name| fs::read_to_string(Path::new(FOLDER).join(name)).ok()?.trim().parse::<u32>().ok();
     let seconds = |name| number(name).map(|seconds| Duration::from_secs(seconds.into()));

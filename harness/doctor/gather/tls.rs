@@ -32,10 +32,10 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// The protocol's name for TLS without `SSLRequest`; 17 and later insist on it.
 const ALPN: &[u8] = b"postgresql";
 
-/// Bytes of a reply outside the protocol that are read and shown.
+/// Most bytes of a reply outside the protocol that the error shows.
 const SHOWN_BYTES: usize = 512;
 
-/// tokio-postgres-rustls does not name its stream.
+/// The TLS stream, for which tokio-postgres-rustls exports no name.
 type TlsOverTcp = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 
 /// A connection that is ready for sign-in.
@@ -44,7 +44,7 @@ pub(super) enum Channel {
     TlsSession(Box<TlsOverTcp>),
 }
 
-/// Negotiates TLS as `mode` requires; returns a channel unless a client with this URL would stop here.
+/// Negotiates TLS as `mode` requires. Returns no channel if a client with this URL would end the connection here.
 pub(super) async fn negotiate(
     stream: TcpStream,
     target: &Target,
@@ -102,7 +102,7 @@ async fn request_tls(stream: &mut TcpStream) -> Result<bool, Failure> {
         b'N' => Ok(false),
         first => {
             let mut rest = [first; SHOWN_BYTES];
-            // Only shown in the error, so the bytes that have arrived are enough.
+            // The bytes are only shown in the error, so those that have arrived are enough.
             let more = stream.try_read(&mut rest[1..]).unwrap_or(0);
             let text = String::from_utf8_lossy(&rest[..=more]);
             let text: String = text.chars().filter(|c| !c.is_control()).collect();
@@ -151,7 +151,7 @@ async fn handshake(stream: TcpStream, target: &Target) -> Result<(TlsSession, Tl
     Ok((TlsSession { version: recorded.version, chain, trust }, stream))
 }
 
-/// Records certificate and TLS version, and accepts any server: `trust` verifies afterwards.
+/// Records the server's certificates and the TLS version, and accepts any certificate: `trust` verifies it afterwards.
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Anybody,
@@ -209,7 +209,7 @@ impl ServerCertVerifier for RecordingVerifier {
     }
 }
 
-/// Tells tokio-postgres that the stream is encrypted already; the stream itself provides channel binding.
+/// A connector for tokio-postgres that returns the stream unchanged, because its TLS handshake is done.
 pub(super) struct Established;
 
 impl<S> TlsConnect<S> for Established

@@ -1,6 +1,6 @@
 //! Verifies a server's certificate, and lists every reason for a refusal.
 //!
-//! Runs after the handshake, so that a refused certificate can be shown; no secret is sent before.
+//! Runs after the handshake, so a refused certificate can be shown, and before sign-in, so no secret is sent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,8 +88,8 @@ fn verify_signature(
     let algorithms = provider.signature_verification_algorithms.all;
     let result = verify_server_cert_signed_by_trust_anchor(&parsed, &roots, others, now, algorithms);
     match result {
-        // OpenSSL accepts a certificate that is itself among the trusted ones; its dates are judged in the
-        // certificate's own finding.
+        // OpenSSL accepts a certificate that is itself among the trusted ones, if it has not expired. A start in the
+        // future is judged in the certificate's own finding.
         Err(error) if load_roots.contains(own) && !is_about_dates(&error) => match certificate::read(own) {
             Ok(found) if found.not_after < std::time::SystemTime::now() => Err(CertificateError::Expired.into()),
             _ => Ok(()),

@@ -10,10 +10,12 @@ const SOURCE: &str = "PostgreSQL manual, \"Secure TCP/IP Connections with SSL\";
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A manual renewal takes days; an automatic one happens well before this.
+/// A certificate that expires within this time is a problem: a manual renewal takes days, and an automatic one would
+/// have happened earlier.
 const PROBLEM_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Automatic renewal is due 30 days before the end of a certificate that lasts 90 (ACME's usual practice).
+/// A certificate that expires within this time is a notice: automatic renewal is due 30 days before the end of a
+/// certificate that lasts 90 (ACME's usual practice).
 const NOTICE_WITHIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(super) fn judge(facts: &Facts, now: SystemTime) -> Vec<Finding> {

@@ -7,7 +7,8 @@ use crate::doctor::finding::{Finding, Topic};
 
 const SOURCE: &str = "Azure, \"Troubleshoot connection issues\": mistyped server name; man 5 resolv.conf";
 
-/// A slower resolver has waited for a name server that did not answer: every connection waits for it.
+/// A resolver slower than this has probably waited for a name server that did not answer; every new connection waits
+/// too.
 ///
 /// *Source*: man 5 resolv.conf, `timeout`: 5 s for each name server; a healthy one answers within milliseconds.
 const SLOW: Duration = Duration::from_secs(1);

@@ -18,12 +18,12 @@ const LATE: Duration = Duration::from_secs(5 * 60);
 pub(super) enum Sockets {
     On(Keepalive),
     Off,
-    /// The system's defaults apply, and cannot be read.
+    /// The values cannot be read.
     Unknown,
 }
 
 impl Sockets {
-    /// The client's: the URL's values, or else this machine's defaults.
+    /// The client's keepalive: the URL's values, or else this machine's defaults.
     pub fn for_client(facts: &Facts) -> Sockets {
         let client_settings = &facts.client_settings;
         if !client_settings.keepalives {
@@ -39,7 +39,7 @@ impl Sockets {
         }
     }
 
-    /// The server's: the values of its socket to this client, which include the system's defaults.
+    /// The server's keepalive: the values of its socket to this client, which include the system's defaults.
     pub fn for_server(settings: &Settings) -> Sockets {
         let duration = |name: &str| settings.get(name).and_then(|setting| setting.duration());
         let count = settings.get("tcp_keepalives_count").and_then(|setting| setting.number());

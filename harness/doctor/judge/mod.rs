@@ -23,7 +23,7 @@ use super::finding::{Finding, Stage, Topic};
 /// The documentation of libpq's parameters.
 const LIBPQ: &str = "PostgreSQL manual, libpq, \"Parameter Key Words\"";
 
-/// Findings in the order of the stages, then by topic.
+/// Returns the findings in the order of the stages, then by topic.
 pub(super) fn judge(facts: &Facts, circumstances: &Circumstances) -> Diagnosis {
     let mut findings = Vec::new();
     findings.extend(dns::judge(facts));
@@ -63,7 +63,7 @@ pub(super) fn judge(facts: &Facts, circumstances: &Circumstances) -> Diagnosis {
     Diagnosis::new(facts.redacted.clone(), failed(facts), findings)
 }
 
-/// The stage that failed.
+/// The stage that failed; `None` if none did.
 fn failed(facts: &Facts) -> Option<Stage> {
     if facts.lookup.as_ref().is_some_and(|lookup| lookup.result.is_err()) {
         return Some(Stage::Dns);
@@ -93,8 +93,9 @@ fn settings(facts: &Facts) -> Option<&Settings> {
     facts.server_facts.as_ref()?.settings.as_ref().ok()
 }
 
-/// Whether the server is on this machine, so that no device can drop a connection. If an intermediary on this machine
-/// was reached, the server itself sees a client from elsewhere.
+/// Whether the server is on this machine, so no device can drop a connection. If the address is that of an
+/// intermediary on this machine (a tunnel, a pooler), the server may be elsewhere; then it sees a client address that
+/// is not loopback.
 fn is_local(facts: &Facts) -> bool {
     let identity = facts.server_facts.as_ref().and_then(|server_facts| server_facts.identity.as_ref().ok());
     let seen = identity.and_then(|identity| identity.client_addr);
@@ -110,7 +111,7 @@ fn negotiated(facts: &Facts) -> Option<&Negotiated> {
     facts.negotiations.last()?.result.as_ref().ok()
 }
 
-/// The reasons for refusing the server's certificate.
+/// The reasons for refusing the server's certificate; empty if it was accepted or not verified.
 fn refusal_reasons(facts: &Facts) -> &[String] {
     match negotiated(facts) {
         Some(Negotiated::TlsSession(session)) => match &session.trust {

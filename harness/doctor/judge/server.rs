@@ -8,8 +8,8 @@ use crate::doctor::finding::{Finding, Topic};
 const SOURCE: &str = "PostgreSQL manual, \"System Information Functions and Operators\"";
 const PGBOUNCER: &str = "PgBouncer, \"Admin console\"";
 
-/// Connections that broke within this time may have broken because of the restart, the first question of an on-call
-/// engineer.
+/// A server that started less than this ago is a notice: connections that broke since then may have broken because of
+/// the restart.
 const RECENT: Duration = Duration::from_secs(10 * 60);
 
 pub(super) fn judge(identity: &Identity) -> Finding {

@@ -9,12 +9,13 @@ const SOURCE: &str =
 const LIMIT: &str = "PostgreSQL manual, ALTER ROLE and ALTER DATABASE, \"CONNECTION LIMIT\"";
 const OPEN: &str = "PostgreSQL manual, pg_stat_activity; \"Routine Vacuuming\"";
 
-/// Percent of the slots for ordinary roles. After an outage a pool opens all its sessions again while the old ones
-/// linger at the server: a free tenth is not enough for that.
+/// Used percent of the slots for ordinary roles from which a finding is a problem (`FULL`) or a notice (`FILLING`).
+/// After an outage a pool opens all its sessions again while the server still holds the old ones: a free tenth is not
+/// enough.
 const FULL: i64 = 90;
 const FILLING: i64 = 75;
 
-/// A transaction open for this long affects others by its locks and dead rows.
+/// A transaction that is idle for this many seconds is a notice: its locks and dead rows affect other sessions.
 const LONG_OPEN_S: f64 = 300.0;
 
 pub(super) fn judge(server_facts: &ServerFacts, identity: &Identity) -> Vec<Finding> {

@@ -26,7 +26,7 @@ pub(super) fn judge(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// A duration and the origin of the setting, to show where to change it.
+/// A duration with the origin of the setting, which shows where to change it.
 fn with_source(limit: Duration, setting: &Setting) -> String {
     format!("{} (set by: {})", exact(limit), setting.source)
 }

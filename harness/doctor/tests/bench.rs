@@ -10,7 +10,7 @@ use crate::run_folder::RunFolder;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
 use crate::server::{Binaries, LocalServer, Readiness, Server, Session};
 
-/// Time limit for anything that takes milliseconds on an idle machine; reached only if a test fails.
+/// Time limit of steps that take milliseconds on an idle machine; reached only if a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const PASSWORD: &str = "test-password";
@@ -77,7 +77,7 @@ impl DoctorBench {
         self.server.superuser().connect().await.unwrap()
     }
 
-    /// A superuser's session, once no other client session is left.
+    /// Opens a superuser's session, and waits until it is the only client session.
     pub async fn exclusive_session(&self) -> Session {
         let session = self.superuser().await;
         let others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' \
@@ -126,7 +126,7 @@ pub async fn examine_url_within(url: &str, patience: Duration) -> Diagnosis {
     diagnosis
 }
 
-/// The only concern besides the server's recent start.
+/// The only finding of [`concerns`].
 #[track_caller]
 pub fn only_concern(diagnosis: &Diagnosis) -> &Finding {
     let found: Vec<_> = concerns(diagnosis);
@@ -134,13 +134,13 @@ pub fn only_concern(diagnosis: &Diagnosis) -> &Finding {
     found[0]
 }
 
-/// Findings above `ok`, without the server's recent start.
+/// Findings above `ok`, without those about the server (its recent start).
 pub fn concerns(diagnosis: &Diagnosis) -> Vec<&Finding> {
     let findings = diagnosis.findings.iter();
     findings.filter(|finding| finding.level > Level::Ok && finding.topic != Topic::Server).collect()
 }
 
-/// Expects this topic, level and texts, and a source and advice.
+/// Expects this topic and level, these texts in value or advice, and a source and an advice.
 #[track_caller]
 pub fn assert_finding(finding: &Finding, topic: Topic, level: Level, texts: &[&str]) {
     assert_eq!((finding.topic, finding.level), (topic, level), "{finding:?}");

@@ -15,7 +15,7 @@ const DAY: i64 = 24 * 60 * 60;
 fn at(days: i64) -> SystemTime {
     let distance = Duration::from_secs((days * DAY).unsigned_abs());
     let now = SystemTime::now();
-    // An hour more, so that the days are still whole when counted.
+    // One hour more, because the findings count whole days a little later.
     if days < 0 { now - distance } else { now + distance + Duration::from_secs(3600) }
 }
 
@@ -58,8 +58,8 @@ fn put(into: &Path, certificate: &str, key: &KeyPair) -> Vec<(String, String)> {
     ]
 }
 
-/// Examines a server whose certificate is for this name and ends in this many days: with the right authority, and with
-/// another.
+/// Examines a server whose certificate is for this name and ends in this many days, once with the right authority as
+/// root and once with another.
 async fn examine_certificate(name: &str, until: i64, mode: &str) -> Option<(Diagnosis, Diagnosis)> {
     let authority = Authority::new("the right authority");
     let bench = DoctorBench::prepared(&[], |files| authority.issue(name, until, files)).await?;
@@ -139,7 +139,7 @@ async fn for_another_host() {
     assert_eq!(diagnosis.failed, Some(Stage::Tls), "{diagnosis}");
     let texts = ["wrong host: it is for db.example.com, not for localhost", "connect by a name"];
     assert_finding(concerns(&diagnosis)[0], Topic::Tls, Level::Problem, &texts);
-    // verify-ca does not check the name, and `require` with a root file is the same.
+    // verify-ca does not check the host name; `require` with a root file behaves like verify-ca.
     for mode in ["verify-ca", "require"] {
         let Some((diagnosis, unknown)) = examine_certificate("db.example.com", 300, mode).await else { return };
         assert!(concerns(&diagnosis).is_empty(), "{diagnosis}");
@@ -174,7 +174,7 @@ async fn missing_root_file() {
 async fn trusted_self_signed_certificate() {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    // As made by `openssl req -x509`; OpenSSL, and so libpq, accepts one that is itself trusted.
+    // Like one from `openssl req -x509`; OpenSSL, and so libpq, accepts a certificate that is itself trusted.
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let own = params.self_signed(&key).unwrap().pem();
     let prepared = DoctorBench::prepared(&[], |files| put(files, &own, &key)).await;

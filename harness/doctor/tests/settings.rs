@@ -44,7 +44,7 @@ async fn connection_slots_nearly_used_up() {
     for _ in 0..7 {
         held.push(occupants.connect().await.unwrap());
     }
-    // Seven, the superuser's and the doctor's session: nine of ten.
+    // Seven sessions, the superuser's and the doctor's: nine of ten ordinary slots.
     let texts = ["9 of 12 used, 2 reserved, 1 remain", "53300"];
     assert_finding(only_concern(&bench.examined().await), Topic::ConnectionSlots, Level::Problem, &texts);
 }
@@ -77,7 +77,7 @@ async fn keepalive_longer_than_the_path_timeout() {
         let examination = Examination { target: url.parse().unwrap(), idle_timeout, patience: super::bench::PATIENCE };
         examine(&examination).await
     };
-    // The bench's client sends its first probe after a minute.
+    // The bench's URL sets keepalives_idle=60.
     let texts = ["first probe of client after 1m, of server after 10m", "set tcp_keepalives_idle below 4m"];
     assert_finding(only_concern(&examined("").await), Topic::IdlePath, Level::Notice, &texts);
     let texts = ["first probe of client after 10m, of server after 10m", "break silently"];
@@ -130,7 +130,7 @@ async fn missing_privilege_is_named() {
 async fn examination_is_read_only() {
     let Some(bench) = DoctorBench::new(&[]).await else { return };
     let session = bench.server.superuser().in_database(DATABASE).connect().await.unwrap();
-    // The role may not even write, and every query is still answered.
+    // The role may not write, and every query of the doctor still succeeds.
     session.batch(&format!("ALTER ROLE {ROLE} SET default_transaction_read_only = on")).await.unwrap();
     assert!(concerns(&bench.examined().await).is_empty());
 }

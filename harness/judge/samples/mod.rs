@@ -132,7 +132,7 @@ impl Sample {
         sample
     }
 
-    /// Loses the notifications sent in this time.
+    /// Loses the notifications sent from `from` until before `to`.
     pub fn miss(&mut self, from: Duration, to: Duration) -> &mut Sample {
         self.news.iter_mut().filter(|(sent, _)| (from..to).contains(sent)).for_each(|(_, heard)| *heard = None);
         self
@@ -163,13 +163,14 @@ impl Sample {
         self
     }
 
-    /// The first operation that the worker begins at this time or later never ends.
+    /// Keeps the first operation that the worker begins at `from` or later open for ever.
     pub fn hang(&mut self, worker: u32, from: Duration) -> &mut Sample {
         let first = self.answer_at(worker, from, END);
         self.change(|op| op.id == first, |op| (op.ended, op.outcome, op.found) = (None, Outcome::Info, None))
     }
 
-    /// The first operation that the worker begins at `from` or later ends at `ended`; returns its id.
+    /// Lets the first operation that the worker begins at `from` or later end at `ended`, and removes the worker's
+    /// operations in between. Returns its id.
     pub fn answer_at(&mut self, worker: u32, from: Duration, ended: Duration) -> u64 {
         let mine = |op: &&Op| op.worker == worker && op.began >= from;
         let first = self.ops.iter().filter(mine).min_by_key(|op| op.began).expect("it begins one").id;

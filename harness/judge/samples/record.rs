@@ -57,7 +57,7 @@ impl Sample {
         History { header: self.header.clone(), events }
     }
 
-    /// Ends of connections: all but the newest, which the client continues to use, and the lingering ones.
+    /// Ends of the oldest connections; the newest stay open: the pool's, and [`lingering`](Sample::lingering) more.
     fn closed(&self) -> impl Iterator<Item = (u64, Duration)> {
         let mut opened: Vec<(Duration, u64)> = self.opened.iter().copied().zip(0..).collect();
         opened.sort();
@@ -74,7 +74,7 @@ impl Sample {
     }
 }
 
-/// Every operation of a run without a fault.
+/// The operations of a run without a fault: one per worker every 50 ms, until [`STOP`].
 pub(crate) fn grid(workers: u32) -> Vec<Op> {
     const ROUND: [OpKind; 4] = [OpKind::Write, OpKind::Read, OpKind::Write, OpKind::Transaction];
     let mut ops: Vec<Op> = Vec::new();
@@ -88,7 +88,7 @@ pub(crate) fn grid(workers: u32) -> Vec<Op> {
             let began = at + ms(10 * u64::from(worker));
             let kind = ROUND[(step as usize + worker as usize) % 4];
             let kind = if step == 1 { OpKind::Write } else { kind };
-            // The worker's first write: workers only read keys of their own that were acknowledged.
+            // Each worker reads the key of its own first write, which was acknowledged.
             let key = if kind == OpKind::Read { i64::from(worker) + 1 } else { id as i64 };
             let found = (kind == OpKind::Read).then_some(true);
             let ended = Some(began + ms(2));

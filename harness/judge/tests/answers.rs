@@ -9,7 +9,8 @@ fn error_28p01() -> OpError {
     OpError::new(ErrorKind::Server, "no").with_sqlstate("28P01").with_retryable(false)
 }
 
-/// Makes the fault a wrong password that is in force before the client starts, and is reported as it should be.
+/// Makes the fault a wrong password that is in force before the client starts, and that every operation reports as
+/// 28P01.
 pub(super) fn wrong_password(sample: &mut Sample) {
     sample.header.class = Class::Persistent;
     sample.header.faults[0].kind = FaultKind::WrongPassword;
@@ -78,7 +79,7 @@ fn swallowed_persistent_fault_fails() {
     let finding = sample.only_finding(Check::ErrorSurface);
     let reported = "reported 28P01, but the client reported timeout × 232 (first message: \"timed out\")";
     assert!(finding.contains(reported), "{finding}");
-    // No error is reported: the calls wait until the heal.
+    // The client reports no error: its calls wait until the heal.
     let mut sample = Sample::healthy();
     wrong_password(&mut sample);
     for worker in 0..4 {

@@ -5,7 +5,7 @@ use crate::judge::judge;
 use crate::judge::samples::{END, HEAL, HIT, STEADY, STOP, ms, refused};
 use crate::model::history::{Application, ConnectionChange, Ended, Event, ObservedOp, RecordedOp, Sessions};
 
-/// The healthy run of an application: its statements, 80 a second, and sign-ins that fail while the fault is in force.
+/// The healthy run of an application: 80 statements a second, and sign-ins that fail while the fault is in force.
 fn application() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.setup.application = Some(Application::default());
@@ -20,7 +20,7 @@ fn application() -> Sample {
     sample
 }
 
-/// Moves the begin and end of one statement.
+/// Makes the first statement begun at `began` or later succeed at `ended`, or never end. Returns its id.
 fn lengthen(sample: &mut Sample, began: std::time::Duration, ended: Option<std::time::Duration>) -> u64 {
     let op = sample.ops.iter_mut().find(|op| op.began >= began).expect("there is one");
     (op.ended, op.outcome, op.error) = (ended, crate::model::history::Outcome::Ok, None);
@@ -74,7 +74,7 @@ fn application_with_failing_sign_ins_has_not_recovered() {
 #[test]
 fn long_statement_of_application_is_tolerated() {
     let mut sample = application();
-    // One open at the injection, and one after it that takes longer than the stability window.
+    // One statement is open at the injection, and a later one takes longer than the stability window.
     lengthen(&mut sample, HIT - ms(1_800), Some(HIT + ms(2_000)));
     lengthen(&mut sample, HEAL + ms(100), Some(STOP - ms(100)));
     let verdict = sample.verdict();
@@ -88,7 +88,7 @@ fn endless_statement_is_hung() {
     lengthen(&mut sample, HEAL - ms(200), None);
     let finding = sample.only_finding(Check::HungOperation);
     assert!(finding.contains("and 1 never returned") && finding.contains("the deadline of 3.00 s"), "{finding}");
-    // The longest before the fault took 1.9 s, so up to twice that is allowed; this one takes longer.
+    // The longest statement before the fault takes 1.95 s, so up to twice that is allowed; the endless one exceeds it.
     lengthen(&mut sample, STEADY, Some(HIT - ms(50)));
     assert!(sample.only_finding(Check::HungOperation).contains("the deadline of 3.9"));
     sample.header.budget.op_deadline = END;
@@ -119,7 +119,7 @@ fn application_attempts_compare_with_steady_state() {
     sample.refusing = None;
     sample.opened = (0..900).map(|n| ms(1_000 + 12 * n)).collect();
     assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
-    // An application that does not, and then makes a hundred attempts a second.
+    // An application that opens no connection in steady state, and makes a hundred attempts a second after the fault.
     let mut sample = application();
     sample.opened.extend((0..200).map(|n| ms(3_100 + n * 10)));
     let finding = sample.finding(Check::ReconnectStorm);

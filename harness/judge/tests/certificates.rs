@@ -6,7 +6,7 @@ use crate::judge::{Check, CheckResult, VerdictKind};
 use crate::model::fault::{CertificateFault, Fault, FaultKind};
 use crate::model::history::{ErrorKind, OpError};
 
-/// A client whose certificate is wrong from the start and whose errors have this message.
+/// A run with this certificate fault from the start, whose operations fail with this message.
 fn told(fault: CertificateFault, words: &str) -> Sample {
     let mut sample = Sample::healthy();
     wrong_password(&mut sample);
@@ -46,7 +46,7 @@ fn timeout_is_no_certificate_error() {
     }
 }
 
-/// A renewed certificate, and a reset while the first fault is still in force.
+/// A certificate that is renewed, and a reset at the heal of that fault, under which every operation succeeds.
 fn renewed() -> Sample {
     let mut sample = Sample::healthy();
     sample.header.faults[0].kind = FaultKind::Certificate(CertificateFault::Renewed);

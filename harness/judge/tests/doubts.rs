@@ -20,7 +20,7 @@ fn changed(change: impl FnOnce(&mut Sample)) -> Sample {
     sample
 }
 
-/// A sample with a fault whose only evidence is the nemesis's.
+/// A sample with a fault for which failed operations are no evidence.
 fn exhausted(change: impl FnOnce(&mut Sample)) -> Sample {
     changed(|sample| {
         sample.header.faults[0].kind = FaultKind::ExhaustConnections;
@@ -160,7 +160,7 @@ fn late_harness_is_a_doubt() {
     let mut sample = Sample::healthy();
     let late = sample.op(3, ms(9_000)).id;
     sample.change(|op| op.id == late, |op| op.intended -= ms(1_100));
-    // Its worker was free from the end of the previous operation.
+    // The worker of the late operation has been free since 7.8 s.
     sample.ops.retain(|op| op.worker != 3 || op.id == late || op.began < ms(7_800) || op.began > ms(9_000));
     doubted(&sample, "late although its worker was free");
 }
@@ -175,7 +175,8 @@ fn client_killed_by_first_fault_fails() {
     assert_eq!((verdict.verdict, verdict.doubts.len()), (VerdictKind::Fail, 0), "{verdict:#?}");
 }
 
-/// Twice as many callers as the client's concurrency; some are held up for a second from the fault on.
+/// Twice as many callers as the client's concurrency; operations of `stuck` callers, begun just before the fault, end
+/// half a second after it.
 fn crowded(stuck: u32) -> Sample {
     let mut sample = Sample::healthy();
     sample.header.load.callers_per_connection = 2;
@@ -205,7 +206,7 @@ fn waiters_scenario_needs_waiting_callers() {
 fn schedule_needs_one_effective_fault() {
     let whole = changed(|_| {});
     assert_eq!((whole.verdict().unmet, whole.verdict().kind_for_schedule()), (0, VerdictKind::Pass));
-    // A second fault at the same time, without evidence.
+    // Two faults at the same time, one of them without evidence.
     let mut two = exhausted(|_| {});
     two.header.faults.insert(0, whole.header.faults[0]);
     let steps: Vec<_> = two.steps.iter().map(|(at, _, step)| (*at, 1, step.clone())).collect();

@@ -67,7 +67,7 @@ fn listener_has_attempts_like_a_worker() {
 #[test]
 fn attempts_of_operations_are_no_storm() {
     let mut sample = Sample::healthy();
-    // One for each of the 80 operations a second, and as many more as the limit.
+    // 83 a second: little more than the 80 operations a second.
     attempts(&mut sample, 3_000, 240, 12);
     assert_eq!(sample.verdict().checks[&Check::ReconnectStorm], CheckResult::Pass);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
@@ -93,7 +93,7 @@ fn storm_window_may_cross_seconds() {
     // 30 at the end of one second of the clock and 30 at the start of the next.
     attempts(&mut sample, 3_850, 60, 5);
     assert!(sample.finding(Check::ReconnectStorm).contains("60 connection attempts"));
-    // As many, more than a second apart.
+    // The same number, more than a second apart.
     let mut sample = Sample::healthy();
     wait_through(&mut sample);
     attempts(&mut sample, 3_100, 30, 1);

@@ -165,7 +165,7 @@ proptest! {
         prop_assert!(expected.is_none_or(|check| after.fails(check)));
     }
 
-    /// A run ends as soon as the client has recovered; the judge must agree.
+    /// A run ends as soon as the client has recovered; later events must not change that result.
     #[test]
     fn what_is_recovered_while_it_runs_is_recovered_at_the_end(sample in spoilt(), seen: prop::sample::Index) {
         let whole = sample.history();
@@ -180,7 +180,7 @@ proptest! {
     fn the_order_of_recording_does_not_matter(sample in spoilt(), seed: u64) {
         let history = sample.history();
         let mut shuffled = history.clone();
-        // Only timed events move: the last of several ledgers, for example, must stay the last.
+        // Only operations move; for other events the order counts: of several ledgers, for example, the last.
         let (ops, mut rest): (Vec<_>, Vec<_>) = shuffled.events.drain(..).partition(|event| matches!(event, Event::Op(_)));
         let keyed: BTreeMap<u64, Event> =
             (0_u64..).zip(ops).map(|(index, op)| (index.wrapping_mul(seed | 1), op)).collect();

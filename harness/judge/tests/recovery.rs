@@ -27,7 +27,7 @@ fn recovery_is_first_success_of_last_worker() {
 fn missing_recovery_is_censored() {
     let mut sample = Sample::healthy();
     sample.fail(|op| op.began >= HIT, &refused());
-    // Observed for 6.1 s; a recovery could still have begun in the last second.
+    // Observed for 6.1 s, but the bound is at most the budget of 4 s.
     let beyond = ms(4_000);
     assert_eq!(sample.recovery(), Recovery::Censored { beyond });
     let finding = sample.only_finding(Check::Recovered);
@@ -110,7 +110,7 @@ fn budget_can_start_at_injection() {
     sample.header.budget.from = RecoveryFrom::Inject;
     sample.header.budget.time_to_recover = ms(5_000);
     assert_eq!(sample.recovery(), recovered(BACK - HIT));
-    // A fault without an effect so far may still have one until the heal: the window lasts until after it.
+    // A fault without an effect so far may still have one: the window lasts until one window after the heal.
     let mut late = Sample::healthy();
     late.header.budget.from = RecoveryFrom::Inject;
     late.succeed(|_| true).fail(|op| op.began >= HEAL + ms(1_000), &refused());
@@ -129,7 +129,7 @@ fn last_heal_of_two_faults_counts() {
     assert_eq!(sample.recovered_at(), Some(ms(7_032)));
     let measures = sample.verdict().measures;
     assert_eq!(measures.time_to_first_success, Some(ms(7_002) - ms(7_001)));
-    // Recovery is not timed while one of them is not healed.
+    // Recovery is not timed if one of the faults is not healed.
     sample.steps.retain(|(_, fault, step)| *fault == 0 || *step != crate::model::history::FaultStep::Healed);
     assert_eq!((sample.recovered_at(), sample.recovery()), (None, Recovery::NotMeasured));
 }
@@ -172,7 +172,7 @@ fn worker_dead_after_recovery_fails_full_capacity() {
     assert_eq!(sample.recovered_at(), Some(BACK));
     let finding = sample.only_finding(Check::FullCapacity);
     assert!(finding.contains("worker 2 got no answer"), "{finding}");
-    // The worker was answered once in the last window, and then had an operation open for longer than one.
+    // The worker gets one answer in the last window, and its next operation is then open for longer than a window.
     let mut sample = Sample::healthy();
     sample.hang(2, STOP - ms(1_950));
     assert!(sample.only_finding(Check::FullCapacity).contains("worker 2 got no answer"));

@@ -92,7 +92,7 @@ fn loss_after_recovery_fails() {
     let finding = sample.only_finding(Check::Subscription);
     assert!(finding.starts_with("2 of 49 notifications sent after the subscription had recovered"), "{finding}");
     assert!(finding.contains("number 90, was sent 3.00 s later"), "{finding}");
-    // The last ones may still have been under way.
+    // The last notifications may still have been in transit.
     let mut sample = Sample::listening();
     sample.miss(STOP - ms(1_000), STOP);
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);
@@ -156,7 +156,8 @@ fn subscription_without_steady_state_is_a_doubt() {
     sample.miss(ms(1_500), ms(1_700));
     let doubts = sample.verdict().doubts;
     assert_eq!(doubts, ["no steady state: 2 of 10 notifications sent before the fault never arrived"]);
-    // One sent just before the fault may still be under way, and those before steady state do not count.
+    // A notification sent just before the fault may still be in transit, and losses before the steady state do not
+    // count.
     let mut sample = Sample::listening();
     sample.miss(ms(2_900), HIT).miss(ms(0), ms(500));
     assert_eq!(sample.verdict().verdict, VerdictKind::Pass);

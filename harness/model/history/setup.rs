@@ -28,7 +28,7 @@ pub struct RunSetup {
     /// The device that replaces the scenario's own (`--device`); absent if none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceAsked>,
-    /// Whether the client is launched again if its process exits.
+    /// Whether a supervisor restarts the client after an exit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub supervised: bool,
     /// The seed of the whole run.

@@ -1,8 +1,9 @@
 //! Comparison of one client in one scenario with the baseline.
 //!
-//! A failure is a regression if the baseline has none, however rare it is: no significance is required. If the baseline has
-//! failures, a regression needs a failure of another check, or more failures than chance explains. Recovery times are compared
-//! by their distributions, and only if both sides have enough repeats to distinguish a difference from chance.
+//! A failure is a regression if the baseline has no failure, or cannot be compared; no significance is required. If
+//! the baseline has failures, a regression needs a failure of another check, or more failures than chance explains.
+//! Recovery times are compared by their distributions, if both sides have enough repeats to distinguish a difference
+//! from chance.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub(super) fn since(before: Option<&Cell>, now: &Cell, tolerance: Duration) -> C
     }
 }
 
-/// The result if the two cells cannot be compared.
+/// The result if the two cells cannot be compared; `None` if they can, or if a cell without failures is new.
 fn without_comparison(before: Option<&Cell>, now: &Cell) -> Option<(ChangeKind, String)> {
     let is_conclusive = |cell: &Cell| cell.conclusive().next().is_some();
     if !is_conclusive(now) {
@@ -83,7 +84,7 @@ fn changed_setup(before: &Cell, now: &Cell) -> Option<String> {
     }
 }
 
-/// The result from failures, if they decide.
+/// The result from the failures alone; `None` if the times must be compared.
 fn failures(before: &Cell, now: &Cell) -> Option<(ChangeKind, String)> {
     let (known, found) = (failed_checks(before), failed_checks(now));
     let count =
@@ -104,7 +105,7 @@ fn failures(before: &Cell, now: &Cell) -> Option<(ChangeKind, String)> {
         );
         return Some((ChangeKind::Better, what));
     }
-    // If every run fails, its times are not compared.
+    // If every run fails, the times are not compared.
     (later.failed == later.of)
         .then(|| (ChangeKind::Same, format!("fails {} of {} runs, as in the baseline", later.failed, later.of)))
 }
@@ -113,7 +114,7 @@ fn failed_checks(cell: &Cell) -> BTreeSet<Check> {
     cell.conclusive().flat_map(|verdict| verdict.failures().map(|(check, _)| check)).collect()
 }
 
-/// Better or worse only if the whole interval is beyond the tolerance.
+/// Returns *worse* or *better* only if the whole interval is beyond the tolerance.
 fn slower(shift: &Shift, tolerance: Duration) -> ChangeKind {
     let nanos = i64::try_from(tolerance.as_nanos()).unwrap_or(i64::MAX);
     if shift.interval.at_least.is_some_and(|delay| delay.nanos() > nanos) {

@@ -3,10 +3,10 @@
 //! `change` compares one client in one scenario, `text` formats the result; the stored data is
 //! [`Comparison`].
 //!
-//! A baseline excuses the failures that it has, and nothing else. Worse is: a failure of a scenario that passed,
+//! Only failures that the baseline has too are no regression. *Worse* is: a failure of a scenario that passed,
 //! however rare; another failed check; failures more frequent than chance explains (Fisher's exact test); recovery
-//! later by more than the tolerance with the whole 99 % interval of the Hodges–Lehmann shift, so that a hundred
-//! scenarios do not give five false alarms. Runs with another plane, device, budget or supervision are not compared.
+//! later by more than the tolerance with the whole 99 % interval of the Hodges–Lehmann shift. Runs with another
+//! plane, device, budget or supervision are not compared: any failure among them is worse.
 
 mod change;
 mod text;
@@ -19,14 +19,14 @@ use super::cell::Cell;
 use super::comparison::{Change, ChangeKind, Comparison};
 use super::model::Report;
 
-/// Default tolerance: a recovery later by no more than this is no regression. Two machines of one kind differ by as much, and
-/// no user notices it.
+/// Default tolerance: a recovery later by no more than this is no regression. Two machines of the same kind differ by
+/// this much, and users do not notice it.
 pub const USUAL_TOLERANCE: Duration = Duration::from_millis(500);
 
 /// Confidence of every decision. At 95 %, a hundred scenarios would give five false alarms in each comparison.
 const CONFIDENCE: f64 = 0.99;
 
-/// Compares a report with an earlier one, which the user named `baseline`.
+/// Compares a report with the earlier report `before`; `baseline` is the file name that the user gave.
 pub fn compare(now: &Report, baseline: &str, before: &Report, tolerance: Duration) -> Comparison {
     let earlier = before.cells();
     let find = |cells: &[Cell], wanted: &Cell| {

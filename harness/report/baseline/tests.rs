@@ -1,4 +1,4 @@
-//! Regressions and changes that are none.
+//! Which changes are regressions, and which are not.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn rare_new_failure_is_a_regression() {
     let change = changed(&of((0..10).map(|_| well())), &mostly);
     assert_eq!(change.kind, ChangeKind::Worse, "{change:?}");
     assert!(change.what.starts_with("fails 1 of 10 runs (recovered: not recovered"), "{}", change.what);
-    // If the baseline has failures, only far more of them count.
+    // If the baseline has failures, only more of them than chance explains count.
     assert_eq!(changed(&mostly, &mostly).kind, ChangeKind::Same);
     assert_eq!(changed(&mostly, &of((0..10).map(|_| one()))).kind, ChangeKind::Worse);
     assert_eq!(changed(&of([one()]), &of([one()])).kind, ChangeKind::Same);

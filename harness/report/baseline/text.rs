@@ -14,7 +14,7 @@ const LISTED: [ChangeKind; 5] =
     [ChangeKind::Worse, ChangeKind::Better, ChangeKind::NotComparable, ChangeKind::New, ChangeKind::Gone];
 
 impl ChangeKind {
-    /// In a word or two.
+    /// The kind in one or two words.
     pub fn word(self) -> &'static str {
         match self {
             ChangeKind::Worse => "worse",
@@ -110,7 +110,7 @@ pub fn chance(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
 }
 
-/// A delay with its sign, or its range.
+/// A delay with its sign, or the range of possible delays.
 pub fn span(Span { at_least_us, at_most_us }: Span) -> String {
     let delay = |us: i64| {
         let sign = if us < 0 { '-' } else { '+' };

@@ -8,10 +8,10 @@ use crate::judge::{Recovery, Verdict};
 use crate::model::history::Outcome;
 use crate::model::time::show;
 
-/// Faults that are described one by one.
+/// Number of faults that are described one by one.
 const DESCRIBED_FAULTS: usize = 4;
 
-/// Instants count from the first injection, like the picture's axis.
+/// Describes the picture of a run. Instants count from the first injection, like the picture's axis.
 pub(super) fn course(verdict: &Verdict, timeline: &Timeline) -> String {
     let mut sentences: Vec<String> =
         timeline.faults.iter().take(DESCRIBED_FAULTS).map(|window| fault(window, timeline)).collect();

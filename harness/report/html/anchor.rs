@@ -1,4 +1,4 @@
-//! Anchors of the page: readable, and the same from run to run.
+//! Anchors of the page: readable, and equal for equal reports, so links to a page stay valid.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ const LONGEST: usize = 60;
 
 /// The anchors made from foreign names; each is unique.
 ///
-/// The page's own anchors begin with none of the words used here, and a word has no two dashes in sequence, so anchors of
-/// different kinds never collide.
+/// The page's own anchors do not begin with `scenario-` and have no two dashes in sequence; neither has a word, so
+/// the anchor of a run, which has two dashes, differs from all of them.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
     taken: BTreeMap<String, u32>,
@@ -25,7 +25,7 @@ impl Anchors {
         self.take(format!("{}--{}", word(scenario), word(client)))
     }
 
-    /// A name that is taken already gets a number.
+    /// Returns the name, with a number if it was taken before.
     fn take(&mut self, name: String) -> String {
         let times = self.taken.entry(name.clone()).or_default();
         *times += 1;

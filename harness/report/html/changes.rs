@@ -29,7 +29,7 @@ pub(super) struct Row {
     pub figures: Option<TimesInWords>,
 }
 
-/// Its recovery times in words.
+/// The recovery times of a cell in words.
 pub(super) struct TimesInWords {
     pub before: String,
     pub now: String,
@@ -66,7 +66,7 @@ fn row(change: &Change, cells: &[Placed]) -> Row {
     }
 }
 
-/// The CSS class of its word.
+/// The CSS class of a kind's word.
 fn class(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Worse => "fail",

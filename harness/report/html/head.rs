@@ -32,7 +32,7 @@ impl Head {
     }
 }
 
-/// Worst first.
+/// The endings with their numbers of runs and CSS classes, worst first.
 fn counts(report: &Report) -> Vec<(&'static str, usize, &'static str)> {
     let [pass, fail, unknown, without @ ..] = report.endings();
     let judged = [fail, unknown, pass].map(|(word, count)| (word, count, word));

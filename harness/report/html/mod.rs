@@ -1,8 +1,8 @@
 //! The report as one self-contained HTML page: no script, no font and no picture from outside.
 //!
-//! `page` is the entry point. Each part of the page is a file that selects and words its content, and a template that lays
-//! it out; `plot` draws. All foreign text goes through `escape`. Names and formats of figures come from
-//! [`text`](super::text), so that all formats agree.
+//! `page` is the entry point. Each part of the page has a file, which selects its content and writes its texts, and a
+//! template, which lays it out; `plot` draws. All foreign text is escaped by `escape`. Names and formats of figures
+//! come from [`text`](super::text), so that all formats agree.
 
 mod alt_text;
 mod anchor;
@@ -55,7 +55,7 @@ pub fn page(report: &Report, timeline: impl Fn(&Entry) -> Option<Timeline>) -> S
         omitted: Omitted::from_report(report),
         style: include_str!("style.css"),
     };
-    // Only writing can fail, and writing to a String cannot.
+    // Rendering fails only if writing does, and writing to a String cannot fail.
     page.render().unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::model::{Ending, Report};
 
-/// Runs that have no verdict for one reason.
+/// Runs without a verdict that share a reason.
 pub(super) struct Omitted {
     /// `skipped`, `not carried out`, `stopped`.
     pub state: &'static str,

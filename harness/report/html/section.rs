@@ -30,7 +30,7 @@ pub(super) struct Section {
     /// The caption of the picture of the run.
     pub caption: String,
     pub strip: Option<Drawing>,
-    /// Of several repeats, those that did not pass: number, verdict, reason.
+    /// The repeats that did not pass, if there are several: number, verdict, reason.
     pub others: Vec<(String, &'static str, String)>,
     pub command: String,
     pub folder: String,
@@ -45,7 +45,7 @@ pub(super) struct FindingRow {
 }
 
 impl Section {
-    /// `None` if no run has a verdict.
+    /// Fills the section; `None` if no run has a verdict.
     pub fn new(
         placed: &Placed,
         scenario: &ScenarioInfo,
@@ -101,7 +101,7 @@ impl Section {
         self.course.is_some() || self.strip.is_some()
     }
 
-    /// Why it did not pass: the first finding, or the first doubt.
+    /// Why the client did not pass: the first finding, or the first doubt.
     pub fn reason(&self) -> &str {
         let finding = self.findings.first().map(|finding| finding.what.as_str());
         finding.or_else(|| self.doubts.first().map(String::as_str)).unwrap_or_default()

@@ -1,12 +1,13 @@
-//! How often an interval is wrong: as often as it says.
+//! Intervals are wrong no more often than their confidence allows.
 
 use rand::RngExt;
 
 use super::*;
 use crate::model::seed::Seed;
 
-/// In how many of so many comparisons of two samples of one distribution, ten repeats each, the interval leaves out that there
-/// is no difference. As recovery times are: a wait of up to a second, and for one in three another one of two.
+/// Compares two samples of the same distribution, ten repeats each, `comparisons` times; returns how often the
+/// interval wrongly excludes zero. The distribution resembles recovery times: a wait of up to a second, and for one
+/// in three a further wait of up to two seconds. Times above `given_up_after` (µs) are censored there.
 fn wrong(comparisons: usize, confidence: f64, given_up_after: u64) -> usize {
     let mut rng = Seed(1).rng();
     let mut sample = || {
@@ -27,7 +28,8 @@ fn wrong(comparisons: usize, confidence: f64, given_up_after: u64) -> usize {
     for _ in 0..comparisons {
         let found = shift(&sample(), &sample(), confidence).unwrap();
         wrong += usize::from(!found.interval.includes_none());
-        // The interval and the test are one thing; what was given up leaves the interval the more careful one.
+        // Interval and test agree; with censored repeats the test may find a difference that the interval does not
+        // exclude.
         let (is_told, is_left_out) = (found.either <= 1.0 - confidence, !found.interval.includes_none());
         assert!(is_told == is_left_out || is_told && given_up_after != u64::MAX, "{found:?}");
     }
@@ -36,7 +38,8 @@ fn wrong(comparisons: usize, confidence: f64, given_up_after: u64) -> usize {
 
 #[test]
 fn no_difference_is_left_out_as_often_as_the_confidence_says() {
-    // Of ten and ten repeats a test that counts can spend 0.89 of 1 %, and 4.33 of 5 %: three deviations to either side.
+    // With ten and ten repeats the exact test is wrong in 0.89 % (of 1 %) and 4.33 % (of 5 %) of comparisons; the
+    // ranges are three standard deviations to either side.
     let (at_99, at_95) = (wrong(800, 0.99, u64::MAX), wrong(400, 0.95, u64::MAX));
     assert!((1..=15).contains(&at_99), "{at_99} of 800 at 99 %");
     assert!((5..=29).contains(&at_95), "{at_95} of 400 at 95 %");

@@ -1,7 +1,9 @@
-//! Figures that others have computed, laws that hold for all samples, and how often an interval is wrong.
+//! Compares figures with those of other implementations, and tests properties of all samples and the error rate of
+//! intervals.
 //!
-//! "scipy" is SciPy 1.17, "lifelines" 0.30, for Python; each figure says which call it is of. "By hand" is a loop over
-//! all ways to divide the repeats, which shares nothing with what is tested.
+//! "scipy" is SciPy 1.17, "lifelines" is lifelines 0.30, for Python; a comment names the call that computed each
+//! figure. "By hand" is a loop over all ways to divide the repeats, which shares no code with the function under
+//! test.
 
 mod coverage;
 mod properties;
@@ -14,12 +16,12 @@ use std::time::Duration;
 
 use super::*;
 
-/// So many milliseconds each.
+/// A sample of repeats that recovered after these times, in milliseconds.
 fn all_recovered(times: &[u64]) -> Sample {
     Sample::new(times.iter().map(|time| Observation::Recovered(ms(*time))))
 }
 
-/// Milliseconds, and whether it was given up then.
+/// A sample of repeats: time in milliseconds, and whether the repeat was censored then.
 fn with_censored(times: &[(u64, bool)]) -> Sample {
     Sample::new(times.iter().map(|(time, is_censored)| match is_censored {
         true => Observation::Censored(ms(*time)),

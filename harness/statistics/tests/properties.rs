@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Repeats in milliseconds, some of them given up; in a range so narrow that some are equal.
+/// Repeats in milliseconds, a fifth of them censored, in a narrow range so that some are equal.
 fn repeats(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<(u64, bool)>> {
     prop::collection::vec((1_000..1_060_u64, prop::bool::weighted(0.2)), sizes)
 }
 
-/// A sample without censored repeats.
+/// Times of repeats without censoring, in milliseconds.
 fn whole(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(1_000..1_060_u64, sizes)
 }
@@ -22,7 +22,7 @@ fn turned(difference: Difference) -> Difference {
     Difference { at_least: difference.at_most.map(turn), at_most: difference.at_least.map(turn) }
 }
 
-/// No limit below counts as the least, none above as the most.
+/// The limits in nanoseconds; a missing lower limit is the smallest number, a missing upper limit the largest.
 fn ends(difference: Difference) -> (i64, i64) {
     (
         difference.at_least.map_or(i64::MIN, |delay| delay.nanos()),
@@ -78,7 +78,7 @@ proptest! {
         }
     }
 
-    /// One more that was given up when it recovered in truth makes nothing look shorter, nor better known.
+    /// Censoring a repeat at the time of its recovery makes no estimate shorter and no interval narrower.
     #[test]
     fn who_is_given_up_is_never_shorter(
         one in whole(5..12), other in whole(5..12), given_up in 0..5_usize, share in 0.05..0.95,
@@ -97,7 +97,7 @@ proptest! {
         let (was, is) = (known.lower.map(Bound::at_least), now.lower.map(Bound::at_least));
         prop_assert_eq!(was, is, "what a quantile is at least is as it was");
         prop_assert!(now.upper.is_none_or(|now| known.upper.unwrap().at_least() <= now.at_least()));
-        // The other way round it is the sample before that may be any longer, and so now that may be any sooner.
+        // With the samples swapped, the earlier one has no upper bound, so the delay has no lower one.
         let back = shift(&less, &one, 0.95).unwrap().estimate;
         prop_assert!(ends(back).0 <= ends(shift(&whole, &one, 0.95).unwrap().estimate).0);
     }

@@ -1,4 +1,4 @@
-//! Quantiles and their limits.
+//! Quantiles and their limits, and the normal distribution, compared with scipy; quantiles of censored samples.
 
 use super::*;
 use crate::statistics::normal;
@@ -26,7 +26,7 @@ fn limits_are_those_of_others() {
     assert_eq!(limits(&sample, 0.95, 0.95), (known(702), None));
     assert_eq!(limits(&sample, 0.25, 0.90), (known(388), known(530)));
     assert_eq!(quantile(&sample, 0.5, 0.95).unwrap().estimate, Bound::Known(ms(580)));
-    // The quantiles of 1, 2, … n.
+    // The quantiles of the sample 1, 2, … n, which are its ranks.
     let ranks = |n: u64, share, confidence| limits(&all_recovered(&(1..=n).collect::<Vec<_>>()), share, confidence);
     assert_eq!(ranks(10, 0.5, 0.95), (known(2), known(9)));
     assert_eq!(ranks(6, 0.5, 0.95), (known(1), known(6)));
@@ -48,8 +48,8 @@ fn what_was_given_up_is_beyond_and_never_shorter() {
     let median = quantile(&sample, 0.5, 0.95).unwrap();
     assert_eq!((median.estimate, median.lower, median.upper), (Bound::Known(ms(500)), known(200), beyond(900)));
     assert_eq!(quantile(&sample, 0.9, 0.95).unwrap().estimate, Bound::Beyond(ms(900)));
-    // One that was given up early may have any rank above: the second is the least that the third could be, and even were that
-    // one last, the upper limit is no later than the tenth of those that recovered.
+    // The repeat that was censored early may have any later rank: so 200 is a lower bound of the second rank, and
+    // even if that repeat is last, the upper limit (rank ten) is no later than the tenth recovered repeat.
     let early: Vec<_> = (1..=11).map(|time| (time * 100, time == 2)).collect();
     let median = quantile(&with_censored(&early), 0.5, 0.95).unwrap();
     assert_eq!((median.estimate, median.lower), (Bound::Beyond(ms(600)), beyond(200)));

@@ -1,4 +1,4 @@
-//! Fisher's exact test.
+//! Fisher's exact test, compared with scipy.
 
 use super::*;
 

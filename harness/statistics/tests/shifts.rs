@@ -1,4 +1,4 @@
-//! How much later, and whether by chance.
+//! The shift between two samples and its p-values, compared with scipy, numpy and counting by hand.
 
 use super::*;
 
@@ -19,8 +19,8 @@ fn small_samples_are_counted() {
     let found = shift(&all_recovered(&BEFORE), &all_recovered(&NOW), 0.95).unwrap();
     // numpy: median(now − before for all pairs)
     assert_eq!(found.estimate.known(), by(164));
-    // By hand: the 16th of the 72 differences from below and from above, as R's qwilcox(0.025, 8, 9) has it; scipy finds the
-    // same limits where mannwhitneyu(now − shift, before, method="exact").pvalue > 0.05.
+    // By hand: the 16th of the 72 differences from below and from above; 16 is R's qwilcox(0.025, 8, 9). scipy gives
+    // the same limits: between them mannwhitneyu(now − shift, before, method="exact").pvalue > 0.05.
     assert_eq!(found.interval, range(by(18), by(295)));
     assert!(!found.interval.includes_none());
     // scipy: stats.mannwhitneyu(now, before, alternative=…, method="exact")
@@ -36,7 +36,7 @@ fn small_samples_are_counted() {
 #[test]
 fn what_is_equal_counts_half() {
     let found = shift(&all_recovered(&[1, 2, 2, 3, 5]), &all_recovered(&[2, 4, 5, 6, 6, 7]), 0.95).unwrap();
-    // By hand: 15 and 455 of all 462 ways; the former also scipy: stats.permutation_test((now, before), pairs,
+    // By hand: 15 and 455 of all 462 ways. scipy confirms the 15: stats.permutation_test((now, before), pairs,
     // permutation_type="independent", n_resamples=inf, alternative="greater")
     assert_close(found.later, 15.0 / 462.0);
     assert_close(found.sooner, 455.0 / 462.0);
@@ -73,16 +73,16 @@ fn what_was_given_up_is_at_least_so_much_later() {
     let before = with_censored(&[(3, false), (5, false), (7, true), (8, false), (4, false)]);
     let now = with_censored(&[(6, false), (9, false), (10, true), (10, true), (5, false), (7, true)]);
     let found = shift(&before, &now, 0.95).unwrap();
-    // By hand: Gehan's scores, over all 462 ways; the medians of the least and of the most that each difference can be.
+    // By hand: Gehan's scores over all 462 ways; the medians of the least and of the largest possible differences.
     assert_close(found.superiority, 46.0 / 60.0);
     assert_close(found.later, 31.0 / 462.0);
     assert_close(found.sooner, 436.0 / 462.0);
     assert_eq!(found.estimate, range(by(2), None));
-    // None came back: that they are later is plain, and by how much at least.
+    // No repeat now recovered: the shift is certain, and only its lower limits are known.
     let never = shift(&all_recovered(&[10, 20, 30, 40]), &with_censored(&[(500, true); 4]), 0.95).unwrap();
     assert_eq!((never.superiority, never.later), (1.0, 1.0 / 70.0));
     assert_eq!((never.estimate, never.interval), (range(by(475), None), range(by(460), None)));
-    // None came back either time: nothing is known, and nothing is claimed.
+    // No repeat recovered in either sample: every limit is unknown, and no difference is claimed.
     let both = shift(&with_censored(&[(500, true); 4]), &with_censored(&[(500, true); 4]), 0.95).unwrap();
     assert_eq!((both.superiority, both.either), (0.5, 1.0));
     assert_eq!((both.estimate, both.interval), (range(None, None), range(None, None)));
@@ -118,7 +118,7 @@ fn a_delay_has_a_sign() {
     assert_eq!(by(1_200).unwrap().to_string(), "+1.20 s");
     assert_eq!(by(-300).unwrap().to_string(), "-300 ms");
     assert_eq!(by(-300).unwrap().magnitude(), ms(300));
-    // Beyond any run, and still an answer.
+    // The longest durations do not overflow.
     assert!(
         Delay::between(Duration::MAX, ms(0)).nanos() < 0 && Delay::between(Duration::MAX, Duration::MAX).nanos() == 0
     );

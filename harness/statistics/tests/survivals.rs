@@ -1,8 +1,9 @@
-//! The estimate of Kaplan and Meier, and its band.
+//! The Kaplan–Meier estimate and its band, compared with lifelines and scipy.
 
 use super::*;
 
-/// Remission under 6-mercaptopurine (Freireich et al., *Blood* 21, 1963): the textbook's data, weeks for milliseconds.
+/// Remission under 6-mercaptopurine (Freireich et al., *Blood* 21, 1963), the data of textbooks, with weeks as
+/// milliseconds.
 fn freireich() -> Sample {
     let relapsed = [6, 6, 6, 7, 10, 13, 16, 22, 23].map(|time| (time, false));
     let censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35].map(|time| (time, true));

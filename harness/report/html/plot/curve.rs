@@ -14,7 +14,7 @@ const TOP: f64 = 8.0;
 const BOTTOM: f64 = 128.0;
 /// Right end of the curves; their names follow.
 const END: f64 = RIGHT - 260.0;
-/// Distance between two names.
+/// Least vertical distance between two names.
 const LINE: f64 = 14.0;
 /// CSS classes of a curve: colour and dashes both differ, so neither alone is needed to distinguish curves.
 const LOOKS: [[&str; 3]; 6] = [
@@ -35,7 +35,7 @@ struct Point {
     upper: f64,
 }
 
-/// Draws the samples with their clients' names; `None` if there are none.
+/// Draws the samples with their clients' names; `None` if no sample has an observation.
 pub(crate) fn curve(id: String, title: String, samples: &[(String, Sample)], budget: Duration) -> Option<Drawing> {
     let times = samples.iter().flat_map(|(_, sample)| sample.sorted()).map(|observation| observation.time());
     let axis = Logarithmic::around(times, (LEFT, END));
@@ -107,7 +107,7 @@ fn points(sample: &Sample, axis: &Logarithmic) -> Option<Vec<Point>> {
     let longest = sample.sorted().last()?;
     let mut points = vec![at(LEFT, Duration::ZERO)?];
     points.extend(survival.steps().iter().filter_map(|step| at(axis.place(step.at), step.at)));
-    // If all have recovered the curve continues to the end; otherwise it ends with the longest observation.
+    // After a censored longest observation nothing is known, so the curve ends there.
     let end = if longest.is_censored() { axis.place(longest.time()) } else { END };
     points.extend(at(end, longest.time()));
     Some(points)

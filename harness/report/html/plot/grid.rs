@@ -1,7 +1,8 @@
 //! Draws points on a grid: operations and ends of connections at the same spot once, and neighbours as one stroke. Pure.
 //!
-//! A run has thousands of operations, and a page a hundred runs. A spot is as small as the eye can distinguish, so the picture
-//! looks the same, but its bytes depend on the size of the picture and not on the length of the run.
+//! A run has thousands of operations, and a page a hundred runs. A spot is about as small as the eye can distinguish,
+//! so the picture looks the same, but its number of bytes depends on the size of the picture and not on the length of
+//! the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -16,7 +16,7 @@ pub(super) struct Label {
     /// Start of the text, or its end if the text is before the point.
     pub x: f64,
     pub is_before: bool,
-    /// Lane, counted from the top.
+    /// Lane, from 0; the caller decides whether lanes are counted from the top or from the bottom.
     pub lane: usize,
 }
 

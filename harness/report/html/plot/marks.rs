@@ -30,7 +30,7 @@ fn marks(timeline: &Timeline) -> Vec<(&'static str, Duration, String)> {
     all.into_iter().filter_map(|(class, mark)| mark.map(|(at, words)| (class, at, words))).collect()
 }
 
-/// The lines, except marks after the last event.
+/// The lines of all marks except those after the end of the timeline.
 pub(super) fn lines(timeline: &Timeline, axis: &Axis, top: f64, bottom: f64) -> Vec<Shape> {
     let known = |at: Duration| at <= timeline.until;
     let marks = marks(timeline).into_iter().filter(|(_, at, _)| known(*at));

@@ -1,4 +1,5 @@
-//! Draws operations: each from its intended start to its end, at the height of its latency, with the sign of its outcome.
+//! Draws operations: each as a line from its intended start to its end, at the height of its latency, with a sign for
+//! its outcome.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ pub(super) fn grid(axis: &Logarithmic) -> Vec<Shape> {
     lines.into_iter().chain(words).collect()
 }
 
-/// All operations; those that did not succeed are drawn last, so that none covers them.
+/// All operations; successes are drawn first, so they do not cover the others.
 pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Logarithmic) -> Vec<Shape> {
     let kinds = [
         (Outcome::Ok, "took-ok", "ok", DOT, "succeeded"),
@@ -61,7 +62,7 @@ pub(super) fn operations(timeline: &Timeline, axis: &Axis, latencies: &Logarithm
     shapes
 }
 
-/// Latency up to its end, or up to the last event if it has none.
+/// Latency of an operation up to its end, or up to the end of the timeline if it is still open.
 fn latency(op: &Bar, timeline: &Timeline) -> std::time::Duration {
     op.to.unwrap_or(timeline.until).saturating_sub(op.from)
 }

@@ -59,7 +59,7 @@ impl Logarithmic {
     /// Limits of the axis, as powers of ten of a second: 100 µs and 1000 s.
     const BOUNDS: (f64, f64) = (-4.0, 3.0);
 
-    /// An axis around all of these durations, of at least two powers of ten.
+    /// An axis around all of these durations, within [`BOUNDS`](Logarithmic::BOUNDS), with at least two ticks.
     pub fn around(durations: impl Iterator<Item = Duration>, edges: (f64, f64)) -> Logarithmic {
         let (mut least, mut most) = (f64::INFINITY, 0f64);
         for seconds in durations.map(|duration| duration.as_secs_f64()) {

@@ -1,4 +1,5 @@
-//! Draws the times-to-recover of all repeats on one axis: points for recovered ones, arrows for censored ones.
+//! Draws the times-to-recover of repeats on one axis: a point for each recovered repeat, an arrow for each censored
+//! one.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const MOST_ROWS: usize = 12;
 /// Room for an arrow.
 const ARROW: f64 = 24.0;
 
-/// Draws the times; `None` for fewer than two.
+/// Draws the times; `None` if fewer than two are measured.
 pub(crate) fn strip(id: String, title: String, times: &[Recovery], budget: Duration) -> Option<Drawing> {
     let mut sorted: Vec<(Duration, bool)> = times
         .iter()
@@ -36,7 +37,7 @@ pub(crate) fn strip(id: String, title: String, times: &[Recovery], budget: Durat
     let bottom = 10.0 + count as f64 * ROW;
     let (mut points, mut arrows) = (Spots::new(&[2]), Spots::new(&[2]));
     for ((x, row), (_, recovered)) in places.iter().zip(&rows).zip(&sorted) {
-        // If all rows are taken, the last one.
+        // If all rows are taken, the point covers one in the last row.
         let y = bottom - 6.0 - row.unwrap_or(MOST_ROWS - 1) as f64 * ROW;
         if *recovered { points.put(*x, y) } else { arrows.put(*x, y) }
     }

@@ -107,7 +107,7 @@ fn bar(id: u64, from: Duration, took: Duration, outcome: Outcome) -> Bar {
     Bar { id, worker: id as u32 % 4, kind: OpKind::Write.into(), from, to: Some(from + took), outcome, error, count: 1 }
 }
 
-/// A restart: some operations, two of which failed, and one still open at the end.
+/// A restart: of its operations one fails, one is indeterminate, and one is still open at the end.
 pub fn timeline() -> Timeline {
     let mut ops: Vec<_> = (0..20).map(|n| bar(n, ms(n * 100), ms(2), Outcome::Ok)).collect();
     ops.extend([bar(20, ms(2_010), ms(40), Outcome::Fail), bar(21, ms(2_020), ms(900), Outcome::Info)]);
