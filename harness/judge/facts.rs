@@ -243,7 +243,7 @@ impl<'a> Facts<'a> {
     /// Why recovery is not timed, if [`recovery_starts`](Facts::recovery_starts) is `None`.
     pub fn why_no_recovery(&self) -> &'static str {
         match self.faults.iter().all(|times| times.fault.kind.is_mendable()) {
-            true => "no fault was healed",
+            true => "a fault was not healed",
             false => "the fault cannot be healed while the client runs",
         }
     }

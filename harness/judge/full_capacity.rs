@@ -32,7 +32,8 @@ fn check(facts: &Facts) -> CheckResult {
     if failed.is_empty() && dead.is_empty() {
         return CheckResult::Pass;
     }
-    let mut what = format!("in the last {} of the run {succeeded} operations succeeded", show(window));
+    let seen = facts.stop().saturating_sub(from);
+    let mut what = format!("in the last {} of the run {succeeded} operations succeeded", show(seen));
     if !failed.is_empty() {
         what += &format!(" and {} failed ({})", failed.len(), tally(failed.iter().copied()));
     }

@@ -1,6 +1,6 @@
 //! Anchors of the page: readable, and equal for equal reports, so links to a page stay valid.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// Longest part of a name, in characters, because command lines have any length.
 const LONGEST: usize = 60;
@@ -11,7 +11,7 @@ const LONGEST: usize = 60;
 /// the anchor of a run, which has two dashes, differs from all of them.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    taken: BTreeMap<String, u32>,
+    taken: BTreeSet<String>,
 }
 
 impl Anchors {
@@ -27,9 +27,14 @@ impl Anchors {
 
     /// Returns the name, with a number if it was taken before.
     fn take(&mut self, name: String) -> String {
-        let times = self.taken.entry(name.clone()).or_default();
-        *times += 1;
-        if *times == 1 { name } else { format!("{name}--{times}") }
+        let mut anchor = name.clone();
+        let mut number = 1;
+        // The numbered name may be taken too: by a run of a scenario with that name.
+        while !self.taken.insert(anchor.clone()) {
+            number += 1;
+            anchor = format!("{name}--{number}");
+        }
+        anchor
     }
 }
 
@@ -65,6 +70,7 @@ mod tests {
         assert_eq!(anchors.run("\"><script>", "שלום"), "script--unnamed");
         assert_eq!(anchors.scenario("matrix"), "scenario-matrix");
         assert_eq!(anchors.scenario("Matrix!"), "scenario-matrix--2");
+        assert_eq!(anchors.run("scenario-matrix", "2"), "scenario-matrix--2--2");
         assert!(anchors.run("x", &"long ".repeat(1000)).len() < 80);
     }
 }
