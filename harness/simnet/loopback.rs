@@ -74,7 +74,9 @@ fn errno(number: i32) -> io::Error {
 }
 
 impl Loopback {
-    /// Returns both sides, that of `end` first. *Errors*: EBADF for a closed connection.
+    /// Returns both sides, that of `end` first.
+    ///
+    /// *Errors*: EBADF for a closed connection.
     fn sides(&mut self, end: PipeEnd) -> io::Result<(&mut Side, &mut Side)> {
         let pipe = self.pipes.get_mut(end.pipe).and_then(Option::as_mut).ok_or_else(|| errno(libc::EBADF))?;
         let [caller, called] = pipe;
@@ -139,7 +141,11 @@ impl Loopback {
         Poll::Ready(Ok(written))
     }
 
-    /// Sends FIN. *Errors*: ENOTCONN after an RST.
+    /// Sends FIN.
+
+    ///
+
+    /// *Errors*: ENOTCONN after an RST.
     pub fn shut_down(&mut self, end: PipeEnd) -> io::Result<()> {
         let (own, other) = self.sides(end)?;
         if own.is_reset {
@@ -183,7 +189,11 @@ impl NetState {
         self.insert_socket(SocketEntry::open(Machine::Servers, SocketState::Loopback(own)))
     }
 
-    /// Listens on a port within the machine. *Errors*: EADDRINUSE.
+    /// Listens on a port within the machine.
+
+    ///
+
+    /// *Errors*: EADDRINUSE.
     pub fn listen_loopback(&mut self, at: SocketAddrV4) -> io::Result<()> {
         if self.loopback.listeners.contains_key(&at.port()) {
             return Err(errno(libc::EADDRINUSE));
@@ -192,7 +202,11 @@ impl NetState {
         Ok(())
     }
 
-    /// Accepts the next connection. *Errors*: EBADF without a listener.
+    /// Accepts the next connection.
+
+    ///
+
+    /// *Errors*: EBADF without a listener.
     pub fn poll_accept_loopback(
         &mut self,
         at: SocketAddrV4,

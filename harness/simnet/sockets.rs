@@ -39,8 +39,8 @@ pub(super) struct SocketEntry {
     pub state: SocketState,
     /// Bytes drained from the kernel that the application has not read.
     pub unread: BytesMut,
-    /// The error after an RST: that of ICMP or a timeout, ECONNRESET if the connection was established; `None`:
-    /// ECONNREFUSED.
+    /// The error after an RST: that of ICMP or a timeout, or ECONNRESET if the connection was established; `None`: no
+    /// RST, or one in the handshake (ECONNREFUSED).
     pub errno: Option<i32>,
     /// Whether FIN arrived before RST: then reads return the end of the stream, and writes EPIPE.
     pub has_ended: bool,
@@ -101,7 +101,11 @@ impl NetState {
         entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
     }
 
-    /// Begins to connect; returns the socket's number. *Errors*: no ephemeral port is free.
+    /// Begins to connect; returns the socket's number.
+
+    ///
+
+    /// *Errors*: no ephemeral port is free.
     pub fn connect(&mut self, machine: Machine, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
         self.flush();
         let slot = self.kernel(machine).connect(to)?;
@@ -237,7 +241,11 @@ impl NetState {
         }
     }
 
-    /// Sends FIN after the data written so far. *Errors*: the socket is closed, not connected or reset.
+    /// Sends FIN after the data written so far.
+
+    ///
+
+    /// *Errors*: the socket is closed, not connected or reset.
     pub fn shut_down(&mut self, socket: usize) -> io::Result<()> {
         let entry = self.entry(socket)?;
         if let SocketState::Loopback(end) = entry.state {

@@ -27,7 +27,7 @@ enum Action {
     Close(usize),
     /// An RST arrives.
     Reset(usize),
-    /// The packets sent are delivered, except those of a bit mask.
+    /// The packets sent are delivered, except the n-th ones whose bit `n % 8` is set.
     Carry(u8),
 }
 

@@ -6,7 +6,7 @@ use super::super::wire::value::{Type, Value};
 use super::statement::{Action, Modes, Scalar, Source, Statement};
 use super::token::{Placed, Token, tokens};
 
-/// The highest parameter number that is recognised; workloads need two.
+/// The highest parameter number that is recognised: it bounds the list of types.
 const MOST_PARAMETERS: usize = 64;
 
 /// Parses all statements of a text, in order. `types`: the OIDs of declared parameter types; 0: not declared.

@@ -32,7 +32,7 @@ struct Encrypted {
     address: Address,
 }
 
-/// How far a connection got.
+/// The outcome of a connection attempt.
 #[derive(Debug, PartialEq)]
 enum Met {
     /// The client's handshake failed: it refused the server, or received an alert.
@@ -114,7 +114,7 @@ fn said(error: &std::io::Error) -> rustls::Error {
     error.get_ref().and_then(|error| error.downcast_ref()).cloned().unwrap_or_else(|| panic!("{error:?}"))
 }
 
-/// The server asks for a password.
+/// The server requests a password.
 const IN: Met = Met::Answered(b'R');
 
 /// The server sends an error.

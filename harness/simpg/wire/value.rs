@@ -200,7 +200,7 @@ impl Value {
         }
     }
 
-    /// Converts to another type, as an assignment or a cast does. Combinations that no workload uses stay unconverted.
+    /// Converts to another type, as an assignment or a cast does. A value without a conversion to `to` stays as it is.
     ///
     /// *Errors*: 22003 out of range, 22P02 for text of invalid syntax.
     pub fn cast(self, to: Type) -> Result<Value, Report> {
