@@ -38,7 +38,7 @@ impl Filter {
 
     /// Installs a rule before the existing ones. `server`: the only server whose flows it affects; `None`: all.
     ///
-    /// *Errors*: of this and the other methods: the simulation has ended, or runs on another thread.
+    /// *Errors*, also of the other methods: the simulation has ended, or runs on another thread.
     pub fn install(self, rule: FilterRule, server: Option<Ipv4Addr>) -> io::Result<Installed> {
         with(self.generation, |net| {
             net.flush();

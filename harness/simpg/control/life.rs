@@ -98,7 +98,7 @@ impl<H: Host> Postgres<H> {
     /// *Errors*: sessions remain after [`PATIENCE`].
     pub async fn kill(&self) -> Result<(), ServerError> {
         let gate = self.change(|server| {
-            // SIGKILL also ends a frozen process; its children, once thawed, find that their parent is gone.
+            // SIGKILL also ends a frozen process; its children detect that once they are thawed.
             server.frozen = false;
             server.task.iter().for_each(|task| task.abort());
             server.needs_recovery = true;

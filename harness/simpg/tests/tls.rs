@@ -81,7 +81,7 @@ impl Encrypted {
             Ok(stream) => stream,
             Err(error) => return Met::Handshake(said(&error)),
         };
-        // The write may meet a closed socket; the read reports the reason.
+        // The write can fail because the socket is closed; the read reports the reason.
         let _ = stream.write_all(&startup(ROLE, "")).await;
         match stream.read_u8().await {
             Ok(kind) => Met::Answered(kind),
