@@ -1,4 +1,4 @@
-//! Connections as the network sees them: the sequence state of each side, and packets that are held.
+//! Flows, the network's view of connections: the sequence state of each side, and packets held for retransmission.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::packet::{Packet, key};
 use crate::gateway::transport::SocketOptions;
 
-/// The side that connected.
+/// The index of the side that connected.
 pub(crate) const CALLER: usize = 0;
-/// The side that accepted.
+/// The index of the side that accepted.
 pub(crate) const CALLED: usize = 1;
 
 /// The index of a flow; `number` distinguishes it from an earlier flow at the same index.
@@ -31,7 +31,7 @@ pub(super) struct Flow {
     pub tracked: Tracked,
 }
 
-/// The state that a device on the path has of a flow.
+/// The state that a stateful device on the path keeps for a flow.
 #[derive(Debug)]
 pub(super) struct Tracked {
     /// Whether a SYN-ACK has passed.
@@ -42,11 +42,11 @@ pub(super) struct Tracked {
     pub last_non_probe: Instant,
     /// The rule that has expired the flow.
     pub expired_by: Option<u64>,
-    /// Rules that have counted the flow already and count each flow once.
+    /// Rules that count each flow once, and have counted this one.
     pub marks: Vec<u64>,
 }
 
-/// One side of a flow, as its kernel has it.
+/// One side of a flow.
 #[derive(Debug, Default)]
 pub(super) struct End {
     /// The simulation's socket of this side, if it is open.
@@ -60,7 +60,7 @@ pub(super) struct End {
     pub is_open: bool,
     /// Whether this side has sent FIN, and whether it has received one.
     pub fin: (bool, bool),
-    /// Bytes written but not sent, for lack of window or of time.
+    /// Bytes written but not sent, because the window is full or the packets are not collected yet.
     pub queued: usize,
     /// SND.NXT and SND.UNA of RFC 9293.
     pub sent: u32,
@@ -71,15 +71,15 @@ pub(super) struct End {
     /// Packets that have not passed: the first was lost if `is_lost`, the others wait behind it.
     pub held: VecDeque<Packet>,
     pub is_lost: bool,
-    /// Whether it was lost by chance, so that packets behind it may pass and reveal the loss.
+    /// Whether that packet was lost by chance, so that packets behind it may pass and reveal the loss.
     pub by_chance: bool,
-    /// The newest acknowledgement (or SYN-ACK) that was lost; sent again when the other side retransmits.
+    /// The newest acknowledgement (or SYN-ACK) of this side that was lost; sent again when the other side retransmits.
     pub held_ack: Option<Packet>,
-    /// When the last of this side's packets under way arrives.
+    /// When the last of this side's packets in flight arrives.
     pub arrives: Option<Instant>,
     /// Since when data have been unacknowledged.
     pub unacked_since: Option<Instant>,
-    /// Retransmissions of these data: how many, since when, and when the next is due.
+    /// Retransmissions of these data: their number, the instant of the first, and when the next is due.
     pub retries: u32,
     pub retried_since: Option<Instant>,
     pub retry_at: Option<Instant>,
@@ -87,19 +87,20 @@ pub(super) struct End {
     pub icmp: Option<i32>,
     /// When a packet of the other side last arrived.
     pub heard: Option<Instant>,
-    /// Keepalive probes without an answer.
+    /// The number of keepalive probes without an answer.
     pub probes: u32,
 }
 
 impl End {
-    /// The kernel drops the connection: nothing is sent or retransmitted from now on.
+    /// Drops the connection in its kernel: nothing is sent or retransmitted from now on.
     pub fn drop_connection(&mut self) {
         self.is_gone = true;
         self.held.clear();
         (self.held_ack, self.unacked_since, self.retry_at, self.retried_since) = Default::default();
     }
 
-    /// Whether no application can be waiting for its data: all sent, none lost, at most `few` bytes unacknowledged.
+    /// Whether no application can be waiting for this side's data to be acknowledged: all are sent, none lost, and at
+    /// most `few` bytes unacknowledged.
     pub fn has_no_waiter(&self, few: u32) -> bool {
         let unacknowledged = self.sent.wrapping_sub(self.acked);
         let has_sent_all = self.queued == 0 && self.held.is_empty() && !self.is_lost;
@@ -111,7 +112,7 @@ impl End {
         self.fin.1 || self.is_gone
     }
 
-    /// When TCP_USER_TIMEOUT ends the connection.
+    /// When TCP_USER_TIMEOUT ends the connection; `None`: it is not set, or nothing is retransmitted.
     pub fn given_up_at(&self) -> Option<Instant> {
         // Linux counts from the first retransmission, and in a handshake from its start.
         let since = if self.is_open { self.retried_since } else { self.unacked_since };
@@ -125,7 +126,7 @@ impl End {
 }
 
 impl Flow {
-    /// Whether both kernels are done with the flow, or wait for nothing that could still arrive.
+    /// Whether both kernels are done with the flow, or wait only for packets that can no longer arrive.
     pub fn is_over(&self) -> bool {
         let [caller, called] = &self.ends;
         let has_answered = called.unacked_since.is_some() || called.sent != called.acked || called.is_open;
@@ -143,7 +144,7 @@ impl Flow {
     }
 }
 
-/// All flows that at least one kernel still has.
+/// All flows that are not over.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     slots: Vec<Option<Flow>>,

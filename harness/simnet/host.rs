@@ -1,4 +1,4 @@
-//! A machine of the simulated network, as programs on it use it: connect, listen, accept.
+//! [`SimHost`], the handle with which programs on a machine of the simulated network connect, listen and accept.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ pub(crate) struct SimHost {
     keepalive: KeepaliveTimes,
 }
 
-/// A listener; once it is dropped, new connections are refused.
+/// A listener. Dropping it resets connections that are not accepted, and new ones are refused.
 #[derive(Debug)]
 pub(crate) struct SimListener {
     generation: u64,
@@ -57,12 +57,14 @@ impl SimHost {
         SimHost { generation, machine, keepalive: KeepaliveTimes::SYSTEM }
     }
 
-    /// Sets the keepalive times of sockets accepted on this host.
+    /// Returns a handle whose accepted sockets have these keepalive times.
     pub fn keeping_alive(self, keepalive: KeepaliveTimes) -> SimHost {
         SimHost { keepalive, ..self }
     }
 
     /// Connects, and waits for the handshake.
+    ///
+    /// *Errors*: those of Linux; `NotConnected` outside the simulation.
     pub async fn connect(self, to: SocketAddr, options: SocketOptions) -> io::Result<SimSocket> {
         let mut socket = self.begin(to, options)?;
         self.connected(&mut socket).await?;
@@ -78,7 +80,9 @@ impl SimHost {
         Ok(SimSocket::new(self.generation, number))
     }
 
-    /// The local addresses of connections between the machines whose sockets are still open on this one.
+    /// The local addresses of this machine's open sockets of connections between the machines.
+    ///
+    /// *Errors*: the simulation has ended, or runs on another thread.
     pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let side = match self.machine {
             Machine::Client => CALLER,

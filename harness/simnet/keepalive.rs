@@ -1,7 +1,7 @@
-//! TCP keepalive.
+//! TCP keepalive of idle connections.
 //!
-//! No probe is sent while data are unacknowledged, because retransmission detects a dead peer then. A user timeout
-//! replaces the number of probes.
+//! While data are unacknowledged, retransmission detects a dead peer, and no probe is sent. With TCP_USER_TIMEOUT, the
+//! time since the last packet decides when to give up, instead of the number of probes.
 //!
 //! *Source*: Linux, `tcp_keepalive_timer`.
 
@@ -11,7 +11,7 @@ use super::state::{FlowTask, InFlight, NetState};
 use super::trace::Verdict;
 
 impl NetState {
-    /// Sends a probe if one is due; gives up if the last ones were not answered for too long.
+    /// Sends a probe if one is due, or gives up if too many were not answered; schedules the next check.
     pub fn keep_alive(&mut self, id: FlowId, side: usize) {
         let now = self.now;
         let Some(flow) = self.flows.get(id) else { return };
@@ -48,7 +48,7 @@ impl NetState {
         self.schedule(now + times.interval, id, side, FlowTask::Keepalive);
     }
 
-    /// Sends the RST of a host that has no such connection.
+    /// Sends `side` the RST with which a peer without this connection answers a packet that `side` sends now.
     pub fn answer_with_reset(&mut self, id: FlowId, side: usize) {
         if self.filter_packet(id, 1 - side, Kind::Rst) != Verdict::Passed {
             return;

@@ -1,7 +1,7 @@
-//! Listeners, and whether they accept.
+//! Listeners between the machines: listen, accept, close.
 //!
-//! A kernel refuses to bind an address at which accepted connections are still open. So a listener stays bound there for
-//! good, and closing it only clears its `is_open` flag.
+//! The simulated kernel refuses to bind an address at which accepted connections are open. A listener therefore stays
+//! bound in the kernel, and closing it only clears `is_open`.
 
 use std::collections::btree_map;
 use std::io;
@@ -22,6 +22,8 @@ pub(super) struct BoundListener {
 
 impl NetState {
     /// Listens; returns the bound address.
+    ///
+    /// *Errors*: an unspecified address, one of another machine, or one in use.
     pub fn listen(&mut self, machine: Machine, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if at.ip().is_unspecified() {
             let why = "cannot listen on an unspecified address: a simulated listener needs an address of its machine";
@@ -40,7 +42,9 @@ impl NetState {
         Ok(at)
     }
 
-    /// The next accepted connection at an address.
+    /// Accepts the next connection at an address; its socket gets these keepalive times.
+    ///
+    /// *Errors*: EBADF without a listener.
     pub fn poll_accept(
         &mut self,
         at: SocketAddrV4,
@@ -53,7 +57,7 @@ impl NetState {
         let machine = listener.machine;
         let (slot, peer) = std::task::ready!(self.kernel(machine).poll_accept(at, cx))?;
         let flow = self.flows.between([peer, at]);
-        // Data that arrived before the accept have not woken a reader.
+        // Packets that arrived before the accept have not set `is_final`.
         let is_final = flow.and_then(|id| self.flows.look(id)).is_none_or(|flow| flow.ends[CALLED].has_received_all());
         let mut entry = SocketEntry::open(machine, SocketState::Open(slot));
         (entry.flow, entry.is_final) = (flow.map(|id| (id, CALLED)), is_final);

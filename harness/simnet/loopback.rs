@@ -1,6 +1,6 @@
-//! Connections within the servers' machine: two buffers, and the state of either side.
+//! Connections within the servers' machine: a buffer and the state of each side, without packets.
 //!
-//! Loopback packets are never late or lost and pass no filter, so that simulating them one by one would gain nothing.
+//! On the loopback interface packets are never late, lost or filtered, so that simulating them would gain nothing.
 //! Connections end as on Linux: data received before an RST can be read.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +31,7 @@ struct Side {
     writer: Option<Waker>,
 }
 
-/// The index of a connection and the side of it: 0 is the caller.
+/// The index of a connection, and one of its sides; side 0 connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PipeEnd {
     pipe: usize,
@@ -51,7 +51,7 @@ pub(super) struct Loopback {
     pipes: Vec<Option<[Side; 2]>>,
     free: Vec<usize>,
     listeners: BTreeMap<u16, LoopbackListener>,
-    /// The port of the newest caller.
+    /// The port last reported as a caller's. Callers get a port at the accept, because their own side never needs it.
     port: u16,
 }
 
@@ -74,7 +74,9 @@ fn errno(number: i32) -> io::Error {
 }
 
 impl Loopback {
-    /// Both sides, that of `end` first.
+    /// Returns both sides, that of `end` first.
+    ///
+    /// *Errors*: EBADF for a closed connection.
     fn sides(&mut self, end: PipeEnd) -> io::Result<(&mut Side, &mut Side)> {
         let pipe = self.pipes.get_mut(end.pipe).and_then(Option::as_mut).ok_or_else(|| errno(libc::EBADF))?;
         let [caller, called] = pipe;
@@ -140,6 +142,10 @@ impl Loopback {
     }
 
     /// Sends FIN.
+
+    ///
+
+    /// *Errors*: ENOTCONN after an RST.
     pub fn shut_down(&mut self, end: PipeEnd) -> io::Result<()> {
         let (own, other) = self.sides(end)?;
         if own.is_reset {
@@ -151,7 +157,7 @@ impl Loopback {
         Ok(())
     }
 
-    /// Closes as close(2) does; `by_reset`: by RST even if all data were read.
+    /// Closes as close(2) does, with RST if data are unread. `by_reset`: with RST in any case.
     pub fn close(&mut self, end: PipeEnd, by_reset: bool) {
         let Ok((own, other)) = self.sides(end) else { return };
         own.is_closed = true;
@@ -169,7 +175,8 @@ impl Loopback {
 }
 
 impl NetState {
-    /// Connects within the machine; the socket is refused if no program listens.
+    /// Connects within the machine; returns the socket's number. If no program listens, the socket is in state
+    /// `Refused`.
     pub fn connect_loopback(&mut self, to: SocketAddrV4) -> usize {
         let Some((own, other)) = self.loopback.connect(to) else {
             return self.insert_socket(SocketEntry::open(Machine::Servers, SocketState::Refused));
@@ -182,7 +189,11 @@ impl NetState {
         self.insert_socket(SocketEntry::open(Machine::Servers, SocketState::Loopback(own)))
     }
 
-    /// Listens within the machine.
+    /// Listens on a port within the machine.
+
+    ///
+
+    /// *Errors*: EADDRINUSE.
     pub fn listen_loopback(&mut self, at: SocketAddrV4) -> io::Result<()> {
         if self.loopback.listeners.contains_key(&at.port()) {
             return Err(errno(libc::EADDRINUSE));
@@ -191,7 +202,11 @@ impl NetState {
         Ok(())
     }
 
-    /// The next accepted connection.
+    /// Accepts the next connection.
+
+    ///
+
+    /// *Errors*: EBADF without a listener.
     pub fn poll_accept_loopback(
         &mut self,
         at: SocketAddrV4,

@@ -6,8 +6,8 @@
 //! `state::NetState`, whose `impl` blocks are in `state`, `scheduler`, `retransmission`, `keepalive`, `listeners`,
 //! `loopback` and `sockets`: one type, one file per concern.
 //!
-//! Not simulated: congestion control (a whole window is sent at once), timeouts of a peer that acknowledges but does not
-//! read, TIME-WAIT, and IPv6.
+//! Not simulated: congestion control (a whole window is sent at once), zero-window probes and their timeouts (a peer
+//! that acknowledges but does not read), TIME-WAIT, and IPv6.
 
 mod filter;
 mod flow;
@@ -52,15 +52,16 @@ pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 pub(crate) const SERVERS: [Ipv4Addr; 3] =
     [Ipv4Addr::new(198, 18, 0, 10), Ipv4Addr::new(198, 18, 0, 11), Ipv4Addr::new(198, 18, 0, 12)];
 
-/// An address of no machine: packets to it vanish.
+/// An address that no machine has: packets to it are lost.
 pub(crate) const UNUSED_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 13);
 
 /// One-way latency between the two machines. Within one machine it is zero.
 pub(crate) const LATENCY: Duration = Duration::from_millis(1);
 
-/// The network of this thread, until it is dropped.
+/// The network of this thread; dropping the handle removes it.
 ///
-/// It is driven by a task of the runtime that it is started on, which has a single thread and may have a paused clock.
+/// [`start`](Network::start) spawns the task that drives it, on a single-threaded runtime that may have a paused
+/// clock.
 #[derive(Debug)]
 pub(crate) struct Network {
     generation: u64,
@@ -85,8 +86,8 @@ pub(crate) struct FlowSnapshot {
 pub(crate) fn runtime() -> Builder {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).on_thread_park(scheduler::runtime_is_idle);
-    // The only threads of such a runtime are those of blocking calls. It calls this function when it starts one, which is
-    // before the blocking call can matter.
+    // The runtime calls this function when it starts a thread, before the thread runs anything. A single-threaded
+    // runtime starts threads only for blocking calls.
     builder.thread_name_fn(|| {
         scheduler::blocking_thread_starts();
         "simulation-blocking".to_owned()
@@ -95,12 +96,14 @@ pub(crate) fn runtime() -> Builder {
 }
 
 impl Network {
-    /// Opens a network on this thread; there can be only one. Random choices are drawn from `seed`.
+    /// Opens a network on this thread. Random choices are drawn from `seed`.
+    ///
+    /// *Errors*: this thread has a network already.
     pub fn open(seed: Seed) -> io::Result<Network> {
         Ok(Network { generation: state::install(seed)?, _here: PhantomData })
     }
 
-    /// Spawns the task that carries packets on the current runtime, whose clock is the network's from now on.
+    /// Spawns the task that carries packets, on the current runtime. The network uses the runtime's clock from now on.
     pub fn start(&self) {
         // A removed network has no packets to carry.
         let _ = state::with(self.generation, state::NetState::start_clock);
@@ -119,7 +122,8 @@ impl Network {
         Filter::new(self.generation)
     }
 
-    /// Sets the one-way latency of packets sent from now on. *Units*: whole milliseconds, as the runtime's timers.
+    /// Sets the one-way latency of packets sent from now on: whole milliseconds, the resolution of the runtime's
+    /// timers.
     #[cfg(test)]
     pub fn delay(&self, latency: Duration) -> io::Result<()> {
         state::with(self.generation, |net| net.latency = latency)

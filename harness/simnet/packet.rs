@@ -1,4 +1,4 @@
-//! TCP packets, their classification, and the few packets that the network itself makes.
+//! TCP packets, their classification, and the RST that the network itself sends.
 
 use std::net::{SocketAddr, SocketAddrV4};
 
@@ -26,7 +26,7 @@ pub(super) struct Packet {
 }
 
 impl Packet {
-    /// The sequence space that the packet takes: its payload, SYN and FIN.
+    /// The length of the packet in sequence numbers: its payload in bytes, and one each for SYN and FIN.
     pub fn length(&self) -> u32 {
         self.payload.len() as u32 + u32::from(self.flags.syn) + u32::from(self.flags.fin)
     }
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     /// The end of a stream, with or without payload.
     Fin,
     Rst,
-    /// A keepalive probe.
+    /// A keepalive probe or its answer. The filter alone handles these; no [`Packet`] is sent.
     Probe,
 }
 
@@ -73,13 +73,15 @@ pub(super) fn key(address: SocketAddrV4) -> u64 {
     u64::from(address.ip().to_bits()) << 16 | u64::from(address.port())
 }
 
-/// An RST with zero sequence numbers, which the receiving kernel does not check.
+/// An RST with sequence numbers of zero, because the receiving kernel does not check them.
 pub(super) fn reset(from: SocketAddrV4, to: SocketAddrV4) -> Packet {
     let flags = Flags { rst: true, ack: true, ..Flags::default() };
     Packet { from, to, flags, sequence: 0, acknowledged: 0, window: 0, payload: BytesMut::new() }
 }
 
-/// Converts to IPv4, the only family of the simulated network.
+/// Converts to IPv4, the only address family of the simulated network.
+///
+/// *Errors*: `Unsupported` for IPv6.
 pub(super) fn v4(address: SocketAddr) -> std::io::Result<SocketAddrV4> {
     match address {
         SocketAddr::V4(address) => Ok(address),

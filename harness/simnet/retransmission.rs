@@ -1,8 +1,8 @@
 //! Retransmission: a kernel sends lost packets again, and gives up in the end.
 //!
-//! A lost packet is held by its sender, and later ones wait behind it, because TCP delivers in order. The filter judges it
-//! again at each instant at which Linux would retransmit it. Of lost acknowledgements only the newest is held: it is sent
-//! again when the other side retransmits its data.
+//! The sender holds a lost packet, and later ones wait behind it, because TCP delivers in order. The packet passes the
+//! filter again at each instant at which Linux would retransmit it. Of lost acknowledgements only the newest is held;
+//! it is sent again when the other side retransmits its data.
 //!
 //! *Source*: RFC 6298; Linux, `tcp_retries2`, `tcp_syn_retries`, `tcp_syn_linear_timeouts`, `tcp_synack_retries`,
 //! `tcp_orphan_retries`, `tcp_timer.c`.
@@ -16,13 +16,14 @@ use super::packet::{self, Kind, Packet};
 use super::state::{FlowTask, NetState};
 use super::trace::Verdict;
 
-/// The minimum that Linux adds to the round trip before it retransmits.
+/// The minimum that Linux adds to the round-trip time for the retransmission timeout.
 const RTO_MIN: Duration = Duration::from_millis(200);
+/// The maximum retransmission timeout of Linux, `TCP_RTO_MAX`.
 const RTO_MAX: Duration = Duration::from_secs(120);
-/// The timeout in a handshake, when the round trip is unknown.
+/// The first timeout in a handshake, while the round-trip time is unknown.
 const RTO_FIRST: Duration = Duration::from_secs(1);
 
-/// Retransmissions before giving up: data, data of a closed socket, SYN-ACK.
+/// Retransmissions before the kernel gives up: of data, of data of a closed socket, of SYN-ACK.
 const RETRIES: u32 = 15;
 const ORPHAN_RETRIES: u32 = 8;
 const SYN_ACK_RETRIES: u32 = 5;
@@ -30,11 +31,11 @@ const SYN_ACK_RETRIES: u32 = 5;
 const SYN_LINEAR: u32 = 4;
 const SYN_RETRIES: u32 = 6;
 
-/// Packets behind a lost one that cause a fast retransmission (three duplicate acknowledgements).
+/// The number of packets behind a lost one that cause a fast retransmission (three duplicate acknowledgements).
 const FAST_RETRY_BEHIND: usize = 3;
 
 impl NetState {
-    /// The retransmission timeout of a side after so many retries.
+    /// The retransmission timeout of a side after `retries` retransmissions.
     fn timeout(&self, side: usize, is_open: bool, retries: u32) -> Duration {
         let (first, doubled) = match (is_open, side) {
             (true, _) => (RTO_MIN + 2 * self.latency, retries),
@@ -44,7 +45,7 @@ impl NetState {
         first.saturating_mul(1 << doubled.min(16)).min(RTO_MAX)
     }
 
-    /// Transmits a packet that has none before it; holds it if the filter does not pass it.
+    /// Transmits a packet that waits behind no other; holds it if the filter does not pass it.
     pub fn transmit_or_hold(&mut self, id: FlowId, side: usize, packet: Packet) {
         match self.filter_packet(id, side, Kind::of(&packet)) {
             Verdict::Passed => self.transmit(id, side, packet),
@@ -78,7 +79,8 @@ impl NetState {
         }
     }
 
-    /// Schedules a retransmission of unacknowledged data, so that a side whose answer was lost provokes another.
+    /// Schedules a retransmission by `side`, if it has unacknowledged data: the peer, whose RST or acknowledgement
+    /// was lost, then answers again.
     pub fn retry_until_answered(&mut self, id: FlowId, side: usize) {
         if self.flows.get(id).is_some_and(|flow| flow.ends[side].unacked_since.is_some()) {
             self.schedule_retry(id, side);
@@ -103,7 +105,8 @@ impl NetState {
         self.schedule(at, id, side, FlowTask::Retry);
     }
 
-    /// Retransmits unacknowledged data, or gives up. `at`: when this was due.
+    /// Retransmits the first lost packet, or data whose acknowledgement was lost; or gives up. `at`: when this was
+    /// due.
     pub fn retry(&mut self, id: FlowId, side: usize, at: Instant) {
         let Some(flow) = self.flows.get(id) else { return };
         let [end, other] = match side {
@@ -113,7 +116,7 @@ impl NetState {
                 [called, caller]
             }
         };
-        // Rescheduled, or no longer necessary.
+        // The task was rescheduled, or is no longer necessary.
         if end.retry_at != Some(at) {
             return;
         }
@@ -156,7 +159,7 @@ impl NetState {
             }
         } else if let Some(mut answer) = other.held_ack.take() {
             answer.update_ack(other.ack, other.window);
-            // The packet had arrived, and is acknowledged again.
+            // The other side has the data already, and acknowledges them again.
             let answered = Kind::of(&answer);
             let has_arrived = self.filter_packet(id, side, again) == Verdict::Passed
                 && self.filter_packet(id, 1 - side, answered) == Verdict::Passed;
@@ -181,13 +184,13 @@ impl NetState {
     /// Handles an acknowledgement of one side's data up to `ack`.
     pub fn handle_ack(&mut self, id: FlowId, side: usize, ack: u32) {
         let Some(flow) = self.flows.get(id) else { return };
-        // A newer acknowledgement was lost.
+        // Whether an acknowledgement newer than `ack` was lost.
         let has_lost_newer_ack = flow.ends[1 - side].held_ack.is_some();
         let end = &mut flow.ends[side];
         let advanced = ack.wrapping_sub(end.acked);
         if advanced == 0 || advanced > end.sent.wrapping_sub(end.acked) {
             if end.unacked_since.is_none() && !has_lost_newer_ack {
-                // A window update has been answered.
+                // A lost window update has been delivered.
                 (end.retries, end.retried_since, end.retry_at) = Default::default();
             }
             return;
@@ -205,7 +208,7 @@ impl NetState {
         }
     }
 
-    /// Whether packets behind a lost one reveal the loss; schedules a fast retransmission if so.
+    /// Schedules a fast retransmission, if enough packets follow the lost one; returns whether they do.
     fn schedule_fast_retry(&mut self, id: FlowId, side: usize) -> bool {
         let soon = self.now + 2 * self.latency;
         let Some(flow) = self.flows.get(id) else { return false };
@@ -241,7 +244,8 @@ impl NetState {
         }
     }
 
-    /// Gives a connection up: only the side's own application learns of it.
+    /// Gives up a connection: the side's application gets `errno`, and its peer no packet. In a handshake both sides
+    /// give up.
     pub fn give_up(&mut self, id: FlowId, side: usize, errno: i32) {
         let Some(flow) = self.flows.get(id) else { return };
         let ((own, peer), was_open) = (flow.addresses_from(side), flow.ends[side].is_open);

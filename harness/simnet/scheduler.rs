@@ -1,12 +1,12 @@
-//! Carrying packets: each packet that a kernel sends is judged by the filter, and delivered when it is due.
+//! Carries packets: passes each packet that a kernel sends to the filter, and delivers it when it is due.
 //!
-//! One task does this. It sleeps until the next instant at which work is due. An application's call that makes packets
-//! brings that instant forward but does not wake the task: the kernels' packets are collected when the first of them
-//! could arrive, or when other work is due, and each counts as sent at the time of the call.
+//! One task does this. It sleeps until the next instant at which work is due. An application's call that produces
+//! packets brings that instant forward but does not wake the task: the kernels' packets are collected when the first
+//! of them could arrive, or when other work is due, and each counts as sent at the time of the call.
 //!
-//! Most packets are due at the next tick of the runtime's clock, and no timer can fire before. If the runtime reports that
-//! it is idle ([`runtime_is_idle`]), they are carried there and then and the clock is advanced by one tick: a timer, and the
-//! runtime's search for it, would cost several times as much as the packet.
+//! Most packets are due at the next tick of the runtime's clock, before which no timer can fire. When the runtime
+//! reports that it is idle ([`runtime_is_idle`]), the report advances the clock by one tick and delivers them at
+//! once: a timer, and the runtime's search for it, would cost several times as much as the packet.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -23,8 +23,8 @@ use super::trace::{TracedPacket, Verdict};
 use super::{CLIENT, UNUSED_ADDRESS};
 use crate::gateway::transport::SocketOptions;
 
-/// Up to this many unacknowledged bytes no application can be waiting for the acknowledgement: far less than a kernel
-/// buffers before `write` blocks.
+/// With at most this many unacknowledged bytes no application can be waiting for the acknowledgement: far fewer than a
+/// kernel buffers before `write` blocks. *Units*: bytes.
 const LITTLE_UNACKED: u32 = BUFFER as u32 / 4;
 
 /// The resolution of the runtime's timers.
@@ -36,7 +36,7 @@ pub(super) async fn run(generation: u64) {
     poll_fn(|cx| with(generation, |net| net.poll_carrier(cx)).unwrap_or(Poll::Ready(()))).await;
 }
 
-/// Guard of the task that carries packets: once the task is gone, its timers are removed.
+/// Guard of the task that carries packets: removes the timers when the task ends.
 struct Carrier(u64);
 
 impl Drop for Carrier {
@@ -45,7 +45,8 @@ impl Drop for Carrier {
     }
 }
 
-/// To be called before the runtime of this thread parks: no task is ready, so time may advance.
+/// Delivers packets that are due at the next tick. The runtime of this thread calls this before it parks: no task is
+/// ready, so that time may advance.
 pub(super) fn runtime_is_idle() {
     with_any(|net| {
         if net.idle_reports == IdleReports::None {
@@ -60,8 +61,8 @@ pub(super) fn runtime_is_idle() {
     });
 }
 
-/// A blocking thread has been started. Time must not advance while it runs: the runtime ensures that for its own timers, but
-/// not for `runtime_is_idle`, so that packets go by timers from now on.
+/// Makes packets wait for timers from now on, because a blocking thread starts. Time must not advance while it runs:
+/// the runtime ensures that for its own timers, but not for `runtime_is_idle`.
 pub(super) fn blocking_thread_starts() {
     with_any(|net| {
         (net.idle_reports, net.is_now_current) = (IdleReports::Unreliable, false);
@@ -79,7 +80,7 @@ impl NetState {
         Poll::Pending
     }
 
-    /// Does the work that is due, and arms the timers for the next.
+    /// Does the work that is due, and schedules the next.
     fn do_due_work(&mut self) {
         (self.now, self.is_now_current) = (Instant::now(), self.relies_on_idle_reports());
         if let Some(timers) = &mut self.timers {
@@ -101,7 +102,7 @@ impl NetState {
         }
     }
 
-    /// Does all work that is due; returns when the next packets are due, and when the next timed work is.
+    /// Does all work that is due; returns when the next packets are due, and when the next timed work is due.
     fn process_due(&mut self) -> (Option<Instant>, Option<Instant>) {
         loop {
             self.catch_up();
@@ -128,8 +129,9 @@ impl NetState {
         }
     }
 
-    /// Whether no application waits for a packet: an acknowledgement of little data, with no loss. It is delivered with the next
-    /// due work, as of its own time, so that a reply costs one instant instead of two.
+    /// Whether no application waits for the packet, because it acknowledges little data and nothing was lost. It is
+    /// then delivered with the next due work, as of its own arrival time, so that a reply costs one instant instead
+    /// of two.
     fn can_wait(&self, in_flight: &InFlight) -> bool {
         let end = in_flight.to.and_then(|(id, side)| Some(&self.flows.look(id)?.ends[side]));
         in_flight.kind == Kind::Ack && end.is_some_and(|end| end.has_no_waiter(LITTLE_UNACKED))
@@ -142,7 +144,8 @@ impl NetState {
         }
     }
 
-    /// Collects the kernels' packets as of the instant of their input. `calling`: the socket whose SYN is among them.
+    /// Collects and sends the kernels' packets as of the instant of their input. `calling`: the socket whose SYN is
+    /// among them, with its options.
     pub fn collect(&mut self, calling: Option<(usize, SocketOptions)>) {
         let now = self.now;
         if let Some(unsent) = self.unsent.take() {
@@ -157,7 +160,8 @@ impl NetState {
         (self.sent, self.now) = (sent, now);
     }
 
-    /// Judges a packet that a kernel has sent, and transmits or holds it.
+    /// Passes a packet that a kernel has sent to the filter; transmits it, holds it for retransmission, or drops an
+    /// RST.
     pub fn judge(&mut self, packet: Packet, calling: Option<(usize, SocketOptions)>) {
         let (from, to, kind, length) = (packet.from, packet.to, Kind::of(&packet), packet.length());
         let (addresses, side) = match *from.ip() == CLIENT {
@@ -169,7 +173,7 @@ impl NetState {
             _ => self.flows.between(addresses),
         };
         let Some(flow) = known.and_then(|id| self.flows.get(id)) else {
-            // The flow has been removed, because both sides have dropped it: only its last packets remain.
+            // The flow has been removed, because both sides are done with it. Its last packets are not filtered.
             let at = self.now + self.latency;
             return self.enqueue(InFlight::new(at, None, packet, None));
         };
@@ -217,7 +221,8 @@ impl NetState {
         }
     }
 
-    /// Judges a packet of one side, and sends the filter's reply (RST or ICMP) if there is one.
+    /// Returns the filter's verdict on a packet of one side, and sends the filter's reply, if there is one: RST, or
+    /// for a SYN ICMP.
     pub fn filter_packet(&mut self, id: FlowId, side: usize, kind: Kind) -> Verdict {
         let Some(flow) = self.flows.get(id) else { return Verdict::Lost };
         let (from, to) = flow.addresses_from(side);
@@ -228,7 +233,7 @@ impl NetState {
         let errno = match verdict {
             Verdict::Unreachable(errno) if kind == Kind::Syn => Some(Some(errno)),
             Verdict::Unreachable(errno) => {
-                // ICMP does not end an open connection, but becomes its error if it times out.
+                // ICMP does not end an open connection. If the connection later times out, this is its error.
                 flow.ends[side].icmp = Some(errno);
                 None
             }
@@ -256,8 +261,7 @@ impl NetState {
         self.transmit_in_order(at, id, side, packet);
     }
 
-    /// Transmits a packet of one side after those under way: an older one carries an older acknowledgement, and must not
-    /// arrive last.
+    /// Transmits a packet of one side so that it arrives after those in flight, which carry older acknowledgements.
     pub fn transmit_in_order(&mut self, at: Instant, id: FlowId, side: usize, packet: Packet) {
         let Some(flow) = self.flows.get(id) else { return };
         let arrives = &mut flow.ends[side].arrives;
@@ -265,7 +269,8 @@ impl NetState {
         *arrives = Some(at);
         let is_established = flow.ends[1 - side].is_open;
         let in_flight = InFlight::new(at, Some((id, 1 - side)), packet, None);
-        // A later packet supersedes a pure acknowledgement, but not the first one, because only that completes the handshake.
+        // A later packet replaces a pure acknowledgement in flight, but not the first one, which completes the
+        // handshake.
         if is_established
             && in_flight.kind != Kind::Rst
             && let Some(last) = self.in_flight.iter().rposition(|other| other.to == in_flight.to)
@@ -327,7 +332,8 @@ impl NetState {
         self.remove_if_over(id);
     }
 
-    /// Receives an RST. Data received before it are drained first, because the kernel would discard them.
+    /// Receives an RST. `errno`: the error instead of ECONNRESET or ECONNREFUSED. Data received before are moved to
+    /// the socket first, because the kernel would discard them.
     pub fn receive_reset(&mut self, id: FlowId, side: usize, packet: Packet, errno: Option<i32>) {
         let Some(flow) = self.flows.get(id) else { return };
         let end = &mut flow.ends[side];
@@ -349,12 +355,13 @@ impl NetState {
         self.remove_if_over(id);
     }
 
+    /// Removes a flow that is over for both kernels.
     pub fn remove_if_over(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get(id) else { return };
         if !flow.is_over() {
             return;
         }
-        // Otherwise these kernels would wait for the peer's FIN forever.
+        // A kernel whose application has closed, but which has not received FIN, would keep its connection forever.
         let waiting = [CALLER, CALLED].map(|side| {
             let (own, peer) = flow.addresses_from(side);
             (flow.ends[side].is_closed && !flow.ends[side].fin.1).then(|| packet::reset(peer, own))

@@ -1,4 +1,4 @@
-//! A simulated TCP socket, as programs hold it.
+//! [`SimSocket`], the handle of a simulated TCP socket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::state::with;
 use crate::gateway::transport::{Leg, Socket};
 
-/// A socket handle: a number only, so that it can be moved anywhere and outlive its network.
+/// A socket handle. It holds only numbers, so that it can move to any thread and outlive its network; see `state`.
 #[derive(Debug)]
 pub(crate) struct SimSocket {
     generation: u64,
@@ -23,6 +23,8 @@ impl SimSocket {
     }
 
     /// Sets TCP_USER_TIMEOUT of an open connection that this side initiated.
+    ///
+    /// *Errors*: the simulation has ended, or runs on another thread.
     pub fn set_user_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         with(self.generation, |net| net.set_user_timeout(self.number, limit))
     }
@@ -43,7 +45,7 @@ impl AsyncWrite for SimSocket {
         with(self.generation, |net| net.poll_write(self.number, cx, bytes))?
     }
 
-    /// Writes all parts at once, as writev(2) does: rustls writes an alert and closes, and relies on that.
+    /// Writes all parts at once, as writev(2) does. rustls relies on that when it writes an alert and closes.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -72,7 +74,7 @@ impl Leg for SimSocket {
 
 impl Socket for SimSocket {
     fn reset(self) {
-        // After the network's end there is no connection to reset.
+        // Fails only if the network has ended; then there is no connection to reset.
         let _ = with(self.generation, |net| net.abort(self.number));
         std::mem::forget(self);
     }

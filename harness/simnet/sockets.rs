@@ -1,4 +1,4 @@
-//! What an application can do with a simulated socket, by the socket's number.
+//! The socket calls of applications: connect, read, write, shut down, close, abort.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -16,7 +16,8 @@ use super::packet;
 use super::state::{BUFFER, NetState};
 use crate::gateway::transport::SocketOptions;
 
-/// Bytes taken from the kernel per read, unless more are there: longer than any message of a workload.
+/// The bytes that a read takes from the kernel, more than any message of a workload. If the kernel has more, the
+/// socket takes all of them.
 const READ_SIZE: usize = 4096;
 
 /// The state of a socket.
@@ -33,16 +34,17 @@ pub(super) enum SocketState {
 /// A socket.
 pub(super) struct SocketEntry {
     pub machine: Machine,
-    /// Its flow and side; `None` within one host.
+    /// The socket's flow and side; `None`: a connection within one machine.
     pub flow: Option<(FlowId, usize)>,
     pub state: SocketState,
     /// Bytes drained from the kernel that the application has not read.
     pub unread: BytesMut,
-    /// The error of an RST that no host has sent (ICMP, timeout).
+    /// The error after an RST: that of ICMP or a timeout, or ECONNRESET if the connection was established; `None`: no
+    /// RST, or one in the handshake (ECONNREFUSED).
     pub errno: Option<i32>,
-    /// Whether the peer had sent FIN before RST: reads return the end of the stream then.
+    /// Whether FIN arrived before RST: then reads return the end of the stream, and writes EPIPE.
     pub has_ended: bool,
-    /// Whether there may be data to read. Set when a packet arrives, so that the kernel is not polled for each read.
+    /// Whether the kernel may have data to read. Set when a packet arrives, so that not each read polls the kernel.
     may_read: bool,
     /// Whether nothing more will arrive: each read returns the end of the stream, or an error.
     pub is_final: bool,
@@ -99,7 +101,11 @@ impl NetState {
         entry.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
     }
 
-    /// Begins to connect.
+    /// Begins to connect; returns the socket's number.
+
+    ///
+
+    /// *Errors*: no ephemeral port is free.
     pub fn connect(&mut self, machine: Machine, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
         self.flush();
         let slot = self.kernel(machine).connect(to)?;
@@ -110,6 +116,7 @@ impl NetState {
         Ok(socket)
     }
 
+    /// Sets TCP_USER_TIMEOUT of a socket that connected; accepted sockets are ignored.
     pub fn set_user_timeout(&mut self, socket: usize, limit: Option<Duration>) {
         let ends = self.flows.iter_mut().map(|flow| &mut flow.ends[CALLER]);
         for end in ends.filter(|end| end.socket == Some(socket) && !end.is_closed) {
@@ -158,7 +165,9 @@ impl NetState {
         self.read_from_kernel(socket, cx, into)
     }
 
-    /// The kernel and slot of an open socket.
+    /// The machine and kernel slot of an open socket.
+    ///
+    /// *Errors*: EBADF for a closed socket, ENOTCONN for one that is not open.
     fn open_in_kernel(&mut self, socket: usize) -> io::Result<(Machine, Slot)> {
         match self.entry(socket)? {
             SocketEntry { machine, state: SocketState::Open(slot), .. } => Ok((*machine, *slot)),
@@ -200,7 +209,7 @@ impl NetState {
         wake(&mut entry.reader);
     }
 
-    /// Drains the kernel's unread data into the socket.
+    /// Moves the kernel's unread data to the socket; returns the number of bytes.
     pub fn drain(&mut self, socket: usize) -> usize {
         let Ok((machine, slot)) = self.open_in_kernel(socket) else { return 0 };
         let drained = self.kernel(machine).drain(slot);
@@ -233,6 +242,10 @@ impl NetState {
     }
 
     /// Sends FIN after the data written so far.
+
+    ///
+
+    /// *Errors*: the socket is closed, not connected or reset.
     pub fn shut_down(&mut self, socket: usize) -> io::Result<()> {
         let entry = self.entry(socket)?;
         if let SocketState::Loopback(end) = entry.state {
@@ -267,7 +280,7 @@ impl NetState {
         }
     }
 
-    /// Closes by RST. Data written before are sent first, because a real kernel would have sent them already.
+    /// Closes with RST. Data written before are sent first, because a real kernel would have sent them already.
     pub fn abort(&mut self, socket: usize) {
         if let Ok(SocketEntry { state: SocketState::Loopback(_) | SocketState::Refused, .. }) = self.entry(socket) {
             return self.close_loopback(socket, true);

@@ -1,11 +1,11 @@
 //! The state of the network of this thread, and access to it.
 //!
-//! Sockets, listeners and packets live here; a handle holds only a number and the generation of its network. So a handle
-//! may outlive its network or move to another thread: using it there is an error, and has no other effect.
+//! The state holds sockets, listeners and packets; a handle holds only a number and the generation of its network. A
+//! handle that outlives its network or moves to another thread therefore returns errors, and has no other effect.
 //!
 //! [`NetState`] has its methods in several files, one per concern: sending and receiving packets in `scheduler`,
-//! `retransmission` and `keepalive`, what applications call in `sockets`, `listeners` and `loopback`. Here are its fields,
-//! its clock and its queues.
+//! `retransmission` and `keepalive`; the calls of applications in `sockets`, `listeners` and `loopback`; clock and
+//! queues here.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,14 +32,14 @@ use super::trace::TracedPacket;
 use super::{CLIENT, LATENCY, SERVERS};
 use crate::model::seed::Seed;
 
-/// Bytes that a kernel buffers in each direction.
+/// The buffer of a kernel in each direction of a connection. *Units*: bytes.
 pub(super) const BUFFER: usize = 64 * 1024;
 
-/// The newest generation: unique per process.
+/// The newest generation. Generations are unique within the process.
 static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// Never dropped with the thread, because sockets of it may still be dropped after it.
+    /// Not dropped when the thread ends, because sockets of the thread may be dropped later.
     static STATE: RefCell<ManuallyDrop<Option<NetState>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
@@ -47,11 +47,11 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub at: Instant,
-    /// The flow and the side that receives it; `None`: the flow is unknown by now.
+    /// The flow and the side that receives the packet; `None`: the flow has been removed.
     pub to: Option<(FlowId, usize)>,
     pub kind: Kind,
     pub packet: Packet,
-    /// The receiver's error, if the packet is an RST that no host has sent (ICMP, timeout).
+    /// The errno of an ICMP message that answers a SYN; such a message is represented by an RST.
     pub errno: Option<i32>,
 }
 
@@ -71,9 +71,9 @@ pub(super) enum FlowTask {
 /// Whether the runtime reports, by `scheduler::runtime_is_idle`, that no task is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IdleReports {
-    /// No report so far; runtimes of other builders make none.
+    /// No report so far. Only runtimes of [`runtime`](super::runtime) make reports.
     None,
-    /// After each report time may advance.
+    /// Time may advance after each report, and only then.
     Reliable,
     /// A blocking thread may be running, so that time must not advance after a report.
     Unreliable,
@@ -82,7 +82,7 @@ pub(super) enum IdleReports {
 /// Input of the kernels (data written, packets delivered) whose resulting packets have not been collected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unsent {
-    /// When the input was given: the packets count as sent then.
+    /// When the first such input was given. All packets count as sent then.
     pub since: Instant,
     /// Whether an application waits for the packets. Otherwise they are collected with the next due work.
     pub is_awaited: bool,
@@ -101,7 +101,7 @@ pub(super) struct NetState {
     pub loopback: Loopback,
     pub listeners: BTreeMap<SocketAddrV4, BoundListener>,
     pub flows: Flows,
-    /// Packets under way, by arrival time, then by the order in which they were sent.
+    /// Packets in flight, by arrival time, then by the order in which they were sent.
     pub in_flight: VecDeque<InFlight>,
     pub tasks: BTreeSet<(Instant, FlowId, usize, FlowTask)>,
     pub rules: Rules,
@@ -120,6 +120,8 @@ pub(super) struct NetState {
 }
 
 /// Opens a network on this thread; returns its generation.
+///
+/// *Errors*: this thread has a network already.
 pub(super) fn install(seed: Seed) -> io::Result<u64> {
     STATE.with(|net| {
         let mut net = net.try_borrow_mut().map_err(|_| already_open())?;
@@ -168,6 +170,8 @@ pub(super) fn remove(generation: u64) {
 }
 
 /// Runs `act` on the network of this generation.
+///
+/// *Errors*: this thread does not have that network.
 pub(super) fn with<T>(generation: u64, act: impl FnOnce(&mut NetState) -> T) -> io::Result<T> {
     let done = STATE.try_with(|net| {
         let mut net = net.try_borrow_mut().ok()?;
@@ -246,7 +250,8 @@ impl NetState {
         }
     }
 
-    /// Notes that the kernels were given input now and may have packets to send. `is_awaited`: an application waits for them.
+    /// Records that the kernels have received input and may have packets to send. `is_awaited`: an application waits
+    /// for these.
     pub fn note_input(&mut self, is_awaited: bool) {
         let unsent = self.unsent.get_or_insert(Unsent { since: self.now, is_awaited });
         unsent.is_awaited |= is_awaited;
@@ -258,13 +263,13 @@ impl NetState {
         self.collect(None);
     }
 
-    /// To be called before an application's call that makes packets.
+    /// Updates the clock and sends earlier packets. Called before an application's call that can produce packets.
     pub fn before_call(&mut self) {
         self.refresh_now();
         self.catch_up();
     }
 
-    /// To be called after an application's call that made packets.
+    /// Schedules the sending of packets. Called after an application's call that produced some.
     pub fn after_call(&mut self) {
         self.note_input(true);
         self.arm(self.now + self.latency);
@@ -276,7 +281,7 @@ impl NetState {
         self.arm(at);
     }
 
-    /// Inserts a packet into the packets under way.
+    /// Inserts a packet into the packets in flight.
     pub fn enqueue(&mut self, packet: InFlight) {
         let slot = self.in_flight.iter().rposition(|other| other.at <= packet.at).map_or(0, |last| last + 1);
         if slot == self.in_flight.len() {

@@ -40,7 +40,7 @@ impl Timer {
 #[derive(Debug)]
 pub(super) struct Timers {
     waker: Waker,
-    /// For packets, and for work that is brought forward.
+    /// For packets, and for work that was brought forward; `far` is for other timed work.
     near: Timer,
     far: Timer,
     /// When the task wakes next.
@@ -67,7 +67,7 @@ impl Timers {
         self.armed = Some(now);
     }
 
-    /// Wakes the task when the next packets are due, and when the next timed work is.
+    /// Sets the timers: `near` to when the next packets are due, `far` to when the next timed work is due.
     pub fn arm(&mut self, packets: Option<Instant>, later: Option<Instant>) {
         self.armed = packets.into_iter().chain(later).min();
         if let Some(at) = later {

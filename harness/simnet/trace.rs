@@ -10,15 +10,16 @@ use super::packet::Kind;
 pub(crate) enum Verdict {
     Passed,
     Lost,
-    /// Lost by chance: later packets may have passed, so that the sender can notice the loss early.
+    /// Lost by chance: later packets may pass, so that the sender can notice the loss early.
     LostByChance,
     /// Answered by an RST.
     Reset,
-    /// Answered by an ICMP message; the client sees this errno.
+    /// Answered by the ICMP message of this errno: the error of a connect, or of an open connection that later times
+    /// out.
     Unreachable(i32),
 }
 
-/// A packet and its verdict. `at`: time since the network was opened.
+/// A packet and its verdict. `at`: time since the network was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TracedPacket {
     pub at: Duration,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-/// Stops every task of a server while it is closed.
+/// While the gate is closed, no task of its server is polled.
 #[derive(Default)]
 pub(super) struct Gate(Mutex<Held>);
 
@@ -30,7 +30,7 @@ impl Gate {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether the gate is closed; if so, the task is woken when it opens.
+    /// Whether the gate is closed; if so, registers the task to be woken when it opens.
     fn holds(&self, context: &Context<'_>) -> bool {
         let mut held = self.0.lock();
         if held.closed && !held.waiting.iter().any(|known| known.will_wake(context.waker())) {
@@ -40,7 +40,7 @@ impl Gate {
     }
 }
 
-/// Runs `work` only while the gate is open: nothing polls it while the gate is closed.
+/// Runs `work`, which is polled only while the gate is open.
 pub(super) async fn through<F: Future>(gate: Arc<Gate>, work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(move |context| {

@@ -24,7 +24,7 @@ pub(super) enum Interrupt {
     End(Ending),
 }
 
-/// A notification for a session that listens.
+/// A notification for a session that listens on its channel.
 #[derive(Clone, Debug)]
 pub(super) struct Notification {
     /// The pid of the backend that sent it.
@@ -57,7 +57,7 @@ impl Mailbox {
         self.something.notify_one();
     }
 
-    /// The last ending counts: an immediate shutdown overrides a fast one.
+    /// Requests the session's end. The latest request counts: an immediate shutdown overrides a fast one.
     pub fn end(&self, how: Ending) {
         self.contents().ending = Some(how);
         self.something.notify_one();
@@ -68,7 +68,7 @@ impl Mailbox {
         self.something.notify_one();
     }
 
-    /// The pending interrupt of a statement. A cancellation is taken; an ending stays.
+    /// The pending interrupt, an ending before a cancellation. A cancellation is cleared; an ending stays.
     pub fn interrupt(&self) -> Option<Interrupt> {
         let mut contents = self.contents();
         let cancel = std::mem::take(&mut contents.cancel);
@@ -79,16 +79,17 @@ impl Mailbox {
         self.contents().ending
     }
 
-    /// Drops a cancellation that arrived after its statement.
+    /// Clears a cancellation that arrived after its statement had ended.
     pub fn forget_cancel(&self) {
         self.contents().cancel = false;
     }
 
+    /// Takes the pending notifications.
     pub fn notifications(&self) -> Vec<Notification> {
         std::mem::take(&mut self.contents().notifications)
     }
 
-    /// Waits until something has arrived since the last call; cancel safe.
+    /// Waits until a request has arrived since the last call; cancel safe.
     pub async fn something(&self) {
         self.something.notified().await;
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::serving::Serving;
 use crate::gateway::transport::Leg;
 
-/// Uninhabited: there is no TLS to accept.
+/// Has no values, so that no code path can begin TLS.
 #[derive(Clone)]
 pub(super) enum Acceptor {}
 

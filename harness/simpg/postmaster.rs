@@ -18,13 +18,14 @@ use super::world::{Activity, After, Backend, Phase, Server, World, replicate_aro
 use crate::gateway::transport::Host;
 use crate::model::fault::StopMode;
 
-/// Pause after a failed accept.
+/// Pause after a failed accept, so that the task does not spin.
 const BREATH: Duration = Duration::from_millis(10);
 
 /// The role in the log before the client has named one.
 pub(super) const NOBODY_YET: &str = "[unknown]";
 
-/// Clears the server's task when the postmaster ends for any reason, because waiters read it as "does not listen".
+/// Guard that clears the server's `task` when the postmaster ends for any reason: waiters take `None` as "does not
+/// listen".
 struct Desk {
     world: Arc<World>,
     index: usize,
@@ -37,6 +38,7 @@ impl Drop for Desk {
     }
 }
 
+/// Runs the postmaster until the server is down. Not polled while the server is frozen.
 pub(super) async fn run<H: Host>(host: H, listener: H::Listener, world: Arc<World>, index: usize) {
     let (wake, gate) = {
         let servers = world.lock();
@@ -116,12 +118,13 @@ fn admit<H: Host>(world: &Arc<World>, index: usize, socket: H::Socket, peer: Soc
 }
 
 impl Server {
-    /// A random duration between two bounds, as an action takes on a quick machine. *Units*: milliseconds.
+    /// A random duration between two bounds, for an action of a fast machine. *Units*: milliseconds for both bounds.
     pub fn a_while(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_micros(self.rng.random_range(from * 1000..=to * 1000))
     }
 
-    /// Advances to the next phase, if it is due; returns when the next one is due, if only time leads to it.
+    /// Advances to the next phase if it is due; returns when the following one is due, or `None` if that depends on
+    /// events.
     fn go_on(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::NotYet { until: Some(until), .. } if until <= now && self.wal_full => {
@@ -138,7 +141,7 @@ impl Server {
                         Phase::Ready
                     }
                     After::Replay(lasts) => {
-                        // Up to version 14 clients are not told that recovery has reached replay.
+                        // Up to version 14, refusals do not change when replay begins.
                         let why = if self.settings.major >= 15 { NotNow::NotConsistent } else { why };
                         Phase::NotYet { why, until: lasts.map(|lasts| now + lasts), then: After::Ready }
                     }
@@ -151,6 +154,7 @@ impl Server {
         }
     }
 
+    /// Advances a shutdown: waits until no session is left, then for the checkpoint, unless the mode is immediate.
     fn go_on_stopping(&mut self, mode: StopMode, until: Option<Instant>, now: Instant) -> Option<Instant> {
         if self.backends.values().any(|backend| backend.activity != Activity::SigningIn) {
             return None;

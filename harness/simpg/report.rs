@@ -126,7 +126,7 @@ pub(super) fn postmaster_gone() -> Report {
     Report::fatal("57P01", "terminating connection due to unexpected postmaster exit")
 }
 
-/// Sent by the other backends after one has died; a notice, not an error.
+/// What the other backends send after one has died: a notice, not an error.
 pub(super) fn crash_elsewhere() -> Report {
     Report::warning("57P02", "terminating connection because of crash of another server process")
         .detail(
@@ -159,7 +159,7 @@ pub(super) fn transaction_failed() -> Report {
 const LOCALLY: &str =
     "The transaction has already committed locally, but might not have been replicated to the standby.";
 
-/// The wait for the standby was cancelled: the commit is acknowledged nevertheless.
+/// The client cancelled the wait for the standby: the commit is acknowledged all the same.
 pub(super) fn unconfirmed() -> Report {
     Report::warning("01000", "canceling wait for synchronous replication due to user request").detail(LOCALLY)
 }
@@ -174,7 +174,7 @@ pub(super) fn ended_unconfirmed() -> Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotNow {
     StartingUp,
-    /// Recovery has begun to replay.
+    /// Recovery replays the log, and has not reached a consistent state.
     NotConsistent,
     InRecovery,
     ShuttingDown,

@@ -1,6 +1,6 @@
 //! The server's side of SCRAM-SHA-256.
 //!
-//! It uses one iteration on purpose: with more, key derivation would dominate the time of a simulated run.
+//! It uses one iteration, because with more, key derivation would dominate the time of a simulated run.
 //!
 //! *Source*: RFC 5802, RFC 7677. Passwords are used as given, because SASLprep does not change ASCII.
 
@@ -37,7 +37,7 @@ impl Secret {
     }
 }
 
-/// An exchange after the client's first message, with the answer to it.
+/// An exchange after the client's first message. `answer`: the server's answer to that.
 pub(super) struct Exchange {
     pub answer: String,
     /// The client's first message without its GS2 header, and that header.
@@ -52,7 +52,7 @@ fn malformed() -> Report {
 impl Exchange {
     /// Processes a SASLInitialResponse.
     ///
-    /// *Errors*: 08P01 if it is malformed.
+    /// *Errors*: 08P01 if it is malformed, or the mechanism is not SCRAM-SHA-256.
     pub fn begin(body: &[u8], secret: &Secret, rng: &mut impl Rng) -> Result<Exchange, Report> {
         let end = body.iter().position(|byte| *byte == 0).ok_or_else(malformed)?;
         let (mechanism, rest) = (&body[..end], &body[end + 1..]);
@@ -71,6 +71,8 @@ impl Exchange {
     }
 
     /// Checks the client's proof; returns the answer, or `None` if the proof is wrong.
+    ///
+    /// *Errors*: 08P01 if the message is malformed.
     pub fn finish(&self, body: &[u8], secret: &Secret) -> Result<Option<String>, Report> {
         let message = std::str::from_utf8(body).map_err(|_| malformed())?;
         let (bare, proof) = message.rsplit_once(",p=").ok_or_else(malformed)?;

@@ -1,4 +1,4 @@
-//! A backend's connection, from its first byte to its end.
+//! A backend's connection from its first byte to its end: reads messages, sends answers, closes.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,13 +17,14 @@ use super::wire::backend;
 use super::wire::frontend::{Broken, frame};
 use crate::gateway::transport::{Leg, Socket};
 
-/// Answers are sent once this many bytes are buffered, as in Postgres.
+/// Answers are sent once more than this are buffered, as in Postgres. *Units*: bytes.
 const SEND_BUFFER: usize = 8192;
 
-/// Time limit for sending the last messages: a client that does not read cannot keep a backend that is to end.
+/// Time limit for sending the last messages, so that a client that does not read cannot keep a backend from ending.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Bytes of the client's unread input that are discarded at the end, so that the connection ends by FIN and not by RST.
+/// The most unread input that is discarded at the end, so that the connection ends by FIN and not by RST. *Units*:
+/// bytes.
 const DRAIN_MOST: usize = 1 << 20;
 
 /// A connection and its session. The socket is dropped first: it closes before the session leaves the server's state.
@@ -45,6 +46,7 @@ impl From<Broken> for End {
 }
 
 impl<S: Socket> Serving<S> {
+    /// Serves the client to its end, in the clear or over TLS.
     pub async fn run(self, peer: SocketAddr) {
         if let Some((in_the_clear, acceptor)) = self.serve(peer).await {
             // Boxed, because few clients use TLS, and a handshake is large.
@@ -54,7 +56,8 @@ impl<S: Socket> Serving<S> {
 }
 
 impl<S: Leg> Serving<S> {
-    /// Serves the client to its end; returns the connection if the client wants TLS first, with what the handshake needs.
+    /// Serves the client to its end. If the client first requests TLS, returns the connection and the handshake's
+    /// acceptor.
     pub async fn serve(mut self, peer: SocketAddr) -> Option<(Serving<S>, Acceptor)> {
         let end = match sign_in::sign_in(&mut self, peer).await {
             Ok(Next::Encrypt(acceptor)) => return Some((self, acceptor)),
@@ -65,13 +68,15 @@ impl<S: Leg> Serving<S> {
         None
     }
 
-    /// TLS that can begin on this connection; `None`: the server has none, or TLS is already in use.
+    /// The acceptor for TLS on this connection; `None`: the server does not offer TLS, or TLS is already in use.
     pub fn acceptor(&self) -> Option<Acceptor> {
         let servers = self.session.world.lock();
         servers[self.session.index].acceptor.clone().filter(|_| self.encrypted.is_none())
     }
 
-    /// Reads more input; waits until there is some.
+    /// Waits for input, and reads it.
+    ///
+    /// *Errors*: the client has disconnected.
     pub async fn fill(&mut self) -> Result<(), End> {
         self.input.reserve(512);
         match self.socket.read_buf(&mut self.input).await {
@@ -80,7 +85,10 @@ impl<S: Leg> Serving<S> {
         }
     }
 
-    /// Sends the buffered answers. If the session has to end while the client does not read, it ends without a message.
+    /// Sends the buffered answers.
+    ///
+    /// *Errors*: the client has disconnected; or the session has to end while the client does not read, and then ends
+    /// without a message.
     pub async fn flush(&mut self) -> Result<(), End> {
         let session = &mut self.session;
         session.flushes = false;
@@ -109,6 +117,8 @@ impl<S: Leg> Serving<S> {
     }
 
     /// Handles all complete messages, then waits for more input, an interrupt or a timeout.
+    ///
+    /// *Errors*: the session ends.
     async fn next(&mut self) -> Result<(), End> {
         while let Some((kind, length)) = frame(&self.input)? {
             if let Some(how) = self.session.mailbox.ending() {
@@ -152,6 +162,7 @@ impl<S: Leg> Serving<S> {
         }
     }
 
+    /// Sends the last messages, discards unread input, and closes the connection.
     pub async fn finish(mut self, end: End) {
         // A killed process does not send TLS's close_notify.
         let says_goodbye = matches!(end, End::Told(_));

@@ -9,10 +9,10 @@ pub(crate) enum SignIn {
     Trust,
 }
 
-/// Configuration of a simulated server; the default is that of a new cluster.
+/// Configuration of a simulated server; the defaults are those of a new cluster, with an empty password.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The PostgreSQL major version that it simulates, 12 to 18.
+    /// The simulated major version of PostgreSQL, 12 to 18.
     pub major: u32,
     pub max_connections: usize,
     pub superuser_reserved_connections: usize,

@@ -1,4 +1,4 @@
-//! Sign-in: startup packet, TLS request, authentication and authorisation, checked in the order of Postgres.
+//! Sign-in: TLS request, startup packet, authentication and authorisation, with the checks in the order of Postgres.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,18 +17,20 @@ use super::wire::startup::{Packet, Startup, packet, password};
 use super::world::{Activity, Admission, Role, Server, Taken};
 use crate::gateway::transport::Leg;
 
-/// Postgres's default.
+/// The default of Postgres's `authentication_timeout`.
 pub(super) const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The next step after the first packets of a client.
 pub(super) enum Next {
     /// The client is signed in.
     Converse,
-    /// The client was offered TLS, and begins the handshake.
+    /// The server has accepted TLS, and the handshake follows.
     Encrypt(Acceptor),
 }
 
-/// Signs the client in. On a timeout, or if the server ends, the connection closes without a message.
+/// Signs the client in, or agrees on TLS.
+///
+/// *Errors*: the sign-in is refused; or it ends without a message, on a timeout or if the server ends.
 pub(super) async fn sign_in<S: Leg>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<Next, End> {
     let mailbox = serving.session.mailbox.clone();
     tokio::select! {
@@ -60,15 +62,17 @@ async fn steps<S: Leg>(serving: &mut Serving<S>, peer: SocketAddr) -> Result<Nex
     Ok(Next::Converse)
 }
 
-/// What a client opens with.
+/// The outcome of the first packets of a client.
 enum Begun {
-    /// A session with these settings.
+    /// The client requests a session with these settings.
     Session(Vec<(String, String)>),
-    /// TLS, before the startup packet.
+    /// The client requests TLS, and the server accepts.
     Encryption(Acceptor),
 }
 
-/// Waits for the startup packet, and answers requests before it.
+/// Waits for the startup packet, and answers encryption and cancel requests before it.
+///
+/// *Errors*: a malformed packet, a cancel request (which ends the connection), or an unsupported setting.
 async fn startup<S: Leg>(serving: &mut Serving<S>) -> Result<Begun, End> {
     loop {
         let length = match packet(&serving.input)? {
@@ -112,14 +116,16 @@ async fn startup<S: Leg>(serving: &mut Serving<S>) -> Result<Begun, End> {
     }
 }
 
-/// Authenticates the client by SCRAM.
+/// Authenticates the client by SCRAM. `secret`: `None` for a role without one.
+///
+/// *Errors*: 28P01 for a wrong password, 08P01 for a malformed message.
 async fn prove<S: Leg>(serving: &mut Serving<S>, secret: &Option<Secret>) -> Result<(), End> {
     backend::authentication_sasl(&mut serving.session.out);
     let body = answer(serving).await?;
     let (world, index) = (serving.session.world.clone(), serving.session.index);
     let (exchange, secret) = {
         let rng = &mut world.lock()[index].rng;
-        // The server requests a password from an unknown role too, and rejects it.
+        // As in Postgres, an unknown role must send a password too, which is rejected.
         let made_up = || Secret::new("", rng);
         let known = secret.is_some();
         let secret = secret.clone().unwrap_or_else(made_up);
@@ -155,6 +161,7 @@ fn refused(text: String) -> Report {
 }
 
 impl Session {
+    /// Cancels the running statement of the backend with this pid and key.
     fn pass_on_cancel(&self, pid: i32, key: i32) {
         let servers = self.world.lock();
         let found = servers[self.index].backends.get(&pid).filter(|backend| backend.key == key);
@@ -163,6 +170,9 @@ impl Session {
         }
     }
 
+    /// Stores role and database; returns the requested settings.
+    ///
+    /// *Errors*: 0A000 for a replication connection, 08P01 for malformed `options`.
     fn take_startup(&mut self, startup: &Startup<'_>) -> Result<Vec<(String, String)>, End> {
         (self.role, self.database) = (startup.user.to_owned(), startup.database.to_owned());
         if let Some(own) = self.world.lock()[self.index].backends.get_mut(&self.pid) {
@@ -186,7 +196,10 @@ impl Session {
         Ok(settings)
     }
 
-    /// Checks that precede authentication.
+    /// Performs the checks that precede authentication.
+    ///
+    /// *Errors*: 57P03 if sign-ins are refused now, 53300 if no slot is free, 28000 if pg_hba.conf does not admit the
+    /// client.
     fn check_server(&mut self, peer: SocketAddr, encrypted: Option<Encrypted>) -> Result<(), End> {
         let servers = self.world.lock();
         let server = &servers[self.index];
@@ -221,17 +234,20 @@ impl Session {
         }
     }
 
-    /// The secret to authenticate against, `Some(None)` for a role without one, which fails; `None`: no authentication.
+    /// The secret to authenticate against; `Some(None)`: the role has none, and authentication fails; `None`: none
+    /// needed.
     fn needs_proof(&self) -> Option<Option<Secret>> {
         let servers = self.world.lock();
         let server = &servers[self.index];
         let role = server.role(&self.role);
-        // Superusers sign in by the machine's own Unix socket, where pg_hba.conf trusts them.
+        // A real superuser of a run signs in through a Unix socket, for which pg_hba.conf has `trust`.
         let is_believed = server.settings.sign_in == SignIn::Trust || role.is_some_and(|role| role.is_superuser);
         (!is_believed).then(|| role.and_then(|role| role.secret.clone()))
     }
 
-    /// Checks that follow authentication. From here on other backends see the session.
+    /// Performs the checks that follow authentication, and marks the backend as signed in.
+    ///
+    /// *Errors*: as [`admits`](Server::admits).
     fn enter(&mut self, encrypted: Option<Encrypted>) -> Result<(), End> {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];
@@ -249,7 +265,9 @@ impl Session {
         Ok(())
     }
 
-    /// Applies the role's settings, then the client's own, which overrule them.
+    /// Applies the role's settings, then those of the startup packet, which override them.
+    ///
+    /// *Errors*: a setting that is unknown, invalid or fixed.
     fn begin_with(&mut self, settings: &[(String, String)]) -> Result<(), Report> {
         let of_role = {
             let servers = self.world.lock();
@@ -263,18 +281,20 @@ impl Session {
 }
 
 impl Server {
-    /// A role, if it is present.
+    /// The role of this name; `None`: it is absent.
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.get(name).filter(|role| role.present)
     }
 
-    /// Slots in use, by backends and by clients outside the simulation.
+    /// Slots in use by backends and by [`Taken::Some`]; callers check the other variants of [`Taken`] themselves.
     fn in_use(&self) -> usize {
         let others = if let Taken::Some(taken) = self.taken { taken } else { 0 };
         self.backends.len() + others
     }
 
-    /// Whether the role may have a session in the database; returns whether it is a superuser.
+    /// Checks that the role may have a session in the database; returns whether the role is a superuser.
+    ///
+    /// *Errors*: the reason why not, as Postgres reports it: 28000, 53300, 3D000, 55000, 42501 or 53200.
     fn admits(&self, name: &str, database: &str, pid: i32) -> Result<bool, Report> {
         let Some(role) = self.role(name) else { return Err(refused(format!("role \"{name}\" does not exist"))) };
         if !role.may_log_in {
@@ -312,6 +332,8 @@ impl Server {
 }
 
 /// Parses `-c name=value` and `--name=value` options.
+///
+/// *Errors*: 08P01 for any other text.
 fn options(text: &str) -> Result<Vec<(String, String)>, Report> {
     let mut settings = Vec::new();
     let mut words = text.split_ascii_whitespace();

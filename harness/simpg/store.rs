@@ -1,6 +1,6 @@
-//! The ledger of one server, with the visibility that transactions need.
+//! The rows of one server's ledger: which are durable, which visible, and which transaction holds which key.
 //!
-//! Rows are only ever added, so that a snapshot is a number: how many rows were visible when it was taken.
+//! Rows are never changed or deleted, so that a snapshot is a number: how many rows were visible when it was taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,17 +28,19 @@ enum Holder {
 pub(super) enum Claim {
     /// The transaction holds the key now.
     Taken,
-    /// A row holds it; a snapshot of at least this many rows sees that row. 0: the claiming transaction itself holds it.
+    /// A visible row has the key, and every snapshot of at least this many rows includes that row. 0: the claiming
+    /// transaction itself holds the key.
     Duplicate(usize),
-    /// Another transaction may hold it in the end: wait for that transaction.
+    /// Another open transaction holds the key: the claimant has to wait for its end.
     Held(Xid),
 }
 
+/// The durable and the visible rows of a ledger, and its idempotency keys.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     /// All durable rows, in the order of commits; a standby replays this.
     log: Vec<Row>,
-    /// Rows of commits that are durable but not acknowledged: not visible yet.
+    /// Rows of commits that are durable but not confirmed, and therefore not visible.
     unconfirmed: BTreeMap<Xid, Vec<Row>>,
     visible: Vec<Row>,
     by_id: BTreeSet<(i64, usize)>,
@@ -51,11 +53,12 @@ impl Store {
         self.visible.len()
     }
 
-    /// The number of durable rows, for a standby to replay.
+    /// The number of durable rows, which a standby has to replay.
     pub fn durable(&self) -> usize {
         self.log.len()
     }
 
+    /// Claims an idempotency key for a transaction.
     pub fn claim(&mut self, key: i64, by: Xid) -> Claim {
         match self.keys.get(&key) {
             None => {
@@ -68,12 +71,12 @@ impl Store {
         }
     }
 
-    /// Whether that transaction still holds the key undecided.
+    /// Whether the transaction holds the key, and has neither made its row visible nor released it.
     pub fn is_held(&self, key: i64, by: Xid) -> bool {
         self.keys.get(&key) == Some(&Holder::Open(by))
     }
 
-    /// Releases the keys of rows that a transaction has rolled back.
+    /// Releases the keys of rows that a transaction rolls back.
     pub fn release(&mut self, rows: &[Row], by: Xid) {
         for key in rows.iter().filter_map(|row| row.key) {
             if self.keys.get(&key) == Some(&Holder::Open(by)) {
@@ -104,7 +107,7 @@ impl Store {
         }
     }
 
-    /// Replays the durable rows of another server that this one lacks.
+    /// Appends the durable rows of another server that are missing here, and makes them visible.
     pub fn replay(&mut self, other: &Store) {
         let behind = other.log.get(self.log.len()..).unwrap_or_default();
         for row in behind {

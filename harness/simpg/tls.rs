@@ -50,7 +50,9 @@ pub(crate) struct Clients {
 pub(super) struct Acceptor(TlsAcceptor);
 
 impl Tls {
-    /// *Errors*: the reason why the files cannot be used.
+    /// Loads the files.
+    ///
+    /// *Errors*: the reason why a file cannot be used.
     pub(super) fn load(&self) -> Result<Acceptor, String> {
         let said = |error: rustls::Error| error.to_string();
         let unread = |error: rustls::pki_types::pem::Error| error.to_string();
@@ -76,7 +78,9 @@ impl Tls {
 }
 
 impl Clients {
-    /// A verifier of optional client certificates: whether one is required is for `pg_hba.conf` to say.
+    /// A verifier of optional client certificates, because `pg_hba.conf` decides whether one is required.
+    ///
+    /// *Errors*: the authority or the revocation list cannot be parsed.
     fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {
         let mut roots = RootCertStore::empty();
         for root in certificates(&self.authority).map_err(|error| error.to_string())? {
@@ -123,7 +127,7 @@ impl<S: Leg> Leg for TlsStream<S> {
 }
 
 impl<S: Leg> Serving<S> {
-    /// Performs the handshake, then serves the client.
+    /// Performs the handshake, then serves the client. A failed handshake is logged.
     pub async fn encrypt(self, acceptor: Acceptor, peer: SocketAddr) {
         let Serving { socket, input, mut session, .. } = self;
         let mailbox = session.mailbox.clone();

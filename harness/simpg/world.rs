@@ -1,4 +1,4 @@
-//! The state of a server and of its standby, under one lock, so that they cannot disagree.
+//! The state of a server and of its standby, under one lock, so that both always change together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,18 +44,19 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Ready,
-    /// Replay for this long; `None`: until it is released.
+    /// Replay for this long; `None`: until recovery is released.
     Replay(Option<Duration>),
 }
 
+/// A role, which keeps its properties while it is absent.
 pub(super) struct Role {
     pub secret: Option<Secret>,
     pub may_log_in: bool,
     pub is_superuser: bool,
     pub present: bool,
-    /// The most sessions at once, if there is a limit.
+    /// The most sessions at once; `None`: no limit.
     pub limit: Option<usize>,
-    /// Settings with which the role's sessions begin.
+    /// Initial settings of the role's sessions (`ALTER ROLE … SET`).
     pub settings: BTreeMap<String, String>,
 }
 
@@ -69,7 +70,7 @@ pub(super) struct Database {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Everybody,
-    /// There is a line for these addresses alone.
+    /// Clients from these addresses: pg_hba.conf has a line for no others.
     From(AddressRange),
     /// No client: pg_hba.conf has no matching line.
     Nobody,
@@ -82,13 +83,13 @@ pub(crate) enum Admission {
     },
 }
 
-/// Connection slots that clients outside the simulation have taken.
+/// Connection slots that other clients hold; these have no backends here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     None,
-    /// This many.
+    /// This many slots.
     Some(usize),
-    /// All but those reserved for superusers.
+    /// All slots but those reserved for superusers.
     Ordinary,
     All,
 }
@@ -102,7 +103,7 @@ pub(super) enum Activity {
     IdleInTransaction,
 }
 
-/// A backend, as other backends and the nemesis see it.
+/// The part of a backend's state that other backends and the nemesis can read.
 pub(super) struct Backend {
     pub mailbox: Arc<Mailbox>,
     pub task: Option<AbortHandle>,
@@ -112,13 +113,13 @@ pub(super) struct Backend {
     pub is_superuser: bool,
     pub activity: Activity,
     pub since: Instant,
-    /// When its transaction began, and whether the transaction may write.
+    /// When the backend's transaction began, and whether that may write.
     pub transaction: Option<Instant>,
     pub may_write: bool,
-    /// Whether it waits for the standby to confirm a commit.
+    /// Whether the backend waits for the standby to confirm a commit.
     pub unconfirmed: bool,
     pub channels: BTreeSet<Arc<str>>,
-    /// The transaction whose end it waits for.
+    /// The transaction whose end the backend waits for.
     pub waits_for: Option<Xid>,
     pub xid: Option<Xid>,
 }
@@ -132,23 +133,23 @@ pub(super) struct Server {
     pub roles: BTreeMap<String, Role>,
     pub databases: BTreeMap<String, Database>,
     pub admission: Admission,
-    /// TLS, if the server offers it. With TLS the server logs connections and sign-ins too.
+    /// TLS; `None`: the server does not offer it. A server with TLS also logs connections and sign-ins.
     pub acceptor: Option<Acceptor>,
     pub taken: Taken,
     pub memory_short: bool,
     pub disk_full: bool,
-    /// Whether there is no room for the write-ahead log: the next commit of a write ends the server, and it cannot start.
+    /// Whether the write-ahead log has no room: the next commit of a write ends the server, which then cannot start.
     pub wal_full: bool,
     pub ledger_locked: bool,
-    /// Whether transactions that begin are read-only.
+    /// Whether new transactions are read-only.
     pub read_only: bool,
-    /// Whether it is a standby.
+    /// Whether the server is a standby.
     pub in_recovery: bool,
-    /// The index of the standby that its commits wait for.
+    /// The index of the standby that must confirm each commit.
     pub standby: Option<usize>,
-    /// The index of the primary that it follows.
+    /// The index of the primary that this standby follows.
     pub primary: Option<usize>,
-    /// Rows of its log that the standby has replayed.
+    /// The number of rows of the store's log that the standby has replayed.
     pub confirmed: usize,
     pub store: Store,
     /// By pid; pids only grow.
@@ -168,7 +169,8 @@ pub(super) struct Server {
 #[derive(Default)]
 pub(super) struct World {
     servers: Mutex<Vec<Server>>,
-    /// Notified when a transaction or a session ends, or a phase begins.
+    /// Notified when a transaction or a session ends, a phase begins, or a [`Postgres`](super::Postgres) changes a
+    /// server.
     changed: Notify,
 }
 
@@ -181,7 +183,7 @@ impl World {
         self.changed.notify_waiters();
     }
 
-    /// Waits until `look` returns a value for the servers; cancel safe.
+    /// Waits until `look` returns a value, and returns that; cancel safe.
     pub async fn until<T>(&self, mut look: impl FnMut(&mut [Server]) -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -195,11 +197,12 @@ impl World {
 }
 
 impl Server {
+    /// Logs a report that a backend sends to its client.
     pub fn log(&mut self, pid: i32, role: &str, report: &Report) {
         let text = format!("{}:  {}", report.severity.word(), report.message);
         let (sqlstate, role) = (report.code.to_owned(), role.to_owned());
         self.log.push(LogLine { pid, sqlstate, role, text });
-        // PostgreSQL logs the detail as a line of its own.
+        // PostgreSQL logs a detail as a line of its own; here only that of a warning is logged.
         if let (Some(detail), Severity::Warning) = (&report.detail, report.severity) {
             let last = self.log.len() - 1;
             let role = self.log[last].role.clone();
@@ -212,13 +215,13 @@ impl Server {
         self.note(1, "", "00000", &text.into());
     }
 
-    /// Logs a line of a backend that its client does not see.
+    /// Logs a line of a backend that is not sent to its client.
     pub fn note(&mut self, pid: i32, role: &str, sqlstate: &str, text: &str) {
         let text = format!("LOG:  {text}");
         self.log.push(LogLine { pid, sqlstate: sqlstate.to_owned(), role: role.to_owned(), text });
     }
 
-    /// Why sign-ins are refused now.
+    /// Why sign-ins are refused now; `None`: they are not.
     pub fn not_now(&self) -> Option<NotNow> {
         match self.phase {
             Phase::Ready => None,
@@ -227,11 +230,12 @@ impl Server {
         }
     }
 
+    /// Whether sessions can run.
     pub fn runs(&self) -> bool {
         self.phase == Phase::Ready || matches!(self.phase, Phase::Stopping { .. })
     }
 
-    /// Tells every backend to end, also those that sign in.
+    /// Requests the end of every backend, including those that sign in.
     pub fn end_all(&self, how: Ending) {
         self.backends.values().for_each(|backend| backend.mailbox.end(how));
     }
@@ -250,7 +254,7 @@ impl Server {
         self.backends.values().filter(move |backend| backend.role == role && backend.activity != Activity::SigningIn)
     }
 
-    /// Whether a transaction waits, perhaps through others, for itself.
+    /// Whether a transaction waits for itself, directly or through others.
     pub fn is_deadlocked(&self, own: Xid) -> bool {
         let waits_for = |xid: Xid| {
             let backend = self.backends.values().find(|backend| backend.xid == Some(xid));
@@ -268,14 +272,14 @@ impl Server {
     }
 }
 
-/// Whether this standby replays its primary's log now.
+/// Whether a standby replays its primary's log now.
 fn follows(servers: &[Server], standby: usize) -> bool {
     let server = &servers[standby];
     let alive = |server: &Server| server.runs() && !server.frozen;
     server.in_recovery && alive(server) && server.primary.is_some_and(|primary| alive(&servers[primary]))
 }
 
-/// Has this server's standby replay the whole log, if it can; rows up to `confirmed` are then on both servers.
+/// Replays the whole log of `primary` on its standby, if that follows; then rows up to `confirmed` are on both.
 pub(super) fn replicate(servers: &mut [Server], primary: usize) {
     let Some(standby) = servers[primary].standby.filter(|standby| follows(servers, *standby)) else { return };
     let Ok([from, to]) = servers.get_disjoint_mut([primary, standby]) else { return };
@@ -283,7 +287,7 @@ pub(super) fn replicate(servers: &mut [Server], primary: usize) {
     from.confirmed = from.store.durable();
 }
 
-/// Replicates from this server to its standby, and to this server from its primary.
+/// Replicates from a server to its standby, and to the server from its primary.
 pub(super) fn replicate_around(servers: &mut [Server], index: usize) {
     replicate(servers, index);
     if let Some(primary) = servers[index].primary {

@@ -1,4 +1,4 @@
-//! The client under test in a simulation: one of the user's own, or a built-in one.
+//! The client under test in a simulation: a closure of the user, or a built-in client by name.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,15 +16,15 @@ use crate::model::history::OpError;
 use crate::model::plane::Placements;
 use crate::model::seed::Seed;
 
-/// How a client of one kind is brought up in a simulation.
+/// A client under test that can be attached to any simulated network.
 pub(super) trait SimClientFactory: Send + Sync {
     fn name(&self) -> String;
 
-    /// This client on one network. `seed` is the seed of its randomness.
+    /// Returns the factory of this client on one network. `seed`: the seed of the client's randomness.
     fn on(&self, net: Net, seed: Seed) -> Box<dyn ClientFactory>;
 }
 
-/// A client of the user's own.
+/// A client that a closure of the user connects.
 pub(super) struct Own<F>(pub Arc<F>);
 
 impl<F, Connecting, C> SimClientFactory for Own<F>
@@ -56,6 +56,7 @@ impl SimClientFactory for BuiltIn {
     }
 }
 
+/// A built-in client on one network.
 struct OnNetwork {
     name: &'static str,
     net: Net,
@@ -82,7 +83,7 @@ impl ClientFactory for OnNetwork {
 #[async_trait]
 impl Dial for Net {
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>> {
-        // As the library does it: the kernel alone ends a connect, with or without keepalive settings.
+        // As tokio-postgres does: TCP_USER_TIMEOUT is set on the open connection, and does not limit the handshake.
         let SocketOptions { keepalive, user_timeout } = options;
         let stream = self.connect_with(to, SocketOptions { keepalive, user_timeout: None }).await?;
         stream.set_user_timeout(user_timeout)?;

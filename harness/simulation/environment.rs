@@ -1,4 +1,5 @@
-//! An environment of simulated servers: the servers, a gateway before each of the client's addresses, and the wire.
+//! The environment of a simulated run: servers, a gateway for each of the client's addresses, and the wire between
+//! them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,10 +26,12 @@ use crate::server::control::ServerControl;
 use crate::simnet::{Filter, FilterRule, Network, SERVERS, SimHost};
 use crate::simpg::{Postgres, Settings};
 
-/// The port of the client's addresses, and of the first server behind them; the standby has the next one.
+/// The port of the client's addresses and of the first server; the standby has the next port.
 const PORT: u16 = 5432;
 
-/// Brings everything up. `clock`: by which certificates are valid.
+/// Creates servers, gateways and certificates. `clock`: the clock for the validity of certificates.
+///
+/// *Errors*: an unknown setting, a server or gateway that cannot start, certificates that cannot be made.
 #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "there are no certificates"))]
 pub(super) async fn create(
     network: &Network,
@@ -80,7 +83,7 @@ pub(super) async fn create(
     ))
 }
 
-/// One gateway for each of the client's addresses. They share the numbers of connections.
+/// Opens one gateway for each of the client's addresses. All number their connections from one counter.
 fn open_gateways(
     machine: SimHost,
     servers: &[Postgres<SimHost>],
@@ -128,9 +131,9 @@ impl SimulatedPath for Wire {
     }
 }
 
-/// The settings of a simulated server.
+/// Converts a scenario's settings to those of a simulated server.
 ///
-/// *Errors*: a setting that the simulated server does not know.
+/// *Errors*: a setting that the simulated server does not support, or a value that is not a number.
 pub(super) fn settings(wanted: &[(String, String)]) -> Result<Settings, String> {
     let mut settings = Settings { password: PASSWORD.into(), ..Settings::default() };
     for (name, value) in wanted {
@@ -138,7 +141,7 @@ pub(super) fn settings(wanted: &[(String, String)]) -> Result<Settings, String> 
         match name.as_str() {
             "max_connections" => settings.max_connections = number()?,
             "superuser_reserved_connections" => settings.superuser_reserved_connections = number()?,
-            // There is no disk that could lose anything.
+            // No effect here: the simulated server has no disk, and loses nothing that is durable.
             "fsync" | "full_page_writes" => {}
             _ => return Err(format!("the simulated server does not know the setting {name}")),
         }
@@ -146,9 +149,9 @@ pub(super) fn settings(wanted: &[(String, String)]) -> Result<Settings, String> 
     Ok(settings)
 }
 
-/// Whether servers and addresses of this topology can be simulated.
+/// Checks that the servers and addresses of a topology can be simulated.
 ///
-/// *Errors*: why not, in words that can stand in a report.
+/// *Errors*: the reason, worded for a report.
 pub(super) fn check_topology(layout: &Topology) -> Result<(), String> {
     if layout.tls.is_some() && cfg!(not(feature = "tls")) {
         return Err("this build speaks no TLS; build it with the feature \"tls\"".into());

@@ -1,8 +1,8 @@
 //! The simulation plane: client, gateway and server on simulated hosts, in virtual time.
 //!
-//! A minute passes in some milliseconds, and the same seed gives the same history. The
-//! workload, the course of a run, the gateway, the history and the judge are those of real runs; the network and the server
-//! are simulated, so that a client takes part that makes its connections through a [`Net`]:
+//! A minute of virtual time takes some milliseconds, and the same seed gives the same history. The workload, the
+//! phases of a run, the gateway, the history and the judge are those of real runs; only the network and the server
+//! are simulated. The client under test must connect through a [`Net`]:
 //!
 //! ```
 //! use pgsquall::simulation::{Net, Simulation};
@@ -40,7 +40,7 @@
 //! # }
 //! ```
 //!
-//! Random [`schedules`] of faults are drawn and shrunk by proptest, `pgsquall sim` does it from the command line:
+//! proptest draws and shrinks random [`schedules`] of faults; `pgsquall sim` does the same from the command line:
 //!
 //! ```
 //! use pgsquall::simulation::{Simulation, schedules};
@@ -61,9 +61,9 @@
 //!
 //! # What is deterministic
 //!
-//! Everything here, and every library that asks for time and chance by way of its runtime. A client that draws its jitter
-//! from the operating system, reads the machine's clock or iterates over a `HashMap` is not; nor is a `tokio::select!`
-//! without `biased`, unless the program is built with `--cfg tokio_unstable`.
+//! Everything here, and every library that takes time and randomness from its runtime. Not deterministic: a client
+//! that draws its jitter from the operating system, reads the machine's clock or iterates over a `HashMap`, and,
+//! unless the program is built with `--cfg tokio_unstable`, a `tokio::select!` without `biased`.
 
 mod client;
 mod environment;
@@ -105,17 +105,17 @@ use crate::run::phases::RunPhases;
 use crate::scenario::{RANDOM, Scenario, ScenarioError};
 use crate::simnet::Network;
 
-/// How often it is looked whether the client has recovered. To look costs time of the machine's, and what it delays is
-/// virtual.
+/// The interval, in virtual time, at which a run checks whether the client has recovered. Longer than in real runs,
+/// because each check costs real time, and waiting longer costs only virtual time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the client's sessions are counted while they settle.
+/// The interval, in virtual time, at which the client's sessions are counted while they settle.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 
-/// How long a run of a random schedule takes at least, from the steady state.
+/// The shortest run of a random schedule, from the steady state on: 30 s in which faults begin, and 30 s to recover.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
-/// One question to one client, asked in virtual time.
+/// One scenario run against one client in virtual time.
 #[derive(Clone)]
 pub struct Simulation {
     scenario: Scenario,
@@ -127,26 +127,26 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A scenario of the built-in catalogue, by name.
+    /// A simulation of a built-in scenario, by name.
     ///
-    /// *Errors*: there is none of that name.
+    /// *Errors*: no built-in scenario has that name.
     pub fn scenario(name: &str) -> Result<Simulation, ScenarioError> {
         Ok(Simulation::new(Scenario::built_in(name)?))
     }
 
-    /// Any scenario; the seed is 1.
+    /// A simulation of any scenario, with seed 1.
     pub fn new(scenario: Scenario) -> Simulation {
         Simulation { scenario, client: None, seed: Seed(1), repeat: (0, 1), at_least: Duration::ZERO, out: None }
     }
 
-    /// A schedule of faults; such a run takes a minute of virtual time at least.
+    /// A simulation of a schedule of faults; it takes at least a minute of virtual time.
     ///
-    /// *Errors*: none that a schedule drawn by [`schedules`] could have.
+    /// *Errors*: the schedule is not a valid scenario; one drawn by [`schedules`] is always valid.
     pub fn schedule(schedule: &Schedule) -> Result<Simulation, ScenarioError> {
         Ok(Simulation { at_least: A_MINUTE, ..Simulation::new(schedule.scenario(RANDOM)?) })
     }
 
-    /// The client under test: a closure that connects it, through the network that it is given.
+    /// Sets the client under test: a closure that connects it through the given network.
     pub fn client<F, Connecting, C>(mut self, connect: F) -> Simulation
     where
         F: Fn(Net, Address) -> Connecting + Send + Sync + 'static,
@@ -157,9 +157,9 @@ impl Simulation {
         self
     }
 
-    /// The client under test: a built-in one, by name.
+    /// Sets the client under test: a built-in client, by name.
     ///
-    /// *Errors*: there is none of that name; an adapter is a process, and cannot take part.
+    /// *Errors*: no built-in client has that name. Adapters are processes, and cannot be simulated.
     pub fn client_named(mut self, name: &str) -> Result<Simulation, ClientError> {
         let known: Vec<_> = crate::client::reference::built_in().map(|(name, _)| name).collect();
         let Some(found) = known.iter().copied().find(|known| *known == name) else {
@@ -170,35 +170,37 @@ impl Simulation {
         Ok(self)
     }
 
-    /// The longest acceptable time-to-recover; 60 s unless the scenario says otherwise.
+    /// Sets the longest acceptable time to recover, in place of the scenario's (60 s by default).
     pub fn budget(mut self, time_to_recover: Duration) -> Simulation {
         self.scenario.budget.time_to_recover = time_to_recover;
         self
     }
 
-    /// The seed of all that chance decides.
+    /// Sets the seed of all random choices.
     pub fn seed(mut self, seed: Seed) -> Simulation {
         self.seed = seed;
         self
     }
 
-    /// Which of several repeats this is, from 0, and of how many: they sweep the moment of the fault.
+    /// Sets the index of this repeat, from 0, and the number of repeats. Repeats sweep the moment of the fault.
     pub fn repeat(mut self, index: u32, of: u32) -> Simulation {
         self.repeat = (index, of);
         self
     }
 
-    /// A folder for the history and the verdict; it is made if it is not there. Without one, nothing stays.
+    /// Sets the folder for the history and the verdict, which is created if missing. Without a folder, nothing is
+    /// stored.
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Simulation {
         self.out = Some(folder.into());
         self
     }
 
-    /// Asks the question, and judges what came of it.
+    /// Runs the simulation, and judges its history.
     ///
     /// Blocks the thread for some milliseconds; may be called from anywhere, also within a runtime.
     ///
-    /// *Errors*: only if the run could not take place; all that the client does is a verdict.
+    /// *Errors*: the run could not take place or its results could not be stored. A failing client is a verdict, not
+    /// an error.
     pub fn run(&self) -> Result<Run, Error> {
         let history = self.record()?;
         let verdict = judge(&history);
@@ -209,7 +211,7 @@ impl Simulation {
         Ok(Run { verdict, title, server: ServerChoice::Auto, out: self.out.clone() })
     }
 
-    /// Asks the question, and returns the record of all that happened: the same for the same seed, to the last byte.
+    /// Runs the simulation, and returns its history: for the same seed the same, byte for byte.
     ///
     /// *Errors*: as [`run`](Simulation::run).
     pub fn record(&self) -> Result<History, Error> {
@@ -232,13 +234,13 @@ impl Simulation {
         #[cfg(tokio_unstable)]
         builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&self.chance().fork("runtime").0.to_le_bytes()));
         let runtime = builder.build().map_err(Error::Simulation)?;
-        // The runtime goes before the network does, and with it every socket.
+        // The runtime is dropped before the network, because its tasks hold the sockets.
         let recorded = runtime.block_on(self.carry_out(client.as_ref(), &network));
         drop(runtime);
         recorded
     }
 
-    /// Seed for randomness outside the plan; differs per repeat, as in reality.
+    /// The seed of randomness outside the plan; it differs for each repeat, as chance does in real runs.
     fn chance(&self) -> Seed {
         match self.repeat.0 {
             0 => self.seed,
@@ -270,7 +272,7 @@ impl Simulation {
             at_least: self.at_least,
         };
         let launch = client.on(Net::new(network.client(), clock), self.chance().fork("client"));
-        // It is no process, and keeps no files.
+        // An in-process client writes no files.
         let nowhere: Arc<std::path::Path> = PathBuf::new().into();
         let home = LaunchContext { run: Arc::clone(&nowhere), output: nowhere, space: None, in_process: true };
         course.run(launch.as_ref(), home).await?;
@@ -286,9 +288,9 @@ impl Question for Simulation {
     }
 }
 
-/// Whether a scenario can be simulated.
+/// Checks that a scenario can be simulated.
 ///
-/// *Errors*: why not, in words that can stand in a report.
+/// *Errors*: the reason, worded for a report.
 pub fn check_simulable(scenario: &Scenario) -> Result<(), String> {
     if let Some(middlebox) = &scenario.middlebox {
         return Err(format!("{} is a real program, which virtual time would not wait for", middlebox.through));

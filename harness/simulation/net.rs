@@ -1,4 +1,4 @@
-//! The network as the client under test sees it.
+//! The client's side of the simulated network: connections ([`Stream`]) and the wall clock.
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +17,7 @@ use crate::credentials::wall_clock::WallClock;
 use crate::gateway::transport::SocketOptions;
 use crate::simnet::{SimHost, SimSocket};
 
-/// The client's machine on a simulated network. Clones are the same machine.
+/// The client's machine on a simulated network. Clones refer to the same machine.
 #[derive(Clone, Debug)]
 pub struct Net {
     host: SimHost,
@@ -29,7 +29,7 @@ impl Net {
         Net { host, clock }
     }
 
-    /// The wall clock, which advances with virtual time; certificates are valid by it.
+    /// The wall clock, which advances with virtual time; the validity of certificates is checked against it.
     pub fn now(&self) -> SystemTime {
         self.clock.now()
     }
@@ -108,10 +108,10 @@ impl Net {
         Arc::new(self.clock)
     }
 
-    /// Connects to one of the places of an [`Address`](crate::Address).
+    /// Connects to one of the hosts of an [`Address`](crate::Address).
     ///
-    /// *Errors*: as the kernel gives them: refused, unreachable, timed out after 131 s of silence. A name is an error of
-    /// its own: nothing resolves names here.
+    /// *Errors*: those of Linux: refused, unreachable, timed out after 131 s without an answer. `Unsupported` for a
+    /// host name, because a simulation has no DNS.
     pub async fn connect(&self, place: &Place) -> io::Result<Stream> {
         let named = |_| {
             let why = format!("{}: nothing resolves names in a simulation", place.host);
@@ -121,7 +121,7 @@ impl Net {
         self.connect_with((ip, place.port), SocketOptions::default()).await
     }
 
-    /// Connects with keepalive, or TCP_USER_TIMEOUT.
+    /// Connects with keepalive and TCP_USER_TIMEOUT, if set in `options`.
     ///
     /// *Errors*: as [`connect`](Net::connect).
     pub async fn connect_with(&self, to: impl Into<SocketAddr>, options: SocketOptions) -> io::Result<Stream> {
@@ -129,9 +129,9 @@ impl Net {
     }
 }
 
-/// A TCP connection of the client's. Dropped, it is closed as close(2) does it.
+/// A TCP connection of the client. Dropping it closes it as close(2) does.
 ///
-/// It works within its simulation alone: later, or on another thread, each use is an error.
+/// Usable only on the thread of its simulation and until the simulation ends; any other use returns an error.
 #[derive(Debug)]
 pub struct Stream(SimSocket);
 

@@ -1,4 +1,4 @@
-//! The search for a schedule of faults that a client does not survive, and for the smallest such.
+//! The search for a schedule of faults that makes a client fail, and for the smallest one that still does.
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -6,35 +6,37 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::schedule::{Schedule, schedules};
 use crate::model::seed::Seed;
 
-/// The most runs that shrinking one schedule may take.
+/// The most runs of proptest's shrinking. [`fewest`] afterwards takes up to 2ⁿ - 2 more, for n remaining faults.
 const SHRINK_RUNS: u32 = 400;
 
 /// The result of one schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome<R> {
-    /// The client survived it, or the run proved nothing.
+    /// The client did not fail: it passed, or the run is inconclusive.
     Other(R),
-    /// It did not.
+    /// The client failed.
     Failed(Box<Failure<R>>),
 }
 
-/// A schedule that a client does not survive.
+/// A schedule that makes a client fail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure<R> {
     /// The schedule as drawn.
     pub drawn: Schedule,
-    /// The smallest that was found to fail as well.
+    /// The smallest schedule found that also fails.
     pub shrunk: Schedule,
     /// The result of the shrunk schedule.
     pub result: R,
-    /// How many runs it took to shrink.
+    /// The number of runs that shrinking took.
     pub runs: u32,
 }
 
-/// Draws the schedule of a seed, asks, and shrinks it where the client fails.
+/// Draws the schedule of a seed, runs it, and shrinks it if the client fails.
 ///
-/// `ask` carries a schedule out; `is_failure` says of its result whether the client has failed. Equal seeds draw equal
+/// `ask` runs a schedule; `is_failure` decides from the result whether the client failed. Equal seeds draw equal
 /// schedules.
+///
+/// *Errors*: the first error of `ask`.
 pub fn try_seed<R, E>(
     seed: Seed,
     mut ask: impl FnMut(&Schedule) -> Result<R, E>,
@@ -47,12 +49,12 @@ pub fn try_seed<R, E>(
         return Ok(Outcome::Other(result));
     }
     let (mut shrunk, mut runs) = (drawn.clone(), 0);
-    // Simpler as long as it fails; where it does not, a step back towards what did.
+    // Simplifies while the schedule fails; after one that passes, steps back towards the last failure.
     let mut goes_on = tree.simplify();
     while goes_on && runs < SHRINK_RUNS {
         let candidate = tree.current();
         goes_on = if candidate == shrunk {
-            // Drawn otherwise, and yet the same: nothing is learnt by asking again.
+            // Another draw can give the same schedule, which need not run again.
             tree.simplify()
         } else {
             runs += 1;
@@ -71,8 +73,9 @@ pub fn try_seed<R, E>(
     Ok(Outcome::Failed(Box::new(Failure { drawn, shrunk, result, runs })))
 }
 
-/// The fewest faults of a schedule that still make it fail. What chance decides depends on all of them, so that taking them
-/// out one by one can stop early although a pair among them would have sufficed.
+/// Finds the smallest proper subset of a schedule's faults that still fails; `None`: no proper subset does. Removing
+/// faults one by one does not suffice, because each removal changes all later random choices: it can stop although two
+/// of the remaining faults suffice.
 fn fewest<R, E>(
     schedule: &Schedule,
     runs: &mut u32,
@@ -85,7 +88,7 @@ fn fewest<R, E>(
     choices.sort_by_key(Vec::len);
     for choice in choices {
         let candidate = schedule.with_only(&choice);
-        // A pause may have nothing left to be there for.
+        // A pause that begins after the last remaining fault is not valid in a scenario.
         if candidate.scenario("fewer").is_err() {
             continue;
         }
@@ -98,7 +101,7 @@ fn fewest<R, E>(
     Ok(None)
 }
 
-/// The schedule of a seed.
+/// The schedule that [`try_seed`] draws for a seed.
 pub fn schedule_of(seed: Seed) -> Schedule {
     drawn(seed).current()
 }
@@ -111,7 +114,7 @@ fn drawn(seed: Seed) -> impl ValueTree<Value = Schedule> {
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, chance);
     loop {
-        // Nothing about schedules is ever rejected, so that the first is taken.
+        // The strategy rejects no draw, so that the first succeeds.
         if let Ok(tree) = schedules().new_tree(&mut runner) {
             return tree;
         }
@@ -129,7 +132,7 @@ mod tests {
         schedule.faults().iter().any(|fault| fault.kind == kind)
     }
 
-    /// The first failure of a client that dies of these kinds together.
+    /// The first failure of a client that fails if all these kinds of faults occur.
     fn found(kinds: &[FaultKind]) -> (u64, Failure<bool>) {
         for seed in 0..10_000 {
             let ask = |schedule: &Schedule| Ok::<_, Infallible>(kinds.iter().all(|kind| has(schedule, *kind)));

@@ -1,4 +1,4 @@
-//! A simulated server under control: each verb changes the state of `simpg`, at once or in virtual time.
+//! `ServerControl` of a simulated server: each operation changes the state of `simpg`, at once or in virtual time.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -28,30 +28,31 @@ use crate::simpg::{self, Postgres};
 #[cfg(feature = "tls")]
 use crate::simpg::{Clients, Tls};
 
-/// How often a throttled server has its share of a processor, as where it is given by signals.
+/// The period in which a throttled server runs for its share of the time; as in `server::throttle`, which uses
+/// signals.
 const TURN: Duration = Duration::from_millis(200);
 
-/// Longest until a server without room for its WAL has ended: the client must write first, and then recovery must fail.
+/// Deadline for a server with a full WAL disk to end: the client must write first, and then recovery must fail.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long a server takes to read its rules again.
+/// How long each range of addresses stays in pg_hba.conf before the next one replaces it.
 const RELOAD: Duration = Duration::from_millis(10);
 
-/// The password of the client's role. No other client is there to guess it.
+/// The password of the client's role; it need not be secret, because a simulation has no other clients.
 pub(super) const PASSWORD: &str = "squall";
 
-/// A server of a simulation, and what lasts there beyond one verb.
+/// A simulated server, and the state that operations share.
 pub(super) struct SimulatedServer {
     postgres: Postgres<SimHost>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Gives the server only a share of a processor while it lives.
+    /// The task that freezes and thaws the server in turns, while the server is throttled.
     throttle: Option<AbortOnDropHandle<()>>,
-    /// The admission when the run began.
+    /// The admission at the start of the run, which `Admission::AsBefore` restores.
     admission: simpg::Admission,
-    /// The files with which it speaks TLS.
+    /// The TLS configuration; `None`: the server does not offer TLS.
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -71,7 +72,9 @@ impl SimulatedServer {
         self.state.lock()
     }
 
-    /// Makes it speak TLS. `clock`: by which certificates of clients are valid.
+    /// Enables TLS. `clock`: the clock for the validity of client certificates.
+    ///
+    /// *Errors*: the files cannot be loaded.
     #[cfg(feature = "tls")]
     pub fn set_up_tls(&self, setup: TlsSetup, clock: WallClock) -> Result<(), ServerError> {
         let TlsSetup { version, certificate, key, clients, is_required } = setup;
@@ -87,7 +90,9 @@ impl SimulatedServer {
         Ok(())
     }
 
-    /// Changes the server's files, and has it load them.
+    /// Changes the TLS files, and loads them.
+    ///
+    /// *Errors*: the server does not offer TLS, or the files cannot be loaded.
     #[cfg(feature = "tls")]
     fn change_tls(&self, change: impl FnOnce(&mut Tls)) -> Result<(), ServerError> {
         match &mut self.state().tls {
@@ -123,7 +128,7 @@ impl ProcessControl for SimulatedServer {
         self.postgres.launch().map_err(|error| unable("start", &error.to_string()))
     }
 
-    /// One that was launched answers at once.
+    /// A launched server answers at once, if only with refusals: `Readiness::Answering` does not wait.
     async fn wait(&self, wanted: Readiness) -> Result<(), ServerError> {
         match wanted {
             Readiness::Answering => Ok(()),
@@ -159,7 +164,7 @@ impl ProcessControl for SimulatedServer {
         Ok(())
     }
 
-    /// There is nothing beyond its memory.
+    /// Nothing to remove: a simulated server exists in memory only.
     async fn remove(&self) -> Result<(), ServerError> {
         Ok(())
     }
@@ -171,7 +176,7 @@ impl CrashControl for SimulatedServer {
         self.postgres.crash_backend(ROLE).await
     }
 
-    /// Its recovery can be held without one.
+    /// Not needed: `simpg` holds recovery without a transaction to replay.
     async fn begin_large_transaction(&self) -> Result<(), ServerError> {
         Ok(())
     }
@@ -227,7 +232,7 @@ impl SessionControl for SimulatedServer {
     }
 }
 
-/// Round trips that take no time but what a frozen server lets them wait.
+/// Round trips that take no time, unless the server is frozen: then they wait until it is thawed.
 struct SimulatedProbe(Postgres<SimHost>);
 
 #[async_trait]
@@ -246,7 +251,7 @@ impl SignInControl for SimulatedServer {
         Ok(())
     }
 
-    /// A password that was set is in force at once.
+    /// A new password is in force at once.
     async fn check_password(&self, _password: &str) -> Result<(), ServerError> {
         Ok(())
     }
@@ -266,7 +271,7 @@ impl SignInControl for SimulatedServer {
         Ok(())
     }
 
-    /// From where the server sees the gateway come.
+    /// The address from which the gateway connects to the server.
     async fn client_address(&self) -> Result<Ipv4Addr, ServerError> {
         Ok(Ipv4Addr::LOCALHOST)
     }
@@ -279,7 +284,7 @@ impl SignInControl for SimulatedServer {
             Admission::TlsOnly { certificate } => simpg::Admission::TlsOnly { certificate },
         });
         if let Admission::From(_) = admission {
-            // Ranges follow each other: each is in force for long enough to be met.
+            // Each range of a sequence must be in force long enough for a client to connect.
             sleep(RELOAD).await;
         }
         Ok(())

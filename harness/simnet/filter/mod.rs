@@ -1,6 +1,7 @@
 //! The filter between the two machines: the rules in force, and the counters of all rules.
 //!
-//! A rule acts on packets only; faults that need the gateway or a server are not rules. Counters use the names of evidence.
+//! A rule acts on packets only; faults that need the gateway or a server are not rules. Counters have the names that
+//! the evidence uses.
 
 mod rule;
 mod tracking;
@@ -26,7 +27,7 @@ pub(crate) struct Filter {
     generation: u64,
 }
 
-/// The handle of a rule that was installed. Its counters can be read after it was removed, too.
+/// The handle of an installed rule. Its counters remain readable after the rule was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Installed(u64);
 
@@ -36,6 +37,8 @@ impl Filter {
     }
 
     /// Installs a rule before the existing ones. `server`: the only server whose flows it affects; `None`: all.
+    ///
+    /// *Errors*, also of the other methods: the simulation has ended, or runs on another thread.
     pub fn install(self, rule: FilterRule, server: Option<Ipv4Addr>) -> io::Result<Installed> {
         with(self.generation, |net| {
             net.flush();
@@ -56,7 +59,7 @@ impl Filter {
         })
     }
 
-    /// The counters of a rule, by the names of evidence.
+    /// Returns the counters of a rule by name.
     pub fn count(self, installed: Installed) -> io::Result<Vec<(&'static str, u64)>> {
         with(self.generation, |net| {
             net.flush();
@@ -95,7 +98,8 @@ impl Rules {
         self.in_force.extend((0..self.all.len()).rev().filter(|index| self.all[*index].is_in_force));
     }
 
-    /// The verdict on a packet that one side of a flow has sent.
+    /// Returns the verdict on a packet that one side of a flow has sent: the first that a rule gives, or that of
+    /// expiry.
     pub fn decide(&mut self, now: Instant, flow: &mut Flow, side: usize, kind: Kind) -> Verdict {
         if self.in_force.is_empty() && flow.tracked.expired_by.is_none() {
             flow.tracked.record_packet(now, kind);
@@ -120,7 +124,7 @@ impl Rules {
         Verdict::Passed
     }
 
-    /// Expires the flows that have been idle for too long by now.
+    /// Applies the rules in force that expire idle flows.
     fn expire_idle_flows<'a>(&mut self, now: Instant, flows: impl Iterator<Item = &'a mut Flow>) {
         for flow in flows {
             for rule in self.all.iter_mut().filter(|rule| rule.is_in_force) {

@@ -1,6 +1,6 @@
 //! One rule: which packets it affects, its verdict on them, and its counters.
 //!
-//! The counters have the names of the kernel plane, which counts the same things.
+//! The counters have the same names and meanings as those of the kernel plane.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::super::trace::Verdict;
 use super::is_up;
 use crate::model::fault::{FaultKind, IcmpCode, Scope, Share, Stream};
 
-/// Packets of connections that a fault spares: they are no evidence of an effect.
+/// Packets that a fault of new connections lets through: no evidence of an effect.
 const LET_THROUGH: &str = "packets let through";
 const DROPPED: &str = "packets dropped";
 const SYNS_DROPPED: &str = "SYNs dropped";
@@ -28,28 +28,28 @@ const PROBES_SEEN: [&str; 2] = ["keepalives seen from the client", "keepalives s
 /// The effect of a rule on packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FilterRule {
-    /// Packets vanish.
+    /// Packets are lost; with `Scope::New` only the client's SYNs, until a SYN-ACK has passed.
     Blackhole { stream: Stream, scope: Scope },
-    /// A share of packets vanishes, drawn from the network's seed.
+    /// A share of packets is lost, drawn from the network's seed.
     Loss(Share),
     /// Packets of the client are answered by ICMP.
     Icmp(IcmpCode),
-    /// Each packet is answered by RST.
+    /// Each packet is answered by RST; an RST is lost.
     Reject,
-    /// SYNs vanish, so that no new connection is established.
+    /// SYNs are lost, so that no new connection is established.
     DropSyns,
-    /// Packets of flows older than the rule vanish.
+    /// Packets of flows older than the rule are lost.
     DeadFlows(Stream),
-    /// The first RST to the client vanishes, on each flow older than the rule.
+    /// The first RST to the client on each flow older than the rule is lost.
     KeepBackResets,
     /// Counts RSTs to the client on flows older than the rule.
     CountResets,
-    /// Expires flows without a packet for `after`. `resets`: later packets are answered by RST, and do not vanish.
+    /// Expires flows without a packet for `after`. Later packets are answered by RST if `resets`, and otherwise lost.
     Forget { after: Duration, resets: bool },
 }
 
 impl FilterRule {
-    /// The rule of a fault that acts on packets only.
+    /// The rule of a fault; `None`: the fault acts on more than packets.
     pub fn of(fault: FaultKind) -> Option<FilterRule> {
         Some(match fault {
             FaultKind::Blackhole { stream, scope } => FilterRule::Blackhole { stream, scope },
@@ -64,7 +64,7 @@ impl FilterRule {
         })
     }
 
-    /// The names of its counters.
+    /// The names of the rule's counters.
     fn counter_names(self) -> &'static [&'static str] {
         match self {
             FilterRule::Blackhole { scope: Scope::New, .. } => &[SYNS_DROPPED, LET_THROUGH],
@@ -97,7 +97,7 @@ pub(crate) struct Rule {
     pub counts: Vec<(&'static str, u64)>,
 }
 
-/// Something with counters.
+/// A set of named counters.
 pub(super) trait Counters {
     fn count(&mut self, name: &'static str);
 }

@@ -1,6 +1,6 @@
-//! Connection tracking of a stateful device, and the expiry of idle flows.
+//! The connection tracking of a stateful device: activity and expiry of flows.
 //!
-//! No timer runs: a rule checks for expiry when a packet passes, and when its counters are read.
+//! No timer runs: expiry is checked when a packet passes, when a rule is removed, and when counters are read.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ impl Tracked {
 }
 
 impl Rule {
-    /// Expires a flow without packets for `after`.
+    /// Expires an established flow without packets for `after`; counts it once if only keepalive probes prevented
+    /// that.
     pub fn expire_if_idle(&mut self, now: Instant, flow: &mut Flow, after: Duration) {
         if flow.tracked.expired_by.is_some() || !flow.tracked.is_answered {
             return;
@@ -32,7 +33,7 @@ impl Rule {
         let client = &flow.ends[CALLER];
         if idle(flow.tracked.last_packet) {
             flow.tracked.expired_by = Some(self.id);
-            // Evidence counts flows whose client socket is still open: only those meet the fault.
+            // Evidence counts only flows whose client socket is open, because others cannot affect the client.
             if !client.is_closed && !client.is_gone {
                 self.count(FLOWS_EXPIRED);
             }

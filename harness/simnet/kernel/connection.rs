@@ -1,6 +1,6 @@
 //! One side of a TCP connection in its kernel: state, sequence numbers, and buffers.
 //!
-//! *Source*: RFC 9293, without timers and retransmission, which the network has.
+//! *Source*: RFC 9293, without timers and retransmission, which the network adds.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddrV4;
@@ -13,7 +13,7 @@ use super::super::loopback::{register_waker, wake};
 use super::super::packet::{Flags, Packet};
 use super::super::state::BUFFER;
 
-/// Maximum segment size: Ethernet's MTU less the headers.
+/// Maximum segment size: Ethernet's MTU less the headers of IP and TCP. *Units*: bytes.
 const MSS: usize = 1500 - 20 - 20;
 
 /// The largest window without window scaling.
@@ -39,14 +39,14 @@ pub(super) enum Closing {
     Forgotten,
     /// Data are unread: an RST is sent, and the connection is removed.
     Reset,
-    /// The kernel still has to send FIN and to receive the peer's.
+    /// The connection remains until its FIN is acknowledged and the peer's FIN has arrived.
     Lingers,
 }
 
 /// One side of a connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// Unique, and higher for later connections.
+    /// The connection's number: unique in its kernel, and higher for later connections.
     pub number: u64,
     pub own: SocketAddrV4,
     pub peer: SocketAddrV4,
@@ -93,7 +93,7 @@ impl Connection {
         }
     }
 
-    /// Opens actively; returns the SYN too. `first`: the initial sequence number.
+    /// Opens a connection actively; returns it with its SYN. `first`: the initial sequence number.
     pub fn open_actively(number: u64, addresses: (SocketAddrV4, SocketAddrV4), first: u32) -> (Connection, Packet) {
         let connection = Connection::new(number, addresses, State::SynSent, first);
         let flags = Flags { syn: true, ..Flags::default() };
@@ -101,7 +101,7 @@ impl Connection {
         (connection, syn)
     }
 
-    /// Opens passively, by a SYN received; returns the SYN-ACK too.
+    /// Opens a connection passively, for a received SYN; returns it with its SYN-ACK.
     pub fn open_passively(number: u64, syn: &Packet, first: u32) -> (Connection, Packet) {
         let mut connection = Connection::new(number, (syn.to, syn.from), State::SynReceived, first);
         (connection.window, connection.expected) = (syn.window, syn.sequence.wrapping_add(1));
@@ -131,7 +131,7 @@ impl Connection {
         Packet { window: 0, ..self.empty_packet(Flags { rst: true, ack: true, ..Flags::default() }) }
     }
 
-    /// Whether a SYN was received whose handshake is not complete.
+    /// Whether the peer's SYN has arrived and the handshake is not complete.
     pub fn is_syn_received(&self) -> bool {
         self.state == State::SynReceived
     }
@@ -268,7 +268,9 @@ impl Connection {
         }
     }
 
-    /// *Errors*: the connection was reset.
+    /// Checks that the connection was not reset.
+    ///
+    /// *Errors*: `ConnectionReset`.
     fn check(&self) -> io::Result<()> {
         if self.is_reset { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
@@ -293,6 +295,8 @@ impl Connection {
     }
 
     /// Ends the stream: FIN follows the data written so far.
+    ///
+    /// *Errors*: `ConnectionReset`.
     pub fn shut_down(&mut self) -> io::Result<()> {
         self.check()?;
         if self.fin.is_none() {
@@ -311,8 +315,8 @@ impl Connection {
         !self.received.is_empty()
     }
 
-    /// Reads at most `most` bytes; returns the number read, and a window update if the read frees half of the buffer. No waker
-    /// is registered if there are none.
+    /// Reads at most `most` bytes; returns the number read, and a window update if the read frees half of the buffer.
+    /// Returns `Pending` without registering a waker if there are no data.
     pub fn read(&mut self, into: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<(usize, Option<Packet>)>> {
         self.check()?;
         if self.received.is_empty() {
@@ -329,7 +333,7 @@ impl Connection {
         Poll::Ready(Ok((length, self.window_update(length))))
     }
 
-    /// Takes all unread data, as one read does.
+    /// Takes all unread data, with the window update of a single read.
     pub fn drain(&mut self) -> (BytesMut, Option<Packet>) {
         let drained = std::mem::take(&mut self.received);
         let window_update = self.window_update(drained.len());
@@ -340,7 +344,7 @@ impl Connection {
         (read >= BUFFER / 2).then(|| self.acknowledge())
     }
 
-    /// Closes the connection.
+    /// Closes the connection for the application; returns the kernel's next action.
     pub fn close(&mut self) -> Closing {
         if self.is_reset || matches!(self.state, State::Closed | State::SynSent | State::SynReceived) {
             return Closing::Forgotten;

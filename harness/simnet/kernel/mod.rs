@@ -1,8 +1,8 @@
 //! The TCP of one machine: ports, listeners and connections.
 //!
-//! It has no clock, loses no packets and retransmits none: the network does that. It matches the kernel of turmoil-net down
-//! to sequence numbers, which a test compares; that one polls each of its sockets for packets, this one only those that
-//! have something to send.
+//! A kernel has no clock, loses no packets and retransmits none: the network does that. It behaves as the kernel of
+//! turmoil-net down to sequence numbers, which a test compares, but is faster: turmoil-net polls every socket for
+//! packets, this kernel only those with something to send.
 
 mod connection;
 #[cfg(test)]
@@ -22,7 +22,7 @@ use super::packet::{Flags, Packet, key};
 /// The first ephemeral port.
 const FIRST_PORT: u16 = 49_152;
 
-/// Connections that may wait to be accepted, per listener.
+/// The most connections that are in a handshake or wait to be accepted, per listener.
 const BACKLOG: usize = 1024;
 
 /// The initial sequence number of the first connection, and the distance between those of successive connections.
@@ -114,7 +114,9 @@ impl Kernel {
         }
     }
 
-    /// A port without connection or listener.
+    /// Returns an ephemeral port without connection or listener.
+    ///
+    /// *Errors*: `AddrInUse` if there is none.
     fn free_port(&mut self) -> io::Result<u16> {
         let begun = self.port;
         loop {
@@ -131,6 +133,8 @@ impl Kernel {
     }
 
     /// Listens; returns the bound address.
+    ///
+    /// *Errors*: the address is not this machine's, or is used by a listener or a connection.
     pub fn listen(&mut self, at: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if !self.has(*at.ip()) {
             return Err(ErrorKind::AddrNotAvailable.into());
@@ -147,7 +151,11 @@ impl Kernel {
         Ok(at)
     }
 
-    /// The next accepted connection.
+    /// Accepts the next connection.
+
+    ///
+
+    /// *Errors*: `NotFound` without a listener.
     pub fn poll_accept(&mut self, at: SocketAddrV4, cx: &Context<'_>) -> Poll<io::Result<(Slot, SocketAddrV4)>> {
         let Some(listener) = self.listeners.get_mut(&at) else { return Poll::Ready(Err(ErrorKind::NotFound.into())) };
         match listener.queue.pop_front() {
@@ -161,7 +169,11 @@ impl Kernel {
         }
     }
 
-    /// Begins to connect.
+    /// Begins to connect, and queues the SYN.
+
+    ///
+
+    /// *Errors*: no ephemeral port is free.
     pub fn connect(&mut self, to: SocketAddrV4) -> io::Result<Slot> {
         let own = match to.ip().is_loopback() {
             true => Some(Ipv4Addr::LOCALHOST),
@@ -211,7 +223,7 @@ impl Kernel {
         self.at(slot).is_ok_and(|connection| connection.has_unread())
     }
 
-    /// Closes as close(2) does.
+    /// Closes a connection as close(2) does: with FIN, or with RST if data are unread.
     pub fn close(&mut self, slot: Slot) {
         let Ok(connection) = self.at(slot) else { return };
         match connection.close() {
@@ -225,7 +237,7 @@ impl Kernel {
         self.remove(slot);
     }
 
-    /// Queues a connection that has data to send, or can be removed.
+    /// Queues a connection for `emit`, if it has data to send or can be removed.
     fn queue_work(&mut self, slot: Slot) {
         let Some(Some(connection)) = self.connections.get(slot) else { return };
         if connection.has_to_send() {
@@ -254,7 +266,8 @@ impl Kernel {
         }
     }
 
-    /// Receives a packet that belongs to no connection: a SYN for a listener, or a packet to be answered by RST.
+    /// Receives a packet that belongs to no connection. Opens a connection for a SYN to a listener, unless the
+    /// backlog is full; answers any other packet but RST with RST.
     fn handle_unknown(&mut self, packet: &Packet) {
         let Flags { syn, ack, rst, .. } = packet.flags;
         if syn && !ack && self.listeners.contains_key(&packet.to) {
@@ -277,7 +290,8 @@ impl Kernel {
         }
     }
 
-    /// Collects all packets: those ready first, then those of each connection, the oldest connection first.
+    /// Collects all packets: those ready first, then those of each connection, the oldest first. Delivers those to
+    /// this machine itself, and removes connections that are over.
     pub fn emit(&mut self, into: &mut Vec<Packet>) {
         while !(self.to_send.is_empty() && self.outbound.is_empty()) {
             self.to_send.sort_unstable();

@@ -27,7 +27,7 @@ enum Action {
     Close(usize),
     /// An RST arrives.
     Reset(usize),
-    /// The packets sent are delivered, except those of a bit mask.
+    /// The packets sent are delivered, except the n-th if bit `n % 8` of the mask is set.
     Carry(u8),
 }
 

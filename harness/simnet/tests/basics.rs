@@ -1,3 +1,5 @@
+//! The basics of the network: latency, loopback, listeners, flow control, idle connections.
+
 use super::*;
 use crate::simnet::packet::Kind;
 
@@ -29,7 +31,7 @@ fn loopback_has_no_delay_and_no_filter() {
         let (answer, echo_took) = timed(ask(&mut connected)).await;
         answer.unwrap();
         assert_eq!((took, echo_took), (0.0, 0.0));
-        // No filter stands between them.
+        // The filter does not apply within a machine.
         network.filter().install(HOLE, None).unwrap();
         ask(&mut connected).await.unwrap();
     });
@@ -55,7 +57,7 @@ fn listener_reopens_while_its_connections_stay_open() {
                 tokio::join!(caller.connect(server(), SocketOptions::default()), host.accept(&mut listener));
             let mut client = client.unwrap();
             echo(accepted.unwrap().0);
-            // This connection is never accepted.
+            // The listener is dropped before it accepts this connection.
             let mut waiting = caller.connect(server(), SocketOptions::default()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(5)).await;
             drop(listener);
@@ -79,7 +81,7 @@ fn slow_reader_blocks_the_writer_of_a_megabyte() {
             (client, took)
         });
         let mut received = Vec::new();
-        // Small reads with pauses: the window must open again though each of them frees little.
+        // Small reads with pauses: the window must open again although each read frees little.
         while received.len() < expected.len() {
             let mut piece = [0; 8192];
             let read = server.read(&mut piece).await.unwrap();

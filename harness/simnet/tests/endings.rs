@@ -1,3 +1,5 @@
+//! How connections end: FIN, RST, close with unread data, abandoned connects.
+
 use super::*;
 use crate::gateway::transport::Dialer;
 

@@ -1,3 +1,5 @@
+//! The rules of the filter, and their counters.
+
 use super::*;
 use crate::model::fault::IcmpCode;
 

@@ -1,3 +1,5 @@
+//! The expiry of idle flows by a stateful device.
+
 use super::*;
 
 const AFTER: Duration = Duration::from_secs(350);

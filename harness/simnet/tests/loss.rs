@@ -1,3 +1,5 @@
+//! Lost packets and their retransmission.
+
 use super::*;
 use crate::gateway::transport::Dialer;
 use crate::model::fault::Share;
@@ -30,7 +32,7 @@ fn healed_blackhole_delivers_at_next_retransmission() {
 
 #[test]
 fn longer_blackhole_has_longer_retransmission_gap() {
-    // ... 12.726, 25.654 and 51.51 s.
+    // Further retransmissions: at 12.726, 25.654 and 51.51 s.
     assert_eq!(answered_after(HOLE, seconds(30)), 51.512);
 }
 
@@ -38,7 +40,8 @@ fn longer_blackhole_has_longer_retransmission_gap() {
 fn one_way_blackhole_delays_the_reply() {
     let one_way = |stream| FilterRule::Blackhole { stream, scope: Scope::Every };
     assert_eq!(answered_after(one_way(Stream::Upstream), seconds(5)), 6.264);
-    // The request arrives, its acknowledgement and answer do not. The next retransmission of either side brings both.
+    // The request arrives; its acknowledgement and the answer are lost. The next retransmission of either side
+    // delivers both.
     let down = answered_after(one_way(Stream::Downstream), seconds(5));
     assert!((6.25..6.3).contains(&down), "{down}");
 }

@@ -81,7 +81,7 @@ async fn ask(client: &mut SimSocket) -> io::Result<()> {
     Ok(())
 }
 
-/// How long a future takes. *Units*: seconds.
+/// Awaits a future; returns its output and how long it took. *Units*: seconds.
 async fn timed<T>(what: impl Future<Output = T>) -> (T, f64) {
     let began = Instant::now();
     let done = what.await;
@@ -101,7 +101,7 @@ fn user_timeout(after: u64) -> SocketOptions {
     SocketOptions { keepalive: None, user_timeout: Some(seconds(after)) }
 }
 
-/// A counter of a rule.
+/// The value of a rule's counter. Panics if the rule has no such counter.
 fn counted(network: &Network, rule: Installed, what: &str) -> u64 {
     let counts = network.filter().count(rule).unwrap();
     counts.iter().find(|(word, _)| *word == what).unwrap_or_else(|| panic!("{what} in {counts:?}")).1

@@ -1,3 +1,5 @@
+//! Sockets and networks used after the end of their simulation, or on another thread.
+
 use super::*;
 use crate::gateway::transport::Dialer;
 
@@ -56,7 +58,7 @@ fn socket_after_its_network_fails_without_side_effects() {
     });
     assert_is_outside(filter.install(HOLE, None));
     server.reset();
-    // It does not touch the next network either, which has sockets of the same numbers.
+    // The old socket must not affect the next network, whose sockets have the same numbers.
     let second = runtime.block_on(async { Network::open(Seed(2)).unwrap() });
     runtime.block_on(async {
         second.start();

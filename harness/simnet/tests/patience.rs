@@ -1,3 +1,5 @@
+//! When a side gives up: keepalive, TCP_USER_TIMEOUT, and both together.
+
 use super::*;
 use crate::model::fault::IcmpCode;
 

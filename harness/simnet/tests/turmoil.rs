@@ -1,5 +1,5 @@
-//! Why this module brings its own time: in turmoil-net the length of a blackhole that TCP survives depends on how often
-//! the network is driven.
+//! The reason why `simnet` has timers of its own: with turmoil-net, how long TCP survives a blackhole depends on how
+//! often the network is driven.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! A backend dies, and takes every session with it; recovery, short or held.
+//! Crashes of a backend, which end every session, and the recovery that follows, either short or held.
 
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use crate::gateway::transport::Host;
 use crate::server::ServerError;
 
 impl<H: Host> Postgres<H> {
-    /// Kills (SIGKILL) the longest-standing session of a role; returns once all sessions are gone and recovery has begun.
-    /// `false`: the role has no session, and nothing is done.
+    /// Kills (SIGKILL) the oldest session of a role; returns `true` once all sessions are gone and recovery has
+    /// begun, and `false` if the role has no session.
+    ///
+    /// *Errors*: sessions remain after [`PATIENCE`].
     pub async fn crash_backend(&self, role: &str) -> Result<bool, ServerError> {
         let victim = {
             let servers = self.servers();
@@ -26,13 +28,17 @@ impl<H: Host> Postgres<H> {
         Ok(true)
     }
 
-    /// Has a backend of no client die inside a large transaction; recovery begins, and is held until
-    /// [`release_recovery`](Postgres::release_recovery).
+    /// Crashes the server as if a backend without a client had been killed: all sessions end, and recovery begins and
+    /// is held until [`release_recovery`](Postgres::release_recovery).
+    ///
+    /// *Errors*: sessions remain after [`PATIENCE`].
     pub async fn crash_into_recovery(&self) -> Result<(), ServerError> {
         self.crash(None, None).await
     }
 
-    /// Lets a recovery go on that was held; returns once clients are let in.
+    /// Continues a held recovery; returns once the server accepts sign-ins.
+    ///
+    /// *Errors*: as [`ready`](Postgres::ready).
     pub async fn release_recovery(&self) -> Result<(), ServerError> {
         self.change(|server| {
             match &mut server.phase {
@@ -57,14 +63,14 @@ impl<H: Host> Postgres<H> {
             server.collapse(pid, "9: Killed", replay);
             server.next_pid
         });
-        // A connection that comes meanwhile is refused, and does not count.
+        // Connections accepted meanwhile have higher pids. They are refused, and need not be waited for.
         self.until("crash", PATIENCE, |server| server.backends.range(..=others).next().is_none()).await
     }
 }
 
 impl Server {
-    /// A backend has died: every other one is ended, and recovery begins; `replay` is how long it takes, `None`: it is
-    /// held.
+    /// Handles the death of a backend: ends every other one, and begins recovery. `replay`: the duration of replay;
+    /// `None`: until it is released.
     pub fn collapse(&mut self, pid: i32, signal: &str, replay: Option<Duration>) {
         self.remark(format!("server process (PID {pid}) was terminated by signal {signal}"));
         self.remark("terminating any other active server processes");

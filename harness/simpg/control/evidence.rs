@@ -8,17 +8,17 @@ use crate::gateway::transport::Host;
 use crate::server::LogLine;
 
 impl<H: Host> Postgres<H> {
-    /// Everything in the ledger, as runs `(first key, last key, copies)`, ascending.
+    /// The visible rows of the ledger, as runs `(first id, last id, copies)`, ascending.
     pub fn ledger(&self) -> Vec<(i64, i64, u64)> {
         self.servers()[self.index].store.runs()
     }
 
-    /// Lines of its log from this one on, oldest first.
+    /// The lines of the log from index `from` on, oldest first.
     pub fn log(&self, from: usize) -> Vec<LogLine> {
         self.servers()[self.index].log.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// Errors that a role got, by SQLSTATE; refusals at sign-in included.
+    /// The number of errors and warnings that a role received, by SQLSTATE; refused sign-ins included.
     #[cfg(test)]
     pub fn errors(&self, role: &str) -> BTreeMap<String, u64> {
         let mut errors = BTreeMap::new();
@@ -30,7 +30,7 @@ impl<H: Host> Postgres<H> {
         errors
     }
 
-    /// How many errors of this code a role got.
+    /// The number of errors and warnings of this code that a role received.
     #[cfg(test)]
     pub fn told(&self, role: &str, sqlstate: &str) -> usize {
         let servers = self.servers();

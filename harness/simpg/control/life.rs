@@ -18,6 +18,8 @@ use crate::server::ServerError;
 impl<H: Host> Postgres<H> {
     /// Starts the server, which listens at its earlier address and refuses sign-ins until it is ready. Does nothing if
     /// the server runs already.
+    ///
+    /// *Errors*: the host cannot listen at the address.
     pub fn launch(&self) -> io::Result<()> {
         if self.servers()[self.index].phase != Phase::Down {
             return Ok(());
@@ -44,6 +46,8 @@ impl<H: Host> Postgres<H> {
     }
 
     /// Waits until the server accepts sign-ins.
+    ///
+    /// *Errors*: it does not within [`PATIENCE`].
     pub async fn ready(&self) -> Result<(), ServerError> {
         self.until("start", PATIENCE, |server| server.phase == Phase::Ready).await
     }
@@ -83,14 +87,18 @@ impl<H: Host> Postgres<H> {
     }
 
     /// Waits until the server has ended, for any reason.
+    ///
+    /// *Errors*: it has not ended after `within`.
     pub async fn ended(&self, within: Duration) -> Result<(), ServerError> {
         self.until("stop", within, |server| server.phase == Phase::Down && server.task.is_none()).await
     }
 
     /// Kills the postmaster (SIGKILL); returns once it no longer listens and every session has ended.
+    ///
+    /// *Errors*: sessions remain after [`PATIENCE`].
     pub async fn kill(&self) -> Result<(), ServerError> {
         let gate = self.change(|server| {
-            // SIGKILL also ends a frozen process; its children, once thawed, find that their parent is gone.
+            // SIGKILL also ends a frozen process; its children detect that once they are thawed.
             server.frozen = false;
             server.task.iter().for_each(|task| task.abort());
             server.needs_recovery = true;

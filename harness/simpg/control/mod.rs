@@ -1,4 +1,4 @@
-//! The handle on a simulated server, by which it is controlled and audited.
+//! [`Postgres`], the handle that controls a simulated server and reads its ledger and log.
 
 mod crash;
 mod denial;
@@ -27,10 +27,10 @@ use crate::model::seed::Seed;
 use crate::server::ServerError;
 use crate::server::bootstrap::{DATABASE, OCCUPANT, ROLE};
 
-/// Longest that the server may take for what takes milliseconds, in its own time. One that is frozen takes longer.
+/// Deadline, in virtual time, for actions that take milliseconds. A frozen server exceeds it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A simulated server. Clones are handles on the same; with the last of them it ends.
+/// A handle on a simulated server. Clones refer to the same server, which ends when the last of them is dropped.
 pub(crate) struct Postgres<H: Host> {
     world: Arc<World>,
     index: usize,
@@ -46,7 +46,7 @@ impl<H: Host> Clone for Postgres<H> {
     }
 }
 
-/// Ends every task of a server.
+/// Guard that ends every task of a server.
 struct Life {
     world: Arc<World>,
     index: usize,
@@ -110,9 +110,9 @@ impl Server {
 }
 
 impl<H: Host> Postgres<H> {
-    /// A server with the client's role, database and ledger, which starts.
+    /// Starts a server with the client's role, database and ledger; returns once it accepts sign-ins.
     ///
-    /// *Errors*: the host does not let it listen there.
+    /// *Errors*: the host cannot listen at the address.
     pub async fn start(host: H, address: SocketAddr, settings: Settings, seed: Seed) -> io::Result<Postgres<H>> {
         let started = Postgres::create(Arc::default(), host, address, Server::new(settings, seed));
         started.launch()?;
@@ -145,9 +145,9 @@ impl<H: Host> Postgres<H> {
         changed
     }
 
-    /// Waits until the server is so.
+    /// Waits until `is_so` holds for the server. `doing`: the action, for the error.
     ///
-    /// *Errors*: it is not, after a patience of `within`.
+    /// *Errors*: it does not hold after `within`.
     async fn until(
         &self,
         doing: &'static str,

@@ -1,4 +1,4 @@
-//! Sessions: counted, and ended.
+//! Counts, terminates and notifies the sessions of a simulated server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,18 @@ use crate::server::ServerError;
 use crate::server::bootstrap::DATABASE;
 
 impl<H: Host> Postgres<H> {
-    /// `pg_terminate_backend` on every session of a role; returns how many were terminated, once they are gone. A server
-    /// that is frozen terminates them later.
+    /// Terminates every session of a role, as `pg_terminate_backend` does; returns how many, once they are gone. If
+    /// the server is frozen, returns at once: the sessions end when it is thawed.
+    ///
+    /// *Errors*: sessions remain after [`PATIENCE`].
     pub async fn terminate_sessions(&self, role: &str) -> Result<usize, ServerError> {
         self.terminate(role, |_| true).await
     }
 
-    /// Terminates those alone that wait for a standby to confirm their commit. They are never acknowledged.
+    /// Terminates the sessions of a role that wait for a standby to confirm a commit, which is then never
+    /// acknowledged.
+    ///
+    /// *Errors*: as [`terminate_sessions`](Postgres::terminate_sessions).
     pub async fn end_unconfirmed(&self, role: &str) -> Result<usize, ServerError> {
         self.terminate(role, |unconfirmed| unconfirmed).await
     }
@@ -43,13 +48,13 @@ impl<H: Host> Postgres<H> {
         Ok(told)
     }
 
-    /// Sessions of a role, as `pg_stat_activity` has them.
+    /// The sessions of a role, as in `pg_stat_activity`.
     #[cfg(test)]
     pub fn sessions(&self, role: &str) -> Sessions {
         self.sessions_idle_for(role, Duration::ZERO)
     }
 
-    /// Sessions of a role; one in a transaction with nothing running counts as such once that has lasted for `idle`.
+    /// The sessions of a role. One counts as idle in a transaction if it has been so for at least `idle`.
     pub fn sessions_idle_for(&self, role: &str, idle: Duration) -> Sessions {
         let (servers, now) = (self.servers(), Instant::now());
         let mut found = Sessions { open: 0, idle_in_transaction: 0 };
@@ -61,12 +66,12 @@ impl<H: Host> Postgres<H> {
         found
     }
 
-    /// How many of a role's sessions wait for a standby to confirm their commit.
+    /// The number of a role's sessions that wait for a standby to confirm a commit.
     pub fn unconfirmed(&self, role: &str) -> usize {
         self.servers()[self.index].of_role(role).filter(|backend| backend.unconfirmed).count()
     }
 
-    /// Sends a notification, in the name of a session of the harness's own.
+    /// Sends a notification to all listening sessions, as from a session of the harness.
     pub fn notify(&self, channel: &str, payload: &str) {
         let sent = Notification { pid: 1, channel: Arc::from(channel), payload: Arc::from(payload) };
         self.servers()[self.index].notify(DATABASE, &sent);

@@ -1,4 +1,4 @@
-//! A standby: how it follows, takes over, and what becomes of its primary.
+//! Standby servers: creation, promotion, and how the old primary stops writing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,9 +10,10 @@ use crate::model::seed::Seed;
 use crate::server::ServerError;
 
 impl<H: Host> Postgres<H> {
-    /// A hot standby of a server, which starts. From then on every commit there waits until it is replayed here.
+    /// Starts a hot standby of a server; returns once it accepts sign-ins. From then on each commit on the primary
+    /// waits until the standby has replayed it.
     ///
-    /// *Errors*: the host does not let it listen there.
+    /// *Errors*: the host cannot listen at the address.
     pub async fn standby_of(
         primary: &Postgres<H>,
         host: H,
@@ -44,7 +45,7 @@ impl<H: Host> Postgres<H> {
         Ok(standby)
     }
 
-    /// Takes writes from now on. Sessions live on; transactions that are open stay read-only.
+    /// Promotes the standby, which accepts writes from now on. Sessions continue; open transactions stay read-only.
     pub fn promote(&self) {
         self.change(|server| {
             server.in_recovery = false;
@@ -52,9 +53,9 @@ impl<H: Host> Postgres<H> {
         });
     }
 
-    /// Makes it read-only for every session; returns once no transaction is left that may write.
+    /// Makes new transactions read-only in every session; returns once no open transaction may write.
     ///
-    /// *Errors*: one stays.
+    /// *Errors*: one is still open after [`PATIENCE`].
     pub async fn demote(&self) -> Result<(), ServerError> {
         self.change(|server| server.read_only = true);
         self.until("wait for the last writes of", PATIENCE, |server| {
@@ -63,7 +64,10 @@ impl<H: Host> Postgres<H> {
         .await
     }
 
-    /// Makes it read-only, and ends every session of a role; returns how many of them waited for a standby that had gone.
+    /// Makes new transactions read-only, and terminates every session of a role; returns how many of these waited for
+    /// the standby to confirm a commit.
+    ///
+    /// *Errors*: as [`terminate_sessions`](Postgres::terminate_sessions).
     pub async fn fence(&self, role: &str) -> Result<usize, ServerError> {
         let waited = self.unconfirmed(role);
         self.change(|server| server.read_only = true);

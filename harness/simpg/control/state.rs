@@ -11,7 +11,7 @@ impl<H: Host> Postgres<H> {
         version(self.servers()[self.index].settings.major)
     }
 
-    /// Whether it would answer a query.
+    /// Whether the server would answer a query now.
     pub fn is_answering(&self) -> bool {
         let servers = self.servers();
         let server = &servers[self.index];

@@ -11,13 +11,13 @@ use super::super::wire::value::{Type, Value, utf8};
 use super::run::Outcome;
 use super::{End, Session, Stop};
 
-/// A bound statement, perhaps executed in part.
+/// A bound statement, which may have been executed in part.
 pub(super) struct Portal {
     statement: Arc<Statement>,
     parameters: Vec<Value>,
     /// Result formats: none means text, one applies to all columns, otherwise one per column.
     formats: Vec<i16>,
-    /// The outcome of its execution, and the number of rows sent so far.
+    /// The outcome of the execution, and the number of rows sent so far; `None`: not executed yet.
     outcome: Option<(Outcome, usize)>,
 }
 
@@ -38,7 +38,9 @@ fn no_portal(name: &str) -> Report {
 }
 
 impl Session {
-    /// Handles one message and writes the answer.
+    /// Handles one message, and writes the answer. After an error, skips messages up to the next Sync.
+    ///
+    /// *Errors*: the session ends.
     pub async fn handle(&mut self, kind: u8, body: &[u8]) -> Result<(), End> {
         if self.skips && !matches!(kind, b'S' | b'X') {
             return Ok(());
@@ -156,7 +158,7 @@ impl Session {
         if self.portals.is_taken(name) {
             return Err(Report::error("42P03", format!("cursor \"{name}\" already exists")).into());
         }
-        // A portal lives as long as a transaction.
+        // A portal ends with its transaction, so that one must be open.
         self.begin_implicit();
         let portal = Portal { statement, parameters, formats: bind.results.clone(), outcome: None };
         self.portals.insert(name, portal);

@@ -11,7 +11,7 @@ use super::super::wire::value::{Type, Value};
 use super::run::Outcome;
 use super::{Session, Stop};
 
-/// Postgres's `deadlock_timeout`: how long a transaction waits before it checks for a deadlock.
+/// Postgres's default `deadlock_timeout`: how long a transaction waits for a lock before it checks for a deadlock.
 const DEADLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Evaluates a scalar as a bigint; `None`: null.
@@ -45,7 +45,9 @@ impl Session {
         open.snapshot = Some(self.world.lock()[self.index].store.snapshot());
     }
 
-    /// Waits while another session has locked the whole table.
+    /// Waits while the ledger is locked.
+    ///
+    /// *Errors*: 53200 if memory is short; an interrupt or a timeout of the wait.
     async fn reach_ledger(&self) -> Result<(), Stop> {
         let index = self.index;
         let (locked, memory_short) = {
@@ -62,6 +64,7 @@ impl Session {
         Ok(())
     }
 
+    /// Reads the ledger, as rows or as their count.
     pub(super) async fn read(&mut self, wanted: &[Output], scan: &Scan, parameters: &[Value]) -> Result<Outcome, Stop> {
         if wanted.contains(&Output::Count) {
             // LIMIT applies to the rows of the result, and a count is one row.
@@ -78,6 +81,9 @@ impl Session {
     }
 
     /// The rows that this transaction sees, including its own.
+    ///
+    /// *Errors*: 2201W for a negative limit, a filter or limit that is not a number, and those of
+    /// [`reach_ledger`](Session::reach_ledger).
     pub(super) async fn scan(&mut self, scan: &Scan, parameters: &[Value]) -> Result<Vec<Row>, Stop> {
         self.reach_ledger().await?;
         self.take_snapshot();
@@ -121,6 +127,9 @@ impl Session {
         Ok(rows)
     }
 
+    /// Adds rows to the open transaction, after claiming their keys.
+    ///
+    /// *Errors*: 25006, 53100, 23502, 23505, 40001, 40P01, and those of [`reach_ledger`](Session::reach_ledger).
     pub(super) async fn insert(&mut self, insert: &Insert, parameters: &[Value]) -> Result<Outcome, Stop> {
         self.reach_ledger().await?;
         self.take_snapshot();
@@ -151,6 +160,8 @@ impl Session {
     }
 
     /// This transaction's xid, assigned at its first write.
+    ///
+    /// *Errors*: 53100 if the disk is full.
     fn own_xid(&mut self) -> Result<Xid, Stop> {
         let mut servers = self.world.lock();
         let server = &mut servers[self.index];
@@ -168,7 +179,10 @@ impl Session {
         Ok(xid)
     }
 
-    /// Claims an idempotency key, after waiting for other claimants; returns `false` if it exists and the INSERT does nothing.
+    /// Claims an idempotency key, after waiting for the transaction that holds it. Returns `false` if the key exists
+    /// and the INSERT has `DO NOTHING`.
+    ///
+    /// *Errors*: 23505 for a duplicate, 40001 if the snapshot does not include the duplicate, those of the wait.
     async fn claim(&mut self, key: i64, xid: Xid, does_nothing: bool) -> Result<bool, Stop> {
         loop {
             let (claim, snapshot) = {
@@ -199,6 +213,8 @@ impl Session {
     }
 
     /// Waits until another transaction has committed or released a key.
+    ///
+    /// *Errors*: 40P01 for a deadlock; an interrupt or a timeout.
     async fn wait_for(&self, key: i64, xid: Xid, other: Xid) -> Result<(), Stop> {
         let (index, pid) = (self.index, self.pid);
         let waits_for = |other: Option<Xid>| {

@@ -1,7 +1,8 @@
-//! A session: the state of one client's conversation, and the handling of each of its messages.
+//! A session: the state of one client's connection, and the handling of each of its messages.
 //!
-//! It does no I/O: messages come in as bytes, answers go into a buffer. `Session` has its methods in several files:
-//! `simple` and `extended` (protocol), `run` (statements), `transaction`, `ledger`, and `sign_in` one level up.
+//! A session does no I/O: `serving` passes messages as bytes, and sends the answers in `out`. `Session` has its
+//! methods in several files: `simple` and `extended` (protocol), `run` (statements), `transaction`, `ledger`, and
+//! `sign_in` one level up.
 
 mod extended;
 pub(super) mod guc;
@@ -30,9 +31,9 @@ use super::world::{Activity, World};
 /// Why a session ends.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The server sends this error first, and logs it.
+    /// The server sends this report first, and logs it.
     Told(Report),
-    /// The server sends this notice first, and does not log it.
+    /// The server sends this notice first, without logging it.
     Warned(Report),
     /// The server closes without a message.
     Silent,
@@ -40,7 +41,7 @@ pub(super) enum End {
     Left,
 }
 
-/// Why a statement fails.
+/// Why a statement fails: with a report only, or with the end of the session.
 pub(super) enum Stop {
     Report(Report),
     End(End),
@@ -55,6 +56,7 @@ impl From<Report> for Stop {
     }
 }
 
+/// The state of one client's session. Dropping it rolls back the open transaction and frees the slot.
 pub(super) struct Session {
     pub world: Arc<World>,
     pub index: usize,
@@ -68,17 +70,17 @@ pub(super) struct Session {
     /// Whether `out` must be sent before the session waits for input.
     pub flushes: bool,
     transaction: Option<Transaction>,
-    /// The transaction whose commit is durable but not confirmed.
+    /// The transaction whose commit is durable but not confirmed by the standby.
     committing: Option<Xid>,
     statements: Names<Arc<Statement>>,
     portals: Names<Portal>,
-    /// Whether messages are skipped up to the next Sync, after an error.
+    /// Whether messages up to the next Sync are skipped, because of an error.
     skips: bool,
-    /// When the running statement began.
+    /// When the first message since the last ReadyForQuery arrived; `None`: the session is idle.
     began: Option<Instant>,
-    /// Since when the session has been idle.
+    /// Since when the session has been idle, or active.
     since: Instant,
-    /// The last reported `in_hot_standby` and `default_transaction_read_only`.
+    /// The last values sent of `in_hot_standby` and `default_transaction_read_only`.
     told: (bool, bool),
 }
 
@@ -149,11 +151,11 @@ impl Session {
     }
 
     fn reads_only_by_default(&self, server: bool) -> bool {
-        // A setting of the session overrules the server's.
+        // A setting of the session overrides the server's.
         self.guc.own(setting::DEFAULT_READ_ONLY).map_or(server, |own| own == "on")
     }
 
-    /// Sends ReadyForQuery, after changed parameters and, if idle, notifications.
+    /// Sends changed parameters, then pending notifications if no transaction is open, then ReadyForQuery.
     pub fn ready(&mut self) {
         let status = match &self.transaction {
             None => b'I',
@@ -170,6 +172,7 @@ impl Session {
         self.mailbox.forget_cancel();
     }
 
+    /// Sends a ParameterStatus for each reported setting that has changed since it was last sent.
     fn tell_changes(&mut self) {
         for (name, value) in self.guc.news() {
             backend::parameter_status(&mut self.out, name, &value);
@@ -191,7 +194,7 @@ impl Session {
         self.told = now;
     }
 
-    /// Logs that the client disconnected with an open transaction, as Postgres does.
+    /// Logs that the client disconnected, if a transaction begun by BEGIN is open; as Postgres does.
     pub fn note_loss(&mut self) {
         if self.transaction.as_ref().is_some_and(|open| open.explicit) {
             let line = Report::warning("08006", "unexpected EOF on client connection with an open transaction");
@@ -222,7 +225,7 @@ impl Session {
         }
     }
 
-    /// Starts the statement's clock, if it does not run yet.
+    /// Marks the session as active from now on, unless it is already.
     pub fn begin_statement(&mut self) {
         if self.began.is_none() {
             let now = Instant::now();
@@ -231,7 +234,7 @@ impl Session {
         }
     }
 
-    /// When the idle session is ended by a timeout, and the report of that.
+    /// When the earliest timeout ends the idle session, and its report; `None`: no timeout applies.
     pub fn idle_deadline(&self) -> Option<(Instant, Report)> {
         let timeouts = &self.guc.timeouts;
         let Some(transaction) = &self.transaction else {
@@ -242,7 +245,7 @@ impl Session {
         [idle, whole].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    /// The end of a session for this reason; `active`: a statement runs.
+    /// How the session ends for this reason. `active`: whether it is answering.
     pub fn ending(&self, how: Ending, active: bool) -> End {
         match how {
             Ending::Terminated => End::Told(report::administrator()),
@@ -256,9 +259,9 @@ impl Session {
         }
     }
 
-    /// Waits for `work`, unless an interrupt or a timeout comes first.
+    /// Waits for `work`. `for_lock`: `work` waits for a lock, so that `lock_timeout` applies.
     ///
-    /// `for_lock`: `work` waits for a lock, so that `lock_timeout` applies.
+    /// *Errors*: an interrupt or a timeout comes first.
     async fn wait<T>(&self, for_lock: bool, work: impl Future<Output = T>) -> Result<T, Stop> {
         let now = Instant::now();
         let timeouts = &self.guc.timeouts;

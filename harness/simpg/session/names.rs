@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Keeps the unnamed object apart: nearly all objects are unnamed, and a map lookup for "" is measurably slower.
+/// Objects by name. The unnamed one has a field of its own: nearly all are unnamed, and a map lookup is measurably
+/// slower.
 #[derive(Debug)]
 pub(super) struct Names<T> {
     unnamed: Option<T>,
@@ -21,7 +22,7 @@ impl<T> Names<T> {
         }
     }
 
-    /// Whether the name is taken. Only the unnamed object can be overwritten.
+    /// Whether an object of this name exists; `false` for the unnamed one, which can be overwritten.
     pub fn is_taken(&self, name: &str) -> bool {
         !name.is_empty() && self.named.contains_key(name)
     }

@@ -1,4 +1,4 @@
-//! Execution of one statement.
+//! Executes one statement, except reads and writes of the ledger and the work of transactions.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const LONGEST_PAYLOAD: usize = 7999;
 /// The result of a statement.
 pub(super) struct Outcome {
     pub tag: Cow<'static, str>,
-    /// The values of all rows, row after row.
+    /// The values of all rows, row by row.
     pub values: Vec<Value>,
 }
 
@@ -56,6 +56,8 @@ pub(super) fn missing(index: usize) -> Report {
 
 impl Session {
     /// Runs a statement in the open transaction.
+    ///
+    /// *Errors*: the statement fails, or the session ends.
     pub(super) async fn run(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Outcome, Stop> {
         match &statement.action {
             Action::Empty => Ok(Outcome::done("")),
@@ -101,7 +103,7 @@ impl Session {
         }
     }
 
-    /// `COMMIT` or `ROLLBACK`.
+    /// Executes `COMMIT` or `ROLLBACK`. A failed transaction is rolled back by either.
     async fn end(&mut self, commits: bool) -> Result<Outcome, Stop> {
         let explicit = self.transaction.as_ref().is_some_and(|open| open.explicit);
         let failed = self.transaction.as_ref().is_some_and(|open| open.failed);
@@ -150,6 +152,7 @@ impl Session {
         })
     }
 
+    /// Executes `SET` or `RESET` of one setting; those of a transaction change only the open one.
     fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), Stop> {
         if local {
             self.warn_outside_block("SET LOCAL");
@@ -233,7 +236,9 @@ impl Session {
         Ok(Outcome::done(format!("DISCARD {what}")))
     }
 
-    /// Starts or stops to listen, with effect at the commit.
+    /// Queues a LISTEN or UNLISTEN for the commit. `channel`: `None` for all.
+    ///
+    /// *Errors*: 25006 on a standby.
     fn listen(&mut self, channel: Option<&str>, listens: bool) -> Result<Outcome, Stop> {
         let command = if listens { "LISTEN" } else { "UNLISTEN" };
         if self.world.lock()[self.index].in_recovery {
@@ -245,7 +250,9 @@ impl Session {
         Ok(Outcome::done(command))
     }
 
-    /// Queues a notification for the commit; a duplicate within the transaction is sent once.
+    /// Queues a notification for the commit; duplicates within the transaction are sent once.
+    ///
+    /// *Errors*: 25006 on a standby, 22023 for an empty channel or a payload that is too long.
     fn queue_notification(&mut self, channel: &str, payload: &str) -> Result<(), Stop> {
         if self.world.lock()[self.index].in_recovery {
             return Err(report::during_recovery("NOTIFY").into());

@@ -1,4 +1,4 @@
-//! The simple query protocol: a text with any number of statements.
+//! The simple query protocol: one message with any number of statements, all in one transaction.
 
 use super::super::sql::recognise;
 use super::super::sql::statement::{Action, Statement};
@@ -7,6 +7,9 @@ use super::run::missing;
 use super::{End, Session, Stop};
 
 impl Session {
+    /// Handles a Query message.
+    ///
+    /// *Errors*: the session ends.
     pub(super) async fn query(&mut self, sql: &str) -> Result<(), End> {
         self.statements.remove("");
         let done = self.run_all(sql).await;
@@ -15,7 +18,9 @@ impl Session {
         Ok(())
     }
 
-    /// Reports an error and fails the transaction; returns whether the step succeeded, or why the session ends.
+    /// Reports an error, if there is one, and fails the transaction; returns whether the step succeeded.
+    ///
+    /// *Errors*: the session ends.
     pub(super) fn settle(&mut self, done: Result<(), Stop>) -> Result<bool, End> {
         match done {
             Ok(()) => Ok(true),
@@ -55,7 +60,9 @@ impl Session {
         Ok(())
     }
 
-    /// *Errors*: 25P02 in a failed transaction, unless the statement ends it.
+    /// Checks that the open transaction accepts the statement.
+    ///
+    /// *Errors*: 25P02 in a failed transaction, unless the statement ends it, rolls back to a savepoint or is empty.
     pub(super) fn refuse_if_failed(&self, statement: &Statement) -> Result<(), Stop> {
         let failed = self.transaction.as_ref().is_some_and(|open| open.failed);
         let lets_through = statement.action.ends_transaction() || statement.action == Action::Empty;

@@ -1,4 +1,4 @@
-//! Transactions: begin, commit, rollback, savepoints, and the effects that become visible at each.
+//! Transactions: begin, commit, rollback, savepoints, and the effects of each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use super::{End, Session, Stop};
 
 /// An open transaction.
 pub(super) struct Transaction {
-    /// Whether it was begun by BEGIN; otherwise it ends with its statement or Sync.
+    /// Whether BEGIN began it; an implicit one ends with its Query message or at a Sync.
     pub explicit: bool,
     pub failed: bool,
     /// Assigned at the first write.
     pub xid: Option<Xid>,
     pub rows: Vec<Row>,
     pub isolation: &'static str,
-    /// Whether all its statements see one snapshot.
+    /// Whether all statements see one snapshot (repeatable read and serializable).
     pub one_snapshot: bool,
     pub snapshot: Option<usize>,
     pub read_only: bool,
     pub began: Instant,
     pub savepoints: Vec<Savepoint>,
-    /// LISTEN (`true`) and UNLISTEN (`false`) with effect at the commit; `None`: all channels.
+    /// LISTEN (`true`) and UNLISTEN (`false`), which take effect at the commit; `None`: all channels.
     pub channels: Vec<(Option<Arc<str>>, bool)>,
     pub notifications: Vec<(String, String)>,
 }
@@ -77,6 +77,7 @@ impl Session {
         });
     }
 
+    /// Executes BEGIN: makes the implicit transaction an explicit one.
     pub(super) fn begin(&mut self, modes: Modes) -> Result<(), Stop> {
         self.begin_implicit();
         let already = self.transaction.as_mut().is_some_and(|open| std::mem::replace(&mut open.explicit, true));
@@ -87,6 +88,8 @@ impl Session {
     }
 
     /// Changes the modes of the open transaction.
+    ///
+    /// *Errors*: 25001 if a query has run already, 0A000 for READ WRITE on a standby.
     pub(super) fn change_modes(&mut self, modes: Modes) -> Result<(), Stop> {
         let in_recovery = self.world.lock()[self.index].in_recovery;
         let Some(open) = &mut self.transaction else { return Ok(()) };
@@ -116,7 +119,8 @@ impl Session {
         Ok(())
     }
 
-    /// Fails the transaction after an error; an implicit one is rolled back.
+    /// Fails the transaction after an error: rolls an implicit one back, and in another undoes all since the last
+    /// savepoint.
     pub(super) fn fail(&mut self) {
         let Some(open) = &mut self.transaction else { return };
         if !open.explicit {
@@ -132,7 +136,7 @@ impl Session {
         }
     }
 
-    /// Rolls the transaction back.
+    /// Rolls the open transaction back.
     pub(super) fn undo(&mut self) {
         let Some(open) = self.transaction.take() else { return };
         self.guc.end_transaction(false);
@@ -149,7 +153,7 @@ impl Session {
         self.world.changed();
     }
 
-    /// Commits an implicit transaction.
+    /// Commits the open transaction, if it is implicit.
     pub(super) async fn end_implicit(&mut self) -> Result<(), Stop> {
         match &self.transaction {
             Some(open) if !open.explicit => self.commit().await,
@@ -157,8 +161,10 @@ impl Session {
         }
     }
 
-    /// Commits. The rows are durable at once, and replayed by the standby, if there is one that can. They become visible and the
-    /// commit is acknowledged once the standby has confirmed them.
+    /// Commits the open transaction. Its rows are durable at once, and replayed on a standby that follows. They become
+    /// visible, and the commit is acknowledged, once the standby has confirmed them.
+    ///
+    /// *Errors*: 53100 as a PANIC if the WAL has no room; the session ends while the commit waits for the standby.
     pub(super) async fn commit(&mut self) -> Result<(), Stop> {
         let Some(mut open) = self.transaction.take() else { return Ok(()) };
         self.guc.end_transaction(true);
@@ -191,7 +197,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the WAL has no room for a commit; if so, the server ends.
+    /// Whether the WAL has no room for a commit; if so, crashes the server, which cannot recover.
     fn lacks_room(&self) -> bool {
         let server = &mut self.world.lock()[self.index];
         if server.wal_full && server.runs() {
@@ -200,6 +206,9 @@ impl Session {
         server.wal_full
     }
 
+    /// Waits until the standby has replayed `until` rows, or the client cancels the wait.
+    ///
+    /// *Errors*: the session ends.
     async fn wait_for_standby(&mut self, until: usize) -> Result<(), Stop> {
         let index = self.index;
         let interrupt = tokio::select! {
@@ -213,7 +222,7 @@ impl Session {
                 Ok(())
             }
             Interrupt::End(Ending::Terminated) => {
-                // Logged only: the client receives the warning.
+                // This report is only logged: the client receives the warning.
                 self.world.lock()[self.index].log(self.pid, &self.role, &report::administrator());
                 Err(Stop::End(End::Told(report::ended_unconfirmed())))
             }

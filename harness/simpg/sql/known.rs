@@ -1,4 +1,4 @@
-//! A cache of recognised statements, because workloads repeat the same few.
+//! A cache of recognised statements, because workloads repeat the same few texts.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::super::report::Report;
 use super::parse::parse;
 use super::statement::Statement;
 
-/// Texts in the cache: more than a client sends that passes its values as parameters.
+/// The most texts in the cache: more than a client sends if it passes values as parameters.
 const MOST: usize = 64;
 
 /// A text with its declared parameter types, and its statements.
@@ -21,9 +21,9 @@ thread_local! {
     static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
 }
 
-/// All statements of a text, in order; none if it is empty.
+/// Returns all statements of a text, in order, from the cache or by parsing.
 ///
-/// *Errors*: 0A000 with the text of a statement that the simulated server does not know.
+/// *Errors*: as [`parse`].
 pub(crate) fn recognise(sql: &str, types: &[u32]) -> Result<Arc<[Arc<Statement>]>, Report> {
     KNOWN.with_borrow_mut(|known| {
         // Texts mostly differ in length, which is compared first. The lengths of `types` are compared first because most are
@@ -31,7 +31,7 @@ pub(crate) fn recognise(sql: &str, types: &[u32]) -> Result<Arc<[Arc<Statement>]
         let is_it =
             |known: &Known| known.sql == sql && known.types.len() == types.len() && known.types.iter().eq(types);
         if let Some(place) = known.iter().position(is_it) {
-            // Frequent texts move to the front.
+            // Frequently used texts move to the front, where they are found sooner.
             known.swap(place, place / 2);
             return Ok(Arc::clone(&known[place / 2].found));
         }

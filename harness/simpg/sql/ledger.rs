@@ -1,4 +1,4 @@
-//! Statements on the ledger: `INSERT`, and the rows and columns of `SELECT`.
+//! Parses statements on the ledger: `INSERT`, and the columns and clauses of `SELECT`.
 
 use super::super::report::Report;
 use super::super::wire::backend::Column;
@@ -25,7 +25,7 @@ impl Field {
 }
 
 impl Parser<'_> {
-    /// The ledger's name, with or without its schema.
+    /// Parses the ledger's name, with or without its schema.
     fn ledger(&mut self) -> Option<()> {
         if self.word("public") && !self.sign(b'.') {
             return None;
@@ -43,11 +43,11 @@ impl Parser<'_> {
         field
     }
 
-    /// An integer for a column of the ledger.
+    /// Parses an integer for a column of the ledger. `compared`: for a WHERE clause, which changes the error.
     fn key(&mut self, column: Field, compared: bool) -> Option<Scalar> {
         let scalar = self.scalar(Some(Type::Int8))?;
         let kind = self.type_of(&scalar);
-        // Quoted literals take the type of the column.
+        // A literal without a cast takes the type of the column; Postgres refuses a Boolean.
         let is_open = matches!(scalar.source, Source::Literal(_)) && scalar.cast.is_none();
         if !(kind.is_integer() || is_open && kind != Type::Bool) {
             let kind = kind.name();
@@ -124,7 +124,7 @@ impl Parser<'_> {
         self.sign(b')').then_some(row)
     }
 
-    /// Output columns, up to `FROM` or the end.
+    /// Parses the output columns, up to `FROM` or the end. `counts`: whether `count` is possible.
     pub(super) fn outputs(&mut self, counts: bool) -> Option<Vec<Output>> {
         let mut outputs = Vec::new();
         loop {
@@ -160,7 +160,7 @@ impl Parser<'_> {
         Some((Output::Scalar(scalar), "?column?", kind))
     }
 
-    /// The clauses after `FROM`.
+    /// Parses the table and the clauses after `FROM`.
     pub(super) fn scan(&mut self) -> Option<Scan> {
         self.ledger()?;
         let mut scan = Scan::default();
@@ -186,7 +186,7 @@ impl Parser<'_> {
         Some(scan)
     }
 
-    /// The column's alias, or its default name.
+    /// Parses the column's alias, or returns its default name.
     pub(super) fn alias(&mut self, otherwise: &str) -> Option<String> {
         match self.word("AS") {
             true => self.name(),

@@ -1,4 +1,4 @@
-//! The SQL of the workloads: known statements are recognised; there is no general parser.
+//! The SQL of the workloads. Only the statements in `statement` are recognised; there is no general parser.
 
 mod known;
 mod ledger;

@@ -1,4 +1,4 @@
-//! Recognises statements.
+//! The parser of statements: transactions, settings and notifications here, the rest in `select` and `ledger`.
 
 use super::super::report::Report;
 use super::super::wire::backend::Column;
@@ -6,12 +6,12 @@ use super::super::wire::value::{Type, Value};
 use super::statement::{Action, Modes, Scalar, Source, Statement};
 use super::token::{Placed, Token, tokens};
 
-/// The most parameters of a statement.
+/// The highest parameter number that is recognised: it bounds the list of types.
 const MOST_PARAMETERS: usize = 64;
 
-/// All statements of a text, in order; none if it is empty.
+/// Parses all statements of a text, in order. `types`: the OIDs of declared parameter types; 0: not declared.
 ///
-/// *Errors*: 0A000 with the text of a statement that the simulated server does not know.
+/// *Errors*: 0A000 with the text of an unknown statement; 42601, 42703, 42804, 42883 or 22003 for an invalid one.
 pub(super) fn parse(sql: &str, types: &[u32]) -> Result<Vec<Statement>, Report> {
     let tokens = tokens(sql)?;
     let mut found = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn parse(sql: &str, types: &[u32]) -> Result<Vec<Statement>, Report> 
     Ok(found)
 }
 
-/// A parser over the tokens of one statement. A method that returns `None` does not recognise it.
+/// A parser over the tokens of one statement. A method returns `None` if it does not recognise the tokens.
 pub(super) struct Parser<'a> {
     pub tokens: &'a [Placed<'a>],
     pub at: usize,
@@ -56,7 +56,7 @@ impl<'a> Parser<'a> {
         is_next
     }
 
-    /// Consumes these keywords, all or none.
+    /// Consumes these keywords, if all of them are next.
     pub fn words(&mut self, words: &str) -> bool {
         let before = self.at;
         let are_next = words.split(' ').all(|word| self.word(word));
@@ -72,7 +72,7 @@ impl<'a> Parser<'a> {
         is_next
     }
 
-    /// A name, in lower case unless it was quoted.
+    /// Consumes a name, which is returned in lower case unless it was quoted.
     pub fn name(&mut self) -> Option<String> {
         let name = match self.peek()? {
             Token::Word(word) => word.to_ascii_lowercase(),
@@ -89,7 +89,7 @@ impl<'a> Parser<'a> {
         Some(text.to_string())
     }
 
-    /// A literal or a parameter; `expected` is the type of an untyped parameter.
+    /// Parses a literal or a parameter with its casts. `expected`: the type of an untyped parameter without a cast.
     pub fn scalar(&mut self, expected: Option<Type>) -> Option<Scalar> {
         let negative = self.sign(b'-');
         let source = match self.peek()? {
@@ -214,7 +214,7 @@ impl<'a> Parser<'a> {
         None
     }
 
-    /// The name of a setting, with its dots; some names consist of several words.
+    /// Parses the name of a setting, with its dots; some names consist of several words.
     fn setting(&mut self) -> Option<String> {
         for (words, name) in [
             ("TIME ZONE", "timezone"),
@@ -270,7 +270,8 @@ impl<'a> Parser<'a> {
         Some(format!("{sign}{value}"))
     }
 
-    /// Transaction modes (`ISOLATION LEVEL …`, `READ ONLY` …), with or without commas.
+    /// Parses transaction modes (`ISOLATION LEVEL …`, `READ ONLY` …), with or without commas, to the end of the
+    /// statement.
     fn modes(&mut self) -> Option<Modes> {
         let mut modes = Modes::default();
         while self.at < self.tokens.len() {

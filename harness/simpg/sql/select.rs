@@ -1,4 +1,4 @@
-//! `SELECT`, from the ledger or without `FROM`.
+//! Parses `SELECT`, from the ledger or without `FROM`.
 
 use super::super::wire::backend::Column;
 use super::super::wire::value::Type;
@@ -76,7 +76,7 @@ impl Parser<'_> {
         self.sign(before).then(|| self.scalar(Some(kind)))?
     }
 
-    /// The rest of `EXISTS (SELECT …)`; the selected columns are ignored.
+    /// Parses the rest of `EXISTS (SELECT …)`; the selected columns are ignored.
     fn subquery(&mut self) -> Option<Scan> {
         let columns = self.columns.len();
         self.outputs(false)?;

@@ -1,4 +1,4 @@
-//! The statements that the simulated server knows.
+//! The statements that the simulated server supports.
 
 use super::super::wire::backend::Column;
 use super::super::wire::value::{Type, Value};
@@ -78,6 +78,7 @@ pub(crate) struct Modes {
     pub isolation: Option<&'static str>,
 }
 
+/// What a statement does.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     Empty,
@@ -96,7 +97,7 @@ pub(crate) enum Action {
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    /// `value`: `None` sets the default.
+    /// `value`: `None` resets to the value at the start of the session.
     Set {
         name: String,
         value: Option<String>,
@@ -125,12 +126,12 @@ pub(crate) struct Statement {
     pub action: Action,
     /// Type OIDs of the parameters.
     pub parameters: Vec<u32>,
-    /// Output columns; empty if it returns no rows.
+    /// Output columns; empty if the statement returns no rows.
     pub columns: Vec<Column>,
 }
 
 impl Action {
-    /// Whether a failed transaction accepts it.
+    /// Whether a failed transaction accepts the statement: one that ends it, rolls back to a savepoint, or is empty.
     pub fn ends_transaction(&self) -> bool {
         matches!(self, Action::Commit | Action::Rollback | Action::RollbackTo(_) | Action::Empty)
     }

@@ -1,4 +1,4 @@
-//! The tokenizer: words, numbers, strings and signs.
+//! The SQL tokenizer: words, numbers, strings and signs.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub(super) enum Token<'a> {
     Sign(u8),
 }
 
-/// A token with its position in the text.
+/// A token with its position in the text. *Units*: bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<'a> {
     pub token: Token<'a>,
@@ -26,7 +26,9 @@ pub(super) struct Placed<'a> {
     pub end: usize,
 }
 
-/// *Errors*: 42601 for an unterminated string or comment.
+/// Splits a text into tokens, without whitespace and comments.
+///
+/// *Errors*: 42601 for an unterminated string, quoted name or comment.
 pub(super) fn tokens(sql: &str) -> Result<Vec<Placed<'_>>, Report> {
     let bytes = sql.as_bytes();
     let mut found = Vec::with_capacity(24);
@@ -60,7 +62,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<Placed<'_>>, Report> {
             }
             b'$' if next.is_some_and(|next| next.is_ascii_digit()) => {
                 at = end_of(bytes, at + 1, |byte| byte.is_ascii_digit());
-                // A number that overflows names no valid parameter.
+                // A number that overflows becomes one that is never a valid parameter.
                 Token::Parameter(sql[start + 1..at].parse().unwrap_or(usize::MAX))
             }
             b'0'..=b'9' => {

@@ -24,7 +24,7 @@ async fn at_work(major: u32) -> (Bench, Raw<MemorySocket>, Raw<MemorySocket>) {
 #[tokio::test(start_paused = true)]
 async fn sessions_that_are_terminated_are_told_and_others_come_in() {
     let (bench, mut idle, mut active) = at_work(15).await;
-    // Unread input of the session: the connection ends by FIN nevertheless.
+    // An incomplete message stays unread: the connection must end by FIN all the same.
     idle.send(b"Q\0\0\0\x30SELECT").await;
     sleep(ms(1)).await;
     assert_eq!(bench.server.sessions(ROLE).open, 2);

@@ -160,7 +160,7 @@ impl Signed {
         timeout(Duration::from_secs(300), self.unasked.recv()).await.expect("nothing comes").expect("it has ended")
     }
 
-    /// Asserts that no message has arrived or arrives within 100 ms.
+    /// Asserts that no asynchronous message has arrived or arrives within 100 ms.
     async fn hears_nothing(&mut self) {
         if let Ok(Some(said)) = timeout(ms(100), self.unasked.recv()).await {
             panic!("{said:?}");

@@ -12,13 +12,13 @@ use super::*;
 use crate::run_folder::RunFolder;
 use crate::server::{Binaries, LocalServer, Readiness, Server};
 
-/// Longest time for a script on a slow, busy machine; it takes milliseconds otherwise.
+/// Deadline for a script on a slow, busy machine; normally a script takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Seed of the random script.
 const SEED: u64 = 1;
 
-/// A step of one of two sessions. `Begin` sends without waiting for the answer, because it waits for the other session.
+/// A step of one of two sessions. `Begin` sends a statement that waits for the other session; `Hear` reads its answer.
 enum Step {
     Ask(usize, Vec<u8>),
     Begin(usize, Vec<u8>),
@@ -301,7 +301,7 @@ where
     transcript
 }
 
-/// A real server, to compare scripts on it with a simulated one.
+/// A real server, on which each script is compared with a simulated one.
 struct Both {
     real: LocalServer,
     folder: RunFolder,

@@ -32,7 +32,7 @@ struct Encrypted {
     address: Address,
 }
 
-/// How far a connection got.
+/// The outcome of a connection attempt.
 #[derive(Debug, PartialEq)]
 enum Met {
     /// The client's handshake failed: it refused the server, or received an alert.
@@ -81,7 +81,7 @@ impl Encrypted {
             Ok(stream) => stream,
             Err(error) => return Met::Handshake(said(&error)),
         };
-        // The write may meet a closed socket; the read reports the reason.
+        // The write can fail because the socket is closed; the read reports the reason.
         let _ = stream.write_all(&startup(ROLE, "")).await;
         match stream.read_u8().await {
             Ok(kind) => Met::Answered(kind),
@@ -114,7 +114,7 @@ fn said(error: &std::io::Error) -> rustls::Error {
     error.get_ref().and_then(|error| error.downcast_ref()).cloned().unwrap_or_else(|| panic!("{error:?}"))
 }
 
-/// The server asks for a password.
+/// The server requests a password.
 const IN: Met = Met::Answered(b'R');
 
 /// The server sends an error.

@@ -1,4 +1,4 @@
-//! Waiting, and what ends it: timeouts, cancellation, locks; and asynchronous messages.
+//! Waiting statements and sessions: timeouts, cancellation, locks; and asynchronous messages.
 
 use super::raw::{Raw, query, startup};
 use super::*;

@@ -1,4 +1,4 @@
-//! Messages of the server, written into a reused buffer.
+//! Writes the server's messages into a buffer that the session reuses.
 
 use bytes::{BufMut, BytesMut};
 
@@ -56,7 +56,7 @@ pub(crate) fn authentication_ok(out: &mut BytesMut) {
     message(out, b'R', |out| out.put_i32(0));
 }
 
-/// Protocol 3.0 is the newest supported; `unknown`: unsupported protocol options.
+/// Writes NegotiateProtocolVersion: 3.0 is the newest supported. `unknown`: unsupported protocol options.
 pub(crate) fn negotiate_version(out: &mut BytesMut, unknown: &[&str]) {
     message(out, b'v', |out| {
         out.put_i32(0);
@@ -79,12 +79,12 @@ pub(crate) fn key_data(out: &mut BytesMut, pid: i32, key: i32) {
     });
 }
 
-/// `status`: `I` idle, `T` in a transaction, `E` in a failed one.
+/// Writes ReadyForQuery. `status`: `I` idle, `T` in a transaction, `E` in a failed one.
 pub(crate) fn ready(out: &mut BytesMut, status: u8) {
     message(out, b'Z', |out| out.put_u8(status));
 }
 
-/// An ErrorResponse, or a NoticeResponse for a warning.
+/// Writes an ErrorResponse, or a NoticeResponse for a warning.
 pub(crate) fn report(out: &mut BytesMut, report: &Report) {
     let kind = if report.severity == Severity::Warning { b'N' } else { b'E' };
     message(out, kind, |out| {
@@ -115,7 +115,7 @@ pub(crate) fn complete(out: &mut BytesMut, tag: &str) {
     message(out, b'C', |out| text(out, tag));
 }
 
-/// A message without a body.
+/// Writes a message without a body.
 pub(crate) fn bare(out: &mut BytesMut, kind: u8) {
     message(out, kind, |_| {});
 }
@@ -134,7 +134,7 @@ pub(crate) fn parameters(out: &mut BytesMut, types: &[u32]) {
     });
 }
 
-/// `binary`: whether the column of this index is sent in binary.
+/// Writes a RowDescription. `binary`: whether the column of this index is sent in binary.
 pub(crate) fn row_description(out: &mut BytesMut, columns: &[Column], binary: impl Fn(usize) -> bool) {
     message(out, b'T', |out| {
         out.put_i16(columns.len() as i16);

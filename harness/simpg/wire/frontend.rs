@@ -1,11 +1,11 @@
-//! Messages of a signed-in client.
+//! Parses the messages of a signed-in client.
 
 use std::ffi::CStr;
 
 use super::super::report::{Report, protocol_violation};
 use super::value::utf8;
 
-/// The longest message accepted, so that a forged length costs no memory.
+/// The longest message accepted: a forged length must not allocate memory. *Units*: bytes.
 const LONGEST: usize = 1 << 20;
 
 /// One message of the client, borrowed from the input buffer.
@@ -54,7 +54,7 @@ pub(crate) enum Named {
     Portal,
 }
 
-/// Why input cannot be read on.
+/// Why no further input can be read.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// The server sends this error before it closes.
@@ -63,7 +63,9 @@ pub(crate) enum Broken {
     Silent,
 }
 
-/// Kind and total length of the first message. `None`: it is incomplete.
+/// Returns kind and total length of the first message, in bytes; `None`: the message is incomplete.
+///
+/// *Errors*: 08P01 for an unknown kind; an impossible length.
 pub(crate) fn frame(bytes: &[u8]) -> Result<Option<(u8, usize)>, Broken> {
     let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
     if !b"QPBDECHSXFdcf".contains(&kind) {
@@ -73,7 +75,9 @@ pub(crate) fn frame(bytes: &[u8]) -> Result<Option<(u8, usize)>, Broken> {
     Ok(length.filter(|length| rest.len() >= *length).map(|length| (kind, 1 + length)))
 }
 
-/// The length in a message's header, which counts the length field itself.
+/// Reads the length field of a message, which includes the field itself; `None`: it is incomplete.
+///
+/// *Errors*: less than 4, or more than `LONGEST`.
 pub(crate) fn length_of(bytes: &[u8]) -> Result<Option<usize>, Broken> {
     let Some(header) = bytes.first_chunk::<4>() else { return Ok(None) };
     match usize::try_from(i32::from_be_bytes(*header)) {
@@ -84,7 +88,7 @@ pub(crate) fn length_of(bytes: &[u8]) -> Result<Option<usize>, Broken> {
 
 /// Parses a message body.
 ///
-/// *Errors*: 08P01 if its length does not match its contents, 22021 if its text is not UTF-8.
+/// *Errors*: 08P01 if the body is too short, too long or otherwise malformed; 22021 if a text is not UTF-8.
 pub(crate) fn parse(kind: u8, body: &[u8]) -> Result<Frontend<'_>, Report> {
     let mut body = Body(body);
     let message = match kind {

@@ -1,9 +1,9 @@
-//! Packets that a client sends before it is signed in.
+//! Parses the packets that a client sends before it is signed in.
 
 use super::super::report::{Report, protocol_violation};
 use super::frontend::{Broken, length_of};
 
-/// The longest startup packet, as in Postgres.
+/// The longest startup packet, as in Postgres. *Units*: bytes.
 const LONGEST: usize = 10_000;
 
 const SSL_REQUEST: i32 = 80_877_103;
@@ -30,13 +30,15 @@ pub(crate) struct Startup<'a> {
     pub database: &'a str,
     /// Settings of the session, in the order of the packet.
     pub settings: Vec<(&'a str, &'a str)>,
-    /// Whether the client asks for a minor version newer than 3.0.
+    /// Whether the client requests a minor version newer than 3.0.
     pub newer: bool,
-    /// Protocol options (`_pq_.`) that this server does not know.
+    /// Protocol options (`_pq_.`), none of which this server supports.
     pub unknown: Vec<&'a str>,
 }
 
-/// The first packet and its length. `None`: it is incomplete.
+/// Returns the first packet and its length in bytes; `None`: the packet is incomplete.
+///
+/// *Errors*: an impossible length, a malformed packet, another major version than 3, or no user name.
 pub(crate) fn packet(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Broken> {
     let Some(length) = length_of(bytes)? else { return Ok(None) };
     if !(8..=LONGEST).contains(&length) {
@@ -99,7 +101,9 @@ fn string<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Report> {
     Ok(text)
 }
 
-/// The body and total length of a password message. `None`: it is incomplete.
+/// Returns the body and the total length in bytes of a password message; `None`: the message is incomplete.
+///
+/// *Errors*: 08P01 for a message of another kind; an impossible length.
 pub(crate) fn password(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Broken> {
     let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
     if kind != b'p' {

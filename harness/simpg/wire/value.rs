@@ -15,7 +15,7 @@ pub(crate) enum Type {
     Int8,
     Float8,
     Text,
-    /// Type of catalogue names: text of fixed size.
+    /// The type of names in the catalogue: text of fixed size.
     Name,
     Void,
 }
@@ -104,7 +104,9 @@ impl Type {
         matches!(self, Type::Int2 | Type::Int4 | Type::Int8)
     }
 
-    /// Parses text format.
+    /// Parses a value in text format.
+    ///
+    /// *Errors*: 22P02 for invalid syntax, 22003 out of range.
     pub fn parse(self, text: &str) -> Result<Value, Report> {
         let wrong = || {
             let name = self.name();
@@ -137,7 +139,9 @@ impl Type {
         }
     }
 
-    /// Decodes binary format.
+    /// Decodes a value in binary format.
+    ///
+    /// *Errors*: 22P03 for a wrong length, 22021 for invalid text, 08P01 for void.
     pub fn decode(self, bytes: &[u8]) -> Result<Value, Report> {
         let wrong = || Report::error("22P03", "incorrect binary data format in bind parameter");
         Ok(match self {
@@ -152,7 +156,9 @@ impl Type {
     }
 }
 
-/// Checks a client's text: UTF-8 without NUL.
+/// Checks that a client's text is UTF-8 without NUL.
+///
+/// *Errors*: 22021.
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Report> {
     let bad = |at: usize| {
         let byte = bytes.get(at).copied().unwrap_or_default();
@@ -194,7 +200,9 @@ impl Value {
         }
     }
 
-    /// Converts to another type, as an assignment or a cast does.
+    /// Converts to another type, as an assignment or a cast does. A value without a conversion to `to` stays as it is.
+    ///
+    /// *Errors*: 22003 out of range, 22P02 for text of invalid syntax.
     pub fn cast(self, to: Type) -> Result<Value, Report> {
         match (self, to) {
             (Value::Int(value, of), Type::Int2 | Type::Int4 | Type::Int8) if of != to => {

@@ -1,7 +1,7 @@
-//! Faults of simulated runs that are carried out otherwise than on real servers, and those that cannot be simulated.
+//! The injections of simulated runs that differ from those of real runs, and the faults that cannot be simulated.
 //!
-//! Faults of packets are rules of the simulated filter, as they are rules of the kernel's on the kernel plane. All others
-//! are the injections of real runs.
+//! Packet faults are rules of the simulated filter, as they are nftables rules on the kernel plane; half-open
+//! connections are too. All other faults use the injections of real runs.
 
 mod packets;
 
@@ -10,7 +10,7 @@ use crate::model::fault::{Fault, FaultKind};
 use crate::nemesis::{self, Injection};
 use crate::simnet::{Filter, FilterRule};
 
-/// How a fault is carried out.
+/// Returns the injection of a fault.
 pub(super) fn injection(fault: &Fault, filter: Filter) -> Box<dyn Injection> {
     match (fault.kind, FilterRule::of(fault.kind)) {
         (_, Some(rule)) => Box::new(Filtering::new(filter, rule)),
@@ -19,9 +19,9 @@ pub(super) fn injection(fault: &Fault, filter: Filter) -> Box<dyn Injection> {
     }
 }
 
-/// Whether a fault can be simulated.
+/// Checks that a fault can be simulated.
 ///
-/// *Errors*: why not, in words that can stand in a report.
+/// *Errors*: the reason, worded for a report.
 pub(super) fn check_fault(fault: &Fault) -> Result<(), String> {
     let kind = fault.kind;
     let reason = match kind {

@@ -1,4 +1,4 @@
-//! Faults done to packets: rules of the simulated network's filter, which counts.
+//! Packet faults: rules of the simulated network's filter, whose counters are the evidence.
 
 use async_trait::async_trait;
 use tokio::time::{Duration, sleep};
@@ -9,20 +9,20 @@ use crate::model::history::Evidence;
 use crate::nemesis::{Injection, NemesisError, decisive, supporting};
 use crate::simnet::{Filter, FilterRule, Installed, SERVERS};
 
-/// Counts which prove that a device has met the client: it has forgotten a flow, or would have but for its probes. Packets
-/// dropped afterwards only show that it was there.
+/// Counters that prove the effect of an idle device on the client: it expired a flow, or keepalive probes prevented
+/// that. Packets dropped afterwards are supporting evidence only.
 const OF_DEVICES: [&str; 2] = ["flows expired", "flows kept alive by probes"];
 
-/// The count of packets of connections that a fault leaves alone.
+/// The counter of packets that a fault lets through; it proves no effect.
 const LET_THROUGH: &str = "packets let through";
 
-/// A rule of the filter in force until heal.
+/// A filter rule that is in force until heal.
 pub(super) struct Filtering {
     filter: Filter,
     what: FilterRule,
-    /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
+    /// Whether the rule affects only the first of the client's addresses, as faults of the gateway do.
     first: bool,
-    /// Whether open connections are reset once new ones are blocked.
+    /// Whether the gateway resets open connections after the rule is installed.
     resets: bool,
     reset: usize,
     imposed: Option<Installed>,
@@ -68,8 +68,8 @@ impl Injection for Filtering {
     }
 }
 
-/// Every connection half open: the gateway resets its connections, and the filter keeps that from the client. From then on
-/// the gateway's kernel knows nothing of them, and answers each of their packets with an RST.
+/// Makes every connection half-open: the gateway resets its connections, and the filter drops these RSTs. From then on
+/// the gateway's kernel has no such connections, and answers each packet of the client with an RST.
 pub(super) struct HalfOpening {
     filter: Filter,
     watching: Option<Installed>,
@@ -86,10 +86,10 @@ impl HalfOpening {
 impl Injection for HalfOpening {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.watching = Some(self.filter.install(FilterRule::CountResets, Some(SERVERS[0]))?);
-        // The newer rule comes first: what is kept back is not counted as sent.
+        // The newer rule is applied first, so that dropped RSTs are not counted as sent.
         let hiding = self.filter.install(FilterRule::KeepBackResets, Some(SERVERS[0]))?;
         self.gone = environment.gateway.cut(Cut::Reset).await;
-        // An RST is sent off in the same instant; one tick of the clock lets it pass the filter.
+        // The RSTs reach the filter within this tick; afterwards the rule must not drop those that answer the client.
         sleep(Duration::from_millis(1)).await;
         Ok(self.filter.remove(hiding)?)
     }

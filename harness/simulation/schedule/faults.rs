@@ -1,4 +1,4 @@
-//! Faults drawn at random, one by one and in numbers: kinds, onsets, durations.
+//! Random faults: kinds, onsets, durations, and which faults may overlap.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::model::fault::{
 };
 use crate::model::pace::Pause;
 
-/// When the first fault comes, in tenths of a second: every worker has worked for some seconds by then.
+/// The earliest onset, late enough that every worker has completed operations. *Units*: tenths of a second.
 const EARLIEST: u64 = 40;
 
-/// When the last one comes: thirty seconds of faults, and as many to recover in.
+/// The end of the onsets: half of the minute that a run takes, the rest is for recovery. *Units*: tenths of a second.
 const LATEST: u64 = 300;
 
-/// A device that ends connections which have been idle for some seconds, and a pause that is longer.
+/// A device that expires connections that are idle for some seconds, and a longer pause of the workload.
 pub(super) fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
     let kinds: Vec<fn(Duration) -> FaultKind> =
         vec![|after| FaultKind::IdleClose { after }, |after| FaultKind::IdleReset { after }, |after| {
@@ -31,9 +31,9 @@ pub(super) fn idleness() -> impl Strategy<Value = (Fault, Pause)> {
     })
 }
 
-/// Leaves out what cannot be in force together with what came before it, as scenario files must.
+/// Removes each fault that must not overlap an earlier one, by the rules of scenario files.
 pub(super) fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
-    // The device comes first regardless of its onset, because the pause exists for it.
+    // The idle device is always kept, because the pause is useless without it.
     let mut kept: Vec<Fault> = Vec::new();
     drawn.sort_by_key(|fault| (fault.kind.idle_time().is_none(), fault.at));
     for fault in drawn {
@@ -52,6 +52,7 @@ pub(super) fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
     kept
 }
 
+/// A random fault, with an onset between `EARLIEST` and `LATEST`. It lasts 0.5 s to 10 s, unless it is instant.
 pub(super) fn fault() -> impl Strategy<Value = Fault> {
     (EARLIEST..LATEST, kind(), 5u64..100).prop_map(|(at, kind, lasts)| {
         let lasts = match kind {
@@ -85,7 +86,7 @@ fn kind() -> BoxedStrategy<FaultKind> {
     .boxed()
 }
 
-/// Kinds that need nothing said of them, the simplest first: to it others shrink.
+/// Kinds without parameters. The simplest comes first, because proptest shrinks towards it.
 fn simple() -> Vec<FaultKind> {
     vec![
         FaultKind::Reset,
@@ -111,14 +112,14 @@ fn cut_point() -> BoxedStrategy<FaultKind> {
     let points: Vec<Point> = Point::ALL
         .iter()
         .map(|(_, point)| *point)
-        // No simulated client requests encryption here.
+        // Schedules with these faults use no TLS, so that clients send no such request.
         .filter(|point| *point != Point::EncryptionRequest)
         .collect();
     let times = prop::option::of(1u32..4);
     (select(points), select(vec![Strike::Reset, Strike::Close, Strike::Hold, Strike::Drop]), times)
         .prop_map(|(point, strike, times)| {
-            // No network takes a message out of a stream that goes on: a later one would be taken for it. Nothing follows
-            // these two before they are answered.
+            // Dropping one message from a stream that continues is unrealistic: the receiver would take a later
+            // message for it. After these two, no message follows before the answer.
             let may_vanish = matches!(point, Point::Startup | Point::Authentication);
             let strike = if strike == Strike::Drop && !may_vanish { Strike::Hold } else { strike };
             FaultKind::CutPoint(CutPoint { point, strike, times })

@@ -1,7 +1,6 @@
-//! Schedules of faults, drawn at random and shrunk by proptest: kinds, onsets, durations, overlaps.
+//! Random schedules of faults, which proptest draws and shrinks: kinds, onsets, durations, overlaps.
 //!
-//! A schedule holds what a scenario file would hold; it can be written as such a file, and run on
-//! the real planes as well.
+//! A schedule has the contents of a scenario file; it can be written as one, and then also runs on the real planes.
 
 mod faults;
 mod setting;
@@ -18,18 +17,18 @@ use crate::model::pace::{Pace, Pause};
 use crate::model::topology::Topology;
 use crate::scenario::{Question, Scenario, ScenarioError};
 
-/// The most faults of one schedule.
+/// The most faults drawn for one schedule; a setting with a fault of its own adds that one.
 const MOST: usize = 6;
 
-/// How many operations are open at once, and the pace of each worker. Less than in a real run: it is what a simulated run costs,
-/// and a client meets its faults with an operation a second as surely as with eighty.
+/// The most operations open at once, and the pace of each worker: one operation a second instead of the eighty of a
+/// real run. Operations dominate the cost of a simulated run, and the faults affect the client as surely with fewer.
 const WORKERS: u32 = 2;
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Several operations of each worker.
+/// Long enough for three operations of each worker.
 const STABILITY: Duration = Duration::from_secs(6);
 
-/// A schedule of faults, and what it asks of the workload and the environment beside them.
+/// Faults with their onsets and durations, and the workload and environment that they need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     faults: Vec<Fault>,
@@ -38,25 +37,25 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Its faults, in the order of their onsets.
+    /// The faults, in the order of their onsets.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// This schedule with only some of its faults, by their indices.
+    /// A copy with only the faults at these indices.
     pub(super) fn with_only(&self, places: &[usize]) -> Schedule {
         let faults = places.iter().filter_map(|place| self.faults.get(*place).copied()).collect();
         Schedule { faults, ..self.clone() }
     }
 
-    /// The text of a scenario file that asks the same. `why`: what stands at its head.
+    /// The text of the equivalent scenario file. `why`: the comment at its head.
     pub fn text(&self, title: &str, why: &str) -> String {
         self.question(title, why).text()
     }
 
-    /// The scenario itself.
+    /// The equivalent scenario.
     ///
-    /// *Errors*: none that a schedule drawn here could have.
+    /// *Errors*: the scenario is invalid; that of a schedule drawn by [`schedules`] is always valid.
     pub fn scenario(&self, name: &str) -> Result<Scenario, ScenarioError> {
         self.question("Random schedule of faults", "").scenario(name)
     }
@@ -76,18 +75,20 @@ impl Schedule {
     }
 }
 
-/// Random schedules of one to six faults within thirty seconds, from the fourth second of steady state on.
+/// Random schedules of one to six faults, rarely seven. They begin 4 s to 30 s after the steady state; a persistent
+/// fault instead precedes the client, and is the only one.
 ///
-/// In some of them there is a device that ends idle connections, and the workload pauses for long enough to meet it; in some
-/// operations have a deadline, callers wait for connections, or the client listens; in some there is a failover, a password
-/// that changes, a certificate that expires, a persistent fault, or one that leaves everything possible.
+/// Some schedules have a device that expires idle connections, and a pause of the workload that is long enough for
+/// it; in others operations have a deadline, callers wait for connections, or the client listens; in others there is
+/// a failover, a changed password, an expiring certificate, a persistent fault, or added latency under which no
+/// operation may fail.
 ///
-/// They shrink to fewer faults, to simpler ones, and to shorter ones.
+/// proptest shrinks them to fewer, simpler and shorter faults.
 pub fn schedules() -> impl Strategy<Value = Schedule> {
     let faults = prop::collection::vec(fault(), 1..=MOST);
     (faults, prop::option::weighted(0.25, idleness()), setting()).prop_map(|(mut faults, idleness, setting)| {
         let pause = idleness.filter(|_| setting.may_pause()).map(|(device, pause)| {
-            // In the place of one of them, so that their number stays what it is.
+            // The device replaces the last of `MOST` faults.
             faults.truncate(MOST - 1);
             faults.insert(0, device);
             pause

@@ -1,4 +1,4 @@
-//! The setting of a schedule beside its faults, and what it requires of them.
+//! The setting of a schedule (workload, topology, class, budget), and the faults that are possible in it.
 
 use std::time::Duration;
 
@@ -13,36 +13,37 @@ use crate::model::pace::Pace;
 use crate::model::topology::{Host, SslMode, TargetSession, TlsVersion};
 use crate::scenario::Question;
 
-/// Duration of a persistent fault: longer than a client has to report it.
+/// Duration of a persistent fault: longer than the time that a client has to report it.
 const UNTIL_REPAIRED: Duration = Duration::from_secs(13);
 
 /// The setting of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScheduleSetup {
-    /// The usual setting.
+    /// The default workload and topology.
     Plain,
     /// Every operation has a deadline.
     Deadline,
     /// There are more callers than connections.
     Waiters,
-    /// The client listens, too.
+    /// The client also subscribes to notifications.
     Listening,
-    /// One worker works fast, so that a slow client shows.
+    /// One worker with a short interval, so that a slow client falls behind.
     Brisk,
-    /// One fault leaves everything possible, and nothing may fail.
+    /// The only fault is added latency, under which no operation may fail.
     Gentle(Fault),
-    /// One persistent fault precedes the client, and stays until it is repaired.
+    /// The only fault is persistent: it precedes the client, and lasts until it is repaired.
     Persistent(FaultKind),
-    /// There is a standby, and one of the faults is a change of roles; the client's addresses lead to these.
+    /// There is a standby, and one of the faults is a failover. With it: the servers to which the client's addresses
+    /// lead, and the client's `target_session_attrs`.
     Failover(Fault, &'static [Host], TargetSession),
     /// The password changes.
     Rotation(Fault),
-    /// The server speaks TLS, of that version, and the client verifies its certificate; a certificate expires, or is wrong from
-    /// the start until it is repaired.
+    /// The server offers TLS of this version, and the client verifies its certificate. A certificate expires, or is
+    /// wrong from the start until it is repaired.
     Certificate(CertificateFault, Fault, TlsVersion),
 }
 
-/// Which addresses the client has in which failover.
+/// A failover, the servers to which the client's addresses lead, and the client's `target_session_attrs`.
 type Arrangement = (Failover, &'static [Host], TargetSession);
 
 const FAILOVERS: [Arrangement; 6] = [
@@ -66,6 +67,7 @@ const PERSISTENT: [FaultKind; 6] = [
 /// Certificates that expire while the client works.
 const EXPIRING: [CertificateFault; 2] = [CertificateFault::ClientExpired, CertificateFault::ServerExpired];
 
+/// Certificates that are wrong from the start until they are repaired.
 const MISISSUED: [CertificateFault; 5] = [
     CertificateFault::WrongHost,
     CertificateFault::WrongAuthority,
@@ -74,12 +76,12 @@ const MISISSUED: [CertificateFault; 5] = [
     CertificateFault::ClientRevoked,
 ];
 
-/// A fault that precedes the client, until it is repaired.
+/// A fault that precedes the client, and lasts until it is repaired.
 fn persistent(kind: FaultKind) -> Fault {
     Fault { kind, at: Duration::ZERO, lasts: UNTIL_REPAIRED }
 }
 
-/// Draws what is the matter with a certificate. A build without TLS has none.
+/// Draws a fault of a certificate; in a build without TLS, the plain setting.
 fn certificate() -> BoxedStrategy<ScheduleSetup> {
     if !cfg!(feature = "tls") {
         return Just(ScheduleSetup::Plain).boxed();
@@ -93,7 +95,7 @@ fn certificate() -> BoxedStrategy<ScheduleSetup> {
         .boxed()
 }
 
-/// Draws a setting; the simplest comes first, to which others shrink.
+/// Draws a setting. The simplest comes first, because proptest shrinks towards it.
 pub(super) fn setting() -> impl Strategy<Value = ScheduleSetup> {
     let time = || (50u64..200, 30u64..80);
     prop_oneof![
@@ -119,7 +121,7 @@ pub(super) fn setting() -> impl Strategy<Value = ScheduleSetup> {
 }
 
 impl ScheduleSetup {
-    /// Whether the workload may pause in it.
+    /// Whether the workload may pause in this setting.
     pub fn may_pause(self) -> bool {
         matches!(
             self,
@@ -127,7 +129,7 @@ impl ScheduleSetup {
         )
     }
 
-    /// The faults of a schedule in this setting, out of those that were drawn for it.
+    /// The faults of a schedule in this setting: its own fault, and those of `drawn` that may occur beside it.
     pub fn arrange(self, mut drawn: Vec<Fault>) -> Vec<Fault> {
         match self {
             ScheduleSetup::Plain
@@ -138,12 +140,13 @@ impl ScheduleSetup {
             ScheduleSetup::Gentle(fault) => vec![fault],
             ScheduleSetup::Persistent(kind) => vec![persistent(kind)],
             ScheduleSetup::Certificate(what, fault, _) if MISISSUED.contains(&what) => vec![fault],
-            // A fault of the path would meet one of several addresses.
+            // A network fault would affect only the first of several addresses.
             ScheduleSetup::Failover(fault, hosts, _) if hosts.len() > 1 => vec![fault],
             ScheduleSetup::Failover(fault, ..)
             | ScheduleSetup::Rotation(fault)
             | ScheduleSetup::Certificate(_, fault, _) => {
-                // With what only befalls connections: servers and doors are its own while it is under way.
+                // Beside these, only faults of open connections: others could change the same server or block
+                // sign-ins.
                 drawn.retain(|other| {
                     matches!(other.kind, FaultKind::Close | FaultKind::Reset | FaultKind::ResetRepeatedly { .. })
                 });
@@ -153,7 +156,7 @@ impl ScheduleSetup {
         }
     }
 
-    /// Asks for it.
+    /// Applies this setting to a scenario.
     pub fn apply(self, question: &mut Question) {
         match self {
             ScheduleSetup::Plain => {}
@@ -171,8 +174,8 @@ impl ScheduleSetup {
             ScheduleSetup::Persistent(_) => question.class = Class::Persistent,
             ScheduleSetup::Failover(fault, hosts, session) => {
                 if let FaultKind::Failover(Failover::PromoteBeside | Failover::Demote) = fault.kind {
-                    // The old primary can still be read: every connection has to write before the first of them has moved,
-                    // for one that only reads goes on reading there, and nothing tells it.
+                    // The old primary still answers reads: a connection that only reads would stay there unnoticed. A
+                    // short interval makes every connection write, and so notice the failover.
                     let interval = Duration::from_millis(500);
                     question.load = Pace { workers: Pace::default().workers, interval, ..question.load };
                 }

@@ -1,4 +1,4 @@
-//! The settings of a session: initial and current values, and the undo of a rollback.
+//! The settings of a session: initial and current values, and the changes to undo after a rollback.
 
 pub(super) mod setting;
 
@@ -11,7 +11,7 @@ use self::setting::{
 };
 use super::super::report::Report;
 
-/// The timeouts in force; `None`: none.
+/// The timeouts in force; `None`: without limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Timeouts {
     pub statement: Option<Duration>,
@@ -21,10 +21,11 @@ pub(super) struct Timeouts {
     pub transaction: Option<Duration>,
 }
 
+/// The settings of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Guc {
     major: u32,
-    /// Values at the start of the session, to which RESET returns.
+    /// Values at the start of the session, which RESET restores; a missing one is the default.
     initial: BTreeMap<Key, String>,
     current: BTreeMap<Key, String>,
     pub(super) timeouts: Timeouts,
@@ -85,6 +86,8 @@ impl Guc {
     }
 
     /// Sets an initial value, of the role or of the startup packet.
+    ///
+    /// *Errors*: as [`check`](Guc::check).
     pub fn begin_with(&mut self, name: &str, value: &str) -> Result<(), Report> {
         let key = key(name);
         let value = self.check(&key, name, value)?;
@@ -97,6 +100,9 @@ impl Guc {
         Ok(())
     }
 
+    /// Checks a value, and converts it to the form that SHOW displays.
+    ///
+    /// *Errors*: 42704 for an unknown setting, 55P02 for a fixed one, 22023 or 0A000 for an invalid value.
     fn check(&self, key: &Key, name: &str, value: &str) -> Result<String, Report> {
         let setting = match key {
             Key::Known(setting) if self.default_of(key).is_some() => *setting,
@@ -124,6 +130,8 @@ impl Guc {
     }
 
     /// Sets a value, or resets it to the initial one; `local`: until the transaction ends.
+    ///
+    /// *Errors*: as [`check`](Guc::check).
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), Report> {
         let key = key(name);
         let value = match value {
@@ -138,6 +146,7 @@ impl Guc {
         Ok(())
     }
 
+    /// Stores a value, or removes it; returns the previous one.
     fn put(&mut self, key: &Key, value: Option<String>) -> Option<String> {
         let before = match value {
             Some(value) => self.current.insert(key.clone(), value),
@@ -159,7 +168,7 @@ impl Guc {
         }
     }
 
-    /// Ends the transaction: undoes SET LOCAL, and after a rollback every SET.
+    /// Undoes the transaction's SET LOCALs, and after a rollback every SET.
     pub fn end_transaction(&mut self, committed: bool) {
         while let Some((key, before, local)) = self.undo.pop() {
             if local || !committed {
@@ -168,7 +177,7 @@ impl Guc {
         }
     }
 
-    /// Takes the reported settings whose value has changed since the last report, with their reported names.
+    /// Returns the settings to report, with the names that clients see: those changed since the last call.
     pub(super) fn news(&mut self) -> Vec<(&'static str, String)> {
         let mut news = Vec::new();
         for place in std::mem::take(&mut self.changed) {
@@ -183,7 +192,7 @@ impl Guc {
         news
     }
 
-    /// Marks the current values as reported.
+    /// Marks all current values as reported.
     pub(super) fn told(&mut self) {
         self.changed.clear();
         self.told = REPORTED.map(|(known, _)| Some(self.value(known).to_owned()));
@@ -203,6 +212,8 @@ impl Guc {
         }
     }
 
+    /// The value that SHOW displays.
+    ///
     /// *Errors*: 42704 for an unknown setting.
     pub fn show(&self, name: &str) -> Result<&str, Report> {
         let key = key(name);

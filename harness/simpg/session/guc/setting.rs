@@ -1,6 +1,6 @@
-//! The settings that the simulated server knows, by name.
+//! The settings that the simulated server supports, by name.
 
-/// Known settings with their default values, sorted by name.
+/// Known settings with their default values, sorted by name for the binary search.
 const KNOWN: [(&str, &str); 41] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
@@ -45,7 +45,7 @@ const KNOWN: [(&str, &str); 41] = [
     ("work_mem", "4MB"),
 ];
 
-/// An index into `KNOWN`: names are looked up once, when they are read.
+/// An index into `KNOWN`, so that each name is looked up once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Setting(usize);
 
@@ -103,7 +103,7 @@ pub(super) const STATEMENT: Setting = Setting::named("statement_timeout");
 const SYNCHRONOUS_COMMIT: Setting = Setting::named("synchronous_commit");
 pub(super) const TRANSACTION: Setting = Setting::named("transaction_timeout");
 
-/// Settings that a client cannot change.
+/// Settings that a client cannot change; `deadlock_timeout` because ordinary roles cannot.
 pub(super) const FIXED: [Setting; 8] = [
     IN_HOT_STANDBY,
     Setting::named("integer_datetimes"),
@@ -115,7 +115,7 @@ pub(super) const FIXED: [Setting; 8] = [
     Setting::named("deadlock_timeout"),
 ];
 
-/// Settings whose changes are reported to the client, with their reported names.
+/// Settings whose changes are reported to the client, with the names that the client sees.
 pub(super) const REPORTED: [(Setting, &str); 6] = [
     (APPLICATION_NAME, "application_name"),
     (CLIENT_ENCODING, "client_encoding"),
