@@ -142,9 +142,7 @@ impl Loopback {
     }
 
     /// Sends FIN.
-
     ///
-
     /// *Errors*: ENOTCONN after an RST.
     pub fn shut_down(&mut self, end: PipeEnd) -> io::Result<()> {
         let (own, other) = self.sides(end)?;
@@ -190,9 +188,7 @@ impl NetState {
     }
 
     /// Listens on a port within the machine.
-
     ///
-
     /// *Errors*: EADDRINUSE.
     pub fn listen_loopback(&mut self, at: SocketAddrV4) -> io::Result<()> {
         if self.loopback.listeners.contains_key(&at.port()) {
@@ -203,9 +199,7 @@ impl NetState {
     }
 
     /// Accepts the next connection.
-
     ///
-
     /// *Errors*: EBADF without a listener.
     pub fn poll_accept_loopback(
         &mut self,

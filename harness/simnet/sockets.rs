@@ -102,9 +102,7 @@ impl NetState {
     }
 
     /// Begins to connect; returns the socket's number.
-
     ///
-
     /// *Errors*: no ephemeral port is free.
     pub fn connect(&mut self, machine: Machine, to: SocketAddrV4, options: SocketOptions) -> io::Result<usize> {
         self.flush();
@@ -242,9 +240,7 @@ impl NetState {
     }
 
     /// Sends FIN after the data written so far.
-
     ///
-
     /// *Errors*: the socket is closed, not connected or reset.
     pub fn shut_down(&mut self, socket: usize) -> io::Result<()> {
         let entry = self.entry(socket)?;

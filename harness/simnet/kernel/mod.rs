@@ -152,9 +152,7 @@ impl Kernel {
     }
 
     /// Accepts the next connection.
-
     ///
-
     /// *Errors*: `NotFound` without a listener.
     pub fn poll_accept(&mut self, at: SocketAddrV4, cx: &Context<'_>) -> Poll<io::Result<(Slot, SocketAddrV4)>> {
         let Some(listener) = self.listeners.get_mut(&at) else { return Poll::Ready(Err(ErrorKind::NotFound.into())) };
@@ -170,9 +168,7 @@ impl Kernel {
     }
 
     /// Begins to connect, and queues the SYN.
-
     ///
-
     /// *Errors*: no ephemeral port is free.
     pub fn connect(&mut self, to: SocketAddrV4) -> io::Result<Slot> {
         let own = match to.ip().is_loopback() {
