@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Interval between checks for the exit of a child, which exits right after its answer.
 const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
-/// Time limit for the exit of a killed child, in general milliseconds. A child that is blocked in the kernel for
-/// longer is left behind.
+/// Time limit for the exit of a killed child. It takes milliseconds unless the child is blocked in the kernel; such a
+/// child is left behind.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Room for the descriptors of one child in a control message, in bytes: more than any child sends back.
