@@ -92,7 +92,7 @@ pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
         std::future::pending().await
     }
 
-    /// Heals the fault; returns once that is verified. Lasting effects stay: connections without their other side, a
+    /// Heals the fault; returns once that is in effect. Lasting effects stay: connections without their other side, a
     /// dead address. By default there is nothing to heal.
     async fn heal(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())

@@ -1,8 +1,8 @@
 //! Faults of the name server: a name that does not lead to the server.
 //!
 //! The resolver's own timeouts stay at their defaults (for libc five seconds, twice), because those are what users
-//! have. At the old address of a server that moves, packets get no answer; after a failover by name, the address of a
-//! killed primary refuses, as on every other plane.
+//! have. At the old address of a server that moves, packets get no answer; after a failover by name, the address of
+//! the killed primary refuses connections.
 
 use async_trait::async_trait;
 
