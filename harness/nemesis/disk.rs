@@ -41,7 +41,7 @@ impl Injection for FillingDisk {
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let server = environment.server();
         server.free_disk(disk(environment)).await?;
-        // The server may have ended, or may just have got through.
+        // The server is still running if the injection failed.
         match disk(environment) {
             SmallDisk::Wal if server.ended(Duration::ZERO).await.is_ok() => Ok(environment.start_server().await?),
             SmallDisk::Wal => Ok(server.wait(Readiness::AcceptingQueries).await?),

@@ -17,7 +17,7 @@ use crate::model::history::Evidence;
 const STAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 
 /// A fast restart, after which other sessions hold every slot for ordinary roles. They end one by one, so that the
-/// client gets its slots back one by one. The fault is healed when the last has ended.
+/// client gets its slots back one by one. Once the last has ended, the fault is healed, even before its time.
 #[derive(Default)]
 pub(super) struct Stampede {
     log: LogWatch,

@@ -32,7 +32,7 @@ impl Injection for ExhaustingMemory {
             }
             Shortage::Kills => {
                 self.sessions = environment.gateway.connections();
-                // The query is killed before it answers; the log shows whether.
+                // The query gets no answer if the kernel kills its backend; the log shows whether it did.
                 let answer = environment.server().exceed_memory().await;
                 self.log.wait_for(environment, KILLED).await.map_err(|error| match answer {
                     Ok(()) => NemesisError::NotInForce("there was memory enough for every session".into()),

@@ -18,8 +18,6 @@ pub(super) struct Overheard {
 
 impl Overheard {
     /// Starts watching now; does nothing if there is no middlebox.
-    ///
-    /// *Errors*: the log cannot be read.
     pub fn listen(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &environment.middlebox {
             self.seen = middlebox.log()?.len();
@@ -28,8 +26,6 @@ impl Overheard {
     }
 
     /// Counts the refusals until now.
-    ///
-    /// *Errors*: the log cannot be read.
     pub fn note_refusals(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &environment.middlebox {
             self.refusals = self.count(middlebox, MiddleboxProcess::is_refusal)?;
@@ -47,8 +43,6 @@ impl Overheard {
 }
 
 /// Returns the middlebox.
-///
-/// *Errors*: there is none.
 fn in_path(environment: &Environment) -> Result<&MiddleboxProcess, NemesisError> {
     environment.middlebox.as_ref().ok_or_else(|| NemesisError::NotInForce("nothing stands in the path".into()))
 }

@@ -1,8 +1,8 @@
 //! The nemesis: injects each fault of a plan, heals it, and reads its evidence. One file for each family of faults.
 //!
 //! A fault is written once, over the traits of a server (`server/control`) and the gateway, and works alike if these
-//! are simulated. Every fault is healed once its injection was attempted: at its time, when the run is stopped early,
-//! and after a failed injection, which may have been done in part.
+//! are simulated. Every fault is healed once its injection was attempted, even if that failed or the run is stopped
+//! early. If the run is dropped, its environment is removed instead.
 
 #[cfg(feature = "tls")]
 mod certificate;

@@ -17,7 +17,8 @@ const RECEIVED: &str = "received smart shutdown request";
 const END_WITHIN: Duration = Duration::from_secs(20);
 
 /// A smart stop is requested and the older half of the client's connections is closed, so that the client gets 57P03
-/// for new ones while the others work. Heal closes these too, waits for the end of the server, and starts it again.
+/// for new ones while the others work. Heal closes the others too, waits for the end of the server, and starts it
+/// again.
 ///
 /// The harness keeps no session open meanwhile, because the server would wait for it as well.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 //!
 //! There are two usual ways to set a timeout. The kernel reads the namespace's setting at each packet, so a flow
 //! takes it over with its next packet; an idle flow keeps the five days that its last packet gave it. An nft timeout
-//! object applies only to flows that begin after it. Both miss the connection that is idle when the fault starts,
-//! which the fault is about. So this module changes the setting, and then gives each existing flow the new timeout by
+//! object applies only to flows that begin after it. Both miss what the fault is about: the connection that is idle
+//! when the fault starts. So this module changes the setting, and then gives each existing flow the new timeout by
 //! netlink, as `conntrack -U` does.
 
 use std::ffi::CStr;

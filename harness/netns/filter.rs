@@ -55,8 +55,6 @@ impl Filter {
 }
 
 /// Starts connection tracking.
-///
-/// *Errors*: `nft` fails.
 pub(super) async fn track(nft: &Tool, netns: &NetNs) -> Result<(), KernelError> {
     nft.run(netns, &["-f", "-"], TRACK, []).await.map(|_| ())
 }
@@ -133,8 +131,6 @@ async fn verify(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), Kernel
 }
 
 /// Returns the packets counted by each counter of a filter, with the counter's name.
-///
-/// *Errors*: `nft` fails, or a counter is gone.
 pub(super) async fn count(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
     let listed = list(nft, netns, "counters").await?;
     let packets = |name: &str| {

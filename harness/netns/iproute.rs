@@ -55,8 +55,6 @@ impl Tool {
     }
 
     /// Runs the tool in the host's namespace; returns its output.
-    ///
-    /// *Errors*: as for [`run`](Tool::run).
     pub async fn run_here(&self, arguments: &[&str], input: &str) -> Result<String, KernelError> {
         self.run_command(Command::new(&self.path), arguments, input).await
     }

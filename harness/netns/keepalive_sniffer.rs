@@ -1,5 +1,5 @@
 //! Keepalive probes on the wire: captures packets at the filter's interface towards the client, and detects the
-//! probes among them. Reads headers only.
+//! probes among them.
 //!
 //! Reads headers, never payloads.
 

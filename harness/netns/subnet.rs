@@ -23,7 +23,7 @@ const BLOCKS: u32 = 1 << 13;
 /// Number of subnets tried: with a few hundred runs on a host, even two failures in a row are rare.
 const TRIES: u32 = 64;
 
-/// Sixteen addresses that no other run on this machine uses.
+/// Sixteen addresses. No other run on this host uses them, unless all of its addresses are in its own namespaces.
 #[derive(Debug)]
 pub(super) struct Subnet {
     first: u32,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client's namespace ──── filter's namespace ──── gateway's namespace
-//!  or the machine's        (routes, and filters)
+//!  or the host's           (routes, and filters)
 //! ```
 
 use std::fs::File;
@@ -49,8 +49,6 @@ pub(super) async fn choose_subnet(client: &Client, ip: &Tool) -> Result<Subnet, 
 }
 
 /// Connects the namespaces, and adds addresses and routes.
-///
-/// *Errors*: `ip` fails.
 pub(super) async fn connect(
     client: &Client,
     [filter, gateway]: [&NetNs; 2],
@@ -93,8 +91,6 @@ pub(super) async fn connect(
 }
 
 /// Applies [`SETTINGS`]. Connection tracking must have started: `nf_conntrack_tcp_loose` exists only from then on.
-///
-/// *Errors*: the kernel rejects a setting.
 pub(super) fn apply_settings(filter: &NetNs) -> Result<(), KernelError> {
     SETTINGS.iter().try_for_each(|(name, value)| {
         filter.set(name, value).map_err(|source| KernelError::Setting { name: (*name).to_owned(), source })

@@ -38,16 +38,12 @@ pub(super) struct Callers {
 
 impl Callers {
     /// Starts watching now.
-    ///
-    /// *Errors*: the log cannot be read.
     pub async fn watch(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.from = environment.server().log().await?.len();
         Ok(())
     }
 
     /// Stops watching, because later connections find the server healed.
-    ///
-    /// *Errors*: the log cannot be read.
     pub async fn enough(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.to = Some(environment.server().log().await?.len());
         Ok(())
@@ -62,8 +58,6 @@ impl Callers {
 
     /// Counts client certificates that the server refused, and sign-ins refused because the client sent none. The
     /// client under test is the only one with a certificate.
-    ///
-    /// *Errors*: the log cannot be read.
     pub async fn refused(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, _) = self.lines(environment).await?;
         let count = |words: &str| lines.iter().filter(|line| line.text.contains(words)).count();
@@ -77,8 +71,6 @@ impl Callers {
 
     /// Counts connections that ended before sign-in, because the client refused the server's certificate. All
     /// connections of the harness skip verification, and sign in.
-    ///
-    /// *Errors*: the log cannot be read.
     pub async fn left(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, since) = self.lines(environment).await?;
         let alerts = lines.iter().filter(|line| is_alert(line)).count();
@@ -89,8 +81,6 @@ impl Callers {
     }
 
     /// Returns the number of the client's sessions over TLS.
-    ///
-    /// *Errors*: the log cannot be read.
     pub async fn begun(&self, environment: &Environment) -> Result<usize, NemesisError> {
         let session = format!("connection authorized: user={} ", environment.address.user);
         let (lines, _) = self.lines(environment).await?;

@@ -36,7 +36,7 @@ impl Filtering {
         Filtering { first: true, ..Filtering::new(rules) }
     }
 
-    /// Resets every open connection as soon as the rules are in force.
+    /// Resets every open connection of the client's first address as soon as the rules are in force.
     pub fn then_reset(self) -> Filtering {
         Filtering { resets: true, ..self }
     }

@@ -46,7 +46,7 @@ pub(super) fn silence(kept_back: &'static str) -> Vec<PacketRule> {
 /// Returns rules that count RSTs to the client on connections that exist when they are installed.
 pub(super) fn resets(counted: &'static str) -> Vec<PacketRule> {
     let count = |which: &str| rule(Way::Down, &format!("{which} {RST}"), Some(counted), "");
-    // The connection table forgets a reset connection after some seconds; its packets are then invalid.
+    // The connection table forgets a reset connection after ten seconds; its packets are then invalid.
     vec![newcomer(), count(MARK.absent), count("ct state invalid")]
 }
 

@@ -25,8 +25,6 @@ pub(super) struct Zone {
 
 impl Zone {
     /// Creates the zone, which answers with these addresses.
-    ///
-    /// *Errors*: none in practice, because the name is a constant.
     pub fn new(addresses: Vec<IpAddr>) -> Result<Zone, ProtoError> {
         let mut name = Name::from_ascii(NAME)?;
         name.set_fqdn(true);
