@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(found.flow, segment(false, 1, 1, 0, 0).flow);
         assert_eq!(segment(true, u32::MAX, 0, 0, SYN).end(), 0);
         for short in 0..56 {
-            // A truncated packet is no segment, and causes no panic.
+            // A packet that is cut before its flags is no segment; no length causes a panic.
             let cut = Segment::read(&packet(true, 7, 9, 100, 0)[..short], CLIENT);
             assert!(cut.is_none_or(|_| short > 24 + 13), "{short}");
         }

@@ -27,7 +27,7 @@ const TRIES: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Subnet {
     first: u32,
-    /// Held while the subnet is in use; the kernel frees the name when the process ends.
+    /// A socket whose name reserves the subnet until it is dropped, or the process ends.
     _held: Option<UnixDatagram>,
 }
 

@@ -98,7 +98,7 @@ async fn answer_datagrams(socket: UdpSocket, zone: Shared) {
     let mut buffer = [0; DATAGRAM];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            // In general an ICMP error: a client has closed the port to which an answer was sent.
+            // Most likely an ICMP error: a client has closed the port to which an answer was sent.
             sleep(PAUSE).await;
             continue;
         };
