@@ -1,5 +1,5 @@
-//! A certificate that is wrong from the injection on: no new connection can sign in until heal. Open sessions live
-//! on.
+//! A certificate that is wrong from the injection on: the client cannot sign in on new connections until heal. Open
+//! sessions live on.
 
 use std::time::{Duration, SystemTime};
 
