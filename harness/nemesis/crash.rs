@@ -1,4 +1,4 @@
-//! One backend dies of a signal, and takes every session with it.
+//! One backend is killed by a signal; the server then drops every session.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::Readiness;
 
-/// The server's log line for a backend that was killed.
+/// Part of the server's log line for a process that was killed.
 pub(super) const KILLED: &str = "was terminated by signal 9";
 
-/// Longest wait for a session of the client.
+/// Time limit for the client to have a session.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// SIGKILL for one of the client's backends, which is all that the kernel does when it runs out of memory. The server
-/// cannot know what the dead one has left in shared memory: it drops every session, and recovers.
+/// SIGKILL for one of the client's backends, as the kernel sends it when memory runs out. The server drops every
+/// session and recovers, because the killed backend may have corrupted shared memory.
 #[derive(Default)]
 pub(super) struct CrashingBackend {
     log: LogWatch,

@@ -7,7 +7,7 @@ use crate::credentials;
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 
-/// The server's password changes; the client's does not. On the wire this is a mistyped password: 28P01.
+/// The password at the server changes; the client's does not, as if it were mistyped: 28P01. Sessions stay.
 #[derive(Default)]
 pub(super) struct WrongPassword {
     log: LogWatch,
@@ -30,14 +30,15 @@ impl Injection for WrongPassword {
     }
 }
 
-/// The password is changed for good and every session ended; the client finds the new password only once this is healed.
+/// The password at the server changes for good, and every session of the client is terminated. The client can find
+/// the new password only after heal.
 #[derive(Default)]
 pub(super) struct RotatingPassword {
     ended: usize,
     log: LogWatch,
 }
 
-/// The password after the rotation, as hard to guess as the one before.
+/// Returns the password after the rotation, as hard to guess as the one before.
 fn rotated(environment: &Environment) -> String {
     format!("{}-rotated", environment.address.password)
 }
@@ -47,14 +48,14 @@ impl Injection for RotatingPassword {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.log.watch(environment).await?;
         environment.server().set_password(&rotated(environment)).await?;
-        // Afterwards, so that none comes back with the old password.
+        // After the change, so that no session begins with the old password.
         self.ended = environment.server().terminate_sessions().await?;
         Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let (address, new) = (&environment.address, rotated(environment));
-        // It must be right before the client finds it.
+        // The new password must work before the client can find it.
         environment.server().check_password(&new).await?;
         match (&address.password_file, &address.password_kept) {
             (Some(file), _) => credentials::write_password_file(file, &address.user, &new)

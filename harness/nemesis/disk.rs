@@ -1,4 +1,4 @@
-//! A disk that is full: that of the ledger, or that of the write-ahead log.
+//! A full disk: that of the ledger, or that of the write-ahead log.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::model::history::Evidence;
 use crate::model::topology::SmallDisk;
 use crate::server::Readiness;
 
-/// The server's log line when there is no room.
+/// Part of the server's log line for a write without room.
 const FULL: &str = "No space left on device";
 
-/// The small disk full until heal. Where that holds the ledger, writes get 53100 and sessions live on; where it holds the
+/// The small disk is full until heal. If it holds the ledger, writes get 53100 and sessions live on; if it holds the
 /// WAL, the server ends, and cannot start until there is room.
 #[derive(Default)]
 pub(super) struct FillingDisk {
@@ -21,6 +21,7 @@ pub(super) struct FillingDisk {
     sessions: usize,
 }
 
+/// Returns which data the small disk holds.
 fn disk(environment: &Environment) -> SmallDisk {
     environment.layout.small_disk.unwrap_or(SmallDisk::Heap)
 }
@@ -40,7 +41,7 @@ impl Injection for FillingDisk {
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let server = environment.server();
         server.free_disk(disk(environment)).await?;
-        // Whether it has ended, or was about to.
+        // The server is still running if the injection failed.
         match disk(environment) {
             SmallDisk::Wal if server.ended(Duration::ZERO).await.is_ok() => Ok(environment.start_server().await?),
             SmallDisk::Wal => Ok(server.wait(Readiness::AcceptingQueries).await?),
@@ -53,7 +54,7 @@ impl Injection for FillingDisk {
         let refused = self.log.count_errors(environment, "53100").await?;
         Ok(match disk(environment) {
             SmallDisk::Wal => vec![
-                // Whichever session met the end of the room, all of them are lost.
+                // Any session may find the disk full; all of them are lost.
                 decisive("sessions lost with the server", if full > 0 { self.sessions } else { 0 }),
                 supporting("lines in the log for want of room", full),
                 supporting("of the client's own writes", refused),

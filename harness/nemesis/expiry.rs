@@ -1,7 +1,8 @@
-//! The server's own timeouts: it ends what the client, or the path, leaves lying.
+//! The server's own timeouts: it ends idle sessions, idle transactions, or statements that wait too long.
 //!
-//! The server's timeouts apply to the client's role alone, from before the client starts, so the harness's own
-//! sessions survive. A client that sets its own values overrides them, as in production.
+//! A timeout is set for the client's role alone, so that the harness's own sessions live on, and before the client
+//! starts, because a session takes it over when it begins. A client that sets its own value overrides it, as in
+//! production.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use crate::environment::Environment;
 use crate::model::fault::ServerTimeout;
 use crate::model::history::Evidence;
 
-/// A timeout for the client's role alone, so that the harness's own sessions live. A session takes it over when it
-/// begins, and keeps it: it is set before the client starts.
+/// A timeout of the client's role until heal. For the statement timeout, the ledger is locked meanwhile, so that
+/// statements wait.
 pub(super) struct TimingOut {
     timeout: ServerTimeout,
     after: Duration,
@@ -48,7 +49,7 @@ impl Injection for TimingOut {
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let sqlstate = self.timeout.sqlstate();
-        // A client that cancels its own statement gets 57014 as well.
+        // A statement that the client itself cancels also ends with 57014, but with another text.
         let ended = self.log.count_errors_with(environment, sqlstate, "timeout").await?;
         let what = match self.timeout {
             ServerTimeout::Statement => "statements",

@@ -1,6 +1,6 @@
-//! The server's own firewall: a `pg_hba.conf` that does not admit the client, and ranges of addresses that do.
+//! The server's own access list: a `pg_hba.conf` that does not admit the client, or only a range of addresses.
 //!
-//! A firewall in the path is a fault of the network; this one answers, and says why.
+//! Unlike a firewall in the path, which is a fault of the network, the server answers, and says why it refuses.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::control::{AddressRange, Admission};
 
-/// No address is admitted until heal, and the client's sessions are ended.
+/// Only the harness's own sessions are admitted until heal, and the client's sessions are terminated.
 #[derive(Default)]
 pub(super) struct DenyingHost {
     ended: usize,
@@ -36,15 +36,15 @@ impl Injection for DenyingHost {
     }
 }
 
-/// A range next to the client's address is admitted, and the client's sessions are ended; on heal every address is
-/// admitted, then the client's alone.
+/// Only a range next to the client's address is admitted, and the client's sessions are terminated. Heal admits every
+/// address, then only the client's, which stays so.
 #[derive(Default)]
 pub(super) struct DenyingRange {
     /// The client's address, as the server sees it.
     client: Option<Ipv4Addr>,
     ended: usize,
     log: LogWatch,
-    /// Ranges that were in force one after the other.
+    /// The ranges that have been in force, in this order.
     ranges: Vec<AddressRange>,
 }
 

@@ -1,6 +1,7 @@
-//! A restart after which many clients come back at once, and some are faster than the client under test.
+//! A restart after which many other clients connect at once, before the client under test.
 //!
-//! The herd connects before the client is let in: in reality chance decides which is faster, here it must be the herd.
+//! The gateway accepts the client only after the herd has every slot: in reality chance decides who is faster, and
+//! the scenario is about a client that is not.
 
 use std::time::Duration;
 
@@ -12,18 +13,16 @@ use crate::environment::Environment;
 use crate::model::fault::StopMode;
 use crate::model::history::Evidence;
 
-/// How long the first of the herd stays, and the last; the others leave evenly between them.
+/// How long the first session of the herd stays, and the last; the others end at even intervals between.
 const STAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 
-/// A fast restart, after which a herd of others holds every slot that ordinary roles have. One after the other leaves
-/// for good, so that the client gets its slots back one by one.
-///
-/// The herd is let in first: which of them is faster is chance in reality, and here it must be the herd.
+/// A fast restart, after which other sessions hold every slot for ordinary roles. They end one by one, so that the
+/// client gets its slots back one by one. Once the last has ended, the fault is healed, even before its time.
 #[derive(Default)]
 pub(super) struct Stampede {
     log: LogWatch,
     sessions: usize,
-    /// When the herd had every slot, and how many these are.
+    /// When the herd had every slot, and how many slots these are.
     full: Option<Instant>,
     taken: usize,
 }
@@ -44,7 +43,7 @@ impl Injection for Stampede {
     async fn go_on(&mut self, environment: &Environment) {
         let Some(full) = self.full else { return };
         for left in (0..self.taken).rev() {
-            // From the first to the last in even steps.
+            // The first leaves after `STAY.0`, the last after `STAY.1`.
             let step = (STAY.1 - STAY.0).mul_f64(1.0 - left as f64 / self.taken as f64);
             sleep_until(full + STAY.0 + step).await;
             environment.server().leave_slot();
@@ -53,7 +52,7 @@ impl Injection for Stampede {
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         if self.full.is_none() {
-            // It did not get that far: the server may be down.
+            // The injection failed, so the server may be down.
             environment.server().stop(StopMode::Fast).await.ok();
             environment.start_server().await?;
         }

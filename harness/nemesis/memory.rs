@@ -1,4 +1,5 @@
-//! A server that runs out of memory, in the way in which that can be produced: allocations fail, or the kernel kills.
+//! A server that runs out of memory, in the way that its kind of server can produce: allocations fail, or the kernel
+//! kills.
 
 use async_trait::async_trait;
 
@@ -8,13 +9,13 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::{Readiness, Shortage};
 
-/// Where allocations fail, the client's sessions are ended, so that it needs new ones, which cannot be set up (53200).
-/// Where the kernel kills, a hungry query beside the client's makes it do so, and the server drops every session.
+/// If allocations fail, the client's sessions are terminated, because new ones cannot be set up (53200). If the
+/// kernel kills, a query of the harness exceeds the memory, and the server drops every session.
 #[derive(Default)]
 pub(super) struct ExhaustingMemory {
     log: LogWatch,
     shortage: Option<Shortage>,
-    /// Terminated, or lost in the crash.
+    /// Number of sessions terminated, or lost in the crash.
     sessions: usize,
 }
 
@@ -31,7 +32,7 @@ impl Injection for ExhaustingMemory {
             }
             Shortage::Kills => {
                 self.sessions = environment.gateway.connections();
-                // The query does not live to answer; the log is the evidence.
+                // The query gets no answer if the kernel kills its backend; the log shows whether it did.
                 let answer = environment.server().exceed_memory().await;
                 self.log.wait_for(environment, KILLED).await.map_err(|error| match answer {
                     Ok(()) => NemesisError::NotInForce("there was memory enough for every session".into()),

@@ -1,4 +1,5 @@
-//! Faults of a program in the path: it ends idle connections by its own settings, or is restarted.
+//! Faults of a middlebox (PgBouncer, HAProxy) in the path: it ends idle connections by its own settings, or is
+//! restarted.
 
 use async_trait::async_trait;
 
@@ -7,16 +8,16 @@ use crate::environment::middlebox::{MiddleboxError, MiddleboxProcess};
 use crate::environment::{Environment, EnvironmentError};
 use crate::model::history::Evidence;
 
-/// Lines that the program in the path logs from one moment on.
+/// The lines that the middlebox has logged since one moment.
 #[derive(Default)]
 pub(super) struct Overheard {
     seen: usize,
-    /// Clients that it refused for want of a server.
+    /// Number of clients that it refused because it had no server.
     pub refusals: usize,
 }
 
 impl Overheard {
-    /// Begins to watch the log now; does nothing where no program is in the path.
+    /// Starts watching now; does nothing if there is no middlebox.
     pub fn listen(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &environment.middlebox {
             self.seen = middlebox.log()?.len();
@@ -24,7 +25,7 @@ impl Overheard {
         Ok(())
     }
 
-    /// Counts the refusals up to now.
+    /// Counts the refusals until now.
     pub fn note_refusals(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &environment.middlebox {
             self.refusals = self.count(middlebox, MiddleboxProcess::is_refusal)?;
@@ -41,11 +42,12 @@ impl Overheard {
     }
 }
 
+/// Returns the middlebox.
 fn in_path(environment: &Environment) -> Result<&MiddleboxProcess, NemesisError> {
     environment.middlebox.as_ref().ok_or_else(|| NemesisError::NotInForce("nothing stands in the path".into()))
 }
 
-/// Nothing is done: idle connections end by the program's own settings, and its log is the witness.
+/// Injects nothing: the middlebox ends idle connections by its own settings, and its log is the evidence.
 #[derive(Default)]
 pub(super) struct IdleExpiry {
     overheard: Overheard,
@@ -71,12 +73,12 @@ impl Injection for IdleExpiry {
     }
 }
 
-/// The program ends at once, is away for a while, and is started again on the same address.
+/// The middlebox is stopped, and started again on the same address on heal.
 #[derive(Default)]
 pub(super) struct Restarting {
-    /// The client's connections at the moment of the end.
+    /// Number of the client's connections when it was stopped.
     sessions: usize,
-    /// How its exit was seen.
+    /// The exit status, in words.
     exit: Option<String>,
 }
 
@@ -87,7 +89,7 @@ impl Injection for Restarting {
         self.sessions = environment.gateway.connections();
         let status = middlebox.stop().await.map_err(EnvironmentError::from)?;
         self.exit = status.map(|status| status.to_string());
-        // A host on which no program listens refuses.
+        // A host on which no program listens refuses connections.
         Ok(environment.gateway.refuse().await?)
     }
 

@@ -1,7 +1,8 @@
-//! The nemesis: injects each fault of a plan, heals it, and brings the evidence. One file per family of faults.
+//! The nemesis: injects each fault of a plan, heals it, and reads its evidence. One file for each family of faults.
 //!
-//! A fault is written once, over the verbs of a server (`server/control`) and the gateway, and does not know whether they
-//! are simulated. Every fault that was injected is healed: at its time, when the run is stopped early, and after a failure.
+//! A fault is written once, over the traits of a server (`server/control`) and the gateway, and works alike if these
+//! are simulated. Every fault is healed once its injection was attempted, even if that failed or the run is stopped
+//! early. If the run is dropped, its environment is removed instead.
 
 #[cfg(feature = "tls")]
 mod certificate;
@@ -42,7 +43,7 @@ use crate::recorder::Recorder;
 use crate::server::control::Denial;
 use crate::server::{LogLine, ServerError};
 
-/// Why a fault could not be injected, healed or shown.
+/// Why a fault could not be injected, healed, or its evidence read.
 #[derive(Debug, thiserror::Error)]
 pub enum NemesisError {
     #[error(transparent)]
@@ -57,9 +58,9 @@ pub enum NemesisError {
     NotInForce(String),
 }
 
-/// An environment as far as faults of the path need it.
+/// The part of an environment that faults of the path need.
 pub(crate) trait HasGateway: Sync {
-    /// The gateway of the client's connections.
+    /// Returns the gateway at the client's first address.
     fn gateway(&self) -> &Gateway;
 }
 
@@ -69,31 +70,35 @@ impl HasGateway for Environment {
     }
 }
 
-/// One fault, as it is carried out in an environment of one kind.
+/// How one fault is carried out in an environment of type `E`.
 #[async_trait]
 pub(crate) trait Injection<E: ?Sized + Sync = Environment>: Send {
-    /// Prepares steps that take time, before the client starts.
+    /// Prepares what takes time or must be in place before the client starts. Not undone if the fault is never
+    /// injected.
     async fn arm(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
-    /// Waits for an instant that cannot be hurried, once the fault's time has come; it counts as injected only afterwards.
+    /// Waits, once the fault's time has come, for a moment that cannot be brought forward, such as the expiry of a
+    /// certificate. The fault counts as injected only afterwards.
     async fn approach(&mut self, _environment: &E) {}
 
-    /// Injects it; returns once it is in force.
+    /// Injects the fault; returns once it is in force.
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError>;
 
-    /// Work that goes on while it is in force; dropped when it is to be healed.
+    /// Work while the fault is in force. Dropped when the fault is to be healed; if it returns earlier, the fault is
+    /// healed at once.
     async fn go_on(&mut self, _environment: &E) {
         std::future::pending().await
     }
 
-    /// Heals it; returns once the environment is known to work.
+    /// Heals the fault; returns once that is in effect. Lasting effects stay: connections without their other side, a
+    /// dead address. By default there is nothing to heal.
     async fn heal(&mut self, _environment: &E) -> Result<(), NemesisError> {
         Ok(())
     }
 
-    /// Counts that show whether it met the client; read once, after the workload.
+    /// Returns counts that show whether the fault affected the client. Read once in a run, after the workload.
     async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError>;
 }
 
@@ -104,7 +109,9 @@ pub(crate) struct Nemesis<E: ?Sized = Environment> {
 }
 
 impl<E: ?Sized + Sync> Nemesis<E> {
-    /// Prepares every fault, each to be carried out in that way.
+    /// Arms every fault with the injection that `injection` returns for it.
+    ///
+    /// *Errors*: a fault cannot be armed.
     pub async fn arm(
         injection: impl Fn(&Fault) -> Box<dyn Injection<E>>,
         faults: &[Fault],
@@ -120,7 +127,8 @@ impl<E: ?Sized + Sync> Nemesis<E> {
         Ok(Nemesis { faults: armed, recorder })
     }
 
-    /// Carries out the timeline, whose zero is `start`; returns once everything is healed. `stop` ends it early.
+    /// Carries out the timeline, which begins at `start`; returns once every fault is healed. `stop` ends it early.
+    /// Failures are recorded as steps of their fault.
     pub async fn run(&mut self, environment: &E, start: Instant, stop: &CancellationToken) {
         let recorder = &self.recorder;
         join_all(self.faults.iter_mut().enumerate().map(|(index, (fault, injection))| {
@@ -132,7 +140,7 @@ impl<E: ?Sized + Sync> Nemesis<E> {
         .await;
     }
 
-    /// Records the evidence of every fault.
+    /// Records the evidence of every fault. Evidence that cannot be read is recorded as a doubt.
     pub async fn record_evidence(&mut self, environment: &E) {
         for (index, (fault, injection)) in self.faults.iter_mut().enumerate() {
             match injection.evidence(environment).await {
@@ -176,7 +184,7 @@ async fn carry_out<E: ?Sized + Sync>(
             () = injection.go_on(environment) => {}
         }
     }
-    // Also after a failed injection: it may have been done in part.
+    // Also after a failed injection, which may have been done in part.
     if !fault.kind.is_instant() {
         record(FaultStep::Healing);
     }
@@ -186,7 +194,8 @@ async fn carry_out<E: ?Sized + Sync>(
     }
 }
 
-/// How a fault is carried out; some are done otherwise, and truer, where there is a kernel plane.
+/// Returns how a fault is carried out. On the kernel plane, packet filters replace the gateway where they are closer
+/// to the real fault.
 pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
     let kind = fault.kind;
     let name = kind.to_string();
@@ -216,9 +225,9 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         FaultKind::IdleReset { after } if on_kernel => {
             Box::new(packets::ForgettingIdle::new(after, packets::Style::Reset))
         }
-        // On every plane by the gateway: a real device that closes idle connections (nginx, Envoy, RDS Proxy) is a program that
-        // ends TCP as the gateway does. It counts bytes, and keepalive probes do not reach it, while in the
-        // filter's table they would keep the connection alive.
+        // By the gateway on every plane: a real device that closes idle connections (nginx, Envoy, RDS Proxy) is a
+        // program that ends TCP as the gateway does. It counts bytes; keepalive probes do not reach it, although they
+        // would keep a connection in the filter's table alive.
         FaultKind::IdleClose { after } => Box::new(RuleFault::idle(name, after, Expiry::Cut(Cut::Close))),
         FaultKind::IdleReset { after } => Box::new(RuleFault::idle(name, after, Expiry::DropState)),
         FaultKind::IdleExpiry => Box::<middlebox::IdleExpiry>::default(),
@@ -261,7 +270,7 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
     }
 }
 
-/// A fault that this build cannot carry out; `expressible` refuses it before a run begins.
+/// A fault that this build cannot carry out; `expressible` rejects it before a run begins.
 #[cfg(not(feature = "tls"))]
 struct WithoutTls;
 
@@ -277,28 +286,28 @@ impl Injection for WithoutTls {
     }
 }
 
-/// Evidence that proves the fault met the client.
+/// Returns evidence that proves that the fault affected the client.
 pub(crate) fn decisive(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: true }
 }
 
-/// Evidence that something was done, though perhaps not to this client.
+/// Returns evidence that something was done, but not that it affected this client.
 pub(crate) fn supporting(what: &str, count: usize) -> Evidence {
     Evidence { what: what.to_owned(), count: count as u64, decisive: false }
 }
 
-/// Longest from a verb of a server to its line in the log: a few milliseconds, on a busy machine.
+/// Time limit for an action on a server to appear in its log. It takes a few milliseconds on a quiet machine.
 const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Lines that the servers log from one moment on.
+/// The lines that the servers have logged since one moment.
 #[derive(Default)]
 struct LogWatch {
-    /// How many lines of each server were there before.
+    /// Number of lines of each server at that moment.
     before: Vec<usize>,
 }
 
 impl LogWatch {
-    /// Begins to watch now.
+    /// Starts watching now.
     async fn watch(&mut self, environment: &Environment) -> Result<(), ServerError> {
         self.before.clear();
         for server in environment.servers() {
@@ -307,7 +316,7 @@ impl LogWatch {
         Ok(())
     }
 
-    /// Lines since then.
+    /// Returns the lines of all servers since then.
     async fn lines(&self, environment: &Environment) -> Result<Vec<LogLine>, ServerError> {
         let mut lines = Vec::new();
         for (server, before) in environment.servers().zip(&self.before) {
@@ -316,12 +325,14 @@ impl LogWatch {
         Ok(lines)
     }
 
-    /// How many lines since then hold the text, from any role.
+    /// Returns the number of lines since then that contain the text, from any role.
     async fn count_text(&self, environment: &Environment, text: &str) -> Result<usize, ServerError> {
         Ok(self.lines(environment).await?.iter().filter(|line| line.text.contains(text)).count())
     }
 
-    /// Waits until a line holds the text.
+    /// Waits until a line since then contains the text.
+    ///
+    /// *Errors*: none does within [`LOGGED_WITHIN`].
     async fn wait_for(&self, environment: &Environment, text: &str) -> Result<(), NemesisError> {
         let deadline = Instant::now() + LOGGED_WITHIN;
         while self.count_text(environment, text).await? == 0 {
@@ -334,12 +345,12 @@ impl LogWatch {
         Ok(())
     }
 
-    /// How many errors of this code the client's role got since then.
+    /// Returns the number of errors with this code that the client's role has got since then.
     async fn count_errors(&self, environment: &Environment, sqlstate: &str) -> Result<usize, ServerError> {
         self.count_errors_with(environment, sqlstate, "").await
     }
 
-    /// How many errors of this code and with this text the client's role got since then.
+    /// Returns the number of errors with this code and text that the client's role has got since then.
     async fn count_errors_with(
         &self,
         environment: &Environment,

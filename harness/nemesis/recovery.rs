@@ -1,8 +1,8 @@
-//! A crash after which the server takes long to come back.
+//! A crash after which the server takes long to accept connections again.
 //!
-//! Long recovery is a real one: a backend is killed inside a 50 MB transaction, and the startup process is frozen as
-//! soon as it appears, so that the server itself answers 57P03 for exactly as long as the scenario says. This works
-//! alike for a process and a container; a restart would not.
+//! The recovery is real: a backend is killed inside a transaction of 50 MB, and the startup process is frozen as soon
+//! as it appears, so that the server itself answers 57P03 for exactly as long as the scenario says. Killing a backend
+//! works for a process and for a container; a restart would not.
 
 use async_trait::async_trait;
 
@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::Readiness;
 
-/// The backend of a large transaction dies; recovery begins, and is held until heal.
+/// The backend of a large transaction is killed; recovery begins, and is held until heal.
 #[derive(Default)]
 pub(super) struct LongRecovery {
     log: LogWatch,

@@ -1,4 +1,4 @@
-//! The server goes away, or stands still, and comes back.
+//! The server ends and is started again, or is frozen and thawed.
 
 use async_trait::async_trait;
 
@@ -9,20 +9,20 @@ use crate::model::fault::StopMode;
 use crate::model::history::Evidence;
 use crate::server::Readiness;
 
-/// The end of a server.
+/// How the server ends.
 #[derive(Clone, Copy)]
 pub(super) enum End {
     Stop(StopMode),
     Kill,
 }
 
-/// A server that ends, is away for a while, and is started again on the same address.
+/// The server ends, and is started again on heal. Its address at the client stays the same.
 pub(super) struct Restarting {
     end: End,
     log: LogWatch,
-    /// The client's connections at the moment of the end.
+    /// Number of the client's connections before the end.
     sessions: usize,
-    /// The exit status of a server that was killed.
+    /// The exit status, in words, if the server was killed.
     exit: Option<String>,
     /// The log of the middlebox in the path.
     overheard: Overheard,
@@ -44,12 +44,13 @@ impl Injection for Restarting {
             End::Stop(mode) => environment.server().stop(mode).await?,
             End::Kill => self.exit = Some(environment.server().kill().await?),
         }
-        // A host on which no server listens refuses; until here the server itself answered (57P03 "shutting down").
+        // A host on which no server listens refuses connections; until here the server answered them itself (57P03
+        // "shutting down").
         Ok(environment.refuse().await?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        // Before the harness itself connects through it to see whether the server is back.
+        // Before `start_server`, which connects through the middlebox to see whether the server is back.
         self.overheard.note_refusals(environment)?;
         Ok(environment.start_server().await?)
     }
@@ -80,7 +81,7 @@ impl Injection for Restarting {
     }
 }
 
-/// A server that stands still: connections are accepted by its kernel, and nothing answers.
+/// The server's processes are frozen until heal: its kernel accepts connections, and nothing answers.
 #[derive(Default)]
 pub(super) struct Freezing {
     sessions: usize,

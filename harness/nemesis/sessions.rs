@@ -24,9 +24,10 @@ impl Injection for Terminating {
     }
 }
 
-/// The client's sessions ended, and slots taken by others: those for ordinary roles, then perhaps those reserved for
-/// superusers, so that the server says "sorry, too many clients already" before it even asks for a password. While
-/// reserved slots are free it asks, and says who they are reserved for.
+/// The client's sessions are terminated while other sessions take every slot for ordinary roles, and perhaps those
+/// reserved for superusers. Without any free slot the server refuses with "sorry, too many clients already" before
+/// authentication; with reserved ones free, it authenticates first, and then names the roles that they are reserved
+/// for.
 pub(super) struct Exhausting {
     takes_reserved: bool,
     ended: usize,
@@ -34,7 +35,7 @@ pub(super) struct Exhausting {
 }
 
 impl Exhausting {
-    /// Takes every slot, or leaves those that are reserved for superusers.
+    /// `takes_reserved`: whether to take the slots reserved for superusers too.
     pub fn new(takes_reserved: bool) -> Exhausting {
         Exhausting { takes_reserved, ended: 0, log: LogWatch::default() }
     }
@@ -58,9 +59,10 @@ impl Injection for Exhausting {
     }
 }
 
-/// The client's role may have no session, and those that it had are ended.
+/// The client's role may have no session until heal, and its open ones are terminated, because a limit only concerns
+/// new sessions.
 ///
-/// A limit counts for new sessions only: with one above zero the client could keep what it has.
+/// The limit is zero, because with a higher one the client would get some sessions back.
 #[derive(Default)]
 pub(super) struct LimitingRole {
     ended: usize,
@@ -72,7 +74,7 @@ impl Injection for LimitingRole {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.log.watch(environment).await?;
         environment.server().limit_role(Some(0)).await?;
-        // A sign-in that was under way may not have seen the limit yet: its session is ended as well.
+        // A sign-in under way may not have seen the limit, so sessions are terminated until there is none.
         self.ended = environment.server().clear_sessions().await?;
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! Sign-ins that the server refuses because something does not exist or is not permitted: role, database, LOGIN, CONNECT;
-//! or because they come without TLS.
+//! Sign-ins that the server refuses because a role or database does not exist, LOGIN or CONNECT is not granted, or
+//! the connection has no TLS.
 //!
-//! A wrong user or database is produced by renaming the right one. The client's own settings stay as they are, so that
-//! it can work again after the heal.
+//! A wrong user or database is produced by renaming the right one. The client's own settings stay as they are, so
+//! that they are right again after heal.
 
 use async_trait::async_trait;
 
@@ -11,7 +11,8 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::control::{Admission, Denial};
 
-/// The SQLSTATE of the refusal.
+/// Returns the SQLSTATE of the refusal. For a role that does not exist it is that of a wrong password: the server
+/// does not reveal which of them is wrong.
 fn sqlstate(denial: Denial) -> &'static str {
     match denial {
         Denial::Role => "28P01",
@@ -21,7 +22,7 @@ fn sqlstate(denial: Denial) -> &'static str {
     }
 }
 
-/// A denial until heal; the client's sessions are ended, so that it meets it.
+/// A denial until heal. The client's sessions are terminated, so that it has to sign in again.
 pub(super) struct Denying {
     denial: Denial,
     ended: usize,
@@ -56,7 +57,7 @@ impl Injection for Denying {
     }
 }
 
-/// `pg_hba.conf` admits the client's role over TLS alone: 28000 for a sign-in without.
+/// `pg_hba.conf` admits the client's role only over TLS until heal; a sign-in without TLS gets 28000. Sessions stay.
 #[derive(Default)]
 pub(super) struct RequireTls {
     log: LogWatch,

@@ -13,17 +13,18 @@ use crate::model::history::Evidence;
 /// The server's log line for the request.
 const RECEIVED: &str = "received smart shutdown request";
 
-/// Longest that the server may take to end once its last session has left.
+/// Time limit for the server to end once its last session has ended; then it is stopped fast.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// A smart stop is requested and half of the client's connections end, so that it meets 57P03 with them while the
-/// others work on. On heal these leave too, the server ends, and is started again.
+/// A smart stop is requested and the older half of the client's connections is closed, so that the client gets 57P03
+/// for new ones while the others work. Heal closes the others too, waits for the end of the server, and starts it
+/// again.
 ///
-/// No session of the harness is open meanwhile: it would keep the server as well as any.
+/// The harness keeps no session open meanwhile, because the server would wait for it as well.
 #[derive(Default)]
 pub(super) struct SmartRestart {
     log: LogWatch,
-    /// Connections that lived on, and those that were ended.
+    /// Number of connections left open, and of those closed.
     stayed: usize,
     ended: usize,
 }
@@ -41,9 +42,9 @@ impl Injection for SmartRestart {
     }
 
     async fn go_on(&mut self, environment: &Environment) {
-        // A client that gives its last connection back ends the server; from then on no server listens.
+        // The server ends if the client closes its last connection; from then on its address refuses.
         if environment.server().ended(Duration::MAX).await.is_ok() {
-            // Seen again on heal, which reports what fails.
+            // Heal tries again, and reports the error.
             let _ = environment.refuse().await;
         }
         std::future::pending().await
@@ -52,7 +53,7 @@ impl Injection for SmartRestart {
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         environment.gateway.cut(Cut::Close).await;
         if environment.server().ended(END_WITHIN).await.is_err() {
-            // A session stays: it is ended, because healing is what matters now.
+            // A session is still open. Healing matters more than a smart end.
             environment.server().stop(StopMode::Fast).await?;
         }
         environment.refuse().await?;

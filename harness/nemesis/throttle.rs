@@ -1,4 +1,4 @@
-//! A server that gets only a share of a processor, and another session's query that takes most of that.
+//! A server that gets only a share of a processor, most of which another session's query takes.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::model::history::Evidence;
 use crate::model::time::show;
 use crate::server::control::Probe;
 
-/// Round trips from which the usual one is known.
+/// Number of round trips before the fault, whose median is the usual time.
 const BEFORE: usize = 21;
 
-/// A round trip is slow from so many times the usual one on…
+/// A round trip is slow from this multiple of the usual time on…
 const TIMES: u32 = 10;
 
-/// …and never below this, which a busy machine takes now and then.
+/// …and never below this, because a busy machine takes as long now and then.
 const SLOW: Duration = Duration::from_millis(20);
 
-/// Between two round trips.
+/// Pause between two round trips.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// The server throttled until heal. Round trips of the harness's own, beside the client's, measure how slow it is.
+/// The server is throttled until heal. Round trips of the harness, beside the client's, measure how slow it is.
 pub(super) struct Throttling {
     share: Share,
     probe: Option<Box<dyn Probe>>,
     usual: Duration,
     looks: usize,
-    /// Slow ones while the client had connections, and the slowest.
+    /// Number of slow round trips while the client had connections, and the time of the slowest of all.
     slow: usize,
     slowest: Duration,
 }
@@ -41,7 +41,7 @@ impl Throttling {
         Throttling { share, probe: None, usual, looks: 0, slow: 0, slowest }
     }
 
-    /// The shortest round trip that is slow.
+    /// Returns the time from which on a round trip is slow.
     fn slow_from(&self) -> Duration {
         SLOW.max(self.usual * TIMES)
     }
@@ -68,7 +68,7 @@ impl Injection for Throttling {
             sleep(LOOK_EVERY).await;
             let there = environment.gateway.connections() > 0;
             let began = Instant::now();
-            // One that failed has taken as long as it took, its own deadline at most.
+            // A failed round trip counts with the time until it failed, at most its own deadline.
             let took = probe.round_trip().await.unwrap_or_else(|_| began.elapsed());
             self.looks += 1;
             self.slowest = self.slowest.max(took);

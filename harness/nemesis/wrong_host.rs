@@ -1,4 +1,4 @@
-//! A host name that does not resolve: a mistake in the client's configuration, which stays while it runs.
+//! A host name that does not resolve: a mistake in the client's configuration, which stays for the whole run.
 
 use async_trait::async_trait;
 
@@ -6,7 +6,8 @@ use super::{Injection, NemesisError, supporting};
 use crate::environment::{Environment, resolution};
 use crate::model::history::Evidence;
 
-/// Injects nothing, because the client was given the name; a look-up shows that the name leads nowhere.
+/// Injects nothing, because the client was given the wrong name at its start; a look-up of the harness shows that it
+/// does not resolve.
 #[derive(Default)]
 pub(super) struct WrongHost {
     lookups: usize,
@@ -21,7 +22,7 @@ impl Injection for WrongHost {
     }
 
     async fn evidence(&mut self, _environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        // Its operations show whether the client met it.
+        // The client's operations show whether the fault affected it.
         Ok(vec![supporting("look-ups of the harness's own that found nothing", self.lookups)])
     }
 }

@@ -1,4 +1,5 @@
-//! Whether this user can create a kernel plane here: by trying, not by guessing.
+//! Whether this user can create a kernel plane on this host. Creates one, because no list of conditions would be
+//! complete.
 
 use std::io;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use tokio::time::timeout;
 
 use super::{ClientNetns, Kernel, KernelError, MARK, PacketRule, Way};
 
-/// Longest for a connection within this host: the kernel retries after one second.
+/// Time limit of the test connection: longer than the second after which the kernel sends a lost SYN again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Availability of the kernel plane, each with the reason if it is not.
+/// Whether the kernel plane is available, and the reason if not.
 #[derive(Clone, Debug)]
 pub struct Availability {
     /// For clients in this process.
@@ -20,7 +21,7 @@ pub struct Availability {
     pub process: Result<(), String>,
 }
 
-/// Tries it once in the life of this process.
+/// Returns the result of creating a plane of each kind, which is tried once in the life of this process.
 pub async fn available() -> &'static Availability {
     static FOUND: OnceCell<Availability> = OnceCell::const_new();
     FOUND
@@ -32,7 +33,7 @@ pub async fn available() -> &'static Availability {
         .await
 }
 
-/// Creates a plane, installs one of each kind of rule that faults use, and connects.
+/// Creates a plane, installs a rule of each kind that faults use, connects through it, and changes the idle timeout.
 async fn try_create(side: ClientNetns) -> Result<(), KernelError> {
     let kernel = Kernel::create(side).await?;
     let rule = |matches: &str, verdict| PacketRule { way: Way::Up, matches: matches.into(), counted: None, verdict };
@@ -49,7 +50,7 @@ async fn try_create(side: ClientNetns) -> Result<(), KernelError> {
     kernel.forget_after(None)
 }
 
-/// Connects through the filter: a firewall of the host may block it.
+/// Connects from the client to the gateway through the filter, which a firewall of the host may prevent.
 async fn connect(kernel: &Kernel) -> io::Result<()> {
     let port = kernel.reservation(0)?;
     let _listener = port.listen()?;

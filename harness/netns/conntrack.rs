@@ -1,10 +1,10 @@
 //! Connection tracking: the kernel's table of connections, and the timeout of idle ones.
 //!
-//! There are two ways to set a timeout. The namespace's setting is read at each packet, so a flow takes it over with
-//! its next packet; an idle flow keeps the five days that its last packet gave it. An nft timeout object applies only
-//! to flows that begin after it. Both miss the connection that is idle when the fault starts, which is the one that the
-//! fault is about. So the setting is changed, and then each existing flow gets the new timeout by netlink, as
-//! `conntrack -U` does.
+//! There are two usual ways to set a timeout. The kernel reads the namespace's setting at each packet, so a flow
+//! takes it over with its next packet; an idle flow keeps the five days that its last packet gave it. An nft timeout
+//! object applies only to flows that begin after it. Both miss what the fault is about: the connection that is idle
+//! when the fault starts. So this module changes the setting, and then gives each existing flow the new timeout by
+//! netlink, as `conntrack -U` does.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -15,10 +15,10 @@ use std::time::Duration;
 use super::forked::{check, run_in_child};
 use super::{Kernel, KernelError};
 
-/// Connections tracked in the reader's namespace.
+/// The kernel's table of connections tracked in the reader's namespace.
 const TABLE: &CStr = c"/proc/self/net/nf_conntrack";
 
-/// The kernel's default timeout of an idle connection: five days.
+/// The kernel's default timeout of an idle connection, in seconds: five days.
 ///
 /// *Source*: `nf_conntrack-sysctl.rst` of the kernel's documentation.
 const DEFAULT_TIMEOUT: u64 = 432_000;
@@ -31,20 +31,22 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// The client's address, as its own kernel lists it.
+    /// Returns the client's address and port, as the client's kernel lists them.
     pub fn end(&self) -> SocketAddr {
         self.client.into()
     }
 }
 
-/// The table, kept open for reading.
+/// The table of tracked connections, kept open for reading.
 pub(crate) struct FlowTable {
     file: File,
     client: Ipv4Addr,
 }
 
 impl FlowTable {
-    /// Established connections of the client. Expired ones are not among them: the kernel removes them on reading.
+    /// Returns the established connections of the client. The kernel removes expired ones when the table is read.
+    ///
+    /// *Errors*: the table cannot be read.
     pub fn established(&mut self) -> io::Result<Vec<Flow>> {
         let mut text = String::new();
         self.file.rewind()?;
@@ -54,31 +56,35 @@ impl FlowTable {
 }
 
 impl Kernel {
-    /// Opens the table of connections.
+    /// Opens the table of tracked connections.
+    ///
+    /// *Errors*: the kernel does not offer it.
     pub fn flows(&self) -> Result<FlowTable, KernelError> {
         let file = self.filter.open(TABLE).map_err(KernelError::NetNs)?;
         Ok(FlowTable { file, client: self.client_address() })
     }
 
     /// Sets the idle timeout of tracked connections; `None`: the kernel's default. For existing connections the time
-    /// begins now.
+    /// begins anew.
     ///
     /// *Units*: whole seconds, as in the kernel; fractions are rounded up.
+    ///
+    /// *Errors*: the kernel rejects the setting or an update; connections that have ended meanwhile are skipped.
     pub fn forget_after(&self, idle: Option<Duration>) -> Result<(), KernelError> {
         let seconds = idle.map_or(DEFAULT_TIMEOUT, seconds);
-        // The setting first, so that a flow with a packet in between has the new timeout too.
+        // The setting first, so that a packet between the two steps does not restore the old timeout.
         self.set("net/netfilter/nf_conntrack_tcp_timeout_established", &seconds.to_string())?;
         let flows = self.flows()?.established().map_err(KernelError::NetNs)?;
         let updates: Vec<_> = flows.iter().map(|flow| update(flow, seconds as u32)).collect();
         self.send_netlink(&updates).map_err(KernelError::NetNs)
     }
 
-    /// Sends netlink messages one by one, each acknowledged.
+    /// Sends netlink messages one by one, and waits for the acknowledgement of each.
     fn send_netlink(&self, messages: &[Vec<u8>]) -> io::Result<()> {
         let ns_fds = self.filter.ns_fds();
         let [] = run_in_child(|| {
             ns_fds.enter()?;
-            // SAFETY: system calls on numbers, and on bytes that are there; the socket goes with the child.
+            // SAFETY: system calls on numbers, and on bytes that are there; the socket closes when the child exits.
             unsafe {
                 let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
                 let socket = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER);
@@ -100,7 +106,7 @@ impl Kernel {
     }
 }
 
-/// A duration in whole seconds, rounded up.
+/// Converts a duration to whole seconds, rounded up.
 fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
@@ -112,18 +118,18 @@ fn established(line: &str) -> Option<Flow> {
     if *protocol != "tcp" || *state != "ESTABLISHED" {
         return None;
     }
-    // The first of each key is of the original direction; the reply's come after them.
+    // Each key occurs twice: first for the original direction, then for the reply.
     let word = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
     let end = |address, port| Some(SocketAddrV4::new(word(address)?.parse().ok()?, word(port)?.parse().ok()?));
     Some(Flow { client: end("src=", "sport=")?, server: end("dst=", "dport=")? })
 }
 
-/// The netlink message that changes a connection's timeout.
+/// Returns the netlink message that changes a connection's timeout.
 ///
 /// *Source*: `linux/netfilter/nfnetlink_conntrack.h`.
 fn update(flow: &Flow, seconds: u32) -> Vec<u8> {
     const NESTED: u16 = 1 << 15;
-    // Subsystem 1, tracked connections; message 0, new or changed.
+    // Subsystem 1: tracked connections. Message 0: create or change.
     const CHANGE: u16 = 1 << 8;
     let addresses = [attribute(1, &flow.client.ip().octets()), attribute(2, &flow.server.ip().octets())].concat();
     let ports = [
@@ -145,7 +151,7 @@ fn update(flow: &Flow, seconds: u32) -> Vec<u8> {
     message
 }
 
-/// One netlink attribute, padded to a multiple of four bytes.
+/// Returns one netlink attribute, padded to a multiple of four bytes.
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4 + value.len().next_multiple_of(4));
     bytes.extend((4 + value.len() as u16).to_ne_bytes());

@@ -1,4 +1,5 @@
-//! The server name of a run, and the answers that its name server can give. Plain data, on every system.
+//! The server name of a run, and the answers that its name server can give. Plain data, also on systems without a
+//! kernel plane.
 
 /// The name by which a client knows its servers.
 ///
@@ -8,9 +9,9 @@ pub(crate) const NAME: &str = "db.pgsquall.test";
 /// The configured answer of the name server for this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DnsAnswer {
-    /// Its current addresses.
+    /// Its addresses.
     Address,
-    /// Its addresses before a move.
+    /// Its addresses as well, but counted apart: the server has left them, and the name has not moved yet.
     OldAddress,
     /// NXDOMAIN.
     NoName,

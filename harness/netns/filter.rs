@@ -1,8 +1,9 @@
 //! Packet filters between client and gateway: sets of nft rules, each installed in one transaction, read back, and
 //! counted.
 //!
-//! A filter is a chain of its own at the same hook, so filters of several faults do not affect each other. A newer one
-//! comes before the older ones, which do not see the packets it drops. Its counters survive its removal.
+//! A filter is a chain of its own at the same hook, so filters of several faults do not affect each other. A newer
+//! one comes before the older ones, which do not see the packets that it drops (up to 149 filters). Its counters
+//! survive its removal. Reading back compares the number of rules, not their text.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,17 +17,19 @@ use super::{CLIENT, GATEWAY, KernelError, PacketRule, Way};
 /// The nft table of all chains and counters.
 const TABLE: &str = "inet pgsquall";
 
-/// Tracks connections from the first packet on, so that a later filter knows connections older than itself.
+/// A chain that tracks connections from their first packet on, so that a later filter can tell which are older than
+/// itself.
 const TRACK: &str = "table inet pgsquall {\n chain track {\n  type filter hook forward priority -150; policy accept;\n  \
                      ct state new,established,invalid counter\n }\n}\n";
 
-/// Number of filters after which priorities repeat: below the priority of the tracking chain.
+/// Number of filters after which priorities repeat. All of them come after the tracking chain, whose priority is
+/// -150.
 const LATEST: u64 = 150;
 
-/// Pairs of mark bits, assigned to filters in turn.
+/// Number of pairs of mark bits. Filters take them in turn, so the sixteenth shares its pair with the first.
 const MARKS: u64 = 15;
 
-/// The nft match for one direction of packets.
+/// Returns the nft match for one direction of packets.
 fn match_direction(way: Way) -> String {
     match way {
         Way::Up => format!("iifname \"{CLIENT}\" oifname \"{GATEWAY}\""),
@@ -38,7 +41,7 @@ fn match_direction(way: Way) -> String {
 #[derive(Debug)]
 pub(crate) struct Filter {
     pub(super) chain: String,
-    /// Number of its rules.
+    /// Number of rules installed.
     rules: usize,
     counted: Vec<&'static str>,
     /// Whether the harness has removed it.
@@ -57,6 +60,8 @@ pub(super) async fn track(nft: &Tool, netns: &NetNs) -> Result<(), KernelError> 
 }
 
 /// Installs rules in one transaction; returns once they have been read back. `number` is unique to the filter.
+///
+/// *Errors*: `nft` rejects a rule, or does not list as many as were installed.
 pub(super) async fn install(
     nft: &Tool,
     netns: &NetNs,
@@ -92,16 +97,17 @@ pub(super) async fn install(
     Ok(filter)
 }
 
-/// Removes a filter; returns once it is verified to be gone. Removing it twice is no error.
+/// Removes a filter; returns once `nft` no longer lists it. A second call does nothing.
 ///
-/// *Errors*: the filter was changed or removed by another program, at an unknown time.
+/// *Errors*: `nft` fails, or another program changed or removed the filter, at an unknown time; the rest is removed
+/// even so.
 pub(super) async fn remove(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     let chain = &filter.chain;
     if filter.is_removed.load(Ordering::Acquire) {
         return Ok(());
     }
     let was_there = verify(nft, netns, filter).await;
-    // Remove the rest, even if another program removed a part.
+    // Another program may have removed only a part.
     if rules_in_force(nft, netns, chain).await?.is_some() {
         let text = format!("flush chain {TABLE} {chain}\ndelete chain {TABLE} {chain}\n");
         nft.run(netns, &["-f", "-"], &text, []).await?;
@@ -113,7 +119,7 @@ pub(super) async fn remove(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result
     was_there
 }
 
-/// Verifies that a filter is in force as installed.
+/// Verifies that the chain of a filter is at its hook and has as many rules as were installed.
 async fn verify(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), KernelError> {
     match rules_in_force(nft, netns, &filter.chain).await? {
         Some(found) if found == filter.rules => Ok(()),
@@ -124,7 +130,7 @@ async fn verify(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<(), Kernel
     }
 }
 
-/// Packets counted by each counter of a filter, in the words of evidence.
+/// Returns the packets counted by each counter of a filter, with the counter's name.
 pub(super) async fn count(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
     let listed = list(nft, netns, "counters").await?;
     let packets = |name: &str| {
@@ -139,7 +145,7 @@ pub(super) async fn count(nft: &Tool, netns: &NetNs, filter: &Filter) -> Result<
     filter.counted.iter().enumerate().map(count).collect()
 }
 
-/// Number of rules in a chain; `None` if there is no such chain.
+/// Returns the number of rules in a chain; `None` if there is no such chain.
 async fn rules_in_force(nft: &Tool, netns: &NetNs, chain: &str) -> Result<Option<usize>, KernelError> {
     let listed = list(nft, netns, "table").await?;
     let is_there = listed.iter().any(|object| object["chain"]["name"] == chain && object["chain"]["hook"] == "forward");
@@ -147,7 +153,7 @@ async fn rules_in_force(nft: &Tool, netns: &NetNs, chain: &str) -> Result<Option
     Ok(is_there.then_some(rules))
 }
 
-/// Lists nft objects, as nft's JSON.
+/// Lists nft objects of the table: `what` is "table" or "counters".
 async fn list(nft: &Tool, netns: &NetNs, what: &str) -> Result<Vec<Value>, KernelError> {
     let mut arguments = vec!["-j", "list", what];
     if what == "counters" {

@@ -1,9 +1,9 @@
-//! Work in a forked child: it enters a namespace, makes a few system calls there, and sends back the descriptors it
-//! opened.
+//! Work in a forked child, which enters a namespace, makes a few system calls there, and sends back the descriptors
+//! that it opened.
 //!
-//! A thread of a multi-threaded process cannot enter a user namespace, and a thread that enters a network namespace
-//! would have to leave it again; a short-lived child can enter both. A descriptor that it opens still belongs to the
-//! namespace after it is sent to another process.
+//! A thread of a multi-threaded process cannot enter a user namespace, and would have to leave a network namespace
+//! again; a short-lived child can enter both. A descriptor that the child opens still belongs to the namespace after
+//! it is sent to another process.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -19,22 +19,22 @@ use nix::unistd::{ForkResult, Pid, fork};
 /// same time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Interval between checks for a child's exit; it exits right after its answer.
+/// Interval between checks for the exit of a child, which exits right after its answer.
 const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
-/// Time limit for the exit of a killed child. It takes milliseconds unless the child is blocked in the kernel; then it
-/// is left behind.
+/// Time limit for the exit of a killed child. It takes milliseconds unless the child is blocked in the kernel; such a
+/// child is left behind.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Room for the descriptors of one child in a control message, in bytes: more than any child sends back.
 const CONTROL: usize = 128;
 
-/// Runs `work` in a forked child, and returns the descriptors it opened.
+/// Runs `work` in a forked child; returns the descriptors that it opened.
 ///
-/// *Safety of the work*: it runs between `fork` and `_exit` of a process that may have other threads, so it only makes
-/// system calls on prepared data, and allocates nothing.
+/// *Safety of the work*: it runs between `fork` and `_exit` in a copy of a process that may have other threads, so it
+/// must only make system calls on prepared data, and allocate nothing.
 ///
-/// *Errors*: those of the work and of the fork, and a child that does not answer in time.
+/// *Errors*: those of the work and of the fork; the child dies, or does not answer in time.
 pub(super) fn run_in_child<const N: usize>(work: impl FnOnce() -> io::Result<[RawFd; N]>) -> io::Result<[OwnedFd; N]> {
     run_in_child_within(PATIENCE, work)
 }
@@ -50,7 +50,7 @@ fn run_in_child_within<const N: usize>(
     // SAFETY: the child makes system calls and leaves by `_exit`; see above.
     let forked = unsafe { fork() };
     if let Ok(ForkResult::Child) = forked {
-        // Dropped on a panic too: the child must not run the parent's code.
+        // Dropped on a panic too, so that the child never runs the parent's code.
         let exit_on_drop = ExitOnDrop;
         let answered = match work() {
             Ok(opened) => send(child_end.as_raw_fd(), 0, &opened),
@@ -66,7 +66,7 @@ fn run_in_child_within<const N: usize>(
     let deadline = Instant::now() + limit;
     let received = wait_readable(deadline, &parent_end).and_then(|()| receive(parent_end.as_raw_fd()));
     if !wait_for_exit(deadline, child) {
-        // The child has not exited in time. It has not been reaped, so its pid cannot belong to another process.
+        // Not reaped yet, so its pid cannot belong to another process.
         let _ = kill(child, Signal::SIGKILL);
         wait_for_exit(Instant::now() + KILL_TIMEOUT, child);
     }
@@ -111,7 +111,7 @@ fn wait_for_exit(deadline: Instant, child: Pid) -> bool {
         }
         sleep(POLL_INTERVAL);
     }
-    // The only expected error is that the process ignores SIGCHLD, and children are reaped automatically.
+    // The only expected error: the process ignores SIGCHLD, and the kernel reaps its children.
     true
 }
 

@@ -17,7 +17,7 @@ use super::namespace::NetNs;
 /// Folders searched in addition to PATH: Debian gives ordinary users no `sbin`.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-/// Longest that a tool may take: some milliseconds, on a busy machine.
+/// Time limit of a tool. It takes some milliseconds on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An installed tool.
@@ -27,7 +27,9 @@ pub(super) struct Tool {
 }
 
 impl Tool {
-    /// Finds a tool; `package`: the Debian package that has it.
+    /// Finds a tool in PATH and [`FOLDERS`]; `package`: the Debian package that contains it.
+    ///
+    /// *Errors*: it is not installed.
     pub fn find(name: &'static str, package: &'static str) -> Result<Tool, KernelError> {
         let listed = env::var_os("PATH").unwrap_or_default();
         let folders = env::split_paths(&listed).chain(FOLDERS.map(PathBuf::from));
@@ -35,9 +37,11 @@ impl Tool {
         found.map(|path| Tool { path }).ok_or(KernelError::NoTool { name, package })
     }
 
-    /// Runs the tool in a namespace with these arguments and this input; returns its output.
+    /// Runs the tool in a namespace, with root's rights there; returns its output.
     ///
     /// `inherited`: descriptors that it finds at the paths of [`fd_path`](super::namespace::fd_path).
+    ///
+    /// *Errors*: it cannot be started, fails, or does not end in time; with its stderr.
     pub async fn run<const N: usize>(
         &self,
         netns: &NetNs,
@@ -50,7 +54,7 @@ impl Tool {
         self.run_command(command, arguments, input).await
     }
 
-    /// Runs the tool in the host's namespace.
+    /// Runs the tool in the host's namespace; returns its output.
     pub async fn run_here(&self, arguments: &[&str], input: &str) -> Result<String, KernelError> {
         self.run_command(Command::new(&self.path), arguments, input).await
     }

@@ -1,5 +1,5 @@
-//! Keepalive probes on the wire: captures packets at the filter's interface towards the client, and detects probes
-//! among them.
+//! Keepalive probes on the wire: captures packets at the filter's interface towards the client, and detects the
+//! probes among them.
 //!
 //! Reads headers, never payloads.
 
@@ -18,14 +18,14 @@ use super::forked::check;
 use super::{CLIENT, Flow, Kernel, Way};
 use crate::gateway::port::SocketSource;
 
-/// Longest headers of IP and TCP, in bytes; the payload is not read.
+/// Longest headers of IP and TCP together, in bytes; the payload is not read.
 const HEADERS: usize = 60 + 60;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 
-/// Captures every packet between the client and the filter, in both directions, including those that the filter then
+/// A capture of every packet between client and filter, in both directions, including those that the filter then
 /// drops.
 pub(crate) struct PacketCapture {
     socket: AsyncFd<Socket>,
@@ -34,8 +34,10 @@ pub(crate) struct PacketCapture {
 
 impl Kernel {
     /// Starts a capture.
+    ///
+    /// *Errors*: the kernel refuses the packet socket.
     pub fn capture(&self) -> io::Result<PacketCapture> {
-        // Bound before it has a protocol, so that it never receives from another interface.
+        // Created without a protocol, so that it receives nothing before it is bound to one interface.
         let socket = self.filter.socket(Domain::PACKET, Type::DGRAM, None)?;
         bind(&socket)?;
         socket.set_nonblocking(true)?;
@@ -45,7 +47,7 @@ impl Kernel {
     }
 }
 
-/// Binds a packet socket to the client's interface, in the namespace of the socket.
+/// Binds a packet socket to the filter's interface towards the client, in the namespace of the socket.
 fn bind(socket: &Socket) -> io::Result<()> {
     // SAFETY: all zeroes is an empty request and an empty address; both live until the calls return.
     unsafe {
@@ -65,7 +67,9 @@ fn bind(socket: &Socket) -> io::Result<()> {
 }
 
 impl PacketCapture {
-    /// The next TCP segment; cancel safe.
+    /// Returns the next TCP segment of the client; cancel safe.
+    ///
+    /// *Errors*: the socket fails.
     pub async fn next(&self) -> io::Result<Segment> {
         loop {
             let mut ready = self.socket.readable().await?;
@@ -125,18 +129,18 @@ impl Segment {
         })
     }
 
-    /// The sequence number after the segment.
+    /// Returns the sequence number after the segment.
     fn end(&self) -> u32 {
         let length = self.payload + u32::from(self.flags & SYN != 0) + u32::from(self.flags & FIN != 0);
         self.sequence.wrapping_add(length)
     }
 }
 
-/// Tracks sequence numbers per connection, and so distinguishes probes from traffic.
+/// Tells keepalive probes from traffic by the sequence numbers of each connection.
 #[derive(Debug, Default)]
 pub(crate) struct ProbeDetector {
     flows: HashMap<Flow, FlowState>,
-    /// Number of probes so far, of the client and of the server.
+    /// Number of probes by the client, and by the server. The owner may reset them.
     pub probes: [u64; 2],
 }
 
@@ -154,7 +158,7 @@ struct FlowState {
 }
 
 impl ProbeDetector {
-    /// Processes a segment.
+    /// Takes the next segment into account.
     pub fn observe(&mut self, segment: &Segment, at: Instant) {
         if segment.flags & SYN != 0 && segment.way == Way::Up {
             self.flows.remove(&segment.flow);
@@ -163,7 +167,7 @@ impl ProbeDetector {
         let flow = self.flows.entry(segment.flow).or_insert_with(new);
         let way = usize::from(segment.way == Way::Down);
         let next = &mut flow.next[way];
-        // A probe repeats the last byte's number without the byte, which forces an acknowledgement.
+        // A probe has the sequence number of the last byte sent, without that byte, which forces an acknowledgement.
         let is_empty = segment.payload == 0 && segment.flags == 0;
         if is_empty && next.is_some_and(|next| segment.sequence == next.wrapping_sub(1)) {
             self.probes[way] += 1;
@@ -171,7 +175,7 @@ impl ProbeDetector {
             return;
         }
         let end = segment.end();
-        // Numbers wrap around; half of them count as behind any given one.
+        // Sequence numbers wrap around: a number less than half their range ahead is newer.
         if next.is_none_or(|next| end.wrapping_sub(next) < 1 << 31) {
             *next = Some(end);
         }
@@ -182,8 +186,8 @@ impl ProbeDetector {
         }
     }
 
-    /// Whether a connection was kept from being idle for so long before `now` only by probes, at least one; traffic
-    /// before `since` does not count.
+    /// Whether only probes, at least one, kept a connection from being idle for longer than `idle` until `now`.
+    /// Traffic before `since` does not count.
     pub fn is_kept_by_probes(&self, flow: &Flow, idle: Duration, since: Instant, now: Instant) -> bool {
         self.flows
             .get(flow)
@@ -198,7 +202,7 @@ mod tests {
     const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
     const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
 
-    /// A packet with options in both headers; of its payload, only the length.
+    /// A packet with options in both headers; its payload is only announced by the length.
     fn packet(up: bool, sequence: u32, acknowledged: u32, payload: u16, flags: u8) -> Vec<u8> {
         let (mut from, mut to) = ((CLIENT, 40_000_u16), (SERVER, 5_432_u16));
         if !up {
@@ -230,7 +234,7 @@ mod tests {
         assert_eq!(found.flow, segment(false, 1, 1, 0, 0).flow);
         assert_eq!(segment(true, u32::MAX, 0, 0, SYN).end(), 0);
         for short in 0..56 {
-            // Truncated or foreign packets are no segments, and cause no panic.
+            // A packet that is cut before its flags is no segment; no length causes a panic.
             let cut = Segment::read(&packet(true, 7, 9, 100, 0)[..short], CLIENT);
             assert!(cut.is_none_or(|_| short > 24 + 13), "{short}");
         }

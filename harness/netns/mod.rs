@@ -1,8 +1,9 @@
 //! The kernel plane: real packets between client and gateway, and a packet filter in between that can truly drop them.
 //!
-//! Owns the namespaces of one run ([`NetNs`]), the veth pairs and addresses between them, and the filters in force. The
-//! client is in a namespace of its own or, if it lives in this process, in the host's, with one interface there for the
-//! time of the run. The rest of the host is left alone. Knows no fault: [`PacketRule`]s say what happens to packets.
+//! Owns the namespaces of one run ([`NetNs`]), the veth pairs and addresses between them, the filters in force,
+//! connection tracking, and the name server. The client runs in a namespace of its own, or in the host's if it lives
+//! in this process; then the host has one more interface and one more route during the run. Nothing else on the host
+//! changes. Faults are defined elsewhere: a [`PacketRule`] only says what happens to packets.
 
 mod availability;
 mod conntrack;
@@ -46,13 +47,13 @@ const CLIENT: &str = "client";
 /// The filter's interface towards the gateway.
 const GATEWAY: &str = "gateway";
 
-/// Port of servers in namespaces where every port is free: that of Postgres.
+/// Port of the client's servers: that of Postgres, because every port of a new namespace is free.
 pub(crate) const PORT: u16 = 5432;
 
-/// Host numbers of the gateway's addresses in a subnet, in the order in which the client gets them.
+/// Host numbers of the gateway's addresses in the subnet, in the order of the client's addresses.
 const SERVERS: [u8; 3] = [10, 11, 12];
 
-/// Host number of the name server in a subnet.
+/// Host number of the name server in the subnet.
 const NAME_SERVER: u8 = 14;
 
 /// Why the kernel plane is not available, or failed.
@@ -78,7 +79,7 @@ pub enum KernelError {
     Names(io::Error),
 }
 
-/// Likely causes of a refusal by the kernel.
+/// Returns a likely remedy for an error of the kernel, to append to its text.
 fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => {
@@ -99,13 +100,13 @@ pub(crate) enum ClientNetns {
     Own,
 }
 
-/// The client's namespace.
+/// The client's namespace, opened.
 enum Client {
     Machine,
     Own(Arc<NetNs>),
 }
 
-/// The network of one run. Dropping it removes all of it.
+/// The network of one run. Dropping it closes the namespaces, and with them everything in them.
 pub(crate) struct Kernel {
     client: Client,
     filter: NetNs,
@@ -119,12 +120,15 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// Creates the namespaces, connects them, and starts connection tracking.
+    ///
+    /// *Errors*: `ip` or `nft` is missing or fails, the kernel refuses, or an in-process client lacks root's
+    /// capabilities.
     pub async fn create(side: ClientNetns) -> Result<Kernel, KernelError> {
         Kernel::create_with(side, Tool::find("ip", "iproute2")?, Tool::find("nft", "nftables")?).await
     }
 
-    /// Creates a plane with these tools. A failure halfway leaves nothing: everything created is in the namespaces, or
-    /// attached to them.
+    /// Creates a plane with the given tools. A failure leaves nothing behind, because everything created is in the
+    /// namespaces or attached to them.
     async fn create_with(side: ClientNetns, ip: Tool, nft: Tool) -> Result<Kernel, KernelError> {
         let [client, filter, gateway] = namespace::create().map_err(KernelError::NetNs)?;
         let client = match side {
@@ -140,10 +144,11 @@ impl Kernel {
         Ok(Kernel { client, filter, gateway, subnet, names: None, nft, filters })
     }
 
-    /// Starts a name server for the run's [`NAME`] and makes it the only one of the client's processes; `folder`: the
-    /// run's folder, for their resolver files.
+    /// Starts a name server for [`NAME`], and makes it the only one of the client's processes, whose resolver files
+    /// are written to `folder`, the run's folder.
     ///
-    /// *Errors*: also if the client is in this process, which uses the host's resolver.
+    /// *Errors*: the client is in this process, and so uses the host's resolver; the client's namespace is already in
+    /// use by a process; or the server or its files cannot be set up.
     pub fn give_name(&mut self, addresses: Vec<IpAddr>, folder: &Path) -> Result<(), KernelError> {
         let Client::Own(client) = &mut self.client else {
             return Err(KernelError::Names(io::Error::other("the client is in this process")));
@@ -157,23 +162,25 @@ impl Kernel {
         Ok(())
     }
 
-    /// The name server, if the client knows its servers by name.
+    /// Returns the name server, if [`give_name`](Kernel::give_name) has started one.
     pub fn names(&self) -> Option<&Names> {
         self.names.as_ref()
     }
 
-    /// The address of the client's server with this number, for a gateway to listen on.
+    /// Reserves the address of the client's server number `index`, for a gateway to listen on.
+    ///
+    /// *Errors*: `index` is three or more, or the address cannot be bound.
     pub fn reservation(&self, index: usize) -> io::Result<Reservation> {
         let host = SERVERS.get(index).ok_or_else(|| io::Error::other("a run has at most three servers"))?;
         Reservation::within(Arc::clone(&self.gateway) as _, (self.subnet.at(*host), PORT).into())
     }
 
-    /// The client's address.
+    /// Returns the client's address.
     pub fn client_address(&self) -> Ipv4Addr {
         self.subnet.at(1)
     }
 
-    /// The namespace for the client's process; `None` if the client is in this process.
+    /// Returns the namespace for the client's process; `None` if the client is in this process.
     pub fn home(&self) -> Option<&Arc<NetNs>> {
         match &self.client {
             Client::Own(netns) => Some(netns),
@@ -181,7 +188,9 @@ impl Kernel {
         }
     }
 
-    /// A new socket on the client's side of this run.
+    /// Creates a TCP socket in the client's namespace.
+    ///
+    /// *Errors*: the kernel refuses the socket, or the namespace.
     pub fn client_socket(&self) -> io::Result<socket2::Socket> {
         match &self.client {
             Client::Own(netns) => netns.socket(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)),
@@ -189,30 +198,42 @@ impl Kernel {
         }
     }
 
-    /// Connects from the client's side.
+    /// Connects from the client's namespace. Has no time limit of its own.
+    ///
+    /// *Errors*: those of [`client_socket`](Kernel::client_socket) and of the connect.
     pub async fn dial(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = self.client_socket()?;
         socket.set_nonblocking(true)?;
         TcpSocket::from_std_stream(socket.into()).connect(address).await
     }
 
-    /// Installs rules; returns once they are verified to be in force.
+    /// Installs rules as one filter; returns once `nft` lists them.
+    ///
+    /// *Errors*: `nft` rejects a rule, in which case none is in force, or does not list them all.
     pub async fn install(&self, rules: &[PacketRule]) -> Result<Filter, KernelError> {
         let number = self.filters.fetch_add(1, Ordering::Relaxed) + 1;
         filter::install(&self.nft, &self.filter, number, rules).await
     }
 
-    /// Removes a filter; returns once it is verified to be gone. Removing it twice is no error.
+    /// Removes a filter; returns once `nft` no longer lists it. A second call does nothing.
+    ///
+    /// *Errors*: `nft` fails, or another program had changed or removed the filter; the rest of it is removed even
+    /// so.
     pub async fn remove(&self, filter: &Filter) -> Result<(), KernelError> {
         filter::remove(&self.nft, &self.filter, filter).await
     }
 
-    /// Packets counted by a filter so far, even after its removal: in the words of its rules.
+    /// Returns the number of packets for each counter of a filter, by the counter's name, also after its removal.
+    ///
+    /// *Errors*: `nft` fails, or another program has deleted a counter.
     pub async fn count(&self, filter: &Filter) -> Result<Vec<(&'static str, u64)>, KernelError> {
         filter::count(&self.nft, &self.filter, filter).await
     }
 
-    /// Changes a setting of the filter's namespace: `net/netfilter/nf_conntrack_tcp_timeout_established`.
+    /// Changes a kernel setting of the filter's namespace, such as
+    /// `net/netfilter/nf_conntrack_tcp_timeout_established`.
+    ///
+    /// *Errors*: there is no such setting, or the kernel rejects the value.
     pub fn set(&self, name: &str, value: &str) -> Result<(), KernelError> {
         self.filter.set(name, value).map_err(|source| KernelError::Setting { name: name.to_owned(), source })
     }

@@ -1,8 +1,8 @@
 //! The network namespaces of one run, and how processes enter them.
 //!
-//! Each namespace is held only by a descriptor of the harness: when the harness ends, even by a crash, the kernel
-//! removes it with its interfaces, routes, rules and connections. Without root, a user namespace around them grants the
-//! rights to do all this.
+//! Only descriptors of the harness, and the client's processes while they run, hold a namespace. When the harness has
+//! ended, even by a crash, and the client with it, the kernel removes the namespace with its interfaces, routes,
+//! rules and connections. Without root, a user namespace around them grants the rights to do all this.
 
 use std::env;
 use std::ffi::{CStr, CString};
@@ -24,14 +24,14 @@ use crate::gateway::port::SocketSource;
 /// A network namespace.
 #[derive(Debug)]
 pub(crate) struct NetNs {
-    /// The user namespace that it belongs to, if not this process's own.
+    /// The user namespace that owns it; `None`: that of this process.
     users: Option<Arc<OwnedFd>>,
     net: OwnedFd,
-    /// The mount namespace of processes that live there, if they see other files.
+    /// The mount namespace of the processes in it; `None`: that of this process.
     mounts: Option<OwnedFd>,
 }
 
-/// The descriptors by which a process enters the namespaces: plain numbers, usable between fork and exec.
+/// Descriptors for entering the namespaces: plain numbers, usable between fork and exec.
 #[derive(Clone, Copy)]
 pub(super) struct NsFds {
     users: Option<RawFd>,
@@ -40,6 +40,8 @@ pub(super) struct NsFds {
 }
 
 /// Creates the three namespaces of a run: client, filter, gateway.
+///
+/// *Errors*: the kernel refuses, even with a user namespace around them.
 pub(super) fn create() -> io::Result<[NetNs; 3]> {
     let ours = IdMaps::map_to_root()?;
     // Without CAP_SYS_ADMIN a network namespace needs a user namespace around it.
@@ -54,7 +56,7 @@ pub(super) fn create() -> io::Result<[NetNs; 3]> {
     Ok([client, router, gateway].map(|net| NetNs { users: users.clone(), net, mounts: None }))
 }
 
-/// In a child: creates the namespaces, and opens them.
+/// In a child: creates the user namespace, if `maps` are given, and the network namespaces; opens all of them.
 fn create_namespaces(maps: Option<&IdMaps>) -> io::Result<[RawFd; 4]> {
     if let Some(maps) = maps {
         maps.enter()?;
@@ -70,8 +72,8 @@ fn create_namespaces(maps: Option<&IdMaps>) -> io::Result<[RawFd; 4]> {
     Ok([users, nets[0], nets[1], nets[2]])
 }
 
-/// In a child: brings the loopback interface up, which fails without CAP_NET_ADMIN. Root with CAP_SYS_ADMIN alone
-/// therefore also gets a user namespace.
+/// In a child: brings the loopback interface up. This fails without CAP_NET_ADMIN, so that `create` also adds a user
+/// namespace for a process with CAP_SYS_ADMIN alone.
 fn loopback_up() -> io::Result<()> {
     // SAFETY: system calls on numbers, and on a structure that lives until they return; all zeroes is an empty one.
     unsafe {
@@ -102,8 +104,10 @@ impl SocketSource for NetNs {
 }
 
 impl NetNs {
-    /// Opens a file as seen from the namespace: the kernel shows each namespace its own `/proc/self/net` and
-    /// `/proc/sys`.
+    /// Opens a file for reading as seen from the namespace: the kernel shows each its own `/proc/self/net` and
+    /// `/proc/sys/net`.
+    ///
+    /// *Errors*: the child cannot enter the namespace, or not open the file.
     pub fn open(&self, path: &CStr) -> io::Result<File> {
         let ns_fds = self.ns_fds();
         let [file] = run_in_child(|| {
@@ -113,7 +117,9 @@ impl NetNs {
         Ok(file.into())
     }
 
-    /// Changes a kernel setting of the namespace: `net/ipv4/ip_forward`.
+    /// Changes a kernel setting of the namespace, such as `net/ipv4/ip_forward`.
+    ///
+    /// *Errors*: there is no such setting, or the kernel rejects the value.
     pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
         let ns_fds = self.ns_fds();
         let path = CString::new(format!("/proc/sys/{name}"))?;
@@ -126,7 +132,10 @@ impl NetNs {
         Ok(())
     }
 
-    /// Bind-mounts files over others, visible only to processes that live in the namespace: pairs of source and target.
+    /// Bind-mounts files over others, for processes that enter the namespace afterwards; `files`: pairs of source and
+    /// target.
+    ///
+    /// *Errors*: a path contains NUL or does not exist, or the kernel refuses the mount namespace.
     #[cfg(feature = "dns")]
     pub fn bind_mount_over(&mut self, files: &[(std::path::PathBuf, std::path::PathBuf)]) -> io::Result<()> {
         use std::ptr;
@@ -139,7 +148,8 @@ impl NetNs {
             // SAFETY: system calls on numbers, and on strings that are there.
             unsafe {
                 check(libc::unshare(libc::CLONE_NEWNS))?;
-                // Unmounts outside propagate into the namespace, so that no mount is kept busy; nothing propagates out.
+                // An unmount outside propagates into the namespace, so that the mount does not stay busy; nothing
+                // propagates out.
                 let is_slave = libc::MS_REC | libc::MS_SLAVE;
                 check(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), is_slave, ptr::null()))?;
                 for (source, target) in &paths {
@@ -152,14 +162,14 @@ impl NetNs {
         Ok(())
     }
 
-    /// Lets a tool of the harness enter the namespace on exec, as root there; it finds the inherited descriptors at the
-    /// paths that [`fd_path`] gives.
+    /// Lets a tool of the harness enter the namespace on exec, with root's rights there; it finds the inherited
+    /// descriptors at the paths that [`fd_path`] returns.
     pub(super) fn enter_as_root<const N: usize>(&self, command: &mut Command, inherited: [RawFd; N]) {
         let ns_fds = self.ns_fds();
         let enter = move || {
             ns_fds.enter()?;
             for descriptor in inherited {
-                // They keep their numbers, because any other number might be in use between here and the new program.
+                // The descriptor keeps its number: any other might be taken between here and exec.
                 check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
             }
             Ok(())
@@ -168,8 +178,9 @@ impl NetNs {
         unsafe { command.pre_exec(enter) };
     }
 
-    /// Lets a client's process enter the namespace on exec, under the user id that it has outside, and start in
-    /// `folder`, or else in this process's folder.
+    /// Lets a client's process enter the namespace on exec, under the user id that it has outside. Entering a mount
+    /// namespace would change its folder to `/`; then it starts in `folder`, or in this process's folder if that is
+    /// `None`. Without a mount namespace `folder` is ignored.
     ///
     /// *Errors*: a path contains NUL, or the current folder is unknown.
     pub fn enter_as_user(&self, command: &mut tokio::process::Command, folder: Option<&Path>) -> io::Result<()> {
@@ -193,7 +204,7 @@ impl NetNs {
         Ok(())
     }
 
-    /// Whether it was created without a user namespace, so that it can be connected to the host's network.
+    /// Whether it has no user namespace of its own, so that it can be connected to the host's network.
     pub fn is_of_root(&self) -> bool {
         self.users.is_none()
     }
@@ -228,7 +239,7 @@ impl NsFds {
     }
 }
 
-/// The path at which a tool finds an inherited descriptor.
+/// Returns the path at which a tool finds an inherited descriptor.
 pub(super) fn fd_path(descriptor: RawFd) -> String {
     format!("/proc/self/fd/{descriptor}")
 }
@@ -245,7 +256,7 @@ impl IdMaps {
         IdMaps::new([0, geteuid().as_raw()], [0, getegid().as_raw()])
     }
 
-    /// Maps the root of the run's user namespace back to this process's ids, in a nested one.
+    /// Maps root of the run's user namespace to this process's ids, for a user namespace nested in it.
     fn map_back() -> io::Result<IdMaps> {
         IdMaps::new([geteuid().as_raw(), 0], [getegid().as_raw(), 0])
     }

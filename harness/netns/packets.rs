@@ -1,17 +1,17 @@
-//! Vocabulary of packet rules: which packets between client and gateway match, and what happens to them. Plain data, on
-//! every system.
+//! Vocabulary of packet rules: which packets between client and gateway match, and what happens to them. Plain data,
+//! also on systems without a kernel plane.
 
 use std::net::IpAddr;
 
-/// Connection marks of a filter: one bit of its own, so that marks of several filters do not collide.
+/// A connection mark: one bit that belongs to one filter, so that marks of different filters do not collide.
 pub(crate) struct Mark {
-    /// Verdict that marks a connection.
+    /// Verdict that sets the mark.
     pub set: &'static str,
-    /// Match for connections without the mark.
+    /// Match for connections that do not have the mark.
     pub absent: &'static str,
 }
 
-/// The first mark of the filter that uses it.
+/// The first mark of a filter.
 pub(crate) const MARK: Mark = Mark { set: "ct mark set ct mark or %mark", absent: "ct mark and %mark == 0" };
 
 /// A second mark, for a filter that distinguishes its connections in two ways.
@@ -30,16 +30,16 @@ pub(crate) enum Way {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PacketRule {
     pub way: Way,
-    /// The match, in nft's syntax; empty: all packets of that direction.
+    /// The match, in nft's syntax; empty: every packet in that direction.
     pub matches: String,
-    /// Name of their counter, in the words of evidence; `None`: not counted.
+    /// Name of the counter of matching packets, as in the evidence; `None`: not counted.
     pub counted: Option<&'static str>,
-    /// The verdict, in nft's syntax; empty: they continue to the next rule.
+    /// The verdict, in nft's syntax; empty: the packet continues to the next rule.
     pub verdict: &'static str,
 }
 
 impl PacketRule {
-    /// This rule restricted to the packets of one of the client's servers.
+    /// Returns this rule, restricted to packets to or from one of the client's servers.
     pub fn for_server(&self, server: IpAddr) -> PacketRule {
         let end = match self.way {
             Way::Up => "daddr",

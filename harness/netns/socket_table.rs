@@ -1,7 +1,7 @@
 //! Connections that the client still has open, according to its kernel.
 //!
-//! A client that abandons a connection while packets are lost notifies no server. The session lingers at the server,
-//! perhaps for hours, but the client does not hold it.
+//! A client that gives up a connection while its packets are lost cannot notify the server. The server may keep the
+//! session for hours, although the client no longer has it.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
@@ -12,8 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Client, Kernel};
 
-/// TCP sockets of the reader's namespace. The second table matters because some runtimes speak IPv4 over IPv6 sockets
-/// only.
+/// TCP sockets of the reader's namespace. The second table matters because some runtimes use IPv6 sockets only, even
+/// for IPv4.
 ///
 /// *Source*: `proc_net_tcp.rst` of the kernel's documentation.
 const TABLES: [&CStr; 2] = [c"/proc/self/net/tcp", c"/proc/self/net/tcp6"];
@@ -22,7 +22,9 @@ const TABLES: [&CStr; 2] = [c"/proc/self/net/tcp", c"/proc/self/net/tcp6"];
 const OPEN_STATES: [u8; 4] = [1, 2, 3, 8];
 
 impl Kernel {
-    /// Local addresses of the client's open connections.
+    /// Returns the local addresses of the client's open connections.
+    ///
+    /// *Errors*: the kernel's tables cannot be read.
     pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let client = self.client_address();
         let mut open_sockets = BTreeSet::new();
@@ -45,7 +47,7 @@ impl Kernel {
     }
 }
 
-/// The local address in one line of a table, if it is the client's and open.
+/// Returns the local address in one line of a table, if it is the client's and open.
 fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
@@ -56,7 +58,7 @@ fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
     is_open.then(|| SocketAddrV4::new(client, port).into())
 }
 
-/// An IPv4 address, also from its IPv6-mapped form: words of 32 bits in the byte order of this machine.
+/// Parses an IPv4 address, also in its IPv6-mapped form: words of 32 bits in the byte order of this machine.
 fn address_of(text: &str) -> Option<Ipv4Addr> {
     let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     match text.len() {
@@ -83,7 +85,7 @@ mod tests {
         let expected: SocketAddr = "198.18.0.1:54000".parse().unwrap();
         assert_eq!(open_socket(&line("01"), client), Some(expected));
         assert_eq!(open_socket(&line("08"), client), Some(expected));
-        // FIN_WAIT1: the client has closed it; its FIN is not acknowledged.
+        // FIN_WAIT1: the client has closed it, and its FIN is not acknowledged.
         assert_eq!(open_socket(&line("04"), client), None);
         assert_eq!(open_socket(&line("01"), Ipv4Addr::LOCALHOST), None);
         assert_eq!(open_socket("  sl  local_address rem_address   st tx_queue", client), None);

@@ -20,24 +20,27 @@ const BASE: u32 = 0xC612_0000;
 /// Blocks of sixteen in 198.18.0.0/15.
 const BLOCKS: u32 = 1 << 13;
 
-/// Subnets tried: two failures in a row are rare as long as a few hundred runs share a host.
+/// Number of subnets tried: with a few hundred runs on a host, even two failures in a row are rare.
 const TRIES: u32 = 64;
 
-/// Sixteen addresses that no other run on this machine uses.
+/// Sixteen addresses. No other run on this host uses them, unless all of its addresses are in its own namespaces.
 #[derive(Debug)]
 pub(super) struct Subnet {
     first: u32,
-    /// Bound while the subnet is in use; the kernel frees the name when the process ends.
+    /// A socket whose name reserves the subnet until it is dropped, or the process ends.
     _held: Option<UnixDatagram>,
 }
 
 impl Subnet {
-    /// The subnet of a run visible only in its own namespaces: always the same.
+    /// Returns the subnet of a run that is visible only in its own namespaces: always the same one.
     pub fn private() -> Subnet {
         Subnet { first: BASE, _held: None }
     }
 
-    /// A subnet for a run visible in the host's namespace; `is_taken`: whether the host already routes it.
+    /// Reserves a subnet for a run that is visible in the host's namespace; `is_taken`: whether the host already
+    /// routes it.
+    ///
+    /// *Errors*: every subnet that was tried is in use, or the kernel refuses the socket.
     pub fn unused_on_host(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
         for _ in 0..TRIES {
             let number = (credentials::unique() % u64::from(BLOCKS)) as u32;
@@ -52,11 +55,12 @@ impl Subnet {
         Err(io::Error::new(io::ErrorKind::AddrInUse, "all of 198.18.0.0/15 is in use on this machine"))
     }
 
+    /// Returns the address with this host number.
     pub fn at(&self, offset: u8) -> Ipv4Addr {
         Ipv4Addr::from(self.first + u32::from(offset))
     }
 
-    /// The subnet in CIDR notation.
+    /// Returns the subnet in CIDR notation.
     pub fn network(&self) -> String {
         format!("{}/28", self.at(0))
     }
@@ -65,7 +69,7 @@ impl Subnet {
     pub fn overlaps(&self, network: &str) -> bool {
         let (address, length) = network.split_once('/').unwrap_or((network, "32"));
         let (Ok(address), Ok(length)) = (address.parse::<Ipv4Addr>(), length.parse::<u32>()) else { return false };
-        // A default route covers everything, and claims no subnet.
+        // A default route overlaps every subnet, but reserves none.
         let shortest = length.min(28);
         (1..=32).contains(&length) && (u32::from(address) ^ self.first) >> (32 - shortest) == 0
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client's namespace ──── filter's namespace ──── gateway's namespace
-//!  or the machine's        (routes, and filters)
+//!  or the host's           (routes, and filters)
 //! ```
 
 use std::fs::File;
@@ -22,18 +22,21 @@ const PREFIX: &str = "squall";
 /// The gateway's interface, in its namespace.
 const ROUTER: &str = "router";
 
-/// Settings of the filter's namespace: it routes; like a firewall, it does not adopt connections whose beginning it has
-/// not seen; and it sends ICMP without a rate limit.
+/// Settings of the filter's namespace. It forwards packets; like a firewall, it does not adopt connections whose
+/// beginning it has not seen; and it sends ICMP without a rate limit.
 const SETTINGS: [(&str, &str); 5] = [
     ("net/ipv4/ip_forward", "1"),
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
-    // No kind of ICMP is limited, neither per receiver nor in total.
+    // A mask of no ICMP type: the kernel limits none, neither per receiver nor in total.
     ("net/ipv4/icmp_ratemask", "0"),
     ("net/netfilter/nf_conntrack_tcp_loose", "0"),
 ];
 
-/// Chooses addresses that are unused on this host.
+/// Chooses the subnet: one that is unused on the host if the client is in the host's namespace, otherwise the private
+/// one.
+///
+/// *Errors*: the host's routes cannot be listed, or no unused subnet is found.
 pub(super) async fn choose_subnet(client: &Client, ip: &Tool) -> Result<Subnet, KernelError> {
     match client {
         Client::Own(_) => Ok(Subnet::private()),
@@ -87,7 +90,7 @@ pub(super) async fn connect(
     tokio::try_join!(batch(ip, gateway, &there, []), here).map(|_| ())
 }
 
-/// Applies the settings that exist only once connections are tracked.
+/// Applies [`SETTINGS`]. Connection tracking must have started: `nf_conntrack_tcp_loose` exists only from then on.
 pub(super) fn apply_settings(filter: &NetNs) -> Result<(), KernelError> {
     SETTINGS.iter().try_for_each(|(name, value)| {
         filter.set(name, value).map_err(|source| KernelError::Setting { name: (*name).to_owned(), source })
@@ -98,13 +101,13 @@ async fn batch<const N: usize>(ip: &Tool, netns: &NetNs, lines: &str, inherited:
     ip.run(netns, &["-batch", "-"], lines, inherited).await.map(|_| ())
 }
 
-/// A route in the JSON of `ip`.
+/// A route, as in the JSON output of `ip`.
 #[derive(Deserialize)]
 struct Route {
     dst: String,
 }
 
-/// All routes of the host's namespace.
+/// Returns all IPv4 routes of the host's namespace.
 async fn routes(ip: &Tool) -> Result<Vec<Route>, KernelError> {
     let arguments = ["-j", "-4", "route", "show", "table", "all"];
     let text = ip.run_here(&arguments, "").await?;

@@ -1,8 +1,9 @@
-//! Connections that the server received and did not authorize, by its log.
+//! What became of the connections to a server: refused, left before sign-in, or signed in. Read from the server's
+//! log.
 //!
-//! Rejected connections are counted in the server's log. A client that refuses a certificate need not send an alert
-//! (libpq compares names after the handshake and leaves), so connections without a session are counted; the harness's
-//! own probes are whole sessions for that reason.
+//! A client that refuses the server's certificate need not send an alert (libpq compares names after the handshake
+//! and leaves), so connections that never become a session are counted. The harness's own probes always sign in, so
+//! that they are not counted.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +12,24 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::server::LogLine;
 
-/// The server's log line for a certificate that it refuses, in every version of TLS.
+/// Part of the server's log line for a client certificate that it refuses, in every version of TLS.
 ///
 /// *Source*: `be_tls_open_server`; the reason is OpenSSL's own (measured on 15 and 17).
 const REFUSED: &str = "could not accept SSL connection: certificate verify failed";
 
-/// Its error for a client that shows none: some libraries show none that the server's list of authorities does not cover.
+/// Part of the server's error for a client that sends no certificate. Some libraries send none if the server's list
+/// of authorities does not include its issuer.
 ///
 /// *Source*: `check_hba` and `ClientAuthentication`, SQLSTATE 28000.
 const NONE_SHOWN: &str = "connection requires a valid client certificate";
 
-/// Its log line for a peer that left in the middle of the handshake, or with an RST after it.
+/// Part of the server's log line for a peer that left in the middle of the handshake, or with an RST after it.
 const GONE: &str = "could not receive data from client";
 
-/// Part of its log line for a peer that sent an alert because it refuses the server's certificate.
+/// Part of the server's log line for a peer that sent an alert because it refuses the server's certificate.
 const ALERT: &str = "alert";
 
-/// Watches connections to the server from one moment on, and no longer than to another.
+/// The lines that the server has logged between two moments; the second is optional.
 #[derive(Default)]
 pub(super) struct Callers {
     from: usize,
@@ -35,26 +37,27 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    /// Begins to watch now.
+    /// Starts watching now.
     pub async fn watch(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.from = environment.server().log().await?.len();
         Ok(())
     }
 
-    /// Stops watching: a connection from now on meets the server healed.
+    /// Stops watching, because later connections find the server healed.
     pub async fn enough(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.to = Some(environment.server().log().await?.len());
         Ok(())
     }
 
-    /// Lines that the server logged meanwhile, and those since.
+    /// Returns the lines logged between the two moments, and those after.
     async fn lines(&self, environment: &Environment) -> Result<(Vec<LogLine>, Vec<LogLine>), NemesisError> {
         let mut meanwhile = environment.server().log().await?;
         let since = meanwhile.split_off(self.to.unwrap_or(usize::MAX).min(meanwhile.len()));
         Ok((meanwhile.split_off(self.from.min(meanwhile.len())), since))
     }
 
-    /// Certificates of the client that the server refused, or that the client did not even show. No other client has one.
+    /// Counts client certificates that the server refused, and sign-ins refused because the client sent none. The
+    /// client under test is the only one with a certificate.
     pub async fn refused(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, _) = self.lines(environment).await?;
         let count = |words: &str| lines.iter().filter(|line| line.text.contains(words)).count();
@@ -66,8 +69,8 @@ impl Callers {
         Ok([Some(refused), none].into_iter().flatten().collect())
     }
 
-    /// Connections that the client left before it signed in: it refused the server's certificate. Every other
-    /// connection verifies nothing, and signs in.
+    /// Counts connections that ended before sign-in, because the client refused the server's certificate. All
+    /// connections of the harness skip verification, and sign in.
     pub async fn left(&self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let (lines, since) = self.lines(environment).await?;
         let alerts = lines.iter().filter(|line| is_alert(line)).count();
@@ -77,7 +80,7 @@ impl Callers {
         ])
     }
 
-    /// Sessions over TLS that the client began.
+    /// Returns the number of the client's sessions over TLS.
     pub async fn begun(&self, environment: &Environment) -> Result<usize, NemesisError> {
         let session = format!("connection authorized: user={} ", environment.address.user);
         let (lines, _) = self.lines(environment).await?;
@@ -89,7 +92,8 @@ fn is_alert(line: &LogLine) -> bool {
     line.text.contains("could not accept SSL connection") && line.text.contains(ALERT)
 }
 
-/// Connections that came meanwhile, of which nothing was heard, then or since, but that their handshake failed.
+/// Returns the number of connections received in `lines` for which neither `lines` nor `since` has any other line
+/// than a failed handshake.
 fn left(lines: &[LogLine], since: &[LogLine]) -> usize {
     let came: BTreeSet<i32> =
         lines.iter().filter(|line| line.text.contains("connection received:")).map(|line| line.pid).collect();

@@ -1,8 +1,8 @@
-//! A certificate that is good when the client starts, and ends while it works.
+//! A certificate that is valid when the client starts, and expires while the client works.
 //!
-//! A certificate expires by the wall clock. It is issued before the client starts, so it ends at the scenario's moment
-//! plus some seconds for the launch; the fault waits until it has ended and only then cuts the connections, because
-//! expiry itself ends no session.
+//! A certificate expires by the wall clock. It is issued before the client starts, and expires at the scenario's time
+//! plus some seconds for the launch. The fault waits for that, and only then cuts the connections, because expiry
+//! itself ends no session.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,20 +17,19 @@ use crate::gateway::Cut;
 use crate::model::fault::CertificateFault;
 use crate::model::history::Evidence;
 
-/// How long a client may take from its launch to its first successes, beyond what the scenario waits: the certificate
-/// is issued before the launch, and must not end sooner. A runtime that loads itself takes two seconds on a busy
-/// machine.
+/// Time for a client from its launch to its first successes: the certificate is issued before the launch, and must
+/// not expire sooner. A runtime that loads itself takes two seconds on a busy machine.
 const LAUNCH: Duration = Duration::from_secs(4);
 
-/// How much later than the time in it a certificate has ended for every library: some count the last second as valid.
+/// Time after the end of validity at which every library rejects a certificate: some count the last second as valid.
 ///
 /// *Source*: OpenSSL's `X509_cmp_time` (ends at that second), rustls-webpki's `Time` (ends after it).
 const LAST_SECOND: Duration = Duration::from_secs(1);
 
-/// The client's certificate, or the server's, expires; connections are cut once it has. Expiry itself ends no session.
+/// Either the client's or the server's certificate expires; then every connection is reset.
 pub(super) struct Expired {
     of: CertificateFault,
-    /// How long after the client's start it is to come.
+    /// Time of the fault, from the start of the workload.
     at: Duration,
     end: SystemTime,
     cut: usize,
@@ -46,7 +45,7 @@ impl Expired {
         self.of == CertificateFault::ClientExpired
     }
 
-    /// Puts a certificate in place that ends then.
+    /// Issues a certificate that is valid until `end`, and puts it in place.
     async fn replace(&self, environment: &Environment, end: SystemTime) -> Result<(), NemesisError> {
         let certificates = environment.certificates()?;
         if self.is_of_client() {
@@ -67,7 +66,7 @@ impl Injection for Expired {
     }
 
     async fn approach(&mut self, environment: &Environment) {
-        // Where the clock does not get there, the injection says so.
+        // `inject` repeats the wait, and reports if the clock was set back.
         let _ = pass(environment, self.end + LAST_SECOND).await;
     }
 

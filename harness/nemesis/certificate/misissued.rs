@@ -1,4 +1,5 @@
-//! A certificate with which something is wrong from the start: no handshake succeeds until it is repaired.
+//! A certificate that is wrong from the injection on: the client cannot sign in on new connections until heal. Open
+//! sessions live on.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,14 +13,14 @@ use crate::environment::Environment;
 use crate::model::fault::CertificateFault;
 use crate::model::history::Evidence;
 
-/// A host that no client here connects to; the name is reserved (RFC 6761).
+/// A host to which no client connects; the name is reserved (RFC 6761).
 const OTHER_HOST: &str = "other.invalid";
 
-/// The server's certificate, or the client's, is not what the other side wants.
+/// The other side must reject the server's, or the client's, certificate.
 pub(super) struct Misissued {
     fault: CertificateFault,
     lasts: Duration,
-    /// From when a certificate is valid that is not valid yet.
+    /// The start of validity, for a certificate that is not valid yet.
     begin: SystemTime,
     callers: Callers,
 }
@@ -69,7 +70,7 @@ impl Injection for Misissued {
         }
         let looked = self.callers.enough(environment).await;
         match self.fault.is_of_client() {
-            // Another serial: the revoked one stays revoked.
+            // The new certificate has another serial number; the revoked one stays revoked.
             true => {
                 let sound = certificates.for_client(&certificates.authority, certificates.usual_end())?;
                 certificates.give(sound)?;

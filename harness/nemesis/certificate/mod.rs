@@ -1,7 +1,7 @@
-//! Certificates that end, that are wrong, or that are replaced.
+//! Certificates that expire, that are wrong, or that are renewed.
 //!
-//! The evidence that the client met one is in the server's log, which has a line for each connection that is received and
-//! one for each that is authorized (`log_connections`): see `callers`.
+//! Evidence is in the server's log, which has a line for each connection that is received and one for each that is
+//! authorized (`log_connections`): see `callers`.
 
 mod callers;
 mod expired;
@@ -19,7 +19,7 @@ use super::{Injection, NemesisError};
 use crate::environment::Environment;
 use crate::model::fault::{CertificateFault, Fault};
 
-/// How a fault of certificates is carried out.
+/// Returns how a fault of certificates is carried out.
 pub(crate) fn injection(kind: CertificateFault, fault: &Fault) -> Box<dyn Injection> {
     match kind {
         CertificateFault::ClientExpired | CertificateFault::ServerExpired => Box::new(Expired::new(kind, fault.at)),
@@ -32,7 +32,9 @@ pub(crate) fn injection(kind: CertificateFault, fault: &Fault) -> Box<dyn Inject
     }
 }
 
-/// Waits until the clock on the wall, by which certificates are valid, has passed a time.
+/// Waits until the wall clock, by which certificates are valid, has reached a time.
+///
+/// *Errors*: the clock was set back meanwhile.
 async fn pass(environment: &Environment, time: SystemTime) -> Result<(), NemesisError> {
     let certificates = environment.certificates()?;
     if let Ok(left) = time.duration_since(certificates.now()) {

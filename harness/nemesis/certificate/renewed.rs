@@ -1,7 +1,7 @@
-//! A server's certificate that is replaced in time, as it should be.
+//! A server's certificate that is renewed in time, as it should be.
 //!
-//! A certificate is replaced and its key stays: certificate and key are two files, and a server that reads between two
-//! writes would find a pair that does not match, which is another fault.
+//! The certificate is replaced, and its key stays: certificate and key are two files, and a server that reads them
+//! between two writes would find a pair that does not match, which is another fault.
 
 use async_trait::async_trait;
 
@@ -10,11 +10,12 @@ use super::callers::Callers;
 use crate::environment::Environment;
 use crate::model::history::Evidence;
 
-/// Another sound certificate is written and loaded. Sessions that are open must not notice; new ones meet the new one.
+/// Another valid certificate is written and loaded. Open sessions must not notice; new sessions get the new
+/// certificate.
 #[derive(Default)]
 pub(super) struct Renewed {
     served: bool,
-    /// The client's connections at that moment.
+    /// Number of the client's connections at that moment.
     sessions: usize,
     callers: Callers,
 }

@@ -1,4 +1,4 @@
-//! Addresses of which the first leads to no primary, from the start and for good.
+//! Several addresses, of which the first does not lead to the primary from the start, and for the whole run.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use crate::model::history::Evidence;
 use crate::model::topology::Host;
 use crate::netns::Filter;
 
-/// How SYNs to the first address are dropped, for good.
+/// What drops SYNs to the first address. None of them is ever removed.
 enum Dropping {
     Kernel(Filter),
     Simulated(DropCount),
-    /// By the gateway's full backlog, which had dropped so many before.
+    /// The gateway, by its full backlog; with its number of dropped SYNs before.
     Gateway(u64),
 }
 
-/// An arrangement of addresses. It is over once the client has had time to settle, but nothing is mended: the question
-/// is whether the client works with it.
+/// The arrangement of addresses. The fault ends once the client has had time to settle, but heal changes nothing: the
+/// scenario is about whether the client works with the arrangement.
 pub(super) struct Arranging {
     what: Failover,
-    /// Connections to the first address, and to the primary's, from before the client.
+    /// Connections accepted at the first address, and at the primary's, before the injection.
     before: (u64, u64),
     dropping: Option<Dropping>,
-    /// The client's sessions on the primary once it had settled.
+    /// Number of the client's sessions on the primary at heal.
     settled: usize,
 }
 
@@ -37,6 +37,7 @@ impl Arranging {
         Arranging { what, before: (0, 0), dropping: None, settled: 0 }
     }
 
+    /// Returns the host at the first address.
     fn host(&self) -> Host {
         if self.what == Failover::StandbyFirst { Host::Standby } else { Host::Nobody }
     }
@@ -90,8 +91,8 @@ impl Injection for Arranging {
         };
         let met = match self.what {
             Failover::DeadHangs => decisive("SYNs dropped", dropped as usize),
-            // Refused by the kernel, which counts nothing; but a client that connects to the second address has met
-            // the first. Of one that never did, its operations show it.
+            // The kernel refuses, and counts nothing. A client that connects to the second address has tried the
+            // first; whether any other client did, its operations show.
             Failover::DeadRefuses => {
                 decisive("connections to the second address", (primary.clients_accepted() - self.before.1) as usize)
             }

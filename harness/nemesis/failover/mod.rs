@@ -12,6 +12,7 @@ use self::wrong_node::WrongNode;
 use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::model::fault::Failover;
 
+/// Returns how a failover is carried out.
 pub(super) fn injection(failover: Failover) -> Box<dyn Injection> {
     match failover {
         Failover::Promote => Box::new(Promoting::new(Cause::Loss)),

@@ -1,4 +1,4 @@
-//! The standby takes the primary's place.
+//! The standby is promoted, and takes the primary's place.
 
 use async_trait::async_trait;
 
@@ -9,29 +9,29 @@ use crate::model::sqlstate::READ_ONLY;
 use crate::model::topology::Host;
 use crate::netns::DnsAnswer;
 
-/// The old primary, from the injection on.
+/// What happens to the old primary at the injection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// It is killed.
     Loss,
-    /// It becomes read-only, and stays reachable with every session on it.
+    /// It becomes read-only; it stays reachable, and keeps every session.
     Demotion,
-    /// It runs on where the client cannot see it.
+    /// Nothing: the client has only the standby's address.
     Nothing,
 }
 
-/// A promotion on heal. Until then no server that the client can reach takes writes.
+/// A promotion on heal. Until then no server that the client can reach accepts writes.
 pub(super) struct Promoting {
     cause: Cause,
     log: LogWatch,
-    /// The client's connections when it began.
+    /// Number of the client's connections to the primary at the injection.
     sessions: usize,
-    /// The exit status of the old primary.
+    /// The exit status of the old primary, in words, if it was killed.
     end: Option<String>,
     promoted: usize,
-    /// Sessions of the old primary whose commits no standby could confirm any more.
+    /// Number of sessions on the old primary that waited for a standby to confirm their commit, and were ended.
     unconfirmed: usize,
-    /// Queries answered with the primary's address, where it has a name, when the name was moved.
+    /// Number of DNS queries answered with an address, before the name was moved.
     answered_before: u64,
 }
 

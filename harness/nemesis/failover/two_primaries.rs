@@ -1,7 +1,8 @@
-//! Two servers that both believe to be the primary, for a while.
+//! Two servers that accept writes as primary at the same time.
 //!
-//! The old primary still waits for its standby at every commit. On heal such waits are ended, never released, because a
-//! released wait is an acknowledgement. Only a client that cancels the wait itself produces split brain.
+//! The old primary still waits for its standby at every commit. Heal terminates the sessions that wait, instead of
+//! ending their wait, because the server acknowledges a commit whose wait ends. Split brain therefore occurs only if
+//! the client cancels the wait itself.
 
 use async_trait::async_trait;
 
@@ -11,15 +12,16 @@ use crate::gateway::Gateway;
 use crate::model::history::Evidence;
 use crate::model::topology::Host;
 
-/// The server's log line for a cancelled wait for the standby. Its client gets a success with a warning: the write is on
-/// this server alone.
+/// Part of the server's log line for a cancelled wait for the standby. The client's commit succeeds with a warning,
+/// on this server only.
 const CANCELLED: &str = "canceling wait for synchronous replication";
 
-/// The standby is promoted beside its primary, which goes on as before; on heal that is fenced.
+/// The standby is promoted while its primary goes on as before; heal makes the old primary read-only and terminates
+/// its sessions.
 #[derive(Default)]
 pub(super) struct TwoPrimaries {
     log: LogWatch,
-    /// The client's connections to the old primary at the promotion.
+    /// Number of the client's connections to the old primary at the promotion.
     sessions: usize,
     unconfirmed: usize,
 }

@@ -8,12 +8,13 @@ use crate::gateway::Cut;
 use crate::model::history::Evidence;
 use crate::model::sqlstate::READ_ONLY;
 
-/// The address leads to the standby until heal, then to the primary again. Connections that were made meanwhile stay.
+/// The first address leads to the standby until heal, then to the primary again. Connections made meanwhile stay on
+/// the standby.
 #[derive(Default)]
 pub(super) struct WrongNode {
     log: LogWatch,
     reset: usize,
-    /// Connections to the standby that the heal found open, and left so.
+    /// Number of connections open at heal, which stay on the standby.
     misled: usize,
 }
 

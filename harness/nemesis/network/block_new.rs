@@ -1,7 +1,7 @@
 //! New connections blocked at the gateway: refused, or left without an answer.
 //!
-//! A refused connection is refused by the kernel: the gateway stops listening and keeps a bound socket, so that the
-//! port stays reserved. Such attempts cannot be counted at the gateway.
+//! The kernel refuses connections: the gateway stops listening, and keeps a bound socket so that the port stays
+//! reserved. The gateway cannot count such attempts.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use super::super::{HasGateway, Injection, NemesisError, decisive, supporting};
 use crate::gateway::{Cut, DropState, Rule, RuleKind};
 use crate::model::history::Evidence;
 
-/// The answer to new connections, and the end of those that are open.
+/// The answer to new connections, and what happens to open ones.
 #[derive(Clone, Copy)]
 pub(crate) enum Door {
-    /// New connections are refused, open ones are reset.
+    /// New connections are refused; open ones are reset.
     Refuse,
-    /// New connections get no answer, open ones are reset.
+    /// New connections get no answer; open ones are reset.
     Hang,
-    /// New connections are refused, open ones get an RST for their next packet.
+    /// New connections are refused; an open one gets an RST for its next packet.
     Reject,
 }
 
 /// New connections blocked until heal.
 ///
-/// They are blocked before open connections are reset: else a client could connect again in between.
+/// They are blocked before open connections are reset, because a client could connect again in between.
 pub(crate) struct BlockNewConnections {
     door: Door,
     reset: usize,

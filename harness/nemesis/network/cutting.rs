@@ -1,4 +1,4 @@
-//! Connections ended, once or again and again.
+//! Connections ended, once or at regular intervals.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::super::{HasGateway, Injection, NemesisError, decisive, supporting};
 use crate::gateway::Cut;
 use crate::model::history::Evidence;
 
-/// FIN or RST on every open connection.
+/// FIN or RST on every open connection of the client's first address.
 pub(crate) struct Cutting {
     cut: Cut,
-    /// How often until heal; `None`: once.
+    /// Interval between repetitions until heal; `None`: once.
     every: Option<Duration>,
     rounds: usize,
     ended: usize,
@@ -36,7 +36,7 @@ impl<E: HasGateway + ?Sized> Injection<E> for Cutting {
         let Some(every) = self.every else { return std::future::pending().await };
         let mut rounds = interval(every);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first is over at once, and stands for the injection.
+        // The first tick is immediate; `inject` has done its round.
         rounds.tick().await;
         loop {
             rounds.tick().await;

@@ -1,4 +1,5 @@
-//! Faults of the path: connections cut, bytes held or delayed, new connections blocked.
+//! Faults of the path, carried out by the gateway: connections cut, bytes withheld or delayed, new connections
+//! blocked.
 
 mod block_new;
 mod cutting;

@@ -1,4 +1,5 @@
-//! Rules imposed on the gateway: cut points, toxics, connections forgotten. The gateway counts what each has done.
+//! Faults that are one rule of the gateway: cut points, toxics, half-open or idle connections. The rule's own counts
+//! are the evidence.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +13,19 @@ use crate::model::history::Evidence;
 
 /// A rule in force until heal.
 pub(crate) struct RuleFault {
-    /// Its draws of chance depend on it.
+    /// The name of the fault; it selects the rule's random draws.
     name: String,
     what: RuleKind,
     rule: Option<Arc<Rule>>,
 }
 
 impl RuleFault {
-    /// `name`: the fault in words.
+    /// `name`: the fault in words, which selects its random draws.
     pub fn new(name: String, what: RuleKind) -> RuleFault {
         RuleFault { name, what, rule: None }
     }
 
+    /// A rule for connections that are idle for `after`.
     pub fn idle(name: String, after: Duration, then: Expiry) -> RuleFault {
         RuleFault::new(name, RuleKind::Idle { after, then })
     }
@@ -38,7 +40,7 @@ impl<E: HasGateway + ?Sized> Injection<E> for RuleFault {
 
     async fn heal(&mut self, environment: &E) -> Result<(), NemesisError> {
         match (&self.rule, self.what) {
-            // A connection that has lost one side is not mended: it stays so for as long as the client keeps it.
+            // A half-open connection is not repaired: it stays so until the client closes it.
             (_, RuleKind::DropState(_)) | (None, _) => {}
             (Some(rule), _) => environment.gateway().remove(rule).await,
         }
@@ -51,7 +53,7 @@ impl<E: HasGateway + ?Sized> Injection<E> for RuleFault {
     }
 }
 
-/// A rule's counts as evidence, in the words of the catalogue.
+/// Returns a rule's counts as evidence, named as in the catalogue of faults.
 fn found(what: RuleKind, bytes: usize, strikes: usize) -> Vec<Evidence> {
     match what {
         RuleKind::CutPoint(cut) => vec![struck(cut, strikes)],
@@ -69,7 +71,7 @@ fn struck(CutPoint { point, strike, .. }: CutPoint, strikes: usize) -> Evidence 
     use Point::{Authentication, CommitReply, DataRow, EncryptionRequest, Startup, StartupForwarded};
     let goes_no_further = matches!(strike, Strike::Hold | Strike::Drop);
     let what = match point {
-        // The server's own CommandComplete for the COMMIT is what was withheld: it proves that it was executed.
+        // The server's CommandComplete for the COMMIT was withheld, which proves that the commit was executed.
         CommitReply => "executed commits with their reply withheld",
         EncryptionRequest | Startup | StartupForwarded | Authentication if goes_no_further => "handshakes withheld",
         _ if goes_no_further => "messages withheld",

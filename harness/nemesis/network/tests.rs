@@ -1,4 +1,4 @@
-//! Faults of the path carried out where there is a gateway and nothing else, by a clock that leaps.
+//! Faults of the path in an environment that is only a gateway, with a paused clock.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::scenario::Scenario;
 struct Bare {
     gateway: Gateway,
     network: Memory,
-    /// Connections to it wait.
+    /// Kept, so that connections to it are queued; it never accepts.
     _server: MemoryListener,
     recorder: Recorder,
 }
@@ -52,7 +52,7 @@ impl Bare {
         self.network.connect(self.gateway.address())
     }
 
-    /// The steps of the fault, and when.
+    /// Returns the steps of the fault, with their times.
     fn steps(&self) -> Vec<(Duration, FaultStep)> {
         let step = |event: &Event| match event {
             Event::Fault { at, step, .. } => Some((*at, step.clone())),
@@ -61,7 +61,7 @@ impl Bare {
         self.recorder.look(|history| history.events.iter().filter_map(step).collect())
     }
 
-    /// Its evidence.
+    /// Returns the evidence of the fault.
     fn shown(&self) -> Vec<(String, u64)> {
         let shown = |event: &Event| match event {
             Event::Evidence { found, .. } => Some((found.what.clone(), found.count)),
@@ -75,7 +75,7 @@ const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A fault from the second second on, for so long.
+/// Returns a fault at two seconds; `lasts`: seconds.
 fn fault(kind: FaultKind, lasts: u64) -> Fault {
     Fault { kind, at: s(2), lasts: s(lasts) }
 }
@@ -90,7 +90,7 @@ fn injection(fault: &Fault) -> Box<dyn Injection<Bare>> {
     }
 }
 
-/// Carries one fault out, beside what a client does meanwhile.
+/// Carries out one fault while a client runs, and records its evidence.
 async fn carry_out(bare: &Bare, fault: Fault, stop: &CancellationToken, client: impl Future<Output = ()>) {
     let mut nemesis = Nemesis::arm(injection, &[fault], bare, bare.recorder.clone()).await.unwrap();
     tokio::join!(nemesis.run(bare, Instant::now(), stop), client);
@@ -117,7 +117,7 @@ async fn resets_come_at_their_times_and_none_when_it_is_to_be_healed() {
     let steps = bare.steps();
     let (injecting, healed) = ((s(2), FaultStep::Injecting), (s(8), FaultStep::Healed));
     assert_eq!((&steps[0], &steps[steps.len() - 1]), (&injecting, &healed));
-    // A round that would begin at the very moment of healing does not.
+    // A round that is due at the moment of healing is not carried out.
     assert_eq!(bare.shown(), [("sockets reset".to_owned(), 5), ("rounds".to_owned(), 3)]);
 }
 

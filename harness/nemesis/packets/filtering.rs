@@ -1,8 +1,8 @@
 //! A packet filter in force until heal.
 //!
-//! Evidence counts packets between the client and its servers' port and nothing else: DNS and the harness's own
-//! queries never pass there. A fault on new connections is shown to spare the established ones by their packets. Under
-//! packet loss connections are also reset once, because whether 20 % of loss alone breaks one is chance.
+//! Evidence counts only packets between the client and the port of its servers: DNS and the harness's own queries do
+//! not pass the filter there. For a fault of new connections, the packets of established ones are counted too, as
+//! supporting evidence that they were spared.
 
 use async_trait::async_trait;
 
@@ -14,28 +14,29 @@ use crate::gateway::Cut;
 use crate::model::history::Evidence;
 use crate::netns::{Filter, PacketRule};
 
-/// Rules, and the filter in which they are in force.
+/// Rules in force until heal.
 pub(crate) struct Filtering {
     rules: Vec<PacketRule>,
-    /// Whether only the first of the client's addresses is concerned, as with a fault of the gateway.
+    /// Whether the rules apply only to the first of the client's addresses, as a fault of its gateway does.
     first: bool,
-    /// Whether open connections are reset once new ones are blocked.
+    /// Whether open connections are reset once the rules are in force.
     resets: bool,
     reset: usize,
     filter: Option<Filter>,
 }
 
 impl Filtering {
+    /// Applies the rules to every address of the client.
     pub fn new(rules: Vec<PacketRule>) -> Filtering {
         Filtering { rules, first: false, resets: false, reset: 0, filter: None }
     }
 
-    /// Of the first of the client's addresses alone, so that both planes do the same.
+    /// Applies the rules only to the first of the client's addresses, as the proxy plane does.
     pub fn of_first(rules: Vec<PacketRule>) -> Filtering {
         Filtering { first: true, ..Filtering::new(rules) }
     }
 
-    /// Resets every connection as soon as it is in force.
+    /// Resets every open connection of the client's first address as soon as the rules are in force.
     pub fn then_reset(self) -> Filtering {
         Filtering { resets: true, ..self }
     }

@@ -1,7 +1,8 @@
-//! The server's side gone without a word to the client.
+//! Half-open connections: the server's side is gone, and the client gets no notice.
 //!
-//! On the kernel plane a connection becomes half open by one RST that the filter holds back: the gateway's kernel then
-//! knows nothing of the connection, and answers the client's next packet as a restarted host does.
+//! The gateway resets its side of each connection, and the filter drops the one RST that would tell the client. The
+//! gateway's kernel then has no such connection, and answers the client's next packet with an RST, as a restarted
+//! host does.
 
 use std::time::Duration;
 
@@ -15,20 +16,17 @@ use crate::gateway::Cut;
 use crate::model::history::Evidence;
 use crate::netns::{Filter, Kernel, PacketRule};
 
-/// The packets that would show the client that a connection has ended.
+/// Counter of RSTs that would tell the client that a connection has ended, and are dropped.
 const KEPT_BACK: &str = "RSTs kept back";
 
-/// The packets that the client gets when it next sends something.
+/// Counter of RSTs that the client gets when it next sends something.
 const SENT: &str = "RSTs sent";
 
-/// Longest that the kernel may take to send off the RST of a socket that is closed: it does so at once, on a busy machine.
-/// A socket that was dead already sends none, so that the wait for it ends with the deadline.
+/// Time limit for the kernel to send the RSTs of closed sockets, which takes milliseconds on a quiet machine. A
+/// socket that was dead already sends none; then the wait takes all of this time, which is no error.
 const SENT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Every connection half open.
-///
-/// The gateway resets its connections, and the filter keeps that from the client. From then on the gateway's kernel knows
-/// nothing of them, and answers each of their packets with an RST.
+/// Every open connection of the client's first address becomes half open.
 #[derive(Default)]
 pub(crate) struct HalfOpening {
     watching: Option<Filter>,
@@ -42,7 +40,7 @@ impl Injection for HalfOpening {
         let (kernel, server) = (kernel(environment)?, environment.gateway.address().ip());
         let of_first = |rules: Vec<PacketRule>| rules.iter().map(|rule| rule.for_server(server)).collect::<Vec<_>>();
         self.watching = Some(kernel.install(&of_first(rules::resets(SENT))).await?);
-        // The newer filter comes first: an RST that is kept back is not counted as sent.
+        // The newer filter comes first, so an RST that it drops is not counted as sent.
         let hiding = self.hiding.insert(kernel.install(&of_first(rules::silence(KEPT_BACK))).await?);
         self.gone = environment.gateway.cut(Cut::Reset).await;
         let deadline = Instant::now() + SENT_WITHIN;
@@ -52,7 +50,7 @@ impl Injection for HalfOpening {
         Ok(kernel.remove(hiding).await?)
     }
 
-    /// A connection that has lost one side is not mended; but after a failed injection no packet may be lost any more.
+    /// The connections stay half open. After a failed injection, packets must no longer be dropped.
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         if let Some(hiding) = &self.hiding {
             kernel(environment)?.remove(hiding).await?;
@@ -67,7 +65,7 @@ impl Injection for HalfOpening {
     }
 }
 
-/// The count of a filter that counts one kind of packets.
+/// Returns the sum of a filter's counters.
 async fn count(kernel: &Kernel, filter: &Filter) -> Result<u64, NemesisError> {
     Ok(kernel.count(filter).await?.into_iter().map(|(_, count)| count).sum())
 }

@@ -1,13 +1,11 @@
-//! A stateful device that forgets idle connections: the filter's own table of connections, with its own timeouts.
+//! A stateful device that forgets idle connections: the filter's own connection table, with other timeouts.
 //!
-//! A flow that was forgotten stays so. After heal the device remembers for as long as it usually does, but it does not
-//! learn of connections that it has lost, and treats their packets as a stateful firewall treats those of which it has not
-//! seen the beginning. So the timeout goes back to its usual value, and the rules stay for the rest of the run.
+//! A forgotten flow stays forgotten. After heal the timeout of the device is the usual one again, but the device
+//! still treats packets of lost connections as a stateful firewall treats those whose beginning it has not seen. So
+//! heal restores the timeout, and the rules stay for the rest of the run.
 //!
-//! Idle flows expire in the kernel's own connection table. The setting alone would spare the connection that is idle
-//! at injection, and a timeout object all earlier ones; so the setting is changed, and each tracked flow gets its new
-//! time by netlink, and its old one at heal. Forgotten flows stay forgotten. An expired flow counts as evidence if the
-//! client still holds its socket; a flow that only keepalive probes kept alive counts as well.
+//! How the timeout is changed for flows that are idle already: see `netns/conntrack`. An expired flow counts as
+//! evidence if the client still has its socket open; a flow that only keepalive probes kept alive counts as well.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,19 +23,19 @@ use crate::environment::Environment;
 use crate::model::history::Evidence;
 use crate::netns::{Filter, Flow, FlowTable, PacketCapture, PacketRule, ProbeDetector, Way};
 
-/// How often the table is looked at: a tenth of the shortest idle time.
+/// Interval between looks at the table: a tenth of the shortest idle timeout (1 s).
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The device's answer to packets that belong to no connection it knows.
+/// The device's answer to packets of unknown connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Nothing: they vanish.
+    /// None: they are dropped.
     Silent,
-    /// An RST to their sender.
+    /// An RST to the sender.
     Reset,
 }
 
-/// A device that forgets.
+/// Idle connections forgotten until heal.
 pub(crate) struct ForgettingIdle {
     after: Duration,
     style: Style,
@@ -64,7 +62,8 @@ impl ForgettingIdle {
 #[async_trait]
 impl Injection for ForgettingIdle {
     async fn arm(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        // Before the client connects: probes are recognised only on a connection that was followed from its beginning.
+        // Before the client connects: a probe is recognised only by comparison with earlier packets of its
+        // connection.
         self.probes = Some(Probes::watch(kernel(environment)?.capture()?));
         Ok(())
     }
@@ -85,7 +84,7 @@ impl Injection for ForgettingIdle {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            // One that fails is made up for by the next; the last, at heal, says if it failed.
+            // The next look makes up for one that fails; heal reports if the last one fails.
             let _ = self.look(environment);
         }
     }
@@ -109,7 +108,7 @@ impl Injection for ForgettingIdle {
         }
         let mut found = vec![
             decisive("flows expired", watch.expired.len()),
-            // A flow that was idle for longer, and is remembered for its probes alone, has met the fault too, and withstood.
+            // Without its probes the flow would have expired, so the fault affected it, and keepalive worked.
             decisive("flows kept alive by probes", watch.kept.difference(&watch.expired).count()),
         ];
         for (what, count) in kernel(environment)?.count(filter).await? {
@@ -122,16 +121,16 @@ impl Injection for ForgettingIdle {
     }
 }
 
-/// Rules for packets that belong to no connection.
+/// Returns the rules for packets of unknown connections.
 ///
-/// *Source*: measured with rules of this kind; `nemesis/tests/idle` measures it anew.
+/// *Source*: measured; `nemesis/tests/idle` repeats the measurement.
 fn rules(style: Style) -> Vec<PacketRule> {
     let rule = |way, matches: &str, counted, verdict| PacketRule { way, matches: matches.into(), counted, verdict };
     let lost = "meta l4proto tcp ct state invalid";
     let ways = [Way::Up, Way::Down].into_iter();
     match style {
         Style::Silent => ways.map(|way| rule(way, lost, Some("packets dropped"), "drop")).collect(),
-        // An RST is never answered with another.
+        // An RST is dropped, because TCP never answers one with another.
         Style::Reset => ways
             .flat_map(|way| {
                 let answered = "tcp flags & rst == 0 ct state invalid";
@@ -141,7 +140,7 @@ fn rules(style: Style) -> Vec<PacketRule> {
     }
 }
 
-/// Flows that the table has shown while the fault was in force.
+/// The flows in the table while the fault is in force.
 struct Watch {
     table: FlowTable,
     since: Instant,
@@ -158,7 +157,8 @@ impl Watch {
         Ok(Watch { table, since: Instant::now(), known, expired, kept, is_over: false })
     }
 
-    /// Looks what has gone, and what should have. `open_sockets`: which sockets the client has open.
+    /// Records flows that have left the table, and flows that only probes kept in it; does nothing after heal.
+    /// `open_sockets`: returns the client's open sockets.
     fn look(
         &mut self,
         follower: &ProbeDetector,
@@ -173,7 +173,7 @@ impl Watch {
         self.kept.extend(there.iter().filter(|flow| follower.is_kept_by_probes(flow, after, self.since, now)));
         let gone: Vec<_> = self.known.difference(&there).copied().collect();
         if !gone.is_empty() {
-            // A connection that the client has closed leaves the table too.
+            // A connection that the client has closed leaves the table too, but is no evidence.
             let open_sockets = open_sockets()?;
             self.expired.extend(gone.into_iter().filter(|flow| open_sockets.contains(&flow.end())));
         }
@@ -182,7 +182,7 @@ impl Watch {
     }
 }
 
-/// The sniffer at the client's interface; ends when it is dropped.
+/// The packet capture at the client's interface, and its detector of probes; ends when dropped.
 struct Probes {
     follower: Arc<Mutex<ProbeDetector>>,
     failed: Arc<Mutex<Option<io::Error>>>,
@@ -208,13 +208,12 @@ impl Probes {
         locked(&self.follower)
     }
 
-    /// Why it has stopped, if it has.
+    /// Returns the error that ended the capture, if any; once.
     fn failed(&self) -> Option<io::Error> {
         locked(&self.failed).take()
     }
 }
 
-/// Nothing that is done under these locks can be left half done.
 fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock()
 }

@@ -1,4 +1,4 @@
-//! Faults of the kernel plane, done to packets between the client and the gateway.
+//! Faults that the kernel plane carries out on packets between the client and the gateway, or in the name server.
 
 mod filtering;
 mod half_open;
@@ -16,7 +16,7 @@ use super::NemesisError;
 use crate::environment::Environment;
 use crate::netns::Kernel;
 
-/// The kernel plane of a run that has one; `expressible` keeps these faults from all others.
+/// Returns the kernel plane; `expressible` rejects these faults in runs without one.
 fn kernel(environment: &Environment) -> Result<&Kernel, NemesisError> {
     environment.kernel.as_ref().ok_or_else(|| NemesisError::NotInForce("this run is not on the kernel plane".into()))
 }

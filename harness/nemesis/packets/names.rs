@@ -1,8 +1,8 @@
-//! Names that do not lead to the server.
+//! Faults of the name server: a name that does not lead to the server.
 //!
-//! The resolver's own timeouts stay at their defaults (five seconds, twice), because those are what users have. A
-//! server that moves leaves silence at its old address; a failover by name leaves a refusal, as wherever a primary is
-//! killed.
+//! The resolver's own timeouts stay at their defaults (for libc five seconds, twice), because those are what users
+//! have. At the old address of a server that moves, packets get no answer; after a failover by name, the address of
+//! the killed primary refuses connections.
 
 use async_trait::async_trait;
 
@@ -14,6 +14,7 @@ use crate::model::fault::NameFault;
 use crate::model::history::Evidence;
 use crate::netns::{DnsAnswer, Filter, Names, PacketRule, Way};
 
+/// Returns how a fault of the name server is carried out.
 pub(crate) fn naming(fault: NameFault) -> Box<dyn Injection> {
     match fault {
         NameFault::Unresolvable => Box::new(Misnaming::new(DnsAnswer::NoName, "queries answered with NXDOMAIN")),
@@ -23,15 +24,15 @@ pub(crate) fn naming(fault: NameFault) -> Box<dyn Injection> {
     }
 }
 
-/// The name server of a run that has one; `expressible` keeps these faults from all others.
+/// Returns the name server; `expressible` rejects these faults in runs without one.
 fn names(environment: &Environment) -> Result<&Names, NemesisError> {
     environment.names().ok_or_else(|| NemesisError::NotInForce("the client knows its server by no name".into()))
 }
 
-/// Another answer than the address, until heal. Open connections are not concerned.
+/// The name server gives another answer than the address until heal. Open connections are not affected.
 struct Misnaming {
     saying: DnsAnswer,
-    /// The name of such an answer in the evidence.
+    /// The name of these answers in the evidence.
     counted: &'static str,
     answered_before: u64,
     orders: usize,
@@ -60,13 +61,13 @@ impl Injection for Misnaming {
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
         let answered = names(environment)?.answered(self.saying) - self.answered_before;
-        // A client that never queries has met the fault that came with it, and is judged by that.
+        // A scenario adds another fault, such as a reset. A client that never queries is judged by that one.
         Ok(vec![decisive(self.counted, answered as usize), supporting("orders to the name server", self.orders)])
     }
 }
 
-/// The server moves: what is sent to its old address vanishes from then on, and its connections are reset. Until heal
-/// the name still leads there.
+/// The server moves: packets to its old address are dropped from then on, for good, and its connections are reset.
+/// The name still leads to the old address until heal.
 #[derive(Default)]
 struct Moving {
     filter: Option<Filter>,
@@ -86,14 +87,15 @@ impl Injection for Moving {
             counted: Some("packets to the old address dropped"),
             verdict: "drop",
         };
-        // The way there first, so that no client that is cut off connects again; its RST goes the other way.
+        // The filter first, so that a client cannot connect again after its reset. The RST passes, because it goes
+        // the other way.
         self.filter = Some(kernel(environment)?.install(&[rule]).await?);
         self.reset = environment.gateway.cut(Cut::Reset).await;
         Ok(())
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
-        // The old address stays dead for good.
+        // The filter stays: no host has the old address any more.
         Ok(environment.move_name()?)
     }
 

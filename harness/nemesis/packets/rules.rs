@@ -1,26 +1,26 @@
-//! The packet filter's rules for each fault. Pure.
+//! The packet filter's rules for each fault. Plain data.
 //!
-//! Each rule is about the packets between the client and its servers: names are looked up elsewhere.
+//! Each rule matches only packets between the client and the port of its servers. DNS uses another port.
 
 use crate::model::fault::{FaultKind, IcmpCode, Scope, Share, Stream};
 use crate::netns::{MARK, PORT, PacketRule, SECOND_MARK, Way};
 
-/// The count of packets of connections that a fault leaves alone; it proves nothing.
+/// Counter of packets of connections that a fault spares: supporting evidence.
 pub(super) const LET_THROUGH: &str = "packets let through";
 
-/// The first packet of a connection, and no other.
+/// Matches the first packet of a connection.
 const SYN: &str = "tcp flags & (fin | syn | rst | ack) == syn";
 
-/// The end of a connection that was broken off.
+/// Matches a reset.
 const RST: &str = "tcp flags & rst == rst";
 
-/// The rules of a fault; empty for one that is not made of rules alone.
+/// Returns the rules of a fault; empty for one that rules alone cannot produce.
 pub(crate) fn rules(fault: FaultKind) -> Vec<PacketRule> {
     match fault {
         FaultKind::Blackhole { stream, scope } => blackhole(stream, scope),
         FaultKind::PacketLoss(share) => loss(share),
         FaultKind::RejectIcmp(code) => vec![rule(Way::Up, "", Some("rejects sent"), refusal(code))],
-        // A connection's next packet is answered, whichever side sends it; only what the client hears is counted.
+        // The next packet of either side is answered; only RSTs to the client are counted.
         FaultKind::Reject => {
             let reject = "reject with tcp reset";
             vec![rule(Way::Up, "", Some("RSTs sent"), reject), rule(Way::Down, "", None, reject)]
@@ -31,24 +31,26 @@ pub(crate) fn rules(fault: FaultKind) -> Vec<PacketRule> {
     }
 }
 
-/// SYNs dropped, and nothing else.
+/// Returns a rule that drops SYNs only.
 pub(crate) fn unanswered() -> Vec<PacketRule> {
     vec![rule(Way::Up, SYN, Some("SYNs dropped"), "drop")]
 }
 
-/// Of each connection that is there the first RST is kept from the client, and counted.
+/// Returns rules that drop, and count, the first RST to the client on each connection that exists when they are
+/// installed.
 pub(super) fn silence(kept_back: &'static str) -> Vec<PacketRule> {
     let first = format!("{} {} {RST}", MARK.absent, SECOND_MARK.absent);
     vec![newcomer(), rule(Way::Down, &first, Some(kept_back), "ct mark set ct mark or %second drop")]
 }
 
-/// Counts the RSTs that reach the client on connections that are there.
+/// Returns rules that count RSTs to the client on connections that exist when they are installed.
 pub(super) fn resets(counted: &'static str) -> Vec<PacketRule> {
     let count = |which: &str| rule(Way::Down, &format!("{which} {RST}"), Some(counted), "");
-    // Of a connection that was broken off, the filter too knows nothing after a while.
+    // The connection table forgets a reset connection after ten seconds; its packets are then invalid.
     vec![newcomer(), count(MARK.absent), count("ct state invalid")]
 }
 
+/// Returns a rule for packets to or from the port of the servers.
 fn rule(way: Way, matches: &str, counted: Option<&'static str>, verdict: &'static str) -> PacketRule {
     let servers = match way {
         Way::Up => format!("tcp dport {PORT}"),
@@ -57,7 +59,7 @@ fn rule(way: Way, matches: &str, counted: Option<&'static str>, verdict: &'stati
     PacketRule { way, matches: format!("{servers} {matches}"), counted, verdict }
 }
 
-/// Marks connections that begin from now on: one that is not marked was there before.
+/// Returns a rule that marks connections that begin from now on: one without the mark is older than the filter.
 fn newcomer() -> PacketRule {
     rule(Way::Up, "ct state new", None, MARK.set)
 }
@@ -75,7 +77,7 @@ fn blackhole(stream: Stream, scope: Scope) -> Vec<PacketRule> {
     match scope {
         Scope::Every => dropped(""),
         Scope::New => {
-            // Without its first packets there is no connection.
+            // Dropping the first packets suffices: no connection is established without them.
             let passed = |way| rule(way, "ct state established", Some(LET_THROUGH), "");
             vec![rule(Way::Up, "ct state new", Some("SYNs dropped"), "drop"), passed(Way::Up), passed(Way::Down)]
         }
@@ -88,7 +90,8 @@ fn blackhole(stream: Stream, scope: Scope) -> Vec<PacketRule> {
 
 const DROPPED: Option<&str> = Some("packets dropped");
 
-/// The flows that are there are dead; each is counted once it has tried to move.
+/// Returns rules that drop every packet of connections that exist when they are installed. Each is counted at its
+/// first packet.
 fn dead_flows(stream: Stream) -> Vec<PacketRule> {
     let unseen = format!("{} {}", MARK.absent, SECOND_MARK.absent);
     let seen = ways(stream).iter().map(|way| rule(*way, &unseen, Some("flows withheld"), SECOND_MARK.set));
@@ -97,7 +100,7 @@ fn dead_flows(stream: Stream) -> Vec<PacketRule> {
 }
 
 fn loss(share: Share) -> Vec<PacketRule> {
-    // In parts of a million, which is what a share holds.
+    // In millionths, the unit in which a share is stored.
     let drawn = format!("numgen random mod 1000000 < {}", (share.as_f64() * 1e6).round());
     ways(Stream::Both).iter().map(|way| rule(*way, &drawn, DROPPED, "drop")).collect()
 }
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
     use crate::model::fault::{Toxic, ToxicKind};
 
-    /// Ways and verdicts of the rules of a fault, with what each counts.
+    /// Returns direction, counter and verdict of each rule of a fault.
     fn outline(fault: FaultKind) -> Vec<(Way, Option<&'static str>, &'static str)> {
         rules(fault).into_iter().map(|rule| (rule.way, rule.counted, rule.verdict)).collect()
     }
@@ -150,7 +153,7 @@ mod tests {
         let expected = [set, count, count, drop, drop];
         let found = outline(stalled(Scope::Established, None));
         assert_eq!(found.iter().map(|(_, counted, verdict)| (*verdict, *counted)).collect::<Vec<_>>(), expected);
-        // Everything else that a stall can be is the gateway's to do.
+        // The gateway carries out every other kind of stall.
         let after = Some(std::time::Duration::from_secs(1));
         assert!(outline(stalled(Scope::Every, None)).is_empty());
         assert!(outline(stalled(Scope::Established, after)).is_empty());

@@ -1,5 +1,5 @@
-//! Certificates on the wire: in TLS 1.2 an alert ends the handshake; in 1.3 the client's handshake is complete before
-//! the server has looked at its certificate, and the alert comes with the first read.
+//! Certificates on the wire. In TLS 1.2 an alert ends the handshake. In 1.3 the client's handshake is complete before
+//! the server checks the client's certificate, and the alert arrives with the first read.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 
-/// How far a client came, and what ended it.
+/// How far a client got, and what stopped it.
 #[derive(Debug, PartialEq)]
 enum Met {
-    /// Its own handshake failed: it refused, or was refused within it.
+    /// The handshake failed: the client or the server refused.
     Handshake(rustls::Error),
     /// The handshake was complete, and the first read failed.
     Read(rustls::Error),
-    /// The end came without an alert: it was lost to a reset.
+    /// The connection ended without an alert, which a reset may have destroyed.
     Lost,
     /// The server answered the startup packet.
     Answered,
 }
 
-/// A handshake and a startup packet through the gateway, with the files that the client has now.
+/// Does a handshake and sends a startup packet through the gateway, with the files that the client has now.
 async fn call(stage: &Stage) -> Met {
     let files = stage.environment.address.tls.as_ref().expect("the scenario has TLS");
     let mut roots = RootCertStore::empty();
@@ -52,7 +52,7 @@ async fn call(stage: &Stage) -> Met {
         Err(error) => return told(&error).map_or(Met::Lost, Met::Handshake),
     };
     let startup = b"\0\0\0\x25\0\x03\0\0user\0squall\0database\0squall\0\0";
-    // The write may already meet a closed socket; the read shows it.
+    // The write may fail on a closed socket; the read then shows the cause.
     let _ = stream.write_all(startup).await;
     match timeout(PATIENCE, stream.read_u8()).await.expect("the server says nothing") {
         Ok(_) => Met::Answered,
@@ -60,11 +60,12 @@ async fn call(stage: &Stage) -> Met {
     }
 }
 
+/// Returns the TLS error in an I/O error, if there is one.
 fn told(error: &std::io::Error) -> Option<rustls::Error> {
     error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
 }
 
-/// A scenario of certificate faults, the first of which is there from the start.
+/// Returns a scenario with these faults, two seconds apart, the first from the start.
 fn one_after_the_other(faults: &[&str], tls: &str) -> String {
     let head = format!(
         "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[server]\ntls = \"{tls}\"\n\
@@ -76,7 +77,7 @@ fn one_after_the_other(faults: &[&str], tls: &str) -> String {
     head + &faults.iter().enumerate().map(fault).collect::<String>()
 }
 
-/// Lines of the server's log about TLS.
+/// Returns the lines of the server's log about TLS.
 async fn log(stage: &Stage) -> Vec<(String, String, String)> {
     let lines = stage.environment.server().log().await.unwrap();
     let about = lines.into_iter().filter(|line| line.text.contains("SSL connection"));
@@ -99,7 +100,7 @@ async fn client_certificate_is_refused() {
                 let refused = rustls::Error::AlertReceived(alert);
                 match tls {
                     "1.2" => assert_eq!(met, Met::Handshake(refused), "{about}"),
-                    // The server closes at once; what the client had sent may then cost it the alert.
+                    // The server closes at once. If the client has sent data by then, a reset may destroy the alert.
                     _ => assert!(met == Met::Read(refused) || met == Met::Lost, "{about}: {met:?}"),
                 }
                 assert_eq!(stage.proofs(place, 1).await, 1, "{about}: {:?}", log(&stage).await);

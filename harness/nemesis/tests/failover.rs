@@ -1,4 +1,4 @@
-//! Failover as clients see it.
+//! Failover as clients notice it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Stage, servers};
 use crate::environment::Environment;
 use crate::model::topology::Host;
 
-/// A scenario with a standby: its addresses, and its fault.
+/// Returns a scenario with a standby, these addresses and this fault.
 fn scenario(hosts: &str, kind: &str, at: &str) -> String {
     format!(
         "schema = 1\ntitle = \"t\"\n[server]\nstandby = true\n[client]\nhosts = [{hosts}]\n\
@@ -17,13 +17,13 @@ fn scenario(hosts: &str, kind: &str, at: &str) -> String {
     )
 }
 
-/// The SQLSTATE that a write got; `None`: it succeeded.
+/// Writes a key; returns the SQLSTATE of the error, "none" for an error without one, `None` for success.
 async fn write(client: &Client, key: i64) -> Option<String> {
     let insert = format!("INSERT INTO pgsquall_ledger (id) VALUES ({key})");
     client.batch_execute(&insert).await.err().map(|error| error.code().map_or("none", |code| code.code()).to_owned())
 }
 
-/// The keys that the primary holds, as of now.
+/// Returns the keys on the current primary.
 async fn keys(environment: &Environment) -> Vec<i64> {
     let superuser = environment.server().superuser().unwrap().in_database(&environment.address.database);
     let session = superuser.connect().await.unwrap();
@@ -43,8 +43,8 @@ async fn lost_primary_refuses_and_standby_has_acknowledged_writes() {
         assert_eq!(write(&session.client, 1).await, None, "{source}");
         stage.inject(0).await;
         stage.end_of(session.id).await;
-        // A backend that waits for a command notices that its eldest has died, and says so; one that dies with it
-        // cannot.
+        // A backend that waits for a command notices that the postmaster has died, and reports it; one that dies with
+        // it cannot.
         let last_words = ("FATAL".to_owned(), "57P01".to_owned());
         assert!(stage.errors(session.id).iter().all(|said| *said == last_words), "{source}");
         stage.sign_in().await.unwrap_err();
@@ -121,17 +121,18 @@ async fn unconfirmed_write_is_not_acknowledged() {
         let hosts = "\"primary\", \"standby\"";
         let stage = Stage::set(&source, &scenario(hosts, "demote-primary", "2s")).await;
         let (environment, session) = (&stage.environment, stage.sign_in().await.unwrap());
-        // As when the standby has gone a moment before.
+        // As if the standby had disappeared a moment before.
         let superuser = environment.server().superuser().unwrap().connect().await.unwrap();
         superuser.batch("ALTER SYSTEM SET synchronous_standby_names = 'gone'").await.unwrap();
         superuser.batch("SELECT pg_reload_conf()").await.unwrap();
-        // Its checkpointer has to read it, and no query shows when it has.
+        // The checkpointer has to read the setting, and no query shows when it has.
         sleep(Duration::from_secs(1)).await;
         let mut waiting = Box::pin(write(&session.client, 1));
         timeout(Duration::from_millis(500), &mut waiting).await.expect_err("a commit was not waited for");
         environment.promote_standby().await.unwrap();
         assert_eq!(environment.beside().unwrap().end_unconfirmed().await.unwrap(), 1, "{source}");
-        // A warning 57P01 at most, then the end: the server sends nothing more before it leaves, so that it cannot send "done".
+        // At most a warning 57P01, then the end of the connection: the server sends nothing more, so it never
+        // confirms the commit.
         assert_eq!(waiting.await.as_deref(), Some("none"), "{source}");
         stage.close().await;
     }

@@ -1,5 +1,5 @@
-//! Idle connections before a device that forgets them: what conntrack expiry looks like, with real sockets and the
-//! kernel's own table.
+//! Idle connections through a device that forgets them: what clients notice of conntrack expiry, with real sockets
+//! and the kernel's own table.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::model::history::{Evidence, Severed};
 use crate::netns::{self, ClientNetns};
 use crate::server::Binaries;
 
-/// Longer than the shortest idle time by far more than a timer can be late.
+/// Longer than an idle timeout of one second, by far more than a timer can be late.
 const EXPIRED: Duration = Duration::from_millis(1_800);
 
-/// Beyond this an answer on the same machine is silence: half a second of retransmissions lies in it.
+/// An answer that takes longer on this machine counts as none; this includes half a second of retransmissions.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// A device before a real server; `None`, with a word about it, where there is no kernel plane, or no server.
+/// Sets up a device in front of a local server; `None`, with a message, if there is no kernel plane or no server.
 async fn stage(kind: &str, seconds: u64, server: &str) -> Option<Stage> {
     let source = match (&netns::available().await.in_process, Binaries::find()) {
         (Ok(()), Ok(binaries)) => ServerSource::Local(binaries),
@@ -43,7 +43,7 @@ fn count(evidence: &[Evidence], what: &str) -> u64 {
     found.unwrap_or_else(|| panic!("no {what} in {evidence:?}")).count
 }
 
-/// Whether a session answers within the time after which silence is silence.
+/// Returns whether a session answers within [`SILENCE`].
 async fn answers(client: &tokio_postgres::Client) -> Result<bool, tokio_postgres::Error> {
     match timeout(SILENCE, client.batch_execute("SELECT 1")).await {
         Ok(answered) => answered.map(|()| true),
@@ -55,7 +55,7 @@ async fn answers(client: &tokio_postgres::Client) -> Result<bool, tokio_postgres
 async fn silent_device_forgets_for_good() {
     let Some(mut stage) = stage("idle-drop", 1, "").await else { return };
     let (idle, busy) = (stage.sign_in().await.unwrap(), stage.sign_in().await.unwrap());
-    // Idle before the device comes, and never used again until it has forgotten.
+    // Idle before the fault, and not used again until its flow has expired.
     sleep(Duration::from_millis(300)).await;
     stage.inject(0).await;
     for _ in 0..6 {
@@ -89,7 +89,7 @@ async fn resetting_device_answers_client_that_speaks_first() {
     stage.close().await;
 }
 
-/// The server sends first: an answer comes after the idle time, and must not be heard.
+/// Lets the server send first, after the idle timeout; asserts that its answer does not arrive.
 async fn server_first(stage: &mut Stage) -> Signed {
     let session = stage.sign_in().await.unwrap();
     stage.inject(0).await;
@@ -119,7 +119,7 @@ async fn server_speaks_first_to_resetting_device() {
     stage.close().await;
 }
 
-/// A session that keeps itself alive, as the documents advise, scaled.
+/// Signs in with TCP keepalive as the documents advise, with shorter times.
 async fn keeping_alive(stage: &Stage) -> tokio_postgres::Client {
     let address = &stage.environment.address;
     let mut config = address.at(stage.environment.gateway.address());

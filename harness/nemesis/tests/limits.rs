@@ -1,8 +1,9 @@
-//! Slots, limits, a herd, a shutdown that waits, and a crash, as clients hear them.
+//! Connection slots, limits, a herd, a smart shutdown and a crash, as clients notice them.
 
 use super::{Stage, servers};
 use crate::model::history::Severed;
 
+/// Returns a scenario with one fault of five seconds, on a server with 20 slots.
 fn lasting(kind: &str) -> String {
     format!(
         "schema = 1\ntitle = \"t\"\n[server.settings]\nmax_connections = 20\n\
@@ -10,7 +11,7 @@ fn lasting(kind: &str) -> String {
     )
 }
 
-/// SQLSTATE and text of a refused sign-in.
+/// Returns SQLSTATE and text of a refused sign-in.
 async fn refusal(stage: &Stage) -> (String, String) {
     let error = stage.sign_in().await.unwrap_err();
     let said = error.as_db_error().unwrap_or_else(|| panic!("no server answered: {error:?}"));
@@ -18,7 +19,7 @@ async fn refusal(stage: &Stage) -> (String, String) {
     (said.code().code().to_owned(), said.message().to_owned())
 }
 
-/// A fault that ends sessions and keeps new ones out, until it is healed.
+/// Asserts that a fault terminates sessions and refuses new ones with this code and text, until it is healed.
 async fn keeps_out(kind: &str, code: &str, text: impl Fn(u32) -> &'static str) {
     for source in servers().await {
         let mut stage = Stage::set(&source, &lasting(kind)).await;
@@ -90,7 +91,7 @@ async fn killed_backend_sends_nothing_and_others_get_a_notice() {
         let victim = stage.sign_in().await.unwrap();
         let mut bystander = stage.sign_in().await.unwrap();
         bystander.client.batch_execute("SELECT 1").await.unwrap();
-        // A backend that has only just said that it is ready goes without a word.
+        // A backend that has just become ready may end without a notice.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         stage.inject(0).await;
         let said = bystander.hears().await.unwrap_or_else(|| panic!("{source}: silence"));

@@ -1,4 +1,4 @@
-//! Each fault on the wire, with real servers: `Stage` is a run without client and workload.
+//! Each fault on the wire, with real servers. A `Stage` is a run without client and workload.
 
 #[cfg(feature = "tls")]
 mod certificate;
@@ -35,10 +35,11 @@ use crate::recorder::Recorder;
 use crate::scenario::Scenario;
 use crate::server::Binaries;
 
-/// How long a slow, busy machine may take for what takes milliseconds; no test waits for it unless it fails.
+/// Time limit of anything that takes milliseconds on a quiet machine; a test that passes does not wait for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Servers on which wire behaviour is looked at: the binaries that are installed, and the newest image.
+/// Returns the servers to test with: the installed binaries, and the newest image. Prints a message for each that is
+/// missing.
 pub(super) async fn servers() -> Vec<ServerSource> {
     let mut found = Vec::new();
     match Binaries::find() {
@@ -53,7 +54,7 @@ pub(super) async fn servers() -> Vec<ServerSource> {
     found
 }
 
-/// Faults, an environment to carry them out in, and what the gateway saw.
+/// An environment, armed faults, and the recorder of the gateway's events.
 pub(super) struct Stage {
     pub environment: Environment,
     recorder: Recorder,
@@ -61,12 +62,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Brings up what a scenario asks for, and arms its faults.
+    /// Sets up the environment of a scenario without a kernel plane, and arms its faults.
     pub async fn set(source: &ServerSource, scenario: &str) -> Stage {
         Stage::set_on(None, source, scenario).await
     }
 
-    /// Brings it up on the kernel plane, with the client in that place.
+    /// Sets it up on the kernel plane, with the client in that namespace; `None`: without the kernel plane.
     pub async fn set_on(kernel: Option<ClientNetns>, source: &ServerSource, scenario: &str) -> Stage {
         let scenario =
             Scenario::parse("stage", "file", "stage.toml", scenario).unwrap_or_else(|error| panic!("{error}"));
@@ -90,12 +91,12 @@ impl Stage {
         Stage { environment, recorder, faults }
     }
 
-    /// The major version of the server, for texts that differ.
+    /// Returns the major version of the server, on which some texts depend.
     pub fn version(&self) -> u32 {
         self.environment.server().facts().version.split('.').next().unwrap().parse().unwrap()
     }
 
-    /// Injects one of the faults, by its place in the timeline.
+    /// Injects the fault with this index.
     pub async fn inject(&mut self, fault: usize) {
         let (fault, injection) = &mut self.faults[fault];
         let done = timeout(PATIENCE, injection.inject(&self.environment)).await;
@@ -103,7 +104,7 @@ impl Stage {
             .unwrap_or_else(|error| panic!("{}: {error}", fault.kind));
     }
 
-    /// Heals it.
+    /// Heals the fault with this index.
     pub async fn heal(&mut self, fault: usize) {
         let (fault, injection) = &mut self.faults[fault];
         let done = timeout(PATIENCE, injection.heal(&self.environment)).await;
@@ -111,13 +112,13 @@ impl Stage {
             .unwrap_or_else(|error| panic!("{}: {error}", fault.kind));
     }
 
-    /// The evidence of one of them.
+    /// Returns the evidence of the fault with this index.
     pub async fn evidence(&mut self, fault: usize) -> Vec<Evidence> {
         self.faults[fault].1.evidence(&self.environment).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The sum of a fault's decisive evidence. Waits a moment for as much as there should be: a container's log
-    /// comes in its own time.
+    /// Returns the sum of a fault's decisive evidence. Waits until it is at least `expected`, because a container's
+    /// log arrives late.
     pub async fn proofs(&mut self, fault: usize, expected: u64) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -129,14 +130,16 @@ impl Stage {
         }
     }
 
-    /// Signs in through the gateway as a client would, in plaintext.
+    /// Signs in at the client's first address as a client would, in plaintext.
     ///
-    /// *Errors*: what the server said; a FATAL is also in [`seen`](Stage::seen).
+    /// *Errors*: that of the server; [`errors`](Stage::errors) contains a FATAL too.
     pub async fn sign_in(&self) -> Result<Signed, tokio_postgres::Error> {
         self.sign_in_at(self.environment.gateway.address()).await
     }
 
     /// Signs in at another of the client's addresses.
+    ///
+    /// *Errors*: as for [`sign_in`](Stage::sign_in).
     pub async fn sign_in_at(&self, place: SocketAddr) -> Result<Signed, tokio_postgres::Error> {
         let address = &self.environment.address;
         let mut config = address.at(place);
@@ -152,7 +155,7 @@ impl Stage {
                     Err(error) => (error.as_db_error().cloned(), true),
                 };
                 if let Some(said) = said {
-                    // The receiver is gone once the test is over.
+                    // The test may have dropped the receiver.
                     drop(say.send(said));
                 }
                 if last {
@@ -164,7 +167,7 @@ impl Stage {
         Ok(Signed { client, id, heard, _task: task })
     }
 
-    /// The numbers of all connections through the gateways.
+    /// Returns the numbers of all connections through the gateways so far.
     pub fn connections(&self) -> Vec<u64> {
         let opened = |event: &Event| match event {
             Event::Connection { id, change: ConnectionChange::Opened, .. } => Some(*id),
@@ -173,7 +176,7 @@ impl Stage {
         self.recorder.look(|history| history.events.iter().filter_map(opened).collect())
     }
 
-    /// The server's errors on one connection: severity and SQLSTATE of every error, and of notices of a crash.
+    /// Returns severity and SQLSTATE of the server's errors on one connection, and of its notices of a crash.
     pub fn errors(&self, id: u64) -> Vec<(String, String)> {
         let said = |event: &Event| match event {
             Event::Connection { id: of, change: ConnectionChange::Error { severity, sqlstate, .. }, .. }
@@ -186,8 +189,8 @@ impl Stage {
         self.recorder.look(|history| history.events.iter().filter_map(said).collect())
     }
 
-    /// How a connection ended; waits for that. After an error that ends a session, server and library both end the
-    /// connection, and either may be first.
+    /// Waits for the end of a connection; returns how it ended. After an error that ends the session, either the
+    /// server or the library may close the connection first.
     pub async fn end_of(&self, id: u64) -> Severed {
         let ended = |event: &Event| match event {
             Event::Connection { id: of, change: ConnectionChange::Ended { by, .. }, .. } if *of == id => Some(*by),
@@ -205,7 +208,7 @@ impl Stage {
         .unwrap_or_else(|_| panic!("connection {id} does not end"))
     }
 
-    /// Takes everything down.
+    /// Removes everything that the stage created.
     pub async fn close(self) {
         self.environment.close().await.unwrap_or_else(|error| panic!("{error}"));
     }
@@ -215,15 +218,15 @@ impl Stage {
 #[derive(Debug)]
 pub(super) struct Signed {
     pub client: tokio_postgres::Client,
-    /// Its number at the gateway.
+    /// The number of its connection at the gateway.
     pub id: u64,
-    /// Notices, and the error with which the server ended it.
+    /// Notices, and the server's error that ended the session.
     heard: mpsc::UnboundedReceiver<DbError>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Signed {
-    /// The server's next message that is no answer.
+    /// Waits for the server's next notice, or its last error; `None` if the session ended without one.
     pub async fn hears(&mut self) -> Option<DbError> {
         timeout(PATIENCE, self.heard.recv()).await.expect("the server says nothing")
     }

@@ -1,4 +1,5 @@
-//! Where a server's name leads while the server moves, for a process that asks libc, and what is to be had there.
+//! Which address a process gets from libc for the server's name while the server moves, and what that address
+//! answers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,8 +14,8 @@ use crate::netns::{ClientNetns, NAME, names_available};
 
 const BY_NAME: &str = "[client]\nfound_by = \"name\"\n";
 
-/// The stage of a scenario whose client knows its server by a name, on every kind of server; empty where there can be
-/// none.
+/// Sets up a scenario with a name for the server, on every kind of server; empty, with a message, if names are not
+/// available.
 async fn stages(scenario: &str) -> Vec<Stage> {
     if let Err(reason) = names_available().await {
         println!("skipped: {reason}");
@@ -28,7 +29,7 @@ async fn stages(scenario: &str) -> Vec<Stage> {
     stages
 }
 
-/// The addresses that a process in the client's namespace finds.
+/// Returns the addresses that a process in the client's namespace gets for the name.
 async fn addresses(stage: &Stage) -> Vec<IpAddr> {
     let mut command = Command::new("getent");
     command.args(["ahostsv4", NAME]).stdin(Stdio::null()).kill_on_drop(true);
@@ -40,7 +41,7 @@ async fn addresses(stage: &Stage) -> Vec<IpAddr> {
     lines.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect()
 }
 
-/// Connects from the client's namespace; `None`: no answer at all.
+/// Connects from the client's namespace; `None` if there is no answer within two seconds.
 async fn dial(stage: &Stage, address: IpAddr) -> Option<io::Result<()>> {
     let kernel = stage.environment.kernel.as_ref().unwrap();
     let dialled = kernel.dial(SocketAddr::from((address, 5432)));

@@ -1,5 +1,5 @@
-//! Packets that vanish or are rejected, as clients see them: faults of the kernel plane, and others as it
-//! carries them out.
+//! Packets that are dropped or rejected, as clients notice it: faults that only the kernel plane has, and others as
+//! it carries them out.
 
 use std::io;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::model::history::Severed;
 use crate::model::topology::Host;
 use crate::netns::{ClientNetns, available};
 
-/// Long enough for an answer to come, and shorter than what TCP takes for two tries.
+/// Longer than an answer takes, and shorter than the second after which a SYN is sent again.
 const SILENCE: Duration = Duration::from_millis(700);
 
-/// A request that the server answers with one byte before sign-in: `SSLRequest`.
+/// A request that the server answers with one byte, without sign-in: `SSLRequest`.
 const QUESTION: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Servers, if a client in this process can be on the kernel plane.
+/// Returns the servers to test with; none, with a message, if an in-process client cannot be on the kernel plane.
 async fn servers() -> Vec<ServerSource> {
     if let Err(reason) = &available().await.in_process {
         println!("skipped: {reason}");
@@ -31,7 +31,7 @@ async fn servers() -> Vec<ServerSource> {
     super::servers().await
 }
 
-/// A stage on the kernel plane with these faults.
+/// Sets up a stage on the kernel plane, with these faults a second apart.
 async fn stage(source: &ServerSource, faults: &[&str]) -> Stage {
     let mut text = "schema = 1\ntitle = \"t\"\n".to_owned();
     for (index, keys) in faults.iter().enumerate() {
@@ -40,23 +40,23 @@ async fn stage(source: &ServerSource, faults: &[&str]) -> Stage {
     Stage::set_on(Some(ClientNetns::Machine), source, &text).await
 }
 
-/// A connection on which no byte was sent.
+/// Opens a connection, and sends nothing.
 async fn opened(stage: &Stage) -> TcpStream {
     timeout(PATIENCE, stage.environment.dial()).await.expect("no answer").expect("no connection")
 }
 
-/// The result of a connect soon; `None`: no answer.
+/// Returns the result of a connect; `None` if there is none within [`SILENCE`].
 async fn connecting(stage: &Stage) -> Option<io::Result<()>> {
     timeout(SILENCE, stage.environment.dial()).await.ok().map(|tried| tried.map(drop))
 }
 
-/// The number of the error with which a new connection fails.
+/// Returns the number of the error with which a connect fails.
 async fn refusal(stage: &Stage) -> Option<i32> {
     let tried = timeout(PATIENCE, stage.environment.dial()).await.expect("silence");
     tried.expect_err("connected").raw_os_error()
 }
 
-/// Until what was received is acknowledged, which a kernel puts off for some 40 ms.
+/// Waits until received data is acknowledged, which a kernel delays by about 40 ms.
 async fn settled() {
     sleep(Duration::from_millis(300)).await;
 }
@@ -73,7 +73,7 @@ async fn hears(stream: &mut TcpStream) -> io::Result<u8> {
     timeout(PATIENCE, stream.read_u8()).await.expect("silence")
 }
 
-/// The count of one piece of evidence.
+/// Returns the count of one piece of evidence of the first fault.
 async fn count(stage: &mut Stage, what: &str, decisive: bool) -> u64 {
     let found = stage.evidence(0).await;
     let named = found.iter().find(|found| found.what == what).unwrap_or_else(|| panic!("no {what} in {found:?}"));
@@ -137,7 +137,7 @@ async fn lost_packets_are_sent_again() {
             timeout(PATIENCE, asked).await.expect("silence").unwrap();
         }
         stage.heal(0).await;
-        // Of some sixty packets.
+        // Of about sixty packets.
         let dropped = count(&mut stage, "packets dropped", true).await;
         assert!((3..60).contains(&dropped), "{source}: {dropped}");
         stage.close().await;
@@ -259,7 +259,7 @@ async fn a_connection_half_open_is_told_nothing_until_it_speaks() {
         assert_eq!(hears(&mut speaks).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset, "{source}");
         assert_eq!(count(&mut stage, "RSTs sent", true).await, 1, "{source}");
         stage.sign_in().await.unwrap();
-        // The filter, too, forgets a connection that has ended.
+        // After ten seconds the filter's table has forgotten a connection that was reset.
         sleep(Duration::from_secs(11)).await;
         ask(&mut silent).await;
         assert_eq!(hears(&mut silent).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset, "{source}");

@@ -1,4 +1,4 @@
-//! Memory, disks and processors that run short, as clients feel it.
+//! Shortage of memory, disk and processor, as clients notice it.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn write(client: &Client, id: i64) -> Result<u64, tokio_postgres::Error> {
     client.execute("INSERT INTO pgsquall_ledger (id) VALUES ($1)", &[&id]).await
 }
 
-/// Writes until that fails; returns the severity and SQLSTATE where the server said one.
+/// Writes until a write fails; returns severity and SQLSTATE, if the server sent an error.
 async fn write_until_it_fails(client: &Client) -> Option<(String, String)> {
     for id in 0..100_000 {
         if let Err(error) = write(client, id).await {
@@ -84,7 +84,7 @@ async fn full_wal_disk_ends_the_server_and_loses_no_acknowledged_write() {
         let session = stage.sign_in().await.unwrap();
         write(&session.client, -1).await.unwrap();
         let ((), said) = tokio::join!(stage.inject(0), write_until_it_fails(&session.client));
-        // The process that needs the next segment panics, and that may be one of the server's own.
+        // The process that needs the next WAL segment panics; that may be one of the server's own.
         assert!(said.is_none_or(|said| said == ("PANIC".into(), "53100".into())), "{source}");
         assert!(stage.sign_in().await.unwrap_err().as_db_error().is_none(), "{source}: never refused");
         stage.heal(0).await;
@@ -103,7 +103,7 @@ async fn a_throttled_server_is_slow_and_nothing_fails() {
         let mut stage = Stage::set(&source, &scenario("", "\"throttle-processor\"\nshare = 0.05")).await;
         let session = stage.sign_in().await.unwrap();
         stage.inject(0).await;
-        // How many are held up depends on who else wants the processor: a part of the share may lie ready for the session.
+        // How many are slow depends on the load of the machine: a part of the share may be free for the session.
         let (mut asked, mut slow) = (0, Vec::new());
         while asked < 150 && slow.len() < 5 {
             let began = Instant::now();
@@ -137,7 +137,7 @@ async fn no_process_stays_frozen_and_no_mount_is_seen_outside() {
         assert_eq!(mounts(), before);
         assert_eq!(std::fs::read_dir(folder.join("small")).unwrap().count(), 0, "what is mounted is seen inside only");
         stage.inject(0).await;
-        // Dropped as it is: neither healed nor closed.
+        // Dropped without heal or close.
         drop(stage);
         assert!(!folder.exists());
         let left = std::fs::read_dir("/proc")

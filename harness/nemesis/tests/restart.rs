@@ -1,4 +1,4 @@
-//! Restarts as clients hear them.
+//! Restarts as clients notice them.
 
 use std::time::Duration;
 
@@ -36,12 +36,12 @@ async fn an_immediate_shutdown_is_a_notice_not_an_error() {
     for source in servers().await {
         let mut stage = Stage::set(&source, IMMEDIATE).await;
         let mut session = stage.sign_in().await.unwrap();
-        // A backend that has only just said that it is ready goes without a word (15.18: 4 of 12 times, 5 ms later).
+        // A backend that has just become ready may end without a notice (15.18: in 4 of 12 runs, 5 ms after).
         sleep(Duration::from_secs(1)).await;
         stage.inject(0).await;
         let said = session.hears().await;
         let said = said.unwrap_or_else(|| panic!("{source}: silence; the tap saw {:?}", stage.errors(session.id)));
-        // From version 14 on; before, it is the 57P02 of a crash.
+        // From version 14 on; earlier versions send the 57P02 of a crash.
         assert_eq!((said.severity(), said.code().code()), ("WARNING", "57P01"), "{source}");
         assert_eq!(stage.end_of(session.id).await, Severed::ByServer, "{source}");
         stage.heal(0).await;

@@ -1,4 +1,4 @@
-//! Sign-ins that the server turns down, and sessions that it ends by its own timeouts.
+//! Sign-ins that the server refuses, and sessions that it ends by its own timeouts.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use tokio_postgres::Error;
 
 use super::{Stage, servers};
 
-/// A scenario with one persistent fault, there from the start.
+/// Returns a scenario with one persistent fault, from the start.
 fn persistent(kind: &str, before: &str) -> String {
     format!(
         "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n{before}[[fault]]\nkind = \"{kind}\"\nat = \"0s\"\nfor = \"1s\"\n"
     )
 }
 
-/// Severity, code and text of what the server said.
+/// Returns severity, code and text of the server's error.
 fn said(error: &Error) -> (String, String, String) {
     let error = error.as_db_error().unwrap_or_else(|| panic!("the server did not say it: {error:?}"));
     (error.severity().to_owned(), error.code().code().to_owned(), error.message().to_owned())
@@ -31,7 +31,7 @@ async fn refused_sign_in_names_the_reason_until_heal() {
         ("deny-host", "28000", "no pg_hba.conf entry for host \""),
         ("deny-range", "28000", "no pg_hba.conf entry for host \""),
     ];
-    // One after the other on the same server; the last leaves rules behind that admit the client alone.
+    // All on the same server, one after the other; the last leaves rules that admit only the client.
     let faults = (0..)
         .zip(cases)
         .map(|(index, (kind, ..))| format!("[[fault]]\nkind = \"{kind}\"\nat = \"{}s\"\nfor = \"1s\"\n", 2 * index));
@@ -130,14 +130,14 @@ async fn idle_sessions_are_ended_with_an_error() {
             let mut stage = Stage::set(&source, &scenario).await;
             stage.inject(0).await;
             let mut session = stage.sign_in().await.unwrap();
-            // Within its second, also on a busy machine.
+            // Within the timeout of one second, even on a busy machine.
             session.client.batch_execute(begin).await.unwrap();
             let told = session.hears().await.unwrap_or_else(|| panic!("{source}: {kind}: silence"));
             assert_eq!((told.severity(), told.code().code(), told.message()), ("FATAL", code, text), "{source}");
             assert_eq!(stage.errors(session.id), [("FATAL".into(), code.into())], "{source}");
             stage.heal(0).await;
             assert_eq!(stage.proofs(0, 1).await, 1, "{source}: {kind}");
-            // A session of later is not hurt any more.
+            // After heal no timeout applies to new sessions.
             let session = stage.sign_in().await.unwrap();
             session.client.batch_execute(begin).await.unwrap();
             sleep(Duration::from_millis(1500)).await;

@@ -1,7 +1,7 @@
 //! DNS: a name for the run's servers, and a name server for the client's processes.
 //!
-//! Owns the zone, its server in the gateway's namespace, and the files by which a process in the client's namespace
-//! finds it. Knows no fault: [`DnsAnswer`](super::DnsAnswer) selects the answer.
+//! Owns the zone, its server in the gateway's namespace, and the files that point a process in the client's namespace
+//! to it. Faults are defined elsewhere: [`DnsAnswer`](super::DnsAnswer) selects the answer.
 
 #[cfg(feature = "dns")]
 mod files;
@@ -24,7 +24,10 @@ pub(crate) use self::server::Names;
 use super::{ClientNetns, Kernel, KernelError};
 use crate::run_folder::RunFolder;
 
-/// Tries whether the client's processes can be given a name server, once in the life of this process.
+/// Returns whether the client's processes can be given a name server, which is tried once in the life of this
+/// process.
+///
+/// *Errors*: the reason, in words.
 pub async fn names_available() -> &'static Result<(), String> {
     static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();
     FOUND.get_or_init(|| async { try_create().await.map_err(|error| error.to_string()) }).await

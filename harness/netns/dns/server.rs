@@ -1,7 +1,7 @@
 //! The name server: serves the zone over UDP and TCP.
 //!
-//! Two small loops around the messages of hickory-proto: its server library would add six crates and a catalogue of
-//! zones to serve one name.
+//! Two small loops around the messages of hickory-proto; its server library would add six crates and a catalogue of
+//! zones in order to serve one name.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,7 +28,7 @@ const PORT: u16 = 53;
 /// Longest UDP message that is read, in bytes: more than any query.
 const DATAGRAM: usize = 4096;
 
-/// Idle timeout of a connection: longer than a resolver waits for an answer.
+/// Time limit for a query on an open connection, and for sending an answer: longer than a resolver waits.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Pause after a socket error, to avoid a hot loop.
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 type Shared = Arc<Mutex<Zone>>;
 
-/// A name server; it answers until it is dropped.
+/// A name server. It answers until it is dropped.
 pub(crate) struct Names {
     zone: Shared,
     place: Ipv4Addr,
@@ -44,7 +44,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Starts answering at an address in the gateway's namespace; the name has these addresses.
+    /// Starts answering at `place`, an address in the gateway's namespace, with `addresses` for the name.
+    ///
+    /// *Errors*: a socket cannot be created or bound.
     pub fn serve(gateway: &NetNs, place: Ipv4Addr, addresses: Vec<IpAddr>) -> io::Result<Names> {
         let zone = Arc::new(Mutex::new(Zone::new(addresses).map_err(io::Error::other)?));
         let address = SocketAddr::from((place, PORT)).into();
@@ -64,7 +66,10 @@ impl Names {
         Ok(Names { zone, place, _tasks: tasks })
     }
 
-    /// Makes this the only name server of processes in a namespace.
+    /// Makes this the only name server of processes that enter the namespace from now on. Writes their files to
+    /// `folder`.
+    ///
+    /// *Errors*: a file cannot be written, or not mounted.
     pub fn use_in(&self, client: &mut NetNs, folder: &Path) -> io::Result<()> {
         client.bind_mount_over(&files::files(folder, self.place)?)
     }
@@ -74,12 +79,12 @@ impl Names {
         locked(&self.zone).answer_with(dns_answer);
     }
 
-    /// Moves the name to other addresses; answers with them, unless another answer is configured.
+    /// Moves the name to other addresses. Ends [`DnsAnswer::OldAddress`]; a configured failure stays.
     pub fn set_addresses(&self, addresses: Vec<IpAddr>) {
         locked(&self.zone).set_addresses(addresses);
     }
 
-    /// Number of queries for the name that got this answer.
+    /// Returns the number of queries for the name that got this answer.
     pub fn answered(&self, dns_answer: DnsAnswer) -> u64 {
         locked(&self.zone).answered(dns_answer)
     }
@@ -93,13 +98,13 @@ async fn answer_datagrams(socket: UdpSocket, zone: Shared) {
     let mut buffer = [0; DATAGRAM];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            // ICMP error: the port of an answered client is closed.
+            // Most likely an ICMP error: a client has closed the port to which an answer was sent.
             sleep(PAUSE).await;
             continue;
         };
         let answer = locked(&zone).answer(&buffer[..length]);
         if let Some(answer) = answer {
-            // A client without an answer asks again.
+            // A resolver that gets no answer sends its query again.
             let _ = socket.send_to(&answer, from).await;
         }
     }
@@ -118,7 +123,7 @@ async fn answer_connections(listener: TcpListener, zone: Shared) {
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until its client closes it, or sends no query within [`IDLE`].
 async fn serve_connection(mut stream: TcpStream, zone: Shared) -> io::Result<()> {
     loop {
         let Ok(question) = timeout(IDLE, read_message(&mut stream)).await else { return Ok(()) };
@@ -132,7 +137,7 @@ async fn serve_connection(mut stream: TcpStream, zone: Shared) -> io::Result<()>
     }
 }
 
-/// Reads one message, prefixed with its length.
+/// Reads one message, which is prefixed with its length.
 async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u16().await?;
     let mut message = vec![0; length.into()];

@@ -1,4 +1,4 @@
-//! DNS as processes in the client's namespace see it, through the host's own resolver library.
+//! DNS as seen by processes in the client's namespace, through the host's own resolver library.
 
 use std::fs;
 use std::io;
@@ -17,13 +17,13 @@ use tokio::time::timeout;
 use super::names_available;
 use crate::netns::{ClientNetns, DnsAnswer, Kernel, NAME};
 
-/// Longest that libc takes to give up, five seconds twice, on a busy machine.
+/// Time limit of one look-up: libc gives up after ten seconds (five, twice), later on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
 const SECOND: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 11);
 
-/// A network whose client knows two addresses by name; `None`, with a message, if it cannot be created.
+/// Creates a network whose name has two addresses; `None`, with a message, if it cannot be created.
 async fn network() -> Option<(Kernel, TempDir)> {
     if let Err(reason) = names_available().await {
         println!("skipped: {reason}");
@@ -35,7 +35,7 @@ async fn network() -> Option<(Kernel, TempDir)> {
     Some((kernel, folder))
 }
 
-/// Output of a program in the client's namespace.
+/// Returns the output of a program in the client's namespace.
 async fn run(kernel: &Kernel, program: &str, words: &[&str]) -> String {
     run_in(kernel, None, program, words).await
 }
@@ -48,7 +48,7 @@ async fn run_in(kernel: &Kernel, folder: Option<&Path>, program: &str, words: &[
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
 }
 
-/// Result of getaddrinfo for a name: its addresses in order, or the name of its error.
+/// Returns the result of getaddrinfo for a name: its addresses in order, or the name of the error.
 async fn resolve(kernel: &Kernel, name: &str) -> String {
     const SCRIPT: &str = "\
 import socket, sys
@@ -102,7 +102,7 @@ async fn silent_name_server_takes_the_default_libc_timeout() {
     let began = Instant::now();
     assert_eq!(resolve(&kernel, NAME).await, "EAI_AGAIN");
     assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
-    // For an address of each kind, twice.
+    // A query for A and one for AAAA, each sent twice.
     assert!(names.answered(DnsAnswer::Nothing) >= 4, "{}", names.answered(DnsAnswer::Nothing));
 }
 

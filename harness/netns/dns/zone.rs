@@ -1,4 +1,4 @@
-//! The answer to each DNS query. Pure.
+//! The answer to each DNS query, and the count of answers. No input or output.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use hickory_proto::rr::{Name, RData, Record};
 
 use crate::netns::{DnsAnswer, NAME};
 
-/// TTL of all answers, negative ones included, in seconds: short, as for names that move in a failover.
+/// TTL of all answers, negative ones included, in seconds: short, as for a name that moves in a failover.
 const TTL: u32 = 1;
 
-/// One name with its answer. No other name exists.
+/// A zone with one name, and the answer that is configured for it.
 pub(super) struct Zone {
     name: Name,
     /// The parent of the name, for the SOA of negative answers.
@@ -24,6 +24,7 @@ pub(super) struct Zone {
 }
 
 impl Zone {
+    /// Creates the zone, which answers with these addresses.
     pub fn new(addresses: Vec<IpAddr>) -> Result<Zone, ProtoError> {
         let mut name = Name::from_ascii(NAME)?;
         name.set_fqdn(true);
@@ -35,7 +36,7 @@ impl Zone {
         self.dns_answer = dns_answer;
     }
 
-    /// Moves the name to other addresses; answers with them, unless another answer is configured.
+    /// Moves the name to other addresses. Ends [`DnsAnswer::OldAddress`]; a configured failure stays.
     pub fn set_addresses(&mut self, addresses: Vec<IpAddr>) {
         self.addresses = addresses;
         if self.dns_answer == DnsAnswer::OldAddress {
@@ -43,12 +44,13 @@ impl Zone {
         }
     }
 
-    /// Number of queries for the name that got this answer; for addresses, only queries that got one.
+    /// Returns the number of queries for the name that got this answer; of queries answered with addresses, only
+    /// those for a type that has one.
     pub fn answered(&self, dns_answer: DnsAnswer) -> u64 {
         self.answered.get(&dns_answer).copied().unwrap_or(0)
     }
 
-    /// The answer to a message; `None`: no answer, or not a query.
+    /// Returns the answer to a message; `None` if it is not a query, or the configured answer is silence.
     pub fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let question = Message::from_vec(message).ok()?;
         if question.metadata.message_type != MessageType::Query {
@@ -56,7 +58,7 @@ impl Zone {
         }
         let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
         answer.metadata.recursion_desired = question.metadata.recursion_desired;
-        // Like the resolver of a network: stub resolvers skip a server that offers neither as lame.
+        // Stub resolvers skip a server that is neither recursive nor authoritative as lame.
         answer.metadata.recursion_available = true;
         answer.metadata.authoritative = true;
         answer.queries.clone_from(&question.queries);
@@ -69,7 +71,7 @@ impl Zone {
         answer.to_vec().ok()
     }
 
-    /// Fills in the answer to one query; `None`: do not answer.
+    /// Fills in the answer to one query, and counts it; `None`: send no answer.
     fn fill_answer(&mut self, query: &Query, answer: &mut Message) -> Option<()> {
         let is_our_name = *query.name() == self.name;
         let found = self.records(query);
@@ -80,7 +82,7 @@ impl Zone {
         match self.dns_answer {
             DnsAnswer::Nothing => return None,
             DnsAnswer::Failure => answer.metadata.response_code = ResponseCode::ServFail,
-            // The name exists, without an address of that type.
+            // The name exists, but has no address of that type.
             DnsAnswer::Address | DnsAnswer::OldAddress if is_our_name && found.is_empty() => {
                 answer.authorities = vec![self.authority()];
             }
@@ -93,14 +95,15 @@ impl Zone {
         Some(())
     }
 
-    /// The addresses of the requested type, always in the configured order: scenarios depend on which is first.
+    /// Returns the addresses of the requested type, always in the configured order: scenarios depend on which is
+    /// first.
     fn records(&self, query: &Query) -> Vec<Record> {
         let record = |address: &IpAddr| Record::from_rdata(query.name().clone(), TTL, RData::from(*address));
         let is_meant = |record: &Record| record.record_type() == query.query_type();
         self.addresses.iter().map(record).filter(is_meant).collect()
     }
 
-    /// The SOA record, which limits how long a negative answer is cached.
+    /// Returns the SOA record, which limits how long a negative answer is cached.
     ///
     /// *Source*: RFC 2308, section 3.
     fn authority(&self) -> Record {

@@ -1,8 +1,8 @@
-//! Calibration against measurements of Linux with raw sockets: which socket option notices which fault, when, and by
-//! which error.
+//! Which socket option notices which fault, after what time, and with which error: the plane is compared with
+//! measurements of Linux by raw sockets.
 //!
-//! Each test waits far more than it works. Times count from the last packet that came through, or from the connect; the
-//! upper bounds leave room for a busy machine, the lower ones do not.
+//! The tests mostly wait. Times count from the last packet that arrived, or from the connect; upper bounds leave room
+//! for a busy machine, lower ones do not.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,7 +19,8 @@ use super::{NetnsBench, assert_passes, blackhole, rule};
 /// The value of `TCP_USER_TIMEOUT`.
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Probes after one second, a second apart; the third that would go out says that two had no answer.
+/// Sets keepalive: a probe after one idle second, then one each second; after two without an answer the connection
+/// ends.
 fn keepalive(socket: &SockRef<'_>) {
     let second = Duration::from_secs(1);
     let keepalive = TcpKeepalive::new().with_time(second).with_interval(second).with_retries(2);
@@ -30,12 +31,12 @@ fn user_timeout(socket: &SockRef<'_>) {
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT)).unwrap();
 }
 
-/// How a connection ends, if it ends within this time.
+/// Returns how a connection ends; `None` if it does not end within this time.
 async fn end(stream: &mut TcpStream, within: Duration) -> Option<io::Result<usize>> {
     timeout(within, stream.read(&mut [0; 16])).await.ok()
 }
 
-/// The number of the error, which must have occurred.
+/// Returns the number of the error; `None` if there was none.
 fn number(ended: Option<io::Result<usize>>) -> Option<i32> {
     ended.and_then(|read| read.err()).and_then(|error| error.raw_os_error())
 }
@@ -45,7 +46,7 @@ fn within(took: Duration, least: f64, most: f64) {
     assert!((least..most).contains(&took.as_secs_f64()), "after {took:?}, not {least} s to {most} s");
 }
 
-/// The client's packets are rejected; nothing else is answered.
+/// Returns rules that reject the client's packets, and drop those of the server.
 fn reject(verdict: &'static str) -> [PacketRule; 2] {
     [rule(Way::Up, "ip protocol tcp", verdict), rule(Way::Down, "", "drop")]
 }
@@ -122,7 +123,7 @@ async fn rejected_connect_fails_at_once() {
         let connected = timeout(Duration::from_secs(20), bench.dial(|_| {})).await.unwrap();
         assert_eq!(connected.unwrap_err().raw_os_error(), Some(told), "{verdict}");
         println!("{verdict}: {:?}", began.elapsed());
-        // A second later the SYN would have been sent again: it was the first that was answered.
+        // The SYN would be sent again after a second, so the first one was answered.
         within(began.elapsed(), 0.0, 0.9);
         assert!(bench.kernel.count(&filter).await.unwrap()[0].1 >= 1);
         bench.kernel.remove(&filter).await.unwrap();
@@ -145,12 +146,12 @@ async fn reset_ends_a_connection_with_its_next_packet() {
     let sent = Instant::now();
     assert_eq!(number(end(&mut busy, Duration::from_secs(20)).await), Some(libc::ECONNRESET));
     within(sent.elapsed(), 0.0, 1.0);
-    // A keepalive probe is a packet as well; a client without probes notices nothing.
+    // A keepalive probe is a packet as well; a connection without probes notices nothing.
     let (probed, silent) =
         tokio::join!(end(&mut probing, Duration::from_secs(20)), end(&mut idle, Duration::from_secs(4)));
     assert_eq!(number(probed), Some(libc::ECONNRESET));
     assert!(silent.is_none());
-    // The idle connection took its time: the probe was due one second after the last packet.
+    // Includes the four seconds of the idle connection, so the lower bound always holds.
     within(last.elapsed(), 0.9, 20.0);
 }
 
@@ -191,7 +192,7 @@ async fn a_stall_is_nothing_to_the_kernel() {
             user_timeout(socket);
         })
         .await;
-    // The other end is alive but never reads: its kernel acknowledges, and answers probes.
+    // The server's end never reads, but its kernel acknowledges data and answers probes.
     client.write_all(b"word").await.unwrap();
     assert!(end(&mut client, Duration::from_secs(6)).await.is_none());
     client.write_all(b"more").await.unwrap();
@@ -207,7 +208,7 @@ async fn a_healed_connection_works_again() {
     let mut word = [0; 4];
     assert!(timeout(Duration::from_secs(1), server.read_exact(&mut word)).await.is_err(), "it came through");
     bench.kernel.remove(&filter).await.unwrap();
-    // Retransmitted in the end, after a growing pause.
+    // TCP sends it again, after a pause that has doubled several times.
     timeout(Duration::from_secs(10), server.read_exact(&mut word)).await.unwrap().unwrap();
     assert_eq!(&word, b"late");
     assert_passes(&mut server, &mut client).await;

@@ -7,12 +7,12 @@ use tokio::io::AsyncWriteExt;
 use super::super::{KernelError, MARK, PacketRule, Way};
 use super::{NetnsBench, assert_passes, blackhole, rule};
 
-/// Runs nft commands in the filter's namespace, as another program would.
+/// Runs nft commands in the filter's namespace, as another program could.
 async fn run_nft(bench: &NetnsBench, words: &str) {
     bench.kernel.nft.run(&bench.kernel.filter, &["-f", "-"], words, []).await.unwrap();
 }
 
-/// The rule set of the filter's namespace.
+/// Returns the rule set of the filter's namespace.
 async fn ruleset(bench: &NetnsBench) -> String {
     bench.kernel.nft.run(&bench.kernel.filter, &["list", "ruleset"], "", []).await.unwrap()
 }
@@ -30,7 +30,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
     assert!(ruleset(&bench).await.contains("chain fault1"));
     assert_eq!(bench.kernel.count(&filter).await.unwrap(), [(words[0], 0), (words[1], 0)]);
     client.write_all(b"word").await.unwrap();
-    // Sent again after 200 ms, and lost again.
+    // TCP sends it again after 200 ms; that packet is lost as well.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let counted = bench.kernel.count(&filter).await.unwrap();
     assert!(counted[0].1 >= 2 && counted[1] == (words[1], 0), "{counted:?}");
@@ -41,7 +41,7 @@ async fn a_filter_is_in_force_counted_and_gone() {
     use tokio::io::AsyncReadExt;
     server.read_exact(&mut word).await.unwrap();
     assert_passes(&mut client, &mut server).await;
-    // Its counts can still be read, and do not grow any more.
+    // The counts can still be read, and no longer grow.
     let after = bench.kernel.count(&filter).await.unwrap();
     assert!(after[0].1 >= counted[0].1, "{counted:?} then {after:?}");
     assert_passes(&mut client, &mut server).await;
@@ -65,7 +65,7 @@ async fn filters_do_not_know_each_other() {
     let Some(bench) = NetnsBench::new().await else { return };
     let (mut client, mut server) = bench.connect(|_| {}).await;
     let newcomer = |matches: &str, verdict| rule(Way::Up, matches, verdict);
-    // The first filter marks new connections; the second uses a mark of its own, which no connection has yet.
+    // The first filter marks new connections; the second has another mark, which no connection has yet.
     let first = bench.kernel.install(&[newcomer("ct state new", MARK.set)]).await.unwrap();
     let (mut late, mut at_late) = bench.connect(|_| {}).await;
     let second = bench.kernel.install(&[newcomer(MARK.absent, "drop")]).await.unwrap();
@@ -105,7 +105,7 @@ async fn filter_removed_by_others_is_an_error() {
             matches!(missed, Err(KernelError::NotInForce { expected: 2, found, .. }) if found == left),
             "{meddling}: {missed:?}"
         );
-        // It is gone now, and its absence has been reported.
+        // The filter is removed even so; the second call reports no error.
         bench.kernel.remove(&filter).await.unwrap();
         assert!(!ruleset(&bench).await.contains(&format!("chain {}", filter.chain)));
     }

@@ -1,4 +1,4 @@
-//! The kernel plane on the real kernel: what it creates, what it leaves behind, and what happens to packets.
+//! The kernel plane on the real kernel: what it creates, what it leaves behind, and which packets it lets through.
 
 mod calibration;
 mod filters;
@@ -16,13 +16,13 @@ use tokio::time::{sleep, timeout};
 use super::{ClientNetns, Kernel, PacketRule, Way, available};
 use crate::gateway::port::Reservation;
 
-/// Longest for anything that takes milliseconds on a quiet machine.
+/// Time limit of anything that takes milliseconds on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Environment variable of a test that is run again in a network namespace of its own.
+/// Environment variable that marks a test process as running alone in a network namespace.
 const ALONE: &str = "PGSQUALL_TEST_ALONE";
 
-/// Whether a plane can be created for this client side; prints the reason if not.
+/// Returns whether a plane can be created for this client side; prints the reason if not.
 async fn can_create(side: ClientNetns) -> bool {
     let here = available().await;
     let found = match side {
@@ -35,15 +35,15 @@ async fn can_create(side: ClientNetns) -> bool {
     found.is_ok()
 }
 
-/// Runs a test in a network namespace of its own in place of the host's, where no other test creates interfaces.
-/// `name`: of the test, with its modules.
+/// Runs a test again, in a process with its own network namespace instead of the host's, so that no other test
+/// creates interfaces there. `name`: the path of the test.
 fn alone<Body: Future>(name: &str, body: impl FnOnce() -> Body) {
     if std::env::var_os(ALONE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(body());
         return;
     }
-    // Without root, a user namespace makes the test root, with a network to itself.
+    // Without root, a user namespace makes the test process root in its own network.
     let is_root = nix::unistd::geteuid().is_root();
     let words: &[&str] = if is_root { &["--net"] } else { &["--net", "--map-root-user"] };
     let unshare = |program: &str| {
@@ -64,13 +64,14 @@ fn alone<Body: Future>(name: &str, body: impl FnOnce() -> Body) {
     assert!(output.status.success() && said.contains("1 passed"), "in a network of its own");
 }
 
-/// Output of a tool in the namespace of this process.
+/// Returns the output of a tool in the namespace of this process.
 fn said(program: &str, words: &[&str]) -> String {
     let output = Command::new(program).args(words).output().unwrap();
     assert!(output.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Waits until a condition holds; returns the time that this took.
 async fn until(what: &str, mut so: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !so() {
@@ -80,7 +81,7 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) -> Duration {
     began.elapsed()
 }
 
-/// A plane, with a listener in place of the gateway.
+/// A plane with a listener in place of the gateway.
 struct NetnsBench {
     kernel: Kernel,
     port: Reservation,
@@ -88,7 +89,7 @@ struct NetnsBench {
 }
 
 impl NetnsBench {
-    /// With the client in a namespace of its own; `None`, with a message, if that is not possible.
+    /// Creates one with the client in a namespace of its own; `None`, with a message, if that is not possible.
     async fn new() -> Option<NetnsBench> {
         if !can_create(ClientNetns::Own).await {
             return None;
@@ -103,14 +104,14 @@ impl NetnsBench {
         NetnsBench { kernel, port, listener }
     }
 
-    /// A connection with socket options of the client: the client's end, then the server's.
+    /// Connects with these socket options of the client; returns the client's end, then the server's.
     async fn connect(&self, set: impl FnOnce(&SockRef<'_>)) -> (TcpStream, TcpStream) {
         let client = self.dial(set).await.unwrap();
         let (server, _) = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
         (client, server)
     }
 
-    /// Connects with socket options of the client.
+    /// Connects with these socket options of the client; the server's end stays in the listener's queue.
     async fn dial(&self, set: impl FnOnce(&SockRef<'_>)) -> io::Result<TcpStream> {
         let socket = self.kernel.client_socket()?;
         socket.set_nonblocking(true)?;
@@ -119,7 +120,7 @@ impl NetnsBench {
     }
 }
 
-/// Sends a word and receives it at the other end.
+/// Asserts that a word sent at one end arrives at the other.
 async fn assert_passes(from: &mut TcpStream, to: &mut TcpStream) {
     from.write_all(b"word").await.unwrap();
     let mut word = [0; 4];
@@ -127,12 +128,12 @@ async fn assert_passes(from: &mut TcpStream, to: &mut TcpStream) {
     assert_eq!(&word, b"word");
 }
 
-/// One rule that counts.
+/// Returns a rule that counts its packets.
 fn rule(way: Way, matches: &str, verdict: &'static str) -> PacketRule {
     PacketRule { way, matches: matches.into(), counted: Some("packets"), verdict }
 }
 
-/// Every packet vanishes.
+/// Returns rules that drop every packet.
 fn blackhole() -> [PacketRule; 2] {
     [rule(Way::Up, "", "drop"), rule(Way::Down, "", "drop")]
 }

@@ -1,4 +1,4 @@
-//! Changes of a plane to the host, and their removal.
+//! What a plane changes on the host, and that all of it is removed.
 
 use std::net::{SocketAddr, TcpStream as Blocking};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::super::iproute::Tool;
 use super::super::{ClientNetns, Kernel, KernelError};
 use super::{NetnsBench, alone, assert_passes, blackhole, can_create, said, until};
 
-/// All network state of the host that a plane could change.
+/// Returns all network state of the host that a plane could change.
 fn machine() -> String {
     let mut all = said("ip", &["-brief", "link"]) + &said("ip", &["rule"]);
     all += &said("ip", &["route", "show", "table", "all"]);
@@ -22,7 +22,7 @@ fn machine() -> String {
         .flatten()
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            // The number of connections is no setting.
+            // The current number of connections is no setting.
             let is_setting = !path.to_string_lossy().ends_with("_count");
             let value = std::fs::read_to_string(&path).ok()?;
             is_setting.then(|| format!("{} {value}", path.display()))
@@ -32,7 +32,7 @@ fn machine() -> String {
     all + &settings.concat()
 }
 
-/// Rules in place of the host's, which track connections as well.
+/// Installs rules like those of a host's own firewall, which track connections too.
 fn with_rules() {
     let rules = "add table inet owner; add chain inet owner input { type filter hook input priority 0; policy accept; }; \
                  add rule inet owner input ct state established,related counter accept";
@@ -125,13 +125,13 @@ fn gateway_is_reachable_only_over_the_veth_pair() {
         from_outside(machine.port.address()).await.unwrap();
         machine.kernel.install(&blackhole()).await.unwrap();
         assert!(from_outside(machine.port.address()).await.is_err(), "but by the wires");
-        // An address belongs to its namespace: here it is another host.
+        // The private address is the same in every run; inside its own namespaces it still leads to this run.
         let (mut client, mut server) = own.connect(|_| {}).await;
         assert_passes(&mut client, &mut server).await;
     });
 }
 
-/// Time to create a plane; a regression by an order of magnitude shows on any machine.
+/// Prints the time to create a plane. The limit is loose, so that only a regression by an order of magnitude fails.
 #[tokio::test]
 async fn creating_a_plane_takes_less_than_3s() {
     for side in [ClientNetns::Machine, ClientNetns::Own] {
@@ -163,7 +163,7 @@ async fn open_sockets_lists_the_clients_connections() {
         let ends = [kept.local_addr().unwrap(), given_up.local_addr().unwrap()];
         assert_eq!(bench.kernel.open_sockets().unwrap(), ends.into());
         bench.kernel.install(&blackhole()).await.unwrap();
-        // Its FIN is lost, so the socket lingers: only the kernel has it.
+        // Its FIN is lost, so the kernel keeps the socket, but no program has it open.
         drop(given_up);
         assert_eq!(bench.kernel.open_sockets().unwrap(), [ends[0]].into(), "{side:?}");
         at_kept.write_all(b"lost").await.unwrap();
@@ -173,12 +173,12 @@ async fn open_sockets_lists_the_clients_connections() {
     }
 }
 
-/// Some runtimes open IPv6 sockets only, and speak IPv4 over them.
+/// Some runtimes open IPv6 sockets only, and use them for IPv4 as well.
 #[tokio::test]
 async fn a_client_of_ipv6_sockets_is_known_too() {
     use socket2::{Domain, Protocol, Socket, Type};
 
-    // In the host's namespace, where a plain socket suffices.
+    // Uses the host's namespace, because a plain socket suffices there.
     if !can_create(ClientNetns::Machine).await {
         return;
     }
