@@ -1,7 +1,8 @@
 //! A Postgres server that can be stopped, killed, frozen and queried as superuser.
 //!
 //! `local`, `docker` and `external` implement the trait `Server`. An operation that a kind of server does not
-//! support returns an error that names the operation. Faults use the traits of `control`, which simulated servers implement too.
+//! support returns an error that names the operation. Faults use the traits of `control`, which simulated servers
+//! implement too.
 
 mod binaries;
 pub mod bootstrap;
