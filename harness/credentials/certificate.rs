@@ -1,6 +1,7 @@
 //! Certificates of one run: an authority, the certificates that it signs, and its revocation list.
 //!
 //! Times in a certificate are whole seconds; they are rounded up, so that no certificate expires early.
+//! *Errors* of every function: a name is invalid, or a key cannot be created or used.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,8 +80,6 @@ impl Authority {
     }
 
     /// Signs a certificate for the holder of this key.
-    ///
-    /// *Errors*: a host of the holder is not a valid name.
     pub fn sign(&self, key: &Key, holder: &Holder<'_>) -> Result<Certificate, Error> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut params = params(holder)?;

@@ -33,9 +33,7 @@ pub(crate) fn password() -> String {
     Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 24)
 }
 
-/// Replaces a password file of libpq's format atomically. Its one line applies to all hosts and databases.
-///
-/// *Errors*: the file cannot be written.
+/// Replaces a password file of libpq's format, as [`replace`] does. Its one line applies to all hosts and databases.
 ///
 /// *Source*: PostgreSQL manual, libpq, "The Password File".
 pub(crate) fn write_password_file(path: &Path, user: &str, password: &str) -> io::Result<()> {

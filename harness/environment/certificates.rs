@@ -19,6 +19,8 @@ use crate::server::bootstrap::ROLE;
 use crate::server::control::TlsSetup;
 
 /// The certificates of one run.
+///
+/// *Errors* of its methods: a certificate cannot be signed or stored, or the client has none.
 pub(crate) struct Certificates {
     pub origin: Origin,
     /// The authority that server and client trust.
@@ -46,8 +48,6 @@ enum Place {
 
 impl Certificates {
     /// Creates certificates; stores those of the client in files in this folder. `for_client`: the client has its own.
-    ///
-    /// *Errors*: a certificate cannot be signed, or a file cannot be written.
     pub fn in_folder(folder: &Path, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
         let files = TlsFiles { root: folder.join("root.crt"), certificate: for_client.then_some((certificate, key)) };
@@ -63,8 +63,6 @@ impl Certificates {
     }
 
     /// Creates certificates that a simulated client reads from memory.
-    ///
-    /// *Errors*: a certificate cannot be signed.
     #[cfg(feature = "simulation")]
     pub fn in_memory(origin: Origin, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         Certificates::new(origin, host, for_client, |authority, client| {
@@ -155,8 +153,6 @@ impl Certificates {
     }
 
     /// Signs a certificate for the client's key that is valid now, until `until`.
-    ///
-    /// *Errors*: the client has no certificate; also below.
     pub fn for_client(&self, by: &Authority, until: SystemTime) -> Result<Certificate, ServerError> {
         sign_for_client(by, &self.client()?.key, usual(self.origin).start..until)
     }

@@ -85,6 +85,8 @@ pub(crate) trait SimulatedPath: Send + Sync {
 }
 
 /// Servers, gateways that lead to them, and what is between. Fields must be dropped in their order.
+///
+/// *Errors* of its methods: a server, a gateway or the middlebox fails.
 pub(crate) struct Environment {
     /// The server that is the primary when the run begins; then its standby, if there is one.
     servers: Vec<Arc<dyn ServerControl>>,

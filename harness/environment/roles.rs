@@ -119,8 +119,6 @@ impl Environment {
 
     /// Moves the client's host name to the spare address, and routes that to the primary. The old address still leads
     /// where it led.
-    ///
-    /// *Errors*: the client has no host name, or no spare address.
     pub fn move_name(&self) -> Result<(), EnvironmentError> {
         let none = || ServerError::Control { doing: "move", reason: "its client does not know it by a name".into() };
         let (names, spare) = self.names().zip(self.spare.as_ref()).ok_or_else(none)?;

@@ -1,4 +1,6 @@
 //! The contents of a new server: roles, database and ledger, created by SQL.
+//!
+//! *Errors* of every function: a statement fails.
 
 use super::{ServerError, Session, Superuser};
 
@@ -27,8 +29,6 @@ const SCHEMA: &str = "\
     COMMENT ON TABLE pgsquall_ledger IS 'made by pgsquall; dropped when its run ends';";
 
 /// Creates the roles, the database and the ledger on a new server. The roles get no password yet.
-///
-/// *Errors*: a statement fails.
 pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     let session = superuser.connect().await?;
     session.batch(&format!("CREATE ROLE {ROLE} LOGIN")).await?;
@@ -46,8 +46,6 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
 
 /// Moves the ledger and its indexes to a small disk. Fills pages to 10 % only, so that the ledger needs a new page
 /// after a few writes: a full disk has no effect while existing pages have room.
-///
-/// *Errors*: a statement or a command on the server fails.
 pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(), ServerError> {
     let session = superuser.in_database(DATABASE).connect().await?;
     // A tablespace needs an empty folder that belongs to the server's user.
@@ -80,9 +78,7 @@ pub(crate) async fn prepare_external(session: &Session) -> Result<(), ServerErro
     session.batch(SCHEMA).await
 }
 
-/// Drops the ledger that [`prepare_external`] created, if it exists.
-///
-/// *Errors*: as for [`prepare_external`].
+/// Drops the ledger that [`prepare_external`] created, if it exists. *Errors* are the same.
 pub(crate) async fn drop_external(session: &Session) -> Result<(), ServerError> {
     let comment = "SELECT coalesce(obj_description(to_regclass($1)), '') LIKE 'made by pgsquall%' \
                    WHERE to_regclass($1) IS NOT NULL";

@@ -96,8 +96,6 @@ impl LocalServer {
     ///
     /// No base backup is needed, because both servers are copies of one template. The standby must start before this
     /// server's first checkpoint, which removes WAL that the standby needs.
-    ///
-    /// *Errors*: as for [`create`](LocalServer::create).
     pub async fn create_standby(
         &self,
         folder: &RunFolder,

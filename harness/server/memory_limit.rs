@@ -29,9 +29,7 @@ pub(super) fn squeeze(postmaster: i32, user: User) -> Result<(), ServerError> {
     limit(postmaster, user, Some(size * 1024 + MARGIN))
 }
 
-/// Raises the limit of [`squeeze`] to the hard limit.
-///
-/// *Errors*: the limit cannot be set.
+/// Raises the limit of [`squeeze`] to the hard limit. *Errors* are the same.
 pub(super) fn release(postmaster: i32, user: User) -> Result<(), ServerError> {
     limit(postmaster, user, None)
 }

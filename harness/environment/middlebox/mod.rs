@@ -71,7 +71,9 @@ pub(crate) fn find(program: Program) -> Result<PathBuf, MiddleboxError> {
         .ok_or(MiddleboxError::NotInstalled(program))
 }
 
-/// A running middlebox; ended when dropped. Its files are removed with the run folder.
+/// A middlebox; ended when dropped. Its files are removed with the run folder.
+///
+/// *Errors* of its methods: the program fails or does not react in time; with the end of its log.
 pub(crate) struct MiddleboxProcess {
     program: Program,
     binary: PathBuf,
@@ -131,8 +133,6 @@ impl MiddleboxProcess {
     }
 
     /// Starts the program; returns once a client can run queries through it.
-    ///
-    /// *Errors*: as for [`wait`](MiddleboxProcess::wait), or the program cannot be run.
     pub async fn start(&self) -> Result<(), MiddleboxError> {
         self.configure()?;
         let mut command = Command::new(&self.binary);
@@ -208,8 +208,6 @@ impl MiddleboxProcess {
     }
 
     /// Returns all log lines so far, oldest first.
-    ///
-    /// *Errors*: the log cannot be read, for example before the first start.
     pub fn log(&self) -> Result<Vec<String>, MiddleboxError> {
         let bytes = fs::read(&self.log).map_err(failed("read", &self.log))?;
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())

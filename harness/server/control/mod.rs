@@ -3,6 +3,8 @@
 //! [`RealServer`] implements them by signals and SQL, the server of a simulation by changing its own state. A method
 //! returns once a client can see its effect, unless its doc says otherwise. The nemesis decides which methods make up a
 //! fault, and what counts as its evidence.
+//!
+//! *Errors* of every method: the server refuses the operation, or its effect cannot be seen in time.
 
 mod address_range;
 mod hba;
@@ -62,8 +64,6 @@ pub(crate) trait ProcessControl: Send + Sync {
     async fn start(&self) -> Result<(), ServerError>;
 
     /// Waits until the server is as ready as `wanted`.
-    ///
-    /// *Errors*: it is not ready within 60 s ([`START_PATIENCE`](super::START_PATIENCE)).
     async fn wait(&self, wanted: Readiness) -> Result<(), ServerError>;
 
     /// Requests a stop, and waits until the server has ended.
@@ -73,8 +73,6 @@ pub(crate) trait ProcessControl: Send + Sync {
     async fn request_stop(&self, mode: StopMode) -> Result<(), ServerError>;
 
     /// Waits until the server has ended, for any reason.
-    ///
-    /// *Errors*: it still runs after `within`.
     async fn ended(&self, within: Duration) -> Result<(), ServerError>;
 
     /// Kills the server (SIGKILL), like a power cut, and waits until it has ended; returns its exit status as text.
@@ -102,8 +100,6 @@ pub(crate) trait CrashControl: Send + Sync {
 
     /// Kills the backend of the large transaction, and holds the recovery that follows until
     /// [`release_recovery`](CrashControl::release_recovery).
-    ///
-    /// *Errors*: there is no large transaction, or recovery could not be held.
     async fn crash_into_recovery(&self) -> Result<(), ServerError>;
 
     /// Lets a held recovery finish.
@@ -186,8 +182,6 @@ pub(crate) trait SignInControl: Send + Sync {
     async fn set_password(&self, password: &str) -> Result<(), ServerError>;
 
     /// Signs in with the client's role and a password.
-    ///
-    /// *Errors*: the server refuses the password.
     async fn check_password(&self, password: &str) -> Result<(), ServerError>;
 
     /// Makes the server refuse the client's sign-in, then ends the client's sessions; returns how many. In this order,

@@ -20,6 +20,8 @@ use super::engine::{PATIENCE, call, failed};
 use crate::server::ServerError;
 
 /// A container that the harness created, running or not, until it is removed.
+///
+/// *Errors* of its methods: the engine refuses the request or does not answer in time.
 pub(super) struct Container {
     pub docker: Docker,
     pub id: String,

@@ -25,8 +25,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) const GLANCE: Duration = Duration::from_secs(3);
 
 /// Connects as testcontainers does: by `DOCKER_HOST`, the current context, or the usual sockets.
-///
-/// *Errors*: no engine answers.
 pub(super) async fn connect() -> Result<Docker, ServerError> {
     docker_client_instance().await.map_err(|error| failed("reach the Docker engine", explain(&error)))
 }

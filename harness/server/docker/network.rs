@@ -14,6 +14,8 @@ use super::{OWNER_LABEL, RUN_LABEL};
 use crate::server::ServerError;
 
 /// A network of one run; removed when dropped. The engine removes it only if no container is connected.
+///
+/// *Errors* of its methods: the engine refuses the request or does not answer in time.
 pub(super) struct Network {
     docker: Docker,
     name: String,

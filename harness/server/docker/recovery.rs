@@ -54,8 +54,6 @@ impl Container {
     }
 
     /// Kills one process inside the container.
-    ///
-    /// *Errors*: the process does not exist.
     pub async fn kill_process(&self, pid: i32) -> Result<(), ServerError> {
         let output = if pid > 1 { shell(self, r#"kill -KILL "$1" && echo killed"#, pid).await? } else { String::new() };
         match output.as_str() {
@@ -65,8 +63,6 @@ impl Container {
     }
 
     /// Resumes the held process.
-    ///
-    /// *Errors*: the process does not exist.
     pub async fn release(&self, held: i32) -> Result<(), ServerError> {
         let output = shell(self, r#"kill -CONT "$1" && echo released"#, held).await?;
         match output.as_str() {

@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A server and the harness's open sessions there.
+/// A server and the harness's open sessions there. Errors are those of the traits, also of its own methods.
 pub(crate) struct RealServer {
     server: Arc<dyn Server>,
     /// The client's role. `password`: of this role and of the harness's occupants. `database`: the client's.

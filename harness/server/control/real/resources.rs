@@ -63,8 +63,6 @@ async fn use_up_wal(session: &Session, fill: &str) -> Result<(), ServerError> {
 
 impl RealServer {
     /// Fills the disk so that the ledger cannot grow.
-    ///
-    /// *Errors*: rows still fit.
     async fn fill_heap(&self, fill: &str) -> Result<(), ServerError> {
         let session = self.session_in_database().await?;
         run_in(&session, fill).await?;
@@ -80,8 +78,6 @@ impl RealServer {
     ///
     /// Filling once is not enough: a checkpoint removes old segments, and a removed segment that a session still has
     /// open takes room until the session's next write.
-    ///
-    /// *Errors*: the server still runs after [`PATIENCE`].
     async fn fill_wal(&self, fill: &str) -> Result<(), ServerError> {
         // The server ends after a write of the client has failed and then recovery has failed too.
         let deadline = Instant::now() + PATIENCE;

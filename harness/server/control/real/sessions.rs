@@ -30,8 +30,6 @@ impl RealServer {
     }
 
     /// Terminates the client's sessions until none is left; returns how many. `takes_slots`: fills the freed slots.
-    ///
-    /// *Errors*: the client still has sessions after [`PATIENCE`].
     pub(super) async fn end_all(&self, session: &Session, takes_slots: bool) -> Result<usize, ServerError> {
         let mut ended = 0;
         let deadline = Instant::now() + PATIENCE;

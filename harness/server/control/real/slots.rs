@@ -34,8 +34,6 @@ impl RealServer {
     }
 
     /// Opens sessions of this role until the server has no slot left for it.
-    ///
-    /// *Errors*: the server refuses a session for another reason.
     pub(super) async fn take_all_slots(&self, role: &Superuser) -> Result<(), ServerError> {
         loop {
             match role.connect_within(PATIENCE).await {
@@ -81,8 +79,6 @@ impl RealServer {
     }
 
     /// Waits until no session of the occupants' role is left; sessions of the superuser are not waited for.
-    ///
-    /// *Errors*: sessions are left after [`PATIENCE`].
     pub(super) async fn wait_for_free_slots(&self, session: &Session) -> Result<(), ServerError> {
         let deadline = Instant::now() + PATIENCE;
         loop {

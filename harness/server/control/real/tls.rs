@@ -39,8 +39,6 @@ pub(crate) struct TlsSetup {
 
 impl RealServer {
     /// Enables TLS; returns once a handshake shows the certificate.
-    ///
-    /// *Errors*: the files or settings cannot be written, or no handshake shows the certificate in time.
     pub async fn set_up_tls(&self, setup: &TlsSetup) -> Result<(), ServerError> {
         let session = self.server.superuser().connect().await?;
         write_file(&session, KEY, &setup.key).await?;
