@@ -95,7 +95,7 @@ impl LocalServer {
     /// Creates a standby of this server in the same folder, without starting it.
     ///
     /// No base backup is needed, because both servers are copies of one template. The standby must start before this
-    /// server's first checkpoint, which removes WAL that the standby needs.
+    /// server's first checkpoint, which may remove WAL that the standby needs.
     pub async fn create_standby(
         &self,
         folder: &RunFolder,

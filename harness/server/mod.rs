@@ -134,7 +134,8 @@ pub(crate) trait Server: Send + Sync + 'static {
     /// recovering process as soon as it appears.
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError>;
 
-    /// Lets a recovery held by [`crash_into_recovery`](Server::crash_into_recovery) finish.
+    /// Lets a recovery held by [`crash_into_recovery`](Server::crash_into_recovery) finish. Without one, a local server
+    /// returns an error, a container does nothing.
     async fn release_recovery(&self) -> Result<(), ServerError>;
 
     /// Returns all log lines so far, oldest first.
