@@ -1,4 +1,4 @@
-//! The address and credentials of a client's database, as URL, environment variables and files.
+//! The address and credentials that a client is given: as URL, environment variables, and files or values that change.
 
 use std::fmt;
 use std::io;
@@ -30,7 +30,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The files for TLS, in PEM. They may change while the client runs.
+/// The client's files for TLS, in PEM. They may change while the client runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The authority that the client must trust.
@@ -59,6 +59,8 @@ impl fmt::Debug for TlsTexts {
 
 impl TlsFiles {
     /// Reads the files.
+    ///
+    /// *Errors*: a file cannot be read; with its path.
     fn read(&self) -> io::Result<TlsTexts> {
         let read = |path: &PathBuf| {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -70,7 +72,7 @@ impl TlsFiles {
     }
 }
 
-/// A value that may change while the client runs, in simulations. Clones share the value.
+/// A value that may change while the client runs, for simulations, which have no files. Clones share the value.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "elsewhere what changes lies in files"))]
 pub(crate) struct Rotating<T>(Arc<Mutex<T>>);
@@ -98,35 +100,35 @@ impl<T: Clone + PartialEq> PartialEq for Rotating<T> {
 
 impl<T: Clone + Eq> Eq for Rotating<T> {}
 
-/// The gateway's addresses, with the client's credentials.
+/// The addresses at which the client reaches its servers, with its credentials.
 ///
 /// `Debug` omits the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The gateway's listening sockets, in the order in which to try them; never empty. They stay the same for the
-    /// whole run, even if the server behind them moves.
+    /// The gateways' listening addresses, or host names, in the order in which to try them; never empty. They stay the
+    /// same for the whole run, even if the server behind them moves.
     pub hosts: Vec<Place>,
     pub user: String,
     /// The password at the start of the run.
     pub password: String,
     /// A file in the format of libpq's password file, which the client must read at every connect; `None`: the password
-    /// does not change. Simulations have no files: clients that call
-    /// [`current_password`](Address::current_password) at every connect work everywhere.
+    /// does not change, or this is a simulation. A client that calls
+    /// [`current_password`](Address::current_password) at every connect works in both.
     pub password_file: Option<PathBuf>,
-    /// The password in a simulation, if it may change.
+    /// The current password in a simulation; `None`: the password does not change.
     pub(crate) password_kept: Option<Rotating<String>>,
     pub database: String,
     pub target_session: TargetSession,
     pub sslmode: SslMode,
-    /// `None` if no certificate is verified or presented. Simulations have no files: clients that call
-    /// [`current_certificates`](Address::current_certificates) at every connect work everywhere.
+    /// `None`: the client verifies and presents no certificate, or this is a simulation. A client that calls
+    /// [`current_certificates`](Address::current_certificates) at every connect works in both.
     pub tls: Option<TlsFiles>,
-    /// The contents of those files, in a simulation.
+    /// The contents that the files of `tls` would have, in a simulation.
     pub(crate) tls_kept: Option<Rotating<TlsTexts>>,
 }
 
 impl Address {
-    /// One host, a password that does not change, no TLS.
+    /// Returns an address with one host, a password that does not change, and no TLS.
     pub fn plain(place: impl Into<Place>, user: &str, password: &str, database: &str) -> Address {
         Address {
             hosts: vec![place.into()],
@@ -142,11 +144,11 @@ impl Address {
         }
     }
 
-    /// A connection URL: `postgres://user:password@127.0.0.1:10432/database?sslmode=disable`.
+    /// Returns a connection URL: `postgres://user:password@127.0.0.1:10432/database?sslmode=disable`.
     ///
-    /// In libpq's format, with all hosts. Without the password if that has to be read
-    /// by [`current_password`](Address::current_password). The parameters for certificates are libpq's too; a library
-    /// without them uses the fields.
+    /// The URL has libpq's format and parameters, with all hosts. It omits a password that may change: use
+    /// [`current_password`](Address::current_password). For a library without libpq's parameters for certificates, use
+    /// the field `tls`.
     pub fn url(&self) -> String {
         let password = match self.password_file.is_some() || self.password_kept.is_some() {
             true => String::new(),
@@ -169,7 +171,7 @@ impl Address {
         url
     }
 
-    /// Reads the current password, from the file if there is one.
+    /// Returns the current password, from the file if there is one.
     ///
     /// *Errors*: the file cannot be read, or has no line in the format of libpq's password file.
     pub fn current_password(&self) -> io::Result<String> {
@@ -184,8 +186,8 @@ impl Address {
         password.map(str::to_owned).ok_or_else(none)
     }
 
-    /// Reads the current certificates, from the files if there are any: they may be renewed at any time. `None` if no
-    /// certificate is verified or presented.
+    /// Returns the current certificates, from the files if there are any; they may be renewed at any time. `None`: the
+    /// client verifies and presents no certificate.
     ///
     /// *Errors*: a file cannot be read.
     pub fn current_certificates(&self) -> io::Result<Option<TlsTexts>> {
@@ -195,7 +197,7 @@ impl Address {
         }
     }
 
-    /// Settings for the harness to sign in with the client's credentials at another address.
+    /// Returns settings to sign in at another address with the client's credentials, but the password of the beginning.
     pub(crate) fn at(&self, place: SocketAddr) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         config.host(place.ip().to_string()).port(place.port());
@@ -203,7 +205,7 @@ impl Address {
         config
     }
 
-    /// The environment of an adapter: `DATABASE_URL` and libpq's variables.
+    /// Returns the environment variables of an adapter: `DATABASE_URL` and libpq's variables.
     ///
     /// *Source*: PostgreSQL manual, libpq, "Environment Variables".
     pub fn variables(&self) -> Vec<(&'static str, String)> {
@@ -227,7 +229,8 @@ impl Address {
         variables
     }
 
-    /// Parses an address from environment variables: the inverse of [`variables`](Address::variables).
+    /// Parses an address from libpq's environment variables: the inverse of [`variables`](Address::variables). Ignores
+    /// `DATABASE_URL`. `of`: returns a variable's value.
     ///
     /// *Errors*: the variable that is missing or invalid.
     pub fn from_variables(of: impl Fn(&str) -> Option<String>) -> Result<Address, String> {
@@ -262,7 +265,7 @@ impl Address {
         Ok(address)
     }
 
-    /// libpq's variables for the files of TLS.
+    /// Returns libpq's variables for the files of TLS.
     fn tls_variables(&self) -> Vec<(&'static str, String)> {
         let Some(files) = &self.tls else { return Vec::new() };
         let mut variables = vec![("PGSSLROOTCERT", files.root.display().to_string())];
@@ -281,7 +284,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Parses a variable's word; the default if it is not set.
+/// Parses a variable that holds one of the `known` words; returns the default if the variable is not set.
 fn word<T: Copy + Default>(
     of: impl Fn(&str) -> Option<String>,
     name: &str,
@@ -385,7 +388,7 @@ mod tests {
         assert!(address.current_certificates().unwrap_err().to_string().contains("k: No such file"));
     }
 
-    /// The address that a process parses from these variables.
+    /// Returns the address that a process parses from these variables.
     fn round_trip(address: &Address) -> Result<Address, String> {
         Address::from_variables(|name| variable(address, name))
     }

@@ -1,7 +1,7 @@
 //! Certificates of one run: an authority, the certificates that it signs, and its revocation list.
 //!
-//! Times in a certificate are whole seconds; they are rounded up, so that no certificate expires
-//! early.
+//! Times in a certificate are whole seconds; they are rounded up, so that no certificate expires early.
+//! *Errors* of every function: a name is invalid, or a key cannot be created or used.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,21 +14,22 @@ use rcgen::{
 
 use super::origin::Origin;
 
-/// Validity of a certificate: longer than any run, too short for any other use.
+/// How long a certificate is valid from now on: longer than any run, too short for any other use.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tolerance for a difference between the clocks of server and client.
+/// How long before now a certificate becomes valid, because the clocks of server and client may differ.
 const EARLIER: Duration = Duration::from_secs(60 * 60);
 
-/// A private key. It stays when its certificates are replaced.
+/// A private key. Its certificates can be replaced without a new key.
 pub(crate) struct Key(KeyPair);
 
 impl Key {
+    /// Creates a key. `whose` names its holder, on which a seeded key depends.
     pub fn new(origin: Origin, whose: &str) -> Result<Key, Error> {
         Ok(Key(origin.key(whose)?))
     }
 
-    /// In PEM.
+    /// Returns the key in PEM.
     pub fn pem(&self) -> String {
         self.0.serialize_pem()
     }
@@ -46,27 +47,28 @@ pub(crate) struct Holder<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     pub pem: String,
-    /// In DER, as in a TLS handshake.
+    /// The certificate in DER, as in a TLS handshake.
     pub der: Vec<u8>,
     serial: u64,
 }
 
-/// Signs certificates, and revokes them.
+/// An authority that signs certificates and revocation lists.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate, in PEM, for peers to trust.
+    /// The authority's own certificate, in PEM, for peers to trust.
     pub certificate: String,
     origin: Origin,
     serial: AtomicU64,
 }
 
-/// The serial of the authority's own certificate; signed certificates get the next ones.
+/// The serial number of the authority's own certificate. Signed certificates and revocation lists get the next numbers.
 const FIRST: u64 = 1;
 
 impl Authority {
+    /// Creates an authority. `which` names it, and a seeded key depends on this name.
     pub fn new(origin: Origin, which: &str) -> Result<Authority, Error> {
         let key = origin.key(which)?;
-        // Issuers are found by name: if two had the same name, an unknown issuer would show as a bad signature.
+        // Verifiers look issuers up by name: with equal names, an unknown issuer would appear as a bad signature.
         let name = format!("pgsquall test authority {:016x}", origin.number(which));
         let mut params = params(&Holder { name: &name, hosts: &[], valid: usual(origin) })?;
         params.serial_number = Some(SerialNumber::from(FIRST));
@@ -77,7 +79,7 @@ impl Authority {
         Ok(Authority { issuer: Issuer::new(params, key), certificate, origin, serial })
     }
 
-    /// Signs a certificate for a holder of this key.
+    /// Signs a certificate for the holder of this key.
     pub fn sign(&self, key: &Key, holder: &Holder<'_>) -> Result<Certificate, Error> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut params = params(holder)?;
@@ -86,7 +88,7 @@ impl Authority {
         Ok(Certificate { pem: signed.pem(), der: signed.der().to_vec(), serial })
     }
 
-    /// The revocation list, in PEM.
+    /// Returns a new revocation list, in PEM, with exactly these certificates. The authority does not remember it.
     pub fn revoke(&self, revoked: &[&Certificate]) -> Result<String, Error> {
         let Range { start, end } = usual(self.origin);
         let entry = |certificate: &&Certificate| RevokedCertParams {
@@ -107,13 +109,13 @@ impl Authority {
     }
 }
 
-/// The validity of a sound certificate, as of now.
+/// Returns the validity of a sound certificate that is issued now: from 1 h ago until 24 h ahead.
 pub(crate) fn usual(origin: Origin) -> Range<SystemTime> {
     let now = origin.clock().now();
     now - EARLIER..now + LIFE
 }
 
-/// The next whole second.
+/// Rounds a time up to a whole second.
 pub(crate) fn whole_second(time: SystemTime) -> SystemTime {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     UNIX_EPOCH + Duration::from_secs(since.as_secs() + u64::from(since.subsec_nanos() > 0))

@@ -1,7 +1,8 @@
 //! Credentials and unique names of one run.
 //!
-//! Drawn from the operating system and not from a [`Seed`](crate::model::seed::Seed): a repeated plan must not repeat
-//! its passwords. Simulations, which have no attackers, must repeat them: see `origin`.
+//! They come from the operating system's random numbers and not from a [`Seed`](crate::model::seed::Seed), because a
+//! repeated plan must not repeat its passwords. Keys of simulations, which have no attackers, must repeat: see
+//! `origin`.
 
 pub mod address;
 #[cfg(feature = "tls")]
@@ -23,7 +24,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 
-/// A random password of letters and digits, which needs no escaping in URLs, SQL or environment variables.
+/// Returns a random password of letters and digits, which needs no escaping in URLs, SQL or environment variables.
 ///
 /// *Shape*: 24 characters, 142 bits.
 ///
@@ -32,15 +33,16 @@ pub(crate) fn password() -> String {
     Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 24)
 }
 
-/// Replaces libpq's password file atomically, with one line for all hosts.
+/// Replaces a password file of libpq's format, as [`replace`] does. Its one line applies to all hosts and databases.
 ///
 /// *Source*: PostgreSQL manual, libpq, "The Password File".
 pub(crate) fn write_password_file(path: &Path, user: &str, password: &str) -> io::Result<()> {
     replace(path, &format!("*:*:*:{user}:{password}\n"))
 }
 
-/// Replaces a file atomically: readers see the old text or the new one. Only its
-/// owner can read it.
+/// Replaces a file atomically: readers see the old text or the new one. Only the file's owner can read it.
+///
+/// *Errors*: the file cannot be written.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
@@ -48,7 +50,9 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// A number that identifies a run.
+/// Returns a random number for names that must be unique, such as those of run folders, ports and authorities.
+///
+/// *Panics* if the operating system provides no randomness.
 pub(crate) fn unique() -> u64 {
     UnwrapErr(SysRng).random()
 }

@@ -18,8 +18,8 @@ const ED25519: [u8; 16] =
 pub(crate) enum Origin {
     /// Random ECDSA keys, which every client supports, and the machine's clock.
     Machine,
-    /// A seed, and a clock of virtual time. The keys are Ed25519, because all their signatures have the same length:
-    /// with ECDSA, the length varies, and a byte more on the wire would change the history.
+    /// A seed and a clock of virtual time. The keys are Ed25519, whose signatures all have the same length. The length
+    /// of ECDSA signatures varies, and one byte more on the wire would change the history.
     #[cfg(feature = "simulation")]
     Simulated(Seed, WallClock),
 }
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// A key. With a seed, it depends on the seed and on `whose` alone.
+    /// Returns a key. With a seed, the key depends only on the seed and on `whose`.
     #[cfg_attr(not(feature = "simulation"), allow(unused_variables, reason = "the machine's keys are all different"))]
     pub(super) fn key(self, whose: &str) -> Result<KeyPair, Error> {
         match self {
@@ -43,7 +43,7 @@ impl Origin {
         }
     }
 
-    /// An identifying number. With a seed, it depends on the seed and on `whose` alone.
+    /// Returns an identifying number. With a seed, the number depends only on the seed and on `whose`.
     #[cfg_attr(not(feature = "simulation"), allow(unused_variables, reason = "the machine's numbers all differ"))]
     pub(super) fn number(self, whose: &str) -> u64 {
         match self {

@@ -1,4 +1,4 @@
-//! A TLS client's verifier that accepts every certificate.
+//! A certificate verifier for TLS clients of the harness that accepts every certificate and records the last one.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-/// Accepts every server certificate; the server must still prove that it has the key.
+/// A verifier that accepts every server certificate, as libpq does with an `sslmode` below `verify-ca`. The server must
+/// still prove that it has the certificate's key.
 ///
-/// *Source*: libpq's `sslmode` below `verify-ca`.
+/// *Source*: PostgreSQL manual, libpq, `sslmode`.
 #[derive(Debug)]
 pub(crate) struct Anybody {
     provider: Arc<CryptoProvider>,
@@ -22,7 +23,7 @@ impl Anybody {
         Anybody { provider, shown: Mutex::default() }
     }
 
-    /// The certificate that was presented last, in DER.
+    /// Returns the certificate that a server presented last, in DER.
     pub fn shown(&self) -> Option<Vec<u8>> {
         self.shown.lock().clone()
     }

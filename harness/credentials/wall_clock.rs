@@ -1,4 +1,4 @@
-//! The wall clock of certificates: the machine's, or one of virtual time.
+//! The wall clock by which certificates are issued and checked: the machine's, or one that follows virtual time.
 
 use std::time::SystemTime;
 #[cfg(feature = "simulation")]
@@ -24,13 +24,13 @@ pub(crate) enum WallClock {
     /// The machine's clock.
     #[cfg(feature = "tls")]
     Machine,
-    /// Follows the runtime's clock, from the instant at which virtual time began.
+    /// A clock that follows the runtime's clock. The instant is the beginning of virtual time.
     #[cfg(feature = "simulation")]
     Virtual(Instant),
 }
 
 impl WallClock {
-    /// A clock on which virtual time begins now.
+    /// Returns a clock that shows [`BEGINNING`] now.
     #[cfg(feature = "simulation")]
     pub fn beginning_now() -> WallClock {
         WallClock::Virtual(Instant::now())

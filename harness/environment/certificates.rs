@@ -1,4 +1,5 @@
-//! The certificates of one run: their authority, those of server and client, and where the client reads its own.
+//! The certificates of one run: their authority, those of server and client, and the place where the client reads its
+//! TLS credentials.
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,21 +19,23 @@ use crate::server::bootstrap::ROLE;
 use crate::server::control::TlsSetup;
 
 /// The certificates of one run.
+///
+/// *Errors* of its methods: a certificate cannot be signed or stored, or the client has none.
 pub(crate) struct Certificates {
     pub origin: Origin,
     /// The authority that server and client trust.
     pub authority: Authority,
-    /// The host name of the server's certificate: the client's address.
+    /// The host name in the server's certificate: the first host of the client's address.
     pub host: String,
     pub server: Key,
     client: Option<Client>,
     place: Place,
 }
 
-/// The client's certificate.
+/// The client's key and certificate.
 struct Client {
     key: Key,
-    /// The certificate in its files now.
+    /// The certificate that the client reads now.
     shown: Mutex<Certificate>,
 }
 
@@ -44,7 +47,7 @@ enum Place {
 }
 
 impl Certificates {
-    /// Certificates that the client reads from files in this folder.
+    /// Creates certificates; stores those of the client in files in this folder. `for_client`: the client has its own.
     pub fn in_folder(folder: &Path, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
         let files = TlsFiles { root: folder.join("root.crt"), certificate: for_client.then_some((certificate, key)) };
@@ -59,7 +62,7 @@ impl Certificates {
         Certificates::new(Origin::Machine, host, for_client, place)
     }
 
-    /// Certificates that the client reads from memory (simulation).
+    /// Creates certificates that a simulated client reads from memory.
     #[cfg(feature = "simulation")]
     pub fn in_memory(origin: Origin, host: String, for_client: bool) -> Result<Certificates, ServerError> {
         Certificates::new(origin, host, for_client, |authority, client| {
@@ -88,7 +91,8 @@ impl Certificates {
         Ok(Certificates { origin, authority, host, server, client, place })
     }
 
-    /// The server's side of TLS when a run begins.
+    /// Returns the server's TLS setup for the beginning of a run. `sslmode`: of the client; with `verify-full`, the
+    /// server requires TLS.
     pub fn setup(&self, version: TlsVersion, sslmode: SslMode) -> Result<TlsSetup, ServerError> {
         let clients = match self.is_for_client() {
             true => Some((self.authority.certificate.clone(), self.revoked(false)?)),
@@ -107,32 +111,32 @@ impl Certificates {
         }
     }
 
-    /// Whether the client has its own certificate.
+    /// Returns whether the client has its own certificate.
     pub fn is_for_client(&self) -> bool {
         self.client.is_some()
     }
 
-    /// The time by which certificates are checked.
+    /// Returns the current time of the clock by which certificates are checked.
     pub fn now(&self) -> SystemTime {
         self.origin.clock().now()
     }
 
-    /// The end of validity of a sound certificate.
+    /// Returns when a sound certificate that is issued now expires.
     pub fn usual_end(&self) -> SystemTime {
         usual(self.origin).end
     }
 
-    /// An authority that neither server nor client trusts.
+    /// Creates an authority that neither server nor client trusts.
     pub fn stranger(&self) -> Result<Authority, ServerError> {
         Authority::new(self.origin, "stranger").map_err(unsigned)
     }
 
-    /// A certificate for a server, already valid and valid until `until`.
+    /// Signs a certificate for the server's key that is valid now, until `until`.
     pub fn for_server(&self, by: &Authority, host: &str, until: SystemTime) -> Result<Certificate, ServerError> {
         self.for_server_from(by, host, usual(self.origin).start, until)
     }
 
-    /// A certificate for a server.
+    /// Signs a certificate for the server's key.
     pub fn for_server_from(
         &self,
         by: &Authority,
@@ -143,17 +147,17 @@ impl Certificates {
         by.sign(&self.server, &Holder { name: host, hosts: &[host], valid: from..until }).map_err(unsigned)
     }
 
-    /// A sound certificate for the server.
+    /// Signs a sound certificate for the server.
     pub fn sound(&self) -> Result<Certificate, ServerError> {
         self.for_server(&self.authority, &self.host, self.usual_end())
     }
 
-    /// A certificate for the client.
+    /// Signs a certificate for the client's key that is valid now, until `until`.
     pub fn for_client(&self, by: &Authority, until: SystemTime) -> Result<Certificate, ServerError> {
         sign_for_client(by, &self.client()?.key, usual(self.origin).start..until)
     }
 
-    /// Replaces the client's certificate. The key stays, so that the two always match.
+    /// Replaces the client's certificate where the client reads it. The key stays, so certificate and key always match.
     pub fn give(&self, certificate: Certificate) -> Result<(), ServerError> {
         let client = self.client()?;
         match &self.place {
@@ -169,7 +173,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// The revocation list, in PEM; `shown`: including the client's current certificate.
+    /// Returns the revocation list, in PEM: empty, or with the client's current certificate if `shown`.
     pub fn revoked(&self, shown: bool) -> Result<String, ServerError> {
         let shown = shown.then(|| self.client().map(Client::shown)).transpose()?;
         self.authority.revoke(&shown.iter().collect::<Vec<_>>()).map_err(unsigned)
@@ -189,7 +193,8 @@ impl Client {
     }
 }
 
-/// Signs a certificate with the role as common name, as `cert` authentication requires.
+/// Signs a client certificate with the role as common name. `cert` authentication would require this name; the
+/// harness's own rules (`clientcert=verify-ca`) do not.
 fn sign_for_client(by: &Authority, key: &Key, valid: Range<SystemTime>) -> Result<Certificate, ServerError> {
     by.sign(key, &Holder { name: ROLE, hosts: &[], valid }).map_err(unsigned)
 }
@@ -202,7 +207,7 @@ fn store(path: &Path, text: &str) -> Result<(), ServerError> {
     })
 }
 
-/// The error of a failed signature.
+/// Converts the error of a failed signature.
 fn unsigned(error: rcgen::Error) -> ServerError {
     ServerError::Control { doing: "sign a certificate for", reason: error.to_string() }
 }

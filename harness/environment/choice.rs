@@ -1,4 +1,4 @@
-//! The choice of a server (`--server`), and the server that it resolves to on this machine.
+//! Parses the choice of a server (`--server`), and resolves it to a server of this machine.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use crate::server::{self, Binaries, ServerError};
 /// Neither `Debug` nor an error shows the password of a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ServerChoice {
-    /// Installed binaries if there are any, else Docker.
+    /// Installed binaries if any are found, else Docker.
     Auto,
-    /// Installed binaries; `None`: the newest that is found.
+    /// Installed binaries in this folder; `None`: the first that [`Binaries::find`] finds.
     Local(Option<PathBuf>),
-    /// A container; `None`: the image built for pgsquall, else the official one.
+    /// A container of this image; `None`: a local image built for pgsquall, else the official one.
     Docker(Option<String>),
-    /// A server that pgsquall does not start, by its URL.
+    /// A server that pgsquall does not start, at this URL.
     External(String),
 }
 
@@ -45,7 +45,7 @@ impl FromStr for ServerChoice {
     }
 }
 
-/// The server that a choice resolved to.
+/// The server that a choice resolved to, not yet started or connected.
 ///
 /// Neither `Debug` nor `Display` shows the password of a URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,15 +103,16 @@ impl fmt::Debug for ServerChoice {
     }
 }
 
-/// A text that may be a mistyped URL, without everything before its last `@`.
+/// Removes everything before the last `@` of a text that may be a mistyped URL.
 fn without_password(text: &str) -> String {
     text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"))
 }
 
 impl ServerChoice {
-    /// Resolves the choice on this machine; returns the reason too if there were alternatives.
+    /// Resolves the choice on this machine; for `Auto`, also returns the reason of the choice. Does not check that
+    /// Docker or an external server answers.
     ///
-    /// *Errors*: the server is not available here, with the fix.
+    /// *Errors*: the binaries are missing, this build lacks Docker, or the URL cannot be used; with the fix.
     pub fn resolve(&self) -> Result<(ServerSource, Option<String>), ServerError> {
         match self {
             ServerChoice::Local(None) => Ok((ServerSource::Local(Binaries::find()?), None)),

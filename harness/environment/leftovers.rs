@@ -1,7 +1,8 @@
-//! Removes leftovers of killed runs: folders whose lock is free, the processes marked with them, and containers whose
-//! label names a process that has ended.
+//! Removes leftovers of killed runs: folders whose lock is free, their processes, and containers and networks whose
+//! label names a process that has ended. Touches nothing of live runs and of other users.
 //!
-//! Only marked processes, folders and containers of this user are touched, and only if their run has ended.
+//! Client processes carry the folder's path in their environment; servers and middleboxes have a working directory in
+//! the folder.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use super::middlebox;
 use crate::run_folder::{self, MARK};
 use crate::server;
 
-/// Removes all leftovers, and returns a description of each.
+/// Removes all leftovers; returns a description of each. A failed search for containers is described too.
 pub async fn remove() -> Vec<String> {
     let removed = tokio::task::spawn_blocking(remove_folders).await.unwrap_or_default();
     #[cfg(feature = "docker")]
@@ -51,7 +52,7 @@ fn remove_folders() -> Vec<String> {
     removed
 }
 
-/// Kills the processes whose environment contains the mark of this run; returns their number.
+/// Kills the processes whose environment contains the mark of this run; returns how many.
 fn end_marked(run: &Path) -> usize {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;

@@ -1,7 +1,7 @@
 //! The environment of a client: servers, gateways in front of them, and the credentials to use them.
 //!
-//! Servers are known by their verbs alone (`ServerControl`), so that an environment of simulated servers is the same
-//! type, with the simulated network in the place of the kernel plane. Knows no scenario, no judge and no report.
+//! [`Environment`] holds servers as `ServerControl`, so that it serves real and simulated runs. In a simulation, the
+//! simulated network replaces the kernel plane.
 
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
@@ -39,7 +39,9 @@ use crate::server::{LogLine, Readiness, ServerError};
 pub use crate::netns::Availability as KernelAvailability;
 pub use crate::run_folder::storage;
 
-/// The Docker engine that is available here, described; or why there is none.
+/// Describes the Docker engine of this machine.
+///
+/// *Errors*: why none is available.
 pub async fn docker_availability() -> Result<String, String> {
     #[cfg(feature = "docker")]
     return crate::server::docker_availability().await;
@@ -47,12 +49,13 @@ pub async fn docker_availability() -> Result<String, String> {
     return Err("this build has no Docker support".into());
 }
 
-/// For whom there is a kernel plane here; tried out when it is first asked.
+/// Returns for which clients the kernel plane is available here. The first call tries it out; later calls return the
+/// same result.
 pub async fn kernel_availability() -> &'static KernelAvailability {
     crate::netns::available().await
 }
 
-/// Why an environment could not be made.
+/// Why an environment cannot be set up or controlled.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
     #[error(transparent)]
@@ -69,76 +72,80 @@ pub enum EnvironmentError {
     Folder(io::Error),
 }
 
-/// Counts what a rule of a packet filter has dropped.
+/// A function that returns how many packets a rule of a packet filter has dropped.
 pub(crate) type DropCount = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
 
 /// The simulated network between the client and the gateways.
 pub(crate) trait SimulatedPath: Send + Sync {
-    /// The sockets that the client has open.
+    /// Returns the addresses of the client's open sockets.
     fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>>;
 
-    /// Drops SYNs to an address, for good; returns how they are counted.
+    /// Drops SYNs to an address for the rest of the run; returns their counter.
     fn drop_syns(&self, server: IpAddr) -> io::Result<DropCount>;
 }
 
-/// Servers that are ready, and gateways that lead to them.
+/// Servers, gateways that lead to them, and what is between. Fields must be dropped in their order.
+///
+/// *Errors* of its methods: a server, a gateway or the middlebox fails.
 pub(crate) struct Environment {
-    /// The one that is the primary when the run begins, then its standby, where there is one.
+    /// The server that is the primary when the run begins; then its standby, if there is one.
     servers: Vec<Arc<dyn ServerControl>>,
     roles: Mutex<Roles>,
-    /// The real program between the gateway and the server, where there is one.
+    /// The real program between the gateway and the server, if there is one.
     pub middlebox: Option<MiddleboxProcess>,
     /// The gateway at the first of the client's addresses.
     pub gateway: Gateway,
-    /// The gateways at the other addresses, in their order.
+    /// The gateways at the client's other addresses, in their order.
     others: Vec<Gateway>,
-    /// The address to which the client's server can move, where it is known by a name.
+    /// The gateway at a spare address, to which the client's host name can be moved.
     spare: Option<Gateway>,
-    /// The network in which packets can be lost, between the client and the gateways; dropped after them.
+    /// The kernel plane between the client and the gateways; must be dropped after the gateways.
     pub kernel: Option<Kernel>,
-    /// The simulated network of a simulated run.
+    /// The simulated network; `None` in real runs.
     pub simulated: Option<Box<dyn SimulatedPath>>,
     pub layout: Topology,
-    /// The certificates, where the server speaks TLS.
+    /// The certificates, if the server supports TLS.
     #[cfg(feature = "tls")]
     certificates: Option<Certificates>,
-    /// The credentials of the client, and the addresses that it is given.
+    /// The addresses and credentials that the client gets.
     pub address: Address,
-    /// Dropped last: the servers' files are in it. Simulated servers have none.
+    /// Must be dropped last, because it holds the servers' files. `None` in simulated runs.
     folder: Option<RunFolder>,
 }
 
 impl Environment {
-    /// The folder of the run's files; empty where nothing is on disk.
+    /// Returns the folder of the run's files; an empty path in simulated runs.
     pub fn folder(&self) -> &Path {
         self.folder.as_ref().map_or(Path::new(""), RunFolder::path)
     }
 
-    /// The gateway at one of the client's addresses; `None` where it has no such address.
+    /// Returns the gateway at the client's address of a host; `None` if the client has no such address.
     pub fn gateway_of(&self, host: Host) -> Option<&Gateway> {
         let index = self.layout.hosts.iter().position(|found| *found == host)?;
         std::iter::once(&self.gateway).chain(&self.others).nth(index)
     }
 
-    /// Every gateway.
+    /// Returns every gateway, including the spare one.
     fn gateways(&self) -> impl Iterator<Item = &Gateway> {
         std::iter::once(&self.gateway).chain(&self.others).chain(&self.spare)
     }
 
-    /// The certificates of a server that speaks TLS.
+    /// Returns the certificates of the run.
+    ///
+    /// *Errors*: the server does not support TLS.
     #[cfg(feature = "tls")]
     pub fn certificates(&self) -> Result<&Certificates, ServerError> {
         let none = || ServerError::Control { doing: "find a certificate of", reason: "it speaks no TLS".into() };
         self.certificates.as_ref().ok_or_else(none)
     }
 
-    /// Starts the stopped server again, and accepts connections as soon as it answers.
+    /// Starts the stopped primary again, and accepts connections as soon as it answers; see [`admit`](Self::admit).
     pub async fn start_server(&self) -> Result<(), EnvironmentError> {
         self.server().start().await?;
         self.admit().await
     }
 
-    /// Accepts connections as soon as the server answers; returns once it runs queries.
+    /// Routes the path to the primary and accepts connections as soon as it answers; returns once it runs queries.
     pub async fn admit(&self) -> Result<(), EnvironmentError> {
         self.server().wait(Readiness::Answering).await?;
         match &self.middlebox {
@@ -156,7 +163,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Has the primary's address refuse, as a host does on which no server listens; a middlebox stays, and answers itself.
+    /// Makes the primary's address refuse connections, like a host where no server listens. Does nothing if there is a
+    /// middlebox, which accepts connections itself.
     pub async fn refuse(&self) -> Result<(), EnvironmentError> {
         match self.middlebox {
             Some(_) => Ok(()),
@@ -164,12 +172,12 @@ impl Environment {
         }
     }
 
-    /// Where the gateway leads: the server, or what stands before it.
+    /// Returns the address behind the gateway: of the middlebox if there is one, else of the primary.
     pub fn behind_gateway(&self) -> SocketAddr {
         self.middlebox.as_ref().map_or_else(|| self.server().address(), MiddleboxProcess::address)
     }
 
-    /// Ends what stands before the server, with every session that it holds there.
+    /// Ends the middlebox, if there is one, with every session that it holds at the server.
     pub async fn clear_path(&self) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &self.middlebox {
             middlebox.stop().await?;
@@ -177,12 +185,12 @@ impl Environment {
         Ok(())
     }
 
-    /// The name server that answers for the client's server.
+    /// Returns the name server for the client's host name; `None` if the client has no host name.
     pub fn names(&self) -> Option<&Names> {
         self.kernel.as_ref().and_then(Kernel::names)
     }
 
-    /// Connects to the first of the client's addresses, as the client does.
+    /// Connects to the first of the client's addresses on the client's own path. Real runs only.
     pub async fn dial(&self) -> io::Result<TcpStream> {
         match &self.kernel {
             Some(kernel) => kernel.dial(self.gateway.address()).await,
@@ -190,8 +198,8 @@ impl Environment {
         }
     }
 
-    /// Ends the connections that the client has given up, but could not say so because its packets were lost. On the
-    /// proxy plane there are none.
+    /// Resets the gateways' connections whose client socket no longer exists: the client has closed it, but its packets
+    /// were lost. On the proxy plane, no packets are lost, and this does nothing.
     pub async fn end_vanished(&self) -> io::Result<()> {
         let open_sockets = match (&self.kernel, &self.simulated) {
             (Some(kernel), _) => kernel.open_sockets()?,
@@ -204,7 +212,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Lines of the servers' logs about the client's role.
+    /// Returns the log lines of all servers about sessions of the client's role.
     pub async fn log_of_client(&self) -> Result<Vec<LogLine>, ServerError> {
         let mut lines = Vec::new();
         for server in self.servers() {
@@ -214,13 +222,15 @@ impl Environment {
         Ok(lines)
     }
 
-    /// Takes everything down, in reverse order.
+    /// Takes everything down: gateways, middlebox, then servers. The rest ends when dropped.
+    ///
+    /// *Errors*: the first of the servers' errors, else the middlebox's.
     pub async fn close(self) -> Result<(), EnvironmentError> {
         for gateway in self.gateways() {
             gateway.close().await;
         }
         let cleared = self.clear_path().await;
-        // All of them, also where one cannot be removed.
+        // Remove every server, even if one cannot be removed.
         let mut removed = Ok(());
         for server in self.servers.iter().rev() {
             removed = removed.and(server.remove().await);

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 /// *Source*: RFC 6761, section 6.4.
 pub(crate) const NOBODYS_NAME: &str = "pgsquall.invalid";
 
-/// Longest for a resolver to answer that the name does not exist. A slower one would be another fault: clients would
-/// wait instead of getting an error.
+/// Longest wait for the resolver's answer that the name does not exist. A slower resolver would be another fault:
+/// clients would wait instead of getting an error.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Looks the name up with the resolver that clients use.
+/// Checks with this machine's resolver, which clients use, that the name does not exist.
 ///
 /// *Errors*: the name resolves, or there is no answer in time; for reports.
 pub(crate) async fn leads_nowhere() -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Which server is the primary, where the client's addresses lead, and how both change during a run.
+//! Tracks and changes which server is the primary, and where the client's addresses lead.
 
 use super::{Environment, EnvironmentError};
 use crate::gateway::Gateway;
@@ -6,18 +6,18 @@ use crate::model::topology::Host;
 use crate::server::ServerError;
 use crate::server::control::ServerControl;
 
-/// The primary, as of now. The first server is the primary when a run begins; the second, if there is one, its standby.
+/// Which server is the primary. At the beginning it is the first server; the second, if there is one, is its standby.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PrimaryState {
-    /// The first server, which runs.
+    /// The first server.
     Original,
-    /// The first server, which is gone for good.
+    /// The first server, which has been killed for the rest of the run.
     Lost,
-    /// The standby has been promoted. `beside`: the first server still runs.
+    /// The former standby. `beside`: the first server still runs.
     Promoted { beside: bool },
 }
 
-/// Changed under one lock, so that no combination is seen that never was.
+/// The state of a failover. One lock guards both fields, so that readers see only combinations that existed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Roles {
     pub primary: PrimaryState,
@@ -38,7 +38,7 @@ impl Environment {
         change(&mut self.roles.lock());
     }
 
-    /// The primary, as of now.
+    /// Returns the current primary.
     pub fn server(&self) -> &dyn ServerControl {
         let index = match self.roles().primary {
             PrimaryState::Original | PrimaryState::Lost => 0,
@@ -47,12 +47,12 @@ impl Environment {
         self.servers[index % self.servers.len()].as_ref()
     }
 
-    /// Every server, the one first that was the primary when the run began.
+    /// Returns every server; first the one that was the primary when the run began.
     pub fn servers(&self) -> impl Iterator<Item = &dyn ServerControl> {
         self.servers.iter().map(AsRef::as_ref)
     }
 
-    /// The server beside the primary; `None` where there is none, or where one of the two is gone.
+    /// Returns the other server than the primary; `None` if there is only one, or if one of the two has been lost.
     pub fn beside(&self) -> Option<&dyn ServerControl> {
         let index = match self.roles().primary {
             PrimaryState::Original => 1,
@@ -62,7 +62,8 @@ impl Environment {
         self.servers.get(index).map(AsRef::as_ref)
     }
 
-    /// The gateway at the address of the primary, as of now.
+    /// Returns the gateway at the current primary's address: the spare one once the name has moved; the only one if the
+    /// client has one address.
     pub(super) fn gateway_of_primary(&self) -> &Gateway {
         let roles = self.roles();
         if let (Some(spare), true) = (&self.spare, roles.name_moved) {
@@ -75,7 +76,7 @@ impl Environment {
         self.gateway_of(host).filter(|_| !self.others.is_empty()).unwrap_or(&self.gateway)
     }
 
-    /// Kills the primary for good, and has its address refuse; returns the exit status in words.
+    /// Kills the primary for the rest of the run, and makes its address refuse; returns the exit status as text.
     pub async fn lose_primary(&self) -> Result<String, EnvironmentError> {
         let end = self.server().kill().await?;
         self.refuse().await?;
@@ -88,7 +89,9 @@ impl Environment {
         Ok(end)
     }
 
-    /// Promotes the standby, which is the primary from then on. Addresses lead where they led.
+    /// Promotes the standby, which becomes the primary. Does not change where addresses lead.
+    ///
+    /// *Errors*: there is no standby, or it has been promoted already.
     pub async fn promote_standby(&self) -> Result<(), EnvironmentError> {
         let none = || ServerError::Control { doing: "promote", reason: "there is no standby".into() };
         let beside = match self.roles().primary {
@@ -101,8 +104,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Leads the client's one address, or its name, to the primary, and accepts there. Where the client has several
-    /// addresses, each stays with its server.
+    /// Makes the client's host name lead to the primary, or its only address, which then accepts connections. If the
+    /// client has several addresses, each stays with its server, and this does nothing.
     pub async fn follow_primary(&self) -> Result<(), EnvironmentError> {
         if self.spare.is_some() {
             return self.move_name();
@@ -114,8 +117,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Has the client's name lead to the spare address, behind which the primary is. Nothing leads there but the name,
-    /// and the old address is left as it is.
+    /// Moves the client's host name to the spare address, and routes that to the primary. The old address still leads
+    /// where it led.
     pub fn move_name(&self) -> Result<(), EnvironmentError> {
         let none = || ServerError::Control { doing: "move", reason: "its client does not know it by a name".into() };
         let (names, spare) = self.names().zip(self.spare.as_ref()).ok_or_else(none)?;
@@ -125,7 +128,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Leads the client's first address, or the middlebox in its path, to a server.
+    /// Routes the middlebox to a server if there is one, else the gateway at the client's first address.
     pub async fn route_to(&self, server: &dyn ServerControl) -> Result<(), EnvironmentError> {
         match &self.middlebox {
             Some(middlebox) => Ok(middlebox.route_to(server.address()).await?),

@@ -1,4 +1,5 @@
-//! Sets up an environment: servers first, then middleboxes, then gateways.
+//! Sets up an environment: kernel plane, servers, gateways, credentials and certificates; at last the middlebox, which
+//! is then put between gateway and server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,17 +35,19 @@ use crate::server::{ExternalServer, LocalServer, Readiness, START_PATIENCE, Serv
 
 /// The specification of an environment.
 pub(crate) struct EnvironmentSpec<'a> {
-    /// Settings of every server.
+    /// Settings of every server, as names and values of `postgresql.conf`.
     pub settings: &'a [(String, String)],
     pub layout: &'a Topology,
     pub middlebox: Option<&'a Middlebox>,
     pub seed: Seed,
-    /// Where the client is on the kernel plane; `None`: on the proxy plane.
+    /// The client's place on the kernel plane; `None`: the proxy plane.
     pub kernel: Option<ClientNetns>,
 }
 
 impl Environment {
-    /// Brings up the servers, what is to stand before them, and the gateways before that.
+    /// Sets up an environment; returns once the client can connect.
+    ///
+    /// *Errors*: what could not be set up; the parts that exist are removed.
     pub async fn create(
         source: &ServerSource,
         blueprint: EnvironmentSpec<'_>,
@@ -70,7 +73,7 @@ impl Environment {
             kernel.give_name(gateways.iter().map(|gateway| gateway.address().ip()).collect(), folder.path())?;
         }
         if let [primary, standby] = servers.as_slice() {
-            // After the roles have their passwords, so that the standby has them too.
+            // The roles have their passwords by now, so the standby gets them too.
             follow(primary.as_ref(), standby.as_ref()).await?;
         }
         if layout.small_disk == Some(SmallDisk::Heap)
@@ -118,7 +121,7 @@ impl Environment {
         })
     }
 
-    /// An environment of simulated servers. `gateways`: one for each of the client's addresses.
+    /// Returns an environment of simulated servers. `gateways`: one for each of the client's addresses, never empty.
     #[cfg(feature = "simulation")]
     pub fn simulated(
         servers: Vec<Arc<dyn ServerControl>>,
@@ -147,10 +150,10 @@ impl Environment {
     }
 }
 
-/// Running servers, the primary first; and the first of them once more if it is external.
+/// Running servers, the primary first; and the same primary as its own type if it is external.
 type Servers = (Vec<Arc<dyn Server>>, Option<Arc<ExternalServer>>);
 
-/// Starts the servers of a layout; returns once the first runs queries.
+/// Starts the servers of a layout; returns once the primary runs queries.
 async fn bring_up(
     source: &ServerSource,
     settings: &[(String, String)],
@@ -198,7 +201,8 @@ async fn bring_up(
     Ok((std::iter::once(server).chain(standby).collect(), external))
 }
 
-/// Credentials on a server that the run started: a password for this run only.
+/// Prepares a server that the run started, if its template did not; sets a new password for the client's and the
+/// occupants' role; returns the client's address with it.
 async fn own_address(source: &ServerSource, server: &dyn Server, gateway: SocketAddr) -> Result<Address, ServerError> {
     let superuser = server.superuser();
     if !matches!(source, ServerSource::Local(_)) {
@@ -212,7 +216,7 @@ async fn own_address(source: &ServerSource, server: &dyn Server, gateway: Socket
     Ok(address)
 }
 
-/// One gateway for each of the client's addresses. They share the numbers of connections.
+/// Opens a gateway for each of the client's addresses. No two of their connections have the same number.
 fn open_gateways(
     servers: &[Arc<dyn Server>],
     layout: &Topology,
@@ -241,7 +245,8 @@ fn open_gateways(
     Ok(gateways)
 }
 
-/// Another address for a server that its client knows by a name, so that it can move there.
+/// Opens a gateway at a spare address, to which a client's host name can be moved; `None` if the client has no host
+/// name or several addresses.
 fn spare(
     first: &Gateway,
     server: &dyn Server,
@@ -256,7 +261,7 @@ fn spare(
     }
 }
 
-/// Says where and how the client is to find its servers.
+/// Sets the hosts and the settings of the client's address, and writes the password file if the layout has one.
 fn found_at(address: &mut Address, layout: &Topology, gateways: &[Gateway], folder: &RunFolder) -> io::Result<()> {
     let place = |(host, gateway): (&Host, &Gateway)| match host {
         Host::Unresolvable => Place { host: resolution::NOBODYS_NAME.into(), port: gateway.address().port() },
@@ -264,7 +269,7 @@ fn found_at(address: &mut Address, layout: &Topology, gateways: &[Gateway], fold
     };
     address.hosts = layout.hosts.iter().zip(gateways).map(place).collect();
     if layout.by_name {
-        // Every gateway of a namespace listens on the same port.
+        // One host is enough, because all gateways of a namespace listen on the same port.
         address.hosts.truncate(1);
         address.hosts.iter_mut().for_each(|place| place.host = NAME.into());
     }

@@ -1,5 +1,5 @@
-//! Which faults and topologies a server and a plane can truly produce. A scenario with an unsupported one is skipped
-//! with the reason, never replaced by an approximation.
+//! Checks which faults and topologies a server and a plane can truly produce. A run skips an unsupported scenario with
+//! the reason; it never uses an approximation.
 
 use super::choice::{ServerKind, ServerSource};
 use crate::model::fault::{Fault, FaultKind, ServerTimeout};
@@ -23,7 +23,7 @@ pub fn check_supported(
     middlebox.map_or(Ok(()), |middlebox| check_middlebox(middlebox.through, server))
 }
 
-/// Chooses the plane for these faults, and the client's place on the kernel plane; `None`: the proxy plane.
+/// Chooses the plane for these faults; returns the client's place on the kernel plane; `None`: the proxy plane.
 ///
 /// *Errors*: why no suitable plane is available here, for reports.
 pub(crate) async fn choose_placement(
@@ -62,7 +62,7 @@ pub(crate) async fn choose_placement(
     }
 }
 
-/// The plane that a run of a client with these placements would use.
+/// Returns the plane that a run of a client with these placements would use.
 ///
 /// *Errors*: no plane that can produce the faults is available; the text says why.
 pub async fn plane(
@@ -74,7 +74,9 @@ pub async fn plane(
     Ok(choose_placement(choice, faults, layout, client).await?.map_or(Plane::Proxy, |_| Plane::Kernel))
 }
 
-/// Checks that the kernel's connection table can express the fault's timeout.
+/// Checks that the kernel's connection table can express the fault's timeout: in whole seconds.
+///
+/// *Errors*: why not, for reports.
 fn check_countable(fault: FaultKind) -> Result<(), String> {
     match fault {
         FaultKind::IdleReset { after } if after.subsec_nanos() > 0 => Err(format!(
@@ -84,7 +86,9 @@ fn check_countable(fault: FaultKind) -> Result<(), String> {
     }
 }
 
-/// The client's place on the kernel plane of this machine.
+/// Returns the client's place on the kernel plane of this machine.
+///
+/// *Errors*: why no place is available, for reports.
 fn kernel_placement(here: &Availability, layout: &Topology, client: Placements) -> Result<ClientNetns, String> {
     if layout.by_name && !client.process {
         return Err("a client in this process uses this machine's resolver, and the scenario needs its own name \
@@ -101,10 +105,10 @@ fn kernel_placement(here: &Availability, layout: &Topology, client: Placements) 
     }
 }
 
-/// Why the proxy plane has no name server.
+/// The reason, for reports, that the proxy plane has no name server.
 const NAMES: &str = "names are resolved in the client's network namespace, which only the kernel plane has";
 
-/// Why the proxy plane cannot produce a fault.
+/// Returns the reason, for reports, that the proxy plane cannot produce a fault.
 fn no_proxy(fault: FaultKind) -> String {
     let why = match fault {
         FaultKind::Name(_) => NAMES,
@@ -155,6 +159,8 @@ fn check_topology(layout: &Topology, server: ServerKind) -> Result<(), String> {
 }
 
 /// Checks that this kind of server can keep heap or WAL on a small disk.
+///
+/// *Errors*: why not, for reports.
 pub(crate) fn check_small_disk(keeps: SmallDisk, server: ServerKind) -> Result<(), String> {
     match (keeps, server) {
         (_, ServerKind::External) => Err(
@@ -174,7 +180,7 @@ pub(crate) fn check_small_disk(keeps: SmallDisk, server: ServerKind) -> Result<(
 ///
 /// *Errors*: why not, for reports.
 pub(crate) fn check_version(fault: FaultKind, version: &str) -> Result<(), String> {
-    // "15.18", "18beta1"; an unreadable version counts as new.
+    // "15.18", "18beta1"; an unreadable version counts as recent.
     let major = version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
     match (fault, major) {
         (FaultKind::ServerTimeout { timeout: ServerTimeout::IdleSession, .. }, Some(..=13)) => {
@@ -184,7 +190,7 @@ pub(crate) fn check_version(fault: FaultKind, version: &str) -> Result<(), Strin
     }
 }
 
-/// Checks that the middlebox is installed and can sign in at the server.
+/// Checks that the middlebox is installed, and that PgBouncer has a password to sign in at the server.
 ///
 /// *Errors*: why not, for reports.
 fn check_middlebox(program: Program, server: &ServerSource) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Finds installed Postgres binaries.
+//! Finds installed Postgres binaries and reads their version.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::ServerError;
 
-/// Folders that hold one `bin` per version; the newest version wins.
+/// Folders with a subfolder for each version, and the folder of programs in it; the newest version is used.
 const VERSIONED: [(&str, &str); 5] = [
     ("/usr/lib/postgresql", "bin"),
     ("/usr", "bin"), // /usr/pgsql-17/bin, as PGDG's RPMs install
@@ -20,14 +20,15 @@ const VERSIONED: [(&str, &str); 5] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binaries {
     pub folder: PathBuf,
-    /// As `postgres --version` prints it: `15.18`.
+    /// The version that `postgres --version` prints: `15.18`.
     pub version: String,
     /// How the folder was found, for messages.
     pub found_by: String,
 }
 
 impl Binaries {
-    /// Searches PATH, the folder that `pg_config` names, and the usual folders of packages, in that order.
+    /// Returns the first binaries found on PATH, in the folder that `pg_config` names, or in the usual folders of
+    /// packages, in that order.
     ///
     /// *Errors*: [`ServerError::NoBinaries`] with every folder searched.
     pub fn find() -> Result<Binaries, ServerError> {
@@ -43,9 +44,9 @@ impl Binaries {
         Err(ServerError::NoBinaries { searched })
     }
 
-    /// The binaries of one folder.
+    /// Returns the binaries of one folder.
     ///
-    /// *Errors*: [`ServerError::BadBinaries`] if `postgres` or `initdb` is missing there or does not run.
+    /// *Errors*: [`ServerError::BadBinaries`] if `postgres` or `initdb` is missing, or `postgres --version` fails.
     pub fn at(folder: &Path, found_by: &str) -> Result<Binaries, ServerError> {
         let bad = |reason: String| ServerError::BadBinaries { path: folder.to_owned(), reason };
         for program in ["postgres", "initdb"] {
@@ -94,7 +95,7 @@ fn candidates() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// `root/*/bin` folders that hold a `postgres`, highest version number first.
+/// Returns the `root/*/bin` folders that contain a `postgres`, highest version number first.
 fn versions(root: &Path, bin: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
     let mut found: Vec<(u32, PathBuf)> = entries
@@ -106,7 +107,7 @@ fn versions(root: &Path, bin: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// The first number in a folder's name: 17 for `postgresql@17`, `pgsql-17` and `17`.
+/// Returns the first number in a folder's name: 17 for `postgresql@17`, `pgsql-17` and `17`; 0 without a number.
 fn number_in(name: &OsStr) -> u32 {
     let name = name.to_string_lossy();
     let digits: String = name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();

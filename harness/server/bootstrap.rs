@@ -1,7 +1,6 @@
-//! The contents of a new server: roles, database and ledger.
+//! The contents of a new server: roles, database and ledger, created by SQL.
 //!
-//! The ledger's key is not unique, so that a write repeated without care shows. A careful client fills
-//! `idempotency_key`, which is unique.
+//! *Errors* of every function: a statement fails.
 
 use super::{ServerError, Session, Superuser};
 
@@ -14,7 +13,7 @@ pub const OCCUPANT: &str = "squall_occupant";
 /// The database that clients use.
 pub const DATABASE: &str = "squall";
 
-/// The table of all writes.
+/// The table into which clients write one row for each write.
 pub const LEDGER: &str = "pgsquall_ledger";
 
 /// The channel of the notifications that clients listen to.
@@ -29,7 +28,7 @@ const SCHEMA: &str = "\
     CREATE INDEX ON pgsquall_ledger (id);\
     COMMENT ON TABLE pgsquall_ledger IS 'made by pgsquall; dropped when its run ends';";
 
-/// Creates role, database and ledger on a fresh server.
+/// Creates the roles, the database and the ledger on a new server. The roles get no password yet.
 pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     let session = superuser.connect().await?;
     session.batch(&format!("CREATE ROLE {ROLE} LOGIN")).await?;
@@ -45,11 +44,11 @@ pub(crate) async fn prepare(superuser: &Superuser) -> Result<(), ServerError> {
     session.batch("VACUUM pg_database, pg_namespace, pg_class, pg_authid").await
 }
 
-/// Moves the ledger and its indexes to a small disk. Pages are left almost empty, so that the ledger needs a new page
-/// after a few writes: a full disk has no effect while pages have room.
+/// Moves the ledger and its indexes to a small disk. Fills pages to 10 % only, so that the ledger needs a new page
+/// after a few writes: a full disk has no effect while existing pages have room.
 pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(), ServerError> {
     let session = superuser.in_database(DATABASE).connect().await?;
-    // Postgres must own the folder, and it must be empty.
+    // A tablespace needs an empty folder that belongs to the server's user.
     run_in(&session, &format!("mkdir -m 700 {disk}/heap")).await?;
     session.batch(&format!("CREATE TABLESPACE pgsquall_small LOCATION '{disk}/heap'")).await?;
     session.batch(&format!("ALTER TABLE {LEDGER} SET (fillfactor = 10)")).await?;
@@ -62,21 +61,24 @@ pub(crate) async fn move_ledger(superuser: &Superuser, disk: &str) -> Result<(),
     Ok(())
 }
 
-/// Runs a shell command on the server's host, as the server's user.
+/// Runs a shell command on the server's host (or in its container) as the server's user. `command` must not contain
+/// single quotes.
+///
+/// *Errors*: the command exits with another code than 0.
 pub(crate) async fn run_in(session: &Session, command: &str) -> Result<(), ServerError> {
-    // Nothing is copied: COPY TO PROGRAM is the way to make a server run a program.
+    // COPY TO PROGRAM is the only SQL that runs a program; the query returns no rows, so nothing is copied.
     session.batch(&format!("COPY (SELECT 1 WHERE false) TO PROGRAM '{command}'")).await
 }
 
 /// Creates the ledger on an external server, in the database of its URL.
 ///
-/// *Errors*: the database has a table of that name that pgsquall did not create; it stays as it is.
+/// *Errors*: the database has a table of that name that pgsquall did not create; the table is left unchanged.
 pub(crate) async fn prepare_external(session: &Session) -> Result<(), ServerError> {
     drop_external(session).await?;
     session.batch(SCHEMA).await
 }
 
-/// Drops the ledger that [`prepare_external`] created, if it exists.
+/// Drops the ledger that [`prepare_external`] created, if it exists. *Errors* are the same.
 pub(crate) async fn drop_external(session: &Session) -> Result<(), ServerError> {
     let comment = "SELECT coalesce(obj_description(to_regclass($1)), '') LIKE 'made by pgsquall%' \
                    WHERE to_regclass($1) IS NOT NULL";
@@ -89,8 +91,8 @@ pub(crate) async fn drop_external(session: &Session) -> Result<(), ServerError> 
     }
 }
 
-/// Sets the password of a role that the harness created.
+/// Sets the password of a role that the harness created. `password` must not contain single quotes.
 pub(crate) async fn set_password(session: &Session, role: &str, password: &str) -> Result<(), ServerError> {
-    // ALTER ROLE takes no parameters; these passwords are letters, digits and hyphens (credentials::password).
+    // ALTER ROLE takes no parameters. The harness's passwords are letters and digits (credentials::password).
     session.batch(&format!("ALTER ROLE {role} PASSWORD '{password}'")).await
 }

@@ -1,5 +1,5 @@
-//! An external server, named by a URL. The harness controls only the path to it: it never stops or changes the server,
-//! except for one table that it creates and drops.
+//! An external server, named by a URL. The harness controls only the network path to the server. It never stops the
+//! server, and changes nothing there but one table, which it creates and drops.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,13 @@ use crate::credentials::address::Address;
 use crate::model::fault::StopMode;
 use crate::model::history::ServerFacts;
 
-/// Longest for a name lookup: resolvers give up by then.
+/// Longest wait for a name lookup; resolvers usually give up earlier.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Longest for dropping the ledger of a stopped run: after Ctrl-C the user is waiting.
+/// Longest wait for dropping the ledger of a stopped run; short, because the user waits after Ctrl-C.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// A server behind a URL; its ledger is dropped with it.
+/// A server behind a URL. Dropping this value drops the ledger on the server.
 pub(crate) struct ExternalServer {
     facts: ServerFacts,
     address: SocketAddr,
@@ -32,6 +32,8 @@ pub(crate) struct ExternalServer {
 
 impl ExternalServer {
     /// Connects to the server of a URL and creates the ledger there.
+    ///
+    /// *Errors*: the URL cannot be used, the server does not answer, or a foreign table has the ledger's name.
     pub async fn create(url: &str) -> Result<ExternalServer, ServerError> {
         let (config, host, port) = parse(url)?;
         let unreachable = |reason| ServerError::Unreachable { server: without_credentials(url), reason };
@@ -53,7 +55,7 @@ impl ExternalServer {
         Ok(ExternalServer { facts, address, config, removed: AtomicBool::new(false) })
     }
 
-    /// The client's address and credentials, with the gateway in the server's place.
+    /// Returns the client's address: the gateway's, with the credentials of the URL.
     pub fn client_address(&self, gateway: SocketAddr) -> Address {
         let user = self.config.get_user().unwrap_or_default().to_owned();
         let password = String::from_utf8_lossy(self.config.get_password().unwrap_or_default());
@@ -69,16 +71,18 @@ impl ExternalServer {
 }
 
 /// Checks a URL without connecting.
+///
+/// *Errors*: [`ServerError::BadUrl`], without the password.
 pub(crate) fn check_url(url: &str) -> Result<(), ServerError> {
     parse(url).map(drop)
 }
 
-/// Whether the URL has a password.
+/// Returns whether the URL has a password.
 pub(crate) fn has_password(url: &str) -> bool {
     parse(url).is_ok_and(|(config, ..)| config.get_password().is_some_and(|password| !password.is_empty()))
 }
 
-/// A URL for messages, without its password: `postgres://user@host:5432/database`.
+/// Formats a URL for messages, without its password: `postgres://user@host:5432/database`.
 pub(crate) fn without_credentials(url: &str) -> String {
     let Ok((config, host, port)) = parse(url) else { return "the server of the given URL".into() };
     let user = config.get_user().unwrap_or_default();
@@ -178,8 +182,8 @@ impl Drop for ExternalServer {
             let session = superuser.connect().await?;
             bootstrap::drop_external(&session).await
         };
-        // On its own thread and runtime, since the current runtime may be shutting down. A ledger that cannot be
-        // dropped now is dropped by the next run on this server.
+        // Uses its own thread and runtime, because the current runtime may be shutting down. If this fails, the next
+        // run on this server drops the ledger.
         let thread = std::thread::spawn(move || {
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 let _ = runtime.block_on(async { timeout(FAREWELL, farewell).await });

@@ -1,7 +1,7 @@
 //! Configuration files of a running server, changed as superuser, and reloading them.
 //!
-//! Uses SQL alone, so that a process and a container need no different code. Does not know the files' contents, except
-//! for `pg_hba.conf`, which the server itself checks.
+//! Uses only SQL, so that the same code serves local servers and containers. The server validates `pg_hba.conf`; other
+//! files are written unchecked.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{ServerError, Session, Superuser};
 
-/// Longest until a reload is in force: a signal to the postmaster, on a busy machine.
+/// Longest wait until a reload is in force: milliseconds, but the machine may be busy.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Interval of polling.
@@ -17,11 +17,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Replaces a file atomically; only the server's user can read it.
 ///
-/// *Errors*: without the text, which may be a secret.
+/// *Errors*: the server cannot write the file. The error omits the text, which may be secret.
 pub(crate) async fn write_file(session: &Session, path: &str, text: &str) -> Result<(), ServerError> {
     let failed = |reason| ServerError::Sql { doing: format!("write {path} on the server"), reason };
     let quoted = shlex::try_quote(path).map_err(|error| failed(error.to_string()))?;
-    // COPY escapes text and changes line ends; base64 passes through unchanged.
+    // COPY escapes special characters and line ends; base64 has neither.
     let program = format!("umask 077 && base64 -d > {quoted}.new && mv {quoted}.new {quoted}");
     let bytes = format!("translate(encode(convert_to({}, 'UTF8'), 'base64'), E'\\n', '')", literal(text));
     let copy = format!("COPY (SELECT {bytes}) TO PROGRAM {}", literal(&program));
@@ -31,7 +31,7 @@ pub(crate) async fn write_file(session: &Session, path: &str, text: &str) -> Res
     })
 }
 
-/// The text of `pg_hba.conf`.
+/// Returns the text of `pg_hba.conf`.
 pub(crate) async fn read_hba(session: &Session) -> Result<String, ServerError> {
     Ok(session.value("SELECT pg_read_file(current_setting('hba_file'))", &[]).await?.unwrap_or_default())
 }
@@ -39,7 +39,7 @@ pub(crate) async fn read_hba(session: &Session) -> Result<String, ServerError> {
 /// Replaces `pg_hba.conf`; returns once the rules are in force. Open sessions stay. The new rules must still admit the
 /// superuser.
 ///
-/// *Errors*: the server cannot parse the file; the old one is restored and stays in force.
+/// *Errors*: the server cannot parse the new rules; then the old file is restored and its rules stay in force.
 pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> Result<(), ServerError> {
     let session = superuser.connect().await?;
     let path: String = session.value("SHOW hba_file", &[]).await?.unwrap_or_default();
@@ -56,8 +56,10 @@ pub(crate) async fn write_hba_and_reload(superuser: &Superuser, text: &str) -> R
 
 /// Makes the server reload its configuration files; returns once new sessions use them.
 ///
-/// A session inherits the time of the last reload from the postmaster. A session that started after the reload shows a
-/// later time, and so do all that start after it.
+/// A session inherits the time of the last reload from the postmaster: once a new session shows a later time, all
+/// sessions that start afterwards use the new configuration.
+///
+/// *Errors*: new sessions still show the old time after [`RELOAD_PATIENCE`].
 pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
     const LATER: &str = "SELECT pg_conf_load_time()::text";
     let time = async || -> Result<String, ServerError> {
@@ -79,7 +81,7 @@ pub(crate) async fn reload(superuser: &Superuser) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// A text as an SQL literal.
+/// Quotes a text as an SQL literal.
 fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     match doubled.contains('\\') {

@@ -1,6 +1,7 @@
-//! A server of installed binaries, with its own folder and port.
+//! A server that runs installed binaries in its own folder, on its own port.
 //!
-//! Controlled by signals and by waiting for the process: `pg_ctl` polls every 100 ms, too coarse for the measurements.
+//! The harness sends signals and waits for the process itself, because `pg_ctl` polls only every 100 ms, which is too
+//! coarse for the measurements.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -29,20 +30,22 @@ use crate::model::history::ServerFacts;
 use crate::model::topology;
 use crate::run_folder::RunFolder;
 
-/// Longest for a fast or immediate shutdown. Measured 5 to 11 ms; the rest is for a shutdown checkpoint on a busy disk.
+/// Longest wait for a fast or immediate shutdown, a kill, or the begin of a recovery. Shutdowns take 5 to 11 ms
+/// (measured); the rest is for a shutdown checkpoint on a busy disk.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest for the processes of a killed server to notice. Waiting ones notice at once; a computing one would go on
-/// until its statement ends, which a power cut would not allow.
+/// How long the child processes of a killed server may take to end by themselves before they are killed. A waiting
+/// process notices the postmaster's death at once; a computing one would continue to the end of its statement, which a
+/// power cut would not allow.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Default settings; a scenario's settings follow and override them.
+/// Default settings. A scenario's settings follow on the command line, and so override these.
 const SETTINGS: [(&str, &str); 7] = [
     ("listen_addresses", "127.0.0.1"),
     ("log_line_prefix", LINE_PREFIX),
     ("logging_collector", "off"),
     ("lc_messages", "C"),
-    // In the data folder, so that a killed server leaves nothing elsewhere.
+    // Files in the data folder, so that a killed server leaves no segments in /dev/shm.
     ("dynamic_shared_memory_type", "mmap"),
     // initdb scales these with the size of a WAL segment; these are Postgres's own defaults.
     ("max_wal_size", "1GB"),
@@ -52,11 +55,11 @@ const SETTINGS: [(&str, &str); 7] = [
 /// Prefix of a standby's file names, in the folder of its primary.
 const STANDBY: &str = "standby-";
 
-/// Interval at which a standby reconnects to a lost primary. The default of 5 s would delay every commit by that long
-/// after a restart, and the client would be blamed.
+/// Interval at which a standby reconnects to a lost primary. With the default of 5 s, commits would wait up to 5 s
+/// after a restart, which would count as the client's recovery time.
 const RETRY_INTERVAL: &str = "200ms";
 
-/// A local server; stopped and removed with its run folder, or when dropped.
+/// A local server; stopped by [`remove`](Server::remove) or when dropped. Its files are removed with the run folder.
 pub(crate) struct LocalServer {
     binaries: Binaries,
     user: Option<(u32, u32)>,
@@ -72,14 +75,15 @@ pub(crate) struct LocalServer {
 #[derive(Default)]
 struct State {
     postmaster: Option<Arc<Daemon>>,
-    /// The frozen recovery process, while there is one.
+    /// The pid of the frozen startup process, while a recovery is held.
     recovering: Option<i32>,
-    /// The throttle, while a fault uses one.
     throttle: Option<Throttle>,
 }
 
 impl LocalServer {
-    /// Copies the template to `folder`, without starting the server.
+    /// Copies the template cluster to `folder`, without starting the server.
+    ///
+    /// *Errors*: the template cannot be created or copied, or no port is free.
     pub async fn create(
         binaries: &Binaries,
         folder: &RunFolder,
@@ -90,9 +94,8 @@ impl LocalServer {
 
     /// Creates a standby of this server in the same folder, without starting it.
     ///
-    /// Both are copies of one template, so they are the same cluster at the same point of its history, and no base
-    /// backup is needed. That holds for as long as this server has kept every WAL segment since: until its first
-    /// checkpoint.
+    /// No base backup is needed, because both servers are copies of one template. The standby must start before this
+    /// server's first checkpoint, which may remove WAL that the standby needs.
     pub async fn create_standby(
         &self,
         folder: &RunFolder,
@@ -108,7 +111,7 @@ impl LocalServer {
         }
         let signal = standby.data.join("standby.signal");
         let written = File::create(&signal).and_then(|_| match standby.user {
-            // A promoted server removes it.
+            // The server's user must own the file, because the server removes it when promoted.
             Some((uid, gid)) => chown(&signal, Some(uid), Some(gid)),
             None => Ok(()),
         });
@@ -116,7 +119,7 @@ impl LocalServer {
         Ok(standby)
     }
 
-    /// Copies the template; `prefix` distinguishes its files from those of other servers in the same folder.
+    /// Copies the template; `prefix` distinguishes the files of several servers in the same folder.
     async fn copied(
         binaries: &Binaries,
         folder: &RunFolder,
@@ -133,7 +136,7 @@ impl LocalServer {
         Ok(server)
     }
 
-    /// A cluster straight from `initdb`, for making the template.
+    /// Creates a cluster with `initdb`, from which the template is made.
     pub(super) async fn on_new_cluster(binaries: &Binaries, folder: &RunFolder) -> Result<LocalServer, ServerError> {
         let server = LocalServer::in_folder(binaries, folder, "")?;
         template::initdb(binaries, &server.data, server.user).await?;
@@ -165,7 +168,10 @@ impl LocalServer {
         })
     }
 
-    /// Moves heap or WAL to a small disk, before the first start.
+    /// Mounts a small disk, and moves the WAL there if `keeps` is `Wal`; call it before the first start. The heap is
+    /// moved later, by `bootstrap::move_ledger`.
+    ///
+    /// *Errors*: the disk cannot be mounted, or the WAL cannot be moved.
     pub async fn add_small_disk(&mut self, folder: &RunFolder, keeps: topology::SmallDisk) -> Result<(), ServerError> {
         let path = folder.inner("small", self.user).map_err(|source| ServerError::Folder {
             doing: "make",
@@ -179,7 +185,7 @@ impl LocalServer {
             spawn_blocking(move || template::move_behind_link(&from, &to, &link, user))
                 .await
                 .map_err(|error| ServerError::Control { doing: "prepare", reason: error.to_string() })??;
-            // No recycled WAL segments: they would take up room without being used.
+            // Recycled WAL segments would take up room without being used.
             let settings = [("wal_recycle", "off"), ("min_wal_size", "2MB"), ("max_wal_size", "8MB")];
             self.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
@@ -210,19 +216,19 @@ impl LocalServer {
             command.args(["-c", &format!("{name}={value}")]);
         }
         let user = match &self.small_disk {
-            // The child switches to that user itself, after it has entered the mount namespace.
+            // The child must enter the mount namespace before it switches to that user.
             Some(disk) => disk.join(&mut command, &self.data).map(|()| None)?,
             None => self.user,
         };
         if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
-        // The caller's libpq variables must not reach the server.
+        // `postgres` reads PGDATA and PGPORT; values from the caller's environment must not reach it.
         command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
         Ok(Arc::new(Daemon::launch(command, &program, &self.log)?))
     }
 
-    /// The end of the log, for errors.
+    /// Returns the last five lines of the log, for errors.
     fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(5).collect();
@@ -239,7 +245,7 @@ impl LocalServer {
         held.is_some()
     }
 
-    /// Ends everything without a runtime.
+    /// Ends all processes of the server without an async runtime, for `Drop`.
     fn end_now(&self) {
         self.thaw_recovery();
         self.state().throttle = None;
@@ -311,7 +317,7 @@ impl Server for LocalServer {
     async fn release_memory(&self) -> Result<(), ServerError> {
         match self.postmaster() {
             Ok(postmaster) => memory_limit::release(postmaster.pid(), self.user),
-            // The limit ended with the process.
+            // The process has ended, and its limit with it.
             Err(_) => Ok(()),
         }
     }
@@ -347,12 +353,12 @@ impl Server for LocalServer {
 
     async fn kill(&self) -> Result<String, ServerError> {
         let postmaster = self.postmaster()?;
-        // Frozen first, so that it forks no more children while they are counted.
+        // The postmaster is frozen first, so that it forks no children while they are listed.
         postmaster.signal(Signal::SIGSTOP)?;
         let orphans: Vec<_> = process_tree::with_descendants(postmaster.pid()).split_off(1);
         postmaster.signal(Signal::SIGKILL)?;
         let status = postmaster.wait(STOP_PATIENCE).await?;
-        // Processes frozen by a pause or a held recovery could not notice the kill.
+        // Children that a pause or a held recovery has frozen must run to notice the postmaster's death.
         self.state().recovering = None;
         process_tree::signal_all(&orphans, Signal::SIGCONT);
         let begun = Instant::now();
@@ -378,7 +384,7 @@ impl Server for LocalServer {
     }
 
     async fn pause(&self) -> Result<(), ServerError> {
-        // The postmaster is frozen first, so that it soon forks no more children.
+        // `freeze` stops the postmaster before its children, so that it forks no more.
         process_tree::freeze(self.postmaster()?.pid());
         Ok(())
     }
@@ -390,8 +396,8 @@ impl Server for LocalServer {
 
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError> {
         let postmaster = self.postmaster()?;
-        // On its own thread, which does nothing else: recovery of this data takes a few hundred milliseconds, and must
-        // be stopped within the first of them.
+        // A thread of its own polls without pauses of the runtime: recovery takes a few hundred milliseconds, and must
+        // be stopped near its beginning.
         let held = spawn_blocking(move || process::hold_recovery(&postmaster, backend, STOP_PATIENCE))
             .await
             .map_err(|error| ServerError::Control { doing: "crash", reason: error.to_string() })?;
@@ -438,7 +444,7 @@ impl Server for LocalServer {
         tokio::select! {
             biased;
             ready = ready => ready,
-            // A server that has ended, because of an unknown setting for example, will never be ready.
+            // A server that has ended, for example because of an unknown setting, will never be ready.
             status = postmaster.wait(within + STOP_PATIENCE) => Err(ServerError::Control {
                 doing: "wait for",
                 reason: format!("the process ended ({}) before it was {wanted}{}", status?, self.log_tail()),
@@ -453,8 +459,8 @@ impl Drop for LocalServer {
     }
 }
 
-/// Ends the servers of a killed run; returns their number.
+/// Ends the servers of a killed run; returns how many had processes.
 pub(crate) fn end_leftovers(folder: &Path) -> usize {
-    // The standby first: it would keep reconnecting to a primary that is gone.
+    // The standby ends first, because it would keep reconnecting to a primary that has ended.
     [STANDBY, ""].iter().filter(|prefix| orphans::end_orphan(&folder.join(format!("{prefix}data")))).count()
 }

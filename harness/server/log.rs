@@ -1,26 +1,26 @@
-//! The server's log, parsed: evidence that a fault took effect.
+//! Parses the server's log, which provides evidence that a fault took effect.
 
-/// `log_line_prefix` of every server the harness starts: time, pid, SQLSTATE and role.
+/// `log_line_prefix` of every server that the harness starts: time, pid, SQLSTATE and role.
 pub(crate) const LINE_PREFIX: &str = "%m|%p|%e|%u|";
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     pub pid: i32,
-    /// `00000` without an error, and on continuation lines, so that each error is counted once.
+    /// `00000` for messages that are no errors, and for continuation lines, so that each error counts once.
     pub sqlstate: String,
     /// The session's role; `[unknown]` before the startup packet, empty for the server's own processes.
     pub role: String,
-    /// The text from the severity on: `FATAL:  sorry, too many clients already`.
+    /// The first line of the message, with its severity: `FATAL:  sorry, too many clients already`.
     pub text: String,
 }
 
-/// How continuation lines begin. Postgres repeats the SQLSTATE on each of them.
+/// The first words of continuation lines. Postgres writes the prefix, with the SQLSTATE, on each of these lines.
 ///
 /// *Source*: `src/backend/utils/error/elog.c`, `send_message_to_server_log`.
 const ADDITIONS: [&str; 7] = ["DETAIL:", "HINT:", "QUERY:", "CONTEXT:", "LOCATION:", "BACKTRACE:", "STATEMENT:"];
 
-/// Parses a log. Lines without the prefix (wrapped text, output of an image's entrypoint) are left out.
+/// Parses a log. Skips lines without the prefix (further lines of a message, output of an image's entrypoint).
 pub(crate) fn parse_log(log: &str) -> Vec<LogLine> {
     log.lines().filter_map(parse_line).collect()
 }

@@ -1,25 +1,24 @@
 //! A limit on the address space of a server's processes, so that allocations fail (53200).
 //!
-//! The postmaster gets the limit, and every new backend inherits it. Only the soft limit is lowered, because
-//! raising it again needs no privilege; a process of the server's own user does both, because root in a container may
-//! lack the privilege to limit others. The postmaster itself allocates almost nothing after its start.
-//!
-//! A process runs out of memory by a soft limit on its address space, which every new backend inherits (53200); a
-//! container by its cgroup, where the kernel kills (57P02). The limit is set by a process of the server's own user,
-//! because root in a container may lack the privilege to limit others.
+//! The postmaster gets the limit, and every new backend inherits it; existing backends keep theirs. The postmaster
+//! itself allocates almost nothing after its start. Only the soft limit is lowered, because raising it again needs no
+//! privilege. A process of the server's own user sets the limit, because root in a container may lack the privilege to
+//! limit other users' processes. Servers in containers have a cgroup limit instead, at which the kernel kills (57P02).
 
 use std::process::{Command, Stdio};
 
 use super::ServerError;
 
-/// What a process may allocate beyond the postmaster's present size, in bytes. A backend needs more than 1 MB for its
-/// caches before its first query; with 64 to 512 KiB it ends with 53200 before that (15, measured).
+/// Address space that a process may allocate beyond the postmaster's present size, in bytes. A backend needs more than
+/// 1 MB for its caches before its first query; with 64 to 512 KiB it fails with 53200 (measured with Postgres 15).
 const MARGIN: u64 = 256 << 10;
 
 /// The server's user; `None`: the current one.
 type User = Option<(u32, u32)>;
 
 /// Limits the postmaster and all processes that it forks later.
+///
+/// *Errors*: the postmaster's size cannot be read, or the limit cannot be set.
 pub(super) fn squeeze(postmaster: i32, user: User) -> Result<(), ServerError> {
     let failed = |reason: String| ServerError::Control { doing: "limit the memory of", reason };
     let path = format!("/proc/{postmaster}/status");
@@ -30,12 +29,12 @@ pub(super) fn squeeze(postmaster: i32, user: User) -> Result<(), ServerError> {
     limit(postmaster, user, Some(size * 1024 + MARGIN))
 }
 
-/// Removes the limit of [`squeeze`].
+/// Raises the limit of [`squeeze`] to the hard limit. *Errors* are the same.
 pub(super) fn release(postmaster: i32, user: User) -> Result<(), ServerError> {
     limit(postmaster, user, None)
 }
 
-/// Sets the soft limit; `None`: to the hard limit.
+/// Sets the soft limit, in bytes; `None`: to the hard limit.
 fn limit(process: i32, user: User, soft: Option<u64>) -> Result<(), ServerError> {
     use std::io;
     use std::os::unix::process::CommandExt;
@@ -53,7 +52,7 @@ fn limit(process: i32, user: User, soft: Option<u64>) -> Result<(), ServerError>
         let wanted = libc::rlimit { rlim_cur: soft.unwrap_or(found.rlim_max).min(found.rlim_max), ..found };
         call(&wanted, std::ptr::null_mut())
     };
-    // The program does not matter: the limit is set before it is executed.
+    // Any program will do, because the limit is set between fork and exec.
     let mut command = Command::new("true");
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((uid, gid)) = user {

@@ -1,8 +1,8 @@
 //! A Postgres server that can be stopped, killed, frozen and queried as superuser.
 //!
-//! The trait `Server` is one server; `local`, `docker` and `external` are the kinds of it. A server says what
-//! it can do; what it cannot do is an error that names it, never a silent success. The verbs of the nemesis, which simulated
-//! servers have too, are in `control`.
+//! `local`, `docker` and `external` implement the trait `Server`. An operation that a kind of server does not
+//! support returns an error that names the operation. Faults use the traits of `control`, which simulated servers
+//! implement too.
 
 mod binaries;
 pub mod bootstrap;
@@ -52,24 +52,26 @@ pub(crate) use small_disk::can_have_small_disk;
 use crate::model::fault::{Share, StopMode};
 use crate::model::history::ServerFacts;
 
-/// Longest wait for a new server: crash recovery and a cold disk included.
+/// Longest wait until a started server is ready; crash recovery and a cold disk take longest.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server under the harness's control.
+/// A real server under the harness's control.
+///
+/// *Errors* of every operation: [`ServerError::Control`] if this kind of server does not support it.
 #[async_trait]
 pub(crate) trait Server: Send + Sync + 'static {
     fn facts(&self) -> ServerFacts;
 
-    /// Its listening address now; may change with every [`start`](Server::start).
+    /// Returns the current listening address, which may change with every [`start`](Server::start).
     fn address(&self) -> SocketAddr;
 
-    /// Connection settings of the superuser, now.
+    /// Returns the current connection settings of the superuser; of the URL's user on an external server.
     fn superuser(&self) -> Superuser;
 
-    /// Stops the server, and waits for its end.
+    /// Stops the server, and waits until it has ended.
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError>;
 
-    /// Requests a stop, without waiting.
+    /// Requests a stop without waiting for it.
     async fn request_stop(&self, _mode: StopMode) -> Result<(), ServerError> {
         Err(unable("stop"))
     }
@@ -84,7 +86,7 @@ pub(crate) trait Server: Send + Sync + 'static {
         Err(unable("crash"))
     }
 
-    /// Limits its memory to little more than it uses now.
+    /// Limits the server's memory: a local server to little more than it uses now, a container to a fixed size.
     async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
         Err(unable("limit the memory of"))
     }
@@ -94,7 +96,7 @@ pub(crate) trait Server: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Limits it to a share of a processor.
+    /// Limits the server to a share of a processor.
     async fn throttle(&self, _share: Share) -> Result<(), ServerError> {
         Err(unable("throttle"))
     }
@@ -104,46 +106,49 @@ pub(crate) trait Server: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The path of its small disk, as seen by the server; `None` without one.
+    /// Returns the path of the small disk as the server sees it; `None` without a small disk.
     fn small_disk(&self) -> Option<String> {
         None
     }
 
-    /// Removes a file from the small disk; also works while the server is down.
+    /// Removes a file from the small disk, also while the server is down. Only local servers support this.
     async fn remove_from_small_disk(&self, _file: &str) -> Result<(), ServerError> {
         Err(unable("free the small disk of"))
     }
 
-    /// Kills the server as a power cut would (SIGKILL), and waits for its end.
+    /// Kills the server (SIGKILL), like a power cut, and waits until it has ended.
     ///
-    /// Returns its exit status as text, for the evidence.
+    /// Returns the exit status as text, for the evidence.
     async fn kill(&self) -> Result<String, ServerError>;
 
     /// Starts the server again after a stop or a kill; returns before it is ready.
     async fn start(&self) -> Result<(), ServerError>;
 
-    /// Freezes all its processes; the kernel still acknowledges bytes.
+    /// Freezes all processes of the server; the kernel still acknowledges bytes.
     async fn pause(&self) -> Result<(), ServerError>;
 
-    /// Thaws what [`pause`](Server::pause) froze.
+    /// Resumes the processes that [`pause`](Server::pause) froze.
     async fn resume(&self) -> Result<(), ServerError>;
 
     /// Kills one backend (SIGKILL), so that the server drops every session and runs crash recovery, and freezes the
     /// recovering process as soon as it appears.
     async fn crash_into_recovery(&self, backend: i32) -> Result<(), ServerError>;
 
-    /// Lets a recovery held by [`crash_into_recovery`](Server::crash_into_recovery) finish.
+    /// Lets a recovery held by [`crash_into_recovery`](Server::crash_into_recovery) finish. Without one, a local server
+    /// returns an error, a container does nothing.
     async fn release_recovery(&self) -> Result<(), ServerError>;
 
-    /// All log lines so far, oldest first.
+    /// Returns all log lines so far, oldest first.
     async fn log(&self) -> Result<Vec<LogLine>, ServerError>;
 
-    /// Ends the server and removes its files. A second call does nothing.
+    /// Ends the server; a container is removed, an external server loses only its ledger. A local server's files are
+    /// removed with the run folder. A second call does nothing.
     async fn remove(&self) -> Result<(), ServerError>;
 
     /// Waits until the server is as ready as `wanted`.
     ///
-    /// *Errors*: [`ServerError::NotReady`] with the last observation, once the deadline has passed.
+    /// *Errors*: [`ServerError::NotReady`] with the last observation, once the deadline has passed; for a local server
+    /// also [`ServerError::Control`], as soon as its process ends.
     async fn wait(&self, wanted: Readiness, within: Duration) -> Result<(), ServerError> {
         readiness::wait(|| self.superuser(), wanted, within).await
     }

@@ -1,4 +1,4 @@
-//! Leftovers of a server that outlive its folder: processes and a segment of shared memory.
+//! Ends the processes of a server or middlebox by its folder, and removes the server's segment of shared memory.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,12 @@ use nix::sys::signal::Signal;
 
 use super::process_tree::{processes_in, signal_all};
 
-/// Ends all processes whose working directory is this data folder, also orphaned ones, and removes their
-/// shared memory.
+/// Ends all server processes in this folder, including orphans of a killed postmaster, and removes their shared memory.
 ///
-/// Returns whether there was a process to end. Only for folders of the harness: a process must be a program that the
-/// harness runs, with the folder as its working directory, so that a reused pid is left alone.
+/// Returns whether there was such a process. A process counts only if it runs a program of the harness and has the
+/// folder as its working directory, so that a reused pid is never signalled. Waits at most 10 s; kills after 5 s.
 pub(crate) fn end_orphan(data: &Path) -> bool {
-    // Canonical, because it is compared with the kernel's path.
+    // The kernel reports working directories as canonical paths.
     let Ok(data) = fs::canonicalize(data) else { return false };
     let pid_file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
     let eldest = pid_file.lines().next().and_then(|pid| pid.trim().parse::<i32>().ok());
@@ -22,9 +21,9 @@ pub(crate) fn end_orphan(data: &Path) -> bool {
     let ended = !members.is_empty();
     if ended {
         match eldest.filter(|pid| members.contains(pid)) {
-            // The postmaster ends its children itself.
+            // The postmaster ends its own children.
             Some(pid) => signal_all(&[pid], Signal::SIGQUIT),
-            // Children of a killed postmaster have to be killed too.
+            // The postmaster has ended, or this is a middlebox.
             None => signal_all(&members, Signal::SIGKILL),
         }
         signal_all(&members, Signal::SIGCONT);
@@ -44,12 +43,12 @@ pub(crate) fn end_orphan(data: &Path) -> bool {
     ended
 }
 
-/// The id of the System V segment with which a server locks its data folder: line 7 of postmaster.pid, "key id".
+/// Returns the id of the System V segment that guards a data folder: line 7 of postmaster.pid, "key id".
 fn segment(pid_file: &str) -> Option<i32> {
     pid_file.lines().nth(6)?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Whether a process is still attached to the shared memory of this data folder's last server. While one is, Postgres
+/// Returns whether a process is still attached to the shared memory of the last server in this folder. If so, Postgres
 /// refuses to start there ("pre-existing shared memory block is still in use").
 pub(super) fn is_guarded(data: &Path) -> bool {
     let pid_file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
@@ -61,11 +60,10 @@ pub(super) fn is_guarded(data: &Path) -> bool {
     }
 }
 
-/// Removes the segment. A server that ends in order removes it itself; a killed one leaves it to its next start, which
-/// may never happen.
+/// Removes the segment of a killed server. Postgres itself would remove it only at its next start in this folder.
 fn remove_shared_memory(pid_file: &str) {
     if let Some(id) = segment(pid_file) {
-        // SAFETY: IPC_RMID takes no buffer, so the pointer may be null. The kernel refuses an id that is gone or
+        // SAFETY: IPC_RMID takes no buffer, so the pointer may be null. The kernel refuses an id that does not exist or
         // belongs to another user, and keeps a segment with attached processes until they detach.
         unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
     }

@@ -1,5 +1,5 @@
-//! Server processes that the harness starts (Postgres, middleboxes): run as an ordinary user, controlled by signals,
-//! and waited for.
+//! Server processes that the harness starts (Postgres, middleboxes): it runs them as an ordinary user, sends signals,
+//! and waits for them. Also catches and freezes the recovery process of a crashed Postgres.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,9 +17,10 @@ use tokio::time::timeout;
 use super::ServerError;
 use super::process_tree::{is_stopped, signal_all, title, with_descendants};
 
-/// The user to run servers as; `None`: the current one, since Postgres and PgBouncer refuse only root.
+/// Returns the user id and group id to run servers as; `None`: the current user, because Postgres and PgBouncer refuse
+/// to run only as root.
 ///
-/// *Errors*: [`ServerError::NoUnprivilegedUser`] if the current user is root and there is no other.
+/// *Errors*: [`ServerError::NoUnprivilegedUser`] if the current user is root and neither user for servers exists.
 pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
     if !geteuid().is_root() {
         return Ok(None);
@@ -31,19 +32,21 @@ pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
         .ok_or(ServerError::NoUnprivilegedUser)
 }
 
-/// A server's main process, and its end.
+/// A server's main process and its exit status.
 pub(crate) struct Daemon {
     pid: Pid,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
 
 impl Daemon {
-    /// Launches a server process whose output goes to the end of `log`.
+    /// Launches a server process that appends its output to `log`. `program` is only for errors.
+    ///
+    /// *Errors*: the log cannot be opened, or the program cannot be run.
     pub fn launch(mut command: Command, program: &Path, log: &Path) -> Result<Daemon, ServerError> {
         let failed = |source| ServerError::ClientFactory { program: program.to_owned(), source };
         let output = File::options().create(true).append(true).open(log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        // In its own process group, so that Ctrl-C reaches only the harness, which then stops the server in order.
+        // A process group of its own keeps Ctrl-C from the server; the harness then stops it in order.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
         let mut child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
@@ -60,11 +63,14 @@ impl Daemon {
         self.pid.as_raw()
     }
 
-    /// Its exit status, once it has ended.
+    /// Returns the exit status; `None` while the process runs.
     pub fn exited(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
 
+    /// Sends a signal.
+    ///
+    /// *Errors*: the process has ended.
     pub fn signal(&self, signal: Signal) -> Result<(), ServerError> {
         if self.exited().is_some() {
             return Err(ServerError::Control { doing: "signal", reason: "it is not running".into() });
@@ -73,7 +79,9 @@ impl Daemon {
             .map_err(|errno| ServerError::Control { doing: "signal", reason: format!("{signal}: {errno}") })
     }
 
-    /// Waits for its exit.
+    /// Waits until the process has ended.
+    ///
+    /// *Errors*: it still runs after `within`.
     pub async fn wait(&self, within: Duration) -> Result<ExitStatus, ServerError> {
         let mut exit = self.exit.clone();
         match timeout(within, exit.wait_for(Option::is_some)).await {
@@ -88,7 +96,8 @@ impl Daemon {
         }
     }
 
-    /// Ends the process and its descendants without a runtime, for drops and panics; `farewell` is the signal for it.
+    /// Ends the process and its descendants without an async runtime, for `Drop` and panics: sends `farewell` to the
+    /// process, and kills all of them if it has not ended after 2 s.
     pub fn end_now(&self, farewell: Signal) {
         if self.exited().is_some() {
             return;
@@ -96,12 +105,12 @@ impl Daemon {
         let tree = with_descendants(self.pid());
         let _ = kill(self.pid, farewell);
         signal_all(&tree, Signal::SIGCONT);
-        // Immediate shutdown takes 5 ms; two seconds are for an overloaded machine.
+        // An immediate shutdown takes 5 ms; 2 s are for an overloaded machine.
         let deadline = Instant::now() + Duration::from_secs(2);
         while Instant::now() < deadline {
             match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
-                // Reaped here, or by the runtime before.
+                // The process was reaped here, or earlier by the runtime.
                 Ok(_) | Err(Errno::ECHILD) => return,
                 Err(_) => break,
             }
@@ -112,7 +121,10 @@ impl Daemon {
     }
 }
 
-/// Kills a backend, and freezes the recovery that follows; returns the startup process, or why there is none.
+/// Kills a backend, and freezes the startup process of the recovery that follows; returns its pid. Polls every 300 µs,
+/// because recovery is short.
+///
+/// *Errors*: no recovery began within `within`, or it ended before it was frozen.
 pub(super) fn hold_recovery(postmaster: &Daemon, backend: i32, within: Duration) -> Result<i32, String> {
     let is_recovery = |pid: &i32| title(*pid).is_some_and(|title| title.starts_with("postgres: startup"));
     signal_all(&[backend], Signal::SIGKILL);

@@ -1,4 +1,4 @@
-//! Waiting for a server to be ready: the wanted state, a deadline, and the last observation.
+//! Waits until a server is ready. A timeout's error carries the last observation.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{ServerError, Superuser};
 
-/// How ready a server is to be.
+/// A state of a server to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It speaks the protocol, possibly only to refuse with 57P03.
+    /// The server answers a connection with a session or with an error that has a SQLSTATE (57P03 while it starts).
     Answering,
-    /// It runs queries.
+    /// The server runs queries.
     AcceptingQueries,
 }
 
@@ -25,13 +25,15 @@ impl fmt::Display for Readiness {
     }
 }
 
-/// Interval of polling: a restarted local server is ready within 30 ms, and this is the error of that measurement.
+/// Interval of polling, which limits the precision of measured times: a restarted local server is ready within 30 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 
-/// Longest for one probe.
+/// Longest wait for one connection attempt.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Polls until the server is as ready as wanted. Calls `superuser` each time, because the address may change.
+/// Polls until the server is as ready as `wanted`. Calls `superuser` each time, because the address may change.
+///
+/// *Errors*: [`ServerError::NotReady`] after `within`.
 pub(super) async fn wait(
     superuser: impl Fn() -> Superuser,
     wanted: Readiness,

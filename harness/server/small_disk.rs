@@ -1,13 +1,9 @@
 //! A file system of a few megabytes for one server, mounted in its own mount namespace.
 //!
-//! Nothing of the host's mounts changes. A process holds the namespace and ends with the harness, because its stdin
-//! ends then; the kernel removes the mount with the last process in it. Root needs only a mount namespace; other users
-//! also need a user namespace, which maps every user to itself.
-//!
-//! A small disk is a mount in a mount namespace, held by a process whose stdin the harness holds: when the harness
-//! ends, that process ends, and the kernel removes the mount. Ledger pages are left almost empty, because a full disk
-//! does not stop a write that finds room in a page; the last WAL segment is used up to a few kilobytes, so that it is
-//! the client who meets its end.
+//! The host's own mounts do not change. A process holds the namespace and reads from a pipe of the harness: when the
+//! harness ends, however it ends, that process ends too, and the kernel removes the mount with the last process in the
+//! namespace. Root needs only a mount namespace; other users also need a user namespace, which maps the current user to
+//! itself. How a fault fills the disk is in `control/real/resources`.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -22,10 +18,10 @@ use nix::unistd::{getegid, geteuid};
 use super::ServerError;
 use crate::run_folder::MARK;
 
-/// Room on it, in bytes: for a few thousand pages of a ledger, or two dozen segments of WAL of a megabyte.
+/// Size of a small disk, in bytes: room for 3000 pages of a ledger, or for two dozen WAL segments of 1 MB.
 const SIZE: usize = 24 << 20;
 
-/// A mounted disk, and the process that holds it.
+/// A mounted disk and the process that holds its namespace; unmounted when dropped.
 pub(super) struct SmallDisk {
     path: PathBuf,
     user: Option<(u32, u32)>,
@@ -33,7 +29,9 @@ pub(super) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a disk at a folder of the run; it belongs to `user`.
+    /// Mounts a disk at a folder of the run; the disk belongs to `user`; `None`: to the current user.
+    ///
+    /// *Errors*: this user may not create the namespaces or mount.
     pub fn mount(path: PathBuf, run: &Path, user: Option<(u32, u32)>) -> Result<SmallDisk, ServerError> {
         let failed = |source| ServerError::Folder { doing: "mount a small disk at", path: path.clone(), source };
         let mut command = Command::new("cat");
@@ -44,18 +42,20 @@ impl SmallDisk {
         Ok(SmallDisk { path, user, holder })
     }
 
-    /// Its path inside the namespace.
+    /// Returns the disk's path inside the namespace.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of a file on it, as seen by this process.
+    /// Returns the path of a file on the disk as this process sees it.
     pub fn seen_from_here(&self, file: &str) -> PathBuf {
         let inside = self.path.strip_prefix("/").unwrap_or(&self.path);
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside).join(file)
     }
 
-    /// Makes a command run in the namespace, as the disk's user, in this folder.
+    /// Makes a command run in the namespace, as the disk's user, with `folder` as working directory.
+    ///
+    /// *Errors*: the process that holds the namespace has ended.
     pub fn join(&self, command: &mut tokio::process::Command, folder: &Path) -> Result<(), ServerError> {
         let failed = |source| ServerError::Folder { doing: "join", path: self.path.clone(), source };
         let open = |name| File::open(format!("/proc/{}/ns/{name}", self.holder.id())).map_err(failed);
@@ -92,13 +92,13 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Checks that this user can mount a small disk.
+/// Checks by a trial that this user can mount a small disk.
 ///
 /// *Errors*: why not, for reports.
 pub(crate) fn can_have_small_disk() -> Result<(), String> {
     let mut command = Command::new("true");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Mounted in the namespace of a process that ends at once.
+    // The mount is only in the namespace of `true`, which ends at once.
     let tried = with_disk(&mut command, &std::env::temp_dir(), None).and_then(|()| command.status());
     match tried {
         Ok(status) if status.success() => Ok(()),
@@ -107,7 +107,8 @@ pub(crate) fn can_have_small_disk() -> Result<(), String> {
     }
 }
 
-/// Makes a command start in new namespaces, with a disk mounted at `path`.
+/// Makes a command start in new namespaces, with a disk mounted at `path`. The error of a failed mount is that of the
+/// spawn.
 fn with_disk(command: &mut Command, path: &Path, user: Option<(u32, u32)>) -> io::Result<()> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let (owner, group) = user.unwrap_or((uid, gid));

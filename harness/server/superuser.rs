@@ -1,4 +1,5 @@
-//! The harness's own sessions: direct to the server, never through the gateway.
+//! The harness's own sessions. They connect directly to the server; only the audit also measures one through the
+//! gateway ([`Superuser::connect_over`]).
 
 use std::time::Duration;
 
@@ -12,14 +13,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServerError;
 
-/// Marks the harness's own sessions in `pg_stat_activity`.
+/// `application_name` of the harness's own sessions, by which queries on `pg_stat_activity` exclude them.
 pub(crate) const APPLICATION_NAME: &str = "pgsquall";
 
-/// Longest for one of the harness's own connections or statements. A healthy server answers within a
-/// millisecond; on a machine busy with a dozen others, within a second.
+/// Longest wait for one of the harness's own connections or statements. A healthy server answers within a millisecond;
+/// on a machine that runs a dozen servers, within a second.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Connection settings of a superuser on one server.
+/// Connection settings of one of the harness's sessions: of a superuser, unless made by [`in_role`](Superuser::in_role)
+/// or from the credentials of an external server or a middlebox.
 #[derive(Clone)]
 pub(crate) struct Superuser {
     config: Config,
@@ -32,14 +34,14 @@ impl Superuser {
         Superuser { config }
     }
 
-    /// The same role in another database.
+    /// Returns settings for the same role in another database.
     pub fn in_database(&self, name: &str) -> Superuser {
         let mut config = self.config.clone();
         config.dbname(name);
         Superuser { config }
     }
 
-    /// Another role at the same address, without superuser privileges.
+    /// Returns settings for another role at the same address and in the same database.
     pub fn in_role(&self, role: &str, password: &str) -> Superuser {
         let mut config = self.config.clone();
         config.user(role).password(password);
@@ -47,13 +49,17 @@ impl Superuser {
     }
 
     /// Opens a session.
+    ///
+    /// *Errors*: the server refuses or does not answer within [`PATIENCE`].
     pub async fn connect(&self) -> Result<Session, ServerError> {
         self.connect_within(PATIENCE)
             .await
             .map_err(|reason| ServerError::Sql { doing: "connect to the server".into(), reason: reason.text })
     }
 
-    /// Opens a session on an existing connection.
+    /// Opens a session on an existing TCP connection.
+    ///
+    /// *Errors*: as for [`connect`](Superuser::connect).
     pub async fn connect_over(&self, stream: TcpStream) -> Result<Session, ServerError> {
         let failed = |reason| ServerError::Sql { doing: "connect to the server".into(), reason };
         match timeout(PATIENCE, self.config.connect_raw(stream, NoTls)).await {
@@ -62,7 +68,9 @@ impl Superuser {
         }
     }
 
-    /// Opens a session, or returns the refusal.
+    /// Opens a session.
+    ///
+    /// *Errors*: the refusal, with its SQLSTATE if the server sent one.
     pub async fn connect_within(&self, patience: Duration) -> Result<Session, Refusal> {
         match timeout(patience, self.config.connect(NoTls)).await {
             Ok(Ok(connected)) => Ok(Session::new(connected)),
@@ -76,12 +84,12 @@ impl Superuser {
 
 /// Why a connection was not made.
 pub(crate) struct Refusal {
-    /// `None` if no server replied.
+    /// `None` if no server answered with an error of its own.
     pub sqlstate: Option<String>,
     pub text: String,
 }
 
-/// An open superuser session; closes when dropped.
+/// An open session; closed when dropped.
 pub(crate) struct Session {
     client: tokio_postgres::Client,
     _connection: AbortOnDropHandle<()>,
@@ -93,23 +101,25 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            // Its error reaches the session's next statement, which reports it.
+            // A lost connection is reported by the session's next statement.
             let _ = connection.await;
         }));
         Session { client, _connection: task }
     }
 
-    /// Whether the server has not ended it.
+    /// Returns whether the connection is still open.
     pub fn is_open(&self) -> bool {
         !self.client.is_closed()
     }
 
-    /// Runs statements without parameters.
+    /// Runs statements without parameters. Several statements in one call are one transaction.
+    ///
+    /// *Errors*, here and below: [`ServerError::Sql`] if a statement fails or takes longer than [`PATIENCE`].
     pub async fn batch(&self, sql: &str) -> Result<(), ServerError> {
         bounded(sql, self.client.batch_execute(sql)).await
     }
 
-    /// Runs a query for one value; `None` if there is no row.
+    /// Runs a query; returns the first column of the first row; `None` if there is no row.
     pub async fn value<T: FromSqlOwned>(
         &self,
         sql: &str,
@@ -123,12 +133,12 @@ impl Session {
         rows.first().map(|row| row.try_get(0)).transpose().map_err(unlike)
     }
 
-    /// Runs a query that counts.
+    /// Runs a query; returns its first value as a count; 0 if there is no row.
     pub async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<usize, ServerError> {
         Ok(self.value::<i64>(sql, parameters).await?.unwrap_or_default() as usize)
     }
 
-    /// Runs a query.
+    /// Runs a query; returns its rows.
     pub async fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ServerError> {
         bounded(sql, self.client.query(sql, parameters)).await
     }
@@ -142,7 +152,7 @@ async fn bounded<T>(sql: &str, work: impl Future<Output = Result<T, tokio_postgr
     }
 }
 
-/// The whole chain of causes; tokio-postgres alone prints "db error".
+/// Formats an error with its whole chain of causes; tokio-postgres alone prints "db error".
 pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

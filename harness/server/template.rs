@@ -1,7 +1,7 @@
 //! A template cluster, created once and copied for every run: `initdb` takes over a second, a copy in memory 35 ms.
 //!
-//! Templates are in the user's cache folder, one per version of Postgres and of the bootstrap. They contain no
-//! passwords: every copy gets its own.
+//! Templates are in the user's cache folder: one for each folder of binaries, Postgres version and [`REVISION`]. They
+//! contain no passwords, because each run sets its own.
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,13 +21,14 @@ use super::{Binaries, LocalServer, Server, ServerError};
 use crate::model::fault::StopMode;
 use crate::run_folder::RunFolder;
 
-/// Increment it whenever the contents of a template change.
+/// Part of a template's name. Increment it whenever the contents of templates change.
 const REVISION: u32 = 4;
 
-/// Longest for `initdb`: 1.4 s on a quiet disk, far more on a busy one.
+/// Longest wait for `initdb`: 1.4 s on a quiet disk, far longer on a busy one.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 
-/// The superuser signs in through the socket, whose folder is closed to other users; all other roles by password.
+/// The superuser signs in without a password through the Unix socket, whose folder other users cannot open. All other
+/// roles need a password. No rule lets the superuser sign in over TCP without one.
 const PG_HBA: &str = "\
 local all postgres trust
 local replication postgres trust
@@ -36,8 +37,10 @@ host all all 127.0.0.1/32 scram-sha-256
 host all all ::1/128 scram-sha-256
 ";
 
-/// The template for these binaries, created if it does not exist. Of several processes at the same time, one creates
-/// it.
+/// Returns the template for these binaries, and creates it if it does not exist. A file lock ensures that only one
+/// process creates it.
+///
+/// *Errors*: the cache folder cannot be used, or creating the template fails.
 pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError> {
     let cache = cache_folder()?;
     let mut hasher = DefaultHasher::new();
@@ -62,7 +65,7 @@ pub(super) async fn template(binaries: &Binaries) -> Result<PathBuf, ServerError
     Ok(path)
 }
 
-/// The folder of templates: the user's cache folder, else a private folder among the temporary ones.
+/// Returns the folder of templates: in the user's cache folder, else a private folder in the temporary folder.
 fn cache_folder() -> Result<PathBuf, ServerError> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -70,7 +73,7 @@ fn cache_folder() -> Result<PathBuf, ServerError> {
         .or_else(|| std::env::home_dir().filter(|home| home.is_dir()).map(|home| home.join(".cache")))
         .map(|base| base.join("pgsquall"));
     let create = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-    // The home folder may be missing, or belong to another user (sudo keeps HOME).
+    // The home folder may be missing, or may belong to another user (sudo keeps HOME).
     if let Some(path) = cache.filter(|path| create(path).is_ok() && access(path, AccessFlags::W_OK).is_ok()) {
         return Ok(path);
     }
@@ -84,6 +87,7 @@ fn cache_folder() -> Result<PathBuf, ServerError> {
     Ok(path)
 }
 
+/// Creates the template: runs `initdb`, bootstraps the cluster, and renames the copy into place, which is atomic.
 async fn make(binaries: &Binaries, path: &Path) -> Result<(), ServerError> {
     let folder = RunFolder::create().map_err(|source| ServerError::Folder {
         doing: "make a run folder for",
@@ -99,7 +103,7 @@ async fn make(binaries: &Binaries, path: &Path) -> Result<(), ServerError> {
     let data = server.data().to_owned();
     let path = path.to_owned();
     spawn_blocking(move || {
-        let _ = fs::remove_dir_all(&unfinished); // left by a killed process
+        let _ = fs::remove_dir_all(&unfinished); // may be left by a killed process
         copy_tree(&data, &unfinished, None)?;
         fs::rename(&unfinished, &path).map_err(|source| ServerError::Folder { doing: "put in place", path, source })
     })
@@ -107,11 +111,13 @@ async fn make(binaries: &Binaries, path: &Path) -> Result<(), ServerError> {
     .map_err(|error| ServerError::Control { doing: "make a template for", reason: error.to_string() })?
 }
 
-/// Runs `initdb` into an empty folder.
+/// Runs `initdb` in an empty folder, and writes `pg_hba.conf`.
+///
+/// *Errors*: `initdb` cannot be run, fails (with its output), or takes too long.
 pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, u32)>) -> Result<(), ServerError> {
     let program = binaries.program("initdb");
     let mut command = Command::new(&program);
-    // WAL segments of 1 MB: a cluster of 24 MB instead of 40, copied in half the time.
+    // With WAL segments of 1 MB, a cluster has 24 MB instead of 40, and copying takes half the time.
     command
         .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=trust", "--username=postgres", "--wal-segsize=1"])
         .arg("--pgdata")
@@ -138,7 +144,7 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, 
     fs::write(&hba, PG_HBA).map_err(|source| ServerError::Folder { doing: "write", path: hba, source })
 }
 
-/// Copies a cluster; the copy belongs to `owner`.
+/// Copies a folder with all its contents; the copy belongs to `owner`; `None`: to the current user.
 pub(super) fn copy_tree(from: &Path, to: &Path, owner: Option<(u32, u32)>) -> Result<(), ServerError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
@@ -166,7 +172,7 @@ pub(super) fn copy_tree(from: &Path, to: &Path, owner: Option<(u32, u32)>) -> Re
     Ok(())
 }
 
-/// Copies a folder to another place, and replaces it by a link to `link`.
+/// Copies a folder to `to`, and replaces it by a symbolic link to `link`: the path of `to` as the server sees it.
 pub(super) fn move_behind_link(
     from: &Path,
     to: &Path,

@@ -1,10 +1,7 @@
-//! Limits a server to a share of a processor: stops all its processes for most of every interval.
+//! Limits a local server to a share of a processor by a duty cycle: SIGSTOP and SIGCONT to all its processes.
 //!
-//! A cgroup would be more precise, but needs privileges; this needs none, and looks the same to a client that waits for
-//! a reply. However the throttling ends, every process is resumed.
-//!
-//! Without a cgroup, a share of a processor is a duty cycle: all processes are stopped for most of every 200 ms, and
-//! continued however it ends. The evidence is the harness's own round trips.
+//! A cgroup would be more precise, but needs privileges; this needs none, and a client that waits for a reply sees the
+//! same. All processes are resumed however the throttling ends. The evidence is the harness's own round trips.
 
 use std::time::Duration;
 
@@ -15,11 +12,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::process_tree;
 use crate::model::fault::Share;
 
-/// One interval of running and standing still. Long compared with the search for new processes (some milliseconds),
-/// short compared with what a person calls slow.
+/// Length of one cycle. Much longer than a search for new processes (some milliseconds), and short enough that requests
+/// become slow instead of hanging.
 const TURN: Duration = Duration::from_millis(200);
 
-/// Throttles until it is ended or dropped.
+/// A running throttle; ended by [`end`](Throttle::end) or when dropped.
 pub(super) struct Throttle {
     task: AbortOnDropHandle<()>,
     postmaster: i32,
@@ -35,6 +32,7 @@ impl Drop for Thaw {
 }
 
 impl Throttle {
+    /// Starts throttling a postmaster and its descendants.
     pub fn start(postmaster: i32, share: Share) -> Throttle {
         let runs = TURN.mul_f64(share.as_f64());
         let task = tokio::spawn(async move {
@@ -52,7 +50,7 @@ impl Throttle {
     /// Ends the throttling; all processes run when this returns.
     pub async fn end(self) {
         self.task.abort();
-        // The error is the cancellation.
+        // The only error is the cancellation above.
         let _ = self.task.await;
         process_tree::signal_all(&process_tree::with_descendants(self.postmaster), Signal::SIGCONT);
     }

@@ -1,17 +1,18 @@
 //! HAProxy in TCP mode: its configuration and its log lines.
 //!
-//! Measured with 2.6: when `timeout client` or `timeout server` expires, both sides are closed at the same instant: the
-//! client gets a FIN, and an RST for anything it sends afterwards; the server gets a FIN and at once an RST. A query
-//! that takes longer than the timeout counts as idle: its client sees the FIN alone, while the server works on.
+//! Measured with 2.6: when `timeout client` or `timeout server` expires, HAProxy closes both sides at the same instant:
+//! the client gets a FIN, and an RST if it sends anything afterwards; the server gets a FIN and at once an RST. During
+//! a query that takes longer than the timeout, the connection counts as idle: the client gets only the FIN, while the
+//! server continues the query.
 
 use std::net::SocketAddr;
 
-/// Default settings; a scenario's settings replace them. Without timeouts HAProxy warns; an hour is far longer than
-/// any run.
+/// Default settings; a scenario's settings replace them. Timeouts are set because HAProxy warns without them; an hour
+/// is far longer than any run.
 const SETTINGS: [(&str, &str); 4] =
     [("timeout connect", "5s"), ("timeout client", "1h"), ("timeout server", "1h"), ("retries", "0")];
 
-/// The text of the configuration file. One thread is enough for the load.
+/// Returns the text of the configuration file. One thread is enough for the load.
 pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String, String)]) -> String {
     let mut text = "global\n  log stdout format raw local0\n  nbthread 1\n\n\
                     defaults\n  mode tcp\n  log global\n  option tcplog\n"
@@ -26,17 +27,17 @@ pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String
     text + &format!("\nlisten postgres\n  bind {listen}\n  server postgres {server}\n")
 }
 
-/// Whether a line reports a connection closed by the client's or the server's idle timeout.
+/// Returns whether a log line reports a connection closed by the client's or the server's idle timeout.
 pub(super) fn is_expiry(line: &str) -> bool {
     matches!(termination(line), Some("cD" | "sD"))
 }
 
-/// Whether a line reports a client disconnected because the server was unreachable or went away.
+/// Returns whether a log line reports a client disconnected because the server was unreachable or disconnected.
 pub(super) fn is_refusal(line: &str) -> bool {
     matches!(termination(line), Some("SC" | "sC" | "SD"))
 }
 
-/// The termination state of a connection.
+/// Returns the termination state of a connection from its log line; `None` for other lines.
 ///
 /// *Source*: HAProxy configuration manual, "TCP log format" and "Session state at disconnection".
 fn termination(line: &str) -> Option<&str> {

@@ -1,10 +1,10 @@
-//! A middlebox (PgBouncer, HAProxy) between gateway and server: finds the installed program, runs it, configures the
-//! server's address, and reads its log. One file per program.
+//! Runs a middlebox (PgBouncer, HAProxy) between gateway and server: finds the installed program, configures the
+//! server's address, and reads the program's log. One file per program.
 //!
-//! The gateway accepts connections while the server is away if a middlebox stands behind it, because the middlebox
-//! does. PgBouncer keeps its own sessions at the server, so the client's sessions are counted at the gateway, and the
-//! program is ended before the audit reads the ledger. Its idle settings are in force from the start: idle expiry is
-//! observed in its log, not injected.
+//! In front of a middlebox, the gateway accepts connections even while the server is down, because the middlebox does.
+//! PgBouncer keeps sessions of its own at the server, so the client's sessions are counted at the gateway, and the
+//! middlebox is ended before the audit reads the ledger. Idle timeouts are in force from the start: the log shows when
+//! one expires; no fault injects it.
 
 mod haproxy;
 mod pgbouncer;
@@ -30,19 +30,19 @@ use crate::model::middlebox::{Middlebox, Program};
 use crate::run_folder::RunFolder;
 use crate::server::{Daemon, ServerError, Superuser, end_orphan, unprivileged};
 
-/// Where packages install servers that are not on every user's PATH.
+/// Folders where packages install servers, which are not on every user's PATH.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
 
-/// Subfolder of the run's folder.
+/// Name of the program's subfolder in the run folder.
 const FOLDER: &str = "middlebox";
 
-/// Longest for start and end: each takes a few milliseconds unless the machine is overloaded.
+/// Longest wait for start and end: each takes a few milliseconds unless the machine is overloaded.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Interval of readiness probes.
+/// Interval of readiness checks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Longest for one probe.
+/// Longest wait for one readiness check.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a middlebox cannot be started or controlled.
@@ -60,7 +60,7 @@ pub enum MiddleboxError {
     Control { doing: &'static str, program: Program, reason: String },
 }
 
-/// Finds an installed program.
+/// Finds an installed program on PATH or in the usual folders.
 ///
 /// *Errors*: [`MiddleboxError::NotInstalled`], which names the package.
 pub(crate) fn find(program: Program) -> Result<PathBuf, MiddleboxError> {
@@ -71,7 +71,9 @@ pub(crate) fn find(program: Program) -> Result<PathBuf, MiddleboxError> {
         .ok_or(MiddleboxError::NotInstalled(program))
 }
 
-/// A running middlebox; ended when dropped. Its files are removed with the run folder.
+/// A middlebox; ended when dropped. Its files are removed with the run folder.
+///
+/// *Errors* of its methods: the program fails or does not react in time; with the end of its log.
 pub(crate) struct MiddleboxProcess {
     program: Program,
     binary: PathBuf,
@@ -80,7 +82,7 @@ pub(crate) struct MiddleboxProcess {
     log: PathBuf,
     user: Option<(u32, u32)>,
     port: Reservation,
-    /// Signs in to probe readiness, with the client's account: PgBouncer knows no other.
+    /// The client's credentials, to check readiness: PgBouncer accepts no others.
     account: Superuser,
     state: Mutex<State>,
 }
@@ -91,7 +93,9 @@ struct State {
 }
 
 impl MiddleboxProcess {
-    /// Prepares the program for one account, without starting it.
+    /// Prepares the program for the client's credentials in `address`, without starting it.
+    ///
+    /// *Errors*: the program is not installed, no port is free, or files cannot be written.
     pub fn create(
         middlebox: &Middlebox,
         run: &RunFolder,
@@ -123,7 +127,7 @@ impl MiddleboxProcess {
         self.program
     }
 
-    /// Its listening address, the same for the whole run.
+    /// Returns the program's listening address, which stays the same for the whole run.
     pub fn address(&self) -> SocketAddr {
         self.port.address()
     }
@@ -134,10 +138,10 @@ impl MiddleboxProcess {
         let mut command = Command::new(&self.binary);
         match self.program {
             Program::PgBouncer => command.arg(self.config()),
-            // In the foreground, without raised resource limits.
+            // `-db`: in the foreground.
             Program::HaProxy => command.args(["-db", "-f"]).arg(self.config()),
         };
-        // Its working directory identifies it as a leftover if this process is killed.
+        // The working directory identifies the program as a leftover if this process is killed.
         command.current_dir(&self.folder).env("TZ", "UTC");
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
@@ -147,7 +151,7 @@ impl MiddleboxProcess {
         self.wait().await
     }
 
-    /// Waits until a client can run queries through it.
+    /// Waits until a client can run queries through the program.
     ///
     /// *Errors*: the last refusal, or that the program has ended, with the end of its log.
     pub async fn wait(&self) -> Result<(), MiddleboxError> {
@@ -171,8 +175,7 @@ impl MiddleboxProcess {
         }
     }
 
-    /// Stops the program at once (SIGTERM), with every connection; returns its exit status, or `None` if it does not
-    /// run.
+    /// Ends the program (SIGTERM), which closes every connection; returns its exit status; `None` if it did not run.
     pub async fn stop(&self) -> Result<Option<ExitStatus>, MiddleboxError> {
         let Some(daemon) = self.running() else { return Ok(None) };
         let ended = async {
@@ -184,7 +187,8 @@ impl MiddleboxProcess {
         Ok(Some(status))
     }
 
-    /// Sets the server's address; does nothing if it has not changed.
+    /// Sets the server's address; does nothing if it has not changed. PgBouncer reloads its configuration, and this
+    /// returns before that is in force; HAProxy is restarted, which closes its connections.
     pub async fn route_to(&self, server: SocketAddr) -> Result<(), MiddleboxError> {
         if std::mem::replace(&mut self.state().server, server) == server {
             return Ok(());
@@ -195,7 +199,7 @@ impl MiddleboxProcess {
                 self.configure()?;
                 daemon.signal(Signal::SIGHUP).map_err(|error| self.failed("reconfigure", error.to_string()))
             }
-            // Its sessions ended with the old server.
+            // HAProxy is restarted: its connections ended with the old server anyway.
             (Program::HaProxy, Some(_)) => {
                 self.stop().await?;
                 self.start().await
@@ -203,13 +207,13 @@ impl MiddleboxProcess {
         }
     }
 
-    /// All log lines so far, oldest first.
+    /// Returns all log lines so far, oldest first.
     pub fn log(&self) -> Result<Vec<String>, MiddleboxError> {
         let bytes = fs::read(&self.log).map_err(failed("read", &self.log))?;
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     }
 
-    /// Whether a log line reports a client disconnected by an idle timeout.
+    /// Returns whether a log line reports a client disconnected by an idle timeout.
     pub fn is_expiry(&self, line: &str) -> bool {
         match self.program {
             Program::PgBouncer => pgbouncer::is_expiry(line),
@@ -217,7 +221,7 @@ impl MiddleboxProcess {
         }
     }
 
-    /// Whether a log line reports a client disconnected because of a missing server.
+    /// Returns whether a log line reports a client disconnected because the server was unreachable.
     pub fn is_refusal(&self, line: &str) -> bool {
         match self.program {
             Program::PgBouncer => pgbouncer::is_refusal(line),
@@ -250,7 +254,7 @@ impl MiddleboxProcess {
         MiddleboxError::Control { doing, program: self.program, reason }
     }
 
-    /// The end of the log, for errors.
+    /// Returns the last five lines of the log, for errors.
     fn log_tail(&self) -> String {
         let log = self.log().unwrap_or_default();
         let tail = &log[log.len().saturating_sub(5)..];
@@ -261,7 +265,7 @@ impl MiddleboxProcess {
 impl Drop for MiddleboxProcess {
     fn drop(&mut self) {
         if let Some(daemon) = self.state().daemon.take() {
-            // It has no state that needs an orderly end.
+            // SIGKILL is safe, because the program has no state on disk.
             daemon.end_now(Signal::SIGKILL);
         }
     }
@@ -272,7 +276,7 @@ pub(crate) fn end_leftover(run: &Path) -> bool {
     end_orphan(&run.join(FOLDER))
 }
 
-/// Writes a file for the program, which may run as another user; the folder admits no other users.
+/// Writes a file that the program can read even if it runs as another user. Only that user can enter the folder.
 fn write(path: &Path, text: &str) -> Result<(), MiddleboxError> {
     fs::write(path, text).map_err(failed("write", path))
 }

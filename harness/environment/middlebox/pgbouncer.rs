@@ -2,15 +2,16 @@
 //!
 //! Measured with 1.18: a client that was idle too long gets FATAL 08P01 `client_idle_timeout` and a FIN, in transaction
 //! pooling only; in session pooling a client keeps its server session, and the timeout never applies. SIGTERM is "fast
-//! exit": a FIN to every client and no error. If a server goes away, clients with one of its sessions get the server's
-//! error and FATAL 08P01 `server conn crashed?`. While there is no server, PgBouncer signs clients in
-//! by itself and refuses their first query with FATAL 08P01 `server login has been failing`.
+//! exit": a FIN to every client, without an error. If a server ends, clients with one of its sessions get the server's
+//! error and FATAL 08P01 `server conn crashed?`. While the server is down, PgBouncer itself signs clients in, and
+//! refuses their first query with FATAL 08P01 `server login has been failing`.
 
 use std::net::SocketAddr;
 
 use crate::credentials::address::Address;
 
-/// The file of users: PgBouncer uses the plain password for both SCRAM exchanges, the client's and its own.
+/// The name of the users file. It holds plain passwords, because PgBouncer needs them for both SCRAM exchanges: with
+/// the client and with the server.
 pub(super) const USERS: &str = "userlist.txt";
 
 /// Default settings; a scenario's settings follow and override them.
@@ -18,7 +19,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("unix_socket_dir", ""),
     ("auth_type", "scram-sha-256"),
     ("pool_mode", "session"),
-    // More than the maximum number of workers (256), with room for growing pools.
+    // More than the maximum number of workers (256), with room for clients that open more connections.
     ("max_client_conn", "500"),
     // Below the server's default max_connections (100), of which superusers and the harness need some.
     ("default_pool_size", "80"),
@@ -30,7 +31,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("log_stats", "0"),
 ];
 
-/// The text of the configuration file.
+/// Returns the text of the configuration file. Connections to any database go to `server`.
 pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String, String)]) -> String {
     let mut text = format!("[databases]\n* = host={} port={}\n\n[pgbouncer]\n", server.ip(), server.port());
     text += &format!("listen_addr = {}\nlisten_port = {}\nauth_file = {USERS}\n", listen.ip(), listen.port());
@@ -45,18 +46,18 @@ pub(super) fn config(listen: SocketAddr, server: SocketAddr, settings: &[(String
     text
 }
 
-/// The text of [`USERS`]; a quote is doubled.
+/// Returns the text of [`USERS`], with quotes doubled.
 pub(super) fn users(address: &Address) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     format!("{} {}\n", quoted(&address.user), quoted(&address.password))
 }
 
-/// Whether a line reports a client disconnected by the idle timeout.
+/// Returns whether a log line reports a client disconnected by `client_idle_timeout`.
 pub(super) fn is_expiry(line: &str) -> bool {
     line.contains(" LOG C-") && line.contains("closing because: client_idle_timeout")
 }
 
-/// Whether a line reports FATAL 08P01 to a client because of a missing server.
+/// Returns whether a log line reports that a client got FATAL 08P01 because the server was unreachable.
 pub(super) fn is_refusal(line: &str) -> bool {
     let reasons = ["server conn crashed?", "server login has been failing", "query_wait_timeout", "connect failed"];
     line.contains(" WARNING C-")

@@ -1,5 +1,5 @@
-//! Real programs in front of a real server, observed from a client's socket. Programs that are not installed are
-//! skipped.
+//! Installed middleboxes in front of a real server, observed from a client's socket. Tests skip programs that are not
+//! installed.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use crate::model::fault::StopMode;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
 use crate::server::{Binaries, LocalServer, Readiness, Server};
 
-/// Longest for steps of milliseconds on a slow, busy machine; a passing test never waits that long.
+/// Deadline for steps that take milliseconds, on a slow, busy machine; a passing test never waits that long.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Fields are dropped in this order.
+/// A middlebox and its server. The fields must be dropped in this order.
 struct MiddleboxBench {
     middlebox: MiddleboxProcess,
     server: LocalServer,
@@ -56,7 +56,7 @@ impl MiddleboxBench {
         (client, ours, driver)
     }
 
-    /// A client's socket after its first query; only the test reads from it.
+    /// Returns a client's socket after its first query; afterwards only the test reads from it.
     async fn silent_socket(&self) -> TcpStream {
         let (client, socket, driver) = self.client().await;
         driver.abort();
@@ -116,7 +116,7 @@ async fn pgbouncer_session_pooling_keeps_idle_clients() {
     let settings = [("pool_mode", "session"), ("client_idle_timeout", "1")];
     let Some(bench) = MiddleboxBench::new(Program::PgBouncer, &settings).await else { return };
     let (client, ..) = bench.client().await;
-    // Three times the timeout.
+    // 3 s is three times the timeout.
     sleep(Duration::from_secs(3)).await;
     assert_eq!(one(&client).await, Ok(()));
     assert_eq!(bench.count(MiddleboxProcess::is_expiry), 0);

@@ -1,10 +1,10 @@
-//! Ranges of addresses, start to end, as the allow-lists of cloud providers have them, in the networks that
-//! `pg_hba.conf` has instead.
+//! Converts ranges of addresses, which allow-lists of cloud providers contain, to networks, which `pg_hba.conf`
+//! contains.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// Addresses from one to another, both included.
+/// IPv4 addresses from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AddressRange {
     first: u32,
@@ -15,12 +15,13 @@ impl AddressRange {
     /// Every address.
     pub const ALL: AddressRange = AddressRange { first: 0, last: u32::MAX };
 
-    /// One address alone.
+    /// Returns the range of one address.
     pub fn only(address: Ipv4Addr) -> AddressRange {
         AddressRange { first: address.to_bits(), last: address.to_bits() }
     }
 
-    /// The neighbours of an address in its /24, on one side, as close to it as can be: a range that was mistyped.
+    /// Returns a range next to an address, like a mistyped rule: the addresses above it in its /24, or, from .254 on,
+    /// those below it.
     pub fn beside(address: Ipv4Addr) -> AddressRange {
         let address = address.to_bits();
         let network = address & !0xff;
@@ -30,17 +31,17 @@ impl AddressRange {
         }
     }
 
-    /// Whether an address is one of them.
+    /// Returns whether the range contains an address.
     pub fn holds(self, address: Ipv4Addr) -> bool {
         (self.first..=self.last).contains(&address.to_bits())
     }
 
-    /// The fewest networks that hold these addresses and no other, in ascending order.
+    /// Returns the fewest networks that contain exactly these addresses, in ascending order.
     pub fn networks(self) -> Vec<Network> {
         let mut networks = Vec::new();
         let (mut next, end) = (u64::from(self.first), u64::from(self.last) + 1);
         while next < end {
-            // The largest that begins here is bounded by how this address is aligned, and by what is left.
+            // The largest network that begins here is limited by the address's alignment and by the range's end.
             let aligned = if next == 0 { 32 } else { next.trailing_zeros().min(32) };
             let fitting = (end - next).ilog2();
             let host_bits = aligned.min(fitting);

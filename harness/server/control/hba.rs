@@ -1,12 +1,12 @@
-//! The text of a `pg_hba.conf` that admits only some connections: by address, or over TLS alone. Pure.
+//! Builds the text of a `pg_hba.conf` that admits only some connections: by address, or over TLS only. Pure.
 
 use super::address_range::AddressRange;
 use crate::server::bootstrap::{OCCUPANT, ROLE};
 
-/// `rules` with those for connections over TCP left to the superuser alone, who heals; then rules for every role that comes
-/// from the given ranges. Rules for the server's own socket stay.
+/// Changes `rules` so that over TCP only the superuser, who heals the fault, is admitted from everywhere, and all other
+/// roles only from the given ranges. Rules for the Unix socket stay.
 ///
-/// `method`: how roles in the ranges are authenticated.
+/// `method`: the authentication method for connections from the ranges.
 pub(super) fn only_from(rules: &str, superuser: &str, ranges: &[AddressRange], method: &str) -> String {
     let mut text = String::new();
     for line in rules.lines() {
@@ -27,10 +27,10 @@ pub(super) fn only_from(rules: &str, superuser: &str, ranges: &[AddressRange], m
     text
 }
 
-/// Rules that admit the client's role over TLS alone, and only with a certificate if `certificate`; the roles of the
-/// harness are admitted as before, in plaintext.
+/// Returns rules that admit the client's role over TLS only, and only with a client certificate if `certificate`; the
+/// roles of the harness are admitted with or without TLS.
 ///
-/// Of `before`, the rules for the socket and for replication stay, which no client uses.
+/// Of `before`, only the rules for the Unix socket and for replication stay; clients use neither.
 pub(super) fn encrypted_alone(before: &str, superuser: &str, certificate: bool) -> String {
     let others = |line: &&str| {
         let mut fields = line.split_whitespace();
@@ -45,7 +45,8 @@ pub(super) fn encrypted_alone(before: &str, superuser: &str, certificate: bool) 
     rules.join("\n") + "\n"
 }
 
-/// The authentication method for passwords over TCP: version 13 stores them for `md5`, later ones for `scram-sha-256`.
+/// Returns the authentication method of the last `host all all` rule. It must match how passwords are stored: Postgres
+/// 13 stores them for `md5`, later versions for `scram-sha-256`, the default here.
 fn method(before: &str) -> &str {
     let last = before.lines().rev().find_map(|line| {
         let mut fields = line.split_whitespace();

@@ -1,4 +1,4 @@
-//! One container: its signals, its end, its log, its port on loopback. Knows nothing of Postgres but its port.
+//! One container: signals, limits, its end, its log, its port on loopback. Of Postgres, only the port matters here.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -20,12 +20,14 @@ use super::engine::{PATIENCE, call, failed};
 use crate::server::ServerError;
 
 /// A container that the harness created, running or not, until it is removed.
+///
+/// *Errors* of its methods: the engine refuses the request or does not answer in time.
 pub(super) struct Container {
     pub docker: Docker,
     pub id: String,
     /// The published port; changes with each start.
     port: AtomicU16,
-    /// Its `Drop` removes the container if nothing else has; `None` once removed.
+    /// `None` once removed. The `Drop` of the value removes the container.
     inner: Mutex<Option<ContainerAsync<GenericImage>>>,
 }
 
@@ -35,12 +37,14 @@ impl Container {
         Container { docker, id, port: AtomicU16::new(0), inner: Mutex::new(Some(inner)) }
     }
 
-    /// The port that [`find_port`](Container::find_port) last read.
+    /// Returns the port that [`find_port`](Container::find_port) read last; 0 before that.
     pub fn port(&self) -> u16 {
         self.port.load(Ordering::Acquire)
     }
 
-    /// Reads the published port from the engine.
+    /// Reads the published port from the engine, and stores it.
+    ///
+    /// *Errors*: the container has no published port, for example because it has ended.
     pub async fn find_port(&self) -> Result<(), ServerError> {
         let found =
             call("inspect the server's container", PATIENCE, self.docker.inspect_container(&self.id, None)).await?;
@@ -52,7 +56,7 @@ impl Container {
         Ok(())
     }
 
-    /// Starts it again, and finds its new port.
+    /// Starts the container again, and reads its new port.
     pub async fn start(&self) -> Result<(), ServerError> {
         call("start the server's container", PATIENCE, self.docker.start_container(&self.id, None)).await?;
         self.find_port().await
@@ -66,7 +70,7 @@ impl Container {
         call("resume the server's container", PATIENCE, self.docker.unpause_container(&self.id)).await
     }
 
-    /// Sends a signal to the first process.
+    /// Sends a signal to the first process. `doing`: the operation, for errors.
     pub async fn signal(&self, doing: &'static str, signal: &str) -> Result<(), ServerError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let kill = self.docker.kill_container(&self.id, Some(options));
@@ -81,13 +85,15 @@ impl Container {
             .map(drop)
     }
 
-    /// Sends a signal to the first process, and waits until the container has ended. Returns its exit code.
+    /// Sends a signal to the first process, and waits until the container has ended; returns its exit code.
     pub async fn end(&self, doing: &'static str, signal: &str, within: Duration) -> Result<i64, ServerError> {
         self.signal(doing, signal).await?;
         self.end_within(doing, within).await
     }
 
-    /// Waits until the container has ended. Returns its exit code.
+    /// Waits until the container has ended; returns its exit code.
+    ///
+    /// *Errors*: it still runs after `within`; with the last state.
     pub async fn end_within(&self, doing: &'static str, within: Duration) -> Result<i64, ServerError> {
         let control = |reason| ServerError::Control { doing, reason };
         match timeout(within, self.ended()).await {
@@ -103,7 +109,7 @@ impl Container {
         }
     }
 
-    /// Waits, without deadline, until the container is not running. Returns its exit code.
+    /// Waits without a deadline until the container is not running; returns its exit code.
     pub async fn ended(&self) -> Result<i64, ServerError> {
         match pin!(self.docker.wait_container(&self.id, None)).next().await {
             Some(Ok(end)) => Ok(end.status_code),
@@ -114,7 +120,7 @@ impl Container {
         }
     }
 
-    /// The output of its processes since its creation; lines may be some milliseconds late.
+    /// Returns the output of all processes since the container's creation; the last milliseconds may be missing.
     pub async fn log(&self) -> Result<String, ServerError> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").build();
         let work = async {
@@ -128,13 +134,13 @@ impl Container {
         call("read the server's log", PATIENCE, work).await
     }
 
-    /// Removes it with its volumes. A second call does nothing.
+    /// Removes the container with its volumes. A second call does nothing.
     pub async fn remove(&self) -> Result<(), ServerError> {
         let container = self.inner.lock().take();
         let Some(container) = container else { return Ok(()) };
         let work = async {
             match container.rm().await {
-                // It is already being removed.
+                // The container is removed already, or its removal has begun.
                 Err(TestcontainersError::Client(ClientError::RemoveContainer(
                     EngineError::DockerResponseServerError { status_code: 404 | 409, .. },
                 ))) => Ok(()),
@@ -146,7 +152,7 @@ impl Container {
 }
 
 impl Drop for Container {
-    /// Removes the container if [`remove`](Container::remove) was not called: after a panic, or an early return.
+    /// Removes the container if [`remove`](Container::remove) was not called, after a panic or an early return.
     fn drop(&mut self) {
         let container = self.inner.get_mut().take();
         // testcontainers' Drop blocks this thread until it is done, and panics outside a runtime.
@@ -158,7 +164,7 @@ impl Drop for Container {
                 let _entered = runtime.enter();
                 drop(container);
             }
-            // If that fails, the next run's sweep removes it.
+            // The next run's sweep removes the container.
             Err(_) => std::mem::forget(container),
         }
     }

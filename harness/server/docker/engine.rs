@@ -11,25 +11,27 @@ use tokio::time::timeout;
 use crate::server::ServerError;
 use crate::server::superuser::explain;
 
-/// Images that `ci/postgres-image.sh` builds, the one preferred first.
+/// Images that `ci/postgres-image.sh` builds, in the order of preference.
 const BUILT: [&str; 3] = ["pgsquall/postgres:17", "pgsquall/postgres:15", "pgsquall/postgres:13"];
 
-/// The image to pull if none of those exists.
+/// The image to use, and to pull if it is not local, if none of [`BUILT`] exists.
 const OFFICIAL: &str = "postgres:17";
 
-/// Longest for a request that an idle engine answers at once. On a loaded machine, creating or removing a container
-/// can take seconds.
+/// Longest wait for a request that an idle engine answers at once. On a loaded machine, creating or removing a
+/// container can take seconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest for a look at the engine: users wait for it at the start of every run.
+/// Longest wait for a query of the engine at the start of every run, while the user waits.
 pub(super) const GLANCE: Duration = Duration::from_secs(3);
 
-/// Connects the way testcontainers does: `DOCKER_HOST`, the current context, the usual sockets.
+/// Connects as testcontainers does: by `DOCKER_HOST`, the current context, or the usual sockets.
 pub(super) async fn connect() -> Result<Docker, ServerError> {
     docker_client_instance().await.map_err(|error| failed("reach the Docker engine", explain(&error)))
 }
 
-/// One engine request with a deadline.
+/// Makes a request with a deadline.
+///
+/// *Errors*: [`ServerError::Docker`] with `doing`, if the request fails or the deadline passes.
 pub(super) async fn call<T, E: std::error::Error + 'static>(
     doing: &str,
     within: Duration,
@@ -45,13 +47,15 @@ pub(super) fn failed(doing: impl Into<String>, reason: impl Display) -> ServerEr
     ServerError::Docker { doing: doing.into(), reason: reason.to_string() }
 }
 
-/// The default image.
+/// Returns the first of [`BUILT`] that is local, else [`OFFICIAL`].
 pub(super) async fn default_image(docker: &Docker) -> Result<String, ServerError> {
     let here = images(docker, &BUILT).await?;
     Ok(BUILT.into_iter().find(|name| here.iter().any(|image| image == name)).unwrap_or(OFFICIAL).to_owned())
 }
 
-/// The engine and its Postgres images, or why containers cannot be used; for `list`.
+/// Describes the engine and its Postgres images, for `list`.
+///
+/// *Errors*: why containers cannot be used.
 pub(crate) async fn availability() -> Result<String, String> {
     let look = async {
         let docker = connect().await?;
@@ -70,7 +74,7 @@ pub(crate) async fn availability() -> Result<String, String> {
     }
 }
 
-/// The tags of local images that match any of the references.
+/// Returns the tags of local images that match any of the references.
 async fn images(docker: &Docker, references: &[&str]) -> Result<Vec<String>, ServerError> {
     let filters = [("reference", references.to_vec())].into();
     let options = ListImagesOptionsBuilder::new().filters(&filters).build();

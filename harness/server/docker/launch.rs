@@ -1,4 +1,4 @@
-//! Starts a container: image, labels, settings, and a port on loopback alone.
+//! Starts a container: image, labels, settings, and a port published on loopback only.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,13 +16,15 @@ use super::sweep::remove;
 use super::{OWNER_LABEL, PORT, RUN_LABEL, SMALL_DISK, USER};
 use crate::server::{LINE_PREFIX, ServerError};
 
-/// Longest for pulling an image: 150 MB over a slow line.
+/// Longest wait for pulling an image: 150 MB over a slow line.
 const PULL_WITHIN: Duration = Duration::from_secs(10 * 60);
 
-/// Longest until the engine has started the container's first process; Postgres may not be ready then.
+/// Longest wait until the engine has started the container's first process; Postgres may not be ready then.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
-/// Starts a container of the image; Postgres may still be setting up its cluster inside.
+/// Pulls the image if it is not local, and starts a container; returns before Postgres is ready.
+///
+/// *Errors*: the image cannot be pulled, or the container does not start.
 pub(super) async fn launch(
     docker: &Docker,
     image: &str,
@@ -37,7 +39,7 @@ pub(super) async fn launch(
     start(docker, image, request(image, run, password, settings, small_disk)).await
 }
 
-/// Starts a container of a local image.
+/// Starts a container of a local image; removes it if it does not start.
 pub(super) async fn start(
     docker: &Docker,
     image: &str,
@@ -81,20 +83,20 @@ fn request(
         .with_env_var("POSTGRES_PASSWORD", password)
 }
 
-/// Settings as arguments of `postgres`, with the harness's own.
+/// Formats settings as arguments of `postgres`. The harness's log prefix is last, so a scenario cannot override it.
 pub(super) fn arguments<'a>(settings: impl Iterator<Item = &'a (String, String)>) -> impl Iterator<Item = String> {
     let prefix = ("log_line_prefix".to_owned(), LINE_PREFIX.to_owned());
     let settings = settings.cloned().chain([prefix]);
     settings.flat_map(|(key, value)| ["-c".into(), format!("{key}={value}")])
 }
 
-/// A container with labels and a port on loopback, without a command.
+/// Returns a request for a container with labels and a port on loopback, without a command.
 pub(super) fn bare(image: &str, run: &str, small_disk: bool) -> ContainerRequest<GenericImage> {
     let mut request = generic(image)
         .with_exposed_port(PORT.tcp())
         .with_label(RUN_LABEL, run)
         .with_host_config_modifier(move |host| {
-            // Writable by all users, because the user's id differs between images.
+            // The disk is writable by all users, because the server's user id differs between images.
             host.tmpfs = small_disk.then(|| HashMap::from([(SMALL_DISK.into(), "size=4m,mode=1777".into())]));
             // By default, testcontainers publishes on every interface of the machine.
             let loopback = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: None };
@@ -112,7 +114,7 @@ fn generic(image: &str) -> GenericImage {
     GenericImage::new(name, tag)
 }
 
-/// Splits a name and a tag; a colon before the last slash belongs to a registry's port.
+/// Splits an image's name and tag. A colon before the last slash separates a registry's port, not a tag.
 fn split(image: &str) -> (&str, &str) {
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
@@ -120,7 +122,7 @@ fn split(image: &str) -> (&str, &str) {
     }
 }
 
-/// A name by which to find a container or network whose creation failed half-way.
+/// Returns a new name for a container or network, by which it can be removed if its creation fails half-way.
 pub(super) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

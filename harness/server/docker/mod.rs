@@ -1,8 +1,9 @@
-//! A server in a container, through testcontainers; signals, labels and exec as root, which that lacks, through the
-//! engine's API.
+//! A server in a container. Uses testcontainers, and the engine's API for what testcontainers lacks: signals, labels,
+//! exec as root.
 //!
-//! Takes any image that follows the official `postgres` image's contract. Reaches the server on a loopback port only,
-//! not at a bridge address, so the engine must be on this machine. Does not build images: see `ci/postgres-image.sh`.
+//! Works with any image that follows the official `postgres` image's contract. Connects to a port published on
+//! loopback, not to a bridge address, so the engine must be on this machine. Does not build images: see
+//! `ci/postgres-image.sh`.
 
 mod container;
 mod engine;
@@ -41,23 +42,24 @@ const OWNER_LABEL: &str = "pgsquall.owner";
 /// The mount point of a container's small disk.
 const SMALL_DISK: &str = "/pgsquall_small";
 
-/// Memory limit while memory is short, in bytes: an idle server needs a third of it.
+/// Memory limit while memory is short, in bytes. An idle server needs a third of it.
 const SHORT_MEMORY: i64 = 160 << 20;
 
-/// Memory limit otherwise, in bytes: more than a machine has. The engine has no "unlimited" for a container that had a
-/// limit, and accepts a joint limit on memory and swap only if both are equal.
+/// Memory limit after the fault, in bytes: 1 TiB, in effect none. The engine cannot remove a container's limit, and
+/// accepts a joint limit on memory and swap only if both are equal.
 const AMPLE_MEMORY: i64 = 1 << 40;
 
-/// Period of the engine's CPU shares, in microseconds.
+/// Period of the CPU quota, in microseconds.
 const PERIOD: i64 = 100_000;
 
-/// Longest from a container's start to its first query: it creates a cluster first, in 2 s, on a busy machine in 10 s.
+/// Longest wait from a container's start to its first query. The entrypoint first creates a cluster: 2 s; 10 s on a
+/// busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Longest for a fast or immediate shutdown.
+/// Longest wait for a fast or immediate shutdown.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Longest for a smart shutdown, which waits for sessions to end.
+/// Longest wait for a smart shutdown, which waits for sessions to end.
 const SMART_STOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running or stopped container with Postgres as its first process.
@@ -66,15 +68,17 @@ pub(crate) struct DockerServer {
     image: String,
     version: String,
     password: String,
-    /// The startup process under SIGSTOP: its pid inside the container.
+    /// The pid, inside the container, of the startup process while a recovery is held.
     held: Mutex<Option<i32>>,
-    /// The network between it and its standby. Dropped after the container, which is on it.
+    /// The network shared with the standby. Must be dropped after the container, which is connected to it.
     network: Option<Arc<Network>>,
     has_small_disk: bool,
 }
 
 impl DockerServer {
-    /// Starts a server and waits until it runs queries. The default image is the newest local one.
+    /// Starts a server and waits until it runs queries. `image`; `None`: [`engine::default_image`]. `run`: for a label.
+    ///
+    /// *Errors*: the engine does not answer, the image cannot be pulled, or the server does not start.
     pub(crate) async fn create(
         image: Option<&str>,
         run: &str,
@@ -95,17 +99,19 @@ impl DockerServer {
         Ok(server)
     }
 
-    /// Waits for a new server's first query and returns the version. After an error the server is removed.
+    /// Waits until a new server runs queries; returns its version. After an error, removes the server.
     async fn await_creation(&self) -> Result<String, ServerError> {
         let version = self.first_query().await;
         if version.is_err() {
-            // The first error matters more than a failed removal, which Drop retries.
+            // The first error matters more than that of a failed removal.
             let _ = self.remove().await;
         }
         version
     }
 
-    /// Waits for the first query and returns the version. Fails at once if the container has ended.
+    /// Waits for the first query; returns the server's version.
+    ///
+    /// *Errors*: the container has ended (at once, with the end of its log), or the wait takes too long.
     async fn first_query(&self) -> Result<String, ServerError> {
         tokio::select! {
             ready = async {
@@ -151,9 +157,8 @@ impl Server for DockerServer {
 
     async fn stop(&self, mode: StopMode) -> Result<(), ServerError> {
         if let Some(held) = self.take_held() {
-            // A process under SIGSTOP would not act on it. A recovery released but not finished would not either: a
-            // fast shutdown then never ends, because the postmaster waits for a checkpointer that stays (15.20,
-            // measured).
+            // A stopped startup process ignores the shutdown. A released recovery must also finish first: otherwise a
+            // fast shutdown never ends, because the postmaster waits for a checkpointer that stays (measured: 15.20).
             self.container.release(held).await?;
             self.wait(Readiness::AcceptingQueries, READY_WITHIN).await?;
         }

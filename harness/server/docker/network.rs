@@ -1,4 +1,4 @@
-//! A network for the containers of one run, on which they reach each other by name.
+//! A network for the containers of one run, where they resolve each other's names.
 
 use std::thread;
 
@@ -13,13 +13,16 @@ use super::owner::Owner;
 use super::{OWNER_LABEL, RUN_LABEL};
 use crate::server::ServerError;
 
-/// A network of one run; removed with its last handle, when it has no containers left.
+/// A network of one run; removed when dropped. The engine removes it only if no container is connected.
+///
+/// *Errors* of its methods: the engine refuses the request or does not answer in time.
 pub(super) struct Network {
     docker: Docker,
     name: String,
 }
 
 impl Network {
+    /// Creates a network with the labels of this run and its owner.
     pub async fn create(docker: &Docker, run: &str) -> Result<Network, ServerError> {
         let name = unique_name();
         let owner = Owner::this_process().map(|owner| (OWNER_LABEL.to_owned(), owner.to_string()));
@@ -46,7 +49,7 @@ impl Network {
     }
 }
 
-/// Removes a network; false if it is gone already, or still has a container.
+/// Removes a network; returns `false` if it does not exist, or a container is still connected.
 pub(super) async fn remove(docker: &Docker, name: &str) -> Result<bool, ServerError> {
     let work = async {
         match docker.remove_network(name).await {
@@ -58,14 +61,14 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<bool, ServerEr
 }
 
 impl Drop for Network {
-    /// Blocks until the network is removed; at the end of a run, after its containers.
+    /// Removes the network, and blocks until this is done.
     fn drop(&mut self) {
         let name = std::mem::take(&mut self.name);
         let removal = thread::spawn(move || {
             let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
-                // On its own connection: those of `self.docker` belong to a runtime that may be waiting for this
-                // thread. If it cannot be removed now, the next run's sweep removes it.
+                // A new connection is needed: those of `self.docker` belong to a runtime that may be waiting for this
+                // thread. If the removal fails, the next run's sweep removes the network.
                 if let Ok(docker) = connect().await {
                     let _ = remove(&docker, &name).await;
                 }

@@ -1,24 +1,24 @@
-//! The process that owns a container, stored as a label of the container, so that other processes can tell whether it
+//! The process that owns a container or network, stored as a label, so that other processes can check whether the owner
 //! still runs.
 
 use std::fmt;
 use std::fs;
 
-/// Identifies a process uniquely: pids are reused, but not together with their start time.
+/// The identity of a process. Pids are reused, but not with the same start time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub uid: u32,
     pub pid: u32,
-    /// In clock ticks since boot.
+    /// The start time, in clock ticks since boot.
     pub started: u64,
     /// The kernel's random identifier of this boot.
     pub boot: String,
-    /// The pid namespace: containers that share a Docker engine cannot see each other's processes.
+    /// The pid namespace. The harness may itself run in a container, where it cannot see other containers' processes.
     pub namespace: String,
 }
 
 impl Owner {
-    /// This process; `None` without /proc. Containers of such a process are never removed as leftovers.
+    /// Returns the identity of this process; `None` without /proc: then its containers are never removed as leftovers.
     pub fn this_process() -> Option<Owner> {
         let pid = std::process::id();
         Some(Owner {
@@ -30,7 +30,7 @@ impl Owner {
         })
     }
 
-    /// Parses the output of [`Display`](fmt::Display).
+    /// Parses the output of [`Display`](fmt::Display); `None` for other texts.
     pub fn parse(label: &str) -> Option<Owner> {
         let mut parts = label.split(':');
         let owner = Owner {
@@ -43,8 +43,8 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// Whether the owner has certainly ended; false if it runs as another user, or in another boot or pid namespace,
-    /// than `here`.
+    /// Returns whether the owner has certainly ended; `false` if its user, boot or pid namespace differs from those of
+    /// `here`.
     pub fn is_gone(&self, here: &Owner) -> bool {
         self.uid == here.uid
             && self.boot == here.boot
@@ -65,7 +65,7 @@ fn started(pid: u32) -> Option<u64> {
     start_time(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Field 22 of `/proc/PID/stat`. Field 2 is a name in brackets, which may itself contain spaces and brackets.
+/// Returns field 22 of `/proc/PID/stat`. Field 2 is a name in brackets, which may itself contain spaces and brackets.
 ///
 /// *Source*: proc(5).
 fn start_time(stat: &str) -> Option<u64> {

@@ -1,7 +1,7 @@
-//! A crash with a recovery of any length: the startup process is stopped as soon as it appears.
+//! Crashes a server in a container, and holds its recovery by stopping the startup process as soon as it appears.
 //!
-//! One shell script does both inside the container, because a round trip through the engine (50 ms and more) may
-//! outlast the recovery. It needs sh and grep, which every image has, Alpine's too.
+//! One shell script inside the container does both, because a round trip through the engine (50 ms and more) may take
+//! longer than the recovery. It needs sh and grep, which every image has, Alpine's too.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::container::Container;
 use super::engine::call;
 use crate::server::ServerError;
 
-/// Kills the backend `$1` and stops the startup process that follows. Prints its pid, or why there is none.
+/// Kills the backend `$1` and stops the startup process that follows. Prints `held PID`, or the reason of a failure.
 ///
-/// The title is anchored, because this script and grep contain the word too; `cluster_name` may precede the word.
-/// SIGSTOP works when the process is next scheduled, so its state is watched until it says T.
+/// The pattern is anchored, because the titles of this script and of grep contain the word too; `cluster_name` may
+/// precede the word. SIGSTOP takes effect when the process is next scheduled, so the script polls until its state is T.
 const CRASH: &str = r#"
 kill -KILL "$1" || exit 1
 read -r now _ </proc/uptime; deadline=$((${now%.*} + 10))
@@ -36,11 +36,13 @@ done
 echo "no startup process within 10 s; processes: $(cat /proc/[0-9]*/cmdline | tr '\000' ' ')"; exit 1
 "#;
 
-/// Longer than the script's own deadline.
+/// Longest wait for a script; longer than the 10 s deadline inside [`CRASH`].
 const SCRIPT_WITHIN: Duration = Duration::from_secs(20);
 
 impl Container {
-    /// Crashes the server by killing a backend, and holds its recovery. Returns the pid of the held process.
+    /// Crashes the server by killing a backend, and holds its recovery; returns the pid of the held process.
+    ///
+    /// *Errors*: the backend does not exist, or recovery ended before it was held.
     pub async fn crash(&self, backend: i32) -> Result<i32, ServerError> {
         let failed = |reason| ServerError::Control { doing: "crash", reason };
         if backend <= 1 {
@@ -51,7 +53,7 @@ impl Container {
         pid.ok_or_else(|| failed(output))
     }
 
-    /// Kills one process inside.
+    /// Kills one process inside the container.
     pub async fn kill_process(&self, pid: i32) -> Result<(), ServerError> {
         let output = if pid > 1 { shell(self, r#"kill -KILL "$1" && echo killed"#, pid).await? } else { String::new() };
         match output.as_str() {
@@ -70,7 +72,7 @@ impl Container {
     }
 }
 
-/// Runs a script as root inside the container; returns its output.
+/// Runs a script with one argument as root inside the container; returns its output. The exit code is ignored.
 async fn shell(Container { docker, id, .. }: &Container, script: &str, pid: i32) -> Result<String, ServerError> {
     let pid = pid.to_string();
     let options = CreateExecOptions {

@@ -1,7 +1,7 @@
 //! A standby in a second container, copied from its primary by `pg_basebackup` over a private network.
 //!
-//! Needs the same of the image as a primary: Postgres's programs in PATH, a user `postgres` with its own home folder,
-//! and an entrypoint that runs commands other than `postgres` unchanged.
+//! Requires of the image: Postgres's programs in PATH, a user `postgres` with its own home folder, and an entrypoint
+//! that runs commands other than `postgres` unchanged.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use super::network::Network;
 use super::{DockerServer, USER, launch};
 use crate::server::{Server, ServerError};
 
-/// Lets the superuser replicate from other containers. Appended by the server, which owns the file; `md5` also accepts
-/// passwords stored as SCRAM, and images differ in that.
+/// Lets the superuser replicate from other containers. The server itself appends the rule, because it owns the file.
+/// `md5` also accepts passwords stored as SCRAM; images differ in how they store them.
 const LET_REPLICATE: &str = "COPY (SELECT 'host replication postgres all md5') TO PROGRAM 'cat >>pg_hba.conf'";
 
 /// Copies the primary `$1` into a folder that is not a volume of the image, and executes `postgres` there with the
-/// remaining arguments. After a restart, it continues with the copy.
+/// remaining arguments. After a restart, the script uses the existing copy.
 const FOLLOW: &str = r#"
 primary=$1; shift
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -33,7 +33,10 @@ exec postgres "$@"
 const DATA: &str = "/var/lib/postgresql/standby";
 
 impl DockerServer {
-    /// Creates a standby of this server; returns once it runs queries and follows.
+    /// Creates a standby of this server; returns once the standby runs queries. `control::follow` then waits until it
+    /// follows.
+    ///
+    /// *Errors*: the network or the container cannot be created, or the standby does not start.
     pub(crate) async fn create_standby(
         &mut self,
         run: &str,

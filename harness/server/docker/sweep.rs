@@ -1,4 +1,4 @@
-//! Removes containers and networks of killed runs. Those of running runs, and all others, stay.
+//! Removes containers and networks of killed runs. Does not touch those of live runs, and those without an owner label.
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::{ContainerSummary, Network as NetworkSummary};
@@ -12,11 +12,12 @@ use super::owner::Owner;
 use super::{OWNER_LABEL, RUN_LABEL, network};
 use crate::server::ServerError;
 
-/// Removes containers and networks whose owner has ended, and returns their descriptions. Does nothing without
-/// Docker.
+/// Removes containers and networks whose owner has ended; returns their descriptions. Does nothing without Docker.
+///
+/// *Errors*: the engine refuses a removal.
 pub(crate) async fn sweep() -> Result<Vec<String>, ServerError> {
     let Some(here) = Owner::this_process() else { return Ok(Vec::new()) };
-    // A machine without an engine is not an error: its runs use no containers.
+    // A machine without an engine has no containers to remove, so this is not an error.
     let Ok(Ok((docker, containers, networks))) = timeout(GLANCE, labelled()).await else { return Ok(Vec::new()) };
     let mut removed = Vec::new();
     for container in containers {
@@ -33,7 +34,7 @@ pub(crate) async fn sweep() -> Result<Vec<String>, ServerError> {
             removed.push(format!("container {name} of run {run}, left by process {}", owner.pid));
         }
     }
-    // Their containers are gone now.
+    // Networks come after containers, because a connected container prevents the removal of its network.
     for network in networks {
         let label = |name| network.labels.as_ref().and_then(|labels| labels.get(name));
         let Some(owner) = label(OWNER_LABEL).and_then(|label| Owner::parse(label)) else { continue };
@@ -46,7 +47,7 @@ pub(crate) async fn sweep() -> Result<Vec<String>, ServerError> {
     Ok(removed)
 }
 
-/// Removes a container with its volumes; false if it is gone already, or being removed.
+/// Removes a container with its volumes; returns `false` if it does not exist, or its removal has begun already.
 pub(super) async fn remove(docker: &Docker, id: &str) -> Result<bool, ServerError> {
     use testcontainers::bollard::errors::Error::DockerResponseServerError;
 
@@ -60,6 +61,7 @@ pub(super) async fn remove(docker: &Docker, id: &str) -> Result<bool, ServerErro
     call("remove a container", PATIENCE, work).await
 }
 
+/// Lists all containers and networks with a run's label.
 async fn labelled() -> Result<(Docker, Vec<ContainerSummary>, Vec<NetworkSummary>), ServerError> {
     let docker = connect().await?;
     let filters = [("label", vec![RUN_LABEL])].into();

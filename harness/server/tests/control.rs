@@ -1,4 +1,4 @@
-//! Stop, kill, freeze, start and reload.
+//! Stops, kills, freezes, starts and reloads a local server.
 
 use tokio::net::TcpStream;
 
@@ -9,7 +9,7 @@ use crate::model::fault::StopMode;
 async fn server_restarts_on_the_same_port() {
     let Some(bench) = ServerBench::new().await else { return };
     let address = bench.server.address();
-    // Smart last: it waits for sessions to end, and only at the end there are none.
+    // A smart stop is last, because it waits for sessions to end, and only the last round has none.
     for mode in [StopMode::Fast, StopMode::Immediate, StopMode::Smart] {
         let client = if mode == StopMode::Smart { None } else { Some(bench.client().await.unwrap()) };
         in_time(bench.server.stop(mode)).await.unwrap();

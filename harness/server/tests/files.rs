@@ -1,4 +1,4 @@
-//! Configuration files of a running server.
+//! Changes configuration files of a running server.
 
 use std::os::unix::fs::PermissionsExt;
 

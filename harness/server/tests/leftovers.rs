@@ -1,4 +1,4 @@
-//! Leftovers of a killed run.
+//! The next run removes the leftovers of a killed run. The killed run is this test binary, started again.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,10 +9,11 @@ use super::*;
 use crate::environment::leftovers;
 use crate::server::process_tree;
 
-/// Makes this test binary, started again, play the run that is killed.
+/// Environment variable that makes the test `victim` act as the run that is killed; its value is a state.
 const VICTIM: &str = "PGSQUALL_TEST_VICTIM";
 
-/// The run that is killed: starts a server, brings it into a state, prints its folder, and waits.
+/// Acts as the run that is killed: starts a server, puts it into a state, prints its folder, and waits. Passes at once
+/// without the variable.
 #[tokio::test]
 async fn victim() {
     let Ok(state) = std::env::var(VICTIM) else { return };
@@ -29,7 +30,7 @@ async fn victim() {
         "frozen" => bench.server.pause().await.unwrap(),
         "recovering" => recovery::hold(&bench).await,
         "orphaned" => {
-            // Only the postmaster dies, and its frozen children cannot notice.
+            // Only the postmaster dies. Its frozen children cannot notice that, and stay.
             let pid_file = fs::read_to_string(bench.data().join("postmaster.pid")).unwrap();
             bench.server.pause().await.unwrap();
             process_tree::signal_all(&[pid_file.lines().next().unwrap().parse().unwrap()], Signal::SIGKILL);
@@ -40,7 +41,7 @@ async fn victim() {
     sleep(PATIENCE).await;
 }
 
-/// The process; killed when the test ends, also by a panic.
+/// The process of the victim; killed when dropped.
 struct Victim(Child);
 
 impl Drop for Victim {

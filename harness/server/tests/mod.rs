@@ -1,4 +1,4 @@
-//! The local server, used as the nemesis uses it. Skipped if Postgres is not installed.
+//! Tests of the local server with real binaries. Skipped if Postgres is not installed.
 
 mod control;
 mod files;
@@ -19,7 +19,7 @@ use super::{Binaries, LocalServer, Readiness, Server, Session};
 use crate::run_folder::RunFolder;
 use crate::server::bootstrap::{DATABASE, ROLE, set_password};
 
-/// Longest for steps of milliseconds on a slow, busy machine; a passing test never waits that long.
+/// Deadline for steps that take milliseconds, on a slow, busy machine; a passing test never waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const PASSWORD: &str = "test-password";
@@ -28,14 +28,14 @@ async fn in_time<T>(work: impl Future<Output = T>) -> T {
     timeout(PATIENCE, work).await.expect("an end within PATIENCE")
 }
 
-/// A running server with its own folder. Fields are dropped in this order.
+/// A running server with its own folder. The server must be dropped before the folder.
 struct ServerBench {
     server: LocalServer,
     folder: RunFolder,
 }
 
 impl ServerBench {
-    /// `None`, with a message, if Postgres is not installed.
+    /// Starts a server; `None`, with a message, if Postgres is not installed.
     async fn new() -> Option<ServerBench> {
         let binaries = match Binaries::find() {
             Ok(binaries) => binaries,
@@ -62,7 +62,7 @@ impl ServerBench {
         connect(self.server.address(), ROLE, Some(PASSWORD)).await
     }
 
-    /// A superuser's session, and the process behind it.
+    /// Opens a superuser's session; returns it with the pid of its backend.
     async fn backend(&self) -> (Session, i32) {
         let session = self.server.superuser().in_database(DATABASE).connect().await.unwrap();
         let rows = session.rows("SELECT pg_backend_pid()", &[]).await.unwrap();
@@ -83,7 +83,7 @@ impl ServerBench {
     }
 }
 
-/// Signs in over TCP; an error is its SQLSTATE, or its text without one.
+/// Signs in over TCP. The error is the SQLSTATE; without one, the error's text.
 async fn connect(address: SocketAddr, role: &str, password: Option<&str>) -> Result<Client, String> {
     let mut config = tokio_postgres::Config::new();
     config.host(address.ip().to_string()).port(address.port()).user(role).dbname(DATABASE);
@@ -116,7 +116,7 @@ impl Remains {
         Remains::within(folder, "data")
     }
 
-    /// For one of several servers, by the name of its data folder.
+    /// Notes the remains of one of several servers, by the name of its data folder.
     fn within(folder: &Path, name: &str) -> Remains {
         let data = folder.join(name);
         let pid_file = fs::read_to_string(data.join("postmaster.pid")).unwrap();

@@ -1,8 +1,8 @@
-//! A crash with a held recovery.
+//! A server whose crash recovery is held refuses connections, and can be released or killed.
 
 use super::*;
 
-/// As in `nemesis/recovery.rs`: enough data that recovery lasts long enough to be held.
+/// Enough WAL that recovery lasts long enough to be held; like `LARGE_TRANSACTION` in `server/control/real/crash.rs`.
 const LARGE_TRANSACTION: [&str; 4] = [
     "CHECKPOINT",
     "BEGIN",
@@ -10,7 +10,7 @@ const LARGE_TRANSACTION: [&str; 4] = [
     "INSERT INTO large SELECT repeat(md5(i::text), 8) FROM generate_series(1, 150000) AS i",
 ];
 
-/// Number of rounds; can be raised by hand.
+/// Returns the number of rounds: 3, or the value of `PGSQUALL_TEST_ROUNDS`.
 fn rounds() -> usize {
     std::env::var("PGSQUALL_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
 }

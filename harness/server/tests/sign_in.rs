@@ -1,4 +1,4 @@
-//! Sign-in: roles, passwords, the socket, and the log.
+//! Signing in at a local server: roles, passwords, the Unix socket; and what the log says about refusals.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn first_query_is_fast() {
-    let Some(first) = ServerBench::new().await else { return }; // creates the template if necessary
+    let Some(first) = ServerBench::new().await else { return }; // creates the template if it is missing
     let folder = RunFolder::create().unwrap();
     let binaries = Binaries::find().unwrap();
     let began = Instant::now();
@@ -28,7 +28,7 @@ async fn folders_are_closed_to_other_users() {
         let mode = fs::metadata(bench.folder.path().join(name)).unwrap().mode();
         assert_eq!(mode & 0o777, 0o700, "{name}");
     }
-    // The server's group may pass through it, but not list it.
+    // The server's group may enter the run folder, but not list it.
     let mode = fs::metadata(bench.folder.path()).unwrap().mode();
     assert_eq!(mode & 0o067, 0, "{mode:o}");
 }

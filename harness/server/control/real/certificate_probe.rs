@@ -1,4 +1,5 @@
-//! Fetches a server's certificate. Opens a whole session over TLS, so that the server logs no broken handshake.
+//! Fetches a server's certificate. Opens a whole session over TLS, because the server's log must not contain broken
+//! handshakes of the harness.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use crate::credentials::trust::Anybody;
 use crate::server::bootstrap::{DATABASE, OCCUPANT};
 use crate::server::{APPLICATION_NAME, explain};
 
-/// Longest for one session.
+/// Longest wait for one session.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The certificate that the server presents now, in DER.
+/// Returns the certificate that the server presents now, in DER.
 ///
 /// *Errors*: why no session over TLS was established.
 pub(super) async fn shown(server: SocketAddr, password: &str) -> Result<Vec<u8>, String> {

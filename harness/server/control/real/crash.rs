@@ -1,4 +1,4 @@
-//! Backends of a real server that die of SIGKILL, and recovery that is held.
+//! Kills backends of a real server, and holds the crash recovery that follows.
 
 use async_trait::async_trait;
 
@@ -6,12 +6,12 @@ use super::{RealServer, not_done};
 use crate::server::ServerError;
 use crate::server::control::CrashControl;
 
-/// The longest-standing session of a role.
+/// Selects the backend of a role's oldest session, without the harness's sessions.
 const VICTIM: &str = "SELECT pid FROM pg_stat_activity WHERE usename = $1 AND application_name <> 'pgsquall' \
                       AND backend_type = 'client backend' ORDER BY backend_start LIMIT 1";
 
 /// About 50 MB of WAL in one transaction that never commits: "a large transaction causes a long-running recovery".
-/// Its replay takes long enough to be caught and held.
+/// Its replay takes long enough that the harness can freeze it.
 const LARGE_TRANSACTION: &str = "CHECKPOINT; BEGIN; CREATE TABLE pgsquall_large (text text); \
      INSERT INTO pgsquall_large SELECT repeat(md5(i::text), 8) FROM generate_series(1, 150000) AS i";
 

@@ -1,6 +1,7 @@
-//! A real server under control: processes by signals, everything else by SQL of its superuser.
+//! Controls a real server: its processes by signals, everything else by SQL as superuser.
 //!
-//! Holds the sessions that a fault needs while it is in force, so that the faults themselves hold none.
+//! [`RealServer`] keeps the sessions that a fault needs while it is in force, so that faults are the same for simulated
+//! servers.
 
 #[cfg(feature = "tls")]
 mod certificate_probe;
@@ -25,45 +26,45 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::credentials::address::Address;
 use crate::server::{Server, ServerError, Session};
 
-/// Longest that the server may take for what takes milliseconds, on a busy machine.
+/// Longest wait for an effect that takes milliseconds on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks at something that settles.
+/// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A server, and what the harness holds there.
+/// A server and the harness's open sessions there. Errors are those of the traits, also of its own methods.
 pub(crate) struct RealServer {
     server: Arc<dyn Server>,
-    /// The client's role, its password, which every role of the harness has too, and its database.
+    /// The client's role. `password`: of this role and of the harness's occupants. `database`: the client's.
     user: String,
     password: String,
     database: String,
     held: Mutex<Held>,
 }
 
-/// Sessions and texts that outlive one verb.
+/// State that lasts from one operation to a later one.
 #[derive(Default)]
 struct Held {
-    /// A superuser's session from before new ones became impossible.
+    /// A superuser's session, opened before a fault made new ones impossible.
     kept: Option<Arc<Session>>,
-    /// Sessions that take slots.
+    /// Sessions that fill connection slots.
     occupants: Vec<Session>,
-    /// The session that has locked the ledger.
+    /// The session that locks the ledger.
     lock: Option<Session>,
-    /// The session of a large transaction, and its backend.
+    /// The session of a large transaction, and the pid of its backend.
     large_transaction: Option<(Session, i32)>,
-    /// The query that takes most of a throttled processor, and its backend.
+    /// The query that takes most of a throttled processor, and the pid of its backend.
     hog: Option<(AbortOnDropHandle<()>, i32)>,
-    /// `pg_hba.conf` as it was before the first change.
+    /// The text of `pg_hba.conf` before the first change; `None` if it is unchanged.
     rules: Option<String>,
-    /// The client's address, as the server sees it, once it has been looked at.
+    /// The client's address as the server sees it; `None` until it has been queried.
     client: Option<Ipv4Addr>,
     /// The session that sends notifications, and the server's address when it was opened.
     notifier: Option<(Session, SocketAddr)>,
 }
 
 impl RealServer {
-    /// `address`: the credentials of the client.
+    /// Controls a server. Of `address`, only the client's credentials and database are used.
     pub fn new(server: Arc<dyn Server>, address: &Address) -> RealServer {
         let Address { user, password, database, .. } = address;
         let (user, password, database) = (user.clone(), password.clone(), database.clone());
@@ -74,7 +75,7 @@ impl RealServer {
         self.held.lock()
     }
 
-    /// A superuser's session: the kept one while it lives, else a new one.
+    /// Returns a superuser's session: the kept one while it is open, else a new one.
     async fn session(&self) -> Result<Arc<Session>, ServerError> {
         let kept = self.held().kept.clone().filter(|kept| kept.is_open());
         match kept {
@@ -83,7 +84,7 @@ impl RealServer {
         }
     }
 
-    /// A superuser's session that is kept from now on, because soon no other can be opened.
+    /// Returns a superuser's session and keeps it, because soon no new one can be opened.
     async fn keep_session(&self) -> Result<Arc<Session>, ServerError> {
         let session = self.session().await?;
         self.held().kept = Some(Arc::clone(&session));
@@ -94,13 +95,13 @@ impl RealServer {
         self.held().kept = None;
     }
 
-    /// A superuser's session in the client's database.
+    /// Opens a superuser's session in the client's database.
     async fn session_in_database(&self) -> Result<Session, ServerError> {
         self.server.superuser().in_database(&self.database).connect().await
     }
 }
 
-/// A verb whose effect did not show.
+/// Returns the error of an operation that had not the expected effect.
 fn not_done(doing: &str, reason: String) -> ServerError {
     ServerError::Sql { doing: doing.to_owned(), reason }
 }

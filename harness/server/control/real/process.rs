@@ -1,4 +1,4 @@
-//! The process of a real server: what its kind can do is done by it.
+//! Process control of a real server: passes each operation on to the server's `Server` implementation.
 
 use std::net::SocketAddr;
 use std::time::Duration;

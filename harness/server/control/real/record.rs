@@ -1,4 +1,4 @@
-//! The log and the ledger of a real server; and the session that sends notifications.
+//! Reads the log and the ledger of a real server, and sends notifications.
 
 use async_trait::async_trait;
 
@@ -22,7 +22,7 @@ impl ServerRecord for RealServer {
 
     async fn notify(&self, number: u64) -> Result<(), ServerError> {
         let to = self.server.address();
-        // Put back only after a success: a session that failed, or that was given up, is not used again.
+        // The session is stored again only after a success, so that a broken one is never reused.
         let kept = self.held().notifier.take().filter(|(_, at)| *at == to);
         let session = match kept {
             Some((session, _)) => session,
@@ -34,7 +34,7 @@ impl ServerRecord for RealServer {
     }
 }
 
-/// Joins neighbouring keys that are there equally often.
+/// Joins consecutive keys with the same number of rows to runs. `keys` must be ascending.
 fn runs(keys: impl Iterator<Item = (i64, u64)>) -> Ledger {
     let mut runs = Ledger::new();
     for (key, copies) in keys {

@@ -1,8 +1,7 @@
-//! A primary and its standby, real ones: how one follows the other, and how it takes its place.
+//! Replication between a real primary and its standby: following, promotion, demotion.
 //!
-//! Commits wait for the standby, so that no acknowledged write may be lost. They wait until it has been *replayed*
-//! there (`remote_apply`): an acknowledged write can be read on either server, so that a read that misses it is never
-//! explained by a standby that lags.
+//! Commits wait until the standby has *replayed* them (`remote_apply`). So a failover must lose no acknowledged write,
+//! and replication lag cannot explain a read that misses one.
 
 use std::time::Duration;
 
@@ -13,14 +12,15 @@ use super::RealServer;
 use crate::server::control::ReplicationControl;
 use crate::server::{Readiness, START_PATIENCE, Server, ServerError, Session};
 
-/// Longest until a standby that is up follows its primary, and until a promotion is over: some 100 ms, on a busy
-/// machine seconds.
+/// Longest wait until a ready standby follows its primary, or a promotion has ended: some 100 ms; seconds on a busy
+/// machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks.
+/// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// On the primary alone, and in its file: a standby that is promoted has no standby to wait for.
+/// Statements for the primary only, because a promoted standby has no standby to wait for. ALTER SYSTEM keeps them in
+/// the primary's own file.
 const WAIT_FOR_STANDBY: [&str; 3] = [
     "ALTER SYSTEM SET synchronous_commit = 'remote_apply'",
     "ALTER SYSTEM SET synchronous_standby_names = '*'",
@@ -31,17 +31,19 @@ const WAIT_FOR_STANDBY: [&str; 3] = [
 const STANDBY_STATE: &str = "SELECT coalesce((SELECT format('%s, %s, replayed %s', state, sync_state, \
      replay_lsn >= pg_current_wal_flush_lsn()) FROM pg_stat_replication LIMIT 1), 'not connected')";
 
-/// The value of [`STANDBY_STATE`] once every commit waits for the standby, and it has everything.
+/// The value of [`STANDBY_STATE`] once every commit waits for the standby, and the standby has replayed all WAL.
 const FOLLOWS: &str = "streaming, sync, replayed t";
 
-/// Sessions of clients that hold work from before the server became read-only.
+/// Counts sessions with a transaction from before the server became read-only.
 const WRITING: &str = "SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend' \
      AND pid <> pg_backend_pid() AND (backend_xid IS NOT NULL OR xact_start < pg_conf_load_time())";
 
 /// Sessions that wait for a standby to confirm their commit.
 const WAITING: &str = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid <> pg_backend_pid()";
 
-/// Has every commit on the primary wait for the standby from now on; returns once it follows.
+/// Makes every commit on the primary wait for the standby; returns once the standby follows.
+///
+/// *Errors*: the standby is not ready or does not follow in time.
 pub(crate) async fn follow(primary: &dyn Server, standby: &dyn Server) -> Result<(), ServerError> {
     standby.wait(Readiness::AcceptingQueries, START_PATIENCE).await?;
     let session = primary.superuser().connect().await?;
@@ -62,7 +64,7 @@ impl ReplicationControl for RealServer {
     async fn demote(&self) -> Result<(), ServerError> {
         let session = self.session().await?;
         make_read_only(&session).await?;
-        // A transaction keeps what it began with. The standby still confirms, so that those which write can end.
+        // Open transactions stay writable. They can end, because the standby still confirms commits.
         settle(&session, WRITING, "wait for the last writes of the old primary", |found| found == "0").await
     }
 
@@ -74,8 +76,8 @@ impl ReplicationControl for RealServer {
         session.count(ended, &[&self.user]).await
     }
 
-    /// Their writes are on this server alone. Ended so, they are not acknowledged; cancelled, or with no standby to wait
-    /// for any more, they would be, and that is split brain.
+    /// The commits of these sessions are only on this server. Terminated sessions do not acknowledge them. If they were
+    /// cancelled, or if no standby were required any more, they would acknowledge them: split brain.
     async fn end_unconfirmed(&self) -> Result<usize, ServerError> {
         let ended = format!("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) {WAITING}");
         self.session().await?.count(&ended, &[]).await
@@ -89,7 +91,9 @@ async fn make_read_only(session: &Session) -> Result<(), ServerError> {
     settle(session, is_on, "make the primary read-only", |found| found == "on").await
 }
 
-/// Looks until one value is as it should be.
+/// Polls a query until its value satisfies `is_so`.
+///
+/// *Errors*: not within [`PATIENCE`]; with the last value.
 async fn settle(session: &Session, sql: &str, doing: &str, is_so: impl Fn(&str) -> bool) -> Result<(), ServerError> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! Resources of a real server that run short: memory, the small disk, its share of a processor, the ledger's lock.
+//! Makes resources of a real server short: memory, the small disk, processor time, the ledger's lock.
 
 use std::time::Duration;
 
@@ -13,42 +13,42 @@ use crate::server::bootstrap::{LEDGER, run_in};
 use crate::server::control::ResourceControl;
 use crate::server::{Readiness, START_PATIENCE, ServerError, Session, Shortage};
 
-/// Asks for far more than a container may have then, and touches all of it within a moment.
+/// Allocates 900 MB, far more than a container's limit, and touches all of it at once.
 const HUNGRY: &str = "SELECT length(repeat('x', 900000000))";
 
-/// A large query: minutes of computing, without anything on disk.
+/// Computes for minutes without writing to disk.
 const HOG: &str = "SELECT count(*) FROM generate_series(1, 30000) AS a, generate_series(1, 30000) AS b";
 
-/// The file that fills the disk.
+/// Name of the file that fills the disk.
 const BALLAST: &str = "ballast";
 
-/// The server's error when there is no room.
+/// Part of the server's error when the disk is full.
 const FULL: &str = "No space left on device";
 
-/// Uses up the room that is left in pages of the ledger and its indexes, where the client's next rows would go: just
-/// above its own keys, and downwards. No session ever sees these rows, since the end of the room rolls them back.
+/// Fills the free space in the pages of the ledger and its indexes where the client's next rows would go: its keys are
+/// above all of the client's keys and descend. No session sees these rows, because the full disk rolls them back.
 const USE_UP: &str = "BEGIN; INSERT INTO pgsquall_ledger (id, idempotency_key) \
                       SELECT 4611686018427387904 - i, 4611686018427387904 - i FROM generate_series(1, 100000) AS i; \
                       ROLLBACK";
 
-/// Room left in the last segment of WAL, in bytes: what the client writes in about a second, so that it is the client
-/// that meets the end of it.
+/// Room left in the last WAL segment, in bytes: what the client writes in about a second, so that a write of the client
+/// is the first to fail.
 const LAST_ROOM: i64 = 8 << 10;
 
-/// How long a server whose WAL disk is full has to end each time before it is looked whether there is room again.
+/// How long [`RealServer::fill_wal`] waits for the server to end before it fills the disk again.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Segments that are there beyond the one that is written now.
+/// Counts WAL segments that exist after the current one.
 const AHEAD: &str = "SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' \
                      AND name > pg_walfile_name(pg_current_wal_insert_lsn())";
 
-/// Bytes left in the segment that is written now.
+/// Bytes left in the current WAL segment.
 const LEFT: &str = "SELECT size - (pg_current_wal_insert_lsn() - '0/0')::bigint % size \
                     FROM (SELECT setting::bigint AS size FROM pg_settings WHERE name = 'wal_segment_size') AS segment";
 
-/// Takes the room that there is now, but for the last of it.
+/// Fills the disk and the current WAL segment, except for [`LAST_ROOM`]. `fill`: the shell command that fills the disk.
 async fn use_up_wal(session: &Session, fill: &str) -> Result<(), ServerError> {
-    // Segments made in advance are room that no ballast takes.
+    // The ballast cannot take the room of segments that exist already.
     while session.count(AHEAD, &[]).await? > 0 {
         session.batch("SELECT pg_logical_emit_message(false, 'pgsquall', 'next'); SELECT pg_switch_wal()").await?;
     }
@@ -62,11 +62,11 @@ async fn use_up_wal(session: &Session, fill: &str) -> Result<(), ServerError> {
 }
 
 impl RealServer {
-    /// Leaves the ledger no room to grow.
+    /// Fills the disk so that the ledger cannot grow.
     async fn fill_heap(&self, fill: &str) -> Result<(), ServerError> {
         let session = self.session_in_database().await?;
         run_in(&session, fill).await?;
-        // Servers up to 15 extend a table that many write to by dozens of pages at a time.
+        // Servers up to 15 extend a table with many writers by dozens of pages at a time, which have room left.
         match session.batch(USE_UP).await {
             Ok(()) => Err(not_done("fill the small disk", "it has room for all that was written".into())),
             Err(error) if error.to_string().contains(FULL) => Ok(()),
@@ -74,15 +74,15 @@ impl RealServer {
         }
     }
 
-    /// Leaves the server no room for its log, until it has ended.
+    /// Fills the disk of the WAL repeatedly until the server has ended.
     ///
-    /// Once is not enough: a checkpoint removes old segments, and a session that still has one of those open, which
-    /// takes up room unseen, closes it when it writes next.
+    /// Filling once is not enough: a checkpoint removes old segments, and a removed segment that a session still has
+    /// open takes room until the session's next write.
     async fn fill_wal(&self, fill: &str) -> Result<(), ServerError> {
-        // The client must write first, and then recovery must fail.
+        // The server ends after a write of the client has failed and then recovery has failed too.
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // The client writes meanwhile, and may meet the end of the room before all of it is used up here.
+            // An error here is kept for later: the server may crash on a client's write before the disk is full.
             let used_up = async { use_up_wal(&self.server.superuser().connect().await?, fill).await }.await;
             match self.server.ended(LOOK_EVERY).await {
                 Ok(()) => return Ok(()),
@@ -96,7 +96,7 @@ impl RealServer {
 #[async_trait]
 impl ResourceControl for RealServer {
     async fn squeeze_memory(&self) -> Result<Shortage, ServerError> {
-        // While memory is short no session can be opened.
+        // While memory is short, no session can be opened.
         self.keep_session().await?;
         self.server.squeeze_memory().await
     }
@@ -114,7 +114,7 @@ impl ResourceControl for RealServer {
         let Some(folder) = self.server.small_disk() else {
             return Err(not_done("fill the small disk", "the server has none".into()));
         };
-        // It ends when there is no room, which is an error to dd and what is wanted here.
+        // dd fails when the disk is full, as intended; `true` hides its exit code.
         let fill = format!("dd if=/dev/zero of={folder}/{BALLAST} bs=4096 oflag=append conv=notrunc 2>/dev/null; true");
         match disk {
             SmallDisk::Wal => self.fill_wal(&fill).await,
@@ -138,7 +138,7 @@ impl ResourceControl for RealServer {
         hungry.batch("SET jit = off; SET max_parallel_workers_per_gather = 0").await?;
         let pid = hungry.value("SELECT pg_backend_pid()", &[]).await?.unwrap_or_default();
         let query = tokio::spawn(async move {
-            // Terminated from outside, which is an error of no interest.
+            // `unthrottle` terminates this session, so an error is expected.
             let _ = hungry.batch(HOG).await;
         });
         self.held().hog = Some((AbortOnDropHandle::new(query), pid));
@@ -159,7 +159,7 @@ impl ResourceControl for RealServer {
     async fn lock_ledger(&self) -> Result<(), ServerError> {
         let session = self.session_in_database().await?;
         session.batch("BEGIN").await?;
-        // Reads wait for it too.
+        // ACCESS EXCLUSIVE makes reads wait too.
         session.batch(&format!("LOCK TABLE {LEDGER} IN ACCESS EXCLUSIVE MODE")).await?;
         self.held().lock = Some(session);
         Ok(())

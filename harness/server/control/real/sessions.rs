@@ -1,4 +1,4 @@
-//! Sessions of the client's role at a real server: counted, terminated, limited; and a session that times round trips.
+//! Counts, terminates and limits sessions of the client's role on a real server; times round trips of the harness.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::model::time::show;
 use crate::server::control::{Probe, SessionControl};
 use crate::server::{ServerError, Session};
 
-/// Sessions of a role; those of the harness are not counted.
+/// Counts a role's sessions without those of the harness: all, and those idle in a transaction for `$2` seconds.
 const SESSIONS: &str = "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%' \
      AND state_change <= clock_timestamp() - make_interval(secs => $2)) FROM pg_stat_activity \
      WHERE usename = $1 AND application_name <> 'pgsquall' AND backend_type = 'client backend'";
 
-/// Sessions of a role, those that begin included.
+/// Counts a role's sessions, including those that are still signing in and those of the harness.
 pub(super) const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
 
 const TERMINATE: &str = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
                          WHERE usename::text = ANY($1) AND pid <> pg_backend_pid()";
 
 impl RealServer {
-    /// Ends every session of the client's role, also while the role is away; returns how many were terminated.
+    /// Terminates every session of the client's role, also while the role is renamed to [`AWAY`]; returns how many.
     pub(super) async fn terminate(&self, session: &Session) -> Result<usize, ServerError> {
         session.count(TERMINATE, &[&[self.user.as_str(), AWAY].as_slice()]).await
     }
 
-    /// Ends the client's sessions until there are none. Where `takes_slots`, others take their slots meanwhile.
+    /// Terminates the client's sessions until none is left; returns how many. `takes_slots`: fills the freed slots.
     pub(super) async fn end_all(&self, session: &Session, takes_slots: bool) -> Result<usize, ServerError> {
         let mut ended = 0;
         let deadline = Instant::now() + PATIENCE;
         loop {
             ended += self.terminate(session).await?;
             if takes_slots {
-                // A slot that the client takes again meanwhile is freed in the next round.
+                // If the client takes a slot first, the next round terminates that session.
                 self.take_ordinary_slots().await?;
             }
             let left = session.count(COUNT, &[&self.user]).await?;
@@ -47,7 +47,7 @@ impl RealServer {
                 let reason = format!("the client still holds {left} after {}", show(PATIENCE));
                 return Err(not_done("end the client's sessions", reason));
             }
-            // The server has signalled them; a session that computes ends when it next checks for signals.
+            // The sessions have been signalled; one that computes ends when it next checks for interrupts.
             sleep(LOOK_EVERY).await;
         }
     }
@@ -98,7 +98,7 @@ impl SessionControl for RealServer {
     }
 
     async fn limit_role(&self, sessions: Option<u32>) -> Result<(), ServerError> {
-        // -1 is no limit.
+        // -1 means no limit.
         let limit = sessions.map_or(-1, i64::from);
         let session = self.session().await?;
         session.batch(&format!("ALTER ROLE {} CONNECTION LIMIT {limit}", self.user)).await

@@ -1,4 +1,4 @@
-//! Sign-in at a real server: the client's password, what is denied to it, and `pg_hba.conf`.
+//! Sign-in at a real server: the client's password, denials, and `pg_hba.conf`.
 
 use std::net::Ipv4Addr;
 
@@ -14,19 +14,19 @@ use crate::server::control::{AddressRange, Admission, Denial, SignInControl};
 use crate::server::files::{read_hba, write_hba_and_reload};
 use crate::server::{ServerError, Session, Superuser};
 
-/// Name of the client's role or database while it is away.
+/// Name of the client's role or database while a denial has renamed it.
 pub(super) const AWAY: &str = "squall_away";
 
-/// The superuser of every server of the harness.
+/// The superuser of every server that the harness starts.
 const SUPERUSER: &str = "postgres";
 
-/// Asks for SCRAM where the password is stored so, and for MD5 where an old server stores that.
+/// With `md5`, Postgres uses SCRAM if the password is stored for SCRAM, and MD5 on old servers that store MD5 sums.
 const METHOD: &str = "md5";
 
 impl Denial {
-    /// The statement that begins it.
+    /// Returns the statement that begins the denial.
     ///
-    /// A database can be renamed only while it has no session, so that it is closed first and its sessions ended.
+    /// A database can be renamed only while it has no session, so it is first closed to new ones.
     fn before(self) -> String {
         match self {
             Denial::Role => format!("ALTER ROLE {ROLE} RENAME TO {AWAY}"),
@@ -36,7 +36,7 @@ impl Denial {
         }
     }
 
-    /// Statements that follow once the client's sessions are ended.
+    /// Returns the statements that follow once the client's sessions have ended.
     fn after(self) -> Vec<String> {
         match self {
             Denial::Database => vec![
@@ -53,7 +53,7 @@ impl Denial {
                 if is_away(session, "SELECT 1 FROM pg_roles WHERE rolname = $1").await? {
                     session.batch(&format!("ALTER ROLE {AWAY} RENAME TO {ROLE}")).await?;
                 }
-                // Up to version 13 passwords are stored as MD5 sums with the role's name in them, and do not survive.
+                // Renaming clears passwords of Postgres 13 and earlier: their MD5 sums include the role's name.
                 set_password(session, ROLE, password).await
             }
             Denial::Database => {
@@ -68,20 +68,20 @@ impl Denial {
     }
 }
 
-/// Whether a role or database exists under the name that it has while it is away.
+/// Returns whether a role or database has the name [`AWAY`].
 async fn is_away(session: &Session, sql: &str) -> Result<bool, ServerError> {
     Ok(!session.rows(sql, &[&AWAY]).await?.is_empty())
 }
 
 impl RealServer {
-    /// An ordinary role on the way that the gateway takes.
+    /// Returns settings for an ordinary role over TCP, as the gateway connects.
     fn occupant_over_tcp(&self) -> Superuser {
         let (address, mut config) = (self.server.address(), Config::new());
         config.host(address.ip().to_string()).port(address.port()).dbname(&self.database);
         Superuser::new(config).in_role(OCCUPANT, &self.password)
     }
 
-    /// The rules from before the first change.
+    /// Returns the rules from before the first change, and stores them if this is the first change.
     async fn rules_before(&self, session: &Session) -> Result<String, ServerError> {
         let known = self.held().rules.clone();
         match known {
@@ -94,9 +94,11 @@ impl RealServer {
         }
     }
 
-    /// Signs in from the client's address, to see that the rules in force admit it or do not.
+    /// Signs in from the client's address to check that the rules in force admit or refuse it.
     ///
-    /// As another role: in the log, what the client met stays the client's.
+    /// Uses another role than the client's, because refusals of the client's role in the log are evidence.
+    ///
+    /// *Errors*: the server admits what it should refuse, or the reverse.
     async fn check_admission(&self, admits: bool) -> Result<(), ServerError> {
         const DOING: &str = "change which addresses the server admits";
         let refusal = match self.occupant_over_tcp().connect_within(PATIENCE).await {
@@ -128,7 +130,7 @@ impl SignInControl for RealServer {
         session.batch(&denial.before()).await?;
         let ended = self.terminate(&session).await?;
         for statement in denial.after() {
-            // One by one: several in one message would be one transaction, in which a database cannot be closed.
+            // Several statements in one message would be one transaction, in which a database cannot be closed.
             session.batch(&statement).await?;
         }
         Ok(ended)
@@ -148,7 +150,7 @@ impl SignInControl for RealServer {
     }
 
     async fn client_address(&self) -> Result<Ipv4Addr, ServerError> {
-        // A container sees its bridge instead of the gateway.
+        // The server is queried because a container sees its bridge's address instead of the gateway's.
         let session = self.occupant_over_tcp().connect().await?;
         let address: String = session.value("SELECT host(inet_client_addr())", &[]).await?.unwrap_or_default();
         let address = address

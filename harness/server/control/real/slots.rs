@@ -1,4 +1,4 @@
-//! Connection slots of a real server, taken by others.
+//! Fills the connection slots of a real server with sessions of the harness (occupants).
 
 use std::time::Duration;
 
@@ -10,29 +10,30 @@ use super::{LOOK_EVERY, PATIENCE, RealServer, not_done};
 use crate::server::bootstrap::OCCUPANT;
 use crate::server::{ServerError, Session, Superuser};
 
-/// Longest that a session which is turned away keeps its slot: the end of a process, on a busy machine.
+/// Longest time that a refused session keeps its slot: until its process has ended, on a busy machine.
 const LEFT: Duration = Duration::from_millis(50);
 
-/// Between two attempts of one of a herd, which is why it is faster than a client that backs off.
+/// Pause between two attempts while the server starts. Short, so that occupants connect before a client that backs off.
 const RUSH: Duration = Duration::from_millis(5);
 
-/// How many of a herd try at once: the server forks one process for each.
+/// How many occupants connect at the same time. The server forks a process for each attempt.
 const ABREAST: usize = 4;
 
 /// The server's error when there is no slot.
 const NO_SLOT: &str = "53300";
 
 impl RealServer {
-    /// An ordinary role beside the client's.
+    /// Returns settings for the role of the occupants, an ordinary role.
     pub(super) fn occupant(&self) -> Superuser {
         self.server.superuser().in_role(OCCUPANT, &self.password)
     }
 
+    /// Fills the slots that ordinary roles can use.
     pub(super) async fn take_ordinary_slots(&self) -> Result<(), ServerError> {
         self.take_all_slots(&self.occupant()).await
     }
 
-    /// Opens sessions until the server has no more for this role.
+    /// Opens sessions of this role until the server has no slot left for it.
     pub(super) async fn take_all_slots(&self, role: &Superuser) -> Result<(), ServerError> {
         loop {
             match role.connect_within(PATIENCE).await {
@@ -43,7 +44,7 @@ impl RealServer {
         }
     }
 
-    /// Opens sessions of an ordinary role as soon as the server is there, until it has no more.
+    /// Opens sessions of occupants as soon as the server accepts them, until it has no slot left; returns them.
     async fn rush_alone(&self, deadline: Instant) -> Result<Vec<Session>, ServerError> {
         let mut held = Vec::new();
         loop {
@@ -53,19 +54,20 @@ impl RealServer {
                 Err(refusal) if Instant::now() >= deadline => {
                     return Err(not_done("take a connection slot", refusal.text));
                 }
-                // Not there yet.
+                // The server is still starting.
                 Err(_) => sleep(RUSH).await,
             }
         }
     }
 
+    /// Fills all slots of a starting server by several loops at once; returns how many occupants there are.
     pub(super) async fn rush(&self) -> Result<usize, ServerError> {
         let deadline = Instant::now() + PATIENCE;
         for held in join_all((0..ABREAST).map(|_| self.rush_alone(deadline))).await {
             self.held().occupants.extend(held?);
         }
-        // A session that is turned away has a slot until it has left, and may have turned away another for it. So the
-        // slots that are free again are taken one by one, until there is none twice.
+        // A refused session keeps a slot until its process has ended, and may have caused another refusal. So free
+        // slots are taken again, until two rounds in a row find none.
         let mut full = 0;
         while full < 2 {
             sleep(LEFT).await;
@@ -76,7 +78,7 @@ impl RealServer {
         Ok(self.held().occupants.len())
     }
 
-    /// Waits until the others have left.
+    /// Waits until no session of the occupants' role is left; sessions of the superuser are not waited for.
     pub(super) async fn wait_for_free_slots(&self, session: &Session) -> Result<(), ServerError> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -1,6 +1,6 @@
-//! TLS at a real server: the files in its data folder, changed by SQL and loaded by a reload while it runs.
+//! TLS on a real server: writes certificate files to its data folder by SQL and reloads them while it runs.
 //!
-//! Which certificates are wrong, and when, is up to the nemesis.
+//! The nemesis decides which certificates are wrong, and when.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::server::control::{Admission, SignInControl};
 use crate::server::files::{reload, write_file};
 use crate::server::{Server, ServerError};
 
-/// The server's files, in its data folder, which is where it runs.
+/// Names of the server's files, relative to its data folder, which is its working directory.
 const CERTIFICATE: &str = "pgsquall-server.crt";
 const KEY: &str = "pgsquall-server.key";
 const CLIENTS: &str = "pgsquall-clients.crt";
 const REVOKED: &str = "pgsquall-revoked.crl";
 
-/// Longest until a certificate that was loaded is seen: one handshake, on a busy machine.
+/// Longest wait until a handshake shows a new certificate: milliseconds, but the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks.
+/// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The server's side of TLS, in PEM.
@@ -31,14 +31,14 @@ pub(crate) struct TlsSetup {
     pub version: TlsVersion,
     pub certificate: Certificate,
     pub key: String,
-    /// The authority of clients' certificates and its list of revoked ones; `None`: clients need no certificate.
+    /// The authority of clients' certificates and its revocation list; `None`: clients need no certificate.
     pub clients: Option<(String, String)>,
-    /// Whether the client's role is admitted over TLS alone.
+    /// Whether the client's role is admitted over TLS only.
     pub is_required: bool,
 }
 
 impl RealServer {
-    /// Makes it speak TLS; returns once a handshake shows the certificate.
+    /// Enables TLS; returns once a handshake shows the certificate.
     pub async fn set_up_tls(&self, setup: &TlsSetup) -> Result<(), ServerError> {
         let session = self.server.superuser().connect().await?;
         write_file(&session, KEY, &setup.key).await?;
@@ -52,7 +52,7 @@ impl RealServer {
             ("ssl_key_file", KEY),
             ("ssl_min_protocol_version", protocol),
             ("ssl_max_protocol_version", protocol),
-            // A connection that was received and never authorized is one that a certificate kept out.
+            // Evidence: a connection that the log reports as received and never as authorized failed in TLS.
             ("log_connections", "on"),
         ];
         if let Some((authority, revoked)) = &setup.clients {
@@ -66,14 +66,16 @@ impl RealServer {
         self.serve_certificate(&setup.certificate).await?;
         if setup.is_required {
             self.admit(Admission::TlsOnly { certificate: setup.clients.is_some() }).await?;
-            // A later change is undone to these rules.
+            // Undoing a later change must restore these rules.
             self.held().rules = None;
         }
         Ok(())
     }
 }
 
-/// Has the server show a certificate; returns once a handshake shows it.
+/// Makes the server present a certificate; returns once a handshake shows it.
+///
+/// *Errors*: not within [`PATIENCE`]; with the last observation.
 pub(super) async fn serve(server: &dyn Server, certificate: &Certificate, password: &str) -> Result<(), ServerError> {
     let session = server.superuser().connect().await?;
     write_file(&session, CERTIFICATE, &certificate.pem).await?;
@@ -93,7 +95,7 @@ pub(super) async fn serve(server: &dyn Server, certificate: &Certificate, passwo
     }
 }
 
-/// Replaces the list of revoked certificates; returns once it is in force.
+/// Replaces the list of revoked certificates; returns once new sessions use it.
 pub(super) async fn revoke(server: &dyn Server, list: &str) -> Result<(), ServerError> {
     write_file(&server.superuser().connect().await?, REVOKED, list).await?;
     reload(&server.superuser()).await

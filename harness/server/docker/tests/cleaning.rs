@@ -1,4 +1,4 @@
-//! Removal of containers and networks: own ones completely, others never.
+//! Removal of containers and networks: those of this process and of killed runs, never those of others.
 
 use testcontainers::bollard::models::{ContainerCreateBody, NetworkCreateRequest};
 use testcontainers::bollard::query_parameters::CreateContainerOptions;
@@ -19,7 +19,7 @@ async fn container_is_removed_by_call_and_by_drop() {
 
     let server = create(&[]).await;
     let (docker, id) = (server.container.docker.clone(), server.container.id.clone());
-    // On a thread without a runtime.
+    // The drop must also work on a thread without a runtime.
     std::thread::spawn(move || drop(server)).join().unwrap();
     docker.inspect_container(&id, None).await.unwrap_err();
 }
@@ -74,7 +74,7 @@ async fn sweep_removes_only_orphaned_networks() {
     server.remove().await.unwrap();
 }
 
-/// A container with this owner's label, never started.
+/// Creates a container with this owner's label, without starting it; returns its id.
 async fn container_of(server: &DockerServer, owner: &Owner) -> String {
     let labels = [(RUN_LABEL.to_owned(), "swept".to_owned()), (OWNER_LABEL.to_owned(), owner.to_string())].into();
     let body = ContainerCreateBody { image: Some(IMAGE.into()), labels: Some(labels), ..Default::default() };

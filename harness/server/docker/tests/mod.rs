@@ -1,4 +1,4 @@
-//! Containers on the real engine; skipped without an engine or image.
+//! Servers in containers on a real engine. Skipped without an engine or the image.
 
 mod cleaning;
 mod standby;
@@ -12,7 +12,7 @@ use super::*;
 
 const IMAGE: &str = "pgsquall/postgres:15";
 
-/// A server for a test; ends the test if Docker or the image is missing.
+/// Creates a server for a test; returns from the test if Docker or the image is missing.
 macro_rules! server_or_skip {
     () => {
         match availability().await {
@@ -38,7 +38,7 @@ async fn assert_answers(server: &DockerServer) {
     assert_eq!(rows[0].get::<_, i32>(0), 42);
 }
 
-/// The SQLSTATE with which a new connection is refused.
+/// Returns the SQLSTATE with which the server refuses a new connection.
 async fn refusal(server: &DockerServer) -> Option<String> {
     match server.superuser().connect_within(Duration::from_secs(2)).await {
         Ok(_) => panic!("the server accepted the connection"),
@@ -112,13 +112,13 @@ async fn log_has_terminated_sessions() {
 async fn held_recovery_refuses_until_released() {
     let server = server_or_skip!();
     hold_and_release(&server).await;
-    // A shutdown releases it too.
+    // A shutdown also releases a held recovery.
     crash(&server).await;
     server.stop(StopMode::Fast).await.unwrap();
     server.remove().await.unwrap();
 }
 
-/// Crashes a session with 50 MB of uncommitted data.
+/// Kills the backend of a session with 50 MB of uncommitted data, and holds the recovery.
 async fn crash(server: &DockerServer) {
     let session = server.superuser().connect().await.unwrap();
     let work = "CREATE TABLE bulk (x text); \

@@ -1,4 +1,4 @@
-//! A primary and a standby in two containers.
+//! A standby in a container replicates from its primary; both, and their network, are removed.
 
 use super::*;
 
