@@ -1,4 +1,5 @@
-//! The README's snippet for library authors, as a test that runs; and that the README still says the same.
+//! Runs the README's snippet for library authors, and checks that README.md contains it and the one of
+//! `benches/recovery.rs`. Also tests two limits of such a client: scenarios with `listen`, and supervision.
 
 // README: begin
 use pgsquall::{Address, Client, Experiment, OpError};

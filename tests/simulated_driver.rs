@@ -1,4 +1,4 @@
-//! The README's snippet for simulations, as a test that runs; and that the README still says the same.
+//! Runs the README's snippet for simulations, and checks that README.md contains this text.
 #![cfg(feature = "simulation")]
 
 // README: begin

@@ -1,4 +1,4 @@
-//! Clients of the user's own in the simulation that speak TLS: with rustls, on the streams and by the clock of a `Net`.
+//! Simulates a user's clients that speak TLS: rustls on the streams and with the clock of a `Net`.
 #![cfg(all(feature = "simulation", feature = "tls"))]
 
 use std::sync::{Arc, OnceLock};
@@ -19,11 +19,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const INSERT: &str = "INSERT INTO pgsquall_ledger (id) VALUES ($1)";
 const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1";
 
-/// Connects anew for each operation.
+/// A client that connects for each operation.
 struct Anew {
     net: Net,
     address: Address,
-    /// What it read first, where it reads its certificates only once.
+    /// `Some` for a client that reads its certificates only once: what it read.
     once: Option<OnceLock<MakeRustlsConnect>>,
 }
 

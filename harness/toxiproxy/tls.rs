@@ -9,7 +9,7 @@ use crate::gateway::Termination;
 /// The files with which a proxy speaks TLS to clients and to the server.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The server's own certificate with its chain, in PEM. With any other, clients with channel binding cannot sign in.
+    /// The server's own certificate with its chain, in PEM. With another one, channel binding fails.
     pub certificate: PathBuf,
     /// The certificate's key, in PEM.
     pub key: PathBuf,

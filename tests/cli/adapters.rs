@@ -1,13 +1,13 @@
-//! Adapters that do not keep to the protocol: told apart, told what to mend, and gone afterwards.
+//! Adapters that break the protocol or exit: each has its own error or verdict, and no process or folder is left.
 
 use super::common::{Output, RESET, Workspace, YES_MAN, lives, processes_of, until};
 
 const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":2}}'"#;
 
-/// Answers one request and does something else before the next; `$id` is its id.
+/// Reads one request without answering it; `$id` is then its id.
 const ANSWER_ONE: &str = r#"read -r line; id=${line#*:}; id=${id%%,*}"#;
 
-/// Runs a shell script as an adapter; nothing of it and of its run is there afterwards.
+/// Runs a shell script as an adapter; asserts that no process and no folder of the run is left.
 fn ask(script: &str, scenario: &str) -> (Workspace, Output) {
     ask_of("sh", script, scenario)
 }
@@ -38,7 +38,7 @@ fn garbage_instead_of_the_hello() {
 fn death_before_the_hello() {
     let (place, said) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
     said.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
-    // What it said is kept in full, the rest is not.
+    // Its stderr is stored; a history is not, because nothing ran.
     assert!(place.read("out/short/client.stderr").contains("ModuleNotFoundError"));
     assert!(!place.holds("out/short/history.jsonl"));
 }
@@ -73,7 +73,7 @@ fn answers_that_break_the_protocol_prove_nothing() {
 
 #[test]
 fn an_exit_because_of_the_fault_is_a_failure() {
-    // It holds a connection, says yes, and once that connection was reset it dies as of an exception.
+    // It holds a connection, acknowledges everything, and exits as if by an exception once the fault is in force.
     let connected = format!("exec 3<>/dev/tcp/127.0.0.1/$PGPORT\n{YES_MAN}");
     let dies = connected.replace(
         "; echo \"{\\\"id",

@@ -1,4 +1,4 @@
-//! The same question to the same client gives the same answer on installed binaries and in a container.
+//! The same scenario with the same client has the same verdict and server errors on local binaries and in a container.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,18 +6,18 @@ use serde_json::Value;
 
 use super::common::{IMAGE, Workspace, docker_is_here};
 
-/// Short versions of shipped scenarios of their names.
+/// Short versions of shipped scenarios: the name and the lines of the fault.
 const SHORT: [(&str, &str); 3] = [
     ("restart-fast", "kind = \"restart\"\nmode = \"fast\"\nfor = \"2s\""),
     ("session-terminated", "kind = \"terminate-sessions\""),
     ("connections-exhausted", "kind = \"exhaust-connections\"\nfor = \"2s\""),
 ];
 
-/// "The database system is starting up": binaries start within 30 ms, a container takes ten times that, so that it is
-/// chance whether a client that pauses between its attempts ever comes by.
+/// "The database system is starting up". Not compared: local binaries start within 30 ms, a container takes ten times
+/// as long, so it is chance whether a client connects in that time.
 const PASSING: &str = "57P03";
 
-/// What is compared: each verdict, and which errors the server logged for the client.
+/// Runs the scenarios; returns what is compared: each verdict, and which SQLSTATEs the server logged for the client.
 fn answers(place: &Workspace, server: &str, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let files = SHORT.map(|(name, _)| format!("{name}.toml"));
     let files: Vec<_> = files.iter().map(String::as_str).collect();

@@ -1,12 +1,12 @@
-//! Applications that do their own work (`--app`), judged by what passes the gateway.
+//! Applications with a workload of their own (`--app`), judged by their traffic through the gateway.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::common::{Output, Workspace};
 
-/// The web service of these tests, its visitors, and the question to both whether it is ready; `None` where the first
-/// `python3` on PATH lacks its pool.
+/// Returns the options for the web service of these tests: `--app`, `--ready` and `--load`. `None`, with a message,
+/// if the first `python3` on PATH lacks psycopg_pool.
 fn service(kind: &str) -> Option<Vec<String>> {
     let import = ["-c", "import psycopg, psycopg_pool"];
     let found = Command::new("python3").args(import).output().is_ok_and(|out| out.status.success());
@@ -26,26 +26,26 @@ fn shlex_quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 
-/// Asks a scenario of an application; the folder is for what comes of it.
+/// Runs a scenario with an application; results are in `out`.
 fn ask(place: &Workspace, scenario: &str, application: &[String]) -> Output {
     let application: Vec<&str> = application.iter().map(String::as_str).collect();
     place.run(&[&["run", scenario], application.as_slice(), &["-v", "--seed", "7", "--out", "out"]].concat())
 }
 
-/// The only run of this scenario has passed.
+/// Asserts that the only run is of this scenario and has passed.
 #[track_caller]
 fn passes(place: &Workspace, scenario: &str, said: &Output) {
     said.succeeds();
     assert_eq!(place.report("out").endings(), [format!("{scenario} pass")], "{said}");
 }
 
-/// Connections are reset once, and there are five seconds to come back.
+/// Writes a scenario with one reset and a budget of five seconds; returns the file's name.
 fn reset(place: &Workspace) -> String {
     place.write("reset.toml", super::common::RESET);
     "reset.toml".into()
 }
 
-/// Where pgbench is; `None`, and it says so, where it is not.
+/// Finds pgbench; `None`, with a message, if it is not installed.
 fn pgbench() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -70,7 +70,7 @@ fn a_service_over_a_pool_passes() {
     for part in ["--ready", "{port}"] {
         assert!(said.stdout.contains(part), "{part}: {said}");
     }
-    // What it asked for by itself is on record, and its output is kept.
+    // The history has the service's own statements, none of the harness; the output of service and load is stored.
     let history = place.read("out/reset/history.jsonl");
     assert!(history.contains("\"kind\":\"statement\"") && !history.contains("\"kind\":\"write\""), "{said}");
     assert!(place.holds("out/reset/client.stdout") && place.holds("out/reset/load.stderr"), "{said}");
@@ -152,7 +152,7 @@ fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
 #[test]
 fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
     let place = Workspace::new();
-    // Each with what its reason names.
+    // Each scenario with a word of its reason.
     let asked = [
         ("idle-drop", "--load"),
         ("listen-closed", "listen"),

@@ -6,7 +6,7 @@ use pgsquall::client::reference::built_in;
 
 use super::common::{RESET, Workspace};
 
-/// Runs with these arguments, which must be refused; nothing may be left in the folder.
+/// Asserts that `pgsquall run` refuses these arguments and leaves nothing in its folder.
 #[track_caller]
 fn refused(words: &[&str], code: i32, texts: &[&str]) {
     let place = Workspace::new();
@@ -52,7 +52,7 @@ fn invalid_server_is_refused() {
 
 #[test]
 fn a_server_that_cannot_be_reached_is_one_error_for_all_runs() {
-    // Port 1 needs privileges to be listened on, and nothing does.
+    // No server listens on port 1, which needs privileges.
     let url = "postgres://u:hidden@127.0.0.1:1/d";
     let texts = ["postgres://u@127.0.0.1:1/d", "refused", "connection-reset, stall"];
     refused(&["connection-reset", "stall", "--server", url, "--out", "out"], 69, &texts);
@@ -97,7 +97,7 @@ fn values_out_of_range() {
 
 #[test]
 fn a_folder_that_cannot_be_written_to() {
-    // Even root can make nothing in /proc, nor a folder inside a file.
+    // Not even root can create a folder in /proc or inside a file.
     refused(&["--out", "/proc/pgsquall"], 64, &["/proc/pgsquall", "--out DIR"]);
     let place = Workspace::new();
     let file = place.write("file", RESET);
@@ -113,7 +113,7 @@ fn no_words_at_all() {
     assert!(said.stderr.contains("pgsquall <COMMAND>"), "{said}");
 }
 
-/// The wording of errors: what is wrong, and what to do.
+/// Keeps the wording of errors in a snapshot: what is wrong, and what to do.
 #[test]
 fn errors_in_their_words() {
     let asked: [&[&str]; 13] = [
@@ -137,7 +137,7 @@ fn errors_in_their_words() {
         let said = place.run(words);
         format!("$ pgsquall {}\n{}exit code {}\n", words.join(" "), said.stderr, said.code.unwrap())
     });
-    // A client more is no other wording.
+    // A new built-in client does not change the snapshot.
     let clients = built_in().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
     insta::assert_snapshot!(
         "errors",

@@ -1,12 +1,13 @@
-//! `--baseline`: a client that has become two seconds slower at coming back is found out; one that has not is left
-//! alone.
+//! `--baseline`: a client that recovers two seconds later than before is a regression; an unchanged client, a known
+//! failure and an improvement are not.
 
 use pgsquall::report::Report;
 use pgsquall::report::baseline::{ChangeKind, span};
 
 use super::common::{RESET, Workspace};
 
-/// A built-in client as a process; which one stands in a file, so that the question remains the same when it changes.
+/// Returns the command line of a built-in client. A file names the client, so that the command line stays the same if
+/// it changes: only runs of the same client are compared.
 fn client(place: &Workspace, behaviour: &str) -> String {
     place.write("behaviour", behaviour);
     format!("sh -c 'exec {} adapter $(cat behaviour)'", env!("CARGO_BIN_EXE_pgsquall"))
@@ -37,7 +38,7 @@ fn a_slow_down_of_two_seconds_is_a_regression() {
     let change = comparison.changes[0].clone();
     assert_eq!((change.kind, change.scenario.as_str(), comparison.changes.len()), (ChangeKind::Worse, "short", 1));
     let times = change.times.unwrap();
-    // The client waits two seconds longer, and the machine adds what it likes.
+    // The client waits two seconds longer; half a second is for the noise of a busy machine.
     assert!(times.shift.at_least_us.is_some_and(|us| us > 1_500_000), "{times:?}");
     // Every format reports it, with the same signed delay.
     assert!(slower.stdout.contains(&change.what) && change.what.contains(&span(times.shift)), "{slower}");

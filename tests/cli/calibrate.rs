@@ -1,10 +1,10 @@
-//! `pgsquall sim --calibrate`: real runs compared with their simulations.
+//! `pgsquall sim --calibrate`: compares real runs with their simulations.
 
 use std::fs;
 
 use super::common::{Output, RESET, Workspace};
 
-/// Stores a simulated run in the folder `real` as if it were real, with texts replaced.
+/// Simulates a run, and stores its history below the folder `real` as if it were a real one, with these texts replaced.
 pub fn as_if_real(place: &Workspace, scenario: &str, client: &str, name: &str, replaced: &[(&str, &str)]) {
     place.run(&["sim", scenario, "--client", client, "--seed", "3", "--out", "made"]);
     let stem = scenario.trim_end_matches(".toml");
@@ -50,7 +50,7 @@ fn equal_runs_have_no_differences() {
     place.write("mine.toml", RESET);
     as_if_real(&place, "connection-reset", "reference", "one", &[]);
     as_if_real(&place, "mine.toml", "hangs", "deep/er/two", &[]);
-    // In virtual time every figure is the same each time.
+    // In virtual time, every figure is reproducible.
     insta::assert_snapshot!("no_differences", calibrate(&place).succeeds().stdout);
 }
 

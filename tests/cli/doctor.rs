@@ -1,4 +1,4 @@
-//! `pgsquall doctor`: exit codes, the form of its JSON, and that no password is ever printed.
+//! `pgsquall doctor`: exit codes, the form of its JSON, and that it never prints a password.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::common::postgres::Postgres;
 use super::common::{BINARY, Output, Workspace, said};
 
-/// Examined with the password out of sight of `ps`.
+/// Runs `pgsquall doctor` with the password in PGPASSWORD, where `ps` does not show it.
 fn with_variable(place: &Workspace, password: &str, words: &[&str]) -> Output {
     let mut command = place.command(BINARY);
     command.arg("doctor").args(words).env("PGPASSWORD", password);
@@ -18,7 +18,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The finding about a topic.
+/// Returns the finding about a topic.
 #[track_caller]
 fn finding<'a>(json: &'a Value, topic: &str) -> &'a Value {
     let found = json["findings"].as_array().unwrap().iter().find(|finding| finding["topic"] == topic);
@@ -54,10 +54,10 @@ fn words_that_cannot_be_right() {
 
 #[test]
 fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
-    // Port 1 needs privileges to be listened on, and nothing does.
+    // No server listens on port 1, which needs privileges.
     let said = Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
     assert_eq!(said.code, Some(69), "{said}");
-    // How long a stage took stands in brackets behind it; what is in order is this machine's own.
+    // Without the times in brackets, and without lines that are ok, which depend on this machine.
     let took = |line: &str| line.ends_with("s)").then(|| line.rfind(" (")).flatten();
     let lines = said.stdout.lines().filter(|line| !line.starts_with("  ok "));
     let page: Vec<_> = lines.map(|line| &line[..took(line).unwrap_or(line.len())]).collect();
@@ -118,7 +118,7 @@ fn json_has_its_form(place: &Workspace, url: &str) {
 }
 
 fn a_problem_is_1(place: &Workspace, url: &str) {
-    // Both sides' keepalive is the system's, two hours as a rule.
+    // Neither side sets keepalive, so it is the system's: by default the first probe is sent after two hours.
     let said = place.run(&["doctor", url, "--idle-timeout", "1m"]);
     assert_eq!(said.code, Some(1), "{said}");
     let said = place.run(&["doctor", url, "--idle-timeout", "1m", "--json"]);

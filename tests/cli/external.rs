@@ -28,7 +28,7 @@ fn network_faults_are_asked_and_others_skipped() {
     }
     assert_eq!(server.sql(LEDGER), "f");
 
-    // If every scenario is skipped, the command does not pass.
+    // A command of which every scenario is skipped does not pass.
     let said = place.run(&["run", "restart-fast", "--server", &url, "--report", "json=nothing.json"]);
     assert_eq!(said.code, Some(69), "{said}");
     assert_eq!(place.report("nothing.json").endings(), ["restart-fast skipped"], "{said}");

@@ -1,8 +1,9 @@
-//! Scenario files with mistakes, and stored histories that are none: the place, what is wrong, and what to do.
+//! Errors about bad scenario files and about files that are no histories: the place, the cause and the fix.
 
 use super::common::{RESET, Workspace};
 
-/// A scenario with one mistake is refused at the same place by `check` and by `run`, which then starts nothing.
+/// Asserts that `check` and `run` refuse a scenario with this mistake, with the same place, and that `run` starts
+/// nothing.
 #[track_caller]
 fn mistaken(from: &str, to: &str, texts: &[&str]) {
     assert!(RESET.contains(from));

@@ -1,4 +1,4 @@
-//! A run from beginning to end: its output, its stored files, and repeating both.
+//! Complete runs: their output, their stored files, and that the same seed repeats them.
 
 use serde_json::Value;
 
@@ -16,11 +16,11 @@ fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
     assert_eq!(place.report("out").endings(), ["short pass"], "{said}");
     let verdict = place.verdict("out/short");
     assert!(verdict.evidence() > 0, "{verdict}");
-    // The table shows the verdict and its evidence; below it is where everything is.
+    // The table shows the verdict and its evidence; the path of the report is below it.
     let row = said.succeeds().line("short");
     assert!(row.contains("pass") && row.contains(&format!("{} ", verdict.evidence())), "{said}");
     assert!(said.stdout.contains("out/report.html"), "{said}");
-    // Progress is on stderr, and in plain lines where that is no terminal.
+    // Progress is on stderr, in plain lines because that is no terminal.
     assert!(said.stderr.lines().any(|line| line.starts_with("short ") && line.contains("pass")), "{said}");
     assert!(said.stderr.contains("seed 7") && !said.stderr.contains('\u{1b}'), "{said}");
     assert!(!said.stdout.contains('\u{1b}'), "{said}");
@@ -35,13 +35,13 @@ fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
     assert!(["short.toml", "reference", "pass"].iter().all(|part| head.contains(part)), "{page}");
     assert!(page.stdout.contains("pgsquall run short.toml --client reference --budget 5s --seed 7"), "{page}");
 
-    // The same words ask the same question, down to the microsecond.
+    // The same arguments give the same plan, to the microsecond.
     let again = place.run(&["run", "short.toml", "--budget", "5s", "--seed", "7", "--out", "again", "--verbose"]);
     let (first, second) =
         (header(&place.read("out/short/history.jsonl")), header(&place.read("again/short/history.jsonl")));
     assert_eq!(first, second);
     assert!(first["run"]["faults"][0]["at_us"].as_u64().unwrap() >= 500_000, "{first}");
-    // What `run` explains is what `judge` says of the same history.
+    // `run --verbose` prints the same explanation as `judge` for the same history.
     let page = place.run(&["judge", "again/short"]).stdout;
     assert!(again.succeeds().stdout.contains(page.trim_end()), "{again}\nis without\n{page}");
 }
@@ -67,7 +67,7 @@ fn a_client_that_does_not_come_back_is_told_why() {
     let progress = said.stderr.lines().find(|line| line.starts_with("short ")).unwrap();
     assert!(progress.contains("fail") && progress.contains("recovered"), "{said}");
 
-    // The history of a killed run has no end, and proves nothing.
+    // The history of a killed run has no end, so its verdict is unknown.
     let history = place.read("out/short/history.jsonl");
     let lines: Vec<_> = history.lines().collect();
     place.write("short.jsonl", &(lines[..lines.len() / 2].join("\n") + "\n"));
@@ -76,14 +76,14 @@ fn a_client_that_does_not_come_back_is_told_why() {
     let unfinished = Verdict::parse(&place.run(&["judge", "--json", "short.jsonl"]).stdout);
     assert_eq!(unfinished.kind(), "unknown", "{unfinished}");
     assert!(judged.stdout.contains(unfinished.doubts().lines().next().unwrap()), "{judged}");
-    // A line that was cut in two is no history at all.
+    // A history that ends within a line is an error.
     place.write("cut.jsonl", &history[..history.len() / 2]);
     let number = history[..history.len() / 2].lines().count();
     place.run(&["judge", "cut.jsonl"]).refuses(64, &[&format!("cut.jsonl: line {number}: ")]);
 }
 
-/// The wording of the page of a run that has failed. In virtual time every figure on it is the same each time; it is
-/// judged as if it had been carried out for real.
+/// Keeps the wording of the page of a failed run in a snapshot. The run is simulated, so that its figures are
+/// reproducible, and judged as if it were real.
 #[cfg(feature = "simulation")]
 #[test]
 fn a_failing_run_in_its_words() {

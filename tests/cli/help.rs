@@ -1,4 +1,4 @@
-//! What the program says of itself.
+//! The output of `--help`, `list` and `show`.
 
 use super::common::{BINARY, Output, Workspace, said};
 
@@ -39,7 +39,7 @@ fn list_names_scenarios_clients_and_what_this_machine_has() {
 fn list_says_what_a_server_of_somebody_else_cannot_show() {
     let said = Workspace::new().run(&["list", "--server", "postgres://u:hidden@127.0.0.1/d"]);
     said.succeeds();
-    // A reason stands in brackets behind the title.
+    // If a scenario is skipped, the reason follows the title in brackets.
     for name in
         ["connection-reset", "commit-reply-lost", "connect-hang", "slow-network", "firewall-terminate", "idle-close"]
     {
@@ -73,7 +73,7 @@ fn what_show_prints_is_a_scenario_again() {
 fn a_reader_that_leaves_early_is_no_error() {
     let place = Workspace::new();
     let mut command = place.command("sh");
-    // The reader is gone before anything is written, so that every line meets a broken pipe.
+    // The reader has ended before anything is written, so that every line is written to a broken pipe.
     command.args(["-c", "{ sleep 0.5; \"$0\" list 2>&1; echo \"code $?\" >&2; } | true", BINARY]);
     let said = said(command);
     assert_eq!(said.stderr, "code 0\n");

@@ -1,5 +1,5 @@
-//! Ctrl-C, and SIGTERM from a CI system that has lost its patience: the fault is healed and everything is gone within
-//! seconds.
+//! Ctrl-C, and SIGTERM as a CI system sends after its time limit: the run heals its fault, and ends within seconds
+//! without leaving a process, folder or container.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use nix::sys::signal::Signal;
 
 use super::common::{FROZEN, IMAGE, Output, Workspace, YES_MAN, docker_is_here, lives, processes_of, signal, until};
 
-/// A busy machine may take this long for what takes a fraction of a second.
+/// Time limit for an end that takes a fraction of a second on an idle machine.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Stops a run in the middle of its fault. Returns the run's folder, which is gone.
+/// Stops a run during its fault, and asserts that nothing is left. Returns the path of the run's removed folder.
 fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
     let place = Workspace::new();
     place.write("frozen.toml", FROZEN);

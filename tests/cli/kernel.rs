@@ -1,4 +1,4 @@
-//! The kernel plane for users: the machines that have one, and the scenarios skipped without it.
+//! The kernel plane: the users and rights with which it is available, and the scenarios skipped without it.
 
 use std::process::Command;
 
@@ -23,8 +23,8 @@ fn unknown_plane_is_refused() {
     said.refuses(64, &["--network", "nonsense", "auto, proxy, kernel"]);
 }
 
-/// Root in a container lacks some capabilities, but can create user namespaces: clients in their own process can use
-/// the kernel plane as with other users.
+/// Root in a container lacks some capabilities, but can create user namespaces: then clients in their own process can
+/// use the kernel plane, as they can without root.
 #[test]
 fn root_without_some_capabilities_has_a_kernel_plane() {
     if !is_root() {
@@ -48,13 +48,13 @@ fn root_without_some_capabilities_has_a_kernel_plane() {
     }
 }
 
-/// As in a container without these rights: the reason is reported, nothing is attempted, nothing hangs.
+/// As in a container without these rights: `list` and `run` report the reason, and neither hangs.
 #[test]
 fn without_namespaces_the_reason_is_reported() {
     let place = Workspace::new();
     let without = |words: &str| -> Command {
         let mut command = place.command("unshare");
-        // In a user namespace of its own the limit is its own as well.
+        // In a new user namespace, the limit affects only that namespace.
         let script = format!(
             "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -sys_admin '{BINARY}' {words}"
         );

@@ -1,4 +1,4 @@
-//! Several clients in one run: one table, kept as it grows, and taken up again.
+//! Several clients in one command: the table of clients by scenarios, and `--resume`.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
     let row = first.stdout.lines().find(|line| line.starts_with("short ")).unwrap();
     assert!(row.contains("pass") && row.contains("FAIL") && row.contains("recovered"), "{first}");
     assert_eq!(place.report("out").endings(), ["short pass", "short fail"], "{first}");
-    // What the table has no room for stands below it.
+    // Findings, for which the table has no room, follow below it.
     let finding = place.verdict("out/never-reconnects/short").findings("recovered");
     assert!(first.stdout.contains(finding.lines().next().unwrap()), "{finding}: {first}");
 
@@ -29,7 +29,7 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
     let rows: Vec<_> = table.lines().skip_while(|line| !line.starts_with("| ")).collect();
     assert!(rows[0].ends_with("| reference | never-reconnects |") && rows[2].starts_with("| short | pass "), "{table}");
 
-    // One of the two is missing, as if the first run had been stopped.
+    // One verdict is missing, as if the command had been stopped.
     fs::remove_file(place.path().join("out/never-reconnects/short/verdict.json")).unwrap();
     let kept = place.read("out/reference/short/verdict.json");
     let second = place.run(&[BOTH.as_slice(), &["out", "--resume"]].concat());
@@ -41,7 +41,7 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
     assert_eq!(report.endings(), ["short pass", "short fail"], "{second}");
     assert!(rows.iter().any(|row| place.read("out/report.md").contains(row)), "{second}");
 
-    // Another budget is another question.
+    // Verdicts for another budget are not kept.
     let words = ["run", "short.toml", "--client", "reference", "--client", "never-reconnects", "--budget", "1s"];
     let third = place.run(&[words.as_slice(), &["--out", "out", "--resume"]].concat());
     assert_eq!(place.report("out").kept(), [""; 0], "{third}");

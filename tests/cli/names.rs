@@ -1,4 +1,4 @@
-//! Clients that know their server by a name, and why some cannot.
+//! DNS scenarios: they need a client in a process of its own, and the kernel plane.
 
 use pgsquall::{Error, Experiment};
 

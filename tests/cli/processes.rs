@@ -1,8 +1,8 @@
-//! Built-in clients as processes of their own: what `pgsquall adapter NAME` is for.
+//! Built-in clients in their own process, which `pgsquall adapter NAME` runs.
 
 use super::common::{BINARY, Output, Workspace, is_root, said};
 
-/// Three seconds in which packets vanish, long enough for a client that waits for each packet to be found out.
+/// A scenario in which all packets are lost for three seconds.
 const BLACKHOLE: &str = r#"
 schema = 1
 title = "A short blackhole"
@@ -15,7 +15,7 @@ at = "500ms"
 for = "3s"
 "#;
 
-/// Runs a built-in client as an adapter.
+/// Runs a scenario with a built-in client as an adapter process.
 fn as_process(name: &str, scenario: &str) -> (Workspace, Output) {
     let place = Workspace::new();
     place.write("blackhole.toml", BLACKHOLE);

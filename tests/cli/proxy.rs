@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::common::postgres::Postgres;
 use super::common::{Output, Running, Workspace, signal};
 
-/// A server that says everything again.
+/// Starts a server that echoes all bytes.
 fn echo_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -17,7 +17,7 @@ fn echo_server() -> SocketAddr {
         for stream in listener.incoming() {
             thread::spawn(move || {
                 let stream = stream.unwrap();
-                // Its client may be reset.
+                // Fails if the connection is reset.
                 let _ = std::io::copy(&mut &stream, &mut &stream);
             });
         }
@@ -27,18 +27,18 @@ fn echo_server() -> SocketAddr {
 
 type Lines<'a> = std::io::Lines<BufReader<&'a mut std::process::ChildStdout>>;
 
-/// The next line that the proxy prints.
+/// Returns the next line that the proxy prints.
 #[track_caller]
 fn next(lines: &mut Lines) -> String {
     lines.next().expect("it ended early").unwrap()
 }
 
-/// The addresses in a line, in their order.
+/// Finds the addresses in a line, in order.
 fn addresses(line: &str) -> impl Iterator<Item = SocketAddr> {
     line.split_whitespace().filter_map(|word| word.trim_matches([',', ';', '(', ')']).parse().ok())
 }
 
-/// Where a proxy listens: the first address in the next line, which begins with its name and ends with its upstream.
+/// Returns the address on which a proxy listens, from the next line: that has its name, this address and its upstream.
 #[track_caller]
 fn listens(lines: &mut Lines, name: &str, upstream: &str) -> String {
     let line = next(lines);
@@ -48,7 +48,7 @@ fn listens(lines: &mut Lines, name: &str, upstream: &str) -> String {
     found[0].clone()
 }
 
-/// Where the API is, by its address in the next line.
+/// Returns the API's address, from the next line.
 #[track_caller]
 fn api(lines: &mut Lines, seed: &str) -> String {
     let line = next(lines);
@@ -67,7 +67,7 @@ fn echoes(through: &str) -> TcpStream {
     stream
 }
 
-/// Asks the API for something; returns all that it answers.
+/// Sends a request to the API; returns the whole response, head included.
 fn request(api: &str, what: &str, body: &str) -> String {
     let mut http = TcpStream::connect(api).unwrap();
     let length = body.len();
@@ -78,7 +78,7 @@ fn request(api: &str, what: &str, body: &str) -> String {
     answer
 }
 
-/// Has it stopped, which must go well.
+/// Stops the proxy with a signal; asserts exit code 0 and an empty stderr.
 #[track_caller]
 fn stops(mut child: Running, with: Signal) {
     signal(&child, with);
@@ -163,7 +163,7 @@ fn proxies_from_a_file_and_no_api() {
     let mut child = place.start(&["proxy", "--config", "proxies.json", "--api", "off"]);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let address = listens(&mut lines, "a", &upstream.to_string());
-    // One that is disabled listens nowhere.
+    // For a disabled proxy, the line has only its upstream.
     let disabled = next(&mut lines);
     assert!(disabled.starts_with("b ") && addresses(&disabled).eq([upstream]), "{disabled}");
     let none = next(&mut lines);

@@ -1,10 +1,11 @@
-//! The adapters for psycopg against the shipped scenarios.
+//! The shipped adapter `psycopg:tuned` passes shipped scenarios.
 
 use std::process::Command;
 
 use super::common::Workspace;
 
-/// The adapter that recovers well, by name, where the first `python3` on PATH has what it needs.
+/// Returns the name of the adapter, with the settings for recovery; `None`, with a message, if the first `python3` on
+/// PATH lacks psycopg.
 pub fn client() -> Option<String> {
     let found = Command::new("python3").args(["-c", "import psycopg"]).output().is_ok_and(|out| out.status.success());
     assert!(found || std::env::var_os("PGSQUALL_TEST_ADAPTERS").is_none(), "python3 cannot import psycopg");
@@ -39,6 +40,6 @@ fn psycopg_listens_again_after_a_restart_and_says_so() {
     );
     let said = place.run(&["run", "listening.toml", "--client", &client, "--budget", "20s", "-v", "--out", "out"]);
     assert_eq!(place.report("out").endings(), ["listening pass"], "{said}");
-    // Whether something was sent while it was away is chance: there is no server to send it.
+    // It need not miss a notification: without a server none is sent. But it reports the gap in any case.
     assert!(place.read("out/listening/history.jsonl").contains("{\"gap\":{"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Reports: the same figures in every format; shards put together to what one run would have given.
+//! Reports: every format has the same figures; merged shards give the report that one run would have given.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use pgsquall::report::text;
 
 use super::common::{RESET, SHORT_BLACKHOLE, Workspace};
 
-/// Two scenarios, one of which asks for what cannot be had on that plane.
+/// Writes two scenarios: `short.toml`, and `packets.toml`, which the proxy plane skips.
 fn two(place: &Workspace) {
     place.write("short.toml", RESET);
     place.write("packets.toml", SHORT_BLACKHOLE);
@@ -52,7 +52,7 @@ fn every_format_has_the_same_figures() {
         };
         let command = entry.verdict().map(|verdict| plain(&text::repeat_command(verdict)));
         for (format, text) in &formats {
-            // Of what passed, a summary has no command.
+            // The Markdown summary has no command for runs that passed.
             let repeats = command.as_ref().is_none_or(|command| text.contains(command));
             assert!(repeats || *format == "markdown", "{format} lacks {command:?}");
             for figure in &figures {
@@ -71,12 +71,12 @@ fn every_format_has_the_same_figures() {
     }
 }
 
-/// What is between the tags.
+/// Returns the text between the tags.
 fn without_tags(page: &str) -> String {
     page.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect::<Vec<_>>().join(" ")
 }
 
-/// Without what a format adds: escapes, and how space is written.
+/// Removes what a format adds: escapes, and differences of white space.
 fn plain(text: &str) -> String {
     let mut plain = text.replace('\\', "");
     for (escape, character) in [
@@ -123,15 +123,15 @@ fn shards_are_put_together() {
             .map(|(index, name)| (index, name.to_owned()))
     );
     assert_eq!(merged.shards, None);
-    // What is kept of each run has come along, so that it can be judged there.
+    // The histories were copied too, so that they can be judged again.
     let said = place.run(&["judge", "all/short/0", "all/short/1"]);
     assert_eq!(said.code, Some(0), "{said}");
-    // The whole again, in its own place: nothing changes.
+    // Merging the complete report into its own folder changes nothing.
     let before = place.read("all/report.html");
     let said = place.run(&["report", "merge", "all"]);
     assert_eq!((said.code, place.read("all/report.html") == before), (Some(0), true), "{said}");
 
-    // A part alone proves nothing of the rest.
+    // With a shard missing, the result is unknown.
     let said = place.run(&["report", "merge", "two"]);
     assert_eq!(said.code, Some(2), "{said}");
     assert_eq!(place.report("two").at("/shards"), &serde_json::json!({"here": [2], "of": 2}), "{said}");
@@ -161,7 +161,7 @@ fn skipped_runs_are_in_requested_reports() {
     let junit = place.read("here.xml");
     let skipped = junit.split_once("<skipped message=\"").and_then(|(_, rest)| rest.split_once('"'));
     assert!(skipped.is_some_and(|(reason, _)| reason.contains("blackhole")), "{said}: {junit}");
-    // A shard without any judged run is a shard too.
+    // The folder of a shard is kept, even if no run was judged.
     let said = place.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
     assert_eq!(said.code, Some(69), "{said}");
     assert_eq!(Report::read(&place.path().join("out")).unwrap().runs.len(), 1);

@@ -1,4 +1,4 @@
-//! Shipped adapters: listed, written out, run by name, and errors about missing requirements.
+//! Shipped adapters: `init` lists, copies, prints and builds them; errors about unknown names and missing tools.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ fn a_profile_that_is_none_is_refused() {
     place.run(&words).refuses(64, &["psycopg", "\"fast\"", "default", "tuned"]);
 }
 
-/// The binary, where no program but its own can be found, and nothing has been built before.
+/// Runs the binary with an empty PATH and an empty cache.
 fn bare(place: &Workspace, words: &[&str]) -> super::common::Output {
     fs::create_dir_all(place.path().join("empty")).unwrap();
     let mut command = place.command(BINARY);

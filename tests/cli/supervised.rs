@@ -1,8 +1,8 @@
-//! Clients that exit, and are relaunched.
+//! `--supervise`: clients that exit are relaunched.
 
 use super::common::{BINARY, RESET, Workspace};
 
-/// Exits at its first lost connection, and from then on two seconds after each launch.
+/// A client that exits at its first lost connection, and from then on two seconds after each launch.
 const LOOPS: &str = r#"
 if [ -e died ]; then exec timeout --foreground 2 "$1" adapter reference; fi
 touch died
@@ -20,7 +20,7 @@ fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
     let found = place.verdict("out/short").findings("process");
     assert!(found.contains("exit status 70"), "{found}");
 
-    // Another question, so that nothing is kept.
+    // Supervision changes the run, so `--resume` keeps no verdict.
     let said = place.run(&[words.as_slice(), &["--supervise", "--resume", "--verbose"]].concat());
     said.succeeds();
     assert_eq!(place.report("out").kept(), [""; 0], "{said}");
@@ -49,7 +49,7 @@ fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
         place.run(&["run", "short.toml", "--client", &client, "--server", "local", "--supervise", "--out", "out"]);
     assert_eq!(said.code, Some(1), "{said}");
     let verdict = place.verdict("out/short");
-    // Two exits that no fault explains.
+    // No fault explains these two exits.
     let needless = place.read("out/short/history.jsonl").matches("\"status\":\"exit status 124\"").count();
     assert_eq!((verdict.check("process"), needless), ("fail", 2), "{verdict}");
     assert!(verdict.findings("process").contains("exit status 124"), "{verdict}");

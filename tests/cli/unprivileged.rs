@@ -1,4 +1,4 @@
-//! Everything works for a user without any privilege, and with a home that has never seen the program.
+//! Runs as a user without privileges and with an empty home, on the proxy plane and on the kernel plane.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

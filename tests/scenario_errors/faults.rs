@@ -1,4 +1,4 @@
-//! Faults, one by one and in time.
+//! Mistakes in `[[fault]]`: in one fault, and in the times of several.
 
 use insta::assert_snapshot;
 

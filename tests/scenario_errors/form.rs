@@ -1,4 +1,4 @@
-//! The file as a whole, its version and its keys.
+//! Mistakes in the form of a file: its syntax, its version and its keys.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! What a scenario asks of servers and addresses, and faults that need some of it.
+//! Mistakes in the layout of servers, addresses and clients, and in faults that need a certain layout.
 
 use insta::assert_snapshot;
 

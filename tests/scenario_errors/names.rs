@@ -1,4 +1,4 @@
-//! Names and files, what is allowed, and that nothing at all makes the reader panic.
+//! Names and paths of files, unusual files that are valid, and that no text makes the parser panic.
 
 use insta::assert_snapshot;
 use pgsquall::scenario::{Scenario, catalogue};
@@ -66,26 +66,26 @@ fn what_is_allowed() {
     let settings: Vec<_> = scenario.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(settings, ["fsync=on", "seq_page_cost=1.5", "timezone=UTC"]);
     assert_eq!((scenario.budget.throughput, scenario.load.workers), (1.0, 256));
-    // More callers than the client has connections, by any figure that it declares.
+    // Three callers for each connection that the client declares, at most 256 in all.
     let crowd = sound(&format!("schema = 1\ntitle = \"t\"\n[load]\ncallers_per_connection = 3\n{CLOSE}")).load;
     assert_eq!([4, 10, 100].map(|concurrency| crowd.workers_of(concurrency)), [12, 30, 256]);
     assert_eq!([3, 10].map(|concurrency| scenario.load.workers_of(concurrency)), [3, 10]);
-    // A network fault during a server fault is a harder question, not an impossible one.
+    // A network fault during a server fault is allowed.
     sound(&format!("schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"kill\"\nat = \"1s\"\nfor = \"9s\"\n{CLOSE}"));
-    // Rules of the gateway are independent of each other; a reset in the same instant meets both.
+    // Rules of the gateway are independent of each other: two toxics and a reset may begin at the same time.
     sound(
         "schema = 1\ntitle = \"t\"\n[load]\npause = { at = \"2s\", for = \"9s\" }\n\
          [[fault]]\nkind = \"latency\"\ndelay = \"1s\"\nat = \"2s\"\nfor = \"9s\"\n\
          [[fault]]\nkind = \"latency\"\ndelay = \"2s\"\nstream = \"upstream\"\nat = \"2s\"\nfor = \"9s\"\n\
          [[fault]]\nkind = \"reset\"\nat = \"2s\"\n",
     );
-    // A password that is changed while the client works.
+    // A wrong password may begin while the client works.
     sound(
         "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[[fault]]\nkind = \"wrong-password\"\nat = \"2s\"\nfor = \"9s\"\n",
     );
 }
 
-/// Shows the result of a text: neither reading nor displaying may panic, and an error is always complete.
+/// Parses a text, and displays its error: neither may panic, and an error has a message, a hint and a line of the file.
 fn survives(text: &str) {
     if let Err(error) = Scenario::parse("mine", "file", "mine.toml", text) {
         let lines = error.to_string().lines().count();
