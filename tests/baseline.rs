@@ -54,7 +54,7 @@ fn changed(before: &Report, now: &Report) -> (ChangeKind, String) {
 }
 
 #[test]
-fn two_seconds_are_found_and_chance_is_not() {
+fn slowdown_is_detected_and_noise_is_not() {
     // The fault is instantaneous, so that the time to recover depends on the client alone.
     let scenario = "connection-reset";
     let baseline = run("reference", 0, scenario, 0);
@@ -67,7 +67,7 @@ fn two_seconds_are_found_and_chance_is_not() {
 }
 
 #[test]
-fn failing_more_often_is_found_and_chance_is_not() {
+fn failure_rate_is_detected_and_noise_is_not() {
     let scenario = "connection-reset";
     let baseline = run("reference", 1, scenario, 0);
     for (failing, expected) in [(2, ChangeKind::Same), (8, ChangeKind::Worse)] {

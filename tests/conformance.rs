@@ -70,7 +70,7 @@ fn fails(defect: &str, case: &str, texts: &[&str]) {
 }
 
 #[test]
-fn the_reference_passes() {
+fn reference_passes_every_case() {
     let adapter = format!("'{BINARY}' adapter reference");
     let output = check(&[&adapter, "reference"]);
     let cases = cases(output.succeeds());

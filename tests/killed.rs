@@ -75,7 +75,7 @@ fn the_next_run_removes_servers_clients_and_folders() {
 }
 
 #[test]
-fn the_next_run_removes_what_stood_in_the_path() {
+fn the_next_run_removes_middleboxes() {
     let (place, user) = (Workspace::new(), "games");
     for program in ["pgbouncer", "haproxy"] {
         if !["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).is_file()) {
@@ -144,7 +144,7 @@ fn the_next_run_removes_containers() {
 
 /// `ci/killed-runs.sh` does the same with many more runs.
 #[test]
-fn nothing_is_left_of_runs_on_the_kernel_plane() {
+fn killed_kernel_plane_runs_leave_nothing() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/killed_runs.py");
     let python = |place: &Workspace, program: &str, words: &[&str]| {
         let mut command = place.command(program);

@@ -61,7 +61,7 @@ fn tables() -> String {
 }
 
 #[test]
-fn scenario_tables_are_those_of_the_files() {
+fn scenario_tables_match_the_files() {
     check("scenarios/README.md", |found| {
         let (before, rest) = found.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();

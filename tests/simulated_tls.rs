@@ -91,21 +91,21 @@ fn ask(scenario: &str, once: bool) -> Run {
 }
 
 #[test]
-fn a_client_that_reads_its_certificates_anew_comes_back() {
+fn rereading_certificates_recovers() {
     for scenario in ["client-certificate-expired", "server-certificate-expired", "certificate-renewed"] {
         ask(scenario, false).assert_pass();
     }
 }
 
 #[test]
-fn a_client_that_reads_its_certificates_once_does_not() {
+fn caching_certificates_does_not_recover() {
     let run = ask("client-certificate-expired", true);
     assert_eq!(run.verdict.verdict, VerdictKind::Fail, "{run}");
     assert!(run.verdict.failures().any(|(check, _)| check == Check::Recovered), "{run}");
 }
 
 #[test]
-fn a_certificate_is_valid_by_the_clock_of_virtual_time() {
+fn certificates_use_virtual_time() {
     let client = |net: Net, address| async move {
         let begun = net.now();
         tokio::time::sleep(std::time::Duration::from_secs(7)).await;

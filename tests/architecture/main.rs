@@ -83,7 +83,7 @@ fn imports_follow_the_order_of_rooms() {
 }
 
 #[test]
-fn imports_that_are_absent_stay_absent() {
+fn forbidden_imports_are_absent() {
     let files = library();
     for (place, absent) in ABSENT {
         let found: Vec<_> = files.iter().filter(|file| is_in(file, place)).collect();
@@ -112,7 +112,7 @@ fn pure_rooms_have_no_clock_no_socket_and_no_async() {
 }
 
 #[test]
-fn everything_that_waits_uses_virtual_time() {
+fn only_listed_files_sleep_a_thread() {
     for file in library() {
         let sleeps = file.code.contains("thread::sleep");
         let may = MAY_SLEEP.contains(&file.path.as_str());

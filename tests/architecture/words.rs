@@ -31,7 +31,7 @@ fn avoided(text: &str) -> Vec<(&'static str, &'static str)> {
 }
 
 #[test]
-fn texts_name_the_thing() {
+fn avoided_words_are_absent() {
     let mut found = Vec::new();
     let mut look = |path: &str, line: usize, text: &str| {
         if !QUOTED.iter().any(|quoted| text.contains(quoted)) {

@@ -28,14 +28,14 @@ fn ask_of(shell: &str, script: &str, scenario: &str) -> (Workspace, Output) {
 }
 
 #[test]
-fn garbage_instead_of_the_hello() {
+fn invalid_hello_is_refused() {
     let (place, said) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
     said.refuses(69, &["line 1", "Listening on port 80", "\"hello\"", "stderr"]);
     assert!(!place.holds("out"), "nothing came of it");
 }
 
 #[test]
-fn death_before_the_hello() {
+fn exit_before_hello_is_reported() {
     let (place, said) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
     said.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
     // Its stderr is stored; a history is not, because nothing ran.
@@ -44,14 +44,14 @@ fn death_before_the_hello() {
 }
 
 #[test]
-fn no_hello_at_all() {
+fn missing_hello_times_out() {
     let (place, said) = ask("sleep 1000", RESET);
     said.refuses(69, &["20.0 s", "{\"hello\":"]);
     assert!(!place.holds("out"), "nothing came of it");
 }
 
 #[test]
-fn answers_that_break_the_protocol_prove_nothing() {
+fn protocol_violation_makes_verdict_unknown() {
     let twice = format!("{ANSWER_ONE}; for i in 1 2; do echo \"{{\\\"id\\\":$id,\\\"ok\\\":true}}\"; done; cat >&2");
     let unknown = format!("{ANSWER_ONE}; echo '{{\"id\":987654,\"ok\":true}}'; cat >&2");
     let endless = format!("{ANSWER_ONE}; head -c 100000000 /dev/zero | tr '\\0' x; cat >&2");
@@ -72,7 +72,7 @@ fn answers_that_break_the_protocol_prove_nothing() {
 }
 
 #[test]
-fn an_exit_because_of_the_fault_is_a_failure() {
+fn exit_during_fault_fails() {
     // It holds a connection, acknowledges everything, and exits as if by an exception once the fault is in force.
     let connected = format!("exec 3<>/dev/tcp/127.0.0.1/$PGPORT\n{YES_MAN}");
     let dies = connected.replace(
@@ -88,7 +88,7 @@ fn an_exit_because_of_the_fault_is_a_failure() {
 }
 
 #[test]
-fn an_exit_before_the_fault_proves_nothing_about_it() {
+fn exit_before_fault_makes_verdict_unknown() {
     let (place, said) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
     assert_eq!(said.code, Some(2), "{said}");
     let verdict = place.verdict("out/short");

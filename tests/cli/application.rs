@@ -59,7 +59,7 @@ fn pgbench() -> Option<PathBuf> {
 }
 
 #[test]
-fn a_service_over_a_pool_passes() {
+fn pooled_service_passes() {
     let Some(application) = service("pool") else { return };
     let place = Workspace::new();
     let said = ask(&place, &reset(&place), &application);
@@ -77,7 +77,7 @@ fn a_service_over_a_pool_passes() {
 }
 
 #[test]
-fn a_service_that_keeps_a_broken_connection_fails() {
+fn service_with_broken_connection_fails() {
     let Some(application) = service("stuck") else { return };
     let place = Workspace::new();
     let said = ask(&place, &reset(&place), &application);
@@ -89,7 +89,7 @@ fn a_service_that_keeps_a_broken_connection_fails() {
 }
 
 #[test]
-fn a_service_that_leaves_a_transaction_open_fails() {
+fn service_with_open_transaction_fails() {
     let Some(application) = service("leaves") else { return };
     let place = Workspace::new();
     let said = ask(&place, &reset(&place), &application);
@@ -100,7 +100,7 @@ fn a_service_that_leaves_a_transaction_open_fails() {
 }
 
 #[test]
-fn a_service_that_connects_in_a_loop_fails() {
+fn service_that_connects_in_a_loop_fails() {
     let Some(application) = service("storm") else { return };
     let place = Workspace::new();
     place.write(
@@ -116,7 +116,7 @@ fn a_service_that_connects_in_a_loop_fails() {
 }
 
 #[test]
-fn it_is_idle_while_its_visitors_pause() {
+fn service_passes_idle_close_while_load_pauses() {
     let Some(application) = service("pool") else { return };
     let place = Workspace::new();
     let said = ask(&place, "idle-close", &application);
@@ -124,7 +124,7 @@ fn it_is_idle_while_its_visitors_pause() {
 }
 
 #[test]
-fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
+fn pgbench_passes_stall_and_supervised_reset() {
     let Some(pgbench) = pgbench() else { return };
     let place = Workspace::new();
     let path = shlex_quoted(&pgbench);
@@ -150,7 +150,7 @@ fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
 }
 
 #[test]
-fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
+fn unsupported_scenarios_are_skipped_with_reason() {
     let place = Workspace::new();
     // Each scenario with a word of its reason.
     let asked = [
@@ -171,7 +171,7 @@ fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
 }
 
 #[test]
-fn one_that_does_nothing_proves_nothing_and_says_what_it_was_waited_for() {
+fn application_without_traffic_is_unknown() {
     let place = Workspace::new();
     let said = place.run(&["run", &reset(&place), "--app", "true", "--out", "out"]);
     assert_eq!(said.code, Some(2), "{said}");
@@ -181,7 +181,7 @@ fn one_that_does_nothing_proves_nothing_and_says_what_it_was_waited_for() {
 }
 
 #[test]
-fn its_options_are_understood_before_anything_is_started() {
+fn invalid_application_options_are_refused() {
     let place = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
         let said = place.run(&[&["run", "stall"], words].concat());

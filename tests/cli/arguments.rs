@@ -51,7 +51,7 @@ fn invalid_server_is_refused() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_one_error_for_all_runs() {
+fn unreachable_server_is_one_error() {
     // No server listens on port 1, which needs privileges.
     let url = "postgres://u:hidden@127.0.0.1:1/d";
     let texts = ["postgres://u@127.0.0.1:1/d", "refused", "connection-reset, stall"];
@@ -60,7 +60,7 @@ fn a_server_that_cannot_be_reached_is_one_error_for_all_runs() {
 }
 
 #[test]
-fn no_password_is_ever_repeated() {
+fn passwords_are_not_printed() {
     for (server, code) in [
         ("mysql://u:hidden@x", 64),
         ("postgres//u:hidden@x/d", 64),
@@ -74,7 +74,7 @@ fn no_password_is_ever_repeated() {
 }
 
 #[test]
-fn no_docker() {
+fn missing_docker_is_reported() {
     let place = Workspace::new();
     let mut command = place.command(super::common::BINARY);
     command.env("DOCKER_HOST", "unix:///nowhere");
@@ -85,7 +85,7 @@ fn no_docker() {
 }
 
 #[test]
-fn values_out_of_range() {
+fn values_out_of_range_are_refused() {
     refused(&["--budget", "5"], 64, &["--budget", "\"5s\"", "\"5ms\""]);
     refused(&["--budget", "0s"], 64, &["--budget", "'0s'"]);
     refused(&["--budget", "soon"], 64, &["\"soon\"", "\"500ms\""]);
@@ -96,7 +96,7 @@ fn values_out_of_range() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to() {
+fn unwritable_folder_is_refused() {
     // Not even root can create a folder in /proc or inside a file.
     refused(&["--out", "/proc/pgsquall"], 64, &["/proc/pgsquall", "--out DIR"]);
     let place = Workspace::new();
@@ -107,7 +107,7 @@ fn a_folder_that_cannot_be_written_to() {
 }
 
 #[test]
-fn no_words_at_all() {
+fn missing_command_prints_usage() {
     let said = Workspace::new().run(&[]);
     assert_eq!(said.code, Some(64), "{said}");
     assert!(said.stderr.contains("pgsquall <COMMAND>"), "{said}");
@@ -115,7 +115,7 @@ fn no_words_at_all() {
 
 /// Keeps the wording of errors in a snapshot: what is wrong, and what to do.
 #[test]
-fn errors_in_their_words() {
+fn error_texts_match_snapshot() {
     let asked: [&[&str]; 13] = [
         &["run", "conection-reset"],
         &["run", "there/is/no.toml"],

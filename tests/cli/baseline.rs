@@ -14,7 +14,7 @@ fn client(place: &Workspace, behaviour: &str) -> String {
 }
 
 #[test]
-fn a_slow_down_of_two_seconds_is_a_regression() {
+fn slowdown_of_two_seconds_is_a_regression() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let run = |behaviour: &str, words: &[&str]| {
@@ -56,7 +56,7 @@ fn a_slow_down_of_two_seconds_is_a_regression() {
 }
 
 #[test]
-fn what_failed_before_does_not_count_again() {
+fn known_failures_do_not_count() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let run = |behaviour: &str, words: &[&str]| {

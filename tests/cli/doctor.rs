@@ -37,7 +37,7 @@ fn help_has_examples_and_its_own_exit_codes() {
 }
 
 #[test]
-fn words_that_cannot_be_right() {
+fn invalid_arguments_are_refused() {
     let place = Workspace::new();
     for (words, texts) in [
         (vec!["mysql://u:hidden@h/d"], vec!["postgres://user:password@host"]),
@@ -53,7 +53,7 @@ fn words_that_cannot_be_right() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
+fn unreachable_server_exits_with_69() {
     // No server listens on port 1, which needs privileges.
     let said = Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
     assert_eq!(said.code, Some(69), "{said}");
@@ -70,20 +70,20 @@ fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
 }
 
 #[test]
-fn a_live_server() {
+fn live_server_is_examined() {
     let Some(server) = Postgres::start() else { return };
     let place = Workspace::new();
     let url = server.url("Secret-1");
     let said = place.run(&["doctor", &url]);
     assert!(said.succeeds().stdout.contains("100") && said.stdout.lines().last().unwrap().starts_with("0 "), "{said}");
     let tables = server.sql("SELECT count(*) FROM pg_class");
-    json_has_its_form(&place, &url);
+    json_has_all_members(&place, &url);
     assert_eq!(server.sql("SELECT count(*) FROM pg_class"), tables);
-    a_problem_is_1(&place, &url);
-    a_password_is_never_printed(&place, &server);
+    problem_exits_with_1(&place, &url);
+    passwords_are_not_printed(&place, &server);
 }
 
-fn json_has_its_form(place: &Workspace, url: &str) {
+fn json_has_all_members(place: &Workspace, url: &str) {
     let said = place.run(&["doctor", url, "--json"]);
     let json = json(&said.succeeds().stdout);
     let slots = finding(&json, "connection-slots");
@@ -117,7 +117,7 @@ fn json_has_its_form(place: &Workspace, url: &str) {
     ");
 }
 
-fn a_problem_is_1(place: &Workspace, url: &str) {
+fn problem_exits_with_1(place: &Workspace, url: &str) {
     // Neither side sets keepalive, so it is the system's: by default the first probe is sent after two hours.
     let said = place.run(&["doctor", url, "--idle-timeout", "1m"]);
     assert_eq!(said.code, Some(1), "{said}");
@@ -126,7 +126,7 @@ fn a_problem_is_1(place: &Workspace, url: &str) {
     assert_eq!(finding(&json(&said.stdout), "idle-path")["level"], "problem", "{said}");
 }
 
-fn a_password_is_never_printed(place: &Workspace, server: &Postgres) {
+fn passwords_are_not_printed(place: &Workspace, server: &Postgres) {
     let without = server.url("").replace(":@", "@");
     let good = with_variable(place, "Secret-1", &[&without]);
     good.succeeds();

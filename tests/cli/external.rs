@@ -8,7 +8,7 @@ use super::common::{Output, RESET, Workspace, signal};
 const LEDGER: &str = "SELECT to_regclass('pgsquall_ledger') IS NOT NULL";
 
 #[test]
-fn network_faults_are_asked_and_others_skipped() {
+fn network_faults_run_and_others_are_skipped() {
     let Some(server) = Postgres::start() else { return };
     let place = Workspace::new();
     place.write("short.toml", RESET);
@@ -33,13 +33,13 @@ fn network_faults_are_asked_and_others_skipped() {
     assert_eq!(said.code, Some(69), "{said}");
     assert_eq!(place.report("nothing.json").endings(), ["restart-fast skipped"], "{said}");
 
-    wrong_password(&place, &server);
+    wrong_password_is_refused(&place, &server);
     foreign_table_is_left_alone(&place, &server);
-    a_run_that_is_stopped_drops_its_ledger(&place, &server);
-    a_client_that_cannot_start_leaves_no_ledger(&place, &server);
+    stopped_run_drops_its_ledger(&place, &server);
+    failed_client_leaves_no_ledger(&place, &server);
 }
 
-fn wrong_password(place: &Workspace, server: &Postgres) {
+fn wrong_password_is_refused(place: &Workspace, server: &Postgres) {
     let said = place.run(&["run", "short.toml", "--server", &server.url("wrong-Secret-2"), "--out", "none"]);
     said.refuses(69, &["postgres://squall@", "password authentication failed for user \"squall\""]);
     assert!(!said.stderr.contains("Secret-2"), "{said}");
@@ -54,7 +54,7 @@ fn foreign_table_is_left_alone(place: &Workspace, server: &Postgres) {
     server.sql("DROP TABLE pgsquall_ledger");
 }
 
-fn a_run_that_is_stopped_drops_its_ledger(place: &Workspace, server: &Postgres) {
+fn stopped_run_drops_its_ledger(place: &Workspace, server: &Postgres) {
     let url = server.url("Secret-1");
     let words = ["run", "stall", "--server", &url, "--out", "stopped"];
     let mut child = place.start(&words);
@@ -66,7 +66,7 @@ fn a_run_that_is_stopped_drops_its_ledger(place: &Workspace, server: &Postgres) 
     assert_eq!(server.sql(LEDGER), "f", "{said}");
 }
 
-fn a_client_that_cannot_start_leaves_no_ledger(place: &Workspace, server: &Postgres) {
+fn failed_client_leaves_no_ledger(place: &Workspace, server: &Postgres) {
     let words = ["run", "short.toml", "--client", "sh -c 'exit 3'", "--server", &server.url("Secret-1")];
     place.run(&words).refuses(69, &["exit status 3"]);
     assert_eq!(server.sql(LEDGER), "f");

@@ -17,7 +17,7 @@ fn mistaken(from: &str, to: &str, texts: &[&str]) {
 }
 
 #[test]
-fn mistakes_in_a_scenario_are_shown_where_they_stand() {
+fn scenario_mistakes_are_located() {
     mistaken("stability", "stabilty", &["mine.toml:7:1:", "stabilty = ", "^^^^^^^^", "`stability`"]);
     mistaken("\"5s\"", "\"5sec onds\"", &["mine.toml:6:19:", "hint:"]);
     mistaken("\"5s\"", "5", &["mine.toml:6:19:", "\"5s\""]);
@@ -29,7 +29,7 @@ fn mistakes_in_a_scenario_are_shown_where_they_stand() {
 }
 
 #[test]
-fn several_files_are_all_checked() {
+fn check_reads_every_file() {
     let place = Workspace::new();
     place.write("good.toml", RESET);
     place.write("bad.toml", "schema = 1\n");
@@ -41,7 +41,7 @@ fn several_files_are_all_checked() {
 }
 
 #[test]
-fn no_history_to_judge() {
+fn invalid_histories_are_refused() {
     let place = Workspace::new();
     let hint = "hint: ";
     place.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);

@@ -9,7 +9,7 @@ fn header(history: &str) -> Value {
 }
 
 #[test]
-fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
+fn passing_run_prints_and_stores_its_verdict() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--out", "out", "--seed", "7"]);
@@ -47,7 +47,7 @@ fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
 }
 
 #[test]
-fn a_client_that_does_not_come_back_is_told_why() {
+fn failing_run_prints_finding_and_command() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--client", "never-reconnects", "--budget", "1s", "--out", "out"]);
@@ -86,7 +86,7 @@ fn a_client_that_does_not_come_back_is_told_why() {
 /// reproducible, and judged as if it were real.
 #[cfg(feature = "simulation")]
 #[test]
-fn a_failing_run_in_its_words() {
+fn failing_run_matches_snapshot() {
     let place = Workspace::new();
     super::calibrate::as_if_real(&place, "connection-reset", "never-reconnects", "run", &[]);
     let page = place.run(&["judge", "real/run"]);
@@ -100,7 +100,7 @@ fn a_failing_run_in_its_words() {
 }
 
 #[test]
-fn repeats_are_told_as_a_distribution() {
+fn repeats_are_summarized_by_percentiles() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--repeat", "3", "--out", "out"]);

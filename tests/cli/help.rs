@@ -3,7 +3,7 @@
 use super::common::{BINARY, Output, Workspace, said};
 
 #[test]
-fn help_has_examples_and_the_table_of_exit_codes() {
+fn help_has_examples_and_exit_codes() {
     let place = Workspace::new();
     let help = place.run(&["--help"]);
     insta::assert_snapshot!("help", help.succeeds().stdout);
@@ -25,7 +25,7 @@ fn help_has_examples_and_the_table_of_exit_codes() {
 }
 
 #[test]
-fn list_names_scenarios_clients_and_what_this_machine_has() {
+fn list_names_scenarios_clients_and_planes() {
     let said = Workspace::new().run(&["list"]);
     for word in ["connection-reset", "reference", "never-reconnects", "auto", "docker"] {
         said.line(word);
@@ -36,7 +36,7 @@ fn list_names_scenarios_clients_and_what_this_machine_has() {
 }
 
 #[test]
-fn list_says_what_a_server_of_somebody_else_cannot_show() {
+fn list_marks_scenarios_skipped_on_external_server() {
     let said = Workspace::new().run(&["list", "--server", "postgres://u:hidden@127.0.0.1/d"]);
     said.succeeds();
     // If a scenario is skipped, the reason follows the title in brackets.
@@ -50,14 +50,14 @@ fn list_says_what_a_server_of_somebody_else_cannot_show() {
 }
 
 #[test]
-fn list_of_a_server_that_is_not_here() {
+fn list_reports_missing_server() {
     let said = Workspace::new().run(&["list", "--server", "local:/nowhere"]);
     assert_eq!(said.code, Some(69), "{said}");
     assert!(said.stdout.contains("/nowhere"), "{said}");
 }
 
 #[test]
-fn what_show_prints_is_a_scenario_again() {
+fn show_prints_a_valid_scenario() {
     let place = Workspace::new();
     for scenario in pgsquall::scenario::catalogue() {
         let shown = place.run(&["show", &scenario.name]);
@@ -70,7 +70,7 @@ fn what_show_prints_is_a_scenario_again() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error() {
+fn broken_pipe_is_not_an_error() {
     let place = Workspace::new();
     let mut command = place.command("sh");
     // The reader has ended before anything is written, so that every line is written to a broken pipe.

@@ -38,17 +38,17 @@ fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn ctrl_c() {
+fn sigint_cleans_up() {
     stopped_by(Signal::SIGINT, "local");
 }
 
 #[test]
-fn termination() {
+fn sigterm_cleans_up() {
     stopped_by(Signal::SIGTERM, "local");
 }
 
 #[test]
-fn ctrl_c_with_a_container() {
+fn sigint_removes_container() {
     if !docker_is_here() {
         return;
     }

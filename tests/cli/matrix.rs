@@ -8,7 +8,7 @@ const BOTH: [&str; 9] =
     ["run", "short.toml", "--client", "reference", "--client", "never-reconnects", "--budget", "2s", "--out"];
 
 #[test]
-fn clients_by_scenarios_and_what_is_there_is_kept() {
+fn matrix_is_printed_and_resumed() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let first = place.run(&[BOTH.as_slice(), &["out", "--seed", "9"]].concat());
@@ -48,7 +48,7 @@ fn clients_by_scenarios_and_what_is_there_is_kept() {
 }
 
 #[test]
-fn a_client_named_twice_is_refused() {
+fn duplicate_client_is_refused() {
     let place = Workspace::new();
     let words = ["run", "--client", "reference", "--client", "reference"];
     place.run(&words).refuses(64, &["reference"]);

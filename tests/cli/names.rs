@@ -6,7 +6,7 @@ use super::common::Workspace;
 use super::psycopg;
 
 #[test]
-fn the_proxy_plane_has_no_names() {
+fn proxy_plane_skips_dns_scenarios() {
     let place = Workspace::new();
     let words = ["run", "dns-stale", "failover-dns", "--network", "proxy", "--report", "json=skipped.json"];
     let said = place.run(&words);
@@ -18,7 +18,7 @@ fn the_proxy_plane_has_no_names() {
 }
 
 #[tokio::test]
-async fn a_client_in_this_process_asks_the_machine() {
+async fn in_process_client_cannot_run_dns_scenarios() {
     let question = Experiment::scenario("dns-unresolvable").unwrap().client_named("reference").unwrap();
     match question.run().await {
         Err(Error::NotExpressible { reason, .. }) => {
@@ -30,7 +30,7 @@ async fn a_client_in_this_process_asks_the_machine() {
 }
 
 #[test]
-fn psycopg_finds_its_server_again() {
+fn psycopg_passes_dns_scenarios() {
     let Some(client) = psycopg::client() else { return };
     let place = Workspace::new();
     let asked =

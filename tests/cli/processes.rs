@@ -26,7 +26,7 @@ fn as_process(name: &str, scenario: &str) -> (Workspace, Output) {
 }
 
 #[test]
-fn the_reference_as_a_process_passes() {
+fn reference_process_passes() {
     let (place, said) = as_process("reference", "connection-reset");
     assert_eq!(place.report("report.json").endings(), ["connection-reset pass"], "{said}");
     said.succeeds();
@@ -36,14 +36,14 @@ fn the_reference_as_a_process_passes() {
 }
 
 #[test]
-fn a_defect_as_a_process_fails() {
+fn defective_process_fails() {
     let (place, said) = as_process("never-reconnects", "connection-reset");
     assert_eq!(said.code, Some(1), "{said}");
     assert_eq!(place.verdict("out/connection-reset").check("recovered"), "fail", "{said}");
 }
 
 #[test]
-fn a_panic_ends_the_process() {
+fn panic_ends_the_process() {
     let (place, said) = as_process("panics", "connection-reset");
     assert_eq!(said.code, Some(1), "{said}");
     let found = place.verdict("out/connection-reset").findings("process");
@@ -52,14 +52,14 @@ fn a_panic_ends_the_process() {
 }
 
 #[test]
-fn what_cannot_be_served_is_told() {
+fn invalid_adapter_arguments_are_refused() {
     let place = Workspace::new();
     place.run(&["adapter", "nonsense"]).refuses(64, &["\"nonsense\"", "reference"]);
     place.run(&["adapter", "reference"]).refuses(69, &["PGPORT"]);
 }
 
 #[test]
-fn the_reference_as_a_process_passes_a_blackhole_for_root() {
+fn reference_process_passes_blackhole_as_root() {
     if !is_root() {
         println!("skipped: needs root; the next test is for other users");
         return;

@@ -116,7 +116,7 @@ fn proxy_forwards_and_serves_its_api_until_stopped() {
 }
 
 #[tokio::test]
-async fn a_real_server_commits_what_its_client_never_hears_of() {
+async fn commit_reply_cut_point_keeps_the_commit() {
     let Some(server) = Postgres::start() else { return };
     let place = Workspace::new();
     let upstream = format!("127.0.0.1:{}", server.port);
@@ -152,7 +152,7 @@ async fn a_real_server_commits_what_its_client_never_hears_of() {
 }
 
 #[test]
-fn proxies_from_a_file_and_no_api() {
+fn proxies_from_a_file_without_api() {
     let place = Workspace::new();
     let upstream = echo_server();
     let list = format!(
@@ -173,7 +173,7 @@ fn proxies_from_a_file_and_no_api() {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn port_in_use_is_refused() {
     let place = Workspace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _held = TcpListener::bind(taken).unwrap();
@@ -187,7 +187,7 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
-fn words_that_cannot_be_right() {
+fn invalid_arguments_are_refused() {
     let place = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
         place.run(&[&["proxy"], words].concat()).refuses(64, texts);

@@ -30,7 +30,7 @@ fn psycopg_passes() {
 }
 
 #[test]
-fn psycopg_listens_again_after_a_restart_and_says_so() {
+fn psycopg_reports_gap_after_restart() {
     let Some(client) = client() else { return };
     let place = Workspace::new();
     place.write(

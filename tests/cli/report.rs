@@ -97,7 +97,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn shards_are_put_together() {
+fn shards_are_merged() {
     let place = Workspace::new();
     two(&place);
     let whole = ["run", "short.toml", "packets.toml", "--network", "proxy", "--repeat", "2", "--seed", "3", "--out"];
@@ -168,7 +168,7 @@ fn skipped_runs_are_in_requested_reports() {
 }
 
 #[test]
-fn shards_need_one_seed_and_reports_a_format() {
+fn invalid_shards_and_formats_are_refused() {
     let place = Workspace::new();
     for (words, expected) in [
         (["run", "--shard", "1/2"].as_slice(), "--seed <SEED>"),
@@ -184,7 +184,7 @@ fn shards_need_one_seed_and_reports_a_format() {
 }
 
 #[test]
-fn the_schema_is_the_one_that_is_committed() {
+fn schema_matches_committed_file() {
     let said = Workspace::new().run(&["report", "schema"]);
     let committed = include_str!("../../harness/report/report.schema.json");
     let remedy = "pgsquall report schema > harness/report/report.schema.json; where readers cannot tell, FORMAT rises";

@@ -5,7 +5,7 @@ use std::fs;
 use super::common::{BINARY, RESET, Workspace, said};
 
 #[test]
-fn they_are_listed_and_written_out() {
+fn adapters_are_listed_and_written() {
     let place = Workspace::new();
     let listed = place.run(&["init"]);
     assert!(listed.succeeds().stdout.contains("python/\n") && listed.stdout.contains("  psycopg-pool "), "{listed}");
@@ -35,7 +35,7 @@ fn they_are_listed_and_written_out() {
 }
 
 #[test]
-fn a_profile_that_is_none_is_refused() {
+fn unknown_profile_is_refused() {
     let place = Workspace::new();
     let words = ["run", "connection-reset", "--client", "psycopg:fast"];
     place.run(&words).refuses(64, &["psycopg", "\"fast\"", "default", "tuned"]);
@@ -50,7 +50,7 @@ fn bare(place: &Workspace, words: &[&str]) -> super::common::Output {
 }
 
 #[test]
-fn what_is_missing_is_told_with_how_to_have_it() {
+fn missing_tool_is_reported_with_remedy() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let words = ["run", "short.toml", "--server", "local", "--client", "libpq"];

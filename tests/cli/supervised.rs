@@ -10,7 +10,7 @@ exec "$1" adapter panics
 "#;
 
 #[test]
-fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
+fn exit_passes_under_supervision() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let client = format!("'{BINARY}' adapter panics");
@@ -40,7 +40,7 @@ fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
 }
 
 #[test]
-fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
+fn repeated_exits_fail_under_supervision() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     place.write("loops.sh", LOOPS);
@@ -56,7 +56,7 @@ fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
 }
 
 #[test]
-fn a_built_in_client_is_a_process_where_it_is_supervised() {
+fn supervised_built_in_client_is_a_process() {
     let place = Workspace::new();
     place.write("short.toml", RESET);
     let said = place.run(&["run", "short.toml", "--supervise", "--verbose", "--out", "out"]);

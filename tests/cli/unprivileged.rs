@@ -8,7 +8,7 @@ use nix::unistd::User;
 use super::common::{SHORT_BLACKHOLE, Workspace, is_root, said, until};
 
 #[test]
-fn a_user_without_privileges_runs_a_scenario() {
+fn unprivileged_user_runs_a_scenario() {
     if !is_root() {
         println!("skipped: all other tests already run without privileges");
         return;
@@ -22,7 +22,7 @@ fn a_user_without_privileges_runs_a_scenario() {
 }
 
 #[test]
-fn a_user_without_privileges_has_packets_vanish_and_leaves_nothing() {
+fn unprivileged_blackhole_leaves_nothing() {
     if !is_root() {
         println!("skipped: only root can run as a user without other processes");
         return;

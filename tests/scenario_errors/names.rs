@@ -53,7 +53,7 @@ fn names_and_files() {
 }
 
 #[test]
-fn what_is_allowed() {
+fn unusual_scenarios_are_valid() {
     let sound =
         |text: &str| Scenario::parse("mine", "file", "mine.toml", text).unwrap_or_else(|error| panic!("{error}"));
     let scenario = sound(&format!(
@@ -98,12 +98,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn any_text_is_survived(text in any::<String>()) {
+    fn any_text_does_not_panic(text in any::<String>()) {
         survives(&text);
     }
 
     #[test]
-    fn anything_that_looks_like_a_scenario_is_survived(
+    fn scenario_like_text_does_not_panic(
         lines in prop::collection::vec(
             "(schema|title|at|for|kind|mode|class|workers|callers_per_connection|interval|from|fault|budget|pause|every|point|action|delay|toxicity)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|latency|cut-point|startup|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
             0..12,
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_scenario_is_survived(
+    fn damaged_scenario_does_not_panic(
         which in any::<prop::sample::Index>(),
         at in any::<prop::sample::Index>(),
         removed in 0usize..12,

@@ -220,7 +220,7 @@ fn repetition() {
 }
 
 #[test]
-fn one_door() {
+fn overlapping_faults_are_refused() {
     let refuse = "[[fault]]\nkind = \"refuse\"\nat = \"2s\"\nfor = \"3s\"\n";
     let restart = "[[fault]]\nkind = \"restart\"\nmode = \"fast\"\nat = \"4s\"\nfor = \"3s\"\n";
     assert_snapshot!(body(&format!("{refuse}{restart}")), @r#"

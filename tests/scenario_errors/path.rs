@@ -10,7 +10,7 @@ fn setting(program: &str, line: &str) -> String {
 }
 
 #[test]
-fn the_program() {
+fn middlebox_program() {
     assert_snapshot!(body(&format!("{CLOSE}[path]\n")), @r#"
     mine.toml:6:1: the path has no `through`
       [path]
