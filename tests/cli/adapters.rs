@@ -13,41 +13,41 @@ fn ask(script: &str, scenario: &str) -> (Workspace, Output) {
 }
 
 fn ask_of(shell: &str, script: &str, scenario: &str) -> (Workspace, Output) {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let marked = format!("sleep 1000 & echo \"$PGSQUALL_RUN $$ $!\" > adapter\n{script}");
-    place.write("adapter.sh", &marked);
-    place.write("short.toml", scenario);
+    workspace.write("adapter.sh", &marked);
+    workspace.write("short.toml", scenario);
     let client = format!("{shell} adapter.sh");
-    let said = place.run(&["run", "short.toml", "--client", &client, "--out", "out"]);
-    let (run, pids) = place.adapter();
-    assert!(!run.exists(), "{} is still there: {said}", run.display());
+    let output = workspace.run(&["run", "short.toml", "--client", &client, "--out", "out"]);
+    let (run, pids) = workspace.adapter();
+    assert!(!run.exists(), "{} is still there: {output}", run.display());
     until("the end of the adapter, its child and its server", || {
         !pids.into_iter().any(lives) && processes_of(&run).is_empty()
     });
-    (place, said)
+    (workspace, output)
 }
 
 #[test]
 fn invalid_hello_is_refused() {
-    let (place, said) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
-    said.refuses(69, &["line 1", "Listening on port 80", "\"hello\"", "stderr"]);
-    assert!(!place.holds("out"), "nothing came of it");
+    let (workspace, output) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
+    output.refuses(69, &["line 1", "Listening on port 80", "\"hello\"", "stderr"]);
+    assert!(!workspace.holds("out"), "nothing came of it");
 }
 
 #[test]
 fn exit_before_hello_is_reported() {
-    let (place, said) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
-    said.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
+    let (workspace, output) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
+    output.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
     // Its stderr is stored; a history is not, because nothing ran.
-    assert!(place.read("out/short/client.stderr").contains("ModuleNotFoundError"));
-    assert!(!place.holds("out/short/history.jsonl"));
+    assert!(workspace.read("out/short/client.stderr").contains("ModuleNotFoundError"));
+    assert!(!workspace.holds("out/short/history.jsonl"));
 }
 
 #[test]
 fn missing_hello_times_out() {
-    let (place, said) = ask("sleep 1000", RESET);
-    said.refuses(69, &["20.0 s", "{\"hello\":"]);
-    assert!(!place.holds("out"), "nothing came of it");
+    let (workspace, output) = ask("sleep 1000", RESET);
+    output.refuses(69, &["20.0 s", "{\"hello\":"]);
+    assert!(!workspace.holds("out"), "nothing came of it");
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn protocol_violation_makes_verdict_unknown() {
     std::thread::scope(|scope| {
         for (script, wrong) in &scripts {
             scope.spawn(move || {
-                let (place, said) = ask(&format!("{HELLO}; {script}"), RESET);
-                assert_eq!(said.code, Some(2), "{said}");
-                let verdict = place.verdict("out/short");
+                let (workspace, output) = ask(&format!("{HELLO}; {script}"), RESET);
+                assert_eq!(output.code, Some(2), "{output}");
+                let verdict = workspace.verdict("out/short");
                 assert_eq!(verdict.kind(), "unknown", "{verdict}");
                 assert!(verdict.doubts().contains(wrong), "{wrong:?} is not in:\n{verdict}");
-                assert!(place.read("out/short/history.jsonl").contains("{\"violated\":"), "{said}");
-                assert!(said.stdout.len() < 10_000, "a long line is quoted in part: {}", said.stdout.len());
+                assert!(workspace.read("out/short/history.jsonl").contains("{\"violated\":"), "{output}");
+                assert!(output.stdout.len() < 10_000, "a long line is quoted in part: {}", output.stdout.len());
             });
         }
     });
@@ -80,18 +80,18 @@ fn exit_during_fault_fails() {
         "; grep -q in-force out/short/history.jsonl && { echo 'Traceback: reset by peer' >&2; exit 7; }; echo \"{\\\"id",
     );
     assert!(dies.contains("exit 7"));
-    let (place, said) = ask_of("bash", &dies, RESET);
-    assert_eq!(said.code, Some(1), "{said}");
-    let found = place.verdict("out/short").findings("process");
+    let (workspace, output) = ask_of("bash", &dies, RESET);
+    assert_eq!(output.code, Some(1), "{output}");
+    let found = workspace.verdict("out/short").findings("process");
     assert!(found.contains("exit status 7") && found.contains("Traceback: reset by peer"), "{found}");
-    assert!(place.read("out/short/client.stderr").contains("Traceback"));
+    assert!(workspace.read("out/short/client.stderr").contains("Traceback"));
 }
 
 #[test]
 fn exit_before_fault_makes_verdict_unknown() {
-    let (place, said) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
-    assert_eq!(said.code, Some(2), "{said}");
-    let verdict = place.verdict("out/short");
+    let (workspace, output) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
+    assert_eq!(output.code, Some(2), "{output}");
+    let verdict = workspace.verdict("out/short");
     assert_eq!(verdict.kind(), "unknown", "{verdict}");
     let found = verdict.findings("process");
     assert!(found.contains("exit status 9") && found.contains("out of memory"), "{found}");

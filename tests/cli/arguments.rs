@@ -9,9 +9,9 @@ use super::common::{RESET, Workspace};
 /// Asserts that `pgsquall run` refuses these arguments and leaves nothing in its folder.
 #[track_caller]
 fn refused(words: &[&str], code: i32, texts: &[&str]) {
-    let place = Workspace::new();
-    place.run(&[&["run"], words].concat()).refuses(code, texts);
-    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let workspace = Workspace::new();
+    workspace.run(&[&["run"], words].concat()).refuses(code, texts);
+    let left: Vec<_> = std::fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -67,21 +67,21 @@ fn passwords_are_not_printed() {
         ("postgres://u:hidden@h:port/d", 64),
         ("postgres://u:hidden@127.0.0.1:1/d", 69),
     ] {
-        let said = Workspace::new().run(&["run", "connection-reset", "--server", server]);
-        assert_eq!(said.code, Some(code), "{said}");
-        assert!(!said.stderr.contains("hidden") && !said.stdout.contains("hidden"), "{said}");
+        let output = Workspace::new().run(&["run", "connection-reset", "--server", server]);
+        assert_eq!(output.code, Some(code), "{output}");
+        assert!(!output.stderr.contains("hidden") && !output.stdout.contains("hidden"), "{output}");
     }
 }
 
 #[test]
 fn missing_docker_is_reported() {
-    let place = Workspace::new();
-    let mut command = place.command(super::common::BINARY);
+    let workspace = Workspace::new();
+    let mut command = workspace.command(super::common::BINARY);
     command.env("DOCKER_HOST", "unix:///nowhere");
     command.args(["run", "connection-reset", "restart-fast", "--server", "docker"]);
     let texts = ["/nowhere", "docker info", "connection-reset, restart-fast"];
     super::common::said(command).refuses(69, &texts);
-    assert!(!place.holds("pgsquall-runs"));
+    assert!(!workspace.holds("pgsquall-runs"));
 }
 
 #[test]
@@ -99,18 +99,18 @@ fn values_out_of_range_are_refused() {
 fn unwritable_folder_is_refused() {
     // Not even root can create a folder in /proc or inside a file.
     refused(&["--out", "/proc/pgsquall"], 64, &["/proc/pgsquall", "--out DIR"]);
-    let place = Workspace::new();
-    let file = place.write("file", RESET);
+    let workspace = Workspace::new();
+    let file = workspace.write("file", RESET);
     let inside = file.join("out");
-    let said = place.run(&["run", "connection-reset", "--out", inside.to_str().unwrap()]);
-    said.refuses(64, &[inside.to_str().unwrap(), "--out DIR"]);
+    let output = workspace.run(&["run", "connection-reset", "--out", inside.to_str().unwrap()]);
+    output.refuses(64, &[inside.to_str().unwrap(), "--out DIR"]);
 }
 
 #[test]
 fn missing_command_prints_usage() {
-    let said = Workspace::new().run(&[]);
-    assert_eq!(said.code, Some(64), "{said}");
-    assert!(said.stderr.contains("pgsquall <COMMAND>"), "{said}");
+    let output = Workspace::new().run(&[]);
+    assert_eq!(output.code, Some(64), "{output}");
+    assert!(output.stderr.contains("pgsquall <COMMAND>"), "{output}");
 }
 
 /// Keeps the wording of errors in a snapshot: what is wrong, and what to do.
@@ -131,11 +131,11 @@ fn error_texts_match_snapshot() {
         &["run", "stall", "--shard", "2/2", "--seed", "1"],
         &["judge", "missing"],
     ];
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let version = format!("pgsquall {}", env!("CARGO_PKG_VERSION"));
     let errors = asked.map(|words| {
-        let said = place.run(words);
-        format!("$ pgsquall {}\n{}exit code {}\n", words.join(" "), said.stderr, said.code.unwrap())
+        let output = workspace.run(words);
+        format!("$ pgsquall {}\n{}exit code {}\n", words.join(" "), output.stderr, output.code.unwrap())
     });
     // A new built-in client does not change the snapshot.
     let clients = built_in().map(|(name, _)| name).collect::<Vec<_>>().join(", ");

@@ -7,13 +7,13 @@ use super::common::{RESET, Workspace};
 #[track_caller]
 fn mistaken(from: &str, to: &str, texts: &[&str]) {
     assert!(RESET.contains(from));
-    let place = Workspace::new();
-    place.write("mine.toml", &RESET.replacen(from, to, 1));
-    place.run(&["check", "mine.toml"]).refuses(64, texts);
-    let said = place.run(&["run", "connection-closed", "mine.toml"]);
-    said.refuses(64, texts);
-    assert!(!said.stderr.contains("seed"), "nothing has begun: {said}");
-    assert!(!place.holds("pgsquall-runs"));
+    let workspace = Workspace::new();
+    workspace.write("mine.toml", &RESET.replacen(from, to, 1));
+    workspace.run(&["check", "mine.toml"]).refuses(64, texts);
+    let output = workspace.run(&["run", "connection-closed", "mine.toml"]);
+    output.refuses(64, texts);
+    assert!(!output.stderr.contains("seed"), "nothing has begun: {output}");
+    assert!(!workspace.holds("pgsquall-runs"));
 }
 
 #[test]
@@ -30,28 +30,31 @@ fn scenario_mistakes_are_located() {
 
 #[test]
 fn check_reads_every_file() {
-    let place = Workspace::new();
-    place.write("good.toml", RESET);
-    place.write("bad.toml", "schema = 1\n");
-    let said = place.run(&["check", "bad.toml", "good.toml", "missing.toml"]);
-    assert_eq!(said.code, Some(64), "{said}");
-    assert!(said.stdout.starts_with("good.toml") && said.stdout.contains("A short reset"), "{said}");
-    assert_eq!(said.stdout.lines().count(), 1, "of those that are in order: {said}");
-    assert!(said.stderr.contains("error: bad.toml:1:1:") && said.stderr.contains("error: missing.toml:"), "{said}");
+    let workspace = Workspace::new();
+    workspace.write("good.toml", RESET);
+    workspace.write("bad.toml", "schema = 1\n");
+    let output = workspace.run(&["check", "bad.toml", "good.toml", "missing.toml"]);
+    assert_eq!(output.code, Some(64), "{output}");
+    assert!(output.stdout.starts_with("good.toml") && output.stdout.contains("A short reset"), "{output}");
+    assert_eq!(output.stdout.lines().count(), 1, "of those that are in order: {output}");
+    assert!(
+        output.stderr.contains("error: bad.toml:1:1:") && output.stderr.contains("error: missing.toml:"),
+        "{output}"
+    );
 }
 
 #[test]
 fn invalid_histories_are_refused() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let hint = "hint: ";
-    place.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);
-    place.run(&["judge", "."]).refuses(64, &["history.jsonl", "No such file", hint]);
-    place.write("garbage", "not a history\n");
-    place.run(&["judge", "garbage"]).refuses(64, &["error: garbage: line 1: ", hint]);
-    std::fs::write(place.path().join("binary"), [0xff_u8; 3000]).unwrap();
-    place.run(&["judge", "binary"]).refuses(64, &["error: binary: line 1: ", "UTF-8", hint]);
-    place.write("empty", "");
-    place.run(&["judge", "empty"]).refuses(64, &["error: empty: ", hint]);
-    place.write("other", "{\"op\":{}}\n");
-    place.run(&["judge", "other"]).refuses(64, &["error: other: line 1: ", hint]);
+    workspace.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);
+    workspace.run(&["judge", "."]).refuses(64, &["history.jsonl", "No such file", hint]);
+    workspace.write("garbage", "not a history\n");
+    workspace.run(&["judge", "garbage"]).refuses(64, &["error: garbage: line 1: ", hint]);
+    std::fs::write(workspace.path().join("binary"), [0xff_u8; 3000]).unwrap();
+    workspace.run(&["judge", "binary"]).refuses(64, &["error: binary: line 1: ", "UTF-8", hint]);
+    workspace.write("empty", "");
+    workspace.run(&["judge", "empty"]).refuses(64, &["error: empty: ", hint]);
+    workspace.write("other", "{\"op\":{}}\n");
+    workspace.run(&["judge", "other"]).refuses(64, &["error: other: line 1: ", hint]);
 }

@@ -7,13 +7,13 @@ use super::psycopg;
 
 #[test]
 fn proxy_plane_skips_dns_scenarios() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let words = ["run", "dns-stale", "failover-dns", "--network", "proxy", "--report", "json=skipped.json"];
-    let said = place.run(&words);
-    let report = place.report("skipped.json");
+    let output = workspace.run(&words);
+    let report = workspace.report("skipped.json");
     for scenario in ["dns-stale", "failover-dns"] {
         let reason = report.skipped(scenario);
-        assert!(reason.contains("name") && said.stdout.contains(reason), "{reason}: {said}");
+        assert!(reason.contains("name") && output.stdout.contains(reason), "{reason}: {output}");
     }
 }
 
@@ -32,14 +32,14 @@ async fn in_process_client_cannot_run_dns_scenarios() {
 #[test]
 fn psycopg_passes_dns_scenarios() {
     let Some(client) = psycopg::client() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let asked =
         ["dns-unresolvable", "dns-failure", "dns-timeout", "dns-stale", "failover-dns", "dns-dead-address-first"];
     let words = ["--client", &client, "--budget", "20s", "--report", "json=report.json"];
-    let said = place.run(&[&["run"], asked.as_slice(), &words].concat());
-    let report = place.report("report.json");
+    let output = workspace.run(&[&["run"], asked.as_slice(), &words].concat());
+    let report = workspace.report("report.json");
     if !report.lacks_kernel_plane() {
-        assert_eq!(report.endings(), asked.map(|scenario| format!("{scenario} pass")), "{said}");
-        said.succeeds();
+        assert_eq!(report.endings(), asked.map(|scenario| format!("{scenario} pass")), "{output}");
+        output.succeeds();
     }
 }

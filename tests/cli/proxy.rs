@@ -82,17 +82,17 @@ fn request(api: &str, what: &str, body: &str) -> String {
 #[track_caller]
 fn stops(mut child: Running, with: Signal) {
     signal(&child, with);
-    let said = Output::of(&mut child);
-    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said}");
+    let output = Output::of(&mut child);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
 }
 
 #[test]
 fn proxy_forwards_and_serves_its_api_until_stopped() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let upstream = echo_server().to_string();
     for with in [Signal::SIGTERM, Signal::SIGINT] {
         let words = ["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0", "--seed", "7", "--tap", "tap.jsonl"];
-        let mut child = place.start(&words);
+        let mut child = workspace.start(&words);
         let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
         let address = listens(&mut lines, "postgres", &upstream);
         let api = api(&mut lines, "seed 7");
@@ -107,7 +107,7 @@ fn proxy_forwards_and_serves_its_api_until_stopped() {
         stops(child, with);
         assert_eq!(open.read(&mut [0]).unwrap(), 0, "it ends in order");
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-        let tap = place.read("tap.jsonl");
+        let tap = workspace.read("tap.jsonl");
         assert!(
             tap.starts_with("{\"pgsquall_tap\":1}\n") && tap.contains("\"opened\"") && tap.contains("\"ended\""),
             "{tap}"
@@ -118,9 +118,9 @@ fn proxy_forwards_and_serves_its_api_until_stopped() {
 #[tokio::test]
 async fn commit_reply_cut_point_keeps_the_commit() {
     let Some(server) = Postgres::start() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let upstream = format!("127.0.0.1:{}", server.port);
-    let mut child = place.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
+    let mut child = workspace.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let address = listens(&mut lines, "postgres", &upstream);
     let api = api(&mut lines, "seed ");
@@ -153,14 +153,14 @@ async fn commit_reply_cut_point_keeps_the_commit() {
 
 #[test]
 fn proxies_from_a_file_without_api() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let upstream = echo_server();
     let list = format!(
         r#"[{{"name": "a", "listen": "127.0.0.1:0", "upstream": "{upstream}"}},
             {{"name": "b", "listen": "127.0.0.1:0", "upstream": "{upstream}", "enabled": false}}]"#
     );
-    place.write("proxies.json", &list);
-    let mut child = place.start(&["proxy", "--config", "proxies.json", "--api", "off"]);
+    workspace.write("proxies.json", &list);
+    let mut child = workspace.start(&["proxy", "--config", "proxies.json", "--api", "off"]);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let address = listens(&mut lines, "a", &upstream.to_string());
     // For a disabled proxy, the line has only its upstream.
@@ -174,23 +174,23 @@ fn proxies_from_a_file_without_api() {
 
 #[test]
 fn port_in_use_is_refused() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _held = TcpListener::bind(taken).unwrap();
     let taken = taken.to_string();
     let words = ["proxy", "--listen", &taken, "--upstream", "127.0.0.1:1", "--api", "off"];
-    place.run(&words).refuses(69, &["postgres", &taken, "port"]);
+    workspace.run(&words).refuses(69, &["postgres", &taken, "port"]);
     let words = ["proxy", "--upstream", "127.0.0.1:1", "--api", &taken];
-    place.run(&words).refuses(69, &[&taken, "--api"]);
+    workspace.run(&words).refuses(69, &[&taken, "--api"]);
     let words = ["proxy", "--upstream", "127.0.0.1:1", "--api", "off", "--tap", "/nowhere/tap"];
-    place.run(&words).refuses(69, &["/nowhere/tap"]);
+    workspace.run(&words).refuses(69, &["/nowhere/tap"]);
 }
 
 #[test]
 fn invalid_arguments_are_refused() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
-        place.run(&[&["proxy"], words].concat()).refuses(64, texts);
+        workspace.run(&[&["proxy"], words].concat()).refuses(64, texts);
     };
     refused(&["--api", "off"], &["--upstream HOST:PORT"]);
     refused(&["--listen", "127.0.0.1:0"], &["--upstream"]);
@@ -199,6 +199,6 @@ fn invalid_arguments_are_refused() {
     refused(&["--upstream", "127.0.0.1:1", "--api", "on"], &["\"on\"", "port"]);
     refused(&["--upstream", "127.0.0.1:1", "--seed", "x"], &["--seed"]);
     refused(&["--config", "no.json"], &["no.json"]);
-    place.write("bad.json", r#"[{"name": "a"}]"#);
+    workspace.write("bad.json", r#"[{"name": "a"}]"#);
     refused(&["--config", "bad.json"], &["bad.json: ", "missing required field: upstream at proxy 1"]);
 }

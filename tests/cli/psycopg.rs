@@ -18,13 +18,13 @@ pub fn client() -> Option<String> {
 #[test]
 fn psycopg_passes() {
     let Some(client) = client() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let asked = ["connection-reset", "restart-fast", "wrong-password", "connections-exhausted"];
     let words = [&["run"], asked.as_slice(), &["--client", &client, "--budget", "20s", "--out", "out"]].concat();
-    let said = place.run(&words);
-    assert_eq!(place.report("out").endings(), asked.map(|scenario| format!("{scenario} pass")), "{said}");
+    let output = workspace.run(&words);
+    assert_eq!(workspace.report("out").endings(), asked.map(|scenario| format!("{scenario} pass")), "{output}");
     for scenario in asked {
-        let history = place.read(&format!("out/{scenario}/history.jsonl"));
+        let history = workspace.read(&format!("out/{scenario}/history.jsonl"));
         assert!(history.contains("\"name\":\"psycopg\""), "{scenario}");
     }
 }
@@ -32,14 +32,15 @@ fn psycopg_passes() {
 #[test]
 fn psycopg_reports_gap_after_restart() {
     let Some(client) = client() else { return };
-    let place = Workspace::new();
-    place.write(
+    let workspace = Workspace::new();
+    workspace.write(
         "listening.toml",
         "schema = 1\ntitle = \"t\"\n[load]\nlisten = true\n\
          [[fault]]\nkind = \"restart\"\nmode = \"fast\"\nat = \"1s\"\nfor = \"1s\"\n",
     );
-    let said = place.run(&["run", "listening.toml", "--client", &client, "--budget", "20s", "-v", "--out", "out"]);
-    assert_eq!(place.report("out").endings(), ["listening pass"], "{said}");
+    let output =
+        workspace.run(&["run", "listening.toml", "--client", &client, "--budget", "20s", "-v", "--out", "out"]);
+    assert_eq!(workspace.report("out").endings(), ["listening pass"], "{output}");
     // It need not miss a notification: without a server none is sent. But it reports the gap in any case.
-    assert!(place.read("out/listening/history.jsonl").contains("{\"gap\":{"), "{said}");
+    assert!(workspace.read("out/listening/history.jsonl").contains("{\"gap\":{"), "{output}");
 }
