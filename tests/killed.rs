@@ -56,7 +56,7 @@ fn the_next_run_removes_servers_clients_and_folders() {
 
     let said = next_run(&place, user, None);
     assert_eq!(place.report("out").endings(), ["short pass"], "{}", said.succeeds());
-    // Without a user of its own, another run may have removed the leftovers first.
+    // If this test has no Unix user of its own, another run may have removed the leftovers first.
     if is_root() {
         for part in [&run.display().to_string(), "server", "client"] {
             assert!(said.line_about(&run).contains(part), "{part}: {said}");

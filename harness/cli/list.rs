@@ -28,7 +28,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     list_devices();
     list_servers(&arguments.server, &resolved).await;
     list_machine().await;
-    // The exit code tells scripts whether runs with this --server are possible.
+    // Scripts see by the exit code whether runs with this --server are possible.
     if resolved.is_ok() { Exit::Pass } else { Exit::Unavailable }
 }
 

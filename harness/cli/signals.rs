@@ -8,7 +8,7 @@ pub fn stop_requested() -> impl Future<Output = ()> {
     let terminate = signal(SignalKind::terminate());
     async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-            // No handler could be installed: a signal then ends the program at once, and the next run cleans up.
+            // A signal without a handler ends the program at once, and the next run cleans up.
             return std::future::pending().await;
         };
         tokio::select! {

@@ -40,7 +40,7 @@ impl InterimReport {
     }
 }
 
-/// Writes a report to its folder, if that is kept, and to the files of `wanted`. Prints errors; the exit tells of them.
+/// Writes a report to its folder, if that is kept, and to the files of `wanted`. Prints errors.
 pub fn write(report: &Report, folder: &Path, is_kept: bool, wanted: &[Wanted]) -> Exit {
     let always = always().filter(|_| is_kept);
     let always = always.map(|Wanted { format, file }| Wanted { format, file: folder.join(file) });
