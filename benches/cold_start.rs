@@ -1,5 +1,5 @@
-//! Time from the call to the steady state, which users wait for at every run. Target: at most one second with a local
-//! server and an existing template.
+//! Measures the time from the call to the steady state, which users wait for at every run. Target: at most one second
+//! with a local server and an existing template.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ async fn until_steady(server: ServerChoice) -> Duration {
         })
         .run();
     tokio::select! {
-        // Dropping the run takes everything down; that is not timed.
+        // Dropping the run ends server and client; this is not part of the measured time.
         () = steady.notified() => began.elapsed(),
         ended = run => panic!("ended before its steady state: {:?}", ended.map(|run| run.to_string())),
     }
@@ -45,7 +45,7 @@ fn cold_start(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cold start");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     for (name, server) in servers {
-        // The first run may have to make the template.
+        // Not measured: the first run may create the template.
         runtime.block_on(until_steady(server.clone()));
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|rounds| (0..rounds).map(|_| runtime.block_on(until_steady(server.clone()))).sum());

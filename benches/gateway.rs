@@ -1,6 +1,6 @@
-//! Overhead of the gateway over a direct connection: round trips and bulk data. The server is a stub that
-//! speaks just enough of the protocol for framing and tap to be at work; `ci/bench-gateway.sh` measures with a real
-//! one, and beside HAProxy and nginx.
+//! Measures the gateway against a direct connection: round trips, bulk data, and new sessions. The server is a stub
+//! with just enough of the protocol for framing and the tap to work; `ci/bench-gateway.sh` measures with a real
+//! server, and beside HAProxy and nginx.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,11 +16,11 @@ const QUERY: &[u8] = b"Q\0\0\0\x0dSELECT 1\0";
 /// DataRow, CommandComplete and ReadyForQuery.
 const REPLY: &[u8] = b"D\0\0\0\x0b\0\x01\0\0\0\x011C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 
-/// One answer to a request for bulk data: this many messages of 8 KiB.
+/// The number of messages of 8 KiB in a reply to [`BULK`].
 const CHUNKS: usize = 2_048;
 const BULK: &[u8] = b"Q\0\0\0\x08all\0";
 
-/// A server that answers every query with one row, and the bulk query with `CHUNKS` messages.
+/// Starts a server that answers every query with one row, and the bulk query with [`CHUNKS`] messages.
 fn server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let address = listener.local_addr().expect("its address");
@@ -52,7 +52,7 @@ fn serve(mut client: TcpStream) -> Option<()> {
     }
 }
 
-/// A CopyData message of 8 KiB.
+/// Returns a CopyData message of 8 KiB.
 fn chunk() -> Vec<u8> {
     let mut chunk = vec![b'x'; 8 << 10];
     chunk[0] = b'd';

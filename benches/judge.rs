@@ -1,5 +1,5 @@
-//! Cost of judging: a verdict on a million operations (target: one second), reading a stored history, and judging a
-//! run of ordinary length.
+//! Measures the judge: a verdict on a million operations (target: one second) and on runs of ordinary length, and
+//! reading a stored history.
 //!
 //! ```text
 //! cargo bench --bench judge
@@ -19,11 +19,12 @@ use pgsquall::model::history::{
 use pgsquall::model::pace::Pace;
 use pgsquall::model::seed::Seed;
 
-/// The default workload: a million operations of it last three and a half hours.
+/// The default workload; a million operations of it take three and a half hours.
 const WORKERS: u32 = 4;
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// A run with this many operations, a third of it an outage in which everything fails and connects again and again.
+/// Returns the history of a run with this many operations. In its middle third, every operation fails, and the client
+/// connects again and again.
 fn history(ops: u64) -> History {
     let length = INTERVAL * (ops / u64::from(WORKERS)) as u32;
     let (hit, heal) = (length / 3, length * 2 / 3);

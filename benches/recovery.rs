@@ -1,5 +1,5 @@
-//! Time-to-recover of the built-in clients: in virtual time, where only the client's own waiting counts, and on a real
-//! server, if one is installed.
+//! Measures the time to recover of two built-in clients in virtual time, where only the client's own waiting counts,
+//! and of the reference on a real server, if one is available.
 //!
 //! ```text
 //! cargo bench --bench recovery

@@ -1,7 +1,7 @@
-//! Simulated minutes per second and core: random schedules of faults against the reference client,
-//! each with its own seed; and a scenario of the catalogue.
+//! Measures simulations per second on one core with the reference client: random schedules of a minute, each with its
+//! own seed, and a scenario of the catalogue.
 //!
-//! `cargo bench --bench simulation`; the figure to look at is "elem/s".
+//! `cargo bench --bench simulation`; the figure to look at is "elem/s", minutes per second for the schedules.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ use mimalloc::MiMalloc;
 use pgsquall::model::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
-/// The allocator of `pgsquall`.
+/// The program `pgsquall` uses the same allocator.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,6 +1,6 @@
-//! A comparison with a baseline at ten repeats finds a client that recovers two seconds later, and one that fails the same check
-//! more often than chance explains, and finds no change in twenty comparisons of a client with itself. Runs are simulated with
-//! different seeds, so that recovery times vary by chance.
+//! Tests the power of a comparison with a baseline at ten repeats: it detects a client that recovers two seconds
+//! later, and one that fails a check more often than chance explains; in twenty comparisons of a client with itself
+//! it detects nothing. Runs are simulated with different seeds, so that recovery times vary by chance.
 #![cfg(all(feature = "report", feature = "simulation"))]
 
 use pgsquall::model::seed::Seed;
@@ -13,10 +13,10 @@ use pgsquall::simulation::Simulation;
 
 const REPEATS: u32 = 10;
 
-/// Comparisons of an unchanged client.
+/// The number of comparisons of an unchanged client.
 const COMPARISONS: u64 = 20;
 
-/// Ten repeats of a client under one name; the first `failing` of them use a client that never recovers.
+/// Simulates ten repeats of a client under the name `mine`. The first `failing` use a client that never recovers.
 fn run(client: &str, failing: u32, scenario: &str, seed: u64) -> Report {
     let entry = |repeat: u32| {
         let actual = if repeat < failing { "never-reconnects" } else { client };
@@ -55,8 +55,8 @@ fn changed(before: &Report, now: &Report) -> (ChangeKind, String) {
 }
 
 #[test]
-fn two_seconds_are_found_and_chance_is_not() {
-    // An instantaneous fault, so that recovery depends on the client alone.
+fn slowdown_is_detected_and_noise_is_not() {
+    // The fault is instantaneous, so that the time to recover depends on the client alone.
     let scenario = "connection-reset";
     let baseline = run("reference", 0, scenario, 0);
     for seed in 1..=COMPARISONS {
@@ -68,7 +68,7 @@ fn two_seconds_are_found_and_chance_is_not() {
 }
 
 #[test]
-fn failing_more_often_is_found_and_chance_is_not() {
+fn failure_rate_is_detected_and_noise_is_not() {
     let scenario = "connection-reset";
     let baseline = run("reference", 1, scenario, 0);
     for (failing, expected) in [(2, ChangeKind::Same), (8, ChangeKind::Worse)] {

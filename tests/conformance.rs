@@ -1,5 +1,5 @@
-//! Tests of the conformance cases: the reference client passes them, and each planted defect of an adapter fails
-//! exactly the case that is about it.
+//! Tests the conformance cases: the reference client passes all; each planted defect of an adapter fails exactly the
+//! case that is about it.
 
 #[allow(unused_imports, reason = "of what the tests of the binary share this crate uses a part")]
 mod common;
@@ -16,7 +16,7 @@ struct CaseLine {
     text: String,
 }
 
-/// Whether Python is installed, to run the bad adapters.
+/// Whether Python, which runs the bad adapters, is installed; prints a message otherwise.
 fn python_is_here() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok_and(|out| out.status.success());
     if !found {
@@ -25,7 +25,7 @@ fn python_is_here() -> bool {
     found
 }
 
-/// The command line of an adapter with a defect, over a built-in client.
+/// Returns the command line of an adapter that adds a defect to a built-in client.
 fn bad(defect: &str, client: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/bad_adapter.py");
     format!("python3 '{}' {defect} '{BINARY}' {client}", script.display())
@@ -47,7 +47,7 @@ fn cases(output: &Output) -> Vec<CaseLine> {
     lines.map(split).collect()
 }
 
-/// Expects exactly this case to fail, with these texts in its line; later cases still run.
+/// Asserts that exactly this case fails, with these texts in its line, and that every case has a line.
 #[track_caller]
 fn fails_of(client: &str, defect: &str, case: &str, texts: &[&str]) {
     if !python_is_here() {
@@ -70,7 +70,7 @@ fn fails(defect: &str, case: &str, texts: &[&str]) {
 }
 
 #[test]
-fn the_reference_passes() {
+fn reference_passes_every_case() {
     let adapter = format!("'{BINARY}' adapter reference");
     let output = check(&[&adapter, "reference"]);
     let cases = cases(output.succeeds());

@@ -1,6 +1,7 @@
-//! `kill -9` leaves things behind; the next run removes them and says so, and a run that is still going is left alone.
+//! After `kill -9`, the next run removes the processes, folders and containers that were left, and says so. It does not
+//! touch runs that are still going on.
 //!
-//! A file, and as root a user, of its own: any other run of the same user could be the one that removes them.
+//! As root, each test uses its own Unix user, because any run of the same user may be the one that removes leftovers.
 
 mod common;
 
@@ -16,7 +17,8 @@ use common::{
     said, signal, until,
 };
 
-/// A run whose fault is in force; it has a folder of its own for what its adapter tells.
+/// Starts a run and waits until its fault is in force. Its adapter writes to the file `name`, for
+/// `Workspace::adapter_of`.
 fn frozen_run(place: &Workspace, user: &str, group: Option<u32>, name: &str, server: &str) -> Running {
     run_of(FROZEN, place, user, group, name, server)
 }
@@ -54,7 +56,7 @@ fn the_next_run_removes_servers_clients_and_folders() {
 
     let said = next_run(&place, user, None);
     assert_eq!(place.report("out").endings(), ["short pass"], "{}", said.succeeds());
-    // Without a separate user, another run may have removed them first.
+    // If this test has no Unix user of its own, another run may have removed the leftovers first.
     if is_root() {
         for part in [&run.display().to_string(), "server", "client"] {
             assert!(said.line_about(&run).contains(part), "{part}: {said}");
@@ -73,7 +75,7 @@ fn the_next_run_removes_servers_clients_and_folders() {
 }
 
 #[test]
-fn the_next_run_removes_what_stood_in_the_path() {
+fn the_next_run_removes_middleboxes() {
     let (place, user) = (Workspace::new(), "games");
     for program in ["pgbouncer", "haproxy"] {
         if !["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(program).is_file()) {
@@ -123,7 +125,7 @@ fn the_next_run_removes_containers() {
     killed.wait().unwrap();
     assert_ne!(containers(&run), "", "a container was left behind");
 
-    // An engine that is too busy to answer soon is not waited for; then it is the run after that.
+    // A run does not wait for a busy Docker engine; then a later run removes the container.
     let mut told = String::new();
     until("the container's end", || {
         told += &next_run(&place, user, group).succeeds().stderr;
@@ -140,9 +142,9 @@ fn the_next_run_removes_containers() {
     assert_eq!(containers(&live_run), "", "{said}");
 }
 
-/// The long version is `ci/killed-runs.sh`.
+/// `ci/killed-runs.sh` does the same with many more runs.
 #[test]
-fn nothing_is_left_of_runs_on_the_kernel_plane() {
+fn killed_kernel_plane_runs_leave_nothing() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/killed_runs.py");
     let python = |place: &Workspace, program: &str, words: &[&str]| {
         let mut command = place.command(program);
@@ -157,7 +159,7 @@ fn nothing_is_left_of_runs_on_the_kernel_plane() {
     if place.run(&["list"]).kernel_plane().is_missing() {
         return;
     }
-    // In a network namespace without other runs.
+    // As root in a new network namespace, so that there are no other runs in it.
     let alone = ["--net", "sh", "-c", "ip link set lo up && exec python3 \"$@\"", "sh"];
     let said = said(if is_root() { python(&place, "unshare", &alone) } else { python(&place, "python3", &[]) });
     println!("{said}");

@@ -1,4 +1,5 @@
-//! The README's snippet for library authors, as a test that runs; and that the README still says the same.
+//! Runs the README's snippet for library authors, and checks that README.md contains it and the one of
+//! `benches/recovery.rs`. Also tests two limits of such a client: scenarios with `listen`, and supervision.
 
 // README: begin
 use pgsquall::{Address, Client, Experiment, OpError};
@@ -44,21 +45,21 @@ async fn clients_without_listen_skip_scenarios_that_listen() {
 }
 
 #[tokio::test]
-async fn a_client_of_this_process_cannot_be_supervised() {
+async fn in_process_client_cannot_be_supervised() {
     let question = Experiment::scenario("restart-fast").unwrap().supervise();
     let error = question.client(|address| async move { Ok(MyClient(address)) }).run().await.err().unwrap().to_string();
     assert!(error.contains("cannot supervise"), "{error}");
 }
 
 #[test]
-fn the_readme_says_the_same() {
+fn readme_contains_the_snippet() {
     let snippet = include_str!("library.rs").split("// README: begin\n").nth(1).unwrap();
     let snippet = snippet.split("// README: end\n").next().unwrap();
     assert!(include_str!("../README.md").contains(snippet), "README.md does not hold the snippet of tests/library.rs");
 }
 
 #[test]
-fn the_readme_measures_as_the_benchmark_does() {
+fn readme_contains_the_benchmark() {
     let snippet = include_str!("../benches/recovery.rs").split("    // README: begin\n").nth(1).unwrap();
     let snippet = snippet.split("    // README: end\n").next().unwrap();
     let snippet: Vec<_> = snippet.lines().map(|line| line.trim_start()).collect();

@@ -1,7 +1,7 @@
-//! The oracle is tested on real servers: the reference passes every scenario, and each planted defect fails by the
-//! check that `ci/oracle.toml` names. There is a trial for each scenario and for each row; rows that run nightly are
-//! ignored. Faults are shorter here than in their scenarios; `ci/oracle.sh` runs them at full length, the reference
-//! many times.
+//! Tests the verdicts on real servers: the reference passes every scenario, and each planted defect fails by the
+//! check that `ci/oracle.toml` names. There is a trial for each scenario and for each row; nightly rows are ignored.
+//! Transient faults last at most five seconds here; `ci/oracle.sh` runs them at full length, and the reference many
+//! times.
 
 #[path = "common/busy_machine.rs"]
 mod busy_machine;
@@ -26,16 +26,16 @@ use pgsquall::{Error, Experiment, Run};
 /// Long enough for every client that recovers, on a busy machine.
 const BUDGET: Duration = Duration::from_secs(15);
 
-/// The budget of clients that do not recover.
+/// The budget of rows that must fail: such a run lasts until its budget ends.
 const SHORT_BUDGET: Duration = Duration::from_secs(4);
 
-/// The longest that a transient fault lasts here.
+/// The maximum duration of a transient fault here.
 const LONGEST_FAULT: Duration = Duration::from_secs(5);
 
-/// How often a row runs in all, if its machine is too busy for a verdict.
+/// The maximum number of runs of a row, if the machine is too busy for a verdict.
 const ATTEMPTS: usize = 4;
 
-/// Texts of errors about tools or rights that are missing here.
+/// Texts of the reasons to skip a row: tools or rights that are missing here.
 const NEEDS: [&str; 3] = ["is not installed", "small disk", "kernel plane is not available"];
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Runs a row, and compares the verdict.
+/// Runs a row, and compares its verdict, plane, device and evidence.
 #[tokio::main(flavor = "multi_thread")]
 async fn check(row: &Row) -> Result<Completion, Failed> {
     let run = match run(row).await {
@@ -86,7 +86,7 @@ fn assert_fails(run: &Run, check: Check) {
     assert!(!finding.advice.is_empty());
 }
 
-/// How often the run found this evidence of its faults.
+/// Returns the count of this evidence, over all faults of the run.
 fn evidence(run: &Run, what: &str) -> u64 {
     let found = run.verdict.evidence.iter().flat_map(|fault| &fault.found).filter(|found| found.what == what);
     found.map(|found| found.count).sum()
@@ -107,18 +107,18 @@ async fn run(row: &Row) -> Result<Run, Error> {
     }
 }
 
-/// The row's scenario, with faults that come soon and are short.
+/// Returns the row's scenario, with an early first fault, short transient faults and short budgets.
 fn scenario(row: &Row) -> Scenario {
     let mut scenario = named(&row.scenario);
     if let Some(device) = &row.device {
         let (_, device) = IdleDevice::ALL.into_iter().find(|(word, _)| word == device).unwrap();
         scenario = scenario.before(&device, USUAL_SCALE).unwrap();
     }
-    // All earlier by the same: their order is part of the scenario.
+    // All faults move by the same time, because their distances are part of the scenario.
     let early = scenario.faults[0].at.saturating_sub(Duration::from_secs(1));
     for fault in &mut scenario.faults {
         fault.at -= early;
-        // A persistent fault keeps its time, because how soon it is reported is judged.
+        // A persistent fault keeps its duration, because the time until the client reports it is judged.
         if scenario.class == Class::Transient {
             fault.lasts = fault.lasts.min(LONGEST_FAULT);
         }
@@ -126,7 +126,7 @@ fn scenario(row: &Row) -> Scenario {
     if let Some(pause) = &mut scenario.load.pause {
         pause.at -= early;
     }
-    // A deadline that the shortened stall still overruns.
+    // The table gives shorter deadlines where a shortened fault would otherwise not exceed them.
     let deadline = row
         .op_deadline
         .as_ref()
@@ -142,10 +142,10 @@ fn named(scenario: &str) -> Scenario {
     Scenario::parse(file.trim_end_matches(".toml"), "file", scenario, &text).unwrap()
 }
 
-/// What must be true of the table.
+/// A rule about the table.
 type Rule = fn(&[Row]);
 
-/// Trials of the table itself, without a run.
+/// Returns the trials of the table itself; they run no scenario.
 fn of_the_table() -> impl Iterator<Item = Trial> {
     let rules: [(&str, Rule); 5] = [
         ("every_client_has_a_row", every_client_has_a_row),
@@ -188,7 +188,8 @@ fn every_check_fails_a_client_at_each_commit(rows: &[Row]) {
     }
 }
 
-/// The same client fails by the same check at each commit, and so does a client in the same group of scenarios.
+/// For each nightly row, a row at each commit has the same client and check, and one the same group of scenarios and
+/// check.
 fn every_nightly_row_has_one_like_it_at_each_commit(rows: &[Row]) {
     let each_commit: Vec<_> = rows.iter().filter(|row| !row.nightly && row.fails.is_some()).collect();
     for row in rows.iter().filter(|row| row.nightly && row.fails.is_some()) {

@@ -1,16 +1,17 @@
-//! The tables and counts of the documents that follow from the scenario files. `PGSQUALL_UPDATE=1` rewrites them.
+//! Checks the tables of `scenarios/README.md`, which `PGSQUALL_UPDATE=1` rewrites from the scenario files, and the
+//! number of scenarios in `README.md`.
 
 use std::fs;
 use std::path::Path;
 
 use pgsquall::scenario::{Scenario, catalogue, cause_of};
 
-/// What stands around the tables.
+/// The lines before and after the tables.
 const BEGIN: &str =
     "<!-- The tables come from the scenario files: PGSQUALL_UPDATE=1 cargo nextest run --test readme -->\n";
 const END: &str = "\n<!-- end of tables -->";
 
-/// Compares a document with what it should be, or writes that.
+/// Compares a document with the expected one; with `PGSQUALL_UPDATE`, writes the expected one.
 fn check(name: &str, expected: impl FnOnce(&str) -> String) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let found = fs::read_to_string(&file).unwrap();
@@ -31,13 +32,13 @@ fn check(name: &str, expected: impl FnOnce(&str) -> String) {
     );
 }
 
-/// The question that a scenario's comment begins with.
+/// Returns the question with which a scenario's comment begins.
 fn question(scenario: &Scenario) -> String {
     let (question, _) = scenario.why.split_once('?').unwrap();
     format!("{}?", question.replace('\n', " "))
 }
 
-/// What proves that its faults met the client.
+/// Returns the paragraph `Evidence: …` of a scenario's comment, without that word and the last full stop.
 fn evidence(scenario: &Scenario) -> String {
     let (_, evidence) = scenario.why.split_once("\nEvidence: ").unwrap();
     let (evidence, _) = evidence.split_once("\n\n").unwrap();
@@ -60,7 +61,7 @@ fn tables() -> String {
 }
 
 #[test]
-fn scenario_tables_are_those_of_the_files() {
+fn scenario_tables_match_the_files() {
     check("scenarios/README.md", |found| {
         let (before, rest) = found.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();

@@ -1,4 +1,4 @@
-//! Clients of the user's own in the simulation: a driver that is given its streams, and two pools over it.
+//! Simulates a user's clients: the pools deadpool and bb8 over tokio-postgres with simulated streams.
 #![cfg(feature = "simulation")]
 
 use std::io;
@@ -11,7 +11,7 @@ use tokio_postgres::{Config, NoTls};
 const INSERT: &str = "INSERT INTO pgsquall_ledger (id) VALUES ($1)";
 const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1";
 
-/// How connections are made, for either pool.
+/// Makes connections, for either pool.
 struct Manager(Net, Address);
 
 impl Manager {
@@ -19,7 +19,7 @@ impl Manager {
         let Manager(net, address) = self;
         let stream = net.connect(&address.hosts[0]).await?;
         let mut config: Config = address.url().parse()?;
-        // Asked for each time: it may have been changed.
+        // Reads the password for each connection, because a scenario may change it.
         config.password(address.current_password()?);
         let (client, connection) = config.connect_raw(stream, NoTls).await?;
         tokio::spawn(connection);

@@ -1,4 +1,4 @@
-//! The README's snippet for simulations, as a test that runs; and that the README still says the same.
+//! Runs the README's snippet for simulations, and checks that README.md contains this text.
 #![cfg(feature = "simulation")]
 
 // README: begin
@@ -38,7 +38,7 @@ fn survives_a_blackhole() {
 // README: end
 
 #[test]
-fn the_readme_says_the_same() {
+fn readme_contains_the_snippet() {
     let snippet = include_str!("simulated_driver.rs").split("// README: begin\n").nth(1).unwrap();
     let snippet = snippet.split("// README: end\n").next().unwrap();
     assert!(include_str!("../README.md").contains(snippet), "README.md does not hold this snippet");

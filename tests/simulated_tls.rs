@@ -1,4 +1,4 @@
-//! Clients of the user's own in the simulation that speak TLS: with rustls, on the streams and by the clock of a `Net`.
+//! Simulates a user's clients that speak TLS: rustls on the streams and with the clock of a `Net`.
 #![cfg(all(feature = "simulation", feature = "tls"))]
 
 use std::sync::{Arc, OnceLock};
@@ -19,11 +19,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const INSERT: &str = "INSERT INTO pgsquall_ledger (id) VALUES ($1)";
 const SELECT: &str = "SELECT 1 FROM pgsquall_ledger WHERE id = $1";
 
-/// Connects anew for each operation.
+/// A client that connects for each operation.
 struct Anew {
     net: Net,
     address: Address,
-    /// What it read first, where it reads its certificates only once.
+    /// `Some` for a client that reads its certificates only once: what it read.
     once: Option<OnceLock<MakeRustlsConnect>>,
 }
 
@@ -91,21 +91,21 @@ fn ask(scenario: &str, once: bool) -> Run {
 }
 
 #[test]
-fn a_client_that_reads_its_certificates_anew_comes_back() {
+fn rereading_certificates_recovers() {
     for scenario in ["client-certificate-expired", "server-certificate-expired", "certificate-renewed"] {
         ask(scenario, false).assert_pass();
     }
 }
 
 #[test]
-fn a_client_that_reads_its_certificates_once_does_not() {
+fn caching_certificates_does_not_recover() {
     let run = ask("client-certificate-expired", true);
     assert_eq!(run.verdict.verdict, VerdictKind::Fail, "{run}");
     assert!(run.verdict.failures().any(|(check, _)| check == Check::Recovered), "{run}");
 }
 
 #[test]
-fn a_certificate_is_valid_by_the_clock_of_virtual_time() {
+fn certificates_use_virtual_time() {
     let client = |net: Net, address| async move {
         let begun = net.now();
         tokio::time::sleep(std::time::Duration::from_secs(7)).await;

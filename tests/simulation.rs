@@ -1,5 +1,5 @@
-//! The simulation plane, through the public API: the same seed gives the same history, to the last byte, in this
-//! process and in any other; clients of the user's own take part.
+//! Tests the simulation plane through the public API: the same seed gives the same history, byte for byte, in this
+//! process and in others; errors say what cannot be simulated.
 #![cfg(feature = "simulation")]
 
 use std::fs;
@@ -12,7 +12,7 @@ use pgsquall::model::history::History;
 use pgsquall::model::seed::Seed;
 use pgsquall::simulation::{Simulation, schedule_of};
 
-/// Questions in which much is left to chance: jitter, lost packets, the moment of the fault, what TLS draws for keys.
+/// Scenarios with much randomness: jitter, lost packets, the moment of the fault, the keys of TLS.
 const CHANCY: [&str; 10] = [
     "packet-loss",
     "slow-network",
@@ -55,7 +55,7 @@ fn every_repeat_has_its_own_randomness() {
         }
     };
     let times: Vec<_> = (0..5).map(recovered).collect();
-    // The sweep of the fault's moment alone moves them by some 50 ms.
+    // The sweep of the fault's moment alone would spread the times by some 50 ms.
     let spread = *times.iter().max().unwrap() - *times.iter().min().unwrap();
     assert!(spread > Duration::from_millis(150), "the client's jitter is drawn anew: {times:?}");
 }
@@ -64,11 +64,11 @@ fn every_repeat_has_its_own_randomness() {
 fn client_starts_once_the_preceding_fault_is_in_force() {
     let simulation = Simulation::scenario("wrong-port").unwrap().client_named("reference").unwrap();
     let noticed = simulation.run().unwrap().verdict.measures.time_to_detect.unwrap();
-    // A second makes an operation a slow one.
+    // The first operation counts as slow after one second.
     assert!(noticed < Duration::from_millis(1100), "{noticed:?}");
 }
 
-/// What `pgsquall sim` keeps of a run, in a process of its own.
+/// Runs `pgsquall sim` in another process; returns the paths and texts of the histories that it stores.
 fn kept(folder: &Path, arguments: &[&str]) -> Vec<(String, String)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgsquall"));
     let status = command.arg("sim").args(arguments).arg("--out").arg(folder).output().unwrap().status;

@@ -1,4 +1,4 @@
-//! The oracle is tested in virtual time: the reference client passes every scenario that can be simulated, and each
+//! Tests the verdicts in virtual time: the reference client passes every scenario that can be simulated, and each
 //! planted defect fails by the check that `ci/oracle.toml` names, as on real servers (`tests/oracle.rs`,
 //! `ci/oracle.sh`).
 #![cfg(feature = "simulation")]
@@ -18,7 +18,7 @@ use pgsquall::scenario::{Scenario, catalogue};
 use pgsquall::simulation::{Simulation, check_simulable};
 use pgsquall::{Error, Run};
 
-/// As `ci/oracle.sh` has it for clients with a defect.
+/// The budget of clients with a defect, as in `ci/oracle.sh`.
 const BUDGET: Duration = Duration::from_secs(5);
 
 fn can_be_simulated(scenario: &str) -> bool {
@@ -33,7 +33,7 @@ fn simulate(scenario: &str, client: &str, seed: u64, budget: Option<Duration>) -
     }
 }
 
-/// Simulates all of these on as many threads as there are processors; panics with everything that is wrong.
+/// Calls `wrong` for every row, on one thread per processor; panics with all texts that it returns.
 fn all_are_well<T: Sync>(rows: &[T], wrong: impl Fn(&T) -> Option<String> + Sync) {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -118,7 +118,7 @@ fn connection_ids_are_unique_and_reproducible() {
     };
     let once: Vec<_> = opened(3);
     let numbers: BTreeSet<_> = once.iter().map(|(_, number)| number).collect();
-    // Four at the first address, and at least as many at the other.
+    // Four connections to the first address, and at least four to the other.
     assert!(once.len() >= 8 && numbers.len() == once.len(), "{once:?}");
     assert_eq!(once, opened(3));
     assert_ne!(once, opened(4));

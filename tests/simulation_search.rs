@@ -1,5 +1,5 @@
-//! Random schedules of faults find every planted defect that the simulation can bring out, and shrink what they find to a few
-//! faults; the reference survives them. `pgsquall sim` asks the same of many more seeds.
+//! Tests the search: random schedules of faults find every planted defect that shows in a simulation, and shrink to a
+//! few faults; the reference survives them. `pgsquall sim` tries many more seeds.
 #![cfg(feature = "simulation")]
 
 use pgsquall::Error;
@@ -7,10 +7,10 @@ use pgsquall::model::seed::Seed;
 use pgsquall::report::Run;
 use pgsquall::simulation::{Failure, Outcome, Schedule, Simulation, try_seed};
 
-/// Seeds that may pass before a defect is found.
+/// The number of seeds among which one must find the defect.
 const SEEDS: u64 = 1000;
 
-/// Faults that it may take to bring it out.
+/// The maximum number of faults after shrinking.
 const FAULTS: usize = 3;
 
 fn outcome(client: &str, seed: u64) -> Outcome<Run> {
@@ -20,7 +20,7 @@ fn outcome(client: &str, seed: u64) -> Outcome<Run> {
     try_seed(Seed(seed), ask, Run::has_failed).unwrap()
 }
 
-/// The first schedule that a client does not survive.
+/// Returns the first schedule that a client does not survive, with its seed.
 fn first_failure(client: &str) -> (u64, Box<Failure<Run>>) {
     let failures = (1..=SEEDS).find_map(|seed| match outcome(client, seed) {
         Outcome::Failed(failure) => Some((seed, failure)),

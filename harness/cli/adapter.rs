@@ -1,4 +1,4 @@
-//! `pgsquall adapter`: a built-in client in its own process.
+//! `pgsquall adapter`: serves a built-in client over the adapter protocol, so that it runs in its own process.
 
 use pgsquall::client::reference;
 

@@ -1,4 +1,4 @@
-//! `--baseline`: an earlier report, read before any run starts, so that a wrong name is an error at once.
+//! `--baseline`: reads an earlier report before any run starts, so that a wrong file name is an error at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `pgsquall check`: reads scenario files and reports their errors.
+//! `pgsquall check`: reads scenario files; prints the error of each, or its faults. Runs nothing.
 
 use std::path::PathBuf;
 

@@ -33,7 +33,7 @@ pub async fn conformance(arguments: ConformanceArguments) -> Exit {
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = match source.kind() {
-        // All clients share one ledger and one role, and would end each other's sessions.
+        // All clients would share one ledger and one role: a case would end the sessions of other clients.
         ServerKind::External => 1,
         _ => arguments.jobs.map_or(cores, usize::from),
     };
@@ -46,7 +46,8 @@ pub async fn conformance(arguments: ConformanceArguments) -> Exit {
     }
 }
 
-/// Checks all clients, `at_once` at a time, and prints them in the order of the command line. Returns the worst exit.
+/// Checks all clients, `at_once` at a time. Prints their outcomes in the order of the command line; returns the worst
+/// exit.
 async fn check_all(clients: Vec<ClientChoice>, server: &ServerChoice, at_once: usize) -> Exit {
     let mut waiting = clients.into_iter().enumerate();
     let mut running = JoinSet::new();
@@ -81,7 +82,7 @@ async fn check_all(clients: Vec<ClientChoice>, server: &ServerChoice, at_once: u
     }
 }
 
-/// Prints one client's outcomes as a block.
+/// Prints one client's outcomes as a block; returns their exit.
 fn print_outcomes(client: &ClientChoice, outcomes: &Result<Vec<Outcome>, ConformanceError>) -> Exit {
     match outcomes {
         Ok(outcomes) => {

@@ -6,7 +6,7 @@ use crate::args::DoctorArguments;
 use crate::exit::Exit;
 use crate::print::{self, complain};
 
-/// The variable for a password that the URL does not have, as in libpq: `ps` does not show it.
+/// As in libpq, this variable holds the password if the URL has none. `ps` shows arguments but not variables.
 const PASSWORD: &str = "PGPASSWORD";
 
 pub async fn doctor(arguments: DoctorArguments) -> Exit {

@@ -1,4 +1,4 @@
-//! Exit codes, and the code of each error. Stable: scripts depend on them.
+//! Exit codes, and the exit code for each error. Do not change the numbers: scripts depend on them.
 
 use std::process::ExitCode;
 
@@ -10,20 +10,22 @@ use pgsquall::judge::VerdictKind;
 use pgsquall::server::ServerError;
 use pgsquall::toxiproxy::ServiceError;
 
-/// How the program ends. Variants are ordered from best to worst; of several results, the worst is the exit code.
+/// How the program ends. Ordered from best to worst, which is not the order of the codes; of several results, the worst
+/// decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// 0: every verdict is pass, or the command succeeded.
+    /// 0: no verdict counts as failed or unknown, or the command succeeded.
     Pass,
     /// 2: a verdict is unknown, and none is fail.
     Unknown,
-    /// 1: a verdict is fail, or a case or check of another command failed.
+    /// 1: a verdict is fail, a client is worse than in the baseline, or another command found a failure.
     Fail,
-    /// 69: something needed is missing here, or a fault could not be injected or a file not stored.
+    /// 69: something needed is missing here, every scenario was skipped, a fault could not be injected, or a file could
+    /// not be stored.
     Unavailable,
     /// 70: the harness itself failed.
     Internal,
-    /// 64: bad arguments or a bad scenario.
+    /// 64: bad arguments, or a bad file that they name.
     Usage,
     /// 130: stopped by Ctrl-C, after cleaning up.
     Interrupted,
@@ -59,7 +61,7 @@ impl From<&Error> for Exit {
             Error::Scenario(_) | Error::NoClient => Exit::Usage,
             Error::Client(error) => error.into(),
             Error::Environment(EnvironmentError::Server(error)) => error.into(),
-            // A full or missing disk counts as unavailable, like a missing server.
+            // A file that cannot be stored counts as unavailable, like a missing server.
             Error::Environment(_) | Error::NotExpressible { .. } | Error::Nemesis(_) | Error::Store { .. } => {
                 Exit::Unavailable
             }

@@ -1,4 +1,4 @@
-//! `pgsquall init`: lists, writes out and builds shipped adapters.
+//! `pgsquall init`: lists the shipped adapters, or copies, prints or builds one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub fn init(name: Option<&str>, folder: Option<PathBuf>, print: bool) -> Exit {
     Exit::Pass
 }
 
-/// Builds an adapter into the user's cache, which runs use.
+/// Builds an adapter into the user's cache, where runs find it.
 pub async fn build(name: &str) -> Exit {
     if Shipped::by_name(name).is_none() {
         return unknown(name);
@@ -68,7 +68,9 @@ fn list() {
     }
 }
 
-/// Writes the adapter's files into a new folder, so that no file is overwritten.
+/// Writes the adapter's files into a new folder.
+///
+/// *Errors*: the folder exists already, so that no file is overwritten; a file cannot be written.
 fn write(shipped: &Shipped, folder: &Path) -> std::io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;

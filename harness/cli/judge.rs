@@ -1,4 +1,4 @@
-//! `pgsquall judge`: judges stored histories again.
+//! `pgsquall judge`: judges stored histories again, with the checks of this version.
 
 use std::fs::File;
 use std::io::BufReader;

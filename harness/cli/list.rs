@@ -1,4 +1,4 @@
-//! `pgsquall list`: scenarios, clients, devices and servers, and which of them work on this machine.
+//! `pgsquall list`: scenarios, clients, devices, servers and planes, and what does not work on this machine.
 
 use pgsquall::client::{reference, shipped};
 use pgsquall::environment::choice::{ServerChoice, ServerSource};
@@ -15,10 +15,10 @@ use crate::args::ListArguments;
 use crate::exit::Exit;
 use crate::print::say;
 
-/// Placements of the default client.
+/// The placements that the default client, `reference`, supports.
 const DEFAULT_CLIENT: Placements = Placements { in_process: true, process: true };
 
-/// The server that a choice resolves to, and why, if there was something to choose.
+/// The server that a choice resolves to, and why that one, if the choice is `auto`.
 type Resolved = Result<(ServerSource, Option<String>), ServerError>;
 
 pub async fn list(arguments: &ListArguments) -> Exit {
@@ -28,7 +28,7 @@ pub async fn list(arguments: &ListArguments) -> Exit {
     list_devices();
     list_servers(&arguments.server, &resolved).await;
     list_machine().await;
-    // The exit code tells scripts whether runs with this --server are possible.
+    // Scripts see by the exit code whether runs with this --server are possible.
     if resolved.is_ok() { Exit::Pass } else { Exit::Unavailable }
 }
 
@@ -106,7 +106,7 @@ async fn list_machine() {
     }
 }
 
-/// Why a run would skip this scenario with this server; `None` if it would not.
+/// Returns why a run of the default client would skip this scenario with this server; `None` if it would not.
 async fn skip_reason(scenario: &Scenario, source: &ServerSource) -> Option<String> {
     let Scenario { faults, layout, middlebox, .. } = scenario;
     match check_supported(faults, layout, middlebox.as_ref(), source) {
@@ -115,7 +115,7 @@ async fn skip_reason(scenario: &Scenario, source: &ServerSource) -> Option<Strin
     }
 }
 
-/// Which clients can use the kernel plane here, and why others cannot.
+/// Describes which clients can use the kernel plane here, and why others cannot.
 fn describe_kernel(available: &KernelAvailability) -> String {
     match (&available.in_process, &available.process) {
         (Ok(()), Ok(())) => "available: for clients in this process and in their own".into(),
@@ -125,7 +125,7 @@ fn describe_kernel(available: &KernelAvailability) -> String {
     }
 }
 
-/// The name of the first row of servers.
+/// Returns the name of the first row of servers, which shows the chosen one.
 fn label(choice: &ServerChoice) -> &'static str {
     match choice {
         ServerChoice::Auto => "auto",

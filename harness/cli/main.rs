@@ -1,4 +1,4 @@
-//! `pgsquall`: parses arguments, calls the library's public API, returns an exit code.
+//! The program `pgsquall`: parses arguments, calls the library's public API, and returns an exit code.
 
 mod adapter;
 mod args;
@@ -30,7 +30,7 @@ use self::args::{Arguments, Verb};
 use self::exit::Exit;
 use self::print::complain;
 
-/// Simulations and the gateway make many small allocations.
+/// Because simulations and the gateway make many small allocations.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,5 +1,5 @@
-//! Printing to a reader that may be gone: a closed pipe, as in `pgsquall list | head`, is not an error, and must not
-//! end a run before its clean-up.
+//! Prints to stdout and stderr, and ignores every error: a closed pipe, as in `pgsquall list | head`, must not end a
+//! run before its clean-up.
 
 /// Prints a line to stdout.
 macro_rules! say {
@@ -17,12 +17,12 @@ macro_rules! complain {
 
 pub(crate) use {complain, say};
 
-/// Writes a line; ignores a closed pipe.
+/// Writes a line; ignores errors.
 pub fn line(to: &mut dyn std::io::Write, text: std::fmt::Arguments) {
     let _ = writeln!(to, "{text}");
 }
 
-/// Writes a text to stdout unchanged; ignores a closed pipe.
+/// Writes a text to stdout unchanged; ignores errors.
 pub fn text(text: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

@@ -28,7 +28,9 @@ pub async fn proxy(arguments: ProxyArguments) -> Exit {
     }
 }
 
-/// Serves until SIGINT or SIGTERM.
+/// Prints the addresses, and serves until SIGINT or SIGTERM.
+///
+/// *Errors*: the service cannot start, or cannot write its tap's file.
 async fn serve(settings: Settings) -> Result<(), ServiceError> {
     let seed = settings.seed;
     let stopped = stop_requested();
@@ -47,7 +49,9 @@ async fn serve(settings: Settings) -> Result<(), ServiceError> {
     service.shutdown().await
 }
 
-/// Converts the arguments.
+/// Converts the arguments into settings.
+///
+/// *Errors*: the file of `--config` is bad, or there is nothing to serve.
 fn settings(arguments: ProxyArguments) -> Result<Settings, String> {
     let api = Some(arguments.api).filter(|api| api != "off");
     let mut proxies = Vec::new();
@@ -68,6 +72,8 @@ fn settings(arguments: ProxyArguments) -> Result<Settings, String> {
 }
 
 /// Reads the proxies of a `--config` file.
+///
+/// *Errors*: a message with the file, the proxy and the fix.
 fn read_proxies(file: &Path) -> Result<Vec<ProxyConfig>, String> {
     let text = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     ProxyConfig::read_list(&text).map_err(|error| format!("{}: {error}", file.display()))

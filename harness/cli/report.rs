@@ -1,4 +1,4 @@
-//! `pgsquall report`: merges stored reports, and writes them in other formats.
+//! `pgsquall report`: merges stored reports and writes the result in any format, or prints the JSON schema.
 
 use std::fs;
 use std::io;
@@ -59,7 +59,7 @@ fn merge(arguments: MergeArguments) -> Result<Exit, (String, Exit)> {
     Ok(worst(&merged).max(written))
 }
 
-/// The worst of all endings. With a shard missing the whole is at best unknown.
+/// Returns the worst exit of all runs and of the comparison; at best unknown if a shard is missing.
 fn worst(report: &Report) -> Exit {
     let endings = report.runs.iter().filter_map(|entry| match &entry.ending {
         Ending::Judged { verdict } => Some(output::verdict_exit(verdict.verdict, report)),
@@ -71,15 +71,15 @@ fn worst(report: &Report) -> Exit {
     if report.shards.is_some() { worst.max(Exit::Unknown) } else { worst }
 }
 
-/// Copies these folders of runs, unless they are there already.
+/// Copies these folders of runs from one folder of results to another; does nothing if both are the same folder.
 ///
-/// *Errors*: a message with the folder's name.
+/// *Errors*: a message with the folder that points outside `from` or cannot be copied.
 fn copy_runs(from: &Path, folders: &[PathBuf], to: &Path) -> Result<(), String> {
     if from.canonicalize().ok() == to.canonicalize().ok() {
         return Ok(());
     }
     for inside in folders {
-        // Paths in a report are not trusted: they may point outside its folder.
+        // A report may come from elsewhere: its paths must not lead out of its folder.
         if inside.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
             return Err(format!("{}: {} points outside the folder", from.display(), inside.display()));
         }
@@ -94,7 +94,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for found in fs::read_dir(from)? {
         let found = found?;
         let to = to.join(found.file_name());
-        // A run leaves only files and folders: skip links and the like.
+        // A run writes only files and folders: skip anything else, for example links.
         match found.file_type()? {
             kind if kind.is_dir() => copy(&found.path(), &to)?,
             kind if kind.is_file() => drop(fs::copy(found.path(), to)?),

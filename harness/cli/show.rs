@@ -1,4 +1,4 @@
-//! `pgsquall show`: prints a scenario's timeline, then its file.
+//! `pgsquall show`: prints a scenario's timeline, then its text.
 
 use pgsquall::model::fault::Class;
 use pgsquall::model::time::exact;
@@ -20,7 +20,7 @@ pub fn show(name: &str) -> Exit {
     }
 }
 
-/// The timeline as comments, followed by the file, so that the output is a scenario file too.
+/// Returns the timeline as TOML comments, followed by the scenario's text, so that the output is a scenario file too.
 fn describe(scenario: &Scenario) -> String {
     let class = match scenario.class {
         Class::Transient => "transient: the client must recover without help",

@@ -1,4 +1,4 @@
-//! Report files: those of every folder of results, and those of `--report`.
+//! Writes report files: those in every folder of results, and those of `--report`.
 
 use std::fs;
 use std::io;
@@ -14,19 +14,19 @@ use pgsquall::report::timeline::Timeline;
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// How often a report is written during its runs: a report of thousands of runs has some megabytes.
+/// The shortest time between two writes of the report during its runs: with thousands of runs it has some megabytes.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
-/// Writes the report repeatedly during its runs.
+/// Writes the report repeatedly during its runs, so that a killed command leaves one.
 #[derive(Default)]
 pub struct InterimReport {
     written: Option<Instant>,
 }
 
 impl InterimReport {
-    /// Stores the report so far, at most once a second, without the formats that read every history.
+    /// Stores the report so far, but at most once a second. Omits formats that read every history.
     ///
-    /// *Errors*: the folder cannot be written to.
+    /// *Errors*: a message; the folder cannot be written to.
     pub fn store(&mut self, folder: &Path, report: impl FnOnce() -> Report) -> Result<(), String> {
         if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
             return Ok(());
@@ -58,7 +58,7 @@ fn render(report: &Report, folder: &Path, format: &Format) -> String {
     (format.write)(report, &|entry| timeline(folder, entry))
 }
 
-/// A run's timeline; `None`, with a message, if its history cannot be read.
+/// Returns a run's timeline; prints a message and returns `None` if its history cannot be read.
 fn timeline(folder: &Path, entry: &Entry) -> Option<Timeline> {
     let file = folder.join(entry.folder.as_ref()?).join("history.jsonl");
     let read = || -> Result<History, String> {
@@ -74,19 +74,19 @@ fn timeline(folder: &Path, entry: &Entry) -> Option<Timeline> {
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all, by renaming a finished one.
 ///
 /// *Errors*: a message with the file's name.
 fn store(file: &Path, text: &str) -> Result<(), String> {
     let failed = |error: io::Error| format!("cannot write {}: {error}", file.display());
     let name = file.file_name().ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
-    // A pipe or device is written directly: it cannot be replaced by a rename.
+    // Writes to a pipe or device directly, because a rename would replace it by a file.
     if fs::metadata(file).is_ok_and(|found| !found.is_file()) {
         return fs::write(file, text).map_err(failed);
     }
     let unfinished = file.with_file_name(format!(".{}.unfinished", name.to_string_lossy()));
     fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, file)).map_err(|error| {
-        // The first error is reported; a file that cannot be removed either adds nothing.
+        // Best effort: the error to report is the first one.
         let _ = fs::remove_file(&unfinished);
         failed(error)
     })

@@ -8,11 +8,13 @@ use tokio::time::timeout;
 
 use super::api_error::ApiError;
 
-/// Time limit for resolving a name; resolvers retry after five seconds.
+/// Time limit for resolving a name: resolvers retry after five seconds, so this allows one retry.
 const RESOLVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// The address on which a proxy listens. An empty text means any loopback port; an empty host, as in Go, every
-/// interface.
+/// Resolves the address on which a proxy listens. An empty text means a free port on 127.0.0.1; an empty host, as in
+/// `:5432`, means every IPv4 interface.
+///
+/// *Errors*: the same as for [`resolve`].
 pub(super) async fn listen(text: &str) -> Result<SocketAddr, ApiError> {
     let text = match text {
         "" => "127.0.0.1:0".to_owned(),
@@ -22,7 +24,9 @@ pub(super) async fn listen(text: &str) -> Result<SocketAddr, ApiError> {
     resolve("listen", &text).await
 }
 
-/// Resolves `host:port`; of several addresses the first IPv4 one, because every machine has IPv4.
+/// Resolves `host:port`. Prefers the first IPv4 address, because every machine has IPv4.
+///
+/// *Errors*: the port is missing, or the name does not resolve; the message begins with `field`.
 pub(super) async fn resolve(field: &str, text: &str) -> Result<SocketAddr, ApiError> {
     let wrong = |why: &dyn std::fmt::Display| {
         ApiError::bad_request(format_args!("{field} {text:?} {why}; write host:port, like 127.0.0.1:5432"))
@@ -42,7 +46,7 @@ pub(super) async fn resolve(field: &str, text: &str) -> Result<SocketAddr, ApiEr
     }
 }
 
-/// Whether the text holds a host name, whose address may change.
+/// Whether `host:port` contains a name, not an IP address: the address of a name may change.
 pub(super) fn is_name(text: &str) -> bool {
     text.parse::<SocketAddr>().is_err()
 }

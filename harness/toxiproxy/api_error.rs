@@ -1,11 +1,11 @@
-//! An error of the API: a status and a sentence, in Toxiproxy's form.
+//! Error replies of the API, in Toxiproxy's form.
 
 use std::fmt;
 
-/// An error reply.
+/// An error reply: a status and a message.
 ///
-/// *Source*: Toxiproxy, `api.go`: the body is `{"error": …, "status": …}`, and each text begins as in Toxiproxy,
-/// because client libraries compare texts.
+/// *Source*: Toxiproxy, `api.go`: the body is `{"error": …, "status": …}`. Each message begins as in Toxiproxy, because
+/// client libraries compare messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiError {
     /// An HTTP status.
@@ -18,7 +18,7 @@ impl ApiError {
         ApiError { status, message: message.into() }
     }
 
-    /// A request's body is invalid; `what` names the field and the fix.
+    /// Returns the error for an invalid body of a request; `what` names the field and the fix.
     pub fn bad_request(what: impl fmt::Display) -> ApiError {
         ApiError::new(400, format!("bad request body: {what}"))
     }
@@ -43,7 +43,7 @@ impl ApiError {
         ApiError::new(409, "toxic already exists")
     }
 
-    /// The operating system refused the operation.
+    /// Returns the error for a failure on our side, for example of the operating system.
     pub fn failed(what: impl fmt::Display) -> ApiError {
         ApiError::new(500, what.to_string())
     }

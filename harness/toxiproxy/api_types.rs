@@ -1,6 +1,6 @@
-//! The API's JSON types for proxies and toxics: parsed and formatted.
+//! Parses and formats the API's JSON types for proxies and toxics.
 //!
-//! Pure: a toxic's effect is computed here, and applied by `proxy`.
+//! Pure: `toxic_types` computes the effect of a toxic, `proxy` applies it.
 //!
 //! *Source*: Toxiproxy, `proxy.go`, `toxics/toxic.go`, `toxic_collection.go`.
 
@@ -19,18 +19,19 @@ use crate::model::fault::{Scope, Share, Stream};
 pub struct ProxyConfig {
     /// The proxy's name in the API.
     pub name: String,
-    /// The address for clients, `host:port`; port 0 means any free port, an empty text `127.0.0.1:0`.
+    /// The address for clients, `host:port`. Port 0 means any free port; an empty text means `127.0.0.1:0`.
     pub listen: String,
     /// The server's address, `host:port`.
     pub upstream: String,
-    /// Whether the proxy listens at once.
+    /// Whether the proxy listens as soon as it is created.
     pub enabled: bool,
 }
 
 impl ProxyConfig {
     /// Parses a list of proxies in the format of Toxiproxy's configuration file.
     ///
-    /// *Errors*: a sentence that names the proxy, the field and the fix.
+    /// *Errors*: a message with the number of the proxy in the list (its name, if two are named alike), the field and
+    /// the fix.
     pub fn read_list(text: &[u8]) -> Result<Vec<ProxyConfig>, String> {
         ProxyConfig::list(text).map_err(|error| error.message)
     }
@@ -66,7 +67,7 @@ impl ProxyConfig {
     }
 }
 
-/// A change of a proxy; `None`: unchanged.
+/// A requested change of a proxy; a field with `None` stays unchanged.
 pub(super) struct ProxyChange {
     pub listen: Option<String>,
     pub upstream: Option<String>,
@@ -94,8 +95,8 @@ pub(super) struct ProxyView {
     pub toxics: Vec<ToxicView>,
 }
 
-/// A toxic in a reply of the API. A field unknown to Toxiproxy appears only if the request used it, so that a strict
-/// client library meets no unknown field.
+/// A toxic in a reply of the API. `connections`, which Toxiproxy does not have, appears only if it restricts the toxic:
+/// a strict client library rejects unknown fields.
 #[derive(Debug, Serialize)]
 pub(super) struct ToxicView {
     attributes: serde_json::Map<String, Value>,
@@ -108,17 +109,17 @@ pub(super) struct ToxicView {
     connections: Option<&'static str>,
 }
 
-/// A toxic.
+/// A toxic as requested, and its effect.
 #[derive(Clone)]
 pub(super) struct Toxic {
     pub name: String,
     pub kind: &'static ToxicType,
     pub stream: Stream,
-    /// From 0 to 1.
+    /// The share of connections that the toxic affects, from 0 to 1.
     toxicity: f64,
     connections: Scope,
     attributes: Attributes,
-    /// The effect of type and attributes.
+    /// Follows from the type and the attributes.
     pub effect: Effect,
 }
 
@@ -134,7 +135,7 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], meaning: &T) -> &'static str 
 impl Toxic {
     pub fn read(body: &[u8]) -> Result<Toxic, ApiError> {
         let mut fields = Fields::parse(body)?;
-        // noxious, a Toxiproxy in Rust, and its client send `direction`.
+        // The client of noxious, a Toxiproxy in Rust, sends `direction` instead.
         let stream = match fields.text("stream")? {
             Some(stream) => stream,
             None => fields.text("direction")?.unwrap_or_else(|| "downstream".into()),
@@ -157,7 +158,9 @@ impl Toxic {
         .checked()
     }
 
-    /// The toxic after an update: attributes that are not given stay.
+    /// Returns the toxic after an update. Values that are not given stay, as do name, type and stream in any case.
+    ///
+    /// *Errors*: 400 with the field and the fix.
     pub fn changed(&self, body: &[u8]) -> Result<Toxic, ApiError> {
         let mut fields = Fields::parse(body)?;
         let attributes = self.kind.attributes(&fields.object("attributes")?, Some(&self.attributes))?;
@@ -191,7 +194,7 @@ impl Toxic {
         Ok(self)
     }
 
-    /// The toxic's rule at the gateway; `None` if it only affects new connections.
+    /// Returns the toxic's rule at the gateway; `None` if the toxic only affects how connections are accepted.
     pub fn rule_kind(&self) -> Option<RuleKind> {
         match self.effect {
             Effect::Bytes(kind) => {

@@ -1,4 +1,4 @@
-//! The fields of a JSON object, read one by one, so that an error can name the field and the fix.
+//! Reads the fields of a JSON object one by one, so that an error can name the field and the fix.
 
 use serde_json::{Map, Value};
 
@@ -33,7 +33,9 @@ impl Fields {
             .transpose()
     }
 
-    /// A text that must be present and not empty.
+    /// Takes a text that must be present and not empty.
+    ///
+    /// *Errors*: 400 with the field, as for all of these functions.
     pub fn needed(&mut self, name: &str) -> Result<String, ApiError> {
         self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| ApiError::missing(name))
     }
@@ -42,7 +44,7 @@ impl Fields {
         self.take(name).map(|value| value.as_bool().ok_or_else(|| wrong(name, "true or false", &value))).transpose()
     }
 
-    /// A number between 0 and 1.
+    /// Takes a number from 0 to 1.
     pub fn share(&mut self, name: &str) -> Result<Option<f64>, ApiError> {
         let share = |value: Value| {
             let share = value.as_f64().filter(|share| (0.0..=1.0).contains(share));
@@ -51,7 +53,7 @@ impl Fields {
         self.take(name).map(share).transpose()
     }
 
-    /// A nested object; empty if it is absent.
+    /// Takes a nested object; returns an empty one if the field is absent.
     pub fn object(&mut self, name: &str) -> Result<Map<String, Value>, ApiError> {
         match self.take(name) {
             None => Ok(Map::new()),
@@ -62,6 +64,8 @@ impl Fields {
 }
 
 /// Parses JSON.
+///
+/// *Errors*: 400; an empty body has a message of its own.
 pub(super) fn json(body: &[u8]) -> Result<Value, ApiError> {
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
@@ -70,12 +74,12 @@ pub(super) fn json(body: &[u8]) -> Result<Value, ApiError> {
     }
 }
 
-/// The error of a field with a wrong value.
+/// Returns the error for a field with a wrong value.
 pub(super) fn wrong(field: &str, expected: &str, found: &Value) -> ApiError {
     ApiError::bad_request(format_args!("{field} must be {expected}, not {}", brief(found)))
 }
 
-/// A value shortened for an error.
+/// Shortens a value for an error.
 fn brief(value: &Value) -> String {
     const MAX_CHARS: usize = 40;
     let text = value.to_string();

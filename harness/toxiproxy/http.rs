@@ -1,4 +1,4 @@
-//! The API's HTTP/1 server; every request is completed even if the caller disconnects.
+//! The API's HTTP/1 server. It starts every request that it has received, even if the caller has disconnected.
 
 use axum::Router;
 use axum::serve::Listener;
@@ -10,10 +10,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Serves until `closing`, and then completes the requests in progress. Dropping it ends every connection.
+/// Serves until `closing` is cancelled, then completes the requests in progress. Dropping the future ends every
+/// connection.
 ///
-/// Not axum's own server, which drops a request if its caller disconnects before the handler has begun: whether a
-/// change was made would depend on timing. Toxiproxy makes the change in any case.
+/// Axum's own server drops a request if its caller disconnects before the handler has begun: whether a change was made
+/// would depend on timing. Toxiproxy makes the change in any case. Once begun, `routes` completes a request.
 pub(super) async fn serve(mut listener: TcpListener, routes: Router, closing: CancellationToken) {
     let mut server = http1::Builder::new();
     server.half_close(true);
@@ -21,7 +22,7 @@ pub(super) async fn serve(mut listener: TcpListener, routes: Router, closing: Ca
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = tokio::select! {
-            // Errors of a single connection, and a lack of descriptors, are waited out.
+            // Axum's `accept` returns no errors: it skips those of one connection, and retries any other after 1 s.
             accepted = Listener::accept(&mut listener) => accepted,
             Some(_) = connections.join_next() => continue,
             () = closing.cancelled() => break,

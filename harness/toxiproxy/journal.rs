@@ -1,4 +1,4 @@
-//! The journal: every event of every connection, written as lines of JSON to a file by a task of its own.
+//! The journal: a task that writes every event of every connection to a file, as lines of JSON.
 
 use std::io;
 use std::path::Path;
@@ -13,16 +13,16 @@ use tokio::task::JoinHandle;
 
 use crate::model::history::ConnectionChange;
 
-/// Version of the format, written in the first line.
+/// The version of the file's format, in its first line.
 const FORMAT: u32 = 1;
 
-/// The sender of events. Never blocks; the writer ends once every clone is dropped.
+/// The sender of events to the writer's task. Sending never blocks.
 #[derive(Clone)]
 pub(super) struct Journal(mpsc::UnboundedSender<Line>);
 
 #[derive(Serialize)]
 struct Line {
-    /// Since 1970-01-01, UTC.
+    /// Microseconds since 1970-01-01 UTC.
     at_us: u64,
     #[serde(serialize_with = "text")]
     proxy: Arc<str>,
@@ -43,6 +43,8 @@ fn text<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
 
 impl Journal {
     /// Creates the file. The task ends once every clone of the journal is dropped and all events are written.
+    ///
+    /// *Errors*: the file cannot be created or written to; the task returns later errors.
     pub async fn create(path: &Path) -> io::Result<(Journal, JoinHandle<io::Result<()>>)> {
         let mut file = BufWriter::new(File::create(path).await?);
         file.write_all(format!("{{\"pgsquall_tap\":{FORMAT}}}\n").as_bytes()).await?;
@@ -61,13 +63,12 @@ impl Journal {
 
     fn send(&self, proxy: &Arc<str>, event: Event) {
         let at_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        // If the writer has ended, the disk is full or gone; `shutdown` reports that.
+        // Sending fails only if the writer has ended with an error, which `Service::shutdown` reports.
         let _ = self.0.send(Line { at_us, proxy: Arc::clone(proxy), event });
     }
 }
 
-/// Writes lines as they arrive; flushes whenever the queue is empty, so that a reader of the file sees all events so
-/// far.
+/// Writes lines as they arrive. Flushes whenever the queue is empty, so that the file contains all events so far.
 async fn write(mut file: BufWriter<File>, mut lines: mpsc::UnboundedReceiver<Line>) -> io::Result<()> {
     while let Some(line) = lines.recv().await {
         let mut text = serde_json::to_vec(&line)?;

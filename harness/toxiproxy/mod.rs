@@ -1,9 +1,9 @@
 //! The stand-alone proxy: gateways whose faults are switched at run time over HTTP, with Toxiproxy's API.
 //!
-//! Every client library of Toxiproxy works with it. `api_types` and `toxic_types` are the API's JSON types and their
-//! effects, pure; `proxy` is one gateway with its toxics, `proxies` all of them; `routes` maps requests to changes,
-//! `http` serves connections. `tap` counts connection events, `journal` writes them to a file. The faults themselves
-//! are produced by `gateway`.
+//! Client libraries of Toxiproxy work with it. `api_types` and `toxic_types`, both pure, are the API's JSON types and
+//! their effects; `proxy` is one gateway with its toxics, `proxies` is all of them; `routes` maps requests to changes,
+//! `http` serves connections; `tap` counts connection events, `journal` writes them to a file. `gateway` produces the
+//! faults themselves.
 //!
 //! ```
 //! use pgsquall::toxiproxy::{ProxyConfig, Service, Settings};
@@ -59,13 +59,13 @@ use self::tls::ProxyTls;
 pub use self::tls::TlsFiles;
 use crate::model::seed::Seed;
 
-/// The version of Toxiproxy whose API this is: the reply to `GET /version`, which client libraries read.
+/// The version of Toxiproxy whose API this is. `GET /version` returns it, because client libraries check it.
 pub const DIALECT: &str = "2.12.0";
 
 /// The default address of Toxiproxy's API, which client libraries use.
 pub const API: &str = "127.0.0.1:8474";
 
-/// Time limit for requests in progress when the service ends.
+/// Time limit of a shutdown for requests in progress, and again for the rest of the tap's file.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The settings of a service.
@@ -79,13 +79,12 @@ pub struct Settings {
     pub proxies: Vec<ProxyConfig>,
     /// The file for every event of every connection, as lines of JSON.
     pub tap: Option<PathBuf>,
-    /// The files for TLS termination by every proxy, for clients that request TLS; `None`: TLS passes through,
-    /// unreadable.
+    /// The files with which every proxy terminates TLS for clients that request it; `None`: TLS passes through unread.
     pub tls: Option<TlsFiles>,
 }
 
 impl Default for Settings {
-    /// Toxiproxy's address, a random seed, no proxies.
+    /// Returns settings with Toxiproxy's address, a random seed, no proxies, no tap and no TLS.
     fn default() -> Settings {
         Settings { api: Some(API.into()), seed: Seed::random(), proxies: Vec::new(), tap: None, tls: None }
     }
@@ -98,14 +97,15 @@ pub enum ServiceError {
     /// The settings are invalid.
     #[error("{0}")]
     Settings(String),
-    /// The operating system refused: a port is taken.
+    /// The operating system refused, for example because a port is in use.
     #[error("{0}")]
     Unavailable(String),
+    /// The tap's file cannot be created, or not written to its end.
     #[error("cannot write {}: {source}", path.display())]
     Tap { path: PathBuf, source: io::Error },
 }
 
-/// A proxy of a service, with its addresses.
+/// A proxy of a service, with its addresses. It may be disabled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
     pub name: String,
@@ -114,7 +114,7 @@ pub struct Listening {
     pub enabled: bool,
 }
 
-/// A running service. Dropping it ends it and every connection; [`shutdown`](Service::shutdown) does so in order.
+/// A running service. Dropping it ends every connection at once; [`shutdown`](Service::shutdown) ends them in order.
 pub struct Service {
     api: Option<SocketAddr>,
     proxies: Arc<Proxies>,
@@ -124,7 +124,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the proxies, then the API.
+    /// Opens the API's port and starts the proxies; then serves the API.
+    ///
+    /// *Errors*: the settings are invalid, a port cannot be opened, or the tap's file cannot be created.
     pub async fn start(settings: Settings) -> Result<Service, ServiceError> {
         let tls = settings.tls.as_ref().map(ProxyTls::read).transpose()?.map(Arc::new);
         let listener = match &settings.api {
@@ -145,7 +147,7 @@ impl Service {
         for config in settings.proxies {
             let name = config.name.clone();
             if let Err(error) = proxies.create(config).await {
-                // The proxies created so far are closed in order.
+                // Closes the proxies created so far; the error above is the one to report.
                 let _ = service.shutdown().await;
                 return Err(ServiceError::from_api_error(&name, error));
             }
@@ -156,12 +158,12 @@ impl Service {
         Ok(service)
     }
 
-    /// The API's address.
+    /// Returns the API's address, with the assigned port; `None` if there is no API.
     pub fn api(&self) -> Option<SocketAddr> {
         self.api
     }
 
-    /// The present proxies, in the order of their names.
+    /// Returns the present proxies, sorted by name.
     pub async fn proxies(&self) -> Vec<Listening> {
         let views = self.proxies.views().await.into_values();
         views
@@ -175,10 +177,13 @@ impl Service {
     }
 
     /// Ends the API, every proxy and every connection; returns once all have ended and the tap's file is written.
+    /// Aborts requests that take longer than two seconds.
+    ///
+    /// *Errors*: the tap's file could not be written to its end.
     pub async fn shutdown(mut self) -> Result<(), ServiceError> {
         self.closing.cancel();
         if let Some(http) = self.http.take() {
-            // Requests that take longer get no reply.
+            // On a timeout, dropping the handle aborts the server: unfinished requests get no reply.
             let _ = timeout(SHUTDOWN_WITHIN, http).await;
         }
         self.proxies.close().await;
@@ -192,6 +197,8 @@ impl Service {
 }
 
 /// Opens the API's port.
+///
+/// *Errors*: the address is invalid, or the port cannot be opened.
 async fn listen(api: &str) -> Result<TcpListener, ServiceError> {
     let address =
         addr::resolve("the API's address", api).await.map_err(|error| ServiceError::from_api_error(api, error))?;

@@ -16,14 +16,14 @@ use crate::model::seed::Seed;
 pub(super) struct Proxies {
     seed: Seed,
     tls: Option<Arc<ProxyTls>>,
-    /// Locked for writing while a proxy is created or removed, one at a time.
+    /// Locked for writing while a proxy is created or removed, so that this happens one at a time. `None` once closed.
     open: RwLock<Option<OpenProxies>>,
 }
 
-/// The proxies until the service ends.
+/// The proxies, and the journal for new ones, until the service ends.
 struct OpenProxies {
     by_name: BTreeMap<String, Arc<Proxy>>,
-    /// The journal's writer ends when its last clone is dropped.
+    /// Dropped with the proxies, because the journal's writer ends when the last clone is dropped.
     journal: Option<Journal>,
 }
 
@@ -37,7 +37,7 @@ impl Proxies {
         open.as_ref().and_then(|open| open.by_name.get(name)).cloned().ok_or_else(ApiError::no_proxy)
     }
 
-    /// Every proxy, in the order of names.
+    /// Returns every proxy, sorted by name.
     pub async fn all(&self) -> Vec<Arc<Proxy>> {
         self.open.read().await.iter().flat_map(|open| open.by_name.values()).cloned().collect()
     }
@@ -50,6 +50,9 @@ impl Proxies {
         views
     }
 
+    /// Creates a proxy.
+    ///
+    /// *Errors*: 409 if the name exists, 503 after `close`, or the error of [`Proxy::create`].
     pub async fn create(&self, config: ProxyConfig) -> Result<Arc<Proxy>, ApiError> {
         let mut open = self.open.write().await;
         let open = open.as_mut().ok_or_else(|| ApiError::new(503, "the service is shutting down"))?;
@@ -61,8 +64,8 @@ impl Proxies {
         Ok(proxy)
     }
 
-    /// Ensures that these proxies exist: a proxy with the same configuration stays; one with the same name and another
-    /// configuration is replaced. On an error, the proxies before it stay, and are returned with the error.
+    /// Ensures that these proxies exist. As in Toxiproxy, a proxy of the same name stays, enabled or not, if its two
+    /// addresses are the same; otherwise it is replaced. On an error, returns the proxies before it, which stay.
     pub async fn populate(&self, configs: Vec<ProxyConfig>) -> (Vec<Arc<Proxy>>, Result<(), ApiError>) {
         let mut made = Vec::new();
         for config in configs {
@@ -87,11 +90,12 @@ impl Proxies {
     pub async fn remove(&self, name: &str) -> Result<(), ApiError> {
         let mut open = self.open.write().await;
         let proxy = open.as_mut().and_then(|open| open.by_name.remove(name)).ok_or_else(ApiError::no_proxy)?;
-        // Under the lock, so that the port is free once the name is.
+        // Under the lock: once the name is free, so is the port.
         proxy.close().await;
         Ok(())
     }
 
+    /// Enables every proxy and removes its toxics; ends at the first error.
     pub async fn reset(&self) -> Result<(), ApiError> {
         for proxy in self.all().await {
             proxy.reset().await?;
@@ -99,7 +103,7 @@ impl Proxies {
         Ok(())
     }
 
-    /// Closes every proxy; no further proxy can be created.
+    /// Closes every proxy; later calls of `create` fail.
     pub async fn close(&self) {
         let open = self.open.write().await.take();
         join_all(open.iter().flat_map(|open| open.by_name.values()).map(|proxy| proxy.close())).await;

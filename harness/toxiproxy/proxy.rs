@@ -23,10 +23,10 @@ use crate::gateway::{Cut, Gateway, Rule};
 use crate::model::fault::Stream;
 use crate::model::seed::Seed;
 
-/// How often an upstream's name is resolved again: a replaced container is found within seconds.
+/// How often an upstream's name is resolved again, so that connections reach a replaced container within seconds.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A proxy. Its changes are made under its lock, one after the other.
+/// A proxy. Every change holds the lock of `state`, so changes are made one after the other.
 pub(super) struct Proxy {
     pub name: String,
     seed: Seed,
@@ -36,38 +36,43 @@ pub(super) struct Proxy {
 }
 
 struct ProxyState {
-    /// The `listen` address of the request.
+    /// The `listen` address as requested.
     requested_listen: String,
-    /// The actual `listen` address: with the assigned port in place of port 0.
+    /// The actual `listen` address, resolved and with the assigned port, once there is a gateway.
     listen: String,
     upstream: String,
     enabled: bool,
-    /// `None` if the proxy was never enabled, or is closed. A disabled proxy keeps its gateway, and so its port.
+    /// `None` if the proxy was never enabled or is closed. A disabled proxy keeps its gateway, so that no other process
+    /// takes its port.
     gateway: Option<Gateway>,
     /// In the order of creation.
     toxics: Vec<InstalledToxic>,
-    /// Resolves the upstream's name periodically.
+    /// The task that resolves the upstream's name periodically; `None` if the upstream is an IP address.
     _name_follower: Option<AbortOnDropHandle<()>>,
 }
 
-/// A toxic, and its rule on the gateway, if there is a gateway and it needs one.
+/// A toxic with its rule on the gateway; there is no rule without a gateway, or if the toxic only affects how
+/// connections are accepted.
 struct InstalledToxic {
     toxic: Toxic,
     rule: Option<Arc<Rule>>,
-    /// The counts of earlier rules that this one replaced.
+    /// The sum of the counts of the rules that `rule` replaced.
     earlier: Tally,
 }
 
+/// The effects of a toxic.
 #[derive(Clone, Copy, Default, Serialize)]
 struct Tally {
     /// Bytes delayed, held or lost.
     bytes: u64,
-    /// Connections affected.
+    /// Connections affected; for a cut point, actions taken.
     strikes: u64,
 }
 
 impl Proxy {
     /// Creates a proxy, which listens if it is enabled.
+    ///
+    /// *Errors*: an address does not resolve, or the port cannot be opened.
     pub async fn create(
         config: ProxyConfig,
         seed: Seed,
@@ -110,7 +115,7 @@ impl Proxy {
         }
     }
 
-    /// Whether the proxy has this configuration.
+    /// Whether the proxy has these two addresses. As in Toxiproxy, `enabled` is not compared.
     pub async fn matches(&self, config: &ProxyConfig) -> bool {
         let state = self.state().await;
         state.upstream == config.upstream && state.listens_on(&config.listen).await
@@ -126,7 +131,7 @@ impl Proxy {
         state.apply_accept_policy().await
     }
 
-    /// Opens a gateway.
+    /// Opens a gateway, which terminates TLS if the settings say so.
     async fn open(&self, listen: &str, upstream: &str) -> Result<Gateway, ApiError> {
         let address = addr::listen(listen).await?;
         let termination = self.tls.as_ref().map(|tls| tls.termination(upstream)).transpose();
@@ -141,7 +146,7 @@ impl Proxy {
         Ok(gateway)
     }
 
-    /// Keeps the gateway's upstream address up to date with the upstream's name.
+    /// Starts the task that routes the gateway to the present address of the upstream's name.
     fn follow_name(self: &Arc<Self>, upstream: &str) -> Option<AbortOnDropHandle<()>> {
         if !addr::is_name(upstream) {
             return None;
@@ -151,7 +156,7 @@ impl Proxy {
         Some(AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 sleep(RESOLVE_INTERVAL).await;
-                // A name that cannot be resolved now keeps its last address.
+                // While the name does not resolve, the last address stays.
                 let Ok(address) = addr::resolve("upstream", &upstream).await else { continue };
                 let Some(proxy) = proxy.upgrade() else { return };
                 let state = proxy.state().await;
@@ -162,6 +167,9 @@ impl Proxy {
         })))
     }
 
+    /// Changes the addresses, then enables or disables the proxy.
+    ///
+    /// *Errors*: the same as for [`Proxy::create`]; the old addresses then stay.
     pub async fn change(self: &Arc<Self>, change: ProxyChange) -> Result<(), ApiError> {
         let mut state = self.state().await;
         let enabled = change.enabled.unwrap_or(state.enabled);
@@ -181,7 +189,7 @@ impl Proxy {
         }
     }
 
-    /// Changes the upstream or the listen address; either closes the connections, as Toxiproxy does.
+    /// Changes the upstream, the listen address or both. Any of these closes the connections, as in Toxiproxy.
     async fn relocate(
         self: &Arc<Self>,
         state: &mut ProxyState,
@@ -193,7 +201,7 @@ impl Proxy {
                 old.route_to(addr::resolve("upstream", &upstream).await?);
                 old.cut(Cut::Close).await;
             } else {
-                // The new gateway first: if it cannot be opened, the old one stays.
+                // Opens the new gateway first: if this fails, the old one stays.
                 let new = self.open(&listen, &upstream).await?;
                 state.set_gateway(new).await;
                 close_gateway(old).await;
@@ -207,7 +215,9 @@ impl Proxy {
         Ok(())
     }
 
-    /// Enables the proxy and removes its toxics.
+    /// Removes the toxics and enables the proxy.
+    ///
+    /// *Errors*: the same as for [`Proxy::create`].
     pub async fn reset(self: &Arc<Self>) -> Result<(), ApiError> {
         let mut state = self.state().await;
         while let Some(installed) = state.toxics.pop() {
@@ -216,7 +226,7 @@ impl Proxy {
         self.enable(&mut state).await
     }
 
-    /// Ends every open connection; returns their number.
+    /// Ends every open connection; returns how many there were.
     pub async fn cut(&self, cut: Cut) -> usize {
         match self.state().await.gateway.clone() {
             Some(gateway) => gateway.cut(cut).await,
@@ -246,6 +256,9 @@ impl Proxy {
         Ok(state.toxics[state.find(name)?].toxic.to_view())
     }
 
+    /// Adds a toxic, in force when this returns.
+    ///
+    /// *Errors*: 409 if the name exists; the port cannot be opened again.
     pub async fn add(&self, toxic: Toxic) -> Result<ToxicView, ApiError> {
         let mut state = self.state().await;
         if state.find(&toxic.name).is_ok() {
@@ -287,7 +300,7 @@ impl Proxy {
         state.apply_accept_policy().await
     }
 
-    /// The tap's counts, and the counts of each toxic.
+    /// Returns the tap's counts, and the counts of each toxic, as JSON.
     pub async fn tap_report(&self) -> Value {
         let state = self.state().await;
         let toxics: Map<String, Value> =
@@ -308,7 +321,7 @@ impl ProxyState {
         self.toxics.iter().position(|installed| installed.toxic.name == name).ok_or_else(ApiError::no_toxic)
     }
 
-    /// Whether the proxy listens on this address, in any notation.
+    /// Whether the proxy listens on this address, as requested, as assigned, or in a notation that resolves to it.
     async fn listens_on(&self, listen: &str) -> bool {
         if listen == self.requested_listen || listen == self.listen {
             return true;
@@ -319,7 +332,7 @@ impl ProxyState {
         }
     }
 
-    /// The toxics in Toxiproxy's order: upstream ones first.
+    /// Returns the toxics in Toxiproxy's order: upstream ones first.
     fn view(&self) -> Vec<ToxicView> {
         let mut toxics: Vec<_> = self.toxics.iter().map(|installed| &installed.toxic).collect();
         toxics.sort_by_key(|toxic| toxic.stream != Stream::Upstream);
@@ -342,7 +355,8 @@ impl ProxyState {
         }
     }
 
-    /// Makes the gateway refuse, hang or accept new connections, according to `enabled` and the toxics.
+    /// Makes the gateway refuse, hang or accept new connections, according to `enabled` and the toxics. If toxics
+    /// disagree, refusing wins.
     async fn apply_accept_policy(&self) -> Result<(), ApiError> {
         let Some(gateway) = &self.gateway else { return Ok(()) };
         let policies = self.toxics.iter().filter_map(|installed| match installed.toxic.effect {
@@ -394,13 +408,13 @@ fn cannot_listen(address: std::net::SocketAddr, error: &io::Error) -> ApiError {
     ApiError::failed(format_args!("cannot listen on {address}: {error}{hint}"))
 }
 
-/// Closes a gateway after its connections. Dropping the last handle waits for threads, so that happens where blocking
-/// is allowed.
+/// Closes a gateway after its connections. Drops it on a blocking thread, because dropping the last handle waits for
+/// the gateway's threads.
 async fn close_gateway(gateway: Gateway) {
-    // Refuses new connections; a failure does not prevent the close.
+    // Otherwise connections would arrive during the cut. A failure does not prevent the close.
     let _ = gateway.refuse().await;
     gateway.cut(Cut::Close).await;
     gateway.close().await;
-    // Fails only if a thread of the gateway panicked, which has reported it.
+    // Fails only if the drop panicked; the panic hook has printed that.
     let _ = tokio::task::spawn_blocking(move || drop(gateway)).await;
 }

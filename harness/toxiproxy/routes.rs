@@ -1,4 +1,4 @@
-//! The API's routes. Paths, methods and statuses are Toxiproxy's; the extensions are marked.
+//! The API's routes. Paths, methods and statuses are Toxiproxy's, except for the extensions, which are marked.
 //!
 //! *Source*: Toxiproxy, `api.go`.
 
@@ -25,7 +25,7 @@ use super::proxies::Proxies;
 use super::proxy::Proxy;
 use crate::gateway::Cut;
 
-/// Largest body, in bytes: thousands of proxies.
+/// The largest body of a request, in bytes: enough for thousands of proxies.
 const BODY_LIMIT: usize = 1 << 20;
 
 /// Time limit of a request, as in Toxiproxy.
@@ -34,7 +34,7 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(25);
 type SharedProxies = State<Arc<Proxies>>;
 type Body = Result<Bytes, BytesRejection>;
 
-/// A reply: a status with JSON.
+/// A reply: a status and JSON.
 type Answer<T> = Result<(StatusCode, Json<T>), ApiError>;
 
 pub(super) fn routes(proxies: Arc<Proxies>) -> Router {
@@ -59,13 +59,13 @@ pub(super) fn routes(proxies: Arc<Proxies>) -> Router {
 
 /// Rejects browsers, and limits the time of a request.
 ///
-/// Any web page can send requests to a loopback port; a browser's requests are recognised by their headers.
+/// Any web page can send requests to a loopback port. `Origin` and `User-Agent` show that a browser sent a request.
 async fn guard(headers: HeaderMap, request: Request, next: Next) -> Response {
     let agent = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
     if agent || headers.contains_key(ORIGIN) {
         return ApiError::new(403, "User agent not allowed").into_response();
     }
-    // A separate task, so a request is completed even if the caller disconnects.
+    // A separate task completes the request even if the caller disconnects.
     let handled = tokio::spawn(async move { timeout(REQUEST_WITHIN, next.run(request)).await });
     match handled.await {
         Ok(Ok(response)) => response,

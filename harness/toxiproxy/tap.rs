@@ -1,6 +1,6 @@
-//! The tap of a proxy: counts of connection events, readable at any time, and the stream of events to the journal.
+//! The tap of a proxy: counts connection events, for reading at any time, and sends them to the journal.
 //!
-//! Called from the threads that carry the bytes: counts under a short lock, and leaves writing to `journal`.
+//! The gateway calls it from the threads that carry the bytes, so it only counts, under a short lock; `journal` writes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use super::journal::Journal;
 use crate::gateway::tap::Tap;
 use crate::model::history::{ConnectionChange, Severed};
 
-/// The maximum number of distinct SQLSTATEs; Postgres has about 260, but another server may invent more.
+/// The maximum number of distinct SQLSTATEs, so that memory is bounded; further ones count as `other`. Postgres has
+/// about 260, but another server may send any.
 const MAX_SQLSTATES: usize = 300;
 
 /// The tap of one proxy.
@@ -34,16 +35,17 @@ struct TapState {
 pub(super) struct Counts {
     /// Connections accepted.
     opened: u64,
-    /// Connections that have ended, by the side that ended them.
+    /// Connections that have ended, by how they ended: the words of [`word`].
     ended: BTreeMap<&'static str, u64>,
     /// Bytes from clients to the server, on connections that have ended.
     bytes_upstream: u64,
+    /// Bytes from the server to clients, on connections that have ended.
     bytes_downstream: u64,
     /// SSLRequests and GSSENCRequests.
     encryption_requests: u64,
     /// Failed TLS handshakes.
     handshakes_failed: u64,
-    /// Connections that cannot be read: encrypted, or not Postgres.
+    /// Connections whose bytes the gateway cannot parse: encrypted, or not Postgres.
     opaque: u64,
     cancel_requests: u64,
     startups: u64,
@@ -51,11 +53,11 @@ pub(super) struct Counts {
     authenticated: u64,
     /// Sessions that have sent a statement.
     requested: u64,
-    /// Errors from the server, by SQLSTATE; `none` for those without.
+    /// Errors from the server, by SQLSTATE; `none` for errors without one.
     errors: BTreeMap<String, u64>,
-    /// Cut points at which an action was taken.
+    /// Actions taken at cut points.
     struck: u64,
-    /// The gateway's last report of a failure to apply a fault.
+    /// The last reason of the gateway to doubt that a fault took effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     doubt: Option<String>,
 }
@@ -73,7 +75,7 @@ impl Counters {
         Counters { proxy: proxy.into(), state: Mutex::new(state), began: Instant::now(), journal }
     }
 
-    /// The counts, and the number of recent connections.
+    /// Returns the counts, and the numbers of recent connections.
     pub fn read(&self) -> (Counts, RecentConnects) {
         let mut state = self.state();
         let tick = self.tick();
@@ -84,7 +86,7 @@ impl Counters {
         self.state.lock()
     }
 
-    /// Tenths of a second since the beginning.
+    /// Tenths of a second since the proxy was created.
     fn tick(&self) -> u64 {
         (self.began.elapsed().as_millis() / 100) as u64
     }
@@ -143,7 +145,7 @@ impl Counts {
     }
 }
 
-/// The side that ended a connection, by its word in a history.
+/// Returns the word that a history has for how a connection ended.
 fn word(by: Severed) -> &'static str {
     match by {
         Severed::ByClient => "by-client",
@@ -158,10 +160,10 @@ fn word(by: Severed) -> &'static str {
     }
 }
 
-/// A ring of ten seconds in tenths, each with its count, so that a storm takes no more memory than an idle proxy.
+/// Connects in each tenth of the last ten seconds. A ring, so that a storm takes no more memory than an idle proxy.
 struct ConnectRing {
     tenths: [u64; 100],
-    /// The newest tenth.
+    /// The newest tenth, counted since the proxy was created.
     newest: u64,
 }
 
@@ -176,7 +178,7 @@ impl ConnectRing {
         for passed in (self.newest + 1..=tick).take(self.tenths.len()) {
             self.tenths[(passed % 100) as usize] = 0;
         }
-        // After a long pause, clearing any hundred tenths clears the whole ring.
+        // The loop above stops after a hundred tenths: after a long pause, these are the whole ring.
         self.newest = self.newest.max(tick);
     }
 

@@ -1,4 +1,4 @@
-//! TLS terminated by the proxies, so that cut points and the tap can read the protocol.
+//! TLS termination by the proxies, so that cut points and the tap can read the protocol.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,18 @@ use std::path::{Path, PathBuf};
 use super::ServiceError;
 use crate::gateway::Termination;
 
-/// The files with which a proxy speaks TLS to client and server.
+/// The files with which a proxy speaks TLS to clients and to the server.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The server's own certificate with its chain, in PEM. A different certificate works only for clients that verify
-    /// no channel binding.
+    /// The server's own certificate with its chain, in PEM. With another one, channel binding fails.
     pub certificate: PathBuf,
     /// The certificate's key, in PEM.
     pub key: PathBuf,
-    /// The authority that must have signed the server's certificate; `None`: any certificate is accepted.
+    /// The authority that must have signed the server's certificate, in PEM; `None`: the proxy accepts any certificate.
     pub authority: Option<PathBuf>,
 }
 
-/// The contents of the files.
+/// The contents of [`TlsFiles`].
 pub(super) struct ProxyTls {
     chain: Vec<u8>,
     key: Vec<u8>,
@@ -26,6 +25,9 @@ pub(super) struct ProxyTls {
 }
 
 impl ProxyTls {
+    /// Reads and checks the files.
+    ///
+    /// *Errors*: a file cannot be read, or its contents are invalid.
     pub fn read(files: &TlsFiles) -> Result<ProxyTls, ServiceError> {
         let read = |path: &Path| {
             fs::read(path).map_err(|error| ServiceError::Settings(format!("cannot read {}: {error}", path.display())))
@@ -37,7 +39,10 @@ impl ProxyTls {
         Ok(tls)
     }
 
-    /// The TLS settings of a gateway to `upstream`, `host:port`.
+    /// Returns the TLS settings of a gateway to `upstream`, `host:port`. If there is an authority, the server's
+    /// certificate must name that host.
+    ///
+    /// *Errors*: a message; the files or the host name are invalid.
     pub fn termination(&self, upstream: &str) -> Result<Termination, String> {
         let host = upstream.rsplit_once(':').map_or(upstream, |(host, _)| host);
         Termination::new(&self.chain, &self.key, self.authority.as_deref(), host.trim_matches(['[', ']']))

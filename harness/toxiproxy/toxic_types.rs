@@ -1,5 +1,5 @@
-//! The table of toxic types, each with its attributes and its effect at the gateway: Toxiproxy's types first, then the
-//! extensions.
+//! The table of toxic types, each with its attributes and its effect at the gateway. A new type is a row of
+//! [`TOXIC_TYPES`].
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::fields::wrong;
 use crate::gateway::{Cut, DropState, Expiry, RuleKind};
 use crate::model::fault::{CutPoint, Point, Strike, ToxicKind};
 
-/// The largest time in an attribute, in ms: a year, so that no clock overflows.
+/// The largest time in an attribute, in ms: one year, so that adding it to the present does not overflow.
 const MAX_MS: u64 = 365 * 24 * 3600 * 1000;
 
-/// Bytes in Toxiproxy's KB: its rate is in bytes per millisecond.
+/// Bytes in a KB of Toxiproxy, whose code sends `rate` bytes per millisecond.
 ///
 /// *Source*: Toxiproxy, `toxics/bandwidth.go`.
 const KB: u64 = 1000;
@@ -28,46 +28,46 @@ pub(super) struct ToxicType {
 /// The effect of a toxic at the gateway.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Effect {
-    /// The bytes of the toxic's link are affected.
+    /// Affects the bytes of one or both directions.
     Bytes(ToxicKind),
-    /// Connections are affected.
+    /// Affects whole connections.
     Connections(RuleKind),
-    /// New connections are affected.
+    /// Affects how connections are accepted.
     NewConnections(NewConnections),
 }
 
-/// How a client's connect is handled.
+/// What happens to new connections. Ordered: of several toxics, the greatest value applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum NewConnections {
-    /// SYNs are dropped.
+    /// Drops SYNs.
     Hang,
-    /// ECONNREFUSED.
+    /// Refuses with ECONNREFUSED.
     Refuse,
 }
 
-/// One attribute: its name and its type.
+/// An attribute of a toxic type: its name and its form.
 struct Attribute(&'static str, AttributeForm);
 
 enum AttributeForm {
-    /// A time in ms; 0 unless given.
+    /// A time in ms; default 0.
     Milliseconds,
-    /// A time in µs; 0 unless given.
+    /// A time in µs; default 0.
     Microseconds,
-    /// A whole number; 0 unless given.
+    /// A whole number; default 0.
     Number,
-    /// A point of the protocol; must be given.
+    /// A point of the protocol; required.
     Point,
-    /// The action at the point; a reset unless given.
+    /// The action at the point; default `reset`.
     Strike,
-    /// How often the action is taken; always unless given.
+    /// How often the action is taken; default: no limit.
     Times,
 }
 
-/// The values of a type's attributes, in order; absent ones without a default are left out.
+/// The values of a toxic's attributes, sorted by name. Attributes without value and default are absent.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Attributes(pub Map<String, Value>);
 
-/// Every type.
+/// Every type: Toxiproxy's, then the extensions.
 pub(super) static TOXIC_TYPES: &[ToxicType] = &[
     ToxicType {
         word: "latency",
@@ -82,7 +82,7 @@ pub(super) static TOXIC_TYPES: &[ToxicType] = &[
         attributes: &[Attribute("rate", AttributeForm::Number)],
         effect: |given| {
             bytes(match given.number("rate") {
-                // No byte passes; the held bytes are delivered once the toxic is removed.
+                // A rate of 0 holds all bytes; removing the toxic delivers them.
                 0 => ToxicKind::Stall { close_after: None },
                 rate => ToxicKind::Bandwidth { bytes_per_second: rate.saturating_mul(KB) },
             })
@@ -180,7 +180,9 @@ fn idle(given: &Attributes, then: Expiry) -> Result<Effect, &'static str> {
 }
 
 impl ToxicType {
-    /// The type of this name.
+    /// Returns the type of this name.
+    ///
+    /// *Errors*: 400 with the names of all types.
     pub fn by_name(word: &str) -> Result<&'static ToxicType, ApiError> {
         TOXIC_TYPES.iter().find(|kind| kind.word == word).ok_or_else(|| {
             let words: Vec<_> = TOXIC_TYPES.iter().map(|kind| kind.word).collect();
@@ -188,12 +190,16 @@ impl ToxicType {
         })
     }
 
-    /// The effect of a toxic of this type with these attributes.
+    /// Returns the effect of a toxic of this type with these attributes.
+    ///
+    /// *Errors*: 400; an attribute is missing, or values do not fit together.
     pub fn effect(&self, attributes: &Attributes) -> Result<Effect, ApiError> {
         (self.effect)(attributes).map_err(ApiError::bad_request)
     }
 
-    /// The given attributes over the earlier values; unknown ones are ignored, as by Toxiproxy.
+    /// Merges the given attributes into the earlier values or the defaults. Ignores unknown ones, as Toxiproxy does.
+    ///
+    /// *Errors*: 400; a value has the wrong form or is out of range.
     pub fn attributes(&self, given: &Map<String, Value>, before: Option<&Attributes>) -> Result<Attributes, ApiError> {
         let mut attributes = Map::new();
         for Attribute(name, form) in self.attributes {
@@ -229,7 +235,7 @@ impl AttributeForm {
 }
 
 fn number(field: &str, value: &Value, most: u64) -> Result<Value, ApiError> {
-    // Some languages write every number as 100.0.
+    // Some languages write whole numbers as 100.0.
     let whole = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number));
     let number = value.as_u64().or(whole.map(|number| number as u64)).filter(|number| *number <= most);
     match number {

@@ -1,4 +1,5 @@
-//! The invariants of ARCHITECTURE.md that can be read off the source: who may import whom, what is absent, how it is written.
+//! The invariants of ARCHITECTURE.md that a test can check in the source text: the order of imports, absent imports,
+//! purity, lengths; `words` checks wording.
 
 mod source;
 mod words;
@@ -7,7 +8,7 @@ use std::fs;
 
 use source::{File, library};
 
-/// The rooms of the library in the order of imports: a room uses itself and rooms of its own and earlier rows.
+/// The rooms of the library in the order of imports: a room imports only from rooms of its own row and of earlier rows.
 const ROOMS: &[&[&str]] = &[
     // plain data
     &["model"],
@@ -29,11 +30,11 @@ const ROOMS: &[&[&str]] = &[
     &["simulation"],
 ];
 
-/// How many rows of [`ROOMS`] are pure.
+/// The number of rows of [`ROOMS`], from the first, that are pure.
 const PURE: usize = 2;
 
-/// Imports that must not exist, though the order of rooms would allow them: a file or folder below `harness`, and what its
-/// code never names.
+/// Imports that must not exist, though the order of rooms would allow them: a file or folder below `harness`, and the
+/// modules that it must not import.
 const ABSENT: &[(&str, &[&str])] = &[
     ("model", &["judge", "plan", "scenario", "statistics"]),
     ("statistics", &["judge", "plan", "scenario", "model::history", "model::fault"]),
@@ -54,8 +55,8 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("report/comparison.rs", &["report::baseline", "report::cell", "report::model"]),
 ];
 
-/// Where a thread may sleep, because no runtime is there to wait with: in `Drop`, in the loop that must catch a process in its
-/// first milliseconds, and while a forked child makes its system calls.
+/// Files whose code may let a thread sleep, because it runs outside a runtime: in `Drop`, in the loop that must catch
+/// a process in its first milliseconds, and while a forked child makes its system calls.
 const MAY_SLEEP: [&str; 3] = ["server/process.rs", "server/orphans.rs", "netns/forked.rs"];
 
 fn row(room: &str) -> usize {
@@ -83,7 +84,7 @@ fn imports_follow_the_order_of_rooms() {
 }
 
 #[test]
-fn imports_that_are_absent_stay_absent() {
+fn forbidden_imports_are_absent() {
     let files = library();
     for (place, absent) in ABSENT {
         let found: Vec<_> = files.iter().filter(|file| is_in(file, place)).collect();
@@ -101,7 +102,7 @@ fn imports_that_are_absent_stay_absent() {
 
 #[test]
 fn pure_rooms_have_no_clock_no_socket_and_no_async() {
-    // One function of `scenario` reads a file that the user named, and `Seed::random` asks the system for a number.
+    // `std::fs` and random numbers are not listed: `scenario` reads the user's file, `Seed::random` asks the system.
     const FORBIDDEN: [&str; 7] =
         ["tokio", "async fn", ".await", "std::net", "Instant::now", "SystemTime", "std::process"];
     for file in library().iter().filter(|file| row(file.room()) < PURE) {
@@ -112,7 +113,7 @@ fn pure_rooms_have_no_clock_no_socket_and_no_async() {
 }
 
 #[test]
-fn everything_that_waits_uses_virtual_time() {
+fn only_listed_files_sleep_a_thread() {
     for file in library() {
         let sleeps = file.code.contains("thread::sleep");
         let may = MAY_SLEEP.contains(&file.path.as_str());

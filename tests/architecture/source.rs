@@ -1,18 +1,18 @@
-//! Reads the source tree as text: files, their code without comments and tests, their comments and strings.
+//! Reads the source tree as text, and divides files into code, comments and strings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One file of the library, without its tests.
 pub struct File {
-    /// Below `harness`, with `/`.
+    /// The path below `harness`.
     pub path: String,
-    /// Without comments, and without what stands behind `#[cfg(test)] mod`.
+    /// The text without comments and strings, up to the first `#[cfg(test)] mod`.
     pub code: String,
 }
 
 impl File {
-    /// The first part of the path: the module below the crate's root.
+    /// Returns the first part of the path: the module below the crate's root.
     pub fn room(&self) -> &str {
         self.path.split('/').next().unwrap().trim_end_matches(".rs")
     }
@@ -85,7 +85,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files below a folder of the project, by their path from the project's root; all of them if no ending is given.
+/// Lists the files below a folder, sorted, by their path from the project's root; all of them if `endings` is empty.
 pub fn below(folder: &str, endings: &[&str]) -> Vec<String> {
     fn collect(folder: PathBuf, endings: &[&str], found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -104,7 +104,7 @@ pub fn below(folder: &str, endings: &[&str]) -> Vec<String> {
     found
 }
 
-/// The library's files: without the program, tests and samples.
+/// Reads the library's files, without `lib.rs`, the program (`cli`), tests and samples.
 pub fn library() -> Vec<File> {
     let mut files = Vec::new();
     for path in below("harness", &["rs"]) {
@@ -124,7 +124,7 @@ pub fn library() -> Vec<File> {
     files
 }
 
-/// Divides a Rust file, each piece with the number of the line on which it begins.
+/// Divides a Rust file into pieces, each with the number of the line on which it begins.
 pub fn pieces(text: &str) -> Vec<(usize, Piece<'_>)> {
     let mut found = Vec::new();
     let (mut at, mut begun) = (0, 0);
@@ -157,7 +157,7 @@ fn line(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// The length of a string in quotes, with them.
+/// Returns the length of the string that begins here, quotes included.
 fn string(rest: &str) -> usize {
     let mut is_escaped = false;
     let end = rest[1..].find(|c| {
@@ -168,7 +168,7 @@ fn string(rest: &str) -> usize {
     end.map_or(rest.len(), |end| end + 2)
 }
 
-/// The length of a raw string that begins here.
+/// Returns the length of the raw string that begins at `at`, if one does.
 fn raw_string(text: &str, at: usize) -> Option<usize> {
     let is_name = text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let rest = text[at..].strip_prefix('r').filter(|_| !is_name || text[..at].ends_with('b'))?;
@@ -178,7 +178,7 @@ fn raw_string(text: &str, at: usize) -> Option<usize> {
     Some(inside.find(&end).map_or(text.len() - at, |length| 2 + hashes + length + end.len()))
 }
 
-/// The length of a character literal, so that `'"'` begins no string; `None` for lifetimes.
+/// Returns the length of the character literal that begins here, so that `'"'` begins no string; `None` for lifetimes.
 fn character(rest: &str) -> Option<usize> {
     let inside = rest.strip_prefix('\'')?;
     if let Some(escaped) = inside.strip_prefix('\\') {

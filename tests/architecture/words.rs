@@ -1,10 +1,10 @@
-//! How it is written: words that comments, strings and documents do not use, because a plainer one names the thing.
+//! Tests the wording: words that comments, strings and documents must not use, because plainer words name the thing.
 
 use std::fs;
 
 use super::source::{Piece, below, pieces, root};
 
-/// A person in place of the thing, a passive in place of its subject, an archaism: words and what to write instead.
+/// Words to avoid, each list with what to write instead: persons for things, passives without an agent, archaisms.
 const AVOIDED: &[(&[&str], &str)] = &[
     (&["whoever", "whatever", "whence", "nobody", "somebody", "anybody", "everybody"], "name the thing"),
     (&["comes to", "come to", "came to"], "is, results in, reaches"),
@@ -15,10 +15,11 @@ const AVOIDED: &[(&[&str], &str)] = &[
     (&["he", "his", "him"], "they, their, or the user"),
 ];
 
-/// Words of formats and systems: a stored evidence text, the host `nobody` of scenario files and the Unix user of that name.
+/// Texts that are allowed, because a format or Unix defines them: a stored evidence text, a word for a host in
+/// scenario files, and a Unix user.
 const QUOTED: &[&str] = &["commits that nobody confirmed", "\"nobody\"", "primary, nobody, standby", r#"\"nobody\""#];
 
-/// The avoided words of a text, with their advice.
+/// Finds the avoided words of a text, with their advice.
 fn avoided(text: &str) -> Vec<(&'static str, &'static str)> {
     let plain: String = text
         .chars()
@@ -30,7 +31,7 @@ fn avoided(text: &str) -> Vec<(&'static str, &'static str)> {
 }
 
 #[test]
-fn texts_name_the_thing() {
+fn avoided_words_are_absent() {
     let mut found = Vec::new();
     let mut look = |path: &str, line: usize, text: &str| {
         if !QUOTED.iter().any(|quoted| text.contains(quoted)) {
@@ -43,7 +44,7 @@ fn texts_name_the_thing() {
             let mut comment = String::new();
             for (line, piece) in pieces(&text) {
                 match piece {
-                    // The lines of a comment are one text: words that stand together may be on two of them.
+                    // Joins the lines of a comment, because an expression may continue on the next line.
                     Piece::Comment(part) => comment += &format!(" {}", part.trim_start_matches(['/', '!'])),
                     Piece::Text(text) => look(path, line, text),
                     Piece::Code(code) if code.trim().is_empty() => {}

@@ -1,57 +1,57 @@
-//! Adapters that do not keep to the protocol: told apart, told what to mend, and gone afterwards.
+//! Adapters that break the protocol or exit: each has its own error or verdict, and no process or folder is left.
 
 use super::common::{Output, RESET, Workspace, YES_MAN, lives, processes_of, until};
 
 const HELLO: &str = r#"echo '{"hello":{"name":"bad","version":"1","concurrency":2}}'"#;
 
-/// Answers one request and does something else before the next; `$id` is its id.
+/// Reads one request without answering it; `$id` is then its id.
 const ANSWER_ONE: &str = r#"read -r line; id=${line#*:}; id=${id%%,*}"#;
 
-/// Runs a shell script as an adapter; nothing of it and of its run is there afterwards.
+/// Runs a shell script as an adapter; asserts that no process and no folder of the run is left.
 fn ask(script: &str, scenario: &str) -> (Workspace, Output) {
     ask_of("sh", script, scenario)
 }
 
 fn ask_of(shell: &str, script: &str, scenario: &str) -> (Workspace, Output) {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let marked = format!("sleep 1000 & echo \"$PGSQUALL_RUN $$ $!\" > adapter\n{script}");
-    place.write("adapter.sh", &marked);
-    place.write("short.toml", scenario);
+    workspace.write("adapter.sh", &marked);
+    workspace.write("short.toml", scenario);
     let client = format!("{shell} adapter.sh");
-    let said = place.run(&["run", "short.toml", "--client", &client, "--out", "out"]);
-    let (run, pids) = place.adapter();
-    assert!(!run.exists(), "{} is still there: {said}", run.display());
+    let output = workspace.run(&["run", "short.toml", "--client", &client, "--out", "out"]);
+    let (run, pids) = workspace.adapter();
+    assert!(!run.exists(), "{} is still there: {output}", run.display());
     until("the end of the adapter, its child and its server", || {
         !pids.into_iter().any(lives) && processes_of(&run).is_empty()
     });
-    (place, said)
+    (workspace, output)
 }
 
 #[test]
-fn garbage_instead_of_the_hello() {
-    let (place, said) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
-    said.refuses(69, &["line 1", "Listening on port 80", "\"hello\"", "stderr"]);
-    assert!(!place.holds("out"), "nothing came of it");
+fn invalid_hello_is_refused() {
+    let (workspace, output) = ask("echo 'Listening on port 80'; sleep 1000", RESET);
+    output.refuses(69, &["line 1", "Listening on port 80", "\"hello\"", "stderr"]);
+    assert!(!workspace.holds("out"), "nothing came of it");
 }
 
 #[test]
-fn death_before_the_hello() {
-    let (place, said) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
-    said.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
-    // What it said is kept in full, the rest is not.
-    assert!(place.read("out/short/client.stderr").contains("ModuleNotFoundError"));
-    assert!(!place.holds("out/short/history.jsonl"));
+fn exit_before_hello_is_reported() {
+    let (workspace, output) = ask("echo 'ModuleNotFoundError: no module named psycopg' >&2; exit 3", RESET);
+    output.refuses(69, &["exit status 3", "ModuleNotFoundError: no module named psycopg"]);
+    // Its stderr is stored; a history is not, because nothing ran.
+    assert!(workspace.read("out/short/client.stderr").contains("ModuleNotFoundError"));
+    assert!(!workspace.holds("out/short/history.jsonl"));
 }
 
 #[test]
-fn no_hello_at_all() {
-    let (place, said) = ask("sleep 1000", RESET);
-    said.refuses(69, &["20.0 s", "{\"hello\":"]);
-    assert!(!place.holds("out"), "nothing came of it");
+fn missing_hello_times_out() {
+    let (workspace, output) = ask("sleep 1000", RESET);
+    output.refuses(69, &["20.0 s", "{\"hello\":"]);
+    assert!(!workspace.holds("out"), "nothing came of it");
 }
 
 #[test]
-fn answers_that_break_the_protocol_prove_nothing() {
+fn protocol_violation_makes_verdict_unknown() {
     let twice = format!("{ANSWER_ONE}; for i in 1 2; do echo \"{{\\\"id\\\":$id,\\\"ok\\\":true}}\"; done; cat >&2");
     let unknown = format!("{ANSWER_ONE}; echo '{{\"id\":987654,\"ok\":true}}'; cat >&2");
     let endless = format!("{ANSWER_ONE}; head -c 100000000 /dev/zero | tr '\\0' x; cat >&2");
@@ -59,39 +59,39 @@ fn answers_that_break_the_protocol_prove_nothing() {
     std::thread::scope(|scope| {
         for (script, wrong) in &scripts {
             scope.spawn(move || {
-                let (place, said) = ask(&format!("{HELLO}; {script}"), RESET);
-                assert_eq!(said.code, Some(2), "{said}");
-                let verdict = place.verdict("out/short");
+                let (workspace, output) = ask(&format!("{HELLO}; {script}"), RESET);
+                assert_eq!(output.code, Some(2), "{output}");
+                let verdict = workspace.verdict("out/short");
                 assert_eq!(verdict.kind(), "unknown", "{verdict}");
                 assert!(verdict.doubts().contains(wrong), "{wrong:?} is not in:\n{verdict}");
-                assert!(place.read("out/short/history.jsonl").contains("{\"violated\":"), "{said}");
-                assert!(said.stdout.len() < 10_000, "a long line is quoted in part: {}", said.stdout.len());
+                assert!(workspace.read("out/short/history.jsonl").contains("{\"violated\":"), "{output}");
+                assert!(output.stdout.len() < 10_000, "a long line is quoted in part: {}", output.stdout.len());
             });
         }
     });
 }
 
 #[test]
-fn an_exit_because_of_the_fault_is_a_failure() {
-    // It holds a connection, says yes, and once that connection was reset it dies as of an exception.
+fn exit_during_fault_fails() {
+    // It holds a connection, acknowledges everything, and exits as if by an exception once the fault is in force.
     let connected = format!("exec 3<>/dev/tcp/127.0.0.1/$PGPORT\n{YES_MAN}");
     let dies = connected.replace(
         "; echo \"{\\\"id",
         "; grep -q in-force out/short/history.jsonl && { echo 'Traceback: reset by peer' >&2; exit 7; }; echo \"{\\\"id",
     );
     assert!(dies.contains("exit 7"));
-    let (place, said) = ask_of("bash", &dies, RESET);
-    assert_eq!(said.code, Some(1), "{said}");
-    let found = place.verdict("out/short").findings("process");
+    let (workspace, output) = ask_of("bash", &dies, RESET);
+    assert_eq!(output.code, Some(1), "{output}");
+    let found = workspace.verdict("out/short").findings("process");
     assert!(found.contains("exit status 7") && found.contains("Traceback: reset by peer"), "{found}");
-    assert!(place.read("out/short/client.stderr").contains("Traceback"));
+    assert!(workspace.read("out/short/client.stderr").contains("Traceback"));
 }
 
 #[test]
-fn an_exit_before_the_fault_proves_nothing_about_it() {
-    let (place, said) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
-    assert_eq!(said.code, Some(2), "{said}");
-    let verdict = place.verdict("out/short");
+fn exit_before_fault_makes_verdict_unknown() {
+    let (workspace, output) = ask(&format!("{HELLO}; {ANSWER_ONE}; echo 'out of memory' >&2; exit 9"), RESET);
+    assert_eq!(output.code, Some(2), "{output}");
+    let verdict = workspace.verdict("out/short");
     assert_eq!(verdict.kind(), "unknown", "{verdict}");
     let found = verdict.findings("process");
     assert!(found.contains("exit status 9") && found.contains("out of memory"), "{found}");

@@ -1,12 +1,12 @@
-//! Applications that do their own work (`--app`), judged by what passes the gateway.
+//! Applications with a workload of their own (`--app`), judged by their traffic through the gateway.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::common::{Output, Workspace};
 
-/// The web service of these tests, its visitors, and the question to both whether it is ready; `None` where the first
-/// `python3` on PATH lacks its pool.
+/// Returns the options for the web service of these tests: `--app`, `--ready` and `--load`. `None`, with a message,
+/// if the first `python3` on PATH lacks psycopg_pool.
 fn service(kind: &str) -> Option<Vec<String>> {
     let import = ["-c", "import psycopg, psycopg_pool"];
     let found = Command::new("python3").args(import).output().is_ok_and(|out| out.status.success());
@@ -26,26 +26,26 @@ fn shlex_quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 
-/// Asks a scenario of an application; the folder is for what comes of it.
-fn ask(place: &Workspace, scenario: &str, application: &[String]) -> Output {
+/// Runs a scenario with an application; results are in `out`.
+fn ask(workspace: &Workspace, scenario: &str, application: &[String]) -> Output {
     let application: Vec<&str> = application.iter().map(String::as_str).collect();
-    place.run(&[&["run", scenario], application.as_slice(), &["-v", "--seed", "7", "--out", "out"]].concat())
+    workspace.run(&[&["run", scenario], application.as_slice(), &["-v", "--seed", "7", "--out", "out"]].concat())
 }
 
-/// The only run of this scenario has passed.
+/// Asserts that the only run is of this scenario and has passed.
 #[track_caller]
-fn passes(place: &Workspace, scenario: &str, said: &Output) {
-    said.succeeds();
-    assert_eq!(place.report("out").endings(), [format!("{scenario} pass")], "{said}");
+fn passes(workspace: &Workspace, scenario: &str, output: &Output) {
+    output.succeeds();
+    assert_eq!(workspace.report("out").endings(), [format!("{scenario} pass")], "{output}");
 }
 
-/// Connections are reset once, and there are five seconds to come back.
-fn reset(place: &Workspace) -> String {
-    place.write("reset.toml", super::common::RESET);
+/// Writes a scenario with one reset and a budget of five seconds; returns the file's name.
+fn reset(workspace: &Workspace) -> String {
+    workspace.write("reset.toml", super::common::RESET);
     "reset.toml".into()
 }
 
-/// Where pgbench is; `None`, and it says so, where it is not.
+/// Finds pgbench; `None`, with a message, if it is not installed.
 fn pgbench() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -59,100 +59,100 @@ fn pgbench() -> Option<PathBuf> {
 }
 
 #[test]
-fn a_service_over_a_pool_passes() {
+fn pooled_service_passes() {
     let Some(application) = service("pool") else { return };
-    let place = Workspace::new();
-    let said = ask(&place, &reset(&place), &application);
-    passes(&place, "reset", &said);
-    let verdict = place.verdict("out/reset");
+    let workspace = Workspace::new();
+    let output = ask(&workspace, &reset(&workspace), &application);
+    passes(&workspace, "reset", &output);
+    let verdict = workspace.verdict("out/reset");
     assert_eq!((verdict.check("recovered"), verdict.check("hung-operation")), ("pass", "pass"), "{verdict}");
     assert!(verdict.at("/application/load").is_string(), "{verdict}");
     for part in ["--ready", "{port}"] {
-        assert!(said.stdout.contains(part), "{part}: {said}");
+        assert!(output.stdout.contains(part), "{part}: {output}");
     }
-    // What it asked for by itself is on record, and its output is kept.
-    let history = place.read("out/reset/history.jsonl");
-    assert!(history.contains("\"kind\":\"statement\"") && !history.contains("\"kind\":\"write\""), "{said}");
-    assert!(place.holds("out/reset/client.stdout") && place.holds("out/reset/load.stderr"), "{said}");
+    // The history has the service's own statements, none of the harness; the output of service and load is stored.
+    let history = workspace.read("out/reset/history.jsonl");
+    assert!(history.contains("\"kind\":\"statement\"") && !history.contains("\"kind\":\"write\""), "{output}");
+    assert!(workspace.holds("out/reset/client.stdout") && workspace.holds("out/reset/load.stderr"), "{output}");
 }
 
 #[test]
-fn a_service_that_keeps_a_broken_connection_fails() {
+fn service_with_broken_connection_fails() {
     let Some(application) = service("stuck") else { return };
-    let place = Workspace::new();
-    let said = ask(&place, &reset(&place), &application);
-    assert_eq!(said.code, Some(1), "{said}");
-    let verdict = place.verdict("out/reset");
+    let workspace = Workspace::new();
+    let output = ask(&workspace, &reset(&workspace), &application);
+    assert_eq!(output.code, Some(1), "{output}");
+    let verdict = workspace.verdict("out/reset");
     assert_eq!(verdict.check("recovered"), "fail", "{verdict}");
     let recovery = serde_json::json!({"state": "censored", "beyond_us": 5_000_000});
     assert_eq!(verdict.at("/measures/time_to_recover"), &recovery, "{verdict}");
 }
 
 #[test]
-fn a_service_that_leaves_a_transaction_open_fails() {
+fn service_with_open_transaction_fails() {
     let Some(application) = service("leaves") else { return };
-    let place = Workspace::new();
-    let said = ask(&place, &reset(&place), &application);
-    assert_eq!(said.code, Some(1), "{said}");
-    let verdict = place.verdict("out/reset");
+    let workspace = Workspace::new();
+    let output = ask(&workspace, &reset(&workspace), &application);
+    assert_eq!(output.code, Some(1), "{output}");
+    let verdict = workspace.verdict("out/reset");
     assert_eq!(verdict.check("connection-leak"), "fail", "{verdict}");
-    assert!(place.read("out/reset/history.jsonl").contains("\"idle_in_transaction\":1}"), "{verdict}");
+    assert!(workspace.read("out/reset/history.jsonl").contains("\"idle_in_transaction\":1}"), "{verdict}");
 }
 
 #[test]
-fn a_service_that_connects_in_a_loop_fails() {
+fn service_that_connects_in_a_loop_fails() {
     let Some(application) = service("storm") else { return };
-    let place = Workspace::new();
-    place.write(
+    let workspace = Workspace::new();
+    workspace.write(
         "exhausted.toml",
         "schema = 1\ntitle = \"t\"\n[server.settings]\nmax_connections = 20\n[budget]\ntime_to_recover = \"10s\"\n\
          [[fault]]\nkind = \"exhaust-connections\"\nat = \"1s\"\nfor = \"3s\"\n\
          [[fault]]\nkind = \"reset\"\nat = \"1500ms\"\n",
     );
-    let said = ask(&place, "exhausted.toml", &application);
-    assert_eq!(said.code, Some(1), "{said}");
-    let verdict = place.verdict("out/exhausted");
+    let output = ask(&workspace, "exhausted.toml", &application);
+    assert_eq!(output.code, Some(1), "{output}");
+    let verdict = workspace.verdict("out/exhausted");
     assert_eq!(verdict.check("reconnect-storm"), "fail", "{verdict}");
 }
 
 #[test]
-fn it_is_idle_while_its_visitors_pause() {
+fn service_passes_idle_close_while_load_pauses() {
     let Some(application) = service("pool") else { return };
-    let place = Workspace::new();
-    let said = ask(&place, "idle-close", &application);
-    passes(&place, "idle-close", &said);
+    let workspace = Workspace::new();
+    let output = ask(&workspace, "idle-close", &application);
+    passes(&workspace, "idle-close", &output);
 }
 
 #[test]
-fn pgbench_comes_through_a_stall_and_through_a_reset_only_under_a_supervisor() {
+fn pgbench_passes_stall_and_supervised_reset() {
     let Some(pgbench) = pgbench() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let path = shlex_quoted(&pgbench);
     let app = format!("sh -c \"{path} --initialize --quiet && exec {path} --client 4 --time 120 --rate 400\"");
     let application = ["--app".to_owned(), app];
-    place.write(
+    workspace.write(
         "stall.toml",
         "schema = 1\ntitle = \"t\"\n[budget]\ntime_to_recover = \"10s\"\n\
          [[fault]]\nkind = \"stall\"\nat = \"1s\"\nfor = \"2s\"\n",
     );
-    let said = ask(&place, "stall.toml", &application);
-    passes(&place, "stall", &said);
-    let said = ask(&place, &reset(&place), &application);
-    assert_eq!(said.code, Some(1), "{said}");
-    let found = place.verdict("out/reset").findings("process");
+    let output = ask(&workspace, "stall.toml", &application);
+    passes(&workspace, "stall", &output);
+    let output = ask(&workspace, &reset(&workspace), &application);
+    assert_eq!(output.code, Some(1), "{output}");
+    let found = workspace.verdict("out/reset").findings("process");
     assert!(found.contains("exit status 2"), "{found}");
-    place.write("patient.toml", &super::common::RESET.replace("\"5s\"", "\"30s\""));
+    workspace.write("patient.toml", &super::common::RESET.replace("\"5s\"", "\"30s\""));
     let supervised = [&application[..], &["--supervise".to_owned()]].concat();
-    let said = ask(&place, "patient.toml", &supervised);
-    passes(&place, "patient", &said);
-    assert_eq!(place.verdict("out/patient").at("/measures/restarts/restarted"), 1, "{said}");
-    assert!(said.stdout.contains("--supervise"), "{said}");
+    let output = ask(&workspace, "patient.toml", &supervised);
+    passes(&workspace, "patient", &output);
+    assert_eq!(workspace.verdict("out/patient").at("/measures/restarts/restarted"), 1, "{output}");
+    assert!(output.stdout.contains("--supervise"), "{output}");
 }
 
 #[test]
-fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
-    let place = Workspace::new();
-    // Each with what its reason names.
+fn unsupported_scenarios_are_skipped_with_reason() {
+    let workspace = Workspace::new();
+    // Each scenario with a word of its reason.
     let asked = [
         ("idle-drop", "--load"),
         ("listen-closed", "listen"),
@@ -162,30 +162,30 @@ fn what_cannot_be_asked_of_an_application_is_skipped_and_says_why() {
         ("connection-reset-with-waiters", "callers"),
     ];
     let words = ["--app", "sleep 60", "--out", "out", "--report", "json=skipped.json"];
-    let said = place.run(&[&["run"], &asked.map(|(scenario, _)| scenario)[..], &words].concat());
-    let report = place.report("skipped.json");
+    let output = workspace.run(&[&["run"], &asked.map(|(scenario, _)| scenario)[..], &words].concat());
+    let report = workspace.report("skipped.json");
     for (scenario, reason) in asked {
-        assert!(report.skipped(scenario).contains(reason), "{reason}: {said}");
-        assert!(said.stdout.contains(report.skipped(scenario)), "{scenario}: {said}");
+        assert!(report.skipped(scenario).contains(reason), "{reason}: {output}");
+        assert!(output.stdout.contains(report.skipped(scenario)), "{scenario}: {output}");
     }
 }
 
 #[test]
-fn one_that_does_nothing_proves_nothing_and_says_what_it_was_waited_for() {
-    let place = Workspace::new();
-    let said = place.run(&["run", &reset(&place), "--app", "true", "--out", "out"]);
-    assert_eq!(said.code, Some(2), "{said}");
-    let verdict = place.verdict("out/reset");
+fn application_without_traffic_is_unknown() {
+    let workspace = Workspace::new();
+    let output = workspace.run(&["run", &reset(&workspace), "--app", "true", "--out", "out"]);
+    assert_eq!(output.code, Some(2), "{output}");
+    let verdict = workspace.verdict("out/reset");
     assert_eq!(verdict.kind(), "unknown", "{verdict}");
     assert!(verdict.doubts().contains("application"), "{verdict}");
 }
 
 #[test]
-fn its_options_are_understood_before_anything_is_started() {
-    let place = Workspace::new();
+fn invalid_application_options_are_refused() {
+    let workspace = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
-        let said = place.run(&[&["run", "stall"], words].concat());
-        said.refuses(64, texts);
+        let output = workspace.run(&[&["run", "stall"], words].concat());
+        output.refuses(64, texts);
     };
     refused(&["--app", "no-such-program"], &["--app \"no-such-program\"", "PATH"]);
     refused(&["--app", "true", "--ready", "'open"], &["--ready", "quote"]);

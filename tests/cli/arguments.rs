@@ -6,12 +6,12 @@ use pgsquall::client::reference::built_in;
 
 use super::common::{RESET, Workspace};
 
-/// Runs with these arguments, which must be refused; nothing may be left in the folder.
+/// Asserts that `pgsquall run` refuses these arguments and leaves nothing in its folder.
 #[track_caller]
 fn refused(words: &[&str], code: i32, texts: &[&str]) {
-    let place = Workspace::new();
-    place.run(&[&["run"], words].concat()).refuses(code, texts);
-    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let workspace = Workspace::new();
+    workspace.run(&[&["run"], words].concat()).refuses(code, texts);
+    let left: Vec<_> = std::fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -51,8 +51,8 @@ fn invalid_server_is_refused() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_one_error_for_all_runs() {
-    // Port 1 needs privileges to be listened on, and nothing does.
+fn unreachable_server_is_one_error() {
+    // No server listens on port 1, which needs privileges.
     let url = "postgres://u:hidden@127.0.0.1:1/d";
     let texts = ["postgres://u@127.0.0.1:1/d", "refused", "connection-reset, stall"];
     refused(&["connection-reset", "stall", "--server", url, "--out", "out"], 69, &texts);
@@ -60,32 +60,32 @@ fn a_server_that_cannot_be_reached_is_one_error_for_all_runs() {
 }
 
 #[test]
-fn no_password_is_ever_repeated() {
+fn passwords_are_not_printed() {
     for (server, code) in [
         ("mysql://u:hidden@x", 64),
         ("postgres//u:hidden@x/d", 64),
         ("postgres://u:hidden@h:port/d", 64),
         ("postgres://u:hidden@127.0.0.1:1/d", 69),
     ] {
-        let said = Workspace::new().run(&["run", "connection-reset", "--server", server]);
-        assert_eq!(said.code, Some(code), "{said}");
-        assert!(!said.stderr.contains("hidden") && !said.stdout.contains("hidden"), "{said}");
+        let output = Workspace::new().run(&["run", "connection-reset", "--server", server]);
+        assert_eq!(output.code, Some(code), "{output}");
+        assert!(!output.stderr.contains("hidden") && !output.stdout.contains("hidden"), "{output}");
     }
 }
 
 #[test]
-fn no_docker() {
-    let place = Workspace::new();
-    let mut command = place.command(super::common::BINARY);
+fn missing_docker_is_reported() {
+    let workspace = Workspace::new();
+    let mut command = workspace.command(super::common::BINARY);
     command.env("DOCKER_HOST", "unix:///nowhere");
     command.args(["run", "connection-reset", "restart-fast", "--server", "docker"]);
     let texts = ["/nowhere", "docker info", "connection-reset, restart-fast"];
     super::common::said(command).refuses(69, &texts);
-    assert!(!place.holds("pgsquall-runs"));
+    assert!(!workspace.holds("pgsquall-runs"));
 }
 
 #[test]
-fn values_out_of_range() {
+fn values_out_of_range_are_refused() {
     refused(&["--budget", "5"], 64, &["--budget", "\"5s\"", "\"5ms\""]);
     refused(&["--budget", "0s"], 64, &["--budget", "'0s'"]);
     refused(&["--budget", "soon"], 64, &["\"soon\"", "\"500ms\""]);
@@ -96,26 +96,26 @@ fn values_out_of_range() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to() {
-    // Even root can make nothing in /proc, nor a folder inside a file.
+fn unwritable_folder_is_refused() {
+    // Not even root can create a folder in /proc or inside a file.
     refused(&["--out", "/proc/pgsquall"], 64, &["/proc/pgsquall", "--out DIR"]);
-    let place = Workspace::new();
-    let file = place.write("file", RESET);
+    let workspace = Workspace::new();
+    let file = workspace.write("file", RESET);
     let inside = file.join("out");
-    let said = place.run(&["run", "connection-reset", "--out", inside.to_str().unwrap()]);
-    said.refuses(64, &[inside.to_str().unwrap(), "--out DIR"]);
+    let output = workspace.run(&["run", "connection-reset", "--out", inside.to_str().unwrap()]);
+    output.refuses(64, &[inside.to_str().unwrap(), "--out DIR"]);
 }
 
 #[test]
-fn no_words_at_all() {
-    let said = Workspace::new().run(&[]);
-    assert_eq!(said.code, Some(64), "{said}");
-    assert!(said.stderr.contains("pgsquall <COMMAND>"), "{said}");
+fn missing_command_prints_usage() {
+    let output = Workspace::new().run(&[]);
+    assert_eq!(output.code, Some(64), "{output}");
+    assert!(output.stderr.contains("pgsquall <COMMAND>"), "{output}");
 }
 
-/// The wording of errors: what is wrong, and what to do.
+/// Keeps the wording of errors in a snapshot: what is wrong, and what to do.
 #[test]
-fn errors_in_their_words() {
+fn error_texts_match_snapshot() {
     let asked: [&[&str]; 13] = [
         &["run", "conection-reset"],
         &["run", "there/is/no.toml"],
@@ -131,13 +131,13 @@ fn errors_in_their_words() {
         &["run", "stall", "--shard", "2/2", "--seed", "1"],
         &["judge", "missing"],
     ];
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let version = format!("pgsquall {}", env!("CARGO_PKG_VERSION"));
     let errors = asked.map(|words| {
-        let said = place.run(words);
-        format!("$ pgsquall {}\n{}exit code {}\n", words.join(" "), said.stderr, said.code.unwrap())
+        let output = workspace.run(words);
+        format!("$ pgsquall {}\n{}exit code {}\n", words.join(" "), output.stderr, output.code.unwrap())
     });
-    // A client more is no other wording.
+    // A new built-in client does not change the snapshot.
     let clients = built_in().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
     insta::assert_snapshot!(
         "errors",

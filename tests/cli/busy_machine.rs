@@ -1,12 +1,12 @@
-//! The reasons by which tests detect an overloaded machine are texts of the harness: if one of them were reworded,
-//! tests would no longer repeat such runs, and nothing else would notice.
+//! Tests detect an overloaded machine by texts that the harness prints. If one of these were reworded, tests would no
+//! longer repeat such runs, and no other test would fail.
 
 use std::fs;
 use std::path::Path;
 
 use super::common::busy_machine::REASONS;
 
-/// All sources below a folder, as one text.
+/// Reads all sources below a folder as one text.
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let text = |path: &Path| match path.is_dir() {

@@ -1,4 +1,4 @@
-//! `pgsquall doctor`: exit codes, the form of its JSON, and that no password is ever printed.
+//! `pgsquall doctor`: exit codes, the form of its JSON, and that it never prints a password.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::common::postgres::Postgres;
 use super::common::{BINARY, Output, Workspace, said};
 
-/// Examined with the password out of sight of `ps`.
-fn with_variable(place: &Workspace, password: &str, words: &[&str]) -> Output {
-    let mut command = place.command(BINARY);
+/// Runs `pgsquall doctor` with the password in PGPASSWORD, where `ps` does not show it.
+fn with_variable(workspace: &Workspace, password: &str, words: &[&str]) -> Output {
+    let mut command = workspace.command(BINARY);
     command.arg("doctor").args(words).env("PGPASSWORD", password);
     said(command)
 }
@@ -18,7 +18,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The finding about a topic.
+/// Returns the finding about a topic.
 #[track_caller]
 fn finding<'a>(json: &'a Value, topic: &str) -> &'a Value {
     let found = json["findings"].as_array().unwrap().iter().find(|finding| finding["topic"] == topic);
@@ -37,8 +37,8 @@ fn help_has_examples_and_its_own_exit_codes() {
 }
 
 #[test]
-fn words_that_cannot_be_right() {
-    let place = Workspace::new();
+fn invalid_arguments_are_refused() {
+    let workspace = Workspace::new();
     for (words, texts) in [
         (vec!["mysql://u:hidden@h/d"], vec!["postgres://user:password@host"]),
         (vec!["postgres://u:hidden@h:port/d"], vec!["postgres://user:password@host"]),
@@ -46,46 +46,49 @@ fn words_that_cannot_be_right() {
         (vec!["postgres://u@h/d", "--idle-timeout", "5"], vec!["--idle-timeout", "\"5s\""]),
         (vec!["postgres://u@h/d", "--timeout", "0s"], vec!["--timeout", "'0s'"]),
     ] {
-        let said = place.run(&[vec!["doctor"], words].concat());
-        said.refuses(64, &texts);
-        assert!(!said.stderr.contains("hidden"), "{said}");
+        let output = workspace.run(&[vec!["doctor"], words].concat());
+        output.refuses(64, &texts);
+        assert!(!output.stderr.contains("hidden"), "{output}");
     }
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_69_and_the_stage_is_told() {
-    // Port 1 needs privileges to be listened on, and nothing does.
-    let said = Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
-    assert_eq!(said.code, Some(69), "{said}");
-    // How long a stage took stands in brackets behind it; what is in order is this machine's own.
+fn unreachable_server_exits_with_69() {
+    // No server listens on port 1, which needs privileges.
+    let output = Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d"]);
+    assert_eq!(output.code, Some(69), "{output}");
+    // Without the times in brackets, and without lines that are ok, which depend on this machine.
     let took = |line: &str| line.ends_with("s)").then(|| line.rfind(" (")).flatten();
-    let lines = said.stdout.lines().filter(|line| !line.starts_with("  ok "));
+    let lines = output.stdout.lines().filter(|line| !line.starts_with("  ok "));
     let page: Vec<_> = lines.map(|line| &line[..took(line).unwrap_or(line.len())]).collect();
     insta::assert_snapshot!("doctor_of_nothing", page.join("\n"));
     let json = json(&Workspace::new().run(&["doctor", "postgres://u:hidden@127.0.0.1:1/d", "--json"]).stdout);
     assert_eq!((&json["server"], &json["failed"]), (&"postgres://u@127.0.0.1:1/d".into(), &"tcp".into()));
     let tcp = finding(&json, "tcp");
     assert!(tcp["level"] == "problem" && tcp["advice"].is_string(), "{tcp}");
-    assert!(!said.stdout.contains("hidden") && said.stderr.is_empty(), "{said}");
+    assert!(!output.stdout.contains("hidden") && output.stderr.is_empty(), "{output}");
 }
 
 #[test]
-fn a_live_server() {
+fn live_server_is_examined() {
     let Some(server) = Postgres::start() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let url = server.url("Secret-1");
-    let said = place.run(&["doctor", &url]);
-    assert!(said.succeeds().stdout.contains("100") && said.stdout.lines().last().unwrap().starts_with("0 "), "{said}");
+    let output = workspace.run(&["doctor", &url]);
+    assert!(
+        output.succeeds().stdout.contains("100") && output.stdout.lines().last().unwrap().starts_with("0 "),
+        "{output}"
+    );
     let tables = server.sql("SELECT count(*) FROM pg_class");
-    json_has_its_form(&place, &url);
+    json_has_all_members(&workspace, &url);
     assert_eq!(server.sql("SELECT count(*) FROM pg_class"), tables);
-    a_problem_is_1(&place, &url);
-    a_password_is_never_printed(&place, &server);
+    problem_exits_with_1(&workspace, &url);
+    passwords_are_not_printed(&workspace, &server);
 }
 
-fn json_has_its_form(place: &Workspace, url: &str) {
-    let said = place.run(&["doctor", url, "--json"]);
-    let json = json(&said.succeeds().stdout);
+fn json_has_all_members(workspace: &Workspace, url: &str) {
+    let output = workspace.run(&["doctor", url, "--json"]);
+    let json = json(&output.succeeds().stdout);
     let slots = finding(&json, "connection-slots");
     let has = |figure: &str| slots["value"].as_str().unwrap().split_whitespace().any(|word| word == figure);
     assert!(slots["level"] == "ok" && has("100") && has("3"), "100 in all, 3 reserved: {slots}");
@@ -117,27 +120,27 @@ fn json_has_its_form(place: &Workspace, url: &str) {
     ");
 }
 
-fn a_problem_is_1(place: &Workspace, url: &str) {
-    // Both sides' keepalive is the system's, two hours as a rule.
-    let said = place.run(&["doctor", url, "--idle-timeout", "1m"]);
-    assert_eq!(said.code, Some(1), "{said}");
-    let said = place.run(&["doctor", url, "--idle-timeout", "1m", "--json"]);
-    assert_eq!(said.code, Some(1), "{said}");
-    assert_eq!(finding(&json(&said.stdout), "idle-path")["level"], "problem", "{said}");
+fn problem_exits_with_1(workspace: &Workspace, url: &str) {
+    // Neither side sets keepalive, so it is the system's: by default the first probe is sent after two hours.
+    let output = workspace.run(&["doctor", url, "--idle-timeout", "1m"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    let output = workspace.run(&["doctor", url, "--idle-timeout", "1m", "--json"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    assert_eq!(finding(&json(&output.stdout), "idle-path")["level"], "problem", "{output}");
 }
 
-fn a_password_is_never_printed(place: &Workspace, server: &Postgres) {
+fn passwords_are_not_printed(workspace: &Workspace, server: &Postgres) {
     let without = server.url("").replace(":@", "@");
-    let good = with_variable(place, "Secret-1", &[&without]);
+    let good = with_variable(workspace, "Secret-1", &[&without]);
     good.succeeds();
-    let of_url = place.run(&["doctor", &server.url("wrong-Secret-2")]);
-    let of_variable = with_variable(place, "wrong-Secret-2", &[&without, "--json"]);
-    for said in [&of_url, &of_variable] {
-        assert_eq!(said.code, Some(69), "{said}");
-        assert!(said.stdout.contains("28P01"), "{said}");
+    let of_url = workspace.run(&["doctor", &server.url("wrong-Secret-2")]);
+    let of_variable = with_variable(workspace, "wrong-Secret-2", &[&without, "--json"]);
+    for output in [&of_url, &of_variable] {
+        assert_eq!(output.code, Some(69), "{output}");
+        assert!(output.stdout.contains("28P01"), "{output}");
     }
     assert_eq!(json(&of_variable.stdout)["failed"], "sign-in");
-    for said in [good, of_url, of_variable] {
-        assert!(!said.stdout.contains("Secret") && !said.stderr.contains("Secret"), "{said}");
+    for output in [good, of_url, of_variable] {
+        assert!(!output.stdout.contains("Secret") && !output.stderr.contains("Secret"), "{output}");
     }
 }

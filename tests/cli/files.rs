@@ -1,22 +1,23 @@
-//! Scenario files with mistakes, and stored histories that are none: the place, what is wrong, and what to do.
+//! Errors about bad scenario files and about files that are no histories: the place, the cause and the fix.
 
 use super::common::{RESET, Workspace};
 
-/// A scenario with one mistake is refused at the same place by `check` and by `run`, which then starts nothing.
+/// Asserts that `check` and `run` refuse a scenario with this mistake, with the same place, and that `run` starts
+/// nothing.
 #[track_caller]
 fn mistaken(from: &str, to: &str, texts: &[&str]) {
     assert!(RESET.contains(from));
-    let place = Workspace::new();
-    place.write("mine.toml", &RESET.replacen(from, to, 1));
-    place.run(&["check", "mine.toml"]).refuses(64, texts);
-    let said = place.run(&["run", "connection-closed", "mine.toml"]);
-    said.refuses(64, texts);
-    assert!(!said.stderr.contains("seed"), "nothing has begun: {said}");
-    assert!(!place.holds("pgsquall-runs"));
+    let workspace = Workspace::new();
+    workspace.write("mine.toml", &RESET.replacen(from, to, 1));
+    workspace.run(&["check", "mine.toml"]).refuses(64, texts);
+    let output = workspace.run(&["run", "connection-closed", "mine.toml"]);
+    output.refuses(64, texts);
+    assert!(!output.stderr.contains("seed"), "nothing has begun: {output}");
+    assert!(!workspace.holds("pgsquall-runs"));
 }
 
 #[test]
-fn mistakes_in_a_scenario_are_shown_where_they_stand() {
+fn scenario_mistakes_are_located() {
     mistaken("stability", "stabilty", &["mine.toml:7:1:", "stabilty = ", "^^^^^^^^", "`stability`"]);
     mistaken("\"5s\"", "\"5sec onds\"", &["mine.toml:6:19:", "hint:"]);
     mistaken("\"5s\"", "5", &["mine.toml:6:19:", "\"5s\""]);
@@ -28,29 +29,32 @@ fn mistakes_in_a_scenario_are_shown_where_they_stand() {
 }
 
 #[test]
-fn several_files_are_all_checked() {
-    let place = Workspace::new();
-    place.write("good.toml", RESET);
-    place.write("bad.toml", "schema = 1\n");
-    let said = place.run(&["check", "bad.toml", "good.toml", "missing.toml"]);
-    assert_eq!(said.code, Some(64), "{said}");
-    assert!(said.stdout.starts_with("good.toml") && said.stdout.contains("A short reset"), "{said}");
-    assert_eq!(said.stdout.lines().count(), 1, "of those that are in order: {said}");
-    assert!(said.stderr.contains("error: bad.toml:1:1:") && said.stderr.contains("error: missing.toml:"), "{said}");
+fn check_reads_every_file() {
+    let workspace = Workspace::new();
+    workspace.write("good.toml", RESET);
+    workspace.write("bad.toml", "schema = 1\n");
+    let output = workspace.run(&["check", "bad.toml", "good.toml", "missing.toml"]);
+    assert_eq!(output.code, Some(64), "{output}");
+    assert!(output.stdout.starts_with("good.toml") && output.stdout.contains("A short reset"), "{output}");
+    assert_eq!(output.stdout.lines().count(), 1, "of those that are in order: {output}");
+    assert!(
+        output.stderr.contains("error: bad.toml:1:1:") && output.stderr.contains("error: missing.toml:"),
+        "{output}"
+    );
 }
 
 #[test]
-fn no_history_to_judge() {
-    let place = Workspace::new();
+fn invalid_histories_are_refused() {
+    let workspace = Workspace::new();
     let hint = "hint: ";
-    place.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);
-    place.run(&["judge", "."]).refuses(64, &["history.jsonl", "No such file", hint]);
-    place.write("garbage", "not a history\n");
-    place.run(&["judge", "garbage"]).refuses(64, &["error: garbage: line 1: ", hint]);
-    std::fs::write(place.path().join("binary"), [0xff_u8; 3000]).unwrap();
-    place.run(&["judge", "binary"]).refuses(64, &["error: binary: line 1: ", "UTF-8", hint]);
-    place.write("empty", "");
-    place.run(&["judge", "empty"]).refuses(64, &["error: empty: ", hint]);
-    place.write("other", "{\"op\":{}}\n");
-    place.run(&["judge", "other"]).refuses(64, &["error: other: line 1: ", hint]);
+    workspace.run(&["judge", "missing"]).refuses(64, &["missing", "No such file", "history.jsonl", hint]);
+    workspace.run(&["judge", "."]).refuses(64, &["history.jsonl", "No such file", hint]);
+    workspace.write("garbage", "not a history\n");
+    workspace.run(&["judge", "garbage"]).refuses(64, &["error: garbage: line 1: ", hint]);
+    std::fs::write(workspace.path().join("binary"), [0xff_u8; 3000]).unwrap();
+    workspace.run(&["judge", "binary"]).refuses(64, &["error: binary: line 1: ", "UTF-8", hint]);
+    workspace.write("empty", "");
+    workspace.run(&["judge", "empty"]).refuses(64, &["error: empty: ", hint]);
+    workspace.write("other", "{\"op\":{}}\n");
+    workspace.run(&["judge", "other"]).refuses(64, &["error: other: line 1: ", hint]);
 }

@@ -1,4 +1,4 @@
-//! A run from beginning to end: its output, its stored files, and repeating both.
+//! Complete runs: their output, their stored files, and that the same seed repeats them.
 
 use serde_json::Value;
 
@@ -9,51 +9,52 @@ fn header(history: &str) -> Value {
 }
 
 #[test]
-fn a_run_tells_its_verdict_and_stores_all_that_led_to_it() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
-    let said = place.run(&["run", "short.toml", "--out", "out", "--seed", "7"]);
-    assert_eq!(place.report("out").endings(), ["short pass"], "{said}");
-    let verdict = place.verdict("out/short");
+fn passing_run_prints_and_stores_its_verdict() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
+    let output = workspace.run(&["run", "short.toml", "--out", "out", "--seed", "7"]);
+    assert_eq!(workspace.report("out").endings(), ["short pass"], "{output}");
+    let verdict = workspace.verdict("out/short");
     assert!(verdict.evidence() > 0, "{verdict}");
-    // The table shows the verdict and its evidence; below it is where everything is.
-    let row = said.succeeds().line("short");
-    assert!(row.contains("pass") && row.contains(&format!("{} ", verdict.evidence())), "{said}");
-    assert!(said.stdout.contains("out/report.html"), "{said}");
-    // Progress is on stderr, and in plain lines where that is no terminal.
-    assert!(said.stderr.lines().any(|line| line.starts_with("short ") && line.contains("pass")), "{said}");
-    assert!(said.stderr.contains("seed 7") && !said.stderr.contains('\u{1b}'), "{said}");
-    assert!(!said.stdout.contains('\u{1b}'), "{said}");
+    // The table shows the verdict and its evidence; the path of the report is below it.
+    let row = output.succeeds().line("short");
+    assert!(row.contains("pass") && row.contains(&format!("{} ", verdict.evidence())), "{output}");
+    assert!(output.stdout.contains("out/report.html"), "{output}");
+    // Progress is on stderr, in plain lines because that is no terminal.
+    assert!(output.stderr.lines().any(|line| line.starts_with("short ") && line.contains("pass")), "{output}");
+    assert!(output.stderr.contains("seed 7") && !output.stderr.contains('\u{1b}'), "{output}");
+    assert!(!output.stdout.contains('\u{1b}'), "{output}");
 
-    let stored = place.read("out/short/verdict.json");
-    assert!(place.read("out/short/server.log").contains("database system is ready"));
+    let stored = workspace.read("out/short/verdict.json");
+    assert!(workspace.read("out/short/server.log").contains("database system is ready"));
     for history in ["out/short/history.jsonl", "out/short"] {
-        assert_eq!(place.run(&["judge", "--json", history]).succeeds().stdout, stored);
+        assert_eq!(workspace.run(&["judge", "--json", history]).succeeds().stdout, stored);
     }
-    let page = place.run(&["judge", "out/short"]);
+    let page = workspace.run(&["judge", "out/short"]);
     let head = page.succeeds().stdout.lines().next().unwrap();
     assert!(["short.toml", "reference", "pass"].iter().all(|part| head.contains(part)), "{page}");
     assert!(page.stdout.contains("pgsquall run short.toml --client reference --budget 5s --seed 7"), "{page}");
 
-    // The same words ask the same question, down to the microsecond.
-    let again = place.run(&["run", "short.toml", "--budget", "5s", "--seed", "7", "--out", "again", "--verbose"]);
+    // The same arguments give the same plan, to the microsecond.
+    let again = workspace.run(&["run", "short.toml", "--budget", "5s", "--seed", "7", "--out", "again", "--verbose"]);
     let (first, second) =
-        (header(&place.read("out/short/history.jsonl")), header(&place.read("again/short/history.jsonl")));
+        (header(&workspace.read("out/short/history.jsonl")), header(&workspace.read("again/short/history.jsonl")));
     assert_eq!(first, second);
     assert!(first["run"]["faults"][0]["at_us"].as_u64().unwrap() >= 500_000, "{first}");
-    // What `run` explains is what `judge` says of the same history.
-    let page = place.run(&["judge", "again/short"]).stdout;
+    // `run --verbose` prints the same explanation as `judge` for the same history.
+    let page = workspace.run(&["judge", "again/short"]).stdout;
     assert!(again.succeeds().stdout.contains(page.trim_end()), "{again}\nis without\n{page}");
 }
 
 #[test]
-fn a_client_that_does_not_come_back_is_told_why() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
-    let said = place.run(&["run", "short.toml", "--client", "never-reconnects", "--budget", "1s", "--out", "out"]);
-    assert_eq!(said.code, Some(1), "{said}");
-    let report = place.report("out");
-    assert_eq!(report.endings(), ["short fail"], "{said}");
+fn failing_run_prints_finding_and_command() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
+    let output =
+        workspace.run(&["run", "short.toml", "--client", "never-reconnects", "--budget", "1s", "--out", "out"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    let report = workspace.report("out");
+    assert_eq!(report.endings(), ["short fail"], "{output}");
     let verdict = report.verdict("short");
     assert_eq!((verdict.failed(), verdict.evidence()), (vec!["recovered"], 4), "{verdict}");
     let finding = verdict.at("/checks/recovered/findings/0");
@@ -62,34 +63,34 @@ fn a_client_that_does_not_come_back_is_told_why() {
     let [what, advice] = ["what", "advice"].map(|part| finding[part].as_str().unwrap());
     let repeat = "pgsquall run short.toml --client never-reconnects --budget 1s --seed ";
     for text in [what, advice, repeat, "out/short/history.jsonl"] {
-        assert!(said.stdout.contains(text), "{text:?} is not in:\n{said}");
+        assert!(output.stdout.contains(text), "{text:?} is not in:\n{output}");
     }
-    let progress = said.stderr.lines().find(|line| line.starts_with("short ")).unwrap();
-    assert!(progress.contains("fail") && progress.contains("recovered"), "{said}");
+    let progress = output.stderr.lines().find(|line| line.starts_with("short ")).unwrap();
+    assert!(progress.contains("fail") && progress.contains("recovered"), "{output}");
 
-    // The history of a killed run has no end, and proves nothing.
-    let history = place.read("out/short/history.jsonl");
+    // The history of a killed run has no end, so its verdict is unknown.
+    let history = workspace.read("out/short/history.jsonl");
     let lines: Vec<_> = history.lines().collect();
-    place.write("short.jsonl", &(lines[..lines.len() / 2].join("\n") + "\n"));
-    let judged = place.run(&["judge", "short.jsonl"]);
+    workspace.write("short.jsonl", &(lines[..lines.len() / 2].join("\n") + "\n"));
+    let judged = workspace.run(&["judge", "short.jsonl"]);
     assert_eq!(judged.code, Some(2), "{judged}");
-    let unfinished = Verdict::parse(&place.run(&["judge", "--json", "short.jsonl"]).stdout);
+    let unfinished = Verdict::parse(&workspace.run(&["judge", "--json", "short.jsonl"]).stdout);
     assert_eq!(unfinished.kind(), "unknown", "{unfinished}");
     assert!(judged.stdout.contains(unfinished.doubts().lines().next().unwrap()), "{judged}");
-    // A line that was cut in two is no history at all.
-    place.write("cut.jsonl", &history[..history.len() / 2]);
+    // A history that ends within a line is an error.
+    workspace.write("cut.jsonl", &history[..history.len() / 2]);
     let number = history[..history.len() / 2].lines().count();
-    place.run(&["judge", "cut.jsonl"]).refuses(64, &[&format!("cut.jsonl: line {number}: ")]);
+    workspace.run(&["judge", "cut.jsonl"]).refuses(64, &[&format!("cut.jsonl: line {number}: ")]);
 }
 
-/// The wording of the page of a run that has failed. In virtual time every figure on it is the same each time; it is
-/// judged as if it had been carried out for real.
+/// Keeps the wording of the page of a failed run in a snapshot. The run is simulated, so that its figures are
+/// reproducible, and judged as if it were real.
 #[cfg(feature = "simulation")]
 #[test]
-fn a_failing_run_in_its_words() {
-    let place = Workspace::new();
-    super::calibrate::as_if_real(&place, "connection-reset", "never-reconnects", "run", &[]);
-    let page = place.run(&["judge", "real/run"]);
+fn failing_run_matches_snapshot() {
+    let workspace = Workspace::new();
+    super::calibrate::as_if_real(&workspace, "connection-reset", "never-reconnects", "run", &[]);
+    let page = workspace.run(&["judge", "real/run"]);
     assert_eq!(page.code, Some(1), "{page}");
     // A new check that passes changes no snapshot.
     let lines = page.stdout.lines().map(|line| match line.strip_prefix("  passes    ") {
@@ -100,17 +101,19 @@ fn a_failing_run_in_its_words() {
 }
 
 #[test]
-fn repeats_are_told_as_a_distribution() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
-    let said = place.run(&["run", "short.toml", "--repeat", "3", "--out", "out"]);
-    let row = said.succeeds().line("short");
+fn repeats_are_summarized_by_percentiles() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
+    let output = workspace.run(&["run", "short.toml", "--repeat", "3", "--out", "out"]);
+    let row = output.succeeds().line("short");
     for text in ["3/3", "p50 ", "p95 ", "max ", "n 3"] {
-        assert!(row.contains(text), "{text:?} is not in:\n{said}");
+        assert!(row.contains(text), "{text:?} is not in:\n{output}");
     }
-    assert_eq!(place.report("out").endings(), ["short pass"; 3], "{said}");
+    assert_eq!(workspace.report("out").endings(), ["short pass"; 3], "{output}");
     let onsets = [0, 1, 2].map(|repeat| {
-        header(&place.read(&format!("out/short/{repeat}/history.jsonl")))["run"]["faults"][0]["at_us"].as_u64().unwrap()
+        header(&workspace.read(&format!("out/short/{repeat}/history.jsonl")))["run"]["faults"][0]["at_us"]
+            .as_u64()
+            .unwrap()
     });
     assert!(onsets[0] < onsets[1] && onsets[1] < onsets[2], "they sweep the phase: {onsets:?}");
 }

@@ -1,5 +1,5 @@
-//! Ctrl-C, and SIGTERM from a CI system that has lost its patience: the fault is healed and everything is gone within
-//! seconds.
+//! Ctrl-C, and SIGTERM as a CI system sends after its time limit: the run heals its fault, and ends within seconds
+//! without leaving a process, folder or container.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,47 +8,47 @@ use nix::sys::signal::Signal;
 
 use super::common::{FROZEN, IMAGE, Output, Workspace, YES_MAN, docker_is_here, lives, processes_of, signal, until};
 
-/// A busy machine may take this long for what takes a fraction of a second.
+/// Time limit for an end that takes a fraction of a second on an idle machine.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Stops a run in the middle of its fault. Returns the run's folder, which is gone.
+/// Stops a run during its fault, and asserts that nothing is left. Returns the path of the run's removed folder.
 fn stopped_by(with: Signal, server: &str) -> std::path::PathBuf {
-    let place = Workspace::new();
-    place.write("frozen.toml", FROZEN);
-    place.write("adapter.sh", YES_MAN);
+    let workspace = Workspace::new();
+    workspace.write("frozen.toml", FROZEN);
+    workspace.write("adapter.sh", YES_MAN);
     let client = "sh adapter.sh";
     let words =
         ["run", "frozen.toml", "--client", client, "--server", server, "--out", "out", "--report", "json=end.json"];
-    let mut child = place.start(&words);
-    place.wait_for("out/frozen/history.jsonl", "in-force", &mut child);
-    let (run, pids) = place.adapter();
+    let mut child = workspace.start(&words);
+    workspace.wait_for("out/frozen/history.jsonl", "in-force", &mut child);
+    let (run, pids) = workspace.adapter();
     assert!(pids.into_iter().all(lives) && run.exists());
     assert_eq!(processes_of(&run).is_empty(), server != "local");
 
     signal(&child, with);
     let began = Instant::now();
-    let said = Output::of(&mut child);
+    let output = Output::of(&mut child);
     assert!(began.elapsed() < SOON, "it took {:?}", began.elapsed());
-    assert_eq!(said.code, Some(130), "{said}");
-    assert_eq!(place.report("end.json").endings(), ["frozen stopped"], "{said}");
-    assert!(!said.stderr.contains("panicked"), "{said}");
+    assert_eq!(output.code, Some(130), "{output}");
+    assert_eq!(workspace.report("end.json").endings(), ["frozen stopped"], "{output}");
+    assert!(!output.stderr.contains("panicked"), "{output}");
     assert!(!run.exists(), "{} is still there", run.display());
     until("the end of every process", || !pids.into_iter().any(lives) && processes_of(&run).is_empty());
     run
 }
 
 #[test]
-fn ctrl_c() {
+fn sigint_cleans_up() {
     stopped_by(Signal::SIGINT, "local");
 }
 
 #[test]
-fn termination() {
+fn sigterm_cleans_up() {
     stopped_by(Signal::SIGTERM, "local");
 }
 
 #[test]
-fn ctrl_c_with_a_container() {
+fn sigint_removes_container() {
     if !docker_is_here() {
         return;
     }

@@ -1,4 +1,4 @@
-//! The binary, from its words to its exit code: what a person at a terminal, or a CI job, gets to see.
+//! Tests the binary from its arguments to its output, files and exit code, as a user or a CI job sees them.
 
 #[path = "../common/mod.rs"]
 mod common;

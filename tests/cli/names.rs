@@ -1,4 +1,4 @@
-//! Clients that know their server by a name, and why some cannot.
+//! DNS scenarios: they need a client in a process of its own, and the kernel plane.
 
 use pgsquall::{Error, Experiment};
 
@@ -6,19 +6,19 @@ use super::common::Workspace;
 use super::psycopg;
 
 #[test]
-fn the_proxy_plane_has_no_names() {
-    let place = Workspace::new();
+fn proxy_plane_skips_dns_scenarios() {
+    let workspace = Workspace::new();
     let words = ["run", "dns-stale", "failover-dns", "--network", "proxy", "--report", "json=skipped.json"];
-    let said = place.run(&words);
-    let report = place.report("skipped.json");
+    let output = workspace.run(&words);
+    let report = workspace.report("skipped.json");
     for scenario in ["dns-stale", "failover-dns"] {
         let reason = report.skipped(scenario);
-        assert!(reason.contains("name") && said.stdout.contains(reason), "{reason}: {said}");
+        assert!(reason.contains("name") && output.stdout.contains(reason), "{reason}: {output}");
     }
 }
 
 #[tokio::test]
-async fn a_client_in_this_process_asks_the_machine() {
+async fn in_process_client_cannot_run_dns_scenarios() {
     let question = Experiment::scenario("dns-unresolvable").unwrap().client_named("reference").unwrap();
     match question.run().await {
         Err(Error::NotExpressible { reason, .. }) => {
@@ -30,16 +30,16 @@ async fn a_client_in_this_process_asks_the_machine() {
 }
 
 #[test]
-fn psycopg_finds_its_server_again() {
+fn psycopg_passes_dns_scenarios() {
     let Some(client) = psycopg::client() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let asked =
         ["dns-unresolvable", "dns-failure", "dns-timeout", "dns-stale", "failover-dns", "dns-dead-address-first"];
     let words = ["--client", &client, "--budget", "20s", "--report", "json=report.json"];
-    let said = place.run(&[&["run"], asked.as_slice(), &words].concat());
-    let report = place.report("report.json");
+    let output = workspace.run(&[&["run"], asked.as_slice(), &words].concat());
+    let report = workspace.report("report.json");
     if !report.lacks_kernel_plane() {
-        assert_eq!(report.endings(), asked.map(|scenario| format!("{scenario} pass")), "{said}");
-        said.succeeds();
+        assert_eq!(report.endings(), asked.map(|scenario| format!("{scenario} pass")), "{output}");
+        output.succeeds();
     }
 }

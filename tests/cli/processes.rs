@@ -1,8 +1,8 @@
-//! Built-in clients as processes of their own: what `pgsquall adapter NAME` is for.
+//! Built-in clients in their own process, which `pgsquall adapter NAME` runs.
 
 use super::common::{BINARY, Output, Workspace, is_root, said};
 
-/// Three seconds in which packets vanish, long enough for a client that waits for each packet to be found out.
+/// A scenario in which all packets are lost for three seconds.
 const BLACKHOLE: &str = r#"
 schema = 1
 title = "A short blackhole"
@@ -15,76 +15,76 @@ at = "500ms"
 for = "3s"
 "#;
 
-/// Runs a built-in client as an adapter.
+/// Runs a scenario with a built-in client as an adapter process.
 fn as_process(name: &str, scenario: &str) -> (Workspace, Output) {
-    let place = Workspace::new();
-    place.write("blackhole.toml", BLACKHOLE);
+    let workspace = Workspace::new();
+    workspace.write("blackhole.toml", BLACKHOLE);
     let client = format!("'{BINARY}' adapter {name}");
     let words = ["run", scenario, "--client", &client, "--server", "local", "--budget", "8s", "--out", "out"];
-    let said = place.run(&[words.as_slice(), &["--report", "json=report.json"]].concat());
-    (place, said)
+    let output = workspace.run(&[words.as_slice(), &["--report", "json=report.json"]].concat());
+    (workspace, output)
 }
 
 #[test]
-fn the_reference_as_a_process_passes() {
-    let (place, said) = as_process("reference", "connection-reset");
-    assert_eq!(place.report("report.json").endings(), ["connection-reset pass"], "{said}");
-    said.succeeds();
-    let history = place.read("out/connection-reset/history.jsonl");
+fn reference_process_passes() {
+    let (workspace, output) = as_process("reference", "connection-reset");
+    assert_eq!(workspace.report("report.json").endings(), ["connection-reset pass"], "{output}");
+    output.succeeds();
+    let history = workspace.read("out/connection-reset/history.jsonl");
     assert!(history.contains("\"name\":\"reference\"") && history.contains("\"timeout_us\":9000000"));
-    assert_eq!(place.read("out/connection-reset/client.stderr"), "", "it has nothing to complain of");
+    assert_eq!(workspace.read("out/connection-reset/client.stderr"), "", "it has nothing to complain of");
 }
 
 #[test]
-fn a_defect_as_a_process_fails() {
-    let (place, said) = as_process("never-reconnects", "connection-reset");
-    assert_eq!(said.code, Some(1), "{said}");
-    assert_eq!(place.verdict("out/connection-reset").check("recovered"), "fail", "{said}");
+fn defective_process_fails() {
+    let (workspace, output) = as_process("never-reconnects", "connection-reset");
+    assert_eq!(output.code, Some(1), "{output}");
+    assert_eq!(workspace.verdict("out/connection-reset").check("recovered"), "fail", "{output}");
 }
 
 #[test]
-fn a_panic_ends_the_process() {
-    let (place, said) = as_process("panics", "connection-reset");
-    assert_eq!(said.code, Some(1), "{said}");
-    let found = place.verdict("out/connection-reset").findings("process");
+fn panic_ends_the_process() {
+    let (workspace, output) = as_process("panics", "connection-reset");
+    assert_eq!(output.code, Some(1), "{output}");
+    let found = workspace.verdict("out/connection-reset").findings("process");
     assert!(found.contains("exit status 70"), "{found}");
-    assert!(place.read("out/connection-reset/client.stderr").contains("connection"));
+    assert!(workspace.read("out/connection-reset/client.stderr").contains("connection"));
 }
 
 #[test]
-fn what_cannot_be_served_is_told() {
-    let place = Workspace::new();
-    place.run(&["adapter", "nonsense"]).refuses(64, &["\"nonsense\"", "reference"]);
-    place.run(&["adapter", "reference"]).refuses(69, &["PGPORT"]);
+fn invalid_adapter_arguments_are_refused() {
+    let workspace = Workspace::new();
+    workspace.run(&["adapter", "nonsense"]).refuses(64, &["\"nonsense\"", "reference"]);
+    workspace.run(&["adapter", "reference"]).refuses(69, &["PGPORT"]);
 }
 
 #[test]
-fn the_reference_as_a_process_passes_a_blackhole_for_root() {
+fn reference_process_passes_blackhole_as_root() {
     if !is_root() {
         println!("skipped: needs root; the next test is for other users");
         return;
     }
-    let (place, said) = as_process("reference", "blackhole.toml");
-    let report = place.report("report.json");
+    let (workspace, output) = as_process("reference", "blackhole.toml");
+    let report = workspace.report("report.json");
     if !report.lacks_kernel_plane() {
-        assert_eq!(report.endings(), ["blackhole pass"], "{said}");
-        assert!(place.read("out/blackhole/history.jsonl").contains("\"plane\":\"kernel\""));
+        assert_eq!(report.endings(), ["blackhole pass"], "{output}");
+        assert!(workspace.read("out/blackhole/history.jsonl").contains("\"plane\":\"kernel\""));
     }
 }
 
 #[test]
 fn reference_becomes_a_process_without_root() {
-    let place = Workspace::new();
-    place.write("short.toml", BLACKHOLE);
-    let mut command = place.as_user("nobody", None);
+    let workspace = Workspace::new();
+    workspace.write("short.toml", BLACKHOLE);
+    let mut command = workspace.as_user("nobody", None);
     command.args(["run", "short.toml", "--client", "reference", "--server", "local", "--out", "out"]);
     command.args(["--report", "json=report.json"]);
-    let said = said(command);
-    let report = place.report("report.json");
+    let output = said(command);
+    let report = workspace.report("report.json");
     if !report.lacks_kernel_plane() {
-        assert_eq!(report.endings(), ["short pass"], "{said}");
-        let history = place.read("out/short/history.jsonl");
+        assert_eq!(report.endings(), ["short pass"], "{output}");
+        let history = workspace.read("out/short/history.jsonl");
         assert!(history.contains("\"client\":\"reference\"") && history.contains("\"plane\":\"kernel\""));
-        assert!(place.holds("out/short/client.stderr"), "a client of this process writes none");
+        assert!(workspace.holds("out/short/client.stderr"), "a client of this process writes none");
     }
 }

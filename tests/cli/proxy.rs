@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::common::postgres::Postgres;
 use super::common::{Output, Running, Workspace, signal};
 
-/// A server that says everything again.
+/// Starts a server that echoes all bytes.
 fn echo_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -17,7 +17,7 @@ fn echo_server() -> SocketAddr {
         for stream in listener.incoming() {
             thread::spawn(move || {
                 let stream = stream.unwrap();
-                // Its client may be reset.
+                // Fails if the connection is reset.
                 let _ = std::io::copy(&mut &stream, &mut &stream);
             });
         }
@@ -27,18 +27,18 @@ fn echo_server() -> SocketAddr {
 
 type Lines<'a> = std::io::Lines<BufReader<&'a mut std::process::ChildStdout>>;
 
-/// The next line that the proxy prints.
+/// Returns the next line that the proxy prints.
 #[track_caller]
 fn next(lines: &mut Lines) -> String {
     lines.next().expect("it ended early").unwrap()
 }
 
-/// The addresses in a line, in their order.
+/// Finds the addresses in a line, in order.
 fn addresses(line: &str) -> impl Iterator<Item = SocketAddr> {
     line.split_whitespace().filter_map(|word| word.trim_matches([',', ';', '(', ')']).parse().ok())
 }
 
-/// Where a proxy listens: the first address in the next line, which begins with its name and ends with its upstream.
+/// Returns the address on which a proxy listens, from the next line: that has its name, this address and its upstream.
 #[track_caller]
 fn listens(lines: &mut Lines, name: &str, upstream: &str) -> String {
     let line = next(lines);
@@ -48,7 +48,7 @@ fn listens(lines: &mut Lines, name: &str, upstream: &str) -> String {
     found[0].clone()
 }
 
-/// Where the API is, by its address in the next line.
+/// Returns the API's address, from the next line.
 #[track_caller]
 fn api(lines: &mut Lines, seed: &str) -> String {
     let line = next(lines);
@@ -67,7 +67,7 @@ fn echoes(through: &str) -> TcpStream {
     stream
 }
 
-/// Asks the API for something; returns all that it answers.
+/// Sends a request to the API; returns the whole response, head included.
 fn request(api: &str, what: &str, body: &str) -> String {
     let mut http = TcpStream::connect(api).unwrap();
     let length = body.len();
@@ -78,21 +78,21 @@ fn request(api: &str, what: &str, body: &str) -> String {
     answer
 }
 
-/// Has it stopped, which must go well.
+/// Stops the proxy with a signal; asserts exit code 0 and an empty stderr.
 #[track_caller]
 fn stops(mut child: Running, with: Signal) {
     signal(&child, with);
-    let said = Output::of(&mut child);
-    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said}");
+    let output = Output::of(&mut child);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
 }
 
 #[test]
 fn proxy_forwards_and_serves_its_api_until_stopped() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let upstream = echo_server().to_string();
     for with in [Signal::SIGTERM, Signal::SIGINT] {
         let words = ["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0", "--seed", "7", "--tap", "tap.jsonl"];
-        let mut child = place.start(&words);
+        let mut child = workspace.start(&words);
         let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
         let address = listens(&mut lines, "postgres", &upstream);
         let api = api(&mut lines, "seed 7");
@@ -107,7 +107,7 @@ fn proxy_forwards_and_serves_its_api_until_stopped() {
         stops(child, with);
         assert_eq!(open.read(&mut [0]).unwrap(), 0, "it ends in order");
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-        let tap = place.read("tap.jsonl");
+        let tap = workspace.read("tap.jsonl");
         assert!(
             tap.starts_with("{\"pgsquall_tap\":1}\n") && tap.contains("\"opened\"") && tap.contains("\"ended\""),
             "{tap}"
@@ -116,11 +116,11 @@ fn proxy_forwards_and_serves_its_api_until_stopped() {
 }
 
 #[tokio::test]
-async fn a_real_server_commits_what_its_client_never_hears_of() {
+async fn commit_reply_cut_point_keeps_the_commit() {
     let Some(server) = Postgres::start() else { return };
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let upstream = format!("127.0.0.1:{}", server.port);
-    let mut child = place.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
+    let mut child = workspace.start(&["proxy", "--upstream", &upstream, "--api", "127.0.0.1:0"]);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let address = listens(&mut lines, "postgres", &upstream);
     let api = api(&mut lines, "seed ");
@@ -152,18 +152,18 @@ async fn a_real_server_commits_what_its_client_never_hears_of() {
 }
 
 #[test]
-fn proxies_from_a_file_and_no_api() {
-    let place = Workspace::new();
+fn proxies_from_a_file_without_api() {
+    let workspace = Workspace::new();
     let upstream = echo_server();
     let list = format!(
         r#"[{{"name": "a", "listen": "127.0.0.1:0", "upstream": "{upstream}"}},
             {{"name": "b", "listen": "127.0.0.1:0", "upstream": "{upstream}", "enabled": false}}]"#
     );
-    place.write("proxies.json", &list);
-    let mut child = place.start(&["proxy", "--config", "proxies.json", "--api", "off"]);
+    workspace.write("proxies.json", &list);
+    let mut child = workspace.start(&["proxy", "--config", "proxies.json", "--api", "off"]);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let address = listens(&mut lines, "a", &upstream.to_string());
-    // One that is disabled listens nowhere.
+    // For a disabled proxy, the line has only its upstream.
     let disabled = next(&mut lines);
     assert!(disabled.starts_with("b ") && addresses(&disabled).eq([upstream]), "{disabled}");
     let none = next(&mut lines);
@@ -173,24 +173,24 @@ fn proxies_from_a_file_and_no_api() {
 }
 
 #[test]
-fn a_port_that_is_taken() {
-    let place = Workspace::new();
+fn port_in_use_is_refused() {
+    let workspace = Workspace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _held = TcpListener::bind(taken).unwrap();
     let taken = taken.to_string();
     let words = ["proxy", "--listen", &taken, "--upstream", "127.0.0.1:1", "--api", "off"];
-    place.run(&words).refuses(69, &["postgres", &taken, "port"]);
+    workspace.run(&words).refuses(69, &["postgres", &taken, "port"]);
     let words = ["proxy", "--upstream", "127.0.0.1:1", "--api", &taken];
-    place.run(&words).refuses(69, &[&taken, "--api"]);
+    workspace.run(&words).refuses(69, &[&taken, "--api"]);
     let words = ["proxy", "--upstream", "127.0.0.1:1", "--api", "off", "--tap", "/nowhere/tap"];
-    place.run(&words).refuses(69, &["/nowhere/tap"]);
+    workspace.run(&words).refuses(69, &["/nowhere/tap"]);
 }
 
 #[test]
-fn words_that_cannot_be_right() {
-    let place = Workspace::new();
+fn invalid_arguments_are_refused() {
+    let workspace = Workspace::new();
     let refused = |words: &[&str], texts: &[&str]| {
-        place.run(&[&["proxy"], words].concat()).refuses(64, texts);
+        workspace.run(&[&["proxy"], words].concat()).refuses(64, texts);
     };
     refused(&["--api", "off"], &["--upstream HOST:PORT"]);
     refused(&["--listen", "127.0.0.1:0"], &["--upstream"]);
@@ -199,6 +199,6 @@ fn words_that_cannot_be_right() {
     refused(&["--upstream", "127.0.0.1:1", "--api", "on"], &["\"on\"", "port"]);
     refused(&["--upstream", "127.0.0.1:1", "--seed", "x"], &["--seed"]);
     refused(&["--config", "no.json"], &["no.json"]);
-    place.write("bad.json", r#"[{"name": "a"}]"#);
+    workspace.write("bad.json", r#"[{"name": "a"}]"#);
     refused(&["--config", "bad.json"], &["bad.json: ", "missing required field: upstream at proxy 1"]);
 }

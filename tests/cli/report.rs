@@ -1,4 +1,4 @@
-//! Reports: the same figures in every format; shards put together to what one run would have given.
+//! Reports: every format has the same figures; merged shards give the report that one run would have given.
 
 use std::collections::BTreeSet;
 
@@ -8,28 +8,28 @@ use pgsquall::report::text;
 
 use super::common::{RESET, SHORT_BLACKHOLE, Workspace};
 
-/// Two scenarios, one of which asks for what cannot be had on that plane.
-fn two(place: &Workspace) {
-    place.write("short.toml", RESET);
-    place.write("packets.toml", SHORT_BLACKHOLE);
+/// Writes two scenarios: `short.toml`, and `packets.toml`, which the proxy plane skips.
+fn two(workspace: &Workspace) {
+    workspace.write("short.toml", RESET);
+    workspace.write("packets.toml", SHORT_BLACKHOLE);
 }
 
 #[test]
 fn every_format_has_the_same_figures() {
-    let place = Workspace::new();
-    two(&place);
+    let workspace = Workspace::new();
+    two(&workspace);
     let words = ["run", "short.toml", "packets.toml", "--client", "reference", "--client", "never-reconnects"];
     let more = ["--budget", "1s", "--network", "proxy", "--out", "out", "--report", "junit=here.xml", "--verbose"];
-    let said = place.run(&[words.as_slice(), &more].concat());
-    assert_eq!(said.code, Some(1), "{said}");
+    let output = workspace.run(&[words.as_slice(), &more].concat());
+    assert_eq!(output.code, Some(1), "{output}");
 
-    let report = Report::read(&place.path().join("out")).unwrap();
+    let report = Report::read(&workspace.path().join("out")).unwrap();
     let page = |name: &'static str, text: &str| (name, plain(text));
     let formats = [
-        page("html", &without_tags(&place.read("out/report.html"))),
-        page("markdown", &place.read("out/report.md")),
-        page("junit", &place.read("here.xml")),
-        page("terminal", &said.stdout),
+        page("html", &without_tags(&workspace.read("out/report.html"))),
+        page("markdown", &workspace.read("out/report.md")),
+        page("junit", &workspace.read("here.xml")),
+        page("terminal", &output.stdout),
     ];
     let mut judged = 0;
     for entry in &report.runs {
@@ -52,7 +52,7 @@ fn every_format_has_the_same_figures() {
         };
         let command = entry.verdict().map(|verdict| plain(&text::repeat_command(verdict)));
         for (format, text) in &formats {
-            // Of what passed, a summary has no command.
+            // The Markdown summary has no command for runs that passed.
             let repeats = command.as_ref().is_none_or(|command| text.contains(command));
             assert!(repeats || *format == "markdown", "{format} lacks {command:?}");
             for figure in &figures {
@@ -71,12 +71,12 @@ fn every_format_has_the_same_figures() {
     }
 }
 
-/// What is between the tags.
+/// Returns the text between the tags.
 fn without_tags(page: &str) -> String {
     page.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect::<Vec<_>>().join(" ")
 }
 
-/// Without what a format adds: escapes, and how space is written.
+/// Removes what a format adds: escapes, and differences of white space.
 fn plain(text: &str) -> String {
     let mut plain = text.replace('\\', "");
     for (escape, character) in [
@@ -97,25 +97,25 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn shards_are_put_together() {
-    let place = Workspace::new();
-    two(&place);
+fn shards_are_merged() {
+    let workspace = Workspace::new();
+    two(&workspace);
     let whole = ["run", "short.toml", "packets.toml", "--network", "proxy", "--repeat", "2", "--seed", "3", "--out"];
     for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
-        let said = place.run(&[whole.as_slice(), &[out, "--shard", shard]].concat());
-        assert_eq!(said.code, Some(0), "{said}");
-        let report = place.report(out);
+        let output = workspace.run(&[whole.as_slice(), &[out, "--shard", shard]].concat());
+        assert_eq!(output.code, Some(0), "{output}");
+        let report = workspace.report(out);
         let here = shard.split_once('/').unwrap().0.parse::<u32>().unwrap();
-        assert_eq!(report.at("/shards"), &serde_json::json!({"here": [here], "of": 2}), "{said}");
-        assert_eq!(report.endings().len(), 2, "{said}");
-        assert!(said.stderr.contains(&format!("shard {shard}")), "{said}");
+        assert_eq!(report.at("/shards"), &serde_json::json!({"here": [here], "of": 2}), "{output}");
+        assert_eq!(report.endings().len(), 2, "{output}");
+        assert!(output.stderr.contains(&format!("shard {shard}")), "{output}");
     }
-    let said = place.run(&["report", "merge", "two", "one", "--out", "all", "--report", "json=again.json"]);
-    assert_eq!(said.code, Some(0), "{said}");
+    let output = workspace.run(&["report", "merge", "two", "one", "--out", "all", "--report", "json=again.json"]);
+    assert_eq!(output.code, Some(0), "{output}");
     let endings = ["short pass", "short pass", "packets skipped", "packets skipped"];
-    assert_eq!(place.report("all").endings(), endings, "{said}");
-    assert_eq!(place.read("all/report.json"), place.read("again.json"));
-    let merged = Report::read(&place.path().join("all")).unwrap();
+    assert_eq!(workspace.report("all").endings(), endings, "{output}");
+    assert_eq!(workspace.read("all/report.json"), workspace.read("again.json"));
+    let merged = Report::read(&workspace.path().join("all")).unwrap();
     let order: Vec<_> = merged.runs.iter().map(|entry| (entry.index, entry.name())).collect();
     assert_eq!(
         order,
@@ -123,19 +123,19 @@ fn shards_are_put_together() {
             .map(|(index, name)| (index, name.to_owned()))
     );
     assert_eq!(merged.shards, None);
-    // What is kept of each run has come along, so that it can be judged there.
-    let said = place.run(&["judge", "all/short/0", "all/short/1"]);
-    assert_eq!(said.code, Some(0), "{said}");
-    // The whole again, in its own place: nothing changes.
-    let before = place.read("all/report.html");
-    let said = place.run(&["report", "merge", "all"]);
-    assert_eq!((said.code, place.read("all/report.html") == before), (Some(0), true), "{said}");
+    // The histories were copied too, so that they can be judged again.
+    let output = workspace.run(&["judge", "all/short/0", "all/short/1"]);
+    assert_eq!(output.code, Some(0), "{output}");
+    // Merging the complete report into its own folder changes nothing.
+    let before = workspace.read("all/report.html");
+    let output = workspace.run(&["report", "merge", "all"]);
+    assert_eq!((output.code, workspace.read("all/report.html") == before), (Some(0), true), "{output}");
 
-    // A part alone proves nothing of the rest.
-    let said = place.run(&["report", "merge", "two"]);
-    assert_eq!(said.code, Some(2), "{said}");
-    assert_eq!(place.report("two").at("/shards"), &serde_json::json!({"here": [2], "of": 2}), "{said}");
-    assert!(said.stderr.contains("2 of 2") && said.stderr.contains('1'), "the first is missing: {said}");
+    // With a shard missing, the result is unknown.
+    let output = workspace.run(&["report", "merge", "two"]);
+    assert_eq!(output.code, Some(2), "{output}");
+    assert_eq!(workspace.report("two").at("/shards"), &serde_json::json!({"here": [2], "of": 2}), "{output}");
+    assert!(output.stderr.contains("2 of 2") && output.stderr.contains('1'), "the first is missing: {output}");
     for (words, expected) in [
         (["one", "one"].as_slice(), "shard 1"),
         (&["one", "two"], "--out DIR"),
@@ -143,50 +143,50 @@ fn shards_are_put_together() {
         (&["one/short/0/verdict.json"], "one/short/0/verdict.json"),
         (&["short.toml"], "short.toml"),
     ] {
-        let said = place.run(&[["report", "merge"].as_slice(), words].concat());
-        assert_eq!(said.code, Some(64), "{said}");
-        assert!(said.stderr.contains(expected), "{expected}: {said}");
+        let output = workspace.run(&[["report", "merge"].as_slice(), words].concat());
+        assert_eq!(output.code, Some(64), "{output}");
+        assert!(output.stderr.contains(expected), "{expected}: {output}");
     }
 }
 
 #[test]
 fn skipped_runs_are_in_requested_reports() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let nowhere = ["run", "connection-reset", "--server", "local:/nowhere", "--out", "out"];
-    let said = place.run(&[nowhere.as_slice(), &["--report", "junit=here.xml"]].concat());
-    assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
+    let output = workspace.run(&[nowhere.as_slice(), &["--report", "junit=here.xml"]].concat());
+    assert_eq!((output.code, workspace.holds("out")), (Some(69), false), "{output}");
     let packets = ["run", "blackhole", "--network", "proxy", "--seed", "1", "--out", "out"];
-    let said = place.run(&[packets.as_slice(), &["--report", "junit=here.xml"]].concat());
-    assert_eq!((said.code, place.holds("out")), (Some(69), false), "{said}");
-    let junit = place.read("here.xml");
+    let output = workspace.run(&[packets.as_slice(), &["--report", "junit=here.xml"]].concat());
+    assert_eq!((output.code, workspace.holds("out")), (Some(69), false), "{output}");
+    let junit = workspace.read("here.xml");
     let skipped = junit.split_once("<skipped message=\"").and_then(|(_, rest)| rest.split_once('"'));
-    assert!(skipped.is_some_and(|(reason, _)| reason.contains("blackhole")), "{said}: {junit}");
-    // A shard without any judged run is a shard too.
-    let said = place.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
-    assert_eq!(said.code, Some(69), "{said}");
-    assert_eq!(Report::read(&place.path().join("out")).unwrap().runs.len(), 1);
+    assert!(skipped.is_some_and(|(reason, _)| reason.contains("blackhole")), "{output}: {junit}");
+    // The folder of a shard is kept, even if no run was judged.
+    let output = workspace.run(&[packets.as_slice(), &["--shard", "1/1"]].concat());
+    assert_eq!(output.code, Some(69), "{output}");
+    assert_eq!(Report::read(&workspace.path().join("out")).unwrap().runs.len(), 1);
 }
 
 #[test]
-fn shards_need_one_seed_and_reports_a_format() {
-    let place = Workspace::new();
+fn invalid_shards_and_formats_are_refused() {
+    let workspace = Workspace::new();
     for (words, expected) in [
         (["run", "--shard", "1/2"].as_slice(), "--seed <SEED>"),
         (&["run", "--shard", "3/2", "--seed", "1"], "1/8, 2/8"),
         (&["run", "stall", "--shard", "2/2", "--seed", "1"], "2/2"),
         (&["run", "--report", "pdf=x"], "html, junit, json, markdown"),
     ] {
-        let said = place.run(words);
-        assert_eq!(said.code, Some(64), "{said}");
-        assert!(said.stderr.contains(expected), "{expected}: {said}");
-        assert!(!place.holds("pgsquall-runs"), "nothing came of it: {said}");
+        let output = workspace.run(words);
+        assert_eq!(output.code, Some(64), "{output}");
+        assert!(output.stderr.contains(expected), "{expected}: {output}");
+        assert!(!workspace.holds("pgsquall-runs"), "nothing came of it: {output}");
     }
 }
 
 #[test]
-fn the_schema_is_the_one_that_is_committed() {
-    let said = Workspace::new().run(&["report", "schema"]);
+fn schema_matches_committed_file() {
+    let output = Workspace::new().run(&["report", "schema"]);
     let committed = include_str!("../../harness/report/report.schema.json");
     let remedy = "pgsquall report schema > harness/report/report.schema.json; where readers cannot tell, FORMAT rises";
-    assert_eq!(said.stdout, committed, "{remedy}");
+    assert_eq!(output.stdout, committed, "{remedy}");
 }

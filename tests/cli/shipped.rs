@@ -1,62 +1,65 @@
-//! Shipped adapters: listed, written out, run by name, and errors about missing requirements.
+//! Shipped adapters: `init` lists, copies, prints and builds them; errors about unknown names and missing tools.
 
 use std::fs;
 
 use super::common::{BINARY, RESET, Workspace, said};
 
 #[test]
-fn they_are_listed_and_written_out() {
-    let place = Workspace::new();
-    let listed = place.run(&["init"]);
+fn adapters_are_listed_and_written() {
+    let workspace = Workspace::new();
+    let listed = workspace.run(&["init"]);
     assert!(listed.succeeds().stdout.contains("python/\n") && listed.stdout.contains("  psycopg-pool "), "{listed}");
 
-    let written = place.run(&["init", "psycopg-pool"]);
+    let written = workspace.run(&["init", "psycopg-pool"]);
     for text in ["cd psycopg-pool", "pip install", "pgsquall conformance --client 'python3 client.py default'"] {
         assert!(written.succeeds().stdout.contains(text), "{written}");
     }
-    assert!(place.read("psycopg-pool/client.py").contains("ConnectionPool"));
-    assert!(place.read("psycopg-pool/adapter.py").contains("hello"), "what all of a language share is there too");
+    assert!(workspace.read("psycopg-pool/client.py").contains("ConnectionPool"));
+    assert!(workspace.read("psycopg-pool/adapter.py").contains("hello"), "what all of a language share is there too");
 
-    place.write("psycopg-pool/client.py", "mine");
-    place.run(&["init", "psycopg-pool"]).refuses(64, &["File exists", "psycopg-pool"]);
-    assert_eq!(place.read("psycopg-pool/client.py"), "mine", "nothing is overwritten");
-    place.run(&["init", "psycopg-pool", "deep/inside"]).succeeds();
-    assert!(place.holds("deep/inside/adapter.toml"));
+    workspace.write("psycopg-pool/client.py", "mine");
+    workspace.run(&["init", "psycopg-pool"]).refuses(64, &["File exists", "psycopg-pool"]);
+    assert_eq!(workspace.read("psycopg-pool/client.py"), "mine", "nothing is overwritten");
+    workspace.run(&["init", "psycopg-pool", "deep/inside"]).succeeds();
+    assert!(workspace.holds("deep/inside/adapter.toml"));
 
-    let printed = place.run(&["init", "psycopg-pool", "--print"]);
+    let printed = workspace.run(&["init", "psycopg-pool", "--print"]);
     assert!(printed.succeeds().stdout.contains("==> client.py <==\n"), "{printed}");
-    let mut built = place.command(BINARY);
-    built.args(["init", "psycopg-pool", "--build"]).env("XDG_CACHE_HOME", place.path());
+    let mut built = workspace.command(BINARY);
+    built.args(["init", "psycopg-pool", "--build"]).env("XDG_CACHE_HOME", workspace.path());
     assert!(said(built).succeeds().stdout.starts_with("psycopg-pool "));
-    assert!(place.holds("pgsquall/adapters"));
-    place.run(&["init", "psycopgpool", "--build"]).refuses(64, &["\"psycopgpool\""]);
+    assert!(workspace.holds("pgsquall/adapters"));
+    workspace.run(&["init", "psycopgpool", "--build"]).refuses(64, &["\"psycopgpool\""]);
 
-    place.run(&["init", "psycopgpool"]).refuses(64, &["\"psycopgpool\"", "psycopg-pool, "]);
+    workspace.run(&["init", "psycopgpool"]).refuses(64, &["\"psycopgpool\"", "psycopg-pool, "]);
 }
 
 #[test]
-fn a_profile_that_is_none_is_refused() {
-    let place = Workspace::new();
+fn unknown_profile_is_refused() {
+    let workspace = Workspace::new();
     let words = ["run", "connection-reset", "--client", "psycopg:fast"];
-    place.run(&words).refuses(64, &["psycopg", "\"fast\"", "default", "tuned"]);
+    workspace.run(&words).refuses(64, &["psycopg", "\"fast\"", "default", "tuned"]);
 }
 
-/// The binary, where no program but its own can be found, and nothing has been built before.
-fn bare(place: &Workspace, words: &[&str]) -> super::common::Output {
-    fs::create_dir_all(place.path().join("empty")).unwrap();
-    let mut command = place.command(BINARY);
-    command.args(words).env("PATH", place.path().join("empty")).env("XDG_CACHE_HOME", place.path().join("cache"));
+/// Runs the binary with an empty PATH and an empty cache.
+fn bare(workspace: &Workspace, words: &[&str]) -> super::common::Output {
+    fs::create_dir_all(workspace.path().join("empty")).unwrap();
+    let mut command = workspace.command(BINARY);
+    command
+        .args(words)
+        .env("PATH", workspace.path().join("empty"))
+        .env("XDG_CACHE_HOME", workspace.path().join("cache"));
     said(command)
 }
 
 #[test]
-fn what_is_missing_is_told_with_how_to_have_it() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
+fn missing_tool_is_reported_with_remedy() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
     let words = ["run", "short.toml", "--server", "local", "--client", "libpq"];
-    let missing = bare(&place, &words);
+    let missing = bare(&workspace, &words);
     missing.refuses(69, &["cc ", "libpq", "apt install "]);
-    assert!(!place.holds("pgsquall-runs"), "nothing has begun");
-    let left = fs::read_dir(place.path().join("cache/pgsquall/adapters")).unwrap().count();
+    assert!(!workspace.holds("pgsquall-runs"), "nothing has begun");
+    let left = fs::read_dir(workspace.path().join("cache/pgsquall/adapters")).unwrap().count();
     assert_eq!(left, 0, "a build that failed leaves nothing behind");
 }

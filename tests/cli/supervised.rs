@@ -1,8 +1,8 @@
-//! Clients that exit, and are relaunched.
+//! `--supervise`: clients that exit are relaunched.
 
 use super::common::{BINARY, RESET, Workspace};
 
-/// Exits at its first lost connection, and from then on two seconds after each launch.
+/// A client that exits at its first lost connection, and from then on two seconds after each launch.
 const LOOPS: &str = r#"
 if [ -e died ]; then exec timeout --foreground 2 "$1" adapter reference; fi
 touch died
@@ -10,23 +10,23 @@ exec "$1" adapter panics
 "#;
 
 #[test]
-fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
+fn exit_passes_under_supervision() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
     let client = format!("'{BINARY}' adapter panics");
     let words = ["run", "short.toml", "--client", &client, "--server", "local", "--out", "out", "--seed", "7"];
-    let said = place.run(&words);
-    assert_eq!(said.code, Some(1), "{said}");
-    let found = place.verdict("out/short").findings("process");
+    let output = workspace.run(&words);
+    assert_eq!(output.code, Some(1), "{output}");
+    let found = workspace.verdict("out/short").findings("process");
     assert!(found.contains("exit status 70"), "{found}");
 
-    // Another question, so that nothing is kept.
-    let said = place.run(&[words.as_slice(), &["--supervise", "--resume", "--verbose"]].concat());
-    said.succeeds();
-    assert_eq!(place.report("out").kept(), [""; 0], "{said}");
-    assert!(said.stdout.contains(" --supervise ") && said.stderr.contains("adapter panics"), "{said}");
-    let stored = place.read("out/short/verdict.json");
-    let verdict = place.verdict("out/short");
+    // Supervision changes the run, so `--resume` keeps no verdict.
+    let output = workspace.run(&[words.as_slice(), &["--supervise", "--resume", "--verbose"]].concat());
+    output.succeeds();
+    assert_eq!(workspace.report("out").kept(), [""; 0], "{output}");
+    assert!(output.stdout.contains(" --supervise ") && output.stderr.contains("adapter panics"), "{output}");
+    let stored = workspace.read("out/short/verdict.json");
+    let verdict = workspace.verdict("out/short");
     let restarts = verdict.at("/measures/restarts");
     assert_eq!((&restarts["restarted"], &restarts["first_status"]), (&1.into(), &"exit status 70".into()), "{verdict}");
     assert!(restarts["first_exit_us"].is_u64(), "{verdict}");
@@ -36,33 +36,33 @@ fn an_exit_is_forgiven_where_a_supervisor_is_asked_for() {
     assert!(recovered >= 1_000_000, "the pause before the restart is a part of it: {recovered} µs");
     assert_eq!(verdict.check("process"), "pass", "{verdict}");
     assert_eq!(verdict.at("/supervised"), true, "{verdict}");
-    assert_eq!(place.run(&["judge", "--json", "out/short"]).succeeds().stdout, stored);
+    assert_eq!(workspace.run(&["judge", "--json", "out/short"]).succeeds().stdout, stored);
 }
 
 #[test]
-fn a_client_that_exits_again_and_again_fails_under_a_supervisor() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
-    place.write("loops.sh", LOOPS);
+fn repeated_exits_fail_under_supervision() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
+    workspace.write("loops.sh", LOOPS);
     let client = format!("sh loops.sh '{BINARY}'");
-    let said =
-        place.run(&["run", "short.toml", "--client", &client, "--server", "local", "--supervise", "--out", "out"]);
-    assert_eq!(said.code, Some(1), "{said}");
-    let verdict = place.verdict("out/short");
-    // Two exits that no fault explains.
-    let needless = place.read("out/short/history.jsonl").matches("\"status\":\"exit status 124\"").count();
+    let output =
+        workspace.run(&["run", "short.toml", "--client", &client, "--server", "local", "--supervise", "--out", "out"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    let verdict = workspace.verdict("out/short");
+    // No fault explains these two exits.
+    let needless = workspace.read("out/short/history.jsonl").matches("\"status\":\"exit status 124\"").count();
     assert_eq!((verdict.check("process"), needless), ("fail", 2), "{verdict}");
     assert!(verdict.findings("process").contains("exit status 124"), "{verdict}");
 }
 
 #[test]
-fn a_built_in_client_is_a_process_where_it_is_supervised() {
-    let place = Workspace::new();
-    place.write("short.toml", RESET);
-    let said = place.run(&["run", "short.toml", "--supervise", "--verbose", "--out", "out"]);
-    let verdict = place.verdict("out/short");
+fn supervised_built_in_client_is_a_process() {
+    let workspace = Workspace::new();
+    workspace.write("short.toml", RESET);
+    let output = workspace.run(&["run", "short.toml", "--supervise", "--verbose", "--out", "out"]);
+    let verdict = workspace.verdict("out/short");
     assert_eq!((verdict.at("/supervised"), verdict.at("/measures/restarts/restarted")), (&true.into(), &0.into()));
     assert!(verdict.at("/measures/restarts/first_exit_us").is_null(), "{verdict}");
-    assert!(said.succeeds().stdout.contains("--client reference --supervise "), "{said}");
-    assert!(place.holds("out/short/client.stderr"), "a client of this process writes none");
+    assert!(output.succeeds().stdout.contains("--client reference --supervise "), "{output}");
+    assert!(workspace.holds("out/short/client.stderr"), "a client of this process writes none");
 }

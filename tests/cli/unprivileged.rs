@@ -1,4 +1,4 @@
-//! Everything works for a user without any privilege, and with a home that has never seen the program.
+//! Runs as a user without privileges and with an empty home, on the proxy plane and on the kernel plane.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -8,27 +8,27 @@ use nix::unistd::User;
 use super::common::{SHORT_BLACKHOLE, Workspace, is_root, said, until};
 
 #[test]
-fn a_user_without_privileges_runs_a_scenario() {
+fn unprivileged_user_runs_a_scenario() {
     if !is_root() {
         println!("skipped: all other tests already run without privileges");
         return;
     }
-    let place = Workspace::new();
-    let mut command = place.as_user("nobody", None);
+    let workspace = Workspace::new();
+    let mut command = workspace.as_user("nobody", None);
     command.args(["run", "connection-reset", "--server", "local", "--out", "out"]);
-    let said = said(command);
-    assert_eq!(place.report("out").endings(), ["connection-reset pass"], "{}", said.succeeds());
-    assert!(place.holds(".cache/pgsquall"), "its template is in its own home");
+    let output = said(command);
+    assert_eq!(workspace.report("out").endings(), ["connection-reset pass"], "{}", output.succeeds());
+    assert!(workspace.holds(".cache/pgsquall"), "its template is in its own home");
 }
 
 #[test]
-fn a_user_without_privileges_has_packets_vanish_and_leaves_nothing() {
+fn unprivileged_blackhole_leaves_nothing() {
     if !is_root() {
         println!("skipped: only root can run as a user without other processes");
         return;
     }
-    let (place, name) = (Workspace::new(), "mail");
-    let mut command = place.as_user(name, None);
+    let (workspace, name) = (Workspace::new(), "mail");
+    let mut command = workspace.as_user(name, None);
     command.args(["list", "--server", "local"]);
     let list = said(command);
     let plane = list.kernel_plane();
@@ -37,12 +37,12 @@ fn a_user_without_privileges_has_packets_vanish_and_leaves_nothing() {
     }
     assert!(plane.process && !plane.in_process, "{list}");
 
-    place.write("short.toml", SHORT_BLACKHOLE);
-    let mut command = place.as_user(name, None);
+    workspace.write("short.toml", SHORT_BLACKHOLE);
+    let mut command = workspace.as_user(name, None);
     command.args(["run", "short.toml", "--server", "local", "--out", "out", "--verbose"]);
-    let said = said(command);
-    let verdict = place.report("out").verdict("short");
-    assert_eq!((verdict.kind(), verdict.at("/plane")), ("pass", &"kernel".into()), "{}", said.succeeds());
+    let output = said(command);
+    let verdict = workspace.report("out").verdict("short");
+    assert_eq!((verdict.kind(), verdict.at("/plane")), ("pass", &"kernel".into()), "{}", output.succeeds());
     assert!(verdict.evidence() > 0, "packets were dropped: {verdict}");
 
     let user = User::from_name(name).unwrap().unwrap().uid.as_raw();

@@ -1,5 +1,4 @@
-//! Shared by the tests of the binary: a workspace to run it in, its output and stored results, and the processes that
-//! it left running.
+//! Shared by the tests of the binary: a workspace to run it in, its output, its stored results and its processes.
 //!
 //! Tests look for verdicts, figures, checks, skips and evidence in stored results (`report`), not in output: snapshots
 //! (`cli/snapshots`) keep the wording of output, and other assertions look only for texts that the user typed or has to
@@ -27,11 +26,11 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pgsquall");
 
-/// Longest for steps of seconds on a quiet machine; a passing test never waits that long. Shorter than the two
-/// minutes after which a test is killed, so that its message names the step.
+/// Time limit for steps that take seconds on an idle machine. Shorter than the two minutes after which nextest kills a
+/// test, so that the message names the step.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A reset soon after the start, and five seconds to recover: about three seconds in all.
+/// A scenario: a reset soon after the start, and five seconds to recover. A run takes about three seconds.
 pub const RESET: &str = r#"
 schema = 1
 title = "A short reset"
@@ -44,10 +43,11 @@ kind = "reset"
 at = "500ms"
 "#;
 
-/// Packets are dropped soon after the start, for a moment: about three seconds in all. `ci/killed_runs.py` uses it too.
+/// A scenario: all packets are lost for half a second. A run takes about three seconds. `ci/killed_runs.py` uses it
+/// too.
 pub const SHORT_BLACKHOLE: &str = include_str!("short-blackhole.toml");
 
-/// A server that stays frozen longer than any test lasts.
+/// A scenario: the server is frozen for longer than any test lasts.
 pub const FROZEN: &str = r#"
 schema = 1
 title = "A long freeze"
@@ -57,8 +57,8 @@ at = "500ms"
 for = "10m"
 "#;
 
-/// An adapter that acknowledges everything without using Postgres, stays when its stdin ends, and has a child. It
-/// writes the run's folder, its own pid and its child's to the file `adapter` of its working directory.
+/// An adapter that acknowledges everything without using Postgres, keeps running when its stdin ends, and has a
+/// child. It writes the run's folder, its own pid and its child's to the file `adapter` in its working directory.
 pub const YES_MAN: &str = r#"
 sleep 1000 & echo "$PGSQUALL_RUN $$ $!" > adapter
 echo '{"hello":{"name":"yes-man","version":"1","concurrency":2}}'
@@ -90,14 +90,14 @@ impl Workspace {
         fs::read_to_string(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The `report.json` of a folder of results, or a file of `--report json=FILE`.
+    /// Reads the `report.json` of a folder of results, or a file of `--report json=FILE`.
     #[track_caller]
     pub fn report(&self, name: &str) -> Report {
         let is_file = self.path().join(name).is_file();
         Report::parse(&self.read(&if is_file { name.to_owned() } else { format!("{name}/report.json") }))
     }
 
-    /// The `verdict.json` of a run's folder.
+    /// Reads the `verdict.json` of a run's folder.
     #[track_caller]
     pub fn verdict(&self, folder: &str) -> Verdict {
         Verdict::parse(&self.read(&format!("{folder}/verdict.json")))
@@ -107,10 +107,10 @@ impl Workspace {
         self.path().join(name).exists()
     }
 
-    /// A command that runs in this folder, with captured output and without the caller's database settings.
+    /// Returns a command that runs in this folder, with captured output and without the caller's database settings.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        // COLUMNS: the width of help.
+        // COLUMNS sets the width of help.
         for name in ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "COLUMNS"] {
             command.env_remove(name);
         }
@@ -118,14 +118,14 @@ impl Workspace {
         command
     }
 
-    /// The binary, run as another user if the tests run as root: a user of whom no other run on the machine removes
-    /// leftovers. `group` gives access to files that the user could not read otherwise.
+    /// Returns a command of the binary. As root, it runs as this user: other runs on the machine do not remove that
+    /// user's leftovers. `group` gives access to files that the user could not read otherwise.
     pub fn as_user(&self, name: &str, group: Option<u32>) -> Command {
         if !is_root() {
             return self.command(BINARY);
         }
         let user = User::from_name(name).unwrap().unwrap_or_else(|| panic!("no user {name}"));
-        // The build's own folder may be closed to that user.
+        // That user may have no access to the folder of the build.
         let binary = self.path().join("pgsquall");
         if !binary.exists() {
             fs::set_permissions(self.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -166,7 +166,7 @@ impl Workspace {
         (run, [0, 1].map(|_| words.next().unwrap().parse().unwrap()))
     }
 
-    /// Waits until a history in this folder contains a text.
+    /// Waits until a history in this folder contains a text; panics if the child ends first.
     pub fn wait_for(&self, history: &str, text: &str, child: &mut Child) {
         let holds = || fs::read_to_string(self.path().join(history)).is_ok_and(|history| history.contains(text));
         until(&format!("{text} in {history}"), || {
@@ -184,11 +184,11 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// The clients that can use the kernel plane, by `pgsquall list`.
+/// Which clients can use the kernel plane, from the output of `pgsquall list`.
 pub struct KernelPlane {
     pub in_process: bool,
     pub process: bool,
-    /// The line of `list`.
+    /// The line of the output.
     pub line: String,
 }
 
@@ -203,8 +203,8 @@ impl KernelPlane {
     }
 }
 
-/// Runs a command to its end, and kills it after [`PATIENCE`]. A command that reports an overloaded machine is
-/// repeated, up to three times in all.
+/// Runs a command to its end; kills it after [`PATIENCE`]. Repeats a command whose verdict is unknown because of an
+/// overloaded machine, up to three times in all.
 pub fn said(command: Command) -> Output {
     let mut command = assert_cmd::Command::from_std(command);
     let mut times = 1..3;
@@ -224,7 +224,7 @@ pub fn said(command: Command) -> Output {
 }
 
 impl Output {
-    /// Waits for a child's end, and takes its output.
+    /// Waits for a child's end and reads its output, which must fit into the pipes.
     pub fn of(child: &mut Child) -> Output {
         use std::io::Read;
         let (mut stdout, mut stderr) = (String::new(), String::new());
@@ -239,14 +239,14 @@ impl Output {
         self
     }
 
-    /// The line of stdout that begins with this word.
+    /// Returns the first line of stdout that begins with this word.
     #[track_caller]
     pub fn line(&self, word: &str) -> &str {
         let line = self.stdout.lines().map(str::trim).find(|line| line.split_whitespace().next() == Some(word));
         line.unwrap_or_else(|| panic!("{word:?} begins no line of:\n{self}"))
     }
 
-    /// The line of stderr that names a run's folder.
+    /// Returns the first line of stderr that names a run's folder.
     #[track_caller]
     pub fn line_about(&self, run: &Path) -> &str {
         let run = run.display().to_string();
@@ -256,7 +256,7 @@ impl Output {
             .unwrap_or_else(|| panic!("{run} is not on stderr of:\n{self}"))
     }
 
-    /// The clients that can use the kernel plane, by `list`: the only place where that text is parsed.
+    /// Parses the line about the kernel plane. Only this function parses that text.
     #[track_caller]
     pub fn kernel_plane(&self) -> KernelPlane {
         let line = self.line("kernel").strip_prefix("kernel plane").expect("a line of the kernel plane").trim();
@@ -271,7 +271,7 @@ impl Output {
         found
     }
 
-    /// Asserts this exit code, one error on stderr with all these texts, no table, and no stack trace.
+    /// Asserts this exit code, one error and all these texts on stderr, an empty stdout, and no stack trace.
     #[track_caller]
     pub fn refuses(&self, code: i32, texts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self}");
@@ -309,5 +309,5 @@ pub fn docker_is_here() -> bool {
     found
 }
 
-/// Built by `ci/postgres-image.sh`.
+/// The image for tests, which `ci/postgres-image.sh` builds.
 pub const IMAGE: &str = "pgsquall/postgres:15";

@@ -1,4 +1,4 @@
-//! `ci/oracle.toml`: which client fails which scenario by which check, and which client passes which.
+//! Reads `ci/oracle.toml`: which client fails which scenario by which check, and which client passes which scenario.
 
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
@@ -10,35 +10,35 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Table {
-    /// Client, scenario, check.
+    /// Client → scenario → the check that fails.
     pub fails: BTreeMap<String, BTreeMap<String, Check>>,
-    /// Client, scenarios.
+    /// Client → scenarios that it passes on the kernel plane.
     pub passes: BTreeMap<String, Vec<String>>,
-    /// Client, scenarios: these rows run for real in `ci/oracle.sh` alone.
+    /// Client → scenarios whose rows run on real servers only in `ci/oracle.sh`.
     pub nightly: BTreeMap<String, Vec<String>>,
-    /// Client, deadline of its operations where the faults are shortened.
+    /// Client → deadline of its operations in `tests/oracle.rs`, which shortens faults.
     pub op_deadline: BTreeMap<String, String>,
     pub run: Vec<Row>,
 }
 
-/// One run, and what must come of it.
+/// One run and its expected result.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Row {
     pub client: String,
     /// A scenario of the catalogue, or a file's path from the root of the package.
     pub scenario: String,
-    /// As `--network` has it.
+    /// A value of `--network`.
     pub network: Option<String>,
-    /// As `--device` has it.
+    /// A value of `--device`.
     pub device: Option<String>,
     pub op_deadline: Option<String>,
-    /// The check that fails; `None`: all of them pass.
+    /// The check that fails; `None`: the verdict is pass.
     pub fails: Option<Check>,
-    /// Evidence that the run must find, by its words.
+    /// Evidence that the run must find, by its text.
     #[serde(default)]
     pub found: Vec<String>,
-    /// Evidence of which the run must find none.
+    /// Evidence that the run must not find.
     #[serde(default)]
     pub not_found: Vec<String>,
     #[serde(skip)]
@@ -60,7 +60,7 @@ impl Row {
         }
     }
 
-    /// The client, the scenario, and what the row has of its own.
+    /// Returns the name of the row's test: client, scenario, device and network.
     pub fn name(&self) -> String {
         let scenario = self.scenario.rsplit('/').next().unwrap_or_default().trim_end_matches(".toml");
         let parts = [Some(self.client.as_str()), Some(scenario), self.device.as_deref(), self.network.as_deref()];
@@ -73,14 +73,14 @@ impl Table {
         toml::from_str(include_str!("../../ci/oracle.toml")).unwrap()
     }
 
-    /// Every row but those of the reference, which passes the whole catalogue.
+    /// Returns every row of the table. The reference has none, because it passes the whole catalogue.
     pub fn rows(&self) -> Vec<Row> {
         let fails = self
             .fails
             .iter()
             .flat_map(|(client, fails)| fails.iter().map(|(scenario, check)| Row::new(client, scenario, Some(*check))));
         let passes = self.passes.iter().flat_map(|(client, passes)| {
-            // Where packets can be lost.
+            // The plane on which packets can be lost.
             let kernel = Some("kernel".to_owned());
             passes.iter().map(move |scenario| Row { network: kernel.clone(), ..Row::new(client, scenario, None) })
         });

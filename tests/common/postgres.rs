@@ -1,4 +1,4 @@
-//! A Postgres that the harness did not start, for runs against a URL.
+//! A Postgres server that the test starts, not the harness, for runs against a URL.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use super::{is_root, until};
 /// The first port to try: above known services, below every ephemeral range.
 const FIRST_PORT: u16 = 20_000;
 
-/// A running server with one user, `squall`, whose password is `Secret-1`; stopped and removed when dropped.
+/// A running server with one user, `squall`, whose password is `Secret-1`. Dropping it stops and removes it.
 pub struct Postgres {
     pub port: u16,
     bin: PathBuf,
@@ -79,7 +79,7 @@ impl Postgres {
         format!("postgres://squall:{password}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Runs a statement, and returns its value.
+    /// Runs a statement with psql; returns its output.
     pub fn sql(&self, statement: &str) -> String {
         self.try_sql(statement).unwrap_or_else(|error| panic!("{statement}: {error}\n{}", self.log()))
     }
@@ -102,7 +102,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // An immediate shutdown: there is nothing to keep.
+        // SIGQUIT is an immediate shutdown: the data is not needed.
         let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGQUIT);
         let began = std::time::Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) {
@@ -115,7 +115,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A folder of Debian or PATH with `postgres`, `initdb` and `psql`.
+/// Finds a folder with `postgres`, `initdb` and `psql`: one of Debian's packages, or of PATH.
 fn binaries() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -123,7 +123,7 @@ fn binaries() -> Option<PathBuf> {
     versions.map(|version| version.path().join("bin")).chain(std::env::split_paths(&path)).find(|folder| all(folder))
 }
 
-/// A free port; no two tests of this process get the same.
+/// Returns a free port. Tests of one process get different ports, and processes mostly search from different ones.
 fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -1,4 +1,4 @@
-//! Starts, signals, awaits and finds processes.
+//! Starts, signals, finds and waits for processes.
 
 use std::fs;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::PATIENCE;
 
-/// A child that is terminated when the test ends first, so that a failed test leaves no process.
+/// A child process. Dropping it terminates it if it still runs, so that a failed test leaves no process.
 pub struct Running(Child);
 
 impl Running {
@@ -43,7 +43,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits for a child's end; kills it after [`PATIENCE`].
+/// Waits for a child's end; returns its exit code. Kills it after [`PATIENCE`], and panics.
 pub fn ended(child: &mut Child) -> Option<i32> {
     let began = Instant::now();
     loop {
@@ -59,7 +59,7 @@ pub fn ended(child: &mut Child) -> Option<i32> {
     }
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds; panics with `what` after [`PATIENCE`].
 #[track_caller]
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -75,7 +75,7 @@ pub fn lives(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
 }
 
-/// Processes with a working directory in a folder, as every process of a Postgres has in its data folder.
+/// Finds the processes whose working directory is in this folder. Every process of a Postgres works in its data folder.
 pub fn processes_of(folder: &Path) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let of_it = |pid: &u32| {

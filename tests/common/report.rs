@@ -1,6 +1,6 @@
-//! Stored results for assertions: `report.json` and verdicts, by the names of their JSON members.
+//! Reads stored results for assertions: `report.json` and verdicts, by the names of their JSON members.
 //!
-//! Read as JSON, not as the library's types, because external readers see the JSON.
+//! Does not use the library's types, because external readers see the JSON.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// A `report.json`.
 pub struct Report(Value);
 
-/// A verdict: one of a report, a `verdict.json`, or what `judge --json` prints.
+/// A verdict: from a report, a `verdict.json`, or the output of `judge --json`.
 pub struct Verdict(Value);
 
 impl Report {
@@ -22,7 +22,7 @@ impl Report {
         self.0["runs"].as_array().unwrap()
     }
 
-    /// The ending of each run, in order: `short pass`, `stall skipped`.
+    /// Returns scenario and ending of each run, in order: `short pass`, `stall skipped`.
     pub fn endings(&self) -> Vec<String> {
         let ending = |run: &Value| {
             let state = &run["ending"]["state"];
@@ -32,7 +32,7 @@ impl Report {
         self.runs().iter().map(ending).collect()
     }
 
-    /// Client and scenario of each run whose verdict was kept from an earlier run.
+    /// Returns client and scenario of each run whose verdict `--resume` kept.
     pub fn kept(&self) -> Vec<String> {
         let is_kept = |run: &&Value| run["ending"]["state"] == "judged" && run["took_us"].is_null();
         let name = |run: &Value| format!("{} {}", run["client"].as_str().unwrap(), run["scenario"].as_str().unwrap());
@@ -44,7 +44,7 @@ impl Report {
         self.0.pointer(pointer).unwrap_or(&Value::Null)
     }
 
-    /// The ending of the only run of a scenario.
+    /// Returns the ending of the only run of a scenario.
     #[track_caller]
     fn ending(&self, scenario: &str) -> &Value {
         let runs: Vec<_> = self.runs().iter().filter(|run| run["scenario"] == scenario).collect();
@@ -52,7 +52,7 @@ impl Report {
         &runs[0]["ending"]
     }
 
-    /// The verdict of the only run of a scenario.
+    /// Returns the verdict of the only run of a scenario.
     #[track_caller]
     pub fn verdict(&self, scenario: &str) -> Verdict {
         let ending = self.ending(scenario);
@@ -60,7 +60,7 @@ impl Report {
         Verdict(ending["verdict"].clone())
     }
 
-    /// Why a scenario was skipped.
+    /// Returns why a scenario was skipped.
     #[track_caller]
     pub fn skipped(&self, scenario: &str) -> &str {
         let ending = self.ending(scenario);
@@ -96,19 +96,19 @@ impl Verdict {
         self.0["verdict"].as_str().unwrap()
     }
 
-    /// The result of a check: `pass`, `fail`, `not-applicable` or `unknown`.
+    /// Returns the result of a check: `pass`, `fail`, `not-applicable` or `unknown`.
     #[track_caller]
     pub fn check(&self, name: &str) -> &str {
         self.0["checks"][name]["result"].as_str().unwrap_or_else(|| panic!("no check {name} in {self}"))
     }
 
-    /// The checks that fail.
+    /// Returns the names of the checks that fail.
     pub fn failed(&self) -> Vec<&str> {
         let checks = self.0["checks"].as_object().unwrap().iter();
         checks.filter(|(_, check)| check["result"] == "fail").map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The findings of a check, one in each line.
+    /// Returns the findings of a failed check, one in each line.
     #[track_caller]
     pub fn findings(&self, check: &str) -> String {
         assert_eq!(self.check(check), "fail", "{check} in {self}");
@@ -116,13 +116,13 @@ impl Verdict {
         findings.map(|finding| finding["what"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The doubts about the run, one in each line.
+    /// Returns the doubts about the run, one in each line.
     pub fn doubts(&self) -> String {
         let doubts = self.0["doubts"].as_array().unwrap().iter();
         doubts.map(|doubt| doubt.as_str().unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The count of decisive evidence that the faults affected the client.
+    /// Returns the sum of the counts of decisive evidence that the faults affected the client.
     pub fn evidence(&self) -> u64 {
         let found = self.0["evidence"].as_array().unwrap().iter().flat_map(|fault| fault["found"].as_array().unwrap());
         found.filter(|found| found["decisive"] == true).map(|found| found["count"].as_u64().unwrap()).sum()

@@ -1,6 +1,6 @@
-//! The HTML report in a real browser, measured by a script at two widths, light and dark.
+//! Opens the HTML report in a real browser, where a script measures it at two widths, light and dark.
 //!
-//! The report is in a frame of a page that holds the script, because the report itself allows none.
+//! The page with the script shows the report in a frame, because the report itself allows no script.
 #![cfg(feature = "report")]
 
 mod sample;
@@ -15,10 +15,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Deserialize;
 
-/// Longest for one page: some seconds on a quiet machine.
+/// Time limit for one page, which takes some seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The result of the script.
+/// The result of the script `measure.js`.
 #[derive(Debug, Deserialize)]
 struct Measured {
     dark: bool,
@@ -53,7 +53,7 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-/// A browser and its processes, which end when it is dropped.
+/// A browser in its own process group. Dropping it kills the group.
 struct Browser(Child);
 
 impl Drop for Browser {
@@ -130,7 +130,7 @@ fn page_is_sound_at_two_widths_in_light_and_dark() {
             assert!(faults.is_empty(), "{at}: the page {what}: {faults:#?}");
         }
         assert!(found.texts > 500, "{at}: only {} texts were measured", found.texts);
-        // At the smaller width the pictures scroll, at the larger one only wide tables.
+        // At the smaller width pictures scroll, too; at the larger one only wide tables do.
         assert!(width > 400 || found.scrolling > 3, "{at}: {} parts scroll", found.scrolling);
         assert_eq!(found.headings.iter().filter(|level| **level == 1).count(), 1, "{at}");
         for pair in found.headings.windows(2) {

@@ -1,4 +1,4 @@
-//! A report with every feature of a page: several clients, repeats, all verdicts and none, a baseline, and hostile texts.
+//! A report with every feature of a page: several clients, repeats, every ending, a baseline, and hostile texts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use pgsquall::report::timeline::{Bar, Lifeline, Marks, Timeline, Window};
 use pgsquall::scenario::catalogue;
 use serde_json::{Value, json};
 
-/// Client names without line breaks, with markup, and right to left.
+/// Client names: short, too long for a line and without spaces in the path, with markup, right to left.
 const CLIENTS: [&str; 4] = [
     "reference",
     "python3 /srv/a/very/long/path/without/any/space/in/it/that/goes/on/and/on/and/on/and/on/client.py --pool=4",
@@ -24,7 +24,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// The page.
+/// Renders the report as HTML.
 pub fn page() -> String {
     html::page(&report(), |entry: &Entry| entry.folder.is_some().then(|| timeline(u64::from(entry.index))))
 }
@@ -102,7 +102,7 @@ fn verdict(client: &str, scenario: &str, index: usize, repeat: u32, repeats: u32
     })
 }
 
-/// A run with every sign that a picture has.
+/// Returns the timeline of a run with every mark that a picture can have.
 fn timeline(number: u64) -> Timeline {
     let outcomes = [Outcome::Ok, Outcome::Ok, Outcome::Fail, Outcome::Info, Outcome::Ok];
     let ops = (0..400).map(|id| {

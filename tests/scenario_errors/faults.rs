@@ -1,11 +1,11 @@
-//! Faults, one by one and in time.
+//! Mistakes in `[[fault]]`: in one fault, and in the times of several.
 
 use insta::assert_snapshot;
 
 use crate::{CLOSE, body, restart};
 
 #[test]
-fn a_fault_by_itself() {
+fn single_faults() {
     assert_snapshot!(body(""), @r#"
     mine.toml:1:1: there is no fault
       schema = 1
@@ -75,7 +75,7 @@ fn a_fault_by_itself() {
 }
 
 #[test]
-fn faults_in_time() {
+fn times_of_faults() {
     let persistent = |at: &str, kind: &str| {
         body(&format!("class = \"persistent\"\n{}", CLOSE.replace("2s", at).replace("close", kind)))
     };

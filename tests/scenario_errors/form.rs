@@ -1,11 +1,11 @@
-//! The file as a whole, its version and its keys.
+//! Mistakes in the form of a file: its syntax, its version and its keys.
 
 use insta::assert_snapshot;
 
 use crate::{body, file, restart};
 
 #[test]
-fn the_file_as_a_whole() {
+fn syntax() {
     assert_snapshot!(file(""), @r#"
     mine.toml: the file is empty
     hint: `pgsquall list` shows scenarios to copy from
@@ -37,7 +37,7 @@ fn the_file_as_a_whole() {
 }
 
 #[test]
-fn the_version() {
+fn schema_version() {
     assert_snapshot!(file("# why\n\ntitle = \"t\"\n"), @r#"
     mine.toml:3:1: the key `schema` is missing
       title = "t"

@@ -1,4 +1,4 @@
-//! What a scenario asks of servers and addresses, and faults that need some of it.
+//! Mistakes in the layout of servers, addresses and clients, and in faults that need a certain layout.
 
 use insta::assert_snapshot;
 
@@ -250,7 +250,7 @@ fn faults_that_need_a_layout() {
 }
 
 #[test]
-fn faults_of_names() {
+fn dns_faults() {
     assert_snapshot!(body("[[fault]]\nkind = \"dns-timeout\"\nat = \"2s\"\nfor = \"3s\"\n"), @r#"
     mine.toml:4:8: dns-timeout needs a client that knows its server by a name
       kind = "dns-timeout"
@@ -288,7 +288,7 @@ fn faults_of_names() {
 }
 
 #[test]
-fn keys_of_new_kinds() {
+fn share_and_after() {
     assert_snapshot!(body("[[fault]]\nkind = \"throttle-processor\"\nat = \"2s\"\nfor = \"3s\"\n"), @r#"
     mine.toml:4:8: the fault has no `share`
       kind = "throttle-processor"

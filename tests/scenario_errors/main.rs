@@ -1,5 +1,5 @@
-//! Every mistake in a scenario file, and the one error that it gets: these texts are an interface, read by people at a
-//! terminal.
+//! Every mistake in a scenario file has one error. These tests keep its text, because the text is the interface for
+//! people at a terminal.
 
 mod faults;
 mod form;
@@ -11,17 +11,17 @@ mod values;
 
 use pgsquall::scenario::Scenario;
 
-/// The error for a whole file.
+/// Returns the error for a whole file.
 pub fn file(text: &str) -> String {
     Scenario::parse("mine", "file", "mine.toml", text).expect_err("a mistake went unnoticed").to_string()
 }
 
-/// The error for a file whose head is sound.
+/// Returns the error for a file that begins with a valid head, followed by `text`.
 pub fn body(text: &str) -> String {
     file(&format!("schema = 1\ntitle = \"t\"\n{text}"))
 }
 
-/// The error for a sound file with a restart, its lines replaced where `text` says so.
+/// Returns the error for a valid file with a restart in which `from` is replaced by `to`.
 pub fn restart(from: &str, to: &str) -> String {
     let sound = "[[fault]]\nkind = \"restart\"\nmode = \"fast\"\nat = \"2s\"\nfor = \"3s\"\n";
     assert!(sound.contains(from));

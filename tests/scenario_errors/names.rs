@@ -1,4 +1,4 @@
-//! Names and files, what is allowed, and that nothing at all makes the reader panic.
+//! Names and paths of files, unusual files that are valid, and that no text makes the parser panic.
 
 use insta::assert_snapshot;
 use pgsquall::scenario::{Scenario, catalogue};
@@ -53,7 +53,7 @@ fn names_and_files() {
 }
 
 #[test]
-fn what_is_allowed() {
+fn unusual_scenarios_are_valid() {
     let sound =
         |text: &str| Scenario::parse("mine", "file", "mine.toml", text).unwrap_or_else(|error| panic!("{error}"));
     let scenario = sound(&format!(
@@ -66,26 +66,26 @@ fn what_is_allowed() {
     let settings: Vec<_> = scenario.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(settings, ["fsync=on", "seq_page_cost=1.5", "timezone=UTC"]);
     assert_eq!((scenario.budget.throughput, scenario.load.workers), (1.0, 256));
-    // More callers than the client has connections, by any figure that it declares.
+    // Three callers for each connection that the client declares, at most 256 in all.
     let crowd = sound(&format!("schema = 1\ntitle = \"t\"\n[load]\ncallers_per_connection = 3\n{CLOSE}")).load;
     assert_eq!([4, 10, 100].map(|concurrency| crowd.workers_of(concurrency)), [12, 30, 256]);
     assert_eq!([3, 10].map(|concurrency| scenario.load.workers_of(concurrency)), [3, 10]);
-    // A network fault during a server fault is a harder question, not an impossible one.
+    // A network fault during a server fault is allowed.
     sound(&format!("schema = 1\ntitle = \"t\"\n[[fault]]\nkind = \"kill\"\nat = \"1s\"\nfor = \"9s\"\n{CLOSE}"));
-    // Rules of the gateway are independent of each other; a reset in the same instant meets both.
+    // Rules of the gateway are independent of each other: two toxics and a reset may begin at the same time.
     sound(
         "schema = 1\ntitle = \"t\"\n[load]\npause = { at = \"2s\", for = \"9s\" }\n\
          [[fault]]\nkind = \"latency\"\ndelay = \"1s\"\nat = \"2s\"\nfor = \"9s\"\n\
          [[fault]]\nkind = \"latency\"\ndelay = \"2s\"\nstream = \"upstream\"\nat = \"2s\"\nfor = \"9s\"\n\
          [[fault]]\nkind = \"reset\"\nat = \"2s\"\n",
     );
-    // A password that is changed while the client works.
+    // A wrong password may begin while the client works.
     sound(
         "schema = 1\ntitle = \"t\"\nclass = \"persistent\"\n[[fault]]\nkind = \"wrong-password\"\nat = \"2s\"\nfor = \"9s\"\n",
     );
 }
 
-/// Shows the result of a text: neither reading nor displaying may panic, and an error is always complete.
+/// Parses a text, and displays its error: neither may panic, and an error has a message, a hint and a line of the file.
 fn survives(text: &str) {
     if let Err(error) = Scenario::parse("mine", "file", "mine.toml", text) {
         let lines = error.to_string().lines().count();
@@ -98,12 +98,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn any_text_is_survived(text in any::<String>()) {
+    fn any_text_does_not_panic(text in any::<String>()) {
         survives(&text);
     }
 
     #[test]
-    fn anything_that_looks_like_a_scenario_is_survived(
+    fn scenario_like_text_does_not_panic(
         lines in prop::collection::vec(
             "(schema|title|at|for|kind|mode|class|workers|callers_per_connection|interval|from|fault|budget|pause|every|point|action|delay|toxicity)( = |\\.| = \\{|\t=)(1|-?[0-9]{1,30}|\"[^\"\n]{0,12}\"|[0-9.]{1,9}|true|nan|\\[\\]|\"(close|restart|latency|cut-point|startup|fast|2s|0s)\")|\\[\\[fault\\]\\]|\\[(budget|load|server|server\\.settings)\\]",
             0..12,
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_scenario_is_survived(
+    fn damaged_scenario_does_not_panic(
         which in any::<prop::sample::Index>(),
         at in any::<prop::sample::Index>(),
         removed in 0usize..12,

@@ -1,10 +1,10 @@
-//! The further keys of single kinds of faults, and the pause of the workload.
+//! Mistakes in the keys that only some kinds of faults have, and in the pause of the workload.
 
 use insta::assert_snapshot;
 
 use crate::{CLOSE, body};
 
-/// A fault that lasts, with these keys.
+/// Returns the error for a fault with a duration and these keys.
 fn fault(keys: &str) -> String {
     body(&format!("[[fault]]\nat = \"2s\"\nfor = \"3s\"\n{keys}"))
 }
@@ -220,7 +220,7 @@ fn repetition() {
 }
 
 #[test]
-fn one_door() {
+fn overlapping_faults_are_refused() {
     let refuse = "[[fault]]\nkind = \"refuse\"\nat = \"2s\"\nfor = \"3s\"\n";
     let restart = "[[fault]]\nkind = \"restart\"\nmode = \"fast\"\nat = \"4s\"\nfor = \"3s\"\n";
     assert_snapshot!(body(&format!("{refuse}{restart}")), @r#"

@@ -1,16 +1,16 @@
-//! Mistakes in `[path]`, the middlebox and its settings; and faults that need a middlebox in a scenario without one.
+//! Mistakes in `[path]`, the middlebox and its settings, and faults that need a middlebox in a scenario without one.
 
 use insta::assert_snapshot;
 
 use crate::{CLOSE, body};
 
-/// The error for a line in `[path.settings]` with this program.
+/// Returns the error for a line in `[path.settings]` with this program.
 fn setting(program: &str, line: &str) -> String {
     body(&format!("{CLOSE}[path]\nthrough = \"{program}\"\n[path.settings]\n{line}\n"))
 }
 
 #[test]
-fn the_program() {
+fn middlebox_program() {
     assert_snapshot!(body(&format!("{CLOSE}[path]\n")), @r#"
     mine.toml:6:1: the path has no `through`
       [path]

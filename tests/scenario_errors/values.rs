@@ -1,4 +1,4 @@
-//! What stands behind the keys: types, texts, durations, limits, settings.
+//! Mistakes in values: types, texts, durations, limits, settings.
 
 use insta::assert_snapshot;
 

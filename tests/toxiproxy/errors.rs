@@ -1,4 +1,4 @@
-//! Rejected requests and their texts, which client libraries and people read.
+//! Rejected requests: their statuses, and their texts, which client libraries compare and people read.
 
 use socket2::SockRef;
 
@@ -111,11 +111,11 @@ fn request_completes_after_its_caller_disconnects() {
     let length = body.len();
     let request = format!("POST /proxies/echo/toxics HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
     let mut stream = TcpStream::connect(api.address()).unwrap();
-    // Request and FIN arrive in one packet, so that no reply can be in time.
+    // With cork, request and FIN leave in one packet: the client has disconnected before a reply is possible.
     SockRef::from(&stream).set_tcp_cork(true).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     drop(stream);
-    // The change is complete: the listed toxic can be removed.
+    // The toxic was added completely: it is listed and can be removed.
     until("the toxic", || api.read("/proxies/echo/toxics")[0]["name"] == "latency_downstream");
     api.expect_no_content("DELETE", "/proxies/echo/toxics/latency_downstream");
 }

@@ -1,4 +1,4 @@
-//! Extensions of Toxiproxy: resets of open connections, half-open ones, idle times, and the tap.
+//! The extensions of Toxiproxy's API: ending open connections, lost state, idle timeouts, and the tap.
 
 use std::io::ErrorKind;
 
@@ -7,8 +7,7 @@ use super::*;
 #[test]
 fn open_connections_are_reset_or_closed() {
     for (path, end) in [("/proxies/echo/reset", Err(ErrorKind::ConnectionReset)), ("/proxies/echo/close", Ok(()))] {
-        // A new service each time: a connection from before may still be counted for a moment after its client has
-        // left.
+        // A new service each time, because an old connection still counts for a moment after its client has left.
         let api = Api::new();
         let address = api.echo();
         let mut streams = [connect(address), connect(address)];

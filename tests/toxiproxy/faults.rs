@@ -1,4 +1,4 @@
-//! The effect of Toxiproxy's toxic types on a connection.
+//! The effects of Toxiproxy's toxic types on connections.
 
 use std::io::ErrorKind;
 
@@ -104,7 +104,7 @@ fn toxicity_touches_a_part_of_the_connections() {
     api.toxic(json!({"type": "reset_peer", "toxicity": 0.5}));
     let touched = (0..60)
         .filter(|_| {
-            // The RST may arrive before the connect is known to have succeeded.
+            // The RST may arrive before `connect` returns.
             let talk = |mut stream: TcpStream| {
                 stream.write_all(b"word")?;
                 stream.read_exact(&mut [0; 4])
@@ -112,6 +112,6 @@ fn toxicity_touches_a_part_of_the_connections() {
             TcpStream::connect(address).and_then(talk).is_err()
         })
         .count();
-    // Of 60 even draws 30, give or take 4; six times that never happens, and the seed is fixed.
+    // The expected value is 30, the standard deviation 4: this allows six of them. The seed is fixed.
     assert!((6..54).contains(&touched), "{touched} of 60");
 }

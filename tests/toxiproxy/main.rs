@@ -1,4 +1,4 @@
-//! The stand-alone proxy over HTTP: statuses and bodies as in Toxiproxy, and the effect of each fault on a connection
+//! Tests the stand-alone proxy over HTTP: statuses and bodies as in Toxiproxy, and the effects of toxics on connections
 //! to an echo server.
 #![cfg(feature = "proxy")]
 
@@ -64,7 +64,7 @@ impl Api {
         ))
     }
 
-    /// Sends a request that must return this status and a JSON body.
+    /// Sends a request; asserts this status and returns the JSON body.
     #[track_caller]
     fn request(&self, method: &str, path: &str, body: Value, status: u16) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -78,13 +78,13 @@ impl Api {
         self.request("GET", path, Value::Null, 200)
     }
 
-    /// Sends a request that must return 204 without a body.
+    /// Sends a request; asserts 204 without a body.
     #[track_caller]
     fn expect_no_content(&self, method: &str, path: &str) {
         assert_eq!(self.send(method, path, ""), (204, String::new()), "{method} {path}");
     }
 
-    /// Creates a proxy `echo` in front of a new echo server; returns its address.
+    /// Creates a proxy `echo` in front of a new echo server; returns the proxy's address.
     fn echo(&self) -> SocketAddr {
         let proxy = json!({"name": "echo", "listen": "127.0.0.1:0", "upstream": echo_server().to_string()});
         address_of(&self.request("POST", "/proxies", proxy, 201))
@@ -109,7 +109,7 @@ impl Api {
 
 impl Drop for Api {
     fn drop(&mut self) {
-        // After a failed test, dropping the service is enough.
+        // After a panic, a second one in `shutdown` would abort; dropping the service is enough.
         if !thread::panicking() {
             self.shutdown();
         }
@@ -120,7 +120,7 @@ fn address_of(proxy: &Value) -> SocketAddr {
     proxy["listen"].as_str().unwrap().parse().unwrap()
 }
 
-/// A server that echoes all bytes, and closes a connection in order when its client does.
+/// Starts a server that echoes all bytes, and closes a connection when the client does; returns its address.
 fn echo_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -146,7 +146,7 @@ fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends a word and waits for its echo; returns the time.
+/// Sends a word and waits for its echo; returns the time that it took.
 #[track_caller]
 fn echo(stream: &mut TcpStream) -> Duration {
     let began = Instant::now();
@@ -157,13 +157,13 @@ fn echo(stream: &mut TcpStream) -> Duration {
     began.elapsed()
 }
 
-/// Reads a connection to its end; returns how it ended.
+/// Reads a connection to its end; returns `Ok` for a FIN, otherwise the error.
 fn end_of(stream: &mut TcpStream) -> Result<(), ErrorKind> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).map(|_| ()).map_err(|error| error.kind())
 }
 
-/// Whether no byte arrives for a time that is long on an idle machine.
+/// Whether neither a byte nor an end arrives within 300 ms, which is long on an idle machine.
 fn is_silent(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let silent = matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
@@ -171,7 +171,7 @@ fn is_silent(stream: &mut TcpStream) -> bool {
     silent
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds; panics with `what` after [`PATIENCE`].
 #[track_caller]
 fn until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();

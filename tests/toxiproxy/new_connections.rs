@@ -1,4 +1,4 @@
-//! New connections: refused, hanging, and the precedence of several toxics.
+//! Toxics on new connections: `refuse` and `hang`, and which of several applies.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,7 @@ fn refused(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, PATIENCE).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Whether a connect hangs: measured below one second, when the kernel sends the next SYN.
+/// Whether a connect hangs for 500 ms: less than one second, after which the kernel would send another SYN.
 fn hangs(address: SocketAddr) -> bool {
     let short = Duration::from_millis(500);
     TcpStream::connect_timeout(&address, short).is_err_and(|error| error.kind() == ErrorKind::TimedOut)

@@ -1,4 +1,4 @@
-//! Proxies: created, listed, changed, populated, reset and deleted.
+//! Requests about proxies: create, list, change, populate, reset and delete.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -38,7 +38,7 @@ fn deleted_proxy_can_be_created_again_at_once() {
         listen = made["listen"].clone();
         let mut stream = connect(address_of(&made));
         echo(&mut stream);
-        // The proxy closes first, so that its socket lingers in TIME_WAIT.
+        // The proxy closes first, so that its socket stays in TIME_WAIT on the port.
         api.expect_no_content("DELETE", "/proxies/a");
         assert_eq!(end_of(&mut stream), Ok(()));
     }
@@ -98,7 +98,7 @@ fn upstream_and_listen_address_can_change() {
     client.write_all(b"x").unwrap();
     assert!(is_silent(&mut server), "the toxic came along");
 
-    // The same address in another notation is no change.
+    // The same address in another notation is not a change.
     let listen = format!("localhost:{}", address_of(&shown).port());
     api.request("POST", "/proxies/echo", json!({"listen": listen, "upstream": upstream}), 200);
     assert!(is_silent(&mut client), "it was not cut");

@@ -1,5 +1,5 @@
-//! TLS settings of the stand-alone proxy: with them it requests TLS from the server, and invalid files are reported at
-//! its start. Termination of TLS itself is tested in `gateway/tests`.
+//! TLS settings of the stand-alone proxy: with them it speaks TLS to the server, and it reports invalid files at its
+//! start. `gateway/tests` tests TLS termination itself.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Toxics: added, listed, changed and removed.
+//! Requests about toxics: add, list, change and remove.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn toxic_life_cycle() {
 
     api.expect_no_content("DELETE", "/proxies/echo/toxics/latency_downstream");
     assert_eq!(api.read("/proxies/echo/toxics"), json!([]));
-    // On a busy machine, one fast echo is enough.
+    // A busy machine may delay an echo, so one fast echo is enough.
     until("an echo without the toxic", || echo(&mut stream) < Duration::from_millis(150));
 }
 

@@ -1,4 +1,4 @@
-//! `--baseline` and `--tolerance`, for every command that makes a report.
+//! `--baseline` and `--tolerance`, for every command that writes a report.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -28,7 +28,7 @@ Exit codes:
 
 #[derive(Debug, Args)]
 pub struct ConformanceArguments {
-    /// An adapter's command line, or the name of a built-in client; may be given several times
+    /// A client: a built-in client, a shipped adapter, or an adapter's command line; may be given several times
     #[arg(long = "client", required = true, value_name = "NAME|COMMAND")]
     pub clients: Vec<String>,
 

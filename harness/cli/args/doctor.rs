@@ -24,7 +24,7 @@ Exit codes:
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
     /// The server: postgres://user:password@host:5432/database?sslmode=…
-    // Parsed after clap, because clap's errors repeat the value, and this one may hold a password.
+    // Parsed later, because clap's errors repeat the value, and a URL may hold a password.
     #[arg(value_name = "URL")]
     pub url: String,
 

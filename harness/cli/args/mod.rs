@@ -1,4 +1,4 @@
-//! The command line. Values are parsed here and passed on as types of the library.
+//! The command line. Parses values into types of the library. The doc comments of arguments are the text of `--help`.
 
 mod baseline;
 mod bench;
@@ -99,7 +99,7 @@ pub enum Verb {
         /// Print its files instead of writing them
         #[arg(long, conflicts_with = "folder", requires = "name")]
         print: bool,
-        /// Build it into the cache that runs use, so that the first run need not
+        /// Build it now, into the cache that runs use, instead of at its first run
         #[arg(long, conflicts_with_all = ["folder", "print"], requires = "name")]
         build: bool,
     },
@@ -107,7 +107,7 @@ pub enum Verb {
     #[command(after_help = conformance::help())]
     Conformance(ConformanceArguments),
     /// Run a built-in client as a process that speaks the adapter protocol
-    // The program runs this itself: a client in a network namespace of its own must be a process.
+    // The program starts this itself, because a client in its own network namespace must be a process.
     #[command(hide = true, after_help = "Example:\n  pgsquall run stall --client 'pgsquall adapter reference'")]
     Adapter {
         /// The name of a built-in client; it reads its database's address from libpq's variables (PGHOST, PGPORT, …)

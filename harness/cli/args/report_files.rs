@@ -1,9 +1,9 @@
-//! The option for report files, shared by the verbs that write reports.
+//! `--report`, for every command that writes a report.
 
 use clap::Args;
 use pgsquall::report::format::{Wanted, always, names};
 
-/// Report files beside those of the folder of results.
+/// Report files in addition to those in the folder of results.
 #[derive(Args, Debug)]
 pub struct ReportFiles {
     #[arg(id = "report", long = "report", value_name = "FORMAT=FILE", help = help())]

@@ -1,4 +1,4 @@
-//! Value parsers for types that clap does not know.
+//! Value parsers for types of the library. Their errors say what to write.
 
 use std::time::Duration;
 
@@ -30,6 +30,9 @@ impl TypedValueParser for ServerParser {
     }
 }
 
+/// Parses a budget.
+///
+/// *Errors*: not a duration, or zero.
 pub(super) fn positive(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("a budget must be longer than zero".into()),
@@ -37,6 +40,9 @@ pub(super) fn positive(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses any other duration that must not be zero.
+///
+/// *Errors*: not a duration, or zero.
 pub(super) fn above_zero(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("it must be longer than zero".into()),

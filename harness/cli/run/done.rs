@@ -1,4 +1,4 @@
-//! Results: how each run ended, and its entry in the report.
+//! The result of a job: how its run ended, and its entry in the report.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Done {
     folder: PathBuf,
     /// The name of the [`Job`].
     pub name: String,
-    /// Wall time; `None` if the run did not start, or if `--resume` kept its verdict.
+    /// Wall time; `None` if the run has not ended (not started, or interrupted), or if `--resume` kept its verdict.
     pub took: Option<Duration>,
     pub ending: Ending,
 }
@@ -29,12 +29,12 @@ pub enum Ending {
     Judged(Box<Run>),
     Skipped(String),
     Failed(Error),
-    /// A signal stopped the command first.
+    /// The run has not ended yet; final if a signal stops the command.
     Interrupted,
 }
 
 impl Done {
-    /// The result of a job before its run: the verdict that `--resume` kept, or interrupted.
+    /// Returns the result of a job before its run: the verdict that `--resume` kept, else [`Ending::Interrupted`].
     pub fn pending(job: &Job) -> Done {
         Done {
             index: job.index,
@@ -49,7 +49,7 @@ impl Done {
         }
     }
 
-    /// The run's entry in a report; `out` is the folder of all results.
+    /// Returns the run's entry in a report; `out` is the folder of all results.
     pub fn entry(&self, out: &Path) -> Entry {
         let folder = matches!(self.ending, Ending::Judged(_)).then_some(self.folder.as_path());
         Entry {

@@ -1,6 +1,6 @@
-//! Runs experiments, several at the same time, and stops them together.
+//! Runs experiments, several at the same time; a signal stops them together.
 //!
-//! Clients alternate if there are repeats: a change of the machine's speed meanwhile affects all of them alike.
+//! Longer scenarios start first, and within a scenario clients alternate.
 
 use std::cmp::Reverse;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use super::output::skip_reason;
 use super::progress::Progress;
 use crate::signals::stop_requested;
 
-/// A run that is to be carried out.
+/// A run to carry out, or one whose verdict `--resume` keeps.
 pub struct Job {
-    /// Position among all runs of the command, shards included, from 0.
+    /// Position among the runs of all shards, from 0.
     pub index: u32,
     pub scenario: Scenario,
     pub client: ClientChoice,
@@ -34,22 +34,22 @@ pub struct Job {
     pub repeat: u32,
     pub repeats: u32,
     pub folder: PathBuf,
-    /// Name in progress and results: client (if several), scenario, repeat (if several).
+    /// Name in progress and results: the scenario, with client and repeat if there are several.
     pub name: String,
     /// The result of an earlier run (`--resume`); the run is not repeated.
     pub kept: Option<Box<Run>>,
 }
 
 impl Job {
-    /// Length of the scenario's timeline.
+    /// Returns when the scenario's last fault ends, to estimate which run takes longest.
     fn length(&self) -> Duration {
         self.scenario.faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or_default()
     }
 }
 
-/// Carries out all jobs, `at_once` at a time; the flag is true if a signal ended that early.
+/// Carries out all jobs, `at_once` at a time. Returns results in the order of jobs, and whether a signal stopped them.
 ///
-/// `store` is called with all results whenever a run has ended; its errors are printed and end no run.
+/// Calls `store` with all results at the start and whenever a run has ended; prints its errors, which end no run.
 pub async fn run_all(
     jobs: Vec<Job>,
     at_once: usize,
@@ -59,9 +59,9 @@ pub async fn run_all(
     let slots = Arc::new(Semaphore::new(at_once));
     let mut done: Vec<Done> = jobs.iter().map(Done::pending).collect();
     let mut running = JoinSet::new();
-    // The longest first: started last, it would run alone at the end. The semaphore is fair, so slots go in this order.
+    // The longest first: started last, it would run alone at the end. The semaphore is fair, so it keeps this order.
     let mut jobs: Vec<_> = jobs.into_iter().enumerate().filter(|(_, job)| job.kept.is_none()).collect();
-    // At equal length, clients take turns, so that a change in the machine's load affects all of them.
+    // The sort is stable: clients take turns at a repeat, so that a change in the machine's load affects all of them.
     jobs.sort_by_key(|(_, job)| (Reverse(job.length()), job.scenario.name.clone(), job.repeat));
     for (index, job) in jobs {
         let (slots, progress) = (Arc::clone(&slots), progress.clone());
@@ -77,7 +77,7 @@ pub async fn run_all(
         () = collect(&mut running, &mut done, store, progress) => false,
         () = stop_requested() => {
             progress.print("stopping: healing faults, ending clients and servers");
-            // A second signal exits at once; the next run then cleans up.
+            // A second signal exits at once; the next run of pgsquall then cleans up.
             tokio::spawn(async { stop_requested().await; std::process::exit(130) });
             running.shutdown().await;
             true

@@ -1,4 +1,4 @@
-//! `pgsquall run` and `pgsquall bench`: many experiments at the same time, live progress, one report.
+//! `pgsquall run` and `pgsquall bench`: run many experiments at the same time, show progress, write one report.
 
 mod done;
 mod jobs;
@@ -51,7 +51,7 @@ pub async fn run(arguments: RunArguments, table: fn(&Report)) -> Exit {
         shards: arguments.shard.map(Into::into),
         comparison: None,
     };
-    // A folder without a verdict is removed again, unless it is a shard: `report merge` needs all of them.
+    // Without a verdict, no report is written and `tidy` removes the folder. A shard is kept: `report merge` needs all.
     let any_verdict = |results: &[Done]| results.iter().any(|job| job.verdict().is_some());
     let is_kept = |results: &[Done]| any_verdict(results) || arguments.shard.is_some();
     let mut stored = writers::InterimReport::default();

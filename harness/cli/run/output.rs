@@ -1,4 +1,4 @@
-//! Prints results: the table, an explanation of each run that did not pass, the errors of runs that did not happen.
+//! Prints results: the table, explanations of runs that did not pass, the errors of runs that did not happen.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::done::{Done, Ending};
 use crate::exit::Exit;
 use crate::print::{complain, say};
 
-/// Prints all results, and returns the exit of the worst.
+/// Prints all results; returns the worst exit. For several clients, explains runs only if `verbose`.
 pub fn print_results(results: &[Done], report: &Report, table: fn(&Report), verbose: bool, took: Duration) -> Exit {
-    // A table with "not carried out" in every row would only hide the reason.
+    // If every run has failed, a table of "not carried out" would only hide the reason.
     if results.iter().any(|job| !matches!(job.ending, Ending::Failed(_))) {
         table(report);
         if report.clients().len() == 1 || verbose {
@@ -30,7 +30,7 @@ pub fn print_results(results: &[Done], report: &Report, table: fn(&Report), verb
         Ending::Skipped(_) | Ending::Interrupted => None,
     });
     let worst = worst.max().unwrap_or(Exit::Pass).max(comparison_exit(report));
-    // A run without any verdict has not passed.
+    // Without any verdict, for example if every scenario was skipped, the command has not passed.
     if any_judged { worst } else { worst.max(Exit::Unavailable) }
 }
 
@@ -57,8 +57,8 @@ pub fn comparison(report: &Report) {
     }
 }
 
-/// The exit of a verdict. With a baseline, a failure counts only if it is worse than before, and then
-/// [`comparison_exit`] counts it.
+/// Returns the exit of a verdict. With a baseline, a failure does not count here: [`comparison_exit`] counts what is
+/// worse than in the baseline.
 pub fn verdict_exit(verdict: VerdictKind, report: &Report) -> Exit {
     match verdict {
         VerdictKind::Fail if report.comparison.is_some() => Exit::Pass,
@@ -66,7 +66,7 @@ pub fn verdict_exit(verdict: VerdictKind, report: &Report) -> Exit {
     }
 }
 
-/// The exit of the comparison with the baseline.
+/// Returns the exit of the comparison with the baseline; pass if there is none.
 pub fn comparison_exit(report: &Report) -> Exit {
     let is_worse = report.comparison.as_ref().is_some_and(|comparison| comparison.is_worse());
     if is_worse { Exit::Fail } else { Exit::Pass }
@@ -100,7 +100,7 @@ fn print_errors(results: &[Done]) {
     }
 }
 
-/// The reason to skip a scenario, if the error is one.
+/// Returns the reason to skip a scenario, if the error says that the scenario cannot run here.
 pub fn skip_reason(error: &Error) -> Option<String> {
     match error {
         Error::NotExpressible { reason, .. } => Some(reason.clone()),

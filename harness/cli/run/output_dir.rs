@@ -1,5 +1,5 @@
-//! The folder of results: created before any run starts, so that an unwritable folder is an error at once, and
-//! removed again if nothing was stored in it.
+//! The folder of results. It is created before any run starts, so that an unwritable folder is an error at once. If
+//! nothing was stored in it, `tidy` removes what was created.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-/// The folder of `--out`.
+/// The folder of results: that of `--out`, or the default.
 pub struct Out {
     path: PathBuf,
     /// The folders that `make` created, innermost first.
@@ -17,7 +17,7 @@ pub struct Out {
 impl Out {
     /// Creates the folder with its parents, and checks that it is writable.
     ///
-    /// *Errors*: a message with the fix.
+    /// *Errors*: a message with the fix; folders created so far are removed.
     pub fn make(path: PathBuf) -> Result<Out, String> {
         let created = path
             .ancestors()
@@ -41,9 +41,8 @@ impl Out {
         &self.path
     }
 
-    /// Removes empty folders of runs; returns whether anything is left.
-    ///
-    /// Folders with content stay: `remove_dir` fails for them.
+    /// Removes folders of runs that are empty, and then the folders that `make` created, if they are; returns whether
+    /// anything is left. Folders with content stay, because `remove_dir` fails for them.
     pub fn tidy<'a>(&self, folders: impl IntoIterator<Item = &'a Path>) -> bool {
         for folder in folders {
             let inside = folder.ancestors().take_while(|ancestor| *ancestor != self.path);

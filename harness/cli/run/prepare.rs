@@ -1,5 +1,5 @@
-//! Prepares `pgsquall run`: parses the arguments, builds the clients, removes leftovers of killed runs, makes a job for
-//! each run, and prints the head.
+//! Prepares `pgsquall run` and `pgsquall bench`: from arguments to jobs. Errors in arguments are found here, before any
+//! run starts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ use crate::args::RunArguments;
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// Default of `--jobs` per core. A run spends most of its time waiting for the end of the outage and of the stability
+/// Default of `--jobs` per core. Several, because a run mostly waits: for the end of the outage and of the stability
 /// window.
 const JOBS_PER_CORE: usize = 6;
 
-/// If the build of a client takes longer than this, a message announces it.
+/// If the build of a client takes longer than this, a message says so.
 const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 
 /// The jobs of a command, and the folder of their results.
@@ -42,14 +42,16 @@ struct Parsed {
     scenarios: Vec<Scenario>,
     /// Each client with the subfolder of its results, which is empty if there is only one client.
     clients: Vec<(ClientChoice, String)>,
-    /// Whether runs do not overlap unless `--jobs` requests it, because the application has a fixed port.
+    /// Whether `--jobs` is 1 by default, because the application has a fixed port.
     one_at_once: bool,
     server: ServerSource,
-    /// Why `--server auto` chose that server.
+    /// Why `--server auto` chose that server; `None` for other choices.
     server_reason: Option<String>,
 }
 
-/// Parses the arguments, builds clients, removes leftovers of killed runs, and prints the head of the run.
+/// Parses the arguments, builds clients, removes leftovers of killed runs, makes a job for each run, prints the head.
+///
+/// *Errors*: the exit code; the error has been printed.
 pub async fn prepare(arguments: &RunArguments) -> Result<Plan, Exit> {
     let parsed = parse(arguments)?;
     build_clients(&parsed.clients).await?;
@@ -104,7 +106,7 @@ fn parse(arguments: &RunArguments) -> Result<Parsed, Exit> {
     Ok(Parsed { scenarios, clients, one_at_once, server, server_reason })
 }
 
-/// Makes a job for each run of this shard. With `--resume`, a job keeps the verdict of its earlier run, if it has one.
+/// Makes a job for each run of this shard. With `--resume`, a job keeps the stored verdict of its run if there is one.
 fn build_jobs(arguments: &RunArguments, parsed: &Parsed, out: &Path, seed: Seed) -> Vec<Job> {
     let (mut jobs, mut indices) = (Vec::new(), 0..);
     for (client, subfolder) in &parsed.clients {
@@ -148,14 +150,14 @@ fn build_jobs(arguments: &RunArguments, parsed: &Parsed, out: &Path, seed: Seed)
     jobs
 }
 
-/// The number of runs at the same time.
+/// Returns the number of runs at the same time.
 fn at_once(arguments: &RunArguments, parsed: &Parsed, jobs: usize) -> usize {
     match parsed.server.kind() {
-        // All runs share one ledger and one role, and would count each other's sessions.
+        // All runs would share one ledger and one role: a run would count the sessions of other runs.
         ServerKind::External => 1,
         _ => {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            // Runs of one application may share a port or a file.
+            // Two instances of an application with a fixed port cannot run at the same time.
             let usual = if parsed.one_at_once { 1 } else { cores * JOBS_PER_CORE };
             arguments.jobs.map_or(usual, usize::from).min(jobs.max(1))
         }
@@ -180,8 +182,8 @@ fn print_head(arguments: &RunArguments, parsed: &Parsed, jobs: &[Job], at_once: 
     complain!("runs    {}{shard}, {at_once} at once{kept}", jobs.len());
 }
 
-/// Replaces the device of each scenario by that of `--device`, if it is given. Scenarios of the catalogue without a
-/// device are left out.
+/// Replaces the device of each scenario by that of `--device`, if given. If no scenarios are named, leaves out those
+/// without a device.
 ///
 /// *Errors*: a scenario named on the command line has no device to replace.
 fn with_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec<Scenario>, String> {
@@ -210,9 +212,9 @@ fn with_device(scenarios: Vec<Scenario>, arguments: &RunArguments) -> Result<Vec
     Ok(changed)
 }
 
-/// The application under test, if `--app` names one.
+/// Returns the application under test, if `--app` names one.
 ///
-/// *Errors*: one of its commands cannot be run.
+/// *Errors*: a command cannot be parsed or its program is not found; a capability is unknown.
 fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientError> {
     let Some(command) = &arguments.app else { return Ok(None) };
     let mut application = Application::new(command)?;
@@ -228,7 +230,7 @@ fn application(arguments: &RunArguments) -> Result<Option<Application>, ClientEr
     Ok(Some(application))
 }
 
-/// The clients under test, each with the subfolder of its results, which is empty if there is only one client.
+/// Parses the clients under test, each with the subfolder of its results, which is empty if there is only one client.
 ///
 /// *Errors*: a value of `--client` is not a client; two clients have the same name.
 fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
@@ -251,7 +253,7 @@ fn clients(texts: &[String]) -> Result<Vec<(ClientChoice, String)>, String> {
     Ok(clients)
 }
 
-/// Builds all clients, so that a build does not delay a run.
+/// Builds all clients before any run, so that a build does not count as time of a run. Prints every error.
 async fn build_clients(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
     let mut ready = Ok(());
     for (client, _) in clients {
@@ -263,7 +265,9 @@ async fn build_clients(clients: &[(ClientChoice, String)]) -> Result<(), Exit> {
     ready
 }
 
-/// Builds one client if necessary, and announces a build that takes more than a second.
+/// Builds one client if necessary; prints a message if this takes more than a second.
+///
+/// *Errors*: what is missing, and how to install it.
 pub async fn make_ready(client: &ClientChoice) -> Result<(), ClientError> {
     let preparing = client.prepare();
     tokio::pin!(preparing);
@@ -276,7 +280,9 @@ pub async fn make_ready(client: &ClientChoice) -> Result<(), ClientError> {
     }
 }
 
-/// Parses a client; a built-in client can also run as a process of this program.
+/// Parses a client. Gives built-in clients the path of this program, so that they can also run as a process.
+///
+/// *Errors*: the text names no client and is no command line.
 pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
     match std::env::current_exe() {
         Ok(program) => ClientChoice::parse_in(text, &program),
@@ -284,7 +290,9 @@ pub fn client(text: &str) -> Result<ClientChoice, ClientError> {
     }
 }
 
-/// Finds a built-in scenario by name, or reads a scenario file.
+/// Reads a scenario file, if the text ends in `.toml` or is a file's path; otherwise finds a built-in scenario by name.
+///
+/// *Errors*: the file is bad or missing, or no scenario has that name.
 pub fn find(name: &str) -> Result<Scenario, ScenarioError> {
     let path = Path::new(name);
     if name.ends_with(".toml") || path.is_file() { Scenario::read(path) } else { Scenario::built_in(name) }

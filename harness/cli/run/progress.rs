@@ -1,5 +1,5 @@
-//! Progress on stderr: a live line for each run on a terminal, plain lines anywhere else. The table goes to stdout,
-//! so that it can be piped.
+//! Shows progress on stderr: on a terminal a live line for each run, otherwise a plain line when a run has ended.
+//! Stdout is for results, so that they can be piped.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -47,10 +47,10 @@ impl Progress {
         RunLine { name: name.to_owned(), line, all: self.clone() }
     }
 
-    /// Prints a line above the live ones.
+    /// Prints a line, above the live ones if there are any.
     pub fn print(&self, text: &str) {
         if self.live {
-            // A closed terminal has no reader.
+            // Fails only if the terminal is closed.
             let _ = self.lines.println(text);
         } else {
             complain!("{text}");
@@ -62,7 +62,7 @@ impl Progress {
     }
 }
 
-/// Progress of one run.
+/// Progress of one run: its live line, then its last line.
 #[derive(Clone)]
 pub struct RunLine {
     name: String,
@@ -71,7 +71,7 @@ pub struct RunLine {
 }
 
 impl RunLine {
-    /// Shows the phase or fault step of an event.
+    /// Shows the phase or the fault's step in the live line; ignores other events.
     pub fn show(&self, event: &Event) {
         let message = match event {
             Event::Phase { phase, .. } => match phase {
@@ -108,7 +108,7 @@ impl RunLine {
     }
 }
 
-/// The result of a run in half a line.
+/// Summarizes a verdict in half a line: the first doubt, the failed checks, or the time to recover.
 fn summarize(verdict: &Verdict) -> String {
     let failed: Vec<_> = verdict.failures().map(|(check, _)| check.to_string()).collect();
     match (verdict.verdict, &verdict.measures.time_to_recover) {

@@ -1,4 +1,4 @@
-//! `--resume`: verdicts of an earlier run with the same arguments, so that its runs need not be repeated.
+//! `--resume`: finds the verdicts and the seed of an earlier command in its folder, so that runs are not repeated.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,8 @@ use pgsquall::model::seed::Seed;
 
 use super::jobs::Job;
 
-/// The verdict in a job's folder, if it is of the same run and not unknown.
+/// Returns the run stored in a job's folder, if its verdict is not unknown and it had the same scenario, client,
+/// supervision, budget, seed and repeat. Server, network plane, device and scale are not compared.
 pub fn stored_run(job: &Job) -> Option<Box<Run>> {
     let verdict = read(&job.folder)?;
     let is_same = verdict.setup.scenario == job.scenario.asked()
@@ -24,7 +25,7 @@ pub fn stored_run(job: &Job) -> Option<Box<Run>> {
     is_same.then(|| Box::new(Run { verdict, title, server, out }))
 }
 
-/// The seed of the first verdict found below a folder; `None` if there is none.
+/// Returns the seed of any verdict below a folder; `None` if there is none. All runs of a command have the same seed.
 pub fn stored_seed(folder: &Path) -> Option<Seed> {
     if let Some(verdict) = read(folder) {
         return Some(verdict.setup.seed);
@@ -35,7 +36,7 @@ pub fn stored_seed(folder: &Path) -> Option<Seed> {
 }
 
 fn read(folder: &Path) -> Option<Verdict> {
-    // A truncated verdict, or one of another version, is ignored: its run is repeated.
+    // Ignores a truncated verdict and one of another version: the run is repeated.
     let verdict: Verdict = serde_json::from_str(&fs::read_to_string(folder.join("verdict.json")).ok()?).ok()?;
     (verdict.format == pgsquall::judge::FORMAT).then_some(verdict)
 }

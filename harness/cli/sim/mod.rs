@@ -14,7 +14,7 @@ use crate::args::SimArguments;
 use crate::exit::Exit;
 use crate::print::complain;
 
-/// Simulates on several threads.
+/// Checks the clients' names, then simulates on several threads. Returns the worst exit.
 pub fn sim(arguments: &SimArguments) -> Exit {
     let known = Simulation::scenario("stall").map_err(|error| error.to_string());
     for client in &arguments.clients {

@@ -1,5 +1,4 @@
-//! Simulates scenarios of the catalogue or from files. Prints a line for each run, and the details of one that does not
-//! pass.
+//! Simulates scenarios by name or from files. Prints a line for each run, and the details of runs that do not pass.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -18,8 +17,8 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::find;
 
-/// Simulates each scenario with each client, on several threads, and prints the results in the order of the command
-/// line. Returns the worst exit code.
+/// Simulates each scenario with each client on several threads, and then prints the results in the order of the command
+/// line. Returns the worst exit.
 pub fn simulate_all(arguments: &SimArguments, threads: usize) -> Exit {
     let mut pairs = Vec::new();
     for name in &arguments.scenarios {

@@ -1,4 +1,5 @@
-//! Simulates schedules until the client does not survive one, and shrinks that one.
+//! Simulates random schedules, up to `--seeds`, until the client does not survive one; shrinks that one and prints it
+//! as a scenario file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +21,7 @@ use crate::args::SimArguments;
 use crate::exit::Exit;
 use crate::print::{complain, say};
 
-/// The most reasons for inconclusive runs that are printed.
+/// The maximum number of reasons for inconclusive runs that are printed.
 const REASONS: usize = 3;
 
 /// The search for a schedule that one client does not survive.
@@ -33,8 +34,9 @@ pub struct Search<'a> {
 /// State shared by the threads.
 #[derive(Default)]
 struct Shared {
-    /// Seeds that threads have taken.
+    /// The number of seeds that threads have taken.
     given: AtomicU64,
+    /// Set by a failure or an error: threads then finish the schedule that they simulate, and end.
     over: AtomicBool,
     found: Mutex<Found>,
 }
@@ -44,13 +46,13 @@ struct Found {
     passed: u64,
     /// Inconclusive runs, by their reason.
     unknown: BTreeMap<String, u64>,
-    /// The failure with the lowest seed.
+    /// The failure with the lowest seed, if several threads found one.
     failure: Option<(u64, Failure<Run>)>,
     error: Option<(Exit, String)>,
 }
 
 impl Search<'_> {
-    /// Searches, and prints the result.
+    /// Searches, and prints the result. The exit is unknown if no schedule proved anything.
     pub fn carry_out(&self) -> Exit {
         let (shared, began, bar) = (Shared::default(), Instant::now(), self.bar());
         thread::scope(|scope| {
@@ -75,7 +77,7 @@ impl Search<'_> {
         bar
     }
 
-    /// Tries seeds until the search ends.
+    /// Tries seeds until the search ends; `try_seed` also shrinks a failure.
     fn work(&self, shared: &Shared, bar: &ProgressBar) {
         while !shared.over.load(Ordering::Relaxed) {
             let index = shared.given.fetch_add(1, Ordering::Relaxed);
@@ -153,7 +155,7 @@ impl Search<'_> {
         Exit::Fail
     }
 
-    /// The scenario file of the failure.
+    /// Returns the text of the failure's scenario file.
     fn text(&self, seed: u64, failure: &Failure<Run>) -> String {
         let why = format!(
             "Found by pgsquall sim: the smallest schedule of faults it found that the client {}\ndoes not \
@@ -163,7 +165,9 @@ impl Search<'_> {
         failure.shrunk.text(&format!("Schedule of seed {seed}, shrunk"), &why)
     }
 
-    /// Stores the scenario file of the failure, and its run.
+    /// Stores the failure's scenario file, and simulates it once more to store its history and verdict.
+    ///
+    /// *Errors*: a message; the folder cannot be written to.
     fn store(&self, out: &Path, seed: u64, failure: &Failure<Run>, text: &str) -> Result<PathBuf, String> {
         let name = format!("{}-{seed}", self.client);
         let file = out.join(format!("{name}.toml"));

@@ -1,4 +1,4 @@
-//! The API's JSON types: every toxic type in both directions, and the texts of errors.
+//! Tests of the API's JSON types: every toxic type is parsed and formatted; errors name the field and the fix.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Expects this effect of a toxic with these attributes, and that its JSON is the one sent.
+/// Asserts that a toxic with these attributes has this effect, and that the API shows it as it was sent.
 #[track_caller]
 fn maps(kind: &str, attributes: Value, effect: Effect) {
     let toxic = read(json!({ "type": kind, "attributes": attributes })).unwrap_or_else(|c| panic!("{}", c.message));

@@ -24,24 +24,27 @@ use crate::exit::Exit;
 use crate::print::{complain, say};
 use crate::run::find;
 
-/// The stored history of a run.
+/// The file name of a stored history.
 const HISTORY: &str = "history.jsonl";
 
 /// The file of the comparison, in the folder of `--out`.
 const TABLE: &str = "calibration.md";
 
-/// The folder for simulated runs, in that of `--out`: kept apart, because `--out` may name the folder of the real runs.
+/// The folder for simulated runs in that of `--out`. A folder of its own, because `--out` may name the folder of the
+/// real runs.
 const SIMULATED: &str = "simulated";
 
 /// The comparison of one stored run.
 enum Counterpart {
     Compared(Box<Pair>),
-    /// Why the run cannot be simulated.
+    /// Why the run is not compared.
     Skipped(String),
+    /// The exit code and the error.
     Failed(Exit, String),
 }
 
-/// Simulates the counterpart of every run in the folder, and prints the comparison in the order of their paths.
+/// Simulates the counterpart of every run below the folder, and prints the comparison, sorted by path. With `out`, also
+/// stores it and the simulated runs.
 pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
     let found = match histories(folder) {
         Ok(found) if !found.is_empty() => found,
@@ -93,19 +96,21 @@ pub fn compare(folder: &Path, out: Option<&Path>, threads: usize) -> Exit {
     }
     exit.max(match pairs.iter().any(Pair::contradicts) {
         true => Exit::Fail,
-        // Without any comparison there is no agreement.
+        // If no pair has two known verdicts, nothing was compared.
         false if !pairs.iter().any(Pair::agrees) => Exit::Unknown,
         false => Exit::Pass,
     })
 }
 
-/// The stored histories below a folder, sorted by path.
+/// Finds the stored histories below a folder; sorts them by path.
+///
+/// *Errors*: a folder cannot be read.
 fn histories(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
-            // Links are not followed: they can form a cycle.
+            // `is_dir` is false for links, which can form a cycle.
             match entry.file_type()?.is_dir() {
                 true => folders.push(entry.path()),
                 false if entry.file_name() == HISTORY => found.push(entry.path()),
@@ -131,7 +136,7 @@ fn counterpart(path: &Path, out: Option<&Path>) -> Counterpart {
         Ok(simulated) => simulated,
         Err(error) => return Counterpart::Failed(Exit::from(&error), error.to_string()),
     };
-    // The settings follow from the scenario's text and from the version that read it.
+    // Faults and load follow from the scenario's text and the version of pgsquall; either may have changed.
     if simulated.header.faults != real.header.faults || simulated.header.load != real.header.load {
         return Counterpart::Skipped("the scenario has changed since the run".into());
     }
@@ -142,9 +147,9 @@ fn counterpart(path: &Path, out: Option<&Path>) -> Counterpart {
     }
 }
 
-/// The scenario to simulate.
+/// Returns the scenario to simulate.
 ///
-/// *Errors*: why the run cannot be simulated.
+/// *Errors*: the reason why the run cannot be simulated.
 fn scenario_of(real: &History) -> Result<Scenario, String> {
     let header = &real.header;
     let server = real.events.iter().find_map(|event| match event {

@@ -1,4 +1,4 @@
-//! A real run and its simulation, and the differences of their verdicts.
+//! The verdicts of a real run and of its simulation, and how they differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Pair {
         [&self.real, &self.simulated].iter().all(|verdict| verdict.verdict != VerdictKind::Unknown)
     }
 
-    /// Each kind of error, with its number on either side.
+    /// Returns each kind of error with its counts: real, simulated.
     pub fn errors(&self) -> Vec<(&str, u64, u64)> {
         let (real, simulated) = (&self.real.measures.errors, &self.simulated.measures.errors);
         let kinds: BTreeSet<_> = real.keys().chain(simulated.keys()).collect();
@@ -34,7 +34,7 @@ impl Pair {
         kinds.into_iter().map(|kind| (kind.as_str(), count(real, kind), count(simulated, kind))).collect()
     }
 
-    /// Times-to-recover, real and simulated, if both sides recovered.
+    /// Returns the times to recover, real and simulated, if both sides recovered.
     pub fn recovered(&self) -> Option<(Duration, Duration)> {
         match (&self.real.measures.time_to_recover, &self.simulated.measures.time_to_recover) {
             (Recovery::Recovered { after: real }, Recovery::Recovered { after: simulated }) => {
@@ -44,7 +44,7 @@ impl Pair {
         }
     }
 
-    /// Failed checks and kinds of errors of one side alone.
+    /// Lists what differs: the verdicts, and each failed check and kind of error that only one side has.
     pub fn differences(&self) -> Vec<String> {
         let mut differences = Vec::new();
         if self.real.verdict != self.simulated.verdict {
@@ -64,7 +64,7 @@ impl Pair {
     }
 }
 
-/// The checks that failed; two failed verdicts can differ in them.
+/// Returns the checks that failed.
 fn failed(verdict: &Verdict) -> BTreeSet<Check> {
     verdict.failures().map(|(check, _)| check).collect()
 }

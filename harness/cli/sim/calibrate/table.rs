@@ -1,4 +1,4 @@
-//! The comparison as a table, for the terminal and in Markdown, and its summary.
+//! Writes the comparison as a table, for the terminal and in Markdown, and its summary.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use pgsquall::report::text::{optional, recovery};
 
 use super::pair::Pair;
 
-/// Only a line under the header, as in the table of real runs.
+/// As in the table of `pgsquall run`: a line under the header, and no other borders.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 const COLUMNS: [&str; 7] =
     ["scenario", "client", "verdict\nreal / sim", "ttr\nreal / sim", "noticed\nreal / sim", "errors\nreal / sim", "≠"];
 
-/// The table for a terminal.
+/// Returns the table for a terminal.
 pub fn text(pairs: &[Pair]) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_header(COLUMNS);
@@ -24,11 +24,11 @@ pub fn text(pairs: &[Pair]) -> String {
     table.trim_fmt()
 }
 
-/// The table in Markdown, with the notes below it.
+/// Returns the table in Markdown, with the notes below it.
 pub fn markdown(pairs: &[Pair], notes: &[String]) -> String {
     let one_line = |cell: &str| cell.replace('\n', ", ");
     let mut table = Table::new();
-    // Any width: the text goes to a file.
+    // No wrapping: the text goes to a file.
     table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(COLUMNS.map(|name| name.replace('\n', " ")));
     table.add_rows(pairs.iter().map(|pair| row(pair).map(|cell| one_line(&cell))));
@@ -52,7 +52,7 @@ fn row(pair: &Pair) -> [String; 7] {
     ]
 }
 
-/// The summary: a line of figures, and one for each reason to skip.
+/// Returns the summary: a line of figures, and one for each reason to skip.
 pub fn notes(pairs: &[Pair], skipped: &BTreeMap<String, usize>) -> Vec<String> {
     let count = |of: fn(&Pair) -> bool| pairs.iter().filter(|pair| of(pair)).count();
     let (agree, contradict) = (count(Pair::agrees), count(Pair::contradicts));
@@ -70,7 +70,8 @@ pub fn notes(pairs: &[Pair], skipped: &BTreeMap<String, usize>) -> Vec<String> {
     std::iter::once(text).chain(reasons).collect()
 }
 
-/// The median ratio and the median distance of times-to-recover, and the number of pairs that recovered on both sides.
+/// Returns the median of simulated / real times to recover, the median of their absolute differences, and the number of
+/// pairs that recovered on both sides; `None` if there are none.
 fn medians(pairs: &[Pair]) -> Option<(f64, String, usize)> {
     let times: Vec<_> = pairs.iter().filter_map(Pair::recovered).collect();
     let mut ratios: Vec<_> = times
