@@ -28,7 +28,7 @@ pub(crate) struct Shutdown<S> {
 }
 
 impl<S: Socket> Shutdown<S> {
-    /// A connection that both peers, or a failed accept, have closed: nothing is left to send.
+    /// Describes the end of a connection whose sockets need only be closed: nothing is left to send.
     pub(super) fn in_order(by: Severed) -> Shutdown<S> {
         Shutdown { by, done: None, draining: Vec::new() }
     }

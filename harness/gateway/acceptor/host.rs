@@ -82,6 +82,7 @@ impl<H: Host> Acceptor<H> {
     }
 
     fn accept_client(&self, client: H::Socket, peer: SocketAddr) {
+        // `None`: the gateway closes, and the dropped socket ends the client's connection.
         if let Some(task) = self.shared.accept_client(self.host.clone(), Some(peer), move || Ok(client)) {
             // Boxed, because a task is moved several times before it runs, and this one is large.
             self.spawner.spawn(Box::pin(task));

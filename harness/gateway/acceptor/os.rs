@@ -160,6 +160,7 @@ impl Acceptor {
 
     fn accept_client(&self, client: TcpStream) {
         let peer = client.peer_addr().ok();
+        // `None`: the gateway closes, and the dropped socket ends the client's connection.
         if let Some(task) = self.shared.accept_client(Machine, peer, move || Machine::client(client)) {
             self.spawner.spawn(task);
         }
