@@ -3,7 +3,7 @@
 use super::samples::*;
 use super::*;
 
-/// Notes of a session once it is ready: requests, answers and errors.
+/// Returns the notes of a session once it is ready: requests, answers and errors.
 fn notes_once_ready(rest: Vec<Said>) -> Vec<String> {
     let witness = || Witness { blind: true, observes: true, ..Witness::default() };
     let said = session(rest);
