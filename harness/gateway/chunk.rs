@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::types::Cut;
 
-/// One item on its way from source to target. The order of items is kept.
+/// One item that a link carries from its source to its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
     Data(Bytes),

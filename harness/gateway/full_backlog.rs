@@ -45,8 +45,8 @@ impl FullBacklog {
         }
     }
 
-    /// Puts a connection of the gateway into a queue that has room for one; returns its client end, and the count of
-    /// drops that no client caused since the hang began.
+    /// Puts a connection of the gateway into a queue that has room for one; returns its client end, and the number of
+    /// drops that do not count: earlier ones, and those of the gateway's own failed attempts.
     fn keep_full(
         listener: &TcpListener,
         address: SocketAddr,

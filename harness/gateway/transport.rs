@@ -134,6 +134,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// Opens connections of a built-in client that is not on the operating system's network.
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
+    /// Connects to an address.
+    ///
+    /// *Errors*: the attempt failed.
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>>;
 
     /// The clock against which certificates are validated.

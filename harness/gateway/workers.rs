@@ -1,7 +1,7 @@
 //! Workers: the threads that carry the gateway's connections, each with a runtime of its own.
 //!
 //! A connection never changes its worker, so carrying bytes takes no lock and wakes no other thread: that is a tenth
-//! faster than a scheduler that moves tasks between threads. Threads of its own also isolate the gateway from the load
+//! faster than a scheduler that moves tasks between threads. Separate threads also isolate the gateway from the load
 //! on the harness's runtime, where an in-process client runs. In virtual time, the current runtime is the only worker.
 
 use std::io;

@@ -83,7 +83,7 @@ async fn figures(gateway: &Gateway, server: &TcpListener) -> Figures {
     }
 }
 
-/// A connection through the gateway, after one exchange each way.
+/// Opens a connection through the gateway, and passes bytes each way; returns both ends.
 async fn pair(gateway: &Gateway, server: &TcpListener) -> (TcpStream, TcpStream) {
     let mut client = in_time(TcpStream::connect(gateway.address())).await.unwrap();
     let (mut served, _) = in_time(server.accept()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Requests and their answers, one by one, for an observer that wants all of them.
+//! Requests and their answers, one by one, as noted for an observer of all of them.
 
 use super::samples::*;
 use super::*;

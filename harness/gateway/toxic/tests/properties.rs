@@ -15,7 +15,7 @@ use crate::model::seed::Seed;
 enum Step {
     Send(Chunk),
     Impose(ToxicKind),
-    /// Remove the rule at this index, if there is one.
+    /// Remove the rule at this index, if it exists.
     Remove(usize),
     /// Advance time; the link polls whenever a chunk is due.
     Run(Duration),
