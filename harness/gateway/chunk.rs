@@ -1,22 +1,22 @@
-//! Chunks: the bytes, ends and cuts that travel along a link.
+//! Chunks: what a link carries, in order: bytes, the end of the stream, cuts and gates.
 
 use bytes::Bytes;
 
 use super::types::Cut;
 
-/// One item on its way from source to target. The order of items is kept.
+/// One item that a link carries from its source to its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
     Data(Bytes),
     /// The source sent FIN.
     End,
-    /// The source sent FIN without the goodbye of its encryption (no close_notify).
+    /// The source sent FIN without TLS's close_notify.
     CutOff,
-    /// The source sent RST.
+    /// The source sent RST, or the server cannot be reached.
     Failed,
-    /// The connection ends here, on both sides.
+    /// The gateway ends the connection here, on both sides.
     Cut(Cut),
-    /// Nothing passes for as long as this rule is in force.
+    /// No later chunk passes while the rule with this number is in force.
     Gate(u64),
 }
 

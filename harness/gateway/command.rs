@@ -1,4 +1,4 @@
-//! Commands to a connection: end, apply other rules, shut down with the gateway.
+//! Commands that the gateway sends to a connection.
 
 use tokio::sync::oneshot;
 
@@ -11,6 +11,6 @@ pub(crate) enum Command {
     Cut { cut: Cut, done: oneshot::Sender<()> },
     /// Apply these rules from now on; acknowledged once they are in force.
     Rules { rules: Rules, done: oneshot::Sender<()> },
-    /// The gateway closes.
+    /// End the connection by RST, because the gateway closes; not acknowledged.
     Teardown,
 }

@@ -1,4 +1,4 @@
-//! One proxied connection: its two links, the commands it obeys, and how it ends.
+//! One proxied connection: carries bytes on its two links, applies commands, and determines how the connection ends.
 
 use std::task::{Context, Poll, ready};
 
@@ -24,11 +24,11 @@ use crate::model::seed::Seed;
 pub(super) enum End {
     /// Both sides finished in order.
     InOrder(Severed),
-    /// One side is gone; the other is to be reset.
+    /// One side failed, or the path lost its state: the sockets still open are to be reset.
     Broken(Severed),
-    /// A rule or the nemesis ended it; the sender is notified once both sides are closed.
+    /// A rule or the nemesis ended the connection; the sender of a command is notified once FIN or RST has been sent.
     Cut(Cut, Option<oneshot::Sender<()>>),
-    /// Only the server's side ended; the client must not notice.
+    /// Only the server's side is to be reset; the client's stays open.
     ServerSide,
     Teardown,
 }
@@ -42,7 +42,7 @@ pub(super) struct Connection {
     down: Link,
     /// The link that ended first, in order.
     first: Option<Direction>,
-    /// The link whose target is gone, while the other still carries the target's earlier bytes.
+    /// The link whose target has failed, while the other link still carries that peer's earlier bytes.
     abandoned: Option<Direction>,
     session: Session,
     observer: ProtocolObserver,
@@ -75,7 +75,7 @@ impl Connection {
         connection
     }
 
-    /// Bytes sent to the server, and to the client.
+    /// Returns the bytes sent to the server, and to the client.
     pub fn carried(&self) -> (u64, u64) {
         (self.up.carried, self.down.carried)
     }
@@ -84,7 +84,7 @@ impl Connection {
         &self.observer
     }
 
-    /// Applies commands until one ends the connection. Pending for ever if the gateway can send no more.
+    /// Applies commands until one ends the connection, or the gateway has dropped the sender of commands.
     pub fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             match ready!(self.commands.poll_recv(cx)) {
@@ -99,7 +99,7 @@ impl Connection {
         }
     }
 
-    /// The end of the connection before any bytes are carried: by command, or by a toxic.
+    /// Waits for the end of the connection by a command or a toxic, while no bytes are carried yet.
     pub fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             if let Poll::Ready(end) = self.poll_commands(cx) {
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the client sends to a server that is gone without its knowledge.
+    /// Waits, after the server's side was reset, until the client sends something.
     pub fn poll_half_open<L: Leg>(&mut self, cx: &mut Context<'_>, client: &mut L) -> Poll<End> {
         match self.poll_commands(cx) {
             Poll::Ready(end) => Poll::Ready(end),
@@ -178,12 +178,12 @@ impl Connection {
         }
     }
 
-    /// The earliest instant at which a link has work.
+    /// Returns the earliest instant at which a chunk of either link is due.
     fn due(&self) -> Option<Instant> {
         self.up.due.into_iter().chain(self.down.due).min()
     }
 
-    /// Waits for a timer; if there is none, toxics cannot be on time, and the connection ends.
+    /// Waits until `due`. If no timer can be set, toxics and idle timeouts would be late, so the connection ends.
     fn poll_timer(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<Option<End>> {
         self.timer.poll(cx, due).map(|waited| {
             let error = waited.err()?;
@@ -192,12 +192,12 @@ impl Connection {
         })
     }
 
-    /// Handles the end of one link; the connection goes on if the other link may.
+    /// Handles the end of one link; returns the end of the connection, or `None` if the other link may go on.
     fn handle_link_end(&mut self, direction: Direction, end: LinkEnd) -> Option<End> {
         use Direction::{Downstream, Upstream};
         let broken = match (end, self.first, direction) {
             (LinkEnd::Cut(cut), ..) => return Some(End::Cut(cut, None)),
-            // The peer that closed first answered later bytes with RST.
+            // The peer had closed before this link did: its kernel answered later bytes with RST.
             (LinkEnd::InOrder, None, Upstream) if self.abandoned.is_some() => Severed::ByClient,
             (LinkEnd::InOrder, None, Downstream) if self.abandoned.is_some() => Severed::ByServer,
             (LinkEnd::InOrder, None, _) => {
@@ -219,7 +219,8 @@ impl Connection {
         Some(End::Broken(broken))
     }
 
-    /// The target of a link is gone. The other link may still have to carry its earlier bytes, and its end.
+    /// Ends a link whose target has failed. The other link may still have to carry that peer's earlier bytes, and its
+    /// end.
     fn abandon(&mut self, direction: Direction) {
         let (link, other) = match direction {
             Direction::Upstream => (&mut self.up, &mut self.down),
@@ -230,7 +231,7 @@ impl Connection {
         self.abandoned = Some(direction);
     }
 
-    /// The client requests encryption that the gateway terminates; returns the strike of a cut point there, if any.
+    /// Records an encryption request that the gateway answers itself; returns the strike of a cut point there, if any.
     pub fn request_encryption(&mut self) -> Option<(Strike, u64)> {
         self.observer.note(Note::EncryptionRequested);
         let point = Point::EncryptionRequest;
@@ -245,6 +246,8 @@ impl Connection {
     }
 
     /// Waits until a rule is not in force any more.
+    ///
+    /// *Errors*: a command has ended the connection.
     pub fn poll_gate(&mut self, cx: &mut Context<'_>, rule: u64) -> Poll<Result<(), End>> {
         match self.poll_commands(cx) {
             Poll::Ready(end) => Poll::Ready(Err(end)),
@@ -253,7 +256,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the toxics let the server's failure pass, which is no sooner than any other chunk.
+    /// Waits until the failed connect to the server may be passed on: toxics delay or hold it like any other chunk.
     pub fn poll_failure(&mut self, cx: &mut Context<'_>, client: &mut impl Leg) -> Poll<End> {
         if !self.down.has_source_ended() {
             self.down.finish(Chunk::Failed);

@@ -1,11 +1,9 @@
-//! Flow expiry: the path loses the state of a connection, like a stateful middlebox whose entry is gone.
+//! Flow expiry: the path loses the state of a connection, like a stateful middlebox that has removed its entry, by a
+//! rule or after an idle timeout. The idle timeout may also end the connection instead.
 //!
-//! Neither peer is notified. The next peer to send gets an RST, because the path no longer knows the connection; the
-//! other peer then gets one too, sooner than in reality, where its own keepalive would find out: a session that lingers
-//! at the server for hours says nothing about the client under test.
-//!
-//! State that was dropped resets both sides once either sends. In reality the other side finds out hours later, by its
-//! own keepalive; a session that lingers at the server would say nothing about the client under test.
+//! Neither peer is notified. The next peer to send gets an RST, because the path has no state for the connection. The
+//! other peer gets an RST at the same time; in reality its own keepalive finds out hours later, but a session that
+//! remains at the server shows nothing about the client under test.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,14 +23,17 @@ use super::types::Cut;
 pub(super) struct FlowExpiry {
     /// The rule that dropped the state.
     forgotten: Option<(Arc<Rule>, DropState)>,
-    /// The state does not come back: its end has begun, or the device has dropped its entry.
+    /// The state does not come back with the removal of the rule: the server's side was reset, or an idle timeout is
+    /// over.
     for_good: bool,
     /// The idle timeout in force.
     idle: Option<(Arc<Rule>, Duration, Expiry)>,
+    /// The last traffic, or when the idle timeout came into force; `None` without one.
     idle_since: Option<Instant>,
 }
 
 impl FlowExpiry {
+    /// Applies these rules from now on.
     pub fn adapt(&mut self, rules: &Rules, connection: u64, now: Instant) {
         let covering = || rules.iter().filter(|rule| rule.covers(connection));
         if !self.for_good {
@@ -46,14 +47,14 @@ impl FlowExpiry {
             RuleKind::Idle { after, then } => Some((Arc::clone(rule), after, then)),
             _ => None,
         });
-        // A middlebox new in the path knows nothing of earlier traffic.
+        // A new rule stands for a new middlebox, whose idle time begins now.
         if idle.as_ref().map(|(rule, ..)| rule.id) != self.idle.as_ref().map(|(rule, ..)| rule.id) {
             self.idle_since = idle.is_some().then_some(now);
         }
         self.idle = idle;
     }
 
-    /// How the state is dropped, if it is; no bytes are carried then.
+    /// Returns how the state was dropped; `None`: it is intact. Without state, no bytes are carried.
     pub fn in_force(&self) -> Option<DropState> {
         self.forgotten.as_ref().map(|(_, drop_state)| *drop_state)
     }
@@ -65,13 +66,13 @@ impl FlowExpiry {
         }
     }
 
-    /// When the idle time ends if there is no traffic until then.
+    /// Returns when the idle time ends if there is no traffic until then.
     pub fn due(&self) -> Option<Instant> {
-        // If the clock cannot reach that far, it never ends.
+        // An instant beyond the clock's range is never reached.
         self.idle_since?.checked_add(self.idle.as_ref()?.1)
     }
 
-    /// Applies the idle timeout if it is over: cuts the connection, or drops its state.
+    /// Applies the idle timeout if it is over: returns how to end the connection, or drops its state.
     pub fn expire(&mut self) -> Option<Cut> {
         let due = self.due()?;
         if Instant::now() < due {
@@ -91,7 +92,8 @@ impl FlowExpiry {
         }
     }
 
-    /// Ready when a peer that may still send has sent something, and is to get an RST.
+    /// Waits, once the state is dropped, until a peer that may still send has sent something; counts the RST it is to
+    /// get.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,

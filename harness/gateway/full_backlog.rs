@@ -1,10 +1,8 @@
 //! A full accept queue: lets connects hang without any privilege.
 //!
-//! A kernel whose accept queue is full drops SYNs without an answer, so a client's connect hangs and is retried after
-//! 1, 2, 4 … seconds, as behind a firewall that drops them. Open connections are not affected.
-//!
-//! A full accept queue makes the kernel drop SYNs without any privilege, and the kernel counts them. A socket filter
-//! would do the same, but recent kernels require CAP_NET_ADMIN to attach one.
+//! While the accept queue is full, the kernel drops SYNs without an answer and counts them, so a client's connect hangs
+//! and its kernel retries after 1, 2, 4 … seconds, as behind a firewall. Open connections are not affected. A socket
+//! filter would do the same, but recent kernels require CAP_NET_ADMIN to attach one.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,27 +12,29 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::port::BACKLOG;
 
-/// Attempts to fill the queue while clients slip in; each of them is taken out again.
+/// Attempts to fill the queue. An attempt fails if a client enters the queue first; the next one accepts that client.
 const TRIES: u32 = 64;
 
-/// A listener whose queue is kept full by a connection of our own.
+/// A listener whose accept queue one connection of the gateway keeps full.
 pub(super) struct FullBacklog {
     listener: TcpListener,
-    /// Stays in the queue; it is never accepted.
+    /// Client end of the connection that stays in the queue.
     filler: TcpStream,
-    /// Drops that were there before, or have been reported.
+    /// The kernel's count of drops when they were last reported, or when the queue was filled.
     counted: u32,
 }
 
 impl FullBacklog {
-    /// Fills the accept queue of a listener on `address`. Clients already in it are passed to `on_client`, even on an
-    /// error, which leaves the queue as it was.
+    /// Fills the accept queue of a listener on `address`. Clients found in the queue are passed to `on_client`, even if
+    /// this fails.
+    ///
+    /// *Errors*: a system call failed, or clients were faster in every attempt. The listener then accepts as before.
     pub fn fill(
         listener: TcpListener,
         address: SocketAddr,
         on_client: impl FnMut(TcpStream),
     ) -> io::Result<FullBacklog> {
-        // The kernel queues one connection more than the backlog says.
+        // The kernel queues one connection more than the backlog.
         SockRef::from(&listener).listen(0)?;
         match FullBacklog::keep_full(&listener, address, on_client) {
             Ok((filler, counted)) => Ok(FullBacklog { listener, filler, counted }),
@@ -45,8 +45,8 @@ impl FullBacklog {
         }
     }
 
-    /// Puts a connection of our own into a queue that has room for one; returns it, and the drops so far, which do not
-    /// count.
+    /// Puts a connection of the gateway into a queue that has room for one; returns its client end, and the number of
+    /// drops that do not count: earlier ones, and those of the gateway's own failed attempts.
     fn keep_full(
         listener: &TcpListener,
         address: SocketAddr,
@@ -60,7 +60,7 @@ impl FullBacklog {
             }
             let filler = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             filler.set_nonblocking(true)?;
-            // If it does not get into the queue now, it must not get there later.
+            // Closed by RST: an attempt that was dropped must not enter the queue later.
             filler.set_linger(Some(Duration::ZERO))?;
             // Over loopback the handshake is done before the call returns, if there is room in the queue.
             match filler.connect(&address.into()) {
@@ -70,19 +70,21 @@ impl FullBacklog {
             if filler.peer_addr().is_ok() {
                 return Ok((filler.into(), counted));
             }
-            // A client was first, and our own SYN was dropped.
+            // A client was first, and the kernel dropped the filler's SYN.
             counted = counted.wrapping_add(1);
         }
         Err(io::Error::other(format!("cannot fill the accept queue in {TRIES} attempts")))
     }
 
-    /// SYNs dropped since the last call.
+    /// Returns the SYNs dropped since the last call.
     pub fn take_drops(&mut self) -> u64 {
         let drops = drops(&self.listener);
         u64::from(drops.wrapping_sub(std::mem::replace(&mut self.counted, drops)))
     }
 
-    /// Frees the queue and returns the listener. A client found in the queue is passed to `on_client`.
+    /// Frees the queue and returns the listener. Clients found in the queue are passed to `on_client`.
+    ///
+    /// *Errors*: a system call failed.
     pub fn clear(&mut self, mut on_client: impl FnMut(TcpStream)) -> io::Result<TcpListener> {
         SockRef::from(&self.listener).listen(BACKLOG)?;
         let filler = self.filler.local_addr()?;
@@ -102,7 +104,7 @@ impl FullBacklog {
     }
 }
 
-/// Packets dropped by the kernel at this socket (a wrapping count).
+/// Returns the kernel's count of packets dropped at this socket; it wraps at 2³².
 fn drops(listener: &TcpListener) -> u32 {
     use std::mem::size_of_val;
     use std::os::fd::AsRawFd;
@@ -116,6 +118,6 @@ fn drops(listener: &TcpListener) -> u32 {
         let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
         libc::getsockopt(listener.as_raw_fd(), level, option, answer.as_mut_ptr().cast(), &raw mut length)
     };
-    // An older kernel returns fewer figures; drops are then unknown, and the evidence is missing.
+    // An older kernel returns fewer figures: no drop is counted then, so the fault lacks evidence.
     if read == 0 { answer[DROPS] } else { 0 }
 }

@@ -1,8 +1,8 @@
 //! A link: one direction of one connection.
 //!
-//! A held message is never delivered late if its rule says hold: after the heal it would rescue a client that has no
-//! deadline for the sign-in. Scenarios that hold a sign-in reset all connections first, so that there are sign-ins to
-//! hold.
+//! A message that a cut point holds is delivered when its rule is removed. Scenarios that stall a sign-in drop the
+//! message instead: delivered late, it would rescue a client that has no deadline for the sign-in. They also reset all
+//! connections, so that clients sign in during the fault.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -28,19 +28,19 @@ use crate::model::seed::Seed;
 const BUFFER: usize = 64 << 10;
 
 thread_local! {
-    /// Bytes are sent right after they are read, so one buffer serves every link of a thread: it stays in the
-    /// processor's cache, and an idle connection costs no memory.
+    /// Bytes are sent or copied right after they are read, so one buffer serves every link of a thread: the buffer
+    /// stays in the processor's cache, and an idle connection needs none.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
 }
 
 /// How a link ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkEnd {
-    /// The source ended and FIN has been sent to the target: the other direction may go on.
+    /// The source sent FIN, and so has the gateway to the target: the other direction may go on.
     InOrder,
-    /// The source is gone.
+    /// The source failed, and all its earlier bytes have been sent.
     Source,
-    /// The target is gone.
+    /// The target does not accept bytes any more.
     Target,
     /// A rule ends the connection.
     Cut(Cut),
@@ -56,9 +56,9 @@ pub(super) struct Link {
     waiting: usize,
     /// The source has ended.
     source_ended: bool,
-    /// The source is gone; its earlier bytes may still be read.
+    /// The source has failed; its earlier bytes may still be read.
     source_failed: bool,
-    /// The target holds bytes that are not flushed.
+    /// Bytes were written to the target and are not flushed: TLS buffers them.
     unflushed: bool,
     /// Bytes sent to the target.
     pub carried: u64,
@@ -84,7 +84,7 @@ impl Link {
         }
     }
 
-    /// Carries bytes as far as possible now; ready when the link has ended.
+    /// Carries bytes as far as possible now; ready when the link has ended. May be polled again after an end in order.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -138,7 +138,7 @@ impl Link {
         self.send(cx, target, observer)
     }
 
-    /// The cut by a toxic that is due before anything could be carried.
+    /// Returns the cut by a toxic that is due while the connection carries no bytes yet.
     pub fn cut_early(&mut self, now: Instant) -> Option<Cut> {
         if !self.pipeline.is_empty() {
             self.release(now);
@@ -164,20 +164,22 @@ impl Link {
         self.source_ended
     }
 
-    /// Ends the source with a last chunk.
+    /// Queues the last chunk of the source, and stops reading.
     pub fn finish(&mut self, last: Chunk) {
         self.source_ended = true;
         self.put(last);
     }
 
-    /// The target is gone: drops all chunks.
+    /// Stops reading because the target has failed, and drops chunks that wait for it. Chunks still held by toxics are
+    /// dropped by another call once they are due.
     pub fn abandon(&mut self) {
         self.source_ended = true;
         self.outbox.clear();
         self.waiting = 0;
     }
 
-    /// The source is gone, as the other link has found: after its earlier bytes, its end counts as a failure.
+    /// Marks the source as failed, because the other link cannot write to it: the end of its stream counts as a
+    /// failure.
     pub fn mark_source_failed(&mut self) {
         self.source_failed = true;
     }
@@ -189,13 +191,12 @@ impl Link {
         self.waiting += self.outbox.range(before..).map(Chunk::len).sum::<usize>();
     }
 
-    /// Whether to read on. Bytes that the target has not taken keep the source waiting, as they would without a
-    /// gateway.
+    /// Whether to read on. A target that reads slowly slows the source down, as it would without a gateway.
     fn has_room(&self) -> bool {
         self.pipeline.has_room() && self.waiting < BUFFER
     }
 
-    /// Inspects bytes that were read, and sends them on.
+    /// Inspects bytes that were read, and sends or queues them; returns the end of the link if the target has failed.
     fn pass(
         &mut self,
         cx: &mut Context<'_>,
@@ -221,7 +222,7 @@ impl Link {
             match inspected.then {
                 None | Some((Strike::Drop, _)) => {}
                 Some((Strike::Hold, rule)) => self.put(Chunk::Gate(rule)),
-                // Nothing behind the end of a connection matters.
+                // Bytes behind the end of a connection are lost.
                 Some((Strike::Reset, _)) => {
                     self.finish(Chunk::Cut(Cut::Reset));
                     return None;
@@ -235,7 +236,7 @@ impl Link {
         None
     }
 
-    /// Sends bytes without copying them, as far as no chunk is ahead of them and the target takes them at once.
+    /// Sends bytes without copying them, if no chunk is queued before them; returns how many the target took at once.
     fn send_directly(&mut self, cx: &mut Context<'_>, bytes: &[u8], target: &mut impl Leg) -> io::Result<usize> {
         let mut sent = 0;
         while sent < bytes.len() && self.pipeline.is_empty() && self.outbox.is_empty() {
@@ -277,7 +278,7 @@ impl Link {
                     Poll::Pending => break,
                     Poll::Ready(Err(_) | Ok(0)) => return Poll::Ready(LinkEnd::Target),
                     Poll::Ready(Ok(written)) => {
-                        // Counted as they leave: the connection may be cut before the rest is sent.
+                        // Counted at each write, because the connection may be cut before the rest is sent.
                         let _ = bytes.split_to(written);
                         let all = bytes.is_empty();
                         self.waiting -= written;
@@ -314,7 +315,7 @@ impl Link {
         Poll::Pending
     }
 
-    /// FIN has been sent to the target; only a cut may still follow.
+    /// Drops the remaining chunks after the attempt to send FIN to the target; returns how the link ended.
     fn finish_target(&mut self, ended: io::Result<()>) -> LinkEnd {
         self.outbox.clear();
         self.unflushed = false;

@@ -1,10 +1,11 @@
 //! The fault-injecting gateway: a stable address for clients, and control over all traffic that passes through it.
 //!
-//! [`Gateway`] is the handle. `acceptor` listens and accepts; `workers` are the threads that connections run on; `serve`
-//! takes one client from accept to shutdown; `connection` is its two `link`s and the state that both share. On a link,
-//! `framing` finds protocol messages, `observer` turns them into events and cut points, and `toxic` schedules the bytes.
-//! `rule` is what is in force, `command` carries a change to a connection, and `shared` is the state of the whole gateway.
-//! Knows no network namespace, no scenario and no fault: a `port` says where sockets come from, a `transport` what they are.
+//! [`Gateway`] is the handle. `acceptor` listens and accepts; `workers` are the threads that connections run on;
+//! `serve` takes one client from accept to shutdown; `connection` holds its two `link`s and the state that both share.
+//! On a link, `framing` finds protocol messages, `observer` reports them to the `tap` and strikes cut points, and
+//! `toxic` schedules the bytes. `rule` describes the rules in force, `command` a change sent to a connection, `shared`
+//! the state of the whole gateway. Depends on no namespace, server or scenario: a `port` opens listening sockets, a
+//! `transport` abstracts networks.
 
 mod acceptor;
 mod chunk;
@@ -64,10 +65,10 @@ pub(crate) use self::types::Cut;
 use self::workers::{Spawner, Workers};
 use crate::model::seed::Seed;
 
-/// Longest that a task of the gateway may take to carry out a command: a few system calls, on a busy machine.
+/// Longest wait until a task of the gateway has carried out a command: a few system calls, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One gateway. Clones control the same one; when the last is dropped, it and every connection end.
+/// A handle on one gateway. When its last clone is dropped, the gateway closes and every connection ends.
 #[derive(Clone)]
 pub(crate) struct Gateway(Arc<Control>);
 
@@ -75,7 +76,7 @@ pub(crate) struct Gateway(Arc<Control>);
 struct Control {
     shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Request>,
-    /// Dropped after the requests; its drop waits for every task.
+    /// Dropped after the requests; the drop waits until the threads have ended.
     workers: Workers,
     /// Dropped last: the port stays reserved as long as any part of the gateway exists.
     _port: Option<Arc<Reservation>>,
@@ -84,19 +85,25 @@ struct Control {
 impl Gateway {
     /// Opens a gateway to `upstream` on a loopback port of its own.
     ///
+    /// *Errors*: as [`Gateway::open_on`], or no port is free.
+    ///
     /// *Chance*: all random draws of rules come from `seed` and the number of the connection.
     #[cfg(test)]
     pub fn open(upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
         Gateway::open_on(Reservation::new()?, upstream, seed, tap)
     }
 
-    /// Opens another gateway, on a port of its own, that reports to the same tap: no two connections share a number.
+    /// Opens another gateway, on `port`, that reports to the same tap: no two connections share a number.
+    ///
+    /// *Errors*: as [`Gateway::open_on`].
     pub fn open_beside(&self, port: Reservation, upstream: SocketAddr) -> io::Result<Gateway> {
         let Shared { seed, tap, numbers, .. } = self.0.shared.as_ref();
         Gateway::open_numbered(port, upstream, *seed, Arc::clone(tap), Arc::clone(numbers))
     }
 
     /// Opens a gateway on a given port.
+    ///
+    /// *Errors*: the port cannot be listened on, or a worker thread cannot be started.
     pub fn open_on(port: Reservation, upstream: SocketAddr, seed: Seed, tap: Arc<dyn Tap>) -> io::Result<Gateway> {
         Gateway::open_numbered(port, upstream, seed, tap, Arc::default())
     }
@@ -118,8 +125,10 @@ impl Gateway {
     }
 
     /// Opens a gateway on a host of a network other than the operating system's: without a thread, as tasks of the
-    /// current runtime. After the last handle is dropped, the tasks end at their next poll. [`Self::hang`] is an error
-    /// there, because dropping SYNs is up to that network.
+    /// current runtime. After the last handle is dropped, the tasks end at their next poll. [`Self::hang`] fails there,
+    /// because only that network can drop SYNs.
+    ///
+    /// *Errors*: the host cannot listen on `address`, or there is no current runtime.
     ///
     /// *Chance*: all random draws of rules come from `seed` and the number of the connection.
     #[cfg(any(test, feature = "simulation"))]
@@ -134,6 +143,8 @@ impl Gateway {
     }
 
     /// Opens another gateway on a [`Host`] that reports to the same tap: no two connections share a number.
+    ///
+    /// *Errors*: as [`Gateway::open_on_host`].
     #[cfg(feature = "simulation")]
     pub fn open_beside_on_host<H: Host>(
         &self,
@@ -168,7 +179,7 @@ impl Gateway {
         Gateway(Arc::new(Control { shared, requests, workers, _port: port }))
     }
 
-    /// The address that clients connect to.
+    /// Returns the address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.0.shared.address
     }
@@ -184,30 +195,36 @@ impl Gateway {
         self.0.shared.state().termination = Some(termination);
     }
 
-    /// Refuses new connections, like a host without a listener: the kernel answers with ECONNREFUSED. Such attempts
-    /// never reach user space, so they are not counted.
+    /// Refuses new connections, like a host without a listener: the kernel answers SYNs with RST, and clients get
+    /// ECONNREFUSED. Such attempts never reach user space, so they are not counted. Accepts queued clients first.
+    ///
+    /// *Errors*: the acceptor failed, is closed, or did not answer within [`PATIENCE`].
     pub async fn refuse(&self) -> io::Result<()> {
         self.request(Instruction::Refuse).await
     }
 
     /// Lets new connections hang: their SYNs are dropped, as by a firewall, and the client's kernel retries.
+    ///
+    /// *Errors*: as [`Gateway::refuse`], or the network is not the operating system's.
     pub async fn hang(&self) -> io::Result<()> {
         self.request(Instruction::Hang).await
     }
 
     /// Accepts connections again.
+    ///
+    /// *Errors*: as [`Gateway::refuse`].
     pub async fn accept(&self) -> io::Result<()> {
         self.request(Instruction::Accept).await
     }
 
-    /// SYNs dropped so far while connections were made to hang.
+    /// Returns the number of SYNs dropped so far by [`Gateway::hang`].
     pub async fn syns_dropped(&self) -> u64 {
         // A closed gateway counts no further drops.
         let _ = self.request(Instruction::Count).await;
         self.0.shared.syns_dropped.load(Ordering::Relaxed)
     }
 
-    /// Clients accepted so far, including those that have disconnected.
+    /// Returns the number of clients accepted so far, including those that have disconnected.
     pub fn clients_accepted(&self) -> u64 {
         self.0.shared.clients_accepted.load(Ordering::Relaxed)
     }
@@ -215,7 +232,7 @@ impl Gateway {
     /// Sends an instruction to the acceptor; returns once it is carried out.
     async fn request(&self, instruction: Instruction) -> io::Result<()> {
         let (done, answer) = oneshot::channel();
-        // The acceptor of a closed gateway does not answer.
+        // The acceptor of a closed gateway drops `done`: reported as closed below.
         let _ = self.0.requests.send(Request { instruction, done });
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
@@ -227,10 +244,10 @@ impl Gateway {
         }
     }
 
-    /// Adds a rule behind those in force: it applies to every connection that is open once this returns, and to new
-    /// ones. Its name distinguishes its random draws from those of other rules.
+    /// Adds a rule behind those in force. Once this returns, the rule applies to every open connection in its scope,
+    /// and to new ones. The name distinguishes the rule's random draws from those of other rules.
     pub async fn install(&self, name: &str, kind: RuleKind) -> Arc<Rule> {
-        // Clients in the accept queue count as open connections for the rule's scope.
+        // Clients in the accept queue are open connections for the rule's scope. A closed gateway has no queue.
         let _ = self.request(Instruction::AcceptQueued).await;
         self.change(|state, rules| {
             let rule = state.rule(name, kind);
@@ -254,12 +271,13 @@ impl Gateway {
         .await
     }
 
-    /// Removes a rule: it is healed on every connection once this returns.
+    /// Removes a rule: no connection applies it any more once this returns. Connection state that
+    /// [`DropState::ServerSide`] or an idle timeout has dropped does not come back.
     pub async fn remove(&self, rule: &Rule) {
         self.change(|_, rules| rules.retain(|other| other.id != rule.id)).await;
     }
 
-    /// Changes the rules in force; returns once every open connection applies them.
+    /// Changes the rules in force; returns once every open connection applies them, or after [`PATIENCE`] with a doubt.
     async fn change<T>(&self, edit: impl FnOnce(&mut State, &mut Vec<Arc<Rule>>) -> T) -> T {
         let (made, acks) = {
             let mut state = self.0.shared.state();
@@ -271,7 +289,7 @@ impl Gateway {
         made
     }
 
-    /// Number of open connections.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         self.0.shared.state().connections.as_ref().map_or(0, BTreeMap::len)
     }
@@ -285,20 +303,20 @@ impl Gateway {
         self.wait_for_acks(acks).await
     }
 
-    /// Ends the oldest half of the connections, rounded up; returns their number.
+    /// Ends the oldest half of the accepted connections, rounded up; returns their number.
     pub async fn cut_half(&self, cut: Cut) -> usize {
         let acks = self.0.shared.state().send_to_oldest_half(|done| Command::Cut { cut, done });
         self.wait_for_acks(acks).await
     }
 
-    /// Ends the connections whose client address is not in `held`; returns their number.
+    /// Ends the connections whose client address is known and not in `held`; returns their number.
     pub async fn cut_all_but(&self, held: &BTreeSet<SocketAddr>, cut: Cut) -> usize {
         let is_held = |open: &Open| open.peer.is_none_or(|peer| held.contains(&peer));
         let acks = self.0.shared.state().send_where(|open| !is_held(open), |done| Command::Cut { cut, done });
         self.wait_for_acks(acks).await
     }
 
-    /// Waits until connections acknowledge a command; returns how many did.
+    /// Waits until connections acknowledge a command, at most [`PATIENCE`]; returns how many did.
     async fn wait_for_acks(&self, acks: Vec<oneshot::Receiver<()>>) -> usize {
         let mut count = 0;
         let all = async {
@@ -313,7 +331,7 @@ impl Gateway {
         count
     }
 
-    /// Closes the gateway and every connection.
+    /// Closes the gateway; waits until every connection has ended.
     pub async fn close(&self) {
         self.0.shared.close();
         if timeout(PATIENCE, self.0.workers.wait_until_idle()).await.is_err() {

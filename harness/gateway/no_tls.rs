@@ -1,4 +1,4 @@
-//! TLS termination of a build without the stand-alone proxy, the only user of it: TLS passes through unread.
+//! Replaces `tls` in builds without the stand-alone proxy, the only user of TLS termination: TLS passes through unread.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Observes one connection: reports protocol events to the tap, and knows which cut points are armed.
+//! Observes one connection: reports protocol events to the tap, and decides whether a rule strikes at a point.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ impl ProtocolObserver {
         self.rules.iter().any(|other| other.id == rule)
     }
 
-    /// Reports that the gateway could not carry out what was requested.
+    /// Reports to the tap that the gateway could not carry out a request.
     pub fn doubt(&self, reason: String) {
         self.tap.doubt(reason);
     }
@@ -66,7 +66,7 @@ impl Watch for ProtocolObserver {
             if cut.point != point || !rule.covers(self.id) {
                 return None;
             }
-            // Connections on several threads reach the point at once and share this limit.
+            // Atomic, because connections on several threads share this limit.
             let most = cut.times.map_or(u64::MAX, u64::from);
             let count = |strikes| (strikes < most).then_some(strikes + 1);
             rule.tally.strikes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).ok()?;
@@ -92,7 +92,7 @@ impl Watch for ProtocolObserver {
     }
 }
 
-/// The recorded change for a note: nothing secret, and nothing that occurs with every statement.
+/// Converts a note to the change that is recorded: nothing secret, and nothing that occurs with every statement.
 fn change(note: Note<'_>) -> Option<ConnectionChange> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned();
     Some(match note {

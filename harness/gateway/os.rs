@@ -14,7 +14,9 @@ use super::transport::{Clock, Dialer, Leg, Socket};
 pub(crate) struct Machine;
 
 impl Machine {
-    /// An accepted client; belongs to the current runtime.
+    /// Registers an accepted client's socket with the current runtime.
+    ///
+    /// *Errors*: the runtime cannot watch the socket.
     pub fn client(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         TcpStream::from_std(stream).inspect(disable_nagle)
     }
@@ -56,7 +58,7 @@ impl Leg for TcpStream {
 
 impl Socket for TcpStream {
     fn reset(self) {
-        // With zero linger, close() sends RST. If the socket is already dead, no peer is left to notify.
+        // With zero linger, close() sends RST. An error means that the connection has already failed.
         let _ = SockRef::from(&self).set_linger(Some(Duration::ZERO));
     }
 

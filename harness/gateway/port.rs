@@ -1,8 +1,8 @@
-//! Reserved ports: outside the range from which the kernel takes clients' outgoing ports, and held for as long as the
-//! reservation lives, even while no process listens.
+//! Reserved ports: held for as long as the reservation lives, even while no process listens. Ports that this module
+//! chooses lie outside the range from which the kernel takes clients' outgoing ports.
 //!
-//! Keepalive towards the client is the gateway's, because the gateway terminates the client's TCP: on, as in Postgres,
-//! at the system's times or at the scenario's.
+//! Listening sockets enable keepalive, as Postgres does, with the system's times or the scenario's: the gateway
+//! terminates the client's TCP, so only its own keepalive reaches the client.
 
 use std::fmt;
 use std::fs;
@@ -16,27 +16,32 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use crate::credentials;
 use crate::model::topology::Keepalive;
 
-/// Ports below need privileges or are known services; 10240 is above both and above common development servers.
+/// Lowest port that is chosen: above the privileged ports, well-known services and common development servers.
 const LOWEST: u16 = 10_240;
 
-/// Where the kernel's ephemeral range begins if it does not say (Linux and IANA both begin higher).
+/// Ports for outgoing connections if /proc does not show the range: Linux's default.
 const EPHEMERAL_DEFAULT: Range<u16> = 32_768..61_000;
 
-/// Ports tried before giving up; with a few hundred of twenty thousand in use, two failures in a row are rare.
+/// Random ports tried before giving up. About half of the draws fall into the ephemeral range and are skipped; of the
+/// other ports, few are in use.
 const TRIES: u32 = 200;
 
-/// Pending connections that the kernel holds for a listener: more than any client under test opens at once.
+/// Length of the accept queue, in connections: more than any client under test opens at once.
 pub(super) const BACKLOG: i32 = 1024;
 
 /// Opens sockets on another network stack than this process's own.
 pub(crate) trait SocketSource: Send + Sync + fmt::Debug {
+    /// Opens a socket there.
+    ///
+    /// *Errors*: those of socket(2), or the other stack cannot be reached.
     fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket>;
 }
 
-/// A port that no other process can bind: on the loopback address, or on the network stack of a [`SocketSource`].
+/// A port that other processes can bind only with `SO_REUSEADDR`: on this host, or on the network stack of a
+/// [`SocketSource`].
 ///
-/// It holds a socket that is bound and never listens: the kernel refuses connections to it with a true ECONNREFUSED until
-/// [`listen`](Reservation::listen) is called or a child process binds the port with `SO_REUSEADDR`.
+/// Holds a socket that is bound and never listens: the kernel refuses connections to the port (ECONNREFUSED) until
+/// [`listen`](Reservation::listen) is called or a child process binds the port with `SO_REUSEADDR` and listens.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     address: SocketAddr,
@@ -48,6 +53,9 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// Reserves a random free port on the loopback address, outside the ephemeral range.
+    ///
+    /// *Errors*: none of [`TRIES`] ports could be bound.
     pub fn new() -> io::Result<Reservation> {
         let ephemeral = ephemeral_range();
         let mut last = io::Error::other("no port was tried");
@@ -68,14 +76,18 @@ impl Reservation {
         Reservation::hold((Ipv4Addr::LOCALHOST, port).into(), false)
     }
 
-    /// Reserves a given address, as any server binds it: even while earlier connections linger there (TIME-WAIT). Port
-    /// 0 stands for any free port.
+    /// Reserves a given address, even while earlier connections linger there (TIME-WAIT). Port 0 stands for any free
+    /// port.
+    ///
+    /// *Errors*: a process listens there, or the address is not on this host.
     #[cfg(any(test, feature = "proxy"))]
     pub fn at(address: SocketAddr) -> io::Result<Reservation> {
         Reservation::hold(address, address.port() != 0)
     }
 
     /// Reserves an address of another network stack.
+    ///
+    /// *Errors*: no socket can be opened there, or the address is in use.
     pub fn within(source: Arc<dyn SocketSource>, address: SocketAddr) -> io::Result<Reservation> {
         let holder = source.socket(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         let reservation = Reservation::hold_with(holder, address, false)?;
@@ -88,8 +100,8 @@ impl Reservation {
     }
 
     fn hold_with(holder: Socket, address: SocketAddr, is_shared: bool) -> io::Result<Reservation> {
-        // First without SO_REUSEADDR, so that a port already in use is refused; then with it, so that our own listener
-        // may bind beside this socket.
+        // Unless `is_shared`, bound without SO_REUSEADDR, so that any earlier use of the port is an error; then the
+        // option is set, so that the listener may bind beside this socket.
         holder.set_reuse_address(is_shared)?;
         holder.bind(&address.into())?;
         holder.set_reuse_address(true)?;
@@ -97,7 +109,7 @@ impl Reservation {
         Ok(Reservation { address, source: None, keepalive: None, _holder: holder })
     }
 
-    /// Sets the keepalive times of accepted connections.
+    /// Sets the keepalive times of accepted connections; `None`: the system's defaults.
     pub fn keeping_alive(self, keepalive: Option<Keepalive>) -> Reservation {
         Reservation { keepalive, ..self }
     }
@@ -106,7 +118,9 @@ impl Reservation {
         self.address
     }
 
-    /// Begins to listen; connections are refused again as soon as the listener is dropped.
+    /// Begins to listen; the kernel refuses connections again as soon as the listener is dropped.
+    ///
+    /// *Errors*: no socket can be opened, or another process listens on the port.
     pub fn listen(&self) -> io::Result<TcpListener> {
         let socket = self.socket()?;
         socket.set_reuse_address(true)?;

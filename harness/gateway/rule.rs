@@ -1,7 +1,7 @@
 //! Rules in force on a gateway, each with a tally of its effects.
 //!
-//! Idle connections are closed by the gateway on every plane: real devices that close them (nginx, Envoy, RDS Proxy)
-//! terminate TCP and count bytes, so keepalive probes do not reach them.
+//! The gateway closes idle connections on every plane: the real devices that close them (nginx, Envoy, RDS Proxy)
+//! terminate TCP and count bytes of data, so keepalive probes do not restart their idle time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct Rule {
     /// Distinguishes the random draws of this rule from those of other rules.
     pub name: String,
     pub kind: RuleKind,
-    /// Number of the newest connection when the rule came into force.
+    /// Number of this gateway's newest connection when the rule was made; decides [`Rule::covers`].
     pub newest: u64,
     pub tally: Tally,
 }
@@ -40,13 +40,13 @@ pub(crate) enum RuleKind {
     },
 }
 
-/// How the path drops the state of a connection. The client is not notified; it gets an RST for the next bytes it
-/// sends.
+/// How the path drops the state of a connection. The client is not notified: it gets an RST only once a peer that is
+/// still connected sends something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropState {
-    /// The server's side is gone at once (RST to the server): a half-open connection.
+    /// The server's side is reset at once: the connection is half-open.
     ServerSide,
-    /// Neither side is notified; the next side to send gets an RST, and then so does the other.
+    /// Neither side is notified; as soon as one sends, both get an RST.
     Silently,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum DropState {
 pub(crate) enum Expiry {
     /// Ends the connection on both sides.
     Cut(Cut),
-    /// Drops its state silently; the next side to send gets an RST.
+    /// Drops the connection's state as [`DropState::Silently`] does.
     DropState,
 }
 
@@ -64,9 +64,9 @@ pub(crate) enum Expiry {
 pub(crate) struct Tally {
     /// Bytes delayed, held or lost.
     pub bytes: AtomicU64,
-    /// Connections touched by a toxic, or strikes at a cut point.
+    /// Connections touched by a toxic or ended by lost state or an idle timeout, or strikes at a cut point.
     pub strikes: AtomicU64,
-    /// Numbers of the connections counted in `strikes`: both links of one may be touched.
+    /// Numbers of the connections that a toxic has touched: both links of one are counted once.
     touched: Mutex<BTreeSet<u64>>,
 }
 
@@ -83,9 +83,8 @@ impl Tally {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Counts a connection as struck, at most once.
+    /// Counts a connection as touched by a toxic, at most once.
     pub(super) fn count_connection(&self, connection: u64) {
-        // A poisoned lock still holds a valid set of numbers.
         if self.touched.lock().insert(connection) {
             self.strikes.fetch_add(1, Ordering::Relaxed);
         }
@@ -108,5 +107,5 @@ impl Rule {
     }
 }
 
-/// All rules in force, in the order of installation.
+/// All rules in force, in the order of installation; a replaced rule passes its place on to the new one.
 pub(crate) type Rules = Arc<Vec<Arc<Rule>>>;

@@ -1,4 +1,4 @@
-//! Hosts of an in-memory network, for tests in virtual time: bytes take no time.
+//! An in-memory network for tests in virtual time: bytes take no time.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 
 use super::transport::{Clock, Dialer, Host, Leg, Socket};
 
-/// Bytes that either end can send before the other reads.
+/// Bytes that each end can send before the other reads.
 const WINDOW: usize = 64 << 10;
 
-/// A host; clones share it.
+/// An in-memory network, and each [`Host`] on it; clones share it.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Hosts>);
 
@@ -31,9 +31,9 @@ pub struct MemorySocket {
     /// Address of this end.
     pub address: SocketAddr,
     stream: DuplexStream,
-    /// One end has sent RST.
+    /// Whether one end has sent RST.
     reset: Arc<AtomicBool>,
-    /// The connect was refused.
+    /// Whether the connect was refused.
     refused: bool,
 }
 
@@ -44,7 +44,9 @@ pub struct MemoryListener {
 }
 
 impl Memory {
-    /// Connects at once, or is refused.
+    /// Connects at once.
+    ///
+    /// *Errors*: no listener at this address (ECONNREFUSED).
     pub fn connect(&self, to: SocketAddr) -> io::Result<MemorySocket> {
         let port = 40_000 + self.0.clients.fetch_add(1, Ordering::Relaxed);
         let address: SocketAddr = ([10, 0, 0, 9], port).into();
@@ -96,7 +98,7 @@ impl Host for Memory {
 impl Drop for MemoryListener {
     fn drop(&mut self) {
         self.hosts.listening.lock().unwrap().remove(&self.address);
-        // Queued connections will not be accepted any more.
+        // Nothing will accept the queued connections.
         while let Ok((socket, _)) = self.queue.try_recv() {
             socket.reset();
         }

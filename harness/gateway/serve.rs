@@ -28,7 +28,7 @@ use crate::model::seed::Seed;
 /// be needed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An accepted client, with everything that its connection needs.
+/// The parameters of an accepted client's connection.
 pub(crate) struct Accepted {
     /// Number of the connection.
     pub id: u64,
@@ -53,7 +53,7 @@ pub(crate) async fn serve_client<D: Dialer>(
     let mut connection = Connection::new(D::CLOCK, seed, ProtocolObserver::new(id, tap), rules, commands);
     let shutdown = match client {
         Ok(client) => run_connection(&mut connection, dialer, client, upstream, termination.as_ref()).await,
-        // The kernel resets the dropped socket.
+        // The client's socket is already closed.
         Err(error) => {
             connection.observer().doubt(format!("cannot accept a connection: {error}"));
             Shutdown::in_order(Severed::Teardown)
@@ -69,7 +69,7 @@ async fn run_connection<D: Dialer>(
     upstream: SocketAddr,
     termination: Option<&Termination>,
 ) -> Shutdown<D::Socket> {
-    // Owned here from the start, unlike a socket inside a connecting future, so that it can be reset.
+    // Owned here from the start, not by a future that connects, so that the socket can be reset at any time.
     let mut server = match dialer.begin_to_connect(upstream) {
         Ok(server) => server,
         Err(_) => return Shutdown::by_reset(Severed::Unreachable, [client]),
@@ -77,7 +77,7 @@ async fn run_connection<D: Dialer>(
     let connecting = timeout(CONNECT_TIMEOUT, dialer.connected(&mut server));
     let connected = match unless_ended(connection, connecting).await {
         Ok(connected) => connected.map_err(io::Error::from).flatten(),
-        // The server may have accepted before the connect was seen to succeed, so its socket is shut down too.
+        // The server may already have accepted, so its socket is shut down too.
         Err(end) => return shut_down(end, client, Some(server)),
     };
     if let Err(error) = connected {
@@ -107,7 +107,7 @@ async fn run_connection<D: Dialer>(
     }
 }
 
-/// Carries the encrypted session to its end; `None`: it is not encrypted.
+/// Negotiates TLS and carries the session to its end; `None`: the session is not encrypted and still to be carried.
 async fn run_encrypted<S: Socket>(
     connection: &mut Connection,
     termination: &Termination,
@@ -121,7 +121,9 @@ async fn run_encrypted<S: Socket>(
     }
 }
 
-/// Negotiates TLS on both legs if the client requests it.
+/// Negotiates TLS on both legs if the client requests it; `None`: the session continues unencrypted.
+///
+/// *Errors*: the connection has ended.
 async fn negotiate_tls<'a, S: Socket>(
     connection: &mut Connection,
     termination: &Termination,
@@ -137,7 +139,7 @@ async fn negotiate_tls<'a, S: Socket>(
         None => {}
         Some((Strike::Reset, _)) => return Err(End::Cut(Cut::Reset, None)),
         Some((Strike::Close, _)) => return Err(End::Cut(Cut::Close, None)),
-        // The client sends nothing more until this message is answered.
+        // A drop acts as a hold, because the client sends nothing more until this message is answered.
         Some((Strike::Hold | Strike::Drop, rule)) => poll_fn(|cx| connection.poll_gate(cx, rule)).await?,
     }
     match unless_ended(connection, termination.establish(client, server)).await? {
@@ -147,6 +149,8 @@ async fn negotiate_tls<'a, S: Socket>(
 }
 
 /// Runs `work` unless the connection ends first.
+///
+/// *Errors*: the connection has ended by a command or a toxic.
 async fn unless_ended<T>(connection: &mut Connection, work: impl Future<Output = T>) -> Result<T, End> {
     let mut work = pin!(work);
     poll_fn(|cx| match connection.poll_early(cx) {
@@ -160,7 +164,7 @@ fn shut_down<S: Socket>(end: End, client: S, server: Option<S>) -> Shutdown<S> {
     let sockets = std::iter::once(client).chain(server);
     match end {
         End::InOrder(by) => Shutdown::in_order(by),
-        // A reset on one side is a reset on the other.
+        // An RST from one side is passed on to the other.
         End::Broken(by) => Shutdown::by_reset(by, sockets),
         End::Cut(cut, done) => Shutdown::by_cut(cut, done, sockets),
         End::Teardown | End::ServerSide => Shutdown::by_reset(Severed::Teardown, sockets),

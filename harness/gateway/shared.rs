@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub clients_accepted: AtomicU64,
     /// Seed of all random draws.
     pub seed: Seed,
-    /// Number of the newest connection, here or at a gateway that shares the tap.
+    /// Number of the newest connection of all gateways that share the tap.
     pub numbers: Arc<AtomicU64>,
     state: Mutex<State>,
     /// Cancelled when the gateway closes.
@@ -43,9 +43,9 @@ pub(super) struct State {
     pub termination: Option<Termination>,
     /// The number of the newest rule.
     rule: u64,
-    /// The number of the newest connection here.
+    /// The number of the newest connection of this gateway.
     newest: u64,
-    /// `None` once the gateway closes: no client is accepted any more.
+    /// Open connections by number; `None` once the gateway closes: no client is accepted any more.
     pub connections: Option<BTreeMap<u64, Open>>,
 }
 
@@ -88,7 +88,7 @@ impl Shared {
         self.state.lock()
     }
 
-    /// Ends the acceptor and every connection.
+    /// Makes the acceptor and every connection end; does not wait for them.
     pub fn close(&self) {
         self.closing.cancel();
         for connection in self.state().connections.take().into_iter().flat_map(BTreeMap::into_values) {
@@ -97,8 +97,8 @@ impl Shared {
         }
     }
 
-    /// Registers an accepted client at once, not only when its task first runs, so that it can be cut immediately.
-    /// Returns the task; `None` if the gateway closes.
+    /// Registers an accepted client at once, before its task first runs, so that commands reach its connection. Returns
+    /// the task; `None` if the gateway closes.
     pub fn accept_client<D: Dialer>(
         self: &Arc<Self>,
         dialer: D,
@@ -137,7 +137,7 @@ impl Shared {
 }
 
 impl State {
-    /// A new rule, not yet in force.
+    /// Makes a new rule, not yet in force.
     pub fn rule(&mut self, name: &str, kind: RuleKind) -> Arc<Rule> {
         self.rule += 1;
         Arc::new(Rule { id: self.rule, name: name.to_owned(), kind, newest: self.newest, tally: Tally::default() })
@@ -155,7 +155,7 @@ impl State {
         self.send_where(|_| true, command)
     }
 
-    /// Sends a command to the connections that `is_addressed` selects.
+    /// Sends a command to the connections that `is_addressed` selects; returns their acknowledgements.
     pub fn send_where(
         &self,
         is_addressed: impl Fn(&Open) -> bool,
@@ -164,7 +164,7 @@ impl State {
         send_command(self.connections.iter().flat_map(BTreeMap::values).filter(|open| is_addressed(open)), command)
     }
 
-    /// Sends a command to the oldest half of the connections.
+    /// Sends a command to the oldest half of the connections, rounded up; returns their acknowledgements.
     pub fn send_to_oldest_half(&self, command: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
         let half = self.connections.as_ref().map_or(0, BTreeMap::len).div_ceil(2);
         send_command(self.connections.iter().flat_map(BTreeMap::values).take(half), command)

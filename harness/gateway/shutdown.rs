@@ -1,4 +1,4 @@
-//! Shutdown of a connection: in order, by RST, or by FIN on command.
+//! Shutdown of a connection: after both peers have closed, by RST to both, or by FIN to both.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::transport::Socket;
 use super::types::Cut;
 use crate::model::history::Severed;
 
-/// A peer that has sent nothing for this long has nothing in flight. On loopback bytes arrive within microseconds, so
-/// this allows for a busy machine.
+/// A peer from which nothing arrives for this long has nothing in flight. On loopback bytes take microseconds; the rest
+/// allows for a busy machine.
 const QUIET_TIME: Duration = Duration::from_millis(20);
 
-/// Longest time to drain bytes in flight; a peer that still sends then gets an RST.
+/// Longest time to drain bytes in flight; a peer that sends after that gets an RST.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An ended connection: the cause, and the sockets still to be drained.
@@ -28,18 +28,18 @@ pub(crate) struct Shutdown<S> {
 }
 
 impl<S: Socket> Shutdown<S> {
-    /// Ended in order by the peers.
+    /// Describes the end of a connection whose sockets need only be closed: nothing is left to send.
     pub(super) fn in_order(by: Severed) -> Shutdown<S> {
         Shutdown { by, done: None, draining: Vec::new() }
     }
 
-    /// Ends the connection by RST to the sockets still open.
+    /// Sends RST on the sockets still open.
     pub(super) fn by_reset(by: Severed, sockets: impl IntoIterator<Item = S>) -> Shutdown<S> {
         sockets.into_iter().for_each(S::reset);
         Shutdown { by, done: None, draining: Vec::new() }
     }
 
-    /// Ended by the nemesis or a rule; `done` is notified.
+    /// Sends FIN or RST, as the nemesis or a rule demands; `done` is notified by [`Shutdown::complete`].
     pub(super) fn by_cut(
         cut: Cut,
         done: Option<oneshot::Sender<()>>,
@@ -54,7 +54,7 @@ impl<S: Socket> Shutdown<S> {
         Shutdown { done, ..shutdown }
     }
 
-    /// Acknowledges the command, then drains the sockets. May be dropped at any time, which closes them.
+    /// Acknowledges the command, then drains the sockets. If this future is dropped, the sockets are closed.
     pub async fn complete(self) {
         if let Some(done) = self.done {
             // The receiver is gone if the nemesis was stopped in the meantime.
@@ -66,15 +66,15 @@ impl<S: Socket> Shutdown<S> {
 
 /// Sends FIN after all bytes written before.
 fn send_fin<S: Socket>(mut stream: S) -> S {
-    // If the socket is already dead, no peer is left to notify.
+    // An error means that the connection has already failed.
     let _ = stream.cut_off();
     stream
 }
 
-/// Discards bytes that a peer was still sending, until it falls silent; then closes the socket, and the kernel answers
-/// later bytes with RST, as for a process that has exited.
+/// Discards bytes that a peer was still sending, until none arrive for [`QUIET_TIME`]; then closes the socket, and the
+/// kernel answers later bytes with RST, as for a process that has exited.
 ///
-/// Closing at once would send RST instead of FIN: the kernel does so while unread bytes are in its buffer.
+/// Closing at once could send RST: the kernel does so if its buffer holds unread bytes.
 async fn drain(mut stream: impl Socket) {
     let mut scrap = vec![0; 8 << 10];
     while let Ok(Ok(1..)) = timeout(QUIET_TIME, stream.read(&mut scrap)).await {}

@@ -5,14 +5,14 @@ use crate::recorder::Recorder;
 
 /// Receiver of the gateway's events. Called from the threads that carry the bytes, so it must not block.
 pub(crate) trait Tap: Send + Sync {
-    /// Something happened to a connection, by its number.
+    /// Receives a change of a connection, by the connection's number.
     fn connection(&self, id: u64, change: ConnectionChange);
-    /// The gateway began or ceased to refuse connections.
+    /// The gateway began (`on`) or ceased to refuse connections.
     fn refusing(&self, on: bool);
-    /// The gateway could not carry out what was requested.
+    /// The gateway could not carry out a request, so the run may prove nothing.
     fn doubt(&self, reason: String);
 
-    /// Whether the tap wants every request and every answer, of which there may be many.
+    /// Whether the gateway shall report every request and every answer; there may be many.
     fn observes(&self) -> bool {
         false
     }
@@ -22,7 +22,8 @@ pub(crate) trait Tap: Send + Sync {
         let _ = id;
     }
 
-    /// The server has finished a request, in request order; `idle`: no other request is in flight there.
+    /// The server has finished a request; called in request order, if this tap observes. `idle`: no other request is in
+    /// flight on this connection.
     fn request_finished(&self, id: u64, idle: bool) {
         let _ = (id, idle);
     }

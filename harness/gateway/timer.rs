@@ -1,5 +1,5 @@
-//! A timer that is exact to a few dozen microseconds: tokio's own rounds up to the next millisecond, so a latency of 50
-//! ms would measure as 51. In virtual time, the runtime's timer is used.
+//! A timer that is exact to a few dozen microseconds. Tokio's rounds up to the next millisecond: a latency of 50 ms
+//! would measure as 51 ms. On networks with the runtime's clock, which may be virtual, tokio's timer is used.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::transport::Clock;
 
-/// Wakes one task at one instant at a time. Costs nothing until it is first used.
+/// Wakes one task at one instant at a time. Opens its file descriptor only when first used.
 pub(super) struct Timer {
     clock: Clock,
     alarm: Option<Alarm>,
@@ -23,7 +23,7 @@ impl Timer {
     /// Ready once `due` has passed; otherwise the task is woken then. A later call with another instant replaces this
     /// one.
     ///
-    /// *Errors*: the process has no file descriptor left for a timer.
+    /// *Errors*: the kernel cannot make a timer, for example because no file descriptor is left.
     pub fn poll(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<io::Result<()>> {
         loop {
             if due <= Instant::now() {
@@ -53,7 +53,6 @@ impl Alarm {
     fn new(clock: Clock) -> io::Result<Alarm> {
         match clock {
             Clock::Machine => kernel::Alarm::new().map(Alarm::Kernel),
-            // Also used if the kernel has no timer that can be awaited.
             _ => Ok(Alarm::Runtime(runtime::Alarm::new())),
         }
     }
@@ -108,7 +107,7 @@ mod kernel {
         }
 
         pub fn set(&mut self, due: Instant) -> io::Result<()> {
-            // Zero would disarm it.
+            // Zero would disarm the timer.
             let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
             let once = Expiration::OneShot(TimeSpec::from_duration(wait));
             Ok(self.0.get_ref().0.set(once, TimerSetTimeFlags::empty())?)
@@ -119,7 +118,7 @@ mod kernel {
                 let mut ready = ready!(self.0.poll_read_ready(cx))?;
                 match ready.get_inner().0.wait() {
                     Ok(()) => return Poll::Ready(Ok(())),
-                    // It was set again after it last expired.
+                    // The timer was set again after it had expired: the readiness is stale.
                     Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
@@ -176,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_exact_to_a_fraction_of_a_millisecond() {
-        // It is late by some dozens of microseconds; the bound and the retries allow for a busy machine.
+        // Usually late by some dozens of microseconds; the bound and the retries allow for a busy machine.
         let mut medians = Vec::new();
         while medians.len() < 10 {
             let median = lateness().await;

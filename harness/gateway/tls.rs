@@ -1,9 +1,9 @@
-//! TLS termination: the gateway is the TLS server of the client and a TLS client of the server, so that it can read the
+//! TLS termination: the gateway is a TLS server to the client and a TLS client to the server, so that it can read the
 //! messages.
 //!
-//! The gateway presents the server's own certificate and needs its key: clients that check channel binding
-//! (SCRAM-SHA-256-PLUS) compare that certificate with the one the server signed. TLS is offered to the client exactly
-//! if the server offers it; a client that requests none gets none.
+//! The gateway presents the server's own certificate and needs its key: with channel binding (SCRAM-SHA-256-PLUS),
+//! client and server must have seen the same certificate. The gateway offers TLS to the client if and only if the
+//! server offers it; a client that requests no TLS gets none.
 
 use std::io;
 use std::pin::Pin;
@@ -25,12 +25,12 @@ use super::transport::{Leg, Socket};
 use crate::credentials::trust::Anybody;
 use crate::model::history::Severed;
 
-/// An SSLRequest, whole: its length, and a version that no protocol has.
+/// A complete SSLRequest: its length, and a code in place of the protocol version.
 ///
 /// *Source*: PostgreSQL manual, "Message Formats".
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// A GSSENCRequest, whole.
+/// A complete GSSENCRequest.
 const GSS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30];
 
 /// Certificates and keys to terminate TLS.
@@ -46,7 +46,7 @@ impl Termination {
     /// Terminates TLS with the server's certificate chain and key, in PEM. The server is trusted if its certificate is
     /// signed by `authority`; without one, any certificate is accepted, like `sslmode=require`.
     ///
-    /// *Errors*: which file is invalid, and why.
+    /// *Errors*: the certificate, key, authority or name is invalid; the text says which, and why.
     pub fn new(chain: &[u8], key: &[u8], authority: Option<&[u8]>, name: &str) -> Result<Termination, String> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates("certificate", chain)?;
@@ -79,8 +79,10 @@ impl Termination {
         Ok(Termination { acceptor: Arc::new(server).into(), connector: Arc::new(client).into(), name })
     }
 
-    /// Requests TLS from the server, and answers the client as the server does. `None`: the server refuses it, and both
-    /// sides continue unencrypted.
+    /// Requests TLS from the server, and answers the client as the server does. `None`: the server refuses TLS, and
+    /// both sides continue unencrypted.
+    ///
+    /// *Errors*: the handshake with one side failed.
     pub(super) async fn establish<'a, S: Socket>(
         &self,
         client: &'a mut S,
@@ -99,7 +101,9 @@ impl Termination {
     }
 }
 
-/// Whether the client requests TLS; refuses GSSAPI encryption on the way.
+/// Waits for the client's first bytes; returns whether they request TLS. Refuses GSSAPI encryption first.
+///
+/// *Errors*: the client's connection failed.
 pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
     loop {
         let mut first = [0; 8];
@@ -110,7 +114,8 @@ pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
                 client.read_exact(&mut first).await?;
                 client.write_all(b"N").await?;
             }
-            // A request may arrive in pieces; a client that leaves in the middle of it has requested nothing.
+            // A request may arrive in pieces, and `peek` does not wait for more than the first. Nor does it show a
+            // FIN: for a client that sends one in the middle of a request, this waits until the connection is cut.
             part if length > 0 && (SSL_REQUEST.starts_with(part) || GSS_REQUEST.starts_with(part)) => {
                 sleep(Duration::from_millis(1)).await;
             }
@@ -126,7 +131,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The side, the cause, and how the connection ends.
+    /// Returns the side, the cause, and how the connection ends.
     pub fn describe(self) -> (&'static str, String, Severed) {
         match self {
             Failure::Client(why) => ("client", why.to_string(), Severed::ClientReset),

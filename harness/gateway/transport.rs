@@ -1,5 +1,5 @@
-//! Network interface of the gateway, the simulated server and the built-in clients: the operating system's, or a
-//! simulated one.
+//! The network as the gateway, the simulated server and the built-in clients use it: traits that the operating system's
+//! network and a simulated one implement.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,14 +11,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(any(feature = "simulation", feature = "tls"))]
 use crate::credentials::wall_clock::WallClock;
 
-/// A stream to a peer, over TCP in the end.
+/// The gateway's byte stream to one peer: a TCP socket, or TLS on one.
 pub(crate) trait Leg: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Whether the peer's stream ended without the goodbye of its encryption (close_notify).
+    /// Whether the peer's stream ended without TLS's close_notify.
     fn is_cut_off(&self) -> bool {
         false
     }
 
     /// Sends FIN without close_notify, after all bytes written before.
+    ///
+    /// *Errors*: the connection has already failed.
     fn cut_off(&mut self) -> io::Result<()>;
 }
 
@@ -37,7 +39,9 @@ pub(crate) trait Socket: Leg + 'static {
     /// Ends the connection by RST, even with unsent or unread bytes.
     fn reset(self);
 
-    /// Peeks at received bytes once there are some; cancel safe. Only TLS termination needs it.
+    /// Waits for received bytes and copies them without consuming them; cancel safe. Only TLS termination needs this.
+    ///
+    /// *Errors*: the connection has failed, or this network does not support TLS termination.
     #[cfg_attr(not(feature = "proxy"), expect(dead_code, reason = "only TLS termination uses it"))]
     fn peek(&mut self, _into: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
         async {
@@ -52,7 +56,7 @@ pub(crate) trait Socket: Leg + 'static {
 /// The clock that drives the timers of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
-    /// The operating system's, with kernel timers, exact to some dozens of microseconds.
+    /// The operating system's, with kernel timers that are exact to some dozens of microseconds.
     Machine,
     /// The runtime's, which may be virtual; exact to the millisecond.
     #[cfg_attr(not(any(test, feature = "simulation")), expect(dead_code, reason = "only simulated networks use it"))]
@@ -66,10 +70,14 @@ pub(crate) trait Dialer: Clone + Send + Sync + 'static {
     /// The clock of this network.
     const CLOCK: Clock;
 
-    /// A connecting socket. Dropping it abandons the attempt.
+    /// Begins to connect; returns the connecting socket. Dropping that socket abandons the attempt.
+    ///
+    /// *Errors*: the attempt failed at once.
     fn begin_to_connect(&self, to: SocketAddr) -> io::Result<Self::Socket>;
 
     /// Waits until the connection is established; cancel safe.
+    ///
+    /// *Errors*: the attempt failed.
     fn connected(&self, socket: &mut Self::Socket) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -78,10 +86,14 @@ pub(crate) trait Dialer: Clone + Send + Sync + 'static {
 pub(crate) trait Host: Dialer {
     type Listener: Send + 'static;
 
-    /// Listens; dropping the listener refuses further connections.
+    /// Listens; once the listener is dropped, further connections are refused.
+    ///
+    /// *Errors*: the address is in use.
     fn listen(&self, at: SocketAddr) -> io::Result<Self::Listener>;
 
-    /// The next connection, with the client's address; cancel safe.
+    /// Waits for the next connection; returns it with the client's address; cancel safe.
+    ///
+    /// *Errors*: this listener can accept no more connections.
     fn accept(
         &self,
         listener: &mut Self::Listener,
@@ -93,11 +105,11 @@ pub(crate) trait Host: Dialer {
 pub struct SocketOptions {
     /// `SO_KEEPALIVE` with its times; `None`: off.
     pub keepalive: Option<KeepaliveTimes>,
-    /// `TCP_USER_TIMEOUT`: how long sent bytes may lie unacknowledged.
+    /// `TCP_USER_TIMEOUT`: how long sent bytes may remain unacknowledged; `None`: the system's default.
     pub user_timeout: Option<Duration>,
 }
 
-/// When the kernel probes whether the peer of an idle connection is still there.
+/// When the kernel probes whether the peer of an idle connection still answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepaliveTimes {
     /// `TCP_KEEPIDLE`: idle time before the first probe.
@@ -109,19 +121,22 @@ pub struct KeepaliveTimes {
 }
 
 impl KeepaliveTimes {
-    /// Linux's own: two hours, then nine probes 75 s apart.
+    /// Linux's defaults: two hours, then nine probes 75 s apart.
     pub const SYSTEM: KeepaliveTimes =
         KeepaliveTimes { idle: Duration::from_secs(7200), interval: Duration::from_secs(75), probes: 9 };
 }
 
-/// A connected byte stream of unknown origin.
+/// A connected byte stream of any network, as a built-in client uses it.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// How a built-in client connects, if it is not on the operating system's network.
+/// Opens connections of a built-in client that is not on the operating system's network.
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
+    /// Connects to an address.
+    ///
+    /// *Errors*: the attempt failed.
     async fn dial(&self, to: SocketAddr, options: SocketOptions) -> io::Result<Box<dyn Stream>>;
 
     /// The clock against which certificates are validated.

@@ -1,6 +1,6 @@
 //! Types that several files of the gateway share: the direction of a link, and how a connection is ended.
 
-/// Which way a link leads.
+/// The direction in which a link carries bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// Client to server.
@@ -9,10 +9,10 @@ pub(super) enum Direction {
     Downstream,
 }
 
-/// How the nemesis ends connections.
+/// How the nemesis or a rule ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// FIN to both sides, as a process that exits sends it.
+    /// FIN to both sides, as when a process exits. On an encrypted leg without close_notify.
     Close,
     /// RST to both sides.
     Reset,

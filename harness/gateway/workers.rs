@@ -1,8 +1,8 @@
 //! Workers: the threads that carry the gateway's connections, each with a runtime of its own.
 //!
-//! A connection stays on its worker for life, so carrying bytes takes no lock and wakes no other thread: that is a
-//! tenth faster than a scheduler that moves tasks between threads, and isolates the gateway from the load of the client
-//! under test on the runtime that it shares with the harness. In virtual time, the one runtime is the only worker.
+//! A connection never changes its worker, so carrying bytes takes no lock and wakes no other thread: that is a tenth
+//! faster than a scheduler that moves tasks between threads. Separate threads also isolate the gateway from the load
+//! on the harness's runtime, where an in-process client runs. In virtual time, the current runtime is the only worker.
 
 use std::io;
 use std::num::NonZero;
@@ -19,18 +19,18 @@ use tokio_util::task::TaskTracker;
 /// Most workers of one gateway: beyond this, the server behind it is the limit.
 const MAX_WORKERS: usize = 8;
 
-/// Longest that connections may take to end once the gateway closes: a few system calls, on a busy machine.
+/// Longest wait until connections have ended once the gateway closes: a few system calls, on a busy machine.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The threads of one gateway. Dropping it ends every task, then the threads.
+/// The threads of one gateway. Dropping this ends every task, then the threads; tasks on a shared runtime end later.
 pub(super) struct Workers {
     spawner: Arc<Spawner>,
     threads: Vec<JoinHandle<()>>,
     closing: CancellationToken,
 }
 
-/// Spawns tasks on the workers, round-robin. Tasks may hold this but never [`Workers`], because its drop waits for
-/// every task.
+/// Spawns tasks on the workers, round-robin. Tasks may hold this but never [`Workers`]: the drop of [`Workers`] waits
+/// for the thread that runs the task.
 pub(super) struct Spawner {
     handles: Vec<Handle>,
     next: AtomicUsize,
@@ -38,7 +38,9 @@ pub(super) struct Spawner {
 }
 
 impl Workers {
-    /// Starts one worker for each core; they end when `closing` is cancelled.
+    /// Starts one worker for each core, at most [`MAX_WORKERS`]; they end when `closing` is cancelled.
+    ///
+    /// *Errors*: a thread or its runtime cannot be created.
     pub fn start(closing: CancellationToken) -> io::Result<Workers> {
         let count = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
         let tasks = TaskTracker::new();

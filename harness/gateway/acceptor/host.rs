@@ -1,4 +1,4 @@
-//! Acceptor on a host of a network that is not the operating system's.
+//! Acceptor on a host of a network that is not the operating system's: refuses clients, but cannot let them hang.
 
 use std::io;
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ impl<H: Host> Acceptor<H> {
                 self.shared.tap.refusing(false);
             }
             Instruction::Refuse if self.listener.is_some() => {
-                // Queued clients are connected: without a listener they would be reset.
+                // Without a listener, queued clients would be reset, although their connect has succeeded.
                 self.accept_queued();
                 self.shared.tap.refusing(true);
                 self.listener = None;
@@ -67,13 +67,13 @@ impl<H: Host> Acceptor<H> {
                 let why = "a gateway on this network cannot let connects hang; drop their SYNs with its packet filter";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, why));
             }
-            // Already so; and no SYN is dropped here that could be counted.
+            // Already done; and this acceptor drops no SYNs to count.
             Instruction::Accept | Instruction::Refuse | Instruction::Count => {}
         }
         Ok(())
     }
 
-    /// The next client; cancel safe.
+    /// Waits for the next client; for ever while clients are refused. Cancel safe.
     async fn accept(&mut self) -> io::Result<(H::Socket, SocketAddr)> {
         match &mut self.listener {
             Some(listener) => self.host.accept(listener).await,
@@ -82,19 +82,19 @@ impl<H: Host> Acceptor<H> {
     }
 
     fn accept_client(&self, client: H::Socket, peer: SocketAddr) {
-        // If the gateway closes, the client's connection ends at once.
+        // `None`: the gateway closes, and the dropped socket ends the client's connection.
         if let Some(task) = self.shared.accept_client(self.host.clone(), Some(peer), move || Ok(client)) {
-            // Boxed: a task is moved several times before it runs, and this one is large.
+            // Boxed, because a task is moved several times before it runs, and this one is large.
             self.spawner.spawn(Box::pin(task));
         }
     }
 
     /// Accepts every client in the queue.
     fn accept_queued(&mut self) {
-        // Bounded, so that a client in a hot loop cannot keep the acceptor here.
+        // Bounded, so that a client that connects in a loop cannot keep the acceptor here.
         for _ in 0..BACKLOG {
             let Some(listener) = &mut self.listener else { return };
-            // Unconstrained: an exhausted task budget must not look like an empty queue.
+            // Unconstrained, because an exhausted task budget would look like an empty queue.
             match unconstrained(self.host.accept(listener)).now_or_never() {
                 None => return,
                 Some(Ok((client, peer))) => self.accept_client(client, peer),
@@ -103,7 +103,7 @@ impl<H: Host> Acceptor<H> {
         }
     }
 
-    /// Stops accepting after an error: on such a network no shortage passes by itself.
+    /// Stops accepting after an error, because on such a network no error is temporary.
     fn stop_accepting(&mut self, error: &io::Error) {
         self.shared.tap.doubt(format!("the gateway cannot accept clients any more: {error}"));
         self.listener = None;

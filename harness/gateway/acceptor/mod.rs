@@ -15,11 +15,11 @@ use tokio::sync::oneshot;
 pub(super) enum Instruction {
     /// Listen, and accept clients.
     Accept,
-    /// Stop listening.
+    /// Accept queued clients, then stop listening.
     Refuse,
-    /// Keep the accept queue full, so that SYNs are dropped.
+    /// Keep the accept queue full, so that the kernel drops SYNs; fails on other networks.
     Hang,
-    /// Accept every client that waits in the kernel's accept queue.
+    /// Accept every client that waits in the accept queue.
     AcceptQueued,
     /// Update the count of dropped SYNs.
     Count,

@@ -1,4 +1,4 @@
-//! Acceptor on the operating system's network: the kernel itself refuses clients, or lets them hang.
+//! Acceptor on the operating system's network. The kernel itself refuses clients, or lets them hang.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use crate::gateway::port::{BACKLOG, Reservation};
 use crate::gateway::shared::Shared;
 use crate::gateway::workers::Spawner;
 
-/// Pause after a failed accept: no file descriptor is left.
+/// Pause after a failed accept: usually no file descriptor is left.
 const RETRY_AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// Accepts clients until the gateway closes.
@@ -46,14 +46,14 @@ pub(crate) async fn run(
             }
             accepted = acceptor.state.accept() => match accepted {
                 Ok(client) => acceptor.accept_client(client),
-                // Out of file descriptors: the kernel keeps the connection waiting, so try again shortly.
+                // Without a file descriptor the client stays in the kernel's queue, so try again shortly.
                 Err(_) => sleep(RETRY_AFTER_ERROR).await,
             },
         }
     }
 }
 
-/// How a new client is treated.
+/// How new clients are treated, and the sockets for it.
 enum ListenState {
     Listening(AsyncFd<TcpListener>),
     /// The kernel answers with ECONNREFUSED.
@@ -68,17 +68,17 @@ impl ListenState {
         Ok(ListenState::Listening(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?))
     }
 
-    /// Stops listening at once. Dropping the listener would not be enough: a child process that is just being started
-    /// holds a copy of it until it runs its own program.
+    /// Stops listening at once. Dropping the listener would not be enough: a child process between fork and exec holds
+    /// a copy of the descriptor.
     fn close(&mut self) {
         if let ListenState::Listening(listener) = self {
-            // If the listener cannot be shut down (only Linux can), dropping it has to suffice.
+            // Only Linux can shut down a listening socket; elsewhere the drop must be enough.
             let _ = SockRef::from(listener.get_ref()).shutdown(Shutdown::Both);
         }
         *self = ListenState::Refusing;
     }
 
-    /// The next client; cancel safe.
+    /// Waits for the next client; for ever while clients are refused or hang. Cancel safe.
     async fn accept(&self) -> io::Result<TcpStream> {
         let ListenState::Listening(listener) = self else { return std::future::pending().await };
         loop {
@@ -91,8 +91,8 @@ impl ListenState {
     }
 }
 
-/// Takes one client out of the accept queue. Its socket belongs to no runtime yet, because another thread will carry
-/// it.
+/// Takes one client out of the accept queue. Its socket is not yet registered with a runtime, because it will run on
+/// another thread.
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (client, _) = listener.accept()?;
     client.set_nonblocking(true)?;
@@ -123,7 +123,7 @@ impl Acceptor {
                 self.state = ListenState::open(open?)?;
             }
             (Instruction::Refuse, ListenState::Listening(_)) => {
-                // Queued clients are connected: the kernel would reset them.
+                // The kernel would reset queued clients, although their connect has succeeded.
                 self.accept_queued();
                 self.close();
             }
@@ -135,7 +135,7 @@ impl Acceptor {
                 let listener = listener.get_ref().try_clone()?;
                 let mut connected = Vec::new();
                 let backlog = FullBacklog::fill(listener, self.port.address(), |client| connected.push(client));
-                // These clients are connected, even if filling the queue failed.
+                // Accepted even if filling the queue failed, because their connect has succeeded.
                 connected.into_iter().for_each(|client| self.accept_client(client));
                 self.state = ListenState::Hanging(backlog?);
             }
@@ -143,7 +143,7 @@ impl Acceptor {
                 self.apply(Instruction::Accept)?;
                 self.apply(Instruction::Hang)?;
             }
-            // Already so.
+            // Already done, or the queue is empty.
             (Instruction::Accept, ListenState::Listening(_))
             | (Instruction::Refuse, ListenState::Refusing)
             | (Instruction::Hang, ListenState::Hanging(_))
@@ -152,14 +152,15 @@ impl Acceptor {
         Ok(())
     }
 
+    /// Stops listening, and reports that clients are refused.
     fn close(&mut self) {
         self.shared.tap.refusing(true);
         self.state.close();
     }
 
     fn accept_client(&self, client: TcpStream) {
-        // If the gateway closes, the client's connection ends at once.
         let peer = client.peer_addr().ok();
+        // `None`: the gateway closes, and the dropped socket ends the client's connection.
         if let Some(task) = self.shared.accept_client(Machine, peer, move || Machine::client(client)) {
             self.spawner.spawn(task);
         }
@@ -167,20 +168,20 @@ impl Acceptor {
 
     /// Accepts all clients in the queue. Calls the kernel directly, because the runtime answers from cached readiness.
     fn accept_queued(&self) {
-        // Bounded, so that a client in a hot loop cannot keep the acceptor here.
+        // Bounded, so that a client that connects in a loop cannot keep the acceptor here.
         for _ in 0..BACKLOG {
             let ListenState::Listening(listener) = &self.state else { return };
             match accept(listener.get_ref()) {
                 Ok(client) => self.accept_client(client),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return, // the queue is empty, or there is nothing to hold another connection with
+                Err(_) => return, // the queue is empty, or no file descriptor is left
             }
         }
     }
 }
 
 impl Shared {
-    /// Adds the drops of a full queue since the last call.
+    /// Adds the SYNs that a full queue has dropped since the last call.
     fn count_drops(&self, backlog: &mut FullBacklog) {
         self.syns_dropped.fetch_add(backlog.take_drops(), Ordering::Relaxed);
     }

@@ -1,11 +1,11 @@
 //! Errors in the form used before protocol 3: `E`, a text, NUL. A server that cannot fork still sends them, because the
-//! process that would know the client's protocol was never created; then it closes the connection.
+//! process that would read the client's protocol version does not exist; then it closes the connection.
 
 use super::frame::{Frame, PREFIX};
 use super::state::State;
 use super::{Inspected, Note, Watch};
 
-/// Collects the text, and notes it at its end or at the limit of kept bytes.
+/// Collects the text, and notes it when NUL or [`PREFIX`] bytes have arrived; passes all bytes.
 pub(super) fn collect(frame: &mut Frame, state: &mut State, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
     state.ancient = true;
     let message = frame.gather(bytes, PREFIX);

@@ -11,7 +11,7 @@ use crate::model::fault::{Point, Strike};
 /// The whole CommandComplete of a COMMIT. A failed transaction gets ROLLBACK instead.
 const COMMIT: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 
-/// Until the session is ready, an error longer than this is one of the form used before protocol 3.
+/// Until the session is ready, an error longer than this, in bytes, has the form used before protocol 3.
 ///
 /// *Source*: libpq, `MAX_ERRLEN` in `PQconnectPoll`.
 const LONGEST_FIRST_ERROR: u64 = 30_000;
@@ -20,9 +20,9 @@ const LONGEST_FIRST_ERROR: u64 = 30_000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unknown,
-    /// Part of an answer; only its length matters.
+    /// Part of an answer or of the startup; only its length matters.
     Plain,
-    /// ParameterStatus or NotificationResponse: may arrive at any time, and answers nothing.
+    /// ParameterStatus or NotificationResponse: may arrive at any time, and is no part of an answer.
     Asynchronous,
     Notice,
     Error,
@@ -112,7 +112,7 @@ impl Dialect for Backend {
     ) -> (usize, Option<Struck>) {
         let struck = match *head {
             [b'Z', _, _, _, _, status] => {
-                // The first one ends the startup, even if a client has sent a request without waiting for it.
+                // The first ReadyForQuery ends the startup, even if the client has already sent a request.
                 if state.is_ready() && state.requests.finish() && watch.observes() {
                     watch.note(Note::RequestFinished { idle: state.requests.is_idle() });
                 }
@@ -123,7 +123,7 @@ impl Dialect for Backend {
                 None
             }
             [b'C', ..] if head == COMMIT => match reach(Point::CommitReply, watch) {
-                // The following bytes would be read as the rest of it.
+                // The client would take the following bytes for the rest of the message.
                 Some((Strike::Drop, rule)) if torn => Some((Strike::Close, rule)),
                 struck => struck,
             },
@@ -142,7 +142,7 @@ impl Dialect for Backend {
             [b'E', ..] => {
                 state.requests.end_copy();
                 let ErrorFields { severity, sqlstate } = ErrorFields::read(&head[HEADER..]);
-                // An error without a code violates the protocol; "internal error" says as little.
+                // An error without SQLSTATE violates the protocol, and is noted as internal_error (XX000).
                 watch.note(Note::Error { severity, sqlstate: sqlstate.unwrap_or(*b"XX000") });
                 None
             }

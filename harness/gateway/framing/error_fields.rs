@@ -1,4 +1,4 @@
-//! The fields of an ErrorResponse or NoticeResponse that matter: how bad, and which code.
+//! Severity and SQLSTATE of an ErrorResponse or NoticeResponse.
 
 use super::Severity;
 
@@ -9,11 +9,11 @@ pub(super) struct ErrorFields {
 }
 
 impl ErrorFields {
-    /// Reads the beginning of a message's body: each field is a letter and a text that ends with NUL. A field that is
-    /// not whole is not read; nor is anything after it.
+    /// Reads the beginning of a message's body: each field is a letter and a text that ends with NUL. Stops at a field
+    /// that is incomplete.
     ///
     /// *Source*: PostgreSQL manual, "Error and Notice Message Fields". `V` is the severity in English; servers before
-    /// 9.6 say it only in their own language (`S`), and what cannot be read there counts as ERROR.
+    /// 9.6 send it only in their own language (`S`), and an unknown word counts as ERROR.
     pub fn read(mut body: &[u8]) -> ErrorFields {
         let (mut localized, mut severity, mut sqlstate) = (None, None, None);
         while let [field, text @ ..] = body
@@ -26,7 +26,7 @@ impl ErrorFields {
                 b'C' => sqlstate = text.try_into().ok(),
                 _ => {}
             }
-            // The server sends these three before all others.
+            // The server sends these three first, so the rest need not be read.
             if *field == 0 || (severity.is_some() && sqlstate.is_some()) {
                 break;
             }

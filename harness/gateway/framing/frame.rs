@@ -1,38 +1,37 @@
 //! A frame: the position of one direction in the current message, and the first bytes of that message if they arrived
 //! in pieces.
 
-/// Most bytes of a message that are kept: enough for the fields read from a startup packet (user and database have at
-/// most 63 bytes each) and for severity and SQLSTATE, which the server sends first.
+/// Most bytes of a message that are kept: usually enough for the fields read from a startup packet (user and database
+/// have at most 63 bytes each), and enough for severity and SQLSTATE, which the server sends first.
 pub(super) const PREFIX: usize = 256;
 
 /// Progress in the current message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// No byte of it has arrived.
+    /// No byte of the message has arrived.
     #[default]
     New,
-    /// Its first byte has arrived.
+    /// The first byte has arrived.
     Begun,
-    /// Its length is known.
+    /// The length is known.
     Measured,
 }
 
-/// The position of one direction in its stream.
+/// The position of one direction in the current message.
 pub(super) struct Frame {
     pub stage: Stage,
     pub tag: u8,
-    /// The rest of the message is swallowed.
+    /// The rest of the message is dropped.
     pub swallowed: bool,
     /// Number of first bytes needed for the next look; 0: no look is needed.
     pub wanted: u16,
-    /// Number of its bytes in `prefix`.
+    /// Number of the message's bytes in `prefix`.
     kept: u16,
-    /// Number of its bytes dealt with.
+    /// Number of the message's bytes passed or dropped.
     pub seen: u64,
-    /// Its total length with the header; known once it is measured.
+    /// Total length of the message with the header, in bytes; valid from [`Stage::Measured`].
     pub total: u64,
-    /// All wanted bytes seen so far, and perhaps some still to be dealt with. Unused until some have been seen: a
-    /// message that arrives in one piece is not copied.
+    /// The first `kept` bytes of the message. Unused if the wanted bytes arrive in one piece, which is then not copied.
     prefix: [u8; PREFIX],
 }
 
@@ -52,8 +51,8 @@ impl Default for Frame {
 }
 
 impl Frame {
-    /// The first `wanted` bytes of the message, whose next ones are `rest`; `None` if they have not all arrived: then
-    /// those in `rest` are kept.
+    /// Returns the first `wanted` bytes of the message; `rest` are the bytes behind the `seen` ones. `None` if they
+    /// have not all arrived; those in `rest` are then kept.
     #[inline]
     pub fn head<'a>(&'a mut self, rest: &'a [u8], wanted: usize) -> Option<&'a [u8]> {
         if self.seen == 0 && rest.len() >= wanted {
@@ -62,7 +61,7 @@ impl Frame {
         self.gather(rest, wanted).get(..wanted)
     }
 
-    /// As many of the first `wanted` bytes as have arrived.
+    /// Keeps bytes of `rest` up to `wanted` in all; returns the kept first bytes of the message.
     #[cold]
     pub fn gather(&mut self, rest: &[u8], wanted: usize) -> &[u8] {
         let kept = usize::from(self.kept);
@@ -74,7 +73,7 @@ impl Frame {
         &self.prefix[..usize::from(self.kept)]
     }
 
-    /// The message ends; the next one begins.
+    /// Moves to the beginning of the next message.
     #[inline]
     pub fn finish(&mut self) {
         self.stage = Stage::New;

@@ -105,7 +105,7 @@ impl Dialect for Frontend {
     }
 }
 
-/// The size of a tagged message, from its header; `None` if its length does not even include itself.
+/// Returns the size of a tagged message from its header, in bytes; `None` if the length is invalid (less than 4).
 #[inline]
 pub(super) fn total(header: &[u8]) -> Option<u64> {
     let &[_, a, b, c, d] = header.first_chunk::<HEADER>()?;

@@ -2,18 +2,18 @@
 //! and end, and reports the [`Point`]s at which a rule may strike.
 //!
 //! Messages are found by their headers alone; bodies are skipped by arithmetic. The first bytes of the few messages
-//! that must be read are kept, and only if they arrive in pieces. Pure: no I/O, no clock, no allocation. All bytes pass
-//! unless a strike says otherwise: a session that it cannot parse becomes [`Opaque`].
+//! that must be read are copied, and only if they arrive in pieces. Pure: no I/O, no clock, no allocation. All bytes
+//! pass except those of a dropped message: a session that cannot be parsed becomes [`Opaque`] and passes unread.
 //!
-//! # When a point comes late
+//! # Points that are recognised late
 //!
-//! Some points stand before the first byte of a message, but recognising them takes more than that byte: a startup
-//! packet, an encryption request (8 bytes), a demand for authentication (9), the reply to a COMMIT (12). If these bytes
-//! arrive in several chunks, the earlier ones have been passed on when the point is recognised, and the strike comes
-//! right before the first byte of the chunk that decided it. The bytes already passed tell their reader nothing
-//! complete. A dropped message loses the rest; since no message follows before it is answered, the torn end is never
-//! seen. Only the reply to a COMMIT is followed at once by more, which would be read as its body: there the connection
-//! is closed instead.
+//! Some points lie before the first byte of a message, but it takes more bytes to recognise them: a startup packet or
+//! an encryption request 8, an authentication request 9, the reply to a COMMIT 12. If these bytes arrive in several
+//! chunks, the earlier ones have been passed on when the point is recognised, and the strike takes effect before the
+//! first byte of the last of these chunks. The bytes passed before are no complete message. If the strike drops the
+//! message, its remaining bytes are dropped; the receiver does not notice the torn message, because no other follows
+//! until it is answered. Only after the reply to a COMMIT more messages follow at once, which the receiver would take
+//! for its body: there the connection is closed instead.
 //!
 //! *Source*: PostgreSQL manual, "Frontend/Backend Protocol"; the limits are those of the server's
 //! `ProcessStartupPacket` and libpq's `PQconnectPoll`.
@@ -35,19 +35,18 @@ use crate::model::fault::{Point, Strike};
 use frame::{Frame, Stage};
 use state::{Phase, State};
 
-/// The action at a point, and the number of the rule that demands it.
+/// The action at a point, and the number of its rule.
 type Struck = (Strike, u64);
 
-/// The observer of one connection.
+/// The observer of one connection's session.
 pub(super) trait Watch {
-    /// Whether a strike may be armed at this point. Called often: it must be cheap.
+    /// Whether a strike may be armed at this point. Called often, so it must be cheap.
     fn awaits(&self, point: Point) -> bool;
 
-    /// The connection has reached an armed point; returns the action, if any, and its rule. Called once each time the
-    /// point is reached.
+    /// Called once each time the connection reaches an awaited point; returns the action, if any, and its rule.
     fn reach(&mut self, point: Point) -> Option<Struck>;
 
-    /// Whether every request and every answer is to be noted. Called for each of them: it must be cheap.
+    /// Whether every request and every answer is to be noted. Called for each of them, so it must be cheap.
     fn observes(&self) -> bool {
         false
     }
@@ -61,11 +60,11 @@ pub(super) trait Watch {
 pub(super) enum Note<'a> {
     /// An SSLRequest or GSSENCRequest arrived.
     EncryptionRequested,
-    /// From here on the session cannot be parsed, and why.
+    /// From here on the session cannot be parsed, for this reason.
     Opaque(Opaque),
-    /// The connection only cancels a request of another one.
+    /// The connection only cancels a request of another connection.
     CancelRequested,
-    /// A startup packet arrived. `None`: not within its first 256 bytes, or not UTF-8.
+    /// A startup packet arrived. `None`: absent, not within its first 256 bytes, or not UTF-8.
     Startup { major: u16, minor: u16, user: Option<&'a str>, database: Option<&'a str>, replication: bool },
     /// AuthenticationOk.
     Authenticated,
@@ -73,10 +72,10 @@ pub(super) enum Note<'a> {
     BackendPid(u32),
     /// The first Query, Parse, Bind, Execute or FunctionCall began to arrive.
     FirstRequest,
-    /// A request began to arrive: a Query, a FunctionCall, or the first message of a batch. Only if the observer wants
-    /// it.
+    /// A request began to arrive: a Query, a FunctionCall, or the first Parse, Bind or Execute of a batch. Only if
+    /// [`Watch::observes`].
     RequestStarted,
-    /// The server has finished a request. `idle`: no other is in flight. Only if the observer wants it.
+    /// The server has finished a request. `idle`: no other is in flight. Only if [`Watch::observes`].
     RequestFinished { idle: bool },
     /// The first ReadyForQuery, or one whose status differs from the one before: `I`, `T` or `E`.
     Ready(u8),
@@ -98,12 +97,12 @@ pub(super) enum Opaque {
     Gss,
     /// The client began with TLS without an SSLRequest.
     DirectTls,
-    /// Bytes that are not version 3 of the Postgres protocol, or not where they may be.
+    /// Bytes that are not version 3 of the Postgres protocol, or a message that is not allowed there.
     NotPostgres,
 }
 
 impl Opaque {
-    /// Wording for reports.
+    /// Returns the reason as reports word it.
     pub fn words(self) -> &'static str {
         match self {
             Opaque::Tls => "TLS",
@@ -115,7 +114,7 @@ impl Opaque {
 }
 
 impl Severity {
-    /// As the server writes it.
+    /// Returns the severity as the server writes it.
     pub fn word(self) -> &'static str {
         match self {
             Severity::Warning => "WARNING",
@@ -136,12 +135,12 @@ pub(super) enum Severity {
     Panic,
 }
 
-/// The result of an inspection: the first `length` bytes are dealt with.
+/// The result of an inspection: what to do with the first `length` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Inspected {
-    /// Zero only if `then` acts before any byte passes.
+    /// In bytes; zero only if `then` acts before any byte passes, or no bytes were given.
     pub length: usize,
-    /// Whether these bytes are forwarded; otherwise they are swallowed.
+    /// Whether these bytes are forwarded; otherwise they are dropped.
     pub pass: bool,
     /// The action after them; never [`Strike::Drop`].
     pub then: Option<Struck>,
@@ -162,10 +161,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Inspects the next bytes of one direction, up to the first place with an action.
+    /// Inspects the next bytes of one direction, up to the first place with an action. The caller passes the bytes
+    /// behind `length` again; a point that has been reached is not reached again.
     ///
-    /// With no point armed, one call takes all of them, except around the startup of a session and where it becomes
-    /// opaque. After a strike the same bytes, less `length`, are inspected again, and pass that point.
+    /// With no point armed, one call takes all bytes, except during the startup and where the session becomes opaque.
     #[inline]
     pub fn inspect(&mut self, direction: Direction, bytes: &[u8], watch: &mut impl Watch) -> Inspected {
         if self.state.opaque {
@@ -175,7 +174,8 @@ impl Session {
             Direction::Upstream => match self.state.phase {
                 Phase::Typed => walk::walk::<frontend::Frontend, _>(&mut self.upstream, &mut self.state, bytes, watch),
                 Phase::Startup => walk::walk::<startup::Startup, _>(&mut self.upstream, &mut self.state, bytes, watch),
-                // The client must wait for the answer: until then the meaning of its bytes is unknown.
+                // The answer decides the meaning of the client's next bytes, so a client that does not wait is not
+                // parsed.
                 Phase::EncryptionRequested(_) if !bytes.is_empty() => {
                     walk::give_up(&mut self.state, Opaque::NotPostgres, bytes, watch)
                 }

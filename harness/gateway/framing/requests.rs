@@ -1,4 +1,4 @@
-//! Requests in flight: how many ReadyForQuery the server still owes, and which of them answer a request.
+//! Requests in flight: how many ReadyForQuery the server has still to send, and which of them answer a request.
 //!
 //! A request is a Query, a FunctionCall, or a batch of messages up to a Sync that contains a Parse, Bind or Execute: a
 //! batch that only closes a statement is not a request.
@@ -8,11 +8,12 @@
 pub(super) struct Requests {
     /// Number of ReadyForQuery still to come for forwarded messages.
     owed: u32,
-    /// Which of them answer a request; the lowest bit is the next one. Those beyond 64 are assumed to.
+    /// One bit for each owed ReadyForQuery, the lowest for the next one: whether it answers a request. Assumed beyond
+    /// 64.
     asking: u64,
-    /// A request has begun and is not ended by a Sync.
+    /// A request has begun, and the message that ends it has not been forwarded.
     open: bool,
-    /// The last request was ended by a Sync.
+    /// The last message that demands a ReadyForQuery was a Sync.
     extended: bool,
     /// The server is reading the data of a COPY.
     copying: bool,
@@ -21,19 +22,19 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Whether the next request message belongs to a request that has begun.
+    /// Whether a request message belongs to a request that has already begun.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Whether no request is in flight.
+    /// Whether no request is in flight and the server owes no ReadyForQuery.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.owed == 0 && !self.open
     }
 
-    /// A request message has begun; returns whether it is the first since the session was idle.
+    /// Records that a request message has begun; returns whether no other request was in flight.
     #[inline]
     pub fn begin(&mut self) -> bool {
         let is_first = self.asking == 0 && !self.open;
@@ -41,14 +42,14 @@ impl Requests {
         is_first
     }
 
-    /// A Query or a FunctionCall has been forwarded.
+    /// Records that a Query or a FunctionCall has been forwarded.
     #[inline]
     pub fn forward_whole(&mut self) {
         self.extended = false;
         self.owe_one();
     }
 
-    /// A Sync has been forwarded. During a COPY from the client the server ignores it.
+    /// Records that a Sync has been forwarded. During a COPY from the client the server ignores a Sync.
     #[inline]
     pub fn forward_sync(&mut self) {
         if !self.copying {
@@ -72,13 +73,13 @@ impl Requests {
         !self.answering && (self.asking & 1 == 1 || (self.owed == 0 && self.open))
     }
 
-    /// The server begins to answer.
+    /// Records that the server has begun to answer.
     #[inline]
     pub fn begin_answer(&mut self) {
         self.answering = true;
     }
 
-    /// A ReadyForQuery has arrived; returns whether it answers a request.
+    /// Records that a ReadyForQuery has arrived; returns whether it answers a request.
     #[inline]
     pub fn finish(&mut self) -> bool {
         let answers = self.asking & 1 == 1;
@@ -92,8 +93,8 @@ impl Requests {
         answers
     }
 
-    /// The server waits for the data of a COPY. A Sync that was sent together with the Execute, as libpq and
-    /// tokio-postgres do, will not be answered: another one follows the data.
+    /// Records that the server waits for the data of a COPY. The server does not answer a Sync that was sent together
+    /// with the Execute, as libpq and tokio-postgres do: another Sync follows the data.
     pub fn begin_copy(&mut self) {
         self.copying = true;
         if self.extended && self.owed > 0 {
@@ -103,7 +104,7 @@ impl Requests {
         }
     }
 
-    /// The client has sent all data of a COPY, or the server has rejected it.
+    /// Records that the client has ended the data of a COPY, or that the server has sent an error.
     pub fn end_copy(&mut self) {
         self.copying = false;
     }

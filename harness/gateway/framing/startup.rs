@@ -1,5 +1,5 @@
-//! Messages of the client before its session starts: without a tag, distinguished by a code in place of the protocol
-//! version.
+//! Messages of the client before its session starts. They have no tag; a code in place of the protocol version
+//! distinguishes them.
 //!
 //! *Source*: PostgreSQL manual, "Message Formats": CancelRequest, GSSENCRequest, SSLRequest, StartupMessage.
 
@@ -9,12 +9,12 @@ use super::walk::{self, Dialect, Measure, Unframed, reach};
 use super::{Inspected, Note, Opaque, Struck, Watch};
 use crate::model::fault::Point;
 
-/// Length and code.
+/// Bytes of length and code.
 const HEADER: usize = 8;
 
-/// The longest startup packet that a server takes, in bytes.
+/// Longest startup packet that is parsed, in bytes.
 ///
-/// *Source*: PostgreSQL, `MAX_STARTUP_PACKET_LENGTH`.
+/// *Source*: PostgreSQL, `MAX_STARTUP_PACKET_LENGTH`; the server does not count the four bytes of the length itself.
 const LONGEST: u32 = 10_000;
 
 const CANCEL: u32 = 1234 << 16 | 5678;
@@ -37,7 +37,7 @@ impl Dialect for Startup {
 
     fn begin(_state: &mut State, first: u8, _watch: &mut impl Watch) -> Result<Option<Struck>, Unframed> {
         match first {
-            // The first byte of a length that is small enough.
+            // The first byte of a length below 16 MiB.
             0 => Ok(None),
             TLS_HANDSHAKE => Err(Unframed::Opaque(Opaque::DirectTls)),
             _ => Err(Unframed::Opaque(Opaque::NotPostgres)),
@@ -102,7 +102,7 @@ impl Dialect for Startup {
     }
 }
 
-/// The server's answer to an encryption request. `None`: an error, to be parsed like any other message.
+/// Parses the server's answer to an encryption request. `None`: an error, to be parsed like any other message.
 pub(super) fn parse_encryption_answer(
     state: &mut State,
     encryption: Encryption,
@@ -116,7 +116,7 @@ pub(super) fn parse_encryption_answer(
             state.phase = Phase::Startup;
             Some(Inspected::passed(1))
         }
-        // A server that does not know the request, or could not fork.
+        // The server does not support the request, or could not fork.
         (b'E', _) => {
             state.phase = Phase::Startup;
             None
@@ -146,19 +146,19 @@ fn parse_startup(packet: &[u8]) -> Note<'_> {
     Note::Startup { major: (version >> 16) as u16, minor: version as u16, user, database, replication }
 }
 
-/// Whether the server reads a value as false: any beginning of the word, but not "o", which may become "on".
+/// Whether the server reads a value as false: "0", or a prefix of "off", "false" or "no"; "o" alone is ambiguous.
 fn is_false(value: &[u8]) -> bool {
     let begins = |word: &[u8]| value.len() <= word.len() && value.eq_ignore_ascii_case(&word[..value.len()]);
     value == b"0" || (begins(b"off") && value.len() != 1) || begins(b"false") || begins(b"no")
 }
 
-/// A text that ends with NUL, and what follows it.
+/// Splits bytes behind a text that ends with NUL; returns the text without NUL, and the rest.
 fn c_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// Length and code from a header.
+/// Reads length and code from a header.
 fn length_and_code(header: &[u8]) -> (u32, u32) {
     match header.first_chunk() {
         Some(&[a, b, c, d, e, f, g, h]) => (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])),

@@ -15,7 +15,7 @@ pub(super) enum Phase {
     /// A message of the startup: without a tag.
     #[default]
     Startup,
-    /// None until the server has answered the request with a single byte.
+    /// No bytes, until the server has answered the request.
     EncryptionRequested(Encryption),
     /// Messages with tags.
     Typed,
@@ -34,13 +34,13 @@ pub(super) enum Packet {
 #[derive(Default)]
 pub(super) struct State {
     pub phase: Phase,
-    /// The message of the startup that came last.
+    /// The kind of the last startup message.
     pub packet: Packet,
     /// The session is not parsed any more.
     pub opaque: bool,
     /// The server is sending an error in the form used before protocol 3.
     pub ancient: bool,
-    /// A startup packet has arrived: the server may send more than an error.
+    /// A startup packet has begun to arrive: before, the server may send only errors.
     pub started: bool,
     /// The server has demanded authentication.
     pub challenged: bool,

@@ -1,13 +1,13 @@
-//! The walk along the messages of one direction: lengths and strikes. A [`Dialect`] knows the meaning of messages.
-//! [`walk`] is one long loop on purpose: its steps share the position in the frame, and it is the hot path of every
-//! byte.
+//! The walk along the messages of one direction: finds their ends and applies strikes; a [`Dialect`] defines what the
+//! messages mean. [`walk`] is one long loop on purpose: its steps share the position in the frame, and all traffic
+//! passes through it.
 
 use super::frame::{Frame, Stage};
 use super::state::State;
 use super::{Inspected, Note, Opaque, Struck, Watch};
 use crate::model::fault::{Point, Strike};
 
-/// Length of a message header, except during the startup.
+/// Length of a message header in bytes, except during the startup.
 pub(super) const HEADER: usize = 5;
 
 /// Why a message cannot be parsed.
@@ -18,43 +18,48 @@ pub(super) enum Unframed {
     Ancient,
 }
 
-/// The size of a message with its header, and how many of its first bytes must be read.
+/// The size of a message with its header, and how many of its first bytes [`Dialect::look`] reads; both in bytes.
 pub(super) struct Measure {
     pub total: u64,
     pub wanted: usize,
 }
 
-/// The messages of one direction: their meaning, and their points. At most one point at each place.
+/// The meaning of the messages of one direction, and their points. Each place has at most one point.
 pub(super) trait Dialect {
     /// Number of bytes that determine the length of a message.
     const HEADER: usize = HEADER;
 
-    /// Whether a message needs no attention at all.
+    /// Whether a message can be skipped without a call of the other functions.
     fn is_plain(state: &State, tag: u8, watch: &impl Watch) -> bool;
 
-    /// The first byte of a message has arrived. An error changes nothing, and the call can be repeated.
+    /// Called when the first byte of a message has arrived; returns the strike before the message. After an error the
+    /// state is unchanged, and the call can be repeated.
+    ///
+    /// *Errors*: the session cannot be parsed from here on.
     fn begin(state: &mut State, tag: u8, watch: &mut impl Watch) -> Result<Option<Struck>, Unframed>;
 
-    /// The header of a message has arrived. An error changes nothing, and the call can be repeated.
+    /// Called when the header of a message has arrived; otherwise as [`Dialect::begin`].
+    ///
+    /// *Errors*: as [`Dialect::begin`].
     fn measure(state: &mut State, header: &[u8], watch: &impl Watch) -> Result<Measure, Unframed>;
 
-    /// The wanted bytes have arrived; returns how many are wanted next, if any. `torn`: some of them have been passed
-    /// on.
+    /// Called when the wanted bytes have arrived; returns how many first bytes the next look wants (0: no look), and
+    /// the strike before the message. `torn`: some of its bytes have been passed on.
     fn look(state: &mut State, head: &[u8], total: u64, torn: bool, watch: &mut impl Watch) -> (usize, Option<Struck>);
 
-    /// The offset of a point inside a message, before its last byte.
+    /// Returns the offset of a point inside a message, before its last byte.
     fn middle(_tag: u8, _total: u64) -> Option<(u64, Point)> {
         None
     }
 
-    /// The last byte of a message has passed, or has been swallowed.
+    /// Called when the last byte of a message has been passed or dropped; returns the strike after the message.
     fn end(state: &mut State, tag: u8, swallowed: bool, watch: &mut impl Watch) -> Option<Struck>;
 
     /// Whether the next message may be of another dialect.
     const ENDS: bool = false;
 }
 
-/// The action at a point. A drop is ignored where no message can be dropped.
+/// Returns the action at a point. A drop is ignored at points without a message that could be dropped.
 #[inline]
 pub(super) fn reach(point: Point, watch: &mut impl Watch) -> Option<Struck> {
     if !watch.awaits(point) {
@@ -79,7 +84,7 @@ fn leave(why: Unframed, frame: &mut Frame, state: &mut State, bytes: &[u8], watc
     }
 }
 
-/// Number of bytes in the whole messages at the beginning that need no attention.
+/// Returns the length of the complete plain messages at the beginning of `bytes`.
 #[inline]
 fn skim<D: Dialect>(state: &State, bytes: &[u8], watch: &impl Watch) -> usize {
     let mut at = 0;
@@ -93,7 +98,7 @@ fn skim<D: Dialect>(state: &State, bytes: &[u8], watch: &impl Watch) -> usize {
     at
 }
 
-/// Walks to the first place with an action, or to the end.
+/// Walks to the first place with an action, or to the end of `bytes`.
 pub(super) fn walk<D: Dialect, W: Watch>(
     frame: &mut Frame,
     state: &mut State,
@@ -117,7 +122,7 @@ pub(super) fn walk<D: Dialect, W: Watch>(
             frame.tag = first;
             frame.stage = Stage::Begun;
         }
-        // At most two rounds before the message moves: its first byte, and a look at its content.
+        // Each round applies one strike before the message: of its first byte, then of each look at its content.
         loop {
             match struck.take() {
                 None => {}

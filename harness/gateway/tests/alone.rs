@@ -3,10 +3,10 @@
 use std::env;
 use std::process::Command;
 
-/// Set when this test binary runs a single test in a process of its own.
+/// Environment variable, set if this test binary runs a single test in a process of its own.
 const ALONE: &str = "PGSQUALL_TEST_ALONE";
 
-/// Runs a test, by its path, in a process of its own; returns its output. `None` in that process: run the test body.
+/// Runs a test in a process of its own; returns its output. `None` in that process: the caller runs the test's body.
 pub fn alone(module: &str, test: &str) -> Option<String> {
     if env::var_os(ALONE).is_some() {
         return None;

@@ -65,7 +65,7 @@ impl GatewayBench {
         in_time(self.gateway.remove(rule)).await;
     }
 
-    /// Waits until the gateway has no connection and no socket of one.
+    /// Waits until the gateway has no connection, and only the two listening sockets are left.
     pub async fn assert_empty(&self) {
         until(|| self.gateway.connections() == 0).await;
         let ports = self.ports();
@@ -81,7 +81,7 @@ impl GatewayBench {
         in_time(TcpStream::connect(self.gateway.address())).await.unwrap()
     }
 
-    /// Both ends of a connection through the gateway: the client's and the server's.
+    /// Opens a connection through the gateway; returns the client's end and the server's.
     pub async fn pair(&self) -> (TcpStream, TcpStream) {
         let client = self.connect().await;
         let (server, _) = in_time(self.server.accept()).await.unwrap();
@@ -113,7 +113,8 @@ impl GatewayBench {
         pairs
     }
 
-    /// How the first `count` connections ended, by number, with the bytes carried up and down.
+    /// Waits until `count` connections have ended; returns how, by number, with the bytes carried up and down. Asserts
+    /// that no others were opened.
     pub async fn endings(&self, count: usize) -> Vec<(Severed, u64, u64)> {
         let look = || {
             let mut found: Vec<_> = self.recorder.look(|history| {

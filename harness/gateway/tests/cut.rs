@@ -39,7 +39,7 @@ async fn idle_connections_are_closed_on_both_sides_by_fin() {
     assert_eq!(bench.endings(10).await, [(Severed::Closed, 0, 0); 10]);
 }
 
-/// Writes until every buffer on the way is full, without any reader.
+/// Writes until every buffer on the way is full, because the peer does not read.
 async fn fill(stream: &mut TcpStream) -> u64 {
     let chunk = vec![7; 64 << 10];
     let mut written = 0;
@@ -67,7 +67,7 @@ async fn bytes_unread_and_unsent_do_not_hold_up_a_reset() {
     assert!((1..written.0).contains(&up) && (1..written.1).contains(&down));
 }
 
-/// Sends without end while reading; returns how the stream ended.
+/// Sends and reads until the stream ends; returns how it ended.
 async fn talk_and_listen(stream: TcpStream) -> Result<(), io::ErrorKind> {
     async fn talk(mut to: impl AsyncWrite + Unpin) {
         let chunk = vec![7; 16 << 10];
@@ -111,7 +111,7 @@ async fn close_sends_fin_despite_unread_bytes() {
     for _ in 0..20 {
         let (mut client, mut server) = bench.pair().await;
         let stall = bench.stall().await;
-        // The gateway reads and holds the first; the second stays in the kernel.
+        // The gateway reads and holds the first write; the second stays in the kernel.
         for _ in 0..2 {
             client.write_all(b"up").await.unwrap();
             server.write_all(b"down").await.unwrap();
@@ -156,7 +156,7 @@ async fn bytes_written_before_a_close_precede_the_fin() {
 #[tokio::test]
 async fn cut_covers_connections_in_the_accept_queue() {
     let bench = GatewayBench::new().await;
-    // On one thread, no task of the gateway has run since these were connected.
+    // The gateway may not have accepted these yet.
     let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 20);
     for client in clients {
@@ -204,7 +204,7 @@ async fn reset_toxic_does_not_wait_for_the_server_connect() {
     let after = Duration::from_millis(100);
     bench.install(ToxicKind::Reset { after }).await;
     assert_rst(&mut client).await;
-    // The gateway itself would wait for 10 s.
+    // Without the toxic the gateway would wait 10 s for the connect.
     assert!((after..Duration::from_secs(8)).contains(&began.elapsed()));
     assert_eq!(bench.endings(1).await, [(Severed::Reset, 0, 0)]);
 }

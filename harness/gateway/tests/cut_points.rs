@@ -15,7 +15,7 @@ const IN_TRANSACTION: &[u8] = b"Z\0\0\0\x05T";
 const SELECT: &[u8] = b"Q\0\0\0\x0dselect 1\0";
 const COMMIT: &[u8] = b"Q\0\0\0\x0bcommit\0";
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
-/// A row of one column of ten bytes, 21 bytes in all.
+/// A row with one column of ten bytes, 21 bytes in all.
 const ROW: &[u8] = b"D\0\0\0\x14\0\x01\0\0\0\x0a0123456789";
 const SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
 
@@ -23,7 +23,7 @@ async fn strike(bench: &GatewayBench, point: Point, strike: Strike, times: Optio
     bench.install_rule(RuleKind::CutPoint(CutPoint { point, strike, times })).await
 }
 
-/// Sends bytes, and receives them at the other end.
+/// Sends bytes, and asserts that the other end receives them.
 async fn send_and_expect(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
     in_time(from.write_all(bytes)).await.unwrap();
     expect(to, bytes).await;
@@ -35,7 +35,7 @@ async fn expect(stream: &mut TcpStream, bytes: &[u8]) {
     assert_eq!(received, bytes);
 }
 
-/// A connection that is ready for its first query.
+/// Opens a connection that is ready for its first query.
 async fn session(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
     send_and_expect(&mut client, &mut server, STARTUP).await;
@@ -66,7 +66,7 @@ async fn commit_reply_cut_hides_the_commit_from_the_client() {
         let bench = GatewayBench::new().await;
         let (mut client, mut server) = session(&bench).await;
         strike(&bench, Point::CommitReply, kind, None).await;
-        // Statements before it pass.
+        // The replies of earlier statements pass.
         send_and_expect(&mut client, &mut server, SELECT).await;
         send_and_expect(&mut server, &mut client, &[ROW, SELECTED, IN_TRANSACTION].concat()).await;
         send_and_expect(&mut client, &mut server, COMMIT).await;
@@ -114,7 +114,7 @@ async fn hold_keeps_server_messages_until_removed() {
     send_and_expect(&mut client, &mut server, STARTUP).await;
     server.write_all(PASSWORD_REQUEST).await.unwrap();
     assert_silence(&mut client).await;
-    // The other direction goes on, and no byte overtakes the held ones.
+    // Bytes in the other direction pass, and none of this direction overtakes the held ones.
     send_and_expect(&mut client, &mut server, PASSWORD).await;
     server.write_all(&[AUTHENTICATION_OK, READY].concat()).await.unwrap();
     assert_silence(&mut client).await;

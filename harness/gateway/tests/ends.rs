@@ -126,7 +126,7 @@ async fn latency_keeps_data_sent_before_client_close() {
     sleep(Duration::from_millis(20)).await;
     drop(client);
     sleep(Duration::from_millis(20)).await;
-    // The client's kernel answers these with RST, which travels behind the client's own bytes.
+    // The client's kernel answers these with RST, which arrives after the client's own bytes.
     for _ in 0..5 {
         let _ = server.write_all(b"notice").await;
         sleep(Duration::from_millis(5)).await;

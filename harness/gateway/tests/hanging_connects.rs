@@ -6,7 +6,7 @@ use std::thread;
 
 use super::*;
 
-/// The client's kernel retries after 1, 2 and 4 s.
+/// Longest wait for a hanging connect: the client's kernel retries after waits of 1, 2 and 4 s.
 const RETRIED: Duration = Duration::from_secs(8);
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn hanging_connect_is_refused_once_connections_are() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let error = timeout(RETRIED, waiting).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    // From refusing directly to hanging.
+    // A refusing gateway can begin to hang directly.
     bench.gateway.hang().await.unwrap();
     assert!(timeout(WATCH, TcpStream::connect(address)).await.is_err());
     bench.gateway.accept().await.unwrap();
@@ -99,7 +99,7 @@ async fn no_client_is_lost_in_a_race_for_the_backlog() {
         thread::spawn(move || {
             let mut served = 0;
             while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                // Bounded, so that a hanging connect is retried soon.
+                // The timeout makes the test retry a hanging connect sooner than the kernel would.
                 let Ok(mut client) = net::TcpStream::connect_timeout(&address, Duration::from_millis(30)) else {
                     continue;
                 };
@@ -114,7 +114,7 @@ async fn no_client_is_lost_in_a_race_for_the_backlog() {
     };
     let clients: Vec<_> = (0..4).map(|_| start_client(Arc::clone(&over))).collect();
     for _ in 0..60 {
-        // If clients are quicker than the gateway, filling the backlog may fail.
+        // Filling the queue may fail, because clients may be faster in every attempt.
         while bench.gateway.hang().await.is_err() {}
         sleep(Duration::from_millis(3)).await;
         bench.gateway.accept().await.unwrap();

@@ -6,7 +6,8 @@ use crate::gateway::{Cut, Expiry, RuleKind};
 /// The idle timeout.
 const AFTER: Duration = Duration::from_millis(400);
 
-/// Keeps a connection busy until the other has expired, and for a while afterwards.
+/// Keeps one connection busy until the idle one has expired, and for a while afterwards; returns how the idle one
+/// ended.
 async fn keep_busy(
     busy: (&mut TcpStream, &mut TcpStream),
     idle: &mut TcpStream,
@@ -60,7 +61,7 @@ async fn silent_idle_timeout_resets_the_next_sender() {
     sleep(after * 3).await;
     assert_silence(&mut client).await;
     assert_silence(&mut server).await;
-    // The dropped state does not come back with the removal.
+    // The dropped state does not come back when the rule is removed.
     bench.remove(&rule).await;
     client.write_all(b"are you there?").await.unwrap();
     assert_rst(&mut client).await;

@@ -36,10 +36,10 @@ use self::peers::*;
 use crate::model::fault::ToxicKind;
 use crate::model::history::{ConnectionChange, Event, Severed};
 
-/// Timeout for operations that take microseconds, on a slow, busy machine; reached only by a failing test.
+/// Timeout for operations that take microseconds, on a slow, busy machine; only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a test waits to see that nothing happens.
+/// How long a test watches before it concludes that nothing happens.
 const WATCH: Duration = Duration::from_millis(150);
 
 async fn in_time<T>(work: impl Future<Output = T>) -> T {

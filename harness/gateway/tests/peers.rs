@@ -12,17 +12,17 @@ pub async fn read_out(stream: &mut TcpStream) -> (Vec<u8>, Result<(), io::ErrorK
     (bytes, end.map(|_| ()).map_err(|error| error.kind()))
 }
 
-/// The peer has sent FIN, and nothing before it.
+/// Asserts that the peer sends FIN, and nothing before it.
 pub async fn assert_fin(stream: &mut TcpStream) {
     assert_eq!(read_out(stream).await, (Vec::new(), Ok(())), "a FIN and nothing else");
 }
 
-/// The peer has sent RST, and nothing before it.
+/// Asserts that the peer sends RST, and nothing before it.
 pub async fn assert_rst(stream: &mut TcpStream) {
     assert_eq!(read_out(stream).await, (Vec::new(), Err(io::ErrorKind::ConnectionReset)), "an RST and nothing else");
 }
 
-/// How a peer sees a connection end.
+/// Returns the end of the stream that a peer observes after a cut.
 pub fn by(cut: Cut) -> Result<(), io::ErrorKind> {
     match cut {
         Cut::Close => Ok(()),
@@ -30,7 +30,7 @@ pub fn by(cut: Cut) -> Result<(), io::ErrorKind> {
     }
 }
 
-/// Nothing arrives for a while, neither bytes nor FIN or RST.
+/// Asserts that nothing arrives within [`WATCH`], neither bytes nor FIN or RST.
 pub async fn assert_silence(stream: &mut TcpStream) {
     let arrived = timeout(WATCH, stream.read_u8()).await;
     assert!(arrived.is_err(), "something arrived: {arrived:?}");
@@ -52,7 +52,7 @@ pub async fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// Bytes in which a missing, doubled or misplaced one shows.
+/// Returns pseudo-random bytes, so that a missing, duplicated or misplaced one is noticed.
 pub fn pattern(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = |_| {
@@ -76,7 +76,7 @@ pub async fn exchange(stream: TcpStream, sent: Vec<u8>) -> Vec<u8> {
     received
 }
 
-/// A server whose accept queue is full: the kernel ignores new clients.
+/// A server whose accept queue is full: the kernel drops the SYNs of new clients.
 pub struct FullServer {
     pub address: SocketAddr,
     _listener: Socket,

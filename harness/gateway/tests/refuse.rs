@@ -40,7 +40,7 @@ async fn accept_after_refuse_keeps_the_port() {
         bench.gateway.accept().await.unwrap();
         let (mut client, mut server) = bench.pair().await;
         assert_passes(&mut client, &mut server).await;
-        open.push((client, server)); // some stay, and their port is the same
+        open.push((client, server)); // open connections on this port must not prevent the gateway from listening again
         if open.len() > 5 {
             open.remove(0);
         }
@@ -61,7 +61,7 @@ async fn accept_after_refuse_keeps_the_port() {
 async fn queued_clients_are_served_after_refuse() {
     let bench = GatewayBench::new().await;
     for _ in 0..10 {
-        // The gateway can hardly have accepted these yet.
+        // The gateway has probably not accepted these yet.
         let clients: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(bench.gateway.address()).unwrap()).collect();
         bench.gateway.refuse().await.unwrap();
         refused(&bench).await;
@@ -77,7 +77,7 @@ async fn repeated_or_abandoned_instructions_do_no_harm() {
         {
             let mut abandoned = pin!(bench.gateway.refuse());
             poll_fn(|context| {
-                // The instruction may be carried out before it is awaited.
+                // Polled once: the gateway may already carry out the instruction.
                 let _ = abandoned.as_mut().poll(context);
                 Poll::Ready(())
             })

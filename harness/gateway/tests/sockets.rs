@@ -1,10 +1,10 @@
-//! Counts sockets.
+//! Counts the sockets of this process.
 
 use std::collections::HashSet;
 use std::fs;
 
-/// Number of sockets of this process with one of these local ports. Other tests run in parallel, so a plain count of
-/// file descriptors would say nothing. The kernel returns its table in pieces, so some sockets may be missing while
+/// Returns the number of sockets of this process with one of these ports, at either end. A count of all descriptors
+/// would include those of parallel tests. The kernel returns its table in pieces, so some sockets may be missing while
 /// other processes open and close theirs.
 pub fn sockets(ports: [u16; 2]) -> usize {
     let own: HashSet<String> = fs::read_dir("/proc/self/fd")

@@ -1,9 +1,9 @@
-//! Stalls: bytes are held for a while.
+//! Stalls: the gateway holds bytes until the rule is removed.
 
 use super::*;
 use crate::gateway::{Cut, Rule, RuleKind};
 
-/// Waits until this many bytes are held.
+/// Waits until the rule has counted this many bytes as held.
 async fn withheld(stall: &Rule, bytes: u64) {
     in_time(async {
         while stall.tally.bytes() < bytes {
@@ -153,7 +153,7 @@ async fn stall_holds_bytes_waiting_for_a_slow_peer() {
         let sent = sent.clone();
         tokio::spawn(async move { client.write_all(&sent).await })
     };
-    // Without a reader every buffer fills, and the gateway holds unsent bytes.
+    // The peer does not read, so every buffer fills, and the gateway holds unsent bytes.
     sleep(WATCH).await;
     let stall = bench.stall().await;
     in_time(async {

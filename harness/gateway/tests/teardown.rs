@@ -21,7 +21,7 @@ async fn closing_ends_every_connection_and_leaves_no_socket() {
     for mut stream in clients.into_iter().chain(servers) {
         assert_rst(&mut stream).await;
     }
-    // A socket that has been reset has no port any more.
+    // The kernel's table does not list sockets that have been reset.
     assert_eq!(sockets(ports), 1, "the server's own listener");
     assert_eq!(bench.endings(200).await, [(Severed::Teardown, 0, 0); 200]);
     assert_eq!(bench.doubts(), 0);

@@ -58,7 +58,7 @@ impl TlsBench {
         TlsBench { bench, acceptor: Arc::new(server).into(), connector: Arc::new(client).into() }
     }
 
-    /// The server's end, after it has agreed to TLS.
+    /// Accepts the gateway's connection as a server that agrees to TLS; returns the server's end.
     async fn serve(&self) -> Far {
         let (mut server, _) = in_time(self.bench.server.accept()).await.unwrap();
         let mut request = [0; 8];
@@ -76,7 +76,7 @@ impl TlsBench {
         self.connector.connect(ServerName::try_from("localhost").unwrap(), client).await
     }
 
-    /// Both ends of a session that is ready for queries.
+    /// Opens a session that is ready for queries; returns both ends.
     async fn session(&self) -> (Near, Far) {
         let (near, mut far) = in_time(async { tokio::join!(self.connect(), self.serve()) }).await;
         let mut near = near.unwrap();
@@ -94,7 +94,7 @@ async fn expect(stream: &mut (impl AsyncReadExt + Unpin), bytes: &[u8]) {
     assert_eq!(received, bytes);
 }
 
-/// The remaining bytes, and how the stream ends; without a close_notify the end is an error.
+/// Reads to the end; returns the bytes, and how the stream ended: without close_notify, the end is an error.
 async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> (Vec<u8>, Result<(), io::ErrorKind>) {
     let mut received = Vec::new();
     let end = in_time(stream.read_to_end(&mut received)).await;

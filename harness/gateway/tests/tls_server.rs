@@ -18,7 +18,7 @@ use crate::server::{Binaries, LocalServer, Readiness, Server};
 
 const PASSWORD: &str = "test-password";
 
-/// A file that only the server's user may read.
+/// Writes a file that only the owner of `like`, the server's user, may read.
 fn secret(path: &Path, text: &str, like: &Path) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();

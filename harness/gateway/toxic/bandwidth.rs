@@ -1,4 +1,4 @@
-//! Bandwidth: a line with a fixed rate; idle time saves up nothing.
+//! Bandwidth: passes bytes at a fixed rate, without bursts after idle time. A rate of zero holds everything.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Bandwidth {
         Bandwidth { rate, since: now, sent: 0 }
     }
 
-    /// When the last byte will have been sent.
+    /// Returns when the last byte will have been sent.
     fn done(&self) -> Due {
         let (seconds, rest) = (self.sent / self.rate.max(1), self.sent % self.rate.max(1));
         let nanos = (u128::from(rest) * 1_000_000_000).div_ceil(u128::from(self.rate.max(1)));

@@ -1,4 +1,5 @@
-//! The common part of stall and reset: nothing passes until the rule is removed, or until it ends the connection.
+//! The common part of stall and reset: holds all chunks until the rule is removed, or until the toxic cuts the
+//! connection.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::gateway::types::Cut;
 pub(super) struct Hold;
 
 impl Hold {
-    /// Starts holding; `end`: after how long the connection ends, and how.
+    /// Starts to hold chunks; `end`: after how long the connection is cut, and how.
     pub fn begin(end: Option<(Duration, Cut)>, now: Instant, queue: &mut Queue) -> Hold {
         if let Some((after, cut)) = end {
             queue.end_at(Due::after(now, after), cut);

@@ -1,4 +1,4 @@
-//! Latency: bytes arrive later. Bytes in flight do not wait for each other, as on a long wire.
+//! Latency: delays each chunk. Chunks in flight do not delay each other, as on a long wire.
 
 use std::time::Duration;
 
@@ -74,7 +74,8 @@ mod tests {
             delays.extend(bench.arrivals().iter().map(|(at, _)| *at));
         }
         assert!(delays.iter().all(|delay| (ms(30)..=ms(70)).contains(delay)));
-        // Of 2,000 even draws a quarter is 500, give or take 19; six times that never happens.
+        // A quarter of 2,000 even draws is 500 with a standard deviation of 19; six times that practically never
+        // occurs.
         for quarter in [30, 40, 50, 60] {
             let count = delays.iter().filter(|delay| (ms(quarter)..ms(quarter + 10)).contains(*delay)).count();
             assert!((380..620).contains(&count), "{count} from {quarter} ms");

@@ -1,4 +1,4 @@
-//! The limit: a number of bytes passes, then the connection is closed.
+//! The limit: passes a number of bytes, then closes the connection.
 
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ impl Discipline for Limit {
             queue.pass(Chunk::Data(last), now);
         }
         queue.end(Cut::Close, now);
-        // These bytes are lost, like all that follow, and counted.
+        // The queue has ended, so it discards and counts these bytes, and all that follow.
         queue.pass(Chunk::Data(bytes), now);
     }
 }

@@ -1,8 +1,8 @@
-//! Toxics at work: when bytes that a link has read may go on. Pure scheduling: no task, no socket, no clock; every call
-//! takes the time as an argument.
+//! Toxics: decide when the link may send the bytes that it has read. Pure scheduling: no task, no socket, no clock;
+//! every call takes the time as an argument.
 //!
 //! A [`Pipeline`] holds the toxics of one link. Each of its stages is a [`Queue`] of chunks with the instants at which
-//! they are due, and a [`Discipline`] that decides these instants. One file per toxic. The link reads, writes and
+//! they are due, and a [`Discipline`] that decides these instants; each toxic has its file. The link reads, writes and
 //! waits.
 
 mod bandwidth;
@@ -35,21 +35,21 @@ pub(super) use self::pipeline::Pipeline;
 
 /// How a toxic treats its queue; named after the kernel's queueing disciplines, which do the same to packets.
 trait Discipline: Send {
-    /// Puts a chunk into the queue, whole or in pieces, or destroys it.
+    /// Puts a chunk into the queue, whole or in pieces, or discards it.
     fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue);
 
-    /// Bytes per second that pass in the long run; `None`: unlimited.
+    /// Returns the bytes per second that pass in the long run; `None`: unlimited.
     fn rate(&self) -> Option<u64> {
         None
     }
 
-    /// Delay of a byte, in addition to the delay by its rate.
+    /// Returns the longest delay of a byte, without the delay that the rate causes.
     fn delay(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-/// The discipline of a toxic that begins now.
+/// Starts the discipline of a toxic.
 fn begin(kind: ToxicKind, chance: ChaCha8Rng, now: Instant, queue: &mut Queue) -> Box<dyn Discipline> {
     match kind {
         ToxicKind::Latency { delay, jitter } => Box::new(latency::Latency::new(delay, jitter, chance)),

@@ -19,7 +19,7 @@ pub(super) enum Due {
 }
 
 impl Due {
-    /// A delay after an instant; never, if the clock cannot reach that far.
+    /// Returns the instant after a delay; never, if it exceeds the clock's range.
     pub fn after(now: Instant, delay: Duration) -> Due {
         now.checked_add(delay).map_or(Due::Never, Due::At)
     }
@@ -56,7 +56,7 @@ impl Queue {
         }
     }
 
-    /// Lets a chunk go at once, or right after those before it.
+    /// Adds a chunk that is due at once, or together with the chunk before it.
     pub fn pass(&mut self, chunk: Chunk, now: Instant) {
         self.push(chunk, now, Due::At(now));
     }
@@ -66,7 +66,7 @@ impl Queue {
         self.push(chunk, now, Due::Never);
     }
 
-    /// Adds a chunk that may go no sooner than `due`.
+    /// Adds a chunk that is due at `due`, or later together with the chunk before it.
     pub fn push(&mut self, chunk: Chunk, now: Instant, due: Due) {
         if self.ended {
             return self.count(chunk.len());
@@ -101,7 +101,7 @@ impl Queue {
         }
     }
 
-    /// The next chunk that is due, and its due time.
+    /// Takes the next chunk that is due, or the scheduled cut; returns it with its due time.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, Chunk)> {
         let Due::At(due) = self.next()? else { return None };
         if due > now {
@@ -120,13 +120,13 @@ impl Queue {
         Some((due, Chunk::Cut(cut)))
     }
 
-    /// When the next chunk is due; `None`: the queue is empty and no cut is scheduled.
+    /// Returns when the next chunk or the cut is due; `None`: the queue is empty and no cut is scheduled.
     pub fn next(&self) -> Option<Due> {
         let front = self.waiting.front().map(|(due, _)| *due);
         front.into_iter().chain(self.cut.map(|(due, _)| due)).min()
     }
 
-    /// Bytes held.
+    /// Returns the number of bytes held.
     pub fn held(&self) -> usize {
         self.held
     }
@@ -136,7 +136,7 @@ impl Queue {
         self.ended
     }
 
-    /// All queued chunks, in order.
+    /// Returns all queued chunks, in order.
     pub fn into_chunks(self) -> impl Iterator<Item = Chunk> {
         self.waiting.into_iter().map(|(_, chunk)| chunk)
     }

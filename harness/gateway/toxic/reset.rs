@@ -1,4 +1,4 @@
-//! The reset: RST to both sides after a delay, idle connections included; nothing passes until then.
+//! The reset: sends RST to both sides after a delay, also on idle connections; holds all bytes until then.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Test bench for toxics: one pipeline in virtual time, and its output.
+//! Test bench for toxics: one pipeline, a time that the test advances, and the output.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ pub(super) fn data(text: &str) -> Chunk {
     Chunk::Data(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-/// A chunk of `length` bytes, neighbours differing.
+/// Makes a chunk of `length` bytes in which neighbours differ.
 pub(super) fn bytes(length: usize) -> Chunk {
     Chunk::Data((0..length).map(|n| n as u8).collect())
 }
 
-/// Number of bytes in all arrivals.
+/// Returns the number of bytes in all arrivals.
 pub(super) fn size(arrivals: &[(Duration, Chunk)]) -> usize {
     arrivals.iter().map(|(_, chunk)| chunk.len()).sum()
 }
 
-/// A rule installed before any connection.
+/// Makes a rule that was installed before any connection.
 pub(super) fn rule(id: u64, toxic: impl Into<Toxic>) -> Arc<Rule> {
     let (name, kind) = (format!("toxic {id}"), RuleKind::Toxic(toxic.into()));
     Arc::new(Rule { id, name, kind, newest: 0, tally: Tally::default() })
@@ -111,14 +111,14 @@ impl ToxicBench {
         self.now = self.opened + until;
     }
 
-    /// Arrivals up to a time, polling whenever a chunk is due.
+    /// Polls whenever a chunk is due, up to a time; returns the arrivals.
     pub fn run_until(&mut self, until: Duration) -> Vec<(Duration, Chunk)> {
         let (arrived, _) = self.run(self.opened + until);
         self.pass_time(until);
         arrived
     }
 
-    /// All arrivals if nothing else happens.
+    /// Polls until no chunk is due any more; returns the arrivals.
     pub fn arrivals(&mut self) -> Vec<(Duration, Chunk)> {
         let (arrived, next) = self.run(self.opened + Duration::from_secs(1 << 32));
         assert_eq!(next, None, "something is due in a century");
@@ -141,7 +141,7 @@ impl ToxicBench {
         }
     }
 
-    /// Bytes and connections counted by all rules ever installed.
+    /// Returns the bytes and connections counted by all rules ever installed.
     pub fn counted(&self) -> (u64, u64) {
         self.past
             .iter()

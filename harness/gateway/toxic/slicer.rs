@@ -1,4 +1,4 @@
-//! The slicer: bytes leave in small pieces, as from a sender with a tiny segment size.
+//! The slicer: splits bytes into small pieces with a pause after each, as from a sender with a tiny segment size.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Slicer {
         Slicer { average, variation, pause, chance, rested: Due::At(now) }
     }
 
-    /// Size of the next piece.
+    /// Draws the size of the next piece, in bytes.
     fn draw(&mut self) -> usize {
         let (least, most) = (self.average.saturating_sub(self.variation), self.average.saturating_add(self.variation));
         self.chance.random_range(least..=most).max(1) as usize
@@ -35,7 +35,7 @@ impl Slicer {
 
 impl Discipline for Slicer {
     fn take(&mut self, chunk: Chunk, now: Instant, queue: &mut Queue) {
-        // The end of a stream needs no segment of its own: it goes with the last piece.
+        // The end of a stream needs no segment of its own, so it leaves with the last piece.
         let Chunk::Data(mut bytes) = chunk else { return queue.pass(chunk, now) };
         while !bytes.is_empty() {
             let size = self.draw();

@@ -1,4 +1,5 @@
-//! The slow close: the end of the stream (FIN) arrives later than its bytes.
+//! The slow close: delays the end of the stream (FIN), but not its bytes. A FIN without TLS's close_notify is not
+//! delayed.
 
 use std::time::Duration;
 

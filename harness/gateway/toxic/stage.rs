@@ -20,7 +20,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// The stage of a rule that begins now; `None` if the rule leaves this link alone.
+    /// Makes the stage of a rule that begins now; `None` if the rule does not affect this link.
     pub fn for_rule(
         rule: &Arc<Rule>,
         connection: u64,
@@ -29,7 +29,7 @@ impl Stage {
         now: Instant,
     ) -> Option<Stage> {
         let RuleKind::Toxic(toxic) = rule.kind else { return None };
-        // One draw for each connection: its two links are touched both, or neither.
+        // One draw for each connection, so that a toxic touches both of its links, or neither.
         let seed = seed.fork(&rule.name).fork(&connection.to_string());
         if !covers_direction(toxic, direction) || !rule.covers(connection) || !is_drawn(toxic, seed) {
             return None;
@@ -48,13 +48,13 @@ impl Stage {
         self.queue.rule.id == rule.id
     }
 
-    /// The rule, if it lets nothing pass.
+    /// Returns the rule if it is a stall or a reset.
     pub fn stalls(&self) -> Option<&Rule> {
         let RuleKind::Toxic(Toxic { kind, .. }) = self.queue.rule.kind else { return None };
         matches!(kind, ToxicKind::Stall { .. } | ToxicKind::Reset { .. }).then_some(&self.queue.rule)
     }
 
-    /// Whether its own cut has ended the stream.
+    /// Whether the cut of this stage has ended the stream.
     pub fn has_ended(&self) -> bool {
         self.queue.has_ended()
     }
@@ -63,12 +63,12 @@ impl Stage {
         self.discipline.take(chunk, now, &mut self.queue);
     }
 
-    /// The next chunk that is due, and its due time.
+    /// Takes the next chunk that is due; returns it with its due time.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, Chunk)> {
         self.queue.pop(now)
     }
 
-    /// When the next chunk will be due; `None` if none waits for time.
+    /// Returns when the next chunk will be due; `None` if no chunk will before the rule is removed.
     pub fn next(&self) -> Option<Instant> {
         match self.queue.next()? {
             Due::At(due) => Some(due),
@@ -76,7 +76,7 @@ impl Stage {
         }
     }
 
-    /// Bytes held.
+    /// Returns the number of bytes held.
     pub fn held(&self) -> usize {
         self.queue.held()
     }
@@ -89,7 +89,7 @@ impl Stage {
         self.discipline.delay()
     }
 
-    /// All held chunks, in order.
+    /// Returns all held chunks, in order.
     pub fn into_chunks(self) -> impl Iterator<Item = Chunk> {
         self.queue.into_chunks()
     }

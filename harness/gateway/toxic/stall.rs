@@ -1,7 +1,7 @@
-//! The stall: bytes are accepted and acknowledged, and go nowhere.
+//! The stall: the gateway accepts bytes, its kernel acknowledges them, and they are not forwarded.
 //!
-//! A frozen peer looks like this from outside: its kernel accepts bytes until its buffers are full, and when the peer
-//! thaws it reads them, even if their sender has left.
+//! A frozen peer looks the same from outside: its kernel accepts bytes until its buffers are full. When the peer
+//! continues, it reads them, even if their sender has closed the connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Random valid conversations, with the notes and points expected of them, computed without a session.
+//! Random valid conversations with their expected notes and points, which are computed without a session.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use super::*;
 pub struct Spoken {
     pub direction: Direction,
     pub bytes: Vec<u8>,
-    /// Lines, each with the offset in the message at which its point is, in order. Notes have none.
+    /// Expected lines in order; points with their offset in the message, in bytes, notes with `None`.
     pub lines: Vec<(String, Option<usize>)>,
 }
 
@@ -190,8 +190,7 @@ pub fn conversation() -> impl Strategy<Value = Vec<Spoken>> {
     (opening(), prop::collection::vec((unasked(), exchange()), 0..8)).prop_map(|(opening, exchanges)| {
         let mut spoken = opening;
         spoken.extend(exchanges.into_iter().flat_map(|(unasked, exchange)| [unasked, exchange].concat()));
-        // Only the order of messages determines these: a status is noted when it changes, the first request when it
-        // begins.
+        // These notes depend on earlier messages: a status is noted only if it has changed, and only the first request.
         let mut last = String::new();
         for spoken in &mut spoken {
             if let Some((line, _)) = spoken.lines.first().cloned()
@@ -211,7 +210,7 @@ pub fn conversation() -> impl Strategy<Value = Vec<Spoken>> {
     })
 }
 
-/// A conversation as it might be read from sockets: consecutive bytes of one side arrive in pieces of these lengths.
+/// Converts a conversation to reads from sockets: consecutive bytes of one side arrive in pieces of these lengths.
 pub fn cut(spoken: &[Spoken], lengths: &[usize]) -> Vec<Said> {
     let mut turns: Vec<Said> = Vec::new();
     for spoken in spoken {
@@ -223,7 +222,7 @@ pub fn cut(spoken: &[Spoken], lengths: &[usize]) -> Vec<Said> {
     slice(&turns, lengths)
 }
 
-/// Each piece in pieces of these lengths, taken over and over.
+/// Cuts each piece into pieces of these lengths, which are used cyclically.
 pub fn slice(said: &[Said], lengths: &[usize]) -> Vec<Said> {
     let mut lengths = lengths.iter().copied().cycle();
     let mut pieces = Vec::new();

@@ -8,7 +8,7 @@ fn data() -> Vec<u8> {
     [message(b'd', &[b'x'; 5_000]), message(b'd', b"")].concat()
 }
 
-/// The points of a query that follows: it must be a request again.
+/// The points of a query after the COPY: it must count as a request again.
 const NEXT: [&str; 4] = ["request", "query-forwarded", "first-reply", "command-complete"];
 
 fn next() -> Vec<Said> {

@@ -1,7 +1,7 @@
-//! Recorded conversations, and some that are hostile: `corpus/*.txt`.
+//! Recorded conversations, and some hostile ones: `corpus/*.txt`.
 //!
-//! `>` marks bytes that the client sent at once, in hexadecimal digits, `<` bytes of the server; `=` marks what a
-//! session notes, points with an `@`. The notes do not depend on the pieces in which the bytes arrive.
+//! A line `>` holds bytes that the client sent at once, in hexadecimal digits, `<` bytes of the server; `=` holds a
+//! note or, with an `@`, a point. The notes do not depend on the pieces in which the bytes arrive.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ fn piece(line: &str) -> Option<Said> {
     }
 }
 
-/// A file's text with the notes of a session.
+/// Returns a file's text with the notes that a session makes now.
 fn annotated(text: &str) -> String {
     let (mut annotated, mut said, mut seen) = (String::new(), Vec::new(), 0);
     for line in text.lines().filter(|line| !line.starts_with('=')) {

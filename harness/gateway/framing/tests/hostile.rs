@@ -67,7 +67,7 @@ fn the_largest_message_there_can_be_is_skipped() {
     for _ in 0..(1 << 12) - 1 {
         assert_eq!(inspect(&chunk), before);
     }
-    // The last megabyte of the body, but for the four bytes of the length word and the last one.
+    // The rest of the body without its last byte: the length, 4 GiB - 1, includes its own four bytes.
     assert_eq!(inspect(&chunk[..(1 << 20) - 6]), before);
     assert_eq!(inspect(&chunk[..1]), before + 1, "forwarded whole");
 }

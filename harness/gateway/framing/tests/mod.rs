@@ -1,4 +1,4 @@
-//! Notes of a session in conversations, and the bytes it forwards.
+//! Tests of sessions: plays conversations to a session, and compares its notes, its points and the bytes it forwards.
 
 mod conversation;
 mod copy;
@@ -35,13 +35,13 @@ fn word(point: Point) -> &'static str {
     Point::ALL.iter().find(|(_, known)| *known == point).unwrap().0
 }
 
-/// Records notes and points, points with an `@`, and strikes as configured.
+/// Records notes and points as lines, points with an `@`, and strikes as configured.
 #[derive(Default)]
 struct Witness {
     lines: Vec<String>,
-    /// No point is armed.
+    /// Whether no point is armed.
     blind: bool,
-    /// Every request and every answer is noted.
+    /// Whether every request and every answer is noted.
     observes: bool,
     /// Strike when this point is reached for the nth time, counted from 0.
     armed: Option<(Point, usize, Strike)>,
@@ -94,7 +94,7 @@ struct Outcome {
     lines: Vec<String>,
     upstream: Vec<u8>,
     downstream: Vec<u8>,
-    /// The actions, and how many bytes of that direction had been dealt with.
+    /// The actions, and how many bytes of that direction had been passed or dropped before.
     strikes: Vec<(Direction, usize, Strike)>,
 }
 
@@ -106,18 +106,18 @@ impl Outcome {
         }
     }
 
-    /// The lines without notes.
+    /// Returns the points.
     fn points(&self) -> Vec<&str> {
         self.lines.iter().filter_map(|line| line.strip_prefix('@')).collect()
     }
 
-    /// The lines without points.
+    /// Returns the notes.
     fn notes(&self) -> Vec<&str> {
         self.lines.iter().map(String::as_str).filter(|line| !line.starts_with('@')).collect()
     }
 }
 
-/// Passes a conversation to a session, piece by piece; goes on after a strike as after a hold that was healed.
+/// Passes a conversation to a session, piece by piece; continues after a strike, as after a hold that was healed.
 fn play(said: &[Said], witness: Witness) -> Outcome {
     let mut witness = witness;
     let mut session = Session::default();
@@ -147,7 +147,8 @@ fn play(said: &[Said], witness: Witness) -> Outcome {
     outcome
 }
 
-/// Notes and points of a conversation, which must pass untouched, piece by piece and byte by byte.
+/// Plays a conversation piece by piece, byte by byte, and without armed points; asserts that all bytes pass and that
+/// the notes agree. Returns the outcome.
 fn see(said: &[Said]) -> Outcome {
     let whole = play(said, Witness::default());
     let bytes: Vec<_> = said.iter().flat_map(|(way, bytes)| bytes.iter().map(|byte| (*way, vec![*byte]))).collect();
@@ -162,7 +163,7 @@ fn see(said: &[Said]) -> Outcome {
     whole
 }
 
-/// The result of a conversation with one point armed at its nth occurrence.
+/// Plays a conversation with a strike at the nth occurrence of a point, counted from 0.
 fn strike(said: &[Said], point: Point, nth: usize, strike: Strike) -> Outcome {
     play(said, Witness { armed: Some((point, nth, strike)), ..Witness::default() })
 }

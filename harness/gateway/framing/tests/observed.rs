@@ -1,9 +1,9 @@
-//! Requests and their answers, one by one, for an observer that wants all of them.
+//! Requests and their answers, one by one, as noted for an observer of all of them.
 
 use super::samples::*;
 use super::*;
 
-/// Notes of a session once it is ready: requests, answers and errors.
+/// Returns the notes of a session once it is ready: requests, answers and errors.
 fn notes_once_ready(rest: Vec<Said>) -> Vec<String> {
     let witness = || Witness { blind: true, observes: true, ..Witness::default() };
     let said = session(rest);

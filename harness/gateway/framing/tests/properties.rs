@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::conversation::*;
 use super::*;
 
-/// How many bytes must be there before a point is recognised at the beginning of its message.
+/// Returns how many first bytes of a message must have arrived before its point is recognised.
 fn lookahead(point: Point) -> usize {
     match point {
         Point::EncryptionRequest | Point::Startup => 8,
@@ -25,10 +25,10 @@ struct Place {
     direction: Direction,
     point: Point,
     nth: usize,
-    /// The message's place in its stream, and how long it is.
+    /// Offset of the message in its stream, and its length, in bytes.
     start: usize,
     length: usize,
-    /// The point's place in the message.
+    /// Offset of the point in the message, in bytes.
     offset: usize,
 }
 
@@ -50,7 +50,7 @@ fn places(spoken: &[Spoken]) -> Vec<Place> {
     places
 }
 
-/// How many bytes of a message had come in earlier pieces when its point was recognised; 0: it was in time.
+/// Returns how many bytes of a message had arrived in earlier pieces when its point was recognised; 0: none.
 fn torn(said: &[Said], place: Place) -> usize {
     let needed = place.start + lookahead(place.point);
     let mut end = 0;
@@ -115,8 +115,7 @@ proptest! {
                 expected.drain(place.start + torn..place.start + place.length);
             }
         }
-        // A server without a request does not answer as the conversation goes on, but the direction of the message is
-        // known to the byte.
+        // After a dropped encryption request, the session cannot interpret the answer that the conversation contains.
         if !matches!(place.point, Point::EncryptionRequest) {
             prop_assert_eq!(outcome.passed(place.direction), expected);
         }

@@ -3,7 +3,7 @@
 use super::samples::*;
 use super::*;
 
-/// Notes and points of a session once it is ready.
+/// Plays a session that continues with `rest`; returns the outcome without the notes and points of its beginning.
 pub fn seen(rest: Vec<Said>) -> Outcome {
     let mut outcome = see(&session(rest));
     outcome.lines.drain(..WELCOME.len());

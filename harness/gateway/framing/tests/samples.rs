@@ -90,7 +90,7 @@ pub fn bind_complete() -> Vec<u8> {
     message(b'2', b"")
 }
 
-/// A session that has just become ready, and what follows.
+/// Returns the beginning of a session up to ReadyForQuery, followed by `rest`.
 pub fn session(rest: Vec<Said>) -> Vec<Said> {
     let welcome = [authentication(0, b""), message(b'S', b"in_hot_standby\0off\0"), key(), ready(b'I')].concat();
     let mut said = vec![up(startup()), down(welcome)];
@@ -98,6 +98,6 @@ pub fn session(rest: Vec<Said>) -> Vec<Said> {
     said
 }
 
-/// Notes and points of that beginning.
+/// Notes and points of the beginning that [`session`] returns.
 pub const WELCOME: [&str; 6] =
     ["@startup", "startup 3.0 user=alice database=shop", "@startup-forwarded", "Authenticated", "pid 4242", "ready I"];

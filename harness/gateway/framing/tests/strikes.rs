@@ -113,7 +113,7 @@ fn a_demand_for_authentication_can_be_dropped() {
     assert!(outcome.downstream.is_empty());
 }
 
-/// A conversation in which the first `torn` bytes of a message come apart from its others.
+/// Returns a conversation in which the first `torn` bytes of a message arrive separately from the rest.
 fn torn(before: Vec<Said>, direction: Direction, message: &[u8], torn: usize) -> Vec<Said> {
     [before, vec![(direction, message[..torn].to_vec()), (direction, message[torn..].to_vec())]].concat()
 }

@@ -1,40 +1,41 @@
-//! Cases: the properties of each toxic that the laws need.
+//! Cases: a toxic in several strengths, with the effects that the laws expect of it.
 
 use super::*;
 pub use crate::model::fault::{Scope, Stream, Toxic};
 
-/// A delay in milliseconds beyond the life of any test.
+/// A delay in milliseconds that is longer than any test.
 pub const AGES: u64 = 3_600_000;
 
-/// A message long enough for each toxic to show.
+/// A message long enough for each toxic to have an effect.
 pub const MESSAGE: [u8; 100] = [b'm'; 100];
 
 /// The fate of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fate {
-    /// It arrives, no sooner than this after it was sent.
+    /// The message arrives, no sooner than this after it was sent.
     Late(Duration),
-    /// It arrives when the toxic is removed.
+    /// The message arrives when the toxic is removed.
     Held,
-    /// The connection is cut, no sooner than this after the toxic was installed; a part may have passed.
+    /// The connection is cut, no sooner than this after the toxic was installed; a part of the message may have passed.
     Cut(Cut, Duration),
 }
 
 /// A toxic in three strengths.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// Too weak to have an effect; `None` if there is no such form.
+    /// Too weak to have an effect; `None` if the toxic has no such form.
     pub weak: Option<ToxicKind>,
-    /// Has an effect at once: on `MESSAGE`, FIN and RST as given below.
+    /// Strong enough for the effects below.
     pub strong: ToxicKind,
-    /// Lasts for ages, if it takes time at all, and destroys nothing.
+    /// Has no end within a test, and discards nothing until it is removed.
     pub endless: ToxicKind,
+    /// What happens to [`MESSAGE`] under `strong`.
     pub bytes: Fate,
     pub fin: Fate,
     pub rst: Fate,
 }
 
-/// Placeholder toxics of a base case.
+/// Placeholders for the fields that other cases replace.
 const BASE: Case =
     Case { weak: None, strong: STALL, endless: STALL, bytes: Fate::Held, fin: Fate::Held, rst: Fate::Held };
 pub const AT_ONCE: Fate = Fate::Late(Duration::ZERO);
@@ -71,7 +72,7 @@ pub fn bandwidth(bytes_per_second: u64) -> ToxicKind {
     ToxicKind::Bandwidth { bytes_per_second }
 }
 
-/// A slicer with pieces of `average` bytes, and a pause after each.
+/// A slicer with pieces of `average` bytes, and a pause in milliseconds after each.
 pub fn slicer(average: u32, pause: u64) -> ToxicKind {
     ToxicKind::Slicer { average, variation: 0, pause: ms(pause) }
 }

@@ -6,10 +6,10 @@ use super::*;
 use crate::model::fault::Share;
 use crate::model::seed::Seed;
 
-/// Number of connections; a fair coin all but never shows one side for fewer than sixty of them.
+/// Number of connections. Of 200 fair draws, practically never fewer than sixty fall on one side.
 const CONNECTIONS: usize = 200;
 
-/// Numbers of the connections that a toxic of half toxicity touches.
+/// Returns the numbers of the connections that a toxic with a toxicity of a half touches.
 async fn touched(seed: Seed) -> BTreeSet<usize> {
     let bench = GatewayBench::with_seed(seed).await;
     let toxicity = Share::new(0.5).unwrap();
@@ -23,7 +23,7 @@ async fn touched(seed: Seed) -> BTreeSet<usize> {
             servers.push(server);
         }
         let (client, server) = (&mut clients[number], &mut servers[number]);
-        // A touched client gets the end, and the others a byte.
+        // On a touched connection the client gets FIN, on the others a byte.
         let mut byte = [0];
         let _ = in_time(server.write_all(&[7])).await;
         if in_time(client.read_exact(&mut byte)).await.is_err() {
@@ -44,7 +44,7 @@ async fn the_seed_says_which_connections_are_touched() {
     }
 }
 
-/// Delay of a byte on each of some connections, sent on all at once.
+/// Sends a byte on each of 40 connections at once; returns the delays.
 async fn lateness(seed: Seed) -> Vec<Duration> {
     let bench = GatewayBench::with_seed(seed).await;
     bench.install(ToxicKind::Latency { delay: ms(150), jitter: ms(150) }).await;
@@ -67,7 +67,7 @@ async fn lateness(seed: Seed) -> Vec<Duration> {
     late
 }
 
-/// Median of the differences.
+/// Returns the median of the differences.
 fn difference(some: &[Duration], others: &[Duration]) -> Duration {
     let mut all: Vec<_> = some.iter().zip(others).map(|(one, other)| one.abs_diff(*other)).collect();
     all.sort();

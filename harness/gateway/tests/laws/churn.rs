@@ -22,14 +22,14 @@ pub async fn law(case: Case) {
         })
     };
     for round in 0.. {
-        // Both peers may finish earlier; then rules change on a connection that ends.
+        // The transfer may end in an earlier round; the rules then change on a closed connection.
         if round >= ROUNDS && over.try_recv() != Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
             break;
         }
         assert!(round < 100 * ROUNDS, "bytes do not get through");
         let rule = bench.install(case.endless).await;
         if round % 8 == 0 {
-            // Long enough for some to be held.
+            // Long enough for the toxic to hold some bytes.
             sleep(Duration::from_millis(1)).await;
         }
         bench.remove(&rule).await;
@@ -60,8 +60,8 @@ async fn churn_of_all_toxics_together_loses_no_byte() {
     }
     let storm = every_case().into_iter().enumerate().map(|(number, case)| {
         let bench = Arc::clone(&bench);
-        // A line with one byte per second splits all that it holds into single bytes, which many toxics then pass on
-        // one by one: in a debug build that is too slow for commands to be carried out in time.
+        // A bandwidth of one byte per second splits the held bytes into single ones, which the other toxics then pass
+        // on one by one. In a debug build that is too slow for the gateway to acknowledge commands in time.
         let kind = if matches!(case.endless, ToxicKind::Bandwidth { .. }) { bandwidth(20_000) } else { case.endless };
         tokio::spawn(async move {
             for round in 0..ROUNDS / 4 {

@@ -1,4 +1,4 @@
-//! Healing: held bytes arrive at once after the removal of the toxic, and none is missing.
+//! Healing: after the removal of the toxic, all held bytes arrive at once.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ pub async fn law(case: Case) {
     let new = bench.pair().await;
     let mut receiving = Vec::new();
     for (client, server) in [(client, server), new] {
-        // Less than a gateway holds, and more: the rest stays with the sender.
+        // The gateway can hold 30 kB; a stalled one leaves a part of the 3 MiB in the sender's socket.
         let (up, down) = (pattern(30_000), pattern(3 << 20));
         receiving.push((tokio::spawn(exchange(client, up.clone())), down.clone()));
         receiving.push((tokio::spawn(exchange(server, down)), up));

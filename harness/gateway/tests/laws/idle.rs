@@ -5,10 +5,10 @@ use nix::sys::resource::{UsageWho, getrusage};
 use super::*;
 use crate::gateway::RuleKind;
 
-/// Measured time span.
+/// Time over which CPU use is measured.
 const SPAN: Duration = Duration::from_millis(600);
 
-/// CPU time used by this process.
+/// Returns the CPU time that this process has used.
 fn used() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let spent = [usage.user_time(), usage.system_time()];
@@ -30,7 +30,8 @@ fn waiting_costs_no_time_of_the_processor() {
             let bench = GatewayBench::new().await;
             let mut pairs = Vec::new();
             for half_closed in [false, true] {
-                // One whose client has half-closed when the toxic is installed, and one whose server has.
+                // If `half_closed`: one connection whose client has sent FIN before the toxic, and one whose server
+                // has.
                 for _ in 0..2 {
                     let (mut client, mut server) = bench.pair().await;
                     if half_closed {

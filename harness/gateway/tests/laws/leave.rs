@@ -1,4 +1,4 @@
-//! Either peer may leave while a toxic is in force, by FIN or by RST.
+//! Either peer may close its connection first while a toxic is in force, by FIN or by RST.
 
 use std::time::Instant;
 

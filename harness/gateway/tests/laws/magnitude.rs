@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// Sends bytes from the server to the client; returns how long it took.
+/// Sends bytes from the server to the client under a toxic; returns how long the transfer took.
 async fn transfer(toxic: ToxicKind, bytes: usize) -> Duration {
     let bench = GatewayBench::new().await;
     let (mut client, mut server) = bench.pair().await;
@@ -50,10 +50,10 @@ async fn bytes_under_a_latency_do_not_wait_for_each_other() {
     let mut late: Vec<_> = received.iter().zip(&sent).map(|(received, sent)| *received - *sent).collect();
     late.sort();
     assert!(late[0] >= ms(250), "{:?}", late[0]);
-    // One after the other they would take 50 s.
+    // If each waited for the one before, 200 bytes would take 50 s.
     let median = late[late.len() / 2];
     assert!(median < ms(400), "{median:?}");
-    // They arrive spaced as they were sent.
+    // The bytes arrive spaced as they were sent.
     let (first, last) = (sent[0], sent[usize::from(chunks) - 1]);
     let spread = received[usize::from(chunks) - 1] - received[0];
     assert!(spread.abs_diff(last - first) < ms(200), "{spread:?}, sent over {:?}", last - first);
@@ -106,7 +106,7 @@ async fn the_limit_is_exact_to_the_byte_and_both_sides_are_closed() {
         assert_passes(&mut client, &mut server).await;
         let sent = pattern(200_000);
         let sending = async {
-            // A sender of more bytes gets an error eventually.
+            // The write may fail, because more bytes are sent than the limit passes.
             let _ = server.write_all(&sent).await;
             read_out(&mut server).await
         };
@@ -128,7 +128,7 @@ async fn the_limit_that_is_reached_exactly_closes_too() {
     assert_eq!(bench.endings(1).await, [(Severed::Closed, 100, 0)]);
 }
 
-/// A connection whose peers do not read, with every buffer full.
+/// Opens a connection whose peers do not read, and fills every buffer on the way.
 async fn jam(bench: &GatewayBench) -> (TcpStream, TcpStream) {
     let (mut client, mut server) = bench.pair().await;
     for peer in [&mut client, &mut server] {
@@ -167,7 +167,7 @@ async fn toxic_on_an_ended_link_still_cuts() {
         for stream in [Stream::Upstream, Stream::Downstream] {
             let bench = GatewayBench::new().await;
             let (mut client, mut server) = bench.pair().await;
-            // The touched link has already ended.
+            // The link that the toxic touches has already ended.
             let (ended, other) =
                 if stream == Stream::Upstream { (&mut client, &mut server) } else { (&mut server, &mut client) };
             ended.shutdown().await.unwrap();

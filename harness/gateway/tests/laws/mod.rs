@@ -1,6 +1,6 @@
-//! The laws of toxics: properties of every toxic on real sockets. A new toxic is one more line in [`laws!`].
+//! The laws of toxics: properties of every toxic on real sockets. For a new toxic, add a line to [`laws!`].
 //!
-//! The individual effects, and their magnitude, are in `magnitude`.
+//! `magnitude` tests the effects of individual toxics, and how large they are.
 
 mod case;
 mod chance;
@@ -18,7 +18,7 @@ use crate::gateway::Cut;
 
 use self::case::*;
 
-/// A module of tests for each toxic: one test for each law.
+/// Makes a module for each toxic, with one test for each law.
 macro_rules! laws {
     ($($toxic:ident: $case:expr,)+) => {$(
         mod $toxic {

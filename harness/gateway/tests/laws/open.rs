@@ -51,7 +51,7 @@ async fn assert_fate(fate: Fate, from: &mut TcpStream, to: &mut TcpStream, insta
             assert!(installed.elapsed() >= least, "after {:?} instead of {least:?}", installed.elapsed());
             assert!(received.len() < bytes.len() && bytes.starts_with(&received));
             assert_eq!(end, by(cut));
-            // A sender cut before its write has learnt of it by the failed write.
+            // If the cut came before the write, the failed write has already consumed the error.
             if written.is_ok() {
                 assert_eq!(read_out(from).await, (Vec::new(), by(cut)));
             }

@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// More bytes than any toxic in its strong form lets pass, and than fit into the buffers on the way.
+/// More bytes than fit into the buffers on the way.
 const MUCH: usize = 4 << 20;
 
-/// A toxic on one link leaves the other alone.
+/// A toxic on one link does not affect the other.
 pub async fn direction(stream: Stream, case: Case) {
     let bench = GatewayBench::new().await;
     let open = bench.pair().await;
@@ -16,7 +16,7 @@ pub async fn direction(stream: Stream, case: Case) {
             Stream::Upstream => (server, client),
             _ => (client, server),
         };
-        // Bytes in flight on the touched link must not interfere either.
+        // Bytes held on the touched link must not affect the other direction either.
         to.write_all(&MESSAGE).await.unwrap();
         let sent = pattern(MUCH);
         let sending = async {
@@ -34,7 +34,7 @@ pub async fn direction(stream: Stream, case: Case) {
     bench.assert_empty().await;
 }
 
-/// A toxic on established connections leaves new ones alone, and the other way round.
+/// A toxic on established connections does not affect new ones, and vice versa.
 pub async fn scope(case: Case) {
     for scope in [Scope::Established, Scope::New] {
         let bench = GatewayBench::new().await;

@@ -22,7 +22,7 @@ pub async fn law(case: Case) {
     assert_eq!(bench.doubts(), 0);
 }
 
-/// Sends single bytes, megabytes both ways at once, and ends each direction separately.
+/// Sends single bytes both ways, then megabytes up and FIN, then megabytes down and FIN; asserts that all arrive.
 async fn assert_transparent((mut client, mut server): (TcpStream, TcpStream)) {
     for byte in 0..20 {
         in_time(client.write_all(&[byte])).await.unwrap();

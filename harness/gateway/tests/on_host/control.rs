@@ -6,7 +6,7 @@ use super::*;
 async fn refused_clients_leave_open_connections_alone() {
     let mut bench = HostBench::new();
     let (mut client, mut server) = bench.pair().await;
-    // This client is already connected, so it is not refused.
+    // This client's connect has already succeeded, so it is accepted.
     let mut waiting = bench.connect().unwrap();
     for _ in 0..2 {
         bench.gateway.refuse().await.unwrap();

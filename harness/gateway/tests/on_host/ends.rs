@@ -76,7 +76,7 @@ async fn cut_half_takes_the_oldest_and_cut_all_but_spares() {
 #[tokio::test(start_paused = true)]
 async fn cut_covers_connections_in_the_accept_queue() {
     let bench = HostBench::new();
-    // No task of the gateway has run since these connected; they are more than one poll accepts.
+    // No task of the gateway has run since these clients connected; one poll accepts fewer than 300.
     let clients: Vec<_> = (0..300).map(|_| bench.connect().unwrap()).collect();
     assert_eq!(bench.gateway.cut(Cut::Reset).await, 300);
     for mut client in clients {

@@ -62,7 +62,7 @@ impl HostBench {
         pairs
     }
 
-    /// How the connections ended, in the order of their ends.
+    /// Returns how the connections ended, with their numbers, in the order of their ends.
     async fn endings(&self) -> Vec<(u64, Severed)> {
         settle().await;
         self.recorder.look(|history| {
@@ -93,7 +93,7 @@ async fn passes(from: &mut MemorySocket, to: &mut MemorySocket) {
     assert_eq!(&bytes, b"still here");
 }
 
-/// Nothing arrives for an hour, neither bytes nor FIN or RST.
+/// Asserts that nothing arrives for an hour of virtual time, neither bytes nor FIN or RST.
 async fn assert_nothing_comes(stream: &mut MemorySocket) {
     let arrived = timeout(Duration::from_secs(3600), stream.read_u8()).await;
     assert!(arrived.is_err(), "something arrived: {arrived:?}");

@@ -16,7 +16,7 @@ fn latency(toxicity: f64) -> Toxic {
     Toxic { toxicity: Share::new(toxicity).unwrap(), ..Toxic::from(kind) }
 }
 
-/// The connections among the first thousand that a rule touches.
+/// Returns the connections among the first thousand that a rule touches.
 fn touched(toxicity: f64, id: u64, direction: Direction, seed: Seed) -> Vec<u64> {
     let rule = rule(id, latency(toxicity));
     let is_touched = |connection: &u64| {
@@ -27,7 +27,7 @@ fn touched(toxicity: f64, id: u64, direction: Direction, seed: Seed) -> Vec<u64>
     (0..1_000).filter(is_touched).collect()
 }
 
-/// Arrival times of twenty chunks sent at once.
+/// Returns the arrival times of twenty chunks sent at once.
 fn schedule(connection: u64, direction: Direction, seed: Seed) -> Vec<Duration> {
     let mut bench = ToxicBench { connection, direction, seed, ..ToxicBench::default() };
     bench.install(latency(1.0));
@@ -38,7 +38,7 @@ fn schedule(connection: u64, direction: Direction, seed: Seed) -> Vec<Duration> 
 #[test]
 fn toxicity_draws_once_per_connection_and_repeats() {
     let half = touched(0.5, 1, Direction::Upstream, Seed(7));
-    // Standard deviation 16; six times that never happens.
+    // The standard deviation is 16; deviations of six times that practically never occur.
     assert!((400..600).contains(&half.len()), "{} of 1,000", half.len());
     assert_eq!(half, touched(0.5, 1, Direction::Downstream, Seed(7)));
     assert_eq!(half, touched(0.5, 1, Direction::Upstream, Seed(7)));

@@ -1,4 +1,4 @@
-//! Pipelines as a whole.
+//! Tests of whole pipelines.
 
 mod chance;
 mod pipeline;

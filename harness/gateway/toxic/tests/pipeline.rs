@@ -110,7 +110,7 @@ fn a_fast_line_fits_through_a_latency() {
 fn slow_line_behind_a_latency_holds_bytes_in_flight_only() {
     let mut bench = ToxicBench::with(LATENCY);
     bench.install(ToxicKind::Bandwidth { bytes_per_second: 10_000_000 });
-    // One read, and the bytes in flight in 60 ms.
+    // One read, and the bytes in flight in 60 ms: the latency, and 10 ms for late polls.
     bench.send([bytes(64 << 10), bytes(599_999)]);
     assert!(bench.has_room());
     bench.send([bytes(1)]);

@@ -15,7 +15,7 @@ use crate::model::seed::Seed;
 enum Step {
     Send(Chunk),
     Impose(ToxicKind),
-    /// Remove the rule at this index, if there is one.
+    /// Remove the rule at this index, if it exists.
     Remove(usize),
     /// Advance time; the link polls whenever a chunk is due.
     Run(Duration),
@@ -32,7 +32,7 @@ impl Step {
     }
 }
 
-/// A byte, or another item between bytes.
+/// A byte, or a chunk without bytes.
 #[derive(Clone, Debug, PartialEq)]
 enum Item {
     Byte(u8),
@@ -53,7 +53,7 @@ fn time() -> impl Strategy<Value = Duration> {
         .prop_map(Duration::from_micros)
 }
 
-/// Toxics that destroy nothing.
+/// Toxics that discard nothing.
 fn harmless() -> impl Strategy<Value = ToxicKind> {
     let rate = prop::sample::select(vec![0, 1_000, 16_000, 1_000_003, 500_000_000]);
     prop_oneof![
@@ -107,8 +107,8 @@ struct Trial {
 }
 
 impl Trial {
-    /// Runs the steps. [`ToxicBench`] checks on the way that chunks are handed out when due, and that due times lie
-    /// ahead.
+    /// Runs the steps. [`ToxicBench`] asserts that chunks are given when due, and that the next due time lies in the
+    /// future.
     fn of(steps: &[Step], seed: Seed) -> Trial {
         let mut trial = Trial { bench: ToxicBench { seed, ..ToxicBench::default() }, ..Trial::default() };
         for step in steps {
@@ -156,7 +156,7 @@ impl Trial {
     }
 }
 
-/// The steps, with polls when nothing is due.
+/// Returns the steps with additional polls when nothing is due.
 fn with_needless_looks(steps: &[Step]) -> Vec<Step> {
     let split = |step: &Step| match step {
         Step::Run(time) => vec![Step::Run(Duration::ZERO), Step::Run(*time / 3), Step::Run(*time - *time / 3)],
@@ -165,7 +165,7 @@ fn with_needless_looks(steps: &[Step]) -> Vec<Step> {
     steps.iter().flat_map(split).collect()
 }
 
-/// The steps, with the link polled on time.
+/// Returns the steps with the link always polled on time.
 fn on_time(steps: &[Step]) -> Vec<Step> {
     let wake = |step: &Step| match step {
         Step::Oversleep(time) => Step::Run(*time),
