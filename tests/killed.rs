@@ -13,8 +13,8 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use common::{
-    BINARY, FROZEN, IMAGE, Output, RESET, Running, Workspace, YES_MAN, docker_is_here, is_root, lives, processes_of,
-    said, signal, until,
+    BINARY, FROZEN, IMAGE, Output, RESET, Running, Workspace, YES_MAN, docker_is_here, is_root, lives, output_of,
+    processes_of, signal, until,
 };
 
 /// Starts a run and waits until its fault is in force. Its adapter writes to the file `name`, for
@@ -39,7 +39,7 @@ fn next_run(place: &Workspace, user: &str, group: Option<u32>) -> Output {
     place.write("short.toml", RESET);
     let mut command = place.as_user(user, group);
     command.args(["run", "short.toml", "--server", "local", "--out", "out"]);
-    said(command)
+    output_of(command)
 }
 
 #[test]
@@ -54,23 +54,23 @@ fn the_next_run_removes_servers_clients_and_folders() {
     assert!(run.exists() && !processes_of(&run).is_empty(), "a server was left behind");
     assert!(pids.into_iter().any(lives), "an adapter was left behind");
 
-    let said = next_run(&place, user, None);
-    assert_eq!(place.report("out").endings(), ["short pass"], "{}", said.succeeds());
+    let output = next_run(&place, user, None);
+    assert_eq!(place.report("out").endings(), ["short pass"], "{}", output.succeeds());
     // If this test has no Unix user of its own, another run may have removed the leftovers first.
     if is_root() {
         for part in [&run.display().to_string(), "server", "client"] {
-            assert!(said.line_about(&run).contains(part), "{part}: {said}");
+            assert!(output.line_about(&run).contains(part), "{part}: {output}");
         }
     }
-    assert!(!run.exists(), "{said}");
+    assert!(!run.exists(), "{output}");
     until("the end of every process", || processes_of(&run).is_empty() && !pids.into_iter().any(lives));
 
     assert!(live.try_wait().unwrap().is_none(), "the live run has ended");
     assert!(live_run.exists() && !processes_of(&live_run).is_empty() && live_pids.into_iter().all(lives));
-    assert!(!said.stderr.contains(&live_run.display().to_string()), "{said}");
+    assert!(!output.stderr.contains(&live_run.display().to_string()), "{output}");
     signal(&live, Signal::SIGTERM);
-    let said = Output::of(&mut live);
-    assert_eq!(said.code, Some(130), "{said}");
+    let output = Output::of(&mut live);
+    assert_eq!(output.code, Some(130), "{output}");
     assert!(!live_run.exists());
 }
 
@@ -93,13 +93,13 @@ fn the_next_run_removes_middleboxes() {
         killed.wait().unwrap();
         assert!(left.iter().copied().all(lives), "{program} was not left behind");
 
-        let said = next_run(&place, user, None);
+        let output = next_run(&place, user, None);
         if is_root() {
             for part in ["server", "middlebox", "client"] {
-                assert!(said.succeeds().line_about(&run).contains(part), "{part}: {said}");
+                assert!(output.succeeds().line_about(&run).contains(part), "{part}: {output}");
             }
         }
-        assert!(!run.exists(), "{said}");
+        assert!(!run.exists(), "{output}");
         until("its end", || processes_of(&run).is_empty() && !left.iter().copied().any(lives));
     }
 }
@@ -137,9 +137,9 @@ fn the_next_run_removes_containers() {
     assert!(!run.exists(), "{told}");
     assert_ne!(containers(&live_run), "", "the live run has lost its container: {told}");
     signal(&live, Signal::SIGINT);
-    let said = Output::of(&mut live);
-    assert_eq!(said.code, Some(130), "{said}");
-    assert_eq!(containers(&live_run), "", "{said}");
+    let output = Output::of(&mut live);
+    assert_eq!(output.code, Some(130), "{output}");
+    assert_eq!(containers(&live_run), "", "{output}");
 }
 
 /// `ci/killed-runs.sh` does the same with many more runs.
@@ -161,8 +161,8 @@ fn killed_kernel_plane_runs_leave_nothing() {
     }
     // As root in a new network namespace, so that there are no other runs in it.
     let alone = ["--net", "sh", "-c", "ip link set lo up && exec python3 \"$@\"", "sh"];
-    let said = said(if is_root() { python(&place, "unshare", &alone) } else { python(&place, "python3", &[]) });
-    println!("{said}");
-    assert!(said.succeeds().stdout.contains("0 left over"), "{said}");
-    assert!(said.stdout.contains(" killed\n"), "nothing was killed: {said}");
+    let output = output_of(if is_root() { python(&place, "unshare", &alone) } else { python(&place, "python3", &[]) });
+    println!("{output}");
+    assert!(output.succeeds().stdout.contains("0 left over"), "{output}");
+    assert!(output.stdout.contains(" killed\n"), "nothing was killed: {output}");
 }

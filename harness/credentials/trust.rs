@@ -13,32 +13,42 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 ///
 /// *Source*: PostgreSQL manual, libpq, `sslmode`.
 #[derive(Debug)]
-pub(crate) struct Anybody {
+pub(crate) struct AcceptAnyCertificate {
     provider: Arc<CryptoProvider>,
-    shown: Mutex<Option<Vec<u8>>>,
+    presented: Mutex<Presented>,
 }
 
-impl Anybody {
-    pub fn new(provider: Arc<CryptoProvider>) -> Anybody {
-        Anybody { provider, shown: Mutex::default() }
+/// The last handshake that the verifier saw.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presented {
+    /// The server's certificate, and those that it sent with it; empty before the first handshake.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// `TLS 1.2` or `TLS 1.3`; empty until the server has proved that it has the key.
+    pub version: &'static str,
+}
+
+impl AcceptAnyCertificate {
+    pub fn new(provider: Arc<CryptoProvider>) -> AcceptAnyCertificate {
+        AcceptAnyCertificate { provider, presented: Mutex::default() }
     }
 
-    /// Returns the certificate that a server presented last, in DER.
-    pub fn shown(&self) -> Option<Vec<u8>> {
-        self.shown.lock().clone()
+    /// Returns what the server presented in the last handshake.
+    pub fn presented(&self) -> Presented {
+        self.presented.lock().clone()
     }
 }
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         _name: &ServerName<'_>,
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.shown.lock() = Some(certificate.to_vec());
+        let chain = std::iter::once(certificate).chain(intermediates).map(|one| one.clone().into_owned());
+        self.presented.lock().chain = chain.collect();
         Ok(ServerCertVerified::assertion())
     }
 
@@ -48,6 +58,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.presented.lock().version = "TLS 1.2";
         verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
@@ -57,6 +68,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.presented.lock().version = "TLS 1.3";
         verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 

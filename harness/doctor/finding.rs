@@ -16,7 +16,7 @@ pub enum Stage {
     Tls,
     SignIn,
     /// Queries after sign-in.
-    Questions,
+    Queries,
 }
 
 impl fmt::Display for Stage {
@@ -26,7 +26,7 @@ impl fmt::Display for Stage {
             Stage::Tcp => "TCP",
             Stage::Tls => "TLS",
             Stage::SignIn => "sign-in",
-            Stage::Questions => "questions",
+            Stage::Queries => "queries",
         })
     }
 }

@@ -18,11 +18,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::transport::{Leg, Socket};
-use crate::credentials::trust::Anybody;
+use crate::credentials::trust::AcceptAnyCertificate;
 use crate::model::history::Severed;
 
 /// A complete SSLRequest: its length, and a code in place of the protocol version.
@@ -32,6 +32,9 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// A complete GSSENCRequest.
 const GSS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30];
+
+/// Longest time between the first and the last byte of a request for encryption: they leave in one packet.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Certificates and keys to terminate TLS.
 #[derive(Clone)]
@@ -58,7 +61,7 @@ impl Termination {
             .with_single_cert(chain, key)
             .map_err(|error| format!("cannot use the certificate with the key: {error}"))?;
         let verifier: Arc<dyn ServerCertVerifier> = match authority {
-            None => Arc::new(Anybody::new(Arc::clone(&provider))),
+            None => Arc::new(AcceptAnyCertificate::new(Arc::clone(&provider))),
             Some(authority) => {
                 let mut roots = RootCertStore::empty();
                 for root in certificates("authority", authority)? {
@@ -101,10 +104,12 @@ impl Termination {
     }
 }
 
-/// Waits for the client's first bytes; returns whether they request TLS. Refuses GSSAPI encryption first.
+/// Waits for the client's first bytes; returns whether they request TLS. Refuses GSSAPI encryption first. A request that
+/// stays incomplete is none: its bytes, and a FIN behind them, then reach the server as they are.
 ///
 /// *Errors*: the client's connection failed.
 pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
+    let mut incomplete_since = None;
     loop {
         let mut first = [0; 8];
         let length = client.peek(&mut first).await?;
@@ -114,9 +119,11 @@ pub(super) async fn asks_for_tls(client: &mut impl Socket) -> io::Result<bool> {
                 client.read_exact(&mut first).await?;
                 client.write_all(b"N").await?;
             }
-            // A request may arrive in pieces, and `peek` does not wait for more than the first. Nor does it show a
-            // FIN: for a client that sends one in the middle of a request, this waits until the connection is cut.
+            // A request may arrive in pieces, and `peek` waits only for the first. Nor does it show a FIN.
             part if length > 0 && (SSL_REQUEST.starts_with(part) || GSS_REQUEST.starts_with(part)) => {
+                if incomplete_since.get_or_insert_with(Instant::now).elapsed() > REQUEST_WITHIN {
+                    return Ok(false);
+                }
                 sleep(Duration::from_millis(1)).await;
             }
             _ => return Ok(false),

@@ -12,7 +12,7 @@ fn check(facts: &Facts) -> CheckResult {
     let Some(settled) = facts.settled else {
         return CheckResult::not_applicable("sessions were not counted");
     };
-    if facts.is_watched() {
+    if facts.is_black_box() {
         return check_application(facts, settled);
     }
     let slots = facts.slots();

@@ -36,7 +36,7 @@ fn run_doubts(facts: &Facts) -> Vec<String> {
     doubts.extend(facts.faults.iter().flat_map(|times| fault_doubts(facts, times)));
     doubts.extend(missing_steady_state_is_a_doubt(facts));
     doubts.extend(harness_was_late(facts));
-    if let (true, Some((count, why))) = (facts.is_watched(), facts.unread) {
+    if let (true, Some((count, why))) = (facts.is_black_box(), facts.unread) {
         doubts.push(format!(
             "cannot read {count} connections of the application, so their statements are not judged: {why}; connect without \
              encryption (sslmode=disable)"
@@ -133,7 +133,9 @@ fn missing_steady_state_is_a_doubt(facts: &Facts) -> Option<String> {
         return Some(match failed.last().and_then(|op| op.error.as_ref()) {
             Some(error) => format!("no steady state: {} ({error})", tally(failed.iter().copied())),
             None if !facts.is_listening() => "no steady state: the client received no notification".into(),
-            None if facts.is_watched() => "no steady state: too few statements of the application were observed".into(),
+            None if facts.is_black_box() => {
+                "no steady state: too few statements of the application were observed".into()
+            }
             None => "no steady state: not every worker had a success".into(),
         });
     };
@@ -174,7 +176,7 @@ fn idle_or_stuck(facts: &Facts, before: &[&Op], hit: Duration) -> Vec<u32> {
     let threshold = facts.header.budget.stall_threshold;
     let stuck = |op: &&&Op| op.ended.is_none_or(|ended| ended >= hit) && hit.saturating_sub(op.began) > threshold;
     // An application may have long statements at any time.
-    for op in facts.ops.iter().filter(stuck).filter(|_| !facts.is_watched()) {
+    for op in facts.ops.iter().filter(stuck).filter(|_| !facts.is_black_box()) {
         if let Some(well) = well.get_mut(op.worker as usize) {
             *well = false;
         }

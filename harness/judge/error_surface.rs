@@ -49,7 +49,7 @@ fn persistent(facts: &Facts, hit: Duration, until: Duration, failed: &[&Op], exp
         return CheckResult::not_applicable("the fault affected no operation");
     };
     let during: Vec<&Op> = failed.iter().copied().filter(|op| op.ended.is_some_and(|ended| ended <= until)).collect();
-    let reported = during.iter().find(|op| op.error.as_ref().is_some_and(|error| expected.is_told_by(error)));
+    let reported = during.iter().find(|op| op.error.as_ref().is_some_and(|error| expected.matches_error(error)));
     let Expected { fact, name: expected, .. } = expected;
     let what = match reported.and_then(|op| op.ended) {
         Some(at) if at.saturating_sub(first_met) <= limit => return CheckResult::Pass,

@@ -21,7 +21,7 @@ pub(super) struct Expected {
 
 impl Expected {
     /// Whether `error` is the expected one, by its code, kind or message.
-    pub fn is_told_by(&self, error: &OpError) -> bool {
+    pub fn matches_error(&self, error: &OpError) -> bool {
         let message = error.message.to_lowercase();
         self.code.is_some_and(|code| error.sqlstate.as_deref() == Some(code))
             || self.kind.is_some_and(|kind| error.kind == kind)
@@ -107,7 +107,7 @@ mod tests {
     use crate::model::fault::{Scope, Stream};
 
     fn told(kind: FaultKind, error: &OpError) -> bool {
-        of_kind(kind).is_some_and(|expected| expected.is_told_by(error))
+        of_kind(kind).is_some_and(|expected| expected.matches_error(error))
     }
 
     fn says(message: &str) -> OpError {

@@ -207,13 +207,13 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the client is a black-box application, of which only its traffic through the gateway is observed.
-    pub fn is_watched(&self) -> bool {
+    pub fn is_black_box(&self) -> bool {
         self.header.setup.application.is_some()
     }
 
     /// Operations open at once. A black-box application counts as one worker, because its own workers are unknown.
     pub fn workers(&self) -> u32 {
-        if self.is_watched() {
+        if self.is_black_box() {
             return 1;
         }
         let load = &self.header.load;
@@ -242,7 +242,7 @@ impl<'a> Facts<'a> {
 
     /// Why recovery is not timed, if [`recovery_starts`](Facts::recovery_starts) is `None`.
     pub fn why_no_recovery(&self) -> &'static str {
-        match self.faults.iter().all(|times| times.fault.kind.is_mendable()) {
+        match self.faults.iter().all(|times| times.fault.kind.can_be_healed()) {
             true => "a fault was not healed",
             false => "the fault cannot be healed while the client runs",
         }
@@ -257,7 +257,7 @@ impl<'a> Facts<'a> {
     /// a pause of the workload is moved to the end of the pause, because the client gets no operations before that.
     pub fn recovery_starts(&self) -> Option<Duration> {
         let healed = self.healed()?;
-        if self.faults.iter().any(|times| !times.fault.kind.is_mendable()) {
+        if self.faults.iter().any(|times| !times.fault.kind.can_be_healed()) {
             return None;
         }
         let starts = match self.header.budget.from {
@@ -304,14 +304,14 @@ impl<'a> Facts<'a> {
     }
 
     /// Evidence of one fault: what the nemesis counted and, for faults whose failures are evidence
-    /// ([`is_felt`](crate::model::fault::FaultKind::is_felt)), the operations that failed or were held up.
+    /// ([`failures_are_evidence`](crate::model::fault::FaultKind::failures_are_evidence)), the operations that failed or were held up.
     ///
     /// A client that opens a connection for each operation may hold none at the moment the server stops, so it loses
     /// none, but each operation that fails before the server is back shows the fault. Other faults leave evidence of
     /// their own in the server's log, which a failed operation does not replace.
     pub fn evidence_of(&self, times: &FaultTimes) -> Vec<Evidence> {
         let mut found: Vec<Evidence> = times.evidence.iter().map(|found| (*found).clone()).collect();
-        let away = times.fault.kind.is_felt();
+        let away = times.fault.kind.failures_are_evidence();
         if let (Some(from), Some(to), true) = (times.injecting, times.healed, away) {
             let waited = |op: &Op| op.ended > Some(to) && op.began + self.header.budget.stall_threshold <= to;
             let felt =

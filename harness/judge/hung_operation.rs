@@ -19,7 +19,7 @@ pub(super) const SPEC: CheckSpec = CheckSpec { check: Check::HungOperation, blac
 
 fn check(facts: &Facts) -> CheckResult {
     let mut deadline = facts.header.budget.op_deadline;
-    if facts.is_watched() {
+    if facts.is_black_box() {
         deadline = black_box::longest(facts, deadline);
     }
     let declared = facts.client.and_then(|client| client.timeout);

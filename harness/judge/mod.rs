@@ -61,7 +61,7 @@ pub fn judge(history: &History) -> Verdict {
         .iter()
         .map(|CheckSpec { check, black_box, run }| {
             let result = match black_box {
-                BlackBox::NotSeen(reason) if facts.is_watched() => CheckResult::not_applicable(reason),
+                BlackBox::NotSeen(reason) if facts.is_black_box() => CheckResult::not_applicable(reason),
                 // A check that panics gives *unknown*, and the others still run.
                 _ => catch_unwind(AssertUnwindSafe(|| run(&facts))).unwrap_or_else(|_| CheckResult::Unknown {
                     reason: "the check panicked: please report this bug of pgsquall".into(),

@@ -42,7 +42,7 @@ fn check(facts: &Facts) -> CheckResult {
     } else {
         u64::from(facts.header.budget.attempts_per_worker)
     };
-    let workers = match facts.is_watched() {
+    let workers = match facts.is_black_box() {
         // The number of workers of a black-box application is unknown: its connections in steady state are used
         // instead.
         true => match facts.steady.filter(|steady| steady.open > 0) {
@@ -55,7 +55,7 @@ fn check(facts: &Facts) -> CheckResult {
         false => u64::from(facts.workers()) + u64::from(facts.header.load.listen),
     };
     // A client may replace every lost connection once, even if it held more connections than it has workers.
-    let spare = match facts.is_persistent() || facts.is_watched() {
+    let spare = match facts.is_persistent() || facts.is_black_box() {
         true => 0,
         false => u64::from(facts.steady.map_or(0, |steady| steady.open).saturating_sub(workers as u32)),
     };
@@ -81,11 +81,11 @@ fn check(facts: &Facts) -> CheckResult {
             worst.attempts,
             show(worst.from.saturating_sub(hit)),
             worst.beyond,
-            match facts.is_watched() {
+            match facts.is_black_box() {
                 true => format!("the {} of the steady state", worst.expected),
                 false => format!("the {} in-flight operations", worst.expected),
             },
-            match (facts.is_watched(), facts.header.load.listen) {
+            match (facts.is_black_box(), facts.header.load.listen) {
                 (true, _) => "connections",
                 (false, true) => "workers, including the listener",
                 (false, false) => "workers",
@@ -113,7 +113,7 @@ fn worst_window(facts: &Facts, since: Duration, window: Duration) -> Option<Busy
     let opened = &facts.opened[facts.opened.partition_point(|at| *at < since)..];
     let attempts =
         |from: Duration| opened.partition_point(|at| *at < from + window) - opened.partition_point(|at| *at < from);
-    let usual = facts.is_watched().then(|| usual_attempts(facts, window) as usize);
+    let usual = facts.is_black_box().then(|| usual_attempts(facts, window) as usize);
     // Includes operations that began earlier and are still open: an operation may connect long after its start.
     let expected = |from: Duration| {
         if let Some(usual) = usual {

@@ -34,7 +34,7 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
         "not recovered within {} of {} (observed for {observed}): {}",
         show(facts.header.budget.time_to_recover),
         if facts.header.faults.iter().all(|fault| fault.kind.is_instant()) { "the fault" } else { "heal" },
-        match (after.is_empty(), facts.is_watched()) {
+        match (after.is_empty(), facts.is_black_box()) {
             (true, true) => "the application sent no further statement".to_owned(),
             (true, false) => "no operation was answered since".to_owned(),
             (false, _) => format!("{} of {} operations answered since failed", failed.len(), after.len()),
@@ -47,7 +47,7 @@ fn not_recovered(facts: &Facts, starts: std::time::Duration) -> String {
         .filter(|worker| !after.iter().any(|op| op.worker == *worker && is_ok(op)))
         .map(|worker| worker.to_string())
         .collect();
-    if !dead.is_empty() && !facts.is_watched() {
+    if !dead.is_empty() && !facts.is_black_box() {
         what += &format!("; no success on worker {}", dead.join(", "));
     }
     if let Some(error) = failed.last().and_then(|op| op.error.as_ref()) {

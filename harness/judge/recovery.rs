@@ -35,7 +35,7 @@ fn search(facts: &Facts) -> Option<Duration> {
         let Some(ended) = op.ended else { continue };
         let worker = op.worker as usize;
         // An application may have long statements at any time.
-        let stalled = !facts.is_watched() && back.has(worker) && ended.saturating_sub(op.began) > stability;
+        let stalled = !facts.is_black_box() && back.has(worker) && ended.saturating_sub(op.began) > stability;
         if !is_ok(op) || stalled {
             back.clear();
             beyond.clear();

@@ -22,7 +22,7 @@ pub(super) fn over<'a>(facts: &Facts<'a>, limit: Duration) -> Vec<&'a Op> {
 pub(super) fn worst(facts: &Facts, over: &[&Op]) -> String {
     let Some(worst) = over.first() else { return String::new() };
     let open = over.iter().filter(|op| op.ended.is_none()).count();
-    let worker = if facts.is_watched() { String::new() } else { format!(" of worker {}", worst.worker) };
+    let worker = if facts.is_black_box() { String::new() } else { format!(" of worker {}", worst.worker) };
     format!(
         "the worst, {} {}{worker}, took {}{}",
         worst.kind,

@@ -35,7 +35,7 @@ fn check(facts: &Facts) -> CheckResult {
         return CheckResult::not_applicable(reason);
     }
     let Some((steady, settled)) = rates(facts) else {
-        return CheckResult::not_applicable(match facts.is_watched() {
+        return CheckResult::not_applicable(match facts.is_black_box() {
             true => {
                 "the application had seconds without a statement before the fault: there is no rate to compare with"
             }
@@ -54,7 +54,7 @@ fn check(facts: &Facts) -> CheckResult {
             "{settled:.0} operations a second after recovery, {:.0} % of the {steady:.0} {}before the fault; at least \
              {:.0} % is required",
             settled / steady * 100.0,
-            if facts.is_watched() { "in the slowest second " } else { "" },
+            if facts.is_black_box() { "in the slowest second " } else { "" },
             share * 100.0
         ),
         advice: "look for connections that were not replaced, or that run into a timeout on each use".into(),
@@ -122,7 +122,7 @@ pub(crate) fn rates(facts: &Facts) -> Option<(f64, f64)> {
         }
     }
     let per_second = |count: u64| count as f64 / window.as_secs_f64();
-    let steady = if facts.is_watched() {
+    let steady = if facts.is_black_box() {
         black_box::least_rate(facts)?
     } else {
         per_second(ended.iter().filter(|(at, _)| *at > before - window && *at <= before).map(|(_, count)| count).sum())

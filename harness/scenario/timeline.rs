@@ -180,10 +180,10 @@ fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
     let mut lanes: BTreeMap<String, &Placed> = BTreeMap::new();
     for placed in placed {
         let kind = placed.fault.kind;
-        let itself = (kind.is_network() && !kind.shuts_door()).then(|| kind.to_string());
+        let itself = (kind.is_network() && !kind.blocks_accept()).then(|| kind.to_string());
         let lanes_of = [
             itself,
-            kind.shuts_door().then(|| "the gateway's door".to_owned()),
+            kind.blocks_accept().then(|| "the gateway's door".to_owned()),
             (!kind.is_network()).then(|| "the server".to_owned()),
             (kind.spec().acts == Acts::Name).then(|| "the client's name for it".to_owned()),
         ];

@@ -223,8 +223,7 @@ impl LocalServer {
         if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
-        // `postgres` reads PGDATA and PGPORT; values from the caller's environment must not reach it.
-        command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
+        command.env("LC_ALL", "C").env("TZ", "UTC");
         Ok(Arc::new(Daemon::launch(command, &program, &self.log)?))
     }
 

@@ -190,7 +190,7 @@ pub enum ServerError {
     Folder { doing: &'static str, path: PathBuf, source: io::Error },
 
     #[error("cannot run {}: {source}", program.display())]
-    ClientFactory { program: PathBuf, source: io::Error },
+    Launch { program: PathBuf, source: io::Error },
 
     #[error("{program} failed ({status}): {output}")]
     Program { program: String, status: String, output: String },

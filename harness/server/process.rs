@@ -32,6 +32,16 @@ pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>, ServerError> {
         .ok_or(ServerError::NoUnprivilegedUser)
 }
 
+/// Removes the variables of libpq and of Postgres, such as PGSSLMODE and PGDATA, from the environment of a server: they are
+/// the user's and concern other servers, and a standby would connect to its primary by them.
+pub(super) fn without_libpq_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"PG") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// A server's main process and its exit status.
 pub(crate) struct Daemon {
     pid: Pid,
@@ -43,11 +53,12 @@ impl Daemon {
     ///
     /// *Errors*: the log cannot be opened, or the program cannot be run.
     pub fn launch(mut command: Command, program: &Path, log: &Path) -> Result<Daemon, ServerError> {
-        let failed = |source| ServerError::ClientFactory { program: program.to_owned(), source };
+        let failed = |source| ServerError::Launch { program: program.to_owned(), source };
         let output = File::options().create(true).append(true).open(log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         // A process group of its own keeps Ctrl-C from the server; the harness then stops it in order.
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
+        without_libpq_variables(&mut command);
         let mut child = command.spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
         let (ended, exit) = watch::channel(None);

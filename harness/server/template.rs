@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::bootstrap;
+use super::process::without_libpq_variables;
 use super::{Binaries, LocalServer, Server, ServerError};
 use crate::model::fault::StopMode;
 use crate::run_folder::RunFolder;
@@ -125,6 +126,7 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, 
         .current_dir(data)
         .stdin(Stdio::null())
         .kill_on_drop(true);
+    without_libpq_variables(&mut command);
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid);
     }
@@ -136,7 +138,7 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, user: Option<(u32, 
     let output = timeout(INITDB_PATIENCE, command.output())
         .await
         .map_err(|_| failed(format!("it is still running after {}", crate::model::time::show(INITDB_PATIENCE)), b""))?
-        .map_err(|source| ServerError::ClientFactory { program: program.clone(), source })?;
+        .map_err(|source| ServerError::Launch { program: program.clone(), source })?;
     if !output.status.success() {
         return Err(failed(output.status.to_string(), &output.stderr));
     }

@@ -10,7 +10,7 @@ const AVOIDED: &[(&[&str], &str)] = &[
     (&["comes to", "come to", "came to"], "is, results in, reaches"),
     (&["is told", "are told", "was told", "were told", "be told", "been told"], "say who reports what, or receives it"),
     (&["is asked", "are asked", "was asked", "were asked", "be asked", "been asked"], "runs, sends, requests"),
-    (&["is said", "are said", "was said", "be said"], "say who reports it"),
+    (&["is output", "are output", "was output", "be output"], "say who reports it"),
     (&["of ours", "has it done", "what there is of it"], "name the thing"),
     (&["he", "his", "him"], "they, their, or the user"),
 ];

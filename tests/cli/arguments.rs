@@ -80,7 +80,7 @@ fn missing_docker_is_reported() {
     command.env("DOCKER_HOST", "unix:///nowhere");
     command.args(["run", "connection-reset", "restart-fast", "--server", "docker"]);
     let texts = ["/nowhere", "docker info", "connection-reset, restart-fast"];
-    super::common::said(command).refuses(69, &texts);
+    super::common::output_of(command).refuses(69, &texts);
     assert!(!workspace.holds("pgsquall-runs"));
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::common::postgres::Postgres;
-use super::common::{BINARY, Output, Workspace, said};
+use super::common::{BINARY, Output, Workspace, output_of};
 
 /// Runs `pgsquall doctor` with the password in PGPASSWORD, where `ps` does not show it.
 fn with_variable(workspace: &Workspace, password: &str, words: &[&str]) -> Output {
     let mut command = workspace.command(BINARY);
     command.arg("doctor").args(words).env("PGPASSWORD", password);
-    said(command)
+    output_of(command)
 }
 
 fn json(text: &str) -> Value {

@@ -117,3 +117,14 @@ fn repeats_are_summarized_by_percentiles() {
     });
     assert!(onsets[0] < onsets[1] && onsets[1] < onsets[2], "they sweep the phase: {onsets:?}");
 }
+
+/// The user's variables of libpq concern the user's servers. A standby connects to its primary by libpq.
+#[test]
+fn variables_of_libpq_do_not_reach_servers() {
+    let workspace = Workspace::new();
+    let mut command = workspace.command(super::common::BINARY);
+    command.args(["run", "failover-same-address", "--server", "local", "--out", "out"]);
+    command.envs([("PGSSLMODE", "verify-full"), ("PGHOST", "/nowhere"), ("PGDATA", "/nowhere"), ("PGPORT", "1")]);
+    let output = super::common::output_of(command);
+    assert_eq!(workspace.report("out").endings(), ["failover-same-address pass"], "{output}");
+}

@@ -1,6 +1,6 @@
 //! The output of `--help`, `list` and `show`.
 
-use super::common::{BINARY, Output, Workspace, said};
+use super::common::{BINARY, Output, Workspace, output_of};
 
 #[test]
 fn help_has_examples_and_exit_codes() {
@@ -75,6 +75,6 @@ fn broken_pipe_is_not_an_error() {
     let mut command = workspace.command("sh");
     // The reader has ended before anything is written, so that every line is written to a broken pipe.
     command.args(["-c", "{ sleep 0.5; \"$0\" list 2>&1; echo \"code $?\" >&2; } | true", BINARY]);
-    let output = said(command);
+    let output = output_of(command);
     assert_eq!(output.stderr, "code 0\n");
 }

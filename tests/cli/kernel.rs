@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::common::{BINARY, Workspace, is_root, said};
+use super::common::{BINARY, Workspace, is_root, output_of};
 
 #[test]
 fn proxy_plane_skips_a_blackhole() {
@@ -40,7 +40,7 @@ fn root_without_some_capabilities_has_a_kernel_plane() {
     for right in ["-sys_admin", "-net_admin", "-sys_admin,-net_admin"] {
         let mut command = workspace.command("setpriv");
         command.args(["--bounding-set", right, BINARY, "list"]);
-        let output = said(command);
+        let output = output_of(command);
         let plane = output.kernel_plane();
         assert!(plane.process && !plane.in_process, "{right}: {}", plane.line);
         assert!(plane.line.contains('('), "why not for others: {right}: {}", plane.line);
@@ -65,13 +65,13 @@ fn without_namespaces_the_reason_is_reported() {
         println!("skipped: no user namespaces here at all");
         return;
     }
-    let list = said(without("list"));
+    let list = output_of(without("list"));
     let plane = list.kernel_plane();
     assert!(!plane.in_process && !plane.process && plane.line.contains("user.max_user_namespaces"), "{list}");
     let blackhole = list.line("blackhole");
     assert!(blackhole.contains('[') && blackhole.contains("user.max_user_namespaces"), "{list}");
 
-    let run = said(without("run blackhole --out out --report json=skipped.json"));
+    let run = output_of(without("run blackhole --out out --report json=skipped.json"));
     assert_eq!(run.code, Some(69), "{run}");
     let report = workspace.report("skipped.json");
     assert!(report.skipped("blackhole").contains("user.max_user_namespaces"), "{run}");

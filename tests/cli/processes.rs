@@ -1,6 +1,6 @@
 //! Built-in clients in their own process, which `pgsquall adapter NAME` runs.
 
-use super::common::{BINARY, Output, Workspace, is_root, said};
+use super::common::{BINARY, Output, Workspace, is_root, output_of};
 
 /// A scenario in which all packets are lost for three seconds.
 const BLACKHOLE: &str = r#"
@@ -79,7 +79,7 @@ fn reference_becomes_a_process_without_root() {
     let mut command = workspace.as_user("nobody", None);
     command.args(["run", "short.toml", "--client", "reference", "--server", "local", "--out", "out"]);
     command.args(["--report", "json=report.json"]);
-    let output = said(command);
+    let output = output_of(command);
     let report = workspace.report("report.json");
     if !report.lacks_kernel_plane() {
         assert_eq!(report.endings(), ["short pass"], "{output}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::common::{BINARY, RESET, Workspace, said};
+use super::common::{BINARY, RESET, Workspace, output_of};
 
 #[test]
 fn adapters_are_listed_and_written() {
@@ -27,7 +27,7 @@ fn adapters_are_listed_and_written() {
     assert!(printed.succeeds().stdout.contains("==> client.py <==\n"), "{printed}");
     let mut built = workspace.command(BINARY);
     built.args(["init", "psycopg-pool", "--build"]).env("XDG_CACHE_HOME", workspace.path());
-    assert!(said(built).succeeds().stdout.starts_with("psycopg-pool "));
+    assert!(output_of(built).succeeds().stdout.starts_with("psycopg-pool "));
     assert!(workspace.holds("pgsquall/adapters"));
     workspace.run(&["init", "psycopgpool", "--build"]).refuses(64, &["\"psycopgpool\""]);
 
@@ -49,7 +49,7 @@ fn bare(workspace: &Workspace, words: &[&str]) -> super::common::Output {
         .args(words)
         .env("PATH", workspace.path().join("empty"))
         .env("XDG_CACHE_HOME", workspace.path().join("cache"));
-    said(command)
+    output_of(command)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::User;
 
-use super::common::{SHORT_BLACKHOLE, Workspace, is_root, said, until};
+use super::common::{SHORT_BLACKHOLE, Workspace, is_root, output_of, until};
 
 #[test]
 fn unprivileged_user_runs_a_scenario() {
@@ -16,7 +16,7 @@ fn unprivileged_user_runs_a_scenario() {
     let workspace = Workspace::new();
     let mut command = workspace.as_user("nobody", None);
     command.args(["run", "connection-reset", "--server", "local", "--out", "out"]);
-    let output = said(command);
+    let output = output_of(command);
     assert_eq!(workspace.report("out").endings(), ["connection-reset pass"], "{}", output.succeeds());
     assert!(workspace.holds(".cache/pgsquall"), "its template is in its own home");
 }
@@ -30,7 +30,7 @@ fn unprivileged_blackhole_leaves_nothing() {
     let (workspace, name) = (Workspace::new(), "mail");
     let mut command = workspace.as_user(name, None);
     command.args(["list", "--server", "local"]);
-    let list = said(command);
+    let list = output_of(command);
     let plane = list.kernel_plane();
     if plane.is_missing() {
         return;
@@ -40,7 +40,7 @@ fn unprivileged_blackhole_leaves_nothing() {
     workspace.write("short.toml", SHORT_BLACKHOLE);
     let mut command = workspace.as_user(name, None);
     command.args(["run", "short.toml", "--server", "local", "--out", "out", "--verbose"]);
-    let output = said(command);
+    let output = output_of(command);
     let verdict = workspace.report("out").verdict("short");
     assert_eq!((verdict.kind(), verdict.at("/plane")), ("pass", &"kernel".into()), "{}", output.succeeds());
     assert!(verdict.evidence() > 0, "packets were dropped: {verdict}");

@@ -150,7 +150,7 @@ impl Workspace {
     pub fn run(&self, words: &[&str]) -> Output {
         let mut command = self.command(BINARY);
         command.args(words);
-        said(command)
+        output_of(command)
     }
 
     /// Reads the file of [`YES_MAN`]: the run's folder, its pid and its child's.
@@ -205,21 +205,21 @@ impl KernelPlane {
 
 /// Runs a command to its end; kills it after [`PATIENCE`]. Repeats a command whose verdict is unknown because of an
 /// overloaded machine, up to three times in all.
-pub fn said(command: Command) -> Output {
+pub fn output_of(command: Command) -> Output {
     let mut command = assert_cmd::Command::from_std(command);
     let mut times = 1..3;
     loop {
         let output = command.timeout(PATIENCE).output().unwrap();
-        let said = Output {
+        let output = Output {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
-        let is_answer = said.code != Some(2) || !was_overloaded(&said.stdout);
+        let is_answer = output.code != Some(2) || !was_overloaded(&output.stdout);
         if is_answer || times.next().is_none() {
-            return said;
+            return output;
         }
-        println!("repeated, because the machine was overloaded: {said}");
+        println!("repeated, because the machine was overloaded: {output}");
     }
 }
 

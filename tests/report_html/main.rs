@@ -82,8 +82,8 @@ fn open(program: &Path, place: &Path, page: &Path, options: &[&str]) -> (String,
     let mut browser = Browser(command.spawn().unwrap());
     let begun = Instant::now();
     while browser.0.try_wait().unwrap().is_none() {
-        let said = || fs::read_to_string(&err).unwrap_or_default();
-        assert!(begun.elapsed() < PATIENCE, "the browser has not ended after {PATIENCE:?}: {}", said());
+        let output = || fs::read_to_string(&err).unwrap_or_default();
+        assert!(begun.elapsed() < PATIENCE, "the browser has not ended after {PATIENCE:?}: {}", output());
         std::thread::sleep(Duration::from_millis(20));
     }
     (fs::read_to_string(out).unwrap(), fs::read_to_string(err).unwrap())
@@ -99,11 +99,11 @@ fn measure(program: &Path, place: &Path, width: u32, dark: bool) -> Measured {
     fs::write(&page, frame).unwrap();
     let scheme =
         if dark { "--blink-settings=preferredColorScheme=0" } else { "--blink-settings=preferredColorScheme=1" };
-    let (dom, said) = open(program, place, &page, &[scheme]);
-    let complaints: Vec<_> = said.lines().filter(|line| line.contains("CONSOLE")).collect();
+    let (dom, output) = open(program, place, &page, &[scheme]);
+    let complaints: Vec<_> = output.lines().filter(|line| line.contains("CONSOLE")).collect();
     assert!(complaints.is_empty(), "the browser's console: {complaints:#?}");
     let found = dom.split_once("<pre id=\"found\">").and_then(|(_, rest)| rest.split_once("</pre>"));
-    let found = found.unwrap_or_else(|| panic!("the script wrote no result: {dom}\n{said}")).0;
+    let found = found.unwrap_or_else(|| panic!("the script wrote no result: {dom}\n{output}")).0;
     let found = found.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", "\u{a0}").replace("&amp;", "&");
     serde_json::from_str(&found).unwrap_or_else(|error| panic!("{error}: {found}"))
 }

@@ -35,7 +35,7 @@ mod with {
 
     use super::super::transport::Transport;
     use crate::credentials::address::{Address, TlsTexts};
-    use crate::credentials::trust::Anybody;
+    use crate::credentials::trust::AcceptAnyCertificate;
     use crate::credentials::wall_clock::WallClock;
     use crate::gateway::transport::Stream;
     use crate::model::history::{ErrorKind, OpError};
@@ -47,9 +47,9 @@ mod with {
 
     static UNVERIFIED: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
         let provider = Arc::new(ring::default_provider());
-        let anybody = Arc::new(Anybody::new(Arc::clone(&provider)));
+        let verifier = Arc::new(AcceptAnyCertificate::new(Arc::clone(&provider)));
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(DEFAULT_VERSIONS)?;
-        Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
+        Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
     });
 
     /// Makes TLS connectors for new connections.

@@ -6,12 +6,11 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DEFAULT_VERSIONS, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, DEFAULT_VERSIONS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,7 +18,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{certificate, no_reply, socket_failure, trust};
-use crate::credentials::trust::Anybody;
+use crate::credentials::trust::AcceptAnyCertificate;
 use crate::doctor::facts::{Failure, FailureKind, Negotiated, Timed, TlsSession, Trust};
 use crate::doctor::target::{SslMode, Target};
 use crate::server::explain;
@@ -114,8 +113,8 @@ async fn request_tls(stream: &mut TcpStream) -> Result<bool, Failure> {
 async fn handshake(stream: TcpStream, target: &Target) -> Result<(TlsSession, TlsOverTcp), Failure> {
     let other = |text: String| Failure::new(FailureKind::Other, text);
     let provider = Arc::new(ring::default_provider());
-    let verifier =
-        Arc::new(RecordingVerifier { inner: Anybody::new(Arc::clone(&provider)), recorded: Mutex::default() });
+    // Any certificate is accepted here: `trust` verifies it afterwards.
+    let verifier = Arc::new(AcceptAnyCertificate::new(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(DEFAULT_VERSIONS)
         .map_err(|error| other(error.to_string()))?
@@ -145,68 +144,10 @@ async fn handshake(stream: TcpStream, target: &Target) -> Result<(TlsSession, Tl
             None => Failure { text, ..socket_failure(&error) },
         }
     })?;
-    let recorded = std::mem::take(&mut *verifier.recorded.lock());
-    let trust = trust::verify(&recorded.chain, &target.host, &target.tls, &provider);
-    let chain = recorded.chain.iter().map(|certificate| certificate::read(certificate)).collect();
-    Ok((TlsSession { version: recorded.version, chain, trust }, stream))
-}
-
-/// Records the server's certificates and the TLS version, and accepts any certificate: `trust` verifies it afterwards.
-#[derive(Debug)]
-struct RecordingVerifier {
-    inner: Anybody,
-    recorded: Mutex<Recorded>,
-}
-
-#[derive(Debug, Default)]
-struct Recorded {
-    chain: Vec<CertificateDer<'static>>,
-    version: &'static str,
-}
-
-impl RecordingVerifier {
-    fn record(&self, record: impl FnOnce(&mut Recorded)) {
-        record(&mut self.recorded.lock());
-    }
-}
-
-impl ServerCertVerifier for RecordingVerifier {
-    fn verify_server_cert(
-        &self,
-        own: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain = std::iter::once(own).chain(others).map(|certificate| certificate.clone().into_owned());
-        self.record(|recorded| recorded.chain = chain.collect());
-        self.inner.verify_server_cert(own, others, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.record(|recorded| recorded.version = "TLS 1.2");
-        self.inner.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.record(|recorded| recorded.version = "TLS 1.3");
-        self.inner.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
+    let presented = verifier.presented();
+    let trust = trust::verify(&presented.chain, &target.host, &target.tls, &provider);
+    let chain = presented.chain.iter().map(|certificate| certificate::read(certificate)).collect();
+    Ok((TlsSession { version: presented.version, chain, trust }, stream))
 }
 
 /// A connector for tokio-postgres that returns the stream unchanged, because its TLS handshake is done.

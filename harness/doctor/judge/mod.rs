@@ -75,7 +75,7 @@ fn failed(facts: &Facts) -> Option<Stage> {
     if sign_in.result.is_err() {
         return Some(Stage::SignIn);
     }
-    facts.server_facts.as_ref().is_some_and(|server_facts| server_facts.identity.is_err()).then_some(Stage::Questions)
+    facts.server_facts.as_ref().is_some_and(|server_facts| server_facts.identity.is_err()).then_some(Stage::Queries)
 }
 
 /// The finding for ignored URL parameters.

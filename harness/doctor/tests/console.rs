@@ -45,7 +45,7 @@ async fn pgbouncer_console_is_recognised() {
     let server = tokio::spawn(async move { console(listener.accept().await.unwrap().0).await });
     let url = format!("postgres://admin:test-password@127.0.0.1:{port}/pgbouncer?sslmode=disable&connect_timeout=5");
     let diagnosis = examine_url(&url).await;
-    assert_eq!(diagnosis.failed, Some(Stage::Questions), "{diagnosis}");
+    assert_eq!(diagnosis.failed, Some(Stage::Queries), "{diagnosis}");
     let about_server = diagnosis.findings.iter().find(|finding| finding.topic == Topic::Server).unwrap();
     assert_finding(
         about_server,

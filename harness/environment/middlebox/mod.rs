@@ -55,7 +55,7 @@ pub enum MiddleboxError {
     #[error("cannot find a port for {program}: {source}")]
     Port { program: Program, source: io::Error },
     #[error(transparent)]
-    ClientFactory(ServerError),
+    Launch(ServerError),
     #[error("cannot {doing} {program}: {reason}")]
     Control { doing: &'static str, program: Program, reason: String },
 }
@@ -103,7 +103,7 @@ impl MiddleboxProcess {
         address: &Address,
     ) -> Result<MiddleboxProcess, MiddleboxError> {
         let program = middlebox.through;
-        let user = unprivileged().map_err(MiddleboxError::ClientFactory)?;
+        let user = unprivileged().map_err(MiddleboxError::Launch)?;
         let folder = run.inner(FOLDER, user).map_err(failed("make", &run.path().join(FOLDER)))?;
         let port = Reservation::new().map_err(|source| MiddleboxError::Port { program, source })?;
         if program == Program::PgBouncer {
@@ -146,7 +146,7 @@ impl MiddleboxProcess {
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }
-        let daemon = Daemon::launch(command, &self.binary, &self.log).map_err(MiddleboxError::ClientFactory)?;
+        let daemon = Daemon::launch(command, &self.binary, &self.log).map_err(MiddleboxError::Launch)?;
         self.state().daemon = Some(Arc::new(daemon));
         self.wait().await
     }

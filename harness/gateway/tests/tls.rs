@@ -226,3 +226,24 @@ fn certificate_errors_name_the_file() {
         refused(chain, other.key.as_bytes(), None, "localhost").contains("cannot use the certificate with the key")
     );
 }
+
+/// A client that leaves in the middle of its request ends the wait. The time is virtual: only the gateway's own limit passes.
+#[tokio::test(start_paused = true)]
+async fn incomplete_request_for_tls_is_passed_on() {
+    for request in [SSL_REQUEST, &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30]] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let mut accepted = TcpStream::from_std(accepted).unwrap();
+        std::io::Write::write_all(&mut client, &request[..5]).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let began = tokio::time::Instant::now();
+        assert!(!crate::gateway::tls::asks_for_tls(&mut accepted).await.unwrap());
+        assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+        // Nothing was consumed.
+        let mut rest = Vec::new();
+        accepted.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, request[..5]);
+    }
+}

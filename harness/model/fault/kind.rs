@@ -367,7 +367,7 @@ impl FaultKind {
     }
 
     /// Whether the fault can be healed while the client runs, so that the client can be expected to work again.
-    pub fn is_mendable(self) -> bool {
+    pub fn can_be_healed(self) -> bool {
         self.spec().course != Course::Permanent
     }
 
@@ -377,13 +377,13 @@ impl FaultKind {
     }
 
     /// Whether the fault stops the gateway from accepting connections, so that another such fault must wait.
-    pub fn shuts_door(self) -> bool {
+    pub fn blocks_accept(self) -> bool {
         self.spec().entry == Entry::Blocked
     }
 
     /// Whether operations that fail while the fault is in force are evidence of it, in addition to what the nemesis
     /// counts.
-    pub fn is_felt(self) -> bool {
+    pub fn failures_are_evidence(self) -> bool {
         self.spec().failures == Failures::Evidence
     }
 

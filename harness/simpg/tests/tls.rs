@@ -210,9 +210,9 @@ async fn a_session_over_tls_is_logged_and_ends_with_the_goodbye_of_tls() {
     bench.bench.server.admit(Admission::Everybody);
     let from = bench.logged();
     let provider = Arc::new(ring::default_provider());
-    let anybody = Arc::new(crate::credentials::trust::Anybody::new(Arc::clone(&provider)));
+    let verifier = Arc::new(crate::credentials::trust::AcceptAnyCertificate::new(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(DEFAULT_VERSIONS).unwrap();
-    let tls = builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth();
+    let tls = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     let mut tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
     let Ok(tls) = tokio_postgres::tls::MakeTlsConnect::<MemorySocket>::make_tls_connect(&mut tls, HOST);
     let mut config = bench.bench.config();

@@ -38,7 +38,7 @@ pub(super) fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
     drawn.sort_by_key(|fault| (fault.kind.idle_time().is_none(), fault.at));
     for fault in drawn {
         let collides = |before: &Fault| {
-            let (door, server) = (|kind: FaultKind| kind.shuts_door(), |kind: FaultKind| !kind.is_network());
+            let (door, server) = (|kind: FaultKind| kind.blocks_accept(), |kind: FaultKind| !kind.is_network());
             let same_lane = before.kind == fault.kind
                 || (door(before.kind) && door(fault.kind))
                 || (server(before.kind) && server(fault.kind));

@@ -12,7 +12,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::credentials::trust::Anybody;
+use crate::credentials::trust::AcceptAnyCertificate;
 use crate::server::bootstrap::{DATABASE, OCCUPANT};
 use crate::server::{APPLICATION_NAME, explain};
 
@@ -24,12 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// *Errors*: why no session over TLS was established.
 pub(super) async fn shown(server: SocketAddr, password: &str) -> Result<Vec<u8>, String> {
     let provider = Arc::new(ring::default_provider());
-    let anybody = Arc::new(Anybody::new(Arc::clone(&provider)));
+    let verifier = Arc::new(AcceptAnyCertificate::new(Arc::clone(&provider)));
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&anybody) as Arc<_>)
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<_>)
         .with_no_client_auth();
     let mut config = Config::new();
     config.host(server.ip().to_string()).port(server.port());
@@ -41,7 +41,10 @@ pub(super) async fn shown(server: SocketAddr, password: &str) -> Result<Vec<u8>,
         connection.await
     };
     match timeout(PATIENCE, session).await {
-        Ok(Ok(())) => anybody.shown().ok_or_else(|| "the server presented no certificate".into()),
+        Ok(Ok(())) => {
+            let chain = verifier.presented().chain;
+            chain.first().map(|own| own.to_vec()).ok_or_else(|| "the server presented no certificate".into())
+        }
         Ok(Err(error)) => Err(explain(&error)),
         Err(_) => Err(format!("no session within {}", crate::model::time::show(PATIENCE))),
     }
