@@ -1,6 +1,6 @@
 //! The environment of a client: servers, gateways in front of them, and the credentials to use them.
 //!
-//! [`Environment`] holds servers as `ServerControl`, so that it serves real and simulated runs. In a simulation, the
+//! `Environment` holds servers as `ServerControl`, so that it serves real and simulated runs. In a simulation, the
 //! simulated network replaces the kernel plane.
 
 #[cfg(feature = "tls")]
