@@ -1,7 +1,7 @@
 //! Chaos testing for Postgres clients: real Postgres, real faults, one honest verdict.
 //!
-//! An [`Experiment`] asks one question, a [`scenario`], of one [`Client`]. It brings up a real server and a gateway in
-//! front of it, drives the client, injects the scenario's faults and heals them, and judges what was recorded:
+//! An [`Experiment`] runs one [`scenario`] with one [`Client`]. It starts a real server and a gateway in front of it,
+//! drives the client, injects and heals the scenario's faults, and judges the recorded history:
 //!
 //! ```
 //! use pgsquall::Experiment;

@@ -1,5 +1,5 @@
-//! A plan: a scenario with everything that chance decides decided. Pure: equal arguments give equal plans, byte for
-//! byte, so that a run can be repeated from the line its report prints.
+//! A plan: a scenario with absolute times, in which every random choice is resolved from the seed. Pure: equal
+//! arguments give equal plans, byte for byte, so that the command in a report repeats its run.
 
 use std::time::Duration;
 
@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn scenarios_that_end_the_server_keep_fsync() {
-        // Named here and not taken from the rows, so that a wrong row shows: without fsync, a write that the harness lost
-        // would be held against the client.
+        // Named here and not taken from the rows, so that a wrong row shows: without fsync, a write that the harness
+        // lost would be held against the client.
         for name in [
             "restart-immediate",
             "server-killed",

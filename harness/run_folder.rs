@@ -17,7 +17,8 @@ const SHARED_MEMORY: &str = "/dev/shm";
 /// Free space required to use the memory file system: a dozen clusters of 40 MB and their WAL.
 const ENOUGH_MEMORY: u64 = 512 << 20;
 
-/// The environment variable that every process of a run inherits; its value is the run's folder.
+/// The environment variable of the processes of a client, and of the holder of a small disk; its value is the run's
+/// folder. Servers are found by their working directory instead.
 pub(crate) const MARK: &str = "PGSQUALL_RUN";
 
 /// The file in a run folder that its owner keeps locked.

@@ -10,10 +10,10 @@ struct Text {
     text: &'static str,
 }
 
-/// Every file, as the build script `embed.rs` finds them.
+/// Every file that the build script `embed.rs` found.
 const TEXTS: &[Text] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
 
-/// The folders of `scenarios/`, each with the cause that it stands for, in the words of the documents that name it.
+/// The folders of `scenarios/`, each with its documented cause, as the source words it.
 const GROUPS: [(&str, &str); 10] = [
     ("connection", "Network instability: connections drop"),
     ("network", "Network instability; connection time-out; issues with the infrastructure"),
@@ -27,7 +27,7 @@ const GROUPS: [(&str, &str); 10] = [
     ("listen", "A subscription: a connection that appears inactive"),
 ];
 
-/// The documented cause that a folder of the catalogue stands for; `None` for what is no folder of it.
+/// Returns the documented cause of a folder of the catalogue; `None` for an unknown folder.
 ///
 /// *Source*: Azure, "Troubleshoot connection issues to Hyperscale (Citus)"; Materialize, "Troubleshooting: Connection
 /// closed".
@@ -35,24 +35,25 @@ pub fn cause_of(group: &str) -> Option<&'static str> {
     GROUPS.iter().find(|(folder, _)| *folder == group).map(|(_, cause)| *cause)
 }
 
-/// Every file, in the order in which `pgsquall list` shows them: folders as their causes, files by their key `order`.
+/// Returns every file in the order of `pgsquall list`: folders in the order of their causes, files by their key
+/// `order`.
 fn texts() -> impl Iterator<Item = &'static Text> {
     GROUPS.iter().flat_map(|(group, _)| TEXTS.iter().filter(move |text| text.group == *group))
 }
 
-/// Every built-in scenario.
+/// Returns every built-in scenario.
 pub fn catalogue() -> Vec<Scenario> {
-    // A file that does not parse fails a test, so that none is left out here.
+    // A test parses every file, so none is left out here.
     texts().filter_map(|text| parse(text).ok()).collect()
 }
 
-/// The built-in scenario of that name.
+/// Returns the built-in scenario with this name.
 pub(super) fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
     if let Some(text) = texts().find(|text| text.name == name) {
         return parse(text);
     }
     let names = || texts().map(|text| text.name);
-    // A part of names tells what is looked for; else it is taken for a typing mistake.
+    // If the text is a part of names, these are suggested; otherwise it counts as a typing mistake.
     let mut near: Vec<_> = names().filter(|known| name.len() > 2 && known.contains(name)).collect();
     if near.is_empty() {
         near.extend(near::meant(name, names()));

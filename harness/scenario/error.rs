@@ -12,10 +12,10 @@ const LONGEST: usize = 400;
 /// Longest part of a line that is shown, in characters: a terminal's width.
 const WIDEST: usize = 100;
 
-/// Why there is no scenario.
+/// Why a scenario cannot be read.
 ///
-/// *Shape*: displayed as `place:line:column: message`, the line with a caret, and `hint: …`. Where the trouble is with
-/// the file as a whole (missing, too long), `line` and `column` are 0 and `snippet` is empty.
+/// *Shape*: displayed as `place:line:column: message`, the line with a caret, and `hint: …`. For an error of the whole
+/// file (missing, too long), `line` and `column` are 0 and `snippet` is empty.
 ///
 /// *Units*: lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct ScenarioError {
 }
 
 impl ScenarioError {
-    /// An error about a file as a whole.
+    /// Creates an error of a file as a whole.
     pub(super) fn whole(place: &str, message: impl Into<String>, hint: impl Into<String>) -> ScenarioError {
         ScenarioError {
             place: place.to_owned(),
@@ -57,7 +57,7 @@ impl fmt::Display for ScenarioError {
 
 impl std::error::Error for ScenarioError {}
 
-/// A scenario's text and where it comes from: turns byte ranges into errors that people can find.
+/// A scenario's text and its source: converts byte ranges to errors with line and column.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
     pub place: &'a str,
@@ -65,9 +65,9 @@ pub(super) struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// An error about one part of the text.
+    /// Creates an error of one part of the text.
     ///
-    /// *Units*: `span` in bytes; a range that lies outside or splits a character is moved to the nearest that does not.
+    /// *Units*: `span` in bytes; a range outside the text, or within a character, is moved to the nearest valid one.
     pub fn error(self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> ScenarioError {
         let start = self.boundary(span.start);
         let end = self.boundary(span.end).max(start);
@@ -85,7 +85,7 @@ impl Text<'_> {
         }
     }
 
-    /// The number of the line that a byte is on.
+    /// Returns the number of the line that contains a byte.
     pub fn line(self, byte: usize) -> usize {
         self.text[..self.boundary(byte)].matches('\n').count() + 1
     }
@@ -95,17 +95,17 @@ impl Text<'_> {
     }
 }
 
-/// The line with carets under `width` characters from `before`; of a long line only the part around them.
+/// Returns the line with carets under `width` characters from `before`; of a long line, only the part around them.
 fn snippet(line: &str, before: usize, width: usize) -> String {
     let skipped = if before + width <= WIDEST { 0 } else { before.saturating_sub(WIDEST / 4) };
     let part: String = line.chars().skip(skipped).take(WIDEST).map(|c| if c == '\t' { ' ' } else { c }).collect();
     let indent = before - skipped;
-    // At least one caret, also just behind the end of the line, where something is missing.
+    // At least one caret, also behind the end of the line, if something is missing there.
     let carets = width.min(WIDEST.saturating_sub(indent).max(1));
     format!("  {}\n  {}{}", shown(&part), " ".repeat(indent), "^".repeat(carets))
 }
 
-/// Text of a file in quotes, short enough for a message.
+/// Quotes text of a file, cut to the length of a message.
 pub(super) fn quoted(text: &str) -> String {
     let mut start: String = text.chars().take(60).collect();
     if start.len() < text.len() {
@@ -114,7 +114,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{start:?}")
 }
 
-/// One line without control characters, and no longer than a reader will read.
+/// Returns one line without control characters, cut to [`LONGEST`] characters.
 fn shown(text: &str) -> String {
     let mut letters = text.trim_end().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut line: String = letters.by_ref().take(LONGEST).collect();

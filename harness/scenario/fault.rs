@@ -11,7 +11,8 @@ use crate::model::fault::{Course, FaultKind, FaultSpec, Form, Key, Share, Value,
 
 type Checked<T> = Result<T, ScenarioError>;
 
-/// The kind of a fault, with the values of its keys, and where its word stands. `at` and `for` have been taken.
+/// Reads the kind of a fault with the values of its keys; also returns the position of the kind's word. The caller has
+/// taken `at` and `for`.
 pub(super) fn kind(text: Text<'_>, mut table: Table<'_>) -> Checked<(FaultKind, Range<usize>)> {
     let Some(kind) = table.string("kind")? else {
         let words = FaultSpec::all().map(|spec| spec.word).collect::<Vec<_>>().join(", ");
@@ -40,7 +41,7 @@ pub(super) fn kind(text: Text<'_>, mut table: Table<'_>) -> Checked<(FaultKind, 
     }
 }
 
-/// A key that the row does not name: one of another kind, or of none.
+/// The error for a key that this kind does not have: it belongs to another kind, or to none.
 fn left(
     text: Text<'_>,
     table: &Table<'_>,
@@ -58,7 +59,7 @@ fn left(
     text.error(value, format!("{word} has no `{key}`"), hint)
 }
 
-/// The hint for a missing key.
+/// Returns the hint for a missing key.
 fn missing(key: &Key) -> String {
     match key.form {
         Form::Word { words, .. } if key.missing.ends_with(':') => format!("{} {}", key.missing, words().join(", ")),
@@ -66,7 +67,7 @@ fn missing(key: &Key) -> String {
     }
 }
 
-/// The value of a key, in the form that the key has.
+/// Reads the value of a key in the key's form.
 fn value(text: Text<'_>, table: &mut Table<'_>, key: &Key) -> Checked<Option<Spanned<Value>>> {
     let out_of_range =
         |span: Range<usize>, hint: String| text.error(span, format!("`{}` is out of range", key.name), hint);
@@ -102,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// Sound keys for a kind, beside `at` and `for`.
+    /// Returns valid keys for a kind, without `at` and `for`.
     fn keys(kind: &str) -> &'static str {
         match kind {
             "restart" => "mode = \"fast\"",
@@ -124,13 +125,13 @@ mod tests {
         }
     }
 
-    /// When a kind may come.
+    /// Returns valid times for a kind.
     fn onset(kind: &str) -> &'static str {
         let is_arranged = FaultSpec::all().any(|spec| spec.word == kind && spec.course == Course::Arranged);
         if is_arranged { "0s" } else { "2s" }
     }
 
-    /// The tables that a kind asks for beside its own.
+    /// Returns the other tables that a kind requires.
     fn surroundings(kind: &str) -> &'static str {
         match kind {
             "standby-first" | "promote-beside-primary" => {
@@ -166,7 +167,7 @@ mod tests {
             let (instant, lasting) = (fault(""), fault("for = \"3s\"\n"));
             let fault = instant.clone().or(lasting.clone()).unwrap_or_else(|error| panic!("{error}"));
             assert!(instant.is_err() || lasting.is_err(), "{word} lasts or does not");
-            // A device is a fault of another word, with that device's time.
+            // A scenario names a device by its own word; the fault has that device's idle time.
             let own = if word == "idle-device" { "idle-drop" } else { word };
             assert_eq!((fault.kind.word(), fault.kind.is_instant()), (own, instant.is_ok()));
         }

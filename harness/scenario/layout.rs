@@ -1,4 +1,4 @@
-//! Reads the topology of a scenario: its servers, and how the client finds them.
+//! Reads the topology of a scenario: its servers, and the addresses under which the client finds them.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) const SERVER: [&str; 5] = ["settings", "standby", "tls", "small_disk"
 pub(super) const CLIENT: [&str; 6] =
     ["hosts", "target_session_attrs", "sslmode", "certificate", "password", "found_by"];
 
-/// The topology, as far as it can be read without the faults, from the tables `[server]` and `[client]`.
+/// Reads the topology from the tables `[server]` and `[client]`; [`check`] compares it with the faults.
 pub(super) fn topology(text: Text<'_>, server: Option<&mut Table<'_>>, client: Option<Table<'_>>) -> Checked<Topology> {
     let mut layout = Topology::default();
     if let Some(table) = server {
@@ -61,15 +61,15 @@ pub(super) fn topology(text: Text<'_>, server: Option<&mut Table<'_>>, client: O
     Ok(layout)
 }
 
-/// How a client is made to verify certificates.
+/// The hint for a scenario whose client must verify certificates.
 const VERIFY: &str = "add sslmode = \"verify-full\" to [client], and tls = \"1.3\" or \"1.2\" to [server]";
 
-/// The longest time of keepalive that a socket takes, in seconds.
+/// The longest keepalive time that a socket accepts, in seconds.
 ///
 /// *Source*: `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux.
 const LONGEST_KEEPALIVE: u64 = 32_767;
 
-/// The server's keepalive, all three parts of it.
+/// Reads the server's keepalive: all three keys, or none.
 fn keepalive(text: Text<'_>, mut table: Table<'_>) -> Checked<Keepalive> {
     const HINT: &str = "write all three, like keepalive = { idle = \"1s\", interval = \"1s\", count = 5 }";
     let (idle, interval, count) = (table.period("idle")?, table.period("interval")?, table.integer("count")?);
@@ -113,7 +113,7 @@ fn without_tls(text: Text<'_>, span: Range<usize>, what: &str) -> ScenarioError 
     text.error(span, format!("{what} needs a server that speaks TLS"), hint)
 }
 
-/// Refuses a fault that needs another topology. `kind`: where the fault's kind stands.
+/// Refuses a fault that needs another topology. `kind`: the position of the fault's kind in the text.
 pub(super) fn fits(text: Text<'_>, layout: &Topology, fault: &Fault, kind: Range<usize>) -> Checked<()> {
     let refuse = |message: String, hint: &str| Err(text.error(kind.clone(), message, hint));
     let word = fault.kind.word();
@@ -169,7 +169,7 @@ pub(super) fn fits(text: Text<'_>, layout: &Topology, fault: &Fault, kind: Range
     }
 }
 
-/// The hint that gives the client these addresses.
+/// Returns the hint that gives the client these addresses.
 fn missing_host(layout: &Topology, hosts: Hosts) -> Option<&'static str> {
     let first = layout.hosts.first().copied();
     let (is_there, hint) = match hosts {

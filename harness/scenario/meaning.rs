@@ -1,6 +1,6 @@
 //! Checks the values of a scenario file one by one, and converts them to the model's types.
 //!
-//! Faults and how they lie in time are `timeline`'s.
+//! `timeline` checks the faults and their times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,19 +17,21 @@ use crate::model::time::{exact, parse_duration};
 
 type Checked<T> = Result<T, ScenarioError>;
 
-/// Longest duration in a scenario. Runs happen in real time: a longer one is a typing mistake.
+/// Longest duration in a scenario. Runs take real time, so a longer duration is a typing mistake.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Shortest pace of a worker: the resolution of the timers that drive it.
+/// Shortest interval of a worker: the resolution of its timers.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The shortest deadline of an operation: several times what one takes, or the deadline is what ends it, not the fault.
+/// Shortest deadline of an operation: several times the duration of an undisturbed one. A shorter deadline, not the
+/// fault, would end operations.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(50);
 
-/// The most callers for each connection: with four connections a crowd, and with sixteen as many as may be.
+/// Most callers for each connection: enough for a queue at four connections, and within the limit of workers at
+/// sixteen.
 const MOST_CALLERS: u32 = 16;
 
-/// Settings that belong to the harness: with other values it could not reach the server, or not read its log.
+/// Settings that the harness needs: with other values it could not reach the server or read its log.
 const OWN_SETTINGS: [&str; 12] = [
     "config_file",
     "data_directory",
@@ -45,20 +47,20 @@ const OWN_SETTINGS: [&str; 12] = [
     "unix_socket_permissions",
 ];
 
-/// Text of one line, for people. `None` where the key is absent.
+/// Reads text of one line for readers; `None` if the key is absent.
 pub(super) fn line(text: Text<'_>, key: &str, value: Option<Spanned<String>>) -> Checked<Option<String>> {
     let Some(value) = value else { return Ok(None) };
     if value.get_ref().trim().is_empty() {
         return Err(text.error(value.span(), format!("the {key} is empty"), "say it in a few words"));
     }
-    // Reports print it as one cell of a table.
+    // Reports print it in a table cell.
     if value.get_ref().contains(char::is_control) {
         return Err(text.error(value.span(), format!("the {key} is not one line"), "explain more in comments"));
     }
     Ok(Some(value.into_inner().trim().to_owned()))
 }
 
-/// One word out of a list.
+/// Reads a word out of a list.
 pub(super) fn word<T: Copy>(text: Text<'_>, key: &str, value: &Spanned<String>, known: &[(&str, T)]) -> Checked<T> {
     let given = value.get_ref();
     if let Some((_, meaning)) = known.iter().find(|(word, _)| word == given) {
@@ -70,7 +72,7 @@ pub(super) fn word<T: Copy>(text: Text<'_>, key: &str, value: &Spanned<String>, 
     Err(text.error(value.span(), format!("unknown {key} {}", quoted(given)), format!("{likely}there are: {all}")))
 }
 
-/// A duration; zero is one.
+/// Reads a duration; zero is allowed.
 pub(super) fn period(text: Text<'_>, value: &Spanned<String>) -> Checked<Duration> {
     let given = value.get_ref().trim();
     let wrong = |message: String, hint: &str| Err(text.error(value.span(), message, hint));
@@ -85,7 +87,7 @@ pub(super) fn period(text: Text<'_>, value: &Spanned<String>) -> Checked<Duratio
             wrong(format!("{} is longer than a day", quoted(given)), "runs happen in real time: at most \"24h\"")
         }
         Ok(duration) => Ok(duration),
-        // The sentence ends with how to write it, which is the hint.
+        // The library's message ends with the correct form, which is the hint here.
         Err(sentence) => match sentence.rsplit_once(": write ") {
             Some((message, hint)) => wrong(message.to_owned(), &format!("write {hint}")),
             None => wrong(sentence, "write it like \"500ms\", \"2s\" or \"1m 30s\""),
@@ -93,7 +95,7 @@ pub(super) fn period(text: Text<'_>, value: &Spanned<String>) -> Checked<Duratio
     }
 }
 
-/// A duration at least as long as `least`.
+/// Reads a duration of at least `least`.
 pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<String>, least: Duration) -> Checked<Duration> {
     match period(text, value)? {
         short if short < least => {
@@ -108,7 +110,7 @@ pub(super) fn at_least(text: Text<'_>, key: &str, value: &Spanned<String>, least
     }
 }
 
-/// A time that is counted in whole seconds by what keeps it.
+/// Reads a duration in whole seconds, for timers that count seconds.
 pub(super) fn whole_seconds(text: Text<'_>, key: &str, value: &Spanned<String>, keeper: &str) -> Checked<Duration> {
     let time = at_least(text, key, value, Duration::from_secs(1))?;
     if time.subsec_nanos() == 0 {
@@ -131,7 +133,7 @@ pub(super) const BUDGET: [&str; 9] = [
     "undisturbed",
 ];
 
-/// The limits; a key that is missing keeps its default.
+/// Reads the limits; an absent key keeps its default.
 pub(super) fn budget(text: Text<'_>, mut table: Table<'_>) -> Checked<Budget> {
     let mut budget = Budget::default();
     for (key, field) in [
@@ -150,7 +152,7 @@ pub(super) fn budget(text: Text<'_>, mut table: Table<'_>) -> Checked<Budget> {
         budget.from = word(text, "start of recovery", &value, &known)?;
     }
     if let Some(value) = table.integer("attempts_per_worker")? {
-        // Zero is a strict limit, not a mistake: no attempt beyond those that the workload asked for.
+        // Zero is a valid, strict limit: no attempt beyond those that operations need.
         budget.attempts_per_worker = u32::try_from(*value.get_ref()).map_err(|_| {
             text.error(value.span(), "`attempts_per_worker` is out of range", format!("0 to {}", u32::MAX))
         })?;
@@ -171,7 +173,7 @@ pub(super) fn budget(text: Text<'_>, mut table: Table<'_>) -> Checked<Budget> {
 /// The keys of `[load]`.
 pub(super) const LOAD: [&str; 6] = ["workers", "callers_per_connection", "interval", "pause", "listen", "deadline"];
 
-/// The pace of the workload, and its pause with the place of its onset; a key that is missing keeps its default.
+/// Reads the pace of the workload, and its pause with the position of its onset; an absent key keeps its default.
 pub(super) fn load(text: Text<'_>, mut table: Table<'_>) -> Checked<(Pace, Option<Spanned<Pause>>)> {
     let mut load = Pace::default();
     let workers = table.integer("workers")?;
@@ -199,13 +201,13 @@ pub(super) fn load(text: Text<'_>, mut table: Table<'_>) -> Checked<(Pace, Optio
     Ok((load, pause))
 }
 
-/// A number from one to `most`.
+/// Reads a number from one to `most`.
 fn within(text: Text<'_>, key: &str, value: &Spanned<i64>, most: u32, hint: String) -> Checked<u32> {
     let number = u32::try_from(*value.get_ref()).ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| text.error(value.span(), format!("`{key}` is out of range"), hint))
 }
 
-/// The pause of the workload; where in time it may lie is `timeline`'s.
+/// Reads the pause of the workload; `timeline` checks its times.
 fn pause(text: Text<'_>, mut table: Table<'_>) -> Checked<Spanned<Pause>> {
     let span = table.span.clone();
     let missing = |key, hint| text.error(span.clone(), format!("the pause has no `{key}`"), hint);
@@ -216,10 +218,10 @@ fn pause(text: Text<'_>, mut table: Table<'_>) -> Checked<Spanned<Pause>> {
     Ok(Spanned::new(at.span(), Pause { at: period(text, &at)?, lasts }))
 }
 
-/// Settings of the server, as Postgres takes them, by name.
+/// Reads the settings of the server, by name.
 ///
-/// Names are lower-cased, as Postgres itself compares them without case; whether a name exists is the server's to say,
-/// for that depends on its version.
+/// Names are converted to lower case, because Postgres ignores case. The server checks whether a name exists, because
+/// that depends on its version.
 pub(super) fn settings(
     text: Text<'_>,
     given: Vec<(Spanned<String>, Spanned<DeValue<'_>>)>,
@@ -249,7 +251,7 @@ pub(super) fn settings(
     Ok(settings.into_iter().collect())
 }
 
-/// The value of a setting, as text. `words`: how its program writes false and true.
+/// Reads the value of a setting as text. `words`: false and true in the program's notation.
 pub(super) fn setting(text: Text<'_>, name: &str, value: &Spanned<DeValue<'_>>, words: [&str; 2]) -> Checked<String> {
     let written = match value.get_ref() {
         DeValue::String(word) => Some(word.to_string()).filter(|word| !word.contains(char::is_control)),

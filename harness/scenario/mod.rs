@@ -1,10 +1,9 @@
-//! A scenario: one question put to a client, read from a TOML file.
+//! A scenario: what happens to a client and what the client must achieve, read from a TOML file.
 //!
-//! Owns the format, its version, and the built-in catalogue. `table` reads values by their keys, `meaning` knows what they
-//! mean, `path` what stands before the server, `layout` which servers there are and how the client finds them, `fault` the
-//! kind of a fault (by its row in `model::fault`), `timeline` how faults lie in time; every mistake is one [`ScenarioError`] that shows where it stands and how
-//! to mend it. Chance has no place here: what a seed decides is decided by `plan`. The only effect in this folder is
-//! [`Scenario::read`].
+//! Owns the format, its version, and the built-in catalogue. `table` reads values by their keys and `meaning` checks
+//! them; `path` reads the middlebox, `layout` the topology, `fault` the kind of a fault (by its row in
+//! `model::fault`), and `timeline` the times. Each mistake is a [`ScenarioError`] with position and remedy. Nothing
+//! here is random: `plan` resolves what a seed decides. The only function with an effect is [`Scenario::read`].
 
 mod catalogue;
 mod error;
@@ -44,19 +43,19 @@ const KEYS: [&str; 11] =
 /// Longest file that is read, in bytes: a thousand times the longest shipped scenario.
 const LONGEST_FILE: usize = 1 << 20;
 
-/// One question: what is done to a client, and what it is allowed.
+/// What happens to a client, and the limits that it must keep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// The file's name without its ending, as `pgsquall run` takes it.
+    /// The file's name without its extension, as `pgsquall run` takes it.
     pub name: String,
-    /// The path that it was read from, as it was given; `None` for one that no file of the user's holds.
+    /// The path as the user gave it; `None` for a scenario that is not read from a file of the user's.
     pub file: Option<String>,
-    /// The folder that it is in, which stands for a documented cause; `file` for a file of the user's own.
+    /// The catalogue folder, one for each documented cause; `file` for a file of the user's.
     pub group: String,
     pub title: String,
-    /// The documented cause, in the words of its source; empty where the file names none.
+    /// The documented cause, as its source words it; empty if the file names none.
     pub cause: String,
-    /// The comment that the file begins with, without its `#` marks; empty where there is none.
+    /// The comment at the beginning of the file, without its `#` marks; may be empty.
     pub why: String,
     pub class: Class,
     pub budget: Budget,
@@ -76,7 +75,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Understands a scenario's text. `place` is what errors call it.
+    /// Parses a scenario's text. Errors name it `place`.
     ///
     /// *Errors*: the first mistake, with its line and column.
     ///
@@ -145,7 +144,7 @@ impl Scenario {
         })
     }
 
-    /// Reads a file of the user's own, under its name and in the group `file`.
+    /// Reads a file of the user's; its name is the file's, its group `file`.
     pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
         let place = path.display().to_string();
         let failed = |error: std::io::Error| {
@@ -153,7 +152,7 @@ impl Scenario {
             ScenarioError::whole(&place, format!("cannot be read: {error}"), hint)
         };
         let mut bytes = Vec::new();
-        // One byte more than is allowed shows that there is more, without reading all of it.
+        // One byte above the limit shows that the file is longer, without reading all of it.
         let mut file = std::fs::File::open(path).map_err(failed)?.take(LONGEST_FILE as u64 + 1);
         file.read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() > LONGEST_FILE {
@@ -170,8 +169,9 @@ impl Scenario {
         Ok(Scenario { file: Some(place), ..scenario })
     }
 
-    /// This scenario with another device, `scale` times faster than in reality: it replaces each one that
-    /// ends idle connections. The fault, and the pause of the workload, last longer or shorter by as much as its time.
+    /// Returns this scenario with another device, `scale` times faster than in reality, in place of each device that
+    /// ends idle connections. The fault and the pause of the workload are lengthened or shortened by the difference in
+    /// idle time.
     ///
     /// `None`: the scenario has no such device.
     pub fn before(mut self, device: &IdleDevice, scale: u32) -> Option<Scenario> {
@@ -191,14 +191,14 @@ impl Scenario {
         Some(self)
     }
 
-    /// As `pgsquall run` takes it: a name, or the path of a file.
+    /// Returns the scenario as `pgsquall run` takes it: a name, or the path of a file.
     pub fn asked(&self) -> &str {
         self.file.as_deref().unwrap_or(&self.name)
     }
 
-    /// The built-in scenario of that name.
+    /// Returns the built-in scenario with this name.
     ///
-    /// *Errors*: names that may have been meant.
+    /// *Errors*: there is none; the error suggests similar names.
     pub fn built_in(name: &str) -> Result<Scenario, ScenarioError> {
         catalogue::built_in(name)
     }
@@ -208,7 +208,7 @@ fn too_long(place: &str) -> ScenarioError {
     ScenarioError::whole(place, "the file is longer than 1 MiB", "this is not a scenario: one file asks one question")
 }
 
-/// The comment lines that a text begins with, without their marks.
+/// Returns the comment lines at the beginning of a text, without their marks.
 fn leading_comment(text: &str) -> String {
     let lines = text.trim_start_matches('\u{feff}').lines().skip_while(|line| line.trim().is_empty());
     let comment = lines.map_while(|line| line.trim().strip_prefix('#'));

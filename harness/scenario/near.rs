@@ -1,24 +1,24 @@
-//! "Did you mean": known words in the order of their likeness to a mistyped one.
+//! "Did you mean": sorts known words by their similarity to a mistyped one.
 
-/// Longest word that is compared, in bytes: comparing costs the product of the lengths, and no known word is nearly as
-/// long.
+/// Longest word that is compared, in bytes: a comparison costs the product of the lengths, and known words are much
+/// shorter.
 const LONGEST: usize = 64;
 
-/// The candidates, most alike first; equally alike ones keep their order.
+/// Returns the candidates, most similar first; the sort is stable.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<_> = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate)).collect();
     near.sort_by_key(|(distance, _)| *distance);
     near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The candidate that was probably meant: at most a third of its letters are wrong.
+/// Returns the candidate that was probably meant: at most a third of its letters differ.
 pub(super) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let best = *nearest(word, candidates).first()?;
     (distance(word, best) <= (best.chars().count() / 3).max(1)).then_some(best)
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other (optimal string
-/// alignment). Case, and `-` for `_`, are not mistakes worth a point.
+/// Counts the insertions, deletions, substitutions and swaps of neighbours between two words (optimal string
+/// alignment). Case, and `-` in place of `_`, do not count.
 fn distance(a: &str, b: &str) -> usize {
     let folded = |word: &str| word.replace('-', "_").to_ascii_lowercase();
     match a.len().max(b.len()) > LONGEST {

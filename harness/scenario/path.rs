@@ -1,7 +1,7 @@
-//! Reads the path of a scenario: the middlebox in it, and its settings.
+//! Reads the table `[path]` of a scenario: the middlebox and its settings.
 //!
-//! Whether a setting exists is the program's to say, for that depends on its version; what is checked here is that a
-//! scenario cannot take away what the harness needs, nor write more than one setting where it writes one.
+//! The program itself checks whether a setting exists, because that depends on its version. Checked here: a scenario
+//! overrides no setting that the harness needs, and a value contains no second setting.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use super::meaning::{setting, word};
 use super::table::Table;
 use crate::model::middlebox::{Middlebox, Program};
 
-/// Settings of PgBouncer that belong to the harness: with other values it could not be reached, not sign in, or not
-/// tell of what it does.
+/// Settings of PgBouncer that the harness needs: with other values it could not be reached, could not sign in, or would
+/// not log its actions.
 const OWN_SETTINGS: [&str; 18] = [
     "admin_users",
     "auth_file",
@@ -33,7 +33,7 @@ const OWN_SETTINGS: [&str; 18] = [
     "verbose",
 ];
 
-/// The middlebox in the path.
+/// Reads the middlebox.
 pub(super) fn middlebox(text: Text<'_>, mut table: Table<'_>) -> Result<Middlebox, ScenarioError> {
     let span = table.span.clone();
     let Some(through) = table.string("through")? else {
@@ -59,7 +59,7 @@ pub(super) fn middlebox(text: Text<'_>, mut table: Table<'_>) -> Result<Middlebo
     Ok(Middlebox { through, settings: settings.into_iter().collect() })
 }
 
-/// Why a name cannot be one of PgBouncer's settings here, and what to write instead.
+/// Returns why a name is not a valid setting of PgBouncer here, and what to write instead.
 fn why_not_pgbouncer(name: &str) -> Option<(String, &'static str)> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.is_empty() || !name.chars().all(allowed) {
@@ -70,7 +70,7 @@ fn why_not_pgbouncer(name: &str) -> Option<(String, &'static str)> {
     own.then(|| (format!("`{name}` belongs to the harness"), "leave it out: pgsquall needs it to reach PgBouncer"))
 }
 
-/// Why a name cannot be one of HAProxy's settings here, and what to write instead.
+/// Returns why a name is not a valid setting of HAProxy here, and what to write instead.
 fn why_not_haproxy(name: &str) -> Option<(String, &'static str)> {
     let of_timeout = |what: &str| !what.is_empty() && what.chars().all(|c| c.is_ascii_lowercase() || c == '-');
     let known = name == "retries" || name.strip_prefix("timeout ").is_some_and(of_timeout);

@@ -1,7 +1,7 @@
-//! A scenario file as TOML: tables whose values are taken one by one, each with its place.
+//! A scenario file as TOML: tables whose values are taken one by one, each with its position in the text.
 //!
-//! Owns the types that values can have. What the values mean, `meaning`, `layout`, `path` and `fault` know: each of them
-//! names the keys of its table, and any other key there is an error.
+//! Owns the types of values; `meaning`, `layout`, `path` and `fault` interpret them. Each of these lists the keys of
+//! its table, and any other key is an error.
 
 use std::ops::Range;
 
@@ -13,32 +13,34 @@ use super::near;
 
 type Checked<T> = Result<T, ScenarioError>;
 
-/// The version of the format that this version of pgsquall reads.
+/// The format version that this version of pgsquall reads.
 const SCHEMA: i64 = 1;
 
-/// A table, with those of its keys that have not been taken.
+/// A table with the keys that have not been taken yet.
 pub(super) struct Table<'a> {
     text: Text<'a>,
-    /// Where the table begins.
+    /// The position at which the table begins.
     pub span: Range<usize>,
     entries: DeTable<'a>,
 }
 
 impl<'a> Table<'a> {
-    /// The whole file, in the version that this program reads.
+    /// Parses a whole file.
+    ///
+    /// *Errors*: the text is not TOML, or has another format version.
     pub fn read(text: Text<'a>, keys: &[&str]) -> Checked<Table<'a>> {
         let entries = DeTable::parse(text.text).map_err(|error| {
             let hint = "the file is TOML: `key = value` lines, each key once in its table, text in \"quotes\"; see https://toml.io";
             text.error(error.span().unwrap_or_else(|| first_key(text.text)), error.message(), hint)
         })?;
         let mut table = Table { text, span: first_key(text.text), entries: entries.into_inner() };
-        // The version comes first: in a file of another one, every other error would be misleading.
+        // The version is checked first: in a file of another version every other error would be misleading.
         table.check_schema()?;
         table.known(keys)?;
         Ok(table)
     }
 
-    /// Refuses every key but these.
+    /// Refuses every other key.
     fn known(&self, keys: &[&str]) -> Checked<()> {
         match self.entries.keys().find(|key| !keys.contains(&key.get_ref().as_ref())) {
             Some(key) => Err(self.unknown(key.span(), key.get_ref(), keys)),
@@ -46,7 +48,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A key that is none of these.
+    /// The error for an unknown key.
     pub fn unknown(&self, span: Range<usize>, key: &str, keys: &[&str]) -> ScenarioError {
         let likely = near::meant(key, keys.iter().copied()).map(|key| format!("did you mean `{key}`? "));
         let hint = format!("{}keys here: {}", likely.unwrap_or_default(), keys.join(", "));
@@ -78,7 +80,7 @@ impl<'a> Table<'a> {
         self.entries.remove(key)
     }
 
-    /// A value of one type. `hint`: how such a value is written.
+    /// Takes a value of one type. `hint`: the correct form of such a value.
     fn typed<T>(
         &mut self,
         key: &str,
@@ -101,7 +103,7 @@ impl<'a> Table<'a> {
         self.typed(key, "a string", "write it in \"quotes\"", string)
     }
 
-    /// The text of a duration, which `meaning` understands.
+    /// Takes the text of a duration, which `meaning` parses.
     pub fn period(&mut self, key: &str) -> Checked<Option<Spanned<String>>> {
         let bare = match self.entries.get(key).map(Spanned::get_ref) {
             Some(DeValue::Integer(number)) => Some(number.to_string()),
@@ -120,7 +122,7 @@ impl<'a> Table<'a> {
         self.typed(key, "a whole number", hint, |value| number(&value).ok_or(value))
     }
 
-    /// A number, whole or not.
+    /// Takes a number, an integer or a decimal.
     pub fn float(&mut self, key: &str) -> Checked<Option<Spanned<f64>>> {
         self.typed(key, "a number", "write a number, without quotes", |value| match &value {
             DeValue::Float(float) => float.as_str().parse().map_err(|_| value),
@@ -134,7 +136,7 @@ impl<'a> Table<'a> {
         self.typed(key, "true or false", hint, |value| value.as_bool().ok_or(value))
     }
 
-    /// A list of words.
+    /// Takes a list of words.
     pub fn strings(&mut self, key: &str) -> Checked<Option<Spanned<Vec<Spanned<String>>>>> {
         let Some(list) = self.typed(key, "a list", "write a list in [brackets]", array)? else { return Ok(None) };
         let span = list.span();
@@ -150,7 +152,7 @@ impl<'a> Table<'a> {
         Ok(Some(Spanned::new(span, strings)))
     }
 
-    /// A table that has none but these keys.
+    /// Takes a table with only these keys.
     pub fn table(&mut self, key: &str, keys: &[&str]) -> Checked<Option<Table<'a>>> {
         let table = self.any_table(key)?;
         table.iter().try_for_each(|table| table.known(keys))?;
@@ -163,7 +165,7 @@ impl<'a> Table<'a> {
         Ok(found.map(|found| Table { text: self.text, span: found.span(), entries: found.into_inner() }))
     }
 
-    /// A list of tables, whose keys are not checked.
+    /// Takes a list of tables without checking their keys.
     pub fn tables(&mut self, key: &str) -> Checked<Vec<Table<'a>>> {
         let (expected, hint) = ("a list of tables", "each fault begins with [[fault]], in double brackets");
         let Some(list) = self.typed(key, expected, hint, array)? else { return Ok(Vec::new()) };
@@ -179,7 +181,7 @@ impl<'a> Table<'a> {
         Ok(tables)
     }
 
-    /// The values of a table whose keys are the names of settings.
+    /// Takes the values of a table whose keys are names of settings.
     pub fn settings(&mut self, key: &str) -> Checked<Vec<(Spanned<String>, Spanned<DeValue<'a>>)>> {
         let entries = self.any_table(key)?.map(|table| table.entries).unwrap_or_default();
         Ok(entries
@@ -188,7 +190,7 @@ impl<'a> Table<'a> {
             .collect())
     }
 
-    /// A key that has not been taken: its place, its name, and the place of its value.
+    /// Returns a key that has not been taken: its position, its name, and the position of its value.
     pub fn left(&self) -> Option<(Range<usize>, &str, Range<usize>)> {
         self.entries.iter().next().map(|(key, value)| (key.span(), key.get_ref().as_ref(), value.span()))
     }
@@ -215,13 +217,13 @@ fn table(value: DeValue<'_>) -> Result<DeTable<'_>, DeValue<'_>> {
     }
 }
 
-/// A whole number that 64 bits hold.
+/// Parses an integer of 64 bits.
 pub(super) fn number(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// A value in an error, by its type and, where it is short, itself.
+/// Describes a value in an error: its type, and the value itself if it is short.
 fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("string {}", quoted(text)),
@@ -234,7 +236,7 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-/// Where the first key stands, after comments and blank lines; the end of a text that has none.
+/// Returns the position of the first key, after comments and blank lines; the end of a text without keys.
 pub(super) fn first_key(text: &str) -> Range<usize> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -1,15 +1,14 @@
-//! Faults in time: each one complete, and all of them possible together.
+//! Checks the times of faults: each fault by itself, and all of them together.
 //!
 //! The rules, beyond each fault's own keys:
-//! * A client must be seen to work before it is seen to fail, so a fault comes at [`EARLIEST`] or later. The exception
-//!   is a persistent fault, or an arrangement of servers and addresses, at exactly zero: it is in force before the client
-//!   starts, and there is no steady state. An arrangement lies nowhere else.
-//! * At zero there are no connections, so a fault that only cuts connections would do nothing there.
-//! * A persistent scenario has a fault that lasts; where that comes at zero or after a steady state is its own affair
-//!   (a password wrong from the start, or changed at noon).
-//! * One server has one state, and the gateway one door: faults in the server must not overlap, nor may those that shut
-//!   the door, nor two of the name, nor two that are the same in all but their times, since the heal of one would end
-//!   the other.
+//! * The client must work before the first fault, so a fault begins at [`EARLIEST`] or later. The exception is a
+//!   persistent fault, or an arrangement of servers and addresses, at exactly zero: it is in force before the client
+//!   starts, and there is no steady state. An arrangement always begins at zero.
+//! * At zero there are no connections, so a fault that only cuts connections is not allowed there.
+//! * A persistent scenario has a lasting fault, at zero or after a steady state: a password that is wrong from the
+//!   start, or one that is changed later.
+//! * Faults must not overlap if the heal of one would end the other: two in the server, two that block new
+//!   connections at the gateway, two of the server's name, or two that differ only in their times.
 //! * A pause of the workload comes as late as a fault, and begins before the last fault is over: a later one would only
 //!   interrupt the recovery that is timed.
 //! * Where recovery counts from the injection, the outage must be shorter than the budget, or no client could pass.
@@ -30,16 +29,16 @@ use crate::model::pace::Pause;
 use crate::model::time::exact;
 use crate::model::topology::Topology;
 
-/// Earliest onset after a steady state: ten operations of a worker at the default pace.
+/// Earliest onset after a steady state: ten operations of a worker at the default interval.
 const EARLIEST: Duration = Duration::from_millis(500);
 
-/// A fault, and where in the text its onset stands.
+/// A fault, and the position of its onset in the text.
 struct Placed {
     fault: Fault,
     at: Range<usize>,
 }
 
-/// The faults in the order of their onsets.
+/// Reads the faults, and sorts them by onset.
 pub(super) fn faults(
     text: Text<'_>,
     class: Class,
@@ -76,8 +75,7 @@ fn end(placed: &Placed) -> Duration {
     placed.fault.at + placed.fault.lasts
 }
 
-/// One fault by itself. `middlebox`: whether something stands in the path; `layout`: which servers and addresses there
-/// are.
+/// Reads one fault. `middlebox`: whether the scenario has one; `layout`: its servers and addresses.
 fn one(
     text: Text<'_>,
     class: Class,
@@ -118,7 +116,7 @@ fn one(
     Ok(Placed { fault, at: at_text.span() })
 }
 
-/// How long a fault lasts.
+/// Reads the duration of a fault.
 fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<String>) -> Result<Duration, ScenarioError> {
     let lasts = at_least(text, "for", value, Duration::from_millis(1))?;
     match kind {
@@ -130,7 +128,7 @@ fn duration(text: Text<'_>, kind: FaultKind, value: &Spanned<String>) -> Result<
     }
 }
 
-/// When a fault may come.
+/// Checks the onset of a fault.
 fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<String>) -> Result<Duration, ScenarioError> {
     let at = period(text, value)?;
     if kind.is_arrangement() && !at.is_zero() {
@@ -157,7 +155,7 @@ fn onset(text: Text<'_>, class: Class, kind: FaultKind, value: &Spanned<String>)
     Err(text.error(value.span(), message, hint))
 }
 
-/// Refuses a pause of the workload that would spoil what is measured.
+/// Refuses a pause of the workload that would distort the measurements.
 pub(super) fn pause(text: Text<'_>, pause: Option<Spanned<Pause>>, faults: &[Fault]) -> Result<(), ScenarioError> {
     let Some(pause) = pause else { return Ok(()) };
     let at = pause.get_ref().at;
@@ -176,7 +174,7 @@ pub(super) fn pause(text: Text<'_>, pause: Option<Spanned<Pause>>, faults: &[Fau
 
 /// Refuses two faults that cannot be in force together.
 fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
-    // Within one lane only the latest fault can still be in force, since its predecessors were found to be over.
+    // Of faults that exclude each other only the latest can still be in force: the earlier ones were checked before.
     let mut lanes: BTreeMap<String, &Placed> = BTreeMap::new();
     for placed in placed {
         let kind = placed.fault.kind;

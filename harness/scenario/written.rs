@@ -1,5 +1,5 @@
-//! Scenarios written back as files: a schedule of faults that a search has found, so that it can run again
-//! anywhere. Reading what is written gives the same question.
+//! Writes a scenario as a file, so that a schedule of faults found by a search can run anywhere. Reading the file
+//! gives an equal scenario.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -12,23 +12,22 @@ use crate::model::pace::Pace;
 use crate::model::time::exact;
 use crate::model::topology::{Host, SslMode, TargetSession, Topology};
 
-/// A question, as far as a search varies it: what is not here is as in every file that does not say it.
+/// The parts of a scenario that a search varies; everything else has its default.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Question {
     pub title: String,
-    /// The head comment of the file; may have several lines.
+    /// The head comment of the file, of one or more lines.
     pub why: String,
     pub class: Class,
     pub budget: Budget,
     pub load: Pace,
-    /// Of it: the standby, TLS, the hosts, the kind of session, sslmode, and whether the client has a certificate, and its
-    /// password in a file.
+    /// Written of it: standby, TLS, hosts, `target_session_attrs`, `sslmode`, client certificate, and password file.
     pub layout: Topology,
     pub faults: Vec<Fault>,
 }
 
 impl Question {
-    /// The file's text.
+    /// Returns the text of the file.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for line in self.why.lines() {
@@ -54,7 +53,7 @@ impl Question {
         text
     }
 
-    /// The scenario itself, which is what its text says.
+    /// Returns the scenario, parsed from its text.
     ///
     /// *Errors*: the faults cannot be in force together, or at these times.
     pub fn scenario(&self, name: &str) -> Result<Scenario, ScenarioError> {
@@ -81,7 +80,7 @@ fn time(time: Duration) -> String {
     quoted(exact(time))
 }
 
-/// A key that is left out where it says what goes without saying.
+/// Writes a key, unless its value is the default.
 fn unless<T: PartialEq>(usual: &T, key: &'static str, value: &T, written: impl Fn(&T) -> String) -> Keys {
     if value == usual { Vec::new() } else { vec![(key, written(value))] }
 }
@@ -138,9 +137,9 @@ fn load(load: &Pace) -> Keys {
     keys
 }
 
-/// The further keys of a fault, beside its kind and its times.
+/// Writes the keys of a fault other than its kind and its times.
 fn keys_of(kind: FaultKind) -> Keys {
-    // No time of a fault can be zero in a file: such a key is left out.
+    // A time of a fault in a file cannot be zero; such a key is left out.
     let values = kind.values().0.into_iter().filter(|(_, value)| *value != Value::Time(Duration::ZERO));
     let written = values.map(|(key, value)| match value {
         Value::Time(value) => (key.name, time(value)),

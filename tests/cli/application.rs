@@ -106,8 +106,7 @@ fn service_that_connects_in_a_loop_fails() {
     workspace.write(
         "exhausted.toml",
         "schema = 1\ntitle = \"t\"\n[server.settings]\nmax_connections = 20\n[budget]\ntime_to_recover = \"10s\"\n\
-         [[fault]]\nkind = \"exhaust-connections\"\nat = \"1s\"\nfor = \"3s\"\n\
-         [[fault]]\nkind = \"reset\"\nat = \"1500ms\"\n",
+         [[fault]]\nkind = \"exhaust-connections\"\nat = \"1s\"\nfor = \"3s\"\n",
     );
     let output = ask(&workspace, "exhausted.toml", &application);
     assert_eq!(output.code, Some(1), "{output}");
