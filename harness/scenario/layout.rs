@@ -17,7 +17,7 @@ pub(super) const SERVER: [&str; 5] = ["settings", "standby", "tls", "small_disk"
 pub(super) const CLIENT: [&str; 6] =
     ["hosts", "target_session_attrs", "sslmode", "certificate", "password", "found_by"];
 
-/// Reads the topology from the tables `[server]` and `[client]`; [`check`] compares it with the faults.
+/// Reads the topology from the tables `[server]` and `[client]`; [`fits`] compares it with the faults.
 pub(super) fn topology(text: Text<'_>, server: Option<&mut Table<'_>>, client: Option<Table<'_>>) -> Checked<Topology> {
     let mut layout = Topology::default();
     if let Some(table) = server {
