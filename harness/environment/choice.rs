@@ -63,6 +63,17 @@ pub enum ServerKind {
     External,
 }
 
+impl ServerKind {
+    /// The word by which histories and verdicts name the kind.
+    pub fn word(self) -> &'static str {
+        match self {
+            ServerKind::Local => "local",
+            ServerKind::Docker => "docker",
+            ServerKind::External => "external",
+        }
+    }
+}
+
 impl ServerSource {
     pub fn kind(&self) -> ServerKind {
         match self {

@@ -19,7 +19,7 @@ const STAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 /// A fast restart, after which other sessions hold every slot for ordinary roles. They end one by one, so that the
 /// client gets its slots back one by one. Once the last has ended, the fault is healed, even before its time.
 #[derive(Default)]
-pub(super) struct Stampede {
+pub(super) struct ThunderingHerd {
     log: LogWatch,
     sessions: usize,
     /// When the herd had every slot, and how many slots these are.
@@ -28,7 +28,7 @@ pub(super) struct Stampede {
 }
 
 #[async_trait]
-impl Injection for Stampede {
+impl Injection for ThunderingHerd {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.log.watch(environment).await?;
         self.sessions = environment.gateway.connections();

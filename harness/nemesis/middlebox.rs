@@ -10,15 +10,15 @@ use crate::model::history::Evidence;
 
 /// The lines that the middlebox has logged since one moment.
 #[derive(Default)]
-pub(super) struct Overheard {
+pub(super) struct MiddleboxLog {
     seen: usize,
     /// Number of clients that it refused because it had no server.
     pub refusals: usize,
 }
 
-impl Overheard {
+impl MiddleboxLog {
     /// Starts watching now; does nothing if there is no middlebox.
-    pub fn listen(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
+    pub fn start(&mut self, environment: &Environment) -> Result<(), EnvironmentError> {
         if let Some(middlebox) = &environment.middlebox {
             self.seen = middlebox.log()?.len();
         }
@@ -50,7 +50,7 @@ fn in_path(environment: &Environment) -> Result<&MiddleboxProcess, NemesisError>
 /// Injects nothing: the middlebox ends idle connections by its own settings, and its log is the evidence.
 #[derive(Default)]
 pub(super) struct IdleExpiry {
-    overheard: Overheard,
+    log: MiddleboxLog,
     expired: usize,
 }
 
@@ -58,12 +58,12 @@ pub(super) struct IdleExpiry {
 impl Injection for IdleExpiry {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         in_path(environment)?;
-        Ok(self.overheard.listen(environment)?)
+        Ok(self.log.start(environment)?)
     }
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         let middlebox = in_path(environment)?;
-        self.expired = self.overheard.count(middlebox, MiddleboxProcess::is_expiry).map_err(EnvironmentError::from)?;
+        self.expired = self.log.count(middlebox, MiddleboxProcess::is_expiry).map_err(EnvironmentError::from)?;
         Ok(())
     }
 

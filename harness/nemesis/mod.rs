@@ -33,7 +33,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::network::{BlockNewConnections, Cutting, Door, RuleFault};
+use self::network::{BlockMode, BlockNewConnections, Cutting, RuleFault};
 use crate::environment::{Environment, EnvironmentError};
 use crate::gateway::{Cut, DropState, Expiry, Gateway, RuleKind};
 use crate::model::fault::{Fault, FaultKind, StopMode};
@@ -211,11 +211,11 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
             Box::new(packets::Filtering::of_first(packets::rules(kind)))
         }
         FaultKind::Toxic(toxic) => Box::new(RuleFault::new(name, RuleKind::Toxic(toxic))),
-        FaultKind::Refuse => Box::new(BlockNewConnections::new(Door::Refuse)),
+        FaultKind::Refuse => Box::new(BlockNewConnections::new(BlockMode::Refuse)),
         FaultKind::Hang if on_kernel => Box::new(packets::Filtering::of_first(packets::rules(kind)).then_reset()),
         FaultKind::Reject if on_kernel => Box::new(packets::Filtering::of_first(packets::rules(kind))),
-        FaultKind::Hang => Box::new(BlockNewConnections::new(Door::Hang)),
-        FaultKind::Reject => Box::new(BlockNewConnections::new(Door::Reject)),
+        FaultKind::Hang => Box::new(BlockNewConnections::new(BlockMode::Hang)),
+        FaultKind::Reject => Box::new(BlockNewConnections::new(BlockMode::Reject)),
         // network/, firewall/: packets
         FaultKind::Blackhole { .. } | FaultKind::PacketLoss(_) | FaultKind::RejectIcmp(_) => {
             Box::new(packets::Filtering::new(packets::rules(kind)))
@@ -244,7 +244,7 @@ pub(crate) fn injection(fault: &Fault, on_kernel: bool) -> Box<dyn Injection> {
         FaultKind::CrashBackend => Box::<crash::CrashingBackend>::default(),
         FaultKind::ExhaustOrdinaryConnections => Box::new(sessions::Exhausting::new(false)),
         FaultKind::LimitRole => Box::<sessions::LimitingRole>::default(),
-        FaultKind::Herd => Box::<herd::Stampede>::default(),
+        FaultKind::Herd => Box::<herd::ThunderingHerd>::default(),
         FaultKind::ExhaustMemory => Box::<memory::ExhaustingMemory>::default(),
         FaultKind::FillDisk => Box::<disk::FillingDisk>::default(),
         FaultKind::Throttle(share) => Box::new(throttle::Throttling::new(share)),

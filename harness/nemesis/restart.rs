@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::middlebox::Overheard;
+use super::middlebox::MiddleboxLog;
 use super::{Injection, LogWatch, NemesisError, decisive, supporting};
 use crate::environment::Environment;
 use crate::model::fault::StopMode;
@@ -25,12 +25,12 @@ pub(super) struct Restarting {
     /// The exit status, in words, if the server was killed.
     exit: Option<String>,
     /// The log of the middlebox in the path.
-    overheard: Overheard,
+    middlebox_log: MiddleboxLog,
 }
 
 impl Restarting {
     pub fn new(end: End) -> Restarting {
-        Restarting { end, log: LogWatch::default(), sessions: 0, exit: None, overheard: Overheard::default() }
+        Restarting { end, log: LogWatch::default(), sessions: 0, exit: None, middlebox_log: MiddleboxLog::default() }
     }
 }
 
@@ -38,7 +38,7 @@ impl Restarting {
 impl Injection for Restarting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.log.watch(environment).await?;
-        self.overheard.listen(environment)?;
+        self.middlebox_log.start(environment)?;
         self.sessions = environment.gateway.connections();
         match self.end {
             End::Stop(mode) => environment.server().stop(mode).await?,
@@ -51,7 +51,7 @@ impl Injection for Restarting {
 
     async fn heal(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         // Before `start_server`, which connects through the middlebox to see whether the server is back.
-        self.overheard.note_refusals(environment)?;
+        self.middlebox_log.note_refusals(environment)?;
         Ok(environment.start_server().await?)
     }
 
@@ -59,7 +59,7 @@ impl Injection for Restarting {
         let lost = match &environment.middlebox {
             None => vec![decisive("sessions lost with the server", self.sessions)],
             Some(middlebox) => vec![
-                decisive(&format!("clients sent away by {}", middlebox.program()), self.overheard.refusals),
+                decisive(&format!("clients sent away by {}", middlebox.program()), self.middlebox_log.refusals),
                 supporting("sessions open when the server went", self.sessions),
             ],
         };

@@ -181,7 +181,7 @@ fn overlaps(text: Text<'_>, placed: &[Placed]) -> Result<(), ScenarioError> {
         let itself = (kind.is_network() && !kind.blocks_accept()).then(|| kind.to_string());
         let lanes_of = [
             itself,
-            kind.blocks_accept().then(|| "the gateway's door".to_owned()),
+            kind.blocks_accept().then(|| "the gateway's acceptor".to_owned()),
             (!kind.is_network()).then(|| "the server".to_owned()),
             (kind.spec().acts == Acts::Name).then(|| "the client's name for it".to_owned()),
         ];

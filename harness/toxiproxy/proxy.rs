@@ -19,7 +19,7 @@ use super::tls::ProxyTls;
 use super::toxic_types::{Effect, NewConnections};
 use crate::gateway::port::Reservation;
 use crate::gateway::tap::Tap;
-use crate::gateway::{Cut, Gateway, Rule};
+use crate::gateway::{Cut, Gateway, Rule, Termination};
 use crate::model::fault::Stream;
 use crate::model::seed::Seed;
 
@@ -131,11 +131,16 @@ impl Proxy {
         state.apply_accept_policy().await
     }
 
+    /// Returns the TLS settings of a gateway to `upstream`; `None` if TLS passes through.
+    fn termination(&self, upstream: &str) -> Result<Option<Termination>, ApiError> {
+        let termination = self.tls.as_ref().map(|tls| tls.termination(upstream)).transpose();
+        termination.map_err(ApiError::bad_request)
+    }
+
     /// Opens a gateway, which terminates TLS if the settings say so.
     async fn open(&self, listen: &str, upstream: &str) -> Result<Gateway, ApiError> {
         let address = addr::listen(listen).await?;
-        let termination = self.tls.as_ref().map(|tls| tls.termination(upstream)).transpose();
-        let termination = termination.map_err(ApiError::bad_request)?;
+        let termination = self.termination(upstream)?;
         let upstream = addr::resolve("upstream", upstream).await?;
         let tap: Arc<dyn Tap> = self.tap.clone();
         let open = |port| Gateway::open_on(port, upstream, self.seed, tap);
@@ -198,7 +203,12 @@ impl Proxy {
     ) -> Result<(), ApiError> {
         if let Some(old) = state.gateway.clone() {
             if state.listen == listen {
+                // With an authority, the certificate must name the new host.
+                let termination = self.termination(&upstream)?;
                 old.route_to(addr::resolve("upstream", &upstream).await?);
+                if let Some(termination) = termination {
+                    old.terminate(termination);
+                }
                 old.cut(Cut::Close).await;
             } else {
                 // Opens the new gateway first: if this fails, the old one stays.

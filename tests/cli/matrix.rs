@@ -45,6 +45,12 @@ fn matrix_is_printed_and_resumed() {
     let words = ["run", "short.toml", "--client", "reference", "--client", "never-reconnects", "--budget", "1s"];
     let third = workspace.run(&[words.as_slice(), &["--out", "out", "--resume"]].concat());
     assert_eq!(workspace.report("out").kept(), [""; 0], "{third}");
+
+    // Nor are those of another plane than the one that is required now.
+    let fourth = workspace.run(&[words.as_slice(), &["--out", "out", "--resume", "--network", "proxy"]].concat());
+    assert_eq!(workspace.report("out").kept(), [""; 0], "{fourth}");
+    let fifth = workspace.run(&[words.as_slice(), &["--out", "out", "--resume", "--network", "proxy"]].concat());
+    assert_eq!(workspace.report("out").kept(), ["reference short", "never-reconnects short"], "{fifth}");
 }
 
 #[test]

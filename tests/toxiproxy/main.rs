@@ -32,12 +32,16 @@ struct Api {
 
 impl Api {
     fn new() -> Api {
-        Api::with_tap(None)
+        Api::with(Settings::default())
     }
 
     fn with_tap(tap: Option<PathBuf>) -> Api {
+        Api::with(Settings { tap, ..Settings::default() })
+    }
+
+    fn with(settings: Settings) -> Api {
         let runtime = Runtime::new().unwrap();
-        let settings = Settings { api: Some("127.0.0.1:0".into()), seed: Seed(7), tap, ..Settings::default() };
+        let settings = Settings { api: Some("127.0.0.1:0".into()), seed: Seed(7), ..settings };
         let service = Some(runtime.block_on(Service::start(settings)).unwrap());
         Api { runtime, service }
     }

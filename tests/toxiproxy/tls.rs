@@ -26,6 +26,21 @@ fn start(tls: TlsFiles, proxies: Vec<ProxyConfig>) -> (Runtime, Result<Service, 
     (runtime, service)
 }
 
+/// Accepts a connection, grants TLS, and returns the first bytes after that.
+fn client_hello(server: &TcpListener) -> Vec<u8> {
+    let (mut served, _) = server.accept().unwrap();
+    served.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut request = [0; 8];
+    served.read_exact(&mut request).unwrap();
+    assert_eq!(request, SSL_REQUEST);
+    served.write_all(b"S").unwrap();
+    let mut header = [0; 5];
+    served.read_exact(&mut header).unwrap();
+    let mut record = vec![0; u16::from_be_bytes([header[3], header[4]]).into()];
+    served.read_exact(&mut record).unwrap();
+    [&header[..], &record].concat()
+}
+
 #[test]
 fn proxy_requests_tls_from_the_server() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -41,18 +56,31 @@ fn proxy_requests_tls_from_the_server() {
     let address: SocketAddr = runtime.block_on(service.proxies())[0].listen.parse().unwrap();
     let mut client = connect(address);
     client.write_all(&SSL_REQUEST).unwrap();
-    let (mut served, _) = server.accept().unwrap();
-    served.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut request = [0; 8];
-    served.read_exact(&mut request).unwrap();
-    assert_eq!(request, SSL_REQUEST);
-    // After "S" the proxy sends its own ClientHello.
-    served.write_all(b"S").unwrap();
-    let mut hello = [0; 3];
-    served.read_exact(&mut hello).unwrap();
+    let hello = client_hello(&server);
     assert_eq!(hello[..2], [0x16, 3], "a TLS handshake record");
     drop(client);
     runtime.block_on(service.shutdown()).unwrap();
+}
+
+#[test]
+fn certificate_must_name_the_host_of_a_changed_upstream() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    let authority = Some(files.certificate.clone());
+    let api = Api::with(Settings { tls: Some(TlsFiles { authority, ..files }), ..Settings::default() });
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    let (named, numeric) = (format!("localhost:{}", address.port()), address.to_string());
+    let created = json!({"name": "echo", "listen": "127.0.0.1:0", "upstream": numeric});
+    let proxy = address_of(&api.request("POST", "/proxies", created, 201));
+    let names_host = |hello: Vec<u8>| hello.windows(9).any(|bytes| bytes == b"localhost");
+    let mut client = connect(proxy);
+    client.write_all(&SSL_REQUEST).unwrap();
+    assert!(!names_host(client_hello(&server)), "an address is no server name");
+    api.request("POST", "/proxies/echo", json!({"upstream": named}), 200);
+    let mut client = connect(proxy);
+    client.write_all(&SSL_REQUEST).unwrap();
+    assert!(names_host(client_hello(&server)), "the new host is the server name");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn build_jobs(arguments: &RunArguments, parsed: &Parsed, out: &Path, seed: Seed)
                     name,
                     kept: None,
                 };
-                job.kept = if arguments.resume { resume::stored_run(&job) } else { None };
+                job.kept = if arguments.resume { resume::stored_run(&job, parsed.server.kind()) } else { None };
                 jobs.push(job);
             }
         }

@@ -4,19 +4,26 @@ use std::fs;
 use std::path::Path;
 
 use pgsquall::Run;
+use pgsquall::environment::choice::ServerKind;
 use pgsquall::judge::{Verdict, VerdictKind};
+use pgsquall::model::plane::PlaneChoice;
 use pgsquall::model::seed::Seed;
 
 use super::jobs::Job;
 
 /// Returns the run stored in a job's folder, if its verdict is not unknown and it had the same scenario, client,
-/// supervision, budget, seed and repeat. Server, network plane, device and scale are not compared.
-pub fn stored_run(job: &Job) -> Option<Box<Run>> {
+/// supervision, device, required plane, kind of server, budget, seed and repeat. Versions of the server are not compared.
+pub fn stored_run(job: &Job, server: ServerKind) -> Option<Box<Run>> {
     let verdict = read(&job.folder)?;
+    let required = verdict.setup.plane_asked.then_some(PlaneChoice::Only(verdict.setup.plane));
+    let stored_server = verdict.server.as_deref().and_then(|server| server.split(' ').next());
     let is_same = verdict.setup.scenario == job.scenario.asked()
         && verdict.setup.client == job.client.name()
         && verdict.setup.application == job.client.application()
         && verdict.setup.supervised == job.supervise
+        && verdict.setup.device == job.scenario.device
+        && required.unwrap_or_default() == job.network
+        && stored_server == Some(server.word())
         && verdict.budget == job.scenario.budget.time_to_recover
         && verdict.setup.seed == job.seed
         && (verdict.setup.repeat, verdict.setup.repeats) == (job.repeat, job.repeats)

@@ -11,18 +11,18 @@ use crate::netns::DnsAnswer;
 
 /// What happens to the old primary at the injection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum OldPrimary {
     /// It is killed.
-    Loss,
+    Killed,
     /// It becomes read-only; it stays reachable, and keeps every session.
-    Demotion,
+    Demoted,
     /// Nothing: the client has only the standby's address.
-    Nothing,
+    Unchanged,
 }
 
 /// A promotion on heal. Until then no server that the client can reach accepts writes.
 pub(super) struct Promoting {
-    cause: Cause,
+    old_primary: OldPrimary,
     log: LogWatch,
     /// Number of the client's connections to the primary at the injection.
     sessions: usize,
@@ -36,9 +36,9 @@ pub(super) struct Promoting {
 }
 
 impl Promoting {
-    pub fn new(cause: Cause) -> Promoting {
+    pub fn new(old_primary: OldPrimary) -> Promoting {
         Promoting {
-            cause,
+            old_primary,
             log: LogWatch::default(),
             sessions: 0,
             end: None,
@@ -54,10 +54,10 @@ impl Injection for Promoting {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.log.watch(environment).await?;
         self.sessions = environment.gateway_of(Host::Primary).unwrap_or(&environment.gateway).connections();
-        match self.cause {
-            Cause::Loss => self.end = Some(environment.lose_primary().await?),
-            Cause::Demotion => environment.server().demote().await?,
-            Cause::Nothing => {}
+        match self.old_primary {
+            OldPrimary::Killed => self.end = Some(environment.lose_primary().await?),
+            OldPrimary::Demoted => environment.server().demote().await?,
+            OldPrimary::Unchanged => {}
         }
         Ok(())
     }
@@ -73,15 +73,15 @@ impl Injection for Promoting {
     }
 
     async fn evidence(&mut self, environment: &Environment) -> Result<Vec<Evidence>, NemesisError> {
-        let mut found = match self.cause {
-            Cause::Loss => {
+        let mut found = match self.old_primary {
+            OldPrimary::Killed => {
                 let end = self.end.as_deref().unwrap_or("not seen");
                 vec![
                     decisive("sessions lost with the primary", self.sessions),
                     supporting(&format!("primary ended ({end})"), usize::from(self.end.is_some())),
                 ]
             }
-            Cause::Demotion | Cause::Nothing => {
+            OldPrimary::Demoted | OldPrimary::Unchanged => {
                 let refused = self.log.count_errors(environment, READ_ONLY).await?;
                 vec![decisive("statements refused with 25006", refused)]
             }
@@ -91,7 +91,7 @@ impl Injection for Promoting {
             let answered = names.answered(DnsAnswer::Address) - self.answered_before;
             found.push(supporting("queries answered with the new address", answered as usize));
         }
-        if self.cause == Cause::Demotion {
+        if self.old_primary == OldPrimary::Demoted {
             found.push(supporting("sessions ended for want of a standby", self.unconfirmed));
         }
         Ok(found)

@@ -13,7 +13,7 @@ use crate::model::history::Evidence;
 
 /// The answer to new connections, and what happens to open ones.
 #[derive(Clone, Copy)]
-pub(crate) enum Door {
+pub(crate) enum BlockMode {
     /// New connections are refused; open ones are reset.
     Refuse,
     /// New connections get no answer; open ones are reset.
@@ -26,15 +26,15 @@ pub(crate) enum Door {
 ///
 /// They are blocked before open connections are reset, because a client could connect again in between.
 pub(crate) struct BlockNewConnections {
-    door: Door,
+    mode: BlockMode,
     reset: usize,
     dropped_before: u64,
     forgotten: Option<Arc<Rule>>,
 }
 
 impl BlockNewConnections {
-    pub fn new(door: Door) -> BlockNewConnections {
-        BlockNewConnections { door, reset: 0, dropped_before: 0, forgotten: None }
+    pub fn new(mode: BlockMode) -> BlockNewConnections {
+        BlockNewConnections { mode, reset: 0, dropped_before: 0, forgotten: None }
     }
 }
 
@@ -43,13 +43,13 @@ impl<E: HasGateway + ?Sized> Injection<E> for BlockNewConnections {
     async fn inject(&mut self, environment: &E) -> Result<(), NemesisError> {
         let gateway = environment.gateway();
         self.dropped_before = gateway.syns_dropped().await;
-        match self.door {
-            Door::Refuse | Door::Reject => gateway.refuse().await?,
-            Door::Hang => gateway.hang().await?,
+        match self.mode {
+            BlockMode::Refuse | BlockMode::Reject => gateway.refuse().await?,
+            BlockMode::Hang => gateway.hang().await?,
         }
-        match self.door {
-            Door::Refuse | Door::Hang => self.reset = gateway.cut(Cut::Reset).await,
-            Door::Reject => {
+        match self.mode {
+            BlockMode::Refuse | BlockMode::Hang => self.reset = gateway.cut(Cut::Reset).await,
+            BlockMode::Reject => {
                 self.forgotten = Some(gateway.install("reject", RuleKind::DropState(DropState::Silently)).await)
             }
         }
@@ -66,10 +66,12 @@ impl<E: HasGateway + ?Sized> Injection<E> for BlockNewConnections {
     async fn evidence(&mut self, environment: &E) -> Result<Vec<Evidence>, NemesisError> {
         let sent = self.forgotten.as_ref().map_or(0, |rule| rule.tally.strikes());
         let dropped = environment.gateway().syns_dropped().await - self.dropped_before;
-        Ok(match self.door {
-            Door::Refuse => vec![decisive("sockets reset", self.reset)],
-            Door::Hang => vec![decisive("SYNs dropped", dropped as usize), supporting("sockets reset", self.reset)],
-            Door::Reject => vec![decisive("RSTs sent", sent as usize)],
+        Ok(match self.mode {
+            BlockMode::Refuse => vec![decisive("sockets reset", self.reset)],
+            BlockMode::Hang => {
+                vec![decisive("SYNs dropped", dropped as usize), supporting("sockets reset", self.reset)]
+            }
+            BlockMode::Reject => vec![decisive("RSTs sent", sent as usize)],
         })
     }
 }

@@ -5,7 +5,7 @@ mod block_new;
 mod cutting;
 mod rule_fault;
 
-pub(crate) use block_new::{BlockNewConnections, Door};
+pub(crate) use block_new::{BlockMode, BlockNewConnections};
 pub(crate) use cutting::Cutting;
 pub(crate) use rule_fault::RuleFault;
 

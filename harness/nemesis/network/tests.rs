@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{HasGateway, Injection, Nemesis};
-use super::{BlockNewConnections, Cutting, Door, RuleFault};
+use super::{BlockMode, BlockNewConnections, Cutting, RuleFault};
 use crate::gateway::samples::{Memory, MemoryListener, MemorySocket};
 use crate::gateway::transport::Host;
 use crate::gateway::{Cut, Gateway, RuleKind};
@@ -84,8 +84,8 @@ fn injection(fault: &Fault) -> Box<dyn Injection<Bare>> {
     match fault.kind {
         FaultKind::ResetRepeatedly { every } => Box::new(Cutting::new(Cut::Reset, Some(every))),
         FaultKind::Toxic(toxic) => Box::new(RuleFault::new("toxic".into(), RuleKind::Toxic(toxic))),
-        FaultKind::Refuse => Box::new(BlockNewConnections::new(Door::Refuse)),
-        FaultKind::Hang => Box::new(BlockNewConnections::new(Door::Hang)),
+        FaultKind::Refuse => Box::new(BlockNewConnections::new(BlockMode::Refuse)),
+        FaultKind::Hang => Box::new(BlockNewConnections::new(BlockMode::Hang)),
         kind => panic!("{kind} is not asked for"),
     }
 }

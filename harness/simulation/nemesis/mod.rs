@@ -5,7 +5,7 @@
 
 mod packets;
 
-use self::packets::{Filtering, HalfOpening};
+use self::packets::{SimulatedFiltering, SimulatedHalfOpening};
 use crate::model::fault::{Fault, FaultKind};
 use crate::nemesis::{self, Injection};
 use crate::simnet::{Filter, FilterRule};
@@ -13,8 +13,8 @@ use crate::simnet::{Filter, FilterRule};
 /// Returns the injection of a fault.
 pub(super) fn injection(fault: &Fault, filter: Filter) -> Box<dyn Injection> {
     match (fault.kind, FilterRule::of(fault.kind)) {
-        (_, Some(rule)) => Box::new(Filtering::new(filter, rule)),
-        (FaultKind::HalfOpen, None) => Box::new(HalfOpening::new(filter)),
+        (_, Some(rule)) => Box::new(SimulatedFiltering::new(filter, rule)),
+        (FaultKind::HalfOpen, None) => Box::new(SimulatedHalfOpening::new(filter)),
         _ => nemesis::injection(fault, false),
     }
 }

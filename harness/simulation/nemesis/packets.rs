@@ -17,7 +17,7 @@ const OF_DEVICES: [&str; 2] = ["flows expired", "flows kept alive by probes"];
 const LET_THROUGH: &str = "packets let through";
 
 /// A filter rule that is in force until heal.
-pub(super) struct Filtering {
+pub(super) struct SimulatedFiltering {
     filter: Filter,
     what: FilterRule,
     /// Whether the rule affects only the first of the client's addresses, as faults of the gateway do.
@@ -28,15 +28,15 @@ pub(super) struct Filtering {
     imposed: Option<Installed>,
 }
 
-impl Filtering {
-    pub fn new(filter: Filter, what: FilterRule) -> Filtering {
+impl SimulatedFiltering {
+    pub fn new(filter: Filter, what: FilterRule) -> SimulatedFiltering {
         let first = matches!(what, FilterRule::DropSyns | FilterRule::Reject | FilterRule::DeadFlows(_));
-        Filtering { filter, what, first, resets: what == FilterRule::DropSyns, reset: 0, imposed: None }
+        SimulatedFiltering { filter, what, first, resets: what == FilterRule::DropSyns, reset: 0, imposed: None }
     }
 }
 
 #[async_trait]
-impl Injection for Filtering {
+impl Injection for SimulatedFiltering {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.imposed = Some(self.filter.install(self.what, self.first.then_some(SERVERS[0]))?);
         if self.resets {
@@ -70,20 +70,20 @@ impl Injection for Filtering {
 
 /// Makes every connection half-open: the gateway resets its connections, and the filter drops these RSTs. From then on
 /// the gateway's kernel has no such connections, and answers each packet of the client with an RST.
-pub(super) struct HalfOpening {
+pub(super) struct SimulatedHalfOpening {
     filter: Filter,
     watching: Option<Installed>,
     gone: usize,
 }
 
-impl HalfOpening {
-    pub fn new(filter: Filter) -> HalfOpening {
-        HalfOpening { filter, watching: None, gone: 0 }
+impl SimulatedHalfOpening {
+    pub fn new(filter: Filter) -> SimulatedHalfOpening {
+        SimulatedHalfOpening { filter, watching: None, gone: 0 }
     }
 }
 
 #[async_trait]
-impl Injection for HalfOpening {
+impl Injection for SimulatedHalfOpening {
     async fn inject(&mut self, environment: &Environment) -> Result<(), NemesisError> {
         self.watching = Some(self.filter.install(FilterRule::CountResets, Some(SERVERS[0]))?);
         // The newer rule is applied first, so that dropped RSTs are not counted as sent.

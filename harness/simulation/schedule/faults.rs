@@ -38,9 +38,9 @@ pub(super) fn compatible(mut drawn: Vec<Fault>) -> Vec<Fault> {
     drawn.sort_by_key(|fault| (fault.kind.idle_time().is_none(), fault.at));
     for fault in drawn {
         let collides = |before: &Fault| {
-            let (door, server) = (|kind: FaultKind| kind.blocks_accept(), |kind: FaultKind| !kind.is_network());
+            let (accept, server) = (|kind: FaultKind| kind.blocks_accept(), |kind: FaultKind| !kind.is_network());
             let same_lane = before.kind == fault.kind
-                || (door(before.kind) && door(fault.kind))
+                || (accept(before.kind) && accept(fault.kind))
                 || (server(before.kind) && server(fault.kind));
             same_lane && (before.at + before.lasts > fault.at || before.at == fault.at)
         };
