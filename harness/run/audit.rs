@@ -1,4 +1,4 @@
-//! Looks at the servers directly, not through the gateway: sessions, ledgers, errors, and the cost of a round trip.
+//! Reads sessions, ledgers and errors from the servers directly, not through the gateway; measures round trips.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,23 +13,25 @@ use crate::server::bootstrap::OCCUPANT;
 use crate::server::control::Ledger;
 use crate::server::{ServerError, Session, Superuser};
 
-/// Round trips from which a median is taken: 51 of some 50 µs each.
+/// The number of round trips of a median; each takes some 50 µs.
 const ROUND_TRIPS: usize = 51;
 
-/// Longest that the harness's own connection may take to leave the gateway: a task's turn, on a busy machine.
+/// The maximum wait for the harness's own connection to leave the gateway: the turn of one task, on a busy machine.
 const LEFT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Interval of polling.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// Medians of a round trip without load and without fault: direct, and through the gateway. `None` in a simulation, where
-/// a round trip takes no time but the wire's.
+/// Returns the median round trip without load and without fault: direct, and through the gateway. `None` in a
+/// simulation, in which only the simulated wire takes time.
+///
+/// *Errors*: the server or the gateway cannot be reached, or a round trip fails.
 pub(crate) async fn calibrate(environment: &Environment) -> Result<Option<(Duration, Duration)>, ServerError> {
     if environment.simulated.is_some() {
         return Ok(None);
     }
-    // With the client's own credentials, or, where those are good over TLS alone, with those of another ordinary role.
-    // What stands before the server is in both, so that the rest is the gateway.
+    // Uses the client's credentials, or those of another ordinary role if the client's need TLS. A middlebox is in both
+    // paths, so that the difference is the gateway.
     let encrypted = environment.layout.sslmode == SslMode::VerifyFull;
     let role = |place| {
         let client = Superuser::new(environment.address.at(place));
@@ -41,7 +43,7 @@ pub(crate) async fn calibrate(environment: &Environment) -> Result<Option<(Durat
         .await
         .map_err(|error| ServerError::Control { doing: "reach through the gateway", reason: error.to_string() })?;
     let gateway = median_round_trip(role(environment.gateway.address()).connect_over(stream).await?).await?;
-    // A fault that comes next, before there is a client, must not take the harness's own connection for one of the client's.
+    // A fault that precedes the client must not count the harness's connection as one of the client's.
     let deadline = Instant::now() + LEFT_WITHIN;
     while environment.gateway.connections() > 0 && Instant::now() < deadline {
         sleep(LOOK_EVERY).await;
@@ -60,10 +62,10 @@ async fn median_round_trip(session: Session) -> Result<Duration, ServerError> {
     Ok(times[ROUND_TRIPS / 2])
 }
 
-/// The client's sessions, where they end: at the server, or at a pool before it, which keeps its own sessions at the
-/// server after the client has left. A transaction there is one of a client.
+/// Returns the client's sessions at the server. Behind a middlebox that pools sessions, `open` counts the client's
+/// connections at the gateway instead, because the pool keeps sessions at the server after the client has left.
 ///
-/// A session in a transaction with nothing running counts as such once that has lasted for `idle`.
+/// A session counts as idle in a transaction once it has been so for `idle`.
 async fn sessions(environment: &Environment, idle: Duration) -> Result<Sessions, ServerError> {
     let found = environment.server().sessions(idle).await?;
     let pool = environment.middlebox.as_ref().filter(|middlebox| middlebox.program().pools_sessions());
@@ -73,8 +75,8 @@ async fn sessions(environment: &Environment, idle: Duration) -> Result<Sessions,
     })
 }
 
-/// The client's sessions as soon as it works, and again shortly before the first fault; the later count stands, unless a
-/// fault overtakes it on a busy machine.
+/// Counts the client's sessions now, and again shortly before the first fault at `onset`. Returns the later count, or
+/// the earlier one if the later is not complete at `onset`.
 pub(crate) async fn steady_sessions(
     environment: &Environment,
     idle: Duration,
@@ -87,7 +89,7 @@ pub(crate) async fn steady_sessions(
     Ok(late.ok().and_then(Result::ok).unwrap_or(early))
 }
 
-/// Waits until the client has few enough sessions, or patience ends; returns the last count.
+/// Counts the client's sessions until they are few enough, or `patience` has passed; returns the last count.
 pub(crate) async fn settled_sessions(
     environment: &Environment,
     enough: impl Fn(Sessions) -> bool,
@@ -99,7 +101,7 @@ pub(crate) async fn settled_sessions(
     loop {
         end_vanished(environment).await?;
         let mut found = sessions(environment, idle).await?;
-        // A session that lingers at the other server was leaked too.
+        // A session that remains at the other server is leaked too.
         if let Some(beside) = environment.beside() {
             let there = beside.sessions(idle).await?;
             found.open += there.open;
@@ -112,13 +114,13 @@ pub(crate) async fn settled_sessions(
     }
 }
 
-/// Waits until no server has a session of the client's role, or patience ends.
+/// Waits until no server has a session of the client's role, or `patience` has passed.
 pub(crate) async fn wait_quiescent(
     environment: &Environment,
     patience: Duration,
     count_every: Duration,
 ) -> Result<(), Error> {
-    // Statements of sessions that no client waits for any more may still write.
+    // Sessions that the client has given up may still write.
     environment.clear_path().await?;
     let deadline = Instant::now() + patience;
     for server in [Some(environment.server()), environment.beside()].into_iter().flatten() {
@@ -130,7 +132,7 @@ pub(crate) async fn wait_quiescent(
     Ok(())
 }
 
-/// Ends the connections that the client gave up without being heard: it does not hold those any more.
+/// Ends connections at the gateway that the client has closed while packets were lost; the client no longer holds them.
 async fn end_vanished(environment: &Environment) -> Result<(), ServerError> {
     let failed = |error: std::io::Error| ServerError::Control {
         doing: "end closed connections of the client at",
@@ -139,17 +141,17 @@ async fn end_vanished(environment: &Environment) -> Result<(), ServerError> {
     environment.end_vanished().await.map_err(failed)
 }
 
-/// The ledger of the server beside the primary, where there is one, and that of the primary.
+/// Reads the ledger of the server beside the primary, if there is one, and that of the primary.
 pub(crate) async fn ledgers(environment: &Environment) -> Result<(Option<Ledger>, Ledger), ServerError> {
     let beside = match environment.beside() {
         Some(beside) => Some(beside.ledger().await?),
         None => None,
     };
-    // Last, so that a row still on its way from there to here is seen here.
+    // The primary last, so that a row that was still being replicated to it is found.
     Ok((beside, environment.server().ledger().await?))
 }
 
-/// Errors that the servers have sent to the client's role, by SQLSTATE.
+/// Counts the errors that the servers have sent to the client's role, by SQLSTATE.
 pub(crate) async fn errors(environment: &Environment) -> Result<BTreeMap<String, u64>, ServerError> {
     let mut errors = BTreeMap::new();
     for line in environment.log_of_client().await?.into_iter().filter(|line| line.sqlstate != "00000") {

@@ -1,4 +1,4 @@
-//! The course of one run, once its environment is up: calibration, steady state, faults, recovery, audit.
+//! The phases of one run in a running environment: calibration, steady state, faults, recovery, audit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,52 +20,55 @@ use crate::nemesis::{Injection, Nemesis};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 
-/// Longest wait for every worker's first success. A client that needs longer to connect to a healthy server on the
-/// same machine is not in steady state.
+/// The maximum wait for the first success of every worker. A client that takes longer with a healthy server on the same
+/// machine never reaches the steady state.
 const STEADY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest start of an application: it may have much to do before it is ready.
+/// The maximum wait for an application to become ready; applications start more slowly than clients.
 const APPLICATION_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a session of an application may be in a transaction with nothing running.
+/// How long a session of an application may be idle in a transaction before the audit counts it as such.
 const IDLE_APPLICATION: Duration = Duration::from_secs(1);
 
-/// How often a run on the machine looks whether the client has recovered.
+/// Interval at which a real run checks for the steady state, recovery and the end of the client.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// How much longer than the stability window the run waits for the old rate, before it calls the client slow.
+/// How long a run waits, after recovery, for the rate of operations to reach the required share of the steady rate.
 const RATE_PATIENCE: Duration = Duration::from_secs(6);
 
-/// How long a client that was restarted may take to show that it stays: a life that is too short, the longest pause of its
-/// supervisor, and another such life.
+/// How long a run waits for a restarted client to prove that it stays up: one life that is too short, the supervisor's
+/// longest pause, and another such life.
 const PROOF_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long open operations are waited for when the workload ends.
+/// How long a run waits for open operations and notifications when the workload ends.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long sessions may take to end: the server notices a closed socket at once, unless it is busy.
+/// How long the audit waits for sessions to end. A server notices a closed socket at once, unless it is busy.
 const SESSIONS_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A run whose environment is up.
+/// What the phases of a run need.
 pub(crate) struct RunPhases<'a> {
     pub environment: &'a Environment,
-    /// How a fault is carried out in it.
+    /// Makes the injection of a fault.
     pub injection: &'a (dyn Fn(&Fault) -> Box<dyn Injection> + Send + Sync),
     pub plan: &'a Plan,
     pub recorder: &'a Recorder,
     pub subscription: &'a Subscription,
     /// Observes an application that does its own work; `None`: the workload drives the client.
     pub observation: Option<&'a Arc<WireObserver>>,
-    /// How often it is looked whether the client has recovered.
+    /// Interval at which the run checks for the steady state, recovery and the end of the client.
     pub look_every: Duration,
-    /// How often the client's sessions are counted while they settle.
+    /// Interval at which the audit counts the client's sessions until they have ended.
     pub count_every: Duration,
-    /// For how long at least the client is watched, from the steady state.
+    /// The minimum time, from the start of the steady state, for which the client is observed.
     pub at_least: Duration,
 }
 
 impl RunPhases<'_> {
-    /// Calibration to audit.
+    /// Carries out all phases, and sends notifications to the subscription meanwhile.
+    ///
+    /// *Errors*: an injection cannot be armed, the client cannot be launched, or it lacks a capability. Later problems
+    /// are recorded as doubts.
     pub async fn run(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<(), Error> {
         tokio::select! {
             biased;
@@ -86,7 +89,7 @@ impl RunPhases<'_> {
 
         let stop = CancellationToken::new();
         if plan.header.precedes_client {
-            // The fault is there first; its timeline goes on while the client starts.
+            // The fault comes first; its timeline continues while the client starts.
             let began = Instant::now();
             let faults = nemesis.run(*environment, began, &stop);
             let client = async {
@@ -123,7 +126,10 @@ impl RunPhases<'_> {
         Ok(())
     }
 
-    /// Brings the client up and sets it to work.
+    /// Launches the client and starts its workload.
+    ///
+    /// *Errors*: the launch fails; the scenario does not fit the application, or needs a capability that the client
+    /// lacks.
     async fn drive(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<Driven, Error> {
         let header = &self.plan.header;
         let not_expressible = |reason| Error::NotExpressible { scenario: header.setup.scenario.clone(), reason };
@@ -133,7 +139,7 @@ impl RunPhases<'_> {
             .as_ref()
             .map_or(Ok(()), |application| fits(application, header))
             .map_err(not_expressible)?;
-        // From here on every connection is the application's.
+        // Connections from now on are the application's.
         let watching = self.observation.map(WireObserver::begin);
         let client = launch.launch(&self.environment.address, home).await?;
         let facts = client.facts();
@@ -157,7 +163,7 @@ impl RunPhases<'_> {
         Ok(Driven { work, client })
     }
 
-    /// Lets the client's work pause when the plan says so.
+    /// Schedules the pause of the workload, if the plan has one; its times count from `zero`.
     fn pause(&self, driven: &Driven, zero: Duration) {
         let Some(pause) = self.plan.header.load.pause else { return };
         match &driven.work {
@@ -170,14 +176,14 @@ impl RunPhases<'_> {
         self.subscription.pause(zero, pause);
     }
 
-    /// From the last heal to the audit.
+    /// Observes the recovery, if a fault was injected, then ends the workload and audits.
     async fn conclude(&self, driven: Driven, nemesis: &mut Nemesis) {
         let Driven { work, client } = driven;
         if self.facts(|facts| facts.hit().is_some()) {
             self.recorder.phase(Phase::Observe);
             self.observe(client.as_ref()).await;
         }
-        // Nothing is begun from here on; the judge must not take the quiet for slowness.
+        // No operation starts from here on; the phase tells the judge not to take that for slowness.
         self.recorder.phase(Phase::Audit);
         let finish = async {
             match work {
@@ -191,8 +197,8 @@ impl RunPhases<'_> {
         }
     }
 
-    /// Waits until every worker has succeeded once, and the client has heard a notification where it listens; says
-    /// whether that happened. A client that has exited never will.
+    /// Waits until every worker has succeeded once, and a client that listens has received a notification; returns
+    /// whether this happened. Returns early if the client has exited.
     async fn steady(&self, client: &dyn DynClient) -> bool {
         let all_succeeded = |facts: &Facts| {
             let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);
@@ -224,17 +230,17 @@ impl RunPhases<'_> {
         }
     }
 
-    /// For how long a session in a transaction must have had nothing to do, to be counted. The workload is over when they are
-    /// counted; an application goes on with its work, and is between two statements ever so often.
+    /// How long a session must be idle in a transaction to be counted as such. The workload has ended by then; an
+    /// application continues, and its sessions are often between two statements of a transaction.
     fn idle(&self) -> Duration {
         if self.observation.is_some() { IDLE_APPLICATION } else { Duration::ZERO }
     }
 
-    /// Waits until the first fault is in force, or has failed.
+    /// Waits until a fault is in force, or has failed.
     async fn in_force(&self) {
         let settled =
             |event: &Event| matches!(event, Event::Fault { step: FaultStep::InForce | FaultStep::Failed { .. }, .. });
-        // As often as on the machine, also where time is virtual: until then the fault is there, and no client.
+        // Not `look_every`, which is longer in a simulation: the client would start later than in a real run.
         while !self.recorder.look(|history| history.events.iter().any(settled)) {
             sleep(LOOK_EVERY).await;
         }
@@ -242,7 +248,7 @@ impl RunPhases<'_> {
 
     /// Whether the client has exited by itself; records that the first time.
     fn note_client_gone(&self, client: &dyn DynClient) -> bool {
-        // Looked for in the events themselves: arranging all of them as facts would be far more work.
+        // Searches the events, because gathering facts of all of them costs far more.
         let noted = |event: &Event| matches!(event, Event::ClientEnded { .. });
         if self.recorder.look(|history| history.events.iter().any(noted)) {
             return true;
@@ -255,13 +261,13 @@ impl RunPhases<'_> {
         gone
     }
 
-    /// Watches until the client has recovered and settled, or has used up its budget.
+    /// Observes until the client has recovered and settled, or has used up its budget.
     async fn observe(&self, client: &dyn DynClient) {
         let budget = &self.plan.header.budget;
         let Some(starts) = self.facts(|facts| facts.recovery_starts()) else { return };
-        // A recovery at the very end of the budget still needs its window, and an answer beyond it from every worker.
+        // A recovery at the end of the budget needs its stability window, and then an answer to every worker.
         let deadline = self.recorder.instant(starts + budget.time_to_recover + 2 * budget.stability);
-        // Arranging what is on record is dear, and shows nothing before a whole window has passed.
+        // Gathering facts is expensive, and cannot show a recovery before one window has passed.
         let earliest = self.recorder.instant(starts + budget.stability);
         let is_back = |facts: &Facts| recovered_at(facts).is_some() && is_subscribed_again(facts);
         let recovered =
@@ -274,9 +280,9 @@ impl RunPhases<'_> {
             let rates = self.facts(rates);
             rates.is_none_or(|(steady, settled)| settled >= budget.throughput * steady) || self.note_client_gone(client)
         });
-        // Too slow to the end: the judge says so.
+        // If the rate stays low, the judge reports it.
         let _ = timeout(RATE_PATIENCE, at_speed).await;
-        // Only one that was restarted has anything to prove.
+        // Only a supervised client may have been restarted.
         if self.plan.header.setup.supervised {
             let proved = self.until(|| self.facts(is_proved) || self.note_client_gone(client));
             let _ = timeout(PROOF_PATIENCE, proved).await;
@@ -287,14 +293,16 @@ impl RunPhases<'_> {
         }
     }
 
-    /// Sessions, then the client's end, then the ledger and the evidence.
+    /// Records the client's sessions, ends the client, then records the ledgers, the evidence and the servers' errors.
+    ///
+    /// *Errors*: a server does not answer, or the path to it cannot be cleared.
     async fn audit(&self, client: &dyn DynClient, nemesis: &mut Nemesis) -> Result<(), Error> {
         let RunPhases { environment, recorder, count_every, .. } = *self;
         self.note_client_gone(client);
         let allowed = self.facts(|facts| facts.steady.map_or(0, |sessions| sessions.open).max(facts.slots()));
         let few = move |sessions: Sessions| sessions.open <= allowed && sessions.idle_in_transaction == 0;
         let settled = audit::settled_sessions(environment, few, SESSIONS_PATIENCE, self.idle(), count_every).await;
-        // On record before the client closes: what is open then at the gateway counts too.
+        // Recorded before the client closes, because the judge compares the count with the connections open then.
         let settled = settled.map(|sessions| recorder.record(Event::SettledSessions(sessions)));
         self.subscription.end();
         client.close().await;
@@ -312,7 +320,7 @@ impl RunPhases<'_> {
         Ok(())
     }
 
-    /// Looks again and again until something is so.
+    /// Polls a condition every `look_every` until it holds.
     async fn until(&self, mut is_so: impl FnMut() -> bool) {
         while !is_so() {
             sleep(self.look_every).await;
@@ -329,21 +337,21 @@ impl RunPhases<'_> {
     }
 }
 
-/// A client at work. Fields are dropped in this order: first the workload stops, then the client ends.
+/// A client and its work. Fields are dropped in this order: first the workload stops, then the client ends.
 struct Driven {
     work: Work,
     client: Arc<dyn DynClient>,
 }
 
-/// Where a client's work comes from.
+/// The work of a client: the workload drives it, or it works by itself and is observed.
 enum Work {
     Asked(Workload),
     Seen(Watching),
 }
 
-/// Whether a question can be put to an application that does its own work.
+/// Checks that a scenario can be run with an application that does its own work.
 ///
-/// *Errors*: why it cannot.
+/// *Errors*: the reason why it cannot.
 fn fits(application: &Application, header: &Header) -> Result<(), String> {
     if header.layout.tls.is_some() {
         return Err("TLS would hide from the gateway what the application asks for".into());
