@@ -1,4 +1,4 @@
-//! Connections that the client still has open, according to its kernel.
+//! The kernel's tables of TCP sockets: connections that the client still has open, and addresses in use on the host.
 //!
 //! A client that gives up a connection while its packets are lost cannot notify the server. The server may keep the
 //! session for hours, although the client no longer has it.
@@ -27,35 +27,55 @@ impl Kernel {
     /// *Errors*: the kernel's tables cannot be read.
     pub fn open_sockets(&self) -> io::Result<BTreeSet<SocketAddr>> {
         let client = self.client_address();
-        let mut open_sockets = BTreeSet::new();
-        for table in TABLES {
-            let opened = match &self.client {
-                Client::Own(netns) => netns.open(table),
-                Client::Machine => File::open(OsStr::from_bytes(table.to_bytes())),
-            };
-            let mut file = match opened {
-                Ok(file) => file,
-                // A kernel without IPv6 has no such table.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && table != TABLES[0] => continue,
-                Err(error) => return Err(error),
-            };
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
-            open_sockets.extend(text.lines().filter_map(|line| open_socket(line, client)));
-        }
-        Ok(open_sockets)
+        let text = match &self.client {
+            Client::Own(netns) => read(|table| netns.open(table))?,
+            Client::Machine => read(open_on_host)?,
+        };
+        Ok(text.lines().filter_map(|line| open_socket(line, client)).collect())
     }
+}
+
+/// Returns the local addresses of all sockets in the host's namespace. These include sockets of programs that have
+/// ended, whose FIN the kernel sends again for minutes.
+///
+/// *Errors*: the kernel's tables cannot be read.
+pub(super) fn addresses_on_host() -> io::Result<BTreeSet<Ipv4Addr>> {
+    let text = read(open_on_host)?;
+    Ok(text.lines().filter_map(|line| local(line).map(|(address, _)| *address.ip())).collect())
+}
+
+fn open_on_host(table: &CStr) -> io::Result<File> {
+    File::open(OsStr::from_bytes(table.to_bytes()))
+}
+
+/// Reads all tables.
+fn read(open: impl Fn(&CStr) -> io::Result<File>) -> io::Result<String> {
+    let mut text = String::new();
+    for table in TABLES {
+        match open(table) {
+            Ok(mut file) => file.read_to_string(&mut text).map(drop)?,
+            // A kernel without IPv6 has no such table.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && table != TABLES[0] => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(text)
 }
 
 /// Returns the local address in one line of a table, if it is the client's and open.
 fn open_socket(line: &str, client: Ipv4Addr) -> Option<SocketAddr> {
+    let (address, state) = local(line)?;
+    (*address.ip() == client && OPEN_STATES.contains(&state)).then(|| address.into())
+}
+
+/// Returns the local address and the state in one line of a table.
+fn local(line: &str) -> Option<(SocketAddrV4, u8)> {
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
     let (address, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let state = u8::from_str_radix(state, 16).ok()?;
-    let is_open = address_of(address)? == client && OPEN_STATES.contains(&state);
-    is_open.then(|| SocketAddrV4::new(client, port).into())
+    Some((SocketAddrV4::new(address_of(address)?, port), state))
 }
 
 /// Parses an IPv4 address, also in its IPv6-mapped form: words of 32 bits in the byte order of this machine.
@@ -73,6 +93,8 @@ fn address_of(text: &str) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
 
     #[test]
@@ -89,6 +111,19 @@ mod tests {
         assert_eq!(open_socket(&line("04"), client), None);
         assert_eq!(open_socket(&line("01"), Ipv4Addr::LOCALHOST), None);
         assert_eq!(open_socket("  sl  local_address rem_address   st tx_queue", client), None);
+    }
+
+    #[test]
+    fn closed_sockets_keep_their_address_on_the_host() {
+        let listener = TcpListener::bind("127.83.7.21:0").unwrap();
+        let address = Ipv4Addr::new(127, 83, 7, 21);
+        assert!(addresses_on_host().unwrap().contains(&address));
+        let connecting = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = listener.accept().unwrap();
+        // The end that closes first waits for the other's FIN in FIN_WAIT2.
+        drop((accepted, listener));
+        assert!(addresses_on_host().unwrap().contains(&address));
+        drop(connecting);
     }
 
     #[test]

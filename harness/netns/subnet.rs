@@ -38,7 +38,7 @@ impl Subnet {
     }
 
     /// Reserves a subnet for a run that is visible in the host's namespace; `is_taken`: whether the host already
-    /// routes it.
+    /// uses it.
     ///
     /// *Errors*: every subnet that was tried is in use, or the kernel refuses the socket.
     pub fn unused_on_host(is_taken: impl Fn(&Subnet) -> bool) -> io::Result<Subnet> {
@@ -52,7 +52,7 @@ impl Subnet {
                 return Ok(subnet);
             }
         }
-        Err(io::Error::new(io::ErrorKind::AddrInUse, "all of 198.18.0.0/15 is in use on this machine"))
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "no unused subnet of 198.18.0.0/15 was found on this machine"))
     }
 
     /// Returns the address with this host number.

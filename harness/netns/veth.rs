@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::iproute::Tool;
 use super::namespace::{NetNs, fd_path};
+use super::socket_table::addresses_on_host;
 use super::subnet::Subnet;
 use super::{CLIENT, Client, GATEWAY, KernelError};
 use crate::credentials;
@@ -34,15 +35,18 @@ const SETTINGS: [(&str, &str); 5] = [
 ];
 
 /// Chooses the subnet: one that is unused on the host if the client is in the host's namespace, otherwise the private
-/// one.
+/// one. A subnet counts as used while the host has a socket of an earlier run in it: the gateway would answer the
+/// packets of that socket with RSTs, which would count as evidence of this run's faults.
 ///
-/// *Errors*: the host's routes cannot be listed, or no unused subnet is found.
+/// *Errors*: the host's routes or sockets cannot be listed, or no unused subnet is found.
 pub(super) async fn choose_subnet(client: &Client, ip: &Tool) -> Result<Subnet, KernelError> {
     match client {
         Client::Own(_) => Ok(Subnet::private()),
         Client::Machine => {
-            let routes = routes(ip).await?;
-            Subnet::unused_on_host(|subnet| routes.iter().any(|route| subnet.overlaps(&route.dst)))
+            let mut used: Vec<String> = routes(ip).await?.into_iter().map(|route| route.dst).collect();
+            let sockets = addresses_on_host().map_err(KernelError::NetNs)?;
+            used.extend(sockets.iter().map(ToString::to_string));
+            Subnet::unused_on_host(|subnet| used.iter().any(|network| subnet.overlaps(network)))
                 .map_err(KernelError::NetNs)
         }
     }
