@@ -78,3 +78,40 @@ fn readme_counts_the_scenarios() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     assert!(readme.contains(&count), "README.md does not say that there are {count}: correct its count by hand");
 }
+
+/// Returns the paths in a document: words that begin with a folder of this repository, and targets of links, which are
+/// relative to the document's folder.
+fn paths_in(text: &str) -> Vec<(bool, String)> {
+    const FOLDERS: [&str; 5] = ["harness/", "scenarios/", "tests/", "benches/", "ci/"];
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let words = text.split(|c: char| !is_path(c)).map(|word| word.trim_end_matches('.'));
+    let named = words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let links = links.filter(|link| !link.is_empty() && !link.contains("://"));
+    named.map(|path| (false, path.to_owned())).chain(links.map(|link| (true, link.to_owned()))).collect()
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = ["README.md", "ARCHITECTURE.md", "scenarios/README.md", "scenarios/adapters/README.md"];
+    let rooms = ["simulation", "toxiproxy", "doctor"].map(|room| format!("harness/{room}/README.md"));
+    let mut missing = Vec::new();
+    for document in documents.map(str::to_owned).into_iter().chain(rooms) {
+        let text = fs::read_to_string(root.join(&document)).unwrap();
+        let folder = root.join(&document).parent().unwrap().to_owned();
+        let found = paths_in(&text);
+        let absent = found.into_iter().filter(|(link, path)| {
+            let base = if *link { folder.as_path() } else { root };
+            !base.join(path).exists() && !folder.join(path).exists()
+        });
+        missing.extend(absent.map(|(_, path)| format!("{document}: {path}")));
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn paths_are_found_in_documents() {
+    let text = "run `tests/common/load.py {port}`, see [more](../README.md#top) and https://x.y/harness/z.";
+    assert_eq!(paths_in(text), [(false, "tests/common/load.py".into()), (true, "../README.md".into())]);
+}

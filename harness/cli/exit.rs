@@ -27,7 +27,7 @@ pub enum Exit {
     Internal,
     /// 64: bad arguments, or a bad file that they name.
     Usage,
-    /// 130: stopped by Ctrl-C, after cleaning up.
+    /// 130: stopped by Ctrl-C, SIGTERM or SIGHUP, after cleaning up.
     Interrupted,
 }
 

@@ -75,8 +75,8 @@ impl Application {
         Ok(Application { ready: Some(parse_command("--ready", command)?), ..self })
     }
 
-    /// Sets the load command, which sends requests to the application from its readiness until the end of the run; if
-    /// it exits, it is started again.
+    /// Sets the load command, which sends requests to the application until the end of the run. It is started when the
+    /// application is ready, or at once if there is no readiness check; if it exits, it is started again.
     ///
     /// *Errors*: the same as for [`Application::new`].
     pub fn load(self, command: &str) -> Result<Application, ClientError> {
@@ -136,7 +136,7 @@ impl ClientFactory for Application {
     }
 
     async fn launch(&self, address: &Address, context: LaunchContext) -> Result<Arc<dyn DynClient>, ClientError> {
-        // A port that is free now, and outside the range from which the system assigns ports.
+        // A free port outside the range from which the system assigns ports, reserved until this function returns.
         let port = Reservation::new().map_err(|error| ClientError::SetUp(format!("no free port: {error}")))?;
         let port = port.address().port().to_string();
         let mut variables = address.variables();
@@ -176,14 +176,14 @@ impl ClientFactory for Application {
     }
 }
 
-/// Starts the processes of an application in one place.
+/// Starts the processes of one application, with the same variables and in the same context.
 struct ProcessStarter {
     variables: Vec<(&'static str, String)>,
     context: LaunchContext,
 }
 
 impl ProcessStarter {
-    /// Starts a command; its stdout and stderr are kept in files with its name.
+    /// Starts a command; its stdout and stderr are appended to files named after it in the output folder.
     fn start(&self, command_line: &CommandLine, name: &str) -> Result<(Child, OutputFile), ClientError> {
         let (stderr, file) = OutputFile::append(self.context.output.join(format!("{name}.stderr")))?;
         let (_, stdout) = OutputFile::append(self.context.output.join(format!("{name}.stdout")))?;
@@ -197,13 +197,14 @@ impl ProcessStarter {
 struct ApplicationState {
     /// Why the application is not ready; `None` if it is.
     unready: Option<String>,
-    /// How the application ended.
+    /// How the application ended, if the harness has not ended it.
     ended: Option<Ended>,
-    /// Set when the harness ends the application: its exit is not reported, and no command is started any more.
+    /// Set when the harness ends the application: its exit is no longer reported, and a load command that is being
+    /// started is killed.
     closing: bool,
     /// Whether the load is paused.
     paused: bool,
-    /// The process group of the load command, while it runs.
+    /// The process group of the load command; `None` while none runs.
     load: Option<Arc<Group>>,
 }
 
@@ -288,7 +289,7 @@ fn lock(state: &Mutex<ApplicationState>) -> MutexGuard<'_, ApplicationState> {
     state.lock()
 }
 
-/// Waits until the application ends, and records how.
+/// Waits until the application exits, and records how, unless the harness ended it. Kills its remaining children.
 async fn follow(
     mut child: Child,
     group: Arc<Group>,
@@ -357,7 +358,9 @@ async fn check_ready(starter: &ProcessStarter, ready: &CommandLine) -> Result<()
     })
 }
 
-/// Runs the load command once.
+/// Runs the load command once, until it exits.
+///
+/// *Errors*: the command cannot be started, or its exit status cannot be read.
 async fn run_load(
     starter: &ProcessStarter,
     load: &CommandLine,
@@ -378,14 +381,14 @@ async fn run_load(
         state.load = Some(Arc::clone(&group));
     }
     let status = child.wait().await;
-    // If the group is gone, `stop_load` has killed it.
+    // `None`: `stop_load` has taken the group and killed it.
     if lock(state).load.take().is_some() {
         group.disband();
     }
     status.map(drop).map_err(|error| ClientError::SetUp(format!("{:?}: {error}", load.text)))
 }
 
-/// A process group that is killed when dropped before its process has exited.
+/// A process group that is killed when dropped, unless it has been disbanded.
 struct KilledOnDrop(Group);
 
 impl Drop for KilledOnDrop {

@@ -1,4 +1,4 @@
-//! Processes of the client under test, and the groups of their children.
+//! Processes of the client under test: their process groups, and the files of their output.
 //!
 //! Each process leads a process group, which is killed as a whole: no process of a client outlives its run, unless it
 //! leaves the group on purpose; such a process still carries `PGSQUALL_RUN` in its environment.
@@ -38,7 +38,8 @@ impl OutputFile {
         Ok((OutputFile { path, from }, file))
     }
 
-    /// The last [`STDERR_TAIL`] bytes that the present process wrote.
+    /// The end of the present process's output: at most [`STDERR_TAIL`] bytes, trimmed. Empty if the file cannot be
+    /// read.
     pub fn tail(&self) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;

@@ -8,15 +8,16 @@ use super::{Adapter, Application, ClientError, ClientFactory, reference, shipped
 use crate::model::history;
 use crate::model::plane::Placements;
 
-/// The value of `--client`: the name of a built-in client or of a shipped adapter, or the command line of another
-/// adapter.
+/// The value of `--client`: the name of a built-in client, `NAME` or `NAME:PROFILE` of a shipped adapter, or the
+/// command line of another adapter.
 #[derive(Clone)]
 pub struct ClientChoice(pub(crate) Arc<dyn ClientFactory>);
 
 impl ClientChoice {
     /// Parses a name or a command line.
     ///
-    /// *Errors*: the text is neither; the message lists the built-in clients.
+    /// *Errors*: the text is neither, and the message lists the built-in clients; or the shipped adapter has no such
+    /// profile.
     pub fn parse(text: &str) -> Result<ClientChoice, ClientError> {
         ClientChoice::parse_with(text, None)
     }
@@ -49,7 +50,7 @@ impl ClientChoice {
 
     /// Builds the client if necessary; it is built only once.
     ///
-    /// *Errors*: what is missing, and how to install it.
+    /// *Errors*: a build command fails; the message names the command that installs the dependencies.
     pub async fn prepare(&self) -> Result<(), ClientError> {
         self.0.prepare().await
     }
@@ -64,7 +65,7 @@ impl ClientChoice {
         self.0.application()
     }
 
-    /// The client's name as the user gave it.
+    /// The client's name, as `--client` takes it; of an application, its command line.
     pub fn name(&self) -> String {
         self.0.name()
     }

@@ -52,7 +52,8 @@ impl CommandLine {
             return match (executable(path), path.exists()) {
                 (true, _) => Ok(()),
                 (false, true) => Err(format!("{program} is not an executable file (chmod +x?)")),
-                (false, false) => Err(format!("there is no file {program}")),
+                (false, false) if self.arguments.is_empty() => Err(format!("there is no file {program}")),
+                (false, false) => Err(format!("there is no file {program}; quote a path that contains spaces")),
             };
         }
         let folders = env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
@@ -65,10 +66,11 @@ impl CommandLine {
         }
     }
 
-    /// The command that starts a client's process in its own group and namespace, with the run's mark and the
-    /// variables that name the database.
+    /// The command that starts a client's process in its own process group, in the network namespace of `context` if
+    /// there is one, and in `folder` if one is given. Its environment has the run's mark and `variables`, which name
+    /// the database.
     ///
-    /// *Errors*: the namespace cannot be entered.
+    /// *Errors*: the command cannot be prepared for the namespace.
     pub fn command(
         &self,
         folder: Option<&Path>,
@@ -91,7 +93,7 @@ impl CommandLine {
 
     /// Starts a command made by [`CommandLine::command`].
     ///
-    /// *Errors*: the program cannot be executed.
+    /// *Errors*: the program cannot be executed, or the namespace cannot be entered.
     pub fn start(&self, mut command: Command) -> Result<Child, ClientError> {
         command.spawn().map_err(|error| ClientError::SetUp(format!("cannot run {}: {error}", self.program)))
     }

@@ -1,5 +1,5 @@
-//! Converts any library's error to an [`OpError`]: the chain of causes is searched for the server's or the kernel's
-//! error.
+//! Converts any library's error to an [`OpError`]: searches the chain of causes for an error of tokio-postgres, which
+//! may carry a SQLSTATE, for an I/O error, and for an expired timeout of tokio.
 
 use std::error::Error;
 use std::io;

@@ -2,7 +2,7 @@
 //!
 //! A Rust library implements [`Client`]; any other language speaks the adapter protocol on stdio (`adapter`); an
 //! `application` is only watched. The built-in clients (`reference`) show good and bad behaviour; `shipped` adapters
-//! wrap popular libraries. A client that is a process can be `supervised`. This room injects no faults and judges no
+//! wrap popular libraries. A client that is a process can be `supervised`. This module injects no faults and judges no
 //! outcome.
 
 mod adapter;
@@ -42,9 +42,10 @@ use crate::netns::NetNs;
 
 /// A client under test, written in Rust: usually a thin layer over a pool.
 ///
-/// Every method may be called by several workers at once. The harness cancels no call, because the *hung operation*
-/// check has to see calls that never return; only if a scenario gives operations a deadline, the future is dropped
-/// when it has passed, as an application's `timeout` does.
+/// Several workers call `write`, `read` and `transaction` at once. While the workload runs, the harness drops no call,
+/// because the *hung operation* check has to see calls that never return. The exception is a scenario that gives
+/// operations a deadline: the future is dropped when the deadline has passed, as an application's `timeout` does. Calls
+/// that are still open when the workload ends are dropped a second later.
 pub trait Client: Send + Sync + 'static {
     /// Inserts `key` into `pgsquall_ledger (id)`, and returns once the row is durable.
     ///
@@ -55,7 +56,7 @@ pub trait Client: Send + Sync + 'static {
     /// Reads whether `key` is in the ledger.
     fn read(&self, key: i64) -> impl Future<Output = Result<bool, OpError>> + Send;
 
-    /// Runs several statements and a COMMIT; one statement inserts `key`.
+    /// Runs several statements and a COMMIT; one statement inserts `key`. Default: [`write`](Client::write).
     ///
     /// Called only if the client's [`facts`](Client::facts) name the capability `transaction`.
     fn transaction(&self, key: i64) -> impl Future<Output = Result<(), OpError>> + Send {
@@ -72,8 +73,9 @@ pub trait Client: Send + Sync + 'static {
         async { Err(OpError::new(ErrorKind::Other, "this client cannot listen")) }
     }
 
-    /// The client's name, version, limits and capabilities. Default: four operations at once and no capability. A
-    /// scenario may start more operations than `concurrency`, to test the waiters of a pool.
+    /// The client's name, version, limits and capabilities. Default: four operations at once and no capability. The
+    /// harness adds the capability `deadline`, because it can drop every call. A scenario may start more operations
+    /// than `concurrency`, to test the waiters of a pool.
     fn facts(&self) -> ClientFacts {
         ClientFacts {
             name: "in-process".into(),
@@ -134,13 +136,13 @@ pub(crate) trait DynClient: Send + Sync + 'static {
     /// Listens for as long as the run lasts; returns when the subscription has ended for good.
     async fn listen(&self, news: Notifications) -> Result<(), OpError>;
 
-    /// How the client ended, if the harness has not ended it.
+    /// How the client ended by itself; `None` while it runs, or if the harness ended it.
     fn ended(&self) -> Option<Ended>;
 
     /// Ends the client, by force if it does not exit within a moment.
     async fn close(&self);
 
-    /// Pauses or resumes the load of an application; other clients ignore it.
+    /// Pauses (`idle`) or resumes the load of an application; other clients ignore it.
     fn pause(&self, idle: bool) {
         let _ = idle;
     }
@@ -150,7 +152,7 @@ pub(crate) trait DynClient: Send + Sync + 'static {
         None
     }
 
-    /// How the client's process exited after `close`; `None` if it has no process, or that is still running.
+    /// How an adapter's process ended, even if the harness closed it; `None` while it runs, and for other clients.
     fn exit_status(&self) -> Option<Ended> {
         None
     }
@@ -165,7 +167,7 @@ pub(crate) trait ClientFactory: Send + Sync + 'static {
     /// Whether the client can run in this process, as a process of its own, or both.
     fn placements(&self) -> Placements;
 
-    /// Builds what all its clients need, once; this may take minutes.
+    /// Builds what all clients of this factory need, once; this may take minutes.
     async fn prepare(&self) -> Result<(), ClientError> {
         Ok(())
     }
@@ -203,7 +205,10 @@ pub enum ClientError {
              {{\"hello\":{{\"name\":…,\"version\":…,\"concurrency\":…}}}}{}", crate::model::time::show(*within), tail(stderr))]
     NoHello { command: String, within: Duration, stderr: String },
 
-    #[error("client {command:?} exited before its hello ({status}){}", tail(stderr))]
+    #[error(
+        "client {command:?} exited before its hello ({status}); run it by hand with DATABASE_URL set{}",
+        tail(stderr)
+    )]
     EndedEarly { command: String, status: String, stderr: String },
 
     #[error("client {command:?}: {reason}{}", tail(stderr))]

@@ -1,13 +1,13 @@
-//! A client whose strategy is to exit, under a supervisor: the client is launched again whenever its process has
-//! exited, as systemd and Kubernetes do.
+//! Supervises a client whose strategy is to exit: launches the client again whenever its process has exited, as systemd
+//! and Kubernetes do.
 //!
-//! Owns the restart policy, and the answers while no process runs; the kind of client below owns the process. A client
-//! that broke its protocol is not restarted, because its answers cannot be trusted, and neither is one whose first
-//! launch failed.
+//! Owns the restart policy, and the answers while no process runs; the wrapped factory owns the process. A client that
+//! broke its protocol is not restarted, because its answers cannot be trusted.
 //!
-//! The first launch must work: a client that cannot start is an error. Later launches that fail count as restarts.
-//! Exiting is a legitimate strategy, and its cost is in the time-to-recover. Only a loop fails: exits after recovery,
-//! of which one is forgiven; the run watches the last process for five seconds more.
+//! The first launch must work: a client that cannot start is an error. A later launch that fails is recorded and
+//! repeated after the next pause. Exiting is a legitimate strategy, and its cost is in the time-to-recover. The judge
+//! fails only a loop: more than one exit that no fault explains (after recovery, or of a process launched after the
+//! heal). The run therefore waits until the last process has lived for five seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,14 +25,16 @@ use crate::model::history::{Application, ClientFacts, Ended, ErrorKind, Event, O
 use crate::model::plane::Placements;
 use crate::recorder::Recorder;
 
-/// From an exit to the next launch. systemd's default is 100 ms, and units mostly configure a second or more;
-/// Kubernetes does not wait the first time, and ten seconds the next.
+/// The first pause from an exit to the next launch. systemd's default is 100 ms, but units mostly configure a second or
+/// more; Kubernetes restarts at once the first time, and after ten seconds the second time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Each pause is twice the one before, up to this: Kubernetes goes on to five minutes, longer than any budget.
+/// The maximum pause: each is twice as long as the one before, up to this. The maximum of Kubernetes is five minutes,
+/// longer than the budget of any built-in scenario.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// After this uptime the next pause is short again. systemd counts starts over ten seconds.
+/// After this uptime of a process the next pause is [`PAUSE`] again. systemd limits the number of starts within ten
+/// seconds.
 const STABLE_UPTIME: Duration = Duration::from_secs(10);
 
 /// How often the supervisor checks for an exit: short compared to any pause.
@@ -147,7 +149,7 @@ impl DynClient for SupervisedClient {
             let is_there =
                 |client: &Option<Arc<dyn DynClient>>| client.as_ref().is_some_and(|c| exited(c.as_ref()).is_none());
             let client = present.wait_for(is_there).await.ok().and_then(|client| client.clone());
-            // The supervisor has ended.
+            // `None`: the supervisor has ended, and launches no more processes.
             let Some(client) = client else { return Ok(()) };
             if has_listened {
                 // Notifications sent while no process ran are lost.
@@ -218,7 +220,8 @@ impl Launcher {
         }
     }
 
-    /// Repeats the launch until it succeeds.
+    /// Waits for `pause` and launches the client, until a launch succeeds. Doubles `pause` each time, up to
+    /// [`LONGEST_PAUSE`].
     async fn relaunch(&self, pause: &mut Duration) -> Arc<dyn DynClient> {
         loop {
             sleep(*pause).await;
@@ -239,7 +242,8 @@ impl Launcher {
     }
 }
 
-/// Waits until a client's process exits: its status, and the end of its stderr; `None` if it ended in another way.
+/// Waits until a client ends. Returns the exit status and the end of stderr of its process; `None` if the client did
+/// not exit but ended in another way.
 async fn wait_for_exit(client: &dyn DynClient) -> Option<(String, String)> {
     while client.ended().is_none() {
         sleep(POLL_INTERVAL).await;

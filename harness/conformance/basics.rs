@@ -9,7 +9,7 @@ use super::bench::{CLIENT_SESSIONS, CaseBench, KNOWN_KEY, LEFT_OPEN, wrong};
 use super::calls::{ANSWER_WITHIN, Answer, POLL_INTERVAL, check_not_early};
 use crate::model::history::{Capability, ClientFacts, OpKind};
 
-/// The first key beyond 32 bits.
+/// An offset that makes a key too large for 32 bits.
 const LARGE: i64 = 1 << 32;
 
 /// Time limit from an answer to the end of its transaction.
@@ -161,7 +161,7 @@ async fn expect_duplicate_key(bench: &mut CaseBench, calls: [(OpKind, i64); 2]) 
     Ok(())
 }
 
-/// Checks that no session is left in a transaction after the answer.
+/// Checks that no session stays in a transaction for longer than [`OVER_WITHIN`] after the answer.
 async fn check_no_open_transaction(bench: &CaseBench) -> CaseResult {
     let until = Instant::now() + OVER_WITHIN;
     while bench.left_open().await? > 0 {

@@ -54,15 +54,15 @@ pub(super) fn wrong<T>(text: impl Into<String>) -> Result<T, CaseError> {
 
 /// Everything that a case uses.
 pub(super) struct CaseBench {
-    /// Dropped before the server that the client uses.
+    /// The running client; `None` before its launch and after a failed case. Dropped before the server that it uses.
     client: Option<Arc<dyn DynClient>>,
     launch: Arc<dyn ClientFactory>,
     /// A session directly to the server, not through the gateway.
     pub direct: Session,
     pub environment: Environment,
-    /// The number of the last request, which is also the last key.
+    /// The last number that [`next`](CaseBench::next) returned, for a request or a key.
     pub last: u64,
-    /// The number of operations that ran concurrently; 1 until measured.
+    /// The number of operations that ran concurrently; 1 until the case `concurrency` has measured it.
     pub concurrency_seen: usize,
     /// Why no case can be run with this client.
     unusable: Option<String>,
@@ -182,7 +182,7 @@ impl CaseBench {
         Ok((self.client()?.facts().concurrency as usize).min(AT_ONCE))
     }
 
-    /// A new key, which is also the number of its request.
+    /// A new number, for a request or a key; no number is returned twice.
     pub fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -204,7 +204,9 @@ impl CaseBench {
         self.sessions("state LIKE 'idle in transaction%'").await
     }
 
-    /// Locks the ledger, so that the client's statements on it wait.
+    /// Locks the ledger in a lock mode of Postgres, so that the client's statements that conflict with it wait.
+    ///
+    /// *Errors*: the adapter has left a transaction open that prevents the lock; the harness failed.
     pub async fn lock(&self, mode: &str) -> Result<Lock, CaseError> {
         let session = session(&self.environment).await?;
         session.batch("BEGIN").await?;
@@ -226,7 +228,8 @@ impl CaseBench {
     }
 }
 
-/// The condition for a session of the client: on an external server the harness logs in as the same user.
+/// The condition for a session of the client, whose user is `$1`. It excludes the harness's sessions by their name,
+/// because on an external server the harness may log in as the same user.
 pub(super) const CLIENT_SESSIONS: &str =
     "usename = $1 AND application_name <> 'pgsquall' AND backend_type = 'client backend'";
 
@@ -278,7 +281,7 @@ pub(super) fn stderr_end(stderr: &str) -> String {
     }
 }
 
-/// Joins the lines of a text.
+/// Joins the lines of a text, without empty ones.
 fn one_line(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join(" | ")

@@ -19,7 +19,7 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Time limit from the end of a fault to full concurrency, with the pauses between attempts.
 pub(super) const RECOVERY_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long the first round waits for all its operations at the lock, and by how much each later round waits longer. A
+/// How long the first round waits until all its operations wait at the lock; each later round waits this much longer. A
 /// pool that is recovering gets another round.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -64,7 +64,9 @@ impl PendingCall {
         self.task.is_finished()
     }
 
-    /// Waits for the answer.
+    /// Waits for the answer until `until`.
+    ///
+    /// *Errors*: there is no answer, or the client panicked.
     pub async fn answer(self, until: Instant) -> Result<Answer, CaseError> {
         let kind = self.call.kind;
         let pending = Instant::now();
@@ -80,7 +82,9 @@ impl PendingCall {
     }
 }
 
-/// Waits for all answers.
+/// Waits for all answers until `until`.
+///
+/// *Errors*: the same as for [`PendingCall::answer`].
 pub(super) async fn collect_answers(pending: Vec<PendingCall>, until: Instant) -> Result<Vec<Answer>, CaseError> {
     let mut answers = Vec::new();
     for pending in pending {
@@ -97,7 +101,8 @@ impl CaseBench {
         Call { id, kind, key, deadline }
     }
 
-    /// A batch of operations of all kinds, as many as the client takes at once.
+    /// A batch of operations of all kinds that the client supports; their number is that of
+    /// [`concurrent_calls`](CaseBench::concurrent_calls).
     pub fn calls(&mut self, deadline: Option<Duration>) -> Result<Vec<Call>, CaseError> {
         let transactional = self.client()?.facts().can(Capability::Transaction);
         let kinds = KINDS.iter().cycle().take(self.concurrent_calls()?);
@@ -121,7 +126,7 @@ impl CaseBench {
         calls.iter().map(|call| self.start_call(*call)).collect()
     }
 
-    /// Starts a batch of operations of all kinds, as many as the client takes at once.
+    /// Starts a batch of operations, as [`calls`](CaseBench::calls) returns it.
     pub fn start_batch(&mut self, deadline: Option<Duration>) -> Result<Vec<PendingCall>, CaseError> {
         let calls = self.calls(deadline)?;
         self.start_calls(&calls)
@@ -147,8 +152,8 @@ impl CaseBench {
         Ok((done?, healed))
     }
 
-    /// Waits until this many operations wait at the lock or have been answered; returns the maximum that waited at
-    /// once.
+    /// Waits until `wanted` operations wait at the lock or have been answered, or `within` has passed; returns the
+    /// maximum that waited at once.
     pub async fn wait_at_lock(
         &self,
         pending: &[PendingCall],
@@ -168,8 +173,8 @@ impl CaseBench {
         }
     }
 
-    /// One round: a batch of operations while the ledger is locked, released once all wait. Returns the maximum that
-    /// waited at once, and the answers.
+    /// One round: starts a batch of operations while the ledger is locked, and releases the lock once all wait, or
+    /// after `within`. Returns the maximum that waited at once, and the answers.
     pub async fn run_locked_batch(&mut self, within: Duration) -> Result<(usize, Vec<Answer>), CaseError> {
         let lock = self.lock("ACCESS EXCLUSIVE").await?;
         let pending = self.start_batch(None)?;
@@ -181,7 +186,8 @@ impl CaseBench {
         Ok((waited, answers))
     }
 
-    /// Waits until as many operations run concurrently as before, and all of them succeed.
+    /// Waits until as many operations run concurrently as before, and all of them succeed. `after`: the disturbance,
+    /// for the finding.
     pub async fn wait_until_recovered(&mut self, after: &str) -> CaseResult {
         let until = Instant::now() + RECOVERY_WITHIN;
         let before = self.concurrency_seen;
@@ -194,7 +200,7 @@ impl CaseBench {
             if errors.is_empty() && waited >= before {
                 return Ok(());
             }
-            // A client that has exited or broken the protocol is reported as that.
+            // If the client has exited or broken the protocol, that replaces this finding.
             if Instant::now() >= until || self.client()?.ended().is_some() {
                 let within = show(RECOVERY_WITHIN);
                 return wrong(match errors.last() {
@@ -237,7 +243,7 @@ impl CaseBench {
     }
 }
 
-/// Checks that no answer is ok before the server can have replied.
+/// Checks that no answer is ok before `released`, because the server cannot have replied until then.
 pub(super) fn check_not_early(answers: &[Answer], released: Instant) -> CaseResult {
     match answers.iter().find(|answer| answer.result.is_ok() && answer.at < released) {
         None => Ok(()),

@@ -13,7 +13,7 @@ use crate::model::fault::{Stream, Toxic, ToxicKind};
 use crate::model::history::{ErrorKind, OpKind};
 use crate::model::time::show;
 
-/// How long the first round waits for all operations at the lock; shorter than any library's timeout, because a
+/// How long the first round waits until all operations wait at the lock: shorter than any library's timeout, because a
 /// retried operation would count twice. Each later round waits this much longer, because processes are slow to start.
 const ROUND: Duration = Duration::from_millis(1500);
 
@@ -55,7 +55,8 @@ pub(super) async fn concurrency(bench: &mut CaseBench) -> CaseResult {
     ))
 }
 
-/// Sends twice as many operations as the hello allows: the excess must wait and then succeed.
+/// Sends two batches at once: the operations beyond the client's concurrency must wait and then succeed. A batch has at
+/// most eight operations, so with a concurrency of 16 or more none has to wait.
 async fn check_waiting(bench: &mut CaseBench) -> CaseResult {
     let concurrency = bench.client()?.facts().concurrency;
     let mut pending = bench.start_batch(None)?;
@@ -180,7 +181,8 @@ async fn wait_for_all(pending: &[PendingCall], until: Instant) {
     }
 }
 
-/// Checks that an operation that ended after its deadline, and before the server replied again, reports the deadline.
+/// Checks that an operation that failed after its deadline, and before the server replied again (`spoke`), reports the
+/// deadline, and that none reports it in less than half of the deadline.
 fn check_deadline_errors(answers: &[Answer], spoke: Instant) -> CaseResult {
     for answer in answers {
         match &answer.result {

@@ -21,8 +21,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Time in which a duplicate of a received notification would arrive.
 const DUPLICATE_WITHIN: Duration = Duration::from_millis(50);
 
-/// Time limit from the end of a subscription to the next: the documentation of some libraries waits ten seconds before
-/// the first attempt.
+/// Time limit until the client listens, at first and after its session has ended: examples in the documentation of some
+/// libraries wait ten seconds before the first attempt.
 const LISTENS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A listening client, and its notices so far.
@@ -82,7 +82,7 @@ impl Subscription {
         Ok(bench.direct.batch(&format!("NOTIFY {CHANNEL}, '{}'", self.sent)).await?)
     }
 
-    /// Sends notifications until one of them is received.
+    /// Sends notifications until the client passes on one of them. `what`: the event before, for the finding.
     async fn expect_notification_after(&mut self, bench: &CaseBench, what: &str) -> CaseResult {
         let until = Instant::now() + LISTENS_WITHIN;
         let first = self.sent + 1;
@@ -104,7 +104,7 @@ impl Subscription {
         }
     }
 
-    /// Waits for a notification with this number or a later one.
+    /// Waits for a notification with the number `from` or a later one; returns whether it arrived.
     async fn received_within(&self, from: u32, within: Duration) -> bool {
         let until = Instant::now() + within;
         loop {

@@ -9,7 +9,7 @@ use super::bench::{CLIENT_SESSIONS, CaseBench};
 use super::calls::{ANSWER_WITHIN, check_not_early, collect_answers};
 use crate::gateway::Cut;
 
-/// Time limit until operations wait at the lock; the fault then hits those that do.
+/// Time limit until operations wait at the lock; after it, the fault hits those that do.
 const THERE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How connections are lost.
@@ -29,8 +29,8 @@ pub(super) async fn cut(bench: &mut CaseBench) -> CaseResult {
     lose_connections(bench, Loss::Reset, "the reset of its connections").await
 }
 
-/// Operations wait at a lock when the fault comes, so that each is hit during a statement. The lock is released right
-/// after, for retries.
+/// Lets operations wait at a lock when the fault comes, so that each is hit during a statement. Releases the lock right
+/// after the fault, so that retries can succeed.
 async fn lose_connections(bench: &mut CaseBench, loss: Loss, after: &str) -> CaseResult {
     let lock = bench.lock("ACCESS EXCLUSIVE").await?;
     let pending = bench.start_batch(None)?;

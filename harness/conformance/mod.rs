@@ -2,8 +2,8 @@
 //!
 //! A verdict on a client is unreliable if its adapter swallows errors, answers twice or serialises its requests. Each
 //! *case* tests one rule of the protocol, against a real server behind a gateway (`bench`, `calls`; the cases are in
-//! the other files). How a library reacts to faults, and how fast it recovers, is judged by scenarios: here it has
-//! ample time.
+//! the other files). How a library reacts to faults, and how fast it recovers, is judged by scenarios: the cases give
+//! it ample time.
 
 mod basics;
 mod bench;
@@ -191,7 +191,8 @@ impl From<ServerError> for ConformanceError {
 
 /// Runs every case against one client, on a server and behind a gateway of its own; in the order of [`CASES`].
 ///
-/// *Errors*: there is no such server here, or the client cannot be started.
+/// *Errors*: the server or the gateway fails, or the client cannot be started the first time; a wrong or missing hello
+/// is a failed case.
 pub async fn check(client: &ClientChoice, server: &ServerChoice) -> Result<Vec<Outcome>, ConformanceError> {
     let (source, _) = server.resolve()?;
     let mut bench = CaseBench::create(client, &source).await?;

@@ -90,7 +90,9 @@ impl Experiment {
         self
     }
 
-    /// The client under test: a built-in one by name, or the command line of an adapter.
+    /// The client under test: a built-in one or a shipped adapter by name, or the command line of another adapter.
+    ///
+    /// *Errors*: the same as for [`ClientChoice::parse`].
     pub fn client_named(self, name: &str) -> Result<Experiment, ClientError> {
         Ok(self.client_choice(&ClientChoice::parse(name)?))
     }
@@ -102,8 +104,9 @@ impl Experiment {
     }
 
     /// Relaunches the client when its process exits, as systemd or Kubernetes would: after a second, then after growing
-    /// pauses. A built-in client then runs in its own process; a client that can only run in this process cannot be
-    /// supervised, and its run is [`Error::NotExpressible`].
+    /// pauses. A client that can only run in this process cannot be supervised, and its run is
+    /// [`Error::NotExpressible`]; a built-in client can run in its own process only if it was chosen with
+    /// [`ClientChoice::parse_in`].
     pub fn supervise(mut self) -> Experiment {
         self.supervised = true;
         self
@@ -155,7 +158,7 @@ impl Experiment {
     /// Carries out the run and judges it.
     ///
     /// *Errors*: only if the run could not be carried out; a client that fails is a verdict. After an error, the folder
-    /// of [`out`](Experiment::out) holds only what the client wrote to stderr.
+    /// of [`out`](Experiment::out) holds only output of the client's processes.
     pub async fn run(self) -> Result<Run, Error> {
         let out = self.out.clone();
         let result = self.carry_out().await;

@@ -26,8 +26,8 @@ impl Question for Experiment {
     }
 }
 
-/// The time-to-recover as a measurement of [criterion](https://docs.rs/criterion), or of any harness that lets its
-/// routine say how long it took. Rounds sweep the moment of the fault, and no two are alike.
+/// The time-to-recover as a measurement of [criterion](https://docs.rs/criterion), or of any benchmark harness whose
+/// routine returns its own time. Each round injects the fault at another moment.
 ///
 /// ```no_run
 /// # use std::time::Duration;

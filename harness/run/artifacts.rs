@@ -6,10 +6,11 @@ use std::path::Path;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The files beside the history.
+/// The files of an earlier run, beside the history, that [`create`] removes. The other output of an application's
+/// processes is not among them: a later run appends to it.
 const OTHER_FILES: [&str; 5] = ["verdict.json", "server.log", "standby.log", "middlebox.log", "client.stderr"];
 
-/// Creates a file in a folder, and removes the files of an earlier run.
+/// Creates a file in a folder, which is created if it does not exist. Removes the files of an earlier run.
 pub(crate) fn create(folder: &Path, name: &str) -> Result<File, Error> {
     let path = folder.join(name);
     fs::create_dir_all(folder)
@@ -22,7 +23,7 @@ pub(crate) fn create(folder: &Path, name: &str) -> Result<File, Error> {
 }
 
 /// Removes the files of a run that ended with an error, because an incomplete history proves nothing, and the folder
-/// if it is then empty. The client's stderr stays unless it is empty.
+/// if it is then empty. The client's stderr stays unless it is empty, and so does the other output of an application.
 pub(crate) fn discard(folder: &Path) {
     let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
     for name in ["history.jsonl", "server.log", "standby.log", "middlebox.log", "client.stderr"] {

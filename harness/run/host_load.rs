@@ -6,9 +6,10 @@
 //! so thread statistics do not tell a quiet machine from a busy one.
 //!
 //! A low rate is the client's fault only if the machine had capacity to spare. Once a second this records how busy all
-//! processors are (without lower-priority work) and the kernel's CPU pressure. Above 95 % after recovery a low rate is
-//! unknown, and above 75 % if something waited for a quarter of the time. A sleeping client raises neither figure. A
-//! client that itself burns all processors is excused, because nothing here tells it from its neighbours.
+//! processors are (without lower-priority work) and the kernel's CPU pressure. The judge calls a low rate unknown if
+//! the processors were 95 % busy after recovery, or 75 % while tasks waited for a quarter of the time. A sleeping
+//! client raises neither figure. A client that itself uses all processors is excused, because these figures do not
+//! distinguish it from other processes.
 
 use std::fs;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::recorder::Recorder;
 /// Interval of the samples.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Records the load until it is dropped; nothing if the system does not report it.
+/// Records the load until the future is dropped; nothing if the system does not report it.
 pub(crate) async fn watch(recorder: &Recorder) -> std::convert::Infallible {
     let mut before = (times(), pressure(), Instant::now());
     loop {
@@ -61,13 +62,13 @@ fn share(before: Times, now: Times) -> Option<u8> {
     Some(((all - idle) * 100 / all) as u8)
 }
 
-/// Microseconds since boot in which a runnable task waited for a processor; `None` if the kernel does not
-/// count them (`CONFIG_PSI`).
+/// Microseconds since boot in which a runnable task waited for a processor; `None` if the kernel does not count them
+/// (`CONFIG_PSI`).
 fn pressure() -> Option<u64> {
     read_pressure(&fs::read_to_string("/proc/pressure/cpu").ok()?)
 }
 
-/// Reads the kernel's pressure stall information: `some`, three averages, and the total that the averages are made of.
+/// Reads the total from the `some` line of the kernel's pressure stall information.
 fn read_pressure(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("some "))?;
     line.split_whitespace().find_map(|word| word.strip_prefix("total="))?.parse().ok()

@@ -1,11 +1,11 @@
 //! A client's subscription: the harness sends numbered notifications, and records which of them the client receives.
 //!
 //! Knows nothing of faults, and does not judge. A superuser's session sends the notifications straight to the primary,
-//! one after the other, and none while the workload pauses, so that the path to the client is idle then.
+//! one after the other. It sends none while the workload pauses, so that the path to the client is idle then, and after
+//! the pause the server speaks first.
 //!
-//! A notification lost while the client is away is not a failure: Postgres repeats none. Every notification sent after
-//! the heal must arrive. A gap that the client reports is shown in the figures. Notifications pause with the workload,
-//! so that after a pause the server speaks first.
+//! A notification lost while the client is away is not a failure, because Postgres repeats none. Every notification
+//! sent after the subscription has recovered must arrive. A gap that the client reports is shown in the figures.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -30,7 +30,7 @@ use crate::recorder::Recorder;
 /// Interval of notifications: ten a second locate an instant well enough, and do not load a server.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Longest for sending one notification. If the server is away or frozen, the next one uses a new session.
+/// The maximum time for sending one notification. If the server is away or frozen, the next one uses a new session.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
 
 /// Interval of polling for the last notifications.
@@ -53,6 +53,7 @@ struct Shared {
     last: AtomicU64,
     /// The highest number that the client received.
     received: AtomicU64,
+    /// Set when the subscription is finished: later notices of the client are not recorded.
     over: AtomicBool,
 }
 
@@ -100,7 +101,7 @@ impl Subscription {
             if !paused {
                 // A number is never reused: after a failed send, its notification may still arrive.
                 let number = last.fetch_add(1, Ordering::Relaxed) + 1;
-                // It fails while the server is away, which is what many faults are.
+                // Sending fails while a fault keeps the server away; then no notification is recorded as sent.
                 if let Ok(Ok(())) = timeout(SEND_WITHIN, environment.server().notify(number)).await {
                     recorder.record_now(|at| Event::Notified { at, number });
                 }
@@ -109,7 +110,7 @@ impl Subscription {
         }
     }
 
-    /// Stops sending, and waits up to `grace` for notifications in flight.
+    /// Stops sending, waits up to `grace` for notifications in flight, and then records no more notices.
     pub async fn finish(&self, grace: Duration) {
         self.stop.cancel();
         if self.begun.is_cancelled() {
@@ -125,7 +126,7 @@ impl Subscription {
         self.shared.over.store(true, Ordering::Relaxed);
     }
 
-    /// Ends the listener in this process.
+    /// Drops the client's call to listen.
     pub fn end(&self) {
         self.listening.lock().take();
     }

@@ -67,8 +67,8 @@ pub(crate) struct RunPhases<'a> {
 impl RunPhases<'_> {
     /// Carries out all phases, and sends notifications to the subscription meanwhile.
     ///
-    /// *Errors*: an injection cannot be armed, the client cannot be launched, or it lacks a capability. Later problems
-    /// are recorded as doubts.
+    /// *Errors*: the calibration fails, an injection cannot be armed, the client cannot be launched, or the scenario
+    /// does not fit it. Later problems are recorded as doubts.
     pub async fn run(&self, launch: &dyn ClientFactory, home: LaunchContext) -> Result<(), Error> {
         tokio::select! {
             biased;
@@ -183,7 +183,7 @@ impl RunPhases<'_> {
             self.recorder.phase(Phase::Observe);
             self.observe(client.as_ref()).await;
         }
-        // No operation starts from here on; the phase tells the judge not to take that for slowness.
+        // The workload starts no operation from here on; the phase tells the judge not to take that for slowness.
         self.recorder.phase(Phase::Audit);
         let finish = async {
             match work {
@@ -197,8 +197,8 @@ impl RunPhases<'_> {
         }
     }
 
-    /// Waits until every worker has succeeded once, and a client that listens has received a notification; returns
-    /// whether this happened. Returns early if the client has exited.
+    /// Waits until every worker has succeeded once, and a client that listens has received a notification; or until an
+    /// application is ready and at work. Returns whether this happened in time. Returns early if the client has exited.
     async fn steady(&self, client: &dyn DynClient) -> bool {
         let all_succeeded = |facts: &Facts| {
             let succeeded = |worker| facts.ops.iter().any(|op| op.worker == worker && op.outcome == Outcome::Ok);

@@ -1,11 +1,11 @@
 //! Black-box mode: turns an application's traffic at the gateway into operations.
 //!
-//! Is the tap of such a run. Each request is an operation, from its first byte at the gateway until the server is ready
-//! again or the connection is gone; each failed sign-in is one too. Does not see what the application reports to its
-//! own users, or does without a server.
+//! The observer is the gateway's tap in such a run. Each request is an operation, from its first byte at the gateway
+//! until the server has finished it or the connection is gone; each failed sign-in is one too. The observer does not
+//! see what the application reports to its own users, or does without a server.
 //!
-//! Statements with the same outcome within 10 ms are recorded as one operation with a count, so time-to-recover of an
-//! application is exact to 10 ms.
+//! Short operations of the same kind, outcome and error within 10 ms are recorded as one operation with a count, so the
+//! time-to-recover of an application is exact to 10 ms.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -23,10 +23,10 @@ use crate::model::history::{
 use crate::model::sqlstate;
 use crate::recorder::Recorder;
 
-/// How often operations are recorded; equal ones within this time are recorded as one, with a count.
+/// Interval at which operations are recorded; equal ones within this time are recorded as one, with a count.
 const RECORD_EVERY: Duration = Duration::from_millis(10);
 
-/// An operation that takes longer is recorded by itself.
+/// An operation that takes longer than this is recorded by itself.
 const WORTH_A_RECORD: Duration = Duration::from_millis(50);
 
 /// Observes one application; idle until [`begin`](WireObserver::begin).
@@ -50,7 +50,7 @@ struct Connection {
     opened: Duration,
     /// Whether the sign-in has succeeded.
     signed_in: bool,
-    /// Whether the gateway cannot read it (TLS).
+    /// Whether the gateway cannot parse its bytes, for example because of TLS.
     opaque: bool,
     /// An error that the server sent outside of a request.
     error: Option<OpError>,
@@ -82,7 +82,7 @@ impl WireObserver {
         Watching { observation: Arc::clone(self), _recording: recording, pausing: OnceLock::new() }
     }
 
-    /// Stops, and records open operations as open.
+    /// Stops observing, and records requests that have no reply yet as open operations.
     fn end(&self) {
         self.record();
         let mut state = self.state();
@@ -114,7 +114,7 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    /// Lets the application's load pause.
+    /// Pauses the application's load from `from` until `until`.
     pub fn pause(&self, client: Arc<dyn DynClient>, from: Instant, until: Instant) {
         let pausing = AbortOnDropHandle::new(tokio::spawn(async move {
             sleep_until(from).await;
@@ -126,7 +126,7 @@ impl Watching {
         let _ = self.pausing.set(pausing);
     }
 
-    /// Stops observing.
+    /// Stops observing, and records the end of the workload.
     pub fn end(self) {
         self.observation.end();
     }
@@ -168,7 +168,7 @@ impl Tap for WireObserver {
         let Some(connection) = state.connections.get_mut(&id) else { return };
         let Some(Open { id, began, error }) = connection.open.pop_front() else { return };
         if idle {
-            // A batch replaced by a COPY gets no reply of its own.
+            // The server finishes no request that was sent behind one that began a COPY.
             connection.open.clear();
         }
         let outcome = match &error {
@@ -209,7 +209,7 @@ impl State {
         }
     }
 
-    /// Ends the open requests of a closed connection.
+    /// Ends the open requests of a closed connection, or its sign-in if that had not succeeded.
     fn lose(&mut self, connection: Connection, at: Duration, by: Severed) {
         let Connection { opened, signed_in, opaque, error, open } = connection;
         let in_words = |what: &str| match by {
@@ -236,7 +236,7 @@ impl State {
         }
     }
 
-    /// Adds an ended operation to an equal one, or keeps it.
+    /// Counts an ended operation with an equal one that is not recorded yet, or keeps it by itself.
     fn end(&mut self, op: Op) {
         if !self.watching {
             return;
@@ -261,7 +261,7 @@ impl State {
     }
 }
 
-/// The outcome of an error reply: an error of the statement itself counts as a reply.
+/// The outcome of an error reply. An error of the statement itself is `Ok`, because the server works.
 fn outcome_of(error: &OpError) -> Outcome {
     match error.sqlstate.as_deref() {
         Some(code) if !sqlstate::is_of_the_session(code) => Outcome::Ok,

@@ -76,8 +76,8 @@ impl Workload {
         let mut rng = seed.fork("workload").rng();
         let workers = (0..workers)
             .map(|worker| {
-                // Offsets are spread over one interval, so that workers do not start together.
-                // In whole microseconds, the unit of histories.
+                // Offsets are spread over one interval, so that workers do not start together. In whole microseconds,
+                // the unit of histories.
                 let offset = load.interval.mul_f64(rng.random::<f64>()).as_micros() as u64;
                 let offset = Duration::from_micros(offset);
                 AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).work(worker, offset)))
@@ -86,7 +86,7 @@ impl Workload {
         Workload { shared, workers }
     }
 
-    /// Starts nothing during a pause, whose times count from `zero`.
+    /// Starts no operation during a pause, whose times count from `zero`.
     pub fn pause(&self, zero: Duration, pause: Pause) {
         let from = zero + pause.at;
         // There is one timeline per run, so this is set once.
@@ -137,7 +137,7 @@ impl Shared {
 
     /// Carries out one operation and records it.
     ///
-    /// *Errors*: the client panicked, and gets no more operations.
+    /// *Errors*: the client panicked, or the workload has ended; the worker then stops.
     async fn perform(&self, worker: u32, id: u64, kind: OpKind, key: i64, intended: Duration) -> Result<Outcome, ()> {
         let began = self.recorder.now();
         let mut op = Op {
@@ -199,7 +199,7 @@ impl Shared {
     }
 }
 
-/// Whether a failed operation is known not to have happened.
+/// The outcome of a failed operation: `Fail` if the error proves that it had no effect, or it is a read; else `Info`.
 fn classify(kind: OpKind, error: &OpError) -> Outcome {
     let no_effect = match &error.sqlstate {
         Some(code) => sqlstate::proves_no_effect(code),

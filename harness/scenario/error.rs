@@ -18,7 +18,7 @@ const WIDEST: usize = 100;
 /// file (missing, too long), `line` and `column` are 0 and `snippet` is empty.
 ///
 /// *Units*: lines and columns count from 1, columns in characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ScenarioError {
     /// The file, or the requested name.
     pub place: String,
@@ -52,6 +52,13 @@ impl fmt::Display for ScenarioError {
             line => writeln!(f, "{}:{line}:{}: {}\n{}", self.place, self.column, self.message, self.snippet)?,
         }
         write!(f, "hint: {}", self.hint)
+    }
+}
+
+/// The text for users, because `unwrap` in a test prints this form.
+impl fmt::Debug for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -123,7 +123,8 @@ impl Scenario {
         let mut server = table.table("server", &layout::SERVER)?;
         let layout = layout::topology(within, server.as_mut(), table.table("client", &layout::CLIENT)?)?;
         let settings = server.map(|mut table| table.settings("settings")).transpose()?.unwrap_or_default();
-        let faults = timeline::faults(within, class, &budget, middlebox.is_some(), &layout, table.tables("fault")?)?;
+        let through = middlebox.as_ref().map(|middlebox| middlebox.through);
+        let faults = timeline::faults(within, class, &budget, through, &layout, table.tables("fault")?)?;
         timeline::pause(within, pause, &faults)?;
         Ok(Scenario {
             name: name.to_owned(),

@@ -25,6 +25,7 @@ use super::table::{Table, first_key};
 use super::{fault, layout};
 use crate::model::budget::{Budget, RecoveryFrom};
 use crate::model::fault::{Acts, Class, Fault, FaultKind};
+use crate::model::middlebox::Program;
 use crate::model::pace::Pause;
 use crate::model::time::exact;
 use crate::model::topology::Topology;
@@ -43,7 +44,7 @@ pub(super) fn faults(
     text: Text<'_>,
     class: Class,
     budget: &Budget,
-    middlebox: bool,
+    middlebox: Option<Program>,
     layout: &Topology,
     tables: Vec<Table<'_>>,
 ) -> Result<Vec<Fault>, ScenarioError> {
@@ -79,7 +80,7 @@ fn end(placed: &Placed) -> Duration {
 fn one(
     text: Text<'_>,
     class: Class,
-    middlebox: bool,
+    middlebox: Option<Program>,
     layout: &Topology,
     mut table: Table<'_>,
 ) -> Result<Placed, ScenarioError> {
@@ -88,9 +89,13 @@ fn one(
     let span = table.span.clone();
     let (at_text, lasts) = (table.period("at")?, table.period("for")?);
     let (kind, word) = fault::kind(text, table)?;
-    if kind.is_of_middlebox() && !middlebox {
+    if kind.is_of_middlebox() && middlebox.is_none() {
         let hint = "add [path] with through = \"pgbouncer\" or \"haproxy\"";
         return Err(text.error(word.clone(), format!("{kind} needs something in the path to the server"), hint));
+    }
+    if kind == FaultKind::RotatePassword && middlebox == Some(Program::PgBouncer) {
+        let message = format!("{kind} changes the server's password, and PgBouncer has its own list of passwords");
+        return Err(text.error(word.clone(), message, "remove [path], or write through = \"haproxy\""));
     }
     let Some(at_text) = at_text else {
         return missing("at", span, "say how long after the steady state it comes, like at = \"2s\"");

@@ -31,9 +31,12 @@ pub(super) async fn resolve(field: &str, text: &str) -> Result<SocketAddr, ApiEr
     let wrong = |why: &dyn std::fmt::Display| {
         ApiError::bad_request(format_args!("{field} {text:?} {why}; write host:port, like 127.0.0.1:5432"))
     };
-    let port = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    if port.is_none() {
-        return Err(wrong(&"has no port"));
+    match text.rsplit_once(':') {
+        None => return Err(wrong(&"has no port")),
+        Some((_, port)) if port.parse::<u16>().is_err() => {
+            return Err(wrong(&format_args!("has the port {port:?}, which is no number from 0 to 65535")));
+        }
+        Some(_) => {}
     }
     match timeout(RESOLVE_WITHIN, lookup_host(text)).await {
         Ok(Ok(found)) => {

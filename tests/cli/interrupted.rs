@@ -1,5 +1,5 @@
-//! Ctrl-C, and SIGTERM as a CI system sends after its time limit: the run heals its fault, and ends within seconds
-//! without leaving a process, folder or container.
+//! Ctrl-C, SIGTERM as a CI system sends after its time limit, and SIGHUP of a closed terminal: the run heals its fault,
+//! and ends within seconds without leaving a process, folder or container.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,6 +45,11 @@ fn sigint_cleans_up() {
 #[test]
 fn sigterm_cleans_up() {
     stopped_by(Signal::SIGTERM, "local");
+}
+
+#[test]
+fn sighup_cleans_up() {
+    stopped_by(Signal::SIGHUP, "local");
 }
 
 #[test]

@@ -35,6 +35,13 @@ fn middlebox_program() {
              ^^^^^^^^^^^^^^^^^^^
     hint: add [path] with through = "pgbouncer" or "haproxy"
     "#);
+    let rotation = "[[fault]]\nkind = \"rotate-password\"\nat = \"2s\"\nfor = \"3s\"\n[client]\npassword = \"file\"\n";
+    assert_snapshot!(body(&format!("{rotation}[path]\nthrough = \"pgbouncer\"\n")), @r#"
+    mine.toml:4:8: rotate-password changes the server's password, and PgBouncer has its own list of passwords
+      kind = "rotate-password"
+             ^^^^^^^^^^^^^^^^^
+    hint: remove [path], or write through = "haproxy"
+    "#);
     assert_snapshot!(body("[[fault]]\nkind = \"idle-expiry\"\nat = \"2s\"\nfor = \"3s\"\n"), @r#"
     mine.toml:4:8: idle-expiry needs something in the path to the server
       kind = "idle-expiry"

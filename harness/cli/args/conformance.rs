@@ -22,7 +22,7 @@ Exit codes:
   1    a case failed
   64   bad arguments
   69   something needed is not available here: a server, the client
-  130  stopped by Ctrl-C, after cleaning up"
+  130  stopped by Ctrl-C, SIGTERM or SIGHUP, after cleaning up"
     )
 }
 

@@ -34,7 +34,7 @@ Exit codes:
   64   bad arguments, or a bad scenario file
   69   something needed is not available here: a server, the client
   70   the harness itself failed
-  130  stopped by Ctrl-C, after cleaning up";
+  130  stopped by Ctrl-C, SIGTERM or SIGHUP, after cleaning up";
 
 const INIT_EXAMPLES: &str = "\
 Examples:

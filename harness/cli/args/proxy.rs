@@ -29,7 +29,7 @@ Toxic types, with their attributes:
   Times are in ms (the slicer's delay in µs), the rate in KB/s, sizes in bytes.
 
 Exit codes:
-  0    stopped by Ctrl-C or SIGTERM
+  0    stopped by Ctrl-C, SIGTERM or SIGHUP
   64   bad arguments, or a bad list of proxies
   69   a port is taken, or the file of --tap cannot be written";
 

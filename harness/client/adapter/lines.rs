@@ -6,7 +6,8 @@ use std::mem;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// Longer than any correct answer, and small enough to keep for every client of a run.
+/// The maximum length of a line, in bytes: longer than any correct answer, and small enough to keep for every client of
+/// a run.
 pub(super) const LINE_LIMIT: usize = 1 << 20;
 
 /// Characters of a line that an error quotes: enough to recognise it, and it fits a terminal.
@@ -18,7 +19,7 @@ pub(super) struct Line {
     /// Counted from 1.
     pub number: u64,
     pub text: Vec<u8>,
-    /// Whether `text` is the complete line; the rest of a line over [`LINE_LIMIT`] is never read.
+    /// Whether `text` is the complete line. The rest of a line over [`LINE_LIMIT`] would be read as the next line.
     pub whole: bool,
 }
 
@@ -44,7 +45,7 @@ impl Line {
     }
 }
 
-/// Reads lines without ever holding more than one of [`LINE_LIMIT`].
+/// Reads lines, and holds at most [`LINE_LIMIT`] bytes and one buffer.
 pub(super) struct Lines<R> {
     reader: BufReader<R>,
     /// The line read so far.
@@ -60,8 +61,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// The next line; `None` at the end, or if reading fails.
     ///
-    /// A last line without a newline is dropped: the process was killed while writing it. *Cancel safety*: no byte is
-    /// lost.
+    /// A last line without a newline is dropped, because the process may have been killed while writing it.
+    ///
+    /// *Cancel safety*: no byte is lost.
     pub async fn next(&mut self) -> Option<Line> {
         loop {
             let available = self.reader.fill_buf().await.ok().filter(|bytes| !bytes.is_empty())?;

@@ -1,13 +1,13 @@
 //! The client under test as a child process that speaks JSON lines on stdio, so that it can be written in any language.
 //!
-//! Owns the command line and the hello. `process` is the child and its process group, `lines` its stdout as bounded
-//! lines, `protocol` the meaning of the lines, `pending` the operations in flight, and `session` connects them. No
-//! shell is involved: the command line is only split into words. An adapter is never restarted here; its exit is
+//! Owns the launch and the wait for the hello. `process` is the child and its process group, `lines` its stdout as
+//! bounded lines, `protocol` the meaning of the lines, `pending` the operations in flight, and `session` connects them.
+//! No shell is involved: the command line is only split into words. An adapter is never restarted here; its exit is
 //! reported to the judge.
 //!
 //! A scenario that needs a capability which the client's hello does not name is skipped with that reason. A false
-//! claim shows as a failure of the client. Shipped adapters neither retry nor wait: *default* is the library as it
-//! comes, *tuned* is what its documentation offers.
+//! claim shows as a failure of the client. Shipped adapters neither retry nor wait: the profile *default* is the
+//! library with its own defaults, *tuned* has the settings that its documentation offers for recovery.
 
 mod lines;
 mod pending;
@@ -31,7 +31,7 @@ use crate::credentials::address::Address;
 use crate::model::history::ClientFacts;
 use crate::model::plane::Placements;
 
-/// Long enough for a cold JVM or an interpreter with many imports on a busy machine.
+/// Time limit of the hello: long enough for a cold JVM or an interpreter with many imports on a busy machine.
 const HELLO_WITHIN: Duration = Duration::from_secs(20);
 
 /// A command line that starts an adapter.
@@ -48,7 +48,7 @@ impl Adapter {
     ///
     /// `built_in` names the clients that need no command line, for the error.
     ///
-    /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is no program that can be run.
+    /// *Errors*: [`ClientError::Unknown`] if it cannot be split, or its first word is not an executable program.
     pub fn new(command: &str, built_in: &[&'static str]) -> Result<Adapter, ClientError> {
         let unknown = |reason| ClientError::Unknown { name: command.to_owned(), known: built_in.to_vec(), reason };
         let command_line = CommandLine::split(command).map_err(unknown)?;

@@ -27,14 +27,15 @@ pub(super) struct PendingRequests {
 #[derive(Default)]
 struct PendingState {
     pending: HashMap<u64, (RequestKind, oneshot::Sender<OpResult>)>,
-    /// Every id ever sent, to distinguish a duplicate answer from one with an unknown id.
+    /// Every id that was registered, to distinguish a duplicate answer from one with an unknown id.
     known_ids: HashSet<u64>,
     /// The receiver of notifications; `None` until the harness requests them.
     news: Option<Notifications>,
+    /// How the process ended, unless the harness closed it.
     ended: Option<Ended>,
     /// How the process ended, even if the harness closed it.
     exit_status: Option<Ended>,
-    /// The answer to every later operation.
+    /// The answer to every later operation, once the process has ended.
     final_error: Option<OpError>,
 }
 

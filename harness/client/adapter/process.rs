@@ -15,15 +15,16 @@ use crate::client::child::{Group, OutputFile, describe_exit};
 use crate::client::command_line::CommandLine;
 use crate::client::{ClientError, LaunchContext};
 
-/// From the end of a pipe to the exit of a process that is exiting; a slow interpreter takes a while to shut down.
+/// Time limit from the end of a pipe to the exit of a process that is exiting: a slow interpreter takes a while to shut
+/// down.
 pub(super) const EXIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// The output of an exited process is already in the pipe; this waits only if a process outside the group holds the
-/// pipe.
+/// Time limit for the next line of an exited process. Its output is already in the pipe; the limit passes only if a
+/// process outside the group holds the pipe.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
-/// A killed process is gone in milliseconds, unless the kernel blocks it (a hung disk): then the harness stops
-/// waiting.
+/// Time limit from SIGKILL to the exit. A killed process is gone in milliseconds, unless the kernel blocks it (a hung
+/// disk): then the harness stops waiting.
 const KILL_WITHIN: Duration = Duration::from_secs(5);
 
 /// The violation of a process that closed its stdout and keeps running.
@@ -53,6 +54,8 @@ pub(super) struct Process {
 impl Process {
     /// Starts a command line in its own process group, in `folder` if one is given; its stderr is appended to
     /// `client.stderr`.
+    ///
+    /// *Errors*: that file cannot be opened, or the program cannot be executed.
     pub fn spawn(
         command_line: &CommandLine,
         folder: Option<&Path>,
@@ -96,13 +99,13 @@ impl Process {
         }
     }
 
-    /// Kills the group and waits until the process is gone.
+    /// Kills the group, and waits for the exit of the process, at most [`KILL_WITHIN`].
     pub async fn kill(&mut self) {
         self.group.signal(Signal::SIGKILL);
         self.wait_for_exit(KILL_WITHIN).await;
     }
 
-    /// The end of what it wrote to stderr.
+    /// The end of the process's stderr.
     pub fn stderr_tail(&self) -> String {
         self.stderr.tail()
     }

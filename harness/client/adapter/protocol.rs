@@ -13,10 +13,11 @@ use super::lines::{LINE_LIMIT, Line};
 use crate::client::{Call, Notice};
 use crate::model::history::{ClientFacts, ErrorKind, OpError, OpKind};
 
-/// More than any realistic pool; bounds the number of workers that a misprint can start.
+/// The maximum `concurrency` of a hello: more than any realistic pool; limits the damage of a misprint.
 const CONCURRENCY_LIMIT: u32 = 1024;
 
-/// Messages are stored in histories and reports: enough for a sentence, too little for a stack trace.
+/// Characters of an error message that are kept, because messages are stored in histories and reports: enough for a
+/// sentence, too little for a stack trace.
 const MESSAGE_CHARS: usize = 1000;
 
 const HELLO_REMEDY: &str = "the first line must be {\"hello\":{\"name\":\"…\",\"version\":\"…\",\"concurrency\":4}}, with \
@@ -141,7 +142,7 @@ pub(crate) fn format_hello(facts: &ClientFacts) -> String {
 /// *Errors*: what is wrong with it and what to do.
 pub(super) fn parse_hello(line: &Line) -> Result<ClientFacts, String> {
     let remedy = format!("{HELLO_REMEDY}; {STDOUT_REMEDY}");
-    let Greeting { hello } = parse(line, "is not the hello", &remedy)?;
+    let Greeting { hello } = parse(line, "is not the hello", &remedy, &remedy)?;
     if !(1..=CONCURRENCY_LIMIT).contains(&hello.concurrency) {
         let wrong = format!("has \"concurrency\":{}", hello.concurrency);
         return Err(line.protocol_error(&wrong, &format!("it must be from 1 to {CONCURRENCY_LIMIT}")));
@@ -226,7 +227,7 @@ pub(super) enum AdapterLine {
 ///
 /// *Errors*: what is wrong with it and what to do.
 pub(super) fn parse_line(line: &Line) -> Result<AdapterLine, String> {
-    let raw: RawLine = parse(line, "is not an answer", STDOUT_REMEDY)?;
+    let raw: RawLine = parse(line, "is not an answer", ANSWER_REMEDY, STDOUT_REMEDY)?;
     match raw {
         RawLine { id: None, ok: None, found: None, error: None, notification: Some(received), gap: None } => {
             return Ok(AdapterLine::Notice(Notice::Received(received.payload)));
@@ -274,14 +275,15 @@ fn op_error(raw: RawError) -> Result<OpError, String> {
     })
 }
 
-fn parse<T: DeserializeOwned>(line: &Line, wrong: &str, remedy: &str) -> Result<T, String> {
+/// Parses a line. `wrong` and `data_remedy` are for JSON of another shape, `remedy` is for a line that is no JSON.
+fn parse<T: DeserializeOwned>(line: &Line, wrong: &str, data_remedy: &str, remedy: &str) -> Result<T, String> {
     if !line.whole {
         return Err(line.protocol_error(&format!("is longer than {LINE_LIMIT} bytes"), STDOUT_REMEDY));
     }
     serde_json::from_slice(&line.text).map_err(|error| {
-        let wrong = match error.is_data() {
-            true => wrong,
-            false => "is not JSON",
+        let (wrong, remedy) = match error.is_data() {
+            true => (wrong, data_remedy),
+            false => ("is not JSON", remedy),
         };
         // serde counts lines within this text, always 1: not the number of the stdout line.
         let detail = error.to_string().replace(" at line 1 column ", " at column ");
@@ -313,6 +315,18 @@ mod tests {
             r#"{"hello":{"name":"a","version":"1","concurrency":1,"capabilities":["listen"],"timeout_ms":1500}}"#,
         ));
         assert_eq!(facts.unwrap().timeout, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn answer_errors_name_the_remedy() {
+        for (text, wrong, remedy) in [
+            (r#"{"id":"3","ok":true}"#, "expected u64", ANSWER_REMEDY),
+            (r#"{"id":3,"ok":true,"found":1}"#, "expected a boolean", ANSWER_REMEDY),
+            ("connected", "is not JSON", STDOUT_REMEDY),
+        ] {
+            let error = parse_line(&line(text)).unwrap_err();
+            assert!(error.contains(wrong) && error.ends_with(remedy), "{error}");
+        }
     }
 
     #[test]

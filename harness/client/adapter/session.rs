@@ -1,7 +1,8 @@
 //! A running adapter, from its hello to its exit.
 //!
-//! One task writes requests, so that an adapter that does not read blocks no caller; one follows the process. Both end
-//! with the process at the latest. The adapter's results are passed on unjudged.
+//! One task writes requests and another follows the process, so that an adapter that does not read its stdin does not
+//! stop the reading of its stdout. Both end with the process at the latest. The adapter's results are passed on
+//! unjudged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +22,13 @@ use crate::client::child::Group;
 use crate::client::{Call, DynClient, Notifications};
 use crate::model::history::{ClientFacts, Ended, OpError};
 
-/// From the end of stdin to SIGTERM: time for the adapter to close its pool.
+/// Time from the end of stdin to SIGTERM, in which the adapter can close its pool.
 const CLEAN_EXIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// From SIGTERM to SIGKILL.
+/// Time from SIGTERM to SIGKILL.
 const TERMINATION_WITHIN: Duration = Duration::from_secs(1);
 
-/// From SIGKILL to giving up the wait; longer than the limit in `process`.
+/// How long the harness waits for the exit after SIGKILL; longer than the limit in `process`.
 const KILL_WITHIN: Duration = Duration::from_secs(8);
 
 /// Requests queued for the adapter; further ones wait in their callers.

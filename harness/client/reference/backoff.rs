@@ -10,7 +10,7 @@ use rand::{Rng, RngExt};
 /// The first bound: several loopback connects.
 const BASE: Duration = Duration::from_millis(50);
 
-/// The last bound: the most that backoff adds to a client's time-to-recover.
+/// The last bound: the longest pause, and so the most that backoff adds to a client's time-to-recover.
 const CAP: Duration = Duration::from_secs(1);
 
 /// The pause before the next attempt, after this many failures in a row.

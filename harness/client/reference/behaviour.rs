@@ -1,5 +1,5 @@
-//! The table of built-in clients. Each planted defect is the good client with exactly one change, so a check that
-//! fails it fails it for that change.
+//! The table of built-in clients. Each differs from the good client in exactly one choice, so a check that fails it
+//! fails it for that choice. One choice may take several settings: *hangs* has no deadline of any kind.
 
 use std::time::Duration;
 
@@ -11,17 +11,19 @@ pub(super) struct Behaviour {
     pub keepalive: Keepalive,
     /// How long sent bytes may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT).
     pub user_timeout: Option<Duration>,
-    /// Whether a retried write carries its idempotency key.
+    /// Whether writes carry an idempotency key, so that a retry inserts no second row.
     pub repeats_safely: bool,
     /// Whether a write is acknowledged although it failed.
     pub acknowledges_early: bool,
     pub backs_off: bool,
-    /// Whether each reconnect leaves a connection open that is never closed.
+    /// Whether each reconnect opens a second connection, which stays open until the client closes.
     pub leaks: bool,
-    /// Whether reads, after the first failure, come from a snapshot that is never renewed.
+    /// Whether reads, after the first lost connection, come from a snapshot that is renewed only if its connection is
+    /// lost.
     pub reads_old_snapshot: bool,
-    /// Whether every operation takes far longer after the first failure.
+    /// Whether every operation takes far longer after the first lost connection.
     pub slows_down: bool,
+    /// Whether the client panics when a connection is lost.
     pub panics: bool,
     /// The pause before a lost connection is replaced.
     pub reconnect_delay: Duration,
@@ -42,13 +44,13 @@ pub(super) struct Behaviour {
     pub caches_password: bool,
     /// Whether the server's name is looked up once, and never again.
     pub caches_address: bool,
-    /// How a call ends that the application cancels.
+    /// How a call that the application cancels ends.
     pub cancels: Cancels,
-    /// Whether waiters are woken only by a returned connection that works.
+    /// Whether callers that wait for a slot are woken only when an operation without any error returns one.
     pub starves_waiters: bool,
 }
 
-/// How a call ends that the application cancels, and whether its connection is kept.
+/// How a call that the application cancels ends, and whether its connection is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cancels {
     /// The call returns at once, and its connection is closed with any statement in progress.
@@ -62,29 +64,33 @@ pub(super) enum Cancels {
 /// Which lost connections are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reconnects {
+    /// All.
     Always,
+    /// None.
     NoStream,
+    /// All but those of the first slot.
     AllButOneSlot,
 }
 
 /// The error that the caller receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Errors {
-    /// The SQLSTATE, and whether the error is retryable; after the client's own retries.
+    /// The library's error, and whether it is retryable; after the client's own retries.
     Faithful,
     /// A timeout, for every failure.
     Swallowed,
-    /// The SQLSTATE, marked as not retryable, without a retry.
+    /// The library's error, marked as not retryable, without a retry.
     Final,
 }
 
 /// The client's own time limits. `None`: no limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
-    /// Of a connection attempt.
+    /// Of a connection attempt to one host, and of the lookup of one name.
     pub connect: Option<Duration>,
+    /// Of a statement, or of all statements of a transaction together.
     pub statement: Option<Duration>,
-    /// The time after which a failed operation is not retried.
+    /// Of the wait for a slot; also the time after which a failed operation is not retried.
     pub operation: Option<Duration>,
 }
 
@@ -105,11 +111,11 @@ impl Deadlines {
         Deadlines { connect: soon, statement: soon, operation: soon }
     };
 
-    /// Statements have no deadline; the kernel's timeouts end them.
+    /// Statements have no deadline; only the kernel's timeouts can end them.
     const NOT_FOR_STATEMENTS: Deadlines = Deadlines { statement: None, ..Deadlines::GOOD };
 }
 
-/// When the kernel probes an idle connection.
+/// When the kernel probes an idle connection (TCP keepalive).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keepalive {
     Off,
@@ -123,11 +129,13 @@ pub(super) enum Keepalive {
 }
 
 impl Keepalive {
-    /// The documented 60 s, 10 s and 5 probes, scaled to loopback.
+    /// The documented 60 s, 10 s and 5 probes, shortened for loopback.
+    ///
+    /// *Source*: Materialize, "connection closed": keepalive 60/10/5.
     const GOOD: Keepalive =
         Keepalive::After { idle: Duration::from_secs(2), interval: Duration::from_secs(1), probes: 3 };
 
-    /// The documented 5 probes, for a client without other timeouts.
+    /// The documented 5 probes, at intervals of a second, for a client without other timeouts.
     const DOCUMENTED: Keepalive =
         Keepalive::After { idle: Duration::from_secs(1), interval: Duration::from_secs(1), probes: 5 };
 }

@@ -38,7 +38,7 @@ pub(super) struct Connection {
 /// A session, and the task that drives its messages.
 pub(super) struct PgSession {
     pub client: Client,
-    /// The server's address on a custom transport.
+    /// The server's address on a custom transport; `None` on sockets of the operating system.
     at: Option<SocketAddr>,
     /// The payloads of notifications; ends with the connection.
     notifications: mpsc::UnboundedReceiver<String>,
@@ -58,10 +58,11 @@ impl PgSession {
         let (received, notifications) = mpsc::unbounded_channel();
         let driver = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut messages = poll_fn(|context| connection.poll_message(context));
-            // An error reaches the statement that waits, which reports it.
+            // An error ends the loop; the statement that waits for a reply gets it and reports it.
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message {
-                    // Without LISTEN the server sends no notification.
+                    // Sending fails only while the session is being dropped. The queue stays empty on connections
+                    // without LISTEN, because the server sends no notifications there.
                     let _ = received.send(notification.payload().to_owned());
                 }
             }
@@ -87,8 +88,7 @@ impl Connection {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         config.user(&address.user).dbname(&address.database).application_name("reference");
-        // The library's connect_timeout covers TCP only; this limit also covers a server that accepts and stays
-        // silent.
+        // The library's connect_timeout covers TCP only; this limit also covers a server that accepts and stays silent.
         // Each address adds one limit, because the first may be dead.
         let limit = deadlines.connect.map(|limit| limit * hosts.len().max(1) as u32);
         within(limit, "connecting", async {
@@ -124,7 +124,7 @@ impl Connection {
         .await
     }
 
-    /// Cancels the running statement after `wait`, unless the connection is dropped before.
+    /// Cancels the running statement after `wait`, unless the returned handle is dropped before.
     pub fn cancel_after(&self, wait: Duration) -> AbortOnDropHandle<()> {
         let (token, transport, at) = (self.opened.client.cancel_token(), self.transport.clone(), self.opened.at);
         AbortOnDropHandle::new(tokio::spawn(async move {
@@ -148,8 +148,8 @@ impl Connection {
         self.opened.client.is_closed()
     }
 
-    // Statements are unnamed, because a pooler in the path could send the next one to another session; each is a
-    // single message and a single reply all the same.
+    // Statements are unnamed, because a pooler in the path could send the next one to another session; each still takes
+    // only one round trip.
 
     pub async fn write(&self, key: i64) -> Result<(), OpError> {
         self.opened.client.execute_typed(self.insert, &[(&key, Type::INT8)]).await?;

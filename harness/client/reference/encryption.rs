@@ -56,7 +56,7 @@ mod with {
     pub struct Connectors {
         /// The clock for the validity of certificates.
         clock: WallClock,
-        /// The first connector, if certificates are read only once.
+        /// The first connector; `None` if certificates are read for every connection.
         cache: Option<Mutex<Option<Connector>>>,
     }
 
@@ -65,8 +65,8 @@ mod with {
             Connectors { clock: transport.wall_clock(), cache: caches.then(Mutex::default) }
         }
 
-        /// The connector for one connection; reads the certificates again each time, because they may have been
-        /// renewed.
+        /// The connector for one connection. Reads the certificates each time, because they may have been renewed,
+        /// unless they are cached.
         pub fn connector(&self, address: &Address) -> Result<Connector, OpError> {
             let cached = || self.cache.as_ref().map(|cached| cached.lock());
             if let Some(cached) = cached().and_then(|cached| cached.clone()) {
@@ -154,7 +154,7 @@ mod without {
 
     pub type Handshake = RequestOnly;
 
-    /// A build without TLS requests none.
+    /// A build without TLS: requests none on sockets of the operating system.
     pub struct Connectors;
 
     impl Connectors {
@@ -167,7 +167,7 @@ mod without {
         }
     }
 
-    /// On an existing stream, TLS is requested but not spoken.
+    /// On a stream of a custom network, the library requests TLS but cannot use it.
     pub fn handshake(_connector: &Connector, _host: &str) -> Handshake {
         RequestOnly
     }

@@ -1,6 +1,6 @@
 //! Errors of tokio-postgres, and which of them are worth another attempt.
 //!
-//! Pure. The rules of the good client stand here; the pool applies them, and the planted defects override them there.
+//! Pure. Holds the rules of the good client; the pool applies them, or ignores them for a planted defect.
 
 use super::encryption::is_certificate_error;
 use crate::model::history::OpError;
@@ -19,7 +19,8 @@ pub(super) fn is_wrong_node(error: &OpError) -> bool {
     error.sqlstate.as_deref() == Some(sqlstate::READ_ONLY)
 }
 
-/// Whether another attempt may succeed: not if the server or the client has rejected the request for good.
+/// Whether another attempt may succeed: not if the server has refused the request for good, or a certificate was
+/// refused.
 pub(super) fn is_worth_retrying(error: &OpError) -> bool {
     match error.sqlstate.as_deref() {
         // Not a transient code, because a role may be read-only for good; but another connection may lead to the server

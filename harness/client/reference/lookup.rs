@@ -1,4 +1,5 @@
-//! Resolves the names of a built-in client's servers, for every connection anew.
+//! Resolves the names of a built-in client's servers: again for every connection, except with the defect
+//! *caches-address*.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,7 +16,7 @@ pub(super) type ResolvedHost = (Place, IpAddr);
 
 /// Resolves host names.
 pub(super) struct Lookup {
-    /// The first result, if names are resolved only once.
+    /// The first result, if names are resolved only once; `None` if they are resolved for every connection.
     cache: Option<Mutex<Option<Vec<ResolvedHost>>>>,
     /// The maximum number of addresses that are tried.
     max_addresses: usize,
@@ -26,8 +27,10 @@ impl Lookup {
         Lookup { cache: caches.then(Mutex::default), max_addresses: if first_alone { 1 } else { usize::MAX } }
     }
 
-    /// Every address, in the order in which they are tried. Resolved again each time, because a name may have moved.
-    /// `limit`: per name.
+    /// The addresses to try, in order. Resolved again each time, because a name may have moved, unless cached. `limit`:
+    /// per name.
+    ///
+    /// *Errors*: a name does not resolve within the limit, even if the names of other hosts do.
     pub async fn resolve(&self, address: &Address, limit: Option<Duration>) -> Result<Vec<ResolvedHost>, OpError> {
         let Some(cache) = &self.cache else { return self.query(address, limit).await };
         let cached = || cache.lock();

@@ -1,5 +1,5 @@
-//! The built-in clients: one pool on tokio-postgres that recovers well, and the same pool with one planted defect
-//! each.
+//! The built-in clients: one pool on tokio-postgres that recovers well, and variants of it with one change each, mostly
+//! a planted defect.
 //!
 //! `behaviour` is the table of clients, `pool` applies it, `connection` and `transport` open sessions, `serve` speaks
 //! the adapter protocol for a client that runs as a process.
@@ -35,7 +35,7 @@ use crate::model::history::{Capability, ClientFacts, Ended, OpError};
 use crate::model::plane::Placements;
 use crate::model::seed::Seed;
 
-/// Concurrent operations of a built-in client, and its pool size.
+/// The number of concurrent operations of a built-in client, which is also the size of its pool.
 const CONCURRENCY: u32 = 4;
 
 /// A built-in client, by name.
@@ -142,7 +142,7 @@ impl DynClient for Running {
     }
 }
 
-/// Lets a call run to its own end after its deadline: a planted defect.
+/// Lets a call run to its own end after its deadline, and only then returns the deadline's error: a planted defect.
 async fn finish_late<T>(call: Call, work: impl Future<Output = Result<T, OpError>>) -> Result<T, OpError> {
     let began = Instant::now();
     let done = work.await;

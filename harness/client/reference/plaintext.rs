@@ -1,4 +1,5 @@
-//! `sslmode = prefer` in a build without TLS: requests TLS, and continues without it if the server has none.
+//! `sslmode = prefer` in a build without TLS, on a stream of a custom network: requests TLS, and continues without it
+//! if the server has none.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

@@ -1,7 +1,8 @@
 //! The pool behind the built-in clients: a fixed number of slots, each with one connection that is replaced when it is
 //! lost.
 //!
-//! Callers wait in order for a slot. The pool retries, backs off and limits time as its `Behaviour` says.
+//! A caller takes a free slot or waits for one slot, chosen round robin. The pool retries, backs off and limits time as
+//! its `Behaviour` says.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use crate::credentials::address::Address;
 use crate::model::history::{ErrorKind, OpError, OpKind};
 use crate::model::seed::Seed;
 
-/// After an error that no retry can fix, the pool makes no attempt for this long.
+/// After a connection error that no retry can fix, the pool opens no connection for this long, and operations that need
+/// one fail with that error. Also the pause after such an error of the listening connection.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The delay that the defect *slows-down* adds to every operation: several intervals of the default workload.
@@ -42,11 +44,12 @@ pub(super) struct Pool {
     rng: Lock<ChaCha8Rng>,
     lookup: Lookup,
     slots: Vec<Mutex<Slot>>,
-    /// The slot at which the next search begins.
+    /// The slot at which the next search begins, modulo the number of slots.
     next_slot: AtomicUsize,
-    /// Wakes waiters when a slot is returned; only used by the defect *starves-waiters*.
+    /// Wakes one waiter when an operation without an error returns its slot; only the defect *starves-waiters* waits
+    /// for it.
     slot_returned: Notify,
-    /// The last error that no retry can fix, and its time.
+    /// The last connection error that no retry can fix, and its time.
     refused: Lock<Option<(Instant, OpError)>>,
     /// Whether any connection was ever lost.
     ever_lost: AtomicBool,
@@ -59,7 +62,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Slot {
     connection: Option<Arc<Connection>>,
-    /// Failed attempts since the last success.
+    /// Failed attempts since the last success; with the defect *backoff-never-resets*, since the start.
     failures: u32,
     ever_connected: bool,
     given_up: bool,
@@ -88,9 +91,10 @@ impl Pool {
         }
     }
 
-    /// The maximum time of an operation, including retries.
+    /// The time limit of an operation that the client declares, including retries; `None` if a step has no limit.
     pub fn operation_deadline(&self) -> Option<Duration> {
-        // The last attempt may begin just before the deadline.
+        // The last attempt may begin just before the deadline. The sum omits the pause before that attempt, name
+        // lookups, and the connect timeouts of further hosts.
         let Deadlines { connect, statement, operation } = self.behaviour.deadlines;
         Some(operation? + connect? + statement?)
     }
@@ -150,7 +154,8 @@ impl Pool {
         }
     }
 
-    /// One attempt on one slot. After an error the connection is dropped, with any statement in progress.
+    /// One attempt on one slot. After an error the connection is dropped, with any statement in progress, unless the
+    /// session is intact or the defect *stays-on-standby* keeps it.
     async fn attempt(&self, index: usize, slot: &mut Slot, kind: OpKind, key: i64) -> Result<Option<bool>, OpError> {
         if slot.connection.as_ref().is_some_and(|connection| connection.is_closed()) {
             self.drop_connection(slot, "it was closed while idle");
@@ -159,7 +164,7 @@ impl Pool {
             slot.connection = Some(Arc::new(self.connect(index, slot).await?));
         }
         // The connection leaves its slot while in use: if this future is dropped, the connection and its statement are
-        // too.
+        // too, except with the defect *keeps-cancelled*.
         let connection = match self.behaviour.cancels {
             Cancels::KeepingTheConnection => slot.connection.clone(),
             Cancels::Cleanly | Cancels::Late => slot.connection.take(),
@@ -322,7 +327,8 @@ impl Pool {
         }
     }
 
-    /// A free slot, or else the next one to be returned.
+    /// Returns a free slot. If there is none, waits for one slot, chosen round robin; with the defect
+    /// *starves-waiters*, for any slot that an operation without an error returns.
     async fn acquire_slot(&self) -> (usize, MutexGuard<'_, Slot>) {
         // Round robin, so that no connection lies idle for long.
         let first = self.next_slot.fetch_add(1, Ordering::Relaxed);

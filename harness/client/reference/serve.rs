@@ -1,5 +1,5 @@
-//! A built-in client as a process: speaks the adapter protocol on this process's stdin and stdout.
-//! The client's behaviour is in `pool`. A panic of the client ends this process, as in any other adapter.
+//! A built-in client as a process: speaks the adapter protocol on this process's stdin and stdout. The client's
+//! behaviour is in `pool`. A panic of the client ends this process, as in any other adapter.
 
 use std::io::{self, BufRead, Write};
 use std::panic::resume_unwind;
@@ -17,7 +17,8 @@ use crate::credentials::address::Address;
 
 /// Serves the built-in client with this name, against the address in the environment, until stdin ends.
 ///
-/// *Errors*: there is no such client; the environment holds no address; a line of stdin is not a request.
+/// *Errors*: there is no such client; the environment holds no address; a line of stdin is not a request; stdout cannot
+/// be written.
 pub async fn serve(name: &str) -> Result<(), ClientError> {
     let Some(built_in) = Reference::by_name(name) else {
         let reason = "`pgsquall adapter` serves built-in clients only".into();
@@ -73,8 +74,8 @@ async fn handle_request(client: Arc<dyn DynClient>, request: Request) -> Result<
     }
 }
 
-/// The lines of stdin, read on a thread of their own, because a blocked read on a runtime thread would delay its
-/// shutdown.
+/// The lines of stdin, read on a separate thread, because a blocked read on a thread of the runtime would delay the
+/// runtime's shutdown.
 fn requests() -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     thread::spawn(move || {

@@ -102,8 +102,8 @@ async fn connect_to(
     Ok(driven)
 }
 
-/// Logs in on a stream. A separate, boxed function, because inside another future the compiler cannot prove the
-/// stream's lifetime, and so not that the future is `Send`.
+/// Logs in on a stream. A separate function with a boxed future, because otherwise the compiler cannot prove the
+/// stream's lifetime, and rejects the caller's future as not `Send`.
 fn sign_in(
     config: &Config,
     stream: Box<dyn Stream>,

@@ -18,7 +18,7 @@ use super::Shipped;
 use crate::client::ClientError;
 use crate::model::time::show;
 
-/// Enough for a library with many dependencies on a busy machine.
+/// Time limit of one build command: enough for a library with many dependencies on a busy machine.
 const BUILD_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Lines of a build's output that an error quotes: the cause is at the end.
@@ -32,7 +32,8 @@ const LOCK_FILE: &str = ".lock";
 
 /// The folder of an adapter that is ready to run; builds it if it is absent.
 ///
-/// *Errors*: there is no cache directory, or a build command fails; the error quotes its output.
+/// *Errors*: there is no cache directory, a file cannot be written there, or a build command fails; the error of a
+/// failed command quotes the end of its output.
 pub(super) async fn build_adapter(shipped: &Shipped) -> Result<PathBuf, ClientError> {
     build_in(cache_dir()?, shipped).await
 }

@@ -5,7 +5,7 @@ use super::{Manifest, Shipped};
 /// A file's name and its text.
 type File = (&'static str, &'static str);
 
-/// A language: its name, what its adapters share, and its adapters with their own files.
+/// A language: its name, the files that its adapters share, and the name and own files of each adapter.
 type Language = (&'static str, &'static [File], &'static [(&'static str, &'static [File])]);
 
 macro_rules! languages {

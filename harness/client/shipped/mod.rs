@@ -43,7 +43,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Each profile and its name, which is also the last argument of an adapter.
+    /// Each profile and its name, which is also the last argument of an adapter's command line.
     pub const ALL: [(&str, Profile); 2] = [("default", Profile::Default), ("tuned", Profile::Tuned)];
 
     fn word(self) -> &'static str {
@@ -74,11 +74,11 @@ pub(super) fn parse_choice(text: &str) -> Result<Option<ShippedChoice>, ClientEr
     Ok(Some(ShippedChoice { shipped, profile, built: OnceCell::new() }))
 }
 
-/// One adapter with one profile, ready to be launched.
+/// One adapter with one profile.
 pub(super) struct ShippedChoice {
     shipped: Shipped,
     profile: Profile,
-    /// The folder of the built adapter, once it is built.
+    /// The folder of the built adapter; empty until it is built.
     built: OnceCell<PathBuf>,
 }
 

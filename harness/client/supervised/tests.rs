@@ -29,20 +29,20 @@ enum Life {
     Pending,
 }
 
-/// A factory of these lives, one after the other; a further launch panics.
+/// A factory whose launches have these results, one after the other; a further launch panics.
 #[derive(Clone, Default)]
 struct ScriptedLives(Arc<LivesState>);
 
 #[derive(Default)]
 struct LivesState {
     next: Mutex<VecDeque<Life>>,
-    /// The time of each launch since the first.
+    /// The time from the first launch to each launch.
     launches: Mutex<Vec<Duration>>,
     began: Mutex<Option<Instant>>,
-    /// Launches in progress and living clients.
+    /// The number of launches in progress and of living clients.
     there: AtomicUsize,
     closed: AtomicBool,
-    /// The calls of `pause`: number of launches until then, and whether idle.
+    /// The calls of `pause`: the number of launches until then, and the argument.
     paused: Mutex<Vec<(usize, bool)>>,
     in_process: AtomicBool,
 }
