@@ -37,8 +37,8 @@ impl ClientChoice {
                 None => Arc::new(built_in),
             }));
         }
-        if let Some(parse_choice) = shipped::parse_choice(text)? {
-            return Ok(ClientChoice(Arc::new(parse_choice)));
+        if let Some(adapter) = shipped::parse_choice(text)? {
+            return Ok(ClientChoice(Arc::new(adapter)));
         }
         Ok(ClientChoice(Arc::new(Adapter::new(text, &reference::names())?)))
     }
@@ -50,7 +50,7 @@ impl ClientChoice {
 
     /// Builds the client if necessary; it is built only once.
     ///
-    /// *Errors*: a build command fails; the message names the command that installs the dependencies.
+    /// *Errors*: the client cannot be built; the message names the command that installs the dependencies.
     pub async fn prepare(&self) -> Result<(), ClientError> {
         self.0.prepare().await
     }

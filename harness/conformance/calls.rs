@@ -69,14 +69,14 @@ impl PendingCall {
     /// *Errors*: there is no answer, or the client panicked.
     pub async fn answer(self, until: Instant) -> Result<Answer, CaseError> {
         let kind = self.call.kind;
-        let pending = Instant::now();
+        let began = Instant::now();
         match timeout_at(until, self.task).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => wrong(format!("panics over a {kind}: {panic}")),
             Err(_) => wrong(format!(
                 "has not answered a {kind} within {} after the last disturbance; answer every request, if need be with an \
                  error",
-                show(until.saturating_duration_since(pending))
+                show(until.saturating_duration_since(began))
             )),
         }
     }

@@ -29,6 +29,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// The application's deadline.
 const DEADLINE: Duration = Duration::from_millis(300);
 
+/// The maximum number of batches sent at once: their operations stay far below the server's connection limit.
+const BATCHES: usize = 5;
+
 /// How much later than its deadline a call may return: some libraries count in seconds.
 const DEADLINE_GRACE: Duration = Duration::from_millis(1500);
 
@@ -55,12 +58,17 @@ pub(super) async fn concurrency(bench: &mut CaseBench) -> CaseResult {
     ))
 }
 
-/// Sends two batches at once: the operations beyond the client's concurrency must wait and then succeed. A batch has at
-/// most eight operations, so with a concurrency of 16 or more none has to wait.
+/// Sends more operations at once than the client's concurrency, in up to [`BATCHES`] batches: those beyond it must wait
+/// and then succeed. With a concurrency of 40 or more none has to wait.
 async fn check_waiting(bench: &mut CaseBench) -> CaseResult {
     let concurrency = bench.client()?.facts().concurrency;
     let mut pending = bench.start_batch(None)?;
-    pending.extend(bench.start_batch(None)?);
+    for _ in 1..BATCHES {
+        pending.extend(bench.start_batch(None)?);
+        if pending.len() > concurrency as usize {
+            break;
+        }
+    }
     let (count, until) = (pending.len(), Instant::now() + ANSWER_WITHIN);
     let answers = collect_answers(pending, until).await?;
     bench.check_acknowledged(&answers).await?;

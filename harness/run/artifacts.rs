@@ -6,9 +6,12 @@ use std::path::Path;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The files of an earlier run, beside the history, that [`create`] removes. The other output of an application's
-/// processes is not among them: a later run appends to it.
-const OTHER_FILES: [&str; 5] = ["verdict.json", "server.log", "standby.log", "middlebox.log", "client.stderr"];
+/// The files that the harness writes beside the history.
+const OWN_FILES: [&str; 4] = ["verdict.json", "server.log", "standby.log", "middlebox.log"];
+
+/// The output of the client's processes. Those of an application append to theirs.
+const CLIENT_OUTPUT: [&str; 6] =
+    ["client.stderr", "client.stdout", "ready.stderr", "ready.stdout", "load.stderr", "load.stdout"];
 
 /// Creates a file in a folder, which is created if it does not exist. Removes the files of an earlier run.
 pub(crate) fn create(folder: &Path, name: &str) -> Result<File, Error> {
@@ -16,21 +19,21 @@ pub(crate) fn create(folder: &Path, name: &str) -> Result<File, Error> {
     fs::create_dir_all(folder)
         .and_then(|()| {
             // Usually there is no earlier run.
-            OTHER_FILES.iter().for_each(|name| drop(fs::remove_file(folder.join(name))));
+            OWN_FILES.iter().chain(&CLIENT_OUTPUT).for_each(|name| drop(fs::remove_file(folder.join(name))));
             File::create(&path)
         })
         .map_err(|source| Error::Store { path: path.clone(), source })
 }
 
 /// Removes the files of a run that ended with an error, because an incomplete history proves nothing, and the folder
-/// if it is then empty. The client's stderr stays unless it is empty, and so does the other output of an application.
+/// if it is then empty. Output of the client's processes stays unless it is empty.
 pub(crate) fn discard(folder: &Path) {
     let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
-    for name in ["history.jsonl", "server.log", "standby.log", "middlebox.log", "client.stderr"] {
-        let path = folder.join(name);
-        if name != "client.stderr" || is_empty(&path) {
-            let _ = fs::remove_file(path);
-        }
+    for name in OWN_FILES.iter().chain(&["history.jsonl"]) {
+        let _ = fs::remove_file(folder.join(name));
+    }
+    for path in CLIENT_OUTPUT.map(|name| folder.join(name)).iter().filter(|path| is_empty(path)) {
+        let _ = fs::remove_file(path);
     }
     // Fails, as it should, if the folder is not empty.
     let _ = fs::remove_dir(folder);
@@ -57,4 +60,38 @@ pub(crate) async fn logs(environment: &Environment) -> Vec<(&'static str, String
         logs.push(("middlebox.log", lines.iter().map(|line| format!("{line}\n")).collect()));
     }
     logs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_an_earlier_run_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        create(&run, "history.jsonl").unwrap();
+        for name in ["verdict.json", "load.stdout", "client.stderr", "notes.txt"] {
+            store(&run, name, "earlier").unwrap();
+        }
+        create(&run, "history.jsonl").unwrap();
+        let mut left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["history.jsonl", "notes.txt"], "the user's own file stays");
+    }
+
+    #[test]
+    fn only_output_of_the_client_survives_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        create(&run, "history.jsonl").unwrap();
+        store(&run, "ready.stdout", "").unwrap();
+        store(&run, "client.stderr", "Traceback").unwrap();
+        discard(&run);
+        let left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["client.stderr"]);
+        store(&run, "client.stderr", "").unwrap();
+        discard(&run);
+        assert!(!run.exists());
+    }
 }

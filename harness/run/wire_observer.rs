@@ -84,11 +84,12 @@ impl WireObserver {
 
     /// Stops observing, and records requests that have no reply yet as open operations.
     fn end(&self) {
-        self.record();
-        let mut state = self.state();
-        state.watching = false;
-        let connections = std::mem::take(&mut state.connections);
-        drop(state);
+        let (ended, connections) = {
+            let mut state = self.state();
+            state.watching = false;
+            (std::mem::take(&mut state.ended), std::mem::take(&mut state.connections))
+        };
+        ended.into_iter().for_each(|op| self.recorder.record(Event::Op(op)));
         self.recorder.record_now(|at| Event::WorkloadEnded { at });
         for open in connections.into_values().flat_map(|connection| connection.open) {
             let op = operation(open.id, ObservedOp::Statement, open.began, None, Outcome::Info, open.error);

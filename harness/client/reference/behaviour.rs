@@ -67,7 +67,7 @@ pub(super) enum Reconnects {
     /// All.
     Always,
     /// None.
-    NoStream,
+    Never,
     /// All but those of the first slot.
     AllButOneSlot,
 }
@@ -187,7 +187,7 @@ pub(super) const ALL: &[BuiltIn] = &[
     BuiltIn {
         name: "never-reconnects",
         about: "planted defect: a lost connection is never replaced",
-        behaviour: || Behaviour { reconnects: Reconnects::NoStream, ..Behaviour::default() },
+        behaviour: || Behaviour { reconnects: Reconnects::Never, ..Behaviour::default() },
     },
     BuiltIn {
         name: "loses-a-slot",

@@ -27,7 +27,7 @@ use crate::credentials::address::Address;
 use crate::model::history::{ErrorKind, OpError, OpKind};
 use crate::model::seed::Seed;
 
-/// After a connection error that no retry can fix, the pool opens no connection for this long, and operations that need
+/// After a connection error that no retry can fix, no slot opens a connection for this long, and operations that need
 /// one fail with that error. Also the pause after such an error of the listening connection.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -218,7 +218,7 @@ impl Pool {
                     }
                     let lost = OpError::new(ErrorKind::Closed, "the listening connection was lost");
                     assert!(!self.behaviour.panics, "{lost}");
-                    if self.behaviour.reconnects == Reconnects::NoStream {
+                    if self.behaviour.reconnects == Reconnects::Never {
                         return Err(lost);
                     }
                     lost
@@ -256,7 +256,7 @@ impl Pool {
         let replaced = slot.ever_connected;
         let abandons = match self.behaviour.reconnects {
             Reconnects::Always => false,
-            Reconnects::NoStream => true,
+            Reconnects::Never => true,
             Reconnects::AllButOneSlot => index == 0,
         };
         if slot.given_up || (replaced && abandons) {

@@ -55,8 +55,8 @@ async fn handle_request(client: Arc<dyn DynClient>, request: Request) -> Result<
     match request {
         Request::Op(call) => write_line(&protocol::format_answer(call.id, client.perform(call).await)),
         Request::Listen { id } => {
-            let format_answer = Arc::new(AtomicBool::new(false));
-            let first = Arc::clone(&format_answer);
+            let answered = Arc::new(AtomicBool::new(false));
+            let first = Arc::clone(&answered);
             let ended = client.listen(Notifications::new(move |notice| {
                 // The first notice confirms the subscription, so the answer precedes it.
                 let answer = (!first.swap(true, Ordering::Relaxed)).then(|| protocol::format_answer(id, Ok(None)));
@@ -64,9 +64,7 @@ async fn handle_request(client: Arc<dyn DynClient>, request: Request) -> Result<
                 let _ = write_line(&(answer.unwrap_or_default() + &protocol::format_notice(notice)));
             }));
             match ended.await {
-                Err(error) if !format_answer.load(Ordering::Relaxed) => {
-                    write_line(&protocol::format_answer(id, Err(error)))
-                }
+                Err(error) if !answered.load(Ordering::Relaxed) => write_line(&protocol::format_answer(id, Err(error))),
                 // The protocol cannot report the end of a subscription: no notification follows.
                 _ => Ok(()),
             }

@@ -57,7 +57,7 @@ fn names_are_unique_and_manifests_complete() {
 
 #[test]
 fn name_may_carry_a_profile() {
-    let name = |text: &str| parse_choice(text).map(|choice| choice.map(|parse_choice| parse_choice.name()));
+    let name = |text: &str| parse_choice(text).map(|choice| choice.map(|choice| choice.name()));
     assert_eq!(name("psycopg").unwrap().as_deref(), Some("psycopg"));
     assert_eq!(name("psycopg:default").unwrap().as_deref(), Some("psycopg"));
     assert_eq!(name("psycopg:tuned").unwrap().as_deref(), Some("psycopg:tuned"));
