@@ -211,7 +211,7 @@ async fn listen(api: &str) -> Result<TcpListener, ServiceError> {
 
 impl ServiceError {
     fn from_api_error(subject: &str, error: ApiError) -> ServiceError {
-        let message = error.message.replacen("bad request body: ", "", 1);
+        let message = error.message.trim_start_matches("bad request body: ");
         match error.status {
             500.. => ServiceError::Unavailable(format!("{subject}: {message}")),
             _ => ServiceError::Settings(format!("{subject}: {message}")),
